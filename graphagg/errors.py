@@ -1,0 +1,77 @@
+"""Every error that graphagg raises on purpose.
+
+Each message states what was found, what was wanted, and what to do. `exit_code` is what the
+command line returns: 2 for input that must change, 1 for a run that failed.
+"""
+
+from __future__ import annotations
+
+
+class GraphAggError(Exception):
+    """Base of all errors raised by graphagg."""
+
+    exit_code = 2
+
+
+class MissingExtra(GraphAggError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"this needs the package {package!r}, which is not installed; "
+            f'run: pip install "graphagg[{extra}]"'
+        )
+
+
+class InvalidParameter(GraphAggError):
+    """A parameter lies outside what is allowed."""
+
+
+class InvalidRecipe(GraphAggError):
+    """An index recipe (TOML) does not fit its model."""
+
+
+class UnreadableFile(GraphAggError):
+    """An input file is missing, broken or of an unknown kind."""
+
+
+class EmptyCorpus(GraphAggError):
+    """A corpus holds no passages."""
+
+
+class InvalidPassage(GraphAggError):
+    """A passage lacks a field or has one of the wrong type."""
+
+
+class DuplicateId(GraphAggError):
+    """Two passages share one id."""
+
+
+class InvalidQuestion(GraphAggError):
+    """A question is empty, too long or of the wrong type."""
+
+
+class ArtifactError(GraphAggError):
+    """Base of the errors about an index directory."""
+
+
+class NotAnArtifact(ArtifactError):
+    """The path holds no graphagg index, or an index of another kind."""
+
+
+class UnsupportedFormat(ArtifactError):
+    """The index was written in a format that this version does not read."""
+
+
+class CorruptArtifact(ArtifactError):
+    """A file of the index is missing or is not what the manifest says."""
+
+
+class ArtifactBusy(ArtifactError):
+    """Another process is writing this index."""
+
+    exit_code = 1
+
+
+class ModelMismatch(ArtifactError):
+    """A model differs from the one that the index was built with."""

@@ -1,0 +1,91 @@
+"""Compressed sparse rows, as memory-mapped arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.store import Artifact, ArtifactWriter
+
+
+@dataclass(frozen=True)
+class Csr:
+    """A sparse matrix in compressed rows.
+
+    Attributes:
+        indptr: `[rows + 1]` int64.
+        indices: `[nnz]` int32, the columns of row i at `indptr[i]:indptr[i + 1]`, ascending.
+        data: `[nnz]` values, or None where only the pattern matters.
+        columns: number of columns.
+    """
+
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int32]
+    data: npt.NDArray[Any] | None
+    columns: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.indptr) - 1
+
+    def row(self, i: int) -> npt.NDArray[np.int32]:
+        """Columns of row `i`."""
+        return self.indices[self.indptr[i] : self.indptr[i + 1]]
+
+    def values(self, i: int) -> npt.NDArray[Any]:
+        """Values of row `i`, in the order of `row(i)`."""
+        assert self.data is not None, "a pattern holds no values"
+        return self.data[self.indptr[i] : self.indptr[i + 1]]
+
+    def gather(
+        self, rows: npt.NDArray[np.integer[Any]]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Entries of several rows at once: `(position in rows, column)` of each, in row order."""
+        starts = self.indptr[rows]
+        lengths = self.indptr[rows + 1] - starts
+        owners = np.repeat(np.arange(len(rows)), lengths)
+        shifts = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+        return owners, self.indices[np.arange(len(owners)) + shifts]
+
+    def degrees(self) -> npt.NDArray[np.int64]:
+        """Number of entries of each row, `[rows]`."""
+        return np.diff(self.indptr)
+
+    @classmethod
+    def from_pairs(
+        cls,
+        rows: npt.NDArray[np.integer[Any]],
+        columns: npt.NDArray[np.integer[Any]],
+        data: npt.NDArray[Any] | None,
+        shape: tuple[int, int],
+    ) -> Csr:
+        """Build from distinct `(row, column)` pairs in any order; O(nnz log nnz)."""
+        order = np.lexsort((columns, rows))
+        indptr = np.zeros(shape[0] + 1, dtype=np.int64)
+        np.cumsum(np.bincount(rows, minlength=shape[0]), out=indptr[1:])
+        kept = None if data is None else data[order]
+        return cls(indptr, columns[order].astype(np.int32), kept, shape[1])
+
+    def transpose(self) -> Csr:
+        """The same matrix with rows and columns exchanged."""
+        rows = np.repeat(np.arange(self.rows, dtype=np.int32), self.degrees())
+        return Csr.from_pairs(self.indices, rows, self.data, (self.columns, self.rows))
+
+    def save(self, writer: ArtifactWriter, name: str) -> None:
+        """Write as `<name>.indptr`, `<name>.indices` and, with values, `<name>.data`."""
+        writer.array(f"{name}.indptr", self.indptr)
+        writer.array(f"{name}.indices", self.indices)
+        if self.data is not None:
+            writer.array(f"{name}.data", self.data)
+
+    @classmethod
+    def open(cls, artifact: Artifact, name: str, columns: int) -> Csr:
+        """Map what `save` wrote."""
+        data = artifact.array(f"{name}.data") if f"{name}.data.npy" in artifact else None
+        return cls(
+            artifact.array(f"{name}.indptr"), artifact.array(f"{name}.indices"), data, columns
+        )

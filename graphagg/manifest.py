@@ -1,0 +1,150 @@
+"""The manifest of an artifact directory: what it holds, and how it is read and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graphagg import __version__
+from graphagg.errors import CorruptArtifact, NotAnArtifact, UnsupportedFormat
+
+FORMAT = "graphagg"
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+DATA_FOLDER = re.compile(r"v-[0-9a-f]{16}(-[0-9]+)?")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """What the manifest says of one data file; `dtype` and `shape` for `.npy` only."""
+
+    bytes: int
+    sha256: str
+    dtype: str | None = None
+    shape: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of `manifest.json`. It holds no time, host or engine.
+
+    Attributes:
+        kind: which index this is, for instance `passages`.
+        parameters: what the build was told.
+        inputs: sha256 of each input, by role.
+        models: name, sha256 and settings of each model, by role.
+        counts: sizes of the index, by unit.
+        files: every file of the data folder.
+        data: name of the data folder; it ends in the digest of all the rest.
+    """
+
+    kind: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+    library_version: str = __version__
+    data: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as it stands in the file."""
+        return {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "library_version": self.library_version,
+            "kind": self.kind,
+            "data": self.data,
+            "parameters": dict(self.parameters),
+            "inputs": dict(self.inputs),
+            "models": {role: dict(model) for role, model in self.models.items()},
+            "counts": dict(self.counts),
+            "files": {name: _entry_json(entry) for name, entry in sorted(self.files.items())},
+        }
+
+    def digest(self) -> str:
+        """16 hex digits over everything but the data folder's name."""
+        return hashlib.sha256(canonical_json(self.to_json() | {"data": ""})).hexdigest()[:16]
+
+
+def _entry_json(entry: FileEntry) -> dict[str, Any]:
+    shape = None if entry.shape is None else list(entry.shape)
+    full = {"bytes": entry.bytes, "sha256": entry.sha256, "dtype": entry.dtype, "shape": shape}
+    return {key: value for key, value in full.items() if value is not None}
+
+
+def canonical_json(value: object) -> bytes:
+    """JSON with sorted keys and no white space: equal values give equal bytes."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8")
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Read and check `manifest.json`.
+
+    Raises:
+        NotAnArtifact: the directory or its manifest is missing, or the manifest is not graphagg's.
+        UnsupportedFormat: it is of a newer format.
+        CorruptArtifact: it lacks a key.
+    """
+    path = directory / MANIFEST_NAME
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        found = "a folder without manifest.json" if directory.is_dir() else "no such folder"
+        raise NotAnArtifact(
+            f"{directory}: {found}; wanted a graphagg index. Check the path, or build one first"
+        ) from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CorruptArtifact(f"{path}: not JSON ({error}); build the index again") from None
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise NotAnArtifact(f"{path}: not the manifest of a graphagg index")
+    version = raw.get("format_version")
+    if version != FORMAT_VERSION:
+        raise UnsupportedFormat(
+            f"{directory}: format version {version!r}, this graphagg ({__version__}) reads "
+            f"{FORMAT_VERSION}; install the graphagg that wrote it "
+            f"({raw.get('library_version', 'unknown')}) or build the index again"
+        )
+    try:
+        return _parse_manifest(raw)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptArtifact(f"{path}: bad content ({error!r}); build the index again") from None
+
+
+def _parse_manifest(raw: Mapping[str, Any]) -> Manifest:
+    if not DATA_FOLDER.fullmatch(raw["data"]):
+        raise ValueError(f"data folder {raw['data']!r}")
+    files = {}
+    for name, entry in raw["files"].items():
+        if not FILE_NAME.fullmatch(name):
+            raise ValueError(f"file name {name!r}")
+        shape = entry.get("shape")
+        files[name] = FileEntry(
+            int(entry["bytes"]),
+            str(entry["sha256"]),
+            entry.get("dtype"),
+            None if shape is None else tuple(int(n) for n in shape),
+        )
+    return Manifest(
+        kind=str(raw["kind"]),
+        parameters=dict(raw["parameters"]),
+        inputs=dict(raw["inputs"]),
+        models=dict(raw["models"]),
+        counts=dict(raw["counts"]),
+        files=files,
+        library_version=str(raw["library_version"]),
+        data=str(raw["data"]),
+    )

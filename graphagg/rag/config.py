@@ -1,0 +1,88 @@
+"""Settings of index and retrieval, with the paper's and the official code's values.
+
+Paper: LinearRAG, arXiv 2510.10114. The presets are the settings published with the official code
+(DEEP-PolyU/LinearRAG): the defaults of its `config.py` and `run.py`, and its per-data-set script.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from graphagg.errors import InvalidParameter
+
+Semantics = Literal["official", "paper"]
+Mode = Literal["faithful", "dense"]
+SEMANTICS: tuple[Semantics, ...] = ("official", "paper")
+MODES: tuple[Mode, ...] = ("faithful", "dense")
+
+
+@dataclass(frozen=True)
+class RetrievalConfig:
+    """Settings of `mode="faithful"`, in the paper's symbols.
+
+    Attributes:
+        semantics: how entities are activated and what C holds. `official`: each active entity
+            spreads through its best unused sentences, weights add up, C is row-normalised
+            frequency. `paper`: the MAX update of eq. 5 as a max-product, C is binary.
+        max_iterations: T; `official` runs T - 1 rounds of propagation, as its code does, `paper` T.
+        threshold: delta, the least activation that spreads.
+        passage_ratio: lambda, the weight of the dense similarity in the passage prior.
+        top_k_sentence: sentences an entity spreads through in a round (`official` only).
+        passage_node_weight: W_p, the weight of the passage prior against the entities'.
+        damping: d of the personalised PageRank; 1 - d is the teleport probability.
+        prior_top: how many passages carry the prior, best dense similarity first. None: all up to
+            100,000 passages (exact), the best 1,000 above.
+    """
+
+    semantics: Semantics = "official"
+    max_iterations: int = 3
+    threshold: float = 0.5
+    passage_ratio: float = 1.5
+    top_k_sentence: int = 1
+    passage_node_weight: float = 0.05
+    damping: float = 0.5
+    prior_top: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.semantics not in SEMANTICS:
+            raise InvalidParameter(f"semantics is {self.semantics!r}, wanted one of {SEMANTICS}")
+        _at_least("max_iterations", self.max_iterations, 1)
+        _at_least("top_k_sentence", self.top_k_sentence, 1)
+        _at_least("passage_ratio", self.passage_ratio, 0)
+        _at_least("passage_node_weight", self.passage_node_weight, 0)
+        if not 0 < self.threshold < 1:
+            raise InvalidParameter(f"threshold is {self.threshold}, wanted between 0 and 1")
+        if not 0 < self.damping < 1:
+            raise InvalidParameter(f"damping is {self.damping}, wanted between 0 and 1")
+        if self.prior_top is not None:
+            _at_least("prior_top", self.prior_top, 1)
+
+    def with_semantics(self, semantics: Semantics) -> RetrievalConfig:
+        """The same settings under the other semantics."""
+        return replace(self, semantics=semantics)
+
+
+def _at_least(name: str, value: float, bound: float) -> None:
+    if not value >= bound:
+        raise InvalidParameter(f"{name} is {value}, wanted at least {bound}")
+
+
+PRESETS: dict[str, RetrievalConfig] = {
+    "official": RetrievalConfig(),
+    "official-run": RetrievalConfig(passage_ratio=2.0, threshold=0.4, top_k_sentence=3),
+    "hotpotqa": RetrievalConfig(passage_ratio=0.05, threshold=0.4),
+    "2wikimultihopqa": RetrievalConfig(passage_ratio=0.05, threshold=0.4),
+    "musique": RetrievalConfig(
+        max_iterations=5, passage_ratio=2.0, threshold=0.1, top_k_sentence=4
+    ),
+    "medical": RetrievalConfig(),
+    "paper": RetrievalConfig(semantics="paper", max_iterations=4),
+}
+
+
+def preset(name: str) -> RetrievalConfig:
+    """Look up a named preset; raises `InvalidParameter` with the names there are."""
+    if name not in PRESETS:
+        raise InvalidParameter(f"preset is {name!r}, wanted one of {tuple(PRESETS)}")
+    return PRESETS[name]

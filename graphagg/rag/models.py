@@ -1,0 +1,55 @@
+"""What an index records of the models it was built with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graphagg.errors import ModelMismatch
+from graphagg.manifest import file_sha256
+
+Progress = Callable[[str, int, int], None]
+"""Called as `progress(stage, done, total)`."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Identity of a model.
+
+    Attributes:
+        name: what was asked for: a package's or hub's name, or a path.
+        sha256: over its weights; two models are the same if this is.
+        settings: what else decides its output.
+    """
+
+    name: str
+    sha256: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest's entry."""
+        return {"name": self.name, "sha256": self.sha256, **self.settings}
+
+    def check_built_with(self, role: str, recorded: Mapping[str, Any], where: str) -> None:
+        """Raise `ModelMismatch` unless this is the model that the manifest records."""
+        if self.sha256 != recorded["sha256"]:
+            raise ModelMismatch(
+                f"{where}: built with the {role} {recorded['name']!r} "
+                f"(sha256 {recorded['sha256'][:12]}...), this one is {self.name!r} "
+                f"(sha256 {self.sha256[:12]}...); give the first, or build the index again"
+            )
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """The sha256 of one file, or one sha256 over those of several."""
+    digests = [file_sha256(path) for path in sorted(paths)]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()

@@ -1,0 +1,228 @@
+"""Passages: the unit that is indexed and returned, and the readers that bring them in."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.manifest import canonical_json
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_TEXT_SUFFIXES = (".txt", ".md")
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of text with a unique id.
+
+    Attributes:
+        id: unique in its corpus.
+        text: what is searched and returned.
+        title: optional; it is indexed in front of the text.
+        metadata: any JSON values, returned with each hit.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def full_text(self) -> str:
+        """What is embedded and read for entities: the title, a new line, the text."""
+        return f"{self.title}\n{self.text}" if self.title else self.text
+
+
+def read_passages(path: str | os.PathLike[str]) -> Iterator[Passage]:
+    """Read passages from a file or folder, one at a time.
+
+    Takes JSONL (gzip is recognised by its magic bytes) and Parquet with the fields `id`, `text` and
+    optionally `title` and `metadata` (any other field becomes metadata), or a folder of `.txt` and
+    `.md` files (id: the path below the folder; title: the first Markdown heading, else the name).
+
+    Raises:
+        UnreadableFile: the path is missing, of an unknown kind, not UTF-8 or not JSON.
+        InvalidPassage: a field is missing or of the wrong type.
+    """
+    source = Path(path)
+    if source.is_dir():
+        return _read_folder(source)
+    if not source.exists():
+        raise UnreadableFile(f"{source}: no such file or folder")
+    if source.suffix == ".parquet":
+        return _read_parquet(source)
+    if source.suffix in _TEXT_SUFFIXES:
+        raise UnreadableFile(f"{source}: a single text file; give the folder that holds it")
+    return (as_passage(record, where) for record, where in read_json_lines(source))
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Read a JSONL file, plain or gzip: each object with `file:line` for messages.
+
+    Raises:
+        UnreadableFile: the file is missing, not UTF-8, or a line is not a JSON object.
+    """
+    line_number = 0
+    try:
+        with _open_binary(path) as file:
+            for line_number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _parse_line(line, f"{path}:{line_number}"), f"{path}:{line_number}"
+    except (OSError, EOFError) as error:
+        where = f"{path}:{line_number}" if line_number else str(path)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UnreadableFile(f"{where}: {reason}; check the path and the file") from None
+
+
+def _open_binary(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        magic = file.read(2)
+    if magic == _GZIP_MAGIC:
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _parse_line(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise UnreadableFile(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+    except RecursionError:
+        raise UnreadableFile(f"{where}: JSON nested too deep") from None
+    if not isinstance(record, dict):
+        raise UnreadableFile(f"{where}: a JSON {type(record).__name__}, wanted an object")
+    return record
+
+
+def _read_parquet(path: Path) -> Iterator[Passage]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+        missing = {"id", "text"} - set(file.schema_arrow.names)
+        if missing:
+            raise InvalidPassage(
+                f"{path}: columns are {file.schema_arrow.names}, wanted also {sorted(missing)}"
+            )
+        row = 0
+        for batch in file.iter_batches(batch_size=1024):
+            for record in batch.to_pylist():
+                yield as_passage(record, f"{path}: row {row}")
+                row += 1
+    except pa.ArrowException as error:
+        raise UnreadableFile(f"{path}: not a readable Parquet file ({error})") from None
+
+
+def _read_folder(folder: Path) -> Iterator[Passage]:
+    names = sorted(
+        (path for path in folder.rglob("*") if path.suffix in _TEXT_SUFFIXES and path.is_file()),
+        key=lambda path: path.relative_to(folder).as_posix(),
+    )
+    for path in names:
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UnreadableFile(
+                f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
+            ) from None
+        title = path.stem
+        first, _, rest = text.lstrip().partition("\n")
+        if path.suffix == ".md" and first.startswith("# "):
+            title, text = first[2:].strip(), rest
+        name = path.relative_to(folder).as_posix()
+        yield as_passage({"id": name, "title": title, "text": text}, str(path))
+
+
+def as_passage(record: Mapping[str, Any], where: str) -> Passage:
+    """Check one record; `where` names it in messages. Fields of other names become metadata."""
+    identifier, text = record.get("id"), record.get("text")
+    if not isinstance(identifier, str) or not identifier:
+        raise InvalidPassage(
+            f"{where}: id is {_shown(identifier)}, wanted a string that is not empty"
+        )
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidPassage(
+            f"{where}: passage {identifier!r} has text {_shown(text)}, wanted a string with text"
+        )
+    title = record.get("title")
+    if title is not None and not isinstance(title, str):
+        raise InvalidPassage(f"{where}: title is {_shown(title)}, wanted a string")
+    given = record.get("metadata")
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidPassage(f"{where}: metadata is {_shown(given)}, wanted an object")
+    known = ("id", "text", "title", "metadata")
+    metadata = {key: value for key, value in record.items() if key not in known} | dict(given or {})
+    _check_unicode((identifier, title or "", text), where)
+    return Passage(identifier, text, title or "", metadata)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "missing"
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
+
+
+def _check_unicode(strings: Iterable[str], where: str) -> None:
+    try:
+        for string in strings:
+            string.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidPassage(
+            f"{where}: character {error.start} is a lone surrogate, not Unicode text; remove it"
+        ) from None
+
+
+def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passage]:
+    """Collect a corpus and check it as a whole.
+
+    Raises:
+        EmptyCorpus: there is no passage.
+        InvalidPassage: a passage is unsound, or its metadata is no JSON.
+        DuplicateId: two passages share an id.
+    """
+    corpus: list[Passage] = []
+    seen: set[str] = set()
+    for position, given in enumerate(passages):
+        where = f"passage {position}"
+        passage = as_passage(vars(given) if isinstance(given, Passage) else given, where)
+        if passage.id in seen:
+            raise DuplicateId(
+                f"{where}: id {passage.id!r} was used before; ids must be unique in a corpus"
+            )
+        seen.add(passage.id)
+        corpus.append(passage)
+    if not corpus:
+        raise EmptyCorpus("the corpus holds no passages; give at least one")
+    return corpus
+
+
+def metadata_json(passage: Passage) -> str:
+    """The metadata as canonical JSON; raises `InvalidPassage` for values that JSON cannot hold."""
+    try:
+        return canonical_json(passage.metadata).decode("utf-8")
+    except (TypeError, ValueError) as error:
+        raise InvalidPassage(
+            f"passage {passage.id!r}: metadata is no JSON ({error}); use strings, numbers, lists"
+        ) from None
+
+
+def corpus_digest(passages: Iterable[Passage]) -> str:
+    """Hex sha256 over ids, titles, texts and metadata, in order."""
+    digest = hashlib.sha256()
+    for passage in passages:
+        fields = [passage.id, passage.title, passage.text, metadata_json(passage)]
+        digest.update(canonical_json(fields) + b"\n")
+    return digest.hexdigest()

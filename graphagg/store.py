@@ -1,0 +1,429 @@
+"""The artifact directory: one immutable, memory-mapped, verifiable folder an index.
+
+    DIR/manifest.json      names the data folder and every file in it
+    DIR/v-<digest>/        the files: .npy, .json, .faiss, Parquet
+    DIR/.lock              held by the process that writes
+    DIR/.tmp-<random>/     what a build is writing
+
+`write_artifact` fills a `.tmp-` folder, syncs it, renames it to `v-<digest>` and then replaces
+`manifest.json` by one atomic `os.replace`: at every moment the old or the new index can be opened.
+A reader holds a shared `flock` on the data folder it opened; a writer removes older folders only
+when it gets the exclusive one. POSIX only. The format for other readers: `indices/README.md`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import ArtifactBusy, ArtifactError, CorruptArtifact, NotAnArtifact
+from graphagg.manifest import (
+    DATA_FOLDER,
+    FILE_NAME,
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    file_sha256,
+    read_manifest,
+)
+from graphagg.strings import StringTable
+
+_TEMPORARY = ".tmp-"
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+class Artifact:
+    """An opened index directory. It keeps the version that it opened until `close`.
+
+    Use `open_artifact`. Arrays are memory-mapped, read-only.
+    """
+
+    def __init__(self, directory: Path, manifest: Manifest, lease: int) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self._lease = lease
+
+    @property
+    def folder(self) -> Path:
+        """The data folder of the opened version."""
+        return self.directory / self.manifest.data
+
+    def path(self, name: str) -> Path:
+        """Where data file `name` lies; `CorruptArtifact` if the manifest has no such file."""
+        if name not in self.manifest.files:
+            raise CorruptArtifact(
+                f"{self.directory}: the manifest lists no file {name!r}; rebuild it"
+            )
+        return self.folder / name
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.manifest.files
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """Array `name` (without `.npy`), memory-mapped read-only."""
+        path = self.path(f"{name}.npy")
+        if 0 in (self.manifest.files[path.name].shape or ()):
+            array: npt.NDArray[Any] = np.load(
+                path, allow_pickle=False
+            )  # mmap needs a byte at least
+            return array
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+    def strings(self, name: str) -> StringTable:
+        """String table `name`."""
+        return StringTable(self.array(f"{name}.utf8"), self.array(f"{name}.offsets"))
+
+    def verify(self) -> None:
+        """Compare every file with its checksum; `CorruptArtifact` names the first that differs."""
+        for name, entry in sorted(self.manifest.files.items()):
+            found = file_sha256(self.folder / name)
+            if found != entry.sha256:
+                raise CorruptArtifact(
+                    f"{self.folder / name}: sha256 is {found}, the manifest says {entry.sha256}; "
+                    "the file was altered: restore it, or build the index again"
+                )
+
+    def close(self) -> None:
+        """Give up the version; arrays taken from it stay valid."""
+        if self._lease >= 0:
+            os.close(self._lease)
+            self._lease = -1
+
+    def __enter__(self) -> Artifact:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        with suppress(OSError):
+            self.close()
+
+
+def open_artifact(
+    directory: str | os.PathLike[str], *, kind: str | None = None, verify: bool = False
+) -> Artifact:
+    """Open the current version of an index, in milliseconds.
+
+    Checks the format, the file sizes and the array headers; with `verify` every checksum too.
+
+    Args:
+        directory: the index directory.
+        kind: the kind wanted; None takes any.
+        verify: also compare every checksum.
+
+    Raises:
+        NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
+    """
+    root = Path(directory)
+    while True:
+        manifest = read_manifest(root)
+        if kind is not None and manifest.kind != kind:
+            raise NotAnArtifact(f"{root}: an index of kind {manifest.kind!r}, wanted {kind!r}")
+        lease = _take_lease(root, manifest)
+        if lease is not None:
+            break
+    artifact = Artifact(root, manifest, lease)
+    try:
+        for name, entry in manifest.files.items():
+            _check_file(artifact.folder / name, entry)
+        if verify:
+            artifact.verify()
+    except BaseException:
+        artifact.close()
+        raise
+    return artifact
+
+
+def _take_lease(root: Path, manifest: Manifest) -> int | None:
+    """A file descriptor that keeps the data folder alive; None if a writer was faster."""
+    folder = root / manifest.data
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        if read_manifest(root).data != manifest.data:
+            return None
+        raise CorruptArtifact(
+            f"{folder}: the data folder is missing; build the index again"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_ino == os.stat(folder).st_ino:
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass  # the folder is being removed: a newer manifest is in place
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+            return descriptor  # a file system without locks: mapped files outlive their names
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _check_file(path: Path, entry: FileEntry) -> None:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise CorruptArtifact(f"{path}: missing; restore it, or build the index again") from None
+    if size != entry.bytes:
+        raise CorruptArtifact(
+            f"{path}: {size} bytes, the manifest says {entry.bytes}; "
+            "restore it, or build the index again"
+        )
+    if path.suffix == ".npy":
+        found = _npy_header(path)
+        if found != (entry.dtype, entry.shape):
+            raise CorruptArtifact(
+                f"{path}: dtype and shape are {found}, the manifest says "
+                f"{(entry.dtype, entry.shape)}; restore it, or build the index again"
+            )
+
+
+def _npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            if version != (1, 0):
+                return None
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        except ValueError:
+            return None
+    return dtype.str, tuple(shape)
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+class ArtifactWriter:
+    """Collects the files of a new version; see `write_artifact`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        """Where to write data file `name` with a library of your own."""
+        if not FILE_NAME.fullmatch(name):
+            raise ValueError(f"bad file name {name!r}")
+        return self.folder / name
+
+    def array(self, name: str, array: npt.NDArray[Any]) -> None:
+        """Write array `name` (without `.npy`)."""
+        with self.path(f"{name}.npy").open("wb") as file:
+            np.lib.format.write_array(
+                file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False
+            )
+
+    def strings(self, name: str, strings: Iterable[str]) -> None:
+        """Write string table `name`."""
+        table = StringTable.pack(strings)
+        self.array(f"{name}.utf8", table.data)
+        self.array(f"{name}.offsets", table.offsets)
+
+
+class Publication:
+    """What `write_artifact` yields: a writer, and `publish` to make its files current."""
+
+    def __init__(self, root: Path, writer: ArtifactWriter) -> None:
+        self._root = root
+        self.writer = writer
+
+    def publish(self, manifest: Manifest) -> Manifest:
+        """Make the written files the current version, atomically.
+
+        Args:
+            manifest: kind, parameters, inputs, models and counts; `files` and `data` are filled in.
+
+        Returns:
+            The manifest as published.
+        """
+        folder = self.writer.folder
+        files = {path.name: _describe(path) for path in sorted(folder.iterdir())}
+        for name in files:
+            _sync(folder / name)
+        _sync(folder)
+        named = replace(manifest, files=files)
+        published = replace(named, data=_install(self._root, folder, named))
+        _sync(self._root)
+        _replace_manifest(self._root, published)
+        _remove_stale(self._root, keep=published.data)
+        return published
+
+
+@contextmanager
+def write_artifact(directory: str | os.PathLike[str]) -> Iterator[Publication]:
+    """Write a new version of the index in `directory`.
+
+    Until `publish` returns, and if anything is raised, the old version stays as it was. What
+    killed builds left behind is removed first.
+
+    Raises:
+        ArtifactBusy: another process is writing there.
+        ArtifactError: `directory` is a file, or a folder that holds something else.
+    """
+    root = Path(directory)
+    created = _make_root(root)
+    with _write_lock(root):
+        _remove_stale(root, keep=_current_data(root))
+        folder = root / f"{_TEMPORARY}{secrets.token_hex(8)}"
+        folder.mkdir()
+        try:
+            yield Publication(root, ArtifactWriter(folder))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if created and not (root / MANIFEST_NAME).exists():
+                _remove_empty(root)
+
+
+def _make_root(root: Path) -> bool:
+    """Make the directory if it is not there; refuse one that holds something else."""
+    if root.exists() and not root.is_dir():
+        raise ArtifactError(f"{root}: a file, wanted a folder for the index; choose another path")
+    created = not root.exists()
+    root.mkdir(parents=True, exist_ok=True)
+    foreign = [entry.name for entry in root.iterdir() if not _is_ours(entry.name)]
+    if foreign and not (root / MANIFEST_NAME).exists():
+        raise ArtifactError(
+            f"{root}: the folder holds {sorted(foreign)[0]!r} and no index; "
+            "choose an empty or new folder"
+        )
+    return created
+
+
+def _is_ours(name: str) -> bool:
+    return (
+        name in (MANIFEST_NAME, ".lock", f"{MANIFEST_NAME}.new")
+        or name.startswith(_TEMPORARY)
+        or DATA_FOLDER.fullmatch(name) is not None
+    )
+
+
+@contextmanager
+def _write_lock(root: Path) -> Iterator[None]:
+    busy = f"{root}: another process is writing this index; wait for it, or stop it"
+    path = root / ".lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_ino != path.stat().st_ino:
+                raise ArtifactBusy(busy)  # its holder has just removed it
+        except (BlockingIOError, FileNotFoundError):
+            raise ArtifactBusy(busy) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _current_data(root: Path) -> str | None:
+    try:
+        return read_manifest(root).data
+    except ArtifactError:
+        return None
+
+
+def _describe(path: Path) -> FileEntry:
+    header = _npy_header(path) if path.suffix == ".npy" else None
+    dtype, shape = header if header is not None else (None, None)
+    return FileEntry(path.stat().st_size, file_sha256(path), dtype, shape)
+
+
+def _install(root: Path, folder: Path, manifest: Manifest) -> str:
+    """Move the folder to its final name; an intact folder of that name is taken instead."""
+    base = f"v-{manifest.digest()}"
+    for attempt in range(1000):
+        name = base if attempt == 0 else f"{base}-{attempt}"
+        target = root / name
+        if not target.exists():
+            _rename(folder, target)
+            return name
+        if _is_intact(target, manifest):
+            return name
+    raise ArtifactError(f"{root}: too many damaged copies of {base}; build in a new folder")
+
+
+def _is_intact(folder: Path, manifest: Manifest) -> bool:
+    try:
+        return all(_describe(folder / name) == entry for name, entry in manifest.files.items())
+    except OSError:
+        return False
+
+
+def _replace_manifest(root: Path, manifest: Manifest) -> None:
+    temporary = root / f"{MANIFEST_NAME}.new"
+    _write(temporary, json.dumps(manifest.to_json(), indent=1, ensure_ascii=False) + "\n")
+    _sync(temporary)
+    _replace(temporary, root / MANIFEST_NAME)
+    _sync(root)
+
+
+def _remove_stale(root: Path, keep: str | None) -> None:
+    """Remove temporary folders and the versions that nobody reads; the write lock is held."""
+    with suppress(FileNotFoundError):
+        (root / f"{MANIFEST_NAME}.new").unlink()
+    for entry in sorted(root.iterdir()):
+        if entry.name.startswith(_TEMPORARY):
+            shutil.rmtree(entry, ignore_errors=True)
+        elif DATA_FOLDER.fullmatch(entry.name) and entry.name != keep:
+            _remove_version(entry)
+
+
+def _remove_version(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        pass  # a reader holds it: the next writer removes it
+    finally:
+        os.close(descriptor)
+
+
+def _remove_empty(root: Path) -> None:
+    with suppress(OSError):
+        (root / ".lock").unlink()
+        root.rmdir()
+
+
+# Every change to the disk that a publish consists of goes through these four, so that the tests
+# can stop the process before and after each.
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _rename(source: Path, target: Path) -> None:
+    os.rename(source, target)
+
+
+def _replace(source: Path, target: Path) -> None:
+    os.replace(source, target)

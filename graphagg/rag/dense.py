@@ -48,8 +48,8 @@ class DenseIndex:
         return len(self.windows) - 1
 
     def similarities(self, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Exact similarity of every passage: `[P]` for one query `[d]`, `[P, n]` for `[n, d]`."""
-        scores = self.vectors @ queries.T
+        """Exact similarity of every passage to queries `[n, d]` or `[d]`; `[P, n]`."""
+        scores = (self.vectors @ queries.T).reshape(len(self.vectors), -1)
         if len(scores) == self.passages:
             return scores
         return np.maximum.reduceat(scores, self.windows[:-1], axis=0)
@@ -95,6 +95,8 @@ class DenseIndex:
         self, query: npt.NDArray[np.float32], passages: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float32]:
         """Exact similarity of one query `[d]` to the given passages, `[n]`."""
+        if not len(passages):
+            return np.zeros(0, dtype=np.float32)
         lengths = self.windows[passages + 1] - self.windows[passages]
         starts = np.cumsum(lengths) - lengths
         rows = np.arange(lengths.sum()) + np.repeat(self.windows[passages] - starts, lengths)

@@ -231,11 +231,11 @@ class PassageIndex:
                 unknown.append(name)
             else:
                 links[name] = entity
-        vectors = self._load_encoder().encode([*questions, *unknown])
-        links.update(zip(unknown, vectors[len(questions) :], strict=True))
+        vectors, unknown_vectors = self._load_encoder().encode_query(questions, unknown)
+        links.update(zip(unknown, unknown_vectors, strict=True))
         return [
             Question(text, vector, tuple(Mention(name, links[name]) for name in names))
-            for text, vector, names in zip(questions, vectors, mentions, strict=False)
+            for text, vector, names in zip(questions, vectors, mentions, strict=True)
         ]
 
     def _load_encoder(self) -> Encoder:

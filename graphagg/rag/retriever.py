@@ -8,18 +8,18 @@ equal text has cosine 1); the passage prior counts N_ep in words (see `trigraph`
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.graph.csr import Csr
-from graphagg.rag.activation import Activation, Seed, activate
+from graphagg.rag.activation import Activation, Seed, Sigma, activate
 from graphagg.rag.config import Mode, RetrievalConfig, Semantics
 from graphagg.rag.dense import FLAT_LIMIT, DenseIndex, top_k
-from graphagg.rag.pagerank import Transitions, personalized_pagerank
+from graphagg.rag.pagerank import EntityReset, Transitions, personalized_pagerank
 from graphagg.rag.passages import Passage
 from graphagg.rag.results import Components, Hit, Hop
 from graphagg.rag.trigraph import TriGraph
@@ -27,8 +27,10 @@ from graphagg.strings import StringTable
 
 _LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
 _BLOCK = 32  # questions that share a pass over the edges
+_FEW = 5  # vectors up to which a product each is faster than one for all
 
 Vector = npt.NDArray[np.float32]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,132 +116,123 @@ class Retriever:
         self, question: Question, k: int, mode: Mode, config: RetrievalConfig
     ) -> list[Hit]:
         """The `k` best passages of one question, best first."""
-        if mode == "dense" or not self._can_activate(question):
-            return self._dense_hits(question, k)
-        dense = self._prior_similarities(question, config)
-        seeds, activation, bonus = self._stage_one(question, config)
-        passage_reset, entity_reset = self._reset(dense, bonus, activation, config)
-        pagerank = personalized_pagerank(
-            self.graph,
-            self._transitions_of(config.semantics),
-            passage_reset,
-            entity_reset,
-            config.damping,
-        )
-        return self._hits(_Scores(dense, bonus, pagerank, seeds, activation), question, k)
+        return self.retrieve_batch([question], k, mode, config)[0]
 
     def retrieve_batch(
         self, questions: Sequence[Question], k: int, mode: Mode, config: RetrievalConfig
     ) -> list[list[Hit]]:
-        """`retrieve` for many questions; passage vectors and edges are read once a block."""
-        answers: list[list[Hit]] = [[] for _ in questions]
-        graphical: list[int] = []
-        for i, question in enumerate(questions):
-            if mode != "dense" and self._can_activate(question):
-                graphical.append(i)
-            else:
-                answers[i] = self._dense_hits(question, k)
-        for start in range(0, len(graphical), _BLOCK):
-            block = graphical[start : start + _BLOCK]
-            found = self._retrieve_block([questions[i] for i in block], k, config)
+        """The `k` best passages of each question; vectors and edges are read once a block."""
+        seeds = self._link([] if mode == "dense" else questions)
+        answers = [[] if i in seeds else self._dense_hits(q, k) for i, q in enumerate(questions)]
+        size = _BLOCK if self._prior_top(config) is None else 1  # sparse resets: push one by one
+        for block in _batched(seeds, size):
+            found = self._answer(
+                [questions[i] for i in block], [seeds[i] for i in block], k, config
+            )
             for i, hits in zip(block, found, strict=True):
                 answers[i] = hits
         return answers
 
-    def _retrieve_block(
-        self, questions: Sequence[Question], k: int, config: RetrievalConfig
+    def _answer(
+        self,
+        questions: Sequence[Question],
+        seeds: Sequence[list[Seed]],
+        k: int,
+        config: RetrievalConfig,
     ) -> list[list[Hit]]:
-        if self._prior_top(config) is not None:  # sparse resets reach little: push one by one
-            return [self.retrieve(question, k, "faithful", config) for question in questions]
-        similarities = self.dense.similarities(np.stack([q.vector for q in questions]))
-        passage_reset = np.empty((len(self.passages), len(questions)))
-        entity_reset = np.empty((self.graph.entities, len(questions)))
-        stages = [self._stage_one(question, config) for question in questions]
-        for i, (_, activation, bonus) in enumerate(stages):
-            passage_reset[:, i], entity_reset[:, i] = self._reset(
-                similarities[:, i], bonus, activation, config
-            )
+        """The paper's two stages for a block of questions that name entities."""
+        activations = [
+            activate(self.graph, s, self._sigma(q), config)
+            for q, s in zip(questions, seeds, strict=True)
+        ]
+        bonuses = [self._bonus(activation) for activation in activations]
+        similarities = self._similarities(questions, config)
         pagerank = personalized_pagerank(
-            self.graph,
             self._transitions_of(config.semantics),
-            passage_reset,
-            entity_reset,
+            _passage_prior(similarities, np.stack(bonuses, axis=1), config),
+            EntityReset.of([activation.weight for activation in activations]),
             config.damping,
         )
+        columns = zip(
+            similarities.T,
+            bonuses,
+            np.ascontiguousarray(pagerank.T),
+            seeds,
+            activations,
+            strict=True,
+        )
         return [
-            self._hits(
-                _Scores(similarities[:, i], bonus, pagerank[:, i].copy(), seeds, activation),
-                questions[i],
-                k,
-            )
-            for i, (seeds, activation, bonus) in enumerate(stages)
+            self._hits(_Scores(*column), question, k)
+            for question, column in zip(questions, columns, strict=True)
         ]
 
     # --- stage 1 ---------------------------------------------------------------------------------
 
-    def _can_activate(self, question: Question) -> bool:
-        return bool(question.mentions) and self.graph.entities > 0
+    def _link(self, questions: Sequence[Question]) -> dict[int, list[Seed]]:
+        """Seeds of each question that names an entity (eq. 3), by the question's position."""
+        if self.graph.entities == 0:
+            return {}
+        links: dict[str, tuple[int, float]] = {}
+        unknown: dict[str, Vector] = {}
+        for mention in (m for question in questions for m in question.mentions):
+            if isinstance(mention.target, int):
+                links[mention.text] = (mention.target, 1.0)
+            else:
+                unknown[mention.text] = mention.target
+        links.update(zip(unknown, self._most_similar(unknown.values()), strict=True))
+        return {
+            i: [Seed(mention.text, *links[mention.text]) for mention in question.mentions]
+            for i, question in enumerate(questions)
+            if question.mentions
+        }
 
-    def _stage_one(
-        self, question: Question, config: RetrievalConfig
-    ) -> tuple[list[Seed], Activation, npt.NDArray[np.float64]]:
-        """Seeds, active entities, and ln(1 + sum_e a_e ln(1 + N_ep) / L_e) of every passage."""
-        seeds = [self._link(mention) for mention in question.mentions]
+    def _most_similar(self, vectors: Iterable[Vector]) -> Iterator[tuple[int, float]]:
+        """The corpus entity of greatest similarity to each vector."""
+        for block in _batched(vectors, _BLOCK):
+            if len(block) < _FEW:
+                columns = [self.entities @ vector for vector in block]
+            else:
+                columns = list((self.entities @ np.stack(block).T).T)
+            for similarities in columns:
+                best = int(similarities.argmax())
+                yield best, float(similarities[best])
 
+    def _sigma(self, question: Question) -> Sigma:
         def sigma(sentences: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
             products = self.sentences[sentences] @ question.vector
             return np.minimum(products.astype(np.float64), 1.0)
 
-        activation = activate(self.graph, seeds, sigma, config)
+        return sigma
+
+    # --- stage 2 ---------------------------------------------------------------------------------
+
+    def _bonus(self, activation: Activation) -> npt.NDArray[np.float64]:
+        """ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e) of every passage, `[P]` (eq. 7)."""
         bonus = np.zeros(len(self.passages))
         for entity, value in activation.value.items():
             counts = self.graph.occurrence.values(entity)
             share = max(value, 0.0) / activation.level[entity]
             bonus[self.graph.occurrence.row(entity)] += share * np.log1p(counts)
-        return seeds, activation, np.log1p(bonus)
-
-    def _link(self, mention: Mention) -> Seed:
-        """The corpus entity a mention means (eq. 3)."""
-        if isinstance(mention.target, int):
-            return Seed(mention.text, mention.target, 1.0)
-        similarities = self.entities @ mention.target
-        best = int(similarities.argmax())
-        return Seed(mention.text, best, float(similarities[best]))
-
-    # --- stage 2 ---------------------------------------------------------------------------------
+        return np.log1p(bonus)
 
     def _prior_top(self, config: RetrievalConfig) -> int | None:
         if config.prior_top is None and len(self.passages) > FLAT_LIMIT:
             return _LARGE_PRIOR
         return config.prior_top
 
-    def _prior_similarities(
-        self, question: Question, config: RetrievalConfig
+    def _similarities(
+        self, questions: Sequence[Question], config: RetrievalConfig
     ) -> npt.NDArray[np.float32]:
-        """Similarity of every passage, or of the best `prior_top` and NaN for the rest; `[P]`."""
+        """Similarity of every passage, NaN outside the best `prior_top`; `[P, n]`."""
         top = self._prior_top(config)
         if top is None:
-            return self.dense.similarities(question.vector)
-        rows, scores = self.dense.search(question.vector, top)
-        similarities = np.full(len(self.passages), np.nan, dtype=np.float32)
-        similarities[rows] = scores
+            vectors = [question.vector for question in questions]
+            return self.dense.similarities(vectors[0] if len(vectors) == 1 else np.stack(vectors))
+        similarities = np.full((len(self.passages), len(questions)), np.nan, dtype=np.float32)
+        for i, question in enumerate(questions):
+            rows, scores = self.dense.search(question.vector, top)
+            similarities[rows, i] = scores
         return similarities
-
-    def _reset(
-        self,
-        similarities: npt.NDArray[np.float32],
-        bonus: npt.NDArray[np.float64],
-        activation: Activation,
-        config: RetrievalConfig,
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Reset of passages (eq. 7, similarities scaled to 0..1) and of entities (their weight)."""
-        low, high = np.nanmin(similarities), np.nanmax(similarities)
-        scaled = (similarities - low) / (high - low) if high > low else np.zeros_like(similarities)
-        prior = config.passage_ratio * np.nan_to_num(scaled).astype(np.float64) + bonus
-        entities = np.zeros(self.graph.entities)
-        for entity, weight in activation.weight.items():
-            entities[entity] = max(weight, 0.0)
-        return prior * config.passage_node_weight, entities
 
     def _transitions_of(self, semantics: Semantics) -> Transitions:
         if semantics not in self._transitions:
@@ -257,28 +250,55 @@ class Retriever:
         ]
 
     def _hits(self, scores: _Scores, question: Question, k: int) -> list[Hit]:
-        hits = []
-        for row in top_k(scores.pagerank, k).tolist():
-            dense = float(scores.dense[row])
-            if np.isnan(dense):
-                dense = float(self.dense.exact(question.vector, np.array([row]))[0])
-            score = float(scores.pagerank[row])
-            components = Components(dense, float(scores.bonus[row]), score)
-            path = self._path(row, scores.seeds, scores.activation)
-            hits.append(Hit(self.passages[row], score, components, path, "graph"))
-        return hits
+        rows = top_k(scores.pagerank, k)
+        dense = scores.dense[rows]
+        missing = np.isnan(dense)
+        dense[missing] = self.dense.exact(question.vector, rows[missing])
+        paths = self._paths(rows, scores.seeds, scores.activation)
+        return [
+            Hit(self.passages[row], rank, Components(similarity, bonus, rank), path, "graph")
+            for row, similarity, bonus, rank, path in zip(
+                rows.tolist(),
+                dense.tolist(),
+                scores.bonus[rows].tolist(),
+                scores.pagerank[rows].tolist(),
+                paths,
+                strict=True,
+            )
+        ]
 
-    def _path(self, row: int, seeds: Sequence[Seed], activation: Activation) -> tuple[Hop, ...]:
-        """The way from a question entity to the passage's strongest active entity."""
-        share = {
-            entity: max(value, 0.0) * np.log1p(count) / activation.level[entity]
-            for entity, value in activation.value.items()
-            if (count := _value(self.graph.occurrence, entity, row))
-        }
-        if not share:
-            return ()
-        entity = max(share, key=lambda e: (share[e], -e))
-        hops = [Hop("passage", self.passages.ids[row], float(share[entity]))]
+    def _paths(
+        self, rows: npt.NDArray[np.int64], seeds: Sequence[Seed], activation: Activation
+    ) -> list[tuple[Hop, ...]]:
+        """For each passage the way to it through the active entity that gives it most."""
+        entities = list(activation.value)
+        shares = np.stack([self._share(entity, rows, activation) for entity in entities])
+        strongest = shares.argmax(axis=0)
+        return [
+            self._path(row, entities[best], float(share), seeds, activation) if share > 0 else ()
+            for row, best, share in zip(
+                rows.tolist(), strongest.tolist(), shares.max(axis=0).tolist(), strict=True
+            )
+        ]
+
+    def _share(
+        self, entity: int, rows: npt.NDArray[np.int64], activation: Activation
+    ) -> npt.NDArray[np.float64]:
+        """The entity's term a_e ln(1 + N_ep) / L_e in the bonus of each passage, `[k]`."""
+        columns, counts = self.graph.occurrence.row(entity), self.graph.occurrence.values(entity)
+        place = np.searchsorted(columns, rows)
+        there = place < len(columns)
+        there[there] = columns[place[there]] == rows[there]
+        shares = np.zeros(len(rows))
+        value = max(activation.value[entity], 0.0) / activation.level[entity]
+        shares[there] = value * np.log1p(counts[place[there]])
+        return shares
+
+    def _path(
+        self, row: int, entity: int, share: float, seeds: Sequence[Seed], activation: Activation
+    ) -> tuple[Hop, ...]:
+        """Question entity -> entity (-> sentence -> entity)* -> passage, back from the passage."""
+        hops = [Hop("passage", self.passages.ids[row], share)]
         seed_of = {seed.entity: seed for seed in seeds}
         while entity not in seed_of:
             bridge = activation.bridges[entity]
@@ -291,10 +311,19 @@ class Retriever:
         return tuple(reversed(hops))
 
 
-def _value(matrix: Csr, row: int, column: int) -> int:
-    """One value of a matrix with sorted rows; 0 where there is none."""
-    columns = matrix.row(row)
-    position = int(np.searchsorted(columns, column))
-    if position < len(columns) and columns[position] == column:
-        return int(matrix.values(row)[position])
-    return 0
+def _passage_prior(
+    similarities: npt.NDArray[np.float32],
+    bonuses: npt.NDArray[np.float64],
+    config: RetrievalConfig,
+) -> npt.NDArray[np.float64]:
+    """Reset of the passages, `[P, n]` (eq. 7); similarities are scaled to 0..1, NaN counts as 0."""
+    low, high = np.nanmin(similarities, axis=0), np.nanmax(similarities, axis=0)
+    scaled = (similarities - low) / np.where(high > low, high - low, 1.0)
+    prior: npt.NDArray[np.float64] = config.passage_ratio * np.nan_to_num(scaled) + bonuses
+    return prior * config.passage_node_weight
+
+
+def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while block := list(islice(iterator, size)):
+        yield block

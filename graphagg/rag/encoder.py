@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -50,7 +51,7 @@ class Encoder(Protocol):
 
 
 class SentenceTransformerEncoder:
-    """Any sentence-transformers model.
+    """Any sentence-transformers model; it is loaded at first use.
 
     A text longer than the model's window is never cut: `split` gives its overlapping windows, and
     the passage index keeps one vector a window and scores a passage by the best of them (max over
@@ -71,28 +72,55 @@ class SentenceTransformerEncoder:
     ) -> None:
         if dtype not in DTYPES:
             raise InvalidParameter(f"dtype is {dtype!r}, wanted one of {DTYPES}")
-        self._model, sha256 = load(model, device)
+        self._name, self._wanted_dtype, self._device = model, dtype, device
         self._corpus_model: SentenceTransformer | None = None
-        self._device = self._model.device.type
-        self._dtype = best_dtype(self._device) if dtype == "auto" else dtype
-        self._query_prompt = prompt_of(self._model, "query")
-        self._corpus_prompt = prompt_of(self._model, "document", "passage", "corpus")
-        window: int | None = self._model.max_seq_length
-        if window is not None and not self._model.tokenizer.is_fast:
+
+    @cached_property
+    def _loaded(self) -> tuple[SentenceTransformer, str]:
+        model, sha256 = load(self._name, self._device)
+        if model.max_seq_length is not None and not model.tokenizer.is_fast:
             raise InvalidParameter(
-                f"encoder {model!r}: its tokenizer gives no offsets, so long texts could not be "
-                "split; use a model with a fast tokenizer"
+                f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
+                "be split; use a model with a fast tokenizer"
             )
-        settings = {"dimension": self.dimension, "dtype": self._dtype, "window": window}
-        self._spec = ModelSpec(model, sha256, settings)
-        prompts = self._lengths([self._query_prompt, self._corpus_prompt])
-        self._special = int(self._lengths([""])[0])
-        self._window = None if window is None else window - int(prompts.max()) + self._special
+        return model, sha256
 
     @property
+    def _model(self) -> SentenceTransformer:
+        return self._loaded[0]
+
+    @cached_property
+    def _dtype(self) -> str:
+        wanted = self._wanted_dtype
+        return best_dtype(self._model.device.type) if wanted == "auto" else wanted
+
+    @cached_property
+    def _query_prompt(self) -> str:
+        return prompt_of(self._model, "query")
+
+    @cached_property
+    def _corpus_prompt(self) -> str:
+        return prompt_of(self._model, "document", "passage", "corpus")
+
+    @cached_property
+    def _special(self) -> int:
+        """Tokens that every text gets."""
+        return int(self._lengths([""])[0])
+
+    @cached_property
+    def _window(self) -> int | None:
+        """Tokens of a text and its special ones that the model reads, beside the longest prompt."""
+        if self._model.max_seq_length is None:
+            return None
+        prompts = self._lengths([self._query_prompt, self._corpus_prompt])
+        return int(self._model.max_seq_length - prompts.max() + self._special)
+
+    @cached_property
     def spec(self) -> ModelSpec:
         """Name, sha256, dimension, dtype and window of the model."""
-        return self._spec
+        window = self._model.max_seq_length
+        settings = {"dimension": self.dimension, "dtype": self._dtype, "window": window}
+        return ModelSpec(self._name, self._loaded[1], settings)
 
     @property
     def dimension(self) -> int:

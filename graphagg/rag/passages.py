@@ -36,8 +36,15 @@ class Passage:
 
     @property
     def full_text(self) -> str:
-        """What is embedded and read for entities: the title, a new line, the text."""
+        """What is embedded: the title, a new line, the text."""
         return f"{self.title}\n{self.text}" if self.title else self.text
+
+    @property
+    def parts(self) -> list[tuple[int, str]]:
+        """Title (if there is one) and text with their offsets in `full_text`."""
+        if not self.title:
+            return [(0, self.text)]
+        return [(0, self.title), (len(self.title) + 1, self.text)]
 
 
 def read_passages(path: str | os.PathLike[str]) -> Iterator[Passage]:

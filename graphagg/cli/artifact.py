@@ -1,0 +1,50 @@
+"""`graphagg info` and `graphagg verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from graphagg.cli.console import AsJson, out, print_json
+from graphagg.store import open_artifact
+
+Directory = Annotated[Path, typer.Argument(help="The index directory.")]
+
+
+def info(directory: Directory, as_json: AsJson = False) -> None:
+    """Show what an index holds: its manifest."""
+    with open_artifact(directory) as artifact:
+        manifest = artifact.manifest
+    if as_json:
+        print_json(manifest.to_json())
+        return
+    table = Table("", "", show_header=False, box=None)
+    table.add_row("kind", manifest.kind)
+    table.add_row("version", manifest.data)
+    table.add_row("written by", f"graphagg {manifest.library_version}")
+    for name, count in manifest.counts.items():
+        table.add_row(name.replace("_", " "), f"{count:,}")
+    for role, model in manifest.models.items():
+        table.add_row(role, f"{model['name']} (sha256 {model['sha256'][:12]}...)")
+    for name, value in manifest.parameters.items():
+        table.add_row(name, str(value))
+    table.add_row("files", f"{len(manifest.files)}, {_mib(directory)} MiB")
+    out.print(table)
+
+
+def verify(directory: Directory, as_json: AsJson = False) -> None:
+    """Compare every file of an index with its checksum."""
+    with open_artifact(directory, verify=True) as artifact:
+        files = len(artifact.manifest.files)
+    if as_json:
+        print_json({"directory": str(directory), "files": files, "intact": True})
+    else:
+        out.print(f"{directory}: intact, {files} files compared", markup=False)
+
+
+def _mib(directory: Path) -> float:
+    with open_artifact(directory) as artifact:
+        return round(sum(entry.bytes for entry in artifact.manifest.files.values()) / 2**20, 1)

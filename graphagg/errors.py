@@ -75,3 +75,29 @@ class ArtifactBusy(ArtifactError):
 
 class ModelMismatch(ArtifactError):
     """A model differs from the one that the index was built with."""
+
+
+class InvalidGraph(GraphAggError):
+    """Edges that cannot be read as a graph: a bad line, ids of two types, a negative id."""
+
+
+class EmptyGraph(GraphAggError):
+    """A graph without edges."""
+
+
+class UnknownVertex(GraphAggError):
+    """A vertex is not in the graph."""
+
+
+class InvalidSeeds(GraphAggError):
+    """The seeds of a query are missing or cannot be used."""
+
+
+class InvalidCommunities(GraphAggError):
+    """A ground truth of communities cannot be read or fits no vertex of the graph."""
+
+
+class WriteFailed(ArtifactError):
+    """The index could not be written, for instance because the disk is full."""
+
+    exit_code = 1

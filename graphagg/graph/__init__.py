@@ -1,5 +1,17 @@
-"""Sparse structure shared by the capabilities."""
+"""Edges in, compressed rows out: what the capabilities share."""
 
 from graphagg.graph.csr import Csr
+from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport
+from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.load import load_graph
 
-__all__ = ["Csr"]
+__all__ = [
+    "GRAPH_KINDS",
+    "Csr",
+    "Graph",
+    "GraphKind",
+    "ReadReport",
+    "VertexId",
+    "VertexIds",
+    "load_graph",
+]

@@ -1,0 +1,131 @@
+"""Edges as they stream in, and their dense numbers once all ids are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graphagg.errors import InvalidGraph
+from graphagg.graph.ids import VertexIds
+from graphagg.graph.text import Ids
+from graphagg.strings import StringTable
+
+Dense = npt.NDArray[np.int32]
+
+
+class IdColumn:
+    """One column of ids, in chunks: 4 bytes an id below 2^32 or a string, else 8."""
+
+    def __init__(self) -> None:
+        self._chunks: list[Any] = []
+        self._integer: bool | None = None
+        self.largest = -1
+
+    @property
+    def chunks(self) -> Sequence[Any]:
+        """The chunks: uint32 or int64 arrays, or Arrow dictionary arrays."""
+        return self._chunks
+
+    @property
+    def is_integer(self) -> bool | None:
+        """Whether the ids are integers; None while there are none."""
+        return self._integer
+
+    def add(self, ids: Ids, name: str) -> None:
+        """Append a chunk; `InvalidGraph` if its type is not that of the chunks before."""
+        if not len(ids):
+            return
+        integer = isinstance(ids, np.ndarray)
+        if self._integer is not None and integer != self._integer:
+            raise InvalidGraph(
+                f"{name}: ids mix integers and strings, wanted one type; read them as strings"
+            )
+        self._integer = integer
+        if not isinstance(ids, np.ndarray):
+            encoded = pa.types.is_dictionary(ids.type)
+            self._chunks.append(ids if encoded else ids.dictionary_encode())
+            return
+        smallest, largest = int(ids.min()), int(ids.max())
+        if smallest < 0:
+            raise InvalidGraph(
+                f"{name}: negative id {smallest}, wanted integers of 0 to 2^63 - 1; "
+                "renumber, or give the ids as strings"
+            )
+        self.largest = max(self.largest, largest)
+        self._chunks.append(ids.astype(np.uint32) if largest < 2**32 else ids)
+
+    def __len__(self) -> int:
+        return sum(len(chunk) for chunk in self._chunks)
+
+
+def number_together(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Dense]]:
+    """Give the ids of all columns one numbering.
+
+    Returns:
+        The ids in ascending order, and for each column the dense numbers of its ids, `[len]` int32.
+    """
+    types = {column.is_integer for column in columns} - {None}
+    if len(types) > 1:
+        raise InvalidGraph(
+            "one column holds integers and another strings, wanted one type of id; "
+            "read the ids as strings (--ids string), or build a two-mode graph"
+        )
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    if types == {False}:
+        ids, dense = _string_numbers(chunks)
+    else:
+        ids, dense = _integer_numbers(chunks, max((c.largest for c in columns), default=-1))
+    if len(ids) >= 2**31:
+        raise InvalidGraph(f"{len(ids):,} vertices, wanted fewer than 2^31; split the graph")
+    joined = []
+    for column in columns:
+        parts = [dense(chunk) for chunk in column.chunks]
+        joined.append(np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32))
+    return ids, joined
+
+
+Numbering = Callable[[Any], Any]
+
+
+def _integer_numbers(chunks: Sequence[Any], largest: int) -> tuple[VertexIds, Numbering]:
+    total = sum(len(chunk) for chunk in chunks)
+    if largest < 4 * total + 2**20:
+        seen = np.zeros(largest + 1, dtype=np.bool_)
+        for chunk in chunks:
+            _mark(chunk, seen)
+        ids = np.flatnonzero(seen)
+        number: Dense = np.cumsum(seen, dtype=np.int32) - np.int32(1)
+        return VertexIds(ids.astype(np.int64)), lambda chunk: number[chunk]
+    ids = np.unique(np.concatenate([np.unique(chunk).astype(np.int64) for chunk in chunks]))
+    return VertexIds(ids), lambda chunk: np.searchsorted(ids, chunk).astype(np.int32)
+
+
+def _string_numbers(chunks: Sequence[Any]) -> tuple[VertexIds, Numbering]:
+    dictionaries = [chunk.dictionary.cast(pa.large_binary()) for chunk in chunks]
+    distinct = pc.unique(pa.chunked_array(dictionaries))
+    ordered = distinct.take(pc.array_sort_indices(distinct))
+    _, offsets, data = ordered.buffers()
+    table = StringTable(
+        np.frombuffer(data, dtype=np.uint8)[: np.frombuffer(offsets, dtype=np.int64)[len(ordered)]],
+        np.frombuffer(offsets, dtype=np.int64)[: len(ordered) + 1],
+    )
+
+    def dense(chunk: Any) -> Dense:
+        places = pc.index_in(chunk.dictionary.cast(pa.large_binary()), value_set=ordered)
+        numbers = places.to_numpy(zero_copy_only=False).astype(np.int32)
+        taken: Dense = numbers[chunk.indices.to_numpy(zero_copy_only=False)]
+        return taken
+
+    return VertexIds(table), dense
+
+
+@numba.njit(cache=True)
+def _mark(chunk: npt.NDArray[Any], seen: npt.NDArray[np.bool_]) -> None:
+    for value in chunk:
+        seen[value] = True

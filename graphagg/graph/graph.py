@@ -1,0 +1,153 @@
+"""A graph: ids and who is adjacent to whom."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import InvalidGraph, InvalidParameter
+from graphagg.graph.adjacency import Dense, expand_rows, rows_from_pairs
+from graphagg.graph.csr import Csr
+from graphagg.graph.ids import VertexIds
+from graphagg.strings import StringTable
+
+GraphKind = Literal["undirected", "directed", "two-mode"]
+GRAPH_KINDS: tuple[GraphKind, ...] = get_args(GraphKind)
+
+
+@dataclass(frozen=True)
+class ReadReport:
+    """What reading the edges met.
+
+    Attributes:
+        edges_read: pairs read, with repeats and self-loops.
+        edges: distinct edges kept.
+        self_loops: pairs of a vertex with itself, dropped (their vertex stays).
+        duplicates: repeats, dropped; undirected: also the same pair the other way round.
+        comments: lines of comment.
+        header: the header line that was skipped, or None.
+        third_ignored: lines whose third column is no number; it was ignored.
+        weights_ignored: edges that carried a weight; graphs here are unweighted.
+    """
+
+    edges_read: int = 0
+    edges: int = 0
+    self_loops: int = 0
+    duplicates: int = 0
+    comments: int = 0
+    header: str | None = None
+    third_ignored: int = 0
+    weights_ignored: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An unweighted simple graph.
+
+    Attributes:
+        kind: `undirected`, `directed`, or `two-mode` (sets and their elements).
+        rows: ids of the vertices; of the sets where two-mode.
+        columns: the same object; the ids of the elements where two-mode.
+        adjacency: `[len(rows), len(columns)]` pattern: neighbours (symmetric), out-neighbours, or
+            the elements of each set.
+        report: what reading met.
+    """
+
+    kind: GraphKind
+    rows: VertexIds
+    columns: VertexIds
+    adjacency: Csr
+    report: ReadReport
+
+    @property
+    def edges(self) -> int:
+        """Number of edges; an undirected one counts once."""
+        entries = len(self.adjacency.indices)
+        return entries // 2 if self.kind == "undirected" else entries
+
+    def pairs(self) -> tuple[Dense, Dense]:
+        """Each edge once, as dense numbers `[E]`; undirected: row below column."""
+        rows, columns = expand_rows(self.adjacency), np.asarray(self.adjacency.indices)
+        if self.kind == "undirected":
+            keep = rows < columns
+            return rows[keep], columns[keep]
+        return rows, columns
+
+    def digest(self) -> str:
+        """Hex sha256 of ids and edges: equal graphs have equal digests, whatever their source."""
+        parts: list[npt.NDArray[Any]] = []
+        for ids in [self.rows] if self.rows is self.columns else [self.rows, self.columns]:
+            table = ids.table
+            parts += [table.offsets, table.data] if isinstance(table, StringTable) else [table]
+        state = hashlib.sha256(self.kind.encode())
+        for part in [*parts, self.adjacency.indptr, self.adjacency.indices]:
+            state.update(np.ascontiguousarray(part).data)
+        return state.hexdigest()
+
+
+def graph_from_pairs(
+    kind: GraphKind, rows: VertexIds, columns: VertexIds, pairs: tuple[Dense, Dense], **counts: Any
+) -> Graph:
+    """Build a graph from dense pairs, dropping and counting self-loops and repeats.
+
+    Args:
+        kind: which graph.
+        rows: ids of the first of each pair.
+        columns: ids of the second; the same object unless two-mode.
+        pairs: `[E]` and `[E]` int32.
+        counts: fields of `ReadReport` that are known already.
+    """
+    source, target = pairs
+    loops = 0 if kind == "two-mode" else int(np.count_nonzero(source == target))
+    symmetric = kind == "undirected"
+    adjacency, repeats = rows_from_pairs(
+        source,
+        target,
+        (len(rows), len(columns)),
+        symmetric=symmetric,
+        loops=kind == "two-mode",
+    )
+    edges = len(adjacency.indices) // (2 if symmetric else 1)
+    report = ReadReport(
+        edges_read=len(source),
+        edges=edges,
+        self_loops=loops,
+        duplicates=repeats // 2 if symmetric else repeats,
+        **counts,
+    )
+    return Graph(kind, rows, columns, adjacency, report)
+
+
+def check_kind(kind: str) -> GraphKind:
+    """The kind itself; `InvalidParameter` with the choices if there is none such."""
+    if kind not in GRAPH_KINDS:
+        raise InvalidParameter(f"kind is {kind!r}, wanted one of {GRAPH_KINDS}")
+    return kind
+
+
+def union_graphs(graphs: Sequence[Graph]) -> Graph:
+    """All vertices and all edges of graphs of one kind."""
+    first = graphs[0]
+    kinds = {graph.kind for graph in graphs}
+    if len(kinds) > 1:
+        raise InvalidGraph(f"graphs of kinds {sorted(kinds)}, wanted one kind")
+    rows = first.rows.union(*(g.rows for g in graphs[1:]))
+    two_mode = first.kind == "two-mode"
+    columns = first.columns.union(*(g.columns for g in graphs[1:])) if two_mode else rows
+    sources, targets = [], []
+    for graph in graphs:
+        source, target = graph.pairs()
+        sources.append(rows.positions(graph.rows).astype(np.int32)[source])
+        targets.append(columns.positions(graph.columns).astype(np.int32)[target])
+    return graph_from_pairs(
+        first.kind, rows, columns, (np.concatenate(sources), np.concatenate(targets))
+    )

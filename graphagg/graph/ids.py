@@ -1,0 +1,204 @@
+"""Vertex ids as the user wrote them, in the order that decides the dense numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import InvalidGraph
+from graphagg.store import Artifact, ArtifactWriter
+from graphagg.strings import StringTable
+
+VertexId = int | str
+IntArray = npt.NDArray[np.int64]
+
+_COMPARED = 200
+"""How many neighbours in the order of the ids `closest` compares a string with."""
+
+
+class VertexIds(Sequence[VertexId]):
+    """Distinct ids in ascending order: integers by value, strings by their UTF-8 bytes.
+
+    A vertex's dense number is its position here. It depends on the set of ids alone, never on the
+    order in which a file lists its edges, so that builds by any engine agree to the byte.
+
+    Args:
+        table: `[n]` int64, or a table of strings; ascending, distinct.
+    """
+
+    def __init__(self, table: IntArray | StringTable) -> None:
+        self.table = table
+
+    @classmethod
+    def of(cls, ids: Iterable[VertexId]) -> VertexIds:
+        """Sort distinct ids; `InvalidGraph` if they mix types or hold a negative one."""
+        found = list(ids)
+        check_ids(found)
+        if found and isinstance(found[0], str):
+            ordered = sorted({str(name).encode("utf-8") for name in found})
+            return cls(StringTable.pack(name.decode("utf-8") for name in ordered))
+        return cls(np.unique(np.array(found, dtype=np.int64)))
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the ids are integers."""
+        return not isinstance(self.table, StringTable)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @overload
+    def __getitem__(self, i: int) -> VertexId: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[VertexId]: ...
+    def __getitem__(self, i: int | slice) -> VertexId | list[VertexId]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        if isinstance(self.table, StringTable):
+            return self.table[i]
+        return int(self.table[i])
+
+    def __iter__(self) -> Iterator[VertexId]:
+        if isinstance(self.table, StringTable):
+            return iter(self.table)
+        return (int(i) for i in self.table)
+
+    def find(self, vertex: object) -> int | None:
+        """The dense number of an id, O(log n); None if it is not here.
+
+        The text of an integer finds that integer, for command lines know no types.
+        """
+        if isinstance(self.table, StringTable):
+            return self.table.find_sorted(vertex) if isinstance(vertex, str) else None
+        if isinstance(vertex, str) and vertex.isascii() and vertex.isdigit():
+            vertex = int(vertex)
+        if isinstance(vertex, bool) or not isinstance(vertex, int | np.integer):
+            return None
+        if not 0 <= vertex < 2**63:
+            return None
+        place = int(np.searchsorted(self.table, vertex))
+        return place if place < len(self.table) and self.table[place] == vertex else None
+
+    def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
+        """The ids most like one that is not here: by value, or by spelling.
+
+        Strings are compared with those that stand near it in the order, so with those that begin
+        like it; the work does not grow with n.
+        """
+        if not len(self):
+            return []
+        if isinstance(self.table, StringTable):
+            return self._closest_text(str(vertex), count)
+        try:
+            wanted = int(str(vertex))
+        except ValueError:
+            return self[:count]
+        place = int(np.searchsorted(self.table, min(max(wanted, 0), 2**63 - 1)))
+        near = self[max(0, place - count) : place + count]
+        return sorted(near, key=lambda found: (abs(int(found) - wanted), found))[:count]
+
+    def _closest_text(self, vertex: str, count: int) -> list[VertexId]:
+        assert isinstance(self.table, StringTable)
+        wanted = vertex.encode("utf-8", "replace")
+        low, high = 0, len(self.table)
+        while low < high:
+            middle = (low + high) // 2
+            if self.table.raw(middle) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        near = self.table[max(0, low - _COMPARED) : low + _COMPARED]
+
+        def unlike(name: str) -> float:
+            return -SequenceMatcher(None, vertex.casefold(), name.casefold()).ratio()
+
+        return list(sorted(near, key=lambda name: (unlike(name), name))[:count])
+
+    def positions(self, other: VertexIds) -> IntArray:
+        """Where each id of `other` stands here, `[len(other)]`; -1 where it does not."""
+        mine, theirs = self.table, other.table
+        if isinstance(mine, StringTable) or isinstance(theirs, StringTable):
+            return _string_positions(self, other)
+        if not len(mine):
+            return np.full(len(theirs), -1, dtype=np.int64)
+        places = np.minimum(np.searchsorted(mine, theirs), len(mine) - 1)
+        return np.where(mine[places] == theirs, places, -1)
+
+    def union(self, *others: VertexIds) -> VertexIds:
+        """The ids of all; `InvalidGraph` if one has integers and another strings."""
+        filled = [ids for ids in (self, *others) if len(ids)]
+        if not filled:
+            return self
+        if len({ids.is_integer for ids in filled}) > 1:
+            raise InvalidGraph(
+                f"vertex ids are integers here ({_example(filled, True)!r}) and strings there "
+                f"({_example(filled, False)!r}); write all as integers, or read all as strings"
+            )
+        if filled[0].is_integer:
+            return VertexIds(np.unique(np.concatenate([ids.table for ids in filled])))
+        return VertexIds.of(name for ids in filled for name in ids)
+
+    def tokens(self) -> npt.NDArray[np.uint32]:
+        """A 32-bit number for each id, `[n]`, that depends on the id alone.
+
+        Integers below 2^32 stand for themselves, larger ones for the XOR of their two halves;
+        strings for the first four bytes of the SHA-1 of their UTF-8 (what `datasketch` does with
+        `update(text.encode())`).
+        """
+        if not isinstance(self.table, StringTable):
+            wide = np.asarray(self.table).astype(np.uint64)
+            return (wide ^ (wide >> np.uint64(32))).astype(np.uint32)
+        digests = b"".join(
+            hashlib.sha1(self.table.raw(i), usedforsecurity=False).digest()[:4]
+            for i in range(len(self.table))
+        )
+        return np.frombuffer(digests, dtype="<u4").astype(np.uint32)
+
+    def save(self, writer: ArtifactWriter, name: str) -> None:
+        """Write as array `<name>`, or as string table `<name>`."""
+        if isinstance(self.table, StringTable):
+            writer.array(f"{name}.utf8", self.table.data)
+            writer.array(f"{name}.offsets", self.table.offsets)
+        else:
+            writer.array(name, self.table)
+
+    @classmethod
+    def open(cls, artifact: Artifact, name: str) -> VertexIds:
+        """Map what `save` wrote."""
+        if f"{name}.npy" in artifact:
+            return cls(artifact.array(name))
+        return cls(artifact.strings(name))
+
+
+def check_ids(ids: Sequence[object]) -> None:
+    """Raise `InvalidGraph` unless all ids are integers of 0 to 2^63 - 1, or all are strings."""
+    wanted = "wanted non-negative integers, or strings, and all of one type"
+    text = isinstance(ids[0], str) if ids else False
+    for vertex in ids:
+        if text != isinstance(vertex, str):
+            raise InvalidGraph(
+                f"vertex ids mix types: {ids[0]!r} and {vertex!r}; {wanted}: convert them all"
+            )
+        if text:
+            continue
+        if isinstance(vertex, bool) or not isinstance(vertex, int | np.integer):
+            raise InvalidGraph(f"vertex id {vertex!r} is a {type(vertex).__name__}; {wanted}")
+        if not 0 <= vertex < 2**63:
+            raise InvalidGraph(f"vertex id {vertex} is out of range; {wanted}: renumber, or quote")
+
+
+def _string_positions(mine: VertexIds, theirs: VertexIds) -> IntArray:
+    """Merge two ascending lists of strings."""
+    if mine.is_integer or theirs.is_integer:
+        return np.full(len(theirs), -1, dtype=np.int64)
+    places = {name: place for place, name in enumerate(mine)}
+    return np.array([places.get(name, -1) for name in theirs], dtype=np.int64)
+
+
+def _example(tables: Sequence[VertexIds], integer: bool) -> Any:
+    return next(ids[0] for ids in tables if ids.is_integer is integer)

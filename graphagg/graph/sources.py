@@ -1,0 +1,204 @@
+"""Edges out of everything but text: Parquet, GML, JSON, networkx, PyG, arrays, pairs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graphagg.errors import InvalidGraph, UnreadableFile
+from graphagg.graph.ids import VertexId, check_ids
+from graphagg.graph.text import Ids, TextCounts, open_bytes
+
+Pairs = Iterator[tuple[Ids, Ids]]
+_PAIRS_AT_ONCE = 1 << 18
+
+
+def read_parquet(path: Path, counts: TextCounts) -> Pairs:
+    """Columns `src` and `dst`, in batches; a `weight` is counted and ignored."""
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UnreadableFile(f"{path}: not a Parquet file ({error})") from None
+    names = file.schema_arrow.names
+    if "src" not in names or "dst" not in names:
+        raise InvalidGraph(f"{path}: columns {names}, wanted src and dst; rename them")
+    if "weight" in names:
+        counts.weights_ignored += file.metadata.num_rows
+    for batch in file.iter_batches(batch_size=1 << 20, columns=["src", "dst"]):
+        yield _arrow_ids(batch["src"], path, "src"), _arrow_ids(batch["dst"], path, "dst")
+
+
+def _arrow_ids(column: pa.Array, path: Path, name: str) -> Ids:
+    if column.null_count:
+        raise InvalidGraph(
+            f"{path}: column {name} holds {column.null_count:,} nulls, wanted an id in every row; "
+            "remove those rows"
+        )
+    if pa.types.is_integer(column.type):
+        values: Ids = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return values
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return column.cast(pa.large_string()).dictionary_encode()
+    raise InvalidGraph(
+        f"{path}: column {name} is {column.type}, wanted integers or strings; convert it"
+    )
+
+
+def read_sets_json(path: Path) -> tuple[list[VertexId], Pairs]:
+    """`{set: [elements]}`: the set ids and the pairs (set, element). Held in memory whole."""
+    with open_bytes(path) as file:
+        try:
+            raw = json.loads(file.read())
+        except (ValueError, OSError, EOFError) as error:
+            raise UnreadableFile(f"{path}: not JSON ({error})") from None
+    if not isinstance(raw, dict) or not all(isinstance(part, list) for part in raw.values()):
+        raise InvalidGraph(f"{path}: wanted a JSON object {{set: [elements]}}")
+    integer = all(re.fullmatch("0|[1-9][0-9]{0,17}", name) for name in raw)
+    names: list[VertexId] = [int(name) if integer else name for name in raw]
+    pairs = ((name, e) for name, part in zip(names, raw.values(), strict=True) for e in part)
+    return names, read_tuples(pairs, str(path))
+
+
+def read_gml(path: Path) -> tuple[list[VertexId], Pairs, bool]:
+    """Vertices (their labels where all differ, else their ids), edges, and whether directed.
+
+    A parser for the part of GML that graphs are exchanged in: flat `node` and `edge` lists.
+    """
+    with open_bytes(path) as file:
+        text = file.read().decode("utf-8", "replace")
+    tokens = re.findall(r'"[^"]*"|[^\s\[\]]+|\[|\]', re.sub(r"(?m)^\s*#.*$", "", text))
+    records: dict[str, list[dict[str, str]]] = {"node": [], "edge": []}
+    directed = any(a == "directed" and b == "1" for a, b in pairwise(tokens))
+    at = 0
+    while at < len(tokens) - 1:
+        if tokens[at] in records and tokens[at + 1] == "[":
+            fields, after = _gml_fields(tokens, at + 2)
+            records[tokens[at]].append(fields)
+            at = after
+        else:
+            at += 1
+    if not records["node"]:
+        raise InvalidGraph(f"{path}: no node in it, wanted GML: graph [ node [ id ... ] ... ]")
+    try:
+        name_of = _gml_names([(n["id"], n.get("label")) for n in records["node"]])
+        pairs = [(name_of[e["source"]], name_of[e["target"]]) for e in records["edge"]]
+    except KeyError as error:
+        raise InvalidGraph(
+            f"{path}: {error} is missing, wanted an id in each node, source and target in each edge"
+        ) from None
+    return list(name_of.values()), read_tuples(pairs, str(path)), directed
+
+
+def _gml_fields(tokens: list[str], at: int) -> tuple[dict[str, str], int]:
+    """The `key value` pairs up to the closing bracket; nested lists are skipped."""
+    fields: dict[str, str] = {}
+    while at < len(tokens) and tokens[at] != "]":
+        if at + 1 < len(tokens) and tokens[at + 1] == "[":
+            at = _gml_fields(tokens, at + 2)[1]
+            continue
+        fields[tokens[at]] = tokens[at + 1].strip('"') if at + 1 < len(tokens) else ""
+        at += 2
+    return fields, at + 1
+
+
+def _gml_names(nodes: list[tuple[str, str | None]]) -> dict[str, VertexId]:
+    labels = [label for _, label in nodes]
+    if None not in labels and len(set(labels)) == len(labels):
+        return {number: str(label) for number, label in nodes}
+    integer = all(re.fullmatch("0|[1-9][0-9]{0,17}", number) for number, _ in nodes)
+    return {number: int(number) if integer else number for number, _ in nodes}
+
+
+def read_jlg(path: Path) -> tuple[bytes, int, bool]:
+    """The header `n,m,d,name` of a `.jlg` file: the line, n, and whether it is directed."""
+    with open_bytes(path) as file:
+        header = file.readline()
+    cells = header.decode("utf-8", "replace").strip().split(",")
+    if len(cells) < 3 or not cells[0].isdigit() or cells[2] not in ("u", "d"):
+        raise InvalidGraph(f"{path}: header {header[:80]!r}, wanted n,m,u or d,name")
+    return header, int(cells[0]), cells[2] == "d"
+
+
+def read_tuples(pairs: Iterable[Any], name: str) -> Pairs:
+    """Python pairs, in batches."""
+    iterator = iter(pairs)
+    while batch := list(islice(iterator, _PAIRS_AT_ONCE)):
+        for pair in batch:
+            if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) < 2:
+                raise InvalidGraph(f"{name}: {pair!r}, wanted pairs (source, target)")
+        yield id_array([pair[0] for pair in batch]), id_array([pair[1] for pair in batch])
+
+
+def id_array(ids: list[Any]) -> Ids:
+    """Checked ids as an int64 or an Arrow string array."""
+    check_ids(ids)
+    if ids and isinstance(ids[0], str):
+        return pa.array(ids, type=pa.large_string()).dictionary_encode()
+    return np.array(ids, dtype=np.int64)
+
+
+def read_object(edges: Any) -> tuple[list[VertexId], Pairs, bool | None]:
+    """Edges of a Python object: networkx, PyG `Data` or `EdgeIndex`, array, mapping or pairs.
+
+    Returns:
+        Vertices that may have no edge, the pairs, and whether it is directed (None: unknown).
+    """
+    if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
+        return (
+            list(edges.nodes),
+            read_tuples(edges.edges(), "the networkx graph"),
+            (bool(edges.is_directed())),
+        )
+    if getattr(edges, "edge_index", None) is not None:
+        count = edges.num_nodes
+        return list(range(count or 0)), _tensor_pairs(edges.edge_index), None
+    if hasattr(edges, "detach") and hasattr(edges, "cpu"):
+        return [], _tensor_pairs(edges), None
+    if isinstance(edges, np.ndarray):
+        return [], _array_pairs(edges), None
+    if isinstance(edges, Mapping):
+        pairs = ((name, element) for name, part in edges.items() for element in part)
+        return list(edges), read_tuples(pairs, "the mapping"), None
+    if (
+        isinstance(edges, tuple)
+        and len(edges) == 2
+        and all(isinstance(part, np.ndarray) for part in edges)
+    ):
+        return [], _array_pairs(np.stack(edges, axis=1)), None
+    if isinstance(edges, Iterable):
+        return [], read_tuples(edges, "the edges"), None
+    raise InvalidGraph(
+        f"edges are a {type(edges).__name__}, wanted a path, a networkx graph, PyG Data or "
+        "EdgeIndex, an [E, 2] array, a mapping {set: elements}, or pairs"
+    )
+
+
+def _tensor_pairs(tensor: Any) -> Pairs:
+    plain = tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
+    array = np.asarray(plain.detach().cpu())
+    if array.ndim != 2 or array.shape[0] != 2:
+        raise InvalidGraph(f"edge_index has shape {array.shape}, wanted [2, E]; transpose it")
+    return _array_pairs(array.T)
+
+
+def _array_pairs(array: np.ndarray[Any, Any]) -> Pairs:
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise InvalidGraph(f"the edge array has shape {array.shape}, wanted [E, 2]; transpose it")
+    if array.dtype.kind in "OU":
+        return read_tuples(array.tolist(), "the edge array")
+    if array.dtype.kind not in "iu":
+        raise InvalidGraph(
+            f"the edge array holds {array.dtype}, wanted integers or strings; convert it"
+        )
+    wide = array.astype(np.int64)
+    return iter([(wide[:, 0], wide[:, 1])])

@@ -1,0 +1,109 @@
+"""From a ranking to a `Community`: the best members, their size, their reasons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.communities.config import QueryConfig
+from graphagg.communities.exact import shared_with_seeds
+from graphagg.communities.neighbourhood import TWO_MODE
+from graphagg.communities.ranking import Ranking, sweep_cut
+from graphagg.communities.results import Community, Member, Shared
+from graphagg.graph.csr import Csr
+
+if TYPE_CHECKING:
+    from graphagg.communities.index import CommunityIndex
+
+Array = npt.NDArray[Any]
+
+_EXAMPLES = 3
+
+
+def answer(
+    index: CommunityIndex,
+    seeds: Array,
+    ranking: Ranking,
+    k: int | None,
+    wanted: int,
+    method: str,
+    config: QueryConfig,
+) -> Community:
+    """Name the best `wanted` members (or a sweep cut of them, where `k` is None)."""
+    hoods = index.expander.hoods
+    best = ranking.best(wanted, seeds)
+    conductance = None
+    if k is None:
+        cut = sweep_cut(hoods, seeds, ranking.vertices[best], config.push_work)
+        if cut is not None:
+            best, conductance = best[: cut[0]], cut[1]
+    alone = seeds[hoods.sets.indptr[seeds + 1] == hoods.sets.indptr[seeds]]
+    notes = tuple(f"seed {index.vertices[int(i)]!r} has no neighbours" for i in alone)
+    return Community(
+        seeds=tuple(index.vertices[int(i)] for i in seeds),
+        members=_members(index, seeds, ranking, best, config),
+        method=method,
+        plan=ranking.plan,
+        notes=(*ranking.notes, *notes),
+        conductance=conductance,
+        _structure=_Structurer(index),
+    )
+
+
+def _members(
+    index: CommunityIndex, seeds: Array, ranking: Ranking, best: Array, config: QueryConfig
+) -> tuple[Member, ...]:
+    hoods = index.expander.hoods
+    vertices = ranking.vertices[best]
+    examples = np.full((len(vertices), len(seeds), _EXAMPLES), -1, dtype=np.int64)
+    counts = shared_with_seeds(
+        hoods.sets.indptr, hoods.sets.indices, hoods.closed, seeds, vertices, config.pair_work,
+        examples,
+    ).tolist()  # fmt: skip
+    shown = examples.tolist()
+    seed_ids = [index.vertices[int(s)] for s in seeds]
+    two_mode = hoods.walk == TWO_MODE
+    members = []
+    for i, (v, position) in enumerate(zip(vertices.tolist(), best.tolist(), strict=True)):
+        reason = []
+        for j, seed in enumerate(seeds.tolist()):
+            adjacent = not two_mode and _holds(hoods.sets, v, seed)
+            if counts[i][j] == 0 and not adjacent:
+                continue
+            reason.append(
+                Shared(
+                    seed=seed_ids[j],
+                    count=None if counts[i][j] < 0 else counts[i][j],
+                    examples=tuple(index.elements[e] for e in shown[i][j] if e >= 0),
+                    adjacent=adjacent,
+                )
+            )
+        members.append(
+            Member(
+                id=index.vertices[v],
+                score=float(ranking.scores[position]),
+                scores={name: float(part[position]) for name, part in ranking.parts.items()},
+                reason=tuple(reason),
+            )
+        )
+    return tuple(members)
+
+
+def _holds(sets: Csr, row: int, column: int) -> bool:
+    low, high = int(sets.indptr[row]), int(sets.indptr[row + 1])
+    at = low + int(np.searchsorted(sets.indices[low:high], column))
+    return at < high and int(sets.indices[at]) == column
+
+
+class _Structurer:
+    """`structure()` of an answer; the drawing libraries load when it is called."""
+
+    def __init__(self, index: CommunityIndex) -> None:
+        self._index = index
+
+    def __call__(self, ids: list[Any], seeds: int, resolution: float, random_state: int) -> Any:
+        from graphagg.communities.structure import structure_of
+
+        return structure_of(self._index, ids, seeds, resolution, random_state)

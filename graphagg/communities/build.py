@@ -1,0 +1,189 @@
+"""The arrays of an index from a graph; a kernel for both engines, without any input or output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.communities.config import IndexConfig, QueryConfig
+from graphagg.communities.containment import SizePartitions
+from graphagg.communities.lsh import BandTables, BucketCounts, build_tables
+from graphagg.communities.minhash import HashFamily, signatures
+from graphagg.communities.neighbourhood import DIRECTED, TWO_MODE, UNDIRECTED, Neighbourhoods
+from graphagg.graph.adjacency import transpose_pattern
+from graphagg.graph.graph import Graph
+from graphagg.graph.ids import VertexIds
+from graphagg.manifest import Manifest
+from graphagg.store import ArtifactWriter
+
+Array = npt.NDArray[Any]
+
+KIND = "communities"
+_ROWS_AT_ONCE = 1 << 16
+
+
+class Progress(Protocol):
+    """Called with a stage, and how many of how many units are done."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Report progress."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """A `Progress` that says nothing."""
+
+
+@dataclass(frozen=True)
+class KnownSignatures:
+    """Signatures that were computed before, by the same hash family.
+
+    Attributes:
+        rows: ids of the vertices.
+        columns: ids of the elements.
+        hoods: their sets.
+        sig: `[n, K]` uint16.
+    """
+
+    rows: VertexIds
+    columns: VertexIds
+    hoods: Neighbourhoods
+    sig: Array
+
+
+@dataclass(frozen=True)
+class BuiltIndex:
+    """Everything that the index directory holds."""
+
+    graph: Graph
+    config: IndexConfig
+    hoods: Neighbourhoods
+    sig: Array
+    tables: BandTables
+    buckets: BucketCounts
+    partitions: SizePartitions
+    recomputed: int
+
+    def save(self, writer: ArtifactWriter) -> None:
+        """Write all data files."""
+        self.graph.rows.save(writer, "vertices")
+        if self.hoods.walk == TWO_MODE:
+            self.graph.columns.save(writer, "elements")
+        self.hoods.sets.save(writer, "sets")
+        if self.hoods.walk != UNDIRECTED:
+            self.hoods.holders.save(writer, "holders")
+        writer.array("signatures", self.sig)
+        self.tables.save(writer, "lsh")
+        writer.array("sizes.order", self.partitions.order)
+        writer.array("sizes.bounds", self.partitions.bounds)
+
+    def manifest(self) -> Manifest:
+        """Parameters, the graph's digest and counts; they depend on the graph alone."""
+        return Manifest(
+            kind=KIND,
+            parameters=self.config.to_json(),
+            inputs={"graph": self.graph.digest()},
+            counts={
+                "vertices": len(self.graph.rows),
+                "elements": len(self.graph.columns),
+                "edges": self.graph.edges,
+                "isolated": int(np.count_nonzero(self.hoods.sets.degrees() == 0)),
+                "lsh_entries": self.buckets.entries,
+                "lsh_largest_bucket": self.buckets.largest,
+                "lsh_buckets_over_cap": self.buckets.over_cap,
+            },
+        )
+
+
+def neighbourhoods(graph: Graph, config: IndexConfig) -> Neighbourhoods:
+    """Whose neighbours form a vertex's set, by the kind."""
+    closed = bool(config.closed)
+    if config.kind == "undirected":
+        return Neighbourhoods(graph.adjacency, graph.adjacency, closed, UNDIRECTED)
+    other = transpose_pattern(graph.adjacency)
+    if config.kind == "two-mode":
+        return Neighbourhoods(graph.adjacency, other, closed, TWO_MODE)
+    if config.kind == "directed-out":
+        return Neighbourhoods(graph.adjacency, other, closed, DIRECTED)
+    return Neighbourhoods(other, graph.adjacency, closed, DIRECTED)
+
+
+def build_index(
+    graph: Graph,
+    config: IndexConfig,
+    known: Sequence[KnownSignatures] = (),
+    progress: Progress = silent,
+) -> BuiltIndex:
+    """Signatures, band tables and size partitions of a graph.
+
+    Args:
+        graph: of the kind that `config.kind` stands on.
+        config: parameters.
+        known: signatures from before; rows whose set is the same take theirs from there.
+        progress: called after each block of rows and each stage.
+    """
+    hoods = neighbourhoods(graph, config)
+    n = hoods.sets.rows
+    sig = np.empty((n, config.permutations), dtype=np.uint16)
+    missing = np.ones(n, dtype=np.bool_)
+    for part in known:
+        _reuse(graph, hoods, part, sig, missing)
+    todo = np.flatnonzero(missing)
+    family = HashFamily(config.permutations, config.hash_seed)
+    columns = graph.columns.tokens()
+    own = graph.rows.tokens() if config.closed else None
+    for at in range(0, len(todo), _ROWS_AT_ONCE):
+        rows = todo[at : at + _ROWS_AT_ONCE]
+        sig[rows] = signatures(hoods.sets, columns, own, family, rows)
+        progress("signatures", at + len(rows), len(todo))
+    sizes = hoods.sets.degrees() + hoods.closed
+    tables, buckets = build_tables(
+        sig, sizes > 0, config.bands, config.rows, QueryConfig().bucket_cap
+    )
+    progress("bands", config.bands, config.bands)
+    partitions = SizePartitions.of(sizes, config.partitions)
+    return BuiltIndex(graph, config, hoods, sig, tables, buckets, partitions, len(todo))
+
+
+def _reuse(
+    graph: Graph, hoods: Neighbourhoods, part: KnownSignatures, sig: Array, missing: Array
+) -> None:
+    """Copy the signatures of rows whose set is the same as before."""
+    before = part.rows.positions(graph.rows)
+    two_mode = graph.rows is not graph.columns
+    renamed = (graph.columns if two_mode else graph.rows).positions(part.columns)
+    same = np.zeros(len(before), dtype=np.bool_)
+    _same_rows(
+        hoods.sets.indptr, hoods.sets.indices, part.hoods.sets.indptr, part.hoods.sets.indices,
+        before, renamed, same,
+    )  # fmt: skip
+    rows = np.flatnonzero(same & missing)
+    sig[rows] = part.sig[before[rows]]
+    missing[rows] = False
+
+
+@numba.njit(cache=True)
+def _same_rows(
+    ptr: Array,
+    ind: Array,
+    old_ptr: Array,
+    old_ind: Array,
+    before: Array,
+    renamed: Array,
+    out: Array,
+) -> None:
+    for row in range(len(before)):
+        old = before[row]
+        if old < 0:
+            continue
+        size = ptr[row + 1] - ptr[row]
+        same = old_ptr[old + 1] - old_ptr[old] == size
+        i = 0
+        while same and i < size:
+            same = renamed[old_ind[old_ptr[old] + i]] == ind[ptr[row] + i]
+            i += 1
+        out[row] = same

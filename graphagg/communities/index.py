@@ -1,0 +1,432 @@
+"""`CommunityIndex`: build, open, ask and change an index of communities."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.communities.answer import answer
+from graphagg.communities.build import (
+    KIND,
+    BuiltIndex,
+    KnownSignatures,
+    Progress,
+    build_index,
+    silent,
+)
+from graphagg.communities.changes import (
+    ChangeReport,
+    report_change,
+    without_edges,
+    without_vertices,
+)
+from graphagg.communities.config import (
+    GRAPH_KIND,
+    IndexConfig,
+    Method,
+    Plan,
+    QueryConfig,
+    check_method,
+    check_plan,
+)
+from graphagg.communities.containment import SizePartitions
+from graphagg.communities.expansion import Expander
+from graphagg.communities.lsh import BandTables
+from graphagg.communities.minhash import HashFamily, minima
+from graphagg.communities.neighbourhood import DIRECTED, TWO_MODE, UNDIRECTED, Neighbourhoods
+from graphagg.communities.planner import Sketches
+from graphagg.communities.ranking import Ranking
+from graphagg.communities.results import Community
+from graphagg.errors import (
+    ArtifactBusy,
+    ArtifactError,
+    InvalidParameter,
+    InvalidSeeds,
+    MissingExtra,
+    UnknownVertex,
+    WriteFailed,
+)
+from graphagg.graph.csr import Csr
+from graphagg.graph.graph import Graph, ReadReport, union_graphs
+from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.load import load_graph
+from graphagg.graph.text import IdType
+from graphagg.manifest import Manifest
+from graphagg.store import Artifact, open_artifact, write_artifact
+
+if TYPE_CHECKING:
+    import datasketch
+
+Path = str | os.PathLike[str]
+
+_DEFAULT = QueryConfig()
+
+
+class CommunityIndex:
+    """An index of a graph's neighbourhoods, opened from its directory.
+
+    Use `CommunityIndex.build` or `CommunityIndex.open`. Queries may run in several threads. The
+    index keeps the version it opened, also while another process publishes a newer one; its own
+    changes (`add_edges` and the like) publish a version and move to it.
+
+    Attributes:
+        report: what reading the edges met, where this object built the index; else None.
+    """
+
+    report: ReadReport | None = None
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._load(artifact)
+
+    def _load(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+        manifest = artifact.manifest
+        self.config = IndexConfig(**manifest.parameters)
+        self.vertices = VertexIds.open(artifact, "vertices")
+        two_mode = self.config.kind == "two-mode"
+        self.elements = VertexIds.open(artifact, "elements") if two_mode else self.vertices
+        sets = Csr.open(artifact, "sets", len(self.elements))
+        undirected = self.config.kind == "undirected"
+        holders = sets if undirected else Csr.open(artifact, "holders", len(self.vertices))
+        walk = TWO_MODE if two_mode else UNDIRECTED if undirected else DIRECTED
+        hoods = Neighbourhoods(sets, holders, bool(self.config.closed), walk)
+        sketches = Sketches(
+            artifact.array("signatures"), BandTables.open(artifact, "lsh", self.config.rows)
+        )
+        partitions = SizePartitions(artifact.array("sizes.order"), artifact.array("sizes.bounds"))
+        self.expander = Expander(hoods, sketches, partitions)
+
+    @classmethod
+    def build(
+        cls,
+        edges: Any,
+        directory: Path,
+        *,
+        config: IndexConfig | None = None,
+        vertices: Iterable[VertexId] = (),
+        ids: IdType = "auto",
+        header: bool | None = None,
+        progress: Progress = silent,
+        force: bool = False,
+    ) -> CommunityIndex:
+        """Index a graph into `directory` and open it.
+
+        Where the directory holds an index of the same graph with the same parameters, nothing is
+        done unless `force`. Until the new index is complete, and if anything fails, the old one
+        stays.
+
+        Args:
+            edges: anything that `graphagg.graph.load_graph` takes.
+            directory: where the index goes; made if it is not there.
+            config: the kind of graph, and the parameters; default `IndexConfig()`.
+            vertices: vertices that are there even without an edge.
+            ids: how text ids are read: `auto`, `integer` or `string`.
+            header: whether text has a header; None recognises it.
+            progress: called with stage, done, total.
+            force: build also where nothing changed.
+
+        Raises:
+            InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
+            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+        """
+        config = config or IndexConfig()
+        with _publication(directory) as publication:
+            graph = load_graph(
+                edges, GRAPH_KIND[config.kind], vertices=vertices, ids=ids, header=header
+            )
+            progress("edges", graph.edges, graph.edges)
+            if force or not _is_current(directory, graph, config):
+                built = build_index(graph, config, progress=progress)
+                built.save(publication.writer)
+                publication.publish(built.manifest())
+        index = cls.open(directory)
+        index.report = graph.report
+        return index
+
+    @classmethod
+    def open(cls, directory: Path, *, verify: bool = False) -> CommunityIndex:
+        """Open an index in milliseconds.
+
+        Args:
+            directory: the index.
+            verify: compare every file's checksum first.
+
+        Raises:
+            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
+        """
+        artifact = open_artifact(directory, kind=KIND, verify=verify)
+        try:
+            return cls(artifact)
+        except BaseException:
+            artifact.close()
+            raise
+
+    @classmethod
+    def merge(
+        cls, shards: Sequence[Path], directory: Path, *, progress: Progress = silent
+    ) -> CommunityIndex:
+        """Merge indices that were built apart with the same parameters; equal to one build.
+
+        Raises:
+            InvalidParameter: fewer than one shard, or shards of different parameters.
+        """
+        if not shards:
+            raise InvalidParameter("no index to merge, wanted at least one")
+        parts = [cls.open(shard) for shard in shards]
+        try:
+            for shard, part in zip(shards, parts, strict=True):
+                if part.config != parts[0].config:
+                    raise InvalidParameter(
+                        f"{shard} was built with {part.config}, {shards[0]} with "
+                        f"{parts[0].config}; build them with the same parameters"
+                    )
+            with _publication(directory) as publication:
+                graph = union_graphs([part.graph() for part in parts])
+                known = [part._known() for part in parts]
+                built = build_index(graph, parts[0].config, known, progress)
+                built.save(publication.writer)
+                publication.publish(built.manifest())
+        finally:
+            for part in parts:
+                part.close()
+        return cls.open(directory)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the index was built from, and its sizes."""
+        return self._artifact.manifest
+
+    def __len__(self) -> int:
+        return len(self.vertices)
+
+    def close(self) -> None:
+        """Give up the opened version, so that a writer may remove it."""
+        self._artifact.close()
+
+    def __enter__(self) -> CommunityIndex:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- asking --------------------------------------------------------------------------------
+
+    def query(
+        self,
+        seeds: Sequence[VertexId],
+        k: int | None = 50,
+        *,
+        method: Method = "fused",
+        plan: Plan = "auto",
+        config: QueryConfig = _DEFAULT,
+    ) -> Community:
+        """Find the community of some vertices.
+
+        Args:
+            seeds: vertices as the user wrote them; repeats count once.
+            k: how many members besides the seeds. None: a sweep cut chooses, among the first
+                `config.sweep_limit`, the prefix of least conductance (not for two-mode graphs).
+            method: `fused`, `minhash`, `jaccard`, `agglomerative`, `pagerank` or `containment`.
+            plan: how candidates are found: `auto`, `exact`, `lsh` or `scan`.
+            config: budgets and constants.
+
+        Raises:
+            InvalidSeeds: there are none, or none has a neighbour.
+            UnknownVertex: a seed is not in the graph; the closest ids are named.
+            InvalidParameter: `k`, `method` or `plan`.
+        """
+        found = self.find_seeds(seeds)
+        if k is not None and k < 1:
+            raise InvalidParameter(f"k is {k}, wanted at least 1, or None for a sweep cut")
+        if k is None and self.config.kind == "two-mode":
+            raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
+        wanted = config.sweep_limit if k is None else min(k, len(self))
+        ranking = self.rank(found, wanted, method=method, plan=plan, config=config)
+        return answer(self, found, ranking, k, wanted, method, config)
+
+    def rank(
+        self,
+        seeds: npt.NDArray[np.int64],
+        k: int,
+        *,
+        method: Method = "fused",
+        plan: Plan = "auto",
+        config: QueryConfig = _DEFAULT,
+    ) -> Ranking:
+        """Scores without reasons, by dense numbers; what `query` and the evaluation stand on.
+
+        Args:
+            seeds: `[s]` distinct dense numbers, as `find_seeds` gives them.
+            k: how many members are wanted.
+            method: see `query`.
+            plan: see `query`.
+            config: see `query`.
+        """
+        return self.expander.rank(seeds, k, check_method(method), check_plan(plan), config)
+
+    def find_seeds(self, seeds: Sequence[VertexId]) -> npt.NDArray[np.int64]:
+        """The dense numbers of seeds, without repeats; raises as `query` does."""
+        if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
+            raise InvalidSeeds(f"seeds are {seeds!r}, wanted a list of vertices")
+        found = list(dict.fromkeys(self.find(seed) for seed in seeds))
+        if not found:
+            raise InvalidSeeds("no seeds, wanted at least one vertex")
+        numbers = np.array(found, dtype=np.int64)
+        sets = self.expander.hoods.sets
+        if not (sets.indptr[numbers + 1] > sets.indptr[numbers]).any():
+            names = ", ".join(repr(self.vertices[int(i)]) for i in numbers[:3])
+            raise InvalidSeeds(
+                f"no seed has a neighbour ({names}), wanted one at least; add another seed"
+            )
+        return numbers
+
+    def find(self, vertex: VertexId) -> int:
+        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
+        number = self.vertices.find(vertex)
+        if number is None:
+            closest = ", ".join(repr(name) for name in self.vertices.closest(vertex))
+            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
+        return number
+
+    def signature(self, vertex: VertexId) -> datasketch.MinHash:
+        """The vertex's signature as a datasketch MinHash with the same values.
+
+        Integer ids below 2^32 are hashed as `hashfunc=int` would, strings as datasketch's default
+        hashes their UTF-8.
+
+        Raises:
+            MissingExtra: datasketch is not installed.
+        """
+        try:
+            import datasketch
+        except ImportError:
+            raise MissingExtra("datasketch", "communities") from None
+        options: dict[str, Any] = {"hashfunc": int} if self.elements.is_integer else {}
+        return datasketch.MinHash(
+            num_perm=self.config.permutations,
+            seed=self.config.hash_seed,
+            hashvalues=self.signature_values(vertex),
+            scheme="affine32",
+            **options,
+        )
+
+    def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
+        """The 32-bit minima of a vertex's set, `[K]`, computed from its row."""
+        own = self.vertices.tokens() if self.config.closed else None
+        family = HashFamily(self.config.permutations, self.config.hash_seed)
+        hoods = self.expander.hoods
+        return minima(hoods.sets, self.elements.tokens(), own, family, self.find(vertex))
+
+    def graph(self) -> Graph:
+        """The graph that the index was built from."""
+        hoods = self.expander.hoods
+        adjacency = hoods.holders if self.config.kind == "directed-in" else hoods.sets
+        kind = GRAPH_KIND[self.config.kind]
+        return Graph(kind, self.vertices, self.elements, adjacency, ReadReport())
+
+    # --- changing ------------------------------------------------------------------------------
+
+    def add_edges(
+        self,
+        edges: Any,
+        *,
+        vertices: Iterable[VertexId] = (),
+        ids: IdType = "auto",
+        header: bool | None = None,
+        progress: Progress = silent,
+    ) -> ChangeReport:
+        """Add edges, and the vertices they name; equal to a build of the larger graph.
+
+        Raises:
+            As `build`; ArtifactBusy also where the index changed since it was opened.
+        """
+        more = self._read(edges, vertices=vertices, ids=ids, header=header)
+        return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)
+
+    def remove_edges(
+        self,
+        edges: Any,
+        *,
+        ids: IdType = "auto",
+        header: bool | None = None,
+        progress: Progress = silent,
+    ) -> ChangeReport:
+        """Remove edges; their vertices stay. Edges that are not there are counted."""
+        gone = self._read(edges, ids=ids, header=header)
+        return self._change(lambda graph: without_edges(graph, gone), progress)
+
+    def remove_vertices(
+        self, vertices: Sequence[VertexId], *, progress: Progress = silent
+    ) -> ChangeReport:
+        """Remove vertices with their edges; `UnknownVertex` if one is not there."""
+        numbers = [self.find(vertex) for vertex in vertices]
+        return self._change(lambda graph: (without_vertices(graph, numbers), 0), progress)
+
+    def _read(self, edges: Any, **options: Any) -> Graph:
+        if options["ids"] == "auto":  # the index knows; only a two-mode graph may have both types
+            types = {self.vertices.is_integer, self.elements.is_integer}
+            if types == {False}:
+                options["ids"] = "string"
+        return load_graph(edges, GRAPH_KIND[self.config.kind], **options)
+
+    def _known(self) -> KnownSignatures:
+        return KnownSignatures(
+            self.vertices, self.elements, self.expander.hoods, self.expander.sketches.sig
+        )
+
+    def _change(
+        self, change: Callable[[Graph], tuple[Graph, int]], progress: Progress
+    ) -> ChangeReport:
+        directory = self._artifact.directory
+        with _publication(directory) as publication:
+            with open_artifact(directory, kind=KIND) as current:
+                if current.manifest.data != self.manifest.data:
+                    raise ArtifactBusy(
+                        f"{directory}: the index was changed since it was opened; open it again"
+                    )
+            before = self.graph()
+            after, not_found = change(before)
+            built: BuiltIndex = build_index(after, self.config, [self._known()], progress)
+            built.save(publication.writer)
+            publication.publish(built.manifest())
+        old, artifact = self._artifact, open_artifact(directory, kind=KIND)
+        self._load(artifact)
+        old.close()
+        return report_change(before, after, built.recomputed, not_found)
+
+
+@contextmanager
+def _publication(directory: Path) -> Iterator[Any]:
+    """`write_artifact`, with a named error where the disk fails."""
+    try:
+        with write_artifact(directory) as publication:
+            yield publication
+    except OSError as error:
+        raise WriteFailed(
+            f"{directory}: could not write the index ({error.strerror or error}); what was there "
+            "before is unchanged. Free some space, or choose another folder"
+        ) from error
+
+
+def _is_current(directory: Path, graph: Graph, config: IndexConfig) -> bool:
+    """Whether the index there is of this graph with these parameters."""
+    try:
+        with open_artifact(directory, kind=KIND) as artifact:
+            manifest = artifact.manifest
+    except ArtifactError:
+        return False
+    return (
+        manifest.inputs.get("graph") == graph.digest()
+        and dict(manifest.parameters) == config.to_json()
+    )

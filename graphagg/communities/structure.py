@@ -1,0 +1,165 @@
+"""The structure of an answer: weighted similarity graph, sub-communities, picture.
+
+Paper: arXiv 1601.03958, the last stage: the weighted Jaccard graph of the vertices that were found,
+parted and drawn. Departure: Louvain (scikit-network) instead of WALKTRAP.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.communities.exact import intersection
+from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.graph.ids import VertexId
+
+if TYPE_CHECKING:
+    import networkx
+
+    from graphagg.communities.index import CommunityIndex
+
+Array = npt.NDArray[Any]
+
+MOST_VERTICES = 2_000
+"""Vertices whose pairwise similarities are computed at most: 2 million pairs."""
+
+_EXTRA = "communities"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The weighted similarity graph of a community.
+
+    Attributes:
+        vertices: ids; the seeds come first.
+        seeds: how many of them are seeds.
+        edges: `[E, 2]` int64 positions in `vertices`, first below second.
+        weights: `[E]` float64 exact Jaccard similarity, above 0.
+        labels: `[V]` int64 sub-community of each vertex, 0 is the largest.
+        positions: `[V, 2]` float64 of the picture, within [-1, 1].
+    """
+
+    vertices: tuple[VertexId, ...]
+    seeds: int
+    edges: Array
+    weights: Array
+    labels: Array
+    positions: Array
+
+    def communities(self) -> list[list[VertexId]]:
+        """The sub-communities, the largest first."""
+        count = int(self.labels.max(initial=-1)) + 1
+        return [
+            [self.vertices[i] for i in np.flatnonzero(self.labels == label)]
+            for label in range(count)
+        ]
+
+    def to_networkx(self) -> networkx.Graph:
+        """A networkx graph; nodes carry `community`, `seed` and `pos`, edges `weight`."""
+        try:
+            import networkx
+        except ImportError:
+            raise MissingExtra("networkx", _EXTRA) from None
+        graph = networkx.Graph()
+        for i, vertex in enumerate(self.vertices):
+            graph.add_node(
+                vertex,
+                community=int(self.labels[i]),
+                seed=i < self.seeds,
+                pos=tuple(self.positions[i].tolist()),
+            )
+        for (a, b), weight in zip(self.edges.tolist(), self.weights.tolist(), strict=True):
+            graph.add_edge(self.vertices[a], self.vertices[b], weight=weight)
+        return graph
+
+    def draw(self, path: str | os.PathLike[str], *, title: str = "", most_edges: int = 400) -> None:
+        """Write a picture; the suffix (.png, .svg) chooses the format.
+
+        Args:
+            path: where to.
+            title: above the picture.
+            most_edges: only the heaviest are drawn.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+            InvalidParameter: the suffix is neither `.png` nor `.svg`.
+        """
+        from graphagg.communities.picture import draw
+
+        draw(self, path, title, most_edges)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "vertices": list(self.vertices),
+            "seeds": self.seeds,
+            "edges": [
+                [self.vertices[a], self.vertices[b], weight]
+                for (a, b), weight in zip(self.edges.tolist(), self.weights.tolist(), strict=True)
+            ],
+            "labels": self.labels.tolist(),
+            "communities": self.communities(),
+            "positions": self.positions.tolist(),
+        }
+
+
+def structure_of(
+    index: CommunityIndex, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
+) -> Structure:
+    """Similarities, sub-communities and positions of some vertices; the seeds stand first."""
+    if len(ids) > MOST_VERTICES:
+        raise InvalidParameter(
+            f"{len(ids):,} vertices, at most {MOST_VERTICES:,} can be laid out; ask for fewer"
+        )
+    if not resolution > 0:
+        raise InvalidParameter(f"resolution is {resolution}, wanted above 0")
+    hoods = index.expander.hoods
+    numbers = np.array([index.find(vertex) for vertex in ids], dtype=np.int64)
+    dense = _similarities(hoods.sets.indptr, hoods.sets.indices, hoods.closed, numbers)
+    first, second = np.nonzero(np.triu(dense, 1))
+    labels, positions = _layout(dense, resolution, random_state)
+    return Structure(
+        tuple(ids), seeds, np.stack([first, second], axis=1), dense[first, second], labels,
+        positions,
+    )  # fmt: skip
+
+
+def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, Array]:
+    try:
+        from scipy import sparse
+        from sknetwork.clustering import Louvain
+        from sknetwork.embedding import Spring
+    except ImportError:
+        raise MissingExtra("scikit-network", _EXTRA) from None
+    if not dense.any():
+        n = len(dense)
+        angle = 2 * np.pi * np.arange(n) / max(n, 1)
+        return np.arange(n), np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    matrix = sparse.csr_matrix(dense)
+    labels = Louvain(resolution=resolution, random_state=random_state).fit_predict(matrix)
+    positions = Spring(2).fit_transform(matrix)
+    positions = positions - positions.mean(axis=0)
+    return labels.astype(np.int64), positions / max(float(np.abs(positions).max()), 1e-12)
+
+
+@numba.njit(cache=True)
+def _similarities(ptr: Array, ind: Array, closed: bool, vertices: Array) -> Array:
+    """Exact Jaccard similarity of all pairs, `[V, V]`, 0 on the diagonal."""
+    none = np.empty(0, dtype=np.int64)
+    out = np.zeros((len(vertices), len(vertices)))
+    for i in range(len(vertices)):
+        a = vertices[i]
+        for j in range(i):
+            b = vertices[j]
+            shared = intersection(ptr, ind, closed, a, b, none)
+            if shared > 0:
+                total = ptr[a + 1] - ptr[a] + ptr[b + 1] - ptr[b] + 2 * closed
+                out[i, j] = shared / (total - shared)
+                out[j, i] = out[i, j]
+    return out

@@ -157,7 +157,7 @@ def choose_bands(permutations: int, similarity: float) -> tuple[int, int]:
 
 
 @numba.njit(cache=True)
-def _key(slots: Array, first: int, rows: int) -> int:
+def _key(slots: Array, first: int, rows: int) -> Any:
     """32-bit key of slots `first` to `first + rows`; distinct pairs have distinct keys."""
     h = np.uint32(0)
     for i in range(rows):

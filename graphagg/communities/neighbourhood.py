@@ -93,7 +93,7 @@ def _work(
 
 
 @numba.njit(cache=True)
-def node_degree(ptr: Array, hptr: Array, walk: int, node: int) -> int:
+def node_degree(ptr: Array, hptr: Array, walk: int, node: int) -> Any:
     """Degree of a node of the raw graph."""
     n = len(ptr) - 1
     if walk == UNDIRECTED:

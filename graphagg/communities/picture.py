@@ -47,7 +47,8 @@ def draw(structure: Structure, path: str | os.PathLike[str], title: str, most_ed
     is_seed = np.arange(len(places)) < structure.seeds
     for marker, chosen in (("o", ~is_seed), ("*", is_seed)):
         axes.scatter(
-            *places[chosen].T,
+            places[chosen, 0],
+            places[chosen, 1],
             s=size[chosen] * (2.0 if marker == "*" else 1.0),
             c=structure.labels[chosen] % 10,
             cmap="tab10",

@@ -108,9 +108,10 @@ def jaccard_ranking(
         return Ranking(vertices, scores, "exact", {"jaccard": scores})
     if plan == "exact":
         return Ranking(vertices, scores, "exact", {"jaccard": scores}, _left_out(costly))
+    notes: tuple[str, ...] = ()
     if plan == "scan":
         equal = scan(sketches.sig, np.ascontiguousarray(sketches.sig[costly]))
-        others, notes = np.flatnonzero(equal), ()
+        others = np.flatnonzero(equal)
     else:
         others, cut = sketches.tables.candidates(
             sketches.sig, costly, config.bucket_cap, config.candidates

@@ -77,7 +77,7 @@ def sweep_cut(
         return None
     inside = np.zeros(hoods.sets.rows, dtype=np.uint8)
     total = 2 * len(hoods.sets.indices) if hoods.walk else len(hoods.sets.indices)
-    return _sweep(*hoods.arrays, bool(hoods.walk), seeds, ordered, most, total, inside)  # type: ignore[no-any-return]
+    return _sweep(*hoods.arrays, bool(hoods.walk), seeds, ordered, most, total, inside)
 
 
 @numba.njit(cache=True)

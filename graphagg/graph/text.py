@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import numba
 import numpy as np
@@ -44,7 +44,7 @@ class TextCounts:
     weights_ignored: int = 0
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> io.BufferedIOBase:
     """Open a file; gzip is recognised by its magic bytes."""
     try:
         raw = path.open("rb")
@@ -56,7 +56,7 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def read_pairs(
-    file: IO[bytes],
+    file: io.BufferedIOBase,
     name: str,
     counts: TextCounts,
     id_types: tuple[IdType, IdType] = ("auto", "auto"),
@@ -90,7 +90,7 @@ def read_pairs(
             yield state.parse(block, counts)
 
 
-def _blocks(file: IO[bytes], name: str) -> Iterator[bytes]:
+def _blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
     """Whole lines of about `BLOCK` bytes; the last one ends in a newline too."""
     rest = b""
     while True:

@@ -12,7 +12,6 @@ from graphagg.communities.exact import shared_with_seeds
 from graphagg.communities.neighbourhood import TWO_MODE
 from graphagg.communities.ranking import Ranking, sweep_cut
 from graphagg.communities.results import Community, Member, Shared
-from graphagg.graph.csr import Csr
 
 if TYPE_CHECKING:
     from graphagg.communities.index import CommunityIndex
@@ -58,26 +57,26 @@ def _members(
     hoods = index.expander.hoods
     vertices = ranking.vertices[best]
     examples = np.full((len(vertices), len(seeds), _EXAMPLES), -1, dtype=np.int64)
+    held = np.zeros((len(vertices), len(seeds)), dtype=np.bool_)
     counts = shared_with_seeds(
         hoods.sets.indptr, hoods.sets.indices, hoods.closed, seeds, vertices, config.pair_work,
-        examples,
+        examples, held,
     ).tolist()  # fmt: skip
     shown = examples.tolist()
     seed_ids = [index.vertices[int(s)] for s in seeds]
-    two_mode = hoods.walk == TWO_MODE
+    adjacent = (held & (hoods.walk != TWO_MODE)).tolist()
     members = []
     for i, (v, position) in enumerate(zip(vertices.tolist(), best.tolist(), strict=True)):
         reason = []
-        for j, seed in enumerate(seeds.tolist()):
-            adjacent = not two_mode and _holds(hoods.sets, v, seed)
-            if counts[i][j] == 0 and not adjacent:
+        for j in range(len(seeds)):
+            if counts[i][j] == 0 and not adjacent[i][j]:
                 continue
             reason.append(
                 Shared(
                     seed=seed_ids[j],
                     count=None if counts[i][j] < 0 else counts[i][j],
                     examples=tuple(index.elements[e] for e in shown[i][j] if e >= 0),
-                    adjacent=adjacent,
+                    adjacent=adjacent[i][j],
                 )
             )
         members.append(
@@ -89,12 +88,6 @@ def _members(
             )
         )
     return tuple(members)
-
-
-def _holds(sets: Csr, row: int, column: int) -> bool:
-    low, high = int(sets.indptr[row]), int(sets.indptr[row + 1])
-    at = low + int(np.searchsorted(sets.indices[low:high], column))
-    return at < high and int(sets.indices[at]) == column
 
 
 class _Structurer:

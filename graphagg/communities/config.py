@@ -92,16 +92,16 @@ class QueryConfig:
         sweep_limit: members that a sweep cut considers.
     """
 
-    exact_work: int = 2_000_000
-    minhash_work: int = 50_000
+    exact_work: int = 1_000_000
+    minhash_work: int = 25_000
     scan_below: int = 100_000
     bucket_cap: int = 64
-    candidates: int = 16_384
-    pair_work: int = 1_000_000
+    candidates: int = 8_192
+    pair_work: int = 200_000
     alpha: float = 0.05
     eps: float = 1e-5
     push_work: int = 2_000_000
-    growth_work: int = 2_000_000
+    growth_work: int = 1_000_000
     sweep_limit: int = 1_000
     fused: FusedConfig = field(default_factory=lambda: FusedConfig())
 

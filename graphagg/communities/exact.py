@@ -169,12 +169,19 @@ def pair_similarities(
 
 @numba.njit(cache=True)
 def shared_with_seeds(
-    ptr: Array, ind: Array, closed: bool, seeds: Array, members: Array, most: int, examples: Array
+    ptr: Array,
+    ind: Array,
+    closed: bool,
+    seeds: Array,
+    members: Array,
+    most: int,
+    examples: Array,
+    adjacent: Array,
 ) -> Array:
     """How many elements each member shares with each seed, `[members, seeds]`; -1: not counted.
 
-    `examples` is `[members, seeds, e]` and takes the first shared elements; comparisons whose
-    look-ups would pass `most` in sum are left out.
+    `examples` is `[members, seeds, e]` and takes the first shared elements, `adjacent` whether the
+    member's set holds the seed; comparisons whose look-ups would pass `most` in sum are left out.
     """
     out = np.full((len(members), len(seeds)), -1, dtype=np.int64)
     used = 0
@@ -182,6 +189,8 @@ def shared_with_seeds(
         v = members[i]
         for j in range(len(seeds)):
             s = seeds[j]
+            at = _search(ind, ptr[v], ptr[v + 1], s)
+            adjacent[i, j] = at < ptr[v + 1] and ind[at] == s
             cost = min(ptr[v + 1] - ptr[v], ptr[s + 1] - ptr[s]) + closed
             if used + cost <= most:
                 used += cost

@@ -9,7 +9,6 @@ walks the raw graph; `fused` is new.
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -138,33 +137,28 @@ class Expander:
         """
         settings = config.fused
         walk = self._pagerank(seeds, config)
-        vertices = np.union1d(walk.vertices, close.vertices)
-        p, j = np.zeros(len(vertices)), np.zeros(len(vertices))
-        p[np.searchsorted(vertices, walk.vertices)] = _scaled(walk.scores)
-        j[np.searchsorted(vertices, close.vertices)] = _scaled(close.scores)
-        nearest = np.searchsorted(vertices, top_vertices(vertices, p, k, seeds))
+        vertices, p = walk.vertices, _scaled(walk.scores)  # elsewhere the score is 0
+        j = self._at(vertices, close.vertices, _scaled(close.scores))
+        nearest = Ranking(vertices, p, "").best(k, seeds)
         coverage = float((j[nearest] > 0).mean()) if len(nearest) else 1.0
         c = settings.floor + settings.gap * (1.0 - coverage) / max(coverage, 0.01)
         walked = p**settings.power
         first = top_vertices(vertices, walked * (j + c), min(k, settings.grown), seeds)
-        grown, _ = split_by_work(self.hoods, first, config.growth_work)
-        if len(grown):
-            known, _ = split_by_work(self.hoods, seeds, config.growth_work)
-            near, sums = jaccard_to_seeds(
-                self.hoods, np.concatenate([known, grown]), 1.0, self._scratch
-            )
-            wider = np.zeros(len(vertices))
-            places = np.minimum(np.searchsorted(vertices, near), len(vertices) - 1)
-            inside = vertices[places] == near
-            wider[places[inside]] = _scaled(sums)[inside]
+        grown, _ = split_by_work(self.hoods, np.concatenate([seeds, first]), config.growth_work)
+        if len(first) and len(grown):
+            near, sums = jaccard_to_seeds(self.hoods, grown, 1.0, self._scratch)
+            wider = self._at(vertices, near, _scaled(sums))
             j = (1.0 - settings.mixture) * j + settings.mixture * wider
         parts = {"pagerank": p, "jaccard": j}
         return Ranking(vertices, walked * (j + c), close.plan, parts, close.notes)
 
-
-def with_notes(ranking: Ranking, *notes: str) -> Ranking:
-    """The ranking with more notes."""
-    return replace(ranking, notes=(*ranking.notes, *notes))
+    def _at(self, wanted: Array, vertices: Array, scores: Array) -> Array:
+        """The scores of the wanted vertices; 0 for those that have none."""
+        dense = self._scratch.score
+        dense[vertices] = scores
+        found: Array = dense[wanted]
+        dense[vertices] = 0.0
+        return found
 
 
 def _scaled(scores: Array) -> Array:

@@ -117,6 +117,9 @@ def jaccard_ranking(
             sketches.sig, costly, config.bucket_cap, config.candidates
         )
         notes = _cut_note(cut, config)
+    if len(vertices) > config.candidates:  # the others are left out
+        kept = np.argpartition(-scores, config.candidates)[: config.candidates]
+        vertices, scores = vertices[kept], scores[kept]
     merged, summed = _merge(vertices, scores, others)
     ordered = _most_alike(sketches, costly, merged, summed, config.candidates)
     extra = np.zeros(len(ordered))
@@ -144,15 +147,10 @@ def _most_alike(
     sketches: Sketches, seeds: Array, vertices: Array, scores: Array, most: int
 ) -> Array:
     """Positions of the vertices in order of score plus estimated similarity, at most `most`."""
-    if len(vertices) > 4 * most:
-        keep = np.argpartition(-scores, 4 * most)[: 4 * most]
-        keep.sort()
-    else:
-        keep = np.arange(len(vertices))
-    equal = np.empty(len(keep), dtype=np.uint32)
-    agreements(sketches.sig, np.ascontiguousarray(sketches.sig[seeds]), vertices[keep], equal)
-    likely = scores[keep] + equal / (sketches.permutations * len(seeds))
-    order: Array = keep[np.lexsort((vertices[keep], -likely))[:most]]
+    equal = np.empty(len(vertices), dtype=np.uint32)
+    agreements(sketches.sig, np.ascontiguousarray(sketches.sig[seeds]), vertices, equal)
+    likely = scores + equal / (sketches.permutations * len(seeds))
+    order: Array = np.lexsort((vertices, -likely))[:most]
     return order
 
 

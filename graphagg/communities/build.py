@@ -83,20 +83,28 @@ class BuiltIndex:
 
     def manifest(self) -> Manifest:
         """Parameters, the graph's digest and counts; they depend on the graph alone."""
-        return Manifest(
-            kind=KIND,
-            parameters=self.config.to_json(),
-            inputs={"graph": self.graph.digest()},
-            counts={
-                "vertices": len(self.graph.rows),
-                "elements": len(self.graph.columns),
-                "edges": self.graph.edges,
-                "isolated": int(np.count_nonzero(self.hoods.sets.degrees() == 0)),
-                "lsh_entries": self.buckets.entries,
-                "lsh_largest_bucket": self.buckets.largest,
-                "lsh_buckets_over_cap": self.buckets.over_cap,
-            },
-        )
+        isolated = int(np.count_nonzero(self.hoods.sets.degrees() == 0))
+        return index_manifest(self.graph, self.config, self.buckets, isolated)
+
+
+def index_manifest(
+    graph: Graph, config: IndexConfig, buckets: BucketCounts, isolated: int
+) -> Manifest:
+    """The manifest of an index of a graph, by any engine; `isolated` counts the empty sets."""
+    return Manifest(
+        kind=KIND,
+        parameters=config.to_json(),
+        inputs={"graph": graph.digest()},
+        counts={
+            "vertices": len(graph.rows),
+            "elements": len(graph.columns),
+            "edges": graph.edges,
+            "isolated": isolated,
+            "lsh_entries": buckets.entries,
+            "lsh_largest_bucket": buckets.largest,
+            "lsh_buckets_over_cap": buckets.over_cap,
+        },
+    )
 
 
 def neighbourhoods(graph: Graph, config: IndexConfig) -> Neighbourhoods:

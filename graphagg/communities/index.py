@@ -136,15 +136,15 @@ class CommunityIndex:
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
         """
         config = config or IndexConfig()
-        with _publication(directory) as publication:
+        with publication(directory) as published:
             graph = load_graph(
                 edges, GRAPH_KIND[config.kind], vertices=vertices, ids=ids, header=header
             )
             progress("edges", graph.edges, graph.edges)
-            if force or not _is_current(directory, graph, config):
+            if force or not is_current(directory, graph, config):
                 built = build_index(graph, config, progress=progress)
-                built.save(publication.writer)
-                publication.publish(built.manifest())
+                built.save(published.writer)
+                published.publish(built.manifest())
         index = cls.open(directory)
         index.report = graph.report
         return index
@@ -186,12 +186,12 @@ class CommunityIndex:
                         f"{shard} was built with {part.config}, {shards[0]} with "
                         f"{parts[0].config}; build them with the same parameters"
                     )
-            with _publication(directory) as publication:
+            with publication(directory) as published:
                 graph = union_graphs([part.graph() for part in parts])
                 known = [part._known() for part in parts]
                 built = build_index(graph, parts[0].config, known, progress)
-                built.save(publication.writer)
-                publication.publish(built.manifest())
+                built.save(published.writer)
+                published.publish(built.manifest())
         finally:
             for part in parts:
                 part.close()
@@ -389,7 +389,7 @@ class CommunityIndex:
         self, change: Callable[[Graph], tuple[Graph, int]], progress: Progress
     ) -> ChangeReport:
         directory = self._artifact.directory
-        with _publication(directory) as publication:
+        with publication(directory) as published:
             with open_artifact(directory, kind=KIND) as current:
                 if current.manifest.data != self.manifest.data:
                     raise ArtifactBusy(
@@ -398,8 +398,8 @@ class CommunityIndex:
             before = self.graph()
             after, not_found = change(before)
             built: BuiltIndex = build_index(after, self.config, [self._known()], progress)
-            built.save(publication.writer)
-            publication.publish(built.manifest())
+            built.save(published.writer)
+            published.publish(built.manifest())
         old, artifact = self._artifact, open_artifact(directory, kind=KIND)
         self._load(artifact)
         old.close()
@@ -407,11 +407,11 @@ class CommunityIndex:
 
 
 @contextmanager
-def _publication(directory: Path) -> Iterator[Any]:
+def publication(directory: Path) -> Iterator[Any]:
     """`write_artifact`, with a named error where the disk fails."""
     try:
-        with write_artifact(directory) as publication:
-            yield publication
+        with write_artifact(directory) as published:
+            yield published
     except OSError as error:
         raise WriteFailed(
             f"{directory}: could not write the index ({error.strerror or error}); what was there "
@@ -419,7 +419,7 @@ def _publication(directory: Path) -> Iterator[Any]:
         ) from error
 
 
-def _is_current(directory: Path, graph: Graph, config: IndexConfig) -> bool:
+def is_current(directory: Path, graph: Graph, config: IndexConfig) -> bool:
     """Whether the index there is of this graph with these parameters."""
     try:
         with open_artifact(directory, kind=KIND) as artifact:

@@ -137,6 +137,20 @@ def build_tables(
     return tables, BucketCounts(int(starts[-1]), int(met[0]), int(met[1]))
 
 
+def build_band(
+    sig: Array, filled: Array, band: int, rows: int, cap: int
+) -> tuple[Array, Array, BucketCounts]:
+    """One band of `build_tables`: its entries, its row of the directory, its counts."""
+    n, bits = len(sig), directory_bits(len(sig))
+    keys = np.empty((1, n), dtype=np.uint32)
+    _keys(sig, band, 1, rows, keys)
+    directory = np.zeros((1 << bits) + 1, dtype=np.uint32)
+    ids, met = np.empty(n, dtype=np.int32), np.zeros(2, dtype=np.int64)
+    scratch = np.empty(n, dtype=np.uint64)
+    size = _sort_band(keys[0], filled, bits, scratch, directory, ids, cap, met)
+    return ids[:size], directory, BucketCounts(size, int(met[0]), int(met[1]))
+
+
 def choose_bands(permutations: int, similarity: float) -> tuple[int, int]:
     """(b, r) whose S-curve 1 - (1 - J^r)^b errs least about a target similarity.
 

@@ -90,6 +90,21 @@ def read_pairs(
             yield state.parse(block, counts)
 
 
+def looks_integer_columns(
+    block: bytes,
+    name: str,
+    id_types: tuple[IdType, IdType],
+    header: bool | None,
+    counts: TextCounts,
+) -> list[bool] | None:
+    """Whether each of the first two columns is read as integers, by the first lines of a text.
+
+    `counts.header` is set where there is one; None if no line holds data.
+    """
+    columns = _Columns.sniff(block, name, id_types, header, counts)
+    return None if columns is None else columns.integer
+
+
 def _blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
     """Whole lines of about `BLOCK` bytes; the last one ends in a newline too."""
     rest = b""

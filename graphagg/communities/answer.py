@@ -59,7 +59,7 @@ def _members(
     examples = np.full((len(vertices), len(seeds), _EXAMPLES), -1, dtype=np.int64)
     held = np.zeros((len(vertices), len(seeds)), dtype=np.bool_)
     counts = shared_with_seeds(
-        hoods.sets.indptr, hoods.sets.indices, hoods.closed, seeds, vertices, config.pair_work,
+        hoods.sets.indptr, hoods.sets.indices, hoods.closed, seeds, vertices, config.reason_work,
         examples, held,
     ).tolist()  # fmt: skip
     shown = examples.tolist()

@@ -84,7 +84,8 @@ class QueryConfig:
         scan_below: with fewer vertices `minhash` compares all signatures.
         bucket_cap: vertices taken of one LSH bucket.
         candidates: vertices that are compared one by one at most.
-        pair_work: element look-ups of comparisons one by one, and of the reasons.
+        pair_work: element look-ups of comparisons one by one.
+        reason_work: element look-ups of the reasons; what passes it is not counted.
         alpha: the walk's probability of a return.
         eps: residual a degree that the push leaves.
         push_work: edges that the push may read.
@@ -101,15 +102,16 @@ class QueryConfig:
     alpha: float = 0.05
     eps: float = 1e-5
     push_work: int = 2_000_000
-    growth_work: int = 1_000_000
+    reason_work: int = 50_000
+    growth_work: int = 500_000
     sweep_limit: int = 1_000
     fused: FusedConfig = field(default_factory=lambda: FusedConfig())
 
     def __post_init__(self) -> None:
         for name in ("bucket_cap", "candidates", "sweep_limit"):
             _within(name, getattr(self, name), 1, 2**31)
-        for name in ("exact_work", "minhash_work", "pair_work", "push_work", "growth_work"):
-            _within(name, getattr(self, name), 0, 2**62)
+        for name in ("exact", "minhash", "pair", "reason", "push", "growth"):
+            _within(f"{name}_work", getattr(self, f"{name}_work"), 0, 2**62)
         if not 0 < self.alpha < 1:
             raise InvalidParameter(f"alpha is {self.alpha}, wanted between 0 and 1")
         if not 0 < self.eps < 1:

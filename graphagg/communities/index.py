@@ -46,6 +46,7 @@ from graphagg.communities.results import Community
 from graphagg.errors import (
     ArtifactBusy,
     ArtifactError,
+    EmptyGraph,
     InvalidParameter,
     InvalidSeeds,
     MissingExtra,
@@ -378,7 +379,10 @@ class CommunityIndex:
             types = {self.vertices.is_integer, self.elements.is_integer}
             if types == {False}:
                 options["ids"] = "string"
-        return load_graph(edges, GRAPH_KIND[self.config.kind], **options)
+        graph = load_graph(edges, GRAPH_KIND[self.config.kind], allow_empty=True, **options)
+        if not len(graph.rows):
+            raise EmptyGraph("the change names no edge and no vertex, wanted one at least")
+        return graph
 
     def _known(self) -> KnownSignatures:
         return KnownSignatures(

@@ -122,13 +122,13 @@ def build_tables(
     starts = np.zeros(bands + 1, dtype=np.int64)
     ids = []
     keys = np.empty((min(bands, _BANDS_AT_ONCE), n), dtype=np.uint32)
-    scratch = np.empty(n, dtype=np.uint64)
+    scratch, spare = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint64)
     for band in range(bands):
         if band % _BANDS_AT_ONCE == 0:  # a cache line of the signatures holds several bands
             _keys(sig, band, min(bands - band, _BANDS_AT_ONCE), rows, keys)
         band_ids = np.empty(n, dtype=np.int32)
         size = _sort_band(
-            keys[band % _BANDS_AT_ONCE], filled, bits, scratch, directory[band], band_ids,
+            keys[band % _BANDS_AT_ONCE], filled, bits, scratch, spare, directory[band], band_ids,
             cap, met,
         )  # fmt: skip
         starts[band + 1] = starts[band] + size
@@ -203,6 +203,7 @@ def _sort_band(
     filled: Array,
     bits: int,
     scratch: Array,
+    spare: Array,
     directory: Array,
     ids: Array,
     cap: int,
@@ -224,7 +225,7 @@ def _sort_band(
     size = 0
     for p in range(1 << bits):
         low, high = ends[p], ends[p + 1]
-        _sort(scratch[low:high])
+        _sort(scratch[low:high], spare)
         directory[p] = size
         size = _keep_shared(scratch[low:high], ids, size, cap, met)
     directory[1 << bits] = size
@@ -232,9 +233,11 @@ def _sort_band(
 
 
 @numba.njit(cache=True)
-def _sort(part: Array) -> None:
-    if len(part) > 32:
-        part[:] = np.sort(part)
+def _sort(part: Array, spare: Array) -> None:
+    """Sort by key; the vertices come in ascending order, and stay so where keys are equal."""
+    if len(part) > 256:  # a hub's leaves: one key a million times
+        for shift in (32, 40, 48, 56):
+            _sort_by_byte(part, spare, np.uint64(shift))
         return
     for i in range(1, len(part)):
         value = part[i]
@@ -243,6 +246,21 @@ def _sort(part: Array) -> None:
             part[j] = part[j - 1]
             j -= 1
         part[j] = value
+
+
+@numba.njit(cache=True)
+def _sort_by_byte(part: Array, spare: Array, shift: Any) -> None:
+    """Stable counting sort by one byte of the key."""
+    place = np.zeros(257, dtype=np.int64)
+    for i in range(len(part)):
+        place[((part[i] >> shift) & np.uint64(255)) + np.uint64(1)] += 1
+        spare[i] = part[i]
+    for byte in range(256):
+        place[byte + 1] += place[byte]
+    for i in range(len(part)):
+        byte = (spare[i] >> shift) & np.uint64(255)
+        part[place[byte]] = spare[i]
+        place[byte] += 1
 
 
 @numba.njit(cache=True)

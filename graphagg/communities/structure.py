@@ -143,7 +143,8 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
         return np.arange(n), np.stack([np.cos(angle), np.sin(angle)], axis=1)
     matrix = sparse.csr_matrix(dense)
     labels = Louvain(resolution=resolution, random_state=random_state).fit_predict(matrix)
-    positions = Spring(2).fit_transform(matrix)
+    start = np.random.default_rng(random_state).standard_normal((len(dense), 2))
+    positions = Spring(2).fit_transform(matrix, position_init=start)
     positions = positions - positions.mean(axis=0)
     return labels.astype(np.int64), positions / max(float(np.abs(positions).max()), 1e-12)
 

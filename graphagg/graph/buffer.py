@@ -64,8 +64,12 @@ class IdColumn:
         return sum(len(chunk) for chunk in self._chunks)
 
 
-def number_together(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Dense]]:
+def number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds, list[Dense]]:
     """Give the ids of all columns one numbering.
+
+    Args:
+        columns: columns of one id space.
+        name: what messages call their source.
 
     Returns:
         The ids in ascending order, and for each column the dense numbers of its ids, `[len]` int32.
@@ -73,7 +77,7 @@ def number_together(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Dense]
     types = {column.is_integer for column in columns} - {None}
     if len(types) > 1:
         raise InvalidGraph(
-            "one column holds integers and another strings, wanted one type of id; "
+            f"{name}: one column holds integers and another strings, wanted one type of id; "
             "read the ids as strings (--ids string), or build a two-mode graph"
         )
     chunks = [chunk for column in columns for chunk in column.chunks]

@@ -68,13 +68,13 @@ def load_graph(
     if kind == "two-mode" and not sets_first:
         first, second = second, first
     if kind == "two-mode":
-        rows, (source, _) = number_together([first, alone])
-        columns, (target,) = number_together([second])
+        rows, (source, _) = number_together([first, alone], name)
+        columns, (target,) = number_together([second], name)
     else:
-        rows, (source, target, _) = number_together([first, second, alone])
+        rows, (source, target, _) = number_together([first, second, alone], name)
         columns = rows
     del first, second
-    return graph_from_pairs(
+    graph = graph_from_pairs(
         kind,
         rows,
         columns,
@@ -84,6 +84,11 @@ def load_graph(
         third_ignored=counts.third_ignored,
         weights_ignored=counts.weights_ignored,
     )
+    if not graph.edges and not allow_empty:
+        raise EmptyGraph(
+            f"{name}: {graph.report.self_loops:,} self-loops and no edge, wanted at least one edge"
+        )
+    return graph
 
 
 def _read_file(

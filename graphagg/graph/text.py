@@ -274,9 +274,9 @@ def _is_header(rows: list[list[bytes]], id_types: tuple[IdType, IdType]) -> bool
     if all(c.decode("utf-8", "replace").casefold() in HEADER_NAMES for c in first):
         return True
     below = rows[1][:2] if len(rows) > 1 else []
-    return any(
+    return len(below) == 2 and all(
         _looks_integer(cell) and kind != "string"
-        for cell, kind in zip(below, id_types, strict=False)
+        for cell, kind in zip(below, id_types, strict=True)
     )
 
 

@@ -1,0 +1,128 @@
+"""The commands, their JSON, and what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from graphagg.cli.communities import app
+from graphagg.errors import GraphAggError, InvalidParameter, UnknownVertex
+from tests.unit.communities.graphs import planted
+
+
+def run(*arguments):
+    """Run a command; its errors propagate as they do to the main program."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def run_json(*arguments):
+    return json.loads(run(*arguments, "--json").stdout)
+
+
+@pytest.fixture
+def files(tmp_path):
+    edges, truth = planted(4, 20)
+    path = tmp_path / "edges.txt"
+    path.write_text("# planted\n" + "\n".join(f"{a} {b}" for a, b in edges) + "\n3 3\n")
+    (tmp_path / "truth.txt").write_text("\n".join(" ".join(map(str, c)) for c in truth) + "\n")
+    return tmp_path
+
+
+def test_build_query_change_merge(files):
+    index = files / "index"
+    built = run_json("build", files / "edges.txt", "--out", index)
+    assert built["vertices"] == 80
+    assert built["read"]["self_loops"] == 1
+    answer = run_json("query", index, "--seed", 0, "--seed", 1, "--top-k", 5)
+    assert answer["method"] == "fused"
+    assert len(answer["members"]) == 5
+    assert answer["members"][0]["reason"][0]["shared_neighbors"] > 0
+    swept = run_json("query", index, "--seed", 0, "--sweep", "--method", "pagerank")
+    assert 0 < swept["conductance"] < 1
+    table = run("query", index, "--seed", 0, "--top-k", 3)
+    assert "shared with 0" in table.stdout
+    assert "method fused" in table.stderr
+    (files / "more.txt").write_text("0 900\n1 900\n")
+    added = run_json("add", index, files / "more.txt")
+    assert (added["vertices_added"], added["edges_added"]) == (1, 2)
+    removed = run_json("remove", index, "--edges", files / "more.txt")
+    assert (removed["edges_removed"], removed["vertices_removed"]) == (2, 0)
+    gone = run_json("remove", index, "--vertex", 900)
+    assert gone["vertices"] == 80
+    again = files / "again"
+    run("build", files / "edges.txt", "--out", again)
+    manifest = (again / "manifest.json").read_text()
+    assert manifest == (index / "manifest.json").read_text()
+    merged = run_json("merge", index, again, "--out", files / "merged")
+    assert merged["edges"] == built["edges"]
+    assert manifest == (files / "merged" / "manifest.json").read_text()
+
+
+def test_eval(files):
+    run("build", files / "edges.txt", "--out", files / "index")
+    report = run_json("eval", files / "index", files / "truth.txt", "--draws", 2)
+    assert report["recall"] > 0.8
+    assert report["communities"] == 4
+    compared = run_json(
+        "eval", files / "index", files / "truth.txt", "--method", "minhash",
+        "--plan", "scan", "--plan", "lsh", "--plan", "exact",
+    )  # fmt: skip
+    assert [r["plans"] for r in compared["runs"]] == [{"scan": 20}, {"lsh": 20}, {"exact": 20}]
+    assert "recall" in run("eval", files / "index", files / "truth.txt").stdout
+
+
+def test_structure_writes_a_picture(files):
+    run("build", files / "edges.txt", "--out", files / "index")
+    found = run("structure", files / "index", "--seed", 0, "--top-k", 25, "--out", files / "p.png")
+    assert (files / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert found.stdout.startswith("1: ")
+    assert "wrote" in found.stderr
+    parts = run_json("structure", files / "index", "--seed", 0)
+    assert sorted(v for p in parts["communities"] for v in p) == sorted(parts["vertices"])
+
+
+def test_similarity_chooses_the_bands(files):
+    run("build", files / "edges.txt", "--out", files / "index", "--similarity", 0.5)
+    parameters = json.loads((files / "index" / "manifest.json").read_text())["parameters"]
+    b, r = parameters["bands"], parameters["rows"]
+    assert b * r <= 128
+    assert 0.35 < (1 / b) ** (1 / r) < 0.65
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--similarity", 0.5, "--bands", 3], "not both"),
+        (["--bands", 100], "at most 64 bands"),
+        (["--kind", "odd"], "kind is 'odd'"),
+        (["--ids", "odd"], "ids is 'odd'"),
+        (["--engine", "odd"], "engine is 'odd'"),
+        (["--kind", "two-mode", "--closed"], "use open"),
+    ],
+)
+def test_bad_options(files, arguments, message):
+    with pytest.raises(InvalidParameter, match=message):
+        run("build", files / "edges.txt", "--out", files / "new", *arguments)
+    assert not (files / "new").exists()
+
+
+def test_bad_requests_propagate(files):
+    run("build", files / "edges.txt", "--out", files / "index")
+    with pytest.raises(UnknownVertex, match="closest ids are 79"):
+        run("query", files / "index", "--seed", 12345)
+    for arguments in (
+        ["query", files / "index"],
+        ["query", files / "nowhere", "--seed", 1],
+        ["query", files / "index", "--seed", 1, "--method", "odd"],
+        ["remove", files / "index"],
+        ["eval", files / "index", files / "truth.txt", "--seeds", 50],
+        ["add", files / "index", files / "nowhere.txt"],
+        ["build", files / "nowhere.txt", "--out", files / "new"],
+    ):
+        with pytest.raises(GraphAggError):
+            run(*arguments)
+    assert not (files / "new").exists()

@@ -1,0 +1,271 @@
+"""Changes, merges, order of the input and engine of the build leave the same bytes."""
+
+from __future__ import annotations
+
+import errno
+import threading
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from graphagg import store
+from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.errors import (
+    ArtifactBusy,
+    CorruptArtifact,
+    EmptyGraph,
+    InvalidParameter,
+    NotAnArtifact,
+    UnknownVertex,
+    WriteFailed,
+)
+from tests.unit.communities.graphs import KINDS, files, pairs, planted, real_pairs
+
+kinds = st.sampled_from(KINDS)
+some = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def small(kind="undirected", **options):
+    return IndexConfig(kind=kind, permutations=16, bands=6, rows=2, partitions=3, **options)
+
+
+@some
+@given(edges=real_pairs, kind=kinds, random=st.randoms())
+def test_order_and_repeats_of_edges_change_nothing(tmp_path_factory, edges, kind, random):
+    root = tmp_path_factory.mktemp("order")
+    shuffled = edges * 2
+    random.shuffle(shuffled)
+    first = CommunityIndex.build(edges, root / "a", config=small(kind))
+    second = CommunityIndex.build(shuffled, root / "b", config=small(kind))
+    assert files(first) == files(second)
+
+
+@some
+@given(edges=real_pairs, more=real_pairs, kind=kinds)
+def test_add_equals_rebuild(tmp_path_factory, edges, more, kind):
+    root = tmp_path_factory.mktemp("add")
+    grown = CommunityIndex.build(edges, root / "a", config=small(kind))
+    report = grown.add_edges(more)
+    whole = CommunityIndex.build(edges + more, root / "b", config=small(kind))
+    assert files(grown) == files(whole)
+    assert report.edges == whole.manifest.counts["edges"]
+    assert report.signatures_recomputed <= len(grown)
+
+
+@some
+@given(edges=real_pairs, gone=real_pairs, kind=kinds)
+def test_remove_edges_equals_rebuild(tmp_path_factory, edges, gone, kind):
+    root = tmp_path_factory.mktemp("remove")
+    index = CommunityIndex.build(edges, root / "a", config=small(kind))
+    vertices = list(index.vertices)
+    undirected = kind == "undirected"
+
+    def key(edge):
+        return tuple(sorted(edge)) if undirected else edge
+
+    dropped = {key(edge) for edge in gone}
+    left = [edge for edge in edges if key(edge) not in dropped]
+    report = index.remove_edges(gone)
+    loops = kind != "two-mode"
+    present = {key(e) for e in edges if not (loops and e[0] == e[1])}
+    asked = {key(e) for e in gone if not (loops and e[0] == e[1])}
+    assert report.edges_removed == len(present & asked)
+    assert report.not_found == len(asked - present)
+    if report.edges:
+        whole = CommunityIndex.build(left, root / "b", config=small(kind), vertices=vertices)
+        assert files(index) == files(whole)
+
+
+@some
+@given(edges=real_pairs, kind=kinds, data=st.data())
+def test_remove_vertices_equals_rebuild(tmp_path_factory, edges, kind, data):
+    root = tmp_path_factory.mktemp("vertices")
+    index = CommunityIndex.build(edges, root / "a", config=small(kind))
+    vertices = list(index.vertices)
+    gone = set(data.draw(st.lists(st.sampled_from(vertices), max_size=4)))
+    if kind == "two-mode":
+        left = [(a, b) for a, b in edges if b not in gone]
+    else:
+        left = [(a, b) for a, b in edges if a not in gone and b not in gone]
+    report = index.remove_vertices(sorted(gone))
+    assert report.vertices_removed == len(gone)
+    if report.edges:
+        stay = [vertex for vertex in vertices if vertex not in gone]
+        whole = CommunityIndex.build(left, root / "b", config=small(kind), vertices=stay)
+        assert files(index) == files(whole)
+
+
+@some
+@given(parts=st.lists(real_pairs, min_size=1, max_size=3), kind=kinds)
+def test_merge_equals_one_build(tmp_path_factory, parts, kind):
+    root = tmp_path_factory.mktemp("merge")
+    for number, part in enumerate(parts):
+        CommunityIndex.build(part, root / f"s{number}", config=small(kind)).close()
+    merged = CommunityIndex.merge([root / f"s{n}" for n in range(len(parts))], root / "all")
+    edges = [edge for part in parts for edge in part]
+    whole = CommunityIndex.build(edges, root / "b", config=small(kind))
+    assert files(merged) == files(whole)
+
+
+@some
+@given(edges=pairs)
+def test_text_ids_change_and_rebuild_alike(tmp_path_factory, edges):
+    root = tmp_path_factory.mktemp("text")
+    named = [(f"v{a}", f"v{b}") for a, b in edges] + [("v1", "é")]
+    index = CommunityIndex.build(named[1:], root / "a", config=small())
+    index.add_edges(named[:1])
+    assert files(index) == files(CommunityIndex.build(named, root / "b", config=small()))
+
+
+def test_add_recomputes_only_what_changed(tmp_path):
+    edges, _ = planted()
+    index = CommunityIndex.build(edges, tmp_path / "a", config=small())
+    report = index.add_edges([(0, 99), (0, 500)])
+    assert report.signatures_recomputed <= 3
+    assert (report.vertices_added, report.vertices) == (1, 101)
+
+
+def test_save_and_open_give_the_same_answers(tmp_path):
+    edges, _ = planted()
+    built = CommunityIndex.build(edges, tmp_path / "a", config=small())
+    opened = CommunityIndex.open(tmp_path / "a", verify=True)
+    assert opened.query([0, 1], 9) == built.query([0, 1], 9)
+    assert list(opened.vertices) == list(range(100))
+    assert opened.config == small()
+
+
+def test_same_build_is_no_work_unless_forced(tmp_path):
+    edges, _ = planted()
+    stages: list[str] = []
+
+    def progress(stage, done, total):
+        stages.append(stage)
+
+    CommunityIndex.build(edges, tmp_path / "a", config=small())
+    CommunityIndex.build(edges[::-1], tmp_path / "a", config=small(), progress=progress)
+    assert "signatures" not in stages
+    CommunityIndex.build(edges, tmp_path / "a", config=small(), progress=progress, force=True)
+    assert "signatures" in stages
+    other = IndexConfig(permutations=32, bands=6)
+    changed = CommunityIndex.build(edges, tmp_path / "a", config=other)
+    assert changed.config.permutations == 32
+
+
+def test_networkx_isolated_vertices_stay(tmp_path):
+    graph = nx.path_graph(4)
+    graph.add_node(9)
+    index = CommunityIndex.build(graph, tmp_path / "a", config=small())
+    assert index.manifest.counts["isolated"] == 1
+    assert list(index.vertices) == [0, 1, 2, 3, 9]
+
+
+def test_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    edges, _ = planted()
+
+    def full(self, name, array):
+        if name == "signatures":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(self, name, array)
+
+    original = store.ArtifactWriter.array
+    monkeypatch.setattr(store.ArtifactWriter, "array", full)
+    with pytest.raises(WriteFailed, match="No space left"):
+        CommunityIndex.build(edges, tmp_path / "new", config=small())
+    assert not (tmp_path / "new").exists()
+    monkeypatch.undo()
+    before = CommunityIndex.build(edges, tmp_path / "old", config=small())
+    listing = sorted(p.name for p in (tmp_path / "old").iterdir())
+    monkeypatch.setattr(store.ArtifactWriter, "array", full)
+    with pytest.raises(WriteFailed):
+        before.add_edges([(0, 500)])
+    assert sorted(p.name for p in (tmp_path / "old").iterdir()) == listing
+    assert 500 not in before.vertices
+    assert before.query([0], 5) == CommunityIndex.open(tmp_path / "old").query([0], 5)
+
+
+def test_changes_of_two_writers_do_not_get_lost(tmp_path):
+    edges, _ = planted()
+    first = CommunityIndex.build(edges, tmp_path / "a", config=small())
+    second = CommunityIndex.open(tmp_path / "a")
+    first.add_edges([(0, 500)])
+    with pytest.raises(ArtifactBusy, match="changed since it was opened"):
+        second.add_edges([(0, 600)])
+    assert 500 not in second.vertices
+    assert second.query([0], 3).members
+    second.close()
+
+
+def test_bad_directories(tmp_path):
+    with pytest.raises(NotAnArtifact):
+        CommunityIndex.open(tmp_path / "nowhere")
+    index = CommunityIndex.build([(0, 1)], tmp_path / "a", config=small())
+    path = index._artifact.folder / "signatures.npy"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CorruptArtifact, match=r"signatures\.npy"):
+        CommunityIndex.open(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"permutations": 0}, "permutations is 0"),
+        ({"bands": 65}, "65 bands of 2 rows take 130 slots.*at most 64 bands"),
+        ({"rows": 3}, "at most 42 bands"),
+        ({"kind": "odd"}, "kind is 'odd', wanted one of"),
+        ({"kind": "two-mode", "closed": True}, "use open"),
+        ({"hash_seed": -1}, "hash_seed is -1"),
+    ],
+)
+def test_bad_parameters_say_which(options, message):
+    with pytest.raises(InvalidParameter, match=message):
+        IndexConfig(**options)
+
+
+def test_merge_refuses_other_parameters(tmp_path):
+    CommunityIndex.build([(0, 1)], tmp_path / "a", config=small()).close()
+    CommunityIndex.build([(0, 1)], tmp_path / "b", config=small(hash_seed=2)).close()
+    with pytest.raises(InvalidParameter, match="same parameters"):
+        CommunityIndex.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "c")
+    with pytest.raises(InvalidParameter, match="no index to merge"):
+        CommunityIndex.merge([], tmp_path / "c")
+    assert not (tmp_path / "c").exists()
+
+
+def test_removing_unknown_vertices_names_the_closest(tmp_path):
+    index = CommunityIndex.build([("ann", "bob")], tmp_path / "a", config=small())
+    with pytest.raises(UnknownVertex, match=r"'anna' is not in the graph.*'ann'"):
+        index.remove_vertices(["anna"])
+    with pytest.raises(EmptyGraph):
+        CommunityIndex.build([(1, 1)], tmp_path / "b", config=small())
+
+
+def test_threads_give_the_answers_of_one(tmp_path):
+    edges, _ = planted()
+    index = CommunityIndex.build(edges, tmp_path / "a", config=small())
+    questions = [[a, a + 1] for a in range(0, 90, 3)]
+    expected = [index.query(q, 10) for q in questions]
+    got: list[list] = [[], [], []]
+
+    def ask(slot):
+        got[slot] = [index.query(q, 10) for q in questions]
+
+    workers = [threading.Thread(target=ask, args=(slot,)) for slot in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert all(answers == expected for answers in got)
+
+
+def test_signature_values_keep_their_low_bits(tmp_path):
+    edges, _ = planted()
+    index = CommunityIndex.build(edges, tmp_path / "a", config=small())
+    stored = index.expander.sketches.sig
+    for vertex in (0, 50, 99):
+        values = index.signature_values(vertex)
+        assert values.dtype == np.uint32
+        assert (values & 0xFFFF == stored[vertex]).all()

@@ -1,0 +1,201 @@
+"""Queries answer, explain themselves, refuse bad seeds, and stay within their budgets."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
+from graphagg.communities.config import METHODS
+from graphagg.errors import InvalidParameter, InvalidSeeds, UnknownVertex
+from tests.unit.communities.graphs import planted
+
+MADE, TRUTH = planted(6, 25, 0.5, 0.02, random_state=3)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    return CommunityIndex.build(MADE, tmp_path_factory.mktemp("query") / "a")
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "containment"])
+def test_planted_communities_are_found(index, method):
+    recalls = []
+    for members in TRUTH:
+        found = index.query(members[:4], len(members) - 4, method=method).members
+        recalls.append(len({m.id for m in found} & set(members[4:])) / (len(members) - 4))
+    assert np.mean(recalls) > 0.9
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_answers_hold_what_they_promise(index, method):
+    answer = index.query([0, 1, 0], 12, method=method)
+    assert answer.seeds == (0, 1)
+    assert len(answer) == len(answer.members) == 12
+    assert not {m.id for m in answer.members} & {0, 1}
+    assert len({m.id for m in answer.members}) == 12
+    if method != "agglomerative":
+        scores = [m.score for m in answer.members]
+        assert scores == sorted(scores, reverse=True)
+    assert all(m.scores for m in answer.members)
+    parsed = json.loads(json.dumps(answer.to_json()))
+    assert {"members", "method", "plan"} <= parsed.keys()
+    assert {"id", "score", "reason"} <= parsed["members"][0].keys()
+    assert "shared with 0" in answer.members[0].explain()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_order_of_seeds_changes_nothing(index, method):
+    forward = index.query([0, 30, 70], 20, method=method)
+    backward = index.query([70, 30, 0], 20, method=method)
+    assert [m.id for m in forward.members] == [m.id for m in backward.members]
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if m != "agglomerative"])
+def test_fewer_members_are_the_first_of_more(index, method):
+    if method == "fused":
+        pytest.skip("fused weighs its parts by how many members are wanted")
+    short = [m.id for m in index.query([0, 1], 5, method=method).members]
+    long = [m.id for m in index.query([0, 1], 30, method=method).members]
+    assert short == long[:5]
+
+
+def test_sweep_cut_chooses_the_planted_size(index):
+    for members in TRUTH:
+        answer = index.query(members[:4], None, method="pagerank")
+        found = {m.id for m in answer.members}
+        assert len(found & set(members)) >= 18
+        assert len(found) <= 30
+        graph = nx.Graph(MADE)
+        whole = found | set(members[:4])
+        assert answer.conductance == pytest.approx(nx.conductance(graph, whole))
+
+
+def test_bad_seeds(index):
+    with pytest.raises(InvalidSeeds, match="no seeds"):
+        index.query([])
+    with pytest.raises(InvalidSeeds, match="wanted a list"):
+        index.query("12")
+    with pytest.raises(UnknownVertex, match="1000 is not in the graph; the closest ids are 149"):
+        index.query([0, 1000])
+    with pytest.raises(UnknownVertex, match="'x' is not in the graph"):
+        index.query(["x"])
+    assert index.query(["3"], 2).seeds == (3,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"k": 0}, "k is 0"),
+        ({"method": "magic"}, "method is 'magic', wanted one of"),
+        ({"plan": "magic"}, "plan is 'magic', wanted one of"),
+    ],
+)
+def test_bad_arguments(index, arguments, message):
+    with pytest.raises(InvalidParameter, match=message):
+        index.query([0], **arguments)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"alpha": 0.0}, {"eps": 1.0}, {"bucket_cap": 0}, {"exact_work": -1}, {"candidates": 0}],
+)
+def test_bad_query_config(options):
+    with pytest.raises(InvalidParameter, match=next(iter(options))):
+        QueryConfig(**options)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_isolated_seeds(tmp_path, closed):
+    graph = nx.path_graph(6)
+    graph.add_nodes_from([20, 21])
+    index = CommunityIndex.build(graph, tmp_path / "a", config=IndexConfig(closed=closed))
+    with pytest.raises(InvalidSeeds, match=r"no seed has a neighbour \(20, 21\)"):
+        index.query([20, 21])
+    for method in METHODS:
+        answer = index.query([2, 20], 3, method=method)
+        assert "seed 20 has no neighbours" in answer.notes
+        assert answer.members
+        assert 21 not in [m.id for m in answer.members]
+
+
+def test_two_mode_has_no_sweep(tmp_path):
+    index = CommunityIndex.build(
+        {"a": [1, 2], "b": [2, 3]}, tmp_path / "a", config=IndexConfig(kind="two-mode")
+    )
+    with pytest.raises(InvalidParameter, match="no sweep cut"):
+        index.query(["a"], None)
+    assert [m.id for m in index.query(["a"]).members] == ["b"]
+
+
+def test_containment_finds_hubs_that_jaccard_misses(tmp_path):
+    generator = np.random.default_rng(0)
+    hub = generator.choice(50_000, 5_000, replace=False)
+    sets = {"hub": hub.tolist()}
+    for number in range(30):
+        inside = generator.choice(hub, 12, replace=False)
+        sets[f"small{number}"] = [*inside.tolist(), 60_000 + number % 3]
+    for number in range(300):
+        sets[f"other{number}"] = generator.choice(50_000, 13, replace=False).tolist()
+    index = CommunityIndex.build(sets, tmp_path / "a", config=IndexConfig(kind="two-mode"))
+    for plan in ("exact", "scan"):
+        for number in range(5):
+            seed = [f"small{number}"]
+            best = index.query(seed, 1, method="containment", plan=plan).members[0]
+            assert best.id == "hub"
+            assert best.scores["containment"] == pytest.approx(12 / 13)
+            near = index.query(seed, 5, method="jaccard").members
+            assert "hub" not in [m.id for m in near]
+
+
+def test_seed_of_degree_one_million(tmp_path):
+    leaves = np.arange(1, 1_000_001)
+    star = np.stack([np.zeros_like(leaves), leaves], axis=1)
+    ring = np.stack([leaves[:1000], np.roll(leaves[:1000], 1)], axis=1)
+    index = CommunityIndex.build(np.concatenate([star, ring]), tmp_path / "a")
+    assert index.expander.hoods.sets.degrees().max() == 1_000_000
+    for method in METHODS:
+        for seeds in ([0], [0, 5], [5]):
+            index.query(seeds, 20, method=method)
+            start = time.thread_time()
+            answer = index.query(seeds, 20, method=method)
+            assert time.thread_time() - start < 1.0, method  # unbounded work takes minutes
+            assert answer.seeds == tuple(seeds)
+            if 5 in seeds:
+                assert answer.members, method
+    near = {m.id for m in index.query([5], 4, method="jaccard").members}
+    assert near == {3, 4, 6, 7}
+
+
+def test_budget_turns_seeds_to_the_tables(index):
+    tight = QueryConfig(exact_work=0)
+    assert index.query([0, 1], 5, method="jaccard").plan == "exact"
+    assert index.query([0, 1], 5, method="jaccard", config=tight).plan == "lsh"
+    work = index.expander.hoods.work(np.array([0, 1]), 10**9)
+    between = QueryConfig(exact_work=int(work.min()))
+    mixed = index.query([0, 1], 5, method="jaccard", config=between)
+    assert mixed.plan == "exact+lsh"
+    left_out = index.query([0, 1], 5, method="jaccard", plan="exact", config=between)
+    assert any("left out" in note for note in left_out.notes)
+    cut = index.query([0], 5, method="minhash", plan="lsh", config=QueryConfig(bucket_cap=1))
+    assert any("buckets were cut" in note for note in cut.notes)
+    short = index.query([0], 20, method="agglomerative", config=QueryConfig(growth_work=10))
+    assert len(short) == 20
+    assert any("work budget" in note for note in short.notes)
+    bare = index.query([0, 1], 5, config=QueryConfig(reason_work=0))
+    assert all(shared.count is None for m in bare.members for shared in m.reason)
+
+
+def test_queries_leave_the_scratch_clean(index):
+    first = {method: index.query([0, 1], 15, method=method) for method in METHODS}
+    for method in METHODS:
+        index.query([40, 90], 15, method=method)
+    for method in METHODS:
+        assert index.query([0, 1], 15, method=method) == first[method]
+    scratch = index.expander._scratch
+    for name in ("counts", "score", "mass", "residual", "queued"):
+        assert not getattr(scratch, name).any(), name

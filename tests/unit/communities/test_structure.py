@@ -1,0 +1,113 @@
+"""The similarity graph of an answer, its parts, its picture."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from graphagg.communities import CommunityIndex
+from graphagg.errors import InvalidParameter
+from tests.unit.communities.graphs import jaccard, planted, sets_of
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    edges, truth = planted(3, 15, 0.7, 0.03)
+    index = CommunityIndex.build(edges, tmp_path_factory.mktemp("structure") / "a")
+    return edges, truth, index.query([0, 15], 30).structure()
+
+
+def test_weights_are_exact_similarities(made):
+    edges, _, structure = made
+    sets = sets_of(edges, "undirected", True)
+    graph = structure.to_networkx()
+    assert set(graph) == set(structure.vertices)
+    for a in structure.vertices:
+        for b in structure.vertices:
+            if a != b:
+                weight = graph.edges[a, b]["weight"] if graph.has_edge(a, b) else 0.0
+                assert weight == pytest.approx(jaccard(sets[a], sets[b]))
+
+
+def test_parts_follow_the_planted_communities(made):
+    _, truth, structure = made
+    parts = structure.communities()
+    assert sorted(v for part in parts for v in part) == sorted(structure.vertices)
+    assert [len(part) for part in parts] == sorted(map(len, parts), reverse=True)
+    for part in parts[:2]:
+        assert max(len(set(part) & set(block)) for block in truth) >= 0.8 * len(part)
+    graph = structure.to_networkx()
+    assert nx.community.modularity(graph, [set(part) for part in parts], weight="weight") > 0.1
+    assert structure.vertices[: structure.seeds] == (0, 15)
+    assert structure.positions.shape == (len(structure.vertices), 2)
+    assert np.abs(structure.positions).max() <= 1.0
+
+
+def test_same_random_state_same_structure(tmp_path):
+    edges, _ = planted(3, 15, 0.7, 0.03)
+    index = CommunityIndex.build(edges, tmp_path / "a")
+    first, second = (index.query([0], 20).structure(random_state=3).to_json() for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
+def test_pictures(made, tmp_path, suffix, magic):
+    path = tmp_path / f"picture{suffix}"
+    made[2].draw(path, title="Seeds 0 and 15")
+    assert path.read_bytes().startswith(magic)
+    assert path.stat().st_size > 5_000
+    with pytest.raises(InvalidParameter, match=r"wanted \.png or \.svg"):
+        made[2].draw(tmp_path / "picture.gif")
+
+
+def test_no_similarity_at_all(tmp_path):
+    config_edges = [(0, 1), (2, 3), (4, 5)]
+    from graphagg.communities import IndexConfig
+
+    index = CommunityIndex.build(config_edges, tmp_path / "a", config=IndexConfig(closed=False))
+    structure = index.query([0, 2], 3).structure()
+    assert len(structure.edges) == 0
+    assert structure.to_json()["edges"] == []
+    structure.draw(tmp_path / "empty.png")
+
+
+def test_limits(made, tmp_path):
+    edges, _ = planted(3, 15)
+    index = CommunityIndex.build(edges, tmp_path / "a")
+    with pytest.raises(InvalidParameter, match="resolution is 0"):
+        index.query([0], 5).structure(resolution=0)
+
+
+def test_import_loads_no_optional_package():
+    code = (
+        "import sys, graphagg, graphagg.communities, graphagg.cli.communities\n"
+        "heavy = {'torch', 'pyspark', 'spacy', 'faiss', 'matplotlib', 'networkx', 'sknetwork',"
+        " 'datasketch'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("package", ["datasketch", "sknetwork", "matplotlib", "networkx"])
+def test_missing_packages_say_what_to_install(made, tmp_path, monkeypatch, package):
+    from graphagg.errors import MissingExtra
+
+    edges, _, structure = made
+    index = CommunityIndex.build(edges, tmp_path / "a")
+    answer = index.query([0], 5)
+    calls = {
+        "datasketch": lambda: index.signature(0),
+        "sknetwork": answer.structure,
+        "matplotlib": lambda: structure.draw(tmp_path / "p.png"),
+        "networkx": structure.to_networkx,
+    }
+    for name in [m for m in sys.modules if m.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra, match=r'pip install "graphagg\[communities\]"'):
+        calls[package]()

@@ -46,18 +46,15 @@ def create_session(
         raise MissingExtra("pyspark", "spark") from None
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers run this very Python
     builder = SparkSession.builder.appName(name)
-    chosen = master or os.environ.get("MASTER")
-    submitted = "spark.master" in os.environ.get("PYSPARK_SUBMIT_ARGS", "") or os.environ.get(
-        "SPARK_ENV_LOADED"
-    )
-    if chosen or not submitted:
-        chosen = chosen or "local[*]"
-        builder = builder.master(chosen)
-        if chosen.startswith("local"):
-            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-            builder = builder.config("spark.ui.enabled", "false")
-            builder = builder.config("spark.ui.showConsoleProgress", "false")
-            builder = builder.config("spark.driver.host", "127.0.0.1")
+    if master is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # not by spark-submit
+        master = "local[*]"
+    if master is not None:
+        builder = builder.master(master)
+    if master is not None and master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        builder = builder.config("spark.ui.enabled", "false")
+        builder = builder.config("spark.ui.showConsoleProgress", "false")
+        builder = builder.config("spark.driver.host", "127.0.0.1")
     for key, value in (settings or {}).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +41,10 @@ RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
 def build(
     edges: Annotated[Path, typer.Argument(help="Text (gz), CSV, Parquet, GML, .jlg or JSON.")],
     out_dir: OutDir,
-    engine: Annotated[str, typer.Option(help="local.")] = "local",
+    engine: Annotated[str, typer.Option(help="local or spark.")] = "local",
+    master: Annotated[
+        str | None, typer.Option(help="Where Spark runs, e.g. local[4].  [local[*]]")
+    ] = None,
     kind: Annotated[
         str, typer.Option(help="undirected, directed-in, directed-out or two-mode.")
     ] = "undirected",
@@ -63,8 +67,8 @@ def build(
     from graphagg.communities import CommunityIndex, IndexConfig
     from graphagg.communities.lsh import choose_bands
 
-    if engine != "local":
-        raise InvalidParameter(f"engine is {engine!r}, wanted 'local'")
+    if engine not in ("local", "spark"):
+        raise InvalidParameter(f"engine is {engine!r}, wanted 'local' or 'spark'")
     if similarity is not None:
         if bands is not None or rows is not None:
             raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
@@ -78,11 +82,17 @@ def build(
     )
     meter = Meter()
     with progress_report() as report:
-        index = CommunityIndex.build(
-            edges,
+        make: Any = CommunityIndex.build
+        if engine == "spark":
+            from graphagg.communities.spark import build_with_spark
+            from graphagg.spark import create_session
+
+            make = partial(build_with_spark, create_session("graphagg communities", master))
+        index = make(
+            str(edges),
             out_dir,
             config=config,
-            ids=ids,  # type: ignore[arg-type]  # checked there
+            ids=ids,
             header=header,
             progress=report,
             force=force,

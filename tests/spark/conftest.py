@@ -1,0 +1,29 @@
+"""One lazy session for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from graphagg.spark import create_session
+
+    scratch: Path = tmp_path_factory.mktemp("spark")
+    session = create_session(
+        "graphagg tests",
+        "local[2,4]",
+        {
+            "spark.sql.shuffle.partitions": "3",
+            "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+            "spark.local.dir": str(scratch / "local"),
+            "spark.driver.maxResultSize": "32m",
+        },
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()

@@ -1,0 +1,176 @@
+"""The Spark build writes the bytes of the in-process build, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities.spark import build_with_spark
+from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
+from tests.conftest import DATA
+
+pytestmark = pytest.mark.spark
+ROOT = Path(__file__).parents[2]
+
+
+def hub_pairs(seed: int, n: int = 300, m: int = 300) -> list[tuple[int, int]]:
+    """Random pairs with repeats, self-loops and one vertex that most others meet."""
+    rng = np.random.default_rng(seed)
+    pairs = np.column_stack([rng.integers(0, n, 900), rng.integers(0, m, 900)])
+    pairs[:250, 0] = 7
+    pairs[250:260] = pairs[:10]
+    pairs[260:270, 1] = pairs[260:270, 0]
+    return [tuple(pair) for pair in pairs.tolist()]
+
+
+def write_text(path: Path, pairs: list[tuple[object, object]]) -> str:
+    path.write_text("# a comment\n" + "".join(f"{a}\t{b}\n" for a, b in pairs))
+    return str(path)
+
+
+def write_parquet(path: Path, pairs: list[tuple[object, object]]) -> str:
+    sources, targets = zip(*pairs, strict=True)
+    pq.write_table(pa.table({"src": list(sources), "dst": list(targets)}), path)
+    return str(path)
+
+
+def assert_equal_bytes(spark: Any, edges: str, tmp_path: Path, config: IndexConfig, **named: Any):
+    local = CommunityIndex.build(edges, tmp_path / "local", config=config)
+    distributed = build_with_spark(spark, edges, tmp_path / "spark", config=config, **named)
+    manifests = [(tmp_path / d / "manifest.json").read_bytes() for d in ("local", "spark")]
+    assert manifests[0] == manifests[1]
+    CommunityIndex.open(tmp_path / "spark", verify=True).close()
+    for count in ("edges_read", "edges", "self_loops", "duplicates"):
+        assert getattr(local.report, count) == getattr(distributed.report, count)
+
+
+@pytest.mark.parametrize("kind", ["undirected", "directed-in", "directed-out", "two-mode"])
+def test_random_graphs(spark: Any, tmp_path: Path, kind: str) -> None:
+    """Small blocks, so that the hub's row runs over several of them."""
+    edges = write_text(tmp_path / "edges.txt", hub_pairs(1))
+    config = IndexConfig(kind=kind, permutations=32, bands=16, rows=2)  # type: ignore[arg-type]
+    assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=100)
+
+
+def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
+    pairs = [(f"vertex ä{a}", f"vertex ä{b}") for a, b in hub_pairs(2)]
+    edges = write_parquet(tmp_path / "edges.parquet", pairs)
+    config = IndexConfig(kind="directed-out", closed=False, permutations=16, bands=5, rows=3)
+    assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=150)
+
+
+def test_email(spark: Any, tmp_path: Path) -> None:
+    edges = DATA / "communities" / "email_eu_core" / "email-Eu-core.txt.gz"
+    if not edges.exists():
+        pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
+    assert_equal_bytes(spark, str(edges), tmp_path, IndexConfig(), entries_a_block=5000)
+
+
+@pytest.mark.slow
+def test_dblp(spark: Any, tmp_path: Path) -> None:
+    edges = DATA / "communities" / "com_dblp" / "com-dblp.ungraph.txt.gz"
+    if not edges.exists():
+        pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
+    assert_equal_bytes(spark, str(edges), tmp_path, IndexConfig(), entries_a_block=300_000)
+
+
+def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
+    edges = write_text(tmp_path / "edges.txt", hub_pairs(3))
+    killed = []
+    done = threading.Event()
+
+    def kill_workers() -> None:
+        while not done.is_set() and len(killed) < 3:
+            for worker in _python_workers():
+                worker.send_signal(signal.SIGKILL)
+                killed.append(worker.pid)
+                break
+            time.sleep(1.5)
+
+    killer = threading.Thread(target=kill_workers)
+    killer.start()
+    try:
+        config = IndexConfig(permutations=16, bands=8, rows=2)
+        assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=100)
+    finally:
+        done.set()
+        killer.join()
+    assert killed
+
+
+def _python_workers() -> list[psutil.Process]:
+    """Forked workers: children of the daemon, which is a child of the JVM."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            parent = process.parent()
+            if parent is not None and "pyspark.daemon" in " ".join(parent.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        ({"src": [1, -2], "dst": [2, 3]}, InvalidGraph, "negative id -2"),
+        ({"src": [1, None], "dst": [2, 3]}, InvalidGraph, "has no id"),
+        ({"src": [1], "dest": [2]}, InvalidGraph, "wanted src and dst"),
+        ({"src": [1.5], "dst": [2.5]}, InvalidGraph, "column src is double"),
+        ({"src": [1], "dst": ["a"]}, InvalidGraph, "one type of id"),
+        ({"src": pa.array([], pa.int64()), "dst": pa.array([], pa.int64())}, EmptyGraph, "no edge"),
+    ],
+)
+def test_bad_edges(
+    spark: Any, tmp_path: Path, table: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    pq.write_table(pa.table(table), tmp_path / "edges.parquet")
+    with pytest.raises(error, match=message):
+        build_with_spark(spark, str(tmp_path / "edges.parquet"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_text(spark: Any, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="absent"):
+        build_with_spark(spark, str(tmp_path / "absent.txt"), tmp_path / "out")
+    edges = write_text(tmp_path / "mixed.txt", [(1, 2), (3, "x")])
+    with pytest.raises(InvalidGraph, match="id 'x' among integers"):
+        build_with_spark(spark, edges, tmp_path / "out")
+
+
+def test_submitted(tmp_path: Path) -> None:
+    """`spark-submit` of the job, in a process of its own, equals the in-process build."""
+    import pyspark
+
+    edges = write_text(tmp_path / "edges.txt", hub_pairs(4))
+    out = tmp_path / "submitted"
+    submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
+    environment = os.environ | {
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": str(ROOT),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
+    command = [str(submit), "--master", "local[2]", "--conf", "spark.ui.enabled=false"]
+    job = [str(ROOT / "jobs" / "communities.py"), "--edges", edges, "--out", str(out)]
+    done = subprocess.run(
+        [*command, *job], env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "vertices" in done.stdout
+    CommunityIndex.build(edges, tmp_path / "local").close()
+    read = [(d / "manifest.json").read_bytes() for d in (out, tmp_path / "local")]
+    assert read[0] == read[1]

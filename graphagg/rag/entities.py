@@ -50,6 +50,16 @@ class Annotation:
             tuple((a + offset, b + offset) for a, b in self.mentions),
         )
 
+    def with_title(self, title: Annotation) -> Annotation:
+        """The annotation of a text below its title, which is read as part of the first sentence.
+
+        Entities of the title are so linked to those of the sentence that usually explains it, but
+        none runs from the one into the other.
+        """
+        sentences = self.sentences[:1] or title.sentences[-1:]
+        whole = tuple((0, end) for _, end in sentences) + self.sentences[1:]
+        return Annotation(whole, title.mentions + self.mentions)
+
     @classmethod
     def joined(cls, parts: Iterable[Annotation]) -> Annotation:
         """One annotation of several parts of a text, in order."""

@@ -95,9 +95,9 @@ def search(
     """Retrieve the passages that answer a question."""
     from graphagg.rag import PassageIndex
 
-    config = _config(preset, semantics)
+    kind, config = _mode(mode), _config(preset, semantics)
     with PassageIndex.open(directory) as opened:
-        hits = opened.retrieve(question, top_k, mode=_mode(mode), config=config)
+        hits = opened.retrieve(question, top_k, mode=kind, config=config)
     if as_json:
         print_json({"question": question, "hits": [hit.to_json() for hit in hits]})
     else:

@@ -189,7 +189,7 @@ def explain_hit(hit: Hit) -> str:
     hops = [hop for hop in hit.path if hop.kind != "passage"]  # the row itself is the passage
     if hops[0].text == hops[1].text:
         del hops[0]
-    steps = [shown[hop.kind](_plain(" ".join(hop.text.split()))) for hop in hops]
+    steps = [shown[hop.kind](_plain(hop.text.replace("\n", ": "))) for hop in hops]
     return scores + "\n" + " -> ".join(steps)
 
 

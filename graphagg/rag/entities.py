@@ -38,10 +38,12 @@ class Annotation:
     Attributes:
         sentences: `(start, end)` in characters, ascending, not overlapping.
         mentions: `(start, end)` in characters, each inside one sentence.
+        title_end: where the title ends that the first sentence begins with; 0 without one.
     """
 
     sentences: tuple[tuple[int, int], ...]
     mentions: tuple[tuple[int, int], ...]
+    title_end: int = 0
 
     def shifted(self, offset: int) -> Annotation:
         """The same annotation of a text that `offset` characters precede."""
@@ -58,7 +60,8 @@ class Annotation:
         """
         sentences = self.sentences[:1] or title.sentences[-1:]
         whole = tuple((0, end) for _, end in sentences) + self.sentences[1:]
-        return Annotation(whole, title.mentions + self.mentions)
+        end = title.sentences[-1][1] if title.sentences else 0
+        return Annotation(whole, title.mentions + self.mentions, title_end=end)
 
     @classmethod
     def joined(cls, parts: Iterable[Annotation]) -> Annotation:

@@ -43,7 +43,8 @@ class TriGraph:
     Attributes:
         keys: `[E]` entity keys, ascending by UTF-8 bytes: an entity's id is its rank.
         names: `[E]` the commonest spelling of each entity.
-        sentences: `[S]` sentence texts, in order of first appearance.
+        sentences: `[S]` sentence texts, in order of first appearance; white space is single blanks,
+            and the one new line there may be stands behind a title.
         contain: C, `[P, E]`, the entities that the extractor found in each passage; values N_ep.
         contained_in: its transpose, `[E, P]`, with the same values.
         mention: M, `[S, E]`, a pattern.
@@ -161,7 +162,12 @@ def _mentions(text: str, annotation: Annotation) -> Iterator[tuple[str, str, str
         name = " ".join(text[mention_start:mention_end].split())
         key = entity_key(name)
         if key:
-            yield text[start:end].strip(), name, key
+            yield _sentence(text, start, end, annotation.title_end), name, key
+
+
+def _sentence(text: str, start: int, end: int, title_end: int) -> str:
+    lines = (text[:title_end], text[title_end:end]) if start < title_end else (text[start:end],)
+    return "\n".join(words for line in lines if (words := " ".join(line.split())))
 
 
 def _commonest(spellings: Counter[str]) -> str:

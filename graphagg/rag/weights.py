@@ -77,7 +77,9 @@ def with_fast_linear(model: SentenceTransformer) -> SentenceTransformer:
     the CPU seconds.
     """
     import torch
-    from torch.utils import mkldnn
+
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        from torch.utils import mkldnn  # written in TorchScript
 
     if model.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return model

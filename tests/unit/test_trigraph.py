@@ -53,7 +53,7 @@ def test_matrices_equal_a_plain_reading(texts: list[str]) -> None:
             key = entity_key(text[a:b])
             start, end = next(s for s in annotation.sentences if s[0] <= a < s[1])
             expected_contain[p, keys.index(key)] = 1
-            sentence = sentences.index(text[start:end].strip())
+            sentence = sentences.index(" ".join(text[start:end].split()))
             expected_mention[sentence, keys.index(key)] = 1
     assert ((contain > 0) == expected_contain).all()
     assert (mention == expected_mention).all()

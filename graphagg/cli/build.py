@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from graphagg.cli.console import AsJson, Meter, out, print_json, progress_report
+from graphagg.cli.console import AsJson, Meter, current_version, print_built, progress_report
 from graphagg.errors import InvalidRecipe
 
 
@@ -48,7 +48,7 @@ def build(
 
     plan = read_recipe(recipe)
     target = recipe.parent / "build"
-    models, meter = plan.models, Meter()
+    models, meter, before = plan.models, Meter(), current_version(target)
     with progress_report() as report:
         built = PassageIndex.build(
             read_passages(recipe.parent / plan.input),
@@ -58,11 +58,7 @@ def build(
             progress=report,
             force=force,
         )
-    summary = {"index": str(target), **built.manifest.counts, **meter.read()}
-    if as_json:
-        print_json(summary)
-    else:
-        out.print(f"{target}: {built.manifest.counts['passages']:,} passages", markup=False)
+    print_built(target, built.manifest, before, meter, as_json)
 
 
 def read_recipe(path: Path) -> PassagesRecipe:

@@ -8,11 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from graphagg.errors import ArtifactError
+from graphagg.manifest import Manifest, read_manifest
 
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 err = Console(stderr=True, highlight=False)
@@ -58,6 +62,32 @@ def progress_report() -> Iterator[Report]:
 def _plain_report(stage: str, done: int, total: int) -> None:
     if done == total:
         print(f"{stage}: {total:,} done", file=sys.stderr, flush=True)
+
+
+def current_version(directory: Path) -> str | None:
+    """Name of the data folder of the index there; None if there is no index."""
+    try:
+        return read_manifest(directory).data
+    except ArtifactError:
+        return None
+
+
+def print_built(
+    directory: Path, manifest: Manifest, before: str | None, meter: Meter, as_json: bool
+) -> None:
+    """Print what a build gave; `before` is the version that was there."""
+    unchanged = manifest.data == before
+    used = meter.read()
+    if as_json:
+        print_json({"index": str(directory), "unchanged": unchanged, **manifest.counts, **used})
+        return
+    counts = ", ".join(f"{n:,} {unit.replace('_', ' ')}" for unit, n in manifest.counts.items())
+    state = "unchanged: " if unchanged else ""
+    out.print(
+        f"{state}{directory}: {counts}; {used['wall_seconds']} s, {used['cpu_seconds']} CPU s, "
+        f"peak {used['peak_memory_mib']} MiB",
+        markup=False,
+    )
 
 
 class Meter:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from graphagg import __version__
 from graphagg.cli import artifact, build, demo, rag
 from graphagg.cli.console import err
 from graphagg.errors import GraphAggError
+
+_INTERRUPTED = 130  # typer's exit code for Ctrl-C
 
 app = typer.Typer(
     name="graphagg",
@@ -44,27 +45,16 @@ def _root(
 
 def main() -> None:
     """Run the command line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
-    sys.exit(_run())
-
-
-def _run() -> int:
     try:
-        result = app(standalone_mode=False)
+        app()
     except GraphAggError as error:
-        return _fail(str(error), error.exit_code)
-    except click.exceptions.Abort:
-        return _fail("interrupted; nothing that was there before has changed", 130)
-    except KeyboardInterrupt:
-        return _fail("interrupted; nothing that was there before has changed", 130)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+        sys.exit(_fail(str(error), error.exit_code))
     except OSError as error:
-        return _fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1)
-    return result if isinstance(result, int) else 0
+        sys.exit(_fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1))
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            _fail("interrupted; nothing that was there before has changed", _INTERRUPTED)
+        raise
 
 
 def _fail(message: str, code: int) -> int:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from graphagg.cli.console import AsJson, Meter, out, print_json, progress_report
+from graphagg.cli.console import (
+    AsJson,
+    Meter,
+    current_version,
+    out,
+    print_built,
+    print_json,
+    progress_report,
+)
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -59,7 +67,7 @@ def index(
 
     if dtype not in DTYPES:
         raise InvalidParameter(f"dtype is {dtype!r}, wanted one of {DTYPES}")
-    meter = Meter()
+    meter, before = Meter(), current_version(out_dir)
     corpus = check_corpus(read_passages(passages))
     with progress_report() as report:
         built = PassageIndex.build(
@@ -70,15 +78,7 @@ def index(
             progress=report,
             force=force,
         )
-    summary = {"index": str(out_dir), **built.manifest.counts, **meter.read()}
-    if as_json:
-        print_json(summary)
-    else:
-        out.print(
-            "{index}: {passages:,} passages, {sentences:,} sentences, {entities:,} entities; "
-            "{wall_seconds} s, {cpu_seconds} CPU s, peak {peak_memory_mib} MiB".format(**summary),
-            markup=False,
-        )
+    print_built(out_dir, built.manifest, before, meter, as_json)
 
 
 @app.command("search")
@@ -95,9 +95,9 @@ def search(
     """Retrieve the passages that answer a question."""
     from graphagg.rag import PassageIndex
 
-    config = _config(preset, semantics)
+    kind, config = _mode(mode), _config(preset, semantics)
     with PassageIndex.open(directory) as opened:
-        hits = opened.retrieve(question, top_k, mode=_mode(mode), config=config)
+        hits = opened.retrieve(question, top_k, mode=kind, config=config)
     if as_json:
         print_json({"question": question, "hits": [hit.to_json() for hit in hits]})
     else:
@@ -189,7 +189,7 @@ def explain_hit(hit: Hit) -> str:
     hops = [hop for hop in hit.path if hop.kind != "passage"]  # the row itself is the passage
     if hops[0].text == hops[1].text:
         del hops[0]
-    steps = [shown[hop.kind](_plain(" ".join(hop.text.split()))) for hop in hops]
+    steps = [shown[hop.kind](_plain(hop.text.replace("\n", ": "))) for hop in hops]
     return scores + "\n" + " -> ".join(steps)
 
 

@@ -146,8 +146,8 @@ def build_band(
     _keys(sig, band, 1, rows, keys)
     directory = np.zeros((1 << bits) + 1, dtype=np.uint32)
     ids, met = np.empty(n, dtype=np.int32), np.zeros(2, dtype=np.int64)
-    scratch = np.empty(n, dtype=np.uint64)
-    size = _sort_band(keys[0], filled, bits, scratch, directory, ids, cap, met)
+    scratch, spare = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint64)
+    size = _sort_band(keys[0], filled, bits, scratch, spare, directory, ids, cap, met)
     return ids[:size], directory, BucketCounts(size, int(met[0]), int(met[1]))
 
 

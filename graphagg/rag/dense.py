@@ -105,13 +105,14 @@ class DenseIndex:
     def _index(self) -> Any:
         if self._faiss is None:
             faiss = _import_faiss()
+            gpus = getattr(faiss, "get_num_gpus", int)()
             if self._inverted_file is None:
-                self._faiss = faiss.IndexFlatIP(self.vectors.shape[1])
-                self._faiss.add(np.asarray(self.vectors))
-            else:
-                self._faiss = faiss.read_index(str(self._inverted_file), faiss.IO_FLAG_MMAP)
-            if getattr(faiss, "get_num_gpus", int)() > 0:
-                self._faiss = faiss.index_cpu_to_all_gpus(self._faiss)
+                index = faiss.IndexFlatIP(self.vectors.shape[1])
+                index.add(np.asarray(self.vectors))
+            else:  # a mapped index cannot be copied to a device
+                flags = 0 if gpus else faiss.IO_FLAG_MMAP
+                index = faiss.read_index(str(self._inverted_file), flags)
+            self._faiss = faiss.index_cpu_to_all_gpus(index) if gpus else index
         return self._faiss
 
 

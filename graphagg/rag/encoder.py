@@ -13,7 +13,15 @@ import numpy.typing as npt
 from graphagg.errors import InvalidParameter
 from graphagg.rag.forward import forward
 from graphagg.rag.models import ModelSpec, Progress, silent
-from graphagg.rag.weights import DEFAULT_ENCODER, DTYPES, Dtype, best_dtype, load, prompt_of
+from graphagg.rag.weights import (
+    DEFAULT_ENCODER,
+    DTYPES,
+    Dtype,
+    best_dtype,
+    load,
+    prompt_of,
+    with_fast_linear,
+)
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -73,7 +81,6 @@ class SentenceTransformerEncoder:
         if dtype not in DTYPES:
             raise InvalidParameter(f"dtype is {dtype!r}, wanted one of {DTYPES}")
         self._name, self._wanted_dtype, self._device = model, dtype, device
-        self._corpus_model: SentenceTransformer | None = None
 
     @cached_property
     def _loaded(self) -> tuple[SentenceTransformer, str]:
@@ -88,6 +95,18 @@ class SentenceTransformerEncoder:
     @property
     def _model(self) -> SentenceTransformer:
         return self._loaded[0]
+
+    @cached_property
+    def _exact_model(self) -> SentenceTransformer:
+        return with_fast_linear(self._model)
+
+    @cached_property
+    def _corpus_model(self) -> SentenceTransformer:
+        import torch
+
+        if self._dtype == "float32":
+            return self._exact_model
+        return copy.deepcopy(self._model).to(getattr(torch, self._dtype))
 
     @cached_property
     def _dtype(self) -> str:
@@ -135,12 +154,6 @@ class SentenceTransformerEncoder:
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
         """Embed texts; duplicates are encoded once, batches hold texts of like length."""
-        if self._corpus_model is None:
-            import torch
-
-            exact = self._dtype == "float32"
-            self._corpus_model = self._model if exact else copy.deepcopy(self._model)
-            self._corpus_model.to(getattr(torch, self._dtype))
         return self._encode(self._corpus_model, texts, self._corpus_prompt, progress)
 
     def encode_query(
@@ -148,11 +161,11 @@ class SentenceTransformerEncoder:
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Embed questions with the query prompt and names as the corpus' names were, in float32."""
         if self._query_prompt == self._corpus_prompt:  # one batch
-            both = self._encode(self._model, [*questions, *names], self._query_prompt, silent)
+            both = self._encode(self._exact_model, [*questions, *names], self._query_prompt, silent)
             return both[: len(questions)], both[len(questions) :]
         return (
-            self._encode(self._model, questions, self._query_prompt, silent),
-            self._encode(self._model, names, self._corpus_prompt, silent),
+            self._encode(self._exact_model, questions, self._query_prompt, silent),
+            self._encode(self._exact_model, names, self._corpus_prompt, silent),
         )
 
     def _encode(

@@ -38,10 +38,12 @@ class Annotation:
     Attributes:
         sentences: `(start, end)` in characters, ascending, not overlapping.
         mentions: `(start, end)` in characters, each inside one sentence.
+        title_end: where the title ends that the first sentence begins with; 0 without one.
     """
 
     sentences: tuple[tuple[int, int], ...]
     mentions: tuple[tuple[int, int], ...]
+    title_end: int = 0
 
     def shifted(self, offset: int) -> Annotation:
         """The same annotation of a text that `offset` characters precede."""
@@ -49,6 +51,17 @@ class Annotation:
             tuple((a + offset, b + offset) for a, b in self.sentences),
             tuple((a + offset, b + offset) for a, b in self.mentions),
         )
+
+    def with_title(self, title: Annotation) -> Annotation:
+        """The annotation of a text below its title, which is read as part of the first sentence.
+
+        Entities of the title are so linked to those of the sentence that usually explains it, but
+        none runs from the one into the other.
+        """
+        sentences = self.sentences[:1] or title.sentences[-1:]
+        whole = tuple((0, end) for _, end in sentences) + self.sentences[1:]
+        end = title.sentences[-1][1] if title.sentences else 0
+        return Annotation(whole, title.mentions + self.mentions, title_end=end)
 
     @classmethod
     def joined(cls, parts: Iterable[Annotation]) -> Annotation:

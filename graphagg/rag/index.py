@@ -14,7 +14,7 @@ from graphagg.manifest import Manifest
 from graphagg.rag.config import MODES, Mode, RetrievalConfig
 from graphagg.rag.dense import DenseIndex
 from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
-from graphagg.rag.entities import Annotation, EntityExtractor, SpacyExtractor, entity_key
+from graphagg.rag.entities import EntityExtractor, SpacyExtractor, entity_key
 from graphagg.rag.models import Progress, silent
 from graphagg.rag.passages import Passage, check_corpus, corpus_digest, metadata_json
 from graphagg.rag.results import Hit
@@ -27,6 +27,7 @@ LONGEST_QUESTION = 10_000
 """Characters a question may have."""
 
 _DEFAULT = RetrievalConfig()
+_PARAMETERS = {"revision": 1}  # raised when the same corpus and models give another index
 
 
 class PassageIndex:
@@ -107,6 +108,7 @@ class PassageIndex:
                 publication.publish(
                     Manifest(
                         kind=KIND,
+                        parameters=_PARAMETERS,
                         inputs=inputs,
                         models={
                             "encoder": encoder.spec.to_json(),
@@ -289,6 +291,7 @@ def _same_build(
     wanted = (encoder or SentenceTransformerEncoder()).spec.to_json()
     same = (
         manifest.inputs == inputs
+        and manifest.parameters == _PARAMETERS
         and manifest.models["encoder"] == wanted
         and manifest.models["extractor"] == extractor.spec.to_json()
     )
@@ -298,13 +301,13 @@ def _same_build(
 def _annotate(
     corpus: Sequence[Passage], extractor: EntityExtractor, progress: Progress
 ) -> TriGraph:
-    """Find entities in titles and texts apart: none runs from a title into its text."""
-    parts = [part for passage in corpus for part in passage.parts]
-    found = extractor.annotate([text for _, text in parts])
+    """Find entities in titles and texts apart, then put the two together."""
+    found = extractor.annotate([part for passage in corpus for part in passage.parts])
     annotations = []
     for passage in corpus:
-        pieces = [next(found).shifted(offset) for offset, _ in passage.parts]
-        annotations.append(Annotation.joined(pieces))
+        title = next(found) if passage.title else None
+        text = next(found).shifted(len(passage.full_text) - len(passage.text))
+        annotations.append(text if title is None else text.with_title(title))
         progress("entities", len(annotations), len(corpus))
     return build_trigraph([passage.full_text for passage in corpus], annotations)
 

@@ -43,7 +43,8 @@ class Transitions:
         entity_ptr, entity_ind, entity_val: `[S, P]` rows, from a shared entity to a passage.
         to_leaf: `[P]` probability of a step from the passage to any of its leaves.
         number: `[E]` which shared entity an entity is; -1 for leaves.
-        passage_of: `[E]` the passage of a leaf (the first passage of a shared entity).
+        passage_of: `[E]` the passage of a leaf (the first passage of a shared entity); -1 for an
+            entity without an edge.
     """
 
     passage_ptr: Array
@@ -81,6 +82,8 @@ class Transitions:
         shared = np.flatnonzero(degree > 1)
         number = np.full(graph.entities, -1, dtype=np.int32)
         number[shared] = np.arange(len(shared), dtype=np.int32)
+        passage_of = np.full(graph.entities, -1, dtype=np.int32)
+        passage_of[degree > 0] = back.indices[back.indptr[:-1][degree > 0]]
         owner = np.repeat(np.arange(contain.rows), contain.degrees())
         keep = number[contain.indices] >= 0
         kept_back = np.repeat(degree > 1, degree)
@@ -93,7 +96,7 @@ class Transitions:
             entity_val=to_passage[kept_back],
             to_leaf=np.bincount(owner[~keep], to_entity[~keep], minlength=contain.rows),
             number=number,
-            passage_of=back.indices[back.indptr[:-1]],
+            passage_of=passage_of,
         )
 
 
@@ -151,9 +154,10 @@ def personalized_pagerank(
     scale = np.where(total > 0, total, 1.0)
     passages = passage_reset / scale
     weight = r.weight / scale[r.question]
-    leaf = t.number[r.entity] < 0
+    alone = t.number[r.entity] < 0
+    leaf = alone & (t.passage_of[r.entity] >= 0)
     shared = np.zeros((len(t.entity_ptr) - 1, passages.shape[1]))
-    np.add.at(shared, (t.number[r.entity[~leaf]], r.question[~leaf]), weight[~leaf])
+    np.add.at(shared, (t.number[r.entity[~alone]], r.question[~alone]), weight[~alone])
     np.add.at(passages, (t.passage_of[r.entity[leaf]], r.question[leaf]), d * weight[leaf])
     kernel = _push if passages.shape[1] == 1 and _is_sparse(passages) else _push_many
     passage_mass, shared_mass = kernel(
@@ -165,7 +169,7 @@ def personalized_pagerank(
         passage_mass.sum(axis=0)
         + shared_mass.sum(axis=0)
         + d * (t.to_leaf @ passage_mass)
-        + (1.0 - d) * np.bincount(r.question[leaf], weight[leaf], passages.shape[1])
+        + (1.0 - d) * np.bincount(r.question[alone], weight[alone], passages.shape[1])
     )
     scores: Array = passage_mass / np.where(mass > 0, mass, 1.0)
     return scores

@@ -40,11 +40,9 @@ class Passage:
         return f"{self.title}\n{self.text}" if self.title else self.text
 
     @property
-    def parts(self) -> list[tuple[int, str]]:
-        """Title (if there is one) and text with their offsets in `full_text`."""
-        if not self.title:
-            return [(0, self.text)]
-        return [(0, self.title), (len(self.title) + 1, self.text)]
+    def parts(self) -> tuple[str, ...]:
+        """What is read for entities: the title, if there is one, and the text."""
+        return (self.title, self.text) if self.title else (self.text,)
 
 
 def read_passages(path: str | os.PathLike[str]) -> Iterator[Passage]:

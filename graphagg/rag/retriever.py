@@ -172,16 +172,21 @@ class Retriever:
         """Seeds of each question that names an entity (eq. 3), by the question's position."""
         if self.graph.entities == 0:
             return {}
-        links: dict[str, tuple[int, float]] = {}
-        unknown: dict[str, Vector] = {}
-        for mention in (m for question in questions for m in question.mentions):
-            if isinstance(mention.target, int):
-                links[mention.text] = (mention.target, 1.0)
-            else:
-                unknown[mention.text] = mention.target
-        links.update(zip(unknown, self._most_similar(unknown.values()), strict=True))
+        vectors = {
+            id(mention.target): mention.target  # equal names share one vector
+            for question in questions
+            for mention in question.mentions
+            if not isinstance(mention.target, int)
+        }
+        found = dict(zip(vectors, self._most_similar(vectors.values()), strict=True))
+
+        def seed(mention: Mention) -> Seed:
+            target = mention.target
+            entity, score = (target, 1.0) if isinstance(target, int) else found[id(target)]
+            return Seed(mention.text, entity, score)
+
         return {
-            i: [Seed(mention.text, *links[mention.text]) for mention in question.mentions]
+            i: [seed(mention) for mention in question.mentions]
             for i, question in enumerate(questions)
             if question.mentions
         }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -66,6 +68,28 @@ def _weights_sha256(path: str, model: SentenceTransformer) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def with_fast_linear(model: SentenceTransformer) -> SentenceTransformer:
+    """A float32 model with oneDNN's linear layers on a CPU; the other weights are shared.
+
+    Equal to 1e-6. Measured on a processor with AVX-512 that MKL does not take for its own: 0.6 of
+    the CPU seconds.
+    """
+    import torch
+
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        from torch.utils import mkldnn  # written in TorchScript
+
+    if model.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return model
+    fast = copy.deepcopy(model, {id(tensor): tensor for tensor in model.parameters()})
+    for module in list(fast.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is torch.nn.Linear:
+                with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+                    setattr(module, name, mkldnn.MkldnnLinear(child, torch.float))
+    return fast
 
 
 def best_dtype(device: str) -> Literal["float32", "bfloat16"]:

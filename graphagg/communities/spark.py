@@ -156,7 +156,7 @@ class _Job:
             raise InvalidGraph(
                 f"{edges}: columns are {dict(frame.dtypes)}, wanted one type of id; convert one"
             )
-        partitions = max(1, math.ceil(read / self.entries_a_block), self._parallelism())
+        partitions = math.ceil(read / self.entries_a_block)
         rows, columns = self._number(frame, two_mode, partitions)
         pairs = self._pairs(frame, rows, columns)
         loops = 0 if two_mode else pairs.filter("row = col").count()
@@ -188,9 +188,6 @@ class _Job:
         row_ids = self._mapped_ids("vertices")
         column_ids = self._mapped_ids("elements") if two_mode else row_ids
         return Graph(GRAPH_KIND[self.config.kind], row_ids, column_ids, adjacency, report)
-
-    def _parallelism(self) -> int:
-        return int(self.spark.conf.get("spark.sql.shuffle.partitions") or 1)
 
     def _number(
         self, frame: DataFrame, two_mode: bool, partitions: int

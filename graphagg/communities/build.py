@@ -1,4 +1,15 @@
-"""The arrays of an index from a graph; a kernel for both engines, without any input or output."""
+"""The arrays of an index from a graph; a kernel for both engines, without any input or output.
+
+The files of an index of kind `communities`, for n vertices and (two-mode) m elements:
+
+    vertices | vertices.utf8, .offsets     ids ascending; a vertex's number is its place
+    elements | elements.utf8, .offsets     two-mode only
+    sets.indptr, sets.indices              the set of each vertex, ascending, without itself
+    holders.indptr, holders.indices        directed and two-mode: the transpose of `sets`
+    signatures                             [n, K] uint16, low bits of the minima
+    lsh.starts, lsh.directory, lsh.ids     band tables, see `lsh`
+    sizes.order, sizes.bounds              vertices by the size of their sets, see `containment`
+"""
 
 from __future__ import annotations
 

@@ -67,6 +67,15 @@ class Expander:
             plan: how to find what is scored.
             config: budgets and constants.
         """
+        try:
+            return self._rank(seeds, k, method, plan, config)
+        except BaseException:
+            self._local.scratch = None  # an interrupted query leaves its work arrays dirty
+            raise
+
+    def _rank(
+        self, seeds: Array, k: int, method: Method, plan: Plan, config: QueryConfig
+    ) -> Ranking:
         shared = (self.hoods, self.sketches, seeds, plan, config, self._scratch)
         if method == "minhash":
             return minhash_ranking(*shared)
@@ -94,9 +103,10 @@ class Expander:
         """Add the vertex of the highest mean similarity to all members, again and again."""
         scratch = self._scratch
         score, active = scratch.score, scratch.active
-        size = len(start.vertices)
-        active[:size] = start.vertices
-        score[start.vertices] = start.scores * len(seeds)
+        near = start.vertices[start.scores > 0]  # what scores 0 joins `active` when it is reached
+        size = len(near)
+        active[:size] = near
+        score[near] = start.scores[start.scores > 0] * len(seeds)
         member = scratch.queued
         member[seeds] = 1
         order, means = np.empty(k, dtype=np.int64), np.empty(k)

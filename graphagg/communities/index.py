@@ -327,7 +327,11 @@ class CommunityIndex:
         own = self.vertices.tokens() if self.config.closed else None
         family = HashFamily(self.config.permutations, self.config.hash_seed)
         hoods = self.expander.hoods
-        return minima(hoods.sets, self.elements.tokens(), own, family, self.find(vertex))
+        row = np.array([self.find(vertex)])
+        values: npt.NDArray[np.uint32] = minima(
+            hoods.sets, self.elements.tokens(), own, family, row
+        )[0]
+        return values
 
     def graph(self) -> Graph:
         """The graph that the index was built from."""

@@ -62,27 +62,33 @@ def signatures(
     """
     chosen = np.arange(sets.rows, dtype=np.int64) if rows is None else rows.astype(np.int64)
     out = np.empty((len(chosen), len(family.factors)), dtype=np.uint16)
-    mixed_own = np.zeros(0, dtype=np.uint32) if own is None else mix(own)
-    _minima(
-        sets.indptr, sets.indices, mix(columns), mixed_own, family.factors, family.shifts,
-        chosen, out,
-    )  # fmt: skip
+    _minima(*_kernel_arguments(sets, columns, own, family), chosen, out)
     return out
 
 
 def minima(
-    sets: Csr, columns: Tokens, own: Tokens | None, family: HashFamily, row: int
+    sets: Csr, columns: Tokens, own: Tokens | None, family: HashFamily, rows: Array
 ) -> npt.NDArray[np.uint32]:
-    """The whole 32-bit minima of one row, `[K]`: what datasketch computes for the same ids."""
-    start, stop = int(sets.indptr[row]), int(sets.indptr[row + 1])
-    hashed = mix(columns[sets.indices[start:stop]])
-    if own is not None:
-        hashed = np.append(hashed, mix(own[row : row + 1]))
-    out = np.full(len(family.factors), EMPTY, dtype=np.uint32)
-    for at in range(0, len(hashed), 1 << 14):  # bounded memory also for hubs
-        block = hashed[at : at + (1 << 14), None] * family.factors + family.shifts
-        out = np.minimum(out, block.min(axis=0))
+    """The whole 32-bit minima of some rows, `[len(rows), K]`: what datasketch computes.
+
+    The minima of a set's parts, joined by `numpy.minimum`, are those of the set; only then may
+    `truncate` drop the high bits.
+    """
+    out = np.empty((len(rows), len(family.factors)), dtype=np.uint32)
+    _minima(*_kernel_arguments(sets, columns, own, family), rows.astype(np.int64), out)
     return out
+
+
+def truncate(whole: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint16]:
+    """Minima as the index stores them: their low 16 bits."""
+    return (whole & np.uint32(0xFFFF)).astype(np.uint16)
+
+
+def _kernel_arguments(
+    sets: Csr, columns: Tokens, own: Tokens | None, family: HashFamily
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    mixed_own = np.zeros(0, dtype=np.uint32) if own is None else mix(own)
+    return sets.indptr, sets.indices, mix(columns), mixed_own, family.factors, family.shifts
 
 
 def mix(tokens: Array) -> Tokens:
@@ -118,7 +124,7 @@ def _minima(
             for k in range(count):
                 best[k] = min(best[k], np.uint32(factors[k] * h + shifts[k]))
         for k in range(count):
-            out[i, k] = np.uint16(best[k] & np.uint32(0xFFFF))
+            out[i, k] = best[k]  # 16-bit slots keep the low bits
 
 
 @numba.njit(cache=True)

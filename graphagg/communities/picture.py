@@ -11,6 +11,8 @@ import numpy as np
 from graphagg.errors import InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from graphagg.communities.structure import Structure
 
 _LABELLED = 60
@@ -24,13 +26,23 @@ def draw(structure: Structure, path: str | os.PathLike[str], title: str, most_ed
         raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted .png or .svg")
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.collections import LineCollection
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtra("matplotlib", "communities") from None
     figure = Figure(figsize=(9, 9), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    _draw_edges(axes, structure, most_edges)
+    _draw_vertices(axes, structure)
+    axes.set_title(title)
+    axes.set_axis_off()
+    axes.margins(0.08)
+    figure.savefig(target, dpi=120, metadata={"Date": None} if target.suffix == ".svg" else None)
+
+
+def _draw_edges(axes: Axes, structure: Structure, most_edges: int) -> None:
+    from matplotlib.collections import LineCollection
+
     places = structure.positions
     heaviest = np.argsort(-structure.weights, kind="stable")[:most_edges]
     strength = structure.weights[heaviest] / max(float(structure.weights.max(initial=0.0)), 1e-12)
@@ -42,6 +54,10 @@ def draw(structure: Structure, path: str | os.PathLike[str], title: str, most_ed
         zorder=1,
     )
     axes.add_collection(lines)
+
+
+def _draw_vertices(axes: Axes, structure: Structure) -> None:
+    places = structure.positions
     degree = np.bincount(structure.edges.ravel(), minlength=len(places))
     size = 40 + 160 * degree / max(int(degree.max(initial=0)), 1)
     is_seed = np.arange(len(places)) < structure.seeds
@@ -65,7 +81,3 @@ def draw(structure: Structure, path: str | os.PathLike[str], title: str, most_ed
                 str(vertex), tuple(places[i]), xytext=(4, 4), textcoords="offset points",
                 fontsize=8, fontweight="bold" if is_seed[i] else "normal", zorder=3,
             )  # fmt: skip
-    axes.set_title(title)
-    axes.set_axis_off()
-    axes.margins(0.08)
-    figure.savefig(target, dpi=120, metadata={"Date": None} if target.suffix == ".svg" else None)

@@ -30,7 +30,7 @@ from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
 from graphagg.communities.containment import SizePartitions
 from graphagg.communities.index import CommunityIndex, is_current, publication
 from graphagg.communities.lsh import BucketCounts, build_band, directory_bits
-from graphagg.communities.minhash import HashFamily, minima, signatures
+from graphagg.communities.minhash import HashFamily, minima, signatures, truncate
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
@@ -273,7 +273,7 @@ class _Job:
                 merged[block[end]] = found if known is None else np.minimum(known, found)
         sig = np.load(self.folder / "signatures.npy", mmap_mode="r+", allow_pickle=False)
         for row, found in merged.items():
-            sig[row] = (found & np.uint32(0xFFFF)).astype(np.uint16)
+            sig[row] = truncate(found)
         sig.flush()
 
     # --- stage 4 ---------------------------------------------------------------------------------
@@ -377,6 +377,6 @@ def _write_block(
     family = HashFamily(config.permutations, config.hash_seed)
     inner = np.arange(1, len(rows) - 1, dtype=np.int64)
     blocks.save(name, number, signatures=signatures(sets, tokens, closed, family, inner))
-    stats["first_minima"] = minima(sets, tokens, closed, family, 0).tobytes()
-    stats["last_minima"] = minima(sets, tokens, closed, family, len(rows) - 1).tobytes()
+    shared = minima(sets, tokens, closed, family, np.array([0, len(rows) - 1]))
+    stats["first_minima"], stats["last_minima"] = shared[0].tobytes(), shared[1].tobytes()
     return stats

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from graphagg.cli.console import AsJson, Meter, current_version, print_built, progress_report
+from graphagg.cli.console import (
+    AsJson,
+    Meter,
+    Report,
+    current_version,
+    print_built,
+    progress_report,
+)
 from graphagg.errors import InvalidRecipe
+from graphagg.manifest import Manifest
 
 
 class Models(BaseModel):
@@ -32,6 +40,64 @@ class PassagesRecipe(BaseModel):
     input: str
     models: Models = Models()
 
+    def build(self, source: Path, target: Path, report: Report, force: bool) -> Manifest:
+        """Build the index; paths start at `source`."""
+        from graphagg.rag import (
+            PassageIndex,
+            SentenceTransformerEncoder,
+            SpacyExtractor,
+            read_passages,
+        )
+
+        with PassageIndex.build(
+            read_passages(source / self.input),
+            target,
+            encoder=SentenceTransformerEncoder(self.models.encoder, dtype=self.models.dtype),
+            extractor=SpacyExtractor(self.models.extractor),
+            progress=report,
+            force=force,
+        ) as index:
+            return index.manifest
+
+
+class CommunityParameters(BaseModel):
+    """`[parameters]` of a communities recipe; see `graphagg.communities.IndexConfig`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["undirected", "directed-in", "directed-out", "two-mode"] = "undirected"
+    closed: bool | None = None
+    permutations: int = 128
+    bands: int = 64
+    rows: int = 2
+
+
+class CommunitiesRecipe(BaseModel):
+    """A recipe of kind `communities`; the input is a path, or `bundled:` and a graph's name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["communities"]
+    input: str
+    parameters: CommunityParameters = CommunityParameters()
+
+    def build(self, source: Path, target: Path, report: Report, force: bool) -> Manifest:
+        """Build the index; paths start at `source`."""
+        from graphagg.communities import CommunityIndex, IndexConfig
+        from graphagg.graph import bundled_graph
+
+        name = self.input.removeprefix("bundled:")
+        edges = source / name if name == self.input else bundled_graph(name)
+        config = IndexConfig(**self.parameters.model_dump())
+        with CommunityIndex.build(
+            edges, target, config=config, progress=report, force=force
+        ) as index:
+            return index.manifest
+
+
+Recipe = PassagesRecipe | CommunitiesRecipe
+_RECIPE: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
+
 
 def build(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
@@ -39,29 +105,15 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build the index that a recipe describes, into build/ beside it."""
-    from graphagg.rag import (
-        PassageIndex,
-        SentenceTransformerEncoder,
-        SpacyExtractor,
-        read_passages,
-    )
-
     plan = read_recipe(recipe)
     target = recipe.parent / "build"
-    models, meter, before = plan.models, Meter(), current_version(target)
+    meter, before = Meter(), current_version(target)
     with progress_report() as report:
-        built = PassageIndex.build(
-            read_passages(recipe.parent / plan.input),
-            target,
-            encoder=SentenceTransformerEncoder(models.encoder, dtype=models.dtype),
-            extractor=SpacyExtractor(models.extractor),
-            progress=report,
-            force=force,
-        )
-    print_built(target, built.manifest, before, meter, as_json)
+        manifest = plan.build(recipe.parent, target, report, force)
+    print_built(target, manifest, before, meter, as_json)
 
 
-def read_recipe(path: Path) -> PassagesRecipe:
+def read_recipe(path: Path) -> Recipe:
     """Read and check a recipe.
 
     Raises:
@@ -74,11 +126,15 @@ def read_recipe(path: Path) -> PassagesRecipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidRecipe(f"{path}: not readable TOML ({error})") from None
     try:
-        return PassagesRecipe.model_validate(raw)
+        return _RECIPE.validate_python(raw)
     except ValidationError as error:
-        problems = [
-            f"key {'.'.join(map(str, problem['loc']))!r}: {problem['msg']}"
-            + ("" if problem["type"] == "missing" else f", found {problem['input']!r}")
-            for problem in error.errors()
-        ]
+        problems = [_problem(problem) for problem in error.errors()]
         raise InvalidRecipe(f"{path}: " + "; ".join(problems)) from None
+
+
+def _problem(problem: Any) -> str:
+    keys = [str(key) for key in problem["loc"][1:]]  # the first is the kind
+    if problem["type"].startswith("union_tag"):
+        keys = ["kind"]
+    found = "" if problem["type"] == "missing" else f", found {problem['input']!r}"
+    return f"key {'.'.join(keys)!r}: {problem['msg']}{found}"

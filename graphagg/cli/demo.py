@@ -1,10 +1,10 @@
-"""`graphagg demo`: the main job on the bundled corpus."""
+"""`graphagg demo`: what graphagg does, on bundled data."""
 
 from __future__ import annotations
 
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,47 +12,91 @@ from rich.table import Table
 from graphagg.cli.console import AsJson, Meter, out, print_json, progress_report
 from graphagg.cli.rag import explain_hit
 
+if TYPE_CHECKING:
+    from graphagg.communities import Community
+    from graphagg.rag import Hit
+    from graphagg.rag.evaluation import GoldQuestion
+
+_SEEDS = ("Enjolras", "Gavroche")
+
 
 def demo(
-    out_dir: Annotated[Path, typer.Option("--out", help="Where the index goes.")] = Path(
+    out_dir: Annotated[Path, typer.Option("--out", help="Where the indices go.")] = Path(
         "build/demo"
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Index the bundled passages and answer ten multi-hop questions, with the path of each hop."""
-    from graphagg.rag import PassageIndex, read_passages
-    from graphagg.rag.evaluation import GoldQuestion, read_questions
-
+    """Answer ten multi-hop questions, and explore a community of Les Misérables."""
     meter = Meter()
-    with as_file(files("graphagg.rag") / "demo") as folder, progress_report() as report:
-        index = PassageIndex.build(
-            read_passages(folder / "passages.jsonl"), out_dir / "passages", progress=report
+    questions, answers = _passages(out_dir / "passages")
+    found = _recall(questions, answers)
+    community = _community(out_dir / "communities")
+    picture = out_dir / "community.png"
+    community.structure().draw(picture, title="Around " + " and ".join(_SEEDS))
+    if as_json:
+        print_json(
+            {
+                "recall@3": found,
+                "answers": [
+                    {"question": question.text, "hits": [hit.to_json() for hit in hits]}
+                    for question, hits in zip(questions, answers, strict=True)
+                ],
+                "community": community.to_json(),
+                "picture": str(picture),
+            }
         )
-        questions = read_questions(folder / "questions.jsonl")
-    answers = index.retrieve_batch([question.text for question in questions], 3)
-    found = sum(
+        return
+    _print_answers(questions, answers)
+    out.print(
+        f"[green]*[/green] needed for the answer: {100 * found:.0f} % of those are among the "
+        "first 3.\n"
+    )
+    _print_community(community)
+    out.print(f"Drawn with its sub-communities: {picture}\n", markup=False)
+    out.print(f"{meter.read()['wall_seconds']} s in all. Go on with:")
+    out.print(f'  graphagg rag search {out_dir / "passages"} "your question" --explain')
+    out.print(f"  graphagg communities query {out_dir / 'communities'} --seed Valjean --top-k 10")
+
+
+def _passages(directory: Path) -> tuple[list[GoldQuestion], list[list[Hit]]]:
+    from graphagg.rag import PassageIndex, read_passages
+    from graphagg.rag.evaluation import read_questions
+
+    with as_file(files("graphagg.rag") / "demo") as folder, progress_report() as report:
+        corpus = read_passages(folder / "passages.jsonl")
+        with PassageIndex.build(corpus, directory, progress=report) as index:
+            questions = read_questions(folder / "questions.jsonl")
+            return questions, index.retrieve_batch([q.text for q in questions], 3)
+
+
+def _community(directory: Path) -> Community:
+    from graphagg.communities import CommunityIndex
+    from graphagg.graph import bundled_graph
+
+    with CommunityIndex.build(bundled_graph("les_miserables"), directory) as index:
+        return index.query(_SEEDS, 12)
+
+
+def _recall(questions: list[GoldQuestion], answers: list[list[Hit]]) -> float:
+    shares = [
         len(question.gold & {hit.passage.id for hit in hits}) / len(question.gold)
         for question, hits in zip(questions, answers, strict=True)
-    ) / len(questions)
-    if as_json:
-        pairs = [
-            (q.text, [h.to_json() for h in hs]) for q, hs in zip(questions, answers, strict=True)
-        ]
-        print_json({"recall@3": found, "answers": [{"question": q, "hits": h} for q, h in pairs]})
-        return
+    ]
+    return sum(shares) / len(shares)
 
-    def mark(question: GoldQuestion, identifier: str) -> str:
-        return "[green]*[/green]" if identifier in question.gold else " "
 
+def _print_answers(questions: list[GoldQuestion], answers: list[list[Hit]]) -> None:
     for question, hits in zip(questions, answers, strict=True):
         table = Table("", "passage", "why", title=question.text, title_justify="left", expand=True)
         for hit in hits:
-            table.add_row(mark(question, hit.passage.id), hit.passage.title, explain_hit(hit))
+            mark = "[green]*[/green]" if hit.passage.id in question.gold else " "
+            table.add_row(mark, hit.passage.title, explain_hit(hit))
         out.print(table)
-    used = meter.read()
-    out.print(
-        f"\n[green]*[/green] needed for the answer: {100 * found:.0f} % of those are among the "
-        f"first 3. {len(index)} passages, {len(questions)} questions, "
-        f"{used['wall_seconds']} s. The index: {out_dir / 'passages'}"
-    )
-    out.print(f'Ask it: graphagg rag search {out_dir / "passages"} "your question" --explain')
+
+
+def _print_community(community: Community) -> None:
+    title = f"Les Misérables: the community of {' and '.join(map(str, community.seeds))}"
+    table: Any = Table("", "vertex", "score", "why", title=title, title_justify="left", expand=True)
+    for rank, member in enumerate(community.members, start=1):
+        table.add_row(str(rank), str(member.id), f"{member.score:.3f}", member.explain())
+    out.print(table)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from graphagg import __version__
-from graphagg.cli import artifact, build, demo, rag
+from graphagg.cli import artifact, build, communities, demo, rag
 from graphagg.cli.console import err
 from graphagg.errors import GraphAggError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(rag.app, name="rag")
+app.add_typer(communities.app, name="communities")
 app.command("demo")(demo.demo)
 app.command("build")(build.build)
 app.command("info")(artifact.info)

@@ -4,6 +4,7 @@ from graphagg.graph.csr import Csr
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.load import load_graph
+from graphagg.graph.sources import bundled_graph
 
 __all__ = [
     "GRAPH_KINDS",
@@ -13,5 +14,6 @@ __all__ = [
     "ReadReport",
     "VertexId",
     "VertexIds",
+    "bundled_graph",
     "load_graph",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graphagg.errors import InvalidGraph, UnreadableFile
+from graphagg.errors import InvalidGraph, InvalidParameter, MissingExtra, UnreadableFile
 from graphagg.graph.ids import VertexId, check_ids
 from graphagg.graph.text import Ids, TextCounts, open_bytes
 
@@ -202,3 +202,27 @@ def _array_pairs(array: np.ndarray[Any, Any]) -> Pairs:
         )
     wide = array.astype(np.int64)
     return iter([(wide[:, 0], wide[:, 1])])
+
+
+BUNDLED = {
+    "les_miserables": "les_miserables_graph",
+    "karate_club": "karate_club_graph",
+    "florentine_families": "florentine_families_graph",
+}
+"""Small graphs that come with networkx, by name."""
+
+
+def bundled_graph(name: str) -> Any:
+    """A small graph that comes with networkx, as a networkx graph.
+
+    Raises:
+        InvalidParameter: there is none of this name.
+        MissingExtra: networkx is not installed.
+    """
+    if name not in BUNDLED:
+        raise InvalidParameter(f"bundled graph is {name!r}, wanted one of {tuple(BUNDLED)}")
+    try:
+        import networkx
+    except ImportError:
+        raise MissingExtra("networkx", "communities") from None
+    return getattr(networkx, BUNDLED[name])()

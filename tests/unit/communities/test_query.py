@@ -213,3 +213,12 @@ def test_queries_leave_the_scratch_clean(index):
     scratch = index.expander._scratch
     for name in ("counts", "score", "mass", "residual", "queued"):
         assert not getattr(scratch, name).any(), name
+
+
+def test_of_equal_containment_the_smaller_set_comes_first(tmp_path):
+    sets = {"a": list(range(500)), "b": list(range(50)), "seed": [1, 2, 3], "c": [1, 2]}
+    index = CommunityIndex.build(sets, tmp_path / "a", config=IndexConfig(kind="two-mode"))
+    for plan in ("exact", "scan"):
+        members = index.query(["seed"], 9, method="containment", plan=plan).members
+        assert [m.id for m in members] == ["b", "a", "c"]
+        assert [m.scores["containment"] for m in members] == pytest.approx([1, 1, 2 / 3])

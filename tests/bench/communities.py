@@ -14,7 +14,6 @@ import argparse
 import gc
 import json
 import multiprocessing
-import os
 import statistics
 import sys
 import tempfile
@@ -25,7 +24,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-DATA = Path(os.environ.get("GRAPHAGG_DATA", "../shared/data")) / "communities"
+from tests.bench.report import Report
+from tests.conftest import DATA as ROOT
+
+DATA = ROOT / "communities"
 K, BANDS, ROWS = 128, 64, 2
 METHODS = ("minhash", "jaccard", "agglomerative", "pagerank", "fused", "containment")
 
@@ -48,6 +50,26 @@ def main() -> None:
         result["two_mode"] = bench_two_mode()
     json.dump(result, sys.stdout, indent=1)
     print()
+
+
+def run(report: Report) -> None:
+    """All three parts, for the common report."""
+    report.heading("Communities: com-DBLP beside datasketch and rensa")
+    if DATA.is_dir():
+        report.table(["figure", "value"], flattened(bench_dblp(3, 1000)))
+    else:
+        report.line(f"skipped: {DATA} is absent; set GRAPHAGG_DATA")
+    report.heading("Communities: 1 million vertices, 10 million edges (generated power law)")
+    report.table(["figure", "value"], flattened(bench_large(1_000_000, 10_000_000, 1000)))
+    report.heading("Communities: two-mode, sets of up to 100,000 (generated)")
+    report.table(["figure", "value"], flattened(bench_two_mode()))
+
+
+def flattened(value: object, name: str = "") -> list[tuple[str, object]]:
+    """The leaves of nested dictionaries, with their keys joined by blanks."""
+    if not isinstance(value, dict):
+        return [(name, value)]
+    return [row for key, part in value.items() for row in flattened(part, f"{name} {key}".strip())]
 
 
 def timed(work: Callable[[], object]) -> dict[str, float]:

@@ -14,10 +14,10 @@ import argparse
 import platform
 from pathlib import Path
 
-from tests.bench import retrieval
+from tests.bench import communities, retrieval
 from tests.bench.report import Report
 
-BENCHES = {"retrieval": retrieval.run}
+BENCHES = {"communities": communities.run, "retrieval": retrieval.run}
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ def load_graph(
     numbered, and 8 in each of two passes after that. JSON and GML are held in memory whole.
 
     Args:
-        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.jlg`, `.json`; gzip too), a
+        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.mat`, `.jlg`, `.json`; gzip too), a
             networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays, a
             mapping `{set: elements}`, or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
@@ -107,6 +107,9 @@ def _read_file(
     suffix = suffixes[-1] if suffixes else ""
     if suffix in (".parquet", ".pq"):
         return [], sources.read_parquet(path, counts), False
+    if suffix == ".mat":
+        names, pairs = sources.read_mat(path)
+        return names, pairs, False
     if suffix == ".json":
         names, pairs = sources.read_sets_json(path)
         return names, pairs, True

@@ -129,6 +129,25 @@ def read_jlg(path: Path) -> tuple[bytes, int, bool]:
     return header, int(cells[0]), cells[2] == "d"
 
 
+def read_mat(path: Path) -> tuple[list[VertexId], Pairs]:
+    """The vertices 0 to n - 1 and the edges of the sparse matrix `network` of a MATLAB file."""
+    try:
+        from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
+    except ImportError:
+        raise MissingExtra("scipy", "communities") from None
+    try:
+        found = loadmat(str(path), variable_names=["network"], spmatrix=False)
+    except (OSError, ValueError, NotImplementedError, MatReadError) as error:
+        raise UnreadableFile(f"{path}: not a MATLAB file ({error})") from None
+    network = found.get("network")
+    if network is None or network.ndim != 2 or network.shape[0] != network.shape[1]:
+        raise InvalidGraph(f"{path}: wanted a square sparse matrix `network`")
+    rows, columns = network.nonzero()
+    pairs = (rows.astype(np.int64), columns.astype(np.int64))
+    return list(range(network.shape[0])), iter([pairs])
+
+
 def read_tuples(pairs: Iterable[Any], name: str) -> Pairs:
     """Python pairs, in batches."""
     iterator = iter(pairs)

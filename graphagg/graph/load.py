@@ -33,8 +33,8 @@ def load_graph(
     numbered, and 8 in each of two passes after that. JSON and GML are held in memory whole.
 
     Args:
-        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.mat`, `.jlg`, `.json`; gzip too), a
-            networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays, a
+        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.mat`, `.jlg`, `.json`; gzip
+            too), a networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays, a
             mapping `{set: elements}`, or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
             fan follows a star; a mapping or JSON names the sets first.

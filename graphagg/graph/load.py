@@ -34,8 +34,8 @@ def load_graph(
 
     Args:
         edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.mat`, `.jlg`, `.json`; gzip
-            too), a networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]` arrays, a
-            mapping `{set: elements}`, or pairs.
+            too), a networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]`
+            arrays, a mapping `{set: elements}`, or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
             fan follows a star; a mapping or JSON names the sets first.
         vertices: vertices that are there even without an edge; two-mode: sets.

@@ -66,7 +66,9 @@ def run(report: Report) -> None:
 
 
 def flattened(value: object, name: str = "") -> list[tuple[str, object]]:
-    """The leaves of nested dictionaries, with their keys joined by blanks."""
+    """The numbers in nested dictionaries, with their keys joined by blanks; lists are left out."""
+    if isinstance(value, list):
+        return []
     if not isinstance(value, dict):
         return [(name, value)]
     return [row for key, part in value.items() for row in flattened(part, f"{name} {key}".strip())]

@@ -1,10 +1,18 @@
-"""Edges in, compressed rows out: what the capabilities share."""
+"""Edges in, compressed rows out: what the capabilities share.
+
+The readers load, with pyarrow, when one of their names is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from graphagg.graph.csr import Csr
-from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport
-from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.load import load_graph
-from graphagg.graph.sources import bundled_graph
+
+if TYPE_CHECKING:
+    from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport
+    from graphagg.graph.ids import VertexId, VertexIds
+    from graphagg.graph.load import load_graph
+    from graphagg.graph.sources import bundled_graph
 
 __all__ = [
     "GRAPH_KINDS",
@@ -17,3 +25,20 @@ __all__ = [
     "bundled_graph",
     "load_graph",
 ]
+
+_HOME = {
+    "GRAPH_KINDS": "graph",
+    "Graph": "graph",
+    "GraphKind": "graph",
+    "ReadReport": "graph",
+    "VertexId": "ids",
+    "VertexIds": "ids",
+    "bundled_graph": "sources",
+    "load_graph": "load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.progress import Progress, silent
 from graphagg.rag.entities import Annotation, tokenize
-from graphagg.rag.models import ModelSpec, Progress, silent
+from graphagg.rag.models import ModelSpec
 from graphagg.rag.passages import Passage
 
 CAPITALISED = re.compile(r"[A-Z]\w*(?: [A-Z]\w*)*")

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from graphagg.cli.console import (
     AsJson,
     Meter,
-    Report,
     current_version,
     print_built,
     progress_report,
 )
 from graphagg.errors import InvalidRecipe
 from graphagg.manifest import Manifest
+from graphagg.progress import Progress
 
 
 class Models(BaseModel):
@@ -40,7 +40,7 @@ class PassagesRecipe(BaseModel):
     input: str
     models: Models = Models()
 
-    def build(self, source: Path, target: Path, report: Report, force: bool) -> Manifest:
+    def build(self, source: Path, target: Path, report: Progress, force: bool) -> Manifest:
         """Build the index; paths start at `source`."""
         from graphagg.rag import (
             PassageIndex,
@@ -81,7 +81,7 @@ class CommunitiesRecipe(BaseModel):
     input: str
     parameters: CommunityParameters = CommunityParameters()
 
-    def build(self, source: Path, target: Path, report: Report, force: bool) -> Manifest:
+    def build(self, source: Path, target: Path, report: Progress, force: bool) -> Manifest:
         """Build the index; paths start at `source`."""
         from graphagg.communities import CommunityIndex, IndexConfig
         from graphagg.graph import bundled_graph

@@ -9,26 +9,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 from graphagg.errors import ArtifactError
 from graphagg.manifest import Manifest, read_manifest
+from graphagg.progress import Progress
 
 out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
 err = Console(stderr=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-
-
-class Report(Protocol):
-    """A progress callback: stage, done, total."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report that `done` of `total` units of `stage` are done."""
 
 
 def print_json(value: object) -> None:
@@ -37,7 +32,7 @@ def print_json(value: object) -> None:
 
 
 @contextmanager
-def progress_report() -> Iterator[Report]:
+def progress_report() -> Iterator[Progress]:
     """Progress on stderr: bars where it is a terminal, else a line a finished stage."""
     if not err.is_terminal:
         yield _plain_report
@@ -48,7 +43,7 @@ def progress_report() -> Iterator[Report]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err) as bars:
+    with Bars(*columns, console=err) as bars:
         tasks: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int) -> None:

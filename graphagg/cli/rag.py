@@ -18,6 +18,7 @@ from graphagg.cli.console import (
     progress_report,
 )
 from graphagg.errors import InvalidParameter
+from graphagg.progress import renamed
 
 if TYPE_CHECKING:
     from graphagg.rag import Hit, RetrievalConfig
@@ -129,12 +130,8 @@ def evaluate(
     reports = {}
     with PassageIndex.open(directory) as opened, progress_report() as report:
         for name, (kind_checked, config) in runs.items():
-
-            def named(_: str, done: int, total: int, name: str = name) -> None:
-                report(name, done, total)
-
             reports[name] = ev.evaluate(
-                opened, gold, mode=kind_checked, config=config, progress=named
+                opened, gold, mode=kind_checked, config=config, progress=renamed(report, name)
             )
     if as_json:
         single = next(iter(reports.values())).to_json()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numba
 import numpy as np
@@ -30,23 +30,13 @@ from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
 from graphagg.graph.ids import VertexIds
 from graphagg.manifest import Manifest
+from graphagg.progress import Progress, silent
 from graphagg.store import ArtifactWriter
 
 Array = npt.NDArray[Any]
 
 KIND = "communities"
 _ROWS_AT_ONCE = 1 << 16
-
-
-class Progress(Protocol):
-    """Called with a stage, and how many of how many units are done."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Report progress."""
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """A `Progress` that says nothing."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.communities.build import Progress, silent
 from graphagg.communities.config import Method, Plan, QueryConfig
 from graphagg.communities.index import CommunityIndex
 from graphagg.errors import InvalidCommunities, InvalidParameter
+from graphagg.progress import Progress, silent
 
 Array = npt.NDArray[Any]
 

@@ -16,9 +16,7 @@ from graphagg.communities.build import (
     KIND,
     BuiltIndex,
     KnownSignatures,
-    Progress,
     build_index,
-    silent,
 )
 from graphagg.communities.changes import (
     ChangeReport,
@@ -59,6 +57,7 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.load import load_graph
 from graphagg.graph.text import IdType
 from graphagg.manifest import Manifest
+from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, open_artifact, write_artifact
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphagg.communities.build import Progress, index_manifest, silent
+from graphagg.communities.build import index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
 from graphagg.communities.containment import SizePartitions
 from graphagg.communities.index import CommunityIndex, is_current, publication
@@ -37,6 +37,7 @@ from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.spark import Numbering, number_ids, read_edges, write_ids
 from graphagg.graph.text import IdType
+from graphagg.progress import Progress, silent
 from graphagg.spark import (
     Array,
     Blocks,

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter
+from graphagg.progress import Progress, silent
 from graphagg.rag.forward import forward
-from graphagg.rag.models import ModelSpec, Progress, silent
+from graphagg.rag.models import ModelSpec
 from graphagg.rag.weights import (
     DEFAULT_ENCODER,
     DTYPES,

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from graphagg.errors import InvalidQuestion, UnreadableFile
+from graphagg.progress import Progress, silent
 from graphagg.rag.config import Mode, RetrievalConfig
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.models import Progress, silent
 from graphagg.rag.passages import read_json_lines
 
 RECALL_AT = (2, 5, 10)

@@ -11,11 +11,11 @@ import numpy as np
 
 from graphagg.errors import ArtifactError, InvalidParameter, InvalidQuestion
 from graphagg.manifest import Manifest
+from graphagg.progress import Progress, renamed, silent
 from graphagg.rag.config import MODES, Mode, RetrievalConfig
 from graphagg.rag.dense import DenseIndex
 from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.entities import EntityExtractor, SpacyExtractor, entity_key
-from graphagg.rag.models import Progress, silent
 from graphagg.rag.passages import Passage, check_corpus, corpus_digest, metadata_json
 from graphagg.rag.results import Hit
 from graphagg.rag.retriever import Mention, PassageTable, Question, Retriever, Vector
@@ -331,10 +331,7 @@ def _write_vectors(
     np.cumsum([len(window) for window in windows], out=bounds[1:])
     flat = [window for passage in windows for window in passage]
 
-    def named(stage: str) -> Progress:
-        return lambda _, done, total: progress(stage, done, total)
-
-    DenseIndex(encoder.encode(flat, named("passages")), bounds).save(writer)
+    DenseIndex(encoder.encode(flat, renamed(progress, "passages")), bounds).save(writer)
     sentences = list(graph.sentences)
-    writer.array("sentences.vectors", encoder.encode(sentences, named("sentences")))
-    writer.array("entities.vectors", encoder.encode(list(graph.names), named("names")))
+    writer.array("sentences.vectors", encoder.encode(sentences, renamed(progress, "sentences")))
+    writer.array("entities.vectors", encoder.encode(list(graph.names), renamed(progress, "names")))

@@ -1,0 +1,25 @@
+"""How long work reports its progress."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called with a stage, and how many of how many units of it are done."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Report progress."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """A `Progress` that says nothing."""
+
+
+def renamed(progress: Progress, name: str) -> Progress:
+    """Report to `progress`, whatever the stage, under one name."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        progress(name, done, total)
+
+    return report

@@ -101,3 +101,7 @@ class WriteFailed(ArtifactError):
     """The index could not be written, for instance because the disk is full."""
 
     exit_code = 1
+
+
+class InvalidFilter(GraphAggError):
+    """A filter names an unknown key or is of the wrong type."""

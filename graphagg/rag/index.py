@@ -15,10 +15,11 @@ from graphagg.progress import Progress, renamed, silent
 from graphagg.rag.config import MODES, Mode, RetrievalConfig
 from graphagg.rag.dense import DenseIndex
 from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
-from graphagg.rag.entities import EntityExtractor, SpacyExtractor, entity_key
+from graphagg.rag.entities import EntityExtractor, SpacyExtractor
 from graphagg.rag.passages import Passage, check_corpus, corpus_digest, metadata_json
 from graphagg.rag.results import Hit
 from graphagg.rag.retriever import Mention, PassageTable, Question, Retriever, Vector
+from graphagg.rag.tokens import entity_key
 from graphagg.rag.trigraph import TriGraph, build_trigraph
 from graphagg.store import Artifact, ArtifactWriter, open_artifact, write_artifact
 

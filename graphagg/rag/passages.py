@@ -16,6 +16,7 @@ from graphagg.manifest import canonical_json
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _TEXT_SUFFIXES = (".txt", ".md")
+_FIELDS = frozenset({"id", "text", "title", "metadata", "document", "position"})
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,16 @@ class Passage:
         text: what is searched and returned.
         title: optional; it is indexed in front of the text.
         metadata: any JSON values, returned with each hit.
+        document: id of the document that it is a chunk of; "" where it stands alone.
+        position: its place among the chunks of its document, from 0.
     """
 
     id: str
     text: str
     title: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    document: str = ""
+    position: int = 0
 
     @property
     def full_text(self) -> str:
@@ -49,8 +54,9 @@ def read_passages(path: str | os.PathLike[str]) -> Iterator[Passage]:
     """Read passages from a file or folder, one at a time.
 
     Takes JSONL (gzip is recognised by its magic bytes) and Parquet with the fields `id`, `text` and
-    optionally `title` and `metadata` (any other field becomes metadata), or a folder of `.txt` and
-    `.md` files (id: the path below the folder; title: the first Markdown heading, else the name).
+    optionally `title`, `metadata`, `document` and `position` (any other field becomes metadata), or
+    a folder of `.txt` and `.md` files (id: the path below the folder; title: the first Markdown
+    heading, else the name).
 
     Raises:
         UnreadableFile: the path is missing, of an unknown kind, not UTF-8 or not JSON.
@@ -161,16 +167,34 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
         raise InvalidPassage(
             f"{where}: passage {identifier!r} has text {_shown(text)}, wanted a string with text"
         )
-    title = record.get("title")
-    if title is not None and not isinstance(title, str):
-        raise InvalidPassage(f"{where}: title is {_shown(title)}, wanted a string")
+    title = _string(record, "title", where)
+    document = _string(record, "document", where)
     given = record.get("metadata")
     if given is not None and not isinstance(given, Mapping):
         raise InvalidPassage(f"{where}: metadata is {_shown(given)}, wanted an object")
-    known = ("id", "text", "title", "metadata")
-    metadata = {key: value for key, value in record.items() if key not in known} | dict(given or {})
-    _check_unicode((identifier, title or "", text), where)
-    return Passage(identifier, text, title or "", metadata)
+    metadata = {key: value for key, value in record.items() if key not in _FIELDS}
+    _check_unicode((identifier, title, text, document), where)
+    return Passage(
+        identifier, text, title, metadata | dict(given or {}), document, _position(record, where)
+    )
+
+
+def _string(record: Mapping[str, Any], name: str, where: str) -> str:
+    value = record.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidPassage(f"{where}: {name} is {_shown(value)}, wanted a string")
+    return value or ""
+
+
+def _position(record: Mapping[str, Any], where: str) -> int:
+    value = record.get("position")
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidPassage(
+            f"{where}: position is {_shown(value)}, wanted an integer of at least 0"
+        )
+    return value
 
 
 def _shown(value: object) -> str:
@@ -225,9 +249,10 @@ def metadata_json(passage: Passage) -> str:
 
 
 def corpus_digest(passages: Iterable[Passage]) -> str:
-    """Hex sha256 over ids, titles, texts and metadata, in order."""
+    """Hex sha256 over the passages in order: every field, and their place in a document if set."""
     digest = hashlib.sha256()
     for passage in passages:
         fields = [passage.id, passage.title, passage.text, metadata_json(passage)]
-        digest.update(canonical_json(fields) + b"\n")
+        place = [passage.document, passage.position] if passage.document or passage.position else []
+        digest.update(canonical_json([*fields, *place]) + b"\n")
     return digest.hexdigest()

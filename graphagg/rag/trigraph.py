@@ -28,7 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.graph.csr import Csr
-from graphagg.rag.entities import Annotation, entity_key, tokenize
+from graphagg.rag.entities import Annotation
+from graphagg.rag.tokens import entity_key, tokenize
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.strings import StringTable
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.graph import Csr
-from graphagg.rag.entities import entity_key, tokenize
+from graphagg.rag.tokens import entity_key, tokenize
 from graphagg.rag.trigraph import TriGraph, build_trigraph
 from tests.fakes import FakeExtractor
 

@@ -1,0 +1,130 @@
+"""Words of any script, with their places in the text.
+
+A token is a run of letters, their marks and digits, case-folded, without accents. Vowel signs, tone
+marks and voiced kana are part of their words. A run of characters in a script without spaces, and
+of Korean, gives its overlapping pairs (a single character: itself), so that a name is found inside
+a run by its pairs: it is three characters long and its two pairs stand side by side.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+# Scripts that write words without spaces, as the inside of a character class: Thai, Lao, Burmese,
+# Khmer, kana (also of half width), bopomofo, Han.
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3100-\u312f\u31a0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+_BIGRAMS = UNSPACED + "\uac00-\ud7a3"  # Korean glues its particles to the words
+_RUN = re.compile(f"[{_BIGRAMS}]+|[^{_BIGRAMS}]+")
+_RUN_OF_PAIRS = re.compile(f"[{_BIGRAMS}]")
+_BEYOND = re.compile("[\u0700-\u1cff\u2e80-\U0010ffff]")  # where words may hold marks or no spaces
+_WORD = re.compile(r"[^\W_]+")
+_POSSESSIVE = re.compile(r"['\u2019][sS]\b")
+_PLAIN = re.compile(r"(?<![^\W_])(?<!['\u2019](?=[sS]\b))[^\W_]+")
+_PIECE = re.compile(r"(?:[^\s!-/:-@\[-`{-~]|['](?=[sS]\b))+")
+_ARTICLES = ("the", "a", "an")
+
+# What readers leave out or cannot see: accents of Latin, Greek and Cyrillic (but not those of the
+# letters \u0439, \u045e and \u0457), Hebrew points, Arabic vowels and hamza seats, the tatweel,
+# joiners, soft hyphens, marks of direction and of variation.
+_OPTIONAL = re.compile(
+    "(?<![\u0438\u0443])\u0306|(?<!\u0456)\u0308|[\u0300-\u0305\u0307\u0309-\u036f\u0483-\u0489"
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"
+    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u08ca-\u08ff\u1ab0-\u1aff\u1dc0-\u1dff"
+    "\u20d0-\u20ff\u2cef-\u2cf1\u2d7f\u2de0-\u2dff\ufe00-\ufe0f\ufe20-\ufe2f\U000e0100-\U000e01ef"
+    "\u180b-\u180d\u00ad\u200c-\u200f\u2060\ufeff]"
+)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of one text, in order.
+
+    Attributes:
+        words: their normal forms.
+        spans: `(start, end)` in characters of the text; the pairs of one run share its span.
+    """
+
+    words: list[str]
+    spans: list[tuple[int, int]]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+def scan(text: str) -> Tokens:
+    """The tokens of a text with their places; a possessive s after an apostrophe is none."""
+    words: list[str] = []
+    spans: list[tuple[int, int]] = []
+    if text.isascii():
+        for match in _PLAIN.finditer(text):
+            words.append(match[0].lower())
+            spans.append(match.span())
+        return Tokens(words, spans)
+    for piece in _PIECE.finditer(text):
+        for word in _normal(piece[0]):
+            words.append(word)
+            spans.append(piece.span())
+    return Tokens(words, spans)
+
+
+def tokenize(text: str) -> list[str]:
+    """The normal forms of the tokens of a text."""
+    return scan(text).words
+
+
+def entity_key(text: str) -> str:
+    """The normal form under which mentions are one entity; "" where no word is left.
+
+    The tokens of the text without a leading article, joined by single blanks.
+    """
+    return " ".join(without_article(tokenize(text)))
+
+
+def without_article(words: list[str]) -> list[str]:
+    """The words without a leading article, unless it is the only one."""
+    return words[1:] if len(words) > 1 and words[0] in _ARTICLES else words
+
+
+def _normal(piece: str) -> Iterator[str]:
+    """Tokens of a piece of text without white space and ASCII punctuation."""
+    piece = _POSSESSIVE.sub("", piece)
+    if piece.isascii():
+        yield from _WORD.findall(piece.lower())
+        return
+    folded = unicodedata.normalize("NFKD", piece).casefold()
+    plain = unicodedata.normalize("NFC", _OPTIONAL.sub("", folded))
+    if not _BEYOND.search(plain):
+        yield from _WORD.findall(plain)
+        return
+    word, unit = _with_marks()
+    for found in word.findall(plain):
+        for run in _RUN.findall(found):
+            yield from _pairs(run, unit)
+
+
+@cache
+def _with_marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Patterns of a word and of one character, each with its marks, which `re` cannot name."""
+    every = map(chr, range(0x300, 0x20000))
+    marks = "".join(c for c in every if unicodedata.category(c).startswith("M"))
+    return re.compile(rf"[^\W_](?:[^\W_]|[{marks}])*"), re.compile(f".[{marks}]*")
+
+
+def _pairs(run: str, unit: re.Pattern[str]) -> list[str]:
+    if not _RUN_OF_PAIRS.match(run):
+        return [run]
+    units = unit.findall(run)
+    return [a + b for a, b in pairwise(units)] or units
+
+
+def is_capital(character: str) -> bool:
+    """Whether a token that begins so may be a name: no lower-case letter."""
+    return not character.islower()

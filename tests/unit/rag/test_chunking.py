@@ -1,0 +1,237 @@
+"""Chunks: nothing is lost, nothing is added, and each rule of the module holds."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
+from graphagg.rag.chunking import ChunkConfig, chunk_documents
+from graphagg.rag.passages import Passage, check_corpus, corpus_digest
+from tests.fakes import FakeExtractor
+
+WORDS = st.text("xyzé", min_size=2, max_size=6)  # no initials, no titles
+SENTENCES = st.lists(WORDS, min_size=1, max_size=12).map(lambda ws: " ".join(ws).capitalize() + ".")
+ANY_TEXT = st.one_of(
+    st.text(max_size=300),
+    st.text("aB .!?\n#-1日本。กิ\u0301'\")\u3000", max_size=300),
+).filter(str.strip)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> ChunkConfig:
+    longest = draw(st.integers(1, 40))
+    return ChunkConfig(longest, draw(st.integers(0, 4)), draw(st.integers(0, longest)))
+
+
+def texts_of(text: str, config: ChunkConfig) -> list[str]:
+    return [p.text for p in chunk_documents([Passage("d", text)], config)]
+
+
+def places(text: str, chunks: list[str], shared: int) -> list[tuple[int, int]]:
+    """Where each chunk lies: a piece of the text that begins after the last one did."""
+    found, start = [], 0
+    for chunk in chunks:
+        start = text.index(chunk, start)
+        found.append((start, start + len(chunk)))
+        start += 1 if shared else len(chunk)
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(ANY_TEXT, configs())
+def test_every_character_is_kept_in_order(text: str, config: ChunkConfig) -> None:
+    chunks = texts_of(text, config)
+    assert chunks == [chunk.strip() for chunk in chunks] and all(chunks)
+    end = 0
+    for start, stop in places(text, chunks, config.overlap_sentences):
+        assert not text[end:start].strip()
+        assert stop > end or start < end  # of equal texts, `index` may find an earlier one
+        end = max(end, stop)
+    assert not text[end:].strip()
+    assert chunks == texts_of(text, config)
+
+
+@settings(max_examples=150, deadline=None)
+@given(ANY_TEXT, configs())
+def test_without_overlap_the_chunks_are_the_text(text: str, config: ChunkConfig) -> None:
+    chunks = texts_of(text, ChunkConfig(config.max_words, 0, config.min_words))
+    assert "".join("".join(chunks).split()) == "".join(text.split())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text("ab .!?\n#-", max_size=400).filter(str.strip), configs())
+def test_no_chunk_is_over_the_limit(text: str, config: ChunkConfig) -> None:
+    sizes = [len(chunk.split()) for chunk in texts_of(text, config)]
+    assert all(size <= config.max_words for size in sizes[:-1])
+    assert sizes[-1] <= config.max_words + max(config.min_words - 1, 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(SENTENCES, min_size=1, max_size=30), configs())
+def test_neighbours_share_the_sentences_that_were_asked_for(
+    sentences: list[str], config: ChunkConfig
+) -> None:
+    numbered = [f"S{i} {s}" for i, s in enumerate(sentences)]
+    sizes = [len(s.split()) for s in numbered]
+    if max(sizes) > config.max_words:
+        return
+    chunks = texts_of(" ".join(numbered), config)
+    spans = [
+        [i for i in range(len(numbered)) if f"{numbered[i]} " in f"{chunk} "] for chunk in chunks
+    ]
+    for left, right in pairwise(spans):
+        new = left[-1] + 1
+        shared = new - right[0]
+        assert shared <= config.overlap_sentences
+        if shared < config.overlap_sentences:
+            is_whole = right[0] == left[0] + 1
+            is_full = sum(sizes[right[0] - 1 : new + 1]) > config.max_words
+            assert is_whole or is_full
+        assert sum(sizes[left[0] : new + 1]) > config.max_words
+    if len(spans) > 1:
+        assert sum(sizes[spans[-2][-1] + 1 :]) >= config.min_words
+
+
+def test_ids_titles_and_metadata() -> None:
+    document = {"id": "d", "title": "T", "text": "One two. Three four. Five six.", "year": 3}
+    chunks = list(chunk_documents([document], ChunkConfig(4, 1, 2)))
+    assert chunks == [
+        Passage("d#0", "One two. Three four.", "T", {"year": 3}, "d", 0),
+        Passage("d#1", "Three four. Five six.", "T", {"year": 3}, "d", 1),
+    ]
+    whole = list(chunk_documents([document]))
+    assert whole == [Passage("d#0", document["text"], "T", {"year": 3}, "d", 0)]
+    assert check_corpus(chunks) == chunks
+
+
+def test_paragraphs_and_headings_are_kept_together() -> None:
+    text = "One two three. Four five.\n\nSix seven eight. Nine ten. Eleven twelve."
+    assert texts_of(text, ChunkConfig(8, 0, 0)) == [
+        "One two three. Four five.",
+        "Six seven eight. Nine ten. Eleven twelve.",
+    ]
+    text = "One two three. Four five six.\n# Seven\nEight nine ten. Eleven twelve.\n"
+    assert texts_of(text, ChunkConfig(9, 0, 0)) == [
+        "One two three. Four five six.",
+        "# Seven\nEight nine ten. Eleven twelve.",
+    ]
+    text = "One.\n# Two\n\nThree four five six seven."  # the heading is not left behind
+    assert texts_of(text, ChunkConfig(7, 0, 0)) == ["One.", text[5:]]
+    headings = "# One\n# Two\n# Three"
+    assert texts_of(headings, ChunkConfig(4, 0, 0)) == ["# One\n# Two", "# Three"]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Dr. Smith met J. S. Bach of the U.S. Army.",
+        "Er kam am 3. Oktober zu Prof. Weber.",
+        '"Stop!" she cried, and he did.',
+        "It cost 3.5 million, e.g. in 1999.",
+        "Mme. Curie reçut deux prix ?",
+        "ماري كوري هل تعرفها؟",
+        "दिल्ली भारत की राजधानी है।",
+    ],
+)
+def test_one_sentence_is_not_split(sentence: str) -> None:
+    size = len(sentence.split())
+    assert texts_of(f"{sentence} {sentence}", ChunkConfig(size, 0, 0)) == [sentence, sentence]
+
+
+def test_scripts_without_spaces() -> None:
+    sentences = ["東京は日本の首都です。", "「大阪は大きい。」", "京都は古い。"]
+    assert texts_of("".join(sentences), ChunkConfig(6, 0, 0)) == sentences
+    thai = "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย" * 30
+    chunks = texts_of(thai, ChunkConfig(30, 0, 0))
+    assert "".join(chunks) == thai and len(chunks) > 10
+    assert all(len(chunk) < 100 for chunk in chunks)
+
+
+def test_long_sentences_are_cut_at_words_and_long_words_never() -> None:
+    text = " ".join(f"word{i}" for i in range(25))
+    assert [len(chunk.split()) for chunk in texts_of(text, ChunkConfig(10, 1, 5))] == [8, 8, 9]
+    word = "x" * 100_000
+    assert texts_of(f"{word} {word}", ChunkConfig(1, 0, 0)) == [word, word]
+
+
+def test_an_extractor_finds_the_sentences() -> None:
+    text = "met Dr. Smith. and left. again"
+    chunks = chunk_documents([Passage("d", text)], ChunkConfig(2, 0, 0), FakeExtractor())
+    assert [p.text for p in chunks] == ["met Dr.", "Smith.", "and left.", "again"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "count"),
+    [
+        ("Hello there world. ", 60_000),
+        (".", 10**6),
+        ("#", 10**6),
+        (" \n", 500_000),
+        ('."', 500_000),
+    ],
+)
+def test_a_megabyte(unit: str, count: int) -> None:
+    """With a step of quadratic cost, each of these takes hours."""
+    text = "x" + unit * count + "x"
+    chunks = texts_of(text, ChunkConfig(overlap_sentences=0))
+    assert sum(len("".join(chunk.split())) for chunk in chunks) == len("".join(text.split()))
+
+
+def test_documents_are_read_one_by_one() -> None:
+    read = []
+
+    def documents() -> object:
+        for name in "ab":
+            read.append(name)
+            yield Passage(name, "Text.")
+
+    chunks = chunk_documents(documents())  # type: ignore[arg-type]
+    assert next(chunks).id == "a#0" and read == ["a"]
+
+
+def test_faults_are_named() -> None:
+    with pytest.raises(InvalidPassage, match=r"document 1: passage 'b' has text str ' \\n'"):
+        list(chunk_documents([Passage("a", "x"), {"id": "b", "text": " \n"}]))
+    with pytest.raises(DuplicateId, match="document 1: id 'a' was used before"):
+        list(chunk_documents([Passage("a", "x"), Passage("a", "y")]))
+    clash = "chunk 'a#0' of document 'a' has the id of document 'a#0'"
+    for names in (["a", "a#0"], ["a#0", "a"]):
+        with pytest.raises(DuplicateId, match=clash):
+            list(chunk_documents(Passage(name, "x") for name in names))
+    assert [p.id for p in chunk_documents(Passage(n, "x") for n in ("a", "a#1"))] == [
+        "a#0",
+        "a#1#0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"max_words": 0}, "max_words is 0, wanted an integer from 1 on"),
+        ({"overlap_sentences": -1}, "overlap_sentences is -1"),
+        ({"min_words": True}, "min_words is True"),
+        ({"max_words": 1.5}, r"max_words is 1\.5"),
+        ({"max_words": 10, "min_words": 11}, r"min_words is 11, wanted at most max_words \(10\)"),
+    ],
+)
+def test_limits_are_checked(values: dict[str, int], message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        ChunkConfig(**values)
+
+
+def test_the_place_in_a_document_is_checked_and_digested() -> None:
+    record = {"id": "a", "text": "x", "document": "d", "position": 2}
+    assert check_corpus([record]) == [Passage("a", "x", document="d", position=2)]
+    alone = corpus_digest([Passage("a", "x")])
+    digests = {
+        alone,
+        *(corpus_digest([Passage("a", "x", document="d", position=i)]) for i in (0, 1)),
+    }
+    assert len(digests) == 3
+    for name, value in (("document", 3), ("position", -1), ("position", True), ("position", "1")):
+        with pytest.raises(InvalidPassage, match=f"passage 0: {name} is "):
+            check_corpus([record | {name: value}])

@@ -1,0 +1,565 @@
+"""Metadata filters: masks equal brute force over the dicts, and every mistake is named."""
+
+from __future__ import annotations
+
+import json
+import operator
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import CorruptArtifact, InvalidFilter, InvalidPassage
+from graphagg.manifest import Manifest
+from graphagg.rag.filters import CliText, compile_filter, parse_cli
+from graphagg.rag.metadata import Column, MetadataTable, ValueType, merge_schemas, parse_instant
+from graphagg.store import open_artifact, write_artifact
+
+Row = dict[str, Any]
+Schema = dict[str, ValueType]
+
+
+def masks(filter: Mapping[str, Any], *segments: Sequence[Mapping[str, Any]]) -> list[bool]:
+    tables = [MetadataTable.build(rows) for rows in segments]
+    predicate = compile_filter(filter, merge_schemas(table.schema for table in tables))
+    parts = [predicate.mask(table) for table in tables]
+    assert all(part.dtype == np.bool_ for part in parts)
+    return [bool(hit) for part in parts for hit in part]
+
+
+def distinct(column: Column) -> list[Any]:
+    return [column.dictionary[i] for i in range(len(column.dictionary))]
+
+
+def reopened(table: MetadataTable, folder: Path) -> MetadataTable:
+    with write_artifact(folder) as publication:
+        table.save(publication.writer, "segment-0.metadata")
+        publication.publish(Manifest("test"))
+    with open_artifact(folder) as artifact:
+        return MetadataTable.open(artifact, "segment-0.metadata")
+
+
+# --- brute force, from the words of the documentation ------------------------------------------
+
+
+def moment(text: str) -> datetime | None:
+    if len(text) < 10 or text[4:8:3] != "--":
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def brute_type(values: Iterable[Any]) -> str | None:
+    """The type of a key from all its values, None if there are none."""
+    present = [v for v in values if v is not None and v == v]
+    if not present:
+        return None
+    for name, types in (("boolean", {bool}), ("number", {int, float}), ("string", {str})):
+        if {type(v) for v in present} <= types:
+            dates = name == "string" and all(moment(v) for v in present)
+            return "date" if dates else name
+    if any(type(v) is not list for v in present):
+        return "mixed"
+    kinds = {type(e) for v in present for e in v}
+    for name, types in (
+        ("empty list", set()),
+        ("list of strings", {str}),
+        ("list of numbers", {int, float}),
+    ):
+        if kinds <= types:
+            return name
+    return "mixed"
+
+
+COMPARE = {
+    "eq": operator.eq,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
+def brute(filter: Mapping[str, Any], row: Row, types: Mapping[str, str]) -> bool:
+    def part(key: str, wanted: Any) -> bool:
+        if key in ("and", "or"):
+            return (all if key == "and" else any)([brute(f, row, types) for f in wanted])
+        if key == "not":
+            return not brute(wanted, row, types)
+        if not isinstance(wanted, dict):
+            wanted = {"in" if isinstance(wanted, list) else "eq": wanted}
+        return all(brute_clause(row.get(key), types[key], *item) for item in wanted.items())
+
+    return all(part(key, wanted) for key, wanted in filter.items())
+
+
+def brute_clause(value: Any, kind: str, name: str, wanted: Any) -> bool:
+    if name == "exists":
+        return (value is not None) is wanted
+    if name in ("ne", "nin"):
+        return not brute_clause(value, kind, {"ne": "eq", "nin": "in"}[name], wanted)
+    if name == "in":
+        return any(brute_clause(value, kind, "eq", item) for item in wanted)
+    if value is None:
+        return False
+    found = value if isinstance(value, list) else [value]
+    if kind == "date":
+        found, wanted = [moment(v) for v in found], moment(wanted)
+    return any(COMPARE[name](v, wanted) for v in found)
+
+
+# --- random rows and filters -------------------------------------------------------------------
+
+WORDS = st.one_of(
+    st.sampled_from(["", "a", "ab", "b", "é", "e\u0301", "z", "\uffff", "\U0001f600", "2000", "Z"]),
+    st.text(max_size=3),
+)
+NUMBERS = st.one_of(
+    st.integers(-3, 3),
+    st.sampled_from([2**53, 2**53 + 1, 2**53 + 2, -(2**53) - 1, 2**64 + 1, 2**64, 2.0**64, 0.5]),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+DATES = st.one_of(
+    st.sampled_from(
+        [
+            "2020-01-01",
+            "2020-01-01T00:00Z",
+            "2020-01-01 02:00:00+02:00",
+            "2019-12-31T19:00:00-0500",
+            "2020-01-01T00:00:00.000001",
+            "0001-01-01T00:00+10:00",
+            "9999-12-31T23:59:59,5-10",
+        ]
+    ),
+    st.dates().map(str),
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "lang": WORDS,
+    "year": NUMBERS,
+    "flag": st.booleans(),
+    "when": DATES,
+    "note": st.one_of(DATES, DATES, DATES, WORDS),
+    "tags": st.lists(WORDS | DATES, max_size=3),
+    "marks": st.lists(NUMBERS, max_size=3),
+    "none": st.just([]),
+    "odd": st.one_of(WORDS, NUMBERS, st.lists(WORDS | NUMBERS, max_size=2), st.just({"a": 1})),
+}
+ROWS = st.fixed_dictionaries({}, optional={k: st.none() | v for k, v in VALUES.items()})
+OPERANDS: dict[str, st.SearchStrategy[Any]] = {
+    "string": WORDS | DATES,
+    "number": NUMBERS,
+    "boolean": st.booleans(),
+    "date": DATES,
+    "list of strings": WORDS | DATES,
+    "list of numbers": NUMBERS,
+    "empty list": WORDS | NUMBERS,
+}
+
+
+def clauses(key: str, kind: str) -> st.SearchStrategy[Row]:
+    value = OPERANDS[kind]
+    several = st.lists(value, max_size=4)
+    operators = {"eq": value, "ne": value, "in": several, "nin": several, "exists": st.booleans()}
+    if kind in ("string", "number", "date"):
+        operators |= dict.fromkeys(("gt", "gte", "lt", "lte"), value)
+    some = st.fixed_dictionaries({}, optional=operators).filter(bool)
+    return st.one_of(value, several, some).map(lambda condition: {key: condition})
+
+
+def filters(types: Mapping[str, str]) -> st.SearchStrategy[Row]:
+    known = [clauses(key, kind) for key, kind in types.items() if kind != "mixed"]
+    leaf = st.one_of(st.just({}), *known)
+    return st.recursive(
+        leaf,
+        lambda inner: st.one_of(
+            st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"or": parts}),
+            st.lists(inner, max_size=3).map(lambda parts: {"and": parts}),
+            inner.map(lambda part: {"not": part}),
+            st.tuples(inner, inner).map(lambda two: two[0] | two[1]),
+        ),
+        max_leaves=6,
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_masks_equal_brute_force_in_any_segments_and_when_reopened(data: st.DataObject) -> None:
+    rows: list[Row] = data.draw(st.lists(ROWS, max_size=8))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=2)))
+    bounds = zip([0, *cuts], [*cuts, len(rows)], strict=True)
+    tables = [MetadataTable.build(rows[a:b]) for a, b in bounds]
+    schema = merge_schemas(table.schema for table in tables)
+
+    whole = MetadataTable.build(rows)
+    types = {key: brute_type(row.get(key) for row in rows) for key in VALUES}
+    assert schema == whole.schema == {key: kind for key, kind in types.items() if kind}
+
+    filter = data.draw(filters(schema))
+    predicate = compile_filter(filter, schema)
+    expected = [brute(filter, row, schema) for row in rows]
+    assert np.concatenate([predicate.mask(table) for table in tables]).tolist() == expected
+    with TemporaryDirectory() as folder:
+        again = reopened(whole, Path(folder))
+        assert again.rows == len(rows) and again.schema == whole.schema
+        for key, column in whole.columns.items():
+            assert distinct(again.columns[key]) == distinct(column)
+        assert predicate.mask(again).tolist() == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_the_key_ignores_order_and_repetition_and_tells_filters_apart(data: st.DataObject) -> None:
+    types: Schema = {
+        "lang": "string",
+        "year": "number",
+        "flag": "boolean",
+        "tags": "list of strings",
+    }
+    filter = data.draw(filters(types))
+
+    def shuffled(value: Any, seed: random.Random) -> Any:
+        if isinstance(value, dict):
+            items = seed.sample(list(value.items()), len(value))
+            return {key: shuffled(inner, seed) for key, inner in items}
+        if isinstance(value, list):
+            doubled = seed.sample(value, len(value)) + value[:1]
+            return [shuffled(inner, seed) for inner in doubled]
+        return value
+
+    predicate = compile_filter(filter, types)
+    same = compile_filter(shuffled(filter, random.Random(0)), types)
+    assert predicate == same and hash(predicate) == hash(same)
+    json.loads(predicate.key)
+    assert compile_filter({"not": filter}, types) != predicate
+
+
+def test_spellings_of_one_filter_share_a_key() -> None:
+    schema: Schema = {"year": "number", "lang": "string"}
+    pairs: list[tuple[Row, Row]] = [
+        ({"year": 1}, {"year": {"eq": 1.0}}),
+        ({"year": [1]}, {"year": CliText("1")}),
+        ({"year": {"ne": 1}}, {"not": {"year": 1}}),
+        ({"year": {"nin": [1, 2]}}, {"not": {"not": {"not": {"year": [2, 1]}}}}),
+        ({"year": 1, "lang": "a"}, {"and": [{"lang": "a"}, {"and": [{"year": 1}, {}]}]}),
+    ]
+    for one, two in pairs:
+        assert compile_filter(one, schema) == compile_filter(two, schema), one
+    text = compile_filter({"lang": "2020-01-01"}, {"lang": "string"})
+    assert text != compile_filter({"lang": "2020-01-01"}, {"lang": "date"})
+
+
+# --- meaning -----------------------------------------------------------------------------------
+
+
+def test_integers_compare_exactly_beyond_float64() -> None:
+    rows: list[Row] = [{"id": 2**53}, {"id": 2**53 + 1}, {"id": float(2**53)}, {"id": 10**30 + 1}]
+    assert masks({"id": 2**53 + 1}, rows) == [False, True, False, False]
+    assert masks({"id": {"gt": 2**53}}, rows) == [False, True, False, True]
+    assert masks({"id": [10**30 + 1, 10**30]}, rows) == [False, False, False, True]
+    assert masks({"id": {"lt": 10**300}}, rows) == [True] * 4
+    assert MetadataTable.build([{"id": 2**100}]).schema == {"id": "mixed"}
+
+
+def test_dates_compare_as_instants_whatever_their_zone() -> None:
+    rows: list[Row] = [
+        {"t": "2024-05-01T01:00:00+02:00"},
+        {"t": "2024-04-30T23:00:00Z"},
+        {"t": "2024-05-01"},
+    ]
+    assert masks({"t": "2024-04-30T23:00"}, rows) == [True, True, False]
+    assert masks({"t": {"gte": "2024-05-01"}}, rows) == [False, False, True]
+    assert masks({"t": {"lt": CliText("2024-05-01T02:00+02:00")}}, rows) == [True, True, False]
+
+
+def test_a_key_of_dates_and_other_strings_compares_as_text() -> None:
+    dates, others = [{"t": "2024-05-01T01:00:00+02:00"}, {"t": "2024"}], [{"t": "2024-04-30"}]
+    assert MetadataTable.build(others).schema == {"t": "date"}
+    assert masks({"t": {"gte": "2024-05"}}, dates, others) == [True, False, False]
+    assert masks({"t": "2024-04-30"}, dates, others) == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024", "2024-02-30", "20240501", "2024-W01-1", "2024-05-01T24:00", "2024-05-01T10:00:60",
+     "2024-05-01T10", " 2024-05-01", "2024-05-01\n", "٢٠٢٤-05-01",
+     "2024-05-01T10:00+25:00", "", "0000-01-01"],
+)  # fmt: skip
+def test_what_is_no_date(text: str) -> None:
+    assert parse_instant(text) is None
+
+
+def test_instants_are_microseconds_since_1970() -> None:
+    assert parse_instant("1970-01-01T00:00:01.0000029+00:00") == 1_000_002
+    assert parse_instant("1969-12-31T23:59:59,999999Z") == -1
+    assert parse_instant("1970-01-01T01+01") is None
+    assert parse_instant("1970-01-01T01:00+01") == 0
+
+
+def test_unicode_orders_by_code_points_and_never_normalises() -> None:
+    rows: list[Row] = [
+        {"k": "é"},
+        {"k": "e\u0301"},
+        {"k": "\uffff"},
+        {"k": "\U0001f600"},
+        {"ключ": "я"},
+    ]
+    assert masks({"k": "é"}, rows) == [True, False, False, False, False]
+    assert masks({"k": {"gt": "\uffff"}}, rows) == [False, False, False, True, False]
+    assert masks({"ключ": {"gte": "ю"}}, rows) == [False] * 4 + [True]
+
+
+def test_complements_match_passages_that_lack_the_key() -> None:
+    rows: list[Row] = [{"tags": ["a", "b"]}, {"tags": ["b"]}, {"tags": []}, {"tags": None}, {}]
+    assert masks({"tags": "a"}, rows) == [True, False, False, False, False]
+    assert masks({"tags": {"ne": "a"}}, rows) == [False, True, True, True, True]
+    assert masks({"tags": {"nin": ["a", "b"]}}, rows) == [False, False, True, True, True]
+    assert masks({"tags": {"exists": True}}, rows) == [True, True, True, False, False]
+
+
+def test_a_key_that_one_segment_lacks_matches_nothing_there() -> None:
+    assert masks({"year": {"gt": 1}}, [{"year": 2}], [{}, {"lang": "en"}]) == [True, False, False]
+    assert masks({"year": {"ne": 2}}, [{"year": 2}], [{}]) == [False, True]
+
+
+def test_no_rows_and_no_keys(tmp_path: Path) -> None:
+    assert masks({}, [], [{}, {}]) == [True, True]
+    assert masks({"not": {}}, [{}, {"a": 1}]) == [False, False]
+    assert masks({"a": []}, [{"a": 1}]) == [False]
+    empty = reopened(MetadataTable.build([]), tmp_path)
+    assert (empty.rows, dict(empty.schema)) == (0, {})
+    assert compile_filter({"a": 1}, {"a": "number"}).mask(empty).shape == (0,)
+
+
+def test_nan_is_absent_and_tuples_are_lists() -> None:
+    table = MetadataTable.build(
+        [{"x": float("nan"), "t": ("a",)}, {"x": 1.5, "t": []}, {"n": None}]
+    )
+    assert table.schema == {"t": "list of strings", "x": "number"}
+    assert compile_filter({"x": {"exists": False}}, table.schema).mask(table).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1, "a"], [True, 1], [["a"], [1]], [["a", 1]], [["a", None]], [[True]], [{}], ["a", ["a"]]],
+)
+def test_what_makes_a_key_mixed(values: list[Any]) -> None:
+    rows: list[Row] = [{"k": value} for value in values]
+    table = MetadataTable.build(rows)
+    assert table.schema == {"k": "mixed"}
+    assert len(table.columns["k"].codes) == len(table.columns["k"].dictionary) == 0
+    assert merge_schemas(MetadataTable.build([row]).schema for row in rows) == {"k": "mixed"}
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def test_files_are_few_mapped_and_free_of_the_keys_names(tmp_path: Path) -> None:
+    rows: list[Row] = [
+        {f"../key {i}\n": i, "tags": ["a", "b"], "when": "2024-05-01"} for i in range(50)
+    ]
+    table = reopened(MetadataTable.build(rows), tmp_path)
+    assert len(list(tmp_path.glob("v-*/*"))) == 9
+    codes = table.columns["tags"].codes
+    assert table.columns["tags"].rows is None and not codes.flags.writeable
+    assert codes.base is not None and isinstance(codes.base.base, np.memmap)
+    hits = compile_filter({"../key 7\n": 7, "tags": "b"}, table.schema).mask(table)
+    assert np.flatnonzero(hits).tolist() == [7]
+
+
+def test_equal_metadata_gives_equal_files(tmp_path: Path) -> None:
+    rows: list[Row] = [{"b": "x", "a": 1}, {"a": 2.5, "b": "y"}]
+    digests = []
+    for name, given_rows in (("1", rows), ("2", [dict(sorted(r.items())) for r in rows])):
+        reopened(MetadataTable.build(given_rows), tmp_path / name)
+        digests.append((tmp_path / name / "manifest.json").read_bytes())
+    assert digests[0] == digests[1]
+
+
+def test_an_altered_head_is_named(tmp_path: Path) -> None:
+    reopened(MetadataTable.build([{"a": 1}]), tmp_path)
+    path = next(tmp_path.glob("v-*/segment-0.metadata.json"))
+    path.write_bytes(path.read_bytes().replace(b'"columns"', b'"kolumns"'))
+    with (
+        open_artifact(tmp_path) as artifact,
+        pytest.raises(CorruptArtifact, match=r"metadata\.json: bad content \(KeyError"),
+    ):
+        MetadataTable.open(artifact, "segment-0.metadata")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({1: "a"}, "metadata key 1: a int, wanted a string"),
+        ({"a": "\ud800"}, "metadata key 'a': it or one of its values holds a lone surrogate"),
+        ({"a": ["\ud800"]}, "lone surrogate"),
+        ({"\ud800": 1}, r"metadata key '\\ud800'.*lone surrogate"),
+    ],
+)
+def test_metadata_that_cannot_be_kept(row: Row, message: str) -> None:
+    with pytest.raises(InvalidPassage, match=message):
+        MetadataTable.build([row])
+
+
+# --- the command line's form -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lang=en", {"lang": {"eq": "en"}}),
+        (" lang == en ", {"lang": {"eq": "en"}}),
+        ("lang!=en", {"lang": {"ne": "en"}}),
+        ("year >= 2000", {"year": {"gte": "2000"}}),
+        ("year<=2000", {"year": {"lte": "2000"}}),
+        ("year>2000", {"year": {"gt": "2000"}}),
+        ("year<2000", {"year": {"lt": "2000"}}),
+        ("lang in en, de", {"lang": {"in": ["en", "de"]}}),
+        ("born in=1990", {"born in": {"eq": "1990"}}),
+        ("title=made in a<b", {"title": {"eq": "made in a<b"}}),
+        ("lang=", {"lang": {"eq": ""}}),
+        (' {"year": {"gte": 2000}}', {"year": {"gte": 2000}}),
+    ],
+)
+def test_command_line_forms(text: str, expected: Row) -> None:
+    assert parse_cli(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "lang", "=en", "in a,b", "in", " != x"])
+def test_command_line_forms_that_are_none(text: str) -> None:
+    with pytest.raises(InvalidFilter, match=r"wanted k=v, k!=v, .* or a JSON object"):
+        parse_cli(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lang in a,,b", "an empty value in the list; remove it"),
+        ("lang in", "an empty value in the list"),
+        ("{lang: 1}", r"not readable as JSON \(Expecting property name"),
+        ('{"a": 1} x', r"not readable as JSON \(Extra data"),
+        ('{"a": ' + "9" * 5000 + "}", "not readable as JSON .*digits"),
+        ('{"a":' * 100_000, "not readable as JSON .*recursion"),
+        ('{"year": {"gt": 1}, "year": 2}', "'year' twice in one object; join the two by and"),
+    ],
+)
+def test_command_line_forms_that_are_broken(text: str, message: str) -> None:
+    with pytest.raises(InvalidFilter, match=message):
+        parse_cli(text)
+
+
+def test_command_line_values_take_the_type_of_their_key() -> None:
+    row = {"n": 2000, "s": "2000", "b": True, "t": "2024-05-01", "tags": ["x"], "marks": [1.5]}
+    texts = ["n=2000", "n=2e3", "n>+1999.5", "n<2001.", "s=2000", "b=True", "b!=false",
+             "t>=2024-05-01T02:00+02:00", "tags in x,y", "marks=1.5", "n in 1,2000"]  # fmt: skip
+    assert masks({"and": [parse_cli(text) for text in texts]}, [row]) == [True]
+    for text in texts:
+        assert masks({"not": parse_cli(text)}, [row]) == [False], text
+
+
+# --- mistakes ----------------------------------------------------------------------------------
+
+SCHEMA: Schema = {
+    "lang": "string",
+    "year": "number",
+    "flag": "boolean",
+    "when": "date",
+    "tags": "list of strings",
+    "marks": "list of numbers",
+    "none": "empty list",
+    "odd": "mixed",
+}
+DEEP: Row = {"lang": "a"}
+for _ in range(32):
+    DEEP = {"not": DEEP}
+CYCLE: Row = {}
+CYCLE["not"] = CYCLE
+
+
+@pytest.mark.parametrize(
+    ("filter", "message"),
+    [
+        ({"yaer": 1}, r"unknown key 'yaer'; did you mean 'year'\? The keys are 'flag' "),
+        ({"zzzzzz": 1}, r"unknown key 'zzzzzz'\. The keys are 'flag' \(boolean\), 'lang' "),
+        ({"gte": 1}, "unknown key 'gte'"),
+        ({5: 1}, "key 5: a int, wanted a string"),
+        ({"odd": 1}, "key 'odd' is of type mixed: its values differ in kind"),
+        ({"odd": {"exists": True}}, "key 'odd' is of type mixed"),
+        ("lang=en", "filter 'lang=en': a str, wanted a mapping"),
+        (None, "filter None: a NoneType, wanted a mapping"),
+        ({"not": [1]}, r"filter \[1\]: a list, wanted a mapping"),
+        ({"or": []}, r"'or' wants a list of at least one filter, found \[\]"),
+        ({"or": {"lang": "a"}}, r"'or' wants a list of at least one filter, found \{'lang': 'a'\}"),
+        ({"and": "x"}, "'and' wants a list of filters, found 'x'"),
+        ({"and": ["x"]}, "filter 'x': a str, wanted a mapping"),
+        ({"year": {}}, "key 'year': no operator; use eq, ne, in, nin, exists, gt, gte, lt, lte"),
+        ({"year": {"between": 1}}, "operator 'between' is none of eq, ne, in, nin, exists, gt, "),
+        ({"year": {7: 1}}, "operator 7 is none of"),
+        ({"flag": {"gt": True}}, "'flag' is of type boolean: operator 'gt' is none of .* exists$"),
+        ({"tags": {"lt": "a"}}, "'tags' is of type list of strings: operator 'lt' is none of"),
+        ({"year": "2000"}, "'year' is of type number: 'eq' wants a finite number, found '2000'"),
+        ({"year": True}, "wants a finite number, found True"),
+        ({"year": float("nan")}, "wants a finite number, found nan"),
+        ({"year": {"lt": float("inf")}}, "'lt' wants a finite number, found inf"),
+        ({"year": 10**400}, "wants a finite number, found 10000"),
+        ({"year": 10**5000}, "wants a finite number, found a huge int"),
+        ({"year": CliText("1_0")}, "wants a finite number, found '1_0'"),
+        ({"year": CliText("nan")}, "wants a finite number, found 'nan'"),
+        ({"year": CliText("1e999")}, "wants a finite number, found '1e999'"),
+        ({"year": CliText("9" * 5000)}, "wants a finite number, found '9999"),
+        ({"lang": 5}, "'lang' is of type string: 'eq' wants a string of Unicode text, found 5"),
+        ({"lang": {"gt": 5}}, "'gt' wants a string of Unicode text, found 5"),
+        ({"lang": "\ud800"}, r"wants a string of Unicode text, found '\\ud800'"),
+        ({"lang": None}, r"found None; for passages that lack the key use \{\"exists\": false\}"),
+        ({"lang": {"eq": ["a"]}}, r"found \['a'\]; for one of several values use 'in'"),
+        ({"lang": ["a", 5]}, "'in' wants a string of Unicode text, found 5"),
+        ({"lang": {"in": "ab"}}, "'in' wants a list, found 'ab'"),
+        ({"lang": {"nin": 3}}, "'nin' wants a list, found 3"),
+        ({"lang": {"exists": 1}}, "'exists' wants true or false, found 1"),
+        ({"flag": 1}, "'flag' is of type boolean: 'eq' wants true or false, found 1"),
+        ({"flag": CliText("yes")}, "wants true or false, found 'yes'"),
+        ({"when": "May 2024"}, "'eq' wants an ISO 8601 date like .*, found 'May 2024'"),
+        ({"when": {"gt": "2024-02-30"}}, "'gt' wants an ISO 8601 date like .*, found '2024-02-30'"),
+        ({"when": 2024}, "wants an ISO 8601 date like .*, found 2024"),
+        ({"tags": 5}, "'tags' is of type list of strings: 'eq' wants a string of Unicode text"),
+        ({"marks": "a"}, "'marks' is of type list of numbers: 'eq' wants a finite number"),
+        ({"none": True}, "'none' is of type empty list: 'eq' wants a string or a finite number"),
+        (DEEP, "nested deeper than 32 levels"),
+        (CYCLE, "nested deeper than 32 levels"),
+        ({"or": [{"year": i} for i in range(1001)]}, "more than 1,000 comparisons; use 'in'"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(filter: Any, message: str) -> None:
+    with pytest.raises(InvalidFilter, match=message):
+        compile_filter(filter, SCHEMA)
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    compile_filter(DEEP["not"], SCHEMA)
+    compile_filter({"or": [{"year": i} for i in range(1000)]}, SCHEMA)
+    compile_filter({"year": list(range(5000))}, SCHEMA)
+
+
+def test_an_unknown_key_lists_twenty_keys_at_most() -> None:
+    schema: Schema = {f"k{i:02}": "string" for i in range(30)}
+    with pytest.raises(InvalidFilter) as caught:
+        compile_filter({"other": 1}, schema)
+    assert str(caught.value).count("(string)") == 20
+    assert str(caught.value).endswith("'k19' (string) and 10 more")
+    with pytest.raises(InvalidFilter, match=r"The keys are none$"):
+        compile_filter({"other": 1}, {})
+
+
+def test_a_predicate_of_another_schema_is_refused() -> None:
+    predicate = compile_filter({"a": 1}, {"a": "number"})
+    with pytest.raises(InvalidFilter, match="'a' is of type string in this segment"):
+        predicate.mask(MetadataTable.build([{"a": "x"}]))

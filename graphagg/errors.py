@@ -47,6 +47,10 @@ class DuplicateId(GraphAggError):
     """Two passages share one id."""
 
 
+class UnknownPassage(GraphAggError):
+    """No passage of the index has this id."""
+
+
 class InvalidQuestion(GraphAggError):
     """A question is empty, too long or of the wrong type."""
 

@@ -220,6 +220,19 @@ class ArtifactWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.adopted: dict[str, FileEntry] = {}
+
+    def adopt(self, artifact: Artifact, name: str) -> None:
+        """Take file `name` over from another version as it is: linked, not copied, if it can be."""
+        source, target = artifact.path(name), self.path(name)
+        try:
+            os.link(source, target)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+                raise
+            shutil.copyfile(source, target)
+            _sync(target)
+        self.adopted[name] = artifact.manifest.files[name]
 
     def path(self, name: str) -> Path:
         """Where to write data file `name` with a library of your own."""
@@ -236,7 +249,7 @@ class ArtifactWriter:
 
     def strings(self, name: str, strings: Iterable[str]) -> None:
         """Write string table `name`."""
-        table = StringTable.pack(strings)
+        table = strings if isinstance(strings, StringTable) else StringTable.pack(strings)
         self.array(f"{name}.utf8", table.data)
         self.array(f"{name}.offsets", table.offsets)
 
@@ -257,9 +270,10 @@ class Publication:
         Returns:
             The manifest as published.
         """
-        folder = self.writer.folder
-        files = {path.name: _describe(path) for path in sorted(folder.iterdir())}
-        for name in files:
+        folder, adopted = self.writer.folder, self.writer.adopted
+        names = sorted(path.name for path in folder.iterdir())
+        files = {name: adopted.get(name) or _describe(folder / name) for name in names}
+        for name in files.keys() - adopted.keys():
             _sync(folder / name)
         _sync(folder)
         named = replace(manifest, files=files)
@@ -268,6 +282,10 @@ class Publication:
         _replace_manifest(self._root, published)
         _remove_stale(self._root, keep=published.data)
         return published
+
+    def remove_unread(self) -> None:
+        """Remove older versions, once their last readers have closed them."""
+        _remove_stale(self._root, keep=_current_data(self._root))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +26,30 @@ class StringTable(Sequence[str]):
     @classmethod
     def pack(cls, strings: Iterable[str]) -> StringTable:
         """Pack strings in the order given."""
-        encoded = [s.encode("utf-8") for s in strings]
+        return cls.pack_bytes(s.encode("utf-8") for s in strings)
+
+    @classmethod
+    def pack_bytes(cls, strings: Iterable[bytes]) -> StringTable:
+        """Pack strings given as UTF-8, in the order given."""
+        encoded = list(strings)
         offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
         np.cumsum([len(b) for b in encoded], out=offsets[1:])
         return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets)
+
+    @classmethod
+    def joined(cls, tables: Sequence[StringTable]) -> StringTable:
+        """The strings of several tables, one table after another."""
+        lengths = [np.diff(table.offsets) for table in tables]
+        offsets = np.concatenate([[0], *lengths]).cumsum().astype(np.int64)
+        return cls(np.concatenate([table.data for table in tables]), offsets)
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
+        """A table of the strings at `rows`, in that order."""
+        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return StringTable(self.data[places], offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -58,11 +78,19 @@ class StringTable(Sequence[str]):
         O(log n) reads; None if it is not there.
         """
         wanted = text.encode("utf-8")
-        low, high = 0, len(self)
+        place = self.place_sorted(wanted)
+        return place if place < len(self) and self.raw(place) == wanted else None
+
+    def place_sorted(self, wanted: bytes, low: int = 0, high: int | None = None) -> int:
+        """How many strings of a sorted table come before `wanted` (UTF-8); O(log n) reads.
+
+        The first `low` of them are known to, those from `high` on are known not to.
+        """
+        high = len(self) if high is None else high
         while low < high:
             middle = (low + high) // 2
             if self.raw(middle) < wanted:
                 low = middle + 1
             else:
                 high = middle
-        return low if low < len(self) and self.raw(low) == wanted else None
+        return low

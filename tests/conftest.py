@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from graphagg import store
 from graphagg.rag import PassageIndex
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
@@ -16,6 +18,14 @@ def small_index(tmp_path: Path) -> PassageIndex:
     return PassageIndex.build(
         CORPUS, tmp_path / "idx", encoder=FakeEncoder(), extractor=FakeExtractor()
     )
+
+
+@pytest.fixture(scope="module")
+def unsynced() -> Iterator[None]:
+    """Nothing waits for the disk: a process that dies loses nothing that it wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_sync", lambda path: None)
+        yield
 
 
 @pytest.fixture(scope="session")

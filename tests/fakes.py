@@ -5,25 +5,44 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
+from graphagg.rag.build import make_segment
+from graphagg.rag.corpus import Corpus
+from graphagg.rag.dense import DenseIndex
 from graphagg.rag.entities import Annotation
+from graphagg.rag.gazetteer import Change, Gazetteer, changed
+from graphagg.rag.lexicon import Analyzer, Lexicon, TermCounts
 from graphagg.rag.models import ModelSpec
 from graphagg.rag.passages import Passage
+from graphagg.rag.results import Hit
+from graphagg.rag.snapshot import ranks_of
 from graphagg.rag.tokens import tokenize
+from graphagg.rag.view import View
 
-CAPITALISED = re.compile(r"[A-Z]\w*(?: [A-Z]\w*)*")
+CAPITALISED = r"[A-Z]\w*(?: [A-Z]\w*)*"
 
 
 class FakeEncoder:
-    """Words hashed into a vector; texts that share words are similar."""
+    """Words hashed into a vector; texts that share words are similar.
 
-    def __init__(self, name: str = "fake", dimension: int = 16, window: int = 10_000) -> None:
-        self.name, self.dimension, self.window = name, dimension, window
+    Args:
+        name: a model of another name is another model.
+        dimension: of the vectors.
+        window: words of a window; windows do not overlap.
+        common: what all vectors share; more of it brings every two texts closer.
+    """
+
+    def __init__(
+        self, name: str = "fake", dimension: int = 16, window: int = 10_000, common: float = 1e-3
+    ) -> None:
+        self.name, self.dimension, self.window, self.common = name, dimension, window, common
 
     @property
     def spec(self) -> ModelSpec:
@@ -38,9 +57,11 @@ class FakeEncoder:
         ]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
-        vectors = np.stack([self._vector(text) for text in texts]) if texts else np.zeros((0, 16))
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        for row, text in enumerate(texts):
+            vectors[row] = self._vector(text)
         progress("encode", len(texts), len(texts))
-        return vectors.astype(np.float32)
+        return vectors
 
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
@@ -48,29 +69,100 @@ class FakeEncoder:
         return self.encode(questions), self.encode(names)
 
     def _vector(self, text: str) -> npt.NDArray[np.float64]:
-        total = np.full(self.dimension, 1e-3)
+        total = np.full(self.dimension, self.common)
         for word in tokenize(text):
-            seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
-            total += np.random.default_rng(seed).normal(size=self.dimension)
+            total += word_vector(word, self.dimension)
         return total / np.linalg.norm(total)
 
 
-class FakeExtractor:
-    """Capitalised runs are entities; a full stop ends a sentence."""
+@cache
+def word_vector(word: str, dimension: int) -> npt.NDArray[np.float64]:
+    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big")
+    return np.random.default_rng(seed).normal(size=dimension)
 
-    spec = ModelSpec("capitals", "0" * 64)
+
+class FakeExtractor:
+    """Capitalised runs and some given names are entities; a full stop ends a sentence.
+
+    Args:
+        language: brings stop words and stems into play; "" has neither.
+        names: found wherever they stand, for scripts without capitals.
+    """
+
+    def __init__(self, language: str = "", names: Sequence[str] = ()) -> None:
+        settings = {"language": language} if language else {}
+        self.spec = ModelSpec("capitals", "0" * 64, settings)
+        longest_first = sorted(names, key=lambda name: (-len(name), name))
+        self._entity = re.compile("|".join([CAPITALISED, *map(re.escape, longest_first)]))
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
         for text in texts:
-            ends = [m.end() for m in re.finditer(r"\.(?=\s|$)", text)]
+            ends = [m.end() for m in re.finditer(r"\.(?=\s|$)|。", text)]
             bounds = sorted({0, *ends, len(text)})
             sentences = tuple(pairwise(bounds))
             mentions = tuple(
                 (a + m.start(), a + m.end())
                 for a, b in sentences
-                for m in CAPITALISED.finditer(text[a:b])
+                for m in self._entity.finditer(text[a:b])
             )
             yield Annotation(sentences, mentions)
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """The parts of an index that was never written, of one segment."""
+
+    corpus: Corpus
+    gazetteer: Gazetteer
+    lexicon: Lexicon
+    dense: DenseIndex
+    analyzer: Analyzer
+
+    @classmethod
+    def of(
+        cls,
+        passages: Sequence[Passage],
+        encoder: FakeEncoder | None = None,
+        extractor: FakeExtractor | None = None,
+    ) -> InMemory:
+        encoder, extractor = encoder or FakeEncoder(), extractor or FakeExtractor()
+        analyzer = Analyzer(str(extractor.spec.settings.get("language", "")))
+        segment, rows = make_segment(passages, extractor, encoder, lambda key: False, silent)
+        corpus = Corpus([segment])
+        nothing = np.zeros(0, np.int64)
+        change = Change(corpus, nothing, range(len(passages)), 0)
+        terms = {
+            row: TermCounts.of(words[:titles], words[titles:], analyzer)
+            for row, new in enumerate(rows)
+            for words, titles in [(new.tokens.words, new.tokens.titles)]
+        }
+        ranks = ranks_of(((row, p.id.encode()) for row, p in enumerate(passages)), len(passages))
+        return cls(
+            corpus,
+            changed(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzer),
+            Lexicon.empty().changed(nothing, terms, len(passages)),
+            DenseIndex(corpus, ranks),
+            analyzer,
+        )
+
+    def view(self, visible: npt.NDArray[np.bool_] | None = None) -> View:
+        everything = np.ones(len(self.corpus), bool)
+        return View.of(self.gazetteer, self.lexicon, everything if visible is None else visible)
+
+
+def assert_same_hits(found: Sequence[Hit], expected: Sequence[Hit], tolerance: float) -> None:
+    """The same passages in the same order, by the same method, on the same paths and scores."""
+    assert [hit.passage for hit in found] == [hit.passage for hit in expected]
+    for hit, other in zip(found, expected, strict=True):
+        assert hit.method == other.method and hit.neighbours == other.neighbours
+        assert hit.components.keys() == other.components.keys()
+        assert [(h.kind, h.text) for h in hit.path] == [(h.kind, h.text) for h in other.path]
+        np.testing.assert_allclose(_numbers(hit), _numbers(other), rtol=0, atol=tolerance)
+
+
+def _numbers(hit: Hit) -> list[float]:
+    steps = [number for hop in hit.path for number in (hop.score, hop.contribution)]
+    return [hit.score, *(hit.components[name] for name in sorted(hit.components)), *steps]
 
 
 CORPUS = [

@@ -31,6 +31,16 @@ class Models(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
+class Chunking(BaseModel):
+    """`[chunking]` of a passages recipe; see `graphagg.rag.ChunkConfig`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    max_words: int = Field(120, ge=1)
+    overlap_sentences: int = Field(1, ge=0)
+    min_words: int = Field(20, ge=0)
+
+
 class PassagesRecipe(BaseModel):
     """A recipe of kind `passages`."""
 
@@ -39,18 +49,25 @@ class PassagesRecipe(BaseModel):
     kind: Literal["passages"]
     input: str
     models: Models = Models()
+    chunking: Chunking | None = None
 
     def build(self, source: Path, target: Path, report: Progress, force: bool) -> Manifest:
         """Build the index; paths start at `source`."""
         from graphagg.rag import (
+            ChunkConfig,
             PassageIndex,
             SentenceTransformerEncoder,
             SpacyExtractor,
+            chunk_documents,
             read_passages,
         )
 
+        passages = read_passages(source / self.input)
+        if self.chunking is not None:
+            config = ChunkConfig(**self.chunking.model_dump())
+            passages = chunk_documents(passages, config)
         with PassageIndex.build(
-            read_passages(source / self.input),
+            passages,
             target,
             encoder=SentenceTransformerEncoder(self.models.encoder, dtype=self.models.dtype),
             extractor=SpacyExtractor(self.models.extractor),

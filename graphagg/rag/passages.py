@@ -248,11 +248,13 @@ def metadata_json(passage: Passage) -> str:
         ) from None
 
 
-def corpus_digest(passages: Iterable[Passage]) -> str:
-    """Hex sha256 over the passages in order: every field, and their place in a document if set."""
-    digest = hashlib.sha256()
-    for passage in passages:
-        fields = [passage.id, passage.title, passage.text, metadata_json(passage)]
-        place = [passage.document, passage.position] if passage.document or passage.position else []
-        digest.update(canonical_json([*fields, *place]) + b"\n")
-    return digest.hexdigest()
+def passage_digest(passage: Passage) -> bytes:
+    """The sha256 over every field, and the place in a document if set."""
+    fields = [passage.id, passage.title, passage.text, metadata_json(passage)]
+    place = [passage.document, passage.position] if passage.document or passage.position else []
+    return hashlib.sha256(canonical_json([*fields, *place])).digest()
+
+
+def corpus_digest(digests: Iterable[bytes]) -> str:
+    """Hex sha256 over the digests of passages, in order."""
+    return hashlib.sha256(b"".join(digests)).hexdigest()

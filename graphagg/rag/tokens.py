@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -27,7 +26,7 @@ _RUN_OF_PAIRS = re.compile(f"[{_BIGRAMS}]")
 _BEYOND = re.compile("[\u0700-\u1cff\u2e80-\U0010ffff]")  # where words may hold marks or no spaces
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019][sS]\b")
-_PLAIN = re.compile(r"(?<![^\W_])(?<!['\u2019](?=[sS]\b))[^\W_]+")
+_PLAIN = re.compile(r"(?<![^\W_])(?<!'(?=s\b))[^\W_]+")
 _PIECE = re.compile(r"(?:[^\s!-/:-@\[-`{-~]|['](?=[sS]\b))+")
 _ARTICLES = ("the", "a", "an")
 
@@ -61,13 +60,11 @@ class Tokens:
 
 def scan(text: str) -> Tokens:
     """The tokens of a text with their places; a possessive s after an apostrophe is none."""
+    if text.isascii():
+        found = list(_pattern(text).finditer(text.lower()))
+        return Tokens([match[0] for match in found], [match.span() for match in found])
     words: list[str] = []
     spans: list[tuple[int, int]] = []
-    if text.isascii():
-        for match in _PLAIN.finditer(text):
-            words.append(match[0].lower())
-            spans.append(match.span())
-        return Tokens(words, spans)
     for piece in _PIECE.finditer(text):
         for word in _normal(piece[0]):
             words.append(word)
@@ -77,7 +74,13 @@ def scan(text: str) -> Tokens:
 
 def tokenize(text: str) -> list[str]:
     """The normal forms of the tokens of a text."""
-    return scan(text).words
+    if text.isascii():
+        return _pattern(text).findall(text.lower())
+    return [word for piece in _PIECE.findall(text) for word in _normal(piece)]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return _PLAIN if "'" in text else _WORD
 
 
 def entity_key(text: str) -> str:
@@ -93,21 +96,18 @@ def without_article(words: list[str]) -> list[str]:
     return words[1:] if len(words) > 1 and words[0] in _ARTICLES else words
 
 
-def _normal(piece: str) -> Iterator[str]:
+def _normal(piece: str) -> list[str]:
     """Tokens of a piece of text without white space and ASCII punctuation."""
+    if piece.isascii() and piece.isalnum():  # most pieces
+        return [piece.lower()]
     piece = _POSSESSIVE.sub("", piece)
-    if piece.isascii():
-        yield from _WORD.findall(piece.lower())
-        return
     folded = unicodedata.normalize("NFKD", piece).casefold()
     plain = unicodedata.normalize("NFC", _OPTIONAL.sub("", folded))
     if not _BEYOND.search(plain):
-        yield from _WORD.findall(plain)
-        return
+        return _WORD.findall(plain)
     word, unit = _with_marks()
-    for found in word.findall(plain):
-        for run in _RUN.findall(found):
-            yield from _pairs(run, unit)
+    runs = (run for found in word.findall(plain) for run in _RUN.findall(found))
+    return [token for run in runs for token in _pairs(run, unit)]
 
 
 @cache

@@ -1,9 +1,10 @@
-"""Whatever moment a build dies at, the old or the new index opens, verifies and answers."""
+"""Whatever moment a change dies at, the old or the new index opens, verifies and answers."""
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -12,11 +13,14 @@ from pathlib import Path
 import pytest
 
 from graphagg import store
+from graphagg.errors import WriteFailed
 from graphagg.rag import Passage, PassageIndex
+from graphagg.store import ArtifactWriter
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
-OLD, NEW = CORPUS, [*CORPUS, Passage("p6", "Byron wrote in Greece.", "Byron")]
+BYRON = Passage("p6", "Byron wrote in Greece. His daughter is Ada.", "Byron")
 QUESTION = "What did Ada write on the Engine?"
+Answers = list[tuple[str, float]]
 
 
 def build(directory: Path, corpus: list[Passage]) -> PassageIndex:
@@ -25,20 +29,33 @@ def build(directory: Path, corpus: list[Passage]) -> PassageIndex:
     )
 
 
-def check_intact(directory: Path, expected: dict[int, list[str]]) -> int:
-    """The index opens, verifies and answers as one of the two; returns its size."""
-    with PassageIndex.open(
+def opened(directory: Path) -> PassageIndex:
+    return PassageIndex.open(
         directory, verify=True, encoder=FakeEncoder(), extractor=FakeExtractor()
-    ) as index:
-        assert [hit.passage.id for hit in index.retrieve(QUESTION)] == expected[len(index)]
-        return len(index)
+    )
 
 
-def answers(directory: Path) -> dict[int, list[str]]:
-    return {
-        len(corpus): [h.passage.id for h in build(directory / str(n), corpus).retrieve(QUESTION)]
-        for n, corpus in enumerate((OLD, NEW))
-    }
+ACTIONS: dict[str, Callable[[Path], object]] = {
+    "build": lambda directory: build(directory, [*CORPUS, BYRON]),
+    "add": lambda directory: opened(directory).add([BYRON]),
+    "delete": lambda directory: opened(directory).delete(["p1", "p2"]),
+    "compact": lambda directory: opened(directory).compact(),
+}
+
+
+def prepared(directory: Path) -> Path:
+    """An index of two segments, one passage of it deleted."""
+    with build(directory, CORPUS) as index:
+        index.add([Passage("gone", "Nobody knows Charles."), Passage("p0", "Charles is Babbage.")])
+        index.delete(["gone"])
+        assert index.manifest.counts["segments"] == 2
+    return directory
+
+
+def answers_now(directory: Path) -> tuple[str, Answers]:
+    """The version that opens and verifies, and its answers."""
+    with opened(directory) as index:
+        return index.manifest.data, [(h.passage.id, h.score) for h in index.retrieve(QUESTION)]
 
 
 def in_child(work: Callable[[], object]) -> int:
@@ -53,85 +70,123 @@ def in_child(work: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def die_at(step: int, directory: Path) -> None:
-    """Build, and exit before (even step) or after (odd step) the (step // 2)-th change to disk."""
-    count = 0
+def counted(at: Callable[[int], None]) -> None:
+    """Call `at` before and after every change to the disk, with the number of the moment."""
+    moment = 0
 
-    def counted(change: Callable[..., object]) -> Callable[..., object]:
+    def wrapped(change: Callable[..., object]) -> Callable[..., object]:
         def call(*arguments: object, **named: object) -> object:
-            nonlocal count
-            if count == step:
-                os._exit(9)
+            nonlocal moment
+            at(moment)
             result = change(*arguments, **named)
-            if count + 1 == step:
-                os._exit(9)
-            count += 2
+            at(moment + 1)
+            moment += 2
             return result
 
         return call
 
     for name in ("_write", "_sync", "_rename", "_replace"):
-        setattr(store, name, counted(getattr(store, name)))
-    store.ArtifactWriter.array = counted(store.ArtifactWriter.array)  # type: ignore[method-assign]
-    build(directory, NEW)
+        setattr(store, name, wrapped(getattr(store, name)))
+    for name in ("array", "adopt"):
+        setattr(ArtifactWriter, name, wrapped(getattr(ArtifactWriter, name)))
 
 
-def test_exit_before_and_after_every_change_to_the_disk(tmp_path: Path) -> None:
-    expected = answers(tmp_path / "expected")
-    directory = tmp_path / "idx"
+def moments_of(action: Callable[[Path], object], directory: Path, log: Path) -> int:
+    """How many moments an action has."""
+
+    def work() -> None:
+        counted(lambda moment: log.write_text(str(moment + 1)) and None)
+        action(directory)
+
+    assert in_child(work) == 0
+    return int(log.read_text())
+
+
+def die_at(wanted: int, action: Callable[[Path], object], directory: Path) -> None:
+    def at(moment: int) -> None:
+        if moment == wanted:
+            os._exit(9)
+
+    counted(at)
+    action(directory)
+
+
+@pytest.mark.usefixtures("unsynced")
+@pytest.mark.parametrize("name", ACTIONS)
+def test_exit_before_and_after_changes_to_the_disk(name: str, tmp_path: Path) -> None:
+    action, directory = ACTIONS[name], tmp_path / "idx"
+    pristine = prepared(tmp_path / "pristine")
+    old = answers_now(pristine)
+    shutil.copytree(pristine, directory)
+    moments = moments_of(action, directory, tmp_path / "moments")
+    new = answers_now(directory)
+    assert new[0] != old[0] and (name == "compact") == (new[1] == old[1])
+    shutil.rmtree(directory)
+    shutil.copytree(pristine, directory)
+    publishing = moments - 16  # from here on: all files are there, and are made current
+    writing = random.Random(0).sample(range(publishing), 4)
     seen = []
-    for step in range(1000):
-        build(directory, OLD).close()
-        status = in_child(lambda step=step: die_at(step, directory))
-        assert status in (0, 9)
-        seen.append(check_intact(directory, expected))
-        if status == 0:
-            break
-    assert status == 0 and step > 100  # every step was reached, and the last run finished
-    assert seen == sorted(seen) and {*seen} == {len(OLD), len(NEW)}  # one moment parts old and new
-    build(directory, OLD).close()
+    for moment in [*sorted(writing), *range(publishing, moments)]:
+        assert in_child(lambda at=moment: die_at(at, action, directory)) == 9
+        seen.append(answers_now(directory))
+        if seen[-1] == new:
+            shutil.rmtree(directory)
+            shutil.copytree(pristine, directory)
+    switch = seen.index(new)
+    assert seen == [old] * switch + [new] * (len(seen) - switch)  # one moment parts the two
+    assert 4 < switch < len(seen) - 1
+    action(directory)
     data = store.read_manifest(directory).data
     assert {p.name for p in directory.iterdir()} == {"manifest.json", ".lock", data}
 
 
+@pytest.mark.usefixtures("unsynced")
 def test_sigkill_at_random_moments(tmp_path: Path) -> None:
-    expected = answers(tmp_path / "expected")
-    directory = tmp_path / "idx"
-    rng = random.Random(0)
+    directory, rng = tmp_path / "idx", random.Random(0)
+    expected = {
+        len(corpus): answers_now(build(tmp_path / str(n), corpus).snapshot.artifact.directory)[1]
+        for n, corpus in enumerate((CORPUS, [*CORPUS, BYRON]))
+    }
 
     def forever() -> None:
-        while True:
-            build(directory, NEW).close()
-            build(directory, OLD).close()
+        with opened(directory) as index:
+            while True:
+                index.add([BYRON], replace=True)
+                index.delete([BYRON.id])
+                index.compact()
 
+    build(directory, CORPUS).close()
     start = time.perf_counter()
-    build(directory, OLD).close()
+    with opened(directory) as index:
+        index.add([BYRON])
+        index.compact()
     once = time.perf_counter() - start
-    for _ in range(20):
+    for _ in range(12):
         child = os.fork()
         if child == 0:
             forever()
-        time.sleep(rng.uniform(0.2, 6) * once)
+        time.sleep(rng.uniform(0.2, 4) * once)
         os.kill(child, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-        check_intact(directory, expected)
-    build(directory, NEW).close()
+        size = store.read_manifest(directory).counts["passages"]
+        assert answers_now(directory)[1] == expected[size]
+    build(directory, CORPUS).close()
     data = store.read_manifest(directory).data
     assert {p.name for p in directory.iterdir()} == {"manifest.json", ".lock", data}
 
 
 def test_a_full_disk_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build(tmp_path / "idx", OLD).close()
+    build(tmp_path / "idx", CORPUS).close()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store, "_sync", full)
-    with pytest.raises(OSError, match="No space left"):
-        build(tmp_path / "idx", NEW)
+    with pytest.raises(WriteFailed, match="No space left"):
+        build(tmp_path / "idx", [*CORPUS, BYRON])
     monkeypatch.undo()
     with PassageIndex.open(tmp_path / "idx", verify=True) as index:
-        assert len(index) == len(OLD)
+        assert len(index) == len(CORPUS)
     assert len(list((tmp_path / "idx").iterdir())) == 3
 
 

@@ -17,11 +17,11 @@ from graphagg.errors import (
 )
 from graphagg.rag import Passage, PassageIndex, RetrievalConfig
 from graphagg.rag import dense as dense_module
-from graphagg.rag import retriever as retriever_module
-from graphagg.rag.config import PRESETS, preset
+from graphagg.rag import faithful as faithful_module
+from graphagg.rag.config import MODES, PRESETS, Mode, preset
 from graphagg.rag.dense import DenseIndex, top_k
 from graphagg.store import read_manifest
-from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
+from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
 
 QUESTIONS = [
     "What did Ada write on the Engine?",
@@ -48,59 +48,63 @@ def test_passages_come_back_whole(small_index: PassageIndex) -> None:
 
 def test_multi_hop_path_is_told(small_index: PassageIndex) -> None:
     config = RetrievalConfig(threshold=0.1)
-    hits = small_index.retrieve("What is near Ada's house on the Thames?", 5, config=config)
+    question = "What is near Ada's house on the Thames?"
+    hits = small_index.retrieve(question, 5, mode="faithful", config=config)
     paths = {hit.passage.id: [hop.text for hop in hit.path] for hit in hits}
     assert paths["p5"][0] in ("Ada", "Thames") and paths["p5"][-1] == "p5"
     bridged = [hit for hit in hits if any(hop.kind == "sentence" for hop in hit.path)]
     assert bridged and all(hit.method == "graph" for hit in hits)
-    assert hits[0].to_json()["components"].keys() == {"dense", "entity", "pagerank"}
+    assert hits[0].to_json()["components"].keys() == {"dense", "entity", "walk"}
 
 
-@pytest.mark.parametrize("question", ["who is named nowhere?", "Zebra crossing ahead"])
+@pytest.mark.parametrize("question", ["who is named nowhere?", "zebra crossing ahead"])
 def test_without_an_entity_the_ranking_is_dense_and_says_so(
     small_index: PassageIndex, question: str
 ) -> None:
-    hits = small_index.retrieve("who is named nowhere?")
+    hits = small_index.retrieve(question, mode="faithful")
     assert {hit.method for hit in hits} == {"dense"}
-    assert hits == small_index.retrieve("who is named nowhere?", mode="dense")
+    assert hits == small_index.retrieve(question, mode="dense")
     scores = [hit.score for hit in hits]
     assert scores == sorted(scores, reverse=True)
-    assert all(hit.components.pagerank is None and hit.path == () for hit in hits)
+    for hit in hits:
+        assert hit.components == {"dense": hit.score}
+        assert [(hop.kind, hop.text) for hop in hit.path] == [("passage", hit.passage.id)]
 
 
 def test_a_corpus_without_entities_is_searched_densely(tmp_path: Path) -> None:
     corpus = [Passage("a", "nothing is named here."), Passage("b", "nor here, at all.")]
     with build(tmp_path / "i", corpus) as index:
-        hits = index.retrieve("Who is Ada?")
+        hits = index.retrieve("Who is Ada?", mode="faithful")
         assert index.manifest.counts["entities"] == 0
         assert len(hits) == 2 and {hit.method for hit in hits} == {"dense"}
 
 
-@pytest.mark.parametrize("mode", ["faithful", "dense"])
-def test_batch_equals_one_by_one(small_index: PassageIndex, mode: str) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_batch_equals_one_by_one(small_index: PassageIndex, mode: Mode) -> None:
     many = QUESTIONS * 20  # several blocks
-    together = small_index.retrieve_batch(many, 5, mode=mode)  # type: ignore[arg-type]
-    alone = [small_index.retrieve(q, 5, mode=mode) for q in QUESTIONS] * 20  # type: ignore[arg-type]
+    together = small_index.retrieve_batch(many, 5, mode=mode)
+    alone = [small_index.retrieve(q, 5, mode=mode) for q in QUESTIONS] * 20
     for hits, expected in zip(together, alone, strict=True):
         assert [h.passage for h in hits] == [h.passage for h in expected]
-        assert [h.path for h in hits] == [h.path for h in expected]
-        np.testing.assert_allclose([h.score for h in hits], [h.score for h in expected], rtol=1e-6)
-    assert small_index.retrieve_batch([]) == []
+        assert_same_hits(hits, expected, 1e-8 if mode == "faithful" else 0.0)  # it sweeps blocks
+    assert small_index.retrieve_batch([], mode=mode) == []
 
 
 def test_reopened_answers_are_equal_to_the_bit(small_index: PassageIndex, tmp_path: Path) -> None:
-    before = small_index.retrieve_batch(QUESTIONS)
+    before = {mode: small_index.retrieve_batch(QUESTIONS, mode=mode) for mode in MODES}
     with PassageIndex.open(
         tmp_path / "idx", encoder=FakeEncoder(), extractor=FakeExtractor()
     ) as again:
-        assert again.retrieve_batch(QUESTIONS) == before
+        for mode, answers in before.items():
+            assert again.retrieve_batch(QUESTIONS, mode=mode) == answers
 
 
-def test_the_order_of_passages_does_not_change_scores(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_the_order_of_passages_does_not_change_scores(tmp_path: Path, mode: Mode) -> None:
     with build(tmp_path / "a") as a, build(tmp_path / "b", CORPUS[::-1]) as b:
         for question in QUESTIONS:
-            left = {h.passage.id: h.score for h in a.retrieve(question, 5)}
-            right = {h.passage.id: h.score for h in b.retrieve(question, 5)}
+            left = {h.passage.id: h.score for h in a.retrieve(question, 5, mode=mode)}
+            right = {h.passage.id: h.score for h in b.retrieve(question, 5, mode=mode)}
             assert left == pytest.approx(right, abs=1e-6)
 
 
@@ -116,9 +120,9 @@ def test_long_passages_score_by_their_best_window(tmp_path: Path) -> None:
         )
         assert hits[0].passage == long
         assert hits[0].score == pytest.approx(best, abs=1e-6)
-        vector = encoder.encode([question])[0]
-        searched, scores = index.retriever.dense.search(vector, 6)
-        exact = index.retriever.dense.similarities(vector)[:, 0]
+        snapshot, (vector,) = index.snapshot, encoder.encode([question])
+        searched, scores = snapshot.dense.search(vector, 6, np.arange(6))
+        exact = snapshot.corpus.similarity(vector[None])[:, 0]
         np.testing.assert_allclose(exact[searched], scores, atol=1e-6)
         assert searched.tolist() == top_k(exact, 6).tolist()
 
@@ -132,28 +136,34 @@ def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ]
     with build(tmp_path / "i", corpus) as index:
         assert "passages.faiss" in index.manifest.files
-        flat = DenseIndex(index.retriever.dense.vectors, index.retriever.dense.windows)
+        snapshot, rows = index.snapshot, np.arange(len(corpus))
+        flat = DenseIndex(snapshot.corpus, snapshot.ranks)
+        assert flat.is_exact(rows) and not snapshot.dense.is_exact(rows)
         shared = 0
         for question in [p.text[:30] for p in corpus[:20]]:
-            vector = FakeEncoder().encode([question])[0]
-            rows, scores = index.retriever.dense.search(vector, 10)
-            exact = flat.similarities(vector)[:, 0]
-            np.testing.assert_allclose(scores, exact[rows], atol=1e-6)
-            shared += len(set(rows.tolist()) & set(top_k(exact, 10).tolist()))
+            (vector,) = FakeEncoder().encode([question])
+            found, scores = snapshot.dense.search(vector, 10, rows)
+            exact = snapshot.corpus.similarity(vector[None])[:, 0]
+            np.testing.assert_array_equal(scores, exact[found])
+            shared += len({*found.tolist()} & {*flat.search(vector, 10, rows)[0].tolist()})
+            some = rows[rows % 3 > 0]
+            found, scores = snapshot.dense.search(vector, 10, some)
+            assert len(found) == 10 and (found % 3 > 0).all()
+            np.testing.assert_array_equal(scores, exact[found])
         assert shared > 180  # of 200
 
 
 def test_large_corpora_carry_the_prior_on_the_best(
     small_index: PassageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exact = small_index.retrieve(QUESTIONS[0], 5)
-    monkeypatch.setattr(retriever_module, "FLAT_LIMIT", 3)
-    monkeypatch.setattr(retriever_module, "_LARGE_PRIOR", 5)
-    pushed = small_index.retrieve_batch([QUESTIONS[0]], 5)[0]
+    exact = small_index.retrieve(QUESTIONS[0], 5, mode="faithful")
+    monkeypatch.setattr(faithful_module, "FLAT_LIMIT", 3)
+    monkeypatch.setattr(faithful_module, "_LARGE_PRIOR", 5)
+    pushed = small_index.retrieve_batch([QUESTIONS[0]], 5, mode="faithful")[0]
     assert [h.passage for h in pushed] == [h.passage for h in exact]
-    monkeypatch.setattr(retriever_module, "_LARGE_PRIOR", 1)
-    sparse = small_index.retrieve(QUESTIONS[0], 5)
-    assert not any(np.isnan(h.components.dense) for h in sparse)
+    monkeypatch.setattr(faithful_module, "_LARGE_PRIOR", 2)  # the lower of two is scaled to 0
+    sparse = small_index.retrieve(QUESTIONS[0], 5, mode="faithful")
+    assert [h.components["dense"] > 0 for h in sparse].count(True) == 1
 
 
 @pytest.mark.parametrize(
@@ -176,8 +186,8 @@ def test_k(small_index: PassageIndex) -> None:
     for k in (0, -1):
         with pytest.raises(InvalidParameter, match=f"k is {k}, wanted at least 1"):
             small_index.retrieve("Who is Ada?", k)
-    assert len(small_index.retrieve("Who is Ada?", 1000)) == 5
-    assert len(small_index.retrieve("Who is Ada?", 1000, mode="dense")) == 5
+    for mode in MODES:
+        assert len(small_index.retrieve("Who is Ada?", 1000, mode=mode)) == 5
     with pytest.raises(InvalidParameter, match="mode is 'fast'"):
         small_index.retrieve("Who is Ada?", mode="fast")  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""LinearRAG retrieval: entity activation, then personalised PageRank.
+"""`mode="faithful"`: LinearRAG retrieval, entity activation, then personalised PageRank.
 
 Paper: LinearRAG, arXiv 2510.10114, eqs. 3 to 7. Departures: question entities are linked by their
 key first and by the most similar entity vector else (the same entity whenever the key is known:
@@ -7,9 +7,8 @@ equal text has cosine 1); the passage prior counts N_ep in words (see `trigraph`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -17,17 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.rag.activation import Activation, Seed, Sigma, activate
-from graphagg.rag.config import Mode, RetrievalConfig, Semantics
+from graphagg.rag.config import RetrievalConfig, Semantics
+from graphagg.rag.corpus import Corpus
 from graphagg.rag.dense import FLAT_LIMIT, DenseIndex, top_k
 from graphagg.rag.pagerank import EntityReset, Transitions, personalized_pagerank
-from graphagg.rag.passages import Passage
-from graphagg.rag.results import Components, Hit, Hop
+from graphagg.rag.results import Hit, Hop
+from graphagg.rag.spelling import spelling
+from graphagg.rag.tokens import entity_key
 from graphagg.rag.trigraph import TriGraph
-from graphagg.strings import StringTable
+from graphagg.rag.vectors import Vectors
+from graphagg.rag.view import View
 
 _LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
 _BLOCK = 32  # questions that share a pass over the edges
-_FEW = 5  # vectors up to which a product each is faster than one for all
 
 Vector = npt.NDArray[np.float32]
 T = TypeVar("T")
@@ -62,72 +63,70 @@ class Question:
     mentions: tuple[Mention, ...]
 
 
-class PassageTable:
-    """The passages as they were given, by row."""
-
-    def __init__(
-        self, ids: StringTable, titles: StringTable, texts: StringTable, metadata: StringTable
-    ) -> None:
-        self.ids, self.titles, self.texts, self.metadata = ids, titles, texts, metadata
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, row: int) -> Passage:
-        metadata = json.loads(self.metadata[row])
-        return Passage(self.ids[row], self.texts[row], self.titles[row], metadata)
-
-
 @dataclass(frozen=True)
 class _Scores:
-    """Everything about one question that its hits show; `[P]` arrays."""
+    """Everything about one question that its hits show; `[R]` arrays.
 
-    dense: npt.NDArray[Any]
+    `prior` is the dense part of the reset; `unit` is how much of a passage's reset is seen in its
+    own PageRank.
+    """
+
+    prior: npt.NDArray[Any]
     bonus: npt.NDArray[Any]
     pagerank: npt.NDArray[Any]
+    unit: float
     seeds: Sequence[Seed]
     activation: Activation
 
 
-class Retriever:
-    """Answers encoded questions over an opened index.
+class FaithfulRetriever:
+    """Answers encoded questions over one view of a corpus.
 
     Args:
-        passages: the passages by row.
-        graph: the Tri-Graph.
-        dense: the passage vectors.
-        sentences: `[S, d]` float32 unit rows.
-        entities: `[E, d]` float32 unit rows.
+        corpus: texts and vectors.
+        view: what is visible.
+        dense: search by similarity.
     """
 
-    def __init__(
-        self,
-        passages: PassageTable,
-        graph: TriGraph,
-        dense: DenseIndex,
-        sentences: Vector,
-        entities: Vector,
-    ) -> None:
-        self.passages, self.graph, self.dense = passages, graph, dense
-        self.sentences, self.entities = sentences, entities
+    def __init__(self, corpus: Corpus, view: View, dense: DenseIndex) -> None:
+        self.corpus, self.view, self.dense = corpus, view, dense
+        self.graph = TriGraph(view, corpus.sentence_bounds)
         self._transitions: dict[Semantics, Transitions] = {}
 
-    def retrieve(
-        self, question: Question, k: int, mode: Mode, config: RetrievalConfig
-    ) -> list[Hit]:
-        """The `k` best passages of one question, best first."""
-        return self.retrieve_batch([question], k, mode, config)[0]
+    @classmethod
+    def over(cls, corpus: Corpus, view: View, dense: DenseIndex) -> FaithfulRetriever:
+        """The retriever of a view, made once."""
+        found: FaithfulRetriever | None = view.derived.get("faithful")
+        if found is None:
+            found = view.derived["faithful"] = cls(corpus, view, dense)
+        return found
+
+    def known(self, name: str) -> int | None:
+        """The visible entity that a mention spells, if the extractor found it in a passage."""
+        entity = self.view.gazetteer.find(entity_key(name))
+        if entity is None or not len(self.graph.contained_in.row(entity)):
+            return None
+        return entity
 
     def retrieve_batch(
-        self, questions: Sequence[Question], k: int, mode: Mode, config: RetrievalConfig
+        self,
+        questions: Sequence[Question],
+        k: int,
+        config: RetrievalConfig,
+        allowed: npt.NDArray[np.bool_] | None = None,
     ) -> list[list[Hit]]:
-        """The `k` best passages of each question; vectors and edges are read once a block."""
-        seeds = self._link([] if mode == "dense" else questions)
-        answers = [[] if i in seeds else self._dense_hits(q, k) for i, q in enumerate(questions)]
+        """The `k` best passages of each question; edges are read once a block."""
+        seeds = self._link(questions)
+        answers = [
+            []
+            if i in seeds
+            else dense_hits(self.corpus, self.view, self.dense, q.vector, k, allowed)
+            for i, q in enumerate(questions)
+        ]
         size = _BLOCK if self._prior_top(config) is None else 1  # sparse resets: push one by one
         for block in _batched(seeds, size):
             found = self._answer(
-                [questions[i] for i in block], [seeds[i] for i in block], k, config
+                [questions[i] for i in block], [seeds[i] for i in block], k, config, allowed
             )
             for i, hits in zip(block, found, strict=True):
                 answers[i] = hits
@@ -139,38 +138,31 @@ class Retriever:
         seeds: Sequence[list[Seed]],
         k: int,
         config: RetrievalConfig,
+        allowed: npt.NDArray[np.bool_] | None,
     ) -> list[list[Hit]]:
         """The paper's two stages for a block of questions that name entities."""
         activations = [
             activate(self.graph, s, self._sigma(q), config)
             for q, s in zip(questions, seeds, strict=True)
         ]
-        bonuses = [self._bonus(activation) for activation in activations]
-        similarities = self._similarities(questions, config)
-        pagerank = personalized_pagerank(
+        bonuses = np.stack([self._bonus(activation) for activation in activations], axis=1)
+        bonuses *= config.passage_node_weight
+        priors = _dense_prior(self._similarities(questions, config), config)
+        pagerank, units = personalized_pagerank(
             self._transitions_of(config.semantics),
-            _passage_prior(similarities, np.stack(bonuses, axis=1), config),
+            priors + bonuses,
             EntityReset.of([activation.weight for activation in activations]),
             config.damping,
         )
-        columns = zip(
-            similarities.T,
-            bonuses,
-            np.ascontiguousarray(pagerank.T),
-            seeds,
-            activations,
-            strict=True,
-        )
-        return [
-            self._hits(_Scores(*column), question, k)
-            for question, column in zip(questions, columns, strict=True)
-        ]
+        arrays = (np.ascontiguousarray(array.T) for array in (priors, bonuses, pagerank))
+        columns = zip(*arrays, units.tolist(), seeds, activations, strict=True)
+        return [self._hits(_Scores(*column), k, allowed) for column in columns]
 
     # --- stage 1 ---------------------------------------------------------------------------------
 
     def _link(self, questions: Sequence[Question]) -> dict[int, list[Seed]]:
         """Seeds of each question that names an entity (eq. 3), by the question's position."""
-        if self.graph.entities == 0:
+        if not len(self.graph.found):
             return {}
         vectors = {
             id(mention.target): mention.target  # equal names share one vector
@@ -192,19 +184,18 @@ class Retriever:
         }
 
     def _most_similar(self, vectors: Iterable[Vector]) -> Iterator[tuple[int, float]]:
-        """The corpus entity of greatest similarity to each vector."""
+        """The visible entity of greatest similarity to each vector."""
+        names, found = self.corpus.name_vectors, self.graph.found
+        rows = self.view.gazetteer.name_row[found].astype(np.int64)
         for block in _batched(vectors, _BLOCK):
-            if len(block) < _FEW:
-                columns = [self.entities @ vector for vector in block]
-            else:
-                columns = list((self.entities @ np.stack(block).T).T)
-            for similarities in columns:
+            for similarities in names.dots_at(rows, np.stack(block)).T:
                 best = int(similarities.argmax())
-                yield best, float(similarities[best])
+                yield int(found[best]), float(similarities[best])
 
     def _sigma(self, question: Question) -> Sigma:
         def sigma(sentences: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-            products = self.sentences[sentences] @ question.vector
+            rows = sentences.astype(np.int64)
+            products = self.corpus.sentence_vectors.dots_at(rows, question.vector[None])[:, 0]
             return np.minimum(products.astype(np.float64), 1.0)
 
         return sigma
@@ -212,8 +203,8 @@ class Retriever:
     # --- stage 2 ---------------------------------------------------------------------------------
 
     def _bonus(self, activation: Activation) -> npt.NDArray[np.float64]:
-        """ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e) of every passage, `[P]` (eq. 7)."""
-        bonus = np.zeros(len(self.passages))
+        """ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e) of every passage, `[R]` (eq. 7)."""
+        bonus = np.zeros(self.graph.passages)
         for entity, value in activation.value.items():
             counts = self.graph.occurrence.values(entity)
             share = max(value, 0.0) / activation.level[entity]
@@ -221,22 +212,23 @@ class Retriever:
         return np.log1p(bonus)
 
     def _prior_top(self, config: RetrievalConfig) -> int | None:
-        if config.prior_top is None and len(self.passages) > FLAT_LIMIT:
+        if config.prior_top is None and self.view.passages > FLAT_LIMIT:
             return _LARGE_PRIOR
         return config.prior_top
 
     def _similarities(
         self, questions: Sequence[Question], config: RetrievalConfig
     ) -> npt.NDArray[np.float32]:
-        """Similarity of every passage, NaN outside the best `prior_top`; `[P, n]`."""
-        top = self._prior_top(config)
+        """Similarity of the visible passages, NaN outside the best `prior_top`; `[R, n]`."""
+        top, rows = self._prior_top(config), self.view.rows
+        similarities = np.full((self.graph.passages, len(questions)), np.nan, dtype=np.float32)
         if top is None:
-            vectors = [question.vector for question in questions]
-            return self.dense.similarities(vectors[0] if len(vectors) == 1 else np.stack(vectors))
-        similarities = np.full((len(self.passages), len(questions)), np.nan, dtype=np.float32)
+            vectors = np.stack([question.vector for question in questions])
+            similarities[rows] = self.corpus.similarity_at(rows, vectors)
+            return similarities
         for i, question in enumerate(questions):
-            rows, scores = self.dense.search(question.vector, top)
-            similarities[rows, i] = scores
+            best, scores = self.dense.search(question.vector, top, rows)
+            similarities[best, i] = scores
         return similarities
 
     def _transitions_of(self, semantics: Semantics) -> Transitions:
@@ -247,30 +239,25 @@ class Retriever:
 
     # --- hits ------------------------------------------------------------------------------------
 
-    def _dense_hits(self, question: Question, k: int) -> list[Hit]:
-        rows, scores = self.dense.search(question.vector, k)
-        return [
-            Hit(self.passages[row], score, Components(score, 0.0, None), (), "dense")
-            for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
-        ]
-
-    def _hits(self, scores: _Scores, question: Question, k: int) -> list[Hit]:
-        rows = top_k(scores.pagerank, k)
-        dense = scores.dense[rows]
-        missing = np.isnan(dense)
-        dense[missing] = self.dense.exact(question.vector, rows[missing])
+    def _hits(self, scores: _Scores, k: int, allowed: npt.NDArray[np.bool_] | None) -> list[Hit]:
+        rows = self.view.rows if allowed is None else np.flatnonzero(allowed)
+        rows = rows[top_k(scores.pagerank[rows], k, self.dense.ranks[rows])]
         paths = self._paths(rows, scores.seeds, scores.activation)
         return [
-            Hit(self.passages[row], rank, Components(similarity, bonus, rank), path, "graph")
-            for row, similarity, bonus, rank, path in zip(
-                rows.tolist(),
-                dense.tolist(),
-                scores.bonus[rows].tolist(),
-                scores.pagerank[rows].tolist(),
-                paths,
-                strict=True,
-            )
+            self._hit(row, scores, path) for row, path in zip(rows.tolist(), paths, strict=True)
         ]
+
+    def _hit(self, row: int, scores: _Scores, path: tuple[Hop, ...]) -> Hit:
+        score = float(scores.pagerank[row])
+        dense, entity = (scores.unit * float(part[row]) for part in (scores.prior, scores.bonus))
+        components = {"dense": dense, "entity": entity, "walk": score - dense - entity}
+        if not path:
+            path = (Hop("passage", self.corpus.id(row), 0.0, score),)
+        else:  # the walk comes through entities, the last of the path among them
+            before, last = path[-2], path[-1]
+            walked = replace(before, contribution=components["walk"])
+            path = (*path[:-2], walked, replace(last, contribution=dense + entity))
+        return Hit(self.corpus[row], score, components, path, "graph")
 
     def _paths(
         self, rows: npt.NDArray[np.int64], seeds: Sequence[Seed], activation: Activation
@@ -303,29 +290,56 @@ class Retriever:
         self, row: int, entity: int, share: float, seeds: Sequence[Seed], activation: Activation
     ) -> tuple[Hop, ...]:
         """Question entity -> entity (-> sentence -> entity)* -> passage, back from the passage."""
-        hops = [Hop("passage", self.passages.ids[row], share)]
+        hops = [Hop("passage", self.corpus.id(row), share)]
         seed_of = {seed.entity: seed for seed in seeds}
         while entity not in seed_of:
             bridge = activation.bridges[entity]
-            hops.append(Hop("entity", self.graph.names[entity], bridge.activation))
-            hops.append(Hop("sentence", self.graph.sentences[bridge.sentence], bridge.similarity))
+            owner = int(np.searchsorted(self.graph.sentence_bounds, bridge.sentence, "right")) - 1
+            number = bridge.sentence - int(self.graph.sentence_bounds[owner])
+            hops.append(Hop("entity", self._name(entity, owner), bridge.activation))
+            hops.append(Hop("sentence", self.corpus.sentence(owner, number), bridge.similarity))
             entity = bridge.entity
         seed = seed_of[entity]
-        hops.append(Hop("entity", self.graph.names[entity], seed.score))
+        owner = int(self.graph.contained_in.row(entity)[0])
+        hops.append(Hop("entity", self._name(entity, owner), seed.score))
         hops.append(Hop("question_entity", seed.mention, seed.score))
         return tuple(reversed(hops))
 
+    def _name(self, entity: int, row: int) -> str:
+        return spelling(self.corpus, self.view.gazetteer, entity, row)
 
-def _passage_prior(
-    similarities: npt.NDArray[np.float32],
-    bonuses: npt.NDArray[np.float64],
-    config: RetrievalConfig,
+
+def dense_hits(
+    corpus: Corpus,
+    view: View,
+    dense: DenseIndex,
+    vector: Vectors,
+    k: int,
+    allowed: npt.NDArray[np.bool_] | None,
+) -> list[Hit]:
+    """The `k` passages most similar to a question `[d]`."""
+    rows = view.rows if allowed is None else np.flatnonzero(allowed)
+    found, scores = dense.search(vector, k, rows)
+    return [
+        Hit(
+            corpus[row],
+            score,
+            {"dense": score},
+            (Hop("passage", corpus.id(row), score, score),),
+            "dense",
+        )
+        for row, score in zip(found.tolist(), scores.tolist(), strict=True)
+    ]
+
+
+def _dense_prior(
+    similarities: npt.NDArray[np.float32], config: RetrievalConfig
 ) -> npt.NDArray[np.float64]:
-    """Reset of the passages, `[P, n]` (eq. 7); similarities are scaled to 0..1, NaN counts as 0."""
+    """The dense part of the passages' reset, `[R, n]` (eq. 7): scaled to 0..1, NaN counts as 0."""
     low, high = np.nanmin(similarities, axis=0), np.nanmax(similarities, axis=0)
     scaled = (similarities - low) / np.where(high > low, high - low, 1.0)
-    prior: npt.NDArray[np.float64] = config.passage_ratio * np.nan_to_num(scaled) + bonuses
-    return prior * config.passage_node_weight
+    prior: npt.NDArray[np.float64] = np.nan_to_num(scaled).astype(np.float64)
+    return prior * (config.passage_ratio * config.passage_node_weight)
 
 
 def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,0 +1,123 @@
+"""`graphagg rag add`, `update`, `delete` and `compact`: change a passage index in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphagg.cli.console import AsJson, Meter, out, print_json, progress_report
+from graphagg.cli.rag_options import (
+    ChunkWords,
+    Directory,
+    OverlapSentences,
+    PassageFile,
+    read_corpus,
+)
+from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.manifest import Manifest
+
+
+def add(
+    directory: Directory,
+    passages: PassageFile,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Passages whose ids are there are replaced.")
+    ] = False,
+    chunk_words: ChunkWords = None,
+    overlap_sentences: OverlapSentences = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add passages: all of them or, if one is refused, none; answers equal those of a rebuild.
+
+    A document that was split before is replaced by deleting it first: it may have fewer chunks now.
+    """
+    from graphagg.rag import PassageIndex
+
+    if replace and chunk_words is not None:
+        raise InvalidParameter(
+            "--replace goes by passage ids, and chunks of the older text could stay; delete the "
+            "documents, then add them without --replace"
+        )
+    meter = Meter()
+    new = read_corpus(passages, chunk_words, overlap_sentences)
+    with PassageIndex.open(directory) as index, progress_report() as report:
+        replaced = sum(passage.id in index for passage in new)
+        index.add(new, replace=replace, progress=report)
+        change = {"added": len(new) - replaced, "replaced": replaced}
+        _print_change(directory, change, index.manifest, meter, as_json)
+
+
+def update(directory: Directory, passages: PassageFile, as_json: AsJson = False) -> None:
+    """Replace passages of the same ids; every id must be there."""
+    from graphagg.rag import PassageIndex
+
+    meter = Meter()
+    new = read_corpus(passages, None, None)
+    with PassageIndex.open(directory) as index, progress_report() as report:
+        index.update(new, progress=report)
+        _print_change(directory, {"replaced": len(new)}, index.manifest, meter, as_json)
+
+
+def delete(
+    directory: Directory,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Ids of passages, or of documents with all chunks.")
+    ] = None,
+    ids_file: Annotated[Path | None, typer.Option(help="A text file, an id a line.")] = None,
+    ignore_missing: Annotated[
+        bool, typer.Option("--ignore-missing", help="Pass over ids that are not there.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete passages: all of them or, if an id is not there, none; their texts go with compact."""
+    from graphagg.rag import PassageIndex
+
+    meter = Meter()
+    wanted = [*(ids or ()), *(_read_ids(ids_file) if ids_file else ())]
+    if not wanted:
+        raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
+    with PassageIndex.open(directory) as index:
+        deleted = index.delete(wanted, ignore_missing=ignore_missing)
+        _print_change(directory, {"deleted": deleted}, index.manifest, meter, as_json)
+
+
+def compact(directory: Directory, as_json: AsJson = False) -> None:
+    """Join all segments into one without a trace of what was deleted."""
+    from graphagg.rag import PassageIndex
+
+    meter = Meter()
+    with PassageIndex.open(directory) as index:
+        before = index.manifest.counts["segments"]
+        index.compact()
+        change = {"segments_joined": before}
+        _print_change(directory, change, index.manifest, meter, as_json)
+
+
+def _read_ids(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from None
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror or error}; check the path") from None
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _print_change(
+    directory: Path, change: dict[str, int], manifest: Manifest, meter: Meter, as_json: bool
+) -> None:
+    used, counts = meter.read(), manifest.counts
+    if as_json:
+        print_json({"index": str(directory), **change, **counts, **used})
+        return
+    changed = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in change.items())
+    out.print(
+        f"{directory}: {changed}; {counts['passages']:,} passages in {counts['segments']:,} "
+        f"segments; {used['wall_seconds']} s, {used['cpu_seconds']} CPU s, "
+        f"peak {used['peak_memory_mib']} MiB",
+        markup=False,
+    )

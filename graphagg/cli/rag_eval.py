@@ -1,0 +1,174 @@
+"""`graphagg rag eval`: measure a passage index, compare modes, ablate parts, list failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphagg.cli.console import AsJson, print_json, progress_report
+from graphagg.cli.rag_options import Directory, Preset, Semantics, settings
+from graphagg.cli.rag_tables import print_ablation, print_evaluations, print_failures
+from graphagg.errors import InvalidParameter
+from graphagg.progress import Progress, renamed
+
+if TYPE_CHECKING:
+    from graphagg.rag import PassageIndex
+    from graphagg.rag.config import Mode
+    from graphagg.rag.evaluation import GoldQuestion
+    from graphagg.rag.failures import Failure
+    from graphagg.rag.questions import Config
+
+    Runs = dict[str, tuple[Mode, Config | None]]
+
+
+def evaluate(
+    directory: Directory,
+    questions: Annotated[Path, typer.Argument(help="JSONL: id, question, gold_passage_ids, type.")],
+    mode: Annotated[str | None, typer.Option(help="best, faithful, dense or bm25.  [best]")] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(help="Modes side by side, e.g. best,faithful,faithful:paper,dense,bm25."),
+    ] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="What best loses without each of its parts.")
+    ] = False,
+    failures: Annotated[
+        Path | None, typer.Option(help="Write what best fails here, with the cause, as JSONL.")
+    ] = None,
+    half: Annotated[
+        str | None, typer.Option(help="tune or test: only that half of the questions.")
+    ] = None,
+    random_state: Annotated[
+        int, typer.Option(help="Seed of the halves and of the bootstrap intervals.", min=0)
+    ] = 0,
+    preset: Preset = None,
+    semantics: Semantics = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure recall of the gold passages, with 95 % intervals, and latency a question."""
+    from graphagg.rag import PassageIndex
+    from graphagg.rag.failures import count_kinds, find_failures, write_failures
+
+    runs = _runs(mode, compare, preset, semantics)
+    _check_together(runs, ablate, compare, failures)
+    gold = _questions(questions, half, random_state)
+    failed: list[Failure] = []
+    with PassageIndex.open(directory) as opened, progress_report() as report:
+        if ablate:
+            result = _ablated(opened, gold, random_state, report)
+        else:
+            result = _evaluated(opened, gold, runs, random_state, report)
+        if failures:
+            failed = find_failures(opened, gold, progress=report)
+            write_failures(failed, failures)
+    said = {"half": half, "random_state": random_state}
+    for part in result.parts.values():
+        part |= said
+    if failures:
+        result.best["failures"] = {"file": str(failures), "by_kind": count_kinds(failed)}
+    if as_json:
+        print_json(result.parts if compare else next(iter(result.parts.values())))
+        return
+    result.show()
+    if failures:
+        print_failures(failed, failures)
+
+
+# --- what is asked for ---------------------------------------------------------------------------
+
+
+def _runs(mode: str | None, compare: str | None, preset: str | None, semantics: str | None) -> Runs:
+    """The runs by name; `faithful:paper` is faithful with semantics paper."""
+    if mode is not None and compare is not None:
+        raise InvalidParameter("give --mode or --compare, not both")
+    if compare is None:
+        name = mode or "best"
+        return {name: settings(name, preset, semantics)}
+    runs: Runs = {}
+    for name in (part.strip() for part in compare.split(",")):
+        kind, _, reading = name.partition(":")
+        general = (preset, semantics) if kind == "faithful" else (None, None)
+        runs[name] = settings(kind, general[0], reading or general[1])
+    return runs
+
+
+def _check_together(runs: Runs, ablate: bool, compare: str | None, failures: Path | None) -> None:
+    names = tuple(runs)
+    if ablate and (compare is not None or names != ("best",)):
+        raise InvalidParameter("--ablate is about mode best; leave --compare and --mode out")
+    if failures is None:
+        return
+    if "best" not in names:
+        raise InvalidParameter(f"--failures is about mode best, the modes are {names}; add best")
+    if failures.is_dir() or not failures.parent.is_dir():
+        raise InvalidParameter(f"--failures {failures}: no file can lie there; give another one")
+
+
+def _questions(path: Path, half: str | None, random_state: int) -> list[GoldQuestion]:
+    from graphagg.rag import evaluation as ev
+
+    if half is None:
+        return ev.read_questions(path)
+    which = next((name for name in ev.HALVES if name == half), None)
+    if which is None:
+        raise InvalidParameter(f"half is {half!r}, wanted one of {ev.HALVES}")
+    return ev.half(ev.read_questions(path), which, random_state)
+
+
+# --- what is done --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What was measured.
+
+    Attributes:
+        parts: its JSON, by run.
+        show: prints it.
+    """
+
+    parts: dict[str, dict[str, Any]]
+    show: Callable[[], None]
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The JSON of mode best."""
+        return self.parts["best"]
+
+
+def _evaluated(
+    index: PassageIndex,
+    gold: list[GoldQuestion],
+    runs: Runs,
+    random_state: int,
+    report: Progress,
+) -> _Result:
+    from graphagg.rag.comparison import difference
+    from graphagg.rag.evaluation import evaluate as run
+
+    reports = {
+        name: run(
+            index, gold, mode=kind, config=config, random_state=random_state,
+            progress=renamed(report, name),
+        )
+        for name, (kind, config) in runs.items()
+    }  # fmt: skip
+    first, *others = reports
+    differences = {name: difference(reports[name], reports[first], random_state) for name in others}
+    parts = {name: {"mode": runs[name][0], **r.to_json()} for name, r in reports.items()}
+    for name, summary in differences.items():
+        parts[name]["difference"] = {"to": first, **summary.to_json()}
+    return _Result(parts, lambda: print_evaluations(reports, differences))
+
+
+def _ablated(
+    index: PassageIndex, gold: list[GoldQuestion], random_state: int, report: Progress
+) -> _Result:
+    from graphagg.rag.comparison import ablate
+
+    found = ablate(index, gold, random_state=random_state, progress=report)
+    return _Result({"best": found.to_json()}, lambda: print_ablation(found))

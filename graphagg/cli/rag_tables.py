@@ -1,0 +1,236 @@
+"""What `graphagg rag` prints for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from graphagg.cli.console import out
+
+if TYPE_CHECKING:
+    from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
+    from graphagg.rag.comparison import Ablation
+    from graphagg.rag.evaluation import Evaluation, Summary
+    from graphagg.rag.failures import Failure
+
+_SHORTENED = 160  # characters of a passage in a list of hits
+_LEAST_SHOWN = 0.005  # of a part of a score
+_NOTHING = "no passage is visible under these options"
+_STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cyan"}
+_COMPARED = ("recall@2", "recall@5", "all_gold@5")
+
+# --- hits ----------------------------------------------------------------------------------------
+
+
+def print_hits(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> None:
+    """Print hits as a table, with `explain` the parts of their scores and their hop paths."""
+    if not hits:
+        out.print(_NOTHING)
+        return
+    table = Table("", "score", "passage", "why" if explain else "text", expand=out.is_terminal)
+    for rank, hit in enumerate(hits, start=1):
+        table.add_row(str(rank), f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
+    out.print(table)
+
+
+def print_documents(found: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
+    """Print documents, each with its passages among the hits."""
+    if not found:
+        out.print(_NOTHING)
+        return
+    why = "why" if explain else "text"
+    table = Table("", "document", "score", "passage", why, expand=out.is_terminal)
+    for rank, document in enumerate(found, start=1):
+        first = (str(rank), escape(document.document))
+        for hit in document.hits:
+            table.add_row(*first, f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
+            first = ("", "")
+    out.print(table)
+
+
+def _name(hit: Hit) -> str:
+    passage = hit.passage
+    named = f"{escape(passage.title)}\n" if passage.title else ""
+    return f"{named}[dim]{escape(passage.id)}[/dim]"
+
+
+def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:
+    if explain:
+        return explain_hit(hit, index)
+    text = " ".join(hit.passage.text.split())
+    shown = escape(text[:_SHORTENED] + ("..." if len(text) > _SHORTENED else ""))
+    if not hit.neighbours:
+        return shown
+    around = {p.position: f"[dim]{escape(' '.join(p.text.split()))}[/dim]" for p in hit.neighbours}
+    around[hit.passage.position] = escape(text)
+    return "\n".join(around[position] for position in sorted(around))
+
+
+def explain_hit(hit: Hit, index: PassageIndex) -> str:
+    """A hit's hop path and the parts of its score that are worth showing, in rich markup."""
+    digits, least = (2, _LEAST_SHOWN) if hit.method == "best" else (4, 0.0)
+    parts = "  ".join(
+        f"{name}={value:.{digits}f}"
+        for name, value in hit.components.items()
+        if abs(value) >= least
+    )
+    return f"{_path(hit, index)}\n[dim]{parts}[/dim]"
+
+
+def _path(hit: Hit, index: PassageIndex) -> str:
+    """The hops but the last, which is the hit itself."""
+    hops = hit.path[:-1]
+    if not hops:
+        return "by its own score"
+    if len(hops) == 1:
+        tie = "is its title" if hops[0].score else "stands in it"
+        return f"[yellow]{escape(hops[0].text)}[/yellow] {tie}"
+    return " -> ".join(_steps(hit, index))
+
+
+def _steps(hit: Hit, index: PassageIndex) -> Iterator[str]:
+    before = ""
+    for hop, text in zip(hit.path[:-1], _texts(hit), strict=False):
+        if hop.kind == "passage":
+            text = index[text].title or text
+        elif hop.kind == "sentence":
+            text = f'"{text}"'
+        if text != before:
+            style = _STYLES.get(hop.kind, "default")
+            yield f"[{style}]{escape(text)}[/{style}]"
+        before = text
+
+
+def _texts(hit: Hit) -> Iterator[str]:
+    """The text of each hop, on one line; a sentence without the title of the passage before it."""
+    kind = ""
+    for hop in hit.path:
+        title, _, rest = hop.text.rpartition("\n")
+        yield f"{title}: {rest}" if title and kind != "passage" else rest
+        kind = hop.kind
+
+
+def print_explanation(found: Explanation, index: PassageIndex) -> None:
+    """Print why a passage is where it is: the reason, the parts of its score, and its path."""
+    out.print(found.reason, markup=False)
+    if found.hit is None:
+        return
+    hit = found.hit
+    parts = Table("part of the score", "", box=None, pad_edge=False)
+    parts.columns[1].justify = "right"
+    for name, value in hit.components.items():
+        parts.add_row(name.replace("_", " "), f"{value:.4f}")
+    parts.add_row("[bold]score[/bold]", f"[bold]{hit.score:.4f}[/bold]")
+    path = Table("hop", "", "its own score", "adds", box=None, pad_edge=False)
+    path.columns[2].justify = path.columns[3].justify = "right"
+    for hop, text in zip(hit.path, _texts(hit), strict=True):
+        text = escape(text)
+        if hop.kind == "passage" and index[hop.text].title:
+            text = f"{escape(index[hop.text].title)} [dim]{text}[/dim]"
+        kind = hop.kind.replace("_", " ")
+        path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
+    path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
+    for table in (parts, path):
+        out.print()
+        out.print(table)
+
+
+# --- evaluation ----------------------------------------------------------------------------------
+
+
+def print_evaluations(
+    reports: Mapping[str, Evaluation], differences: Mapping[str, Summary]
+) -> None:
+    """Print runs side by side: quality with intervals, differences to the first, by type, times."""
+    first, *_ = reports
+    metrics = tuple(reports[first].quality)
+    table = _metrics_table(metrics)
+    for name, report in reports.items():
+        _add_summary(table, name, report.overall, metrics)
+    for name, summary in differences.items():
+        _add_summary(table, f"{name} - {first}", summary, metrics, sign="+")
+    for kind, part in reports[first].by_type.items():
+        table.add_section()
+        table.add_row(f"[bold]{escape(kind)}[/bold] ({part.questions:,})")
+        for name, report in reports.items():
+            _add_summary(table, name, report.by_type[kind], metrics)
+    out.print(table)
+    out.print()
+    out.print(_times(reports))
+    out.print(
+        f"\n{reports[first].questions:,} questions, one at a time; quality in percent, below it "
+        "the 95 % interval; times in ms, p50 / p99, below them in CPU time"
+    )
+    if reports[first].gold_missing:
+        out.print(f"{reports[first].gold_missing:,} gold passages are not in the index")
+
+
+def _metrics_table(metrics: Sequence[str], name: str = "") -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(name, min_width=9, overflow="fold")
+    for metric in metrics:
+        table.add_column(metric, justify="right", no_wrap=True)
+    return table
+
+
+def _add_summary(
+    table: Table, name: str, summary: Summary, metrics: Sequence[str], sign: str = ""
+) -> None:
+    cells = []
+    for metric in metrics:
+        low, high = summary.intervals[metric]
+        between = f"[dim]{low:{sign}.1f}, {high:{sign}.1f}[/dim]"
+        cells.append(f"{summary.percent[metric]:{sign}.2f}\n{between}")
+    table.add_row(escape(name), *cells)
+
+
+def _times(reports: Mapping[str, Evaluation]) -> Table:
+    stages = tuple(next(iter(reports.values())).latency_ms)
+    table = _metrics_table(stages)
+    for name, report in reports.items():
+        cells = []
+        for stage in stages:
+            wall, cpu = report.latency_ms[stage], report.cpu_ms[stage]
+            cells.append(
+                f"{wall['p50']:.1f} / {wall['p99']:.1f}\n"
+                f"[dim]{cpu['p50']:.1f} / {cpu['p99']:.1f}[/dim]"
+            )
+        table.add_row(escape(name), *cells)
+    return table
+
+
+def print_ablation(found: Ablation) -> None:
+    """Print the whole, and the difference that each part makes when it is switched off."""
+    table = _metrics_table(_COMPARED, "without")
+    table.add_row("[bold]nothing[/bold]", *(_beside(found.whole, metric) for metric in _COMPARED))
+    for part, summary in found.differences.items():
+        table.add_row(part, *(_beside(summary, metric, sign="+") for metric in _COMPARED))
+    out.print(table)
+    out.print(
+        f"\n{found.whole.questions:,} questions; the first line in percent, the others the "
+        "difference to it in percent points; in parentheses the 95 % interval, paired"
+    )
+
+
+def _beside(summary: Summary, metric: str, sign: str = "") -> str:
+    low, high = summary.intervals[metric]
+    between = f"[dim]({low:{sign}.1f}, {high:{sign}.1f})[/dim]"
+    return f"{summary.percent[metric]:{sign}.1f} {between}"
+
+
+def print_failures(failed: Sequence[Failure], file: Path) -> None:
+    """Print how many questions fail by which cause."""
+    from graphagg.rag.failures import KINDS, count_kinds
+
+    out.print()
+    table = Table("failure", "questions", "passages", "", box=None, pad_edge=False)
+    table.columns[1].justify = table.columns[2].justify = "right"
+    for kind, count in count_kinds(failed).items():
+        table.add_row(kind, f"{count['questions']:,}", f"{count['passages']:,}", KINDS[kind])
+    if failed:
+        out.print(table)
+    out.print(f"{len(failed):,} questions fail; {file} lists them", markup=False)

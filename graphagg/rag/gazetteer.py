@@ -1,0 +1,480 @@
+"""Every entity, and every place in every passage where its words stand.
+
+An entity is a key (`tokens.entity_key`) that the extractor found in a passage or that titles one.
+All places are kept, also where they overlap, are in lower case or lie inside a longer name: which
+of them count depends on which keys there are, and that depends on which passages a reader may see.
+`View` decides it for one set of passages.
+
+Keys are found by a trie of tokens, one dictionary a first token. That an old passage holds a new
+key is seen from the lexicon: only the passages that hold all its stems are read again.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.rag.corpus import Corpus, bounds_of
+from graphagg.rag.entities import Annotation
+from graphagg.rag.lexicon import Analyzer, Lexicon, merge_sorted
+from graphagg.rag.passages import Passage
+from graphagg.rag.tokens import is_capital, scan, tokenize, without_article
+from graphagg.store import Artifact, ArtifactWriter
+from graphagg.strings import StringTable
+
+Array = npt.NDArray[Any]
+
+CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE = 1, 2, 4, 8, 16
+"""Flags of a mention: begins like a name; found by the extractor; stands in the title; is the whole
+title; is the title without its last parentheses."""
+DEFINES = FOUND | FULL_TITLE | BASE_TITLE
+LINKABLE, DATE = 1, 2
+"""Flags of an entity: more than a stop word or a letter, at most `LONGEST_KEY` tokens; only numbers
+and months."""
+LONGEST_KEY = 10
+_MOST_TOKENS = 100
+_MONTHS = frozenset(
+    "january february march april may june july august september october november december "
+    "bc ad bce ce st nd rd th early mid late century".split()
+)
+_ENTITY_COLUMNS = ("name_row", "kind")
+_MENTION_COLUMNS = ("entity", "start", "length", "sentence", "flags", "pair")
+_PAIR_COLUMNS = ("row", "count", "pair_flags")
+
+
+@dataclass(frozen=True)
+class RowTokens:
+    """The tokens of one passage.
+
+    Attributes:
+        words: those of the title, then those of the text.
+        spans: `(start, end)` of each in characters of the full text.
+        titles: how many belong to the title.
+    """
+
+    words: list[str]
+    spans: list[tuple[int, int]]
+    titles: int
+
+    @classmethod
+    def of(cls, passage: Passage) -> RowTokens:
+        """Tokenise a passage."""
+        title, text = scan(passage.title), scan(passage.text)
+        shift = len(passage.full_text) - len(passage.text)
+        moved = [(start + shift, end + shift) for start, end in text.spans]
+        return cls(title.words + text.words, title.spans + moved, len(title))
+
+
+@dataclass(frozen=True)
+class Gazetteer:
+    """Entities and their mentions; E entities, m mentions, n pairs of an entity and a passage.
+
+    Attributes:
+        keys: `[E]` ascending by their UTF-8 bytes: an entity's id is its rank.
+        name_row: `[E]` int32, where its vector lies in `Corpus.name_vectors`; -1 for an entity
+            that only titles name.
+        kind: `[E]` uint8, flags of an entity.
+        title_tokens: `[R]` int32, tokens of each passage's title; 0 for a passage that is gone.
+        bounds: `[R + 1]` int64; the mentions of row r lie from `bounds[r]` to `bounds[r + 1]`, by
+            their start, the longest first.
+        entity, start, length, sentence, flags: `[m]`; start counts the tokens of title and text,
+            sentence those of the passage.
+        pair: `[m]` int32, the pair that a mention belongs to.
+        pair_bounds: `[E + 1]` int64; the pairs of entity e lie from `[e]` to `[e + 1]`, by row.
+        row, count: `[n]`, the passage, and how often the entity stands in it (N_ep).
+        pair_flags: `[n]` uint8, the flags of all its mentions there.
+    """
+
+    keys: StringTable
+    name_row: npt.NDArray[np.int32]
+    kind: npt.NDArray[np.uint8]
+    title_tokens: npt.NDArray[np.int32]
+    bounds: npt.NDArray[np.int64]
+    entity: npt.NDArray[np.int32]
+    start: npt.NDArray[np.int32]
+    length: npt.NDArray[np.uint8]
+    sentence: npt.NDArray[np.int32]
+    flags: npt.NDArray[np.uint8]
+    pair: npt.NDArray[np.int32]
+    pair_bounds: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int32]
+    count: npt.NDArray[np.int32]
+    pair_flags: npt.NDArray[np.uint8]
+
+    def find(self, key: str) -> int | None:
+        """Id of the entity with this key; None if there is none."""
+        return self.keys.find_sorted(key)
+
+    def pairs(self, entity: int) -> slice:
+        """Where the pairs of an entity lie."""
+        return slice(int(self.pair_bounds[entity]), int(self.pair_bounds[entity + 1]))
+
+    def mentions(self, row: int) -> slice:
+        """Where the mentions of a passage lie."""
+        return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
+
+    def save(self, writer: ArtifactWriter) -> None:
+        """Write every part."""
+        writer.strings("entities.keys", self.keys)
+        for name in _ARRAYS:
+            writer.array(f"gazetteer.{name}", getattr(self, name))
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> Gazetteer:
+        """Map what `save` wrote."""
+        arrays = {name: artifact.array(f"gazetteer.{name}") for name in _ARRAYS}
+        return cls(artifact.strings("entities.keys"), **arrays)
+
+    @classmethod
+    def empty(cls) -> Gazetteer:
+        """The gazetteer of no passages."""
+        return _assemble(
+            StringTable.pack([]),
+            np.zeros(0, np.int32),
+            np.zeros(0, np.uint8),
+            np.zeros(0, np.int32),
+            _Mentions.of(array("q")),
+        )
+
+
+_ARRAYS = (
+    *_ENTITY_COLUMNS, "title_tokens", "bounds", *_MENTION_COLUMNS, "pair_bounds", *_PAIR_COLUMNS,
+)  # fmt: skip
+
+
+# --- finding -------------------------------------------------------------------------------------
+
+
+class KeyFinder:
+    """Finds which of some keys stand in a sequence of tokens.
+
+    Args:
+        known: a sorted table whose keys are loaded by their first token when it is met.
+        more: further keys and their ids.
+    """
+
+    def __init__(self, known: StringTable | None, more: Iterable[tuple[str, int]] = ()) -> None:
+        self._known = known
+        self._by_first: dict[str, tuple[int, dict[str, int]]] = {}
+        self._more: dict[str, list[tuple[str, int]]] = {}
+        for key, number in more:
+            self._more.setdefault(key.partition(" ")[0], []).append((key, number))
+
+    def find(self, words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+        """Each `(start, length, id)` of a key among the tokens; starts ascend, then lengths."""
+        for start, word in enumerate(words):
+            longest, ids = self._beginning_with(word)
+            for length in range(1, min(longest, len(words) - start) + 1):
+                number = ids.get(" ".join(words[start : start + length]))
+                if number is not None:
+                    yield start, length, number
+
+    def _beginning_with(self, word: str) -> tuple[int, dict[str, int]]:
+        found = self._by_first.get(word)
+        if found is None:
+            ids = dict(self._more.get(word, ()))
+            if self._known is not None:
+                first = self._known.place_sorted(word.encode())
+                last = self._known.place_sorted(word.encode() + b"!")  # "!" follows " "
+                ids.update(zip(self._known[first:last], range(first, last), strict=True))
+            found = max((key.count(" ") + 1 for key in ids), default=0), ids
+            self._by_first[word] = found
+        return found
+
+
+def title_keys(title: str) -> dict[str, int]:
+    """The keys that a title gives, and whether each is all of it or what parentheses leave."""
+    words = without_article(scan(title).words)
+    keys = {" ".join(words): FULL_TITLE} if words else {}
+    head, _, tail = title.rpartition("(")
+    if head.strip() and tail.rstrip().endswith(")"):
+        base = " ".join(without_article(scan(head).words))
+        if base:
+            keys.setdefault(base, BASE_TITLE)
+    return keys
+
+
+@dataclass(frozen=True)
+class FoundKey:
+    """What the extractor found: a key and the tokens that it covers."""
+
+    key: str
+    start: int
+    length: int
+
+
+def found_keys(tokens: RowTokens, text: str, spans: Iterable[Sequence[int]]) -> list[FoundKey]:
+    """The keys of spans `(start, end)` of a full text; spans without a word give none."""
+    starts = [start for start, _ in tokens.spans]
+    ends = [end for _, end in tokens.spans]
+    keys = (_found_key(tokens, starts, ends, text, *span) for span in spans)
+    return [found for found in keys if found is not None]
+
+
+def _found_key(
+    tokens: RowTokens, starts: list[int], ends: list[int], text: str, begin: int, end: int
+) -> FoundKey | None:
+    first, last = bisect_right(ends, begin), bisect_left(starts, end)
+    words = tokens.words[first:last]
+    if words and (starts[first] < begin or ends[last - 1] > end):  # inside a run without spaces
+        words = tokenize(text[begin:end])
+        first += _place(words, tokens.words[first:last])
+    key = without_article(words)
+    if not 0 < len(key) <= _MOST_TOKENS:
+        return None
+    return FoundKey(" ".join(key), first + len(words) - len(key), len(key))
+
+
+def _place(words: Sequence[str], among: Sequence[str]) -> int:
+    """Where some words stand side by side among others; 0 if nowhere."""
+    for start in range(len(among) - len(words) + 1):
+        if among[start : start + len(words)] == words:
+            return start
+    return 0
+
+
+# --- building and changing -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NewRow:
+    """A passage that is new to the gazetteer."""
+
+    tokens: RowTokens
+    passage: Passage
+    sentences: npt.NDArray[np.int32]
+    found: list[FoundKey]
+    titles: dict[str, int]
+
+    @classmethod
+    def of(cls, passage: Passage, annotation: Annotation) -> NewRow:
+        """Read a passage that was annotated by its full text."""
+        tokens = RowTokens.of(passage)
+        found = found_keys(tokens, passage.full_text, annotation.mentions)
+        sentences = np.array(annotation.sentences, np.int32).reshape(-1, 2)
+        return cls(tokens, passage, sentences, found, title_keys(passage.title))
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to the rows of an index.
+
+    Attributes:
+        corpus: the segments after the change.
+        row_map: `[R before]` the new row of each passage, -1 where it goes.
+        new_rows: rows after the change that were not there before.
+        first_renamed: number of the first segment whose names were laid down anew.
+    """
+
+    corpus: Corpus
+    row_map: npt.NDArray[np.int64]
+    new_rows: Sequence[int]
+    first_renamed: int
+
+
+def changed(
+    old: Gazetteer, lexicon: Lexicon, change: Change, new: Sequence[NewRow], analyzer: Analyzer
+) -> Gazetteer:
+    """The gazetteer after a change; the same as one built from what is left and new.
+
+    Args:
+        old: the gazetteer before.
+        lexicon: the lexicon before.
+        change: what happens to the rows.
+        new: the new passages, in the order of `change.new_rows`.
+        analyzer: of the lexicon.
+    """
+    fresh = {f.key for row in new for f in row.found} | {key for row in new for key in row.titles}
+    fresh = {key for key in fresh if old.find(key) is None}
+    keys, numbers, fresh_ids = merge_sorted(old.keys, fresh)
+    mentions = _Mentions.kept(old, change.row_map, numbers)
+    read_again = _rows_with(fresh, lexicon, analyzer, change.row_map)
+    records = array("q")  # a tuple each would take four times the memory
+    for record in _mentions_of_old(read_again, change.corpus, KeyFinder(None, fresh_ids.items())):
+        records.extend(record)
+    finder = KeyFinder(keys)
+    for row, given in zip(change.new_rows, new, strict=True):
+        for record in _mentions_of_new(row, given, finder, keys):
+            records.extend(record)
+    titles = np.zeros(len(change.corpus), np.int32)
+    stays = change.row_map >= 0
+    titles[change.row_map[stays]] = old.title_tokens[stays]
+    titles[np.asarray(change.new_rows, np.int64)] = [given.tokens.titles for given in new]
+    name_row = np.full(len(keys), -1, np.int32)
+    name_row[numbers] = old.name_row
+    _place_names(name_row, keys, change)
+    kind = np.zeros(len(keys), np.uint8)
+    kind[numbers] = old.kind
+    for key, number in fresh_ids.items():
+        kind[number] = _kind(key.split(" "), analyzer)
+    return _assemble(keys, name_row, kind, titles, mentions.joined(_Mentions.of(records)))
+
+
+def _kind(words: Sequence[str], analyzer: Analyzer) -> int:
+    alone = len(words) == 1 and (len(words[0]) < 2 or words[0] in analyzer.stop_words)
+    linkable = LINKABLE if len(words) <= LONGEST_KEY and not alone else 0
+    dates = all(word in _MONTHS or any(c.isdigit() for c in word) for word in words)
+    return linkable | (DATE if dates else 0)
+
+
+def _rows_with(
+    keys: Iterable[str], lexicon: Lexicon, analyzer: Analyzer, row_map: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """New rows of the old passages that hold all stems of any of the keys, ascending."""
+    held = [np.zeros(0, np.int64)]
+    for key in keys if len(row_map) else ():
+        postings = [lexicon.find(analyzer.stem(word)) for word in set(key.split(" "))]
+        if all(p is not None for p in postings):
+            by_size = sorted((p.rows for p in postings if p is not None), key=len)
+            held.append(reduce(np.intersect1d, by_size).astype(np.int64))
+    rows = row_map[np.unique(np.concatenate(held))]
+    return rows[rows >= 0]
+
+
+def _mentions_of_old(
+    rows: npt.NDArray[np.int64], corpus: Corpus, finder: KeyFinder
+) -> Iterator[_Record]:
+    """The mentions of fresh keys in passages that were there before."""
+    for row in rows.tolist():
+        segment, inside = corpus.locate(row)
+        tokens = RowTokens.of(segment.passages[inside])
+        passage = segment.passages[inside]
+        reader = _RowReader(row, tokens, passage.full_text, segment.sentences.row(inside))
+        for start, length, entity in reader.find(finder):
+            yield reader.record(entity, start, length, 0)
+
+
+def _mentions_of_new(
+    row: int, given: NewRow, finder: KeyFinder, keys: StringTable
+) -> Iterator[_Record]:
+    reader = _RowReader(row, given.tokens, given.passage.full_text, given.sentences)
+    found = {(f.start, f.length): f.key for f in given.found}
+    for start, length, entity in reader.find(finder):
+        flags = FOUND if found.pop((start, length), None) is not None else 0
+        if start < given.tokens.titles and given.titles:
+            flags |= given.titles.get(keys[entity], 0)
+        yield reader.record(entity, start, length, flags)
+    for (start, length), key in found.items():  # inside a run without spaces
+        yield reader.record(keys.place_sorted(key.encode()), start, length, FOUND)
+
+
+_Record = tuple[int, int, int, int, int, int]
+
+
+class _RowReader:
+    """Makes the mentions of one passage: `(row, entity, start, length, sentence, flags)`."""
+
+    def __init__(
+        self, row: int, tokens: RowTokens, text: str, sentences: npt.NDArray[np.int32]
+    ) -> None:
+        self._row, self._tokens, self._text = row, tokens, text
+        self._begins = sentences[:, 0].tolist()
+
+    def find(self, finder: KeyFinder) -> Iterator[tuple[int, int, int]]:
+        """`(start, length, entity)` of the finder's keys in title and text, apart."""
+        titles = self._tokens.titles
+        yield from finder.find(self._tokens.words[:titles])
+        for start, length, entity in finder.find(self._tokens.words[titles:]):
+            yield start + titles, length, entity
+
+    def record(self, entity: int, start: int, length: int, flags: int) -> _Record:
+        """One mention."""
+        spans = self._tokens.spans
+        if start < self._tokens.titles:
+            flags |= TITLE | CAPITAL
+        elif any(is_capital(self._text[begin]) for begin, _ in spans[start : start + length]):
+            flags |= CAPITAL
+        sentence = max(0, bisect_right(self._begins, spans[start][0]) - 1)
+        return self._row, entity, start, length, sentence, flags
+
+
+def _place_names(name_row: npt.NDArray[np.int32], keys: StringTable, change: Change) -> None:
+    """Set where the vectors lie of the names that were laid down anew; both tables ascend."""
+    corpus = change.corpus
+    for number in range(change.first_renamed, len(corpus.segments)):
+        names, begin = corpus.segments[number].names, int(corpus.name_vectors.starts[number])
+        place = 0
+        for i in range(len(names)):
+            raw = names.raw(i)
+            place = keys.place_sorted(raw, place)
+            name_row[place] = begin + i
+
+
+@dataclass(frozen=True)
+class _Mentions:
+    """Mentions in any order."""
+
+    row: Array
+    entity: Array
+    start: Array
+    length: Array
+    sentence: Array
+    flags: Array
+
+    @classmethod
+    def of(cls, records: array[int]) -> _Mentions:
+        return cls(*np.array(records, dtype=np.int64).reshape(-1, 6).T)
+
+    @classmethod
+    def kept(
+        cls, old: Gazetteer, row_map: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]
+    ) -> _Mentions:
+        """Those of the passages that stay."""
+        row = row_map[np.repeat(np.arange(len(row_map)), np.diff(old.bounds))]
+        stays = row >= 0
+        columns = (old.start, old.length, old.sentence, old.flags)
+        return cls(row[stays], numbers[old.entity[stays]], *(c[stays] for c in columns))
+
+    def joined(self, other: _Mentions) -> _Mentions:
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return _Mentions(*(np.concatenate(pair).astype(np.int64) for pair in pairs))
+
+    def take(self, which: Array) -> _Mentions:
+        return _Mentions(*(getattr(self, f.name)[which] for f in fields(self)))
+
+
+def _assemble(
+    keys: StringTable, name_row: Array, kind: Array, titles: Array, mentions: _Mentions
+) -> Gazetteer:
+    """Drop the keys that nothing defines, and lay the mentions out in order."""
+    defined = np.zeros(len(keys), bool)
+    defined[mentions.entity[(mentions.flags & DEFINES) > 0]] = True
+    m = mentions.take(defined[mentions.entity])
+    m = m.take(np.lexsort((-m.length, m.start, m.row)))
+    entity = (np.cumsum(defined) - 1)[m.entity]
+    rows = len(titles)
+    codes, pair = np.unique(entity * max(rows, 1) + m.row, return_inverse=True)
+    by_pair = np.argsort(pair, kind="stable")
+    counts = np.bincount(pair, minlength=len(codes))
+    pair_entity = codes // max(rows, 1)
+    kept = np.flatnonzero(defined)
+    return Gazetteer(
+        keys=keys.take(kept),
+        name_row=name_row[kept].astype(np.int32),
+        kind=kind[kept].astype(np.uint8),
+        title_tokens=titles.astype(np.int32),
+        bounds=bounds_of(np.bincount(m.row, minlength=rows)),
+        entity=entity.astype(np.int32),
+        start=m.start.astype(np.int32),
+        length=m.length.astype(np.uint8),
+        sentence=m.sentence.astype(np.int32),
+        flags=m.flags.astype(np.uint8),
+        pair=pair.astype(np.int32),
+        pair_bounds=bounds_of(np.bincount(pair_entity, minlength=len(kept))),
+        row=(codes % max(rows, 1)).astype(np.int32),
+        count=counts.astype(np.int32),
+        pair_flags=_or_of(m.flags[by_pair], counts),
+    )
+
+
+def _or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:
+    if not len(counts):
+        return np.zeros(0, np.uint8)
+    return np.bitwise_or.reduceat(flags, np.cumsum(counts) - counts).astype(np.uint8)

@@ -1,0 +1,287 @@
+"""BM25 over the passages that are visible, by their statistics alone.
+
+Robertson and Zaragoza, *The Probabilistic Relevance Framework* (2009), in Lucene's form: a term t
+adds idf(t) f / (f + k1 (1 - b + b len / avg)) with idf(t) = ln(1 + (N - df + 1/2) / (df + 1/2)).
+N, df and avg count the visible passages, so that what a filter hides changes no score. Libraries
+store finished scores or corpus-wide statistics and cannot do that; equality with bm25s on an
+unfiltered corpus is a test. Stems are PyStemmer's (Snowball), stop words those of bm25s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import MissingExtra
+from graphagg.rag.corpus import bounds_of
+from graphagg.store import Artifact, ArtifactWriter
+from graphagg.strings import StringTable
+
+Array = npt.NDArray[Any]
+
+_LANGUAGES = {
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek",
+    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fi": "finnish",
+    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian",
+    "id": "indonesian", "it": "italian", "ko": "korean", "lt": "lithuanian", "nb": "norwegian",
+    "ne": "nepali", "nl": "dutch", "pt": "portuguese", "ro": "romanian", "ru": "russian",
+    "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
+    "zh": "chinese",
+}  # fmt: skip
+# Words that ask or bind in questions and are missing in the library's English list.
+_QUESTION_WORDS = {"en": "whose name many much also would could shall may might upon".split()}
+
+
+class Analyzer:
+    """Stems and stop words of a language.
+
+    Args:
+        language: ISO 639-1 code, as spaCy names its pipelines; another one has neither.
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._stems: dict[str, str] = {}
+
+    @cached_property
+    def _stemmer(self) -> Any:
+        try:
+            import Stemmer
+        except ImportError:
+            raise MissingExtra("PyStemmer", "rag") from None
+        name = _LANGUAGES.get(self.language, "")
+        return Stemmer.Stemmer(name) if name in Stemmer.algorithms() else None
+
+    @cached_property
+    def stop_words(self) -> frozenset[str]:
+        """Words that say nothing of a question's subject."""
+        try:
+            from bm25s import stopwords
+        except ImportError:
+            raise MissingExtra("bm25s", "rag") from None
+        name = "EN_PLUS" if self.language == "en" else _LANGUAGES.get(self.language, "").upper()
+        listed: Iterable[str] = getattr(stopwords, f"STOPWORDS_{name}", ())
+        return frozenset([*listed, *_QUESTION_WORDS.get(self.language, ())])
+
+    def stem(self, word: str) -> str:
+        """The stem of a token."""
+        found = self._stems.get(word)
+        if found is None:
+            found = self._stemmer.stemWord(word) if self._stemmer else word
+            self._stems[word] = found
+        return found
+
+    def content(self, words: Iterable[str]) -> list[str]:
+        """Distinct stems of the words that are no stop words, in order."""
+        return list(dict.fromkeys(self.stem(w) for w in words if w not in self.stop_words))
+
+
+@dataclass(frozen=True)
+class Postings:
+    """Where one term stands; rows ascend.
+
+    Attributes:
+        rows: `[n]` passages.
+        counts: `[n]` occurrences in title and text.
+        title_counts: `[n]` those in the title.
+    """
+
+    rows: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.uint16]
+    title_counts: npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Postings of every stem, and the length of every passage.
+
+    Attributes:
+        terms: ascending by their UTF-8 bytes, T of them.
+        bounds: `[T + 1]` int64.
+        rows, counts, title_counts: `[n]`, the postings of all terms; see `Postings`.
+        lengths: `[R, 2]` int32, tokens of each passage (title and text) and of its title.
+    """
+
+    terms: StringTable
+    bounds: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.uint16]
+    title_counts: npt.NDArray[np.uint16]
+    lengths: npt.NDArray[np.int32]
+
+    def find(self, term: str) -> Postings | None:
+        """Postings of a stem; None if no passage has it."""
+        number = self.terms.find_sorted(term)
+        if number is None:
+            return None
+        part = slice(self.bounds[number], self.bounds[number + 1])
+        return Postings(self.rows[part], self.counts[part], self.title_counts[part])
+
+    def save(self, writer: ArtifactWriter) -> None:
+        """Write every part."""
+        writer.strings("lexicon.terms", self.terms)
+        for name in ("bounds", "rows", "counts", "title_counts", "lengths"):
+            writer.array(f"lexicon.{name}", getattr(self, name))
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> Lexicon:
+        """Map what `save` wrote."""
+        names = ("bounds", "rows", "counts", "title_counts", "lengths")
+        return cls(
+            artifact.strings("lexicon.terms"), *(artifact.array(f"lexicon.{n}") for n in names)
+        )
+
+    @classmethod
+    def empty(cls) -> Lexicon:
+        """The lexicon of no passages."""
+        counts = np.zeros(0, np.uint16)
+        return cls(
+            StringTable.pack([]),
+            np.zeros(1, np.int64),
+            np.zeros(0, np.int32),
+            counts,
+            counts,
+            np.zeros((0, 2), np.int32),
+        )
+
+    def changed(
+        self, row_map: npt.NDArray[np.int64], added: Mapping[int, TermCounts], rows: int
+    ) -> Lexicon:
+        """The lexicon after passages went and came; linear in it, but for what was added.
+
+        Args:
+            row_map: `[R]` the new row of each passage, -1 where it goes; ascending where it stays.
+            added: stems of the new passages, by row.
+            rows: R of the new lexicon.
+        """
+        postings = _Columns.of_lexicon(self, row_map)
+        terms, postings = postings.joined(self.terms, added)
+        order = np.lexsort((postings.row, postings.term))
+        term = postings.term[order]
+        used, numbers = np.unique(term, return_inverse=True)
+        lengths = np.zeros((rows, 2), np.int32)
+        stays = row_map >= 0
+        lengths[row_map[stays]] = self.lengths[stays]
+        for row, counts in added.items():
+            lengths[row] = counts.length, counts.title_length
+        return Lexicon(
+            terms.take(used),
+            bounds_of(np.bincount(numbers, minlength=len(used))),
+            postings.row[order].astype(np.int32),
+            postings.count[order].astype(np.uint16),
+            postings.title_count[order].astype(np.uint16),
+            lengths,
+        )
+
+
+@dataclass(frozen=True)
+class TermCounts:
+    """The stems of one passage, and of its title."""
+
+    all: Counter[str]
+    title: Counter[str]
+
+    @classmethod
+    def of(cls, title: Sequence[str], text: Sequence[str], analyzer: Analyzer) -> TermCounts:
+        """Count the stems of tokens."""
+        of_title = Counter(map(analyzer.stem, title))
+        return cls(Counter(map(analyzer.stem, text)) + of_title, of_title)
+
+    @property
+    def length(self) -> int:
+        """Tokens of title and text."""
+        return self.all.total()
+
+    @property
+    def title_length(self) -> int:
+        """Tokens of the title."""
+        return self.title.total()
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Postings in any order."""
+
+    term: Array
+    row: Array
+    count: Array
+    title_count: Array
+
+    @classmethod
+    def of_lexicon(cls, lexicon: Lexicon, row_map: npt.NDArray[np.int64]) -> _Columns:
+        stays = row_map[lexicon.rows] >= 0
+        term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))
+        return cls(
+            term[stays],
+            row_map[lexicon.rows[stays]],
+            lexicon.counts[stays],
+            lexicon.title_counts[stays],
+        )
+
+    def joined(
+        self, terms: StringTable, added: Mapping[int, TermCounts]
+    ) -> tuple[StringTable, _Columns]:
+        """These and the postings of new passages, with the terms of both."""
+        new = {t for counts in added.values() for t in counts.all if terms.find_sorted(t) is None}
+        merged, numbers, known = merge_sorted(terms, new)
+        entries = []
+        for row, counts in added.items():
+            for stem, count in counts.all.items():
+                if stem not in known:
+                    known[stem] = _number(merged, stem)
+                entries.append((known[stem], row, min(count, 65535), counts.title[stem]))
+        more = np.array(entries, dtype=np.int64).reshape(-1, 4)
+        old = (numbers[self.term], self.row, self.count, self.title_count)
+        return merged, _Columns(*(np.concatenate([a, b]) for a, b in zip(old, more.T, strict=True)))
+
+
+def _number(table: StringTable, text: str) -> int:
+    found = table.find_sorted(text)
+    assert found is not None
+    return found
+
+
+def merge_sorted(
+    table: StringTable, new: Iterable[str]
+) -> tuple[StringTable, npt.NDArray[np.int64], dict[str, int]]:
+    """A sorted table with strings that it lacks put in; O(m log n) comparisons, one copy.
+
+    Returns:
+        The table, the new number of each old string, and the number of each new one.
+    """
+    fresh = sorted(text.encode("utf-8") for text in set(new))
+    places = np.array([table.place_sorted(raw) for raw in fresh], dtype=np.int64)
+    ranks = np.concatenate([2 * np.arange(len(table)) + 1, 2 * places])
+    order = np.argsort(ranks, kind="stable")
+    merged = StringTable.joined([table, StringTable.pack_bytes(fresh)]).take(order)
+    numbers = np.empty(len(order), dtype=np.int64)
+    numbers[order] = np.arange(len(order))
+    of_new = zip(fresh, numbers[len(table) :].tolist(), strict=True)
+    return merged, numbers[: len(table)], {raw.decode(): number for raw, number in of_new}
+
+
+@numba.njit(cache=True)
+def add_bm25(
+    scores: Array,
+    rows: Array,
+    counts: Array,
+    lengths: Array,
+    visible: Array,
+    idf: float,
+    k1: float,
+    b: float,
+    average: float,
+) -> None:
+    """Add one term's share to the scores of the visible rows, `[R]`."""
+    for i in range(len(rows)):
+        row = rows[i]
+        if visible[row] and counts[i] > 0:
+            f = float(counts[i])
+            scores[row] += idf * f / (f + k1 * (1.0 - b + b * lengths[row] / average))

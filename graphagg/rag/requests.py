@@ -1,0 +1,63 @@
+"""What callers ask of an index, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphagg.errors import InvalidParameter, InvalidQuestion
+from graphagg.rag.best_config import BestConfig
+from graphagg.rag.config import MODES, Mode, RetrievalConfig
+from graphagg.rag.questions import Config
+from graphagg.rag.snapshot import Selection
+
+LONGEST_QUESTION = 10_000
+"""Characters a question may have."""
+
+
+def selection_of(
+    filter: Mapping[str, Any] | None,
+    include: Sequence[str] | None,
+    exclude: Sequence[str],
+    bridge_through: bool,
+) -> Selection:
+    """What a caller may see; raises `InvalidParameter` where ids are no list."""
+    for name, value in (("include", include), ("exclude", exclude)):
+        if isinstance(value, str):
+            raise InvalidParameter(f"{name} is {value!r}, wanted a list of ids")
+    included = None if include is None else tuple(include)
+    return Selection(filter, included, tuple(exclude), bridge_through)
+
+
+def settings_of(mode: Mode, config: Config | None) -> Config:
+    """The settings of a mode, its defaults for None; raises `InvalidParameter`."""
+    if mode not in MODES:
+        raise InvalidParameter(f"mode is {mode!r}, wanted one of {MODES}")
+    wanted = RetrievalConfig if mode == "faithful" else BestConfig
+    if config is None:
+        return wanted()
+    if not isinstance(config, wanted) and mode in ("best", "faithful"):
+        raise InvalidParameter(
+            f"config is a {type(config).__name__}, wanted a {wanted.__name__} for mode {mode!r}"
+        )
+    return config
+
+
+def check_request(questions: Sequence[str], k: int) -> None:
+    """Raise `InvalidParameter` or `InvalidQuestion` for what cannot be answered."""
+    if k < 1:
+        raise InvalidParameter(f"k is {k}, wanted at least 1")
+    for question in questions:
+        _check_question(question)
+
+
+def _check_question(question: object) -> None:
+    if not isinstance(question, str):
+        raise InvalidQuestion(f"the question is a {type(question).__name__}, wanted a string")
+    if not question.strip():
+        raise InvalidQuestion("the question is empty; ask something")
+    if len(question) > LONGEST_QUESTION:
+        raise InvalidQuestion(
+            f"the question has {len(question):,} characters, at most {LONGEST_QUESTION:,} are "
+            "taken; shorten it"
+        )

@@ -1,0 +1,119 @@
+"""Dot products that depend on the two vectors alone.
+
+BLAS may round the product of the same two vectors differently at another place of a matrix or in
+another batch. Here each product is summed in one order, so that a score is the same bits whichever
+segment, batch or filter it is computed in. One thread; on a processor with AVX as fast as BLAS for
+a few queries at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Vectors = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+
+
+class Stack:
+    """The rows of several matrices, one after another, without copying them.
+
+    Args:
+        parts: `[n_i, d]` float32, C order, maybe memory-mapped.
+        dimension: d, also where there is no row.
+    """
+
+    def __init__(self, parts: Sequence[Vectors], dimension: int) -> None:
+        self.parts = list(parts)
+        self.starts = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(int)
+        self.dimension = dimension
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def take(self, rows: Rows) -> Vectors:
+        """A copy of some rows, `[m, d]`."""
+        taken = np.empty((len(rows), self.dimension), dtype=np.float32)
+        for part, inside, place in self._split(rows):
+            taken[place] = part[inside]
+        return taken
+
+    def dots(self, queries: Vectors) -> npt.NDArray[np.float32]:
+        """Products of every row with queries `[q, d]`; `[n, q]`."""
+        found = np.empty((len(self), len(queries)), dtype=np.float32)
+        for part, start, end in zip(self.parts, self.starts, self.starts[1:], strict=False):
+            _dots(part, _plain(queries), found[start:end])
+        return found
+
+    def dots_at(self, rows: Rows, queries: Vectors) -> npt.NDArray[np.float32]:
+        """Products of some rows with queries `[q, d]`; `[m, q]`."""
+        found = np.empty((len(rows), len(queries)), dtype=np.float32)
+        for part, inside, place in self._split(rows):
+            if len(place) == len(rows):
+                _dots_at(part, inside, _plain(queries), found)
+            else:
+                some = np.empty((len(place), len(queries)), dtype=np.float32)
+                _dots_at(part, inside, _plain(queries), some)
+                found[place] = some
+        return found
+
+    def _split(self, rows: Rows) -> list[tuple[Vectors, Rows, npt.NDArray[Any]]]:
+        """Of each part that holds any of the rows: it, the rows inside it, their places."""
+        if len(self.parts) == 1:
+            return [(self.parts[0], rows, np.arange(len(rows)))]
+        owner = np.searchsorted(self.starts, rows, side="right") - 1
+        pieces = []
+        for number, part in enumerate(self.parts):
+            place = np.flatnonzero(owner == number)
+            if len(place):
+                pieces.append((part, rows[place] - self.starts[number], place))
+        return pieces
+
+
+def ranges(starts: Rows, lengths: Rows) -> Rows:
+    """`start, start + 1, ...` of each of several ranges, one after another."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    places: Rows = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    return places
+
+
+def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
+    """Maxima of consecutive ranges of rows, `[len(lengths), q]`; -1 for an empty range."""
+    if len(values) == len(lengths) and bool((lengths == 1).all()):
+        return values
+    found = np.full((len(lengths), *values.shape[1:]), -1, dtype=values.dtype)
+    some = lengths > 0
+    if some.any():
+        starts = (np.cumsum(lengths) - lengths)[some]
+        found[some] = np.maximum.reduceat(values, starts, axis=0)
+    return found
+
+
+def _plain(queries: Vectors) -> Vectors:
+    return np.ascontiguousarray(queries, dtype=np.float32)
+
+
+@numba.njit(cache=True, fastmath=True)
+def _dots(matrix: Vectors, queries: Vectors, found: Vectors) -> None:
+    for i in range(matrix.shape[0]):
+        for q in range(queries.shape[0]):
+            total = np.float32(0)
+            for j in range(matrix.shape[1]):
+                total += matrix[i, j] * queries[q, j]
+            found[i, q] = total
+
+
+@numba.njit(cache=True, fastmath=True)
+def _dots_at(matrix: Vectors, rows: Rows, queries: Vectors, found: Vectors) -> None:
+    for i in range(len(rows)):
+        row = rows[i]
+        for q in range(queries.shape[0]):
+            total = np.float32(0)
+            for j in range(matrix.shape[1]):
+                total += matrix[row, j] * queries[q, j]
+            found[i, q] = total

@@ -1,0 +1,107 @@
+"""Random corpora whose names overlap and repeat, questions on them, and all ways of asking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from graphagg.rag import BestConfig, Hit, Passage, PassageIndex, RetrievalConfig
+from graphagg.rag.config import Mode
+from graphagg.rag.questions import Config
+from tests.fakes import FakeEncoder, FakeExtractor, assert_same_hits
+
+ENCODER = FakeEncoder(window=12)
+EXTRACTOR = FakeExtractor("en", names=("中国人民", "人民", "中国", "中", "国", "美"))
+
+TITLES = (
+    "", "", "", "New York", "New York Times", "York", "Ada Lovelace", "ada", "José Álvarez",
+    "Times (newspaper)", "The Engine", "中国", "how to fix it", "May 1999", "Ada's Engine",
+)  # fmt: skip
+SENTENCES = (
+    "Ada Lovelace read the New York Times in New York.",
+    "Ada's brother saw new york before Ada did.",
+    "York lies near the River Ouse, and the times were hard.",
+    "The Times wrote of José Álvarez and of Jose alone.",
+    "nobody is named here.",
+    "the engine of Ada Lovelace ran in May 1999.",
+    "Jose Alvarez was born in York in May 1999.",
+    "The Engine was built by Charles Babbage, the husband of Ada.",
+    "New York Times Square was lit by the Engine.",
+    "in this long sentence without any name the words go on and on until a window has ended.",
+    "中国人民日报在中国。",
+    "中美关系 was read in York.",
+    "Babbage is read by those who fixed it.",
+)
+QUESTIONS = (
+    "Who read the New York Times with Ada Lovelace?",
+    "Which engine did the husband of Ada build in York?",
+    "where was jose alvarez born?",
+    "Is the New York Times older than The Engine or York?",
+    "what happens when nothing is named?",
+    "Was May 1999 the month of Ada's engine?",
+    "中国人民在中国吗?",
+)
+WAYS: dict[str, tuple[Mode, Config | None]] = {
+    "best": ("best", None),
+    "best, narrow": ("best", BestConfig(pool=2, beam=2, second_beam=1, most_passages=3)),
+    "official": ("faithful", RetrievalConfig(threshold=0.1, top_k_sentence=2)),
+    "paper": ("faithful", RetrievalConfig(semantics="paper", threshold=0.05)),
+    "dense": ("dense", None),
+    "bm25": ("bm25", None),
+}
+
+METADATA = st.fixed_dictionaries(
+    {},
+    optional={
+        "year": st.integers(1990, 1993),
+        "lang": st.sampled_from(["en", "de"]),
+        "tags": st.lists(st.sampled_from("xyz"), max_size=3),
+        "when": st.dates().map(str),
+    },
+)
+
+
+@st.composite
+def passages(draw: st.DrawFn, ids: Iterable[str]) -> Passage:
+    """One passage; some are chunks of a document, and one document is called like a passage."""
+    return Passage(
+        draw(st.sampled_from(list(ids))),
+        " ".join(draw(st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4))),
+        draw(st.sampled_from(TITLES)),
+        draw(METADATA),
+        draw(st.sampled_from(["", "", "", "report", "a"])),
+        draw(st.integers(0, 3)),
+    )
+
+
+def corpora(ids: Iterable[str], *, least: int = 1) -> st.SearchStrategy[list[Passage]]:
+    """Passages of distinct ids."""
+    return st.lists(passages(ids), min_size=least, max_size=8, unique_by=lambda p: p.id)
+
+
+def build(passages: Iterable[Passage], directory: Path, **named: Any) -> PassageIndex:
+    models = {"encoder": ENCODER, "extractor": EXTRACTOR} | named
+    return PassageIndex.build(passages, directory, **models)
+
+
+def answers(index: PassageIndex, k: int = 4, **options: Any) -> dict[str, list[list[Hit]]]:
+    """What every way of asking gives for every question."""
+    return {
+        name: index.retrieve_batch(QUESTIONS, k, mode=mode, config=config, **options)
+        for name, (mode, config) in WAYS.items()
+    }
+
+
+def assert_same_answers(
+    found: dict[str, list[list[Hit]]], expected: dict[str, list[list[Hit]]]
+) -> None:
+    assert found.keys() == expected.keys()
+    for name, batch in found.items():
+        for question, hits, wanted in zip(QUESTIONS, batch, expected[name], strict=True):
+            try:
+                assert_same_hits(hits, wanted, 1e-9)
+            except AssertionError as error:
+                raise AssertionError(f"{name}: {question}: {error}") from error

@@ -1,0 +1,335 @@
+"""Intervals, halves, paired differences, ablation and failures, on toys with known answers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile, WriteFailed
+from graphagg.rag import PARTS, BestConfig, Passage, PassageIndex
+from graphagg.rag.comparison import ablate, difference
+from graphagg.rag.evaluation import (
+    METRICS,
+    Evaluation,
+    GoldQuestion,
+    Summary,
+    bootstrap_intervals,
+    evaluate,
+    half,
+    outcomes_of,
+    read_questions,
+)
+from graphagg.rag.failures import KINDS, count_kinds, find_failures, write_failures
+from tests.fakes import FakeEncoder, FakeExtractor
+
+PEOPLE = [
+    Passage(f"person{i}", f"Pim{i} was born in Tow{i}. Pim{i} met Pim{i + 1}.", f"Pim{i}")
+    for i in range(24)
+]
+TOWNS = [
+    Passage(f"town{i}", f"Tow{i} lies on the river Riv{i % 5}. It is old.", f"Tow{i}")
+    for i in range(24)
+]
+QUESTIONS = [
+    GoldQuestion(
+        f"q{i}",
+        f"On which river does the birthplace of Pim{i} lie?",
+        frozenset({f"person{i}", f"town{i}"}),
+        "even" if i % 2 == 0 else "odd",
+    )
+    for i in range(24)
+]
+
+
+def built(directory: Path, passages: list[Passage]) -> PassageIndex:
+    return PassageIndex.build(passages, directory, encoder=FakeEncoder(), extractor=FakeExtractor())
+
+
+@pytest.fixture(scope="module")
+def towns(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
+    return built(tmp_path_factory.mktemp("towns") / "idx", PEOPLE + TOWNS)
+
+
+@pytest.fixture(scope="module")
+def runs(towns: PassageIndex) -> dict[str, Evaluation]:
+    return {
+        "best": evaluate(towns, QUESTIONS),
+        "dense": evaluate(towns, QUESTIONS, mode="dense"),
+        "bm25": evaluate(towns, QUESTIONS, mode="bm25"),
+    }
+
+
+# --- intervals -----------------------------------------------------------------------------------
+
+
+def test_intervals_cover_the_true_mean() -> None:
+    rng = np.random.default_rng(5)
+    samples = (rng.random((120, 400)) < 0.3).astype(float)  # 400 samples of 120 questions
+    low, high = bootstrap_intervals(samples)
+    covered = ((low <= 0.3) & (0.3 <= high)).mean()
+    assert 0.91 <= covered <= 0.98
+    width = 2 * 1.96 * (0.3 * 0.7 / 120) ** 0.5
+    assert (high - low).mean() == pytest.approx(width, rel=0.05)
+
+
+def test_intervals_hang_on_the_seed_alone() -> None:
+    values = np.random.default_rng(1).random((50, len(METRICS)))
+    assert Summary.of(values, 3) == Summary.of(values, 3)
+    assert Summary.of(values, 3).intervals != Summary.of(values, 4).intervals
+    summary = Summary.of(values)
+    for metric, (low, high) in summary.intervals.items():
+        assert low < summary.percent[metric] < high
+
+
+def test_intervals_of_constants_have_no_width() -> None:
+    assert set(Summary.of(np.ones((7, len(METRICS)))).intervals.values()) == {(100.0, 100.0)}
+
+
+def test_outcomes_by_hand() -> None:
+    questions = [
+        GoldQuestion("1", "?", frozenset("ab")),
+        GoldQuestion("2", "?", frozenset("a")),
+        GoldQuestion("3", "?", frozenset("xyz")),
+    ]
+    outcomes = outcomes_of(questions, [list("acdb"), list("bcdefa"), list("xy")])
+    assert METRICS == ("recall@2", "recall@5", "recall@10", "all_gold@2", "all_gold@5")
+    assert outcomes.tolist() == [
+        [0.5, 1, 1, 0, 1],
+        [0, 0, 1, 0, 0],
+        pytest.approx([2 / 3, 2 / 3, 2 / 3, 0, 0]),
+    ]
+
+
+def test_evaluation(runs: dict[str, Evaluation]) -> None:
+    best = runs["best"]
+    assert best.questions == 24 and best.gold_missing == 0
+    assert best.quality["recall@5"] > runs["dense"].quality["recall@5"]
+    assert best.by_type.keys() == {"even", "odd"}
+    for metric in METRICS:
+        mean = sum(part.questions * part.percent[metric] for part in best.by_type.values()) / 24
+        assert mean == pytest.approx(best.quality[metric], abs=0.01)
+    report = json.loads(json.dumps(best.to_json()))
+    assert {"questions", *METRICS, "intervals", "by_type", "latency_ms", "cpu_ms"} <= report.keys()
+    for part in (report, *report["by_type"].values()):
+        assert part["intervals"].keys() == set(METRICS)
+        low, high = part["intervals"]["recall@5"]
+        assert low <= part["recall@5"] <= high
+
+
+def test_missing_gold_counts_as_not_found(towns: PassageIndex) -> None:
+    lost = [GoldQuestion("1", "Where is Tow3?", frozenset({"town3", "nowhere"}))]
+    report = evaluate(towns, lost)
+    assert report.gold_missing == 1 and report.quality["recall@10"] == 50.0
+    assert report.by_type == {}
+
+
+# --- halves --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [2, 7, 24])
+@pytest.mark.parametrize("random_state", [0, 1])
+def test_halves_are_disjoint_and_cover_all(count: int, random_state: int) -> None:
+    questions = QUESTIONS[:count]
+    tune, test = (half(questions, which, random_state) for which in ("tune", "test"))
+    assert {q.id for q in tune} | {q.id for q in test} == {q.id for q in questions}
+    assert len(tune) + len(test) == count and len(test) - len(tune) in (0, 1)
+    assert [q for q in questions if q in tune] == tune  # in their order
+    order = np.random.default_rng(random_state).permutation(count)
+    assert {q.id for q in tune} == {questions[i].id for i in order[: count // 2]}
+
+
+def test_halves_hang_on_the_seed() -> None:
+    assert half(QUESTIONS, "tune", 0) == half(QUESTIONS, "tune", 0) != half(QUESTIONS, "tune", 1)
+
+
+def test_bad_halves() -> None:
+    with pytest.raises(InvalidParameter, match="half is 'third', wanted one of"):
+        half(QUESTIONS, "third")  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameter, match="the tune half of 1 questions is empty"):
+        half(QUESTIONS[:1], "tune")
+
+
+# --- comparison ----------------------------------------------------------------------------------
+
+
+def test_a_run_differs_from_itself_by_exactly_nothing(runs: dict[str, Evaluation]) -> None:
+    for run in runs.values():
+        same = difference(run, run)
+        assert set(same.percent.values()) == {0.0}
+        assert set(same.intervals.values()) == {(0.0, 0.0)}
+
+
+def test_differences_are_paired(runs: dict[str, Evaluation]) -> None:
+    best, dense = runs["best"], runs["dense"]
+    gain = difference(best, dense)
+    for metric in METRICS:
+        apart = best.quality[metric] - dense.quality[metric]
+        assert gain.percent[metric] == pytest.approx(apart, abs=0.011)
+    back = difference(dense, best)
+    for metric, (low, high) in gain.intervals.items():
+        assert back.intervals[metric] == pytest.approx((-high, -low), abs=0.011)
+    noise = np.random.default_rng(0).random((24, len(METRICS))) / 2
+    assert {hi - lo for lo, hi in Summary.of((noise + 0.25) - noise).intervals.values()} == {0.0}
+
+
+def test_only_equal_questions_can_be_paired(
+    towns: PassageIndex, runs: dict[str, Evaluation]
+) -> None:
+    fewer = evaluate(towns, QUESTIONS[:5], mode="bm25")
+    with pytest.raises(InvalidParameter, match="over 24 and 5 questions cannot be paired"):
+        difference(runs["bm25"], fewer)
+
+
+class CountingEncoder(FakeEncoder):
+    asked = 0
+
+    def encode_query(self, questions, names):
+        type(self).asked += 1
+        return super().encode_query(questions, names)
+
+
+def test_ablation_equals_evaluating_each_variant(towns: PassageIndex) -> None:
+    CountingEncoder.asked = 0
+    questions = QUESTIONS[:8]
+    with PassageIndex.open(
+        towns.snapshot.artifact.directory, encoder=CountingEncoder(), extractor=FakeExtractor()
+    ) as index:
+        found = ablate(index, questions, random_state=2)
+    assert CountingEncoder.asked == len(questions)  # shared by all variants
+    whole = evaluate(towns, questions, random_state=2)
+    assert found.whole == whole.overall
+    assert tuple(found.without) == tuple(found.differences) == tuple(PARTS)
+    for part in PARTS:
+        config = BestConfig().without(part)
+        run = evaluate(towns, questions, config=config, random_state=2)
+        assert found.without[part] == run.overall
+        assert found.differences[part] == difference(run, whole, 2)
+    assert found.differences["links"].percent["all_gold@5"] < 0
+    report = found.to_json()
+    assert report.keys() == {"whole", "without"}
+    assert report["without"]["links"]["difference"].keys() == {"questions", *METRICS, "intervals"}
+
+
+def test_ablation_of_an_unknown_part(towns: PassageIndex) -> None:
+    with pytest.raises(InvalidParameter, match="part is 'lunks', wanted one of"):
+        ablate(towns, QUESTIONS, parts=["lunks"])
+
+
+# --- failures ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["links", "similarity", "coverage"])
+def test_failures_are_the_questions_without_all_gold(towns: PassageIndex, part: str) -> None:
+    config = BestConfig().without(part)
+    run = evaluate(towns, QUESTIONS, config=config)
+    failed = find_failures(towns, QUESTIONS, config=config)
+    whole = run.outcomes[:, METRICS.index("all_gold@5")] == 1
+    assert [f.question.id for f in failed] == [
+        question.id for question, found in zip(QUESTIONS, whole, strict=True) if not found
+    ]
+    for failure in failed:
+        assert {place.id for place in failure.gold} == failure.question.gold
+        missed = [place for place in failure.gold if place.kind]
+        assert missed and all(place.rank is None or place.rank > 5 for place in missed)
+        assert all(p.rank <= 5 for p in failure.gold if not p.kind and p.rank)
+        assert failure.kind == next(k for k in KINDS if k in {place.kind for place in missed})
+        assert failure.first == tuple(towns.retrieve(failure.question.text, 5, config=config))
+    counts = count_kinds(failed)
+    assert sum(count["questions"] for count in counts.values()) == len(failed)
+    assert list(counts) == [kind for kind in KINDS if kind in counts]
+
+
+FILLER = [Passage(f"f{i:02}", f"nothing of note stands in this one, {i}.") for i in range(90)]
+ASKED = "what is the green copper lamp of Hub for?"
+"""Names Hub; the words are those of the passages named green."""
+
+
+def kinds_of(
+    directory: Path, passages: list[Passage], *gold: str, config: BestConfig | None = None
+) -> dict[str, str | None]:
+    question = GoldQuestion("q", ASKED, frozenset(gold))
+    with built(directory / "idx", passages + FILLER) as index:
+        (failure,) = find_failures(index, [question], config=config)
+        write_failures([failure], directory / "failures.jsonl")
+    (line,) = (directory / "failures.jsonl").read_text().splitlines()
+    assert json.loads(line)["kind"] == failure.kind
+    return {place.id: place.kind for place in failure.gold} | {"": failure.kind}
+
+
+def green(i: int, title: str = "") -> Passage:
+    return Passage(f"green{i}", f"the green copper lamp, the lamp of green copper, {i}.", title)
+
+
+def test_gold_that_is_not_in_the_index(tmp_path: Path) -> None:
+    found = kinds_of(tmp_path, [green(1)], "green1", "nowhere")
+    assert found == {"green1": None, "nowhere": "not in the index", "": "not in the index"}
+
+
+def test_gold_behind_siblings(tmp_path: Path) -> None:
+    names = [f"Leaf{i}" for i in range(9)]
+    hub = Passage("hub", f"Hub led to {', '.join(names)}.", "Hub")
+    leaves = [Passage(name, f"{name} has a green copper lamp.", name) for name in names[:-1]]
+    last = Passage("gold", "Leaf8 has nothing.", "Leaf8")
+    found = kinds_of(tmp_path, [hub, *leaves, last], "hub", "gold")
+    assert found == {"hub": None, "gold": "sibling", "": "sibling"}
+
+
+def test_gold_crowded_out_by_one_title(tmp_path: Path) -> None:
+    crowd = [green(i, "Lamp") for i in range(7)]
+    gold = Passage("gold", "the green copper lamp of one sort and quite another kind.", "Copper")
+    assert kinds_of(tmp_path, [*crowd, gold], "gold")[""] == "same title"
+
+
+def test_gold_outscored_and_ranked_low(tmp_path: Path) -> None:
+    gold = Passage("gold", "a green lamp and a good deal else that says less to anybody.")
+    for folder, ahead, kind in (("close", 8, "outscored"), ("low", 30, "ranked low")):
+        (tmp_path / folder).mkdir()
+        passages = [*(green(i) for i in range(ahead)), gold]
+        assert kinds_of(tmp_path / folder, passages, "gold")[""] == kind
+
+
+def test_gold_that_nothing_leads_to(tmp_path: Path) -> None:
+    passages = [*(green(i) for i in range(60)), Passage("gold", "an unrelated remark on weather.")]
+    assert kinds_of(tmp_path, passages, "gold")[""] == "no candidate"
+
+
+def test_gold_behind_a_first_hop_that_was_missed(tmp_path: Path) -> None:
+    parent = Passage("parent", "an unrelated remark by Nobody on Weather.", "Mood")
+    child = Passage("child", "Weather never settles down.", "Weather")
+    found = kinds_of(tmp_path, [*(green(i) for i in range(60)), parent, child], "parent", "child")
+    assert found["child"] == "first hop missed"
+    assert found["parent"] == found[""] == "no candidate"
+
+
+def test_gold_behind_a_passage_that_did_not_lead_on(tmp_path: Path) -> None:
+    parent = Passage("parent", "the green copper lamp of Hub is for Weather.", "Hub")
+    child = Passage("child", "Weather never settles down.", "Weather")
+    passages = [*(green(i) for i in range(60)), parent, child]
+    found = kinds_of(tmp_path, passages, "parent", "child", config=BestConfig(beam=0))
+    assert found == {"parent": None, "child": "not followed", "": "not followed"}
+
+
+def test_failures_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(WriteFailed, match="No such file"):
+        write_failures([], tmp_path / "no" / "f.jsonl")
+
+
+# --- the file of questions -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "message"),
+    [
+        ("", UnreadableFile, "holds no questions"),
+        ('{"gold_passage_ids": ["a"]}', InvalidQuestion, "q.jsonl:1: question is None"),
+        ('{"question": "?", "gold_passage_ids": []}', InvalidQuestion, "at least one"),
+        ('{"question": "?", "gold_passage_ids": [1]}', InvalidQuestion, "list of passage ids"),
+    ],
+)
+def test_bad_questions(tmp_path: Path, line: str, error: type[Exception], message: str) -> None:
+    (tmp_path / "q.jsonl").write_text(line)
+    with pytest.raises(error, match=message):
+        read_questions(tmp_path / "q.jsonl")

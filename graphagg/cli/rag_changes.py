@@ -43,8 +43,7 @@ def add(
     meter = Meter()
     new = read_corpus(passages, chunk_words, overlap_sentences)
     with PassageIndex.open(directory) as index, progress_report() as report:
-        replaced = sum(passage.id in index for passage in new)
-        index.add(new, replace=replace, progress=report)
+        replaced = index.add(new, replace=replace, progress=report)
         change = {"added": len(new) - replaced, "replaced": replaced}
         _print_change(directory, change, index.manifest, meter, as_json)
 

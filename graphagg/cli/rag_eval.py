@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphagg.cli.console import AsJson, print_json, progress_report
+from graphagg.cli.console import AsJson, out, print_json, progress_report
 from graphagg.cli.rag_options import Directory, Preset, Semantics, settings
 from graphagg.cli.rag_tables import print_ablation, print_evaluations, print_failures
 from graphagg.errors import InvalidParameter
@@ -74,6 +74,8 @@ def evaluate(
         print_json(result.parts if compare else next(iter(result.parts.values())))
         return
     result.show()
+    if half:
+        out.print(f"the {half} half of the questions, random_state {random_state}")
     if failures:
         print_failures(failed, failures)
 
@@ -91,8 +93,15 @@ def _runs(mode: str | None, compare: str | None, preset: str | None, semantics: 
     runs: Runs = {}
     for name in (part.strip() for part in compare.split(",")):
         kind, _, reading = name.partition(":")
-        general = (preset, semantics) if kind == "faithful" else (None, None)
-        runs[name] = settings(kind, general[0], reading or general[1])
+        if kind == "faithful":
+            runs[name] = settings(kind, preset, reading or semantics)
+        else:
+            runs[name] = settings(kind, None, reading or None)
+    if (preset or semantics) and not any(kind == "faithful" for kind, _ in runs.values()):
+        raise InvalidParameter(
+            f"preset and semantics are settings of mode 'faithful', the modes are {tuple(runs)}; "
+            "leave them out or add faithful"
+        )
     return runs
 
 

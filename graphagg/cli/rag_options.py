@@ -116,7 +116,7 @@ def read_corpus(path: Path, words: int | None, overlap: int | None) -> list[Pass
         raise InvalidParameter("--overlap-sentences needs --chunk-words; add it")
     passages: Iterable[Passage] = read_passages(path)
     if words is not None:
-        least = min(ChunkConfig.min_words, words)
+        least = min(ChunkConfig.min_words, words // 6)  # in proportion, where chunks are small
         shared = ChunkConfig.overlap_sentences if overlap is None else overlap
         passages = chunk_documents(passages, ChunkConfig(words, shared, least))
     return check_corpus(passages)

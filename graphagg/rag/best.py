@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,11 @@ class Outcome:
 
     def position(self, row: int) -> int | None:
         """Where a row is among the candidates; None if it is not."""
-        found = np.flatnonzero(self.candidates.rows == row)
-        return int(found[0]) if len(found) else None
+        return self._positions.get(row)
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {row: i for i, row in enumerate(self.candidates.rows.tolist())}
 
 
 class BestRetriever:

@@ -11,7 +11,7 @@ from graphagg.rag.best_config import weights_of
 from graphagg.rag.links import KINDS
 from graphagg.rag.reading import Reading
 from graphagg.rag.results import Hit, Hop
-from graphagg.rag.spelling import spelling
+from graphagg.rag.spelling import Speller
 from graphagg.rag.view import OWN
 
 
@@ -26,6 +26,7 @@ class Explainer:
 
     def __init__(self, retriever: BestRetriever, reading: Reading, outcome: Outcome) -> None:
         self._retriever, self._reading, self._outcome = retriever, reading, outcome
+        self._speller = Speller(retriever.corpus, retriever.view.gazetteer)
 
     @property
     def outcome(self) -> Outcome:
@@ -110,15 +111,18 @@ class Explainer:
         return float(self._outcome.candidates.direct[position])
 
     def _start(self, row: int) -> Iterator[Hop]:
-        """The entity of the question that ties to the passage, rarest first, if there is one."""
+        """The entity of the question that ties to the passage: its own, else the rarest."""
         view, reading = self._retriever.view, self._reading
-        named = np.asarray(reading.entities, dtype=np.int64)
-        for i in np.argsort(-view.idf(named), kind="stable").tolist():
-            rows, how = view.tied(int(named[i]))
+        rarity = view.idf(np.asarray(reading.entities, dtype=np.int64)).tolist()
+        ties = []
+        for name, entity, idf in zip(reading.names, reading.entities, rarity, strict=True):
+            rows, how = view.tied(entity)
             place = int(np.searchsorted(rows, row))
             if place < len(rows) and rows[place] == row:
-                yield Hop("question_entity", reading.names[i], float(bool(how[place] & OWN)))
-                return
+                ties.append((bool(how[place] & OWN), idf, name))
+        if ties:
+            own, _, name = max(ties, key=lambda tie: tie[:2])
+            yield Hop("question_entity", name, float(own))
 
     def _link(self, step: Step, handed: float) -> Iterator[Hop]:
         """Sentence and entity of a hop that hands on so much."""
@@ -131,7 +135,7 @@ class Explainer:
             of_sentence = retriever.config.link.sentence * similarity
             text = retriever.corpus.sentence(row, sentence)
             yield Hop("sentence", text, similarity, handed * of_sentence)
-        name = spelling(retriever.corpus, retriever.view.gazetteer, entity, row)
+        name = self._speller.spelling(entity, row)
         rarity = float(retriever.view.idf(np.array([entity]))[0])
         yield Hop("entity", name, rarity, handed * (float(edges.link[step.edge]) - of_sentence))
 

@@ -21,7 +21,7 @@ from graphagg.rag.corpus import Corpus
 from graphagg.rag.dense import FLAT_LIMIT, DenseIndex, top_k
 from graphagg.rag.pagerank import EntityReset, Transitions, personalized_pagerank
 from graphagg.rag.results import Hit, Hop
-from graphagg.rag.spelling import spelling
+from graphagg.rag.spelling import Speller
 from graphagg.rag.tokens import entity_key
 from graphagg.rag.trigraph import TriGraph
 from graphagg.rag.vectors import Vectors
@@ -263,11 +263,13 @@ class FaithfulRetriever:
         self, rows: npt.NDArray[np.int64], seeds: Sequence[Seed], activation: Activation
     ) -> list[tuple[Hop, ...]]:
         """For each passage the way to it through the active entity that gives it most."""
-        entities = list(activation.value)
+        entities, speller = list(activation.value), Speller(self.corpus, self.view.gazetteer)
         shares = np.stack([self._share(entity, rows, activation) for entity in entities])
         strongest = shares.argmax(axis=0)
         return [
-            self._path(row, entities[best], float(share), seeds, activation) if share > 0 else ()
+            self._path(row, entities[best], float(share), seeds, activation, speller)
+            if share > 0
+            else ()
             for row, best, share in zip(
                 rows.tolist(), strongest.tolist(), shares.max(axis=0).tolist(), strict=True
             )
@@ -287,7 +289,13 @@ class FaithfulRetriever:
         return shares
 
     def _path(
-        self, row: int, entity: int, share: float, seeds: Sequence[Seed], activation: Activation
+        self,
+        row: int,
+        entity: int,
+        share: float,
+        seeds: Sequence[Seed],
+        activation: Activation,
+        speller: Speller,
     ) -> tuple[Hop, ...]:
         """Question entity -> entity (-> sentence -> entity)* -> passage, back from the passage."""
         hops = [Hop("passage", self.corpus.id(row), share)]
@@ -296,17 +304,14 @@ class FaithfulRetriever:
             bridge = activation.bridges[entity]
             owner = int(np.searchsorted(self.graph.sentence_bounds, bridge.sentence, "right")) - 1
             number = bridge.sentence - int(self.graph.sentence_bounds[owner])
-            hops.append(Hop("entity", self._name(entity, owner), bridge.activation))
+            hops.append(Hop("entity", speller.spelling(entity, owner), bridge.activation))
             hops.append(Hop("sentence", self.corpus.sentence(owner, number), bridge.similarity))
             entity = bridge.entity
         seed = seed_of[entity]
         owner = int(self.graph.contained_in.row(entity)[0])
-        hops.append(Hop("entity", self._name(entity, owner), seed.score))
+        hops.append(Hop("entity", speller.spelling(entity, owner), seed.score))
         hops.append(Hop("question_entity", seed.mention, seed.score))
         return tuple(reversed(hops))
-
-    def _name(self, entity: int, row: int) -> str:
-        return spelling(self.corpus, self.view.gazetteer, entity, row)
 
 
 def dense_hits(

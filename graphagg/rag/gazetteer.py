@@ -83,7 +83,7 @@ class Gazetteer:
         kind: `[E]` uint8, flags of an entity.
         title_tokens: `[R]` int32, tokens of each passage's title; 0 for a passage that is gone.
         bounds: `[R + 1]` int64; the mentions of row r lie from `bounds[r]` to `bounds[r + 1]`, by
-            their start, the longest first.
+            their start, the longest first, then by entity.
         entity, start, length, sentence, flags: `[m]`; start counts the tokens of title and text,
             sentence those of the passage.
         pair: `[m]` int32, the pair that a mention belongs to.
@@ -355,14 +355,20 @@ def _mentions_of_new(
     row: int, given: NewRow, finder: KeyFinder, keys: StringTable
 ) -> Iterator[_Record]:
     reader = _RowReader(row, given.tokens, given.passage.full_text, given.sentences)
-    found = {(f.start, f.length): f.key for f in given.found}
+    found: dict[tuple[int, int], list[str]] = {}
+    for f in dict.fromkeys(given.found):
+        found.setdefault((f.start, f.length), []).append(f.key)
     for start, length, entity in reader.find(finder):
-        flags = FOUND if found.pop((start, length), None) is not None else 0
+        flags, here = 0, found.get((start, length), [])
+        if here and keys[entity] in here:
+            here.remove(keys[entity])
+            flags = FOUND
         if start < given.tokens.titles and given.titles:
             flags |= given.titles.get(keys[entity], 0)
         yield reader.record(entity, start, length, flags)
-    for (start, length), key in found.items():  # inside a run without spaces
-        yield reader.record(keys.place_sorted(key.encode()), start, length, FOUND)
+    for (start, length), inside in found.items():  # parts of a run without spaces
+        for key in inside:
+            yield reader.record(keys.place_sorted(key.encode()), start, length, FOUND)
 
 
 _Record = tuple[int, int, int, int, int, int]
@@ -443,11 +449,15 @@ class _Mentions:
 def _assemble(
     keys: StringTable, name_row: Array, kind: Array, titles: Array, mentions: _Mentions
 ) -> Gazetteer:
-    """Drop the keys that nothing defines, and lay the mentions out in order."""
-    defined = np.zeros(len(keys), bool)
+    """Drop the keys that nothing defines and the vectors of those that only titles name.
+
+    The mentions are laid out in order.
+    """
+    defined, found = np.zeros(len(keys), bool), np.zeros(len(keys), bool)
     defined[mentions.entity[(mentions.flags & DEFINES) > 0]] = True
+    found[mentions.entity[(mentions.flags & FOUND) > 0]] = True
     m = mentions.take(defined[mentions.entity])
-    m = m.take(np.lexsort((-m.length, m.start, m.row)))
+    m = m.take(np.lexsort((m.entity, -m.length, m.start, m.row)))
     entity = (np.cumsum(defined) - 1)[m.entity]
     rows = len(titles)
     codes, pair = np.unique(entity * max(rows, 1) + m.row, return_inverse=True)
@@ -457,7 +467,7 @@ def _assemble(
     kept = np.flatnonzero(defined)
     return Gazetteer(
         keys=keys.take(kept),
-        name_row=name_row[kept].astype(np.int32),
+        name_row=np.where(found, name_row, -1)[kept].astype(np.int32),
         kind=kind[kept].astype(np.uint8),
         title_tokens=titles.astype(np.int32),
         bounds=bounds_of(np.bincount(m.row, minlength=rows)),

@@ -178,7 +178,7 @@ class PassageIndex:
         *,
         replace: bool = False,
         progress: Progress = silent,
-    ) -> None:
+    ) -> int:
         """Add passages and move on to the version that holds them.
 
         All are added or none is. Every answer is then that of an index built anew.
@@ -187,6 +187,9 @@ class PassageIndex:
             passages: as for `build`.
             replace: passages whose ids are there take their place; else that is an error.
             progress: called with stage, done, total.
+
+        Returns:
+            How many passages were replaced.
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
@@ -202,6 +205,7 @@ class PassageIndex:
                     "was added. Use update, or replace=True (--replace), or other ids"
                 )
             change_passages(publication, before, there.values(), new, self._models(), progress)
+        return len(there)
 
     def update(
         self, passages: Iterable[Passage | Mapping[str, Any]], *, progress: Progress = silent
@@ -209,7 +213,9 @@ class PassageIndex:
         """Replace passages of the same ids; raises `UnknownPassage` if one is not there."""
         new = check_corpus(passages)
         with self._changing() as (publication, before):
-            rows = _rows_of(before, [p.id for p in new], False, "nothing was changed")
+            known = {p.id: before.row_of(p.id) for p in new}
+            found = {name: [] if row is None else [row] for name, row in known.items()}
+            rows = _all_rows(found, False, "nothing was changed")
             change_passages(publication, before, rows, new, self._models(), progress)
 
     def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
@@ -231,14 +237,15 @@ class PassageIndex:
         """
         wanted = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
         with self._changing() as (publication, before):
-            rows = _rows_of(before, wanted, ignore_missing, "nothing was deleted")
+            found = {name: before.rows_named(name) for name in wanted}
+            rows = _all_rows(found, ignore_missing, "nothing was deleted")
             if len(rows) == len(before):
                 raise EmptyCorpus(
                     "no passage would be left and nothing was deleted; remove the index's folder, "
                     "or build another one in its place"
                 )
             if rows:
-                change_passages(publication, before, rows, (), self._models())
+                change_passages(publication, before, rows, (), None)
         return len(rows)
 
     def compact(self) -> None:
@@ -248,7 +255,7 @@ class PassageIndex:
         gives a text the same vector in any batch. An inverted file is trained anew.
         """
         with self._changing() as (publication, before):
-            compact(publication, before, self._models())
+            compact(publication, before)
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[Publication, Snapshot]]:
@@ -464,24 +471,16 @@ class PassageIndex:
         return self._snapshot.artifact.directory
 
 
-def _rows_of(
-    snapshot: Snapshot, ids: Sequence[str], ignore_missing: bool, outcome: str
-) -> list[int]:
-    """Rows of passages and of the chunks of documents."""
-    rows: dict[int, None] = {}
-    missing = []
-    for identifier in ids:
-        found = snapshot.rows_named(identifier)
-        rows.update(dict.fromkeys(found))
-        if not found:
-            missing.append(identifier)
+def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome: str) -> list[int]:
+    """The rows found of each id, each once; an id without any is an error unless ignored."""
+    missing = [identifier for identifier, rows in found.items() if not rows]
     if missing and not ignore_missing:
         shown = ", ".join(repr(identifier) for identifier in missing[:5])
         raise UnknownPassage(
-            f"{len(missing)} of {len(ids)} ids are not in the index ({shown}"
+            f"{len(missing)} of {len(found)} ids are not in the index ({shown}"
             f"{', ...' if len(missing) > 5 else ''}); {outcome}"
         )
-    return list(rows)
+    return list(dict.fromkeys(row for rows in found.values() for row in rows))
 
 
 def _with_neighbours(snapshot: Snapshot, hit: Hit, window: int, visible: Any) -> Hit:

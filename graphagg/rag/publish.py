@@ -9,8 +9,9 @@ joined when the last one is at least half as large as the one before it, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,26 @@ class Models:
 
 
 @dataclass(frozen=True)
+class _Recorded:
+    """What a manifest says of models and parameters."""
+
+    models: Mapping[str, Mapping[str, Any]]
+    parameters: Mapping[str, Any]
+
+    @classmethod
+    def of_models(cls, models: Models) -> _Recorded:
+        specs = {
+            "encoder": models.encoder.spec.to_json(),
+            "extractor": models.extractor.spec.to_json(),
+        }
+        return cls(specs, parameters(models.extractor))
+
+    @classmethod
+    def of_version(cls, before: Snapshot) -> _Recorded:
+        return cls(before.artifact.manifest.models, before.artifact.manifest.parameters)
+
+
+@dataclass(frozen=True)
 class _State:
     """What is merged over the segments of a version, and the segments themselves.
 
@@ -72,7 +93,8 @@ def build(
     analyzer = Analyzer(str(parameters(models.extractor)["language"]))
     change = Change(corpus, np.zeros(0, np.int64), range(len(passages)), 0)
     gazetteer, lexicon = _merged(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzer)
-    return _publish(publication, _State(None, corpus, 0, alive, gazetteer, lexicon), models)
+    state = _State(None, corpus, 0, alive, gazetteer, lexicon)
+    return _publish(publication, state, _Recorded.of_models(models))
 
 
 def change_passages(
@@ -80,10 +102,13 @@ def change_passages(
     before: Snapshot,
     gone: Iterable[int],
     new: Sequence[Passage],
-    models: Models,
+    models: Models | None,
     progress: Progress = silent,
 ) -> Manifest:
-    """Write a version without some rows and with some passages more, at least one in all."""
+    """Write a version without some rows and with some passages more, at least one in all.
+
+    Models are needed for new passages only.
+    """
     known = before.gazetteer
 
     def has_vector(key: str) -> bool:
@@ -92,6 +117,7 @@ def change_passages(
 
     segments, rows = list(before.corpus.segments), list[NewRow]()
     if new:
+        assert models is not None
         segment, rows = make_segment(new, models.extractor, models.encoder, has_vector, progress)
         segments.append(segment)
     old = len(before.corpus)
@@ -103,17 +129,18 @@ def change_passages(
     change = Change(corpus, row_map, range(old, len(corpus)), len(before.corpus.segments))
     gazetteer, lexicon = _merged(known, before.lexicon, change, rows, before.analyzer)
     state = _State(before, corpus, len(before.corpus.segments), alive, gazetteer, lexicon)
-    return _publish(publication, _joined(state, _first_to_join(state), before.analyzer), models)
+    joined = _joined(state, _first_to_join(state), before.analyzer)
+    return _publish(publication, joined, _Recorded.of_version(before))
 
 
-def compact(publication: Publication, before: Snapshot, models: Models) -> Manifest:
+def compact(publication: Publication, before: Snapshot) -> Manifest:
     """Write a version of one segment that holds nothing of what was deleted."""
     count = len(before.corpus.segments)
     state = _State(
         before, before.corpus, count, np.array(before.alive), before.gazetteer, before.lexicon
     )
     joined = _joined(state, 0, before.analyzer)
-    return _publish(publication, joined, models)
+    return _publish(publication, joined, _Recorded.of_version(before))
 
 
 def _merged(
@@ -159,7 +186,7 @@ def _joined(state: _State, first: int, analyzer: Analyzer) -> _State:
     return _State(state.before, joined, first, alive[keep], gazetteer, lexicon)
 
 
-def _publish(publication: Publication, state: _State, models: Models) -> Manifest:
+def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Manifest:
     writer = publication.writer
     _write_segments(writer, state)
     rows = np.flatnonzero(state.alive)
@@ -172,12 +199,9 @@ def _publish(publication: Publication, state: _State, models: Models) -> Manifes
     return publication.publish(
         Manifest(
             kind=KIND,
-            parameters=parameters(models.extractor),
+            parameters=recorded.parameters,
             inputs={"passages": corpus_digest(_digests(state.corpus, rows))},
-            models={
-                "encoder": models.encoder.spec.to_json(),
-                "extractor": models.extractor.spec.to_json(),
-            },
+            models=recorded.models,
             counts=_counts(state),
         )
     )

@@ -8,13 +8,24 @@ from graphagg.rag.corpus import Corpus
 from graphagg.rag.gazetteer import Gazetteer, RowTokens
 
 
-def spelling(corpus: Corpus, gazetteer: Gazetteer, entity: int, row: int) -> str:
-    """An entity as a passage writes it first; its key where the passage does not hold it."""
-    place = gazetteer.mentions(row)
-    mentions = place.start + np.flatnonzero(gazetteer.entity[place] == entity)
-    if not len(mentions):
-        return gazetteer.keys[entity]
-    first, length = int(gazetteer.start[mentions[0]]), int(gazetteer.length[mentions[0]])
-    passage = corpus[row]
-    spans = RowTokens.of(passage).spans[first : first + length]
-    return " ".join(passage.full_text[spans[0][0] : spans[-1][1]].split())
+class Speller:
+    """Finds spellings for one answer; a passage is read once."""
+
+    def __init__(self, corpus: Corpus, gazetteer: Gazetteer) -> None:
+        self._corpus, self._gazetteer = corpus, gazetteer
+        self._read: dict[int, tuple[str, list[tuple[int, int]]]] = {}
+
+    def spelling(self, entity: int, row: int) -> str:
+        """An entity as a passage writes it first; its key where the passage does not hold it."""
+        g = self._gazetteer
+        place = g.mentions(row)
+        mentions = place.start + np.flatnonzero(g.entity[place] == entity)
+        if not len(mentions):
+            return g.keys[entity]
+        if row not in self._read:
+            passage = self._corpus[row]
+            self._read[row] = passage.full_text, RowTokens.of(passage).spans
+        text, spans = self._read[row]
+        first, length = int(g.start[mentions[0]]), int(g.length[mentions[0]])
+        last = min(first + length, len(spans)) - 1
+        return " ".join(text[spans[first][0] : spans[last][1]].split())

@@ -8,6 +8,7 @@ and LinearRAG; for a filter no filter; for an addition the whole build.
 from __future__ import annotations
 
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +20,14 @@ import numpy as np
 
 from graphagg.rag import Passage, PassageIndex, RetrievalConfig, read_passages
 from graphagg.rag.config import PRESETS, Mode
-from graphagg.rag.evaluation import Evaluation, GoldQuestion, evaluate, half, read_questions
+from graphagg.rag.evaluation import (
+    Evaluation,
+    GoldQuestion,
+    Summary,
+    evaluate,
+    half,
+    read_questions,
+)
 from graphagg.rag.questions import Answerer, Asked, Config
 from graphagg.rag.snapshot import Selection
 from tests.bench.large_corpus import Copies
@@ -105,7 +113,8 @@ def _addition(report: Report, passages: list[Passage], directory: Path, whole: f
     """1 % more passages: copies under other ids, so that every name and vector is made again."""
     few = passages[:: len(passages) // 61][:61]
     new = [replace(p, id=f"new-{p.id}", text=f"{p.text} ({p.id} anew)") for p in few]
-    index = PassageIndex.open(directory)
+    copy = shutil.copytree(directory, directory.with_name("changed"))
+    index = PassageIndex.open(copy)
     index.add(new[:1])  # loads the models
     index.delete([new[0].id])
     seconds = _process_cpu(lambda: index.add(new))
@@ -117,7 +126,6 @@ def _addition(report: Report, passages: list[Passage], directory: Path, whole: f
     report.line(f"deleting {len(some)}: {_process_cpu(lambda: index.delete(some)):.2f} CPU s")
     report.line(f"compact: {_process_cpu(index.compact):.2f} CPU s\n")
     index.close()
-    PassageIndex.build(passages, directory).close()
 
 
 # --- quality -------------------------------------------------------------------------------------
@@ -146,20 +154,17 @@ def _quality(report: Report, index: PassageIndex, questions: list[GoldQuestion])
     )
 
 
-def _three(quality: object) -> str:
-    assert isinstance(quality, dict)
-    return " / ".join(f"{quality[name]:.1f}" for name in ("recall@2", "recall@5", "all_gold@5"))
+def _three(summary: Summary) -> str:
+    names = ("recall@2", "recall@5", "all_gold@5")
+    return " / ".join(f"{summary.percent[name]:.1f}" for name in names)
 
 
 def _quality_table(report: Report, results: dict[str, Evaluation] | dict[Mode, Evaluation]) -> None:
     names = ("recall@2", "recall@5", "recall@10", "all_gold@5")
 
     def cell(result: Evaluation, name: str) -> str:
-        found = f"{result.quality[name]:.1f}"
-        if name not in result.intervals:
-            return found
-        low, high = result.intervals[name]
-        return f"{found} [{low:.1f}, {high:.1f}]"
+        low, high = result.overall.intervals[name]
+        return f"{result.quality[name]:.1f} [{low:.1f}, {high:.1f}]"
 
     rows = [[mode, *(cell(result, n) for n in names)] for mode, result in results.items()]
     report.table(["mode", *names], rows)

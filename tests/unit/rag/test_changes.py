@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.gazetteer import FOUND
+from graphagg.rag import Passage, PassageIndex, dense, faithful
 from graphagg.rag.snapshot import Snapshot
 from tests.fakes import InMemory
 from tests.unit.rag.corpora import (
     ENCODER,
     EXTRACTOR,
-    QUESTIONS,
     SENTENCES,
+    TITLES,
     answers,
     assert_same_answers,
     build,
@@ -54,10 +55,10 @@ def assert_same_arrays(snapshot: Snapshot, expected: InMemory) -> None:
     for name, (found, wanted) in same.items():
         np.testing.assert_array_equal(found, wanted, name)
     assert list(snapshot.lexicon.terms) == list(expected.lexicon.terms)
-    found = [e.pair_flags[e.pairs(i)].any() and (e.pair_flags[e.pairs(i)] & FOUND).any()
-             for i in range(len(e.keys))]
+    named = e.name_row >= 0
+    np.testing.assert_array_equal(g.name_row >= 0, named)
     vectors = [
-        corpus.name_vectors.take(names.name_row[found])
+        corpus.name_vectors.take(names.name_row[named])
         for corpus, names in ((snapshot.corpus, g), (expected.corpus, e))
     ]
     np.testing.assert_array_equal(*vectors)
@@ -146,5 +147,98 @@ class Changes(RuleBasedStateMachine):
             assert_same_answers(answers(index), expected)
 
 
-Changes.TestCase.settings = settings(max_examples=25, stateful_step_count=7, deadline=None)
+Changes.TestCase.settings = settings(
+    max_examples=15, stateful_step_count=7, deadline=None, phases=(Phase.explicit, Phase.generate)
+)
 test_any_changes_equal_a_rebuild = Changes.TestCase
+
+
+def test_a_reader_keeps_its_version_until_it_reopens(tmp_path: Path) -> None:
+    old = [Passage(f"p{i}", text) for i, text in enumerate(SENTENCES)]
+    new = Passage("new", "Ada Lovelace read the New York Times in York.", "Who read it")
+    with build(old, tmp_path / "i") as writer, build(old, tmp_path / "i") as reader:
+        before = answers(reader)
+        writer.add([new])
+        writer.delete(["p0"])
+        writer.compact()
+        assert_same_answers(answers(reader), before)
+        assert len(reader) == len(old) and "new" not in reader and reader["p0"] == old[0]
+        reader.reopen()
+        assert "new" in reader and "p0" not in reader
+        assert_same_answers(answers(reader), answers(writer))
+        assert answers(reader)["best"] != before["best"]
+
+
+SECRET = {
+    "id": "gone-qqid",
+    "text": "Qqzanzibar Qqtown was qqfound by Ada. Qqsentence ends.",
+    "title": "Qqtitle (qqbase)",
+    "metadata": {"qqkey": "qqvalue"},
+    "document": "qqdocument",
+}
+KEYS = ("qqzanzibar qqtown", "qqtitle qqbase", "qqtitle", "qqsentence")
+
+
+def test_nothing_of_a_deleted_passage_is_left(tmp_path: Path) -> None:
+    directory = tmp_path / "i"
+    corpus = [Passage(f"p{i}", text) for i, text in enumerate(SENTENCES)]
+    with build([*corpus[:3], SECRET, *corpus[3:]], directory) as index:
+        assert set(KEYS) <= {*index.snapshot.gazetteer.keys} and index.schema == {"qqkey": "string"}
+        assert any(term.startswith("qq") for term in index.snapshot.lexicon.terms)
+        index.delete(["gone-qqid"])
+        snapshot = index.snapshot
+        for table in (snapshot.gazetteer.keys, snapshot.lexicon.terms):
+            assert len(table) and not [word for word in table if "qq" in word]
+        assert index.schema == {}
+        index.compact()
+    content = b"".join(p.read_bytes() for p in directory.rglob("*") if p.is_file())
+    assert b"Ada Lovelace" in content and b"qq" not in content.lower()
+    for text in (*KEYS[:1], *KEYS[3:], "Qqsentence ends."):
+        assert ENCODER.encode([text])[0].tobytes() not in content
+
+
+def test_adding_takes_over_what_is_there_and_keeps_few_segments(tmp_path: Path) -> None:
+    corpus = [Passage(f"p{i}", SENTENCES[i % len(SENTENCES)]) for i in range(40)]
+    with build(corpus, tmp_path / "i") as index:
+        texts = index.snapshot.artifact.path("s0.passages.texts.utf8.npy").stat().st_ino
+        for number in range(15):
+            index.add([Passage(f"new{number}", "Ada saw York.")])
+            assert index.manifest.counts["segments"] <= 5  # each is half as long as the last
+        assert index.snapshot.artifact.path("s0.passages.texts.utf8.npy").stat().st_ino == texts
+        index.delete([f"new{number}" for number in range(15)])
+        index.compact()
+        assert index.manifest.data == build(corpus, tmp_path / "j").manifest.data
+
+
+def test_with_an_inverted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deleted is never found, and `compact` equals a rebuild."""
+    for module in (dense, faithful):
+        monkeypatch.setattr(module, "FLAT_LIMIT", 12)
+    rng = random.Random(0)
+
+    def passage(number: int) -> Passage:
+        return Passage(f"p{number:02d}", " ".join(rng.choices(SENTENCES, k=3)), rng.choice(TITLES))
+
+    model = {p.id: p for p in map(passage, range(40))}
+    with build(model.values(), tmp_path / "i") as index:
+        for round_ in range(6):
+            gone = rng.sample(sorted(model), 5)
+            index.delete(gone)
+            changed = [passage(n) for n in range(50, 60, 2 + round_ % 2)]
+            index.add(changed, replace=True)
+            for name in (*gone, *(p.id for p in changed)):
+                model.pop(name, None)
+            model |= {p.id: p for p in changed}
+            assert index.manifest.counts["passages"] == len(model) > 12
+            for batch in answers(index, k=60).values():
+                for hits in batch:
+                    assert all(hit.passage == model[hit.passage.id] for hit in hits)
+            inverted = index.snapshot.artifact.path("passages.faiss")
+            windows = sum(len(some) for some in ENCODER.split([p.full_text for p in index]))
+            assert faiss.read_index(str(inverted)).ntotal == windows
+        index.compact()
+        with build(model.values(), tmp_path / "j") as rebuilt:
+            assert index.manifest.data == rebuilt.manifest.data
+            assert_same_answers(answers(index), answers(rebuilt))
+        index.delete(sorted(model)[4:])
+        assert "passages.faiss" not in index.manifest.files

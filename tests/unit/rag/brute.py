@@ -1,0 +1,331 @@
+"""`mode="best"` by loops over all pairs, from the words of `best_config` alone.
+
+It reads texts, vectors, and what the extractor finds; of the library it takes only how words are
+cut, stemmed and keyed. Every passage is looked at for every question.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+
+import numpy as np
+
+from graphagg.rag import BestConfig, Passage
+from graphagg.rag.lexicon import Analyzer
+from graphagg.rag.tokens import entity_key, is_capital, scan
+from tests.fakes import FakeEncoder, FakeExtractor
+
+MONTHS = {"may", "june"}  # of the corpora that are read here
+
+
+class ExactEncoder(FakeEncoder):
+    """Vectors of multiples of 1/1024, whose products float32 sums exactly, in any order."""
+
+    def __init__(self, window: int = 10_000) -> None:
+        super().__init__("exact", window=window)
+
+    def _vector(self, text: str) -> np.ndarray:
+        return np.round(super()._vector(text) * 1024) / 1024
+
+
+class Tied(Exception):
+    """Two different passages have the same score, so that rounding decides."""
+
+
+@dataclass(frozen=True)
+class Mention:
+    key: str
+    start: int
+    length: int
+    sentence: int
+    nested: bool
+
+
+class Reader:
+    """One passage, as it is read."""
+
+    def __init__(self, p: Passage, encoder: FakeEncoder, extractor: FakeExtractor) -> None:
+        self.passage = p
+        title, text = scan(p.title), scan(p.text)
+        self.title, self.words = title.words, title.words + text.words
+        shift = len(p.full_text) - len(p.text)
+        starts = [a for a, _ in title.spans] + [a + shift for a, _ in text.spans]
+        self.capital = [is_capital(p.full_text[a]) for a in starts]
+        self.found, sentences = set(), []
+        for part, offset in ((p.title, 0), (p.text, shift)):
+            (note,) = extractor.annotate([part])
+            self.found |= {entity_key(part[a:b]) for a, b in note.mentions} - {""}
+            if offset or part is p.text:
+                sentences = [(a + offset, b + offset) for a, b in note.sentences]
+        sentences = [(a, b) for a, b in sentences if p.full_text[a:b].strip()]
+        if p.title:
+            sentences[0] = (0, sentences[0][1])
+        self.sentence_of = [max(i for i, (a, _) in enumerate(sentences) if a <= s) for s in starts]
+        self.windows = encoder.encode(encoder.split([p.full_text])[0])
+        self.sentences = encoder.encode([p.full_text[a:b] for a, b in sentences])
+        base, _, tail = p.title.rpartition("(")
+        self.pages = {entity_key(p.title), entity_key(base) if tail.endswith(")") else ""} - {""}
+
+    def places(self, key: str) -> list[tuple[int, int]]:
+        """Where a key's words stand side by side, in the title or in the text."""
+        wanted, title = key.split(" "), len(self.title)
+        spans = ((i, i + len(wanted)) for i in range(len(self.words) - len(wanted) + 1))
+        return [(a, b) for a, b in spans if self.words[a:b] == wanted and not a < title < b]
+
+
+class Brute:
+    """The passages that may be seen, and nothing else."""
+
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        encoder: FakeEncoder,
+        extractor: FakeExtractor,
+        config: BestConfig,
+    ) -> None:
+        self.encoder, self.config = encoder, config
+        self.analyzer = Analyzer(str(extractor.spec.settings.get("language", "")))
+        ordered = sorted(passages, key=lambda p: p.id.encode())
+        self.readers = [Reader(p, encoder, extractor) for p in ordered]
+        titled = {key for r in self.readers for key in r.pages}
+        keys = titled | {key for r in self.readers for key in r.found}
+        self.keys = {key for key in keys if self._names_something(key)}
+        self.titled = titled & self.keys
+        self.mentions = [self._mentions(r) for r in self.readers]
+        self.ties = [self._ties(r, m) for r, m in zip(self.readers, self.mentions, strict=True)]
+
+    def _names_something(self, key: str) -> bool:
+        words = key.split(" ")
+        alone = len(words) == 1 and (len(key) < 2 or key in self.analyzer.stop_words)
+        return len(words) <= 10 and not alone
+
+    # --- entities --------------------------------------------------------------------------------
+
+    def _mentions(self, r: Reader) -> list[Mention]:
+        """Leftmost-longest, and titles inside longer names."""
+        places = sorted(
+            (a, a - b, key)
+            for key in self.keys
+            for a, b in r.places(key)
+            if a >= len(r.title) and any(r.capital[a:b])
+        )
+        found, outer_end, nested_end = [], 0, 0
+        for start, minus, key in places:
+            outer = start >= outer_end
+            nested = key in self.titled and start >= nested_end
+            if outer:
+                outer_end = start - minus
+            if nested:
+                nested_end = start - minus
+            if outer or nested:
+                found.append(Mention(key, start, -minus, r.sentence_of[start], not outer))
+        return found
+
+    def _ties(self, r: Reader, mentions: list[Mention]) -> dict[str, str]:
+        """How the passage is tied to each entity: the strongest way."""
+        ties = {m.key: "shared" for m in mentions}
+        in_title = [k for k in self.keys if any(b <= len(r.title) for _, b in r.places(k))]
+        ties |= {key: "title_part" for key in in_title if key.count(" ") < 6}
+        ties |= {m.key: "lead" for m in mentions if m.start == len(r.title) and not m.nested}
+        return ties | {key: "page" for key in r.pages & self.keys}
+
+    def idf(self, key: str) -> float:
+        n = len(self.readers)
+        df = sum(key in ties for ties in self.ties)
+        return math.log(n / max(df, 1)) / math.log(n) if n > 1 else 1.0
+
+    # --- the question ----------------------------------------------------------------------------
+
+    def _read(self, question: str) -> None:
+        tokens, stops = scan(question), self.analyzer.stop_words
+        words, spans = tokens.words, tokens.spans
+        capital = [is_capital(question[a]) for a, _ in spans]
+        names, end = [], 0
+        for a in range(len(words)):
+            for b in range(len(words), a, -1):
+                fits = any(capital[a:b]) or not any(capital[1:])
+                if a >= end and fits and " ".join(words[a:b]) in self.keys:
+                    names.append((a, b))
+                    end = b
+        self.named = list(dict.fromkeys(" ".join(words[a:b]) for a, b in names))
+        self.terms = self.analyzer.content(words)
+        outside = [w for i, w in enumerate(words) if not any(a <= i < b for a, b in names)]
+        self.relations = {w[:5] for w in outside if len(w) >= 5 and w not in stops}
+        parts = []
+        for i, word in enumerate(words):
+            if word in stops:
+                for a, b in ((0, i), (i + 1, len(words))):
+                    if sum(w not in stops for w in words[a:b]) >= 2:
+                        parts.append(question[spans[a][0] : spans[b - 1][1]])
+        for a, b in names:
+            if len(words) - (b - a) >= 2:
+                rest = question[: spans[a][0]] + question[spans[b - 1][1] :]
+                parts.append(" ".join(rest.split()))
+        parts = [part for part in dict.fromkeys(parts) if part != question]
+        parts = sorted(parts, key=len, reverse=True)[: self.config.parts]
+        self.vectors = self.encoder.encode([question, *parts])
+
+    def _bm25(self, texts: list[list[str]], k1: float, b: float) -> list[float]:
+        """Over the sum of idf; the term weights are kept."""
+        counts = [Counter(map(self.analyzer.stem, words)) for words in texts]
+        mean = sum(map(len, texts)) / len(texts) or 1.0
+        idf = {}
+        for term in self.terms:
+            df = sum(term in c for c in counts)
+            idf[term] = math.log(1 + (len(texts) - df + 0.5) / (df + 0.5))
+        total = sum(idf.values()) or 1.0
+        self.weights = {term: value / total for term, value in idf.items()}
+        return [
+            sum(
+                self.weights[t] * c[t] / (c[t] + k1 * (1 - b + b * len(words) / mean))
+                for t in self.terms
+            )
+            for c, words in zip(counts, texts, strict=True)
+        ]
+
+    # --- scores ----------------------------------------------------------------------------------
+
+    def _direct(self) -> list[float]:
+        """F of every passage; `self.prior` orders the pool."""
+        w = self.config.passage
+        title_words = self._bm25([r.title for r in self.readers], 0.5, 0.5)
+        lexical = self._bm25([r.words for r in self.readers], 1.2, 0.75)
+        self.held = [
+            {t for t in self.terms if t in {self.analyzer.stem(x) for x in r.words}}
+            for r in self.readers
+        ]
+        rarity = sum(map(self.idf, self.named)) or 1.0
+        direct, self.prior, self.page_of = [], [], []
+        for i, (r, ties) in enumerate(zip(self.readers, self.ties, strict=True)):
+            is_title = any(ties.get(key) == "page" for key in self.named)
+            words = w.lexical * lexical[i] + w.title_words * title_words[i] + w.title * is_title
+            direct.append(
+                w.similarity * float((r.windows @ self.vectors.T).max())
+                + w.sentence * float((r.sentences @ self.vectors.T).max())
+                + words
+                + w.entities * sum(self.idf(key) for key in self.named if key in ties) / rarity
+            )
+            similar = float((r.windows @ self.vectors[0]).max())
+            self.prior.append(words + (w.similarity + w.sentence) * similar)
+            pages = {m.key for m in self.mentions[i] if m.start == len(r.title) and not m.nested}
+            self.page_of.append({k for k in self.named if k in pages or ties.get(k) == "page"})
+        return direct
+
+    def _relation(self, r: Reader, start: int, end: int) -> float:
+        """1 for a question word beside the mention, .2 less a word further, up to 4 words."""
+        near = {i for i, word in enumerate(r.words) if word[:5] in self.relations}
+        for distance in range(1, 5):
+            if start - distance in near or end - 1 + distance in near:
+                return 1.0 - 0.2 * (distance - 1)
+        return 0.0
+
+    def _bridges(self, p: int) -> list[tuple[str, bool, float]]:
+        """Entities that lead on from a passage: key, nested, and what sentence and words add."""
+        r, link = self.readers[p], self.config.link
+        values: dict[tuple[str, bool], list[tuple[float, float]]] = {}
+        for m in self.mentions[p]:
+            similar = max(0.0, float(r.sentences[m.sentence] @ self.vectors[0]))
+            near = self._relation(r, m.start, m.start + m.length)
+            values.setdefault((m.key, m.nested), []).append((similar, near))
+        inside = {m.key for m in self.mentions[p]}
+        for key, tie in self.ties[p].items():
+            if tie == "title_part" and key not in inside:
+                values[key, True] = [(0.0, 0.0)]
+        return [
+            (key, nested, link.sentence * max(close) + link.relation * max(near))
+            for (key, nested), found in values.items()
+            for close, near in [zip(*found, strict=True)]
+            if self.ties[p][key] != "page"
+        ]
+
+    def _link(self, key: str, nested: bool, tie: str) -> float | None:
+        """Kind and slope of a link; None where there is none."""
+        few = 1 < sum(key in ties for ties in self.ties) <= self.config.most_passages
+        date = all(w in MONTHS or any(c.isdigit() for c in w) for w in key.split(" "))
+        if tie != "page" and (date or not few):
+            return None
+        name = tie if not nested else ("page_nested" if tie == "page" else "shared_nested")
+        kind, slope = getattr(self.config.link, name)
+        value = kind + slope * self.idf(key)
+        return value if value > -5 else None  # switched off
+
+    def _paths(
+        self, front: list[int], handed: dict[int, float], direct: list[float]
+    ) -> list[float]:
+        """The best path from the front to each passage."""
+        c, best = self.config, [-math.inf] * len(direct)
+        for p in front:
+            for key, nested, added in self._bridges(p):
+                for q, ties in enumerate(self.ties):
+                    link = None if p == q or key not in ties else self._link(key, nested, ties[key])
+                    if link is None:
+                        continue
+                    alone = max(self._share(self.held[p]), self._share(self.held[q]))
+                    joint = self._share(self.held[p] | self.held[q]) - alone
+                    value = handed[p] * (c.carry + link + added)
+                    best[q] = max(best[q], value + c.own * direct[q] + c.joint * joint)
+        return best
+
+    def _share(self, terms: set[str]) -> float:
+        return sum(self.weights[t] for t in terms)
+
+    # --- choosing --------------------------------------------------------------------------------
+
+    def _best(self, score: Sequence[float], among: Sequence[int], count: int) -> list[int]:
+        """The `count` largest, of equals the lowest id; raises `Tied` where rounding decides."""
+        order = sorted(among, key=lambda i: (-round(score[i], 9), i))
+        for i, j in islice(pairwise(order), count):
+            if abs(score[i] - score[j]) < 1e-8 and not self._same(i, j):
+                raise Tied
+        return order[:count]
+
+    def _same(self, i: int, j: int) -> bool:
+        a, b = self.readers[i].passage, self.readers[j].passage
+        return (a.text, a.title) == (b.text, b.title)
+
+    def _pool(self, k: int) -> list[int]:
+        everything = range(len(self.readers))
+        pool = self._best(self.prior, everything, max(k, self.config.pool))
+        titled = [i for i in everything if any(self.ties[i].get(n) == "page" for n in self.named)]
+        return sorted({*pool, *self._best(self.prior, titled, 20)})
+
+    def answer(self, question: str, k: int) -> list[tuple[str, float]]:
+        """Ids and scores, best first."""
+        self._read(question)
+        c, direct = self.config, self._direct()
+        candidates, score = set(self._pool(k)), list(direct)
+        front = self._best(direct, sorted(candidates), c.beam)
+        handed = {p: direct[p] for p in front}
+        pages = [p for p in front if self.page_of[p]]
+        for p in pages:
+            handed[p] += c.level * (max(direct[x] for x in pages) - direct[p])
+        walked: set[int] = set()
+        for _ in range(2):
+            walked |= {*front}
+            paths = self._paths(front, handed, direct)
+            candidates |= {q for q, value in enumerate(paths) if value > -math.inf}
+            raised = [q for q, value in enumerate(paths) if value > score[q]]
+            for q in raised:
+                score[q] = paths[q]
+            front = self._best(score, [q for q in raised if q not in walked], c.second_beam)
+            handed = {p: score[p] for p in front}
+        return self._choose(score, sorted(candidates), k)
+
+    def _choose(self, f: list[float], left: list[int], k: int) -> list[tuple[str, float]]:
+        c, chosen = self.config, []
+        held: set[str] = set()
+        sides: set[str] = set()
+        while left and len(chosen) < k:
+            total = list(f)
+            for i in left:
+                total[i] += c.coverage * self._share(self.held[i] - held)
+                total[i] += c.side * len(self.page_of[i] - sides)
+            (i,) = self._best(total, left, 1)
+            chosen.append((self.readers[i].passage.id, total[i]))
+            left.remove(i)
+            held, sides = held | self.held[i], sides | self.page_of[i]
+        return chosen

@@ -1,0 +1,246 @@
+"""`mode="best"` equals its formula, however it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import event, given, settings
+
+from graphagg.rag import PARTS, BestConfig, Hit, Passage, PassageIndex
+from tests.fakes import FakeExtractor, assert_same_hits
+from tests.unit.rag.brute import Brute, ExactEncoder, Tied
+from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build, corpora
+
+pytestmark = pytest.mark.usefixtures("unsynced")
+EXACT = {
+    "encoder": ExactEncoder(window=12),
+    "extractor": FakeExtractor("en", names=("中国人民", "人民", "中国")),
+}
+CONFIGS = (
+    BestConfig(),
+    BestConfig(pool=3, beam=2, second_beam=1, most_passages=3, parts=1),
+    BestConfig(pool=1, beam=8, second_beam=8, carry=0.9, own=0.9, coverage=2.0),
+)
+
+
+def random_passage(rng: random.Random, number: int, titles: tuple[str, ...] = TITLES) -> Passage:
+    return Passage(f"p{number:03d}", " ".join(rng.choices(SENTENCES, k=3)), rng.choice(titles))
+
+
+def equals_brute(index: PassageIndex, config: BestConfig, k: int = 4) -> int:
+    """Compare every question; how many had no tie that only rounding decides."""
+    brute, decided = Brute(list(index), **EXACT, config=config), 0
+    for question in QUESTIONS:
+        try:
+            expected = brute.answer(question, k)
+        except Tied:
+            continue
+        hits = index.retrieve(question, k, config=config)
+        assert [hit.passage.id for hit in hits] == [name for name, _ in expected], question
+        scores = [score for _, score in expected]
+        np.testing.assert_allclose([hit.score for hit in hits], scores, rtol=0, atol=1e-9)
+        decided += 1
+    return decided
+
+
+@settings(max_examples=15, deadline=None)
+@given(corpus=corpora("abcdefgh"))
+def test_equals_brute_force(
+    corpus: list[Passage], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with build(corpus, tmp_path_factory.mktemp("brute") / "i", **EXACT) as index:
+        for config in CONFIGS:
+            event(f"{equals_brute(index, config)} of {len(QUESTIONS)} decided")
+
+
+@pytest.fixture(scope="module")
+def middling(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
+    rng = random.Random(5)
+    corpus = [random_passage(rng, n) for n in range(25)]
+    return build(corpus, tmp_path_factory.mktemp("middling") / "i", **EXACT)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_is_switched_off_is_gone_from_the_formula(
+    middling: PassageIndex, part: str
+) -> None:
+    everything = BestConfig(carry=0.9, own=0.9)  # links of every kind pay
+    config = everything.without(part)
+    assert equals_brute(middling, config) > 4
+    with_it, without = (
+        [[hit.score for hit in middling.retrieve(q, 10, config=c)] for q in QUESTIONS]
+        for c in (everything, config)
+    )
+    assert with_it != without
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
+    """More passages than are in the pool, some of them twice."""
+    rng = random.Random(6)
+    corpus = [random_passage(rng, n) for n in range(100)]
+    twins = [Passage(f"twin{n:02d}", p.text, p.title) for n, p in enumerate(corpus[::5])]
+    return build([*corpus, *twins], tmp_path_factory.mktemp("large") / "i")
+
+
+def test_a_batch_equals_one_by_one_to_the_bit(large: PassageIndex) -> None:
+    alone = [large.retrieve(question, 7) for question in QUESTIONS]
+    assert large.retrieve_batch(QUESTIONS, 7) == alone
+    assert large.retrieve_batch(QUESTIONS[::-1] * 3, 7) == alone[::-1] * 3
+
+
+def test_the_order_of_passages_changes_nothing(large: PassageIndex, tmp_path: Path) -> None:
+    shuffled = list(large)
+    random.Random(0).shuffle(shuffled)
+    with build(shuffled, tmp_path / "i") as other:
+        for question in QUESTIONS:
+            hits = large.retrieve(question, 60)
+            assert_same_hits(other.retrieve(question, 60), hits, 1e-12)
+            scores = [hit.score for hit in hits]
+            assert np.diff(scores).max() < 1e-9  # descending
+            for a, b in pairwise(hits):
+                assert a.score > b.score or a.passage.id < b.passage.id or a.path != b.path
+
+
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_fewer_hits_are_the_first_of_more(large: PassageIndex, k: int) -> None:
+    for question in QUESTIONS:
+        assert large.retrieve(question, k) == large.retrieve(question, 40)[:k]
+
+
+def test_more_hits_than_passages(large: PassageIndex, middling: PassageIndex) -> None:
+    for index in (large, middling):
+        for question in QUESTIONS:
+            hits = index.retrieve(question, 1000)
+            assert sorted(hit.passage.id for hit in hits) == sorted(p.id for p in index)
+
+
+def test_asynchronous_answers_are_the_same(large: PassageIndex) -> None:
+    async def ask() -> list[list[Hit]]:
+        return await asyncio.gather(*(large.aretrieve(question, 6) for question in QUESTIONS * 3))
+
+    assert asyncio.run(ask()) == [large.retrieve(question, 6) for question in QUESTIONS * 3]
+
+
+def test_threads_see_whole_versions_while_another_adds(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    corpus = [random_passage(rng, n) for n in range(30)]
+    new = [Passage(f"new{n}", f"Ada Lovelace read {n} in New York.", "York") for n in range(6)]
+    expected = []
+    for n in range(len(new) + 1):
+        with build([*corpus, *new[:n]], tmp_path / f"expected{n}") as index:
+            expected.append([(h.passage.id, h.score) for h in index.retrieve(QUESTIONS[0], 8)])
+    index = build(corpus, tmp_path / "i")
+    done, seen = threading.Event(), list[list[tuple[str, float]]]()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append([(h.passage.id, h.score) for h in index.retrieve(QUESTIONS[0], 8)])
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for passage in new:
+        index.add([passage])
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert len(seen) > 20 and all(answer in expected for answer in seen)
+    assert len({expected.index(answer) for answer in seen}) > 1
+    assert [(h.passage.id, h.score) for h in index.retrieve(QUESTIONS[0], 8)] == expected[-1]
+    index.close()
+
+
+# --- chunks and documents ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
+    chunks = [
+        Passage(f"c{n}", f"{text} word{n}.", "", {"even": n % 2 == 0}, "report", n)
+        for n, text in enumerate(SENTENCES[:7])
+    ]
+    alone = Passage("alone", "word3 is here too.")
+    return build([*chunks[::-1], alone], tmp_path_factory.mktemp("report") / "i")
+
+
+def test_a_window_gives_the_chunks_beside_a_hit(report: PassageIndex) -> None:
+    for window in (1, 2):
+        for hit in report.retrieve("What is word3?", 8, window=window):
+            places = [p.position for p in hit.neighbours]
+            here = hit.passage.position
+            around = range(max(0, here - window), min(6, here + window) + 1)
+            wanted = [n for n in around if n != here] if hit.passage.document else []
+            assert places == wanted
+    plain = report.retrieve("What is word3?", 8)
+    assert all(hit.neighbours == () for hit in plain)
+    odd = report.retrieve("What is word3?", 8, window=2, filter={"even": True})
+    assert {tuple(p.position for p in hit.neighbours) for hit in odd} == {
+        (2,),
+        (0, 4),
+        (2, 6),
+        (4,),
+    }
+
+
+def test_documents_are_their_best_chunks(report: PassageIndex) -> None:
+    hits = report.retrieve("What is word3?", 8)
+    documents = report.retrieve_documents("What is word3?", 5)
+    assert [d.document for d in documents] == list(
+        dict.fromkeys(hit.passage.document or hit.passage.id for hit in hits)
+    )
+    assert sorted(len(d.hits) for d in documents) == [1, 7]
+    for document in documents:
+        assert document.score == document.hits[0].score == max(h.score for h in document.hits)
+    assert report.retrieve_documents("What is word3?", 1) == documents[:1]
+    few = report.retrieve_documents("What is word3?", 1, chunks=2)
+    assert [len(d.hits) for d in few] == [2] or few[0].document == "alone"
+
+
+# --- corpora that lack something -----------------------------------------------------------------
+
+CORPORA = {
+    "no titles": [Passage(f"p{n}", text) for n, text in enumerate(SENTENCES)],
+    "no entities": [Passage(f"p{n}", f"some words{n} and words{n + 1}.") for n in range(9)],
+    "one passage": [Passage("p0", "Ada saw York.", "Ada")],
+    "Chinese": [Passage("p0", "中国人民日报。", "人民"), Passage("p1", "日报在中国。")],
+    "Arabic": [Passage("p0", "القاهرة مدينة.", "القاهرة"), Passage("p1", "يجري النيل في القاهرة.")],
+    "no words": [Passage("p0", "..."), Passage("p1", "!?", "«»")],
+    "the same twice": [Passage("b", "Ada saw York."), Passage("a", "Ada saw York.")],
+}
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_a_corpus_that_lacks_something(name: str, tmp_path: Path) -> None:
+    corpus = CORPORA[name]
+    questions = (*QUESTIONS, "أين القاهرة؟", "人民", "...", "?", "words3 words4", "the")
+    with build(corpus, tmp_path / "i", **EXACT) as index:
+        brute = Brute(corpus, **EXACT, config=BestConfig())
+        for question in questions:
+            hits = index.retrieve(question, 20)
+            assert {hit.passage.id for hit in hits} == {p.id for p in corpus}
+            assert all(np.isfinite(hit.score) for hit in hits)
+            try:
+                expected = brute.answer(question, 20)
+            except Tied:
+                continue
+            assert [hit.passage.id for hit in hits] == [name for name, _ in expected]
+            scores = [score for _, score in expected]
+            np.testing.assert_allclose([hit.score for hit in hits], scores, rtol=0, atol=1e-9)
+
+
+def test_names_of_a_script_without_case_lead_on(tmp_path: Path) -> None:
+    with build(CORPORA["Arabic"], tmp_path / "i", **EXACT) as index:
+        (_, second) = index.retrieve("أين يجري النيل؟", 2)
+        assert [hop.text for hop in second.path] == [
+            "p1",
+            "يجري النيل في القاهرة.",
+            "القاهرة",
+            "p0",
+        ]

@@ -30,7 +30,8 @@ CONFIGS = (
 
 
 def random_passage(rng: random.Random, number: int, titles: tuple[str, ...] = TITLES) -> Passage:
-    return Passage(f"p{number:03d}", " ".join(rng.choices(SENTENCES, k=3)), rng.choice(titles))
+    sentences = [*rng.choices(SENTENCES, k=3), f"no other one says word{number}."]
+    return Passage(f"p{number:03d}", " ".join(sentences), rng.choice(titles))
 
 
 def equals_brute(index: PassageIndex, config: BestConfig, k: int = 4) -> int:
@@ -61,7 +62,7 @@ def test_equals_brute_force(
 
 @pytest.fixture(scope="module")
 def middling(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
-    rng = random.Random(5)
+    rng = random.Random(11)
     corpus = [random_passage(rng, n) for n in range(25)]
     return build(corpus, tmp_path_factory.mktemp("middling") / "i", **EXACT)
 
@@ -72,9 +73,9 @@ def test_a_part_that_is_switched_off_is_gone_from_the_formula(
 ) -> None:
     everything = BestConfig(carry=0.9, own=0.9)  # links of every kind pay
     config = everything.without(part)
-    assert equals_brute(middling, config) > 4
+    assert equals_brute(middling, config) >= len(QUESTIONS) - 2
     with_it, without = (
-        [[hit.score for hit in middling.retrieve(q, 10, config=c)] for q in QUESTIONS]
+        [[hit.score for hit in middling.retrieve(q, 25, config=c)] for q in QUESTIONS]
         for c in (everything, config)
     )
     assert with_it != without

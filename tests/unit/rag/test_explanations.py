@@ -1,0 +1,212 @@
+"""Every score is explained to the last digit, also of what is not among the hits."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from graphagg.errors import UnknownPassage
+from graphagg.rag import BestConfig, Explanation, Hit, Passage, PassageIndex
+from graphagg.rag.tokens import entity_key, tokenize
+from tests.fakes import assert_same_hits
+from tests.unit.rag.brute import Brute
+from tests.unit.rag.corpora import (
+    ENCODER,
+    EXTRACTOR,
+    QUESTIONS,
+    SENTENCES,
+    TITLES,
+    WAYS,
+    answers,
+    build,
+)
+
+pytestmark = pytest.mark.usefixtures("unsynced")
+COMPONENTS = {
+    "best": {
+        "similarity", "sentence", "lexical", "title_words", "title", "entities", "carried", "link",
+        "joint", "coverage", "side",
+    },
+    "graph": {"dense", "entity", "walk"},
+    "dense": {"dense"},
+    "bm25": {"bm25"},
+}  # fmt: skip
+
+
+def random_questions(count: int) -> list[str]:
+    rng = random.Random(1)
+    words = [word for sentence in SENTENCES for word in sentence.rstrip(".").split()]
+    return [" ".join(rng.choices(words, k=rng.randint(1, 9))) + "?" for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
+    rng = random.Random(2)
+    corpus = [
+        Passage(
+            f"p{n:02d}",
+            " ".join([*rng.choices(SENTENCES, k=2), f"word{n} is here."]),
+            rng.choice(TITLES),
+        )
+        for n in range(70)
+    ]
+    return build(corpus, tmp_path_factory.mktemp("explained") / "i")
+
+
+def adds_up(hit: Hit) -> bool:
+    contributions = sum(hop.contribution for hop in hit.path)
+    return [sum(hit.components.values()), contributions] == pytest.approx([hit.score] * 2, abs=1e-9)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_components_and_path_add_up_to_the_score(index: PassageIndex, way: str) -> None:
+    mode, config = WAYS[way]
+    batch = index.retrieve_batch(random_questions(60), 8, mode=mode, config=config)
+    hits = [hit for hits in batch for hit in hits]
+    assert len(hits) == 480 and all(map(adds_up, hits))  # 2,880 over all ways
+    assert all(hit.components.keys() <= COMPONENTS[hit.method] for hit in hits)
+    together = {name for hit in hits for name in hit.components}
+    if mode == "best":
+        assert together == COMPONENTS["best"]
+    elif mode == "faithful":
+        assert together == {"dense", "entity", "walk"}
+
+
+def passages_of(hit: Hit) -> list[str]:
+    return [hop.text for hop in hit.path if hop.kind == "passage"]
+
+
+def test_a_path_of_best_leads_over_what_passages_say(index: PassageIndex) -> None:
+    lengths = set()
+    for hits in index.retrieve_batch(random_questions(60), 8, config=BestConfig(carry=0.9)):
+        for hit in hits:
+            lengths.add(len(passages_of(hit)))
+            hops = list(hit.path)
+            if hops[0].kind == "question_entity":
+                key = entity_key(hops.pop(0).text)
+                assert f" {key} " in f" {' '.join(tokenize(index[hops[0].text].full_text))} "
+            parent = index[hops.pop(0).text]
+            while hops:
+                if hops[0].kind == "sentence":
+                    assert hops.pop(0).text in " ".join(parent.full_text.split()) or parent.title
+                entity, child = hops.pop(0), hops.pop(0)
+                assert (entity.kind, child.kind) == ("entity", "passage")
+                child_passage = index[child.text]
+                for passage in (parent, child_passage):
+                    words = " ".join(tokenize(passage.full_text))
+                    assert f" {entity_key(entity.text)} " in f" {words} "
+                parent = child_passage
+            assert parent == hit.passage
+    assert lengths == {1, 2, 3}
+
+
+def test_three_hops_add_up(tmp_path: Path) -> None:
+    corpus = [
+        Passage("a", "Alice married Bernard Brown.", "Alice Adams"),
+        Passage("b", "He was taught by Clara Clark.", "Bernard Brown"),
+        Passage("c", "She lived in Dover.", "Clara Clark"),
+        *(Passage(f"x{n}", f"nothing but filler {n} and more of it.") for n in range(9)),
+    ]
+    question = "Who taught the one whom Alice Adams married?"
+    config = BestConfig(carry=0.9, coverage=0.0)
+    with build(corpus, tmp_path / "i") as index:
+        hits = index.retrieve(question, 12, config=config)
+        (last,) = (hit for hit in hits if hit.passage.id == "c")
+        assert passages_of(last) == ["a", "b", "c"]
+        assert [hop.text for hop in last.path if hop.kind != "passage"] == [
+            "Alice Adams", "Alice Adams\nAlice married Bernard Brown.", "Bernard Brown",
+            "Bernard Brown\nHe was taught by Clara Clark.", "Clara Clark",
+        ]  # fmt: skip
+        assert all(map(adds_up, hits))
+        without = index.retrieve(question, 12, config=config.without("third-hop"))
+        (shorter,) = (hit for hit in without if hit.passage.id == "c")
+        assert shorter.score < last.score and passages_of(shorter) == ["c"]
+
+
+def test_the_explanation_of_a_hit_is_the_hit(index: PassageIndex) -> None:
+    for name, batch in answers(index).items():
+        mode, config = WAYS[name]
+        for question, hits in zip(QUESTIONS, batch, strict=True):
+            for rank, hit in enumerate(hits, start=1):
+                told = index.explain(question, hit.passage.id, 4, mode=mode, config=config)
+                assert (told.question, told.rank, told.k) == (question, rank, 4)
+                assert told.hit is not None
+                assert_same_hits([told.hit], [hit], 1e-8)
+                assert told.threshold == pytest.approx(hits[-1].score, abs=1e-8)
+                assert told.reason.startswith(f"rank {rank}: ")
+                assert told.to_json()["hit"]["id"] == hit.passage.id
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_passage_beyond_the_hits_is_told_why(index: PassageIndex, way: str) -> None:
+    mode, config = WAYS[way]
+    for question in QUESTIONS:
+        hits = index.retrieve(question, 3, mode=mode, config=config)
+        everything = index.retrieve(question, len(index), mode=mode, config=config)
+        for place, hit in enumerate(everything[3:20], start=4):
+            told = index.explain(question, hit.passage.id, 3, mode=mode, config=config)
+            assert told.hit is not None and told.hit.passage == hit.passage and adds_up(told.hit)
+            assert told.threshold == pytest.approx(hits[-1].score, abs=1e-9)
+            if mode != "best":
+                assert told.rank == place and f"rank {place}: 3 passages score" in told.reason
+                assert_same_hits([told.hit], [hit], 1e-9)
+                continue
+            assert told.rank is None
+            assert (
+                f"it scores {told.hit.score:.4f}, the last hit {told.threshold:.4f}" in told.reason
+            )
+            if told.reason.startswith("a candidate, but outscored"):
+                assert told.hit.score <= told.threshold + 1e-9
+            else:
+                assert told.reason.startswith("no candidate: not among the 3 closest")
+                assert way == "best, narrow"
+
+
+def test_the_fourth_of_three_scores_as_if_it_were_chosen_next(index: PassageIndex) -> None:
+    for question in QUESTIONS:
+        *first, fourth = index.retrieve(question, 4)
+        told = index.explain(question, fourth.passage.id, 3)
+        assert_same_hits([told.hit], [fourth], 1e-9)  # type: ignore[list-item]
+        assert len(first) == 3
+
+
+def test_what_is_no_candidate_scores_by_itself_and_by_what_no_hit_holds(
+    index: PassageIndex,
+) -> None:
+    config = BestConfig(pool=1, beam=0)  # only the nearest passage and those the question names
+    checked = 0
+    for question in [*QUESTIONS, *random_questions(10)]:
+        hits = {hit.passage.id for hit in index.retrieve(question, 1, config=config)}
+        brute = Brute(list(index), ENCODER, EXTRACTOR, config)
+        brute._read(question)
+        direct = brute._direct()
+        taken = [i for i, r in enumerate(brute.readers) if r.passage.id in hits]
+        held = {term for i in taken for term in brute.held[i]}
+        sides = {key for i in taken for key in brute.page_of[i]}
+        for i, reader in enumerate(brute.readers):
+            told = index.explain(question, reader.passage.id, 1, config=config)
+            if told.reason.startswith("no candidate"):
+                new = brute._share(brute.held[i] - held), len(brute.page_of[i] - sides)
+                expected = direct[i] + config.coverage * new[0] + config.side * new[1]
+                assert told.hit.score == pytest.approx(expected, abs=1e-6), question
+                checked += 1
+    assert checked > 200
+
+
+def test_what_cannot_be_explained(index: PassageIndex) -> None:
+    with pytest.raises(UnknownPassage, match=r"passage 'absent' is not in the index"):
+        index.explain(QUESTIONS[0], "absent")
+    for mode, config in WAYS.values():
+        told = index.explain(QUESTIONS[0], "p01", mode=mode, config=config, exclude=["p01"])
+        assert isinstance(told, Explanation)
+        assert (told.rank, told.hit) == (None, None) and told.threshold is not None
+        assert told.reason == "passage 'p01' is left out by the filter"
+        told = index.explain(QUESTIONS[0], "p01", mode=mode, config=config, include=["absent"])
+        assert (told.rank, told.hit, told.threshold) == (None, None, None)
+        bridged = index.explain(
+            QUESTIONS[0], "p01", mode=mode, config=config, exclude=["p01"],
+            bridge_through_filtered=True,
+        )  # fmt: skip
+        assert (bridged.rank, bridged.hit) == (None, None)

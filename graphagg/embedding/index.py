@@ -121,9 +121,9 @@ class NodeEmbedding:
         config = config or EmbeddingConfig()
         with publication(directory) as published:
             graph, weights = load_weighted(
-                edges, config.kind, vertices=vertices, ids=ids, header=header
+                edges, config.kind, vertices=vertices, ids=ids, header=header, weighted=weighted
             )
-            network = Network.of(graph, weights if weighted else None)
+            network = Network.of(graph, weights)
             progress("edges", graph.edges, graph.edges)
             if force or not is_current(directory, network, config):
                 built = embed(network, config, progress)
@@ -273,7 +273,9 @@ class NodeEmbedding:
         """
         if ids == "auto" and not self.vertices.is_integer:
             ids = "string"
-        graph, weights = load_weighted(edges, self.config.kind, ids=ids, header=header)
+        graph, weights = load_weighted(
+            edges, self.config.kind, ids=ids, header=header, weighted=weighted
+        )
         directory = self._artifact.directory
         with publication(directory) as published:
             with open_artifact(directory, kind=KIND) as current:
@@ -281,7 +283,7 @@ class NodeEmbedding:
                     raise ArtifactBusy(
                         f"{directory}: the index was changed since it was opened; open it again"
                     )
-            report = grow(self._artifact, published, graph, weights if weighted else None)
+            report = grow(self._artifact, published, graph, weights)
         old = self._artifact
         self._load(open_artifact(directory, kind=KIND))
         old.close()

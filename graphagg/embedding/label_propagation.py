@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition import SLACK, Parts, metis
+from graphagg.embedding.partition import SLACK, Parts, metis, used
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 
@@ -35,7 +35,7 @@ CLUSTER_ROUNDS = 8
 REFINE_ROUNDS = 12
 CLUSTERS_A_PART = 48
 """The bound on a cluster's weight: a part's over this."""
-_LEAST_SHRINK = 0.9
+LEAST_SHRINK = 0.9
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,14 @@ def propagate_labels(matrix: Csr, weights: Array, count: int, config: EmbeddingC
     while len(grain.matrix.indices) > limit and grain.matrix.rows > 4 * count:
         labels = cluster(grain, bound)
         coarse, places = contract(grain, labels)
-        if coarse.matrix.rows > _LEAST_SHRINK * grain.matrix.rows:
+        if coarse.matrix.rows > LEAST_SHRINK * grain.matrix.rows:
             if bound > total // (4 * count):
                 break
             bound *= 2
         stack.append((grain, places))
         grain = coarse
     parts = metis(lightened(grain, limit), grain.weights, count, config.random_state)
+    parts = used(parts, grain.weights, count)
     parts = refine(grain, parts, count)
     for finer, places in reversed(stack):
         parts = refine(finer, parts[places], count)
@@ -105,26 +106,22 @@ def refine(grain: Grain, parts: Parts, count: int) -> Parts:
     """Move nodes to the parts that most of their edges lead to, within the capacities."""
     parts = parts.astype(np.int32)
     capacity = int(np.ceil(SLACK * grain.weights.sum() / count))
-    everyone = np.arange(grain.matrix.rows)
+    everyone, heaviest = np.arange(grain.matrix.rows), int(grain.weights.max())
     for turn in range(REFINE_ROUNDS):
         loads = np.bincount(parts, grain.weights, count).astype(np.int64)
         room = capacity - loads
         over = room < 0
         may = movers(everyone, turn) | over[parts]
         targets, gains = propose(grain.matrix, 0, parts, grain.weights, room, may)
-        leaving = accept(
-            np.where(over[parts], parts, -1), gains, grain.weights, -room + _heaviest(grain)
-        )
+        # A part over its capacity sends away what costs least, until it fits.
+        must = over[parts] & (targets >= 0)
+        leaving = accept(np.where(must, parts, -1), gains, grain.weights, heaviest - room)
         kept = ~over[parts] & (gains > 0)
-        kept[leaving[targets[leaving] >= 0]] = True
+        kept[leaving] = True
         targets = np.where(kept, targets, -1)
         accepted = accept(targets, gains, grain.weights, room)
         parts[accepted] = targets[accepted]
     return parts
-
-
-def _heaviest(grain: Grain) -> int:
-    return int(grain.weights.max())
 
 
 def movers(nodes: Array, turn: int) -> Array:
@@ -194,17 +191,31 @@ def _heaviest_label(around: Array, touched: Array, own: int, weight: int, room: 
 
 
 def accept(targets: Array, gains: Array, weights: Array, room: Array) -> Array:
-    """The nodes that their targets take: by gain, then by number, while there is room."""
+    """The nodes that their targets (-1: none) take: by gain, then by number, while there is room.
+
+    Args:
+        targets: `[n]` the label each node would move to.
+        gains: `[n]` what it gains.
+        weights: `[n]` of the nodes.
+        room: weight that each label can still take.
+    """
     nodes = np.flatnonzero(targets >= 0)
-    order = nodes[np.lexsort((nodes, -gains[nodes], targets[nodes]))]
+    order = taken(targets[nodes], gains[nodes], nodes, weights[nodes], room)
+    found: Array = nodes[order]
+    return found
+
+
+def taken(keys: Array, gains: Array, nodes: Array, weights: Array, room: Array) -> Array:
+    """Which of some proposals their labels `keys` take; the proposals in any order."""
+    order = np.lexsort((nodes, -gains, keys))
     if not len(order):
         return order
-    to = targets[order]
+    to = keys[order]
     sums = np.cumsum(weights[order])
     first = np.searchsorted(to, to)
     before = np.where(first > 0, sums[first - 1], 0)
-    taken: Array = order[sums - before <= room[to]]
-    return taken
+    found: Array = order[sums - before <= room[to]]
+    return found
 
 
 def contract(grain: Grain, labels: Array) -> tuple[Grain, Array]:

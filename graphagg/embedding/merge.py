@@ -15,7 +15,7 @@ size; shards are summed in their order, so both engines add the same numbers in 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -65,7 +65,7 @@ class Level:
     maps: dict[int, Wide] | None
 
 
-Grams = Callable[[Level], list[Wide]]
+Grams = Callable[[Level], Iterable[Wide]]
 """Sums the Gram matrix of each vertex of a level over all nodes."""
 
 

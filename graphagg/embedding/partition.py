@@ -130,6 +130,17 @@ def metis(matrix: Csr, weights: npt.NDArray[np.int64], count: int, seed: int) ->
     return np.asarray(parts, dtype=np.int32)
 
 
+def used(parts: Parts, weights: Array, count: int) -> Parts:
+    """Give each part that got no node one of the part with the most nodes, the lightest first."""
+    parts = parts.copy()
+    sizes = np.bincount(parts, minlength=count)
+    for empty in np.flatnonzero(sizes == 0):
+        members = np.flatnonzero(parts == np.argmax(sizes))
+        parts[members[np.argmin(weights[members])]] = empty
+        sizes = np.bincount(parts, minlength=count)
+    return parts
+
+
 def induced(matrix: Csr, nodes: Array) -> Csr:
     """The pattern between some nodes (ascending), in their places; values kept."""
     place = np.full(matrix.columns, -1, dtype=np.int64)

@@ -21,6 +21,7 @@ from graphagg.embedding.partition import (
     metis,
     node_weights,
     piece_count,
+    used,
 )
 from graphagg.graph.csr import Csr
 
@@ -83,18 +84,7 @@ def _cut(name: str, inner: Csr, weights: Array, count: int, config: EmbeddingCon
         return used(metis(inner, weights, count, config.random_state), weights, count)
     from graphagg.embedding.label_propagation import propagate_labels
 
-    return propagate_labels(inner, weights, count, config)
-
-
-def used(parts: Parts, weights: Array, count: int) -> Parts:
-    """Give each part that got no node one of the part with the most nodes, the lightest first."""
-    parts = parts.copy()
-    sizes = np.bincount(parts, minlength=count)
-    for empty in np.flatnonzero(sizes == 0):
-        members = np.flatnonzero(parts == np.argmax(sizes))
-        parts[members[np.argmin(weights[members])]] = empty
-        sizes = np.bincount(parts, minlength=count)
-    return parts
+    return used(propagate_labels(inner, weights, count, config), weights, count)
 
 
 def _oversized(matrix: Csr, parts: Parts, weights: Array, limit: int | None) -> int | None:

@@ -40,12 +40,14 @@ def load_weighted(
     vertices: Iterable[VertexId] = (),
     ids: IdType = "auto",
     header: bool | None = None,
+    weighted: bool = True,
 ) -> tuple[Graph, npt.NDArray[np.float32] | None]:
     """Read a graph and the weights of its edges.
 
     Weights are the column `weight` of Parquet, the third column of text, the attribute `weight` of
-    networkx edges (1 where an edge has none), or the third of triples or columns. Those of repeated
-    edges are added up; undirected, also of the same pair the other way round.
+    networkx edges (1 where an edge has none), or the third of triples or columns. Text has weights
+    where the third cell of its first line is a number. Weights of repeated edges are added up;
+    undirected, also of the same pair the other way round.
 
     Args:
         edges: what `load_graph` takes, an `[E, 3]` array, or triples.
@@ -53,6 +55,7 @@ def load_weighted(
         vertices: vertices that are there even without an edge.
         ids: how text ids are read.
         header: whether text has a header.
+        weighted: False leaves weights out.
 
     Returns:
         The graph, and `[nnz]` a weight for each entry of its adjacency; None where there are none.
@@ -62,7 +65,7 @@ def load_weighted(
     """
     if isinstance(edges, Iterable) and iter(edges) is edges:
         edges = list(edges)
-    found = _weighted_pairs(edges, ids, header)
+    found = _weighted_pairs(edges, ids, header) if weighted else None
     options: dict[str, Any] = {"vertices": vertices, "ids": ids, "header": header}
     if found is None:
         return load_graph(edges, kind, **options), None
@@ -88,7 +91,8 @@ def align(graph: Graph, rows: Array, columns: Array, weights: Array) -> npt.NDAr
     width = len(graph.columns)
     keys = expand_rows(graph.adjacency).astype(np.int64) * width + graph.adjacency.indices
     places = np.searchsorted(keys, rows.astype(np.int64) * width + columns)
-    summed = np.bincount(places, weights.astype(np.float64), minlength=len(keys))
+    order = np.lexsort((weights, places))  # repeats are added smallest first, in any engine
+    summed = np.bincount(places[order], weights[order].astype(np.float64), minlength=len(keys))
     return summed.astype(np.float32)
 
 
@@ -155,32 +159,55 @@ def _from_text(path: Path, ids: IdType, header: bool | None) -> Any:
     for block in _blocks(open_bytes(path), str(path)):
         if state is None:
             state = _Columns.sniff(block, str(path), (ids, ids), header, counts)
-        if state is None:
-            continue
-        third = _thirds(block, state.separator, state.skip)
-        if third is None:
-            return None
+            if state is None:
+                continue
+            if not has_weights(block, state.separator, state.skip):
+                return None
+        third = third_numbers(block, state.separator, state.skip, str(path))
         parts.append((*state.parse(block, counts), third))
     if not parts:
         return None
-    return (
-        _joined([p[0] for p in parts]),
-        _joined([p[1] for p in parts]),
-        np.concatenate([p[2] for p in parts]),
-    )
+    sources, targets = _joined([part[0] for part in parts]), _joined([part[1] for part in parts])
+    return sources, targets, np.concatenate([part[2] for part in parts])
 
 
-def _thirds(block: bytes, separator: int, skip: int) -> Array | None:
-    """The third cell of each line that holds data, as float64; None unless all are numbers."""
-    text = np.frombuffer(block, dtype=np.uint8)
-    spans = np.empty((block.count(b"\n"), 2), dtype=np.int64)
-    rows = _third_spans(text, separator, skip, spans)
-    cells = [block[low:high].strip(b' "') for low, high in spans[:rows].tolist()]
+def has_weights(block: bytes, separator: int, skip: int) -> bool:
+    """Whether the first line of a text that holds data has a number in its third column."""
+    cells = _third_cells(block, separator, skip)
+    return bool(cells) and _number(cells[0]) is not None
+
+
+def third_numbers(block: bytes, separator: int, skip: int, name: str) -> Array:
+    """The third cell of each line that holds data, `[lines]` float64.
+
+    Raises:
+        InvalidGraph: one is no number, though the first line's is.
+    """
+    cells = _third_cells(block, separator, skip)
     try:
         found: Array = pc.cast(pa.array(cells, pa.string()), pa.float64()).to_numpy()
     except pa.ArrowInvalid:
-        return None
+        bad = next(cell for cell in cells if _number(cell) is None)
+        raise InvalidGraph(
+            f"{name}: weight {bad.decode('utf-8', 'replace')!r} beside numbers in the third "
+            "column, wanted a number in each line or in none; mend it, or leave weights out "
+            "(--unweighted)"
+        ) from None
     return found
+
+
+def _number(cell: bytes) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _third_cells(block: bytes, separator: int, skip: int) -> list[bytes]:
+    text = np.frombuffer(block, dtype=np.uint8)
+    spans = np.empty((block.count(b"\n"), 2), dtype=np.int64)
+    rows = _third_spans(text, separator, skip, spans)
+    return [block[low:high].strip(b' "') for low, high in spans[:rows].tolist()]
 
 
 @numba.njit(cache=True)

@@ -31,8 +31,8 @@ from graphagg.graph.csr import Csr
 
 Array = npt.NDArray[Any]
 
-CLUSTER_ROUNDS = 8
-REFINE_ROUNDS = 12
+CLUSTER_ROUNDS = 4
+REFINE_ROUNDS = 6
 CLUSTERS_A_PART = 48
 """The bound on a cluster's weight: a part's over this."""
 LEAST_SHRINK = 0.9

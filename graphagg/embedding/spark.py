@@ -22,7 +22,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 _NODES_A_RANGE = 50_000
+Stage = Literal["entries", "partition"]
 
 
 def build_with_spark(
@@ -101,19 +102,71 @@ def build_with_spark(
             "the others"
         )
     source = Source(edges, ids, header, weighted)
-    target = Path(directory)
-    with publication(target) as published, without_broadcasts(spark), _named_errors():
-        work = Work(spark, target.with_name(f"{target.name}.work"), progress)
-        if force:
-            work.remove()
-        work.claim({"source": _fingerprint(source), "config": config.to_json()})
-        try:
+    with publication(directory) as published, without_broadcasts(spark):
+        with _claimed(spark, directory, source, config, progress, force) as work:
             _run(work, source, config, published, force)
-        except GraphAggError:
-            work.remove()
-            raise
         work.remove()
-    return NodeEmbedding.open(target)
+    return NodeEmbedding.open(directory)
+
+
+def run_until(
+    spark: SparkSession,
+    edges: str,
+    directory: str | Path,
+    stage: Stage,
+    *,
+    config: EmbeddingConfig | None = None,
+    ids: IdType = "auto",
+    header: bool | None = None,
+    weighted: bool = True,
+    progress: Progress = silent,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Run the phases up to the matrix or the partition; `build_with_spark` goes on from there.
+
+    Arguments and errors are those of `build_with_spark`.
+
+    Returns:
+        Sizes of the matrix, or the partition report.
+    """
+    config = config or EmbeddingConfig()
+    source = Source(edges, ids, header, weighted)
+    a_task = config.max_piece_edges or MAX_PIECE_EDGES
+    with (
+        without_broadcasts(spark),
+        _claimed(spark, directory, source, config, progress, force) as work,
+    ):
+        entries = prepare(work, source, config, a_task)
+        if stage == "entries":
+            return {"nodes": entries.nodes, "entries": 2 * entries.edges, "edges": entries.edges}
+        digests(work, entries, a_task)
+        found: dict[str, Any] = work.note(
+            "partition", lambda: _partition(work, entries, config, a_task)
+        )
+        return {**found, "hubs": len(found["hubs"])}
+
+
+@contextmanager
+def _claimed(
+    spark: SparkSession,
+    directory: str | Path,
+    source: Source,
+    config: EmbeddingConfig,
+    progress: Progress,
+    force: bool,
+) -> Iterator[Work]:
+    """The folder of the unfinished job; bad input leaves none, a killed job does."""
+    target = Path(directory)
+    work = Work(spark, target.with_name(f"{target.name}.work"), progress)
+    if force:
+        work.remove()
+    work.claim({"source": _fingerprint(source), "config": config.to_json()})
+    try:
+        with _named_errors():
+            yield work
+    except GraphAggError:
+        work.remove()
+        raise
 
 
 def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, force: bool) -> None:

@@ -265,6 +265,7 @@ def part_loads(grain: BlockGrain, parts: Path, count: int) -> Array:
 
 def _refine_turn(grain: BlockGrain, parts: Path, after: Path, turn: int, room: Array) -> None:
     starts, over, heaviest = np.array(grain.starts), room < 0, grain.heaviest
+    tasks = min(grain.blocks, len(room))
 
     def proposals(b: int) -> dict[str, Array]:
         labels = _map(parts)
@@ -295,8 +296,8 @@ def _refine_turn(grain: BlockGrain, parts: Path, after: Path, turn: int, room: A
 
     frame = emit(grain.work, grain.blocks, proposals)
     if over.any():
-        frame = by_key(frame, len(room), leaving, f"key div {len(room)}")
-    by_key(frame, len(room), accepted).count()
+        frame = by_key(frame, tasks, leaving, f"key div {len(room)}")
+    by_key(frame, tasks, accepted).count()
 
 
 # --- tasks ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.embedding import label_propagation
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.distributed.entries import Entries
 from graphagg.embedding.distributed.grains import (
@@ -231,7 +232,7 @@ def _multilevel(grain: BlockGrain, count: int, config: EmbeddingConfig) -> Path:
             bound *= 2
         stack.append((grain, places))
         grain = coarse
-    parts = refine(grain, _coarse_parts(grain, limit, count, config), count)
+    parts = _coarse_parts(grain, limit, count, config)
     for finer, places in reversed(stack):
         parts = refine(finer, _projected(finer, parts, places), count)
     if part_loads(stack[0][0] if stack else grain, parts, count).min() == 0:
@@ -254,13 +255,15 @@ def _all_used(grain: BlockGrain, parts: Path, count: int) -> Path:
 
 
 def _coarse_parts(grain: BlockGrain, limit: int, count: int, config: EmbeddingConfig) -> Path:
+    """Cut and refine the coarse graph in one task."""
     path = grain.work.path("parts.coarse")
     preallocate(path, np.int32, (grain.nodes,))
 
     def run(_: int) -> Stats:
         whole = gathered(grain)
         parts = metis(lightened(whole, limit), whole.weights, count, config.random_state)
-        write_range(path, 0, used(parts, whole.weights, count))
+        parts = used(parts, whole.weights, count)
+        write_range(path, 0, label_propagation.refine(whole, parts, count))
         return {}
 
     run_tasks(grain.work.spark, 1, run)

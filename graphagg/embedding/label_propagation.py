@@ -58,7 +58,7 @@ def propagate_labels(matrix: Csr, weights: Array, count: int, config: EmbeddingC
     limit = coarse_limit(config, len(matrix.indices), count)
     total = int(weights.sum())
     stack: list[tuple[Grain, Array]] = []
-    bound = max(1, total // (CLUSTERS_A_PART * count))
+    bound = first_bound(total, grain.matrix.rows, count)
     while len(grain.matrix.indices) > limit and grain.matrix.rows > 4 * count:
         labels = cluster(grain, bound)
         coarse, places = contract(grain, labels)
@@ -66,6 +66,7 @@ def propagate_labels(matrix: Csr, weights: Array, count: int, config: EmbeddingC
             if bound > total // (4 * count):
                 break
             bound *= 2
+            continue
         stack.append((grain, places))
         grain = coarse
     parts = metis(lightened(grain, limit), grain.weights, count, config.random_state)
@@ -79,6 +80,11 @@ def propagate_labels(matrix: Csr, weights: Array, count: int, config: EmbeddingC
 def coarse_limit(config: EmbeddingConfig, entries: int, count: int) -> int:
     """Entries of a graph that one worker may partition."""
     return config.max_piece_edges or max(1024, int(SLACK * entries / count))
+
+
+def first_bound(total: int, nodes: int, count: int) -> int:
+    """The bound on a cluster's weight at first: four mean nodes at least."""
+    return max(total // (CLUSTERS_A_PART * count), 4 * total // nodes, 1)
 
 
 def cluster(grain: Grain, bound: int) -> Array:

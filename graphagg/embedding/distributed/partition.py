@@ -22,10 +22,10 @@ from graphagg.embedding.distributed.grains import (
 )
 from graphagg.embedding.distributed.work import Work
 from graphagg.embedding.label_propagation import (
-    CLUSTERS_A_PART,
     LEAST_SHRINK,
     Grain,
     coarse_limit,
+    first_bound,
     lightened,
 )
 from graphagg.embedding.partition import check_pieces, hub_bound, induced, metis, piece_count, used
@@ -222,14 +222,15 @@ def _multilevel(grain: BlockGrain, count: int, config: EmbeddingConfig) -> Path:
     """`label_propagation.propagate_labels`."""
     limit = coarse_limit(config, grain.entries, count)
     stack: list[tuple[BlockGrain, Path]] = []
-    bound = max(1, grain.total // (CLUSTERS_A_PART * count))
     total = grain.total
+    bound = first_bound(total, grain.nodes, count)
     while grain.entries > limit and grain.nodes > 4 * count:
         coarse, places = _contract(grain, cluster(grain, bound), len(stack) + 1)
         if coarse.nodes > LEAST_SHRINK * grain.nodes:
             if bound > total // (4 * count):
                 break
             bound *= 2
+            continue
         stack.append((grain, places))
         grain = coarse
     parts = _coarse_parts(grain, limit, count, config)

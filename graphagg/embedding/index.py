@@ -245,6 +245,11 @@ class NodeEmbedding:
             self._searchers[side, normalised] = Searcher(rows)
         return self._searchers[side, normalised]
 
+    def side(self, side: Side) -> tuple[VertexIds, Array]:
+        """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""
+        rows = self._side(side)
+        return (self.targets if side == "to" else self.vertices), rows
+
     def _side(self, side: Side) -> Array:
         if side not in ("from", "to"):
             raise InvalidParameter(f"side is {side!r}, wanted 'from' or 'to'")

@@ -101,11 +101,17 @@ def grow(
     new_ids = len(grown.rows) - artifact.manifest.counts["vertices"]
     if config.kind == "two-mode":
         new_ids += len(grown.columns) - artifact.manifest.counts["elements"]
-    inner = int(np.count_nonzero(np.isin(rows.indices, fresh)))
-    used = len(rows.indices) - inner // 2
-    report = AddReport(new_ids, int((~found.any(axis=1)).sum()), used, network.edges - used)
+    used = _edges_of(network, grown.fresh)
+    report = AddReport(new_ids, int((~found.any(axis=1)).sum()), used, network.graph.edges - used)
     published.publish(_manifest(artifact.manifest, grown, graph, report, config))
     return report
+
+
+def _edges_of(network: Network, fresh: Array) -> int:
+    """Edges with a new end."""
+    rows, columns = network.graph.pairs()
+    first = 0 if network.graph.kind == "undirected" else len(network.graph.rows)
+    return int(np.count_nonzero(fresh[rows] | fresh[columns + first]))
 
 
 def _rows_of(matrix: Csr, nodes: Array) -> Csr:

@@ -334,11 +334,16 @@ def index_manifest(network: Network, built: Embedded, config: EmbeddingConfig) -
             "vertices": len(network.graph.rows),
             "elements": len(network.graph.columns),
             "edges": network.graph.edges,
-            "isolated": built.isolated,
+            "isolated": isolated_vertices(built.isolated, config),
             "pieces": built.report.levels[-1].pieces,
             "added": 0,
         },
     )
+
+
+def isolated_vertices(nodes: int, config: EmbeddingConfig) -> int:
+    """Vertices without an edge; of a directed graph each is two of the nodes."""
+    return nodes // 2 if config.kind == "directed" else nodes
 
 
 def inputs(network: Network) -> dict[str, str]:

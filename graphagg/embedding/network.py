@@ -5,6 +5,11 @@ u stands for u as a source, node n + v for v as a target, and an edge u -> v joi
 two-mode graph is such a cover already: sets first, elements behind them. So every kernel works on
 one symmetric matrix, and a vertex of a directed graph gets two vectors whose dot product scores the
 edge from the one to the other.
+
+The two nodes of a vertex of a directed graph are joined by an edge of `COUPLING` mean weights: what
+a vertex points at says something of who points at it, and a vertex that no edge points at still has
+a vector as a target. On soc-Epinions1 that adds 3.3 points of AUC (tests/unit/embedding/
+test_real.py prints both).
 """
 
 from __future__ import annotations
@@ -21,6 +26,9 @@ from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
 
 Weights = npt.NDArray[np.float32]
+
+COUPLING = 4.0
+"""Weight of the edge between the two nodes of a vertex, in mean weights of an edge."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,10 @@ class Network:
         matrix = Csr(pattern.indptr, np.asarray(pattern.indices), data, pattern.columns)
         if graph.kind != "undirected":
             matrix = _cover(matrix)
-        return cls(graph, _without_zeros(matrix), weights is not None)
+        matrix = _without_zeros(matrix)
+        if graph.kind == "directed":
+            matrix = _coupled(matrix)
+        return cls(graph, matrix, weights is not None)
 
 
 def check_weights(weights: npt.NDArray[Any]) -> None:
@@ -91,6 +102,26 @@ def _cover(matrix: Csr) -> Csr:
     indptr = np.concatenate((matrix.indptr, matrix.indptr[-1] + turned.indptr[1:]))
     indices = np.concatenate((matrix.indices + np.int32(n), turned.indices)).astype(np.int32)
     return Csr(indptr, indices, np.concatenate((matrix.entries, matrix.entries[order])), n + m)
+
+
+def coupling_weight(mean: float) -> np.float32:
+    """The weight of a coupling where edges weigh `mean` on average."""
+    return np.float32(COUPLING * mean)
+
+
+def _coupled(matrix: Csr) -> Csr:
+    """The matrix of a cover with an edge between the two nodes of each vertex that has any."""
+    n, filled = matrix.rows // 2, matrix.degrees() > 0
+    vertex = np.flatnonzero(filled[:n] | filled[n:])
+    if not len(vertex):
+        return matrix
+    values = np.full(len(vertex), coupling_weight(float(matrix.entries.mean(dtype=np.float64))))
+    return Csr.from_pairs(
+        np.concatenate((expand_rows(matrix), vertex, vertex + n)),
+        np.concatenate((matrix.indices, vertex + n, vertex)),
+        np.concatenate((matrix.entries, values, values)),
+        (matrix.rows, matrix.columns),
+    )
 
 
 def _without_zeros(matrix: Csr) -> Csr:

@@ -39,7 +39,13 @@ from graphagg.embedding.distributed.entries import Entries, Source, digests, pre
 from graphagg.embedding.distributed.messages import Message, next_phase
 from graphagg.embedding.distributed.partition import cut
 from graphagg.embedding.distributed.work import Work
-from graphagg.embedding.index import KIND, NodeEmbedding, publication, write_report
+from graphagg.embedding.index import (
+    KIND,
+    NodeEmbedding,
+    isolated_vertices,
+    publication,
+    write_report,
+)
 from graphagg.embedding.partition import LevelReport, PartitionReport
 from graphagg.errors import (
     ArtifactError,
@@ -390,7 +396,7 @@ def _manifest(
             "vertices": entries.rows.total,
             "elements": entries.columns.total,
             "edges": entries.edges,
-            "isolated": isolated,
+            "isolated": isolated_vertices(isolated, config),
             "pieces": report.levels[-1].pieces,
             "added": 0,
         },

@@ -11,6 +11,7 @@ import numpy as np
 
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.distributed.work import Work
+from graphagg.embedding.network import coupling_weight
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexIds
@@ -113,7 +114,10 @@ def prepare(work: Work, source: Source, config: EmbeddingConfig, a_task: int) ->
     notes = work.note("numbered", lambda: _number(work, source, frame, config, partitions))
     rows, columns = (_numbering(work, note) for note in notes)
     entries = work.phase("entries", lambda: _entries(work, frame, rows, columns, config, weighted))
-    edges = work.note("edges_kept", lambda: entries.count() // 2)
+    own = entries
+    if config.kind == "directed":  # without the couplings
+        own = entries.filter(f"abs(col - row) <> {rows.total}")
+    edges = work.note("edges_kept", lambda: own.count() // 2)
     if not edges:
         raise EmptyGraph(
             f"{source.edges}: {counted:,} self-loops and no edge, wanted at least one edge"
@@ -175,7 +179,18 @@ def _entries(
     if config.kind == "undirected":
         return pairs
     cover = pairs.selectExpr("row", f"col + {rows.total} AS col", "weight")
+    if config.kind == "directed":
+        cover = cover.union(_couplings(pairs, rows.total))
     return cover.union(cover.selectExpr("col", "row", "weight"))
+
+
+def _couplings(pairs: DataFrame, n: int) -> DataFrame:
+    """An edge between the two nodes of each vertex that has any; see `network`."""
+    edges = pairs.filter("weight > 0")
+    mean = edges.agg({"weight": "avg"}).collect()[0][0] or 0.0
+    vertices = edges.selectExpr("row").union(edges.selectExpr("col")).distinct()
+    weight = float(coupling_weight(mean))
+    return vertices.selectExpr("row", f"row + {n} AS col", f"CAST({weight!r} AS FLOAT) AS weight")
 
 
 def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
@@ -217,20 +232,28 @@ def _graph_digest(work: Work, entries: Entries, numbers: list[int]) -> str:
     state.update(np.zeros(1, dtype=np.int64).data)
     done, total = 0, 0
     for number in numbers:  # indptr: the end of each row
-        rows = work.blocks.load("sorted", number, "row")
-        rows = rows[rows < n]
+        rows = _edges_from(work, entries, number)[0]
         if not len(rows):
-            break
+            continue
         last = int(rows[-1])
         ends = total + np.searchsorted(rows, np.arange(done, last), side="right")
         state.update(np.ascontiguousarray(ends, dtype=np.int64).data)
         done, total = max(done, last), total + len(rows)
     state.update(np.full(n - done, total, dtype=np.int64).data)
     for number in numbers:
-        rows = work.blocks.load("sorted", number, "row")
-        columns = work.blocks.load("sorted", number, "col")[rows < n] - first
+        columns = _edges_from(work, entries, number)[1] - first
         state.update(np.ascontiguousarray(columns, dtype=np.int32).data)
     return state.hexdigest()
+
+
+def _edges_from(work: Work, entries: Entries, number: int) -> tuple[Any, Any]:
+    """Rows and columns of a block's entries that are the graph's adjacency."""
+    n = entries.rows.total
+    row, col = (work.blocks.load("sorted", number, name) for name in ("row", "col"))
+    kept = row < n
+    if entries.kind == "directed":
+        kept &= col - row != n
+    return row[kept], col[kept]
 
 
 def _update_ids(state: Any, numbering: Numbering) -> None:

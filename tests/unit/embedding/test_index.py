@@ -177,8 +177,9 @@ def test_directed_and_two_mode_have_two_sides(tmp_path):
         arcs, tmp_path / "a", config=EmbeddingConfig(dim=8, pieces=2, kind="directed")
     )
     assert index.vectors.shape == index.target_vectors.shape
-    assert not index.target_vectors[index.find(0)].any()
-    targets = [n.id for n in index.neighbours(1, 5, of="from", among="to")]
+    assert index.target_vectors[index.find(0)].any()  # no edge points at it: from its other side
+    near = [int(n.id) for n in index.neighbours(1, 60, of="from", among="to")]
+    targets = [vertex for vertex in near if vertex >= 100][:5]
     assert all(130 <= target < 160 for target in targets)
     pairs = [(f"e{v}", f"s{u}") for u, v in arcs]
     index = NodeEmbedding.build(
@@ -254,7 +255,14 @@ def test_adding_to_both_sides(tmp_path):
     )
     index.add([(500, 3), (500, 4)])
     assert index.vector(500, "from").any()
-    assert not index.vector(500, "to").any()
+    assert index.vector(500, "to").any()  # from its other side
+    pairs = [(f"e{v}", f"s{u}") for u, v in arcs]
+    two = EmbeddingConfig(dim=8, pieces=2, kind="two-mode")
+    index = NodeEmbedding.build(pairs, tmp_path / "b", config=two)
+    report = index.add([("e3", "new set"), ("new element", "s4")])
+    assert report.vertices_added == 2
+    assert index.vector("new set", "from").any()
+    assert index.vector("new element", "to").any()
 
 
 # --- what is refused -----------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.embedding.build import one_thread
 from graphagg.errors import InvalidParameter
 
 Array = npt.NDArray[Any]
@@ -66,9 +67,9 @@ def fit(inputs: Array, labels: Array, penalty: float = 1.0) -> Array:
         return value, slope.ravel()
 
     options = {"maxiter": 500, "ftol": 1e-10, "gtol": 1e-4}
-    found = minimize(
-        loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options=options
-    )
+    start = np.zeros(shape[0] * shape[1])
+    with one_thread():
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     weights: Array = found.x.reshape(shape)
     return weights
 

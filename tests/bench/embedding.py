@@ -222,7 +222,7 @@ def _embed_generated(edges: int, sender) -> None:
     from graphagg.graph import load_graph
     from tests.bench.communities import peak_gib
 
-    config = EmbeddingConfig(max_piece_edges=1_000_000)
+    config = EmbeddingConfig(max_piece_edges=200_000)
     embed(Network.of(load_graph(grouped_edges(20_000))), config)  # compiles
     network = Network.of(load_graph(grouped_edges(edges)))
     start = time.process_time()

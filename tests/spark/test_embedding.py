@@ -224,27 +224,37 @@ def test_a_local_cluster(tmp_path: Path) -> None:
     out = tmp_path / "cluster"
     job = str(ROOT / "jobs" / "embed.py")
     options = ["--edges", edges, "--out", str(out), "--dim", "8", "--pieces", "4"]
-    killed = []
+    killed: list[int] = []
+    done = threading.Event()
 
     def kill() -> None:
-        for _ in range(200):
-            time.sleep(0.5)
-            phases = out.with_name("cluster.work") / "phases"
-            if (phases / "degrees").exists() and not killed:
-                for process in psutil.Process().children(recursive=True):
-                    if "CoarseGrainedExecutorBackend" in " ".join(process.cmdline()):
-                        process.send_signal(signal.SIGKILL)
-                        killed.append(process.pid)
-                        return
+        phases = out.with_name("cluster.work") / "phases"
+        while not killed and not done.wait(0.5):
+            if (phases / "degrees").exists():
+                killed.extend(_kill_an_executor())
 
     killer = threading.Thread(target=kill)
     killer.start()
-    submit([job, *options], "local-cluster[2,1,1024]")
-    killer.join()
+    try:
+        submit([job, *options], "local-cluster[2,1,1024]")
+    finally:
+        done.set()
+        killer.join()
     assert killed
     NodeEmbedding.build(edges, tmp_path / "local", config=SMALL).close()
     first, second = (NodeEmbedding.open(d) for d in (out, tmp_path / "local"))
     np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
+
+
+def _kill_an_executor() -> list[int]:
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "CoarseGrainedExecutorBackend" in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGKILL)
+                return [process.pid]
+        except psutil.Error:
+            continue
+    return []
 
 
 def submit(job: list[str], master: str) -> str:

@@ -61,7 +61,7 @@ def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig)
 
 def test_undirected_by_label_propagation(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", communities(300, 8))
-    config = EmbeddingConfig(dim=8, pieces=4, partitioner="propagation", max_piece_edges=1500)
+    config = EmbeddingConfig(dim=8, pieces=3, partitioner="propagation", max_piece_edges=2000)
     found = assert_same(spark, edges, tmp_path, config)
     assert found.report.partitioner == "propagation"
 

@@ -109,3 +109,15 @@ class WriteFailed(ArtifactError):
 
 class InvalidFilter(GraphAggError):
     """A filter names an unknown key or is of the wrong type."""
+
+
+class PieceTooLarge(GraphAggError):
+    """A piece of a partitioned graph holds more than a worker may."""
+
+
+class InvalidLabels(GraphAggError):
+    """Labels cannot be read or fit no vertex of the graph."""
+
+
+class ParametersDiffer(ArtifactError):
+    """A job was started again with other parameters over what it left unfinished."""

@@ -112,7 +112,47 @@ class CommunitiesRecipe(BaseModel):
             return index.manifest
 
 
-Recipe = PassagesRecipe | CommunitiesRecipe
+class EmbeddingParameters(BaseModel):
+    """`[parameters]` of an embedding recipe; see `graphagg.embedding.EmbeddingConfig`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dim: int = 128
+    pieces: int | None = None
+    max_piece_edges: int | None = None
+    partitioner: Literal["auto", "metis", "propagation"] = "auto"
+    base: Literal["prone", "netmf", "deepwalk", "cleora"] = "prone"
+    fusion: Literal["merge", "concat", "procrustes"] = "merge"
+    propagate: int = 1
+    kind: Literal["undirected", "directed", "two-mode"] = "undirected"
+    dtype: Literal["float32", "float16"] = "float32"
+    random_state: int = 0
+
+
+class EmbeddingRecipe(BaseModel):
+    """A recipe of kind `embedding`; the input is a path, or `bundled:` and a graph's name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["embedding"]
+    input: str
+    parameters: EmbeddingParameters = EmbeddingParameters()
+
+    def build(self, source: Path, target: Path, report: Progress, force: bool) -> Manifest:
+        """Build the index; paths start at `source`."""
+        from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+        from graphagg.graph import bundled_graph
+
+        name = self.input.removeprefix("bundled:")
+        edges = source / name if name == self.input else bundled_graph(name)
+        config = EmbeddingConfig(**self.parameters.model_dump())
+        with NodeEmbedding.build(
+            edges, target, config=config, progress=report, force=force
+        ) as index:
+            return index.manifest
+
+
+Recipe = PassagesRecipe | CommunitiesRecipe | EmbeddingRecipe
 _RECIPE: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="kind")])
 
 

@@ -15,10 +15,12 @@ from graphagg.cli.rag_tables import explain_hit
 
 if TYPE_CHECKING:
     from graphagg.communities import Community
+    from graphagg.embedding.results import Neighbour
     from graphagg.rag import Hit, PassageIndex
     from graphagg.rag.evaluation import GoldQuestion
 
 _SEEDS = ("Enjolras", "Gavroche")
+_VERTEX = "Valjean"
 
 
 def demo(
@@ -27,7 +29,7 @@ def demo(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Answer ten multi-hop questions, and explore a community of Les Misérables."""
+    """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them."""
     meter = Meter()
     questions = _questions()
     with _passage_index(out_dir / "passages") as index:
@@ -38,6 +40,7 @@ def demo(
     community = _community(out_dir / "communities")
     picture = out_dir / "community.png"
     community.structure().draw(picture, title="Around " + " and ".join(_SEEDS))
+    near = _near(out_dir / "embedding")
     if as_json:
         print_json(
             {
@@ -48,6 +51,7 @@ def demo(
                 ],
                 "community": community.to_json(),
                 "picture": str(picture),
+                "neighbors": {_VERTEX: [{"id": n.id, "score": n.score} for n in near]},
             }
         )
         return
@@ -57,9 +61,12 @@ def demo(
     )
     _print_community(community)
     out.print(f"Drawn with its sub-communities: {picture}\n", markup=False)
+    nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in near)
+    out.print(f"Nearest to {_VERTEX} in 16 dimensions: {nearest}\n", markup=False)
     out.print(f"{meter.read()['wall_seconds']} s in all. Go on with:")
     out.print(f'  graphagg rag search {out_dir / "passages"} "your question" --explain')
     out.print(f"  graphagg communities query {out_dir / 'communities'} --seed Valjean --top-k 10")
+    out.print(f"  graphagg embed neighbors {out_dir / 'embedding'} --vertex Javert --top-k 5")
 
 
 def _bundled(name: str) -> Traversable:
@@ -86,6 +93,15 @@ def _community(directory: Path) -> Community:
 
     with CommunityIndex.build(bundled_graph("les_miserables"), directory) as index:
         return index.query(_SEEDS, 12)
+
+
+def _near(directory: Path) -> tuple[Neighbour, ...]:
+    from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+    from graphagg.graph import bundled_graph
+
+    config = EmbeddingConfig(dim=16)
+    with NodeEmbedding.build(bundled_graph("les_miserables"), directory, config=config) as index:
+        return index.neighbours(_VERTEX, 5)
 
 
 def _recall(questions: list[GoldQuestion], answers: list[list[Hit]]) -> float:

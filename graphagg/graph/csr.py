@@ -51,6 +51,20 @@ class Csr:
         shifts = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
         return owners, self.indices[np.arange(len(owners)) + shifts]
 
+    @property
+    def entries(self) -> npt.NDArray[Any]:
+        """All values, `[nnz]`."""
+        assert self.data is not None, "a pattern holds no values"
+        return self.data
+
+    def places(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
+        """Where the entries of several rows stand, in the order of `gather`."""
+        starts = self.indptr[rows]
+        lengths = self.indptr[rows + 1] - starts
+        shifts = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+        found: npt.NDArray[np.int64] = np.arange(len(shifts)) + shifts
+        return found
+
     def degrees(self) -> npt.NDArray[np.int64]:
         """Number of entries of each row, `[rows]`."""
         return np.diff(self.indptr)

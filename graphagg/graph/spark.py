@@ -14,6 +14,7 @@ import numpy as np
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.text import IdType, TextCounts, looks_integer_columns, read_pairs
+from graphagg.graph.text import _Columns as Columns
 from graphagg.spark import Blocks, run_tasks, write_blocks
 from graphagg.strings import StringTable
 
@@ -90,6 +91,52 @@ def _read_text(spark: SparkSession, name: str, ids: IdType, header: bool | None)
 
     types = ["long" if i else "string" for i in integer]
     return lines.mapInArrow(parse, f"src {types[0]}, dst {types[1]}")
+
+
+def read_text_weights(
+    spark: SparkSession, edges: str, ids: IdType = "auto", header: bool | None = None
+) -> DataFrame | None:
+    """Columns `src`, `dst` and `weight` (double); None where the edges carry no weights.
+
+    Weights are the column `weight` of Parquet, or the third of text as `load_weighted` reads it.
+    """
+    if edges.rstrip("/").endswith((".parquet", ".pq")) or _is_parquet_folder(edges):
+        frame = spark.read.parquet(edges)
+        if "weight" not in frame.columns:
+            return None
+        typed = [frame[name].cast(kind).alias(name) for name, kind in _plain_types(frame)]
+        return frame.select(*typed, frame["weight"].cast("double").alias("weight"))
+    from graphagg.graph.weights import has_weights, third_numbers
+
+    lines = spark.read.text(edges)
+    first = "\n".join(row["value"] for row in lines.limit(_SNIFFED).collect()) + "\n"
+    counts = TextCounts()
+    state = Columns.sniff(first.encode("utf-8"), edges, (ids, ids), header, counts)
+    if state is None or not has_weights(first.encode("utf-8"), state.separator, state.skip):
+        return None
+    kinds: tuple[IdType, IdType] = tuple("integer" if i else "string" for i in state.integer)  # type: ignore[assignment]
+    head, separator = counts.header, state.separator
+
+    def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for batch in batches:
+            text = [line for line in batch.column(0).to_pylist() if line.strip() != head]
+            block = ("\n".join(text) + "\n").encode("utf-8")
+            if not block.strip():
+                continue
+            weights = third_numbers(block, separator, 0, edges)
+            for src, dst in read_pairs(io.BytesIO(block), edges, TextCounts(), kinds, False):
+                columns = [_plain(pa, src), _plain(pa, dst), pa.array(weights)]
+                yield pa.RecordBatch.from_arrays(columns, names=["src", "dst", "weight"])
+
+    types = ["long" if i else "string" for i in state.integer]
+    return lines.mapInArrow(parse, f"src {types[0]}, dst {types[1]}, weight double")
+
+
+def _plain_types(frame: DataFrame) -> list[tuple[str, str]]:
+    types = dict(frame.dtypes)
+    return [(n, "string" if types[n] == "string" else "long") for n in ("src", "dst")]
 
 
 def _plain(pa: Any, column: Any) -> pa.Array:

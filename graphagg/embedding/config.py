@@ -1,0 +1,101 @@
+"""Settings of an embedding."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+from graphagg.errors import InvalidParameter
+from graphagg.graph.graph import GRAPH_KINDS, GraphKind
+
+Partitioner = Literal["auto", "metis", "propagation"]
+Base = Literal["prone", "netmf", "deepwalk", "cleora"]
+Fusion = Literal["merge", "concat", "procrustes"]
+Dtype = Literal["float32", "float16"]
+PARTITIONERS: tuple[Partitioner, ...] = get_args(Partitioner)
+BASES: tuple[Base, ...] = get_args(Base)
+FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
+
+MAX_PIECE_EDGES = 5_000_000
+_MARGIN = 32
+_LIMIT = 2**31
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """What a graph is embedded with.
+
+    Attributes:
+        dim: d, length of a vector.
+        pieces: how many pieces the graph is cut into. None: as many as `max_piece_edges` asks for.
+        max_piece_edges: entries of the matrix (an edge has two) that a piece holds at most. None:
+            5,000,000, or no limit where `pieces` is given.
+        partitioner: `metis` (on one worker), `propagation` (label propagation with capacities, and
+            METIS on the coarse graph alone), or `auto`: `metis` where the graph fits a worker.
+        base: what embeds a piece.
+        fusion: how pieces become one: `merge`, `concat` or `procrustes`.
+        propagate: passes of spectral propagation over the whole graph.
+        kind: how edges are read.
+        leaf_rank: least rank of a piece's decomposition.
+        iterations: power iterations of a piece's decomposition.
+        dtype: of the stored vectors.
+        random_state: the seed of all that is random.
+    """
+
+    dim: int = 128
+    pieces: int | None = None
+    max_piece_edges: int | None = None
+    partitioner: Partitioner = "auto"
+    base: Base = "prone"
+    fusion: Fusion = "merge"
+    propagate: int = 1
+    kind: GraphKind = "undirected"
+    leaf_rank: int = 64
+    iterations: int = 3
+    dtype: Dtype = "float32"
+    random_state: int = 0
+
+    def __post_init__(self) -> None:
+        _one_of("partitioner", self.partitioner, PARTITIONERS)
+        _one_of("base", self.base, BASES)
+        _one_of("fusion", self.fusion, FUSIONS)
+        _one_of("kind", self.kind, GRAPH_KINDS)
+        _one_of("dtype", self.dtype, DTYPES)
+        _within("dim", self.dim, 1, 1024)
+        _within("propagate", self.propagate, 0, 2)
+        _within("leaf_rank", self.leaf_rank, 1, 512)
+        _within("iterations", self.iterations, 0, 20)
+        _within("random_state", self.random_state, 0, 2**32 - 1)
+        if self.pieces is not None:
+            _within("pieces", self.pieces, 1, _LIMIT)
+        if self.max_piece_edges is not None:
+            _within("max_piece_edges", self.max_piece_edges, 2, _LIMIT)
+        if self.fusion == "merge" and self.base != "prone":
+            raise InvalidParameter(
+                f"fusion 'merge' merges factorisations of one matrix, base {self.base!r} is none; "
+                "take base 'prone', or fusion 'concat' or 'procrustes'"
+            )
+
+    @property
+    def width(self) -> int:
+        """m, directions kept in the merge."""
+        return self.dim + _MARGIN
+
+    def rank(self, pieces: int) -> int:
+        """Rank of a piece's decomposition, so that all together give twice m."""
+        return max(self.leaf_rank, -(-2 * self.width // pieces)) if pieces > 1 else self.width
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest's `parameters`."""
+        return asdict(self)
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InvalidParameter(f"{name} is {value!r}, wanted one of {choices}")
+
+
+def _within(name: str, value: int, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidParameter(f"{name} is {value}, wanted {low} to {high}")

@@ -1,0 +1,277 @@
+"""Edges in; the entries of the symmetric matrix, and the graph's ids and digest, out."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.distributed.work import Work
+from graphagg.embedding.network import coupling_weight
+from graphagg.errors import EmptyGraph, InvalidGraph
+from graphagg.graph.graph import GraphKind
+from graphagg.graph.ids import VertexIds
+from graphagg.graph.spark import Numbering, number_ids, read_edges, read_text_weights
+from graphagg.graph.text import IdType
+from graphagg.spark import Stats, write_blocks
+from graphagg.strings import StringTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where edges come from and how they are read.
+
+    Attributes:
+        edges: Parquet or text, on any path that Spark reads.
+        ids: how text ids are read.
+        header: whether text has a header.
+        weighted: use the weights where edges carry any.
+    """
+
+    edges: str
+    ids: IdType = "auto"
+    header: bool | None = None
+    weighted: bool = True
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The matrix, on disk.
+
+    Attributes:
+        frame: columns `row`, `col`, `weight` (float, 0 where an edge of weight 0 was read); each
+            entry once.
+        rows: numbers of the vertices (two-mode: sets).
+        columns: the same, or of the elements.
+        kind: which graph.
+        weighted: whether weights were given.
+        edges: distinct edges.
+    """
+
+    frame: DataFrame
+    rows: Numbering
+    columns: Numbering
+    kind: GraphKind
+    weighted: bool
+    edges: int
+
+    @property
+    def nodes(self) -> int:
+        """N."""
+        return self.rows.total + (self.columns.total if self.kind != "undirected" else 0)
+
+    @property
+    def filled(self) -> DataFrame:
+        """The entries that are edges."""
+        return self.frame.filter("weight > 0")
+
+
+def read_weighted(spark: SparkSession, source: Source) -> tuple[DataFrame, bool]:
+    """Columns `src`, `dst` and, if the second result says so, `weight` (double)."""
+    plain = read_edges(spark, source.edges, source.ids, source.header)
+    if not source.weighted:
+        return plain, False
+    found = read_text_weights(spark, source.edges, source.ids, source.header)
+    if found is None:
+        return plain, False
+    bad = found.filter("weight IS NULL OR isnan(weight) OR weight < 0 OR weight = double('inf')")
+    for row in bad.limit(1).collect():
+        raise InvalidGraph(
+            f"{source.edges}: edge {row['src']!r} - {row['dst']!r} has the weight "
+            f"{row['weight']}, wanted a number of 0 or more; mend or drop such edges"
+        )
+    return found, True
+
+
+def prepare(work: Work, source: Source, config: EmbeddingConfig, a_task: int) -> Entries:
+    """Phases `edges` and `entries`.
+
+    Raises:
+        InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
+    """
+    spark = work.spark
+
+    def first() -> DataFrame:
+        frame, weighted = read_weighted(spark, source)
+        return frame if weighted else frame.selectExpr("src", "dst", "1D AS weight")
+
+    weighted = work.note("weighted", lambda: read_weighted(spark, source)[1])
+    frame = work.phase("edges", first)
+    if config.kind == "two-mode":  # pairs are (element, set)
+        frame = frame.selectExpr("dst AS src", "src AS dst", "weight")
+    counted = work.note("read", lambda: frame.count())
+    if not counted:
+        raise EmptyGraph(f"{source.edges}: no edge in it, wanted at least one; check the path")
+    partitions = math.ceil(2 * counted / a_task)
+    notes = work.note("numbered", lambda: _number(work, source, frame, config, partitions))
+    rows, columns = (_numbering(work, note) for note in notes)
+    entries = work.phase("entries", lambda: _entries(work, frame, rows, columns, config, weighted))
+    own = entries
+    if config.kind == "directed":  # without the couplings
+        own = entries.filter(f"abs(col - row) <> {rows.total}")
+    edges = work.note("edges_kept", lambda: own.count() // 2)
+    if not edges:
+        raise EmptyGraph(
+            f"{source.edges}: {counted:,} self-loops and no edge, wanted at least one edge"
+        )
+    return Entries(entries, rows, columns, config.kind, weighted, edges)
+
+
+def _number(
+    work: Work, source: Source, frame: DataFrame, config: EmbeddingConfig, partitions: int
+) -> list[dict[str, Any]]:
+    types = dict(frame.dtypes)
+    sources, targets = frame.selectExpr("src AS id"), frame.selectExpr("dst AS id")
+    if config.kind == "two-mode":
+        found = [
+            number_ids(sources, work.blocks, "vertices", partitions),
+            number_ids(targets, work.blocks, "elements", partitions),
+        ]
+    else:
+        if types["src"] != types["dst"]:
+            raise InvalidGraph(
+                f"{source.edges}: columns are {types}, wanted one type of id; convert one"
+            )
+        ids = number_ids(sources.union(targets), work.blocks, "vertices", partitions)
+        found = [ids, ids]
+    return [
+        {"name": n.name, "counts": n.counts, "numbers": n.numbers, "sizes": n.sizes} for n in found
+    ]
+
+
+def _numbering(work: Work, note: dict[str, Any]) -> Numbering:
+    sizes = None if note["sizes"] is None else tuple(note["sizes"])
+    counts, numbers = tuple(note["counts"]), tuple(note["numbers"])
+    return Numbering(work.blocks, note["name"], counts, numbers, sizes)
+
+
+def _entries(
+    work: Work,
+    frame: DataFrame,
+    rows: Numbering,
+    columns: Numbering,
+    config: EmbeddingConfig,
+    weighted: bool,
+) -> DataFrame:
+    """Both directions of each edge; repeats are one, their weights added smallest first."""
+    left = rows.frame(work.spark).selectExpr("id AS src", "number AS row")
+    right = columns.frame(work.spark).selectExpr("id AS dst", "number AS col")
+    joined = frame.join(left, "src").join(right, "dst").select("row", "col", "weight")
+    if config.kind == "undirected":
+        joined = joined.filter("row <> col")
+        joined = joined.union(joined.selectExpr("col", "row", "weight"))
+    if config.kind == "directed":
+        joined = joined.filter("row <> col")
+    if not weighted:
+        pairs = joined.select("row", "col").distinct().selectExpr("row", "col", "1F AS weight")
+    else:
+        pairs = joined.groupBy("row", "col").agg({"weight": "collect_list"})
+        added = "aggregate(sort_array(`collect_list(weight)`), 0D, (a, b) -> a + b)"
+        pairs = pairs.selectExpr("row", "col", f"CAST({added} AS FLOAT) AS weight")
+    if config.kind == "undirected":
+        return pairs
+    cover = pairs.selectExpr("row", f"col + {rows.total} AS col", "weight")
+    if config.kind == "directed":
+        cover = cover.union(_couplings(pairs, rows.total))
+    return cover.union(cover.selectExpr("col", "row", "weight"))
+
+
+def _couplings(pairs: DataFrame, n: int) -> DataFrame:
+    """An edge between the two nodes of each vertex that has any; see `network`."""
+    edges = pairs.filter("weight > 0")
+    mean = edges.agg({"weight": "avg"}).collect()[0][0] or 0.0
+    vertices = edges.selectExpr("row").union(edges.selectExpr("col")).distinct()
+    weight = float(coupling_weight(mean))
+    return vertices.selectExpr("row", f"row + {n} AS col", f"CAST({weight!r} AS FLOAT) AS weight")
+
+
+def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
+    """What `index.inputs` gives of the same graph; one block in memory at a time."""
+    return dict(work.note("digests", lambda: _digests(work, entries, a_task)))
+
+
+def _digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
+    blocks, weighted = work.blocks, entries.weighted
+    partitions = math.ceil(2 * entries.edges / a_task)
+
+    def write(number: int, table: pa.Table) -> Stats:
+        row, col = table.column("row").to_numpy(), table.column("col").to_numpy()
+        kept = {"row": row, "col": col}
+        if weighted:
+            kept["weight"] = table.column("weight").to_numpy()
+        blocks.save("sorted", number, **kept)
+        return {"entries": len(row)}
+
+    ordered = entries.frame.repartitionByRange(partitions, "row", "col")
+    stats = write_blocks(ordered.sortWithinPartitions("row", "col"), write)
+    numbers = [s["block"] for s in stats]
+    found = {"graph": _graph_digest(work, entries, numbers)}
+    if weighted:
+        state = hashlib.sha256()
+        for number in numbers:
+            weights = blocks.load("sorted", number, "weight")
+            state.update(np.ascontiguousarray(weights[weights > 0]).data)
+        found["weights"] = state.hexdigest()
+    return found
+
+
+def _graph_digest(work: Work, entries: Entries, numbers: list[int]) -> str:
+    """`Graph.digest` of the graph, from the sorted entries."""
+    n, first = entries.rows.total, 0 if entries.kind == "undirected" else entries.rows.total
+    state = hashlib.sha256(entries.kind.encode())
+    for numbering in [entries.rows, entries.columns][: 2 if entries.kind == "two-mode" else 1]:
+        _update_ids(state, numbering)
+    state.update(np.zeros(1, dtype=np.int64).data)
+    done, total = 0, 0
+    for number in numbers:  # indptr: the end of each row
+        rows = _edges_from(work, entries, number)[0]
+        if not len(rows):
+            continue
+        last = int(rows[-1])
+        ends = total + np.searchsorted(rows, np.arange(done, last), side="right")
+        state.update(np.ascontiguousarray(ends, dtype=np.int64).data)
+        done, total = max(done, last), total + len(rows)
+    state.update(np.full(n - done, total, dtype=np.int64).data)
+    for number in numbers:
+        columns = _edges_from(work, entries, number)[1] - first
+        state.update(np.ascontiguousarray(columns, dtype=np.int32).data)
+    return state.hexdigest()
+
+
+def _edges_from(work: Work, entries: Entries, number: int) -> tuple[Any, Any]:
+    """Rows and columns of a block's entries that are the graph's adjacency."""
+    n = entries.rows.total
+    row, col = (work.blocks.load("sorted", number, name) for name in ("row", "col"))
+    kept = row < n
+    if entries.kind == "directed":
+        kept &= col - row != n
+    return row[kept], col[kept]
+
+
+def _update_ids(state: Any, numbering: Numbering) -> None:
+    count = range(len(numbering.counts))
+    if numbering.sizes is None:
+        for i in count:
+            state.update(np.ascontiguousarray(numbering.load(i).table).data)
+        return
+    state.update(np.zeros(1, dtype=np.int64).data)
+    before = 0
+    for i in count:
+        table = _strings(numbering.load(i))
+        state.update(np.ascontiguousarray(table.offsets[1:] + before).data)
+        before += int(table.offsets[-1])
+    for i in count:
+        state.update(np.ascontiguousarray(_strings(numbering.load(i)).data).data)
+
+
+def _strings(ids: VertexIds) -> StringTable:
+    assert isinstance(ids.table, StringTable)
+    return ids.table

@@ -1,0 +1,206 @@
+"""How good an embedding is, always beside what it must be better than.
+
+Link prediction: edges are held out, the rest is embedded, and pairs are scored by the dot product
+of the unnormalised vectors and by cosine; negatives are drawn uniformly, and as the ends of edges
+are (uniform ones are easy: their degrees give them away). Node classification: DeepWalk's protocol.
+Beside the embedding stand the same graph embedded without a partition (`control`), random vectors
+with the same propagation (`random`), common neighbours and Adamic-Adar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.embedding.build import embed
+from graphagg.embedding.classification import FRACTIONS, classify
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.control import embed_random, embed_whole
+from graphagg.embedding.heuristics import heuristic_scores
+from graphagg.embedding.labels import Labels
+from graphagg.embedding.network import Network
+from graphagg.embedding.sparse import normalise_rows
+from graphagg.embedding.splits import Split, split_edges
+from graphagg.errors import InvalidParameter
+from graphagg.graph.graph import Graph
+from graphagg.progress import Progress, silent
+
+Array = npt.NDArray[Any]
+Embedder = Callable[[Network, EmbeddingConfig], Array]
+
+HITS = 50
+METHODS: dict[str, Embedder] = {
+    "graphagg": lambda network, config: embed(network, config).vectors,
+    "control": embed_whole,
+    "random": embed_random,
+}
+
+
+@dataclass
+class Scores:
+    """Figures of several methods over several runs: method, measure, and one value a run."""
+
+    runs: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def add(self, method: str, measure: str, value: float) -> None:
+        """Note the value of one run."""
+        self.runs.setdefault(method, {}).setdefault(measure, []).append(float(value))
+
+    def mean(self, method: str, measure: str) -> float:
+        """The mean over the runs."""
+        return float(np.mean(self.runs[method][measure]))
+
+    def to_json(self) -> dict[str, Any]:
+        """`{method: {measure: {mean, std}}}`; a slash in a measure's name makes a further level."""
+        shown: dict[str, Any] = {}
+        for method, measures in self.runs.items():
+            for measure, values in measures.items():
+                place = shown.setdefault(method, {})
+                for name in measure.split("/"):
+                    place = place.setdefault(name, {})
+                place["mean"], place["std"] = float(np.mean(values)), float(np.std(values))
+        return shown
+
+
+@dataclass(frozen=True)
+class LinkPrediction:
+    """Link prediction against two kinds of negatives."""
+
+    uniform: Scores
+    matched: Scores
+
+
+def predict_links(
+    graph: Graph,
+    weights: Array | None,
+    config: EmbeddingConfig,
+    *,
+    holdout: float = 0.3,
+    repeats: int = 3,
+    methods: Sequence[str] = tuple(METHODS),
+    progress: Progress = silent,
+) -> LinkPrediction:
+    """Hold out edges, embed the rest, and tell held-out edges from pairs without one.
+
+    Args:
+        graph: the whole graph.
+        weights: `[nnz]` of the entries of its adjacency; None: all 1.
+        config: parameters; run r takes `random_state + r` for the split and for the embedding.
+        holdout: share of the edges.
+        repeats: how many splits.
+        methods: of `METHODS`.
+        progress: called after each split.
+    """
+    _at_least_one(repeats)
+    result = LinkPrediction(Scores(), Scores())
+    for turn in range(repeats):
+        again = replace(config, random_state=config.random_state + turn)
+        split = split_edges(graph, weights, holdout, again.random_state)
+        network = Network.of(split.train, split.weights)
+        for name in methods:
+            _score_vectors(result, name, METHODS[name](network, again), split)
+        _score_heuristics(result, split)
+        progress("link prediction", turn + 1, repeats)
+    return result
+
+
+def _score_vectors(result: LinkPrediction, name: str, vectors: Array, split: Split) -> None:
+    n = len(split.train.rows)
+    sides = (vectors, vectors) if split.train.kind == "undirected" else (vectors[:n], vectors[n:])
+    for normalised, suffix in ((False, ""), (True, "_cosine")):
+        first, second = (normalise_rows(side) for side in sides) if normalised else sides
+
+        def products(pairs: Array, first: Array = first, second: Array = second) -> Array:
+            found: Array = np.einsum("ij,ij->i", first[pairs[0]], second[pairs[1]])
+            return found
+
+        positive = products(split.positive)
+        for scores, pairs in ((result.uniform, split.uniform), (result.matched, split.matched)):
+            negative = products(pairs)
+            scores.add(name, f"auc{suffix}", auc(positive, negative))
+            if not normalised:
+                scores.add(name, f"hits@{HITS}", hits(positive, negative))
+
+
+def _score_heuristics(result: LinkPrediction, split: Split) -> None:
+    positive = heuristic_scores(split.train, split.positive)
+    for scores, pairs in ((result.uniform, split.uniform), (result.matched, split.matched)):
+        for name, negative in heuristic_scores(split.train, pairs).items():
+            scores.add(name, "auc", auc(positive[name], negative))
+            scores.add(name, f"hits@{HITS}", hits(positive[name], negative))
+
+
+def auc(positive: Array, negative: Array) -> float:
+    """The probability that a positive scores above a negative; ties count half."""
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate((positive, negative)))
+    n, m = len(positive), len(negative)
+    return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def hits(positive: Array, negative: Array, k: int = HITS) -> float:
+    """The share of positives that score above the k-th best negative."""
+    if len(negative) < k:
+        return 1.0
+    bound = np.partition(negative, len(negative) - k)[len(negative) - k]
+    return float(np.mean(positive > bound))
+
+
+def classify_nodes(
+    graph: Graph,
+    weights: Array | None,
+    labels: Labels,
+    config: EmbeddingConfig,
+    *,
+    repeats: int = 1,
+    shuffles: int = 10,
+    methods: Sequence[str] = tuple(METHODS),
+    progress: Progress = silent,
+) -> Scores:
+    """Predict the labels of nodes from their vectors, at 10 and at 50 % of training nodes.
+
+    Args:
+        graph: the graph; of a directed one, both vectors side by side; two-mode: of the sets.
+        weights: `[nnz]` of the entries of its adjacency; None: all 1.
+        labels: of its vertices.
+        config: parameters; run r takes `random_state + r`.
+        repeats: embeddings.
+        shuffles: of the nodes, for each embedding.
+        methods: of `METHODS`.
+        progress: called after each embedding.
+    """
+    _at_least_one(repeats)
+    network, found = Network.of(graph, weights), Scores()
+    chosen = np.flatnonzero(labels.matrix.any(axis=1))
+    if len(chosen) < 20:
+        raise InvalidParameter(
+            f"{len(chosen)} vertices have a label, wanted 20 at least: 10 % are trained on"
+        )
+    for turn in range(repeats):
+        again = replace(config, random_state=config.random_state + turn)
+        for name in methods:
+            rows = _rows_of_vertices(METHODS[name](network, again), graph)[chosen]
+            for fraction in FRACTIONS:
+                for shuffle in range(shuffles):
+                    score = classify(rows, labels.matrix[chosen], fraction, shuffle)
+                    found.add(name, f"micro_f1/{fraction}", score.micro)
+                    found.add(name, f"macro_f1/{fraction}", score.macro)
+        progress("classification", turn + 1, repeats)
+    return found
+
+
+def _rows_of_vertices(vectors: Array, graph: Graph) -> Array:
+    n = len(graph.rows)
+    if graph.kind == "directed":
+        return np.hstack((normalise_rows(vectors[:n]), normalise_rows(vectors[n:])))
+    return vectors[:n]
+
+
+def _at_least_one(repeats: int) -> None:
+    if repeats < 1:
+        raise InvalidParameter(f"repeats is {repeats}, wanted 1 at least")

@@ -1,0 +1,133 @@
+"""Other ways to make one embedding of pieces: for comparison, and for bases that factorise nothing.
+
+`concat` is DistNE's (arXiv 2106.10620): each part's internal subgraph is embedded, and so is the
+border subgraph, the edges between parts over the nodes that have one; a node's vector is its
+internal block beside its border block. The dimensions are shared out by size, |V_b| / (|V| + |V_b|)
+to the border; a border subgraph over the limit is cut again, with the dimensions that are left.
+
+`procrustes` embeds each part with its halo and turns the pieces onto each other: nodes that pieces
+share say how (orthogonal Procrustes; the pieces one after another, each onto the mean of those
+before it, then sweeps over all of them). A node's vector is the mean of its copies.
+
+A hub belongs to part 0 here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.embedding.bases import BASES
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.partition import HUB, Parts, induced
+from graphagg.graph.adjacency import expand_rows
+from graphagg.graph.csr import Csr
+
+Array = npt.NDArray[Any]
+
+_LEAST_DIM = 8
+_SWEEPS = 8
+
+
+def fuse(matrix: Csr, parts: Parts, config: EmbeddingConfig) -> Array:
+    """Embed the parts of a matrix by `config.base` and fuse them, `[N, d]` float32."""
+    parts = np.where(parts == HUB, 0, parts)
+    if config.fusion == "concat":
+        return concat(matrix, parts, config, config.dim, 0)
+    return procrustes(matrix, parts, config)
+
+
+def concat(matrix: Csr, parts: Parts, config: EmbeddingConfig, dim: int, depth: int) -> Array:
+    """The internal and the border blocks of all nodes, `[N, dim]`."""
+    rows, columns = expand_rows(matrix), np.asarray(matrix.indices)
+    crossing = parts[rows] != parts[columns]
+    filled = int(np.count_nonzero(matrix.degrees() > 0))
+    border = len(np.unique(rows[crossing]))
+    wide = int(dim * border / max(filled + border, 1))
+    if wide < _LEAST_DIM or dim - wide < _LEAST_DIM:
+        wide = 0 if wide < _LEAST_DIM else dim - _LEAST_DIM
+    inner = _internal(matrix, parts, config, dim - wide, depth)
+    if not wide:
+        return inner
+    outer = _only(matrix, crossing)
+    return np.hstack((inner, _border(outer, config, wide, depth + 1)))
+
+
+def _internal(matrix: Csr, parts: Parts, config: EmbeddingConfig, dim: int, depth: int) -> Array:
+    found = np.zeros((matrix.rows, dim), dtype=np.float32)
+    for part in range(int(parts.max()) + 1):
+        nodes = np.flatnonzero(parts == part)
+        inside = induced(matrix, nodes)
+        if len(inside.indices):
+            seed = [config.random_state, depth, part]
+            found[nodes] = BASES[config.base](inside, dim, seed)
+    return found
+
+
+def _border(outer: Csr, config: EmbeddingConfig, dim: int, depth: int) -> Array:
+    """Embed the border subgraph, or cut it again when it is over the limit."""
+    from graphagg.embedding.partitioning import partition
+
+    nodes = np.flatnonzero(outer.degrees() > 0)
+    inside = induced(outer, nodes)
+    found = np.zeros((outer.rows, dim), dtype=np.float32)
+    limit = config.max_piece_edges
+    if limit is None or len(inside.indices) <= limit or dim < 2 * _LEAST_DIM:
+        found[nodes] = BASES[config.base](inside, dim, [config.random_state, depth])
+        return found
+    again, _ = partition(inside, replace(config, pieces=None))
+    found[nodes] = concat(inside, np.where(again == HUB, 0, again), config, dim, depth)
+    return found
+
+
+def _only(matrix: Csr, kept: Array) -> Csr:
+    ends = np.concatenate(([0], np.cumsum(kept)))[matrix.indptr].astype(np.int64)
+    return Csr(ends, matrix.indices[kept], matrix.entries[kept], matrix.columns)
+
+
+def procrustes(matrix: Csr, parts: Parts, config: EmbeddingConfig) -> Array:
+    """The mean of each node's copies in the pieces, turned onto each other, `[N, d]`."""
+    nodes, vectors = [], []
+    for part in range(int(parts.max()) + 1):
+        own = np.flatnonzero(parts == part)
+        held = np.union1d(own, matrix.gather(own)[1])
+        if len(held) < 2:
+            continue
+        nodes.append(held)
+        seed = [config.random_state, part]
+        vectors.append(BASES[config.base](induced(matrix, held), config.dim, seed))
+    _align(nodes, vectors, matrix.rows)
+    return _mean(nodes, vectors, matrix.rows)[0].astype(np.float32)
+
+
+def _align(nodes: list[Array], vectors: list[Array], count: int) -> None:
+    """Turn each piece onto the mean of the others, in place."""
+    sums, copies = np.zeros((count, vectors[0].shape[1])), np.zeros(count)
+    for sweep in range(_SWEEPS + 1):
+        for held, rows in zip(nodes, vectors, strict=True):
+            if sweep:
+                sums[held] -= rows
+                copies[held] -= 1
+            shared = copies[held] > 0
+            target = sums[held[shared]] / copies[held[shared], None]
+            rows[:] = rows @ turn_onto(rows[shared], target)
+            sums[held] += rows
+            copies[held] += 1
+
+
+def turn_onto(rows: Array, target: Array) -> Array:
+    """The orthogonal R that brings `rows @ R` nearest to `target`, `[d, d]`."""
+    left, _, right = np.linalg.svd(rows.T.astype(np.float64) @ target)
+    turned: Array = left @ right
+    return turned
+
+
+def _mean(nodes: list[Array], vectors: list[Array], count: int) -> tuple[Array, Array]:
+    sums, copies = np.zeros((count, vectors[0].shape[1])), np.zeros(count)
+    for held, rows in zip(nodes, vectors, strict=True):
+        sums[held] += rows
+        copies[held] += 1
+    return sums / np.maximum(copies, 1)[:, None], copies

@@ -1,0 +1,170 @@
+"""Writing the version of an index that has new vertices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.embedding.addition import new_vectors
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.network import Network
+from graphagg.embedding.partition import ADDED, ISOLATED
+from graphagg.embedding.results import AddReport
+from graphagg.graph.adjacency import expand_rows
+from graphagg.graph.csr import Csr
+from graphagg.graph.graph import Graph, graph_from_pairs
+from graphagg.graph.ids import VertexIds
+from graphagg.graph.weights import align
+from graphagg.manifest import Manifest
+from graphagg.store import Artifact, ArtifactWriter, Publication
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Grown:
+    """Ids with the new ones among them, and where the old nodes stand.
+
+    Attributes:
+        rows: ids of the vertices.
+        columns: the same object, or the elements of a two-mode graph.
+        places: `[N]` number of each old node among the new ones.
+        fresh: `[N']` nodes that are new, or had no edge before.
+    """
+
+    rows: VertexIds
+    columns: VertexIds
+    places: Array
+    fresh: Array
+
+    @classmethod
+    def of(cls, artifact: Artifact, config: EmbeddingConfig, graph: Graph) -> _Grown:
+        old_rows = VertexIds.open(artifact, "vertices")
+        rows = old_rows.union(graph.rows)
+        columns, places = rows, rows.positions(old_rows)
+        if config.kind == "directed":
+            places = np.concatenate((places, places + len(rows)))
+        elif config.kind == "two-mode":
+            old = VertexIds.open(artifact, "elements")
+            columns = old.union(graph.columns)
+            places = np.concatenate((places, columns.positions(old) + len(rows)))
+        count = len(rows) + (len(columns) if config.kind != "undirected" else 0)
+        fresh = np.ones(count, dtype=bool)
+        fresh[places] = np.asarray(artifact.array("parts")) == ISOLATED
+        return cls(rows, columns, places, fresh)
+
+    def network(self, graph: Graph, weights: Array | None) -> Network:
+        """The edges to add, in the new numbers."""
+        source, target = expand_rows(graph.adjacency), np.asarray(graph.adjacency.indices)
+        source = self.rows.positions(graph.rows)[source].astype(np.int32)
+        target = self.columns.positions(graph.columns)[target].astype(np.int32)
+        renamed = graph_from_pairs(graph.kind, self.rows, self.columns, (source, target))
+        if weights is None:
+            return Network.of(renamed)
+        if graph.kind == "undirected":
+            once = source < target
+            source, target, weights = source[once], target[once], weights[once]
+        return Network.of(renamed, align(renamed, source, target, weights))
+
+    def spread(self, values: Array, fill: float = 0.0) -> Array:
+        """Values of the old nodes at their new places."""
+        whole = np.full((len(self.fresh), *values.shape[1:]), fill, dtype=values.dtype)
+        whole[self.places] = values
+        return whole
+
+
+def grow(
+    artifact: Artifact, published: Publication, graph: Graph, weights: Array | None
+) -> AddReport:
+    """Write an index with the vertices of `graph` that it lacks, or had without an edge.
+
+    Args:
+        artifact: the index as it is.
+        published: where the new version goes.
+        graph: edges of new vertices.
+        weights: of the entries of its adjacency; None: all 1.
+    """
+    config = EmbeddingConfig(**artifact.manifest.parameters)
+    grown = _Grown.of(artifact, config, graph)
+    network = grown.network(graph, weights)
+    fresh = np.flatnonzero(grown.fresh & (network.matrix.degrees() > 0))
+    rows = _rows_of(network.matrix, fresh)
+    log_q = None
+    if config.propagate == 0:
+        log_q = grown.spread(np.asarray(artifact.array("log_q")))
+    sources = grown.spread(_stacked(artifact, "sources", config).astype(np.float32))
+    found, origins = new_vectors(rows, sources, log_q, fresh)
+    _write(artifact, published.writer, grown, config, {"vectors": found, "sources": origins}, fresh)
+    new_ids = len(grown.rows) - artifact.manifest.counts["vertices"]
+    if config.kind == "two-mode":
+        new_ids += len(grown.columns) - artifact.manifest.counts["elements"]
+    used = _edges_of(network, grown.fresh)
+    report = AddReport(new_ids, int((~found.any(axis=1)).sum()), used, network.graph.edges - used)
+    published.publish(_manifest(artifact.manifest, grown, graph, report, config))
+    return report
+
+
+def _edges_of(network: Network, fresh: Array) -> int:
+    """Edges with a new end."""
+    rows, columns = network.graph.pairs()
+    first = 0 if network.graph.kind == "undirected" else len(network.graph.rows)
+    return int(np.count_nonzero(fresh[rows] | fresh[columns + first]))
+
+
+def _rows_of(matrix: Csr, nodes: Array) -> Csr:
+    lengths = matrix.indptr[nodes + 1] - matrix.indptr[nodes]
+    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    places = matrix.places(nodes)
+    return Csr(indptr, matrix.indices[places], matrix.entries[places], matrix.columns)
+
+
+def _stacked(artifact: Artifact, name: str, config: EmbeddingConfig) -> Array:
+    """Both sides of an array, `[N, d]`."""
+    first = np.asarray(artifact.array(name))
+    if config.kind == "undirected":
+        return first
+    return np.concatenate((first, artifact.array(f"{name}.to")))
+
+
+def _write(
+    artifact: Artifact,
+    writer: ArtifactWriter,
+    grown: _Grown,
+    config: EmbeddingConfig,
+    found: dict[str, Array],
+    fresh: Array,
+) -> None:
+    grown.rows.save(writer, "vertices")
+    if config.kind == "two-mode":
+        grown.columns.save(writer, "elements")
+    n = len(grown.rows)
+    for name, values in found.items():
+        whole = grown.spread(_stacked(artifact, name, config))
+        whole[fresh] = values
+        writer.array(name, whole[:n])
+        if config.kind != "undirected":
+            writer.array(f"{name}.to", whole[n:])
+    if config.propagate == 0:
+        writer.array("log_q", grown.spread(np.asarray(artifact.array("log_q"))))
+    parts = grown.spread(np.asarray(artifact.array("parts")), ISOLATED)
+    parts[fresh[found["vectors"].any(axis=1)]] = ADDED
+    writer.array("parts", parts)
+    report = artifact.path("partition.json").read_text(encoding="utf-8")
+    writer.path("partition.json").write_text(report, encoding="utf-8")
+
+
+def _manifest(
+    old: Manifest, grown: _Grown, graph: Graph, report: AddReport, config: EmbeddingConfig
+) -> Manifest:
+    counts = {
+        **old.counts,
+        "vertices": len(grown.rows),
+        "elements": len(grown.columns),
+        "edges": old.counts["edges"] + report.edges_used,
+        "added": old.counts["added"] + report.vertices_added,
+    }
+    given = sum(name.startswith("added") for name in old.inputs)
+    return replace(old, inputs={**old.inputs, f"added{given + 1}": graph.digest()}, counts=counts)

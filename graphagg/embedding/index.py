@@ -1,0 +1,383 @@
+"""`NodeEmbedding`: an embedding on disk, what is asked of it and how it grows.
+
+The files of an index of kind `embedding`, for n vertices (two-mode: n sets and m elements):
+
+    vertices | vertices.utf8, .offsets     ids ascending; a vertex's number is its place
+    elements | elements.utf8, .offsets     two-mode only
+    vectors                                [n, d] float32 or float16, not normalised
+    vectors.to                             directed: [n, d] as targets; two-mode: [m, d] elements
+    sources, sources.to                    the same shapes: what `add` makes new vectors of
+    log_q                                  [N] float64; only where vectors are not propagated
+    parts                                  [N] int32 piece of each node; -1 split, -2 no edge
+    partition.json                         the partition report
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.embedding.build import Embedded, embed
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.growth import grow
+from graphagg.embedding.neighbours import Searcher
+from graphagg.embedding.network import Network
+from graphagg.embedding.partition import LevelReport, PartitionReport
+from graphagg.embedding.results import AddReport, Neighbour
+from graphagg.embedding.sparse import normalise_rows
+from graphagg.errors import (
+    ArtifactBusy,
+    ArtifactError,
+    InvalidParameter,
+    UnknownVertex,
+    WriteFailed,
+)
+from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.text import IdType
+from graphagg.graph.weights import load_weighted
+from graphagg.manifest import Manifest
+from graphagg.progress import Progress, silent
+from graphagg.store import Artifact, ArtifactWriter, open_artifact, write_artifact
+
+Array = npt.NDArray[Any]
+Side = Literal["from", "to"]
+
+KIND = "embedding"
+
+
+class NodeEmbedding:
+    """Vectors of a graph's vertices, memory-mapped.
+
+    Use `build` or `open`.
+
+    Attributes:
+        config: what it was built with.
+        vertices: ids of the vertices (two-mode: of the sets), in the order of `vectors`.
+        targets: ids in the order of `target_vectors`: `vertices`, or the elements.
+        vectors: `[n, d]`, not normalised; of a directed graph as sources of edges.
+        target_vectors: directed: `[n, d]` as targets; two-mode: the elements'; else `vectors`.
+        parts: `[N]` the piece of each node.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._load(artifact)
+
+    def _load(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+        self.config = EmbeddingConfig(**artifact.manifest.parameters)
+        self.vertices = VertexIds.open(artifact, "vertices")
+        two_mode = self.config.kind == "two-mode"
+        self.targets = VertexIds.open(artifact, "elements") if two_mode else self.vertices
+        self.vectors = artifact.array("vectors")
+        self.target_vectors = self.vectors
+        if self.config.kind != "undirected":
+            self.target_vectors = artifact.array("vectors.to")
+        self.parts = artifact.array("parts")
+        self._searchers: dict[tuple[str, bool], Searcher] = {}
+
+    @classmethod
+    def build(
+        cls,
+        edges: Any,
+        directory: str | Path,
+        *,
+        config: EmbeddingConfig | None = None,
+        vertices: Iterable[VertexId] = (),
+        ids: IdType = "auto",
+        header: bool | None = None,
+        weighted: bool = True,
+        progress: Progress = silent,
+        force: bool = False,
+    ) -> NodeEmbedding:
+        """Embed a graph, write the index and open it.
+
+        Where the directory holds an index of the same graph with the same parameters, nothing is
+        done unless `force`. Until the new index is complete, and if anything fails, the old one
+        stays.
+
+        Args:
+            edges: anything that `graphagg.graph.weights.load_weighted` takes.
+            directory: where the index goes; made if it is not there.
+            config: parameters; default `EmbeddingConfig()`.
+            vertices: vertices that are there even without an edge.
+            ids: how text ids are read: `auto`, `integer` or `string`.
+            header: whether text has a header; None recognises it.
+            weighted: use the weights where edges carry any.
+            progress: called with stage, done, total.
+            force: build also where nothing changed.
+
+        Raises:
+            InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
+            InvalidParameter, PieceTooLarge: the parameters do not fit the graph.
+            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+        """
+        config = config or EmbeddingConfig()
+        with publication(directory) as published:
+            graph, weights = load_weighted(
+                edges, config.kind, vertices=vertices, ids=ids, header=header, weighted=weighted
+            )
+            network = Network.of(graph, weights)
+            progress("edges", graph.edges, graph.edges)
+            if force or not is_current(directory, network, config):
+                built = embed(network, config, progress)
+                save(published.writer, network, built, config)
+                published.publish(index_manifest(network, built, config))
+        return cls.open(directory)
+
+    @classmethod
+    def open(cls, directory: str | Path, *, verify: bool = False) -> NodeEmbedding:
+        """Open an index in milliseconds.
+
+        Raises:
+            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
+        """
+        artifact = open_artifact(directory, kind=KIND, verify=verify)
+        try:
+            return cls(artifact)
+        except BaseException:
+            artifact.close()
+            raise
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the index was built from, and its sizes."""
+        return self._artifact.manifest
+
+    @property
+    def report(self) -> PartitionReport:
+        """How good the partition is, level by level."""
+        raw = json.loads(self._artifact.path("partition.json").read_text(encoding="utf-8"))
+        levels = tuple(LevelReport(**level) for level in raw["levels"])
+        return PartitionReport(raw["partitioner"], raw["hubs"], levels)
+
+    def __len__(self) -> int:
+        return len(self.vertices)
+
+    def close(self) -> None:
+        """Give up the opened version, so that a writer may remove it."""
+        self._artifact.close()
+
+    def __enter__(self) -> NodeEmbedding:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- asking --------------------------------------------------------------------------------
+
+    def normalised(self, side: Side = "from") -> Array:
+        """Vectors of length 1 (zeros where a vertex has no edge), float32."""
+        return normalise_rows(np.asarray(self._side(side), dtype=np.float32))
+
+    def vector(self, vertex: VertexId, side: Side = "from") -> Array:
+        """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids."""
+        return np.asarray(self._side(side)[self.find(vertex, side)])
+
+    def find(self, vertex: VertexId, side: Side = "from") -> int:
+        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
+        table = self.targets if side == "to" else self.vertices
+        number = table.find(vertex)
+        if number is None:
+            closest = ", ".join(repr(name) for name in table.closest(vertex))
+            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
+        return number
+
+    def neighbours(
+        self,
+        vertex: VertexId,
+        k: int = 10,
+        *,
+        of: Side = "from",
+        among: Side | None = None,
+        normalised: bool = True,
+    ) -> tuple[Neighbour, ...]:
+        """The vertices whose vectors are nearest to that of a vertex, found by FAISS.
+
+        Args:
+            vertex: as the user wrote it.
+            k: how many.
+            of: directed and two-mode: which of the vertex's vectors is compared.
+            among: whose vectors it is compared with; None: the same. From `from` to `to`, the
+                likeliest targets of edges (or elements of a set).
+            normalised: by cosine; else by the dot product.
+
+        Raises:
+            UnknownVertex: there is no such vertex.
+            InvalidParameter: `k`, or the vertex has no edge and so no direction.
+            MissingExtra: FAISS is not installed.
+        """
+        among = of if among is None else among
+        table = self.targets if among == "to" else self.vertices
+        if not 1 <= k:
+            raise InvalidParameter(f"k is {k}, wanted at least 1")
+        number = self.find(vertex, of)
+        query = np.asarray(self._side(of)[number], dtype=np.float32)
+        if not query.any():
+            raise InvalidParameter(
+                f"{vertex!r} has no edge, so its vector is zero and near to nothing; "
+                "ask for a vertex with an edge"
+            )
+        if normalised:
+            query = query / np.linalg.norm(query)
+        own = number if self._same(of, among) else None
+        found = self._searcher(among, normalised).search(query, k, own)
+        return tuple(Neighbour(table[place], score) for place, score in found)
+
+    def _same(self, of: Side, among: Side) -> bool:
+        """Whether the vertex itself is among those it is compared with."""
+        return of == among or self.config.kind != "two-mode"
+
+    def _searcher(self, side: Side, normalised: bool) -> Searcher:
+        if (side, normalised) not in self._searchers:
+            rows = self.normalised(side) if normalised else self._side(side)
+            self._searchers[side, normalised] = Searcher(rows)
+        return self._searchers[side, normalised]
+
+    def side(self, side: Side) -> tuple[VertexIds, Array]:
+        """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""
+        rows = self._side(side)
+        return (self.targets if side == "to" else self.vertices), rows
+
+    def _side(self, side: Side) -> Array:
+        if side not in ("from", "to"):
+            raise InvalidParameter(f"side is {side!r}, wanted 'from' or 'to'")
+        return self.target_vectors if side == "to" else self.vectors
+
+    # --- growing -------------------------------------------------------------------------------
+
+    def add(
+        self,
+        edges: Any,
+        *,
+        ids: IdType = "auto",
+        header: bool | None = None,
+        weighted: bool = True,
+    ) -> AddReport:
+        """Give new vertices vectors from their neighbours'; all other vectors stay as they are.
+
+        Args:
+            edges: edges of the new vertices, to known ones and among themselves.
+            ids: how text ids are read.
+            header: whether text has a header.
+            weighted: use the weights where edges carry any.
+
+        Raises:
+            As `build`; ArtifactBusy also where the index changed since it was opened.
+        """
+        if ids == "auto" and not self.vertices.is_integer:
+            ids = "string"
+        graph, weights = load_weighted(
+            edges, self.config.kind, ids=ids, header=header, weighted=weighted
+        )
+        directory = self._artifact.directory
+        with publication(directory) as published:
+            with open_artifact(directory, kind=KIND) as current:
+                if current.manifest.data != self.manifest.data:
+                    raise ArtifactBusy(
+                        f"{directory}: the index was changed since it was opened; open it again"
+                    )
+            report = grow(self._artifact, published, graph, weights)
+        old = self._artifact
+        self._load(open_artifact(directory, kind=KIND))
+        old.close()
+        return report
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+def save(
+    writer: ArtifactWriter, network: Network, built: Embedded, config: EmbeddingConfig
+) -> None:
+    """Write all data files of an embedding."""
+    graph = network.graph
+    graph.rows.save(writer, "vertices")
+    if config.kind == "two-mode":
+        graph.columns.save(writer, "elements")
+    n = len(graph.rows)
+    for name, array in (("vectors", built.vectors), ("sources", built.sources)):
+        stored = array.astype(config.dtype)
+        writer.array(name, stored[:n])
+        if config.kind != "undirected":
+            writer.array(f"{name}.to", stored[n:])
+    if config.propagate == 0:
+        writer.array("log_q", built.log_q)
+    writer.array("parts", built.parts)
+    write_report(writer, built.report)
+
+
+def write_report(writer: ArtifactWriter, report: PartitionReport) -> None:
+    """Write `partition.json`."""
+    text = json.dumps(report.to_json(), indent=1) + "\n"
+    writer.path("partition.json").write_text(text, encoding="utf-8")
+
+
+def index_manifest(network: Network, built: Embedded, config: EmbeddingConfig) -> Manifest:
+    """Parameters, digests and counts; they depend on the graph alone."""
+    return Manifest(
+        kind=KIND,
+        parameters=config.to_json(),
+        inputs=inputs(network),
+        counts={
+            "vertices": len(network.graph.rows),
+            "elements": len(network.graph.columns),
+            "edges": network.graph.edges,
+            "isolated": isolated_vertices(built.isolated, config),
+            "pieces": built.report.levels[-1].pieces,
+            "added": 0,
+        },
+    )
+
+
+def isolated_vertices(nodes: int, config: EmbeddingConfig) -> int:
+    """Vertices without an edge; of a directed graph each is two of the nodes."""
+    return nodes // 2 if config.kind == "directed" else nodes
+
+
+def inputs(network: Network) -> dict[str, str]:
+    """Digests of the graph and, where it has any, of its weights."""
+    import hashlib
+
+    found = {"graph": network.graph.digest()}
+    if network.weighted:
+        assert network.matrix.data is not None
+        data = np.ascontiguousarray(network.matrix.data, dtype=np.float32)
+        found["weights"] = hashlib.sha256(data.data).hexdigest()
+    return found
+
+
+def is_current(directory: str | Path, network: Network, config: EmbeddingConfig) -> bool:
+    """Whether the index there is of this graph with these parameters."""
+    try:
+        with open_artifact(directory, kind=KIND) as artifact:
+            manifest = artifact.manifest
+    except ArtifactError:
+        return False
+    return (
+        dict(manifest.inputs) == inputs(network) and dict(manifest.parameters) == config.to_json()
+    )
+
+
+@contextmanager
+def publication(directory: str | Path) -> Iterator[Any]:
+    """`write_artifact`, with a named error where the disk fails."""
+    try:
+        with write_artifact(directory) as published:
+            yield published
+    except OSError as error:
+        raise WriteFailed(
+            f"{directory}: could not write the index ({error.strerror or error}); what was there "
+            "before is unchanged. Free some space, or choose another folder"
+        ) from error

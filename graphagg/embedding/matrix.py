@@ -1,0 +1,72 @@
+"""The matrix that `prone` factorises.
+
+Paper: ProNE (IJCAI 2019), section 3.1: with P_ij = w_ij / D_i, D_i = sum_j w_ij and
+q_j = (sum_i P_ij)^0.75 normalised to sum 1,
+
+    F_ij = ln P_ij - ln q_j    on the edges alone.
+
+Its code has a negative-sampling count of 1, whose logarithm vanishes. Values below 0 are kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.embedding.pieces import Piece
+from graphagg.embedding.sparse import row_sums
+from graphagg.graph.csr import Csr
+
+Array = npt.NDArray[Any]
+
+_POWER = 0.75
+
+
+def strengths(piece: Piece) -> Array:
+    """D of the piece's rows, `[own + p]` float64; a hub's is what this piece holds of it."""
+    return row_sums(piece.matrix.indptr, piece.matrix.entries)
+
+
+def arriving(piece: Piece, strength: Array) -> Array:
+    """sum_i P_ij of the piece's rows j, `[own + p]` float64.
+
+    Args:
+        piece: the piece; the matrix is symmetric, so a row names all i.
+        strength: `[c]` D of its columns.
+    """
+    values = piece.matrix.entries / strength[piece.matrix.indices]
+    return row_sums(piece.matrix.indptr, values)
+
+
+def raised(arrived: Array) -> Array:
+    """(sum_i P_ij)^0.75, which is q but for its sum."""
+    return np.asarray(arrived**_POWER)
+
+
+def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
+    """F on the piece's entries, float32.
+
+    Args:
+        piece: the piece.
+        strength: `[own + p]` D of its rows, whole also for hubs.
+        log_q: `[c]` ln q of its columns.
+    """
+    lengths = piece.matrix.degrees()
+    row = np.repeat(np.log(strength), lengths)
+    values = np.log(piece.matrix.entries.astype(np.float64)) - row - log_q[piece.matrix.indices]
+    return piece.with_values(values.astype(np.float32))
+
+
+def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
+    """D1^-1 A on the piece's entries, float32; the loops on the diagonal are added apart.
+
+    Args:
+        piece: the piece.
+        strength: `[own + p]` D of its rows, whole also for hubs.
+        loops: `[own + p]` weight of each row's loop.
+    """
+    scale = 1.0 / (strength + loops)
+    values = piece.matrix.entries * np.repeat(scale, piece.matrix.degrees())
+    return piece.with_values(values.astype(np.float32))

@@ -1,0 +1,137 @@
+"""A partitioned matrix: row pieces with their halo columns.
+
+A piece holds whole rows of the nodes that it owns, so every edge is in the piece of each of its
+ends, and no edge is dropped. Its columns are the nodes its rows name: its own and its halo. Nodes
+are renumbered so that those of a piece are a range; columns in the new numbers then stand sorted by
+their owner, and what one piece sends another is a run of rows on both sides.
+
+A hub, a node with more entries than a piece may hold, belongs to no piece: hubs have the numbers 0
+to h - 1. Entry (hub, u) lies in the piece that owns u, so a hub's row is the sum of what the pieces
+hold of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.graph.csr import Csr
+
+Array = npt.NDArray[Any]
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of a matrix, with columns of their own numbering.
+
+    Attributes:
+        number: which piece.
+        first: the first node that it owns; it owns `first` to `first + own - 1`.
+        own: rows that are whole.
+        hubs: `[p]` ascending numbers of the hubs whose partial rows follow the whole ones.
+        columns: `[c]` ascending numbers of the nodes that its entries name.
+        matrix: `[own + p, c]` rows; column j stands for node `columns[j]`.
+    """
+
+    number: int
+    first: int
+    own: int
+    hubs: Numbers
+    columns: Numbers
+    matrix: Csr
+
+    def with_values(self, values: Array) -> Csr:
+        """The piece's pattern with other values, `[nnz]`."""
+        return Csr(self.matrix.indptr, self.matrix.indices, values, self.matrix.columns)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which node is where.
+
+    Attributes:
+        order: `[N']` old numbers in the order of the new ones; nodes without an edge are left out.
+        starts: `[k + 1]` new numbers; piece i owns `starts[i]` to `starts[i + 1] - 1`. Hubs are
+            below `starts[0]`.
+    """
+
+    order: Numbers
+    starts: Numbers
+
+    @property
+    def pieces(self) -> int:
+        """k, how many pieces there are."""
+        return len(self.starts) - 1
+
+    @property
+    def hubs(self) -> int:
+        """How many nodes are split."""
+        return int(self.starts[0])
+
+    def owner(self, nodes: Numbers) -> Numbers:
+        """The piece of each node by its new number; -1 for hubs."""
+        found: Numbers = np.searchsorted(self.starts, nodes, side="right") - 1
+        return found
+
+    @classmethod
+    def of(cls, parts: npt.NDArray[np.integer[Any]], count: int) -> Layout:
+        """Number nodes by their part, then by their old number.
+
+        Args:
+            parts: `[N]` the piece of each node, -1 for hubs, -2 for nodes without an edge.
+            count: how many pieces there are.
+        """
+        order = np.argsort(parts, kind="stable")
+        order = order[np.searchsorted(parts[order], -1) :].astype(np.int64)
+        starts = np.searchsorted(parts[order], np.arange(count + 1)).astype(np.int64)
+        return cls(order, starts)
+
+
+def cut(matrix: Csr, layout: Layout) -> list[Piece]:
+    """The pieces of a matrix."""
+    new = np.full(matrix.rows, -1, dtype=np.int64)
+    new[layout.order] = np.arange(len(layout.order))
+    pieces = []
+    hub_rows = hub_entries(matrix, layout, new)
+    for i in range(layout.pieces):
+        old = layout.order[layout.starts[i] : layout.starts[i + 1]]
+        owners, columns = matrix.gather(old)
+        values = matrix.entries[matrix.places(old)]
+        entries = (owners + layout.starts[i], new[columns], values)
+        theirs = hub_rows[3] == i
+        joined = [np.concatenate((a, b[theirs])) for a, b in zip(entries, hub_rows, strict=False)]
+        pieces.append(make_piece(i, layout.starts, *joined))
+    return pieces
+
+
+def hub_entries(matrix: Csr, layout: Layout, new: Numbers) -> tuple[Array, Array, Array, Array]:
+    """Row, column, value and piece of each entry of a hub's row."""
+    hubs = layout.order[: layout.hubs]
+    owners, columns = matrix.gather(hubs)
+    named = new[columns]
+    values = matrix.entries[matrix.places(hubs)]
+    return owners, named, values, piece_of_entry(layout, owners, named)
+
+
+def piece_of_entry(layout: Layout, rows: Numbers, columns: Numbers) -> Numbers:
+    """The piece of each entry: the row's; of a hub's the column's; between hubs by turns."""
+    piece = layout.owner(rows)
+    piece = np.where(piece < 0, layout.owner(columns), piece)
+    return np.where(piece < 0, (rows + columns) % layout.pieces, piece)
+
+
+def make_piece(number: int, starts: Numbers, rows: Array, columns: Array, values: Array) -> Piece:
+    """A piece from its entries in new numbers, in any order."""
+    first, own = int(starts[number]), int(starts[number + 1] - starts[number])
+    hubs = np.unique(rows[rows < starts[0]]).astype(np.int64)
+    local = np.where(rows < starts[0], own + np.searchsorted(hubs, rows), rows - first)
+    names, places = np.unique(columns, return_inverse=True)
+    shape = (own + len(hubs), len(names))
+    return Piece(
+        number, first, own, hubs, names.astype(np.int64),
+        Csr.from_pairs(local, places, values.astype(np.float32), shape),
+    )  # fmt: skip

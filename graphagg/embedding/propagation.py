@@ -1,0 +1,100 @@
+"""Spectral propagation: a low-order polynomial of the graph's Laplacian, applied to the vectors.
+
+Paper: ProNE (IJCAI 2019), section 3.2: a Chebyshev expansion, with mu = 0.2 and theta = 0.5, of a
+band-pass filter. With E the row-normalised start, A1 = A + loops, D1 its row sums and
+M X = (1 - mu) X - D1^-1 A1 X:
+
+    L0 = E, L1 = M M L0 / 2 - L0, L2 = M M L1 - 2 L1 - L0      (ProNE's own recurrence)
+    C = I0(theta) L0 - 2 I1(theta) L1 + 2 I2(theta) L2
+    T = A1 (E - C),  output = T V l^(-1/4)  where  T^T T = V diag(l) V^T
+
+Departures: three terms instead of ten (5 products instead of 19; measured, nothing changes by more
+than 0.05 points); a loop weighs as much as its node's mean edge, which is 1 where edges weigh 1, so
+that a graph whose weights are all doubled has the same vectors; the output is not normalised (the
+dot product then scores links about a point better), and a second pass may follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.embedding.merge import Wide, fix_signs
+from graphagg.embedding.sparse import normalise_rows
+
+Array = npt.NDArray[Any]
+Product = Callable[[Array], Array]
+"""D1^-1 A1 X."""
+
+_MU = 0.2
+_BESSEL = (1.0634833707413236, 0.2578943053908963, 0.031906149177738254)  # I_n(0.5), n = 0, 1, 2
+
+STEPS = 5
+"""Products with the matrix in a pass."""
+
+
+def advance(step: int, state: list[Array], product: Array) -> list[Array]:
+    """One product further.
+
+    The state after step 0 is [L0, M L0], then [L0, L1], [L0, L1, M L1], [L0, L1, E - C]; what the
+    next product is taken of stands last. `product` is D1^-1 A1 of the last.
+
+    Args:
+        step: 0 to 3.
+        state: arrays `[rows, d]`; before step 0 [L0].
+        product: `[rows, d]`.
+    """
+    filtered = np.float32(1 - _MU) * state[-1] - product
+    if step == 0:
+        return [state[0], filtered]
+    if step == 1:
+        first = np.float32(0.5) * filtered - state[0]
+        return [state[0], first]
+    if step == 2:
+        return [state[0], state[1], filtered]
+    start, first = state[0], state[1]
+    second = filtered - np.float32(2) * first - start
+    c0, c1, c2 = (np.float32(value) for value in _BESSEL)
+    smooth = c0 * start - np.float32(2) * c1 * first + np.float32(2) * c2 * second
+    return [start - smooth]
+
+
+def band_pass(start: Array, product: Product) -> Array:
+    """E - C of a whole matrix, `[N, d]`.
+
+    Args:
+        start: E, rows of length 1.
+        product: D1^-1 A1 X.
+    """
+    state = [start]
+    for step in range(STEPS - 1):
+        state = advance(step, state, product(state[-1]))
+    return state[-1]
+
+
+def finish(product: Array, degree: Array) -> Array:
+    """T from the last product, which is D1^-1 A1 (E - C)."""
+    return np.asarray(product * degree[:, None], dtype=product.dtype)
+
+
+def rotation(gram: Wide, width: int | None = None) -> Wide:
+    """V l^(-1/4) of a Gram matrix V diag(l) V^T, `[d, w]`: X times it is U sqrt(S) of X = U S V^T.
+
+    Directions without any length stay zero.
+    """
+    from scipy.linalg import eigh
+
+    values, vectors = eigh(gram)
+    values, vectors = values[::-1][:width], fix_signs(vectors[:, ::-1][:, :width])
+    floor = 1e-12 * max(float(values[0]), 1e-300)
+    scale = np.where(values > floor, np.maximum(values, floor) ** -0.25, 0.0)
+    turned: Wide = vectors * scale
+    return turned
+
+
+def start_rows(rows: Array) -> Array:
+    """E: the rows at length 1."""
+    return normalise_rows(rows)

@@ -1,0 +1,61 @@
+"""Products of sparse and dense matrices, and sums that do not depend on how rows are shared out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.graph.csr import Csr
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
+
+
+def multiply(matrix: Csr, dense: Array) -> Array:
+    """`matrix @ dense`, `[rows, w]`, in the dtype of `dense`; O(nnz w).
+
+    Each row is summed in the order of its columns, so that a row gives the same bits whether its
+    piece is multiplied alone or the matrix as a whole.
+    """
+    out = np.zeros((matrix.rows, dense.shape[1]), dtype=dense.dtype)
+    _multiply(matrix.indptr, matrix.indices, matrix.entries, np.ascontiguousarray(dense), out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _multiply(indptr: Array, indices: Array, data: Array, dense: Array, out: Array) -> None:
+    width = dense.shape[1]
+    for row in range(len(indptr) - 1):
+        for i in range(indptr[row], indptr[row + 1]):
+            value = data[i]
+            column = indices[i]
+            for j in range(width):
+                out[row, j] += value * dense[column, j]
+
+
+@numba.njit(cache=True, nogil=True)
+def row_sums(indptr: Array, values: Array) -> Array:
+    """The sum of each row's values, `[rows]` float64, in the order of the entries."""
+    sums = np.zeros(len(indptr) - 1, dtype=np.float64)
+    for row in range(len(indptr) - 1):
+        for i in range(indptr[row], indptr[row + 1]):
+            sums[row] += values[i]
+    return sums
+
+
+def gram(rows: Array) -> npt.NDArray[np.float64]:
+    """`rows.T @ rows` in float64, `[w, w]`."""
+    wide = rows.astype(np.float64)
+    result: npt.NDArray[np.float64] = wide.T @ wide
+    return result
+
+
+def normalise_rows(rows: Array) -> Array:
+    """Rows of length 1, in the dtype given; rows of zeros stay."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    lengths[lengths == 0] = 1.0
+    unit: Array = (rows / lengths[:, None]).astype(rows.dtype)
+    return unit

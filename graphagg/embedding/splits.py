@@ -1,0 +1,107 @@
+"""Edges held out for link prediction, and pairs without an edge to tell them from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import InvalidParameter
+from graphagg.graph.adjacency import expand_rows
+from graphagg.graph.graph import Graph, graph_from_pairs
+from graphagg.graph.weights import align
+
+Array = npt.NDArray[Any]
+
+_TRIES = 100
+
+
+@dataclass(frozen=True)
+class Split:
+    """A graph without some of its edges.
+
+    Attributes:
+        train: all vertices, the edges that are left.
+        weights: `[nnz]` of the entries of its adjacency; None: all 1.
+        positive: `[2, h]` dense numbers of the edges held out.
+        uniform: `[2, h]` pairs without an edge, drawn uniformly.
+        matched: `[2, h]` pairs without an edge whose ends are drawn as the ends of edges are.
+    """
+
+    train: Graph
+    weights: npt.NDArray[np.float32] | None
+    positive: Array
+    uniform: Array
+    matched: Array
+
+
+def split_edges(graph: Graph, weights: Array | None, holdout: float, seed: int) -> Split:
+    """Hold out a share of the edges; the same seed gives the same split.
+
+    Raises:
+        InvalidParameter: `holdout` leaves no edge on one side, or the graph is too dense to find
+            pairs without an edge.
+    """
+    rows, columns = graph.pairs()
+    count = int(holdout * len(rows))
+    if not 0 < holdout < 1 or not 0 < count < len(rows):
+        raise InvalidParameter(
+            f"holdout is {holdout} of {len(rows):,} edges, wanted a share between 0 and 1 that "
+            "leaves an edge on each side"
+        )
+    generator = np.random.default_rng(seed)
+    held = np.zeros(len(rows), dtype=bool)
+    held[generator.choice(len(rows), count, replace=False)] = True
+    train = graph_from_pairs(graph.kind, graph.rows, graph.columns, (rows[~held], columns[~held]))
+    kept = None
+    if weights is not None:
+        once = weights
+        if graph.kind == "undirected":
+            once = weights[expand_rows(graph.adjacency) < graph.adjacency.indices]
+        kept = align(train, rows[~held], columns[~held], once[~held])
+    positive = np.stack((rows[held], columns[held])).astype(np.int64)
+    sizes = (len(graph.rows), len(graph.columns))
+    keys = np.sort(rows.astype(np.int64) * sizes[1] + columns)
+
+    def anywhere(n: int) -> Array:
+        return np.stack([generator.integers(0, size, n) for size in sizes])
+
+    def like_edges(n: int) -> Array:
+        ends = np.stack((rows, columns)).astype(np.int64)
+        if graph.kind == "undirected":
+            ends = np.hstack((ends, ends[::-1]))
+        return np.stack([end[generator.integers(0, len(end), n)] for end in ends])
+
+    return Split(
+        train,
+        kept,
+        positive,
+        _without_edge(graph, keys, count, anywhere),
+        _without_edge(graph, keys, count, like_edges),
+    )
+
+
+def _without_edge(graph: Graph, keys: Array, count: int, draw: Any) -> Array:
+    """Pairs `[2, count]` that are no edge."""
+    found: list[Array] = []
+    total = 0
+    for _ in range(_TRIES):
+        pairs = draw(count)
+        low, high = pairs
+        if graph.kind == "undirected":
+            low, high = np.minimum(*pairs), np.maximum(*pairs)
+        wanted = low * len(graph.columns) + high
+        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        free = keys[places] != wanted
+        if graph.kind != "two-mode":
+            free &= low != high
+        found.append(pairs[:, free])
+        total += int(free.sum())
+        if total >= count:
+            return np.hstack(found)[:, :count]
+    raise InvalidParameter(
+        f"{total:,} pairs without an edge found, wanted {count:,}: the graph is nearly complete; "
+        "hold out fewer edges"
+    )

@@ -1,0 +1,312 @@
+"""Node embeddings beside gensim's DeepWalk and pycleora, and how cost and memory grow.
+
+    python -m tests.bench.embedding                  all parts
+    python -m tests.bench.embedding --part peers     one part: peers, growth or memory
+
+CPU is process CPU time (user and system, all threads), so that no peer hides threads. Ratios are
+medians of pairs, ours and the peer's one after the other, after a warm-up; DeepWalk, which takes
+minutes, is run once. `growth` and `memory` write their plots beside the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from tests.bench.report import Report
+from tests.conftest import DATA as ROOT
+
+DATA = ROOT / "graphs"
+GRAPHS = {"blogcatalog": "blogcatalog/blogcatalog.mat", "ca-astroph": "ca-astroph/astro-ph-cc1.jlg"}
+LABELS = DATA / "blogcatalog" / "blogcatalog.cmty"
+PIECES, SHUFFLES = 16, 10
+PARTS = ("peers", "growth", "memory")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--edges", type=int, nargs="+", default=[10**5, 10**6, 10**7])
+    parser.add_argument("--out", type=Path, default=Path("build/bench"))
+    chosen = parser.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    result: dict[str, object] = {}
+    for part in chosen.part or PARTS:
+        if part == "peers":
+            result[part] = {name: bench_peers(name) for name in GRAPHS}
+        elif part == "growth":
+            result[part] = bench_growth(chosen.edges, chosen.out)
+        else:
+            result[part] = bench_memory(chosen.out)
+    json.dump(result, sys.stdout, indent=1)
+    print()
+
+
+def run(report: Report) -> None:
+    """All parts, for the common report."""
+    for name in GRAPHS:
+        report.heading(f"Embeddings: {name} beside gensim and pycleora")
+        if not DATA.is_dir():
+            report.line(f"skipped: {DATA} is absent; set GRAPHAGG_DATA")
+            continue
+        rows = bench_peers(name)
+        header = sorted({key for row in rows.values() for key in row})
+        table = [[peer, *(row.get(key, "") for key in header)] for peer, row in rows.items()]
+        report.table(["", *header], table)
+    report.folder.mkdir(parents=True, exist_ok=True)
+    report.heading("Embeddings: CPU seconds against edges (generated graphs)")
+    growth = bench_growth([10**5, 10**6, 10**7], report.folder)
+    report.table(["edges", "CPU s", "peak GiB"], growth["rows"])
+    report.line(f"slope on log-log axes {growth['slope']:.3f}; plot: growth.png")
+    report.heading("Embeddings: peak memory of a Spark worker against the graph")
+    memory = bench_memory(report.folder)
+    report.table(["edges", "pieces", "peak MiB"], memory["rows"])
+
+
+# --- peers ---------------------------------------------------------------------------------------
+
+
+def bench_peers(name: str, pairs: int = 3) -> dict[str, dict[str, float]]:
+    """CPU seconds and quality of each, on the same graph (ca-astroph: on its split)."""
+    from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.build import embed
+    from graphagg.embedding.network import Network
+    from graphagg.embedding.splits import split_edges
+    from graphagg.graph import load_graph
+
+    whole = load_graph(DATA / GRAPHS[name])
+    split = None if name == "blogcatalog" else split_edges(whole, None, 0.3, 0)
+    graph = whole if split is None else split.train
+    embedders: dict[str, Callable[[], np.ndarray]] = {}
+    for passes in (1, 2):
+        config = EmbeddingConfig(pieces=PIECES, propagate=passes)
+        embedders[f"graphagg, {passes} propagations"] = lambda config=config: (
+            embed(Network.of(graph), config).vectors
+        )
+    embedders["pycleora"] = lambda: pycleora_vectors(graph, 256)
+    embedders["pycleora, d = 128"] = lambda: pycleora_vectors(graph, 128)
+    found = {}
+    for peer, make in embedders.items():
+        vectors = make()  # warms up
+        found[peer] = {"cpu s": statistics.median(timed(make)[1] for _ in range(pairs))}
+        found[peer] |= quality(vectors, whole, split)
+        print(name, peer, found[peer], file=sys.stderr, flush=True)
+    ours, theirs = embedders["graphagg, 1 propagations"], embedders["pycleora"]
+    ratios = [timed(theirs)[1] / timed(ours)[1] for _ in range(pairs)]
+    found["pycleora"]["times our cpu"] = round(statistics.median(ratios), 2)
+    vectors, seconds = timed(lambda: deepwalk_vectors(graph))
+    own = timed(ours)[1]
+    found["gensim DeepWalk"] = {"cpu s": seconds, "times our cpu": round(seconds / own, 1)}
+    found["gensim DeepWalk"] |= quality(vectors, whole, split)
+    return found
+
+
+def timed(work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
+    start = time.process_time()
+    result = work()
+    return result, round(time.process_time() - start, 3)
+
+
+def quality(vectors: np.ndarray, whole, split) -> dict[str, float]:
+    from graphagg.embedding.classification import FRACTIONS, classify
+    from graphagg.embedding.evaluation import auc
+    from graphagg.embedding.labels import read_labels
+    from graphagg.embedding.sparse import normalise_rows
+
+    if split is not None:
+        found = {}
+        for name, rows in (("auc dot", vectors), ("auc cosine", normalise_rows(vectors))):
+            parts = [
+                np.einsum("ij,ij->i", rows[p[0]], rows[p[1]])
+                for p in (split.positive, split.uniform)
+            ]
+            found[name] = round(auc(*parts), 4)
+        return found
+    labels = read_labels(LABELS, whole.rows).matrix
+    found = {}
+    for fraction in FRACTIONS:
+        scores = [classify(vectors, labels, fraction, seed) for seed in range(SHUFFLES)]
+        found[f"micro {fraction}"] = round(float(np.mean([s.micro for s in scores])), 4)
+        found[f"macro {fraction}"] = round(float(np.mean([s.macro for s in scores])), 4)
+    return found
+
+
+def pycleora_vectors(graph, dim: int) -> np.ndarray:
+    """pycleora's `embed` with its defaults but for the length of a vector."""
+    import pycleora
+
+    rows, columns = graph.pairs()
+    lines = (f"{u} {v}" for u, v in zip(rows.tolist(), columns.tolist(), strict=True))
+    matrix = pycleora.SparseMatrix.from_iterator(lines, "complex::reflexive::node")
+    found = pycleora.embed(matrix, feature_dim=dim)
+    vectors = np.zeros((len(graph.rows), found.shape[1]), dtype=np.float32)
+    vectors[np.array(matrix.entity_ids, dtype=np.int64)] = found
+    return vectors
+
+
+def deepwalk_vectors(graph) -> np.ndarray:
+    """10 walks of 80 a vertex, window 10, one epoch, by gensim with one worker."""
+    from gensim.models import Word2Vec
+
+    matrix, generator = graph.adjacency, np.random.default_rng(0)
+    degrees = matrix.degrees()
+    walks = []
+    for _ in range(10):
+        walk = np.empty((len(graph.rows), 80), dtype=np.int64)
+        walk[:, 0] = generator.permutation(len(graph.rows))
+        walk = walk[degrees[walk[:, 0]] > 0]
+        for step in range(1, 80):
+            at = walk[:, step - 1]
+            draws = (generator.random(len(at)) * degrees[at]).astype(np.int64)
+            walk[:, step] = matrix.indices[matrix.indptr[at] + draws]
+        walks += walk.astype(str).tolist()
+    model = Word2Vec(
+        walks, vector_size=128, window=10, min_count=0, sg=1, workers=1, epochs=1, seed=0
+    )
+    vectors = np.zeros((len(graph.rows), 128), dtype=np.float32)
+    vectors[np.array(model.wv.index_to_key, dtype=np.int64)] = model.wv.vectors
+    return vectors
+
+
+# --- growth --------------------------------------------------------------------------------------
+
+
+def grouped_edges(edges: int, random_state: int = 0) -> np.ndarray:
+    """A graph of 10 vertices a 100 edges: three in four within groups of 500, `[edges, 2]`.
+
+    The rest join vertices drawn in proportion to rank^-0.6, so that degrees have a tail.
+    """
+    generator = np.random.default_rng(random_state)
+    vertices = edges // 10
+    first = generator.integers(0, vertices, edges)
+    near = first // 500 * 500 + generator.integers(0, 500, edges)
+    drawn = np.minimum((vertices * generator.random(edges) ** 2.5).astype(np.int64), vertices - 1)
+    anywhere = generator.permutation(vertices)[drawn]
+    second = np.where(generator.random(edges) < 0.75, np.minimum(near, vertices - 1), anywhere)
+    return np.stack((first, second), axis=1)
+
+
+def bench_growth(sizes: list[int], folder: Path) -> dict[str, object]:
+    """CPU seconds of an embedding by edges, each in a process of its own, and the slope."""
+    rows = []
+    context = multiprocessing.get_context("spawn")
+    for edges in sizes:
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_embed_generated, args=(edges, sender))
+        process.start()
+        sender.close()
+        seconds, peak = receiver.recv()
+        process.join()
+        rows.append((edges, round(seconds, 2), round(peak, 3)))
+        print(f"{edges:,} edges: {seconds:.1f} CPU s, {peak:.2f} GiB", file=sys.stderr, flush=True)
+    slope = float(np.polyfit(np.log([r[0] for r in rows]), np.log([r[1] for r in rows]), 1)[0])
+    plot(folder / "growth.png", rows, "CPU seconds", f"slope {slope:.2f}", log=True)
+    return {"rows": rows, "slope": slope}
+
+
+def _embed_generated(edges: int, sender) -> None:
+    from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.build import embed
+    from graphagg.embedding.network import Network
+    from graphagg.graph import load_graph
+    from tests.bench.communities import peak_gib
+
+    config = EmbeddingConfig(max_piece_edges=200_000)
+    embed(Network.of(load_graph(grouped_edges(20_000))), config)  # compiles
+    network = Network.of(load_graph(grouped_edges(edges)))
+    start = time.process_time()
+    embed(network, config)
+    sender.send((time.process_time() - start, peak_gib()))
+    sender.close()
+
+
+def plot(path: Path, rows: list[tuple], label: str, title: str, *, log: bool) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.plot([row[0] for row in rows], [row[-1] if not log else row[1] for row in rows], "o-")
+    axes.set_xscale("log")
+    if log:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0)
+    axes.set_xlabel("edges")
+    axes.set_ylabel(label)
+    axes.set_title(title)
+    figure.savefig(path, dpi=120)
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def bench_memory(folder: Path, sizes: tuple[int, ...] = (10**5, 3 * 10**5, 10**6)) -> dict:
+    """Peak resident memory of the Python workers, with pieces of 200,000 entries at most."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.spark import build_with_spark
+    from graphagg.spark import create_session
+
+    rows = []
+    config = EmbeddingConfig(max_piece_edges=200_000, partitioner="propagation")
+    for edges in sizes:
+        spark = create_session("memory", "local[2]", {"spark.sql.shuffle.partitions": "8"})
+        with tempfile.TemporaryDirectory() as name:
+            pairs = grouped_edges(edges)
+            source = Path(name) / "edges.parquet"
+            pq.write_table(pa.table({"src": pairs[:, 0], "dst": pairs[:, 1]}), source)
+            with _Watch() as watch:
+                index = build_with_spark(spark, str(source), Path(name) / "a", config=config)
+            pieces = index.report.levels[-1].pieces
+            index.close()
+        spark.stop()
+        rows.append((edges, pieces, round(watch.peak / 2**20, 1)))
+        print(f"memory {rows[-1]}", file=sys.stderr, flush=True)
+    plot(folder / "memory.png", rows, "peak MiB of a worker", "pieces of 200,000", log=False)
+    return {"rows": rows}
+
+
+class _Watch:
+    """The largest resident memory, mapped files left out, of a Python worker meanwhile."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._done.wait(0.2):
+            for process in psutil.Process().children(recursive=True):
+                try:
+                    if "pyspark" in " ".join(process.cmdline()):
+                        held = process.memory_info()
+                        self.peak = max(self.peak, held.rss - held.shared)
+                except psutil.Error:
+                    continue
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+"""The Spark engine gives the vectors of the in-process one, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.embedding.distributed.work import Work
+from graphagg.embedding.spark import build_with_spark
+from graphagg.errors import (
+    EmptyGraph,
+    InvalidGraph,
+    InvalidParameter,
+    ParametersDiffer,
+    PieceTooLarge,
+)
+from tests.unit.embedding.graphs import communities
+
+pytestmark = pytest.mark.spark
+ROOT = Path(__file__).parents[2]
+SMALL = EmbeddingConfig(dim=8, pieces=4)
+
+
+def write_text(path: Path, rows: list[tuple[object, ...]]) -> str:
+    path.write_text("# a comment\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows))
+    return str(path)
+
+
+def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig) -> NodeEmbedding:
+    local = NodeEmbedding.build(edges, tmp_path / "local", config=config)
+    other = build_with_spark(spark, edges, tmp_path / "spark", config=config)
+    NodeEmbedding.open(tmp_path / "spark", verify=True).close()
+    np.testing.assert_array_equal(local.parts, other.parts)
+    np.testing.assert_allclose(local.vectors, other.vectors, atol=1e-5)
+    np.testing.assert_allclose(local.target_vectors, other.target_vectors, atol=1e-5)
+    for name in ("sources", "log_q"):
+        if f"{name}.npy" in local._artifact:
+            pair = [index._artifact.array(name) for index in (local, other)]
+            np.testing.assert_allclose(*pair, atol=1e-5)
+    assert list(local.vertices) == list(other.vertices)
+    assert local.report == other.report
+    assert local.manifest.counts == other.manifest.counts
+    assert local.manifest.inputs == other.manifest.inputs
+    assert local.manifest.parameters == other.manifest.parameters
+    assert not (tmp_path / "spark.work").exists()
+    return other
+
+
+def test_undirected_by_label_propagation(spark: Any, tmp_path: Path) -> None:
+    edges = write_text(tmp_path / "edges.txt", communities(300, 8))
+    config = EmbeddingConfig(dim=8, pieces=3, partitioner="propagation", max_piece_edges=2000)
+    found = assert_same(spark, edges, tmp_path, config)
+    assert found.report.partitioner == "propagation"
+
+
+def test_weighted_two_mode_with_a_hub(spark: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pairs = [(f"e{v}", f"s{u}") for u, v in communities(150, 5)]
+    pairs += [("everywhere", f"s{u}") for u in range(150)]
+    rows = [(a, b, round(float(rng.random()) + 0.1, 3)) for a, b in pairs + pairs[:40]]
+    edges = write_text(tmp_path / "edges.txt", rows)
+    config = EmbeddingConfig(dim=8, pieces=7, kind="two-mode", max_piece_edges=258, propagate=0)
+    found = assert_same(spark, edges, tmp_path, config)
+    assert found.report.hubs >= 1
+    assert "weights" in found.manifest.inputs
+    assert len(found.report.levels) > 1
+
+
+def test_directed_parquet_twice_propagated(spark: Any, tmp_path: Path) -> None:
+    pairs = communities(200, 6)
+    table = pa.table({"src": [u for u, _ in pairs], "dst": [v for _, v in pairs]})
+    pq.write_table(table, tmp_path / "edges.parquet")
+    config = EmbeddingConfig(dim=8, pieces=3, kind="directed", propagate=2)
+    assert_same(spark, str(tmp_path / "edges.parquet"), tmp_path, config)
+
+
+def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
+    edges = write_text(tmp_path / "edges.txt", communities(300, 8))
+    killed, done = [], threading.Event()
+
+    def kill_workers() -> None:
+        while not done.is_set() and len(killed) < 3:
+            for worker in _python_workers():
+                worker.send_signal(signal.SIGKILL)
+                killed.append(worker.pid)
+                break
+            time.sleep(1.5)
+
+    killer = threading.Thread(target=kill_workers)
+    killer.start()
+    try:
+        assert_same(spark, edges, tmp_path, SMALL)
+    finally:
+        done.set()
+        killer.join()
+    assert killed
+
+
+def _python_workers() -> list[psutil.Process]:
+    """Forked workers: children of the daemon, which is a child of the JVM."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            parent = process.parent()
+            if parent is not None and "pyspark.daemon" in " ".join(parent.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+class Killed(BaseException):
+    """The job is killed."""
+
+
+def test_a_job_killed_between_phases_goes_on(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edges = write_text(tmp_path / "edges.txt", communities(300, 8))
+    whole: list[str] = []
+    build_with_spark(
+        spark, edges, tmp_path / "a", config=SMALL, progress=lambda stage, *_: whole.append(stage)
+    ).close()
+    ran: list[str] = []
+
+    def die(after: str) -> Any:
+        def progress(stage: str, done: int, total: int) -> None:
+            ran.append(stage)
+            if stage == after:
+                raise Killed
+
+        return progress
+
+    for after in ("entries", "partition", "leaves", "start", "pass1.2", "vectors"):
+        with pytest.raises(Killed):
+            build_with_spark(spark, edges, tmp_path / "b", config=SMALL, progress=die(after))
+        assert not (tmp_path / "b" / "manifest.json").exists()
+    with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*--force"):
+        other = EmbeddingConfig(dim=4, pieces=4)
+        build_with_spark(spark, edges, tmp_path / "b", config=other)
+    build_with_spark(spark, edges, tmp_path / "b", config=SMALL, progress=die("none")).close()
+    assert ran == whole, "each phase runs once"
+    manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in "ab"]
+    assert manifests[0] == manifests[1]
+    assert not (tmp_path / "b.work").exists()
+    ran.clear()
+    build_with_spark(spark, edges, tmp_path / "b", config=SMALL, progress=die("none")).close()
+    assert "leaves" not in ran, "the same again is no work"
+
+
+def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None:
+    work = Work(spark, tmp_path / "x.work", lambda *_: None)
+    work.claim({"source": ["a", 1]})
+    work.claim({"source": ["a", 1]})
+    with pytest.raises(ParametersDiffer, match="source"):
+        work.claim({"source": ["a", 2]})
+
+
+@pytest.mark.parametrize(
+    ("rows", "config", "error", "message"),
+    [
+        ([], SMALL, EmptyGraph, "no edge"),
+        ([(1, 1)], SMALL, EmptyGraph, "self-loops and no edge"),
+        ([(1, -2)], SMALL, InvalidGraph, "negative id -2"),
+        ([(1, 2, 1.0), (2, 3, -1.0)], SMALL, InvalidGraph, "has the weight -1.0"),
+        ([(1, 2, 1.0), (2, 3, "nan")], SMALL, InvalidGraph, "has the weight nan"),
+        ([(1, 2, 1.0), (2, 3, "x")], SMALL, InvalidGraph, "weight 'x' beside numbers"),
+        ([(1, 2), (2, 3)], SMALL, InvalidParameter, "4 pieces of 3 vertices"),
+        ([(1, 2), (2, 3)], EmbeddingConfig(dim=9, pieces=1), InvalidParameter, "dim is 9"),
+        (
+            [(u, v) for u in range(12) for v in range(u)],
+            EmbeddingConfig(dim=2, pieces=12, max_piece_edges=8),
+            PieceTooLarge,
+            "has 11 entries, wanted at most 8",
+        ),
+        ([(1, 2)], EmbeddingConfig(dim=2, fusion="concat"), InvalidParameter, "--engine local"),
+    ],
+)
+def test_bad_input(
+    spark: Any,
+    tmp_path: Path,
+    rows: list[tuple[object, ...]],
+    config: EmbeddingConfig,
+    error: type[Exception],
+    message: str,
+) -> None:
+    edges = write_text(tmp_path / "edges.txt", rows)
+    with pytest.raises(error, match=message):
+        build_with_spark(spark, edges, tmp_path / "out", config=config)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out.work").exists()
+
+
+def test_submitted(tmp_path: Path) -> None:
+    """`spark-submit` of the jobs, in processes of their own, equals the in-process build."""
+    edges = write_text(tmp_path / "edges.txt", communities(300, 8))
+    out = tmp_path / "submitted"
+    options = ["--edges", edges, "--out", str(out), "--dim", "8", "--pieces", "4"]
+    for job, shown in (("prepare_graph", "entries"), ("partition", "cut"), ("embed", "vertices")):
+        assert shown in submit([str(ROOT / "jobs" / f"{job}.py"), *options], "local[2]")
+    NodeEmbedding.build(edges, tmp_path / "local", config=SMALL).close()
+    first, second = (NodeEmbedding.open(d) for d in (out, tmp_path / "local"))
+    np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_a_local_cluster(tmp_path: Path) -> None:
+    """Two executors of their own, one of which is killed on the way."""
+    edges = write_text(tmp_path / "edges.txt", communities(300, 8))
+    out = tmp_path / "cluster"
+    job = str(ROOT / "jobs" / "embed.py")
+    options = ["--edges", edges, "--out", str(out), "--dim", "8", "--pieces", "4"]
+    killed: list[int] = []
+    done = threading.Event()
+
+    def kill() -> None:
+        phases = out.with_name("cluster.work") / "phases"
+        while not killed and not done.wait(0.5):
+            if (phases / "degrees").exists():
+                killed.extend(_kill_an_executor())
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        submit([job, *options], "local-cluster[2,1,1024]")
+    finally:
+        done.set()
+        killer.join()
+    assert killed
+    NodeEmbedding.build(edges, tmp_path / "local", config=SMALL).close()
+    first, second = (NodeEmbedding.open(d) for d in (out, tmp_path / "local"))
+    np.testing.assert_allclose(first.vectors, second.vectors, atol=1e-5)
+
+
+def _kill_an_executor() -> list[int]:
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "CoarseGrainedExecutorBackend" in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGKILL)
+                return [process.pid]
+        except psutil.Error:
+            continue
+    return []
+
+
+def submit(job: list[str], master: str) -> str:
+    import pyspark
+
+    program = Path(pyspark.__file__).parent / "bin" / "spark-submit"
+    environment = os.environ | {
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": str(ROOT),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_HOME": str(Path(pyspark.__file__).parent),
+    }
+    settings = ["--conf", "spark.ui.enabled=false", "--conf", "spark.driver.maxResultSize=32m"]
+    done = subprocess.run(
+        [str(program), "--master", master, "--driver-memory", "1g", *settings, *job],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout

@@ -1,0 +1,101 @@
+"""`graphagg embed` from the shell's side."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from graphagg.cli.main import app
+from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.errors import GraphAggError, InvalidParameter, UnknownVertex
+from tests.unit.embedding.graphs import communities
+
+
+@pytest.fixture
+def files(tmp_path):
+    pairs = communities(120, 5)
+    (tmp_path / "edges.txt").write_text("".join(f"{u} {v}\n" for u, v in pairs))
+    (tmp_path / "more.txt").write_text("900 1\n900 2\n901 900\n")
+    (tmp_path / "labels.txt").write_text("".join(f"{v} {v % 3}\n" for v in range(120)))
+    return tmp_path
+
+
+def run(*arguments):
+    done = CliRunner().invoke(
+        app, ["embed", *map(str, arguments)], catch_exceptions=False, standalone_mode=False
+    )
+    return done.stdout
+
+
+def test_build_ask_add_export_and_draw(files):
+    built = json.loads(
+        run("build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3, "--json")
+    )
+    assert built["pieces"] == 3
+    assert built["partition"]["levels"][0]["largest"] < 1
+    assert "partition by metis" in run(
+        "build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3
+    )
+    found = json.loads(run("neighbors", files / "a", "--vertex", 7, "--top-k", 4, "--json"))
+    with NodeEmbedding.open(files / "a") as index:
+        assert index.config == EmbeddingConfig(dim=8, pieces=3)
+        wanted = index.neighbours(7, 4)
+    assert [n["id"] for n in found["neighbors"]] == [n.id for n in wanted]
+    assert "cosine" in run("neighbors", files / "a", "--vertex", 7)
+    change = json.loads(run("add", files / "a", files / "more.txt", "--json"))
+    assert change["vertices_added"] == 2
+    run("export", files / "a", "--out", files / "v.txt", "--format", "word2vec")
+    assert (files / "v.txt").read_text().startswith("122 8\n")
+    run("draw", files / "a", "--out", files / "a.png", "--labels", files / "labels.txt")
+    assert (files / "a.png").stat().st_size > 1000
+
+
+def test_eval(files):
+    options = ["--dim", 8, "--pieces", 3, "--repeats", 1, "--shuffles", 2]
+    found = json.loads(
+        run("eval", files / "edges.txt", "--labels", files / "labels.txt", *options, "--json")
+    )
+    for group in ("link_prediction", "link_prediction_degree_matched"):
+        assert 0 <= found[group]["graphagg"]["auc"]["mean"] <= 1
+        assert found[group]["control"]["auc_cosine"]["std"] == 0
+        assert "hits@50" in found[group]["adamic_adar"]
+    assert "0.5" in found["node_classification"]["random"]["macro_f1"]
+    shown = run("eval", files / "edges.txt", *options)
+    assert "link prediction degree matched" in shown
+    assert "common_neighbors" in shown
+
+
+def test_bad_requests_propagate(files):
+    run("build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3)
+    with pytest.raises(UnknownVertex, match="closest ids are 119"):
+        run("neighbors", files / "a", "--vertex", 12345)
+    with pytest.raises(InvalidParameter, match="exclude each other"):
+        run("build", files / "edges.txt", "--out", files / "b", "--directed", "--two-mode")
+    for arguments in (
+        ["build", files / "nowhere.txt", "--out", files / "b"],
+        ["build", files / "edges.txt", "--out", files / "b", "--engine", "odd"],
+        ["build", files / "edges.txt", "--out", files / "b", "--pieces", 5000],
+        ["build", files / "edges.txt", "--out", files / "b", "--base", "odd"],
+        ["build", files / "edges.txt", "--out", files / "b", "--dim", 500],
+        ["neighbors", files / "nowhere", "--vertex", 1],
+        ["neighbors", files / "a", "--vertex", 1, "--of", "odd"],
+        ["add", files / "a", files / "nowhere.txt"],
+        ["export", files / "a", "--out", files / "x", "--format", "odd"],
+        ["draw", files / "a", "--out", files / "x.gif"],
+        ["eval", files / "edges.txt", "--holdout", 0],
+        ["eval", files / "edges.txt", "--labels", files / "more.txt", "--dim", 8],
+    ):
+        with pytest.raises(GraphAggError):
+            run(*arguments)
+    assert not (files / "b").exists()
+
+
+def test_a_recipe(files):
+    (files / "recipe.toml").write_text(
+        'kind = "embedding"\ninput = "edges.txt"\n[parameters]\ndim = 8\npieces = 2\n'
+    )
+    done = CliRunner().invoke(app, ["build", str(files / "recipe.toml"), "--json"])
+    assert json.loads(done.stdout)["pieces"] == 2
+    assert NodeEmbedding.open(files / "build").config == EmbeddingConfig(dim=8, pieces=2)

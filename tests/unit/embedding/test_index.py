@@ -1,0 +1,374 @@
+"""The index: saved, opened, equal, extended; and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.embedding.build import embed
+from graphagg.embedding.control import embed_whole
+from graphagg.embedding.network import Network
+from graphagg.errors import (
+    ArtifactBusy,
+    ArtifactError,
+    CorruptArtifact,
+    EmptyGraph,
+    GraphAggError,
+    InvalidGraph,
+    InvalidParameter,
+    NotAnArtifact,
+    UnknownVertex,
+)
+from graphagg.graph import load_graph
+from graphagg.graph.weights import load_weighted
+from tests.unit.embedding.graphs import communities, graph
+
+SMALL = EmbeddingConfig(dim=8, pieces=3)
+
+
+def similarity(vectors: np.ndarray) -> np.ndarray:
+    return vectors.astype(np.float64) @ vectors.T.astype(np.float64)
+
+
+def test_two_builds_give_the_same_bytes_and_a_third_does_nothing(tmp_path):
+    for name in "ab":
+        NodeEmbedding.build(communities(), tmp_path / name, config=SMALL).close()
+    manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in "ab"]
+    assert manifests[0] == manifests[1]
+    stages = []
+    NodeEmbedding.build(
+        communities(),
+        tmp_path / "a",
+        config=SMALL,
+        progress=lambda stage, done, total: stages.append(stage),
+    )
+    assert stages == ["edges"]
+    NodeEmbedding.open(tmp_path / "a", verify=True).close()
+
+
+def test_what_is_opened_is_what_was_embedded(tmp_path):
+    index = NodeEmbedding.build(graph_pairs := communities(), tmp_path / "a", config=SMALL)
+    built = embed(Network.of(load_graph(graph_pairs)), SMALL)
+    np.testing.assert_array_equal(index.vectors, built.vectors)
+    assert index.report == built.report
+    assert index.vectors.dtype == np.float32
+    lengths = np.linalg.norm(index.normalised(), axis=1)
+    np.testing.assert_allclose(lengths, 1.0, atol=1e-6)
+    np.testing.assert_array_equal(index.vector(5), index.vectors[index.find("5")])
+    half = EmbeddingConfig(dim=8, pieces=3, dtype="float16")
+    small = NodeEmbedding.build(graph_pairs, tmp_path / "b", config=half)
+    assert small.vectors.dtype == np.float16
+    np.testing.assert_allclose(small.vectors, index.vectors, atol=2e-3)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_names_do_not_matter(seed):
+    """With exact decompositions, renaming the vertices only renames the vectors."""
+    pairs = communities(40, 3, seed)
+    names = np.random.default_rng(seed).permutation(40)
+    config = EmbeddingConfig(dim=8, pieces=1)
+    first = embed(Network.of(load_graph(pairs, vertices=range(40))), config).vectors
+    renamed = [(int(names[u]), int(names[v])) for u, v in pairs]
+    second = embed(Network.of(load_graph(renamed, vertices=range(40))), config).vectors
+    np.testing.assert_allclose(similarity(first), similarity(second[names]), atol=2e-3)
+
+
+def test_pieces_give_what_the_whole_gives():
+    """Leaves of full rank and d at the rank of the matrix: partition and order cannot show."""
+    network = Network.of(graph(50, 4))
+    whole = embed_whole(network, EmbeddingConfig(dim=24, propagate=0))
+    for pieces in (1, 2, 7):
+        config = EmbeddingConfig(dim=24, pieces=pieces, leaf_rank=512, propagate=0)
+        found = embed(network, config).vectors
+        np.testing.assert_allclose(similarity(found), similarity(whole), atol=0.05)
+
+
+def test_doubled_weights_change_nothing():
+    pairs = communities(60, 4)
+    rng = np.random.default_rng(0)
+    weights = rng.random(len(pairs)) + 0.1
+    config = EmbeddingConfig(dim=8, pieces=2)
+    found = []
+    for factor in (1.0, 2.0, 1024.0):
+        triples = [(u, v, w * factor) for (u, v), w in zip(pairs, weights, strict=True)]
+        found.append(embed(Network.of(*load_weighted(triples)), config).vectors)
+    lengths = [np.linalg.norm(v) for v in found]
+    for vectors, length in zip(found[1:], lengths[1:], strict=True):
+        np.testing.assert_allclose(vectors / length, found[0] / lengths[0], atol=1e-4)
+    plain = embed(Network.of(load_graph(pairs)), config).vectors
+    assert np.abs(plain - found[0]).max() > 0.01
+
+
+def test_weights_of_ones_are_no_weights():
+    pairs = list(dict.fromkeys(tuple(sorted(p)) for p in communities(60, 4)))
+    config = EmbeddingConfig(dim=8, pieces=2)
+    plain = embed(Network.of(load_graph(pairs)), config).vectors
+    ones = embed(Network.of(*load_weighted([(u, v, 1.0) for u, v in pairs])), config).vectors
+    np.testing.assert_array_equal(plain, ones)
+
+
+def test_weights_are_read_from_every_source(tmp_path):
+    triples = [("a", "b", 2.0), ("b", "c", 0.5), ("a", "c", 3.0), ("b", "a", 1.0)]
+    text = tmp_path / "edges.txt"
+    text.write_text("# x\n" + "".join(f"{u}\t{v}\t{w}\n" for u, v, w in triples))
+    csv = tmp_path / "edges.csv"
+    csv.write_text("src,dst,weight\n" + "".join(f"{u},{v},{w}\n" for u, v, w in triples))
+    columns = dict(zip(("src", "dst", "weight"), zip(*triples, strict=True), strict=True))
+    table = pa.table({name: list(values) for name, values in columns.items()})
+    pq.write_table(table, tmp_path / "edges.parquet")
+    multi = nx.MultiGraph()
+    multi.add_weighted_edges_from(triples)
+    for source in (triples, str(text), str(csv), str(tmp_path / "edges.parquet"), multi):
+        found, weights = load_weighted(source)
+        matrix = Network.of(found, weights).matrix
+        assert matrix.values(found.rows.find("a")).tolist() == [3.0, 3.0]
+        assert matrix.values(found.rows.find("c")).tolist() == [3.0, 0.5]
+    plain = tmp_path / "named.txt"
+    plain.write_text("1 2 friend\n2 3 enemy\n")
+    assert load_weighted(str(plain))[1] is None
+
+
+def test_isolated_vertices_have_zeros_and_are_counted(tmp_path):
+    index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL, vertices=[1000, 1001])
+    assert index.manifest.counts["isolated"] == 2
+    assert not index.vector(1000).any()
+    assert index.vectors[:-2].any(axis=1).all()
+    with pytest.raises(InvalidParameter, match="1000 has no edge"):
+        index.neighbours(1000)
+
+
+def test_many_small_components():
+    triangles = [(3 * i + a, 3 * i + b) for i in range(60) for a, b in ((0, 1), (1, 2), (0, 2))]
+    found = embed(Network.of(load_graph(triangles)), EmbeddingConfig(dim=16, pieces=4)).vectors
+    assert np.isfinite(found).all()
+    unit = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    alike = unit[0::3] @ unit.T
+    same = np.repeat(np.eye(60, dtype=bool), 3, axis=1)
+    assert np.median(alike[same]) > 0.9
+    assert np.median(np.abs(alike[~same])) < 0.5
+
+
+def test_neighbours_are_brute_forces(tmp_path):
+    index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
+    for normalised in (True, False):
+        rows = index.normalised() if normalised else index.vectors
+        scores = rows @ (rows[7] if normalised else index.vectors[7])
+        scores[7] = -np.inf
+        wanted = np.argsort(-scores)[:5]
+        found = index.neighbours(7, 5, normalised=normalised)
+        assert [n.id for n in found] == [index.vertices[int(i)] for i in wanted]
+        np.testing.assert_allclose([n.score for n in found], scores[wanted], atol=1e-5)
+    assert len(index.neighbours(7, 10_000)) == len(index) - 1
+
+
+def test_directed_and_two_mode_have_two_sides(tmp_path):
+    rng = np.random.default_rng(0)
+    arcs = [(u, 100 + int(v)) for u in range(60) for v in rng.integers(0, 30, 5) + u % 2 * 30]
+    index = NodeEmbedding.build(
+        arcs, tmp_path / "a", config=EmbeddingConfig(dim=8, pieces=2, kind="directed")
+    )
+    assert index.vectors.shape == index.target_vectors.shape
+    assert index.target_vectors[index.find(0)].any()  # no edge points at it: from its other side
+    near = [int(n.id) for n in index.neighbours(1, 60, of="from", among="to")]
+    targets = [vertex for vertex in near if vertex >= 100][:5]
+    assert all(130 <= target < 160 for target in targets)
+    pairs = [(f"e{v}", f"s{u}") for u, v in arcs]
+    index = NodeEmbedding.build(
+        pairs, tmp_path / "b", config=EmbeddingConfig(dim=8, pieces=2, kind="two-mode")
+    )
+    assert len(index.targets) == len({element for element, _ in pairs})
+    assert len(index.vertices) == 60
+    elements = index.neighbours("s1", 5, of="from", among="to")
+    assert all(str(element.id) >= "e130" for element in elements)
+
+
+# --- growing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("propagate", [0, 1, 2])
+def test_a_vertex_added_with_its_edges_has_the_vector_it_would_have(tmp_path, propagate):
+    """Exact for the linear part: but for the loop, the row over the neighbours' sources."""
+    config = EmbeddingConfig(dim=8, pieces=2, propagate=propagate)
+    pairs = communities(100, 5)
+    index = NodeEmbedding.build(pairs, tmp_path / "a", config=config)
+    before = np.array(index.vectors)
+    around = [int(v) for u, v in pairs if u == 17] + [int(u) for u, v in pairs if v == 17]
+    around = sorted(set(around))
+    index.add([(500, v) for v in around])
+    network = Network.of(load_graph(pairs))
+    sources = embed(network, config).sources
+    twin = index.vertices.find(17)
+    if propagate:
+        mean = sources[around].mean(axis=0)
+        wanted = before[twin] - sources[twin] + mean
+    else:
+        wanted = before[twin]
+    np.testing.assert_allclose(index.vector(500), wanted, atol=1e-4)
+    np.testing.assert_array_equal(index.vectors[: len(before)], before)
+
+
+def test_adding_in_any_order_of_names_and_counting(tmp_path):
+    index = NodeEmbedding.build(
+        [(2 * u, 2 * v) for u, v in communities(100, 5)], tmp_path / "a", config=SMALL
+    )
+    before = {v: np.array(index.vector(v)) for v in index.vertices}
+    report = index.add([(1, 2), (1, 4), (3, 1), (2, 4), (9, 11)])
+    assert report.to_json() == {
+        "vertices_added": 4,
+        "vertices_without": 2,
+        "edges_used": 4,
+        "edges_ignored": 1,
+    }
+    for vertex, vector in before.items():
+        np.testing.assert_array_equal(index.vector(vertex), vector)
+    assert index.vector(3).any()
+    assert not index.vector(9).any()
+    reopened = NodeEmbedding.open(tmp_path / "a", verify=True)
+    assert len(reopened) == len(before) + 4
+    assert reopened.manifest.counts["added"] == 4
+    np.testing.assert_array_equal(reopened.vectors, index.vectors)
+    index.add([(9, 2)])  # had no edge to a known vertex; now it has
+    assert index.vector(9).any()
+
+
+def test_adding_to_a_changed_index_is_refused(tmp_path):
+    first = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
+    second = NodeEmbedding.open(tmp_path / "a")
+    second.add([(1000, 1)])
+    with pytest.raises(ArtifactBusy, match="open it again"):
+        first.add([(1001, 1)])
+
+
+def test_adding_to_both_sides(tmp_path):
+    arcs = communities(100, 5)
+    index = NodeEmbedding.build(
+        arcs, tmp_path / "a", config=EmbeddingConfig(dim=8, pieces=2, kind="directed")
+    )
+    index.add([(500, 3), (500, 4)])
+    assert index.vector(500, "from").any()
+    assert index.vector(500, "to").any()  # from its other side
+    pairs = [(f"e{v}", f"s{u}") for u, v in arcs]
+    two = EmbeddingConfig(dim=8, pieces=2, kind="two-mode")
+    index = NodeEmbedding.build(pairs, tmp_path / "b", config=two)
+    report = index.add([("e3", "new set"), ("new element", "s4")])
+    assert report.vertices_added == 2
+    assert index.vector("new set", "from").any()
+    assert index.vector("new element", "to").any()
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("edges", "config", "error", "message"),
+    [
+        ([], SMALL, EmptyGraph, "no edge"),
+        ([(1, 1)], SMALL, EmptyGraph, "self-loops and no edge"),
+        ([(1, 2), ("a", "b")], SMALL, InvalidGraph, "mix types"),
+        ([(1, -2)], SMALL, InvalidGraph, "out of range"),
+        ([(1, 2, -1.0)], SMALL, InvalidGraph, "edge 1 of 1 has the weight -1.0"),
+        (
+            [(1, 2, 1.0), (2, 3, float("nan"))],
+            SMALL,
+            InvalidGraph,
+            "edge 2 of 2 has the weight nan",
+        ),
+        ([(1, 2, float("inf"))], SMALL, InvalidGraph, "weight inf"),
+        (
+            [(1, 2), (2, 3)],
+            EmbeddingConfig(dim=2, pieces=4),
+            InvalidParameter,
+            "4 pieces of 3 vertices",
+        ),
+        (
+            [(1, 2), (2, 3)],
+            EmbeddingConfig(dim=3, pieces=1),
+            InvalidParameter,
+            "dim is 3, but the matrix of these 3 nodes has 2 directions; take dim 2 or less",
+        ),
+    ],
+)
+def test_bad_graphs_leave_the_old_index(tmp_path, edges, config, error, message):
+    NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL).close()
+    before = (tmp_path / "a" / "manifest.json").read_bytes()
+    with pytest.raises(error, match=message):
+        NodeEmbedding.build(edges, tmp_path / "a", config=config)
+    assert (tmp_path / "a" / "manifest.json").read_bytes() == before
+    NodeEmbedding.open(tmp_path / "a", verify=True).close()
+    with pytest.raises(error):
+        NodeEmbedding.build(edges, tmp_path / "b", config=config)
+    assert not (tmp_path / "b").exists()
+
+
+def test_one_vertex():
+    with pytest.raises(InvalidGraph, match="a graph of 1 vertex, wanted at least 2"):
+        Network.of(load_graph([], vertices=[7], allow_empty=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dim": 0}, "dim is 0"),
+        ({"pieces": 0}, "pieces is 0"),
+        ({"max_piece_edges": 1}, "max_piece_edges is 1"),
+        ({"partitioner": "odd"}, "partitioner is 'odd', wanted one of"),
+        ({"base": "odd"}, "base is 'odd'"),
+        ({"fusion": "odd"}, "fusion is 'odd'"),
+        ({"kind": "odd"}, "kind is 'odd'"),
+        ({"dtype": "float64"}, "dtype is 'float64'"),
+        ({"propagate": 3}, "propagate is 3, wanted 0 to 2"),
+        ({"base": "cleora"}, "fusion 'merge' merges factorisations"),
+    ],
+)
+def test_bad_parameters(changes, message):
+    with pytest.raises(InvalidParameter, match=message):
+        EmbeddingConfig(**changes)
+
+
+def test_bad_requests(tmp_path):
+    index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
+    with pytest.raises(UnknownVertex, match="closest ids are 239"):
+        index.neighbours(9999)
+    with pytest.raises(InvalidParameter, match="k is 0"):
+        index.neighbours(1, 0)
+    with pytest.raises(InvalidParameter, match="side is 'odd'"):
+        index.normalised("odd")
+    with pytest.raises(NotAnArtifact):
+        NodeEmbedding.open(tmp_path / "nowhere")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "other.txt").write_text("x")
+    with pytest.raises(ArtifactError, match=r"holds 'other\.txt'"):
+        NodeEmbedding.build(communities(), tmp_path / "full", config=SMALL)
+
+
+def test_a_truncated_file_is_named(tmp_path):
+    NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL).close()
+    path: Path = next((tmp_path / "a").glob("v-*/vectors.npy"))
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(CorruptArtifact, match=r"vectors\.npy"):
+        NodeEmbedding.open(tmp_path / "a")
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=40),
+    pieces=st.integers(1, 4),
+    kind=st.sampled_from(["undirected", "directed", "two-mode"]),
+)
+def test_any_graph_gives_finite_vectors_or_a_named_error(pairs, pieces, kind):
+    config = EmbeddingConfig(dim=2, pieces=pieces, kind=kind)
+    try:
+        found = embed(Network.of(load_graph(pairs, kind)), config)
+    except GraphAggError:
+        return
+    assert np.isfinite(found.vectors).all()
+    assert (found.vectors.any(axis=1) | (found.parts == -2)).mean() > 0.3

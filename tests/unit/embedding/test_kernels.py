@@ -1,0 +1,180 @@
+"""The kernels against their formulas, written densely."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.embedding.build import one_thread
+from graphagg.embedding.classification import classify, fit, score
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.leaf import scaled_right_vectors
+from graphagg.embedding.local import LocalEngine, merged
+from graphagg.embedding.merge import Rows
+from graphagg.embedding.network import Network
+from graphagg.embedding.pieces import Layout, cut
+from graphagg.embedding.propagation import rotation
+from graphagg.embedding.sparse import gram, multiply, normalise_rows
+from graphagg.graph.csr import Csr
+from tests.unit.embedding.graphs import graph
+
+
+def engine(network: Network, parts: np.ndarray, config: EmbeddingConfig) -> LocalEngine:
+    layout = Layout.of(parts, int(parts.max()) + 1)
+    return LocalEngine(layout, cut(network.matrix, layout), config)
+
+
+def dense(network: Network) -> np.ndarray:
+    matrix = network.matrix
+    whole = np.zeros((matrix.rows, matrix.rows))
+    for row in range(matrix.rows):
+        whole[row, matrix.row(row)] = matrix.values(row)
+    return whole
+
+
+def random_parts(network: Network, pieces: int, hubs: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    parts = np.concatenate((np.arange(pieces), rng.integers(0, pieces, network.nodes - pieces)))
+    rng.shuffle(parts)
+    parts[np.argsort(-network.matrix.degrees())[:hubs]] = -1
+    parts[network.matrix.degrees() == 0] = -2
+    return parts.astype(np.int32)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), pieces=st.integers(1, 9), hubs=st.integers(0, 3))
+def test_pieces_hold_each_entry_once(seed, pieces, hubs):
+    network = Network.of(graph(60, 4, seed % 7))
+    layout = Layout.of(random_parts(network, pieces, hubs, seed), pieces)
+    found = np.zeros((network.nodes, network.nodes))
+    for piece in cut(network.matrix, layout):
+        rows = np.concatenate((np.arange(piece.first, piece.first + piece.own), piece.hubs))
+        for place, row in enumerate(rows):
+            columns = piece.columns[piece.matrix.row(place)]
+            found[layout.order[row], layout.order[columns]] += piece.matrix.values(place)
+    np.testing.assert_array_equal(found, dense(network))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6), pieces=st.integers(2, 30), hubs=st.integers(0, 2))
+def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
+    """With leaves of full rank the merge, through a tree of several levels, loses nothing."""
+    network = Network.of(graph(70, 5, seed % 5))
+    config = EmbeddingConfig(dim=16, leaf_rank=512)
+    whole = engine(network, random_parts(network, pieces, hubs, seed), config)
+    matrices = whole.log_matrices(whole.strengths())
+    leaves = [
+        Rows(piece.columns, scaled_right_vectors(matrix, 70, 3, [seed, piece.number]))
+        for piece, matrix in zip(whole.pieces, matrices, strict=True)
+    ]
+    found = merged(leaves, int(whole.layout.starts[-1]), config)
+    np.testing.assert_allclose(gram(found), np.eye(found.shape[1]), atol=2e-3)
+    stacked = np.zeros((sum(m.rows for m in matrices), len(found)))
+    at = 0
+    for piece, matrix in zip(whole.pieces, matrices, strict=True):
+        for row in range(matrix.rows):
+            stacked[at, piece.columns[matrix.row(row)]] = matrix.values(row)
+            at += 1
+    true = np.linalg.svd(stacked, compute_uv=False)
+    np.testing.assert_allclose(
+        np.linalg.norm(stacked @ found, axis=0)[:16], true[:16], rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(("pieces", "hubs"), [(1, 0), (5, 0), (6, 2)])
+def test_log_matrix_is_its_formula(pieces, hubs):
+    network = Network.of(graph(80))
+    whole = engine(network, random_parts(network, pieces, hubs, 1), EmbeddingConfig())
+    weights = dense(network)
+    steps = weights / weights.sum(axis=1, keepdims=True)
+    q = steps.sum(axis=0) ** 0.75
+    with np.errstate(divide="ignore"):
+        wanted = np.where(weights > 0, np.log(steps) - np.log(q / q.sum()), 0.0)
+    found = np.zeros_like(wanted)
+    for piece, matrix in zip(whole.pieces, whole.log_matrices(whole.strengths()), strict=True):
+        rows = np.concatenate((np.arange(piece.first, piece.first + piece.own), piece.hubs))
+        for place, row in enumerate(rows):
+            columns = whole.layout.order[piece.columns[matrix.row(place)]]
+            found[whole.layout.order[row], columns] = matrix.values(place)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("pieces", "hubs"), [(1, 0), (5, 0), (6, 2)])
+def test_propagation_is_its_formula(pieces, hubs):
+    from scipy.special import iv
+
+    network = Network.of(graph(80))
+    whole = engine(network, random_parts(network, pieces, hubs, 1), EmbeddingConfig())
+    order = whole.layout.order
+    start = np.random.default_rng(0).standard_normal((80, 6)).astype(np.float32)
+    looped = dense(network) + np.eye(80)
+    degree = looped.sum(axis=1, keepdims=True)
+
+    def filtered(x: np.ndarray) -> np.ndarray:
+        return 0.8 * x - looped @ x / degree
+
+    first = normalise_rows(start).astype(np.float64)
+    second = filtered(filtered(first)) / 2 - first
+    third = filtered(filtered(second)) - 2 * second - first
+    smooth = iv(0, 0.5) * first - 2 * iv(1, 0.5) * second + 2 * iv(2, 0.5) * third
+    wanted = looped @ (first - smooth)
+    wanted = wanted @ rotation(gram(wanted))
+    found = whole.propagate(start[order], whole.strengths())
+    np.testing.assert_allclose(found.rows, wanted[order], atol=2e-4)
+    # A vector is its row of A1 over the sources.
+    np.testing.assert_allclose(looped[order][:, order] @ found.sources, found.rows, atol=1e-4)
+
+
+def test_rotation_gives_left_vectors_times_root_of_values():
+    rows = np.random.default_rng(0).standard_normal((50, 8))
+    left, singular, _ = np.linalg.svd(rows, full_matrices=False)
+    turned = rows @ rotation(gram(rows))
+    np.testing.assert_allclose(np.abs(turned), np.abs(left * np.sqrt(singular)), atol=1e-8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), rows=st.integers(0, 12), split=st.integers(0, 12))
+def test_products_do_not_depend_on_how_rows_are_shared_out(seed, rows, split):
+    rng = np.random.default_rng(seed)
+    whole = rng.random((rows, 9)) * (rng.random((rows, 9)) < 0.4)
+    places = np.argwhere(whole)
+    values = whole[whole > 0].astype(np.float32)
+    matrix = Csr.from_pairs(places[:, 0], places[:, 1], values, (rows, 9))
+    x = rng.standard_normal((9, 4)).astype(np.float32)
+    product = multiply(matrix, x)
+    np.testing.assert_allclose(product, whole @ x, atol=1e-5)
+    upper = places[:, 0] < split
+    top = Csr.from_pairs(places[upper, 0], places[upper, 1], values[upper], (min(split, rows), 9))
+    np.testing.assert_array_equal(multiply(top, x), product[: min(split, rows)])
+
+
+def test_classifier_is_liblinears():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((120, 6))
+    labels = inputs @ rng.standard_normal((6, 4)) > 0.5
+    ours = fit(np.hstack((inputs, np.ones((120, 1)))), labels)
+    model = OneVsRestClassifier(LogisticRegression(solver="liblinear", C=1.0, tol=1e-8))
+    theirs = model.fit(inputs, labels)
+    wanted = [np.append(e.coef_[0], e.intercept_[0]) for e in theirs.estimators_]
+    np.testing.assert_allclose(ours.T, wanted, atol=2e-3)
+
+
+def test_perfect_and_constant_scores():
+    labels = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]], dtype=bool)
+    assert score(labels.astype(float), labels).micro == 1.0
+    assert score(1.0 - labels, labels).micro < 0.5
+    vectors = np.repeat(labels.astype(float), 20, axis=0)
+    assert classify(vectors, np.repeat(labels, 20, axis=0), 0.5, 0).micro == 1.0
+
+
+def test_one_thread_is_one():
+    import threadpoolctl
+
+    with one_thread():
+        pools = threadpoolctl.threadpool_info()
+        assert {p["num_threads"] for p in pools if p["user_api"] == "blas"} == {1}

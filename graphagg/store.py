@@ -285,7 +285,7 @@ class Publication:
 
     def remove_unread(self) -> None:
         """Remove older versions, once their last readers have closed them."""
-        _remove_stale(self._root, keep=_current_data(self._root))
+        _remove_unpublished(self._root)
 
 
 @contextmanager
@@ -302,11 +302,14 @@ def write_artifact(directory: str | os.PathLike[str]) -> Iterator[Publication]:
     root = Path(directory)
     created = _make_root(root)
     with _write_lock(root):
-        _remove_stale(root, keep=_current_data(root))
+        _remove_unpublished(root)
         folder = root / f"{_TEMPORARY}{secrets.token_hex(8)}"
         folder.mkdir()
         try:
             yield Publication(root, ArtifactWriter(folder))
+        except BaseException:
+            _remove_unpublished(root)
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             if created and not (root / MANIFEST_NAME).exists():
@@ -353,11 +356,15 @@ def _write_lock(root: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _current_data(root: Path) -> str | None:
-    try:
-        return read_manifest(root).data
-    except ArtifactError:
-        return None
+def _remove_unpublished(root: Path) -> None:
+    """Remove all but the current version; nothing where another graphagg may know which it is."""
+    keep = None
+    if (root / MANIFEST_NAME).exists():
+        try:
+            keep = read_manifest(root).data
+        except ArtifactError:
+            return
+    _remove_stale(root, keep)
 
 
 def _describe(path: Path) -> FileEntry:

@@ -189,7 +189,8 @@ class BestRetriever:
             fresh = np.fromiter(followed.best.keys() - walked, np.int64)
             front = _best(score, np.isin(candidates.rows, fresh), self.config.second_beam)
         may = ~np.isin(candidates.rows, np.asarray(extra, dtype=np.int64))
-        may &= True if allowed is None else allowed[candidates.rows]
+        if allowed is not None:
+            may &= allowed[candidates.rows]
         chosen, gains = _choose(candidates, score, lexical.weights, self.config, k, may)
         return Outcome(candidates, score, rounds, lexical.weights, chosen, gains)
 

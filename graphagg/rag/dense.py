@@ -132,7 +132,7 @@ def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:
     index.train(corpus.windows.take(ids[np.sort(sample)]))
     _add(index, corpus, ids)
     index.nprobe = max(32, lists // 16)
-    faiss.write_index(index, str(path))
+    _write(index, path)
 
 
 def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None:
@@ -145,7 +145,14 @@ def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None
     if len(gone):
         index.remove_ids(faiss.IDSelectorBatch(gone))
     _add(index, corpus, new)
-    faiss.write_index(index, str(path))
+    _write(index, path)
+
+
+def _write(index: Any, path: Path) -> None:
+    try:
+        _import_faiss().write_index(index, str(path))
+    except RuntimeError as error:  # what FAISS makes of a full disk
+        raise OSError(str(error)) from error
 
 
 def _add(index: Any, corpus: Corpus, ids: Rows) -> None:

@@ -232,10 +232,13 @@ class PassageIndex:
             How many passages were deleted.
 
         Raises:
+            InvalidParameter: an id is no string.
             UnknownPassage: an id is not there; nothing was deleted.
             EmptyCorpus: no passage would be left.
         """
         wanted = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
+        if not all(isinstance(name, str) for name in wanted):
+            raise InvalidParameter(f"ids are {wanted!r}, wanted a list of strings")
         with self._changing() as (publication, before):
             found = {name: before.rows_named(name) for name in wanted}
             rows = _all_rows(found, ignore_missing, "nothing was deleted")

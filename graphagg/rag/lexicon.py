@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.corpus import bounds_of
+from graphagg.rag.tokens import tokenize
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.strings import StringTable
 
@@ -61,14 +62,16 @@ class Analyzer:
 
     @cached_property
     def stop_words(self) -> frozenset[str]:
-        """Words that say nothing of a question's subject."""
+        """Tokens that say nothing of a question's subject."""
         try:
             from bm25s import stopwords
         except ImportError:
             raise MissingExtra("bm25s", "rag") from None
         name = "EN_PLUS" if self.language == "en" else _LANGUAGES.get(self.language, "").upper()
         listed: Iterable[str] = getattr(stopwords, f"STOPWORDS_{name}", ())
-        return frozenset([*listed, *_QUESTION_WORDS.get(self.language, ())])
+        plain = (tokenize(word) for word in listed if "'" not in word)
+        words = [found[0] for found in plain if len(found) == 1]
+        return frozenset([*words, *_QUESTION_WORDS.get(self.language, ())])
 
     def stem(self, word: str) -> str:
         """The stem of a token."""

@@ -61,3 +61,10 @@ def _check_question(question: object) -> None:
             f"the question has {len(question):,} characters, at most {LONGEST_QUESTION:,} are "
             "taken; shorten it"
         )
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidQuestion(
+            f"the question's character {error.start} is a lone surrogate, not Unicode text; "
+            "remove it"
+        ) from None

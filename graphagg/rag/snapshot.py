@@ -99,7 +99,7 @@ class Snapshot:
 
     def row_of(self, identifier: str) -> int | None:
         """The row of a passage; None if there is none of this id. O(log R)."""
-        rows, wanted = self._by_rank, identifier.encode()
+        rows, wanted = self._by_rank, identifier.encode(errors="surrogatepass")
         low, high = 0, len(rows)
         while low < high:
             middle = (low + high) // 2

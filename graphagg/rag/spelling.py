@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from graphagg.rag.corpus import Corpus
 from graphagg.rag.gazetteer import Gazetteer, RowTokens
-from graphagg.rag.tokens import entity_key
+from graphagg.rag.tokens import UNSPACED, entity_key
+
+_UNSPACED = re.compile(f"[{UNSPACED}\uac00-\ud7a3]")
 
 
 class Speller:
@@ -36,7 +40,9 @@ class Speller:
 
 def _joined(key: str) -> str:
     """A key that is part of a run without spaces, its pairs put together again."""
-    name = key[:1]
-    for word in key.split(" "):
-        name += word[1:] if word[:1] == name[-1:] else f" {word}"
+    name, *words = key.split(" ")
+    for word in words:
+        heads = range(len(word) - 1, 0, -1) if _UNSPACED.match(word) else ()
+        shared = next((n for n in heads if name.endswith(word[:n])), 0)
+        name += word[shared:] if shared else f" {word}"
     return name

@@ -90,7 +90,8 @@ def test_a_path_of_best_leads_over_what_passages_say(index: PassageIndex) -> Non
             parent = index[hops.pop(0).text]
             while hops:
                 if hops[0].kind == "sentence":
-                    assert hops.pop(0).text in " ".join(parent.full_text.split()) or parent.title
+                    said = " ".join(hops.pop(0).text.split())
+                    assert said in " ".join(parent.full_text.split())
                 entity, child = hops.pop(0), hops.pop(0)
                 assert (entity.kind, child.kind) == ("entity", "passage")
                 child_passage = index[child.text]
@@ -99,7 +100,7 @@ def test_a_path_of_best_leads_over_what_passages_say(index: PassageIndex) -> Non
                     assert f" {entity_key(entity.text)} " in f" {words} "
                 parent = child_passage
             assert parent == hit.passage
-    assert lengths == {1, 2, 3}
+    assert lengths >= {2, 3}
 
 
 def test_three_hops_add_up(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_three_hops_add_up(tmp_path: Path) -> None:
         *(Passage(f"x{n}", f"nothing but filler {n} and more of it.") for n in range(9)),
     ]
     question = "Who taught the one whom Alice Adams married?"
-    config = BestConfig(carry=0.9, coverage=0.0)
+    config = BestConfig(carry=0.9, coverage=0.0, beam=1)
     with build(corpus, tmp_path / "i") as index:
         hits = index.retrieve(question, 12, config=config)
         (last,) = (hit for hit in hits if hit.passage.id == "c")
@@ -145,7 +146,10 @@ def test_a_passage_beyond_the_hits_is_told_why(index: PassageIndex, way: str) ->
     for question in QUESTIONS:
         hits = index.retrieve(question, 3, mode=mode, config=config)
         everything = index.retrieve(question, len(index), mode=mode, config=config)
+        first = {hit.passage.id for hit in hits}
         for place, hit in enumerate(everything[3:20], start=4):
+            if hit.passage.id in first:  # more hits are chosen from a larger pool
+                continue
             told = index.explain(question, hit.passage.id, 3, mode=mode, config=config)
             assert told.hit is not None and told.hit.passage == hit.passage and adds_up(told.hit)
             assert told.threshold == pytest.approx(hits[-1].score, abs=1e-9)

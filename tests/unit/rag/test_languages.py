@@ -220,7 +220,7 @@ def test_two_hops_in_french(tmp_path: Path, encoder: Encoder | None, model: str)
             assert gold <= ids(plain), question
         if encoder is None:  # what the manifest names is enough to ask again
             with PassageIndex.open(tmp_path / "i") as again:
-                assert again.retrieve(question, k=3) == hits
+                assert again.retrieve(question, k=3, mode="faithful") == hits
 
 
 def test_a_question_in_another_language(tmp_path: Path) -> None:

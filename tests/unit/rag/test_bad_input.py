@@ -1,0 +1,396 @@
+"""Whatever is asked or done badly is named, and changes nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pytest
+
+from graphagg import store
+from graphagg.errors import (
+    ArtifactBusy,
+    DuplicateId,
+    EmptyCorpus,
+    GraphAggError,
+    InvalidFilter,
+    InvalidParameter,
+    InvalidPassage,
+    InvalidQuestion,
+    ModelMismatch,
+    UnknownPassage,
+    UnsupportedFormat,
+    WriteFailed,
+)
+from graphagg.rag import BestConfig, Passage, PassageIndex, RetrievalConfig, dense
+from graphagg.rag.config import MODES, Mode
+from graphagg.store import ArtifactWriter, write_artifact
+from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
+
+pytestmark = pytest.mark.usefixtures("unsynced")
+QUESTION = "What did Ada write on the Engine?"
+NEW = Passage("p6", "Byron wrote in Greece.", "Byron", {"kind": "poet"})
+
+
+def opened(directory: Path) -> PassageIndex:
+    return PassageIndex.open(
+        directory, encoder=FakeEncoder(), extractor=FakeExtractor(), verify=True
+    )
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> PassageIndex:
+    return PassageIndex.build(
+        CORPUS, tmp_path / "idx", encoder=FakeEncoder(), extractor=FakeExtractor()
+    )
+
+
+def refused(index: PassageIndex, error: type[GraphAggError], message: str, change: Any) -> None:
+    """The change is refused by name, and the index on the disk is the one that was there."""
+    before, answers = index.manifest.data, index.retrieve(QUESTION)
+    with pytest.raises(error, match=message):
+        change()
+    assert index.manifest.data == before and index.retrieve(QUESTION) == answers
+    with opened(index.snapshot.artifact.directory) as again:
+        assert again.manifest.data == before and again.retrieve(QUESTION) == answers
+    folder = index.snapshot.artifact.directory
+    assert {p.name for p in folder.iterdir()} == {"manifest.json", ".lock", before}
+
+
+# --- changes -------------------------------------------------------------------------------------
+
+
+def test_adding_an_id_that_is_there(index: PassageIndex) -> None:
+    both = [NEW, Passage("p1", "Ada again.")]
+    refused(
+        index,
+        DuplicateId,
+        r"passage 'p1' is in the index \(1 of 2 are\); nothing was added.*replace=True",
+        lambda: index.add(both),
+    )
+    index.add(both, replace=True)
+    assert [p.id for p in index] == ["p2", "p3", "p4", "p5", "p6", "p1"]
+    assert index["p1"].text == "Ada again."
+
+
+def test_deleting_or_updating_what_is_not_there(index: PassageIndex) -> None:
+    refused(
+        index,
+        UnknownPassage,
+        r"2 of 3 ids are not in the index \('x', 'y'\); nothing was deleted",
+        lambda: index.delete(["x", "p1", "y"]),
+    )
+    many = [f"x{n}" for n in range(9)]
+    refused(index, UnknownPassage, r"9 of 9 .*'x4', \.\.\.\)", lambda: index.delete(many))
+    refused(
+        index,
+        UnknownPassage,
+        r"1 of 2 ids are not in the index \('p6'\); nothing was changed",
+        lambda: index.update([Passage("p1", "Ada again."), NEW]),
+    )
+    data = index.manifest.data
+    assert index.delete(["x", "y"], ignore_missing=True) == 0 == index.delete([])
+    assert index.manifest.data == data
+    assert index.delete(["x", "p1", "p1"], ignore_missing=True) == 1 and "p1" not in index
+    assert index.delete("p2") == 1 and "p2" not in index
+
+
+def test_an_update_takes_ids_of_passages_not_of_documents(index: PassageIndex) -> None:
+    chunks = [Passage(f"report/{n}", f"Part {n}.", "", {}, "report", n) for n in range(3)]
+    index.add(chunks)
+    changed = Passage("report", "Ada's report.")
+    refused(index, UnknownPassage, r"\('report'\)", lambda: index.update([changed]))
+    index.add([changed])
+    index.update([changed])
+    assert all(chunk.id in index for chunk in chunks)
+    assert index.delete(["report"]) == 4  # a document goes with all its chunks
+
+
+@pytest.mark.parametrize(
+    ("row", "error", "message"),
+    [
+        ({"id": "bad"}, InvalidPassage, "passage 1: passage 'bad' has text missing"),
+        ({"id": 5, "text": "x"}, InvalidPassage, "passage 1: id is int 5"),
+        ({"id": "bad", "text": " \n"}, InvalidPassage, "passage 1: passage 'bad' has text"),
+        ({"id": "p6", "text": "twice"}, DuplicateId, "passage 1: id 'p6' was used before"),
+        ({"id": "bad", "text": "\ud800"}, InvalidPassage, "passage 1: .*lone surrogate"),
+        ({"id": "bad", "text": "x", "position": -1}, InvalidPassage, "passage 1: position"),
+        (
+            {"id": "bad", "text": "x", "when": object()},
+            InvalidPassage,
+            "'bad': metadata is no JSON",
+        ),
+        ({"id": "bad", "text": "x", "k": "\ud800"}, InvalidPassage, "lone surrogate|no JSON"),
+    ],
+)
+def test_a_batch_with_one_bad_row(
+    index: PassageIndex, row: dict[str, Any], error: type[GraphAggError], message: str
+) -> None:
+    batch = [NEW, row, Passage("p7", "Fine.")]
+    refused(index, error, message, lambda: index.add(batch))
+    refused(index, error, message, lambda: index.add(batch, replace=True))
+
+
+def test_nothing_given_and_nothing_left(index: PassageIndex) -> None:
+    for change in (index.add, index.update):
+        refused(index, EmptyCorpus, "holds no passages", lambda change=change: change([]))
+    everything = [p.id for p in CORPUS]
+    refused(index, EmptyCorpus, "no passage would be left", lambda: index.delete(everything))
+    index.delete(everything[1:])
+    assert [hit.passage.id for hit in index.retrieve(QUESTION)] == ["p1"]
+    refused(index, EmptyCorpus, "no passage would be left", lambda: index.delete(["p1"]))
+
+
+# --- writers and disks ---------------------------------------------------------------------------
+
+
+def test_a_second_writer_is_refused_by_name(index: PassageIndex) -> None:
+    directory = index.snapshot.artifact.directory
+    changes: list[Callable[[], object]] = [
+        lambda: index.add([NEW]),
+        lambda: index.update(CORPUS[:1]),
+        lambda: index.delete(["p1"]),
+        index.compact,
+    ]
+    before = index.manifest.data
+    with write_artifact(directory):
+        for change in changes:
+            with pytest.raises(ArtifactBusy, match="another process is writing this index"):
+                change()
+    assert opened(directory).manifest.data == before
+    index.add([NEW])
+    assert "p6" in index
+
+
+def test_of_two_writers_at_once_none_loses(index: PassageIndex) -> None:
+    directory = index.snapshot.artifact.directory
+    busy = []
+
+    def write(name: str) -> None:
+        with opened(directory) as mine:
+            for n in range(5):
+                while True:
+                    try:
+                        mine.add([Passage(f"{name}{n}", f"{name} saw Ada {n} times.")])
+                        break
+                    except ArtifactBusy:
+                        busy.append(name)
+
+    writers = [threading.Thread(target=write, args=[name]) for name in ("Byron", "Charles")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    index.reopen()
+    added = {f"{name}{n}" for name in ("Byron", "Charles") for n in range(5)}
+    assert {p.id for p in index} == {p.id for p in CORPUS} | added
+    assert busy  # they did meet
+
+
+def full_from(number: int, real: Callable[..., object]) -> Callable[..., object]:
+    """The disk is full from the call of this number on."""
+    calls = count()
+
+    def call(*arguments: object, **named: object) -> object:
+        if next(calls) >= number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*arguments, **named)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [
+        *[("array", 0), ("array", 17), ("adopt", 0), ("adopt", 17), ("_sync", 0), ("_sync", 17)],
+        *[("_write", 0), ("_rename", 0), ("_replace", 0)],
+    ],
+)
+def test_a_disk_that_fills_while_publishing(
+    index: PassageIndex, monkeypatch: pytest.MonkeyPatch, place: str, number: int
+) -> None:
+    owner: Any = ArtifactWriter if place in ("array", "adopt") else store
+    index.add([Passage("p0", "Charles is Babbage.")])
+    changes: dict[str, Callable[[], object]] = {
+        "add": lambda: index.add([NEW]),
+        "delete": lambda: index.delete(["p2"]),
+        "compact": index.compact,
+    }
+    for name, change in changes.items():
+        if place == "adopt" and name == "compact":
+            continue  # it takes nothing over
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, place, full_from(number, getattr(owner, place)))
+            message = "No space left on device; the index that was there is unchanged. Make room"
+            refused(index, WriteFailed, message, change)
+    for change in changes.values():
+        change()
+    assert "p6" in index and "p2" not in index
+
+
+def test_a_write_that_is_cut_short_has_no_error_number(
+    index: PassageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(file: Any, array: Any, **_: object) -> None:
+        file.write(b"\x93NUMPY")
+        raise OSError("80 requested and 16 written")
+
+    monkeypatch.setattr(np.lib.format, "write_array", cut)
+    refused(index, WriteFailed, "80 requested and 16 written", lambda: index.add([NEW]))
+
+
+def test_an_inverted_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "FLAT_LIMIT", 20)
+    corpus = [Passage(f"n{n}", f"Ada saw {n} engines.") for n in range(30)]
+    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    index = PassageIndex.build(corpus, tmp_path / "idx", **models)
+    write = faiss.write_index
+
+    def on_a_small_disk(*arguments: object) -> None:
+        """FAISS writes for real; the kernel lets a file grow to a thousand bytes."""
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            write(*arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
+
+    monkeypatch.setattr(faiss, "write_index", on_a_small_disk)
+    for change in (lambda: index.add([NEW]), index.compact):
+        refused(index, WriteFailed, "the index that was there is unchanged", change)
+
+
+def test_an_index_of_a_newer_format_is_left_alone_by_a_build_that_fails(
+    index: PassageIndex,
+) -> None:
+    directory, data = index.snapshot.artifact.directory, index.manifest.data
+    index.close()
+    path = directory / "manifest.json"
+    newer = path.read_text().replace('"format_version": 1', '"format_version": 99')
+    path.write_text(newer)
+
+    class Broken(FakeExtractor):
+        def annotate(self, texts: object) -> Any:  # type: ignore[override]
+            raise KeyboardInterrupt
+
+    models = {"encoder": FakeEncoder(), "extractor": Broken()}
+    with pytest.raises(KeyboardInterrupt):
+        PassageIndex.build([NEW], directory, **models)
+    assert path.read_text() == newer and len(list((directory / data).iterdir())) > 50
+
+
+# --- opening -------------------------------------------------------------------------------------
+
+
+def edit_manifest(directory: Path, **parameters: object) -> None:
+    path = directory / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["parameters"] |= parameters
+    path.write_text(json.dumps(manifest))
+
+
+def test_an_index_of_an_older_revision(index: PassageIndex) -> None:
+    directory = index.snapshot.artifact.directory
+    index.close()
+    edit_manifest(directory, revision=1)
+    message = r"a passage index of revision 1, this graphagg reads \d; build the index again"
+    for work in (lambda: opened(directory), lambda: index.add([NEW]), index.reopen):
+        with pytest.raises(UnsupportedFormat, match=message):
+            work()
+    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    with PassageIndex.build(CORPUS, directory, **models) as again:
+        assert len(again) == 5 and opened(directory).manifest == again.manifest
+
+
+def test_other_models_are_refused(index: PassageIndex) -> None:
+    directory = index.snapshot.artifact.directory
+    with pytest.raises(ModelMismatch, match="built with the encoder 'fake'"):
+        PassageIndex.open(directory, encoder=FakeEncoder("other"))
+
+
+# --- questions -----------------------------------------------------------------------------------
+
+
+def test_filters_on_what_there_is_not(index: PassageIndex) -> None:
+    index.add([Passage("y", "Ada.", "", {"year": 1843, "when": "1843-09-01", "tags": ["x"]})])
+    keys = r"The keys are 'kind' \(string\), 'tags' \(list of strings\), 'when' \(date\), 'year'"
+    wrong = {
+        rf"unknown key 'sort'. {keys} \(number\)": {"sort": "city"},
+        rf"unknown key 'kin'; did you mean 'kind'\? {keys}": {"not": {"kin": "city"}},
+        "key 'kind' is of type string: 'eq' wants a string": {"kind": 5},
+        "key 'year' is of type number: 'gte' wants a finite number": {"year": {"gte": "1843"}},
+        "key 'when' is of type date: 'lt' wants an ISO 8601 date": {"when": {"lt": "soon"}},
+        "operator 'gt' is none of": {"tags": {"gt": "x"}},
+        "filter 'city': a str, wanted a mapping": "city",
+    }
+    for mode in MODES:
+        for message, filter in wrong.items():
+            with pytest.raises(InvalidFilter, match=message):
+                index.retrieve(QUESTION, mode=mode, filter=filter)  # type: ignore[arg-type]
+            with pytest.raises(InvalidFilter, match=message):
+                index.explain(QUESTION, "p1", mode=mode, filter=filter)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_other_bad_options(index: PassageIndex, mode: Mode) -> None:
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("include is 'p1', wanted a list of ids", {"include": "p1"}),
+        ("exclude is 'p1', wanted a list of ids", {"exclude": "p1"}),
+        ("include is .*5.*, wanted a list of ids", {"include": [5]}),
+        ("exclude is .*None.*, wanted a list of ids", {"exclude": [None]}),
+        ("window is -1, wanted at least 0", {"window": -1}),
+        ("k is 0, wanted at least 1", {"k": 0}),
+    ]
+    for message, options in wrong:
+        with pytest.raises(InvalidParameter, match=message):
+            index.retrieve(QUESTION, mode=mode, **options)
+        with pytest.raises(InvalidParameter, match=message):
+            index.retrieve_batch([QUESTION], mode=mode, **options)
+    for question in ("", " ", 5, "why? " * 3000):
+        with pytest.raises(InvalidQuestion):
+            index.explain(question, "p1", mode=mode)  # type: ignore[arg-type]
+
+
+def test_settings_of_another_mode(index: PassageIndex) -> None:
+    message = "config is a RetrievalConfig, wanted a BestConfig for mode 'best'"
+    with pytest.raises(InvalidParameter, match=message):
+        index.retrieve(QUESTION, config=RetrievalConfig())
+    message = "config is a BestConfig, wanted a RetrievalConfig for mode 'faithful'"
+    with pytest.raises(InvalidParameter, match=message):
+        index.retrieve(QUESTION, mode="faithful", config=BestConfig())
+    with pytest.raises(InvalidParameter, match="mode is 'worst', wanted one of"):
+        index.retrieve(QUESTION, mode="worst")  # type: ignore[arg-type]
+    for name in ("pool", "beam", "second_beam", "parts"):
+        with pytest.raises(InvalidParameter, match=f"{name} is -1, wanted at least"):
+            BestConfig(**{name: -1})
+    with pytest.raises(InvalidParameter, match=r"part is 'x', wanted one of .*'third-hop'"):
+        BestConfig().without("x")
+
+
+def test_ids_of_no_passage(index: PassageIndex) -> None:
+    for name in ("absent", "", "\ud800"):
+        assert name not in index
+        with pytest.raises(UnknownPassage, match="is not in the index"):
+            index[name]
+        refused(index, UnknownPassage, "1 of 1 ids", lambda name=name: index.delete([name]))
+        assert index.retrieve(QUESTION, include=[name]) == []
+    with pytest.raises(InvalidParameter, match=r"ids are \[5\], wanted a list of strings"):
+        index.delete([5])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_question_that_is_not_unicode_text(index: PassageIndex, mode: Mode) -> None:
+    with pytest.raises(InvalidQuestion, match="character 4 is a lone surrogate"):
+        index.retrieve("Ada \ud800?", mode=mode)

@@ -1,0 +1,77 @@
+"""BM25 is that of bm25s, over the passages that may be seen."""
+
+from __future__ import annotations
+
+import math
+
+import bm25s
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.rag import Passage
+from graphagg.rag.best import lexical_scores
+from graphagg.rag.lexicon import Analyzer
+from graphagg.rag.tokens import tokenize
+from tests.fakes import FakeExtractor, InMemory
+from tests.unit.rag.corpora import ENCODER, EXTRACTOR, corpora
+
+WORDS = "river rivers Thames the of flows flowed city cities".split()
+TEXTS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)
+PASSAGES = st.lists(
+    st.tuples(TEXTS, st.just("") | TEXTS), min_size=1, max_size=10
+).map(lambda rows: [Passage(f"p{i}", *row) for i, row in enumerate(rows)])  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(PASSAGES, st.lists(st.sampled_from([*WORDS, "absent"]), min_size=1, max_size=6, unique=True))
+def test_scores_equal_bm25s(passages: list[Passage], terms: list[str]) -> None:
+    peer = bm25s.BM25(method="lucene", k1=1.2, b=0.75, dtype="float64")
+    texts = [tokenize(p.full_text) for p in passages]
+    peer.index(texts, show_progress=False)
+    terms = [word.lower() for word in terms]
+    present = [term for term in terms if any(term in text for text in texts)]
+    expected = peer.get_scores(present) if present else np.zeros(len(texts))
+    found = lexical_scores(InMemory.of(passages).view(), terms)
+    df = [sum(term in text for text in texts) for term in terms]
+    idf = sum(math.log(1 + (len(texts) - n + 0.5) / (n + 0.5)) for n in df)
+    np.testing.assert_allclose(found * idf, expected, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(corpora("abcdefgh"), st.data())
+def test_a_view_has_the_statistics_of_the_visible_passages(
+    passages: list[Passage], data: st.DataObject
+) -> None:
+    shown = data.draw(st.sets(st.sampled_from(range(len(passages))), min_size=1))
+    visible = np.array([i in shown for i in range(len(passages))])
+    index = InMemory.of(passages, ENCODER, EXTRACTOR)
+    only = InMemory.of([passages[i] for i in sorted(shown)], ENCODER, EXTRACTOR)
+    some, all_ = index.view(visible), only.view()
+    assert some.passages == all_.passages == len(shown)
+    assert some.mean_lengths == all_.mean_lengths
+    words = [*only.lexicon.terms, "absent"]
+    for terms in (words, words[::2]):
+        np.testing.assert_array_equal(
+            lexical_scores(some, terms)[visible], lexical_scores(all_, terms)
+        )
+        assert not lexical_scores(some, terms)[~visible].any()
+    rows = np.cumsum(visible) - 1
+    seen = np.flatnonzero(some.entity)
+    assert [index.gazetteer.keys[e] for e in seen] == list(only.gazetteer.keys)
+    np.testing.assert_array_equal(some.df[seen], all_.df)
+    np.testing.assert_array_equal(some.idf(seen), all_.idf(np.arange(len(seen))))
+    for number, entity in enumerate(seen):
+        (tied, how), (expected, expected_how) = some.tied(entity), all_.tied(number)
+        np.testing.assert_array_equal(rows[tied], expected)
+        np.testing.assert_array_equal(how, expected_how)
+
+
+def test_stems_and_stop_words_are_those_of_the_language() -> None:
+    english, none = Analyzer("en"), Analyzer("")
+    words = ["which", "rivers", "flowed", "and", "flows", "whose"]
+    assert english.content(words) == ["river", "flow"] and none.content(words) == words
+    german = tokenize("Wer fährt für die Flüsse über den Fluß?")  # tokens have no accents
+    assert Analyzer("de").content(german) == ["wer", "fahrt", "fluss"]
+    index = InMemory.of([Passage("p", "Rivers flowed.")], extractor=FakeExtractor("en"))
+    assert list(index.lexicon.terms) == ["flow", "river"]

@@ -1,0 +1,73 @@
+"""A product of two vectors is the same bits wherever it is computed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.rag.vectors import Stack, largest_of, ranges
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def unit(rng: np.random.Generator, rows: int, dimension: int) -> np.ndarray:
+    matrix = rng.normal(size=(rows, dimension)) + 0.1
+    return (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).astype(np.float32)
+
+
+def split(rng: np.random.Generator, matrix: np.ndarray) -> list[np.ndarray]:
+    """Parts of a matrix, some of them empty, at odd places in memory."""
+    cuts = np.sort(rng.integers(0, len(matrix) + 1, rng.integers(0, 5)))
+    parts = []
+    for part in np.split(matrix, cuts):
+        odd = np.empty(part.size + 8, np.float32)[rng.integers(8) :][: part.size]
+        odd = odd.reshape(part.shape)
+        odd[:] = part
+        odd.flags.writeable = bool(rng.integers(2))
+        parts.append(odd)
+    return parts
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS, st.sampled_from([1, 3, 16, 31, 64, 100, 384]))
+def test_products_do_not_depend_on_split_order_or_batch(seed: int, dimension: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix, queries = unit(rng, 40, dimension), unit(rng, 5, dimension)
+    whole = Stack([matrix], dimension).dots(queries)
+    np.testing.assert_allclose(whole, matrix @ queries.T, atol=1e-6)
+    stack = Stack(split(rng, matrix), dimension)
+    assert len(stack) == len(matrix)
+    np.testing.assert_array_equal(stack.dots(queries), whole)
+    rows = rng.integers(0, 40, 25)
+    np.testing.assert_array_equal(stack.take(rows), matrix[rows])
+    np.testing.assert_array_equal(stack.dots_at(rows, queries), whole[rows])
+    order = rng.permutation(5)
+    np.testing.assert_array_equal(stack.dots(queries[order]), whole[:, order])
+    for i in range(5):
+        np.testing.assert_array_equal(stack.dots(queries[i : i + 1])[:, 0], whole[:, i])
+        np.testing.assert_array_equal(
+            stack.dots_at(rows[:1], queries[[i]]), whole[rows[:1], i : i + 1]
+        )
+
+
+def test_nothing_to_multiply() -> None:
+    queries = np.ones((2, 3), np.float32)
+    nothing = np.zeros(0, np.int64)
+    for stack in (Stack([], 3), Stack([np.ones((4, 3), np.float32)], 3)):
+        assert stack.dots_at(nothing, queries).shape == (0, 2)
+        assert stack.take(nothing).shape == (0, 3)
+        assert stack.dots(queries).shape == (len(stack), 2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 4)), max_size=8), SEEDS)
+def test_ranges_and_their_largest_values(pairs: list[tuple[int, int]], seed: int) -> None:
+    starts, lengths = np.array(pairs, np.int64).reshape(-1, 2).T
+    places = ranges(starts, lengths)
+    assert places.tolist() == [s + i for s, n in pairs for i in range(n)]
+    values = np.random.default_rng(seed).random((len(places), 2))
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    expected = [values[a:b].max(axis=0) if a < b else [-1, -1] for a, b in pairwise(bounds)]
+    assert largest_of(values, lengths).tolist() == np.array(expected).reshape(-1, 2).tolist()

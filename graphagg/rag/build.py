@@ -9,7 +9,7 @@ from graphagg.progress import Progress, renamed
 from graphagg.rag.corpus import PassageTable, Ragged, Segment, bounds_of, sentence_text
 from graphagg.rag.encoder import Encoder
 from graphagg.rag.entities import Annotation, EntityExtractor
-from graphagg.rag.gazetteer import NewRow
+from graphagg.rag.mentions import NewRow
 from graphagg.rag.passages import Passage
 from graphagg.strings import StringTable
 

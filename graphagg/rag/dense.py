@@ -149,10 +149,13 @@ def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None
 
 
 def _write(index: Any, path: Path) -> None:
-    try:
-        _import_faiss().write_index(index, str(path))
-    except RuntimeError as error:  # what FAISS makes of a full disk
-        raise OSError(str(error)) from error
+    """Write through Python's file: FAISS's own is silent if the disk is full when it closes."""
+    faiss = _import_faiss()
+    with path.open("wb") as file:
+        try:
+            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+        except RuntimeError as error:  # what FAISS makes of an error in the callback
+            raise OSError(str(error)) from error
 
 
 def _add(index: Any, corpus: Corpus, ids: Rows) -> None:

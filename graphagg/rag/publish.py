@@ -23,8 +23,9 @@ from graphagg.rag.build import make_segment
 from graphagg.rag.corpus import Corpus, join_segments, segment_prefix
 from graphagg.rag.encoder import Encoder
 from graphagg.rag.entities import EntityExtractor
-from graphagg.rag.gazetteer import Change, Gazetteer, NewRow, changed
+from graphagg.rag.gazetteer import Change, Gazetteer, changed
 from graphagg.rag.lexicon import Analyzer, Lexicon, TermCounts
+from graphagg.rag.mentions import NewRow
 from graphagg.rag.metadata import MetadataTable
 from graphagg.rag.passages import Passage, corpus_digest
 from graphagg.rag.snapshot import INVERTED_FILE, Mask, Snapshot, metadata_of, ranks_of, table_name

@@ -7,7 +7,8 @@ import re
 import numpy as np
 
 from graphagg.rag.corpus import Corpus
-from graphagg.rag.gazetteer import Gazetteer, RowTokens
+from graphagg.rag.gazetteer import Gazetteer
+from graphagg.rag.mentions import RowTokens
 from graphagg.rag.tokens import UNSPACED, entity_key
 
 _UNSPACED = re.compile(f"[{UNSPACED}\uac00-\ud7a3]")

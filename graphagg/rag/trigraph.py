@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.graph.csr import Csr
-from graphagg.rag.gazetteer import FOUND
+from graphagg.rag.mentions import FOUND
 from graphagg.rag.view import View
 
 

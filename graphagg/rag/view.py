@@ -20,16 +20,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.rag.gazetteer import (
-    BASE_TITLE,
-    CAPITAL,
-    DEFINES,
-    FULL_TITLE,
-    LINKABLE,
-    TITLE,
-    Gazetteer,
-)
+from graphagg.rag.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.lexicon import Lexicon
+from graphagg.rag.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, TITLE
 
 Array = npt.NDArray[Any]
 

@@ -12,7 +12,7 @@ import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag import Passage, read_passages
-from graphagg.rag.passages import check_corpus, corpus_digest
+from graphagg.rag.passages import check_corpus, corpus_digest, passage_digest
 
 ROWS = [
     {"id": "a", "title": "First", "text": "Some text.", "metadata": {"year": 2001}},
@@ -116,16 +116,18 @@ def test_a_corpus_as_a_whole(tmp_path: Path) -> None:
     with pytest.raises(DuplicateId, match=r"passage 1: id 'a' was used before"):
         check_corpus([EXPECTED[0], EXPECTED[0]])
     with pytest.raises(InvalidPassage, match="metadata is no JSON"):
-        corpus_digest([Passage("a", "x", metadata={"when": object()})])
+        corpus_digest(map(passage_digest, [Passage("a", "x", metadata={"when": object()})]))
 
 
 def test_the_digest_tells_corpora_apart() -> None:
-    assert corpus_digest(EXPECTED) == corpus_digest(check_corpus(ROWS))
+    assert corpus_digest(map(passage_digest, EXPECTED)) == corpus_digest(
+        map(passage_digest, check_corpus(ROWS))
+    )
     changed = [
         EXPECTED[::-1],
         EXPECTED[:1],
         [Passage("a", "Some text.", "First", {"year": 2002}), EXPECTED[1]],
         [Passage("a", "Firsttext", "Some text."), EXPECTED[1]],
     ]
-    digests = {corpus_digest(corpus) for corpus in [EXPECTED, *changed]}
+    digests = {corpus_digest(map(passage_digest, corpus)) for corpus in [EXPECTED, *changed]}
     assert len(digests) == 5

@@ -13,7 +13,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 
@@ -254,10 +253,10 @@ def test_an_inverted_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mon
     corpus = [Passage(f"n{n}", f"Ada saw {n} engines.") for n in range(30)]
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     index = PassageIndex.build(corpus, tmp_path / "idx", **models)
-    write = faiss.write_index
+    write = dense._write
 
     def on_a_small_disk(*arguments: object) -> None:
-        """FAISS writes for real; the kernel lets a file grow to a thousand bytes."""
+        """The kernel lets a file grow to a thousand bytes."""
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
@@ -267,7 +266,7 @@ def test_an_inverted_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mon
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, handler)
 
-    monkeypatch.setattr(faiss, "write_index", on_a_small_disk)
+    monkeypatch.setattr(dense, "_write", on_a_small_disk)
     for change in (lambda: index.add([NEW]), index.compact):
         refused(index, WriteFailed, "the index that was there is unchanged", change)
 

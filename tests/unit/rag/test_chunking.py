@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
 from graphagg.rag.chunking import ChunkConfig, chunk_documents
-from graphagg.rag.passages import Passage, check_corpus, corpus_digest
+from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_digest
 from tests.fakes import FakeExtractor
 
 WORDS = st.text("xyzé", min_size=2, max_size=6)  # no initials, no titles
@@ -226,10 +226,13 @@ def test_limits_are_checked(values: dict[str, int], message: str) -> None:
 def test_the_place_in_a_document_is_checked_and_digested() -> None:
     record = {"id": "a", "text": "x", "document": "d", "position": 2}
     assert check_corpus([record]) == [Passage("a", "x", document="d", position=2)]
-    alone = corpus_digest([Passage("a", "x")])
+    alone = corpus_digest(map(passage_digest, [Passage("a", "x")]))
     digests = {
         alone,
-        *(corpus_digest([Passage("a", "x", document="d", position=i)]) for i in (0, 1)),
+        *(
+            corpus_digest(map(passage_digest, [Passage("a", "x", document="d", position=i)]))
+            for i in (0, 1)
+        ),
     }
     assert len(digests) == 3
     for name, value in (("document", 3), ("position", -1), ("position", True), ("position", "1")):

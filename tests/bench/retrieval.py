@@ -133,7 +133,9 @@ def _addition(report: Report, passages: list[Passage], directory: Path, whole: f
 
 def _quality(report: Report, index: PassageIndex, questions: list[GoldQuestion]) -> None:
     test = half(questions, "test", HALF)
-    report.line(f"{len(test)} questions that nothing was chosen on (second half, seed {HALF})\n")
+    report.line(
+        f"{len(test)} questions of the second half (seed {HALF}); constants come from the first\n"
+    )
     results = {mode: evaluate(index, test, mode=mode) for mode in MODES}
     _quality_table(report, results)
     kinds = list(results["best"].by_type)

@@ -1,4 +1,4 @@
-"""The main job on 2WikiMultiHopQA: floors of the issue, on the real corpus."""
+"""The main job on 2WikiMultiHopQA: floors of quality on the real corpus."""
 
 from __future__ import annotations
 

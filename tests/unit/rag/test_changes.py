@@ -153,6 +153,16 @@ Changes.TestCase.settings = settings(
 test_any_changes_equal_a_rebuild = Changes.TestCase
 
 
+def test_a_new_name_over_others_inside_a_run_without_spaces(tmp_path: Path) -> None:
+    """Three names on one pair of characters: the order of their arrival does not show."""
+    corpus = [Passage("a", "中美关系。"), Passage("b", "York.", "中美")]
+    with build(corpus[:1], tmp_path / "i") as index:
+        assert list(index.snapshot.gazetteer.keys) == ["中", "美"]
+        index.add(corpus[1:])
+        assert_same_arrays(index.snapshot, InMemory.of(corpus, ENCODER, EXTRACTOR))
+        assert list(index.snapshot.gazetteer.keys) == ["york", "中", "中美", "美"]
+
+
 def test_a_reader_keeps_its_version_until_it_reopens(tmp_path: Path) -> None:
     old = [Passage(f"p{i}", text) for i, text in enumerate(SENTENCES)]
     new = Passage("new", "Ada Lovelace read the New York Times in York.", "Who read it")

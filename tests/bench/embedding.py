@@ -262,8 +262,8 @@ def figure_of(panels: int):
 
 # --- memory --------------------------------------------------------------------------------------
 
-MEMORY_EDGES = (50_000, 100_000, 200_000, 400_000)
-MEMORY_PIECES = (50_000, 100_000, 200_000, 400_000)
+MEMORY_EDGES = (40_000, 120_000, 240_000)
+MEMORY_PIECES = (40_000, 120_000, 360_000)
 
 
 def bench_memory(folder: Path) -> dict[str, list[tuple]]:
@@ -271,9 +271,9 @@ def bench_memory(folder: Path) -> dict[str, list[tuple]]:
 
     Rows are edges, entries a piece may have, pieces, and MiB. An edge is two entries.
     """
-    largest, least = MEMORY_EDGES[-1], MEMORY_PIECES[0]
-    graphs = [worker_memory(edges, least) for edges in MEMORY_EDGES]
-    pieces = [graphs[-1]] + [worker_memory(largest, entries) for entries in MEMORY_PIECES[1:]]
+    graphs = [worker_memory(edges, MEMORY_PIECES[0]) for edges in MEMORY_EDGES]
+    middle = MEMORY_EDGES[1]
+    pieces = [graphs[1]] + [worker_memory(middle, entries) for entries in MEMORY_PIECES[1:]]
     plot_memory(folder / "embedding-memory.png", graphs, pieces)
     return {"larger graphs": graphs, "larger pieces": pieces}
 
@@ -318,7 +318,8 @@ def plot_memory(path: Path, graphs: list[tuple], pieces: list[tuple]) -> None:
         for row in rows:
             shown, at = f"{row[2]} pieces", (row[column], row[-1])
             axes.annotate(shown, at, (0, 7), textcoords="offset points", ha="center", fontsize=7)
-        axes.set_xscale("log", base=2)
+        axes.set_xscale("log")
+        axes.minorticks_off()
         axes.set_xticks([row[column] for row in rows], [f"{row[column]:,}" for row in rows])
         axes.set_xlim(rows[0][column] / 1.5, rows[-1][column] * 1.5)
         axes.set_ylim(0, 1.15 * max(row[-1] for row in graphs + pieces))

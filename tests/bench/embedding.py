@@ -1,7 +1,7 @@
 """Node embeddings beside gensim's DeepWalk and pycleora, and how cost and memory grow.
 
     python -m tests.bench.embedding                  all parts
-    python -m tests.bench.embedding --part peers     one part: peers, growth or memory
+    python -m tests.bench.embedding --part peers     one of peers, growth, memory, workers
 
 CPU is process CPU time (user and system, all threads), so that no peer hides threads. Ratios are
 medians of pairs, ours and the peer's one after the other, after a warm-up; DeepWalk, which takes
@@ -31,7 +31,7 @@ DATA = ROOT / "graphs"
 GRAPHS = {"blogcatalog": "blogcatalog/blogcatalog.mat", "ca-astroph": "ca-astroph/astro-ph-cc1.jlg"}
 LABELS = DATA / "blogcatalog" / "blogcatalog.cmty"
 PIECES, SHUFFLES = 16, 10
-PARTS = ("peers", "growth", "memory")
+PARTS = ("peers", "growth", "memory", "workers")
 
 
 def main() -> None:
@@ -47,8 +47,10 @@ def main() -> None:
             result[part] = {name: bench_peers(name) for name in GRAPHS}
         elif part == "growth":
             result[part] = bench_growth(chosen.edges, chosen.out)
-        else:
+        elif part == "memory":
             result[part] = bench_memory(chosen.out)
+        else:
+            result[part] = bench_workers()
     json.dump(result, sys.stdout, indent=1)
     print()
 
@@ -69,11 +71,10 @@ def run(report: Report) -> None:
     growth = bench_growth([10**5, 10**6, 10**7], report.folder)
     report.table(["edges", "CPU s", "peak GiB"], growth["rows"])
     report.line(f"slope on log-log axes {growth['slope']:.3f}; plot: embedding-growth.png")
-    report.heading("Embeddings: peak memory of a Spark worker against graph and piece")
-    memory = bench_memory(report.folder)
-    for name, rows in memory.items():
-        report.line(f"{name}; plot: embedding-memory.png")
-        report.table(["edges", "entries a piece", "pieces", "peak MiB"], rows)
+    report.heading("Embeddings: peak memory of a worker's largest task against graph and piece")
+    header = ["edges", "entries a piece", "pieces", "peak MiB"]
+    report.table(header, bench_memory(report.folder))
+    report.line("plot: embedding-memory.png")
 
 
 # --- peers ---------------------------------------------------------------------------------------
@@ -262,20 +263,64 @@ def figure_of(panels: int):
 
 # --- memory --------------------------------------------------------------------------------------
 
-MEMORY_EDGES = (40_000, 120_000, 240_000)
-MEMORY_PIECES = (40_000, 120_000, 360_000)
+LEAF_EDGES = (10**5, 3 * 10**5, 10**6)
+LEAF_PIECES = (50_000, 100_000, 200_000, 400_000, 800_000)
+SPARK_RUNS = ((40_000, 40_000), (120_000, 40_000), (120_000, 120_000), (120_000, 360_000))
 
 
-def bench_memory(folder: Path) -> dict[str, list[tuple]]:
-    """Peak memory of the Python workers: larger graphs in pieces of one size, larger pieces of one.
+def bench_memory(folder: Path) -> list[tuple[int, int, int, float]]:
+    """Peak memory of a process that decomposes the heaviest piece, the largest task of a worker.
 
-    Rows are edges, entries a piece may have, pieces, and MiB. An edge is two entries.
+    Rows are edges, entries a piece may have (an edge is two), pieces, and MiB: larger graphs in
+    pieces of one size, then larger pieces of the largest graph.
     """
-    graphs = [worker_memory(edges, MEMORY_PIECES[0]) for edges in MEMORY_EDGES]
-    middle = MEMORY_EDGES[1]
-    pieces = [graphs[1]] + [worker_memory(middle, entries) for entries in MEMORY_PIECES[1:]]
+    graphs = [leaf_memory(edges, LEAF_PIECES[0]) for edges in LEAF_EDGES]
+    pieces = [graphs[-1]] + [leaf_memory(LEAF_EDGES[-1], size) for size in LEAF_PIECES[1:]]
     plot_memory(folder / "embedding-memory.png", graphs, pieces)
-    return {"larger graphs": graphs, "larger pieces": pieces}
+    return graphs + pieces[1:]
+
+
+def leaf_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
+    """Cut a generated graph, and decompose its heaviest piece in a process of its own."""
+    from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.local import LocalEngine
+    from graphagg.embedding.network import Network
+    from graphagg.embedding.partitioning import partition
+    from graphagg.embedding.pieces import Layout, cut
+    from graphagg.graph import load_graph
+
+    config = EmbeddingConfig(max_piece_edges=entries)
+    matrix = Network.of(load_graph(grouped_edges(edges))).matrix
+    parts, report = partition(matrix, config)
+    count = report.levels[-1].pieces
+    layout = Layout.of(parts, count)
+    engine = LocalEngine(layout, cut(matrix, layout), config)
+    leaf = max(engine.log_matrices(engine.strengths()), key=lambda found: len(found.indices))
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_decompose, args=(leaf, config.rank(count), config.iterations, sender)
+    )
+    process.start()
+    sender.close()
+    row = (edges, entries, count, receiver.recv())
+    process.join()
+    print(f"memory of a leaf {row}", file=sys.stderr, flush=True)
+    return row
+
+
+def _decompose(leaf, rank: int, iterations: int, sender) -> None:
+    from graphagg.embedding.leaf import scaled_right_vectors
+    from tests.bench.communities import peak_gib
+
+    scaled_right_vectors(leaf, rank, iterations, [0, 0])
+    sender.send(round(1024 * peak_gib(), 1))
+    sender.close()
+
+
+def bench_workers() -> list[tuple[int, int, int, float]]:
+    """The same rows for the Python workers of whole Spark runs, on small graphs: minutes each."""
+    return [worker_memory(*run) for run in SPARK_RUNS]
 
 
 def worker_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
@@ -313,7 +358,7 @@ def plot_memory(path: Path, graphs: list[tuple], pieces: list[tuple]) -> None:
     right.plot([row[1] for row in pieces], [row[-1] for row in pieces], "o-", color="tab:orange")
     right.set_title(f"larger pieces, a graph of {pieces[0][0]:,} edges", fontsize=10)
     right.set_xlabel("entries a piece may have (an edge is two)")
-    left.set_ylabel("peak memory of a worker, MiB")
+    left.set_ylabel("peak memory of the largest task, MiB")
     for axes, column, rows in ((left, 0, graphs), (right, 1, pieces)):
         for row in rows:
             shown, at = f"{row[2]} pieces", (row[column], row[-1])

@@ -1,7 +1,7 @@
 """Node embeddings beside gensim's DeepWalk and pycleora, and how cost and memory grow.
 
     python -m tests.bench.embedding                  all parts
-    python -m tests.bench.embedding --part peers     one part: peers, growth or memory
+    python -m tests.bench.embedding --part peers     one of peers, growth, memory, workers
 
 CPU is process CPU time (user and system, all threads), so that no peer hides threads. Ratios are
 medians of pairs, ours and the peer's one after the other, after a warm-up; DeepWalk, which takes
@@ -31,7 +31,7 @@ DATA = ROOT / "graphs"
 GRAPHS = {"blogcatalog": "blogcatalog/blogcatalog.mat", "ca-astroph": "ca-astroph/astro-ph-cc1.jlg"}
 LABELS = DATA / "blogcatalog" / "blogcatalog.cmty"
 PIECES, SHUFFLES = 16, 10
-PARTS = ("peers", "growth", "memory")
+PARTS = ("peers", "growth", "memory", "workers")
 
 
 def main() -> None:
@@ -47,8 +47,10 @@ def main() -> None:
             result[part] = {name: bench_peers(name) for name in GRAPHS}
         elif part == "growth":
             result[part] = bench_growth(chosen.edges, chosen.out)
-        else:
+        elif part == "memory":
             result[part] = bench_memory(chosen.out)
+        else:
+            result[part] = bench_workers()
     json.dump(result, sys.stdout, indent=1)
     print()
 
@@ -68,10 +70,11 @@ def run(report: Report) -> None:
     report.heading("Embeddings: CPU seconds against edges (generated graphs)")
     growth = bench_growth([10**5, 10**6, 10**7], report.folder)
     report.table(["edges", "CPU s", "peak GiB"], growth["rows"])
-    report.line(f"slope on log-log axes {growth['slope']:.3f}; plot: growth.png")
-    report.heading("Embeddings: peak memory of a Spark worker against the graph")
-    memory = bench_memory(report.folder)
-    report.table(["edges", "pieces", "peak MiB"], memory["rows"])
+    report.line(f"slope on log-log axes {growth['slope']:.3f}; plot: embedding-growth.png")
+    report.heading("Embeddings: peak memory of a worker's largest task against graph and piece")
+    header = ["edges", "entries a piece", "pieces", "peak MiB"]
+    report.table(header, bench_memory(report.folder))
+    report.line("plot: embedding-memory.png")
 
 
 # --- peers ---------------------------------------------------------------------------------------
@@ -211,7 +214,7 @@ def bench_growth(sizes: list[int], folder: Path) -> dict[str, object]:
         rows.append((edges, round(seconds, 2), round(peak, 3)))
         print(f"{edges:,} edges: {seconds:.1f} CPU s, {peak:.2f} GiB", file=sys.stderr, flush=True)
     slope = float(np.polyfit(np.log([r[0] for r in rows]), np.log([r[1] for r in rows]), 1)[0])
-    plot(folder / "growth.png", rows, "CPU seconds", f"slope {slope:.2f}", log=True)
+    plot_growth(folder / "embedding-growth.png", rows, slope)
     return {"rows": rows, "slope": slope}
 
 
@@ -231,30 +234,97 @@ def _embed_generated(edges: int, sender) -> None:
     sender.close()
 
 
-def plot(path: Path, rows: list[tuple], label: str, title: str, *, log: bool) -> None:
+def plot_growth(path: Path, rows: list[tuple], slope: float) -> None:
+    figure, (axes,) = figure_of(1)
+    edges, seconds = [row[0] for row in rows], [row[1] for row in rows]
+    axes.loglog(edges, seconds, "o-", label=f"graphagg, slope {slope:.2f}")
+    linear = [seconds[0] * e / edges[0] for e in edges]
+    axes.loglog(edges, linear, "--", color="gray", linewidth=1, label="slope 1")
+    for at in zip(edges, seconds, strict=True):
+        text = f"{at[1]:.1f} s"
+        axes.annotate(text, at, (-6, 5), textcoords="offset points", ha="right", fontsize=8)
+    axes.set_xlim(edges[0] / 2.5, edges[-1] * 2)
+    axes.set_ylim(seconds[0] / 2.5, seconds[-1] * 3)
+    axes.set_xlabel("edges")
+    axes.set_ylabel("CPU seconds of the embedding")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def figure_of(panels: int):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5, 3.6), layout="constrained")
+    figure = Figure(figsize=(4.6 * panels + 0.6, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.plot([row[0] for row in rows], [row[-1] if not log else row[1] for row in rows], "o-")
-    axes.set_xscale("log")
-    if log:
-        axes.set_yscale("log")
-    else:
-        axes.set_ylim(0)
-    axes.set_xlabel("edges")
-    axes.set_ylabel(label)
-    axes.set_title(title)
-    figure.savefig(path, dpi=120)
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
 
 
 # --- memory --------------------------------------------------------------------------------------
 
+LEAF_EDGES = (10**5, 3 * 10**5, 10**6)
+LEAF_PIECES = (50_000, 100_000, 200_000, 400_000, 800_000)
+SPARK_RUNS = ((40_000, 40_000), (120_000, 40_000), (120_000, 120_000), (120_000, 360_000))
 
-def bench_memory(folder: Path, sizes: tuple[int, ...] = (10**5, 3 * 10**5, 10**6)) -> dict:
-    """Peak resident memory of the Python workers, with pieces of 200,000 entries at most."""
+
+def bench_memory(folder: Path) -> list[tuple[int, int, int, float]]:
+    """Peak memory of a process that decomposes the heaviest piece, the largest task of a worker.
+
+    Rows are edges, entries a piece may have (an edge is two), pieces, and MiB: larger graphs in
+    pieces of one size, then larger pieces of the largest graph.
+    """
+    graphs = [leaf_memory(edges, LEAF_PIECES[0]) for edges in LEAF_EDGES]
+    pieces = [graphs[-1]] + [leaf_memory(LEAF_EDGES[-1], size) for size in LEAF_PIECES[1:]]
+    plot_memory(folder / "embedding-memory.png", graphs, pieces)
+    return graphs + pieces[1:]
+
+
+def leaf_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
+    """Cut a generated graph, and decompose its heaviest piece in a process of its own."""
+    from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.local import LocalEngine
+    from graphagg.embedding.network import Network
+    from graphagg.embedding.partitioning import partition
+    from graphagg.embedding.pieces import Layout, cut
+    from graphagg.graph import load_graph
+
+    config = EmbeddingConfig(max_piece_edges=entries)
+    matrix = Network.of(load_graph(grouped_edges(edges))).matrix
+    parts, report = partition(matrix, config)
+    count = report.levels[-1].pieces
+    layout = Layout.of(parts, count)
+    engine = LocalEngine(layout, cut(matrix, layout), config)
+    leaf = max(engine.log_matrices(engine.strengths()), key=lambda found: len(found.indices))
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_decompose, args=(leaf, config.rank(count), config.iterations, sender)
+    )
+    process.start()
+    sender.close()
+    row = (edges, entries, count, receiver.recv())
+    process.join()
+    print(f"memory of a leaf {row}", file=sys.stderr, flush=True)
+    return row
+
+
+def _decompose(leaf, rank: int, iterations: int, sender) -> None:
+    from graphagg.embedding.leaf import scaled_right_vectors
+    from tests.bench.communities import peak_gib
+
+    scaled_right_vectors(leaf, rank, iterations, [0, 0])
+    sender.send(round(1024 * peak_gib(), 1))
+    sender.close()
+
+
+def bench_workers() -> list[tuple[int, int, int, float]]:
+    """The same rows for the Python workers of whole Spark runs, on small graphs: minutes each."""
+    return [worker_memory(*run) for run in SPARK_RUNS]
+
+
+def worker_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
+    """Embed a generated graph by Spark, in pieces of at most so many entries."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -262,30 +332,51 @@ def bench_memory(folder: Path, sizes: tuple[int, ...] = (10**5, 3 * 10**5, 10**6
     from graphagg.embedding.spark import build_with_spark
     from graphagg.spark import create_session
 
-    rows = []
-    config = EmbeddingConfig(max_piece_edges=200_000, partitioner="propagation")
-    for edges in sizes:
-        spark = create_session("memory", "local[2]", {"spark.sql.shuffle.partitions": "8"})
-        with tempfile.TemporaryDirectory() as name:
-            pairs = grouped_edges(edges)
-            source = Path(name) / "edges.parquet"
-            pq.write_table(pa.table({"src": pairs[:, 0], "dst": pairs[:, 1]}), source)
-            with _Watch() as watch:
-                index = build_with_spark(spark, str(source), Path(name) / "a", config=config)
-            pieces = index.report.levels[-1].pieces
-            index.close()
-        spark.stop()
-        rows.append((edges, pieces, round(watch.peak / 2**20, 1)))
-        print(f"memory {rows[-1]}", file=sys.stderr, flush=True)
-    plot(folder / "memory.png", rows, "peak MiB of a worker", "pieces of 200,000", log=False)
-    return {"rows": rows}
+    config = EmbeddingConfig(max_piece_edges=entries, partitioner="propagation")
+    spark = create_session("memory", "local[2]", {"spark.sql.shuffle.partitions": "8"})
+    with tempfile.TemporaryDirectory() as name:
+        pairs = grouped_edges(edges)
+        source = Path(name) / "edges.parquet"
+        pq.write_table(pa.table({"src": pairs[:, 0], "dst": pairs[:, 1]}), source)
+        start = time.monotonic()
+        with _Watch() as watch:
+            index = build_with_spark(spark, str(source), Path(name) / "a", config=config)
+        pieces = index.report.levels[-1].pieces
+        index.close()
+    spark.stop()
+    row = (edges, entries, pieces, round(watch.peak / 2**20, 1))
+    wall = time.monotonic() - start
+    print(f"memory {row} in {watch.looks} looks, {wall:.0f} s", file=sys.stderr, flush=True)
+    return row
+
+
+def plot_memory(path: Path, graphs: list[tuple], pieces: list[tuple]) -> None:
+    figure, (left, right) = figure_of(2)
+    left.plot([row[0] for row in graphs], [row[-1] for row in graphs], "o-")
+    left.set_title(f"larger graphs, pieces of {graphs[0][1]:,} entries", fontsize=10)
+    left.set_xlabel("edges of the graph")
+    right.plot([row[1] for row in pieces], [row[-1] for row in pieces], "o-", color="tab:orange")
+    right.set_title(f"larger pieces, a graph of {pieces[0][0]:,} edges", fontsize=10)
+    right.set_xlabel("entries a piece may have (an edge is two)")
+    left.set_ylabel("peak memory of the largest task, MiB")
+    for axes, column, rows in ((left, 0, graphs), (right, 1, pieces)):
+        for row in rows:
+            shown, at = f"{row[2]} pieces", (row[column], row[-1])
+            axes.annotate(shown, at, (0, 7), textcoords="offset points", ha="center", fontsize=7)
+        axes.set_xscale("log")
+        axes.minorticks_off()
+        axes.set_xticks([row[column] for row in rows], [f"{row[column]:,}" for row in rows])
+        axes.set_xlim(rows[0][column] / 1.5, rows[-1][column] * 1.5)
+        axes.set_ylim(0, 1.15 * max(row[-1] for row in graphs + pieces))
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=110)
 
 
 class _Watch:
     """The largest resident memory, mapped files left out, of a Python worker meanwhile."""
 
     def __init__(self) -> None:
-        self.peak = 0
+        self.peak = self.looks = 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
@@ -298,10 +389,11 @@ class _Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._done.wait(0.2):
+        while not self._done.wait(0.05):
+            self.looks += 1
             for process in psutil.Process().children(recursive=True):
                 try:
-                    if "pyspark" in " ".join(process.cmdline()):
+                    if "pyspark.daemon" in process.cmdline():  # the JVM names pyspark too
                         held = process.memory_info()
                         self.peak = max(self.peak, held.rss - held.shared)
                 except psutil.Error:

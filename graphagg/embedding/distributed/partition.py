@@ -28,7 +28,7 @@ from graphagg.embedding.label_propagation import (
     first_bound,
     lightened,
 )
-from graphagg.embedding.partition import check_pieces, hub_bound, induced, metis, piece_count, used
+from graphagg.embedding.partition import check_pieces, hub_bound, metis, piece_count, used
 from graphagg.embedding.partitioning import chosen_partitioner
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
@@ -201,11 +201,7 @@ def _split(grain: BlockGrain, parts: Path, count: int, over: int, config: Embedd
     def run(_: int) -> Stats:
         found = np.array(np.load(parts, mmap_mode="r", allow_pickle=False))
         nodes = np.flatnonzero(found == over)
-        whole = gathered(grain)
-        pattern = Csr(whole.matrix.indptr, whole.matrix.indices, None, whole.matrix.columns)
-        weights = whole.weights[nodes]
-        if len(nodes) < whole.matrix.rows:
-            pattern = induced(pattern, nodes)
+        pattern, weights = _within(grain, nodes)
         halves = used(metis(pattern, weights, 2, config.random_state), weights, 2)
         found[nodes[halves == 1]] = count
         write_range(after, 0, found)
@@ -213,6 +209,23 @@ def _split(grain: BlockGrain, parts: Path, count: int, over: int, config: Embedd
 
     run_tasks(grain.work.spark, 1, run)
     return after
+
+
+def _within(grain: BlockGrain, nodes: Array) -> tuple[Csr, Array]:
+    """`induced` and the weights of some nodes (ascending), with a block at a time in memory."""
+    place = np.full(grain.nodes, -1, dtype=np.int32)
+    place[nodes] = np.arange(len(nodes))
+    lengths, columns, weights = [], [], []
+    for b in range(grain.blocks):
+        low, high = np.searchsorted(nodes, grain.starts[b : b + 2])
+        mine = nodes[low:high] - grain.starts[b]
+        owners, found = grain.rows(b).gather(mine)
+        kept = place[found] >= 0
+        lengths.append(np.bincount(owners[kept], minlength=len(mine)))
+        columns.append(place[found[kept]])
+        weights.append(grain.weights(b)[mine])
+    indptr = np.concatenate(([0], np.cumsum(np.concatenate(lengths)))).astype(np.int64)
+    return Csr(indptr, np.concatenate(columns), None, len(nodes)), np.concatenate(weights)
 
 
 # --- by levels -----------------------------------------------------------------------------------

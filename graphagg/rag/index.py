@@ -120,9 +120,7 @@ class PassageIndex:
 
     def reopen(self) -> None:
         """Move on to the version that is current now; questions under way keep theirs."""
-        older = self._snapshot
-        self._snapshot = open_snapshot(older.artifact.directory)
-        older.artifact.close()
+        self._snapshot = open_snapshot(self._directory)  # the older is closed by its last question
 
     def close(self) -> None:
         """Give up the opened version, so that a writer may remove it."""

@@ -179,6 +179,25 @@ def test_a_reader_keeps_its_version_until_it_reopens(tmp_path: Path) -> None:
         assert answers(reader)["best"] != before["best"]
 
 
+def test_a_question_under_way_keeps_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (dense, faithful):
+        monkeypatch.setattr(module, "FLAT_LIMIT", 12)  # the inverted file is opened when it is used
+    corpus = [Passage(f"p{n}", f"Ada saw {n} engines in York.") for n in range(40)]
+    with build(corpus, tmp_path / "i") as index:
+        expected = index.retrieve("How many did Ada see?", mode="dense")
+        index.reopen()
+        answerer, old = index.answerer("dense"), index.snapshot.artifact.folder
+        index.delete([hit.passage.id for hit in expected])
+        index.compact()
+        asked = answerer.encode(answerer.name(["How many did Ada see?"], None), ENCODER)
+        assert answerer.answer(asked, 5) == [expected]
+        del answerer
+        index.compact()
+        assert not old.exists()
+
+
 SECRET = {
     "id": "gone-qqid",
     "text": "Qqzanzibar Qqtown was qqfound by Ada. Qqsentence ends.",
@@ -196,8 +215,7 @@ def test_nothing_of_a_deleted_passage_is_left(tmp_path: Path) -> None:
         assert set(KEYS) <= {*index.snapshot.gazetteer.keys} and index.schema == {"qqkey": "string"}
         assert any(term.startswith("qq") for term in index.snapshot.lexicon.terms)
         index.delete(["gone-qqid"])
-        snapshot = index.snapshot
-        for table in (snapshot.gazetteer.keys, snapshot.lexicon.terms):
+        for table in (index.snapshot.gazetteer.keys, index.snapshot.lexicon.terms):
             assert len(table) and not [word for word in table if "qq" in word]
         assert index.schema == {}
         index.compact()

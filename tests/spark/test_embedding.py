@@ -204,6 +204,7 @@ def test_bad_input(
     assert not (tmp_path / "out.work").exists()
 
 
+@pytest.mark.slow
 def test_submitted(tmp_path: Path) -> None:
     """`spark-submit` of the jobs, in processes of their own, equals the in-process build."""
     edges = write_text(tmp_path / "edges.txt", communities(300, 8))

@@ -25,10 +25,10 @@ From each of the `beam` best passages p an entity e that p mentions leads to pas
   better of the two holds alone.
 
 A page of an entity that the question names (its title is the entity, or its text begins with it)
-hands on more than its F: half of what the best such page has more is added, so that the sides of a
-comparison are followed alike. The `second_beam` best passages that were reached so lead on once
-more, with their path score for F. f(p) is the best of F(p) and its paths. Passages are then chosen
-one after another by
+hands on more than its F: half of what the best such page of the beam has more is added, so that
+the sides of a comparison are followed alike. The `second_beam` best of the other passages whose
+score a path raised lead on once more, with their path score for F. f(p) is the best of F(p) and its
+paths. Passages are then chosen one after another by
 
     f(p) + .8 (share of terms that no chosen passage holds yet) + .3 (named entities, of which p is
     a page and no chosen passage is)

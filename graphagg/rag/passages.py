@@ -231,6 +231,7 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
             raise DuplicateId(
                 f"{where}: id {passage.id!r} was used before; ids must be unique in a corpus"
             )
+        metadata_json(passage)
         seen.add(passage.id)
         corpus.append(passage)
     if not corpus:

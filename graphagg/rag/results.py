@@ -19,8 +19,8 @@ class Hop:
     Attributes:
         kind: `question_entity`, `sentence`, `entity` or `passage`.
         text: the mention in the question, the sentence, the entity's name, or the passage's id.
-        score: of a sentence its cosine with the question. In `best`, of a passage what it hands on
-            (the hit itself: its own direct score) and of an entity its idf. In `faithful`, of an
+        score: of a sentence its cosine with the question. In `best`, of a passage its direct
+            score F and of an entity its idf. In `faithful`, of an
             entity its activation, for the `question_entity` its similarity to the entity that
             follows, and for the passage the last entity's share of its prior.
         contribution: its part of the hit's score; those of a path add up to the score.

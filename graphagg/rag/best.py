@@ -224,7 +224,9 @@ class BestRetriever:
         pool = np.union1d(pool, best_named)
         if allowed is not None and allowed[pool].sum() < size:
             more = rows[allowed[rows]]
-            pool = np.union1d(pool, more[top_k(self._similarity(more, vector), size)])
+            pool = np.union1d(
+                pool, more[top_k(self._similarity(more, vector), size, self.dense.ranks[more])]
+            )
         return pool
 
     def _similarity(self, rows: Rows, vector: Vectors) -> Array:

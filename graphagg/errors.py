@@ -121,3 +121,27 @@ class InvalidLabels(GraphAggError):
 
 class ParametersDiffer(ArtifactError):
     """A job was started again with other parameters over what it left unfinished."""
+
+
+class InvalidBatch(GraphAggError):
+    """An `index`, `ptr` or `batch` that does not say which row belongs where."""
+
+
+class InvalidFeatures(GraphAggError):
+    """Features or labels of the wrong width or type, or with NaN or infinity in them."""
+
+
+class InvalidDataset(GraphAggError):
+    """Data for training that is missing, of an unknown kind, or lacks what the task needs."""
+
+
+class UnknownPreset(GraphAggError):
+    """No preset has this name."""
+
+
+class CheckpointMismatch(GraphAggError):
+    """A checkpoint or a saved model belongs to another configuration."""
+
+
+class DeviceUnavailable(GraphAggError):
+    """The device that was asked for is not there."""

@@ -1,0 +1,161 @@
+"""Segments: the ragged batch that every module of `graphagg.nn` works on.
+
+A segment is a run of consecutive rows: the vertices of one graph, or the neighbours of one vertex.
+Nothing here pads, and nothing depends on what lies beside a segment in the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphagg.errors import InvalidBatch
+
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8)
+# The finaliser of splitmix64: odd multipliers and shifts that mix every bit into every other.
+_MIX = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
+_GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # the odd step of splitmix64, as int64
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Rows 0..N-1 cut into S consecutive segments, some of them possibly empty.
+
+    Attributes:
+        ptr: `[S + 1]` int64, non-decreasing, from 0 to N; segment s owns rows `ptr[s]:ptr[s+1]`.
+        index: `[N]` int64, the segment of each row; non-decreasing.
+    """
+
+    ptr: Tensor
+    index: Tensor
+
+    @property
+    def count(self) -> int:
+        """Number of segments S."""
+        return self.ptr.numel() - 1
+
+    @property
+    def rows(self) -> int:
+        """Number of rows N."""
+        return self.index.numel()
+
+    @property
+    def sizes(self) -> Tensor:
+        """`[S]` int64, the rows of each segment."""
+        return self.ptr.diff()
+
+    @classmethod
+    def from_ptr(cls, ptr: Tensor, rows: int) -> Segments:
+        """Segments from offsets.
+
+        Args:
+            ptr: `[S + 1]` integers, `ptr[0] = 0`, non-decreasing, `ptr[-1] = rows`.
+            rows: N.
+
+        Raises:
+            InvalidBatch: `ptr` is not of this form.
+        """
+        ptr = _integers(ptr, "ptr")
+        if ptr.numel() < 1:
+            raise InvalidBatch("ptr is empty; wanted S + 1 offsets from 0 to the number of rows")
+        first, last = int(ptr[0]), int(ptr[-1])
+        if first != 0 or last != rows:
+            raise InvalidBatch(
+                f"ptr runs from {first} to {last}; wanted 0 to {rows}, the number of rows"
+            )
+        sizes = ptr.diff()
+        if sizes.numel() and int(sizes.min()) < 0:
+            at = int((sizes < 0).nonzero()[0])
+            raise InvalidBatch(
+                f"ptr falls from {int(ptr[at])} to {int(ptr[at + 1])} at position {at + 1}; "
+                "offsets must not decrease"
+            )
+        index = torch.repeat_interleave(torch.arange(sizes.numel(), device=ptr.device), sizes)
+        return cls(ptr, index)
+
+    @classmethod
+    def from_index(cls, index: Tensor, count: int | None = None) -> Segments:
+        """Segments from the sorted segment of each row, such as PyG's `batch`.
+
+        Args:
+            index: `[N]` integers in `[0, count)`, non-decreasing.
+            count: S; by default one more than the largest index.
+
+        Raises:
+            InvalidBatch: `index` is unsorted, negative, too large or of a float type.
+        """
+        index = check_index(index, count)
+        if index.numel() > 1 and bool((index[1:] < index[:-1]).any()):
+            raise InvalidBatch("index is not sorted; sort the rows by it first")
+        sizes = torch.bincount(index, minlength=count or 0)
+        return cls(torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]), index)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Sum over each segment: `[N, ...]` to `[S, ...]`; empty segments give 0."""
+        out = values.new_zeros((self.count, *values.shape[1:]))
+        return out.index_add(0, self.index, values)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Mean over each segment: `[N, ...]` to `[S, ...]`; empty segments give 0."""
+        sizes = self.sizes.clamp(min=1).to(values.dtype)
+        return self.sum(values) / sizes.view(-1, *[1] * (values.dim() - 1))
+
+
+def check_index(index: Tensor, count: int | None = None) -> Tensor:
+    """`index` as int64 after a check of its type, shape and range.
+
+    Raises:
+        InvalidBatch: A float type, more than one dimension, a negative value, or one >= `count`.
+    """
+    index = _integers(index, "index")
+    if index.numel():
+        low, high = int(index.min()), int(index.max())
+        if low < 0:
+            raise InvalidBatch(f"index holds {low}; wanted values of at least 0")
+        if count is not None and high >= count:
+            raise InvalidBatch(
+                f"index holds {high}, but there are {count} segments; wanted at most {count - 1}"
+            )
+    return index
+
+
+def graph_seeds(vertices: Segments, edge_index: Tensor | None = None, seed: int = 0) -> Tensor:
+    """One seed per graph from its own content: its size and its edges.
+
+    The seed of a graph does not depend on the batch around it, nor on the order of its edges.
+
+    Args:
+        vertices: The vertices of each graph, N rows in G segments.
+        edge_index: `[2, E]` int64 vertex ids in the batch, or None where only sizes are known.
+        seed: Mixed into every graph's seed.
+
+    Returns:
+        `[G]` int64, non-negative.
+    """
+    seeds = mix(vertices.sizes + (seed << 32))
+    if edge_index is not None and edge_index.numel():
+        graph = vertices.index[edge_index[0]]
+        local = edge_index - vertices.ptr[graph]
+        edge = mix(mix(local[0]) + 3 * local[1])
+        # A sum of hashes, so that the order of the edges does not matter; int64 wraps.
+        seeds = mix(seeds + torch.zeros_like(seeds).index_add(0, graph, edge))
+    return seeds & 0x7FFFFFFFFFFFFFFF
+
+
+def mix(values: Tensor) -> Tensor:
+    """A 64-bit hash of each int64 value (the finaliser of splitmix64)."""
+    values = values + _GOLDEN
+    for shift, factor in zip((30, 27), _MIX, strict=True):
+        # `>>` on int64 keeps the sign, so the shifted-in bits are masked away.
+        values = (values ^ ((values >> shift) & ((1 << (64 - shift)) - 1))) * factor
+    return values ^ ((values >> 31) & ((1 << 33) - 1))
+
+
+def _integers(values: Tensor, name: str) -> Tensor:
+    if values.dtype not in _INTEGERS:
+        raise InvalidBatch(f"{name} is of type {values.dtype}; wanted integers (torch.int64)")
+    if values.dim() != 1:
+        raise InvalidBatch(f"{name} has {values.dim()} dimensions; wanted 1")
+    return values.long()

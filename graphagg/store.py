@@ -29,7 +29,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import ArtifactBusy, ArtifactError, CorruptArtifact, NotAnArtifact
+from graphagg.errors import (
+    ArtifactBusy,
+    ArtifactError,
+    CorruptArtifact,
+    NotAnArtifact,
+    WriteFailed,
+)
 from graphagg.manifest import (
     DATA_FOLDER,
     FILE_NAME,
@@ -399,7 +405,14 @@ def _replace_manifest(root: Path, manifest: Manifest) -> None:
     _write(temporary, json.dumps(manifest.to_json(), indent=1, ensure_ascii=False) + "\n")
     _sync(temporary)
     _replace(temporary, root / MANIFEST_NAME)
-    _sync(root)
+    try:
+        _sync(root)
+    except OSError as error:
+        raise WriteFailed(
+            f"{root}: the new version is current, but the disk did not confirm it "
+            f"({error.strerror or error}): a power failure now may bring the old one back. Look "
+            "at the disk, then run `graphagg verify` on the folder"
+        ) from error
 
 
 def _remove_stale(root: Path, keep: str | None) -> None:

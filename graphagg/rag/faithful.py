@@ -93,14 +93,6 @@ class FaithfulRetriever:
         self.graph = TriGraph(view, corpus.sentence_bounds)
         self._transitions: dict[Semantics, Transitions] = {}
 
-    @classmethod
-    def over(cls, corpus: Corpus, view: View, dense: DenseIndex) -> FaithfulRetriever:
-        """The retriever of a view, made once."""
-        found: FaithfulRetriever | None = view.derived.get("faithful")
-        if found is None:
-            found = view.derived["faithful"] = cls(corpus, view, dense)
-        return found
-
     def known(self, name: str) -> int | None:
         """The visible entity that a mention spells, if the extractor found it in a passage."""
         entity = self.view.gazetteer.find(entity_key(name))

@@ -116,8 +116,7 @@ class Answerer:
 
     @property
     def _faithful(self) -> FaithfulRetriever:
-        snapshot = self._snapshot
-        return FaithfulRetriever.over(snapshot.corpus, self._scope.view, snapshot.dense)
+        return self._snapshot.faithful(self._scope.view)
 
     @property
     def _best(self) -> BestRetriever:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.corpus import Corpus, Segment
 from graphagg.rag.dense import DenseIndex
+from graphagg.rag.faithful import FaithfulRetriever
 from graphagg.rag.filters import Predicate, compile_filter
 from graphagg.rag.gazetteer import Gazetteer
 from graphagg.rag.lexicon import Analyzer, Lexicon
@@ -26,7 +27,7 @@ from graphagg.store import Artifact
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
-_KEPT = 8  # views and masks of filters that are kept, the last ones used
+_KEPT = 12  # views, masks of filters and retrievers that are kept, the last ones used
 INVERTED_FILE = "passages.faiss"
 
 
@@ -154,6 +155,13 @@ class Snapshot:
         key = "all" if visible is None else np.packbits(visible).tobytes().hex()
         mask = self.alive if visible is None else visible
         return self._kept_by("view", key, lambda: View.of(self.gazetteer, self.lexicon, mask))
+
+    def faithful(self, view: View) -> FaithfulRetriever:
+        """The Tri-Graph retriever over a view of this version; the last ones are kept."""
+        # A kept retriever holds its view, so that no other view can have the same id meanwhile.
+        return self._kept_by(
+            "faithful", str(id(view)), lambda: FaithfulRetriever(self.corpus, view, self.dense)
+        )
 
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])

@@ -12,7 +12,7 @@ pass over the mentions decides it, 1 ms for 6,000 passages.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -46,7 +46,6 @@ class View:
         counts_as: `[m]` uint8, how each mention counts.
         tie: `[n]` uint8, how each pair is tied; 0 where it is not, or its passage is hidden.
         df: `[E]` int32, how many visible passages each entity is tied to.
-        derived: what others made of the view, by name; it lives as long as the view does.
     """
 
     gazetteer: Gazetteer
@@ -57,7 +56,6 @@ class View:
     counts_as: npt.NDArray[np.uint8]
     tie: npt.NDArray[np.uint8]
     df: npt.NDArray[np.int32]
-    derived: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, gazetteer: Gazetteer, lexicon: Lexicon, visible: npt.NDArray[np.bool_]) -> View:

@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -191,6 +192,45 @@ def test_a_full_disk_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.Mo
     with PassageIndex.open(tmp_path / "idx", verify=True) as index:
         assert len(index) == len(CORPUS)
     assert len(list((tmp_path / "idx").iterdir())) == 3
+
+
+def test_an_unconfirmed_version_is_said_to_be_current(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "idx"
+    build(directory, CORPUS).close()
+    replaced, sync, replace = [], store._sync, store._replace
+
+    def note(source: Path, target: Path) -> None:
+        replace(source, target)
+        replaced.append(target)
+
+    def fails_after_it(path: Path) -> None:
+        if replaced:
+            raise OSError(5, "Input/output error")
+        sync(path)
+
+    monkeypatch.setattr(store, "_replace", note)
+    monkeypatch.setattr(store, "_sync", fails_after_it)
+    with pytest.raises(WriteFailed, match="new version is current"):
+        build(directory, [*CORPUS, BYRON])
+    monkeypatch.undo()
+    with PassageIndex.open(directory, verify=True) as index:
+        assert len(index) == len(CORPUS) + 1
+
+
+def test_a_closed_index_is_freed_at_once(tmp_path: Path) -> None:
+    index = build(tmp_path / "idx", CORPUS)
+    for mode in ("faithful", "best"):
+        assert index.retrieve("Where was Ada Lovelace born?", k=2, mode=mode)
+    corpus = weakref.ref(index._snapshot.corpus)
+    gc.disable()
+    try:
+        index.close()
+        del index
+        assert corpus() is None
+    finally:
+        gc.enable()
 
 
 def test_a_failed_first_build_leaves_nothing(tmp_path: Path) -> None:

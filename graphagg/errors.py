@@ -145,3 +145,43 @@ class CheckpointMismatch(GraphAggError):
 
 class DeviceUnavailable(GraphAggError):
     """The device that was asked for is not there."""
+
+
+class InsecureBinding(GraphAggError):
+    """A service would listen beyond loopback without a token."""
+
+
+class InvalidToken(GraphAggError):
+    """The file of a service's token is missing, or holds no usable one."""
+
+
+class NoSuchIndex(GraphAggError):
+    """A service was asked for a kind of index that it was not given."""
+
+
+class Overloaded(GraphAggError):
+    """A service has as much work as it takes; try again."""
+
+    exit_code = 1
+
+
+class EndpointError(GraphAggError):
+    """Base of the errors about the endpoint of a language model."""
+
+    exit_code = 1
+
+
+class EndpointUnauthorized(EndpointError):
+    """The endpoint refused the key, or wants one."""
+
+
+class EndpointTimeout(EndpointError):
+    """The endpoint did not answer in time."""
+
+
+class EndpointUnreachable(EndpointError):
+    """Nothing answers at the endpoint's address."""
+
+
+class EndpointAnswer(EndpointError):
+    """The endpoint answered with an error, or with something that is no chat completion."""

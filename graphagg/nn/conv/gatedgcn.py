@@ -1,0 +1,147 @@
+"""GatedGCN with edge updates (arXiv 1711.07553), in the form of GraphGPS (arXiv 2205.12454).
+
+For an edge from j to i:
+
+    e'_ij = D x_i + E x_j + C e_ij
+    s_ij  = sigmoid(e'_ij)  [* sigmoid(MLP(|p_i - p_j|^2)), EquivStableLapPE]
+    x'_i  = A x_i + sum_j s_ij * B x_j / (sum_j s_ij + 1e-6)
+    x_i  <- x_i  + dropout(act(norm(x'_i)))
+    e_ij <- e_ij + dropout(act(norm(e'_ij)))
+
+Two additions, absent from the source: edges without features (no C, and nothing returned for the
+edges), and any aggregator in the place of the sum over j. The gates are normalised before the
+messages are aggregated, so that the sum gives the formula above.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.aggr import Aggregation
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.conv.messages import aggregate, find_aggregation, sum_messages
+from graphagg.nn.conv.part import (
+    LocalPart,
+    check_dropout,
+    find_activation,
+    find_norm,
+)
+from graphagg.nn.conv.positions import PositionGate
+
+_EPSILON = 1e-6
+
+
+class GatedGCN(LocalPart):
+    """Gated messages; the gates' logits become the edges' features of the next layer.
+
+    Paper: Bresson and Laurent, Residual Gated Graph ConvNets, arXiv 1711.07553; GraphGPS,
+    arXiv 2205.12454, Appendix.
+
+    Residual, norm, activation and dropout are inside (`own_residual`). O(E d + N d^2), or
+    O(E d^2 + N d^2) with features on the edges.
+
+    Args:
+        channels: d, the width of the vertices' and the edges' features.
+        edge_channels: `channels`, or None for edges without features; edge features are carried
+            by a residual, so no other width is possible.
+        positions: Multiply the gates by `PositionGate` of `positions` (EquivStableLapPE).
+        aggregation: Aggregator of the gated messages, by default their sum.
+        dropout: Probability of the dropout after the activation.
+        norm: "batch", "layer" or "none".
+        act: Name of the activation.
+        residual: Add the input to the output, for vertices and edges.
+
+    Raises:
+        InvalidParameter: A width, norm, activation or probability that is not allowed.
+    """
+
+    own_residual = True
+
+    def __init__(
+        self,
+        channels: int,
+        edge_channels: int | None = None,
+        *,
+        positions: bool = False,
+        aggregation: Aggregation | str | None = None,
+        dropout: float = 0.0,
+        norm: str = "batch",
+        act: str = "relu",
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        if edge_channels not in (None, channels):
+            raise InvalidParameter(
+                f"GatedGCN: edge_channels is {edge_channels}; wanted {channels}, its channels (or "
+                "None): edge features are carried by a residual, embed them to that width first"
+            )
+        self.channels, self.edge_channels = channels, edge_channels
+        self.needs_positions, self.residual = positions, residual
+        # A, D, B and E in one product.
+        self.vertices = torch.nn.Linear(channels, 4 * channels)
+        self.edges = None if edge_channels is None else torch.nn.Linear(channels, channels)
+        self.gate = PositionGate(channels) if positions else None
+        self.aggregation = find_aggregation(aggregation, channels)
+        self.norm_x = find_norm(norm, channels)
+        self.norm_e = None if edge_channels is None else find_norm(norm, channels)
+        self.act = find_activation(act)
+        self.dropout = torch.nn.Dropout(check_dropout(dropout))
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None = None,
+        *,
+        positions: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """New features of the vertices and, where the edges have some, of the edges.
+
+        Without `edge_channels` an `edge_attr` is not read, and comes back as it was given.
+
+        Args:
+            x: `[N, channels]`.
+            edge_index: `[2, E]` int64, from row 0 to row 1.
+            edge_attr: `[E, channels]` where `edge_channels` was given.
+            positions: `[N, k]` where `positions=True`.
+
+        Returns:
+            `[N, channels]` and `[E, channels]` (or `edge_attr`).
+
+        Raises:
+            InvalidBatch: `edge_index` out of range or of another form.
+            InvalidFeatures: Features that are missing or of another shape.
+        """
+        self.check(x, edge_index, edge_attr, positions)
+        source, target = edge_index[0], edge_index[1]
+        # Each table is contiguous, so that a row is read at once.
+        own, at_target, at_source = (
+            part.contiguous()
+            for part in self.vertices(x).split([self.channels, self.channels, 2 * self.channels], 1)
+        )
+        message, logit = at_source.index_select(0, source).chunk(2, dim=1)
+        logits = at_target.index_select(0, target) + logit
+        if self.edges is not None:
+            logits = logits + self.edges(edge_attr)
+        gates = logits.sigmoid()
+        if self.gate is not None:
+            gates = gates * self.gate(positions, edge_index)
+        x_new = own + self._gather(gates, message, target, x.size(0))
+        return self._update(x, x_new, self.norm_x), self._update_edges(edge_attr, logits)
+
+    def _gather(self, gates: Tensor, message: Tensor, target: Tensor, vertices: int) -> Tensor:
+        total = sum_messages(gates, target, vertices) + _EPSILON
+        if self.aggregation is None:
+            return sum_messages(gates * message, target, vertices) / total
+        weighted = gates / total.index_select(0, target) * message
+        return aggregate(self.aggregation, weighted, target, vertices)
+
+    def _update_edges(self, edge_attr: Tensor | None, logits: Tensor) -> Tensor | None:
+        if self.norm_e is None or edge_attr is None:
+            return edge_attr
+        return self._update(edge_attr, logits, self.norm_e)
+
+    def _update(self, old: Tensor, new: Tensor, norm: torch.nn.Module) -> Tensor:
+        new = self.dropout(self.act(norm(new)))
+        return old + new if self.residual else new

@@ -1,0 +1,101 @@
+"""GINE (arXiv 1905.12265) as a local part, plain and with EquivStableLapPE.
+
+    x'_i = nn((1 + eps) x_i + sum_j ReLU(x_j + C e_ij) [* sigmoid(MLP(|p_i - p_j|^2))])
+
+C is a linear map only where the edges have another width than the vertices; edges without features
+leave ReLU(x_j).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.aggr import Aggregation
+
+from graphagg.nn.conv.messages import aggregate, find_aggregation
+from graphagg.nn.conv.part import LocalPart, find_activation
+from graphagg.nn.conv.positions import PositionGate
+
+
+class GINE(LocalPart):
+    """The sum of the neighbours and their edges, through an MLP d -> d -> d.
+
+    Paper: Hu et al., Strategies for Pre-training Graph Neural Networks, arXiv 1905.12265;
+    GraphGPS, arXiv 2205.12454 (its MLP, and the gate on the messages).
+
+    Residual, norm and dropout are outside; the edges' features do not change. O(E d + N d^2).
+
+    Args:
+        channels: d, the width of the vertices' features.
+        edge_channels: Width of the edges' features; None for edges without.
+        positions: Multiply the messages by `PositionGate` of `positions` (EquivStableLapPE).
+        aggregation: Aggregator of the messages, by default their sum.
+        act: Name of the activation in the MLP.
+        train_eps: Learn eps, which is 0 at the start.
+
+    Raises:
+        InvalidParameter: An activation or an aggregator that does not exist.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        edge_channels: int | None = None,
+        *,
+        positions: bool = False,
+        aggregation: Aggregation | str | None = None,
+        act: str = "relu",
+        train_eps: bool = False,
+    ) -> None:
+        super().__init__()
+        self.channels, self.edge_channels = channels, edge_channels
+        self.needs_positions = positions
+        self.nn = torch.nn.Sequential(
+            torch.nn.Linear(channels, channels),
+            find_activation(act),
+            torch.nn.Linear(channels, channels),
+        )
+        if train_eps:
+            self.eps: Tensor = torch.nn.Parameter(torch.zeros(1))
+        else:
+            self.register_buffer("eps", torch.zeros(1))
+        self.edges = (
+            None
+            if edge_channels in (None, channels)
+            else torch.nn.Linear(int(edge_channels or 0), channels)
+        )
+        self.gate = PositionGate(channels) if positions else None
+        self.aggregation = find_aggregation(aggregation, channels)
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None = None,
+        *,
+        positions: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """New features of the vertices; `edge_attr` comes back as it was given.
+
+        Args:
+            x: `[N, channels]`.
+            edge_index: `[2, E]` int64, from row 0 to row 1.
+            edge_attr: `[E, edge_channels]` where `edge_channels` was given.
+            positions: `[N, k]` where `positions=True`.
+
+        Returns:
+            `[N, channels]` and `edge_attr`.
+
+        Raises:
+            InvalidBatch: `edge_index` out of range or of another form.
+            InvalidFeatures: Features that are missing or of another shape.
+        """
+        self.check(x, edge_index, edge_attr, positions)
+        messages = x.index_select(0, edge_index[0])
+        if self.edge_channels is not None and edge_attr is not None:
+            messages = messages + (edge_attr if self.edges is None else self.edges(edge_attr))
+        messages = messages.relu()
+        if self.gate is not None:
+            messages = messages * self.gate(positions, edge_index)
+        gathered = aggregate(self.aggregation, messages, edge_index[1], x.size(0))
+        return self.nn((1 + self.eps) * x + gathered), edge_attr

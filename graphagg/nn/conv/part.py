@@ -1,0 +1,146 @@
+"""What every local part shares: its protocol, and the checks of what goes in.
+
+A local part is the message passing half of a GPS layer: it sees a vertex and its neighbours,
+nothing else of the batch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.nn.resolver import activation_resolver
+
+from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+
+NORMS = ("batch", "layer", "none")
+
+
+class LocalPart(torch.nn.Module):
+    """Message passing that may change the features of the edges too.
+
+    `forward(x, edge_index, edge_attr=None, *, positions=None)` takes `x` `[N, channels]`,
+    `edge_index` `[2, E]` int64 (row 0 the source j, row 1 the target i), `edge_attr`
+    `[E, edge_channels]` or None and `positions` `[N, k]` or None, and returns the new `x`
+    `[N, channels]` and the new `edge_attr` (the one given where the part does not change it).
+
+    Attributes:
+        channels: Width of the vertices' features.
+        edge_channels: Width of the edges' features; None where the part uses none.
+        own_residual: The residual, the norm and the dropout are inside.
+        needs_positions: `positions` must be given.
+    """
+
+    channels: int
+    edge_channels: int | None
+    own_residual: bool = False
+    needs_positions: bool = False
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None = None,
+        *,
+        positions: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """New features of the vertices and of the edges."""
+        raise NotImplementedError
+
+    def check(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
+    ) -> None:
+        """Shapes, types and ranges of what `forward` was given.
+
+        Raises:
+            InvalidBatch: `edge_index` is not `[2, E]` integers in `[0, N)`.
+            InvalidFeatures: Features of another width or number of rows, or missing ones.
+        """
+        check_edge_index(edge_index, x.size(0))
+        name = type(self).__name__
+        if x.dim() != 2 or x.size(1) != self.channels:
+            raise InvalidFeatures(
+                f"{name}: x is {tuple(x.shape)}; wanted [N, {self.channels}], its channels"
+            )
+        self._check_edge_attr(edge_index, edge_attr)
+        if self.needs_positions:
+            if positions is None:
+                raise InvalidFeatures(
+                    f"{name} needs positions [N, k]; give lap_vectors, or use the part without -pe"
+                )
+            if positions.dim() != 2 or positions.size(0) != x.size(0):
+                raise InvalidFeatures(
+                    f"{name}: positions is {tuple(positions.shape)}; wanted [{x.size(0)}, k]"
+                )
+
+    def _check_edge_attr(self, edge_index: Tensor, edge_attr: Tensor | None) -> None:
+        if self.edge_channels is None:
+            return
+        wanted = (edge_index.size(1), self.edge_channels)
+        found = None if edge_attr is None else tuple(edge_attr.shape)
+        if found != wanted:
+            raise InvalidFeatures(
+                f"{type(self).__name__}: edge_attr is {found}; wanted {wanted} from edge_channels="
+                f"{self.edge_channels} (None for edges without features)"
+            )
+
+
+def check_edge_index(edge_index: Tensor, vertices: int) -> None:
+    """`InvalidBatch` unless `edge_index` is `[2, E]` int64 with ids in `[0, vertices)`.
+
+    One pass over the ids; it is left out while `torch.compile` traces.
+    """
+    if edge_index.dim() != 2 or edge_index.size(0) != 2:
+        raise InvalidBatch(f"edge_index is {tuple(edge_index.shape)}; wanted [2, E]")
+    if edge_index.dtype != torch.int64:
+        raise InvalidBatch(f"edge_index is of type {edge_index.dtype}; wanted torch.int64")
+    if edge_index.numel() == 0 or torch.compiler.is_compiling():
+        return
+    low, high = torch.stack(edge_index.aminmax()).tolist()
+    if low < 0 or high >= vertices:
+        raise InvalidBatch(
+            f"edge_index holds the vertex {low if low < 0 else high}, but x has {vertices} rows; "
+            f"wanted ids from 0 to {vertices - 1}"
+        )
+
+
+def find_activation(name: str) -> torch.nn.Module:
+    """The activation of this name, as PyG resolves it ("relu", "gelu", "silu", ...)."""
+    try:
+        module: torch.nn.Module = activation_resolver(name)
+    except ValueError as error:
+        raise InvalidParameter(f"unknown activation {name!r}; try relu, gelu, silu, elu") from error
+    return module
+
+
+def find_norm(name: str, channels: int) -> torch.nn.Module:
+    """The norm over features `[rows, channels]`: one of `NORMS`."""
+    if name == "batch":
+        return BatchNorm(channels)
+    if name == "layer":
+        return torch.nn.LayerNorm(channels)
+    if name == "none":
+        return torch.nn.Identity()
+    raise InvalidParameter(f"unknown norm {name!r}; choose one of {', '.join(NORMS)}")
+
+
+class BatchNorm(torch.nn.BatchNorm1d):
+    """`BatchNorm1d` that trains on a batch of one row or none.
+
+    Such a batch has no variance: it is normalised by the running statistics and leaves them as
+    they are, where `BatchNorm1d` raises. The edges of a small mini-batch can be that few.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`[rows, channels]` to the same."""
+        if self.training and input.size(0) < 2:
+            return torch.nn.functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(input)
+
+
+def check_dropout(dropout: float) -> float:
+    """`dropout` if it is a probability below 1."""
+    if not 0 <= dropout < 1:
+        raise InvalidParameter(f"dropout is {dropout}; wanted a value in [0, 1)")
+    return dropout

@@ -1,0 +1,217 @@
+"""Every local part: the same in any batch, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import Data
+from torch_geometric.nn import (
+    GATConv,
+    GINEConv,
+    GRUAggregation,
+    MaxAggregation,
+    ResGatedGraphConv,
+    SAGEConv,
+    SetTransformerAggregation,
+    SoftmaxAggregation,
+)
+
+from graphagg.errors import GraphAggError, InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.nn.conv import NAMES, GatedGCN, LocalPart, degree_histogram, local
+from graphagg.nn.conv.messages import MessageAggregation
+from tests.unit.nn.conv.graphs import Graph, batch, graphs, random_graph
+from tests.unit.nn.conv.test_formulas import trained
+
+D = 4
+ALONE = random_graph(5, 12, D, 3)
+DEGREES = degree_histogram([Data(edge_index=ALONE.edge_index, num_nodes=5)])
+
+
+PARTS: dict[str, Callable[[], LocalPart]] = {
+    **{name: partial(local, name, D, D) for name in NAMES},
+    "gatedgcn, layer norm": lambda: local("gatedgcn", D, D, norm="layer", dropout=0.3),
+    "gatedgcn, max": lambda: local("gatedgcn", D, D, MaxAggregation()),
+    "gatedgcn, softmax": lambda: local("gatedgcn-pe", D, D, SoftmaxAggregation(learn=True)),
+    "gine, no edges": lambda: local("gine", D),
+    "gine, set": lambda: local("gine", D, D, SetTransformerAggregation(D)),
+    "gat, heads": lambda: local("gat", D, D, heads=2),
+    "gat, set": lambda: local("gat", D, D, SetTransformerAggregation(D), heads=2),
+    "sage, set": lambda: local("sage", D, D, SetTransformerAggregation(D)),
+    "pna, scalers": lambda: local("pna", D, D, degrees=DEGREES, scalers=["identity", "linear"]),
+    "TransformerConv": lambda: local("TransformerConv", D, D, heads=2),
+    "ResGatedGraphConv": lambda: local("ResGatedGraphConv", D, D),
+    "given": lambda: local(GINEConv(torch.nn.Linear(D, D), edge_dim=D), D, D),
+    "given without edges": lambda: local(GATConv(D, D), D, D),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_graph_alone_equals_the_graph_in_any_batch(name: str) -> None:
+    part = trained(PARTS[name]())
+
+    @settings(max_examples=8, deadline=None)
+    @given(st.lists(graphs(D), min_size=1, max_size=4), st.randoms(use_true_random=False))
+    def check(many: list[Graph], draw) -> None:
+        many.insert(draw.randint(0, len(many)), ALONE)
+        whole, x, e = run(part, batch(many))
+        rows = torch.tensor([0, *(g.x.size(0) for g in many)]).cumsum(0).tolist()
+        edges = torch.tensor([0, *(g.edge_index.size(1) for g in many)]).cumsum(0).tolist()
+        for at, graph in enumerate(many):
+            out, x_one, e_one = run(part, graph)
+            here, there = slice(rows[at], rows[at + 1]), slice(edges[at], edges[at + 1])
+            for one, all_ in [
+                (out[0], whole[0][here]),
+                (out[1], whole[1][there]),
+                (x_one, x[here]),
+                (e_one, e[there]),
+            ]:
+                assert torch.allclose(one, all_, rtol=0, atol=1e-9)
+
+    check()
+
+
+def run(part: LocalPart, graph: Graph) -> tuple:
+    """Outputs, and the gradients of a sum of their sines."""
+    x = graph.x.clone().requires_grad_()
+    edge_attr = graph.edge_attr.clone().requires_grad_()
+    out = part(x, graph.edge_index, edge_attr, positions=graph.positions)
+    assert out[0].shape == graph.x.shape
+    loss = out[0].sin().sum() + out[1].sin().sum()
+    return out, *torch.autograd.grad(loss, [x, edge_attr], materialize_grads=True)
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("vertices", "edges"), [(3, 0), (1, 0), (6, 1), (0, 0)])
+def test_few_vertices_and_few_edges(name: str, training: bool, vertices: int, edges: int) -> None:
+    if training and vertices < 2 and name == "gen":
+        pytest.skip("GENConv's own BatchNorm trains on two rows at least")
+    part = PARTS[name]().double().train(training)
+    graph = random_graph(vertices, edges, D, 5)
+    out, _, _ = run(part, graph)
+    assert torch.isfinite(out[0]).all()
+    assert torch.isfinite(out[1]).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("edge_index", "message"),
+    [
+        ([[0, 1], [1, 5]], "the vertex 5, but x has 5 rows"),
+        ([[0, -1], [1, 0]], "the vertex -1"),
+        ([[0.0], [1.0]], "torch.float32"),
+        ([0, 1], r"\(2,\)"),
+    ],
+)
+def test_a_bad_edge_index(name: str, edge_index: list, message: str) -> None:
+    index = torch.tensor(edge_index)
+    attr = torch.zeros(index.shape[-1], D)
+    with pytest.raises(InvalidBatch, match=message):
+        local(name, D, D)(ALONE.x.float(), index, attr, positions=ALONE.positions.float())
+
+
+@pytest.mark.parametrize("name", ["gatedgcn", "gine", "gatedgcn-pe", "gat"])
+def test_features_that_do_not_fit(name: str) -> None:
+    part, x = local(name, D, D), ALONE.x.float()
+    attr, index, at = ALONE.edge_attr.float(), ALONE.edge_index, ALONE.positions.float()
+    with pytest.raises(InvalidFeatures, match=r"x is \(5, 3\); wanted \[N, 4\]"):
+        part(x[:, :3], index, attr, positions=at)
+    with pytest.raises(InvalidFeatures, match=r"edge_attr is None; wanted \(12, 4\)"):
+        part(x, index, positions=at)
+    with pytest.raises(InvalidFeatures, match=r"edge_attr is \(11, 4\)"):
+        part(x, index, attr[1:], positions=at)
+    if part.needs_positions:
+        with pytest.raises(InvalidFeatures, match="needs positions"):
+            part(x, index, attr)
+        with pytest.raises(InvalidFeatures, match=r"positions is \(4, 3\)"):
+            part(x, index, attr, positions=at[1:])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: local("gatedgnc", D), "choose one of gatedgcn, gatedgcn-pe"),
+        (lambda: local("MLP", D), "unknown local part"),
+        (lambda: local("gat", D, heads=3), "3 heads do not divide the width 4"),
+        (lambda: local("gatedgcn", D, 3), "edge_channels is 3; wanted 4"),
+        (lambda: local("gatedgcn", D, norm="instance"), "choose one of batch, layer, none"),
+        (lambda: local("gatedgcn", D, dropout=1.0), "dropout is 1.0"),
+        (lambda: local("gine", D, act="nope"), "unknown activation 'nope'"),
+        (lambda: local("gine", D, heads=2), r"no option \['heads'\]; it has \['positions'"),
+        (lambda: local("pna", D, scalers=["linear"]), "degrees=degree_histogram"),
+        (lambda: local("pna", D, None, "sum"), "its own aggregators"),
+        (lambda: local(SAGEConv(D, D), D, None, "sum"), "already built"),
+        (lambda: local(GatedGCN(D), D, dropout=0.5), "already built"),
+        (lambda: local(torch.nn.Linear(D, D), D), "Linear is no convolution"),
+        (lambda: local("NNConv", D), "build it and give the module"),
+        (lambda: local("gcn", D, bogus=1), "bogus"),
+    ],
+)
+def test_what_cannot_be_built(make, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        make()
+
+
+def test_a_convolution_or_an_aggregator_of_another_width() -> None:
+    x, index = ALONE.x.float(), ALONE.edge_index
+    with pytest.raises(InvalidParameter, match=r"returns \(5, 6\)"):
+        local(SAGEConv(D, 6), D)(x, index)
+    with pytest.raises(GraphAggError, match="wanted the same width"):
+        local("gine", D, None, GRUAggregation(D, 6))(x, index)
+
+
+def test_an_aggregator_that_demands_a_sorted_index() -> None:
+    torch.manual_seed(0)
+    inner = GRUAggregation(D, D)
+    target = torch.tensor([2, 0, 2, 1, 0, 2, 1, 0, 1])
+    messages = torch.randn(9, D)
+    with pytest.raises(ValueError, match="not sorted"):
+        inner(messages, target, dim_size=3)
+    found = MessageAggregation(inner, D)(messages, target, dim_size=3)
+    wanted = torch.stack([inner.gru(messages[target == v][None])[0][0, -1] for v in range(3)])
+    assert torch.allclose(found, wanted, atol=1e-6)
+    with_empty = MessageAggregation(inner, D)(messages, target * 2, dim_size=6)
+    assert torch.allclose(with_empty[::2], wanted, atol=1e-6)
+    assert not with_empty[1::2].any()
+    assert not MessageAggregation(inner, D)(messages[:0], target[:0], dim_size=2).any()
+
+
+def test_edges_reach_the_convolutions_that_take_them() -> None:
+    found = {name: make().edge_channels for name, make in PARTS.items()}
+    taking = {"gat", "gen", "pna", "TransformerConv", "ResGatedGraphConv", "given"}
+    assert all(found[name] == D for name in taking)
+    assert all(found[name] is None for name in ("gcn", "gin", "sage", "given without edges"))
+    changed = random_graph(5, 12, D, 8).edge_attr
+    for name in taking:
+        part = trained(PARTS[name]())
+        x, _ = part(ALONE.x, ALONE.edge_index, ALONE.edge_attr)
+        assert not torch.allclose(x, part(ALONE.x, ALONE.edge_index, changed)[0])
+    assert local(ResGatedGraphConv(D, D, edge_dim=D), D, D).edge_channels == D
+
+
+def test_a_local_part_is_returned_and_only_gated_gcn_has_its_residual() -> None:
+    part = GatedGCN(D)
+    assert local(part, D) is part
+    owning = {name for name in NAMES if local(name, D, D).own_residual}
+    assert owning == {"gatedgcn", "gatedgcn-pe"}
+
+
+def test_degree_histogram_counts_in_degrees() -> None:
+    star = Data(edge_index=torch.tensor([[1, 2, 3], [0, 0, 0]]), num_nodes=4)
+    path = Data(edge_index=torch.tensor([[0], [1]]), num_nodes=2)
+    assert degree_histogram([path, star]).tolist() == [4, 1, 0, 1]
+    assert degree_histogram([]).tolist() == [0]
+
+
+def test_state_survives_a_round_trip() -> None:
+    one, other = (trained(local("gatedgcn-pe", D, D), seed) for seed in (0, 1))
+    arguments = (ALONE.x, ALONE.edge_index, ALONE.edge_attr)
+    wanted = one(*arguments, positions=ALONE.positions)
+    other.load_state_dict(one.state_dict())
+    found = other(*arguments, positions=ALONE.positions)
+    assert all(torch.equal(a, b) for a, b in zip(wanted, found, strict=True))

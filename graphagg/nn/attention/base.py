@@ -1,0 +1,225 @@
+"""The protocol of every global attention: rows in, rows out, nothing that a batch can change."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.nn.attention.bias import PairBias
+from graphagg.nn.attention.energy import EnergyGate
+from graphagg.nn.segments import Segments, check_index
+
+
+class GraphAttention(torch.nn.Module):
+    """Attention among the vertices of each graph of a ragged batch.
+
+    A graph's output is a function of that graph alone: no padding enters a sum, a normaliser or a
+    stabiliser, and random structure is drawn from the graph's own content.
+
+    Args:
+        channels: C, the width of a vertex.
+        heads: H; must divide C.
+        dropout: Probability; what it drops is said by each mechanism.
+        energy_gate: Gate the values by the energy of the keys (see `graphagg.nn.attention.energy`).
+
+    Attributes:
+        needs_edges: `forward` must be given `edge_index`.
+        accepts_bias: `forward` takes a pair bias.
+        equivariant: Permuting the vertices of a graph permutes its output and changes nothing else.
+
+    Raises:
+        InvalidParameter: `heads` does not divide `channels`, or a number is out of range.
+    """
+
+    needs_edges: ClassVar[bool] = False
+    accepts_bias: ClassVar[bool] = False
+    equivariant: ClassVar[bool] = True
+
+    def __init__(
+        self, channels: int, heads: int = 4, *, dropout: float = 0.0, energy_gate: bool = False
+    ) -> None:
+        super().__init__()
+        if channels < 1 or heads < 1 or channels % heads:
+            raise InvalidParameter(
+                f"{heads} heads do not divide {channels} channels; "
+                "wanted a head count of at least 1 that divides the width"
+            )
+        if not 0.0 <= dropout < 1.0:
+            raise InvalidParameter(f"dropout is {dropout}; wanted at least 0 and less than 1")
+        self.channels, self.heads, self.dropout = channels, heads, dropout
+        self.gate = EnergyGate(heads, self.head_channels) if energy_gate else None
+
+    @property
+    def head_channels(self) -> int:
+        """Width d of the keys and values of one head."""
+        return self.channels // self.heads
+
+    def forward(
+        self,
+        x: Tensor,
+        batch: Tensor | None = None,
+        ptr: Tensor | None = None,
+        *,
+        segments: Segments | None = None,
+        edge_index: Tensor | None = None,
+        bias: Tensor | PairBias | None = None,
+    ) -> Tensor:
+        """Attend within each graph.
+
+        Args:
+            x: `[N, C]` float, rows sorted by graph.
+            batch: `[N]` the graph of each row, non-decreasing; without any of `batch`, `ptr` and
+                `segments` all rows are one graph.
+            ptr: `[G + 1]` offsets of the graphs; goes before `batch`, which must then agree.
+            segments: The same, already checked; goes before both.
+            edge_index: `[2, E]` source and target of each edge; read where `needs_edges` is set.
+            bias: Added to the scores where `accepts_bias` is set: see `PairBias` for the layouts.
+
+        Returns:
+            `[N, C]`.
+
+        Raises:
+            InvalidFeatures: `x` has the wrong width or type, or holds NaN or infinity.
+            InvalidBatch: The graphs, the edges or the bias do not fit the rows.
+            InvalidParameter: A bias was given to a mechanism that takes none.
+        """
+        check_features(x, self.channels)
+        graphs = graphs_of(x, batch, ptr, segments)
+        if bias is not None and not self.accepts_bias:
+            raise InvalidParameter(
+                f"{type(self).__name__} takes no bias; wanted None, or the attention 'exact'"
+            )
+        edges = check_edges(edge_index, graphs, type(self).__name__) if self.needs_edges else None
+        if x.shape[0] == 0:
+            return x.clone()
+        return self.attend(x, graphs, edges, bias)
+
+    def attend(
+        self, x: Tensor, graphs: Segments, edges: Tensor | None, bias: Tensor | PairBias | None
+    ) -> Tensor:
+        """The mechanism itself, on checked input with at least one row: `[N, C]` to `[N, C]`."""
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"{self.channels}, heads={self.heads}, dropout={self.dropout}"
+
+
+class ProjectedAttention(GraphAttention):
+    """Attention with the parameters of `torch.nn.MultiheadAttention`.
+
+    Names, shapes, meaning and initialisation are the same, so `load_state_dict` takes the state of
+    a `MultiheadAttention` of the same width, and any two such mechanisms exchange their weights.
+    A subclass says in `mix` what becomes of queries, keys and values.
+    """
+
+    def __init__(
+        self, channels: int, heads: int = 4, *, dropout: float = 0.0, energy_gate: bool = False
+    ) -> None:
+        super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
+        self.in_proj_weight = torch.nn.Parameter(torch.empty(3 * channels, channels))
+        self.in_proj_bias = torch.nn.Parameter(torch.zeros(3 * channels))
+        self.out_proj = torch.nn.Linear(channels, channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        torch.nn.init.xavier_uniform_(self.in_proj_weight)
+        torch.nn.init.zeros_(self.in_proj_bias)
+        self.out_proj.reset_parameters()
+        torch.nn.init.zeros_(self.out_proj.bias)
+        if self.gate is not None:
+            self.gate.reset_parameters()
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and (gated) values, each `[N, H, d]`."""
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        queries, keys, values = qkv.view(-1, 3, self.heads, self.head_channels).unbind(1)
+        return queries, keys, values if self.gate is None else self.gate(keys, values)
+
+    def attend(
+        self, x: Tensor, graphs: Segments, edges: Tensor | None, bias: Tensor | PairBias | None
+    ) -> Tensor:
+        """Project, mix, project back."""
+        queries, keys, values = self.project(x)
+        mixed = self.mix(queries, keys, values, graphs)
+        out: Tensor = self.out_proj(mixed.to(values.dtype).flatten(1))
+        return F.dropout(out, self.dropout, self.training)
+
+    def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
+        """Values mixed within each graph: three `[N, H, d]` to `[N, H, d]`."""
+        raise NotImplementedError
+
+
+def check_features(x: Tensor, channels: int) -> None:
+    """Check type, shape and values of `x`.
+
+    Raises:
+        InvalidFeatures: Not a finite float tensor `[N, channels]`.
+    """
+    if not x.is_floating_point():
+        raise InvalidFeatures(f"x is of type {x.dtype}; wanted a float type such as torch.float32")
+    if x.dim() != 2 or x.shape[1] != channels:
+        raise InvalidFeatures(f"x has shape {tuple(x.shape)}; wanted [N, {channels}]")
+    if torch.compiler.is_compiling():
+        return
+    # One sum tells in most cases; only a sum that is not finite needs a look at every value.
+    values = x.detach()
+    if not bool(torch.isfinite(values.sum())) and not bool(torch.isfinite(values).all()):
+        row = int((~torch.isfinite(values)).any(1).nonzero()[0])
+        raise InvalidFeatures(
+            f"x holds NaN or infinity, first in row {row}; wanted finite values: "
+            "replace or drop these vertices first"
+        )
+
+
+def graphs_of(
+    x: Tensor, batch: Tensor | None, ptr: Tensor | None, segments: Segments | None
+) -> Segments:
+    """The graphs of a batch from whichever of the three is given.
+
+    Raises:
+        InvalidBatch: They do not describe the rows of `x`, or contradict each other.
+    """
+    rows = x.shape[0]
+    if segments is None and ptr is None and batch is None:
+        whole = torch.tensor([0, rows], device=x.device)
+        return Segments(whole, whole.new_zeros(rows))
+    if segments is None:
+        if ptr is not None:
+            segments = Segments.from_ptr(ptr, rows)
+        elif batch is not None:
+            segments = Segments.from_index(batch)
+            batch = None
+    assert segments is not None
+    if segments.rows != rows:
+        raise InvalidBatch(f"the graphs hold {segments.rows} rows, but x has {rows}; wanted equal")
+    if batch is not None and not torch.equal(batch.long(), segments.index):
+        raise InvalidBatch("batch and ptr disagree; give one of them, or both from the same batch")
+    return segments
+
+
+def check_edges(edge_index: Tensor | None, graphs: Segments, name: str) -> Tensor:
+    """Edges as int64 `[2, E]` after a check that each stays in its graph.
+
+    Raises:
+        InvalidBatch: No edges given, a wrong shape or type, a vertex that is not there, or an edge
+            between two graphs.
+    """
+    if edge_index is None:
+        raise InvalidBatch(f"{name} attends along edges; wanted edge_index of shape [2, E]")
+    if edge_index.dim() != 2 or edge_index.shape[0] != 2:
+        raise InvalidBatch(f"edge_index has shape {tuple(edge_index.shape)}; wanted [2, E]")
+    edges = check_index(edge_index.flatten(), graphs.rows).view(2, -1)
+    source, target = graphs.index[edges[0]], graphs.index[edges[1]]
+    if not torch.equal(source, target):
+        at = int((source != target).nonzero()[0])
+        raise InvalidBatch(
+            f"edge {at} leads from vertex {int(edges[0, at])} of graph {int(source[at])} to vertex "
+            f"{int(edges[1, at])} of graph {int(target[at])}; edges must stay in their graph"
+        )
+    return edges

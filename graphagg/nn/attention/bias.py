@@ -1,0 +1,94 @@
+"""The pair bias of a ragged batch: what is added to the scores of pairs of vertices.
+
+No form of it is N x N over the batch. A bias of G graphs with n_g vertices is one of
+
+- a flat tensor `[sum n_g^2, H]`: graph after graph, within a graph row (query) after row, the same
+  order as `scores[g].flatten()`; Graphormer's spatial bias fits here: `embedding(distance)` of the
+  distances that each graph's transform stored as `[n_g^2]` (PyG concatenates them);
+- a `PairBias`: a list of pairs and their values; pairs that are not listed have bias 0. RRWP fits
+  here: `PairBias(batch.rrwp_index, linear(batch.rrwp))`, see `PairBiasEncoder`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphagg.errors import InvalidBatch
+from graphagg.nn.segments import Segments, check_index
+
+
+@dataclass(frozen=True)
+class PairBias:
+    """A sparse pair bias.
+
+    Attributes:
+        index: `[2, P]` integers: query vertex and key vertex of each pair, as rows of the batch
+            (so PyG shifts it when it joins graphs, as any attribute named `*index*`).
+        values: `[P, H]` the bias of each pair for each head; values of a pair listed twice add up.
+    """
+
+    index: Tensor
+    values: Tensor
+
+
+class PairBiasEncoder(torch.nn.Module):
+    """From features of pairs (RRWP) to their bias: one linear map without offset.
+
+    Without an offset a pair that is not listed, whose features are all 0, has bias 0 as it should.
+
+    Args:
+        pair_channels: K, the width of a pair's features.
+        heads: H.
+    """
+
+    def __init__(self, pair_channels: int, heads: int) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(pair_channels, heads, bias=False)
+
+    def forward(self, index: Tensor, features: Tensor) -> PairBias:
+        """Pairs `[2, P]` with features `[P, K]` to their bias."""
+        return PairBias(index, self.linear(features))
+
+
+def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
+    """Any form of a pair bias as the flat one, `[sum n_g^2, H]`.
+
+    Memory: O(H sum n_g^2), what exact attention with a bias needs for its scores anyway.
+
+    Raises:
+        InvalidBatch: A wrong shape, a vertex that is not there, or a pair across two graphs.
+    """
+    total = int(graphs.sizes.square().sum())
+    if isinstance(bias, Tensor):
+        if bias.shape != (total, heads):
+            raise InvalidBatch(
+                f"bias has shape {tuple(bias.shape)}; wanted [{total}, {heads}]: "
+                "the sum of squared graph sizes by the heads"
+            )
+        return bias
+    pairs, values = bias.index, bias.values
+    if pairs.dim() != 2 or pairs.shape[0] != 2 or values.shape != (pairs.shape[1], heads):
+        raise InvalidBatch(
+            f"the pair bias has index {tuple(pairs.shape)} and values {tuple(values.shape)}; "
+            f"wanted [2, P] and [P, {heads}]"
+        )
+    pairs = check_index(pairs.flatten(), graphs.rows).view(2, -1)
+    graph = graphs.index[pairs[0]]
+    if not torch.equal(graph, graphs.index[pairs[1]]):
+        raise InvalidBatch("a pair of the bias joins two graphs; pairs must stay in their graph")
+    return values.new_zeros(total, heads).index_add(0, flat_position(pairs, graph, graphs), values)
+
+
+def flat_position(pairs: Tensor, graph: Tensor, graphs: Segments) -> Tensor:
+    """Where pairs `[2, P]` of the given graphs `[P]` lie in the flat layout: `[P]`."""
+    local = pairs - graphs.ptr[graph]
+    return flat_offsets(graphs)[graph] + local[0] * graphs.sizes[graph] + local[1]
+
+
+def flat_offsets(graphs: Segments) -> Tensor:
+    """`[G + 1]` where each graph's pairs begin in the flat layout."""
+    squares = graphs.sizes.square()
+    return torch.cat([squares.new_zeros(1), squares.cumsum(0)])

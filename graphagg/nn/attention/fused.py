@@ -1,0 +1,123 @@
+"""Exact attention on CUDA: one kernel call for the whole ragged batch.
+
+`varlen_attn` (FlashAttention with offsets) serves 16-bit input without a bias; FlexAttention with a
+block mask by graph serves everything else, a pair bias included. Neither drops weights: in training
+with dropout the size buckets serve on CUDA too.
+
+FlexAttention also runs on a CPU, forward only, which is how the tests see that it equals the
+buckets. It has no backward there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.attention import flex_attention as flex_module
+
+from graphagg.nn.attention.bias import flat_offsets
+from graphagg.nn.segments import Segments
+
+BLOCK = 128  # the side of FlexAttention's blocks of scores
+_compiled: dict[str, Any] = {}
+
+
+def engine_for(
+    x: Tensor, dropout: float, bias: Tensor | None
+) -> Literal["buckets", "flex", "varlen"]:
+    """The engine for input `x`: buckets on a CPU or with dropout, else varlen or flex."""
+    if not x.is_cuda or dropout:
+        return "buckets"
+    kind = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else x.dtype
+    if bias is None and kind in (torch.float16, torch.bfloat16) and _has_varlen():
+        return "varlen"
+    # FlexAttention's kernels take no float64.
+    return "buckets" if kind == torch.float64 else "flex"
+
+
+def varlen(queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
+    """Softmax attention through `torch.nn.attention.varlen`: three `[N, H, d]` to `[N, H, d]`.
+
+    CUDA only, 16-bit input.
+    """
+    from torch.nn.attention.varlen import varlen_attn
+
+    offsets = graphs.ptr.to(queries.device, torch.int32)
+    longest = int(graphs.sizes.max())
+    out = varlen_attn(
+        queries.contiguous(), keys.contiguous(), values.contiguous(), offsets, offsets, longest,
+        longest,
+    )  # fmt: skip
+    assert isinstance(out, Tensor)
+    return out
+
+
+def flex(
+    queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments, bias: Tensor | None
+) -> Tensor:
+    """Softmax attention through FlexAttention: three `[N, H, d]` to `[N, H, d]`.
+
+    Args:
+        queries: `[N, H, d]`.
+        keys: `[N, H, d]`.
+        values: `[N, H, d]`.
+        graphs: The batch.
+        bias: Flat, `[sum n_g^2, H]`, or None.
+    """
+    q, k, v = (part.transpose(0, 1).unsqueeze(0) for part in (queries, keys, values))
+    attend = _compile("flex") if queries.is_cuda else flex_module.flex_attention
+    score = None if bias is None else _score_mod(graphs, bias)
+    out = attend(q, k, v, score_mod=score, block_mask=block_mask(graphs))
+    return out.squeeze(0).transpose(0, 1)  # type: ignore[no-any-return]
+
+
+def block_mask(graphs: Segments) -> flex_module.BlockMask:
+    """The blocks of scores that hold a pair of vertices of one graph; O((N / 128)^2) integers.
+
+    Rows are sorted by graph, so a block of queries meets one run of blocks of keys: from the one
+    that holds the first vertex of its first row's graph to the one that holds the last vertex of
+    its last row's graph. Nothing of size N x N is built to find them.
+    """
+    index, ptr, rows = graphs.index, graphs.ptr, graphs.rows
+    firsts = torch.arange(0, rows, BLOCK, device=index.device)
+    lasts = (firsts + BLOCK - 1).clamp(max=rows - 1)
+    low = ptr[index[firsts]] // BLOCK
+    count = (ptr[index[lasts] + 1] - 1) // BLOCK - low + 1
+    columns = torch.arange(firsts.numel(), device=index.device)
+    indices = (low[:, None] + columns).remainder(firsts.numel())
+
+    def same_graph(b: Tensor, h: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return index[query] == index[key]
+
+    mask: flex_module.BlockMask = flex_module.BlockMask.from_kv_blocks(
+        count.int()[None, None],
+        indices.int()[None, None],
+        BLOCK_SIZE=BLOCK,
+        mask_mod=same_graph,
+        seq_lengths=(rows, rows),
+    )
+    return mask
+
+
+def _score_mod(graphs: Segments, bias: Tensor) -> Any:
+    index, ptr, sizes, offsets = graphs.index, graphs.ptr, graphs.sizes, flat_offsets(graphs)
+
+    def add(score: Tensor, b: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        graph = index[query]
+        place = offsets[graph] + (query - ptr[graph]) * sizes[graph] + key - ptr[graph]
+        # A masked pair of two graphs is scored before the mask: let it read a place that exists.
+        return score + bias[torch.where(graph == index[key], place, 0), head]
+
+    return add
+
+
+def _compile(name: str) -> Any:
+    if name not in _compiled:
+        _compiled[name] = torch.compile(flex_module.flex_attention, dynamic=True)
+    return _compiled[name]
+
+
+def _has_varlen() -> bool:
+    return importlib.util.find_spec("torch.nn.attention.varlen") is not None

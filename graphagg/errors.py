@@ -165,6 +165,16 @@ class Overloaded(GraphAggError):
     exit_code = 1
 
 
+class LookupsFlooded(Overloaded):
+    """A service is asked for lists faster than it makes them; try again."""
+
+
+class PortTaken(GraphAggError):
+    """The address that a service should bind cannot be had."""
+
+    exit_code = 1
+
+
 class EndpointError(GraphAggError):
     """Base of the errors about the endpoint of a language model."""
 
@@ -185,3 +195,19 @@ class EndpointUnreachable(EndpointError):
 
 class EndpointAnswer(EndpointError):
     """The endpoint answered with an error, or with something that is no chat completion."""
+
+
+class RunExists(GraphAggError):
+    """The output folder already holds a training run."""
+
+
+class TrainingDiverged(GraphAggError):
+    """The loss is no finite number any more."""
+
+    exit_code = 1
+
+
+class TrainingInterrupted(GraphAggError):
+    """Training was stopped by Ctrl-C; its last checkpoint is there to go on from."""
+
+    exit_code = 130

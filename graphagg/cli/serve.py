@@ -1,0 +1,60 @@
+"""`graphagg serve`: indices over HTTP, with their page."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from graphagg.cli.console import err
+from graphagg.cli.serving import Communities, Embedding, Host, Origins, Passages, TokenFile
+from graphagg.errors import MissingExtra
+
+EPILOG = "Example: graphagg serve --passages idx --communities comm --port 8321"
+
+
+def serve(
+    passages: Passages = None,
+    communities: Communities = None,
+    embedding: Embedding = None,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8321,
+    token_file: TokenFile = None,
+    cors_origins: Origins = None,
+    body_bytes: Annotated[int, typer.Option(help="Largest body of a request.")] = 1 << 20,
+    answer_seconds: Annotated[float, typer.Option(help="Longest time for an answer.")] = 30.0,
+    waiting: Annotated[int, typer.Option(help="Requests answered or waiting at most.")] = 256,
+) -> None:
+    """Serve indices over HTTP, with a page to explore them; newly published versions are met."""
+    try:
+        from graphagg.serve.app import create_app
+        from graphagg.serve.security import Access, read_token
+        from graphagg.serve.server import bind
+        from graphagg.serve.server import serve as answer
+        from graphagg.serve.service import Service, Sources
+    except ImportError as error:
+        raise MissingExtra(error.name or "fastapi", "serve") from None
+    from graphagg.serve.limits import Limits
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    logging.getLogger("graphagg.serve").setLevel(logging.INFO)
+    token = None if token_file is None else read_token(token_file)
+    access = Access(host, token, tuple(cors_origins or ()))
+    limits = Limits(body_bytes=body_bytes, answer_seconds=answer_seconds, waiting=waiting)
+    sources = Sources(passages, communities, embedding)
+    listening = bind(host, port)
+    try:
+        service = Service(sources, limits)
+
+        def leaving() -> None:
+            service.stopping = True
+            err.print("stopping: open requests are answered first", markup=False)
+
+        def ready(address: str) -> None:
+            err.print(f"serving on {address}", markup=False)
+
+        answer(create_app(service, access), listening, limits, ready=ready, leaving=leaving)
+    finally:
+        listening.close()

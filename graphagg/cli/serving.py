@@ -1,0 +1,21 @@
+"""What the commands that serve indices share: options, the token, and starting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Passages = Annotated[Path | None, typer.Option("--passages", help="A passage index.")]
+Communities = Annotated[Path | None, typer.Option("--communities", help="A community index.")]
+Embedding = Annotated[Path | None, typer.Option("--embedding", help="An embedding.")]
+Host = Annotated[str, typer.Option(help="Address to bind; beyond loopback it takes a token.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="Holds the bearer token that every request must carry."),
+]
+Origins = Annotated[
+    list[str] | None,
+    typer.Option("--cors-origin", help="A site whose pages may ask; repeat it.  [none]"),
+]

@@ -1,0 +1,110 @@
+"""The application: routes of what is served, behind guard, limits and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.security import HTTPBearer
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from graphagg import __version__
+from graphagg.errors import NoSuchIndex
+from graphagg.serve import failures
+from graphagg.serve.bodies import BodyLimit
+from graphagg.serve.metrics import Observed
+from graphagg.serve.routes import about, communities, embedding, passages
+from graphagg.serve.security import Access, Guard
+from graphagg.serve.service import Service
+
+_ROUTERS = {
+    "passages": (passages.router, "passage index", "--passages"),
+    "communities": (communities.router, "community index", "--communities"),
+    "embedding": (embedding.router, "embedding", "--embedding"),
+}
+
+
+def create_app(
+    service: Service, access: Access | None = None, *, poll_seconds: float = 1.0
+) -> FastAPI:
+    """The ASGI application of a service.
+
+    Args:
+        service: what it serves; closed when the application ends.
+        access: who may ask; default: anyone on this machine.
+        poll_seconds: how often it looks for a newly published version.
+    """
+    access = access or Access()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        watcher = asyncio.create_task(service.watch(poll_seconds))
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            with suppress(asyncio.CancelledError):
+                await watcher
+            service.close()
+
+    app = FastAPI(
+        title="graphagg",
+        version=__version__,
+        description="Passages, communities and nearest vertices, each with its reason.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(Observed, metrics=service.metrics),
+            Middleware(Farewell, service=service),
+            Middleware(Guard, access=access),
+            Middleware(BodyLimit, limits=service.limits),
+        ],
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if access.token else [],
+    )
+    failures.install(app)
+    app.include_router(about.router(service))
+    for kind, (router, name, option) in _ROUTERS.items():
+        if service.has(kind):
+            app.include_router(router(service))
+        else:
+            app.include_router(_absent(kind, name, option))
+    return app
+
+
+def _absent(kind: str, name: str, option: str) -> APIRouter:
+    """Say what is not served here, and how it would be."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.api_route(f"/v1/{kind}/{{rest:path}}", methods=["GET", "POST"])
+    async def absent(rest: str) -> None:
+        raise NoSuchIndex(f"this service has no {name}; start it with {option} DIR")
+
+    return routes
+
+
+class Farewell:
+    """ASGI middleware that asks clients to leave after their answer once the service stops.
+
+    Args:
+        app: what answers.
+        service: whose end is watched.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and part where the service stops."""
+
+        async def parting(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._service.stopping:
+                headers = [pair for pair in message["headers"] if pair[0] != b"connection"]
+                message["headers"] = [*headers, (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, parting)

@@ -1,0 +1,117 @@
+"""ASGI middleware that hands on whole requests only, in time and of bounded size."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from graphagg.serve.failures import refusal
+from graphagg.serve.limits import Limits
+
+_CLOSE = {"connection": "close"}
+_LONGEST_LENGTH = 18  # digits
+_DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
+
+
+class BodyLimit:
+    """Reads a request's body before anything looks at it, and bounds the answer's time.
+
+    The declared length is believed where it is too large; else bytes are counted as they come, so
+    that a body in chunks without a length ends at the same limit.
+
+    Args:
+        app: what answers whole requests.
+        limits: bytes and seconds.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app, self._limits = app, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body, then answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(self._limits.receive_seconds):
+                body = await self._read(scope, receive)
+        except TimeoutError:
+            message = f"the body did not come within {self._limits.receive_seconds:g} s"
+            await refusal(408, "RequestTimeout", message, _CLOSE)(scope, receive, send)
+            return
+        if isinstance(body, Response):
+            await body(scope, receive, send)
+        elif body is not None:
+            await self._answer(scope, _Replay(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | Response | None:
+        """The body, a refusal, or None where the client is gone."""
+        most = self._limits.body_bytes
+        declared = Headers(scope=scope).get("content-length", "0")
+        digits = declared if declared.isascii() and declared.isdigit() else "0"
+        too_large = len(digits) > _LONGEST_LENGTH or int(digits) > most
+        body, more = bytearray(), True
+        while more and not too_large:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            too_large = len(body) > most
+        if not too_large:
+            return bytes(body)
+        if more:
+            await self._drain(receive)
+        said = f"the body is larger than {most:,} bytes; send less, or several requests"
+        return refusal(413, "BodyTooLarge", said, _CLOSE)
+
+    async def _drain(self, receive: Receive) -> None:
+        """Read on for a moment: a client that still writes would not see the answer."""
+        read = 0
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while read < _DRAINED:
+                    message = await receive()
+                    read += len(message.get("body", b""))
+                    if message["type"] == "http.disconnect" or not message.get("more_body"):
+                        return
+        except TimeoutError:
+            return
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope["path"].startswith("/v1/"):  # what streams ends when the client leaves
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._limits.answer_seconds):
+                await self._app(scope, receive, noted)
+        except TimeoutError:
+            if started:
+                raise
+            message = f"no answer within {self._limits.answer_seconds:g} s; ask for less, or again"
+            answer = refusal(503, "TimeLimit", message, {"retry-after": "1"})
+            await answer(scope, receive, send)
+
+
+class _Replay:
+    """A body that was read already, then what the client does next."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}

@@ -1,0 +1,169 @@
+"""Queries to a community index, for the service and the MCP server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from graphagg.communities import Community, CommunityIndex
+from graphagg.communities.structure import Structure
+from graphagg.errors import LookupsFlooded, Overloaded
+from graphagg.graph.ids import VertexId
+from graphagg.manifest import Manifest
+from graphagg.serve.models import CommunityRequest, Method
+from graphagg.serve.reload import Slot
+from graphagg.serve.timing import Watch
+from graphagg.serve.vertices import Vertices, shown_id
+from graphagg.serve.workers import Lane
+
+METHODS: tuple[Method, ...] = get_args(Method)
+
+Answer = dict[str, Any]
+
+
+class OpenedCommunities:
+    """One version of a community index, with its type-ahead."""
+
+    def __init__(self, index: CommunityIndex) -> None:
+        self.index = index
+        self.vertices = Vertices(index)
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the index."""
+        return self.index.manifest
+
+    def close(self) -> None:
+        """Give up the version."""
+        self.index.close()
+
+
+class Communities:
+    """A community index that many ask at once.
+
+    Args:
+        directory: the index.
+        lane: threads that answer queries.
+        lookups: threads that answer type-ahead and neighbours, apart from queries: a flood of
+            either leaves the other its threads.
+    """
+
+    def __init__(self, directory: Path, lane: Lane, lookups: Lane) -> None:
+        self._lane, self._lookups = lane, lookups
+        self.slot: Slot[OpenedCommunities] = Slot(directory, _open)
+
+    def info(self) -> Answer:
+        """Counts, kind of graph and methods."""
+        with self.slot.lease() as opened:
+            return {
+                "version": opened.manifest.data,
+                "counts": dict(opened.manifest.counts),
+                "kind": opened.index.config.kind,
+                "methods": list(METHODS),
+            }
+
+    async def query(self, request: CommunityRequest) -> Answer:
+        """One community."""
+        results, timed = await self._queries([request])
+        return results[0] | timed
+
+    async def query_batch(self, requests: Sequence[CommunityRequest]) -> Answer:
+        """Several communities."""
+        results, timed = await self._queries(requests)
+        return {"results": results, **timed}
+
+    async def _queries(self, requests: Sequence[CommunityRequest]) -> tuple[list[Answer], Answer]:
+        watch = Watch()
+        with self.slot.lease() as opened:
+            results, cpu_ms = await self._lane.run(_communities, opened.index, requests)
+        return results, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+
+    async def structure(self, request: CommunityRequest) -> Answer:
+        """The similarity graph of a community, its sub-communities and positions."""
+        watch = Watch()
+        with self.slot.lease() as opened:
+            answer, cpu_ms = await self._lane.run(_structure, opened.index, request)
+        return answer | {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+
+    async def starting_with(self, prefix: str, limit: int) -> Answer:
+        """Type-ahead."""
+        with self.slot.lease() as opened:
+            return await self._lookup(opened.vertices.starting_with, prefix, limit)
+
+    async def neighbours(self, vertex: VertexId, limit: int) -> Answer:
+        """The neighbours of a vertex."""
+        with self.slot.lease() as opened:
+            return await self._lookup(opened.vertices.neighbours, vertex, limit)
+
+    async def _lookup(self, call: Any, *arguments: Any) -> Answer:
+        try:
+            found: Answer = await self._lookups.run(call, *arguments)
+        except Overloaded as error:
+            raise LookupsFlooded(str(error)) from None
+        return found
+
+
+def _open(directory: Path) -> OpenedCommunities:
+    return OpenedCommunities(CommunityIndex.open(directory))
+
+
+def _ask(index: CommunityIndex, request: CommunityRequest) -> Community:
+    seeds = [str(seed) for seed in request.seeds]  # the index knows which type its ids have
+    return index.query(seeds, request.top_k, method=request.method, plan=request.plan)
+
+
+def _communities(
+    index: CommunityIndex, requests: Sequence[CommunityRequest]
+) -> tuple[list[Answer], float]:
+    watch = Watch()
+    return [_shown(_ask(index, request)) for request in requests], watch.cpu_ms
+
+
+def _shown(community: Community) -> Answer:
+    answer = community.to_json()
+    answer["seeds"] = [shown_id(seed) for seed in community.seeds]
+    for member in answer["members"]:
+        member["id"] = shown_id(member["id"])
+        for shared in member["reason"]:
+            shared["seed"] = shown_id(shared["seed"])
+            shared["examples"] = [shown_id(each) for each in shared["examples"]]
+    return answer
+
+
+def _structure(index: CommunityIndex, request: CommunityRequest) -> tuple[Answer, float]:
+    watch = Watch()
+    community = _ask(index, request)
+    scores = {member.id: member.score for member in community.members}
+    drawn = community.structure()
+    answer = {
+        **_drawn(drawn, scores),
+        "method": community.method,
+        "plan": community.plan,
+    }
+    return answer, watch.cpu_ms
+
+
+def _drawn(drawn: Structure, scores: dict[VertexId, float]) -> Answer:
+    ids = [shown_id(vertex) for vertex in drawn.vertices]
+    rows = zip(drawn.vertices, ids, drawn.labels.tolist(), drawn.positions.tolist(), strict=True)
+    pairs = zip(drawn.edges.tolist(), drawn.weights.tolist(), strict=True)
+    return {
+        "vertices": [
+            {
+                "id": shown,
+                "score": scores.get(vertex),
+                "community": label,
+                "seed": place < drawn.seeds,
+                "x": x,
+                "y": y,
+            }
+            for place, (vertex, shown, label, (x, y)) in enumerate(rows)
+        ],
+        "edges": [
+            {"source": ids[a], "target": ids[b], "weight": weight} for (a, b), weight in pairs
+        ],
+        "communities": [
+            {"id": label, "size": len(members)} for label, members in enumerate(drawn.communities())
+        ],
+    }

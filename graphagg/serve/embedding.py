@@ -1,0 +1,73 @@
+"""Nearest vertices by an embedding, for the service and the MCP server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from graphagg.embedding import NodeEmbedding
+from graphagg.graph.ids import VertexId
+from graphagg.serve.reload import Slot
+from graphagg.serve.timing import Watch
+from graphagg.serve.vertices import shown_id
+from graphagg.serve.workers import Lane
+
+Answer = dict[str, Any]
+
+
+class Embedding:
+    """An embedding that many ask at once.
+
+    Args:
+        directory: the index.
+        lane: threads that answer.
+    """
+
+    def __init__(self, directory: Path, lane: Lane) -> None:
+        self._lane = lane
+        self.slot: Slot[NodeEmbedding] = Slot(directory, NodeEmbedding.open)
+
+    def info(self) -> Answer:
+        """Counts, kind of graph and dimension."""
+        with self.slot.lease() as index:
+            return {
+                "version": index.manifest.data,
+                "counts": dict(index.manifest.counts),
+                "kind": index.config.kind,
+                "dimension": int(index.vectors.shape[1]),
+            }
+
+    async def nearest(self, vertex: VertexId, top_k: int) -> Answer:
+        """The vertices nearest to one, by cosine."""
+        results, timed = await self._nearest([vertex], top_k)
+        return results[0] | timed
+
+    async def nearest_batch(self, vertices: Sequence[VertexId], top_k: int) -> Answer:
+        """The vertices nearest to each of several."""
+        results, timed = await self._nearest(vertices, top_k)
+        return {"results": results, **timed}
+
+    async def _nearest(
+        self, vertices: Sequence[VertexId], top_k: int
+    ) -> tuple[list[Answer], Answer]:
+        watch = Watch()
+        with self.slot.lease() as index:
+            results, cpu_ms = await self._lane.run(_neighbours, index, vertices, top_k)
+        return results, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+
+
+def _neighbours(
+    index: NodeEmbedding, vertices: Sequence[VertexId], top_k: int
+) -> tuple[list[Answer], float]:
+    watch = Watch()
+    results = []
+    for vertex in map(str, vertices):
+        near = index.neighbours(vertex, top_k)
+        results.append(
+            {
+                "vertex": shown_id(index.vertices[index.find(vertex)]),
+                "neighbors": [{"id": shown_id(each.id), "score": each.score} for each in near],
+            }
+        )
+    return results, watch.cpu_ms

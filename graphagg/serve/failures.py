@@ -1,0 +1,128 @@
+"""From errors to answers: each has a status, and one envelope holds them all."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from graphagg.errors import (
+    ArtifactError,
+    GraphAggError,
+    LookupsFlooded,
+    MissingExtra,
+    NoSuchIndex,
+    Overloaded,
+    UnknownPassage,
+    UnknownVertex,
+)
+from graphagg.serve.models import ErrorAnswer
+
+_log = logging.getLogger("graphagg.serve")
+
+_NAMES = {
+    400: "BadRequest",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    413: "BodyTooLarge",
+    415: "UnsupportedMediaType",
+}
+_SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
+
+
+def refusal(
+    status: int, name: str, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The envelope of every error; ASCII, so that any text in the message can be sent."""
+    body = json.dumps({"error": {"type": name, "message": message}})
+    return Response(body, status, dict(headers or {}), "application/json")
+
+
+def status_of(error: GraphAggError) -> int:
+    """404 for what is not there, 429 and 503 for too much, 500 for a broken index, else 400."""
+    if isinstance(error, UnknownVertex | UnknownPassage | NoSuchIndex):
+        return 404
+    if isinstance(error, LookupsFlooded):
+        return 429
+    if isinstance(error, Overloaded):
+        return 503
+    if isinstance(error, MissingExtra | ArtifactError):
+        return 500  # the operator must mend it; the message says how
+    return 400
+
+
+def documented(*more: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals that any route may give, and further ones, for the OpenAPI document."""
+    said = {
+        400: "A value that cannot be used.",
+        401: "The token is missing or wrong.",
+        403: "Another site, or another host name.",
+        404: "Not in the index, or no such index here.",
+        408: "The request came too slowly.",
+        413: "The body is larger than this service takes.",
+        422: "A body or a parameter of another form than documented.",
+        429: "Too many at once; try again.",
+        503: "Over capacity or the time limit; try again.",
+    }
+    wanted = {400, 401, 403, 408, 413, 422, 503, *more}
+    return {code: {"model": ErrorAnswer, "description": said[code]} for code in sorted(wanted)}
+
+
+async def _library(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GraphAggError)
+    status = status_of(error)
+    headers = {"retry-after": "1"} if status in (429, 503) else None
+    message = str(error)
+    if isinstance(error, ArtifactError):  # it names folders of this machine
+        _log.error("%s: %s", type(error).__name__, error)
+        message = "the index of this service cannot be used; its log says why"
+    return refusal(status, type(error).__name__, message, headers)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return refusal(422, "InvalidRequest", explained(error.errors()))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    name = _NAMES.get(error.status_code, "HttpError")
+    message = str(error.detail)
+    if error.status_code == 404:
+        message = "there is nothing at this address; /openapi.json lists what is"
+    if error.status_code == 405:
+        message = "this address takes another method; see the header Allow"
+    return refusal(error.status_code, name, message, error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    return refusal(500, "InternalError", "the service failed on this request; its log says why")
+
+
+def explained(faults: Sequence[Any]) -> str:
+    """One line about what a body or a parameter should be; it repeats no value of the caller."""
+    lines = []
+    for fault in faults[:_SHOWN]:
+        where = ".".join(str(part) for part in fault["loc"] if part not in ("body", "query"))
+        lines.append(f"{where or 'body'}: {_plain(str(fault['msg']))}"[:_LONGEST])
+    more = len(faults) - len(lines)
+    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def _plain(message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application by the envelope."""
+    app.add_exception_handler(GraphAggError, _library)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)

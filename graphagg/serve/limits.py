@@ -1,0 +1,50 @@
+"""What one request may ask for, and what it may cost."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from graphagg.errors import InvalidParameter
+
+LONGEST_QUESTION = 2_000
+"""Characters of a question."""
+LONGEST_NAME = 512
+"""Characters of a vertex id, a prefix or a passage id."""
+MOST_HITS = 100
+"""Passages, and nearest vertices, of one answer."""
+MOST_MEMBERS = 1_000
+"""Members of a community."""
+MOST_SEEDS = 100
+MOST_BATCH = 64
+"""Questions or queries of a batch."""
+MOST_LISTED = 1_000
+"""Vertices of a list: type-ahead, neighbours."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an operator may change.
+
+    Attributes:
+        body_bytes: of a request's body, also where it comes in chunks without a length.
+        receive_seconds: for the header of a request, and again for its body.
+        stall_seconds: how long a client may leave an answer unread.
+        answer_seconds: from the complete request to its answer.
+        waiting: requests that are answered or wait for it; the next one is refused.
+        lookups: the same for type-ahead and neighbours, which have a lane of their own.
+        threads: that compute answers.
+    """
+
+    body_bytes: int = 1 << 20
+    receive_seconds: float = 10.0
+    stall_seconds: float = 30.0
+    answer_seconds: float = 30.0
+    waiting: int = 256
+    lookups: int = 256
+    threads: int = max(2, min(os.cpu_count() or 1, 16))
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise InvalidParameter(f"{name} is {value}, wanted above 0")

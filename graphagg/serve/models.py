@@ -1,0 +1,378 @@
+"""What the service takes and gives, as models: the OpenAPI document is made from them.
+
+Requests are strict: an unknown key or a value of another type is refused. Integer ids beyond what
+JavaScript holds exactly come back as strings; both forms are taken everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from graphagg.serve.limits import (
+    LONGEST_NAME,
+    LONGEST_QUESTION,
+    MOST_BATCH,
+    MOST_HITS,
+    MOST_MEMBERS,
+    MOST_SEEDS,
+)
+
+Mode = Literal["best", "faithful", "dense", "bm25"]
+Method = Literal["minhash", "jaccard", "agglomerative", "pagerank", "fused", "containment"]
+Plan = Literal["auto", "exact", "lsh", "scan"]
+
+
+def unicode_text(text: str) -> str:
+    """The text itself; `ValueError` where it holds a lone surrogate, which no UTF-8 can carry."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("a lone surrogate is no Unicode text; remove it")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty; ask something")
+    return text
+
+
+Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(unicode_text)]
+"""A passage id, or a vertex id as text."""
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+Vertex = Name | Number
+"""A vertex id as the user wrote it."""
+Question = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_QUESTION, pattern=r"\S"),
+    AfterValidator(unicode_text),
+    AfterValidator(_not_blank),
+]
+Hits = Annotated[int, Field(ge=1, le=MOST_HITS)]
+Members = Annotated[int, Field(ge=1, le=MOST_MEMBERS)]
+Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
+
+
+class Request(BaseModel):
+    """Base of what the service takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Result(BaseModel):
+    """Base of what the service gives."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorDetail(Result):
+    """A named error."""
+
+    type: str = Field(description="Name of the error, such as UnknownVertex.")
+    message: str = Field(description="What was found, what was wanted, what to do.")
+
+
+class ErrorAnswer(Result):
+    """What every refusal looks like."""
+
+    error: ErrorDetail
+
+
+class Timed(Result):
+    """An answer with what it took."""
+
+    latency_ms: float = Field(description="Wall time in the service.")
+    cpu_ms: float = Field(description="Thread time, with its share of a batch.")
+
+
+# --- passages ------------------------------------------------------------------------------------
+
+
+class _SearchOptions(Request):
+    top_k: Hits = 5
+    mode: Mode = "best"
+    filter: dict[str, Any] | None = Field(
+        default=None, description='Conditions on metadata: {"year": {"gte": 2000}}.'
+    )
+    explain: bool = Field(default=True, description="Say where entities stand in the hits.")
+
+
+class SearchRequest(_SearchOptions):
+    """A question."""
+
+    question: Question
+
+
+class SearchBatchRequest(_SearchOptions):
+    """Several questions with the same options."""
+
+    questions: Annotated[list[Question], Field(min_length=1, max_length=MOST_BATCH)]
+
+
+class PathStep(Result):
+    """One step of a hop path."""
+
+    kind: Literal["question_entity", "sentence", "entity", "passage"]
+    text: str
+    score: float
+    contribution: float
+
+
+class Mention(Result):
+    """An entity in the text of a hit; `start` and `end` count Unicode code points."""
+
+    start: int
+    end: int
+    entity: str
+
+
+class PassageHit(Result):
+    """A retrieved passage, under the keys of the command line's `--json`."""
+
+    id: str
+    title: str
+    text: str
+    score: float
+    method: str
+    components: dict[str, float]
+    path: list[PathStep]
+    metadata: dict[str, Any]
+    document: str | None = None
+    position: int | None = None
+    mentions: list[Mention] | None = None
+
+
+class SearchAnswer(Timed):
+    """The hits of a question, best first."""
+
+    hits: list[PassageHit]
+    mode: Mode
+
+
+class SearchItem(Result):
+    """The hits of one question of a batch."""
+
+    hits: list[PassageHit]
+
+
+class SearchBatchAnswer(Timed):
+    """The hits of each question, in their order."""
+
+    results: list[SearchItem]
+    mode: Mode
+
+
+# --- communities ---------------------------------------------------------------------------------
+
+
+class CommunityRequest(Request):
+    """Whose community is wanted."""
+
+    seeds: Seeds
+    top_k: Members | None = Field(default=50, description="null: a sweep cut chooses.")
+    method: Method = "fused"
+    plan: Plan = "auto"
+
+
+class CommunityBatchRequest(Request):
+    """Several queries."""
+
+    queries: Annotated[list[CommunityRequest], Field(min_length=1, max_length=MOST_BATCH)]
+
+
+class SharedNeighbours(Result):
+    """What a member shares with one seed; `shared_neighbors` is null where counting cost more."""
+
+    seed: Vertex
+    shared_neighbors: int | None
+    examples: list[Vertex]
+    adjacent: bool
+
+
+class CommunityMember(Result):
+    """A vertex of a community."""
+
+    id: Vertex
+    score: float
+    scores: dict[str, float]
+    reason: list[SharedNeighbours]
+
+
+class CommunityItem(Result):
+    """Members, best first, without the seeds."""
+
+    seeds: list[Vertex]
+    members: list[CommunityMember]
+    method: Method
+    plan: str
+    notes: list[str]
+    conductance: float | None
+
+
+class CommunityAnswer(CommunityItem, Timed):
+    """A community, and what it took."""
+
+
+class CommunityBatchAnswer(Timed):
+    """The community of each query, in their order."""
+
+    results: list[CommunityItem]
+
+
+class StructureVertex(Result):
+    """A vertex of the picture; `score` is null for a seed, `x` and `y` lie within [-1, 1]."""
+
+    id: Vertex
+    score: float | None
+    community: int
+    seed: bool
+    x: float
+    y: float
+
+
+class StructureEdge(Result):
+    """Two similar vertices; the weight is their Jaccard similarity."""
+
+    source: Vertex
+    target: Vertex
+    weight: float
+
+
+class SubCommunity(Result):
+    """A sub-community; 0 is the largest."""
+
+    id: int
+    size: int
+
+
+class StructureAnswer(Timed):
+    """The weighted similarity graph of seeds and members, and its sub-communities."""
+
+    vertices: list[StructureVertex]
+    edges: list[StructureEdge]
+    communities: list[SubCommunity]
+    method: Method
+    plan: str
+
+
+class Listed(Result):
+    """A vertex and its number of edges."""
+
+    id: Vertex
+    degree: int
+
+
+class VertexList(Result):
+    """The vertices whose ids begin with a prefix: the exact one, then by degree."""
+
+    vertices: list[Listed]
+    more: bool
+
+
+class NeighbourList(Result):
+    """The neighbours of a vertex with most edges."""
+
+    vertex: Vertex
+    degree: int
+    neighbors: list[Listed]
+    more: bool
+
+
+# --- embedding -----------------------------------------------------------------------------------
+
+
+class NearestRequest(Request):
+    """Whose nearest vertices are wanted."""
+
+    vertex: Vertex
+    top_k: Hits = 10
+
+
+class NearestBatchRequest(Request):
+    """Several vertices."""
+
+    vertices: Annotated[list[Vertex], Field(min_length=1, max_length=MOST_BATCH)]
+    top_k: Hits = 10
+
+
+class Nearest(Result):
+    """A near vertex, with the cosine of the two vectors."""
+
+    id: Vertex
+    score: float
+
+
+class NearestItem(Result):
+    """The vertices nearest to one."""
+
+    vertex: Vertex
+    neighbors: list[Nearest]
+
+
+class NearestAnswer(NearestItem, Timed):
+    """The nearest vertices, and what it took."""
+
+
+class NearestBatchAnswer(Timed):
+    """The nearest vertices of each, in their order."""
+
+    results: list[NearestItem]
+
+
+# --- about the service ---------------------------------------------------------------------------
+
+
+class PassagesInfo(Result):
+    """What the passage index holds."""
+
+    version: str
+    counts: dict[str, int]
+    modes: list[Mode]
+    metadata: dict[str, str] = Field(description="Keys that filters take, and their types.")
+    models: dict[str, str]
+
+
+class CommunitiesInfo(Result):
+    """What the community index holds."""
+
+    version: str
+    counts: dict[str, int]
+    kind: str
+    methods: list[Method]
+
+
+class EmbeddingInfo(Result):
+    """What the embedding holds."""
+
+    version: str
+    counts: dict[str, int]
+    kind: str
+    dimension: int
+
+
+class LimitsInfo(Result):
+    """What one request may ask for."""
+
+    question_characters: int = LONGEST_QUESTION
+    hits: int = MOST_HITS
+    members: int = MOST_MEMBERS
+    seeds: int = MOST_SEEDS
+    batch: int = MOST_BATCH
+    body_bytes: int
+    answer_seconds: float
+
+
+class Info(Result):
+    """What this service has; null for what it was not given."""
+
+    version: str
+    limits: LimitsInfo
+    passages: PassagesInfo | None
+    communities: CommunitiesInfo | None
+    embedding: EmbeddingInfo | None
+
+
+class Health(Result):
+    """Whether the service answers."""
+
+    status: Literal["ok", "stopping"]

@@ -1,0 +1,187 @@
+"""Questions to a passage index, for the service and the MCP server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from graphagg.rag import PassageIndex
+from graphagg.rag.mentions import RowTokens
+from graphagg.rag.requests import check_request
+from graphagg.rag.results import Hit
+from graphagg.rag.snapshot import Selection
+from graphagg.rag.view import OUTER
+from graphagg.serve.batching import Batcher, Encoded
+from graphagg.serve.models import Mode, SearchBatchRequest, SearchRequest
+from graphagg.serve.reload import Slot
+from graphagg.serve.timing import Watch
+from graphagg.serve.workers import Lane
+
+if TYPE_CHECKING:
+    from graphagg.rag.encoder import Encoder
+    from graphagg.rag.entities import EntityExtractor
+    from graphagg.rag.questions import Answerer
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+Answer = dict[str, Any]
+
+
+class Passages:
+    """A passage index that many ask at once.
+
+    A question goes through three steps: its scope is made in a thread of the lane, it is encoded
+    with whatever else waits, and it is answered in a thread of the lane.
+
+    Args:
+        directory: the index.
+        lane: threads that answer.
+        batcher: the thread that encodes.
+        encoder: the encoder it was built with; None loads it at the first question.
+        extractor: likewise, at the first question in mode `faithful`.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        lane: Lane,
+        batcher: Batcher,
+        *,
+        encoder: Encoder | None = None,
+        extractor: EntityExtractor | None = None,
+    ) -> None:
+        self._lane, self._batcher = lane, batcher
+        self._encoders = {} if encoder is None else {encoder.spec.sha256: encoder}
+        self._extractors = {} if extractor is None else {extractor.spec.sha256: extractor}
+        self.slot: Slot[PassageIndex] = Slot(directory, self._open)
+
+    def _open(self, directory: Path) -> PassageIndex:
+        """A version that is ready to answer, with the models that are loaded already."""
+        opened = PassageIndex.open(directory)
+        models = opened.manifest.models
+        encoder = self._encoders.get(models["encoder"]["sha256"])
+        extractor = self._extractors.get(models["extractor"]["sha256"])
+        ready = PassageIndex(opened.snapshot, encoder, extractor)
+        ready.answerer()  # makes the view of all passages
+        return ready
+
+    def info(self) -> Answer:
+        """Counts, modes, metadata keys and models."""
+        with self.slot.lease() as index:
+            manifest = index.manifest
+            return {
+                "version": manifest.data,
+                "counts": dict(manifest.counts),
+                "modes": list(MODES),
+                "metadata": dict(index.schema),
+                "models": {role: model["name"] for role, model in manifest.models.items()},
+            }
+
+    async def search(self, request: SearchRequest) -> Answer:
+        """The hits of one question."""
+        results, timed = await self._answer([request.question], request)
+        return {"hits": results[0], "mode": request.mode, **timed}
+
+    async def search_batch(self, request: SearchBatchRequest) -> Answer:
+        """The hits of several questions."""
+        results, timed = await self._answer(request.questions, request)
+        return {"results": [{"hits": hits} for hits in results], "mode": request.mode, **timed}
+
+    async def _answer(
+        self, questions: Sequence[str], request: SearchRequest | SearchBatchRequest
+    ) -> tuple[list[list[Answer]], Answer]:
+        watch = Watch()
+        check_request(questions, request.top_k)
+        with self.slot.lease() as index:
+            answerer, spent = await self._lane.run(self._scope, index, request)
+            encoded = await self._encode(index, answerer, request.mode, request.filter, questions)
+            results, more = await self._lane.run(self._hits, index, answerer, encoded, request)
+        cpu_ms = round(spent + encoded.cpu_ms + more, 3)
+        return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
+
+    async def _encode(
+        self,
+        index: PassageIndex,
+        answerer: Answerer,
+        mode: Mode,
+        filter: Mapping[str, Any] | None,
+        questions: Sequence[str],
+    ) -> Encoded:
+        future = self._batcher.submit(index, answerer, mode, filter, questions)
+        encoded = await asyncio.wrap_future(future)
+        self._keep_models(index, mode)
+        return encoded
+
+    def _keep_models(self, index: PassageIndex, mode: Mode) -> None:
+        """Let the next version have what this one loaded."""
+        models = index.manifest.models
+        if mode != "bm25" and models["encoder"]["sha256"] not in self._encoders:
+            self._encoders = {models["encoder"]["sha256"]: index.load_encoder()}
+        if mode == "faithful" and models["extractor"]["sha256"] not in self._extractors:
+            self._extractors = {models["extractor"]["sha256"]: index.load_extractor()}
+
+    @staticmethod
+    def _scope(
+        index: PassageIndex, request: SearchRequest | SearchBatchRequest
+    ) -> tuple[Answerer, float]:
+        watch = Watch()
+        answerer = index.answerer(request.mode, selection=Selection(request.filter))
+        return answerer, watch.cpu_ms
+
+    @staticmethod
+    def _hits(
+        index: PassageIndex,
+        answerer: Answerer,
+        encoded: Encoded,
+        request: SearchRequest | SearchBatchRequest,
+    ) -> tuple[list[list[Answer]], float]:
+        watch = Watch()
+        found = answerer.answer(encoded.asked, request.top_k)
+        shown = [[_shown(index, hit, request.explain) for hit in hits] for hits in found]
+        return shown, watch.cpu_ms
+
+    async def explain(
+        self, question: str, passage_id: str, top_k: int, mode: Mode, filter: dict[str, Any] | None
+    ) -> Answer:
+        """Why a passage is, or is not, among the first for a question."""
+        check_request([question], top_k)
+        with self.slot.lease() as index:
+            row = index.snapshot.known_row(passage_id)
+            request = SearchRequest(question=question, top_k=top_k, mode=mode, filter=filter)
+            answerer, _ = await self._lane.run(self._scope, index, request)
+            encoded = await self._encode(index, answerer, mode, filter, [question])
+            found = await self._lane.run(answerer.explain, encoded.asked[0], row, top_k)
+        return {"passage_id": passage_id, "mode": mode, **found.to_json()}
+
+
+def _shown(index: PassageIndex, hit: Hit, explain: bool) -> Answer:
+    answer = hit.to_json()
+    answer["path"] = [dict(step) for step in answer["path"]]
+    if explain:
+        answer["mentions"] = _mentions(index, hit)
+    return answer
+
+
+def _mentions(index: PassageIndex, hit: Hit) -> list[Answer]:
+    """The entities in a passage's text, leftmost and longest: `[start, end)` in code points."""
+    snapshot = index.snapshot
+    row = snapshot.row_of(hit.passage.id)
+    assert row is not None
+    view, gazetteer = snapshot.view(None), snapshot.gazetteer
+    place = gazetteer.mentions(row)
+    titles = int(gazetteer.title_tokens[row])
+    counts = (view.counts_as[place] == OUTER) & (gazetteer.start[place] >= titles)
+    spans = RowTokens.of(hit.passage).spans
+    shift = len(hit.passage.full_text) - len(hit.passage.text)
+    found = []
+    for mention in (place.start + np.flatnonzero(counts)).tolist():
+        first, length = int(gazetteer.start[mention]), int(gazetteer.length[mention])
+        begin, end = spans[first][0] - shift, spans[first + length - 1][1] - shift
+        found.append(
+            {"start": begin, "end": end, "entity": gazetteer.keys[int(gazetteer.entity[mention])]}
+        )
+    return found

@@ -1,0 +1,124 @@
+"""One index that is served: its current version, and older ones until their last request ends."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from graphagg.errors import GraphAggError
+from graphagg.manifest import MANIFEST_NAME, Manifest
+
+
+class Closable(Protocol):
+    """An opened version of an index, or what wraps one."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it was built from, and its sizes."""
+        ...
+
+    def close(self) -> None:
+        """Give up the version."""
+        ...
+
+
+T = TypeVar("T", bound=Closable)
+
+
+class _Version(Generic[T]):
+    def __init__(self, opened: T) -> None:
+        self.opened = opened
+        self.readers = 0
+        self.retired = False
+
+
+class Slot(Generic[T]):
+    """The place of one index in a service.
+
+    `lease` gives the current version and keeps it open until the lease ends; `refresh` opens what
+    was published since and lets the next lease have it. So no request sees two versions, none
+    waits for a swap, and a version is closed once, by whoever needs it last.
+
+    Args:
+        directory: the index.
+        open_index: opens its current version, ready to answer.
+    """
+
+    def __init__(self, directory: Path, open_index: Callable[[Path], T]) -> None:
+        self.directory = directory
+        self._open = open_index
+        self._lock = threading.Lock()
+        self._refreshing = threading.Lock()
+        self._stamp = self._stamp_now()
+        self._current = _Version(open_index(directory))
+
+    @property
+    def version(self) -> str:
+        """Name of the data folder of the current version."""
+        return self._current.opened.manifest.data
+
+    @contextmanager
+    def lease(self) -> Iterator[T]:
+        """The current version, open until the end of the block."""
+        with self._lock:
+            version = self._current
+            version.readers += 1
+        try:
+            yield version.opened
+        finally:
+            with self._lock:
+                version.readers -= 1
+                last = version.retired and not version.readers
+            if last:
+                version.opened.close()
+
+    def refresh(self) -> bool:
+        """Move to what is published now; whether that is another version.
+
+        Costs one `stat` where nothing was published. A version that cannot be opened changes
+        nothing and is tried again by the next call.
+
+        Raises:
+            GraphAggError: the published version cannot be opened; the current one stays.
+        """
+        with self._refreshing:
+            stamp = self._stamp_now()
+            if stamp == self._stamp:
+                return False
+            opened = self._open(self.directory)
+            self._stamp = stamp
+            if opened.manifest.data == self.version:
+                opened.close()
+                return False
+            self._swap(opened)
+            return True
+
+    def close(self) -> None:
+        """Close the current version when its last request ends; the slot is of no use after it."""
+        with self._lock:
+            self._current.retired = True
+            idle = not self._current.readers
+        if idle:
+            self._current.opened.close()
+
+    def _swap(self, opened: T) -> None:
+        with self._lock:
+            before, self._current = self._current, _Version(opened)
+            before.retired = True
+            idle = not before.readers
+        if idle:
+            before.opened.close()
+
+    def _stamp_now(self) -> tuple[int, int, int]:
+        path = self.directory / MANIFEST_NAME
+        try:
+            found = os.stat(path)
+        except OSError as error:
+            if hasattr(self, "_stamp"):
+                raise GraphAggError(f"{path}: {error.strerror}; the opened index stays") from None
+            return (0, 0, 0)  # opening says what is missing
+        return found.st_ino, found.st_mtime_ns, found.st_size

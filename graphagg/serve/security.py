@@ -1,0 +1,206 @@
+"""Who may ask: token, host name, origin; and the headers that every answer carries."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from graphagg.errors import InsecureBinding, InvalidParameter, InvalidToken
+from graphagg.serve.failures import refusal
+
+_SHORTEST_TOKEN = 16
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+_OPEN_PATHS = ("/", "/healthz")
+"""What needs no token, beside the files of the page: they hold nothing of the indices."""
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server bound to this host can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def read_token(path: Path) -> str:
+    """The token in a file; blanks around it are dropped.
+
+    Raises:
+        InvalidToken: the file cannot be read, or holds no token of 16 printable ASCII characters
+            or more.
+    """
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidToken(
+            f"{path}: cannot be read ({getattr(error, 'strerror', 'not text')}); wanted a file "
+            "that holds a token"
+        ) from None
+    if len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable():
+        raise InvalidToken(
+            f"{path}: {len(token)} characters, wanted at least {_SHORTEST_TOKEN}, printable ASCII "
+            "and no blanks; for instance: openssl rand -hex 32"
+        )
+    if " " in token:
+        raise InvalidToken(f"{path}: the token holds a blank; write the token alone")
+    return token
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask.
+
+    Attributes:
+        host: what the service binds.
+        token: that requests must carry; None: none is wanted.
+        origins: of other sites whose pages may ask, such as `https://app.example.org`.
+
+    Raises:
+        InsecureBinding: beyond loopback without a token.
+        InvalidParameter: an origin is no origin.
+    """
+
+    host: str = "127.0.0.1"
+    token: str | None = None
+    origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.token is None and not is_loopback(self.host):
+            raise InsecureBinding(
+                f"host is {self.host!r}, which other machines can reach, and there is no token; "
+                "give --token-file, or bind 127.0.0.1"
+            )
+        for origin in self.origins:
+            parts = urlsplit(origin)
+            plain = f"{parts.scheme}://{parts.netloc}" == origin and bool(parts.hostname)
+            if parts.scheme not in ("http", "https") or not plain:
+                raise InvalidParameter(
+                    f"origin is {origin!r}, wanted scheme and host, such as https://example.org"
+                )
+
+    def knows_host(self, host: str) -> bool:
+        """Whether a request may name this host.
+
+        On loopback only its own names: a page that has its own name point to 127.0.0.1 (DNS
+        rebinding) is told off. Beyond it the token keeps such pages out.
+        """
+        if not is_loopback(self.host):
+            return True
+        return _name_of(host) in (*_LOCAL_NAMES, self.host)
+
+    def allows_origin(self, origin: str, host: str) -> bool:
+        """Whether a page of `origin` may ask: one of this service, or of a listed site."""
+        return origin in self.origins or urlsplit(origin).netloc.lower() == host.lower()
+
+    def admits(self, authorization: str | None) -> bool:
+        """Whether a request with this header may ask; takes the same time for any wrong token."""
+        if self.token is None:
+            return True
+        scheme, _, given = (authorization or "").partition(" ")
+        right = hmac.compare_digest(given.strip().encode("latin-1"), self.token.encode())
+        return right and scheme.lower() == "bearer"
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without its port."""
+    if host.startswith("["):
+        return host.partition("]")[0][1:].lower()
+    return host.partition(":")[0].lower()
+
+
+class Guard:
+    """ASGI middleware that refuses who may not ask, and puts its headers on every answer.
+
+    Args:
+        app: what answers.
+        access: who may ask.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        origin = headers.get("origin")
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._dress(MutableHeaders(scope=message), scope["path"], origin)
+            await send(message)
+
+        answer = self._refusal(scope, headers) or self._preflight(scope, headers)
+        await (answer or self._app)(scope, receive, guarded)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        hosts, origin = headers.getlist("host"), headers.get("origin")
+        if len(hosts) != 1 or not self._access.knows_host(hosts[0]):
+            return refusal(
+                403, "UnknownHost", "this service does not go by that host name; use localhost"
+            )
+        if origin is not None and not self._access.allows_origin(origin, hosts[0]):
+            return refusal(
+                403, "ForeignOrigin", "pages of that site may not ask; see --cors-origin"
+            )
+        open_path = scope["path"] in _OPEN_PATHS or scope["path"].startswith("/static/")
+        preflight = scope["method"] == "OPTIONS" and origin is not None
+        if open_path or preflight or self._access.admits(headers.get("authorization")):
+            return None
+        return refusal(
+            401,
+            "Unauthorized",
+            "the token is missing or wrong; send the header Authorization: Bearer TOKEN",
+            {"www-authenticate": "Bearer"},
+        )
+
+    def _preflight(self, scope: Scope, headers: Headers) -> Response | None:
+        """What a browser asks before a page of a listed site may."""
+        asks = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
+        if not asks or headers.get("origin") not in self._access.origins:
+            return None
+        return Response(
+            status_code=204,
+            headers={
+                "access-control-allow-methods": "GET, POST",
+                "access-control-allow-headers": "authorization, content-type",
+                "access-control-max-age": "600",
+            },
+        )
+
+    def _dress(self, headers: MutableHeaders, path: str, origin: str | None) -> None:
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
+        if not path.startswith("/static/"):
+            headers.setdefault("cache-control", "no-store")
+        if self._access.origins:
+            headers.add_vary_header("origin")
+            if origin in self._access.origins:
+                assert origin is not None
+                headers["access-control-allow-origin"] = origin
+                headers["cross-origin-resource-policy"] = "cross-origin"

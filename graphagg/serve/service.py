@@ -1,0 +1,187 @@
+"""What a process serves: indices, the threads they share, and the watch for new versions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from graphagg import __version__
+from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
+from graphagg.serve.batching import Batcher
+from graphagg.serve.limits import Limits
+from graphagg.serve.metrics import Metrics
+from graphagg.serve.reload import Slot
+from graphagg.serve.workers import Lane
+
+if TYPE_CHECKING:
+    from graphagg.rag.encoder import Encoder
+    from graphagg.rag.entities import EntityExtractor
+    from graphagg.serve.communities import Communities
+    from graphagg.serve.embedding import Embedding
+    from graphagg.serve.passages import Passages
+
+_log = logging.getLogger("graphagg.serve")
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The indices to serve.
+
+    Attributes:
+        passages, communities, embedding: directories; None for what is not served.
+        encoder, extractor: the models that the passage index was built with; None loads them by
+            name at the first question that needs them.
+
+    Raises:
+        InvalidParameter: there is no index at all.
+    """
+
+    passages: Path | None = None
+    communities: Path | None = None
+    embedding: Path | None = None
+    encoder: Encoder | None = field(default=None, compare=False)
+    extractor: EntityExtractor | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if not (self.passages or self.communities or self.embedding):
+            raise InvalidParameter(
+                "no index to serve; give --passages DIR, --communities DIR or --embedding DIR"
+            )
+
+
+class Service:
+    """Opened indices, and what answers questions about them.
+
+    Args:
+        sources: what to serve. Each index is opened here, in milliseconds, without a model.
+        limits: what requests may cost.
+
+    Raises:
+        ArtifactError: an index cannot be opened.
+        MissingExtra: what a kind of index needs is not installed.
+    """
+
+    def __init__(self, sources: Sources, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.metrics = Metrics()
+        self.stopping = False
+        self._lane = Lane("answers", self.limits.threads, self.limits.waiting)
+        self._lookups = Lane("lookups", 1, self.limits.lookups)
+        self._batcher = Batcher(observe=self.metrics.batch.observe)
+        self._passages = self._open_passages(sources)
+        self._communities = self._open_communities(sources)
+        self._embedding = self._open_embedding(sources)
+        self._failed: dict[str, str] = {}
+        for kind, slot in self._slots():
+            self.metrics.serving(kind, slot.version)
+
+    def _open_passages(self, sources: Sources) -> Passages | None:
+        if sources.passages is None:
+            return None
+        from graphagg.serve.passages import Passages
+
+        models = {"encoder": sources.encoder, "extractor": sources.extractor}
+        return Passages(sources.passages, self._lane, self._batcher, **models)  # type: ignore[arg-type]
+
+    def _open_communities(self, sources: Sources) -> Communities | None:
+        if sources.communities is None:
+            return None
+        from graphagg.serve.communities import Communities
+
+        return Communities(sources.communities, self._lane, self._lookups)
+
+    def _open_embedding(self, sources: Sources) -> Embedding | None:
+        if sources.embedding is None:
+            return None
+        from graphagg.serve.embedding import Embedding
+
+        return Embedding(sources.embedding, self._lane)
+
+    # --- what is served --------------------------------------------------------------------------
+
+    @property
+    def passages(self) -> Passages:
+        """The passage index; raises `NoSuchIndex`."""
+        return _known(self._passages, "passage index", "--passages")
+
+    @property
+    def communities(self) -> Communities:
+        """The community index; raises `NoSuchIndex`."""
+        return _known(self._communities, "community index", "--communities")
+
+    @property
+    def embedding(self) -> Embedding:
+        """The embedding; raises `NoSuchIndex`."""
+        return _known(self._embedding, "embedding", "--embedding")
+
+    def has(self, kind: str) -> bool:
+        """Whether there is an index of a kind: `passages`, `communities` or `embedding`."""
+        return kind in dict(self._slots())
+
+    def info(self) -> dict[str, Any]:
+        """What this service has."""
+        parts = {
+            "passages": self._passages,
+            "communities": self._communities,
+            "embedding": self._embedding,
+        }
+        limits = {
+            "body_bytes": self.limits.body_bytes,
+            "answer_seconds": self.limits.answer_seconds,
+        }
+        shown = {kind: None if part is None else part.info() for kind, part in parts.items()}
+        return {"version": __version__, "limits": limits, **shown}
+
+    # --- new versions ----------------------------------------------------------------------------
+
+    def _slots(self) -> Iterator[tuple[str, Slot[Any]]]:
+        if self._passages is not None:
+            yield "passages", self._passages.slot
+        if self._communities is not None:
+            yield "communities", self._communities.slot
+        if self._embedding is not None:
+            yield "embedding", self._embedding.slot
+
+    def refresh(self) -> None:
+        """Move every index to the version that is published now; what fails stays as it is."""
+        for kind, slot in self._slots():
+            before = slot.version
+            try:
+                moved = slot.refresh()
+            except (GraphAggError, OSError) as error:
+                self.metrics.reloads.labels(kind, "failed").inc()
+                if self._failed.get(kind) != str(error):
+                    _log.error("%s: the new version cannot be opened: %s", kind, error)
+                self._failed[kind] = str(error)
+                continue
+            self._failed.pop(kind, None)
+            if moved:
+                self.metrics.reloads.labels(kind, "done").inc()
+                self.metrics.serving(kind, slot.version, before)
+                _log.info("%s: serving %s, before %s", kind, slot.version, before)
+
+    async def watch(self, seconds: float) -> None:
+        """Look for new versions, again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            await asyncio.to_thread(self.refresh)
+
+    def close(self) -> None:
+        """End the threads and close the indices."""
+        self._batcher.close()
+        self._lane.close()
+        self._lookups.close()
+        for _, slot in self._slots():
+            slot.close()
+
+
+def _known(part: S | None, name: str, option: str) -> S:
+    if part is None:
+        raise NoSuchIndex(f"this service has no {name}; start it with {option} DIR")
+    return part

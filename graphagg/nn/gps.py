@@ -1,0 +1,198 @@
+"""A GPS layer: message passing and global attention side by side (arXiv 2205.12454, equations 2-5).
+
+With h the vertices' vectors, e the edges', N a norm and D dropout:
+
+    local   a, e <- MPNN(h, e);   a = N(h + D(a))
+    global  b = N(h + D(Attention(h)))
+    out     s = a + b;            h <- N(s + D(W2 D(act(W1 s))))
+
+A local part with its own residual (GatedGCN) has residual, dropout, norm and activation inside and
+is normalised once more, as in the authors' configurations. Either part can be left out; then s is
+the other one.
+
+In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(act(N(a))) instead, and one
+with its own residual is not normalised again.
+
+Two additions to the paper: attention takes a ragged batch and a bias for each pair, and the last
+step can change the width (`out_channels`); its residual then goes through a linear map.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphagg.errors import InvalidFeatures, InvalidParameter
+from graphagg.nn.attention import GraphAttention, PairBias
+from graphagg.nn.attention import attention as find_attention
+from graphagg.nn.conv import LocalPart
+from graphagg.nn.conv import local as find_local
+from graphagg.nn.conv.part import find_activation, find_norm
+from graphagg.nn.model.config import OFF, AttentionConfig, LayerOptions, LocalConfig, within
+from graphagg.nn.segments import Segments
+
+_BRINGS_NORM = ("gatedgcn", "gatedgcn-pe")
+
+
+class GPSLayer(torch.nn.Module):
+    """Local message passing plus global attention, then a feed-forward network.
+
+    Paper: Rampášek et al., Recipe for a General, Powerful, Scalable Graph Transformer,
+    arXiv 2205.12454. Cost: the local part's and the attention's, and O(N d^2).
+
+    Args:
+        channels: d, width of the vertices' vectors.
+        local: The local part: a name of `graphagg.nn.conv.local`, a `LocalConfig`, any convolution
+            of PyTorch Geometric from `channels` to `channels`, or None.
+        attention: The global part: a name of `graphagg.nn.attention.attention`, an
+            `AttentionConfig`, a `GraphAttention`, or None.
+        edge_channels: Width of the edges' vectors; None where edges have none.
+        out_channels: Width of the result; `channels` by default.
+        layer: Norm, dropout, feed-forward network and order.
+
+    Raises:
+        InvalidParameter: Neither part, heads that do not divide the width, an unknown name.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        local: str | LocalConfig | torch.nn.Module | None = "gatedgcn",
+        attention: str | AttentionConfig | GraphAttention | None = "exact",
+        *,
+        edge_channels: int | None = None,
+        out_channels: int | None = None,
+        layer: LayerOptions | None = None,
+    ) -> None:
+        super().__init__()
+        within("channels", channels, 1, 2**31)
+        layer = layer or LayerOptions()
+        self.channels, self.out_channels = channels, out_channels or channels
+        self.local = _local(local, channels, edge_channels, layer)
+        self.attention = _attention(attention, channels)
+        if self.local is None and self.attention is None:
+            raise InvalidParameter("local and attention are both None; a layer needs one of them")
+        self.own_residual = self.local is not None and self.local.own_residual
+        self.residual_first = layer.order == "gps"
+        if self.local is not None:
+            again = self.residual_first or not self.own_residual
+            self.local_norm = find_norm(layer.norm if again else OFF, channels)
+        if self.attention is not None:
+            self.attention_norm = find_norm(layer.norm, channels)
+        self.local_activation = (
+            find_activation(layer.activation) if layer.order == "gnn+" else torch.nn.Identity()
+        )
+        self.dropout = torch.nn.Dropout(layer.dropout)
+        self.feedforward = _feedforward(channels, self.out_channels, layer)
+        self.skip: torch.nn.Module = torch.nn.Identity()
+        if self.out_channels != channels:
+            self.skip = torch.nn.Linear(channels, self.out_channels, bias=False)
+        has_feedforward = self.feedforward is not None
+        self.norm = find_norm(layer.norm if has_feedforward else OFF, self.out_channels)
+
+    def forward(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None = None,
+        *,
+        batch: Tensor | None = None,
+        ptr: Tensor | None = None,
+        segments: Segments | None = None,
+        positions: Tensor | None = None,
+        bias: Tensor | PairBias | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The next vectors of the vertices and of the edges.
+
+        Args:
+            x: `[N, channels]`, the vertices of a graph side by side.
+            edge_index: `[2, E]` int64, from row 0 to row 1.
+            edge_attr: `[E, edge_channels]`.
+            batch: `[N]` int64, sorted: the graph of each vertex; neither this nor `ptr` nor
+                `segments`: one graph.
+            ptr: `[G + 1]` int64: graph g owns the rows `ptr[g]:ptr[g+1]`.
+            segments: The same, already checked; a model computes it once for all layers.
+            positions: `[N, k]` for a local part that reads positions.
+            bias: Added to the attention's scores; see `graphagg.nn.attention.PairBias`.
+
+        Returns:
+            `[N, out_channels]`, and the edges' vectors: new ones from a local part that updates
+            them, else `edge_attr`.
+
+        Raises:
+            InvalidBatch: Indices out of range, unsorted or of a float type.
+            InvalidFeatures: Features of another shape, or not finite.
+            InvalidParameter: A bias for an attention that takes none.
+        """
+        if x.dim() != 2 or x.size(1) != self.channels:
+            raise InvalidFeatures(
+                f"GPSLayer: x is {tuple(x.shape)}; wanted [N, {self.channels}], its channels"
+            )
+        parts: list[Tensor] = []
+        if self.local is not None:
+            h, edge_attr = self.local(x, edge_index, edge_attr, positions=positions)
+            parts.append(self._after_local(x, h))
+        if self.attention is not None:
+            h = self.attention(x, batch, ptr, segments=segments, edge_index=edge_index, bias=bias)
+            parts.append(self.attention_norm(x + self.dropout(h)))
+        out = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+        if self.feedforward is None:
+            return self.skip(out), edge_attr
+        return self.norm(self.skip(out) + self.feedforward(out)), edge_attr
+
+    def _after_local(self, x: Tensor, h: Tensor) -> Tensor:
+        if self.own_residual:
+            h = self.local_norm(h)
+        elif self.residual_first:
+            h = self.local_norm(x + self.dropout(h))
+        else:
+            h = x + self.dropout(self.local_activation(self.local_norm(h)))
+        return h
+
+
+def _local(
+    given: str | LocalConfig | torch.nn.Module | None,
+    channels: int,
+    edge_channels: int | None,
+    layer: LayerOptions,
+) -> LocalPart | None:
+    if isinstance(given, str):
+        given = LocalConfig(given)
+    if given is None or given == LocalConfig(OFF):
+        return None
+    if isinstance(given, torch.nn.Module):
+        return find_local(given, channels, edge_channels)
+    inside = {}
+    if given.name in _BRINGS_NORM:
+        inside = {"dropout": layer.dropout, "norm": layer.norm, "act": layer.activation}
+    return find_local(given.name, channels, edge_channels, given.aggregation or None, **inside)
+
+
+def _attention(
+    given: str | AttentionConfig | GraphAttention | None, channels: int
+) -> GraphAttention | None:
+    if isinstance(given, GraphAttention) or given is None:
+        return given
+    if isinstance(given, str):
+        given = AttentionConfig(given)
+    if given.name == OFF:
+        return None
+    options = {"dropout": given.dropout} if given.dropout else {}
+    return find_attention(
+        given.name, channels, heads=given.heads, energy_gate=given.energy_gate, **options
+    )
+
+
+def _feedforward(
+    channels: int, out_channels: int, layer: LayerOptions
+) -> torch.nn.Sequential | None:
+    if not layer.feedforward:
+        return None
+    hidden = channels * layer.feedforward
+    return torch.nn.Sequential(
+        torch.nn.Linear(channels, hidden),
+        find_activation(layer.activation),
+        torch.nn.Dropout(layer.dropout),
+        torch.nn.Linear(hidden, out_channels),
+        torch.nn.Dropout(layer.dropout),
+    )

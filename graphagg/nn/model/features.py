@@ -1,0 +1,108 @@
+"""Features of vertices and edges: checked columns in, vectors out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphagg.errors import InvalidFeatures
+from graphagg.nn.conv.part import find_norm
+from graphagg.nn.model.config import FeatureConfig
+from graphagg.nn.segments import Segments
+
+
+class FeatureEncoder(torch.nn.Module):
+    """Sum of an embedding for each categorical column and a linear map of the real-valued ones.
+
+    Args:
+        config: The columns.
+        channels: d, width of the result.
+        name: What errors call the features, such as `x`.
+    """
+
+    def __init__(self, config: FeatureConfig, channels: int, name: str) -> None:
+        super().__init__()
+        self.config, self.channels, self.name = config, channels, name
+        self.embeddings = torch.nn.ModuleList(
+            torch.nn.Embedding(size, channels) for size in config.vocabulary
+        )
+        self.linear = torch.nn.Linear(config.width, channels) if config.width else None
+        if config.constant:
+            self.constant = torch.nn.Parameter(torch.randn(channels))
+
+    def forward(self, values: Tensor | None, rows: int, owner: Segments) -> Tensor:
+        """Vectors `[rows, d]`.
+
+        Args:
+            values: `[rows, columns]`, or `[rows]` for one column.
+            rows: Wanted number of rows.
+            owner: The graph of each row, for errors.
+
+        Raises:
+            InvalidFeatures: Missing, of another shape, not finite, or a category that is no whole
+                number of the vocabulary; names the row and its graph.
+        """
+        if self.config.constant:
+            return self.constant.expand(rows, -1)
+        values = self._shaped(values, rows)
+        if not torch.compiler.is_compiling():
+            self._check(values, owner)
+        split = len(self.config.vocabulary)
+        parts = [layer(values[:, i].long()) for i, layer in enumerate(self.embeddings)]
+        if self.linear is not None:
+            parts.append(self.linear(values[:, split:].to(self.linear.weight.dtype)))
+        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+
+    def _shaped(self, values: Tensor | None, rows: int) -> Tensor:
+        wanted = f"wanted [{rows}, {self.config.columns}]"
+        if values is None:
+            raise InvalidFeatures(f"{self.name} is missing; {wanted}")
+        if values.is_sparse:
+            raise InvalidFeatures(f"{self.name} is sparse; {wanted} of a dense tensor")
+        if values.dim() == 1 and self.config.columns == 1:
+            values = values.unsqueeze(1)
+        if values.dim() != 2 or values.shape != (rows, self.config.columns):
+            raise InvalidFeatures(f"{self.name} is {tuple(values.shape)}; {wanted}")
+        return values
+
+    def _check(self, values: Tensor, owner: Segments) -> None:
+        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+            row, column = (~torch.isfinite(values)).nonzero()[0].tolist()
+            raise InvalidFeatures(
+                f"{self.name} is {float(values[row, column])} at {_place(row, column, owner)}; "
+                "wanted finite numbers"
+            )
+        for column, size in enumerate(self.config.vocabulary):
+            found = values[:, column]
+            wrong = (found < 0) | (found >= size)
+            if found.is_floating_point():
+                wrong |= found != found.floor()
+            if bool(wrong.any()):
+                row = int(wrong.nonzero()[0])
+                raise InvalidFeatures(
+                    f"{self.name} is {found[row].item()} at {_place(row, column, owner)}; "
+                    f"wanted a category from 0 to {size - 1}"
+                )
+
+
+def _place(row: int, column: int, owner: Segments) -> str:
+    return f"row {row}, column {column} (graph {int(owner.index[row])})"
+
+
+class PreLayers(torch.nn.Sequential):
+    """Linear maps with batch norm and ReLU between the features and the GPS layers.
+
+    Args:
+        channels: Width in and out.
+        count: How many.
+    """
+
+    def __init__(self, channels: int, count: int) -> None:
+        layers: list[torch.nn.Module] = []
+        for _ in range(count):
+            layers += [
+                torch.nn.Linear(channels, channels, bias=False),
+                find_norm("batch", channels),
+                torch.nn.ReLU(),
+            ]
+        super().__init__(*layers)

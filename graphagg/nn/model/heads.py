@@ -1,0 +1,97 @@
+"""From the vertices' last vectors to the answers of a task.
+
+The heads of GraphGPS: `san_graph`, and GraphGym's `default`, `inductive_node` and `inductive_edge`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphagg.errors import InvalidFeatures
+from graphagg.nn.conv.part import check_edge_index, find_activation, find_norm
+from graphagg.nn.model.config import Activation, HeadConfig
+from graphagg.nn.model.pooling import pool
+from graphagg.nn.segments import Segments
+
+
+class Head(torch.nn.Module):
+    """Answers `[A, *shape]`: one for each graph, vertex, or pair of `edge_label_index`.
+
+    Args:
+        config: Task and form.
+        channels: d, width of the vertices' vectors.
+        activation: Of the hidden layers.
+    """
+
+    def __init__(self, config: HeadConfig, channels: int, activation: Activation) -> None:
+        super().__init__()
+        self.config = config
+        width = 2 * channels if config.task == "edge" and config.kind != "dot" else channels
+        if config.kind == "dot":
+            self.mlp = _keeping(width, channels, config, activation)
+        elif config.kind == "mlp":
+            self.mlp = _keeping(width, config.width, config, activation)
+        else:
+            self.mlp = _halving(width, config, activation)
+
+    def forward(self, x: Tensor, graphs: Segments, pairs: Tensor | None = None) -> Tensor:
+        """Answers.
+
+        Args:
+            x: `[N, d]`.
+            graphs: The vertices of each graph.
+            pairs: `[2, P]` int64 where the task is `edge`.
+
+        Returns:
+            `[G, *shape]`, `[N, *shape]` or `[P, *shape]`.
+
+        Raises:
+            InvalidFeatures: The task is `edge` and there are no pairs.
+            InvalidBatch: Pairs of vertices that do not exist.
+        """
+        out: Tensor
+        if self.config.task == "graph":
+            out = self.mlp(pool(x, graphs, self.config.pooling))
+        elif self.config.task == "node":
+            out = self.mlp(x)
+        else:
+            out = self._edges(x, pairs)
+        return out.reshape(out.shape[0], *self.config.shape)
+
+    def _edges(self, x: Tensor, pairs: Tensor | None) -> Tensor:
+        if pairs is None:
+            raise InvalidFeatures(
+                "edge_label_index is missing; the head of an edge task answers for its pairs [2, P]"
+            )
+        check_edge_index(pairs, x.size(0))
+        source, target = pairs[0], pairs[1]
+        if self.config.kind == "dot":
+            x = self.mlp(x)
+            return (x.index_select(0, source) * x.index_select(0, target)).sum(1)
+        both = torch.cat([x.index_select(0, source), x.index_select(0, target)], dim=1)
+        out: Tensor = self.mlp(both)
+        return out
+
+
+def _keeping(
+    width: int, out: int, config: HeadConfig, activation: Activation
+) -> torch.nn.Sequential:
+    layers: list[torch.nn.Module] = []
+    for _ in range(config.layers - 1):
+        # A bias before a batch norm would be subtracted again.
+        layers += [
+            torch.nn.Linear(width, width, bias=config.norm != "batch"),
+            find_norm(config.norm, width),
+            find_activation(activation),
+        ]
+    return torch.nn.Sequential(*layers, torch.nn.Linear(width, out))
+
+
+def _halving(width: int, config: HeadConfig, activation: Activation) -> torch.nn.Sequential:
+    layers: list[torch.nn.Module] = []
+    for _ in range(config.layers):
+        half = max(width // 2, 1)
+        layers += [torch.nn.Linear(width, half), find_activation(activation)]
+        width = half
+    return torch.nn.Sequential(*layers, torch.nn.Linear(width, config.width))

@@ -1,0 +1,208 @@
+"""GPS: features and encodings in, L layers, answers out (arXiv 2205.12454)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidBatch, InvalidFeatures
+from graphagg.nn.attention import PairBias, PairBiasEncoder
+from graphagg.nn.conv.part import check_edge_index
+from graphagg.nn.encodings import encoder as find_encoder
+from graphagg.nn.gps import GPSLayer
+from graphagg.nn.model.config import EncodingConfig, GPSConfig
+from graphagg.nn.model.features import FeatureEncoder, PreLayers
+from graphagg.nn.model.heads import Head
+from graphagg.nn.model.saving import read_config, read_weights, write_model
+from graphagg.nn.segments import Segments
+
+
+class GPS(torch.nn.Module):
+    """A graph transformer, or with `attention.name = "none"` a message-passing network.
+
+    Paper: Rampášek et al., Recipe for a General, Powerful, Scalable Graph Transformer,
+    arXiv 2205.12454.
+
+    It reads from a `Data` or a batch of them, and writes nothing there: `x` `[N, columns]`,
+    `edge_index` `[2, E]`, `edge_attr` `[E, columns]`, what the transforms of `encodings` and `rrwp`
+    wrote, `edge_label_index` `[2, P]` for an edge task, and `ptr` or `batch`. In evaluation mode
+    the answer for a graph does not depend on the batch around it; in training, batch norm makes it
+    so.
+
+    Args:
+        config: What the model is made of.
+
+    Raises:
+        InvalidParameter: A part that does not exist, or heads that do not divide the width.
+    """
+
+    def __init__(self, config: GPSConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.nodes = _features(config, config.nodes.used, config.feature_channels, "x")
+        self.edges = _features(config, config.edges.used, config.channels, "edge_attr")
+        self.encodings = torch.nn.ModuleList(_encoding(e) for e in config.encodings)
+        self.pairs = PairBiasEncoder(config.rrwp, config.attention.heads) if config.rrwp else None
+        self.before = PreLayers(config.channels, config.pre_layers)
+        self.layers = torch.nn.ModuleList(
+            GPSLayer(
+                config.channels,
+                config.local,
+                config.attention,
+                edge_channels=config.channels if config.edges.used else None,
+                layer=config.layer,
+            )
+            for _ in range(config.layers)
+        )
+        self.head = Head(config.head, config.channels, config.layer.activation)
+
+    def forward(self, data: Data) -> Tensor:
+        """Answers for a graph or a batch of graphs.
+
+        Args:
+            data: See the class.
+
+        Returns:
+            `[G, *shape]` for a graph task, `[N, *shape]` for a node task, `[P, *shape]` for an
+            edge task, with `shape` of the head's config.
+
+        Raises:
+            InvalidFeatures: Features that are missing, of another width, not finite, or categories
+                outside the vocabulary.
+            InvalidBatch: Indices that do not fit.
+        """
+        graphs = graphs_of(data)
+        x, positions = self._vertices(data, graphs)
+        edge_attr = self._edges(data, graphs)
+        bias = self._bias(data)
+        for layer in self.layers:
+            x, edge_attr = layer(
+                x, data.edge_index, edge_attr, segments=graphs, positions=positions, bias=bias
+            )
+        out: Tensor = self.head(x, graphs, getattr(data, "edge_label_index", None))
+        return out
+
+    def _vertices(self, data: Data, graphs: Segments) -> tuple[Tensor, Tensor | None]:
+        parts, positions = [], None
+        if self.nodes is not None:
+            parts.append(self.nodes(getattr(data, "x", None), graphs.rows, graphs))
+        for config, encode in zip(self.config.encodings, self.encodings, strict=True):
+            encoded = encode(data)
+            if config.relative:
+                positions = encoded
+            else:
+                parts.append(encoded)
+        x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+        return self.before(x), positions
+
+    def _edges(self, data: Data, graphs: Segments) -> Tensor | None:
+        if self.edges is None:
+            return None
+        source = data.edge_index[0]
+        owner = Segments(graphs.ptr, graphs.index[source])
+        out: Tensor = self.edges(getattr(data, "edge_attr", None), source.numel(), owner)
+        return out
+
+    def _bias(self, data: Data) -> PairBias | None:
+        if self.pairs is None:
+            return None
+        index, values = getattr(data, "rrwp_index", None), getattr(data, "rrwp", None)
+        if index is None or values is None or values.shape[1:] != (self.config.rrwp,):
+            found = "missing" if index is None or values is None else f"{tuple(values.shape)}"
+            raise InvalidFeatures(
+                f"rrwp is {found}; wanted rrwp_index [2, P] and rrwp [P, {self.config.rrwp}] of "
+                "the transform RRWP"
+            )
+        out: PairBias = self.pairs(index, values)
+        return out
+
+    @property
+    def parameter_count(self) -> int:
+        """Learnt numbers."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    @classmethod
+    def from_config(cls, config: GPSConfig | dict[str, Any]) -> GPS:
+        """A model with new weights, from a config or its plain values.
+
+        Raises:
+            InvalidParameter: Values that are no config.
+        """
+        return cls(GPSConfig.from_dict(config) if isinstance(config, dict) else config)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write `config.json` and `model.safetensors`; each is replaced at once.
+
+        Raises:
+            WriteFailed: The folder cannot be written.
+        """
+        write_model(folder, self.config, self.state_dict())
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], config: GPSConfig | None = None) -> GPS:
+        """A saved model, in evaluation mode.
+
+        Args:
+            folder: What `save` wrote.
+            config: Where given, what the saved config must be.
+
+        Raises:
+            UnreadableFile: A file is missing, truncated or of another kind.
+            CheckpointMismatch: The saved config is another one, or the weights are not its.
+        """
+        model = cls(config or read_config(folder))
+        model.load_weights(folder)
+        return model.eval()
+
+    def load_weights(self, folder: str | os.PathLike[str]) -> None:
+        """Take the weights that `save` wrote for a model of the same config.
+
+        Raises:
+            UnreadableFile: A file is missing, truncated or of another kind.
+            CheckpointMismatch: They were saved from another config.
+        """
+        self.load_state_dict(read_weights(folder, self.config, self.state_dict()))
+
+
+def graphs_of(data: Data) -> Segments:
+    """The graphs of a `Data` or batch, and a check that its edges fit.
+
+    Raises:
+        InvalidFeatures: The number of vertices is unknown.
+        InvalidBatch: `ptr`, `batch` or `edge_index` do not fit.
+    """
+    rows = data.num_nodes
+    if rows is None:
+        raise InvalidFeatures("data has neither x nor num_nodes; wanted one of them")
+    edge_index = data.edge_index
+    if edge_index is None:
+        raise InvalidFeatures("edge_index is missing; wanted [2, E], with E = 0 without edges")
+    check_edge_index(edge_index, rows)
+    ptr, batch = getattr(data, "ptr", None), getattr(data, "batch", None)
+    if ptr is not None:
+        return Segments.from_ptr(ptr, rows)
+    if batch is not None:
+        if batch.numel() != rows:
+            raise InvalidBatch(f"batch has {batch.numel()} entries for {rows} vertices")
+        return Segments.from_index(batch)
+    return Segments.from_ptr(torch.tensor([0, rows], device=edge_index.device), rows)
+
+
+def _features(config: GPSConfig, used: bool, channels: int, name: str) -> FeatureEncoder | None:
+    if not used:
+        return None
+    return FeatureEncoder(config.nodes if name == "x" else config.edges, channels, name)
+
+
+def _encoding(config: EncodingConfig) -> torch.nn.Module:
+    options: dict[str, int] = {}
+    if config.size:
+        options["size"] = config.size
+    if config.layers:
+        options["layers"] = config.layers
+    found: torch.nn.Module = find_encoder(config.name, config.dim, **options)
+    return found

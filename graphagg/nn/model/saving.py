@@ -1,0 +1,132 @@
+"""A model on disk: `config.json` and `model.safetensors`.
+
+The weights carry a copy of the config, so that a weights file beside another model's config is
+noticed and the fields that differ are named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from graphagg.errors import CheckpointMismatch, MissingExtra, UnreadableFile, WriteFailed
+from graphagg.nn.model.config import GPSConfig, differences
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+_SHOWN = 3
+_WANTED = "wanted a folder that GPS.save wrote"
+
+
+def write_model(
+    folder: str | os.PathLike[str], config: GPSConfig, weights: Mapping[str, Tensor]
+) -> None:
+    """Write both files; each is replaced at once, the weights first.
+
+    Raises:
+        WriteFailed: The folder cannot be written.
+    """
+    try:
+        from safetensors.torch import save
+    except ModuleNotFoundError:
+        raise MissingExtra("safetensors", "nn") from None
+    plain = config.to_dict()
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
+    data = save(tensors, metadata={"config": json.dumps(plain)})
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        _replace(target / WEIGHTS, data)
+        _replace(target / CONFIG, (json.dumps(plain, indent=2) + "\n").encode())
+    except OSError as error:
+        raise WriteFailed(
+            f"{target} cannot be written: {error}; free some space and rerun"
+        ) from None
+
+
+def read_config(folder: str | os.PathLike[str]) -> GPSConfig:
+    """The config of a saved model.
+
+    Raises:
+        UnreadableFile: `config.json` is missing or no JSON.
+        InvalidParameter: It is no config of this version.
+    """
+    path = Path(folder) / CONFIG
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UnreadableFile(
+            f"{path} does not exist; wanted a folder that GPS.save wrote"
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UnreadableFile(f"{path} is no config: {error}; save the model again") from None
+    if not isinstance(plain, dict):
+        raise UnreadableFile(f"{path} holds a {type(plain).__name__}; wanted an object")
+    return GPSConfig.from_dict(plain)
+
+
+def read_weights(
+    folder: str | os.PathLike[str], config: GPSConfig, wanted: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The weights of a saved model, for one of `config` whose own are `wanted`.
+
+    Raises:
+        UnreadableFile: A file is missing, truncated or of another kind.
+        CheckpointMismatch: The weights are those of another config.
+    """
+    saved = read_config(folder)
+    _compare(Path(folder) / CONFIG, saved, config)
+    path = Path(folder) / WEIGHTS
+    metadata, tensors = _open(path)
+    plain = metadata.get("config")
+    if plain is None:
+        raise CheckpointMismatch(f"{path} names no config; wanted weights that GPS.save wrote")
+    _compare(path, GPSConfig.from_dict(json.loads(plain)), config)
+    for name in [*wanted, *tensors]:
+        found = tuple(tensors[name].shape) if name in tensors else "absent"
+        right = tuple(wanted[name].shape) if name in wanted else "absent"
+        if found != right:
+            raise CheckpointMismatch(
+                f"{path}: {name} is {found}, wanted {right}; the weights are of another version "
+                "of graphagg"
+            )
+    return tensors
+
+
+def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ModuleNotFoundError:
+        raise MissingExtra("safetensors", "nn") from None
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = file.keys()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+    except FileNotFoundError:
+        raise UnreadableFile(
+            f"{path} does not exist; wanted a folder that GPS.save wrote"
+        ) from None
+    except (OSError, SafetensorError) as error:
+        raise UnreadableFile(
+            f"{path} is truncated or no safetensors file ({error}); save the model again"
+        ) from None
+
+
+def _compare(path: Path, saved: GPSConfig, wanted: GPSConfig) -> None:
+    found = differences(saved, wanted)
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise CheckpointMismatch(
+            f"{path} is of another config (field: saved, wanted): "
+            f"{'; '.join(found[:_SHOWN])}{more}; load it with the config it was saved with"
+        )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)

@@ -1,0 +1,63 @@
+"""A model with its training, and the settings that presets share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from graphagg.nn.model.config import (
+    EncodingConfig,
+    FeatureConfig,
+    GPSConfig,
+    HeadConfig,
+    Norm,
+    Pooling,
+)
+from graphagg.nn.training.config import TrainingConfig
+
+# Open Graph Benchmark: the columns of its atoms and bonds.
+ATOMS = FeatureConfig(vocabulary=(119, 5, 12, 12, 10, 6, 6, 2, 2))
+BONDS = FeatureConfig(vocabulary=(5, 6, 2))
+CONSTANT = FeatureConfig(constant=True)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What `graphagg train` needs beside the data.
+
+    Attributes:
+        model: The model.
+        training: How it is trained.
+    """
+
+    model: GPSConfig
+    training: TrainingConfig
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values: the tables `model` and `training` of a TOML file."""
+        return {"model": self.model.to_dict(), "training": self.training.to_dict()}
+
+
+def lap_pe(dim: int, vectors: int = 10, layers: int = 2) -> tuple[EncodingConfig, ...]:
+    """Laplacian eigenvectors through a DeepSet."""
+    return (EncodingConfig("lappe-deepset", dim, size=vectors, layers=layers),)
+
+
+def random_walk(dim: int, steps: int) -> tuple[EncodingConfig, ...]:
+    """Return probabilities of random walks, batch-normalised, through a linear map."""
+    return (EncodingConfig("rwse", dim, size=steps),)
+
+
+def san(pooling: Pooling, answers: int = 1) -> HeadConfig:
+    """The graph head that halves the width twice."""
+    return HeadConfig(kind="san", pooling=pooling, shape=(answers,))
+
+
+def mlp(pooling: Pooling, layers: int, answers: int, norm: Norm = "batch") -> HeadConfig:
+    """The graph head of constant width."""
+    return HeadConfig(kind="mlp", pooling=pooling, layers=layers, norm=norm, shape=(answers,))
+
+
+def node_mlp(layers: int, classes: int) -> HeadConfig:
+    """The vertex head of constant width."""
+    return HeadConfig(task="node", kind="mlp", layers=layers, norm="batch", shape=(classes,))

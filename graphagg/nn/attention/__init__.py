@@ -4,14 +4,25 @@ from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.bias import PairBias, PairBiasEncoder
 from graphagg.nn.attention.energy import EnergyGate
 from graphagg.nn.attention.exact import ExactAttention
+from graphagg.nn.attention.linear import EluAttention
+from graphagg.nn.attention.norm import NormAttention
+from graphagg.nn.attention.performer import PerformerAttention, ReluPerformerAttention
+from graphagg.nn.attention.polynormer import PolynormerAttention
 from graphagg.nn.attention.registry import ATTENTIONS, attention
+from graphagg.nn.attention.sgformer import SGFormerAttention
 
 __all__ = [
     "ATTENTIONS",
+    "EluAttention",
     "EnergyGate",
     "ExactAttention",
     "GraphAttention",
+    "NormAttention",
     "PairBias",
     "PairBiasEncoder",
+    "PerformerAttention",
+    "PolynormerAttention",
+    "ReluPerformerAttention",
+    "SGFormerAttention",
     "attention",
 ]

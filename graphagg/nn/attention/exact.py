@@ -120,8 +120,13 @@ class Buckets:
     def of(cls, graphs: Segments) -> Buckets:
         """Buckets of a batch; O(G log G + N)."""
         sizes, order = graphs.sizes.sort(stable=True)
-        counts = torch.bincount(sizes).tolist()
-        shapes = [(count, size) for size, count in enumerate(counts) if count and size]
+        counts = torch.bincount(sizes)
+        present = counts.nonzero().flatten()
+        shapes = [
+            (count, size)
+            for count, size in zip(counts[present].tolist(), present.tolist(), strict=True)
+            if size
+        ]
         if len(shapes) <= 1:
             return cls(graphs, order, shapes, None)
         shift = graphs.ptr[order] - (sizes.cumsum(0) - sizes)

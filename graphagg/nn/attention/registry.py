@@ -8,9 +8,20 @@ from typing import Any
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.exact import ExactAttention
+from graphagg.nn.attention.linear import EluAttention
+from graphagg.nn.attention.norm import NormAttention
+from graphagg.nn.attention.performer import PerformerAttention, ReluPerformerAttention
+from graphagg.nn.attention.polynormer import PolynormerAttention
+from graphagg.nn.attention.sgformer import SGFormerAttention
 
 ATTENTIONS: dict[str, type[GraphAttention]] = {
     "exact": ExactAttention,
+    "performer": PerformerAttention,
+    "performer-relu": ReluPerformerAttention,
+    "elu": EluAttention,
+    "norm": NormAttention,
+    "sgformer": SGFormerAttention,
+    "polynormer": PolynormerAttention,
 }
 
 

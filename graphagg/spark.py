@@ -8,6 +8,7 @@ a row of statistics a block comes back.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import MissingExtra
+from graphagg import errors
+from graphagg.errors import GraphAggError, MissingExtra
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Stats = dict[str, Any]
+
+_ERROR_LINE = re.compile(r"graphagg\.errors\.(\w+): (.*)")
 
 
 def create_session(
@@ -75,6 +79,31 @@ def without_broadcasts(spark: SparkSession) -> Iterator[None]:
                 spark.conf.unset(key)
             else:
                 spark.conf.set(key, value)
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Raise what a task found wrong with its input as the error of graphagg that it is."""
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as failure:
+        named = _named(str(failure))
+        if named is None:
+            raise
+        raise named from None
+
+
+def _named(traceback: str) -> GraphAggError | None:
+    for line in traceback.splitlines():
+        found = _ERROR_LINE.search(line)
+        kind = getattr(errors, found[1], None) if found else None
+        if found and isinstance(kind, type) and issubclass(kind, GraphAggError):
+            error = kind.__new__(kind)
+            GraphAggError.__init__(error, found[2])
+            return error
+    return None
 
 
 def run_tasks(spark: SparkSession, count: int, task: Callable[[int], Stats]) -> list[Stats]:

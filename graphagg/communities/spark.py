@@ -42,6 +42,7 @@ from graphagg.spark import (
     Array,
     Blocks,
     Stats,
+    named_errors,
     preallocate,
     run_tasks,
     without_broadcasts,
@@ -93,7 +94,7 @@ def build_with_spark(
         folder = published.writer.folder
         with _work_folder(folder) as work:
             job = _Job(spark, config, folder, Blocks(work / "blocks"), entries_a_block)
-            with _named_errors():
+            with named_errors():
                 graph = job.write_graph(edges, work, ids, header)
             progress("edges", graph.edges, graph.edges)
             if force or not is_current(directory, graph, config):
@@ -115,21 +116,6 @@ def _work_folder(folder: Path) -> Iterator[Path]:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    """Raise what a task found wrong with the edges as the error that it is."""
-    from pyspark.errors import PySparkException
-
-    try:
-        yield
-    except PySparkException as error:
-        for line in str(error).splitlines():
-            _, found, message = line.partition("graphagg.errors.InvalidGraph: ")
-            if found:
-                raise InvalidGraph(message) from None
-        raise
 
 
 @dataclass(frozen=True)

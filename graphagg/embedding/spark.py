@@ -18,7 +18,6 @@ halo, one block of nodes or one shard of 50,000; METIS holds the graph (`metis`)
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +37,6 @@ from graphagg.embedding.distributed.engine import SparkEngine
 from graphagg.embedding.distributed.entries import Entries, Source, digests, prepare
 from graphagg.embedding.distributed.messages import Message, next_phase
 from graphagg.embedding.distributed.partition import cut
-from graphagg.embedding.distributed.work import Work
 from graphagg.embedding.index import (
     KIND,
     NodeEmbedding,
@@ -50,16 +48,15 @@ from graphagg.embedding.partition import LevelReport, PartitionReport
 from graphagg.errors import (
     ArtifactError,
     GraphAggError,
-    InvalidGraph,
     InvalidParameter,
-    PieceTooLarge,
 )
 from graphagg.graph.spark import write_ids
 from graphagg.graph.text import IdType
 from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
-from graphagg.spark import preallocate, run_tasks, without_broadcasts, write_range
+from graphagg.spark import named_errors, preallocate, run_tasks, without_broadcasts, write_range
 from graphagg.store import open_artifact
+from graphagg.work import Work, fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -166,9 +163,14 @@ def _claimed(
     work = Work(spark, target.with_name(f"{target.name}.work"), progress)
     if force:
         work.remove()
-    work.claim({"source": _fingerprint(source), "config": config.to_json()})
+    work.claim(
+        {
+            "source": [*fingerprint(source.edges), source.ids, source.header, source.weighted],
+            "config": config.to_json(),
+        }
+    )
     try:
-        with _named_errors():
+        with named_errors():
             yield work
     except GraphAggError:
         work.remove()
@@ -243,32 +245,6 @@ def _parts_frame(work: Work, entries: Entries, parts: Path) -> DataFrame:
 def _ranges(nodes: int) -> list[tuple[int, int]]:
     starts = range(0, nodes, _NODES_A_RANGE)
     return [(start, min(start + _NODES_A_RANGE, nodes)) for start in starts]
-
-
-def _fingerprint(source: Source) -> list[Any]:
-    """What tells a source from a changed one: name, and size and time of each local file."""
-    path = Path(source.edges)
-    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
-    seen = [[str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
-    return [os.path.abspath(path) if files else source.edges, source.ids, source.header,
-            source.weighted, seen]  # fmt: skip
-
-
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    """Raise what a task found wrong as the error that it is."""
-    from pyspark.errors import PySparkException
-
-    known = {"InvalidGraph": InvalidGraph, "PieceTooLarge": PieceTooLarge}
-    try:
-        yield
-    except PySparkException as error:
-        for line in str(error).splitlines():
-            for name, kind in known.items():
-                _, found, message = line.partition(f"graphagg.errors.{name}: ")
-                if found:
-                    raise kind(message) from None
-        raise
 
 
 # --- the index -----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.distributed.work import Work
+from graphagg.work import Work
 from graphagg.embedding.spark import build_with_spark
 from graphagg.errors import (
     EmptyGraph,

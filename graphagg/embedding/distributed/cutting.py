@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from graphagg.embedding.distributed.entries import Entries
 from graphagg.embedding.distributed.partition import Cut
-from graphagg.embedding.distributed.work import Work
 from graphagg.embedding.partition import HUB, ISOLATED, LevelReport
 from graphagg.embedding.pieces import Layout, Piece, make_piece, piece_of_entry
 from graphagg.graph.csr import Csr
 from graphagg.spark import Blocks, Stats, preallocate, run_tasks
+from graphagg.work import Work
 
 if TYPE_CHECKING:
     import pyarrow as pa

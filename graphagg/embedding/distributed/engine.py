@@ -27,7 +27,6 @@ from graphagg.embedding.distributed.steps import (
     start_step,
     state_before,
 )
-from graphagg.embedding.distributed.work import Work
 from graphagg.embedding.matrix import arriving, raised, smoothing, strengths
 from graphagg.embedding.merge import (
     Level,
@@ -41,6 +40,7 @@ from graphagg.embedding.pieces import Layout
 from graphagg.embedding.propagation import STEPS, rotation
 from graphagg.embedding.sparse import gram, multiply
 from graphagg.spark import Stats, run_tasks
+from graphagg.work import Work
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.distributed.work import Work
 from graphagg.embedding.network import coupling_weight
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.graph import GraphKind
@@ -19,6 +18,7 @@ from graphagg.graph.spark import Numbering, number_ids, read_edges, read_text_we
 from graphagg.graph.text import IdType
 from graphagg.spark import Stats, write_blocks
 from graphagg.strings import StringTable
+from graphagg.work import Work
 
 if TYPE_CHECKING:
     import pyarrow as pa

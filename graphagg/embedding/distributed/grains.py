@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.embedding.distributed.work import Work
 from graphagg.embedding.label_propagation import (
     CLUSTER_ROUNDS,
     REFINE_ROUNDS,
@@ -27,6 +26,7 @@ from graphagg.embedding.label_propagation import (
 from graphagg.embedding.partition import SLACK
 from graphagg.graph.csr import Csr
 from graphagg.spark import Stats, preallocate, run_tasks, write_blocks, write_range
+from graphagg.work import Work
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -20,7 +20,6 @@ from graphagg.embedding.distributed.grains import (
     refine,
     write_grain,
 )
-from graphagg.embedding.distributed.work import Work
 from graphagg.embedding.label_propagation import (
     LEAST_SHRINK,
     Grain,
@@ -33,6 +32,7 @@ from graphagg.embedding.partitioning import chosen_partitioner
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 from graphagg.spark import Stats, preallocate, run_tasks, write_range
+from graphagg.work import Work
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

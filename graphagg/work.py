@@ -85,6 +85,14 @@ class Work:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def fingerprint(source: str) -> list[Any]:
+    """What tells an input from a changed one: its path, and size and time of each local file."""
+    path = Path(source)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
+    seen = [[str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+    return [os.path.abspath(path) if files else source, seen]
+
+
 def _write(path: Path, value: Any) -> None:
     partial = path.with_suffix(".part")
     partial.write_text(json.dumps(value), encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from graphagg import __version__
-from graphagg.cli import artifact, build, communities, demo, embed, rag, serve
+from graphagg.cli import artifact, build, communities, demo, embed, mcp, rag, serve
 from graphagg.cli.console import err
 from graphagg.errors import GraphAggError
 
@@ -26,6 +26,7 @@ app.add_typer(communities.app, name="communities")
 app.add_typer(embed.app, name="embed")
 app.command("demo")(demo.demo)
 app.command("build")(build.build)
+app.command("mcp", epilog=mcp.EPILOG)(mcp.mcp)
 app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.command("info")(artifact.info)
 app.command("verify")(artifact.verify)

@@ -42,6 +42,8 @@ Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME), AfterValidator
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 Vertex = Name | Number
 """A vertex id as the user wrote it."""
+ShownVertex = str | int
+"""A vertex id in an answer, of any length."""
 Question = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_QUESTION, pattern=r"\S"),
@@ -183,16 +185,16 @@ class CommunityBatchRequest(Request):
 class SharedNeighbours(Result):
     """What a member shares with one seed; `shared_neighbors` is null where counting cost more."""
 
-    seed: Vertex
+    seed: ShownVertex
     shared_neighbors: int | None
-    examples: list[Vertex]
+    examples: list[ShownVertex]
     adjacent: bool
 
 
 class CommunityMember(Result):
     """A vertex of a community."""
 
-    id: Vertex
+    id: ShownVertex
     score: float
     scores: dict[str, float]
     reason: list[SharedNeighbours]
@@ -201,7 +203,7 @@ class CommunityMember(Result):
 class CommunityItem(Result):
     """Members, best first, without the seeds."""
 
-    seeds: list[Vertex]
+    seeds: list[ShownVertex]
     members: list[CommunityMember]
     method: Method
     plan: str
@@ -222,7 +224,7 @@ class CommunityBatchAnswer(Timed):
 class StructureVertex(Result):
     """A vertex of the picture; `score` is null for a seed, `x` and `y` lie within [-1, 1]."""
 
-    id: Vertex
+    id: ShownVertex
     score: float | None
     community: int
     seed: bool
@@ -233,8 +235,8 @@ class StructureVertex(Result):
 class StructureEdge(Result):
     """Two similar vertices; the weight is their Jaccard similarity."""
 
-    source: Vertex
-    target: Vertex
+    source: ShownVertex
+    target: ShownVertex
     weight: float
 
 
@@ -258,7 +260,7 @@ class StructureAnswer(Timed):
 class Listed(Result):
     """A vertex and its number of edges."""
 
-    id: Vertex
+    id: ShownVertex
     degree: int
 
 
@@ -272,7 +274,7 @@ class VertexList(Result):
 class NeighbourList(Result):
     """The neighbours of a vertex with most edges."""
 
-    vertex: Vertex
+    vertex: ShownVertex
     degree: int
     neighbors: list[Listed]
     more: bool
@@ -298,14 +300,14 @@ class NearestBatchRequest(Request):
 class Nearest(Result):
     """A near vertex, with the cosine of the two vectors."""
 
-    id: Vertex
+    id: ShownVertex
     score: float
 
 
 class NearestItem(Result):
     """The vertices nearest to one."""
 
-    vertex: Vertex
+    vertex: ShownVertex
     neighbors: list[Nearest]
 
 
@@ -376,3 +378,19 @@ class Health(Result):
     """Whether the service answers."""
 
     status: Literal["ok", "stopping"]
+
+
+# --- tools of the MCP server ---------------------------------------------------------------------
+
+
+class ExplainAnswer(Result):
+    """Why a passage is, or is not, among the first for a question; `rank` is null beyond `k`."""
+
+    passage_id: str
+    question: str
+    mode: Mode
+    rank: int | None
+    k: int
+    reason: str
+    threshold: float | None = Field(description="Score of the last of the first k hits.")
+    hit: PassageHit | None

@@ -144,17 +144,16 @@ class Passages:
         shown = [[_shown(index, hit, request.explain) for hit in hits] for hits in found]
         return shown, watch.cpu_ms
 
-    async def explain(
-        self, question: str, passage_id: str, top_k: int, mode: Mode, filter: dict[str, Any] | None
-    ) -> Answer:
+    async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
         """Why a passage is, or is not, among the first for a question."""
-        check_request([question], top_k)
+        question, mode = request.question, request.mode
+        check_request([question], request.top_k)
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
-            request = SearchRequest(question=question, top_k=top_k, mode=mode, filter=filter)
             answerer, _ = await self._lane.run(self._scope, index, request)
-            encoded = await self._encode(index, answerer, mode, filter, [question])
-            found = await self._lane.run(answerer.explain, encoded.asked[0], row, top_k)
+            encoded = await self._encode(index, answerer, mode, request.filter, [question])
+            asked = encoded.asked[0]
+            found = await self._lane.run(answerer.explain, asked, row, request.top_k)
         return {"passage_id": passage_id, "mode": mode, **found.to_json()}
 
 

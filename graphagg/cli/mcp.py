@@ -1,0 +1,63 @@
+"""`graphagg mcp`: indices as tools for language models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphagg.cli.console import err
+from graphagg.cli.serving import Communities, Embedding, Host, Passages, TokenFile
+from graphagg.errors import InvalidParameter, MissingExtra
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+
+    from graphagg.serve.security import Access
+    from graphagg.serve.service import Service
+
+EPILOG = "Example: graphagg mcp --passages idx --communities comm"
+
+
+def mcp(
+    passages: Passages = None,
+    communities: Communities = None,
+    embedding: Embedding = None,
+    http: Annotated[
+        bool, typer.Option("--http", help="Streamable HTTP at /mcp instead of stdio.")
+    ] = False,
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8322,
+    token_file: TokenFile = None,
+) -> None:
+    """Serve indices as MCP tools, over stdio or HTTP."""
+    try:
+        from graphagg.serve.mcp import create_server
+        from graphagg.serve.security import Access, read_token
+        from graphagg.serve.service import Service, Sources
+    except ImportError as error:
+        raise MissingExtra(error.name or "mcp", "mcp") from None
+    if not http and (token_file is not None or host != "127.0.0.1"):
+        raise InvalidParameter("--host and --token-file are of --http; give it, or leave them out")
+    access = Access(host, None if token_file is None else read_token(token_file))
+    service = Service(Sources(passages, communities, embedding))
+    try:
+        server = create_server(service)
+        if http:
+            _over_http(server, service, access, port)
+        else:
+            server.run("stdio")
+    finally:
+        service.close()
+
+
+def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:
+    from graphagg.serve.mcp import http_app
+    from graphagg.serve.server import bind, serve
+
+    with bind(access.host, port) as listening:
+
+        def ready(address: str) -> None:
+            err.print(f"serving on {address}/mcp", markup=False)
+
+        serve(http_app(server, service, access), listening, service.limits, ready=ready)

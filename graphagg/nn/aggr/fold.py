@@ -1,0 +1,199 @@
+"""The fold of a tree plan with a binary operator, forward and backward, block by block.
+
+Only the input, the parameters and the plan are kept for the backward pass. Backward folds each
+block again from its elements, and walks back through it at once. A row of a block is the child of
+one node or a root, never more, so gradients are written once and nothing is summed but those of
+the parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from graphagg.nn.aggr.plan import Block, LCMPlan
+
+
+class Kernel(Protocol):
+    """An operator that can be applied to chosen rows, and differentiated there.
+
+    `values` is `[rows, d]`, the rows of a block; `left` and `right` are `[P]` int64.
+    """
+
+    def prepare(self, values: Tensor, most: int, keep: bool) -> None:
+        """Make room for passes of at most `most` nodes, or for `most` nodes kept in all."""
+
+    def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Any:
+        """Write psi into `out` `[P, d]`; what it returns is given back to `backward`.
+
+        `at` is the number of nodes of this block that are kept already.
+        """
+
+    def backward(
+        self, saved: Any, grad_out: Tensor, into: Tensor, lr: tuple[Tensor, Tensor]
+    ) -> None:
+        """Write the gradients of both children into rows `lr` of `into`; add the parameters'."""
+
+
+# Nodes of a block whose gates backward keeps from its own forward pass. In a larger block (a
+# segment with more elements) the gates are computed once more instead, so that memory is bounded.
+_KEPT = 1 << 13
+
+
+def fold(x: Tensor, plan: LCMPlan, identity: Tensor, kernel: Kernel) -> Tensor:
+    """Fold every segment.
+
+    Args:
+        x: `[N, d]`, sorted by segment.
+        plan: The tree of every segment.
+        identity: `[d]`, the result of an empty segment.
+        kernel: The operator.
+
+    Returns:
+        `[segments, d]`.
+    """
+    out = identity.to(x.dtype).repeat(plan.segments.count, 1)
+    kernel.prepare(x, _largest_pass(plan), keep=False)
+    room = x.new_empty(_largest_block(plan), x.size(1))
+    for block in plan.blocks:
+        values = _fold_block(x, plan, block, kernel, room, None)
+        _put_roots(out, values, plan, block)
+    return out
+
+
+def unfold(x: Tensor, plan: LCMPlan, grad_out: Tensor, kernel: Kernel) -> Tensor:
+    """The gradient of `fold` for `x`; the kernel then has those of its parameters."""
+    keep = max([b.nodes[1] - b.nodes[0] for b in plan.blocks if _is_kept(b, plan)], default=0)
+    kernel.prepare(x, max(keep, _largest_pass(plan)), keep=True)
+    room = x.new_empty(_largest_block(plan), x.size(1))
+    grad_room, grad_x = torch.empty_like(room), torch.empty_like(x)
+    for block in plan.blocks:
+        saved: list[Any] | None = [] if _is_kept(block, plan) else None
+        values = _fold_block(x, plan, block, kernel, room, saved)
+        elements = block.rows[1] - block.rows[0]
+        grad = grad_room[: len(values)]
+        roots = slice(*block.roots)
+        grad.index_copy_(0, plan.roots[roots], grad_out[plan.filled[roots]])
+        for number in range(len(block.passes) - 1, -1, -1):
+            low, high = block.passes[number]
+            pair = _children(plan, block, low, high)
+            into = grad[elements + low : elements + high]
+            if saved is None:
+                result = values[elements + low : elements + high]
+                gates = kernel.forward(values, *pair, result, 0)
+            else:
+                gates = saved[number]
+            kernel.backward(gates, into, grad, pair)
+        grad_x[block.rows[0] : block.rows[1]] = grad[:elements]
+    return grad_x
+
+
+def _fold_block(
+    x: Tensor, plan: LCMPlan, block: Block, kernel: Kernel, room: Tensor, saved: list[Any] | None
+) -> Tensor:
+    elements = block.rows[1] - block.rows[0]
+    values = room[: elements + block.nodes[1] - block.nodes[0]]
+    values[:elements] = x[block.rows[0] : block.rows[1]]
+    for low, high in block.passes:
+        at = 0 if saved is None else low
+        pair = _children(plan, block, low, high)
+        gates = kernel.forward(values, *pair, values[elements + low : elements + high], at)
+        if saved is not None:
+            saved.append(gates)
+    return values
+
+
+def _put_roots(out: Tensor, values: Tensor, plan: LCMPlan, block: Block) -> None:
+    roots = slice(*block.roots)
+    out.index_copy_(0, plan.filled[roots], values[plan.roots[roots]])
+
+
+def _children(plan: LCMPlan, block: Block, low: int, high: int) -> tuple[Tensor, Tensor]:
+    nodes = slice(block.nodes[0] + low, block.nodes[0] + high)
+    return plan.left[nodes], plan.right[nodes]
+
+
+def _is_kept(block: Block, plan: LCMPlan) -> bool:
+    return plan.left.is_cuda or block.nodes[1] - block.nodes[0] <= _KEPT
+
+
+def _largest_pass(plan: LCMPlan) -> int:
+    return max((high - low for b in plan.blocks for low, high in b.passes), default=0)
+
+
+def _largest_block(plan: LCMPlan) -> int:
+    return max((b.rows[1] - b.rows[0] + b.nodes[1] - b.nodes[0] for b in plan.blocks), default=0)
+
+
+class ModuleKernel:
+    """Any module psi(a, b): recomputed under autograd in the backward pass."""
+
+    def __init__(self, operator: nn.Module) -> None:
+        self._operator = operator
+        self._parameters = [p for p in operator.parameters() if p.requires_grad]
+        self._sums: list[Tensor | None] = [None] * len(self._parameters)
+
+    def prepare(self, values: Tensor, most: int, keep: bool) -> None:
+        """Nothing: what autograd keeps lives no longer than a block."""
+        self._keep = keep
+
+    def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Any:
+        """See `Kernel`."""
+        a, b = values[left], values[right]
+        with torch.set_grad_enabled(self._keep):
+            a.requires_grad_(self._keep)
+            b.requires_grad_(self._keep)
+            result = self._operator(a, b)
+        out.copy_(result.detach())
+        return a, b, result
+
+    def backward(
+        self, saved: Any, grad_out: Tensor, into: Tensor, lr: tuple[Tensor, Tensor]
+    ) -> None:
+        """See `Kernel`."""
+        a, b, result = saved
+        wanted = [a, b, *self._parameters]
+        found = torch.autograd.grad(result, wanted, grad_out, allow_unused=True)
+        for rows, grad, like in zip(lr, found[:2], (a, b), strict=True):
+            into.index_copy_(0, rows, torch.zeros_like(like) if grad is None else grad)
+        for number, grad in enumerate(found[2:]):
+            known = self._sums[number]
+            if grad is not None:
+                self._sums[number] = grad.clone() if known is None else known.add_(grad)
+
+    def gradients(self) -> Sequence[Tensor | None]:
+        """See `Kernel`."""
+        return self._sums
+
+
+class ModuleFold(torch.autograd.Function):
+    """`fold` with a module, as one differentiable function."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, operator: nn.Module, plan: LCMPlan, x: Tensor, identity: Tensor, *params: Tensor
+    ) -> Tensor:
+        """`params` are those of the module that want a gradient."""
+        ctx.save_for_backward(x)
+        ctx.operator, ctx.plan = operator, plan
+        return fold(x, plan, identity, ModuleKernel(operator))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_out: Tensor) -> Any:
+        """Gradients of `x`, of the identity and of the parameters."""
+        (x,) = ctx.saved_tensors
+        kernel = ModuleKernel(ctx.operator)
+        grad_x = unfold(x, ctx.plan, grad_out, kernel)
+        grad_identity = identity_gradient(ctx.plan, grad_out)
+        return None, None, grad_x, grad_identity, *kernel.gradients()
+
+
+def identity_gradient(plan: LCMPlan, grad_out: Tensor) -> Tensor:
+    """`[d]`: the gradients of the empty segments, summed."""
+    empty = plan.segments.sizes == 0
+    return grad_out[empty].sum(0)

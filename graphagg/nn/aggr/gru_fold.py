@@ -1,0 +1,84 @@
+"""The fold with the symmetrised GRU: as an autograd function, and as an operator of PyTorch."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from graphagg.nn.aggr.cache import plan_of_ptr
+from graphagg.nn.aggr.fold import fold, identity_gradient, unfold
+from graphagg.nn.aggr.gru_fused import FusedGRUKernel
+from graphagg.nn.aggr.gru_kernel import GRUKernel
+from graphagg.nn.aggr.plan import LCMPlan
+
+
+def gru_kernel(weight_ih: Tensor, *others: Tensor) -> GRUKernel:
+    """The kernel for the device of the weights: fused gates on CUDA where Triton is installed."""
+    if weight_ih.is_cuda and importlib.util.find_spec("triton") is not None:
+        return FusedGRUKernel(weight_ih, *others)
+    return GRUKernel(weight_ih, *others)
+
+
+class GRUFold(torch.autograd.Function):
+    """`fold` with the symmetrised GRU, as one differentiable function."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: LCMPlan, x: Tensor, identity: Tensor, *weights: Tensor) -> Tensor:
+        """`weights` are the four of `GRUKernel`."""
+        ctx.save_for_backward(x, *weights)
+        ctx.plan = plan
+        return fold(x, plan, identity, gru_kernel(*weights))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_out: Tensor) -> Any:
+        """Gradients of `x`, of the identity and of the four weights."""
+        x, *weights = ctx.saved_tensors
+        kernel = gru_kernel(*weights)
+        grad_x = unfold(x, ctx.plan, grad_out, kernel)
+        return None, grad_x, identity_gradient(ctx.plan, grad_out), *kernel.gradients()
+
+
+@torch.library.custom_op("graphagg::lcm_gru", mutates_args=())
+def lcm_gru(x: Tensor, ptr: Tensor, identity: Tensor, weights: Sequence[Tensor]) -> Tensor:
+    """`GRUFold` as an operator of its own, which torch.compile and torch.export keep whole."""
+    return fold(x, plan_of_ptr(ptr, len(x)), identity, gru_kernel(*weights))
+
+
+@lcm_gru.register_fake
+def _(x: Tensor, ptr: Tensor, identity: Tensor, weights: Sequence[Tensor]) -> Tensor:
+    return x.new_empty(ptr.size(0) - 1, x.size(1))
+
+
+@torch.library.custom_op("graphagg::lcm_gru_backward", mutates_args=())
+def _lcm_gru_backward(
+    grad_out: Tensor, x: Tensor, ptr: Tensor, weights: Sequence[Tensor]
+) -> list[Tensor]:
+    plan = plan_of_ptr(ptr, len(x))
+    kernel = gru_kernel(*weights)
+    grad_x = unfold(x, plan, grad_out, kernel)
+    return [grad_x, identity_gradient(plan, grad_out), *kernel.gradients()]
+
+
+@_lcm_gru_backward.register_fake
+def _(grad_out: Tensor, x: Tensor, ptr: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.empty_like(x), x.new_empty(x.size(1)), *map(torch.empty_like, weights)]
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, ptr, _, weights = inputs
+    ctx.save_for_backward(x, ptr, *weights)
+
+
+def _differentiate(ctx: Any, grad_out: Tensor) -> Any:
+    x, ptr, *weights = ctx.saved_tensors
+    grad_x, grad_identity, *grads = _lcm_gru_backward(grad_out, x, ptr, weights)
+    return grad_x, None, grad_identity, grads
+
+
+lcm_gru.register_autograd(_differentiate, setup_context=_save)

@@ -1,0 +1,79 @@
+"""What every aggregator does with its input first: find the segments, and refuse bad features."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphagg.errors import InvalidBatch, InvalidFeatures
+from graphagg.nn.segments import Segments, check_index
+
+
+def sorted_segments(
+    rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
+) -> tuple[Segments, Tensor | None]:
+    """Segments of `rows` rows, and the stable order that sorts the rows (None where sorted).
+
+    Args:
+        rows: N.
+        index: `[N]` integers in any order, or None.
+        ptr: `[S + 1]` offsets, or None. Where both are given they must agree.
+        count: S.
+
+    Raises:
+        InvalidBatch: They do not describe N rows in S segments.
+    """
+    if ptr is not None:
+        segments = Segments.from_ptr(ptr, rows)
+        if index is not None and not torch.equal(
+            check_index(index, segments.count), segments.index
+        ):
+            raise InvalidBatch(
+                "index is not the sorted index that ptr describes; sort the rows by it, or give "
+                "one of them alone"
+            )
+        return segments, None
+    if index is None:
+        raise InvalidBatch("neither index nor ptr is given; wanted one of them")
+    index = check_index(index, count)
+    if len(index) != rows:
+        raise InvalidBatch(f"index has {len(index)} entries for {rows} rows; wanted one a row")
+    if len(index) < 2 or not bool((index[1:] < index[:-1]).any()):
+        return Segments.from_index(index, count), None
+    index, order = torch.sort(index, stable=True)
+    return Segments.from_index(index, count), order
+
+
+def check_rows(x: Tensor, dim: int, channels: int) -> None:
+    """Refuse anything but `[N, channels]` with rows in the first dimension.
+
+    Raises:
+        InvalidFeatures: Another shape, or integers.
+    """
+    if x.dim() != 2 or dim not in (-2, 0):
+        raise InvalidFeatures(
+            f"x has {x.dim()} dimensions and is aggregated along {dim}; wanted [rows, channels] "
+            "along -2"
+        )
+    if x.size(1) != channels:
+        raise InvalidFeatures(f"x is {x.size(1)} wide; wanted {channels}")
+    if not x.is_floating_point():
+        raise InvalidFeatures(f"x is of type {x.dtype}; wanted floats")
+
+
+def check_finite(x: Tensor) -> None:
+    """Refuse NaN and infinity; one pass over memory where all is well.
+
+    Raises:
+        InvalidFeatures: Names the first row that is not finite.
+    """
+    # The sum is finite only if all is, but for sums that overflow: those are looked at again.
+    if torch.isfinite(x.detach().sum()):
+        return
+    bad = ~torch.isfinite(x.detach()).flatten(1).all(1)
+    if bool(bad.any()):
+        row = int(bad.nonzero()[0])
+        raise InvalidFeatures(
+            f"row {row} of x holds NaN or infinity, as do {int(bad.sum())} rows in all; remove or "
+            "replace them before aggregating"
+        )

@@ -1,0 +1,214 @@
+"""Learnable commutative monoid aggregation (arXiv 2212.08541).
+
+An aggregator is the fold of a commutative monoid, so let the binary operator of the monoid be
+learnt: a balanced tree of binary operators over each neighbourhood has depth O(log V), where a
+recurrent aggregator has O(V). The operator commutes by construction and is associative only as far
+as it has learnt to be (`graphagg.nn.aggr.losses`).
+
+Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
+
+- No padding. A vertex's result is a function of its own neighbourhood, whatever else is in the
+  batch, and costs its own degree. On each vertex alone the result is that of PyG's module.
+- A learnt identity is the result of an empty neighbourhood; it begins at 0.
+- An unsorted index is sorted (stably), and empty input is an input.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn.aggr import Aggregation
+
+from graphagg.errors import InvalidBatch, InvalidParameter
+from graphagg.nn.aggr.cache import cached
+from graphagg.nn.aggr.fold import ModuleFold
+from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
+from graphagg.nn.aggr.inputs import check_finite, check_rows, sorted_segments
+from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
+from graphagg.nn.aggr.operators import SymmetricGRU, binary_operator
+from graphagg.nn.aggr.plan import LCMPlan
+
+
+class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
+    """Folds each neighbourhood with a learnt commutative operator.
+
+    For N rows in S non-empty segments: N - S combines in ceil(log2 of the largest segment) levels;
+    the memory kept for the backward pass is the input and integers. Rows of a segment are taken in
+    the order they come in; `random_order` draws another one each time in training, which teaches
+    the operator that order means nothing.
+
+    Args:
+        in_channels: Width of the input.
+        out_channels: Width of the output.
+        project: Whether a linear layer and ReLU come before the fold.
+        operator: "gru" (the paper's), "mlp", or a module psi(a, b) on `[P, out_channels]`.
+        random_order: Whether rows are permuted inside their segments in training.
+        check_finite: Whether NaN and infinity in the input are refused (one pass over it; on CUDA
+            the device is waited for).
+
+    Raises:
+        InvalidParameter: An unknown operator, or widths that differ without a projection.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        project: bool = True,
+        *,
+        operator: str | nn.Module = "gru",
+        random_order: bool = False,
+        check_finite: bool = True,
+    ) -> None:
+        super().__init__()
+        if in_channels != out_channels and not project:
+            raise InvalidParameter(
+                f"in_channels is {in_channels} and out_channels {out_channels}; without a "
+                "projection they must be equal (set project=True)"
+            )
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.random_order, self.check_finite = random_order, check_finite
+        self.lin = nn.Linear(in_channels, out_channels) if project else None
+        self.operator = binary_operator(operator, out_channels)
+        self.identity = nn.Parameter(torch.zeros(out_channels))
+
+    def reset_parameters(self) -> None:
+        """Draw the projection and the operator anew; the identity becomes 0."""
+        for part in (self.lin, self.operator):
+            reset = getattr(part, "reset_parameters", None)
+            if callable(reset):
+                reset()
+        nn.init.zeros_(self.identity)
+
+    def forward(
+        self,
+        x: Tensor,
+        index: Tensor | None = None,
+        ptr: Tensor | None = None,
+        dim_size: int | None = None,
+        dim: int = -2,
+        max_num_elements: int | None = None,
+        plan: LCMPlan | None = None,
+    ) -> Tensor:
+        """Aggregate.
+
+        Args:
+            x: `[N, in_channels]` floats.
+            index: `[N]` segment of each row, in any order.
+            ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
+            dim_size: S; by default one more than the largest index.
+            dim: -2 or 0.
+            max_num_elements: Not needed; PyG's aggregators have it.
+            plan: A plan made before, instead of `index` and `ptr`.
+
+        Returns:
+            `[S, out_channels]`.
+
+        Raises:
+            InvalidBatch: `index` or `ptr` out of range, unsorted with `ptr`, or of a float type.
+            InvalidFeatures: `x` of another width or type, or with NaN or infinity in it.
+        """
+        check_rows(x, dim, self.in_channels)
+        if torch.compiler.is_compiling() and isinstance(self.operator, SymmetricGRU):
+            return self._traced(x, index, ptr, dim_size)
+        folded: Tensor = self._fold(x, index, ptr, dim_size, plan)
+        return folded
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _fold(
+        self,
+        x: Tensor,
+        index: Tensor | None,
+        ptr: Tensor | None,
+        dim_size: int | None,
+        plan: LCMPlan | None,
+    ) -> Tensor:
+        if plan is None:
+            plan = _plan(len(x), index, ptr, dim_size)
+        elif plan.segments.rows != len(x):
+            raise InvalidBatch(f"the plan is of {plan.segments.rows} rows, but x has {len(x)}")
+        if self.check_finite:
+            check_finite(x)
+        order = self._order(plan)
+        if order is not None:
+            x = x[order]
+        x = self._project(x)
+        # `apply` is not typed in torch.
+        if isinstance(self.operator, SymmetricGRU):
+            weights = _weights(self.operator)
+            return GRUFold.apply(plan, x, self.identity, *weights)  # type: ignore[no-any-return,no-untyped-call]
+        trained = [p for p in self.operator.parameters() if p.requires_grad]
+        return ModuleFold.apply(self.operator, plan, x, self.identity, *trained)  # type: ignore[no-any-return,no-untyped-call]
+
+    def _project(self, x: Tensor) -> Tensor:
+        if self.lin is not None:
+            x = self.lin(x).relu()
+        return x.to(self.identity.dtype).contiguous()
+
+    def _order(self, plan: LCMPlan) -> Tensor | None:
+        if not (self.random_order and self.training):
+            return plan.order
+        shuffled = _shuffled(plan.segments.index)
+        return shuffled if plan.order is None else plan.order[shuffled]
+
+    def _traced(
+        self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None
+    ) -> Tensor:
+        """For torch.compile and torch.export: no checks of values, and no cache."""
+        if index is None:
+            if ptr is None:
+                raise InvalidBatch("neither index nor ptr is given; wanted one of them")
+            rows = torch.arange(len(x), device=x.device)
+            index = torch.searchsorted(ptr, rows, right=True) - 1
+            dim_size = ptr.size(0) - 1
+        if self.random_order and self.training:
+            order = _shuffled(index)
+        else:
+            order = torch.argsort(index, stable=True)
+        count = int(index.max()) + 1 if dim_size is None else dim_size
+        sizes = index.new_zeros(count).index_add(0, index, torch.ones_like(index))
+        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        folded: Tensor = lcm_gru(
+            self._project(x[order]), ptr, self.identity, _weights(self.operator)
+        )
+        return folded
+
+    def monoid_losses(self, rows: Tensor, triples: int = 256) -> MonoidLosses:
+        """Associativity, commutativity and identity losses of the operator on sampled rows.
+
+        Args:
+            rows: `[N, in_channels]`, from which elements are drawn with replacement; they are
+                projected as in `forward`.
+            triples: Number of triples.
+        """
+        return monoid_losses(self.operator, self._project(rows), self.identity, triples)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.in_channels}, {self.out_channels}, "
+            f"project={self.lin is not None}, operator={type(self.operator).__name__})"
+        )
+
+
+def _shuffled(index: Tensor) -> Tensor:
+    """An order by segment that is random inside of each."""
+    return torch.argsort(index + torch.rand(len(index), dtype=torch.float64, device=index.device))
+
+
+def _weights(cell: nn.Module) -> list[Any]:
+    return [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
+
+
+def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None) -> LCMPlan:
+    def make() -> LCMPlan:
+        return LCMPlan.from_segments(*sorted_segments(rows, index, ptr, count))
+
+    key = ptr if ptr is not None else index
+    if key is None:
+        return make()
+    plan = cached(key, count, make)
+    if plan.segments.rows != rows:
+        raise InvalidBatch(f"index or ptr describes {plan.segments.rows} rows, but x has {rows}")
+    return plan

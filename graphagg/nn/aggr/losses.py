@@ -1,0 +1,60 @@
+"""How far a learnt operator is from a commutative monoid, as losses on sampled elements.
+
+The tree of arXiv 2212.08541 gives the same result for every order of a neighbourhood only if the
+operator is associative and commutative, and an empty neighbourhood fits only if its value is the
+identity. Each law is a mean squared difference, to be added to a training loss with a weight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class MonoidLosses:
+    """Mean squares, differentiable.
+
+    Attributes:
+        associativity: Of psi(psi(a, b), c) - psi(a, psi(b, c)).
+        commutativity: Of psi(a, b) - psi(b, a); 0 for the operators of this package.
+        identity: Of psi(e, a) - a and psi(a, e) - a.
+    """
+
+    associativity: Tensor
+    commutativity: Tensor
+    identity: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of the three."""
+        return self.associativity + self.commutativity + self.identity
+
+
+def monoid_losses(
+    operator: nn.Module, rows: Tensor, identity: Tensor, triples: int = 256
+) -> MonoidLosses:
+    """Losses on triples of rows drawn with replacement.
+
+    Args:
+        operator: psi(a, b) on `[P, d]`.
+        rows: `[N, d]`; with no rows every loss but that of the identity with itself is 0.
+        identity: `[d]`.
+        triples: P.
+    """
+    if not len(rows):
+        rows = identity.detach().unsqueeze(0)
+    drawn = torch.randint(len(rows), (3, triples), device=rows.device)
+    a, b, c = rows[drawn]
+    ab, e = operator(a, b), identity.to(rows.dtype).expand_as(a)
+    return MonoidLosses(
+        associativity=_mean_square(operator(ab, c) - operator(a, operator(b, c))),
+        commutativity=_mean_square(ab - operator(b, a)),
+        identity=0.5 * (_mean_square(operator(e, a) - a) + _mean_square(operator(a, e) - a)),
+    )
+
+
+def _mean_square(difference: Tensor) -> Tensor:
+    return difference.square().mean()

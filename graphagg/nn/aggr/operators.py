@@ -1,0 +1,86 @@
+"""Binary operators psi(a, b) for `LCMAggregation`, commutative by construction.
+
+Any module that takes two tensors `[P, d]` and returns one can take their place; whether it commutes
+is then its own affair (`commutativity` in `graphagg.nn.aggr.losses` measures it).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from graphagg.errors import InvalidParameter
+
+
+class SymmetricGRU(nn.GRUCell):
+    """psi(a, b) = (GRU(a, b) + GRU(b, a)) / 2, the Binary-GRU of arXiv 2212.08541, section 3.
+
+    GRU(input, hidden) is that of `torch.nn.GRUCell`, whose parameters it has, so the state of a
+    `GRUCell` can be loaded.
+
+    Args:
+        channels: Width d.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
+
+    def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
+        """`[P, d]` and `[P, d]` to `[P, d]`."""
+        if b is None:
+            b = torch.zeros_like(a)
+        return 0.5 * (super().forward(a, b) + super().forward(b, a))
+
+
+class SymmetricMLP(nn.Module):
+    """psi(a, b) = (a + b) / 2 + W2 relu(W1 [a + b, |a - b|] + b1) + b2.
+
+    Sum and absolute difference are the elementwise maximum and minimum in other coordinates: they
+    say all about the unordered pair, coordinate by coordinate, and nothing about its order. The
+    mean of both passes round the layers, so that deep trees have a gradient. Not in the paper,
+    whose operator is the GRU: half the cost, and weaker.
+
+    Args:
+        channels: Width d.
+        hidden: Width of the hidden layer; by default 2 d.
+    """
+
+    def __init__(self, channels: int, hidden: int | None = None) -> None:
+        super().__init__()
+        hidden = hidden or 2 * channels
+        self.first = nn.Linear(2 * channels, hidden)
+        self.second = nn.Linear(hidden, channels)
+
+    def reset_parameters(self) -> None:
+        """Draw both layers anew."""
+        self.first.reset_parameters()
+        self.second.reset_parameters()
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """`[P, d]` and `[P, d]` to `[P, d]`."""
+        both = a + b
+        pair = torch.cat([both, (a - b).abs()], dim=-1)
+        mixed: Tensor = self.second(self.first(pair).relu())
+        return 0.5 * both + mixed
+
+
+_OPERATORS: dict[str, type[SymmetricGRU] | type[SymmetricMLP]] = {
+    "gru": SymmetricGRU,
+    "mlp": SymmetricMLP,
+}
+
+
+def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
+    """The operator of that name, or the module itself.
+
+    Raises:
+        InvalidParameter: No operator has this name.
+    """
+    if isinstance(operator, nn.Module):
+        return operator
+    if operator not in _OPERATORS:
+        raise InvalidParameter(
+            f"operator {operator!r} is unknown; wanted one of {', '.join(_OPERATORS)}, or a module "
+            "that takes two tensors [P, channels] and returns one"
+        )
+    return _OPERATORS[operator](channels)

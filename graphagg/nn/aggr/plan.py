@@ -1,0 +1,252 @@
+"""The balanced binary tree over every segment of a ragged batch, as integers only.
+
+Every combine of the tree makes one *node*. Level by level, the elements of a segment are paired in
+their order (first with second, third with fourth, ...); an odd last element waits, and goes to the
+end of the next level. A segment with one element left is finished and leaves at once. This is the
+tree of a balanced fold of each segment alone (arXiv 2212.08541, section 3), so a segment's result
+cannot depend on what lies beside it: there is no padding.
+
+Elements that wait are not moved: a node names its two children by number, so that all levels
+together move 2 (N - S) rows for N elements in S non-empty segments. Segments are cut into blocks of
+consecutive segments with about `block_rows` elements; a block is folded from leaves to roots before
+the next one, so that its rows stay in the cache.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graphagg.nn.aggr.inputs import sorted_segments
+from graphagg.nn.segments import Segments
+
+# Elements of a block and nodes of one pass. On a CPU the rows and gates of a block then stay in the
+# cache (half or double is no faster); a CUDA device wants large launches instead.
+_CPU_BLOCK, _CPU_PASS = 4096, 4096
+_CUDA_BLOCK, _CUDA_PASS = 1 << 20, 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive segments that are folded together.
+
+    Attributes:
+        rows: First and last + 1 of its elements.
+        nodes: First and last + 1 of its nodes.
+        roots: First and last + 1 of its non-empty segments.
+        passes: First and last + 1 nodes of each pass, relative to `nodes[0]`; all nodes of a pass
+            are of one level, and passes go from leaves to roots.
+    """
+
+    rows: tuple[int, int]
+    nodes: tuple[int, int]
+    roots: tuple[int, int]
+    passes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LCMPlan:
+    """Which elements are combined with which, in which order.
+
+    Numbers of children and roots are relative to their block: first the block's elements, then its
+    nodes.
+
+    Attributes:
+        segments: The ragged batch that the plan was made of.
+        order: `[N]` int64 that sorts the elements by segment, or None where they are sorted.
+        left: `[N - S]` int64, the first child of each node.
+        right: `[N - S]` int64, the second child of each node.
+        roots: `[S]` int64, the result of each non-empty segment.
+        filled: `[S]` int64, the segment of each root.
+        levels: ceil(log2 of the largest segment).
+        blocks: In the order of the elements.
+    """
+
+    segments: Segments
+    order: Tensor | None
+    left: Tensor
+    right: Tensor
+    roots: Tensor
+    filled: Tensor
+    levels: int
+    blocks: tuple[Block, ...]
+
+    @property
+    def combines(self) -> int:
+        """Combines in all: elements less non-empty segments."""
+        return self.left.numel()
+
+    @classmethod
+    def from_ptr(cls, ptr: Tensor, rows: int | None = None) -> LCMPlan:
+        """The plan of segments given by offsets; O(N) integer operations.
+
+        Args:
+            ptr: `[segments + 1]` integers from 0 to N, non-decreasing.
+            rows: N, to be checked; by default the last offset.
+
+        Raises:
+            InvalidBatch: `ptr` is not of this form.
+        """
+        if rows is None:
+            rows = int(ptr[-1]) if ptr.numel() else 0
+        return cls.from_segments(Segments.from_ptr(ptr, rows))
+
+    @classmethod
+    def from_index(cls, index: Tensor, count: int | None = None) -> LCMPlan:
+        """The plan of segments given by the segment of each element, in any order.
+
+        Args:
+            index: `[N]` integers in `[0, count)`.
+            count: Number of segments; by default one more than the largest index.
+
+        Raises:
+            InvalidBatch: `index` is negative, too large or of a float type.
+        """
+        segments, order = sorted_segments(len(index), index, None, count)
+        return cls.from_segments(segments, order)
+
+    @classmethod
+    def from_segments(
+        cls,
+        segments: Segments,
+        order: Tensor | None = None,
+        *,
+        block_rows: int | None = None,
+        pass_nodes: int | None = None,
+    ) -> LCMPlan:
+        """The plan of a ragged batch whose elements, taken by `order`, are sorted by segment.
+
+        Args:
+            segments: The sorted ragged batch.
+            order: Kept in the plan.
+            block_rows: Elements of a block; by default chosen by device.
+            pass_nodes: Nodes of a pass; likewise.
+        """
+        cuda = segments.ptr.is_cuda
+        block_rows = block_rows or (_CUDA_BLOCK if cuda else _CPU_BLOCK)
+        pass_nodes = pass_nodes or (_CUDA_PASS if cuda else _CPU_PASS)
+        filled = segments.sizes.nonzero().view(-1)
+        sizes, first = segments.sizes[filled], segments.ptr[filled]
+        left, right, owner, level, roots = _tree(sizes, first, segments.rows)
+        block_of = _block_of(first, block_rows)
+        blocks, node_rank = _blocks(
+            segments.rows, first, block_of, owner, level, pass_nodes, len(level)
+        )
+        start = torch.tensor([(b.rows[0], b.rows[1], b.nodes[0]) for b in blocks])
+        start = start.to(left.device).view(-1, 3)
+        by_rank = torch.argsort(node_rank)
+
+        def local(numbers: Tensor, block: Tensor) -> Tensor:
+            low, high, node = start[block].unbind(1)
+            element = numbers < segments.rows
+            rank = node_rank[(numbers - segments.rows).clamp(min=0)] if len(node_rank) else numbers
+            return torch.where(element, numbers - low, rank - node + high - low)
+
+        of_node = block_of[owner[by_rank]]
+        return cls(
+            segments=segments,
+            order=order,
+            left=local(left[by_rank], of_node),
+            right=local(right[by_rank], of_node),
+            roots=local(roots, block_of),
+            filled=filled,
+            levels=int(level[-1]) + 1 if len(level) else 0,
+            blocks=blocks,
+        )
+
+
+def _tree(sizes: Tensor, first: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Children (elements 0..N-1, then nodes in order of level), segment and level of each node."""
+    numbers = torch.arange(rows, device=sizes.device)
+    roots = first.clone()
+    live = (sizes > 1).nonzero().view(-1)
+    lefts: list[Tensor] = []
+    rights: list[Tensor] = []
+    owners: list[Tensor] = []
+    levels: list[Tensor] = []
+    made = 0
+    if len(live) < len(sizes):
+        numbers = numbers[torch.repeat_interleave(sizes > 1, sizes)]
+    while len(live):
+        size = sizes[live]
+        owner = torch.repeat_interleave(live, size)
+        start = torch.repeat_interleave(size.cumsum(0) - size, size)
+        place = torch.arange(len(owner), device=sizes.device) - start
+        even = (place & 1) == 0
+        paired = even & (place + 1 < torch.repeat_interleave(size, size))
+        lefts.append(numbers[paired])
+        rights.append(numbers[1:][paired[:-1]])
+        owners.append(owner[paired])
+        made_now = len(lefts[-1])
+        levels.append(torch.full((made_now,), len(levels), device=sizes.device))
+        nodes = torch.arange(rows + made, rows + made + made_now, device=sizes.device)
+        numbers = numbers.masked_scatter(paired, nodes)[even]
+        made += made_now
+        sizes = sizes.index_copy(0, live, (size + 1) // 2)
+        size = sizes[live]
+        done = size == 1
+        ends = size.cumsum(0) - 1
+        roots[live[done]] = numbers[ends[done]]
+        numbers = numbers[torch.repeat_interleave(~done, size)]
+        live = live[~done]
+    empty = sizes.new_empty(0)
+    left, right, owner, level = (
+        torch.cat(parts) if parts else empty for parts in (lefts, rights, owners, levels)
+    )
+    return left, right, owner, level, roots
+
+
+def _block_of(first: Tensor, block_rows: int) -> Tensor:
+    """The block of each non-empty segment: by the multiple of `block_rows` it begins in."""
+    if not len(first):
+        return first
+    begins = first // block_rows
+    changes = torch.cat([begins.new_zeros(1), (begins[1:] != begins[:-1]).long()])
+    return changes.cumsum(0)
+
+
+def _blocks(
+    rows: int,
+    first: Tensor,
+    block_of: Tensor,
+    owner: Tensor,
+    level: Tensor,
+    pass_nodes: int,
+    nodes: int,
+) -> tuple[tuple[Block, ...], Tensor]:
+    """The blocks, and the place of each node once sorted by block and level."""
+    if not len(first):
+        return (), owner
+    count = int(block_of[-1]) + 1
+    depth = int(level[-1]) + 1 if nodes else 1
+    key = block_of[owner] * depth + level
+    place = torch.empty_like(key)
+    place[torch.sort(key, stable=True)[1]] = torch.arange(nodes, device=key.device)
+    sizes = torch.bincount(key, minlength=count * depth).view(count, depth).tolist()
+    begins = torch.searchsorted(block_of, torch.arange(count + 1, device=key.device)).tolist()
+    bounds = [*first[torch.tensor(begins[:-1], device=key.device)].tolist(), rows]
+    blocks, node = [], 0
+    for b, of_level in enumerate(sizes):
+        end = node + sum(of_level)
+        blocks.append(
+            Block(
+                rows=(bounds[b], bounds[b + 1]),
+                nodes=(node, end),
+                roots=(begins[b], begins[b + 1]),
+                passes=_passes(of_level, pass_nodes),
+            )
+        )
+        node = end
+    return tuple(blocks), place
+
+
+def _passes(of_level: list[int], pass_nodes: int) -> tuple[tuple[int, int], ...]:
+    passes, low = [], 0
+    for size in of_level:
+        passes += [
+            (at, min(at + pass_nodes, low + size)) for at in range(low, low + size, pass_nodes)
+        ]
+        low += size
+    return tuple(passes)

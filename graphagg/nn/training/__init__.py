@@ -1,5 +1,49 @@
-"""Training of graph models: data, the loop, checkpoints and results."""
+"""Training of graph models: data, the loop, checkpoints and results.
+
+`TrainingConfig` is all that a preset needs; the rest loads Lightning when it is first named.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from graphagg.nn.training.config import TrainingConfig
 
-__all__ = ["TrainingConfig"]
+if TYPE_CHECKING:
+    from graphagg.nn.training.data import GraphData, Shape, Split
+    from graphagg.nn.training.results import Score, SplitResult, TrainingResult
+    from graphagg.nn.training.sampling import NeighbourSampler
+    from graphagg.nn.training.sources import load_data
+    from graphagg.nn.training.run import train
+
+_PLACES = {
+    "GraphData": "data",
+    "NeighbourSampler": "sampling",
+    "Score": "results",
+    "Shape": "data",
+    "Split": "data",
+    "SplitResult": "results",
+    "TrainingResult": "results",
+    "load_data": "sources",
+    "train": "run",
+}
+
+__all__ = [
+    "GraphData",
+    "NeighbourSampler",
+    "Score",
+    "Shape",
+    "Split",
+    "SplitResult",
+    "TrainingConfig",
+    "TrainingResult",
+    "load_data",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

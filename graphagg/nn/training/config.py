@@ -9,10 +9,10 @@ from typing import Any, Literal, get_args
 from graphagg.errors import InvalidParameter
 
 Metric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "mrr", "f1"]
+MetricOrAuto = Literal["auto", "mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "mrr", "f1"]
 Loss = Literal["auto", "l1", "mse", "cross-entropy", "weighted-cross-entropy", "binary"]
 Schedule = Literal["cosine", "constant"]
 Precision = Literal["float32", "bfloat16", "float64"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -34,7 +34,8 @@ class TrainingConfig:
     """What a model is trained with: AdamW, a schedule of its rate, and when to stop.
 
     Attributes:
-        metric: what the validation chooses the best epoch by: `mae` (mean absolute error, lower is
+        metric: what the validation chooses the best epoch by: `auto` (the one of the data, or by
+            their labels `mae`, `accuracy` or `ap`), `mae` (mean absolute error, lower is
             better), `accuracy`, `weighted-accuracy` (mean of the classes' recalls), `roc-auc` and
             `ap` (mean over the columns of labels, unknown ones left out), `mrr` (mean reciprocal
             rank of the true edges), `f1` (mean over the classes).
@@ -45,7 +46,7 @@ class TrainingConfig:
             `fanouts` is one step an epoch.
         lr: AdamW's rate after the warm-up.
         weight_decay: AdamW's decoupled decay.
-        schedule: `cosine` falls to 0 at the last epoch; `constant` stays after the warm-up.
+        schedule: after the warm-up `cosine` falls to 0 at the end, `constant` stays.
         warmup_epochs: the rate rises linearly over these. The rate is set once an epoch.
         clip_norm: largest norm of the gradient; 0 does not clip.
         patience: epochs without a better validation metric before training stops; 0: never.
@@ -54,7 +55,7 @@ class TrainingConfig:
         random_state: seed of the weights, the order of the batches, dropout and sampling.
     """
 
-    metric: Metric = "accuracy"
+    metric: MetricOrAuto = "auto"
     loss: Loss = "auto"
     epochs: int = 100
     batch_size: int = 32
@@ -69,7 +70,7 @@ class TrainingConfig:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("metric", self.metric, METRICS)
+        _one_of("metric", self.metric, get_args(MetricOrAuto))
         _one_of("loss", self.loss, LOSSES)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("precision", self.precision, PRECISIONS)
@@ -85,15 +86,9 @@ class TrainingConfig:
         for fanout in self.fanouts:
             _integer("fanouts", fanout, 1, _MANY)
 
-    @property
-    def objective(self) -> Loss:
-        """The loss that `auto` stands for, or the one given."""
-        return _LOSS_OF[self.metric] if self.loss == "auto" else self.loss
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether the metric is an error."""
-        return self.metric == "mae"
+    def objective(self, metric: Metric) -> Loss:
+        """The loss given, or the one that `auto` stands for."""
+        return _LOSS_OF[metric] if self.loss == "auto" else self.loss
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON and TOML have them."""
@@ -122,7 +117,9 @@ def _integer(name: str, value: object, low: int, high: int) -> None:
         raise InvalidParameter(f"{name} is {value!r}, wanted an integer of {low} to {high}")
 
 
-def _number(name: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> None:
+def _number(
+    name: str, value: object, *, above: float = -math.inf, least: float = -math.inf
+) -> None:
     good = isinstance(value, int | float) and not isinstance(value, bool)
     if not good or not (math.isfinite(value) and value > above and value >= least):  # type: ignore[arg-type,operator]  # a number by now
         bound = f"above {above:g}" if above > -math.inf else f"of at least {least:g}"

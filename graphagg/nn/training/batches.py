@@ -1,0 +1,156 @@
+"""Batches of an epoch: of graphs, of one whole graph, or of samples from it.
+
+The order of an epoch's batches, and the neighbours that are drawn, hang on the random state and
+the epoch's number alone, so that a run that is resumed sees what the uninterrupted one saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.nn.training.data import GraphData, Split
+from graphagg.nn.training.graphs import Graphs
+from graphagg.nn.training.sampling import NeighbourSampler, cut
+
+_PRIME = 1_000_003  # seeds of two epochs of two random states are hardly ever the same
+
+
+class GraphBatches:
+    """Batches of many graphs.
+
+    Args:
+        graphs: All graphs.
+        ids: `[n]` int64, those of this part.
+        size: Graphs in a batch.
+        epoch: The current epoch, where they are shuffled; None keeps their order.
+        random_state: Of the shuffles.
+    """
+
+    def __init__(
+        self,
+        graphs: Graphs,
+        ids: Tensor,
+        size: int,
+        epoch: Callable[[], int] | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self._graphs, self._ids, self._size = graphs, ids, size
+        self._epoch, self._state = epoch, random_state
+
+    def __len__(self) -> int:
+        return -(-len(self._ids) // self._size)
+
+    def __iter__(self) -> Iterator[Data]:
+        ids = self._ids
+        if self._epoch is not None:
+            ids = ids[torch.randperm(len(ids), generator=seeded(self._state, self._epoch()))]
+        for chunk in torch.split(ids, self._size):
+            yield self._graphs.batch(chunk)
+
+
+class WholeGraph:
+    """One graph, once an epoch; `rows` `[n]` are the vertices that count."""
+
+    def __init__(self, graph: Data, rows: Tensor) -> None:
+        self._graph = graph.clone()
+        self._graph.rows = rows
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[Data]:
+        yield self._graph
+
+
+class SampledBatches:
+    """Samples around the vertices of one part of a large graph.
+
+    Args:
+        graph: The graph.
+        rows: `[n]` int64, the seeds.
+        size: Seeds in a batch.
+        fanouts: Neighbours that a vertex keeps, hop by hop.
+        epoch: The current epoch.
+        random_state: Of the shuffles and the draws.
+    """
+
+    def __init__(
+        self,
+        graph: Data,
+        rows: Tensor,
+        size: int,
+        fanouts: tuple[int, ...],
+        epoch: Callable[[], int],
+        random_state: int,
+    ) -> None:
+        assert graph.edge_index is not None
+        self._graph, self._rows, self._size = graph, rows, size
+        self._sampler = NeighbourSampler(graph.edge_index, int(graph.num_nodes or 0), fanouts)
+        self._epoch, self._state = epoch, random_state
+
+    def __len__(self) -> int:
+        return -(-len(self._rows) // self._size)
+
+    def __iter__(self) -> Iterator[Data]:
+        generator = seeded(self._state, self._epoch())
+        rows = self._rows[torch.randperm(len(self._rows), generator=generator)]
+        for seeds in torch.split(rows, self._size):
+            sample = self._sampler.sample(seeds, generator)
+            batch = cut(self._graph, sample, len(seeds))
+            batch.rows = torch.arange(len(seeds))
+            yield batch
+
+
+Batches = GraphBatches | WholeGraph | SampledBatches
+
+
+def seeded(random_state: int, epoch: int) -> torch.Generator:
+    """The generator of an epoch."""
+    return torch.Generator().manual_seed(random_state * _PRIME + epoch)
+
+
+class Feed:
+    """The batches of one split.
+
+    Args:
+        data: The data, encoded.
+        graphs: `Graphs.of(data.graphs)`, made once for all splits.
+        split: The split.
+        size: Graphs or seeds a step.
+        fanouts: Where one graph is sampled; empty: not.
+        random_state: Of shuffles and draws.
+    """
+
+    def __init__(
+        self,
+        data: GraphData,
+        graphs: Graphs,
+        split: Split,
+        size: int,
+        fanouts: tuple[int, ...],
+        random_state: int,
+    ) -> None:
+        self._data, self._graphs, self._split = data, graphs, split
+        self._size, self._fanouts, self._state = size, fanouts, random_state
+
+    def training(self, epoch: Callable[[], int]) -> Batches:
+        """Shuffled, and sampled where there are fan-outs."""
+        if not self._data.single:
+            return GraphBatches(self._graphs, self._split.train, self._size, epoch, self._state)
+        graph = self._data.graphs[0]
+        if not self._fanouts:
+            return WholeGraph(graph, self._split.train)
+        return SampledBatches(
+            graph, self._split.train, self._size, self._fanouts, epoch, self._state
+        )
+
+    def evaluation(self, part: str) -> Batches:
+        """In order and exact: a single graph is never sampled here."""
+        ids: Tensor = getattr(self._split, part)
+        if self._data.single:
+            return WholeGraph(self._data.graphs[0], ids)
+        return GraphBatches(self._graphs, ids, self._size)

@@ -1,0 +1,127 @@
+"""Many graphs as a few long tensors, from which a batch is cut without a loop over its graphs.
+
+PyG's collate visits every graph and every attribute of a batch in Python; for molecules that
+takes as long as a small model. Here all attributes are concatenated once, and a batch is one
+gather an attribute: O(rows of the batch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Batch, Data
+
+from graphagg.errors import InvalidDataset
+
+
+@dataclass(frozen=True)
+class Column:
+    """One attribute of all graphs.
+
+    Attributes:
+        values: The graphs' tensors, concatenated along dimension `dim`.
+        ptr: `[G + 1]` int64; graph g owns the slice `ptr[g]:ptr[g + 1]` of `dim`.
+        dim: 0, or 1 for `[2, E]` tensors.
+        counts_vertices: Values are vertex ids, which move with the graph's place in the batch.
+    """
+
+    values: Tensor
+    ptr: Tensor
+    dim: int
+    counts_vertices: bool
+
+    @classmethod
+    def of(cls, tensors: Sequence[Tensor], dim: int, counts_vertices: bool) -> Column:
+        """Concatenate the graphs' tensors."""
+        rows = [t.reshape(1) if t.dim() == 0 else t for t in tensors]
+        dim = dim % max(rows[0].dim(), 1)
+        sizes = torch.tensor([t.size(dim) for t in rows], dtype=torch.int64)
+        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        return cls(torch.cat(rows, dim=dim), ptr, dim, counts_vertices)
+
+    def take(self, ids: Tensor, first_vertex: Tensor) -> Tensor:
+        """The slices of graphs `ids`, one after the other."""
+        sizes = self.ptr[ids + 1] - self.ptr[ids]
+        at, owner = ragged_ranges(self.ptr[ids], sizes)
+        values = self.values.index_select(self.dim, at)
+        return values + first_vertex[owner] if self.counts_vertices else values
+
+
+class Graphs:
+    """G graphs, cut into batches by their numbers.
+
+    Attributes:
+        columns: The tensors that all graphs have, by name.
+        vertex_ptr: `[G + 1]` int64, offsets of the graphs' vertices.
+    """
+
+    def __init__(self, columns: dict[str, Column], vertex_ptr: Tensor) -> None:
+        self.columns = columns
+        self.vertex_ptr = vertex_ptr
+
+    @classmethod
+    def of(cls, graphs: Sequence[Data]) -> Graphs:
+        """Concatenate graphs; attributes that are no tensors are left out.
+
+        Raises:
+            InvalidDataset: There is no graph, or an attribute that only some of them have.
+        """
+        if not graphs:
+            raise InvalidDataset("the data hold no graph; wanted at least one")
+        names = _tensor_names(graphs[0])
+        for number, graph in enumerate(graphs):
+            if _tensor_names(graph) != names:
+                odd = sorted(set(_tensor_names(graph)) ^ set(names))
+                raise InvalidDataset(
+                    f"graph {number} and graph 0 differ in what they have: {', '.join(odd)}; "
+                    "give all graphs the same attributes"
+                )
+        sizes = torch.tensor([int(graph.num_nodes or 0) for graph in graphs], dtype=torch.int64)
+        columns = {}
+        for name in names:
+            tensors = [graph[name] for graph in graphs]
+            dim = graphs[0].__cat_dim__(name, tensors[0])
+            try:
+                columns[name] = Column.of(tensors, dim or 0, "index" in name)
+            except RuntimeError as error:
+                raise InvalidDataset(
+                    f"{name!r} has other shapes in some graphs ({error}); wanted the same width"
+                ) from None
+        return cls(columns, torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]))
+
+    def __len__(self) -> int:
+        return self.vertex_ptr.numel() - 1
+
+    def batch(self, ids: Tensor) -> Batch:
+        """Graphs `ids` `[B]` int64 as one batch, as PyG's `Batch.from_data_list` gives it."""
+        sizes = self.vertex_ptr[ids + 1] - self.vertex_ptr[ids]
+        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        batch = Batch()
+        for name, column in self.columns.items():
+            batch[name] = column.take(ids, ptr)
+        batch.ptr = ptr
+        batch.batch = torch.repeat_interleave(torch.arange(len(ids)), sizes)
+        batch._num_graphs = len(ids)
+        return batch
+
+
+def ragged_ranges(starts: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+    """`starts[i], ..., starts[i] + sizes[i] - 1` for every i, and the i of each.
+
+    Args:
+        starts: `[B]` int64.
+        sizes: `[B]` int64, non-negative.
+
+    Returns:
+        Two `[sizes.sum()]` int64 tensors.
+    """
+    owner = torch.repeat_interleave(torch.arange(sizes.numel(), device=sizes.device), sizes)
+    before = sizes.cumsum(0) - sizes
+    return torch.arange(owner.numel(), device=sizes.device) + (starts - before)[owner], owner
+
+
+def _tensor_names(graph: Data) -> list[str]:
+    return sorted(name for name, value in graph.to_dict().items() if isinstance(value, Tensor))

@@ -1,0 +1,196 @@
+"""Benchmarks by name through PyG's and OGB's own loaders: `pyg:NAME@ROOT`, `ogb:NAME@ROOT`.
+
+They read what lies in ROOT, and fetch it on the first use where there is a network. Their raw
+archives are read by those loaders (some are pickles): take ROOT from nobody whom you do not trust.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset, MissingExtra
+from graphagg.nn.training.config import Metric
+from graphagg.nn.training.data import PARTS, GraphData, Level, Split, folded
+
+_FOLDS = 10
+
+
+@dataclass(frozen=True)
+class _Benchmark:
+    """How PyG names a benchmark.
+
+    Attributes:
+        loader: Class in `torch_geometric.datasets`.
+        options: Of its constructor.
+        level: What is predicted.
+        metric: What the benchmark measures.
+        parts: `split=` has the three parts; else the loader gives one list.
+    """
+
+    loader: str
+    options: dict[str, Any]
+    level: Level
+    metric: Metric
+    parts: bool = True
+
+
+_LRGB: dict[str, tuple[Level, Metric]] = {
+    "PascalVOC-SP": ("node", "f1"),
+    "COCO-SP": ("node", "f1"),
+    "PCQM-Contact": ("edge", "mrr"),
+    "Peptides-func": ("graph", "ap"),
+    "Peptides-struct": ("graph", "mae"),
+}
+_SUPERPIXELS: dict[str, tuple[Level, Metric]] = {
+    "MNIST": ("graph", "accuracy"),
+    "CIFAR10": ("graph", "accuracy"),
+    "PATTERN": ("node", "weighted-accuracy"),
+    "CLUSTER": ("node", "weighted-accuracy"),
+}
+BENCHMARKS: dict[str, _Benchmark] = {
+    "ZINC": _Benchmark("ZINC", {"subset": True}, "graph", "mae"),
+    "ZINC-full": _Benchmark("ZINC", {"subset": False}, "graph", "mae"),
+    "MalNetTiny": _Benchmark("MalNetTiny", {}, "graph", "accuracy"),
+    **{
+        name: _Benchmark("LRGBDataset", {"name": name}, *what) for name, what in _LRGB.items()
+    },
+    **{
+        name: _Benchmark("GNNBenchmarkDataset", {"name": name}, *what)
+        for name, what in _SUPERPIXELS.items()
+    },
+    **{
+        name: _Benchmark("TUDataset", {"name": name}, "graph", "accuracy", parts=False)
+        for name in ("MUTAG", "PROTEINS", "ENZYMES", "NCI109", "IMDB-BINARY")
+    },
+    **{
+        name: _Benchmark("Planetoid", {"name": name}, "node", "accuracy", parts=False)
+        for name in ("Cora", "CiteSeer", "PubMed")
+    },
+}  # fmt: skip
+_OGB: dict[str, Metric] = {"ogbg-molhiv": "roc-auc", "ogbg-molpcba": "ap", "ogbg-ppa": "accuracy"}
+
+
+def load_hub(source: str) -> GraphData:
+    """A benchmark by name.
+
+    Args:
+        source: `pyg:ZINC@ROOT` or `ogb:ogbg-molhiv@ROOT`; ROOT is a folder, by default `data`.
+
+    Raises:
+        InvalidDataset: An unknown name, or data that are not in ROOT and cannot be fetched.
+        MissingExtra: OGB's package is not installed.
+    """
+    hub, _, rest = source.partition(":")
+    name, _, root = rest.partition("@")
+    return (_from_pyg if hub == "pyg" else _from_ogb)(name, root or "data")
+
+
+def _from_pyg(name: str, root: str) -> GraphData:
+    known = BENCHMARKS.get(name)
+    if known is None:
+        raise InvalidDataset(
+            f"pyg:{name} is not a benchmark known here; wanted one of {', '.join(BENCHMARKS)}"
+        )
+    from torch_geometric import datasets
+
+    loader = getattr(datasets, known.loader)
+    if known.parts:
+        lists = [
+            _fetched(name, root, partial(loader, root, split=part, **known.options))
+            for part in PARTS
+        ]
+        graphs = [graph for part in lists for graph in part]
+        splits: tuple[Split, ...] = (_consecutive([len(part) for part in lists]),)
+    else:
+        graphs = list(_fetched(name, root, partial(loader, root, **known.options)))
+        splits = masked_splits(graphs[0]) if known.level == "node" else _folds(graphs)
+    return GraphData(name, known.level, _prepared(name, graphs), splits, known.metric)
+
+
+def _from_ogb(name: str, root: str) -> GraphData:
+    if name not in _OGB:
+        raise InvalidDataset(
+            f"ogb:{name} is not a benchmark known here; wanted one of {', '.join(_OGB)}"
+        )
+    try:
+        loader = import_module("ogb.graphproppred").PygGraphPropPredDataset
+    except ModuleNotFoundError:
+        raise MissingExtra("ogb", "nn") from None
+    found = _fetched(name, root, partial(loader, name, root=root))
+    ids = found.get_idx_split()
+    split = Split("official", ids["train"], ids["valid"], ids["test"])
+    graphs = _prepared(name, list(found))
+    if name == "ogbg-ppa":
+        for graph in graphs:
+            graph.y = graph.y.view(-1)
+    return GraphData(name, "graph", graphs, (split,), _OGB[name])
+
+
+def _fetched(name: str, root: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except Exception as error:  # the loaders raise whatever the network and the archives do
+        raise InvalidDataset(
+            f"{name} is not in {root!r} and could not be fetched ({type(error).__name__}: "
+            f"{error}); fetch it where there is a network and name its folder, or give an .npz file"
+        ) from error
+
+
+def _prepared(name: str, graphs: Sequence[Data]) -> list[Data]:
+    """Plain `Data` with what training reads; MalNet's vertices get their degree profile."""
+    if name == "MalNetTiny":
+        from torch_geometric.transforms import LocalDegreeProfile
+
+        graphs = [LocalDegreeProfile()(graph) for graph in graphs]
+    wanted = ("x", "edge_index", "edge_attr", "y", "edge_label_index", "edge_label")
+    plain = []
+    for graph in graphs:
+        values = {key: graph[key] for key in wanted if graph.get(key) is not None}
+        if "y" in values and values["y"].dtype.is_floating_point and name.startswith("ogbg"):
+            values["y"] = values["y"].view(1, -1)
+        if "edge_label_index" in values:
+            values.pop("y", None)
+        plain.append(Data(**values))
+    return plain
+
+
+def _consecutive(sizes: Sequence[int]) -> Split:
+    ends = torch.tensor([0, *sizes]).cumsum(0).tolist()
+    parts = [torch.arange(ends[i], ends[i + 1]) for i in range(3)]
+    return Split("official", *parts)
+
+
+def _folds(graphs: Sequence[Data]) -> tuple[Split, ...]:
+    """Ten stratified folds: split s tests on fold s and validates on fold s + 1."""
+    from sklearn.model_selection import StratifiedKFold
+
+    labels = torch.cat([graph.y.view(-1) for graph in graphs]).numpy()
+    cutter = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
+    fold = torch.zeros(len(labels), dtype=torch.int64)
+    for number, (_, test) in enumerate(cutter.split(labels, labels)):
+        fold[torch.from_numpy(test)] = number
+    return folded(fold)
+
+
+def masked_splits(graph: Data) -> tuple[Split, ...]:
+    """Splits from `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
+
+    Raises:
+        InvalidDataset: A mask is missing.
+    """
+    missing = [f"{part}_mask" for part in PARTS if graph.get(f"{part}_mask") is None]
+    if missing:
+        raise InvalidDataset(
+            f"the graph has no {', '.join(missing)}; wanted boolean masks of its vertices"
+        )
+    masks = [graph[f"{part}_mask"] for part in PARTS]
+    columns = [mask.view(len(mask), -1) for mask in masks]
+    count = min(column.size(1) for column in columns)
+    return tuple(Split.of_masks(str(s), *(c[:, s] for c in columns)) for s in range(count))

@@ -1,0 +1,144 @@
+"""One split on Lightning's trainer: checkpoints, early stopping, logs, Ctrl-C."""
+
+from __future__ import annotations
+
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from graphagg.errors import TrainingInterrupted
+from graphagg.nn.training.batches import Feed
+from graphagg.nn.training.config import TrainingConfig
+from graphagg.nn.training.data import PARTS
+from graphagg.nn.training.folder import BEST, LAST, RunFolder, read_checkpoint
+from graphagg.nn.training.module import Learner, evaluate
+from graphagg.nn.training.quiet import quiet
+from graphagg.nn.training.results import SplitResult
+from graphagg.progress import Progress
+
+
+def fit_split(
+    learner: Learner,
+    feed: Feed,
+    folder: RunFolder,
+    number: int,
+    name: str,
+    device: torch.device,
+    progress: Progress,
+) -> SplitResult:
+    """Train on one split, and measure its three parts at the epoch that validation chose.
+
+    Raises:
+        TrainingInterrupted: Ctrl-C.
+        TrainingDiverged: The loss is no finite number.
+    """
+    wall, cpu = time.perf_counter(), _cpu_seconds()
+    where, last = folder.split(number), folder.last(number)
+    training = learner.training_config
+    where.mkdir(parents=True, exist_ok=True)
+    callbacks = _callbacks(learner, where, f"split {number}", progress)
+    with quiet():
+        trainer = _trainer(training, where, device, callbacks)
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            trainer.fit(
+                learner,
+                feed.training(lambda: trainer.current_epoch),
+                feed.evaluation("val"),
+                ckpt_path=None if last is None else str(last),
+                weights_only=True,
+            )
+        except SystemExit:
+            # Lightning leaves this way after Ctrl-C, with the signal switched off.
+            signal.signal(signal.SIGINT, before)
+            raise TrainingInterrupted(_interrupted(where, trainer.current_epoch)) from None
+    epochs = trainer.current_epoch
+    progress(f"split {number}", training.epochs, training.epochs)
+    best = read_checkpoint(where / BEST)
+    learner.load_state_dict(best["state_dict"])
+    scores = {part: evaluate(learner, feed.evaluation(part), device) for part in PARTS}
+    return SplitResult(
+        split=name,
+        epoch=int(best["epoch"]) + 1,
+        epochs=epochs,
+        parameters=sum(p.numel() for p in learner.model.parameters() if p.requires_grad),
+        seconds=round(time.perf_counter() - wall, 2),
+        cpu_seconds=round(_cpu_seconds() - cpu, 2),
+        **scores,
+    )
+
+
+def _trainer(
+    training: TrainingConfig, where: Path, device: torch.device, callbacks: list[Callback]
+) -> Trainer:
+    precision: Any = "bf16-mixed" if training.precision == "bfloat16" else "32-true"
+    return Trainer(
+        accelerator={"cuda": "gpu"}.get(device.type, device.type),
+        devices=[device.index or 0] if device.type == "cuda" else 1,
+        precision=precision,
+        max_epochs=training.epochs,
+        gradient_clip_val=training.clip_norm or None,
+        callbacks=callbacks,
+        logger=[
+            CSVLogger(where, name="", version=""),
+            TensorBoardLogger(where, name="", version="", default_hp_metric=False),
+        ],
+        log_every_n_steps=1,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=where,
+    )
+
+
+def _callbacks(learner: Learner, where: Path, stage: str, progress: Progress) -> list[Callback]:
+    mode = "min" if learner.metric == "mae" else "max"
+    training = learner.training_config
+    checkpoint = ModelCheckpoint(
+        where,
+        filename=Path(BEST).stem,
+        monitor="val",
+        mode=mode,
+        save_top_k=1,
+        save_last=True,
+        enable_version_counter=False,
+    )
+    checkpoint.CHECKPOINT_NAME_LAST = Path(LAST).stem
+    found: list[Callback] = [checkpoint, _Report(stage, training.epochs, progress)]
+    if training.patience:
+        found.append(EarlyStopping("val", mode=mode, patience=training.patience))
+    return found
+
+
+class _Report(Callback):
+    """Tells `progress` about every epoch."""
+
+    def __init__(self, stage: str, epochs: int, progress: Progress) -> None:
+        self._stage, self._epochs, self._progress = stage, epochs, progress
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """One more epoch."""
+        done = trainer.current_epoch + 1
+        if done < self._epochs:
+            self._progress(self._stage, done, self._epochs)
+
+
+def _interrupted(where: Path, epoch: int) -> str:
+    if not (where / LAST).exists():
+        return f"interrupted before the first epoch was done; {where} holds no checkpoint"
+    return (
+        f"interrupted in epoch {epoch + 1}; {where / LAST} keeps the epochs that were done: run "
+        "the same command with --resume to go on"
+    )
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

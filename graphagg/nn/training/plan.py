@@ -1,0 +1,125 @@
+"""What is trained: a preset, a config, or a model of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import torch
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset, InvalidParameter
+from graphagg.nn.model.config import FeatureConfig, GPSConfig
+from graphagg.nn.presets import Preset, preset
+from graphagg.nn.training.config import TrainingConfig
+from graphagg.nn.training.data import Shape
+
+Build: TypeAlias = Callable[[Shape], torch.nn.Module]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained, and how.
+
+    Attributes:
+        name: For results.
+        training: Settings.
+        build: A model with new weights for data of a shape; its `forward` takes a `Data` or batch
+            and gives one row an answer.
+        model: The GPS settings, before they are fitted to the data; None: a model of one's own.
+    """
+
+    name: str
+    training: TrainingConfig
+    build: Build
+    model: GPSConfig | None = None
+
+    def transform(self) -> Callable[[Data], Data] | None:
+        """What writes the encodings that the model reads; None: it reads none."""
+        from graphagg.nn.training.encode import transform_of
+
+        return None if self.model is None else transform_of(self.model)
+
+    def settings(self, shape: Shape) -> dict[str, Any]:
+        """Plain values that say what the model is."""
+        if self.model is None:
+            return {"name": self.name}
+        return {"name": self.name, **fitted(self.model, shape).to_dict()}
+
+
+def plan_of(
+    model: str | Preset | GPSConfig | Build, training: TrainingConfig | None = None
+) -> Plan:
+    """What `train` was asked for.
+
+    Args:
+        model: A preset or its name, a config, or a callable that makes a model for a `Shape`.
+        training: Settings; by default the preset's, else the defaults.
+
+    Raises:
+        UnknownPreset: There is no preset of that name.
+    """
+    if isinstance(model, str):
+        return replace(plan_of(preset(model), training), name=model)
+    if isinstance(model, Preset):
+        return _of_config("gps", model.model, training or model.training)
+    if isinstance(model, GPSConfig):
+        return _of_config("gps", model, training or TrainingConfig())
+    if not callable(model):
+        raise InvalidParameter(
+            f"model is {type(model).__name__}, wanted a preset, a GPSConfig, or a callable that "
+            "takes the data's Shape and returns a torch module"
+        )
+    name = getattr(model, "__name__", type(model).__name__)
+    return Plan(name, training or TrainingConfig(), model)
+
+
+def _of_config(name: str, config: GPSConfig, training: TrainingConfig) -> Plan:
+    def build(shape: Shape) -> torch.nn.Module:
+        from graphagg.nn.model.network import GPS
+
+        return GPS(fitted(config, shape))
+
+    return Plan(name, training, build, config)
+
+
+def fitted(config: GPSConfig, shape: Shape) -> GPSConfig:
+    """The config with the widths of the data: features in, answers out.
+
+    Feature settings that already hold the data's categories stay (a preset knows the whole
+    vocabulary of its benchmark), and so do constant ones. Edge features are used where the data
+    have them and the local part can.
+
+    Raises:
+        InvalidDataset: The model answers for something else than the data's labels.
+    """
+    if config.head.task != shape.level:
+        raise InvalidDataset(
+            f"the model answers for each {config.head.task}, but the data have labels of each "
+            f"{shape.level}; set model.head.task or take another preset"
+        )
+    nodes = _features(config.nodes, shape.categories, shape.features)
+    edges = config.edges
+    if shape.edge_categories or shape.edge_features:
+        if config.edges.used or config.local.name in _READS_EDGES:
+            edges = _features(config.edges, shape.edge_categories, shape.edge_features)
+    elif edges.columns:
+        edges = FeatureConfig()
+    head = config.head
+    if head.width != shape.outputs:
+        head = replace(head, shape=(shape.outputs,))
+    return replace(config, nodes=nodes, edges=edges, head=head)
+
+
+_READS_EDGES = ("gatedgcn", "gatedgcn-pe", "gine", "gine-pe", "gat", "pna", "gen")
+
+
+def _features(config: FeatureConfig, categories: tuple[int, ...], width: int) -> FeatureConfig:
+    known = config.vocabulary
+    holds = len(known) == len(categories) and all(
+        least <= size for least, size in zip(categories, known, strict=True)
+    )
+    if config.constant or (holds and config.width == width):
+        return config
+    return FeatureConfig(vocabulary=categories, width=width)

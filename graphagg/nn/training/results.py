@@ -1,0 +1,113 @@
+"""What a training run gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from graphagg.nn.training.config import Metric
+from graphagg.nn.training.data import PARTS, Level
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """One split; the scores are those of the epoch that was best on its validation part.
+
+    Attributes:
+        split: Name of the split.
+        train: Metric over the training part, in evaluation mode.
+        val: Metric over the validation part.
+        test: Metric over the test part.
+        epoch: The best epoch, counted from 1.
+        epochs: Epochs trained.
+        parameters: Learnt numbers of the model.
+        seconds: Wall time of training and evaluation.
+        cpu_seconds: CPU time of the process meanwhile.
+    """
+
+    split: str
+    train: float
+    val: float
+    test: float
+    epoch: int
+    epochs: int
+    parameters: int
+    seconds: float
+    cpu_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean and standard deviation (divided by n) over the splits."""
+
+    mean: float
+    std: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Score:
+        """Of the values of the splits."""
+        return cls(float(np.mean(values)), float(np.std(values)))
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """All splits.
+
+    Attributes:
+        task: What an answer is about: `graph`, `node` or `edge`.
+        model: Name of the preset, or of the model.
+        data: Name of the data.
+        parameters: Learnt numbers of the model.
+        metric: What the scores are.
+        splits: One result a split.
+        encoding_seconds: CPU time of the encodings, once for all splits.
+    """
+
+    task: Level
+    model: str
+    data: str
+    parameters: int
+    metric: Metric
+    splits: tuple[SplitResult, ...]
+    encoding_seconds: float = 0.0
+
+    @property
+    def train(self) -> Score:
+        """Over the training parts."""
+        return Score.of([split.train for split in self.splits])
+
+    @property
+    def val(self) -> Score:
+        """Over the validation parts."""
+        return Score.of([split.val for split in self.splits])
+
+    @property
+    def test(self) -> Score:
+        """Over the test parts."""
+        return Score.of([split.test for split in self.splits])
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all splits."""
+        return sum(split.seconds for split in self.splits)
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of `graphagg train --json`."""
+        return {
+            "task": self.task,
+            "model": self.model,
+            "data": self.data,
+            "parameters": self.parameters,
+            "metric": self.metric,
+            **{part: asdict(getattr(self, part)) for part in PARTS},
+            "splits": [split.to_json() for split in self.splits],
+            "seconds": round(self.seconds, 2),
+            "encoding_cpu_seconds": round(self.encoding_seconds, 2),
+        }

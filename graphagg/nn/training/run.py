@@ -1,0 +1,185 @@
+"""`train`: a model on data, split by split, into a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.model.config import GPSConfig
+from graphagg.nn.presets import Preset
+from graphagg.nn.training.batches import Feed
+from graphagg.nn.training.config import Metric, TrainingConfig
+from graphagg.nn.training.data import GraphData, Shape, checked
+from graphagg.nn.training.device import find_device
+from graphagg.nn.training.folder import RunFolder
+from graphagg.nn.training.graphs import Graphs
+from graphagg.nn.training.loop import fit_split
+from graphagg.nn.training.module import Learner
+from graphagg.nn.training.plan import Build, Plan, plan_of
+from graphagg.nn.training.results import SplitResult, TrainingResult
+from graphagg.nn.training.sources import Source, load_data
+from graphagg.progress import Progress, silent
+
+
+def train(
+    model: str | Preset | GPSConfig | Build,
+    data: Source,
+    out: str | os.PathLike[str],
+    *,
+    training: TrainingConfig | None = None,
+    splits: int = 1,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    progress: Progress = silent,
+) -> TrainingResult:
+    """Train on the first `splits` official splits, each from new weights, and measure.
+
+    On each split the epoch that is best on the validation part is chosen (the first of equal
+    ones), and the test part is looked at once, at that epoch. The weights of split s hang on
+    `random_state + s`. On one CPU thread the same settings give the same numbers, and a run that
+    is resumed those of an uninterrupted one.
+
+    Args:
+        model: A preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
+            returns a module whose `forward` takes a `Data` or batch.
+        data: A file or folder or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
+            masks, or a list of `Data` with `split` 0, 1 or 2 each for train, val and test.
+        out: Folder of the run; see `graphagg.nn.training.folder`.
+        training: Settings; by default the preset's.
+        splits: How many splits.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
+        resume: Go on with the run in `out`.
+        force: Replace the run in `out`.
+        progress: Told of each epoch.
+
+    Raises:
+        UnknownPreset: No preset has that name.
+        InvalidDataset: The data are missing something, or do not fit the model.
+        InvalidFeatures: NaN or infinity in features.
+        DeviceUnavailable: The device is not there.
+        RunExists: `out` holds a run, and neither `resume` nor `force` is set.
+        CheckpointMismatch: The run in `out` has other settings.
+        TrainingDiverged: The loss is no finite number.
+        TrainingInterrupted: Ctrl-C; the last checkpoint stays.
+    """
+    plan, where = plan_of(model, training), find_device(device)
+    dataset = checked(load_data(data))
+    if isinstance(splits, bool) or not 1 <= splits <= len(dataset.splits):
+        raise InvalidParameter(
+            f"splits is {splits}, wanted 1 to {len(dataset.splits)}, the splits of {dataset.name}"
+        )
+    if plan.training.fanouts and not dataset.single:
+        raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
+    metric = dataset.metric_of(plan.training.metric)
+    shape = dataset.shape(metric)
+    folder = RunFolder(
+        Path(out),
+        {
+            "model": plan.settings(shape),
+            "training": {**plan.training.to_dict(), "metric": metric},
+            "data": {"name": dataset.name, "digest": dataset.digest()},
+        },
+        resume=resume,
+        force=force,
+    )
+    run = _Run(plan, dataset, shape, metric, folder, where, progress)
+    return run.all(splits)
+
+
+class _Run:
+    """One call of `train`, once everything is checked; the data are encoded when needed."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        data: GraphData,
+        shape: Shape,
+        metric: Metric,
+        folder: RunFolder,
+        device: torch.device,
+        progress: Progress,
+    ) -> None:
+        self._plan, self._data, self._shape, self._metric = plan, data, shape, metric
+        self._folder, self._device, self._progress = folder, device, progress
+        self._encoded: tuple[GraphData, Graphs] | None = None
+        self._encoding = 0.0
+
+    def all(self, splits: int) -> TrainingResult:
+        found: list[SplitResult] = []
+        for number in range(splits):
+            done = self._folder.done(number)
+            found.append(self._split(number) if done is None else done)
+            result = TrainingResult(
+                self._shape.level,
+                self._plan.name,
+                self._data.name,
+                found[0].parameters,
+                self._metric,
+                tuple(found),
+                self._encoding,
+            )
+            self._folder.save_results(result.to_json())
+        return result
+
+    def _split(self, number: int) -> SplitResult:
+        data, graphs = self._prepared()
+        split = data.splits[number]
+        training = self._plan.training
+        state = (training.random_state + number) % 2**32
+        torch.manual_seed(state)
+        model = self._plan.build(self._shape)
+        if training.precision == "float64":
+            model = model.double()
+        learner = Learner(
+            model,
+            replace(training, random_state=state),
+            self._metric,
+            data.level,
+            self._folder.fingerprint,
+        )
+        feed = Feed(data, graphs, split, training.batch_size, training.fanouts, state)
+        result = fit_split(
+            learner, feed, self._folder, number, split.name, self._device, self._progress
+        )
+        save_model(learner.model, self._folder.split(number), self._plan.settings(self._shape))
+        self._folder.save_result(number, result)
+        return result
+
+    def _prepared(self) -> tuple[GraphData, Graphs]:
+        """The data with encodings, on the device where they are one graph."""
+        if self._encoded is None:
+            start = time.process_time()
+            data, transform = self._data, self._plan.transform()
+            if transform is not None:
+                data = data.transformed(transform)
+                self._encoding = time.process_time() - start
+            if self._plan.training.precision == "float64":
+                data = data.transformed(_double)
+            if data.single and not self._plan.training.fanouts:
+                data = data.transformed(lambda graph: graph.to(str(self._device)))
+            self._encoded = data, Graphs.of(data.graphs)
+        return self._encoded
+
+
+def _double(graph: Data) -> Data:
+    return graph.apply(lambda t: t.double() if t.dtype is torch.float32 else t)
+
+
+def save_model(model: torch.nn.Module, folder: Path, settings: dict[str, Any]) -> None:
+    """Write `model.safetensors` and `config.json`; a `GPS` writes them itself."""
+    if isinstance(getattr(model, "config", None), GPSConfig):
+        model.cpu().save(folder)  # type: ignore[operator]  # a GPS
+        return
+    from safetensors.torch import save_model as save
+
+    save(model.cpu(), str(folder / "model.safetensors"))
+    (folder / "config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,118 @@
+"""Neighbour sampling: small graphs around seed vertices of one large graph.
+
+GraphSAGE (arXiv 1706.02216): hop by hop, each vertex that the hop before brought in keeps `fanout`
+of its in-neighbours, drawn uniformly without replacement. All vertices of a hop are drawn at
+once by Floyd's algorithm, `fanout` steps whatever their degrees: O(vertices x fanout^2).
+
+PyG's `NeighborLoader` needs compiled packages beside PyG; this needs torch alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset, InvalidParameter
+from graphagg.nn.segments import check_index
+from graphagg.nn.training.graphs import ragged_ranges
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A subgraph around seeds.
+
+    Attributes:
+        vertices: `[n]` int64, its vertices in the large graph; the seeds come first.
+        edges: `[m]` int64, its edges in the large graph, each once.
+        edge_index: `[2, m]` int64, the same with the sample's own numbers.
+    """
+
+    vertices: Tensor
+    edges: Tensor
+    edge_index: Tensor
+
+
+class NeighbourSampler:
+    """Draws samples from one graph.
+
+    Args:
+        edge_index: `[2, E]` int64; messages flow from row 0 to row 1, so the neighbours of v are
+            the sources of the edges that end in v.
+        vertices: N.
+        fanouts: Neighbours a vertex keeps, of the first hop, the second, ...
+
+    Raises:
+        InvalidBatch: An id is out of range.
+        InvalidParameter: A fan-out below 1, or none.
+    """
+
+    def __init__(self, edge_index: Tensor, vertices: int, fanouts: Sequence[int]) -> None:
+        if not fanouts or min(fanouts) < 1:
+            raise InvalidParameter(f"fanouts are {list(fanouts)}, wanted at least one, all above 0")
+        targets = self._targets = check_index(edge_index[1], vertices)
+        self._sources = check_index(edge_index[0], vertices)
+        self._order = torch.argsort(targets, stable=True)
+        degrees = torch.bincount(targets, minlength=vertices)
+        self._ptr = torch.cat([degrees.new_zeros(1), degrees.cumsum(0)])
+        self._local = torch.full((vertices,), -1, dtype=torch.int64)
+        self.fanouts = tuple(fanouts)
+
+    def sample(self, seeds: Tensor, generator: torch.Generator | None = None) -> Sample:
+        """A sample around `seeds` `[s]` int64, which are distinct.
+
+        Two calls with generators of one state give the same sample.
+        """
+        local = self._local
+        vertices, edges, frontier = seeds, [seeds[:0]], seeds
+        local[seeds] = torch.arange(len(seeds))
+        for fanout in self.fanouts:
+            drawn = self._draw(frontier, fanout, generator)
+            edges.append(drawn)
+            sources = self._sources[drawn]
+            frontier = torch.unique(sources[local[sources] < 0])
+            local[frontier] = len(vertices) + torch.arange(len(frontier))
+            vertices = torch.cat([vertices, frontier])
+        chosen = torch.cat(edges)
+        index = torch.stack([local[self._sources[chosen]], local[self._targets[chosen]]])
+        local[vertices] = -1
+        return Sample(vertices, chosen, index)
+
+    def _draw(self, vertices: Tensor, fanout: int, generator: torch.Generator | None) -> Tensor:
+        first, degrees = self._ptr[vertices], self._ptr[vertices + 1] - self._ptr[vertices]
+        small = degrees <= fanout
+        at, _ = ragged_ranges(first[small], degrees[small])
+        many, start = degrees[~small], first[~small]
+        chosen = torch.full((len(many), fanout), -1, dtype=torch.int64)
+        for step in range(fanout):
+            # Floyd: the last of the first j + 1 positions stands in for one that is drawn twice.
+            j = many - fanout + step
+            random = torch.rand(len(many), generator=generator, dtype=torch.float64)
+            pick = torch.minimum((random * (j + 1)).long(), j)
+            again = (chosen[:, :step] == pick[:, None]).any(dim=1)
+            chosen[:, step] = torch.where(again, j, pick)
+        return self._order[torch.cat([at, (start[:, None] + chosen).view(-1)])]
+
+
+def cut(graph: Data, sample: Sample, seeds: int) -> Data:
+    """The sample as a graph of its own: rows of vertices and of edges, `seeds` of them first.
+
+    Raises:
+        InvalidDataset: An attribute of pairs of vertices, which a sample has no part of.
+    """
+    vertices, edges = int(graph.num_nodes or 0), graph.num_edges
+    values: dict[str, Tensor] = {}
+    for name, value in graph.to_dict().items():
+        if name == "edge_index" or not isinstance(value, Tensor):
+            continue
+        if "index" in name or value.size(0) not in (vertices, edges):
+            raise InvalidDataset(
+                f"{name!r} belongs to pairs of vertices and cannot be sampled; "
+                "train on the whole graph (fanouts = []) or take another encoding"
+            )
+        of_edges = value.size(0) == edges and (name.startswith("edge") or edges != vertices)
+        values[name] = value[sample.edges if of_edges else sample.vertices]
+    return Data(**values, edge_index=sample.edge_index, seeds=seeds)

@@ -1,0 +1,114 @@
+"""Where data come from: files, folders, benchmarks by name, graphs in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset
+from graphagg.nn.training.data import PARTS, GraphData, Level, Split
+from graphagg.nn.training.hubs import load_hub, masked_splits
+from graphagg.nn.training.npz import load_arrays, read_graph, read_npz
+
+Source: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
+
+
+def load_data(source: Source) -> GraphData:
+    """Data from anywhere.
+
+    Args:
+        source: One of
+            - a `.npz` file, perhaps with `#` and the name of its splits (see
+              `graphagg.nn.training.npz`);
+            - a folder with `train`, `val` and `test`: three folders with one `.npz` a graph
+              (`x`, `edge_index`, `y`, perhaps `edge_attr`), or a folder with one `.npz` data set;
+            - `pyg:NAME@ROOT` or `ogb:NAME@ROOT` (see `graphagg.nn.training.hubs`);
+            - one `Data` with `train_mask`, `val_mask` and `test_mask`;
+            - a list or dataset of `Data`, each with `split`: 0 train, 1 validation, 2 test;
+            - a `GraphData`, returned as it is.
+
+    Raises:
+        UnreadableFile: No such file, or one that cannot be read.
+        InvalidDataset: It lacks what training needs.
+    """
+    if isinstance(source, GraphData):
+        return source
+    if isinstance(source, Data):
+        graph = _plain(source)
+        return GraphData("graph", "node", [graph], masked_splits(source))
+    if isinstance(source, str | os.PathLike):
+        return _from_path(os.fspath(source))
+    return _from_list(list(source))
+
+
+def _from_path(source: str) -> GraphData:
+    if source.startswith(("pyg:", "ogb:")):
+        return load_hub(source)
+    name, _, splits = source.partition("#")
+    path = Path(name)
+    if not path.is_dir():
+        return read_npz(path, splits or None)
+    if all((path / part).is_dir() for part in PARTS):
+        return _from_folders(path)
+    files = sorted(path.glob("*.npz"))
+    if len(files) != 1:
+        raise InvalidDataset(
+            f"{path} holds {len(files)} .npz files and no folders train, val and test; wanted "
+            "one data set, or those folders with one .npz a graph"
+        )
+    return read_npz(files[0], splits or None)
+
+
+def _from_folders(path: Path) -> GraphData:
+    graphs: list[Data] = []
+    ends = [0]
+    for part in PARTS:
+        files = sorted((path / part).glob("*.npz"))
+        if not files:
+            raise InvalidDataset(f"{path / part} holds no .npz file; wanted one a graph")
+        graphs += [read_graph(file, load_arrays(file)) for file in files]
+        ends.append(len(graphs))
+    parts = [torch.arange(ends[i], ends[i + 1]) for i in range(3)]
+    return GraphData(path.name, _level(graphs), graphs, (Split("0", *parts),))
+
+
+def _from_list(graphs: list[Data]) -> GraphData:
+    if not graphs:
+        raise InvalidDataset("the list holds no graph; wanted at least one for each part")
+    if len(graphs) == 1:
+        return load_data(graphs[0])
+    for number, graph in enumerate(graphs):
+        if not isinstance(graph, Data):
+            raise InvalidDataset(f"item {number} is a {type(graph).__name__}, wanted a PyG Data")
+        if graph.get("split") is None or int(graph.split) not in (0, 1, 2):
+            raise InvalidDataset(
+                f"graph {number} has split {graph.get('split')}; wanted 0 for training, 1 for "
+                "validation or 2 for testing (or give a GraphData with splits)"
+            )
+    of = torch.tensor([int(graph.split) for graph in graphs])
+    split = Split.of_masks("0", of == 0, of == 1, of == 2)
+    plain = [_plain(graph) for graph in graphs]
+    return GraphData("graphs", _level(plain), plain, (split,))
+
+
+def _plain(graph: Data) -> Data:
+    """Without the masks and the part, which are no features."""
+    odd = {f"{part}_mask" for part in PARTS} | {"split"}
+    return Data(**{key: value for key, value in graph.to_dict().items() if key not in odd})
+
+
+def _level(graphs: Sequence[Data]) -> Level:
+    """Whether labels are the graphs', their vertices' or pairs'."""
+    if all(graph.get("y") is None and graph.get("edge_label") is not None for graph in graphs):
+        return "edge"
+    of_graphs = all(graph.get("y") is not None and _rows(graph) == 1 for graph in graphs)
+    return "graph" if of_graphs else "node"
+
+
+def _rows(graph: Data) -> int:
+    return 1 if graph.y.dim() == 0 else int(graph.y.size(0))

@@ -77,3 +77,12 @@ def check_finite(x: Tensor) -> None:
             f"row {row} of x holds NaN or infinity, as do {int(bad.sum())} rows in all; remove or "
             "replace them before aggregating"
         )
+
+
+def shuffled(index: Tensor) -> Tensor:
+    """`[N]`: an order by segment that is random inside of each segment.
+
+    Args:
+        index: `[N]` int64, the segment of each row, in any order.
+    """
+    return torch.argsort(index + torch.rand(len(index), dtype=torch.float64, device=index.device))

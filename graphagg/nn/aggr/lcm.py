@@ -25,7 +25,7 @@ from graphagg.errors import InvalidBatch, InvalidParameter
 from graphagg.nn.aggr.cache import cached
 from graphagg.nn.aggr.fold import ModuleFold
 from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
-from graphagg.nn.aggr.inputs import check_finite, check_rows, sorted_segments
+from graphagg.nn.aggr.inputs import check_finite, check_rows, shuffled, sorted_segments
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import SymmetricGRU, binary_operator
 from graphagg.nn.aggr.plan import LCMPlan
@@ -150,8 +150,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     def _order(self, plan: LCMPlan) -> Tensor | None:
         if not (self.random_order and self.training):
             return plan.order
-        shuffled = _shuffled(plan.segments.index)
-        return shuffled if plan.order is None else plan.order[shuffled]
+        drawn = shuffled(plan.segments.index)
+        return drawn if plan.order is None else plan.order[drawn]
 
     def _traced(
         self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None
@@ -164,7 +164,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             index = torch.searchsorted(ptr, rows, right=True) - 1
             dim_size = ptr.size(0) - 1
         if self.random_order and self.training:
-            order = _shuffled(index)
+            order = shuffled(index)
         else:
             order = torch.argsort(index, stable=True)
         count = int(index.max()) + 1 if dim_size is None else dim_size
@@ -190,11 +190,6 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             f"{type(self).__name__}({self.in_channels}, {self.out_channels}, "
             f"project={self.lin is not None}, operator={type(self.operator).__name__})"
         )
-
-
-def _shuffled(index: Tensor) -> Tensor:
-    """An order by segment that is random inside of each."""
-    return torch.argsort(index + torch.rand(len(index), dtype=torch.float64, device=index.device))
 
 
 def _weights(cell: nn.Module) -> list[Any]:

@@ -1,0 +1,54 @@
+"""One name for every aggregator, this package's and PyG's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+from torch_geometric.nn.aggr import Aggregation
+from torch_geometric.nn.resolver import aggregation_resolver
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.aggr.lcm import LCMAggregation
+from graphagg.nn.aggr.moment import MomentAggregation
+from graphagg.nn.aggr.pna import PNAAggregation
+from graphagg.nn.aggr.recurrent import RecurrentAggregation
+
+_OURS: dict[str, Callable[..., Any]] = {
+    "lcm": LCMAggregation,
+    "gru": RecurrentAggregation,
+    "moment": MomentAggregation,
+    "pna": PNAAggregation,
+}
+# Names of PyG's that take no width; others can be given as modules.
+_PYG = ("sum", "add", "mean", "max", "min", "mul", "var", "std", "softmax", "powermean")
+
+
+def aggregation(name_or_module: str | nn.Module, channels: int, **options: Any) -> Aggregation:
+    """An aggregator that keeps the width.
+
+    Args:
+        name_or_module: "lcm", "gru" (recurrent), "moment", "pna", one of PyG's ("sum", "mean",
+            "max", "min", "mul", "var", "std", "softmax", "powermean"), or a PyG
+            aggregation, which is returned.
+        channels: Width of its input and output.
+        **options: Of the class.
+
+    Raises:
+        InvalidParameter: An unknown name, options that its class does not take, or a module that
+            is no aggregation.
+    """
+    if isinstance(name_or_module, Aggregation):
+        return name_or_module
+    if not isinstance(name_or_module, str) or name_or_module not in (*_OURS, *_PYG):
+        raise InvalidParameter(
+            f"aggregation {name_or_module!r} is unknown; wanted one of "
+            f"{', '.join((*_OURS, *_PYG))}, or a torch_geometric.nn.aggr.Aggregation"
+        )
+    try:
+        if name_or_module in _OURS:
+            return _OURS[name_or_module](channels, channels, **options)
+        return aggregation_resolver(name_or_module, **options)
+    except TypeError as error:
+        raise InvalidParameter(f"options of aggregation {name_or_module!r}: {error}") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphagg.cli import rag_changes, rag_eval
+from graphagg.cli import answer, rag_changes, rag_eval
 from graphagg.cli.console import (
     AsJson,
     Meter,
@@ -184,4 +184,5 @@ def _document(found: DocumentHit) -> dict[str, Any]:
     return {"document": found.document, "score": found.score, "hits": hits}
 
 
+app.command("answer", epilog=answer.EPILOG)(answer.answer)
 app.command("eval", epilog=_EVAL)(rag_eval.evaluate)

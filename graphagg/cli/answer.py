@@ -1,0 +1,69 @@
+"""`graphagg rag answer`: an answer in words, with citations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphagg.cli.console import AsJson, err, out, print_json
+from graphagg.cli.rag_options import Directory, Filters, ModeName, Question, TopK, selected
+from graphagg.cli.rag_options import settings as mode_of
+
+if TYPE_CHECKING:
+    from graphagg.rag.answer import Answer
+
+EPILOG = (
+    "Example: graphagg rag answer idx 'Who led the works?' --base-url http://localhost:8000/v1 "
+    "--model qwen3"
+)
+
+
+def answer(
+    directory: Directory,
+    question: Question,
+    base_url: Annotated[
+        str, typer.Option(help="An OpenAI-compatible API, such as http://localhost:8000/v1.")
+    ],
+    model: Annotated[str, typer.Option(help="The model's name there.")],
+    api_key_env: Annotated[
+        str, typer.Option(help="The environment variable that holds the key.")
+    ] = "OPENAI_API_KEY",
+    top_k: TopK = 5,
+    mode: ModeName = "best",
+    filters: Filters = None,
+    timeout: Annotated[float, typer.Option(help="Seconds for the whole answer.")] = 60.0,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest answer.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question from the passages found, by a language model that cites them."""
+    from graphagg.rag import PassageIndex
+    from graphagg.rag.answer import answer as answer_from
+    from graphagg.rag.endpoint import Endpoint
+
+    kind, _ = mode_of(mode, None, None)
+    visible = selected(filters, None, None, False)
+    endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens)
+    with PassageIndex.open(directory) as opened:
+        found = answer_from(
+            opened, question, endpoint, k=top_k, mode=kind, filter=visible["filter"]
+        )
+    if as_json:
+        print_json({"question": question, "model": model, **found.to_json()})
+    else:
+        _print(found)
+
+
+def _print(found: Answer) -> None:
+    if not found.hits:
+        err.print("no passage is visible, so the model was not asked")
+        return
+    out.print(found.text, markup=False)
+    out.print()
+    for citation in found.citations:
+        out.print(f"[{citation.number}] {citation.passage_id}  {citation.title}", markup=False)
+    if not found.citations:
+        err.print("the answer cites no passage", markup=False)
+    if found.unknown:
+        numbers = ", ".join(map(str, found.unknown))
+        err.print(f"the answer cites what it was not given: {numbers}", markup=False)

@@ -1,0 +1,194 @@
+"""An OpenAI-compatible endpoint of a language model, asked by the standard library alone.
+
+Redirects are not followed, so that a key goes only where it was meant to go, and an answer is read
+up to a size and a time, so that a bad endpoint cannot hold the caller.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPException, HTTPResponse
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from graphagg.errors import (
+    EndpointAnswer,
+    EndpointTimeout,
+    EndpointUnauthorized,
+    EndpointUnreachable,
+    InvalidParameter,
+)
+
+_LARGEST = 4 << 20
+_CHUNK = 1 << 16
+_SHOWN = 200  # characters of an endpoint's own words in a message
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a language model is asked.
+
+    Attributes:
+        base_url: up to the version, such as `http://localhost:8000/v1`.
+        model: its name there.
+        api_key_env: the environment variable that holds the key; where it is not set, none is sent.
+        timeout: seconds for the whole answer.
+        max_tokens: of the answer; None leaves it to the endpoint.
+        temperature: of the sampling.
+
+    Raises:
+        InvalidParameter: the address is no http(s) address, or a number is out of range.
+    """
+
+    base_url: str
+    model: str
+    api_key_env: str = "OPENAI_API_KEY"
+    timeout: float = 60.0
+    max_tokens: int | None = None
+    temperature: float = 0.0
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidParameter(
+                f"base URL is {self.base_url!r}, wanted one such as http://localhost:8000/v1"
+            )
+        if not self.model:
+            raise InvalidParameter("model is empty, wanted the name of a model of the endpoint")
+        if not self.timeout > 0:
+            raise InvalidParameter(f"timeout is {self.timeout}, wanted above 0 seconds")
+
+    @property
+    def url(self) -> str:
+        """The address of chat completions."""
+        return f"{self.base_url.rstrip('/')}/chat/completions"
+
+    def complete(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """The model's answer to a conversation.
+
+        Raises:
+            EndpointUnauthorized: the key is missing or refused (401, 403).
+            EndpointTimeout: no whole answer in time.
+            EndpointUnreachable: nothing answers there.
+            EndpointAnswer: another error status, a redirect, or no chat completion.
+        """
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [dict(message) for message in messages],
+            "temperature": self.temperature,
+        }
+        if self.max_tokens is not None:
+            body["max_tokens"] = self.max_tokens
+        return self._content(self._post(json.dumps(body).encode()))
+
+    def _post(self, body: bytes) -> bytes:
+        headers = {"content-type": "application/json", "accept": "application/json"}
+        key = self._key()
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        request = Request(self.url, body, headers, method="POST")
+        end = time.monotonic() + self.timeout
+        try:
+            with build_opener(_NoRedirect).open(request, timeout=self.timeout) as response:
+                return self._read(response, end)
+        except HTTPError as error:
+            with error:
+                raise self._refused(error, bool(key)) from None
+        except TimeoutError:
+            raise self._late() from None
+        except URLError as error:
+            if isinstance(error.reason, TimeoutError):
+                raise self._late() from None
+            raise self._unreachable(error.reason) from None
+        except (HTTPException, OSError, ValueError) as error:
+            raise self._unreachable(error) from None
+
+    def _key(self) -> str:
+        key = os.environ.get(self.api_key_env, "").strip()
+        if not (key.isascii() and key.isprintable()) and key:
+            raise InvalidParameter(
+                f"the key in ${self.api_key_env} holds characters that no header can carry; "
+                "set it to the key alone"
+            )
+        return key
+
+    def _read(self, response: HTTPResponse, end: float) -> bytes:
+        read = bytearray()
+        while chunk := response.read1(_CHUNK):
+            read += chunk
+            if time.monotonic() > end:
+                raise TimeoutError
+            if len(read) > _LARGEST:
+                raise EndpointAnswer(
+                    f"{self.url}: an answer of more than {_LARGEST >> 20} MiB; it was not read on"
+                )
+        return bytes(read)
+
+    def _content(self, raw: bytes) -> str:
+        try:
+            found = json.loads(raw)
+        except (ValueError, RecursionError):
+            raise EndpointAnswer(
+                f"{self.url}: answered with no JSON ({_excerpt(raw)}); check that --base-url is "
+                "that of an OpenAI-compatible API, with its version (.../v1)"
+            ) from None
+        try:
+            content = found["choices"][0]["message"]["content"]
+        except (KeyError, IndexError, TypeError):
+            content = None
+        if not isinstance(content, str):
+            raise EndpointAnswer(
+                f"{self.url}: answered with JSON that is no chat completion ({_excerpt(raw)})"
+            )
+        return content.strip()
+
+    def _refused(self, error: HTTPError, with_key: bool) -> Exception:
+        said = _excerpt(_short(error))
+        if error.code in (401, 403):
+            state = "was refused" if with_key else "is not set, and the endpoint wants one"
+            return EndpointUnauthorized(
+                f"{self.url}: {error.code}; the key in ${self.api_key_env} {state}. Set it, or "
+                "name another variable by --api-key-env"
+            )
+        if error.code in (408, 504):
+            return self._late()
+        return EndpointAnswer(f"{self.url}: status {error.code} ({said}); check model and address")
+
+    def _late(self) -> EndpointTimeout:
+        return EndpointTimeout(
+            f"{self.url}: no answer within {self.timeout:g} s; give it more --timeout, or try again"
+        )
+
+    def _unreachable(self, reason: object) -> EndpointUnreachable:
+        said = getattr(reason, "strerror", None) or type(reason).__name__
+        return EndpointUnreachable(
+            f"{self.url}: {said}; check the address, and that the endpoint runs"
+        )
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirect is an error, for the key would go along."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> None:
+        """Follow none."""
+
+
+def _short(error: HTTPError) -> bytes:
+    try:
+        return error.read(_CHUNK)
+    except (HTTPException, OSError):
+        return b""
+
+
+def _excerpt(raw: bytes) -> str:
+    text = " ".join(raw[: 4 * _SHOWN].decode("utf-8", "replace").split())
+    return repr(text[:_SHOWN])

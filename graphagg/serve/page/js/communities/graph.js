@@ -1,0 +1,248 @@
+/** The structure of a community on a canvas. */
+
+import { colour, shape } from "./palette.js";
+
+const STRONGEST = 4;
+const MOST_TIES = 1_200;
+
+let cytoscape = null;
+
+/** The drawing library; it loads when the first picture is needed. */
+async function library() {
+  cytoscape ??= (await import("../../vendor/cytoscape.esm.min.js")).default;
+  return cytoscape;
+}
+
+/** Starts loading the library. */
+export function prepare() {
+  library().catch(() => {}); // Whoever draws meets the same error and says it.
+}
+
+/**
+ * The ties that are drawn: the strongest few of every vertex, so that none stands alone that has
+ * one, and at most `MOST_TIES`.
+ */
+export function drawnTies(edges) {
+  const heaviest = [...edges].sort((a, b) => b.weight - a.weight);
+  const used = new Map();
+  const drawn = heaviest.filter(({ source, target }) => {
+    const [a, b] = [used.get(source) ?? 0, used.get(target) ?? 0];
+    if (a >= STRONGEST && b >= STRONGEST) return false;
+    used.set(source, a + 1);
+    used.set(target, b + 1);
+    return true;
+  });
+  return drawn.slice(0, MOST_TIES);
+}
+
+export class Picture {
+  #place;
+  #pick;
+  #cy = null;
+  #order = [];
+  #at = -1;
+
+  /**
+   * @param {HTMLElement} place takes the keyboard focus.
+   * @param {(vertex: string, opener: HTMLElement) => void} pick opens a vertex.
+   */
+  constructor(place, pick) {
+    this.#place = place;
+    this.#pick = pick;
+    place.addEventListener("keydown", (event) => this.#key(event));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.#cy?.style(styles(place));
+    });
+    new ResizeObserver(() => this.#cy?.resize()).observe(place);
+  }
+
+  /** Draws; resolves when the picture stands. */
+  async draw({ vertices, edges }) {
+    const make = await library();
+    this.clear();
+    this.#order = vertices.map(({ id }) => id);
+    this.#cy = make({
+      container: this.#place,
+      elements: [...vertices.map(node), ...drawnTies(edges).map(tie)],
+      style: styles(this.#place),
+      layout: layout(vertices),
+      minZoom: 0.05,
+      maxZoom: 4,
+      boxSelectionEnabled: false,
+      selectionType: "single",
+    });
+    this.#cy.on("tap", "node", (event) => this.#open(event.target.id()));
+    this.#cy.on("tap", (event) => event.target === this.#cy && this.mark(null));
+    this.fit();
+  }
+
+  clear() {
+    this.#cy?.destroy();
+    this.#cy = null;
+    this.#at = -1;
+  }
+
+  /** Rings a vertex and its ties. */
+  mark(vertex) {
+    if (!this.#cy) return;
+    this.#cy.elements().removeClass("marked");
+    if (vertex === null) return;
+    const found = this.#cy.getElementById(vertex);
+    found.union(found.connectedEdges()).addClass("marked");
+    this.#at = this.#order.indexOf(vertex);
+  }
+
+  /** Fades all vertices but those of some sub-communities; null shows all. */
+  only(belongs) {
+    this.#cy?.nodes().forEach((item) => {
+      item.toggleClass("faded", belongs !== null && !belongs(item.data("community")));
+    });
+    this.#cy?.edges().forEach((item) => {
+      item.toggleClass("faded", item.connectedNodes(".faded").length > 0);
+    });
+  }
+
+  fit() {
+    this.#cy?.fit(undefined, 28);
+    if (this.#cy?.zoom() > 1.6) {
+      this.#cy.zoom(1.6);
+      this.#cy.center();
+    }
+  }
+
+  zoom(factor) {
+    const { clientWidth: width, clientHeight: height } = this.#place;
+    this.#cy?.zoom({ level: this.#cy.zoom() * factor, renderedPosition: { x: width / 2, y: height / 2 } });
+  }
+
+  /** The picture as a PNG blob, or null if there is none. */
+  png() {
+    const background = getComputedStyle(this.#place).getPropertyValue("--surface").trim();
+    return this.#cy?.png({ output: "blob", full: true, scale: 2, bg: background, maxWidth: 4000, maxHeight: 4000 }) ?? null;
+  }
+
+  /** Where a vertex stands in the page, for whoever points at it; null if there is no such. */
+  where(vertex) {
+    const found = this.#cy?.getElementById(vertex);
+    if (!found?.length) return null;
+    const { left, top } = this.#place.getBoundingClientRect();
+    const { x, y } = found.renderedPosition();
+    return { x: left + x, y: top + y };
+  }
+
+  #open(vertex) {
+    this.mark(vertex);
+    this.#pick(vertex, this.#place);
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.#cy) return;
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const act = {
+      Enter: () => this.#at >= 0 && this.#open(this.#order[this.#at]),
+      "+": () => this.zoom(1.25),
+      "-": () => this.zoom(0.8),
+      0: () => this.fit(),
+    }[event.key];
+    if (step) this.#step(step);
+    else if (act) act();
+    else return;
+    event.preventDefault();
+  }
+
+  #step(step) {
+    const n = this.#order.length;
+    this.#at = this.#at < 0 ? (step > 0 ? 0 : n - 1) : (this.#at + step + n) % n;
+    const vertex = this.#order[this.#at];
+    this.mark(vertex);
+    const seen = this.#cy.getElementById(vertex).data();
+    const about = `${vertex}, ${seen.seed ? "seed" : `place ${seen.rank}`}, group ${seen.community + 1}`;
+    this.#place.setAttribute("aria-label", about);
+    this.#place.dispatchEvent(new CustomEvent("at", { detail: about }));
+  }
+}
+
+function node({ id, community, seed, score, x, y }, i, all) {
+  const seeds = all.filter((vertex) => vertex.seed).length;
+  const best = Math.max(...all.map((vertex) => vertex.score ?? 0), 1e-300);
+  const size = seed ? 34 : 12 + 16 * Math.sqrt(Math.max(0, score ?? 0) / best);
+  return {
+    data: { id, label: short(id), community, seed, size, rank: i - seeds + 1 },
+    position: { x: x * 100, y: y * 100 },
+    classes: seed ? "seed" : "",
+  };
+}
+
+function tie({ source, target, weight }) {
+  return { data: { source, target, weight, width: 0.6 + 2.4 * weight } };
+}
+
+function short(id) {
+  return id.length > 24 ? `${id.slice(0, 23)}…` : id;
+}
+
+/** From the service's positions a spring layout spreads what lies close; no chance is in it. */
+function layout(vertices) {
+  if (vertices.length > 400) return { name: "preset", fit: false };
+  return {
+    name: "cose",
+    animate: false,
+    randomize: false,
+    fit: false,
+    numIter: 400,
+    nodeRepulsion: () => 12_000,
+    idealEdgeLength: () => 46,
+    nodeOverlap: 8,
+    componentSpacing: 60,
+    gravity: 0.6,
+  };
+}
+
+/** Cytoscape's styles, in the colours of the page. */
+function styles(place) {
+  const css = getComputedStyle(place);
+  const of = (name) => css.getPropertyValue(name).trim();
+  return [
+    {
+      selector: "node",
+      style: {
+        label: "data(label)",
+        width: "data(size)",
+        height: "data(size)",
+        "background-color": (item) => colour(item.data("community")),
+        shape: (item) => shape(item.data("community")),
+        "border-width": 1,
+        "border-color": of("--surface"),
+        color: of("--text"),
+        "font-family": "system-ui, sans-serif",
+        "font-size": 9,
+        "min-zoomed-font-size": 7,
+        "text-valign": "bottom",
+        "text-margin-y": 3,
+        "text-outline-color": of("--surface"),
+        "text-outline-width": 2,
+      },
+    },
+    {
+      selector: "edge",
+      style: { width: "data(width)", "line-color": of("--tie"), "curve-style": "haystack", opacity: 0.7 },
+    },
+    {
+      selector: "node.seed",
+      style: {
+        "border-width": 3,
+        "border-color": of("--text"),
+        "font-size": 12,
+        "font-weight": "bold",
+        "min-zoomed-font-size": 4,
+        "z-index": 10,
+      },
+    },
+    { selector: ".faded", style: { opacity: 0.12 } },
+    {
+      selector: "node.marked",
+      style: { "overlay-color": of("--accent"), "overlay-opacity": 0.3, "overlay-padding": 5, "min-zoomed-font-size": 0, "z-index": 20 },
+    },
+    { selector: "edge.marked", style: { "line-color": of("--accent"), opacity: 1 } },
+  ];
+}

@@ -1,0 +1,87 @@
+/** Starts the page: asks what the service has, shows those views, keeps the address in step. */
+
+import * as api from "./api.js";
+import { format, parse, untouched } from "./address.js";
+import { busy } from "./busy.js";
+import { CommunitiesView } from "./communities/view.js";
+import { byId, put, show } from "./dom.js";
+import { errorNotice, notice } from "./notice.js";
+import { PassagesView } from "./passages/view.js";
+import { SimilarView } from "./similar/view.js";
+
+const KINDS = {
+  communities: { has: "communities", make: CommunitiesView },
+  passages: { has: "passages", make: PassagesView },
+  similar: { has: "embedding", make: SimilarView },
+};
+
+const views = new Map();
+let current = null;
+
+/** Makes a state the address and shows it. */
+function go(view, state, options = {}) {
+  const address = format(view, state);
+  if (address !== location.hash) history.pushState(null, "", address);
+  enter(view, state, options);
+}
+
+function enter(view, state, { recorded = false } = {}) {
+  current = view;
+  for (const [name, { link }] of views) {
+    const mine = name === view;
+    show(byId(name), mine);
+    if (mine) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const { instance, link } = views.get(view);
+  link.href = format(view, state);
+  document.title = `${link.textContent} · graphagg`;
+  if (recorded) instance.revisit(state);
+  else instance.apply(state);
+}
+
+/** Shows what the address says; the first view if it says nothing that is here. */
+function follow() {
+  const asked = parse(location.hash);
+  if (views.has(asked.view)) return enter(asked.view, asked.state);
+  const [first] = views.keys();
+  enter(current ?? first, untouched(current ?? first));
+}
+
+function build(info) {
+  byId("version").textContent = `v${info.version}`;
+  for (const [name, { has, make: View }] of Object.entries(KINDS)) {
+    if (!info[has]) continue;
+    const link = document.querySelector(`#views [data-view=${name}]`);
+    show(link, true);
+    const instance = new View(info, (state, options) => go(name, state, options));
+    views.set(name, { instance, link });
+  }
+  show(byId("views"), views.size > 1);
+}
+
+async function start() {
+  const place = byId("boot");
+  try {
+    const info = await busy(api.info());
+    put(place);
+    build(info);
+  } catch (error) {
+    return errorNotice(place, error, start);
+  }
+  if (!views.size) {
+    return notice(place, {
+      title: "Nothing to explore yet",
+      text: "This service was started without an index. Give it one: graphagg serve --communities DIR, --passages DIR or --embedding DIR.",
+    });
+  }
+  addEventListener("popstate", follow);
+  follow();
+}
+
+// A plain jump to #main would be an address that says nothing.
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("main").focus();
+});
+start();

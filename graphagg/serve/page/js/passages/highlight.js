@@ -1,0 +1,64 @@
+/** A passage's text with its entities marked and the sentences that lead on underlined. */
+
+import { h } from "../dom.js";
+
+/**
+ * @param {string} text
+ * @param {{start: number, end: number, entity: string}[]|null} mentions in code points; null where
+ *   the service does not say, and then the names are looked for.
+ * @param {Set<string>} names of the entities on the path, in lower case.
+ * @param {string[]} sentences that lead from this passage to another.
+ * @returns {Node[]}
+ */
+export function highlighted(text, mentions, names, sentences) {
+  const marks = disjoint(mentions === null ? found(text, [...names]) : inUnits(text, mentions));
+  const lines = sentences.flatMap((sentence) => {
+    const start = text.indexOf(sentence);
+    return start < 0 ? [] : [{ start, end: start + sentence.length }];
+  });
+  const cuts = new Set([0, text.length, ...[...marks, ...lines].flatMap(({ start, end }) => [start, end])]);
+  const ends = [...cuts].sort((a, b) => a - b);
+  const over = (spans, at) => spans.find(({ start, end }) => start <= at && at < end);
+  return ends.slice(0, -1).map((start, i) =>
+    piece(text.slice(start, ends[i + 1]), over(marks, start), over(lines, start), names),
+  );
+}
+
+function piece(text, mark, line, names) {
+  if (!mark) return line ? h("span", { class: "leads-on" }, text) : document.createTextNode(text);
+  const kinds = [names.has(mark.entity.toLowerCase()) ? "on-path" : "", line ? "leads-on" : ""];
+  return h("mark", { class: kinds.join(" ").trim(), title: mark.entity }, text);
+}
+
+/** Offsets in code points become offsets in JavaScript's units. */
+function inUnits(text, mentions) {
+  const units = [0];
+  for (const character of text) units.push(units.at(-1) + character.length);
+  const last = units.length - 1;
+  return mentions.map(({ start, end, entity }) => ({
+    start: units[Math.min(start, last)],
+    end: units[Math.min(end, last)],
+    entity,
+  }));
+}
+
+function found(text, names) {
+  const lower = text.toLowerCase();
+  // Lower case may have another length (İ); then the places would not fit.
+  if (lower.length !== text.length) return [];
+  return names.flatMap((entity) => {
+    const start = entity ? lower.indexOf(entity) : -1;
+    return start < 0 ? [] : [{ start, end: start + entity.length, entity }];
+  });
+}
+
+/** Of marks that overlap the first, and of those the longest, stays. */
+function disjoint(marks) {
+  const ordered = [...marks].sort((a, b) => a.start - b.start || b.end - a.end);
+  let end = 0;
+  return ordered.filter((mark) => {
+    if (mark.start < end || mark.end <= mark.start) return false;
+    end = mark.end;
+    return true;
+  });
+}

@@ -1,0 +1,48 @@
+/** What a score is made of: a bar in parts, and each part in words. */
+
+import { h } from "../dom.js";
+import { score, spaced } from "../words.js";
+
+const WORDS = {
+  similarity: "Close in meaning to the question",
+  sentence: "Its best sentence is close in meaning",
+  lexical: "Shares words with the question",
+  title_words: "Shares words in its title",
+  title: "The question names its title",
+  entities: "Holds entities of the question",
+  carried: "Handed on by the passage before",
+  link: "Strength of the link that leads here",
+  joint: "Answers together with the passage before",
+  coverage: "Covers words that no better passage holds",
+  side: "Covers a side of the question of its own",
+  dense: "Close in meaning to the question",
+  entity: "Holds entities that were reached",
+  walk: "What the walk over the graph brings",
+  bm25: "Shares words with the question",
+};
+
+/** @param {Object} hit with its score and components. */
+export function parts(hit) {
+  const components = Object.entries(hit.components).sort((a, b) => b[1] - a[1]);
+  const total = components.reduce((sum, [, value]) => sum + Math.max(0, value), 0) || 1;
+  const bar = components.map(([, value], i) =>
+    h("span", { class: `part part-${i % 8}`, "--share": Math.max(0, value) / total }),
+  );
+  const rows = components.map(([name, value], i) =>
+    h(
+      "li",
+      {},
+      h("span", { class: `dot part-${i % 8}`, "aria-hidden": "true" }),
+      h("span", { class: "part-name" }, WORDS[name] ?? spaced(name)),
+      h("code", { class: "quiet" }, name),
+      h("span", { class: "score" }, score(value)),
+    ),
+  );
+  return h(
+    "details",
+    { class: "parts" },
+    h("summary", {}, `Score ${score(hit.score)}: what it is made of`),
+    h("div", { class: "stack", "aria-hidden": "true" }, bar),
+    h("ul", {}, rows),
+  );
+}

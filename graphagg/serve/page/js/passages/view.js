@@ -1,0 +1,144 @@
+/** The view of passages: a question in, ranked passages and how they were reached out. */
+
+import * as api from "../api.js";
+import { busy } from "../busy.js";
+import { announce, byId, h, put, show, toast } from "../dom.js";
+import { errorNotice, notice } from "../notice.js";
+import { copy } from "../save.js";
+import { same } from "../undo.js";
+import { count, duration, plural, spaced } from "../words.js";
+import { Filters, toFilter } from "./filters.js";
+import { hitElement, showHits, titlesOf } from "./hits.js";
+import { drawMap } from "./map.js";
+
+const MODES = { best: "Best", faithful: "Faithful (the paper)", dense: "Vectors only", bm25: "Words only" };
+
+export class PassagesView {
+  #navigate;
+  #types;
+  #limits;
+  #filters;
+  #state = null;
+  #asked = null;
+
+  /**
+   * @param {Object} info what the service has.
+   * @param {(state: Object) => void} navigate makes a state the address and shows it.
+   */
+  constructor(info, navigate) {
+    this.#navigate = navigate;
+    this.#limits = info.limits;
+    const { counts, modes, metadata, values = {} } = info.passages;
+    this.#types = metadata;
+    byId("passages-lead").textContent =
+      `${plural(counts.passages, "passage")} and ${count(counts.entities ?? 0)} entities that tie ` +
+      "them together. Questions that need several passages are what this is made for.";
+    put(byId("mode"), modes.map((mode) => h("option", { value: mode }, MODES[mode] ?? spaced(mode))));
+    byId("question").maxLength = info.limits.question_characters;
+    byId("top-k").max = info.limits.hits;
+    this.#filters = new Filters(metadata, values, () => this.#again());
+    this.#listen();
+  }
+
+  /** Shows a state: what it says is asked for, unless it is what is shown. */
+  apply(state) {
+    if (this.#state && same(state, this.#state)) return;
+    this.#state = state;
+    byId("question").value = state.question;
+    byId("mode").value = state.mode;
+    byId("top-k").value = state.size;
+    this.#filters.show(state.filters);
+    this.#ask();
+  }
+
+  #wanted() {
+    const wanted = Math.round(Number(byId("top-k").value));
+    return {
+      question: byId("question").value.trim(),
+      mode: byId("mode").value,
+      size: Math.max(1, Math.min(this.#limits.hits, wanted || this.#state.size)),
+      filters: this.#filters.rows,
+    };
+  }
+
+  #again() {
+    const wanted = this.#wanted();
+    if (wanted.question) this.#navigate(wanted);
+  }
+
+  async #ask() {
+    this.#asked?.abort();
+    const asked = new AbortController();
+    this.#asked = asked;
+    const { question, mode, size, filters } = this.#state;
+    byId("copy-question-link").disabled = !question;
+    if (!question) {
+      show(byId("passage-result"), false);
+      return put(byId("passage-notice"));
+    }
+    try {
+      const filter = toFilter(filters, this.#types);
+      const request = { question, mode, top_k: size, filter, explain: true };
+      const answer = await busy(api.search(request, asked.signal), "The first question loads the models; this takes a moment.");
+      this.#show(answer);
+    } catch (error) {
+      if (api.isAbort(error)) return;
+      show(byId("passage-result"), false);
+      this.#fail(error);
+    }
+  }
+
+  #fail(error) {
+    const place = byId("passage-notice");
+    if (error instanceof RangeError) return notice(place, { title: "The filter does not fit", text: error.message, alert: true });
+    errorNotice(place, error, () => this.#ask());
+  }
+
+  #show({ hits, latency_ms: took }) {
+    const place = byId("passage-notice");
+    show(byId("passage-result"), hits.length > 0);
+    if (!hits.length) return this.#nothing(place);
+    const text = `${plural(hits.length, "passage")} in ${duration(took)}, best first.`;
+    put(place, h("p", { class: "quiet", id: "hits-about" }, text));
+    announce(text);
+    showHits(byId("hits"), hits);
+    drawMap(byId("map"), hits, titlesOf(hits), (id) => this.#jump(id));
+  }
+
+  #nothing(place) {
+    const filtered = this.#state.filters.length > 0;
+    notice(place, {
+      title: "No passage found",
+      text: filtered
+        ? "No passage passes the filters. Remove one, or make it wider."
+        : "Nothing in this corpus has to do with the question. Try other words, or name what you ask about.",
+      actions: filtered ? [["Remove the filters", () => this.#navigate({ ...this.#state, filters: [] })]] : [],
+    });
+    announce("No passage found.");
+  }
+
+  #jump(id) {
+    const element = hitElement(byId("hits"), id);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    element.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+    element.querySelector("h2").focus({ preventScroll: true });
+  }
+
+  #listen() {
+    byId("question-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const wanted = this.#wanted();
+      if (!wanted.question) {
+        toast("Type a question first.");
+        return byId("question").focus();
+      }
+      byId("top-k").value = wanted.size;
+      if (same(wanted, this.#state)) this.#ask();
+      else this.#navigate(wanted);
+    });
+    for (const id of ["mode", "top-k"]) byId(id).addEventListener("change", () => this.#again());
+    byId("copy-question-link").addEventListener("click", async () => {
+      toast((await copy(location.href)) ? "Link copied." : "Copy the link from the address bar.");
+    });
+  }
+}

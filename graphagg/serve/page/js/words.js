@@ -1,0 +1,38 @@
+/** Numbers and plurals as people read them. */
+
+const whole = new Intl.NumberFormat("en");
+
+/** 317080 -> "317,080". */
+export function count(number) {
+  return whole.format(number);
+}
+
+/** 1 -> "1 member", 3 -> "3 members". */
+export function plural(number, word, words = `${word}s`) {
+  return `${count(number)} ${number === 1 ? word : words}`;
+}
+
+/** A score of any scale in three digits. */
+export function score(value) {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 0.01 && size < 1000) return value.toFixed(size < 10 ? (size < 1 ? 3 : 2) : 1);
+  return value.toPrecision(3);
+}
+
+/** Milliseconds as people read them. */
+export function duration(ms) {
+  return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** "a", "a and b", "a, b and c". */
+export function list(words) {
+  if (words.length < 2) return words.join("");
+  return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+/** A key such as `title_words` without its underscores, capitalised. */
+export function spaced(key) {
+  const words = key.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

@@ -2,8 +2,10 @@
 
 from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.bias import PairBias, PairBiasEncoder
+from graphagg.nn.attention.bigbird import BigBirdAttention
 from graphagg.nn.attention.energy import EnergyGate
 from graphagg.nn.attention.exact import ExactAttention
+from graphagg.nn.attention.exphormer import ExphormerAttention
 from graphagg.nn.attention.linear import EluAttention
 from graphagg.nn.attention.norm import NormAttention
 from graphagg.nn.attention.performer import PerformerAttention, ReluPerformerAttention
@@ -13,9 +15,11 @@ from graphagg.nn.attention.sgformer import SGFormerAttention
 
 __all__ = [
     "ATTENTIONS",
+    "BigBirdAttention",
     "EluAttention",
     "EnergyGate",
     "ExactAttention",
+    "ExphormerAttention",
     "GraphAttention",
     "NormAttention",
     "PairBias",

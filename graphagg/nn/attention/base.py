@@ -148,7 +148,7 @@ class ProjectedAttention(GraphAttention):
         queries, keys, values = self.project(x)
         mixed = self.mix(queries, keys, values, graphs)
         out: Tensor = self.out_proj(mixed.to(values.dtype).flatten(1))
-        return F.dropout(out, self.dropout, self.training)
+        return out
 
     def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
         """Values mixed within each graph: three `[N, H, d]` to `[N, H, d]`."""

@@ -10,6 +10,7 @@ buckets. It has no backward there.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from typing import Any, Literal
 
@@ -21,7 +22,6 @@ from graphagg.nn.attention.bias import flat_offsets
 from graphagg.nn.segments import Segments
 
 BLOCK = 128  # the side of FlexAttention's blocks of scores
-_compiled: dict[str, Any] = {}
 
 
 def engine_for(
@@ -55,7 +55,13 @@ def varlen(queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> T
 
 
 def flex(
-    queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments, bias: Tensor | None
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    graphs: Segments,
+    bias: Tensor | None,
+    *,
+    compiled: bool | None = None,
 ) -> Tensor:
     """Softmax attention through FlexAttention: three `[N, H, d]` to `[N, H, d]`.
 
@@ -65,9 +71,12 @@ def flex(
         values: `[N, H, d]`.
         graphs: The batch.
         bias: Flat, `[sum n_g^2, H]`, or None.
+        compiled: Use the compiled kernel; by default on CUDA. What is not compiled holds N^2 H
+            scores and is for tests.
     """
     q, k, v = (part.transpose(0, 1).unsqueeze(0) for part in (queries, keys, values))
-    attend = _compile("flex") if queries.is_cuda else flex_module.flex_attention
+    fast = queries.is_cuda if compiled is None else compiled
+    attend = _compiled_flex() if fast else flex_module.flex_attention
     score = None if bias is None else _score_mod(graphs, bias)
     out = attend(q, k, v, score_mod=score, block_mask=block_mask(graphs))
     return out.squeeze(0).transpose(0, 1)  # type: ignore[no-any-return]
@@ -113,10 +122,9 @@ def _score_mod(graphs: Segments, bias: Tensor) -> Any:
     return add
 
 
-def _compile(name: str) -> Any:
-    if name not in _compiled:
-        _compiled[name] = torch.compile(flex_module.flex_attention, dynamic=True)
-    return _compiled[name]
+@functools.cache
+def _compiled_flex() -> Any:
+    return torch.compile(flex_module.flex_attention, dynamic=True)
 
 
 def _has_varlen() -> bool:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphagg.nn.attention.base import ProjectedAttention
+from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
 
@@ -24,11 +25,20 @@ from graphagg.nn.segments import Segments
 SMALLEST = 1e-12
 
 
-class KernelAttention(ProjectedAttention):
+class LinearAttention(ProjectedAttention):
+    """Attention that never holds a weight, so `dropout` drops entries of the output."""
+
+    def attend(
+        self, x: Tensor, graphs: Segments, edges: Tensor | None, bias: Tensor | PairBias | None
+    ) -> Tensor:
+        """Project, mix, project back, drop."""
+        return F.dropout(super().attend(x, graphs, edges, bias), self.dropout, self.training)
+
+
+class KernelAttention(LinearAttention):
     """Linear attention with the kernel phi(q)^T phi(k); a subclass says what phi is.
 
-    Time O(N C m) and memory O(N (C + H m) + G C m) for m features a head. `dropout` drops entries
-    of the output: there are no weights to drop.
+    Time O(N C m) and memory O(N (C + H m) + G C m) for m features a head.
     """
 
     def features(self, queries: Tensor, keys: Tensor, graphs: Segments) -> tuple[Tensor, Tensor]:

@@ -15,15 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphagg.nn.attention.base import ProjectedAttention
-from graphagg.nn.attention.linear import widened
+from graphagg.nn.attention.linear import LinearAttention, widened
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
 
 EPSILON = 1e-6
 
 
-class NormAttention(ProjectedAttention):
+class NormAttention(LinearAttention):
     """Linear attention without a denominator, O(N C d) time; `dropout` drops output entries."""
 
     def __init__(

@@ -134,14 +134,16 @@ def orthogonal_vectors(rows: int, d: int, seed: int) -> Tensor:
     independent Gaussian vector.
     """
     generator = torch.Generator().manual_seed(seed)
-    blocks = []
+    blocks: list[Tensor] = []
     for start in range(0, rows, d):
         gaussian = torch.randn(d, d, generator=generator, dtype=torch.float64)
         q, r = torch.linalg.qr(gaussian)
         # The signs of R's diagonal make Q uniform over the orthogonal matrices.
-        blocks.append((q * r.diagonal().sign()).t()[: rows - start])
+        block: Tensor = q * r.diagonal().sign()
+        blocks.append(block.t()[: rows - start])
     gaussian = torch.randn(rows, d, generator=generator, dtype=torch.float64)
-    return torch.cat(blocks) * torch.linalg.vector_norm(gaussian, dim=1, keepdim=True)
+    lengths: Tensor = torch.linalg.vector_norm(gaussian, dim=1, keepdim=True)
+    return torch.cat(blocks) * lengths
 
 
 def _floored(exponent: Tensor) -> Tensor:

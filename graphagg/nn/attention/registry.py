@@ -7,7 +7,9 @@ from typing import Any
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention.base import GraphAttention
+from graphagg.nn.attention.bigbird import BigBirdAttention
 from graphagg.nn.attention.exact import ExactAttention
+from graphagg.nn.attention.exphormer import ExphormerAttention
 from graphagg.nn.attention.linear import EluAttention
 from graphagg.nn.attention.norm import NormAttention
 from graphagg.nn.attention.performer import PerformerAttention, ReluPerformerAttention
@@ -22,6 +24,8 @@ ATTENTIONS: dict[str, type[GraphAttention]] = {
     "norm": NormAttention,
     "sgformer": SGFormerAttention,
     "polynormer": PolynormerAttention,
+    "exphormer": ExphormerAttention,
+    "bigbird": BigBirdAttention,
 }
 
 

@@ -1,0 +1,213 @@
+"""Exact attention: equal to a dense softmax per graph, with every form of bias and every engine."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from graphagg.errors import InvalidBatch, InvalidParameter
+from graphagg.nn.attention import ExactAttention, PairBias, PairBiasEncoder, attention
+from graphagg.nn.attention.exact import Buckets
+from graphagg.nn.attention.fused import block_mask
+from graphagg.nn.segments import Segments
+from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
+
+TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
+
+
+def brute(module: ExactAttention, graphs: Ragged, bias: list[Tensor] | None = None) -> Tensor:
+    """Scores of each graph as a full matrix, head by head, straight from the formula.
+
+    `bias` holds `[n, n, H]` for each graph.
+    """
+    outs = []
+    width = CHANNELS // HEADS
+    for graph, x in enumerate(graphs.x.split(graphs.sizes)):
+        q, k, v = (x @ module.in_proj_weight.T + module.in_proj_bias).chunk(3, 1)
+        heads = []
+        for head in range(HEADS):
+            at = slice(head * width, (head + 1) * width)
+            scores = q[:, at] @ k[:, at].T / math.sqrt(width)
+            if bias is not None:
+                scores = scores + bias[graph][:, :, head]
+            gated = v[:, at]
+            if module.gate is not None:
+                energy = (k[:, at] @ module.gate.projection[head]) ** 2
+                slope, threshold = module.gate.slope[head], module.gate.threshold[head]
+                gated = gated / (1 + torch.exp(-slope * (energy - threshold)))[:, None]
+            heads.append(scores.softmax(1) @ gated)
+        outs.append(torch.cat(heads, 1) @ module.out_proj.weight.T + module.out_proj.bias)
+    return torch.cat(outs)
+
+
+@pytest.mark.parametrize("energy_gate", [False, True])
+@settings(max_examples=25, deadline=None)
+@given(graphs=batches())
+def test_it_is_the_dense_softmax_of_each_graph(energy_gate: bool, graphs: Ragged) -> None:
+    module = built("exact", energy_gate=energy_gate)
+    torch.testing.assert_close(module(graphs.x, ptr=graphs.ptr), brute(module, graphs), **TOLERANCE)
+
+
+@settings(max_examples=25, deadline=None)
+@given(graphs=batches(), seed=st.integers(0, 2**31))
+def test_a_bias_in_either_form_is_added_to_the_scores(graphs: Ragged, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    dense = [
+        torch.randn(n, n, HEADS, generator=generator, dtype=torch.float64) for n in graphs.sizes
+    ]
+    flat = torch.cat([part.flatten(0, 1) for part in dense]).requires_grad_()
+    module = built("exact")
+    wanted = brute(module, graphs, dense)
+    out = module(graphs.x, ptr=graphs.ptr, bias=flat)
+    torch.testing.assert_close(out, wanted, **TOLERANCE)
+    # The same pairs as a list, in any order, some of them in two halves.
+    pairs = [
+        torch.cartesian_prod(torch.arange(n), torch.arange(n)).view(-1, 2) + low
+        for n, low in zip(graphs.sizes, graphs.ptr, strict=False)
+    ]
+    index, values = torch.cat([*pairs, *pairs]).T, torch.cat([flat / 4, 3 * flat / 4])
+    order = torch.randperm(index.shape[1], generator=generator)
+    listed = PairBias(index[:, order], values[order])
+    torch.testing.assert_close(module(graphs.x, ptr=graphs.ptr, bias=listed), out, **TOLERANCE)
+    (gradient,) = torch.autograd.grad(out.square().sum(), flat)
+    rows = graphs.ptr[:2]
+    if graphs.sizes[0]:
+        part = graphs.alone(0)
+        own = flat[: graphs.sizes[0] ** 2].detach().requires_grad_()
+        alone = module(part.x, bias=own)
+        torch.testing.assert_close(alone, out[rows[0] : rows[1]], **TOLERANCE)
+        (wanted_gradient,) = torch.autograd.grad(alone.square().sum(), own)
+        torch.testing.assert_close(gradient[: own.shape[0]], wanted_gradient, **TOLERANCE)
+
+
+def test_pairs_that_are_not_listed_have_no_bias() -> None:
+    graphs, module = ragged([4, 3], 0), built("exact")
+    encoder = PairBiasEncoder(5, HEADS).double()
+    index, features = torch.tensor([[0, 5], [2, 4]]), torch.randn(2, 5, dtype=torch.float64)
+    bias = encoder(index, features)
+    dense = [torch.zeros(4, 4, HEADS).double(), torch.zeros(3, 3, HEADS).double()]
+    dense[0][0, 2], dense[1][1, 0] = encoder.linear(features)
+    out = module(graphs.x, ptr=graphs.ptr, bias=bias)
+    torch.testing.assert_close(out, brute(module, graphs, dense), **TOLERANCE)
+    out.sum().backward()
+    assert encoder.linear.weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("bias", "message"),
+    [
+        (torch.zeros(24, HEADS), r"shape \(24, 2\); wanted \[25, 2\]"),
+        (torch.zeros(25, 1), r"wanted \[25, 2\]"),
+        (PairBias(torch.zeros(2, 3).long(), torch.zeros(4, HEADS)), "wanted"),
+        (PairBias(torch.tensor([[0], [5]]), torch.zeros(1, HEADS)), "joins two graphs"),
+        (PairBias(torch.tensor([[0], [9]]), torch.zeros(1, HEADS)), "holds 9"),
+        (PairBias(torch.tensor([[0.0], [1.0]]), torch.zeros(1, HEADS)), "torch.float32"),
+    ],
+)
+def test_a_bias_that_does_not_fit(bias: Tensor | PairBias, message: str) -> None:
+    with pytest.raises(InvalidBatch, match=message):
+        built("exact")(torch.zeros(7, CHANNELS).double(), ptr=torch.tensor([0, 4, 7]), bias=bias)
+
+
+@given(batches())
+def test_buckets_hold_equal_graphs_and_nothing_else(graphs: Ragged) -> None:
+    segments = Segments.from_ptr(graphs.ptr, len(graphs.x))
+    buckets = Buckets.of(segments)
+    rows = torch.arange(len(graphs.x))
+    moved = buckets.sort(rows)
+    assert torch.equal(buckets.restore(moved), rows)
+    start = 0
+    for count, size in buckets.shapes:
+        for _ in range(count):
+            part = moved[start : start + size]
+            assert torch.equal(part, part[0] + torch.arange(size))
+            assert graphs.sizes[int(segments.index[part[0]])] == size
+            start += size
+    assert start == len(rows)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("sizes", [[3, 0, 1, 200, 130, 7], [300], [1] * 140, [128, 128], [5]])
+def test_the_block_mask_of_the_fused_engine_gives_the_same(
+    sizes: list[int], with_bias: bool
+) -> None:
+    graphs, buckets = ragged(sizes, 1), built("exact", engine="buckets")
+    flex = built("exact", engine="flex")
+    flex.load_state_dict(buckets.state_dict())
+    bias = torch.randn(sum(n * n for n in sizes), HEADS).double() if with_bias else None
+    with torch.no_grad():
+        wanted = buckets(graphs.x, ptr=graphs.ptr, bias=bias)
+        torch.testing.assert_close(flex(graphs.x, ptr=graphs.ptr, bias=bias), wanted, **TOLERANCE)
+
+
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=8).filter(any))
+@settings(max_examples=25, deadline=None)
+def test_the_block_mask_visits_exactly_the_blocks_with_a_pair(sizes: list[int]) -> None:
+    ptr = torch.tensor([0, *sizes]).cumsum(0)
+    graphs = Segments.from_ptr(ptr, sum(sizes))
+    same = graphs.index[:, None] == graphs.index
+    side = -(-graphs.rows // 128)
+    padded = torch.zeros(side * 128, side * 128, dtype=torch.bool)
+    padded[: graphs.rows, : graphs.rows] = same
+    wanted = padded.view(side, 128, side, 128).any(3).any(1)
+    assert torch.equal(block_mask(graphs).to_dense()[0, 0].bool(), wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_the_compiled_kernel_gives_the_same_on_a_cpu(with_bias: bool) -> None:
+    from graphagg.nn.attention import fused
+
+    sizes = [3, 0, 1, 200, 130, 7]
+    graphs = ragged(sizes, 1, channels=64)
+    module = attention("exact", 64, 4, engine="buckets").eval()
+    segments = Segments.from_ptr(graphs.ptr, sum(sizes))
+    bias = torch.randn(sum(n * n for n in sizes), 4) if with_bias else None
+    with torch.no_grad():
+        parts = module.project(graphs.x.float())
+        twin = fused.flex(*parts, segments, bias, compiled=True)
+        out = module.out_proj(twin.flatten(1))
+        wanted = module(graphs.x.float(), ptr=graphs.ptr, bias=bias)
+    torch.testing.assert_close(out, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_an_engine_that_cannot_do_it_says_so() -> None:
+    graphs = ragged([4], 0)
+    with pytest.raises(InvalidParameter, match="wanted one of auto, buckets, flex, varlen"):
+        attention("exact", CHANNELS, HEADS, engine="dense")
+    with pytest.raises(InvalidParameter, match="varlen takes no bias"):
+        built("exact", engine="varlen")(graphs.x, bias=torch.zeros(16, HEADS))
+    with pytest.raises(InvalidParameter, match="drops nothing"):
+        built("exact", engine="flex", dropout=0.1).train()(graphs.x)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("with_bias", [False, True])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_cuda_gives_what_the_cpu_gives(with_bias: bool, kind: torch.dtype) -> None:
+    """Forward and backward; 16-bit input without a bias takes varlen, the rest FlexAttention."""
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch sees no CUDA device")
+    graphs = ragged([3, 0, 1, 200, 130, 7], 1, channels=64)
+    torch.manual_seed(0)
+    module = attention("exact", 64, 4).eval()
+    bias = torch.randn(int(sum(n * n for n in graphs.sizes)), 4) if with_bias else None
+    results = []
+    for device, dtype in (("cpu", torch.float32), ("cuda", kind)):
+        module = module.to(device, dtype)
+        module.zero_grad()
+        x = graphs.x.to(device, dtype).requires_grad_()
+        there = None if bias is None else bias.to(device, dtype).requires_grad_()
+        out = module(x, ptr=graphs.ptr.to(device), bias=there)
+        out.float().square().sum().backward()
+        gradients = [x.grad] if there is None else [x.grad, there.grad]
+        results.append([t.detach().float().cpu() for t in (out, *gradients)])
+    near = {"rtol": 1e-3, "atol": 1e-3} if kind == torch.float32 else {"rtol": 0.1, "atol": 0.1}
+    for there, here in zip(*results, strict=True):
+        torch.testing.assert_close(there, here, **near)

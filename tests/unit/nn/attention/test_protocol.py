@@ -1,0 +1,230 @@
+"""What holds for every attention: a graph's output hangs on that graph alone, and bad input."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.nn.attention import ATTENTIONS, attention
+from graphagg.nn.segments import Segments
+from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged, run
+
+NAMES = sorted(ATTENTIONS)
+TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
+
+
+@pytest.mark.parametrize("energy_gate", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=12, deadline=None)
+@given(graphs=batches(), seed=st.integers(0, 5))
+def test_a_batch_changes_nothing(name: str, energy_gate: bool, graphs: Ragged, seed: int) -> None:
+    module = built(name, seed, energy_gate=energy_gate)
+    out, grad, gradients = run(module, graphs)
+    totals = {key: torch.zeros_like(value) for key, value in gradients.items()}
+    for graph, size in enumerate(graphs.sizes):
+        if not size:
+            continue
+        alone, grad_alone, of_parameters = run(module, graphs.alone(graph))
+        rows = slice(int(graphs.ptr[graph]), int(graphs.ptr[graph + 1]))
+        torch.testing.assert_close(out[rows], alone, **TOLERANCE)
+        torch.testing.assert_close(grad[rows], grad_alone, **TOLERANCE)
+        for key, value in of_parameters.items():
+            totals[key] += value
+    for key, value in gradients.items():
+        torch.testing.assert_close(value, totals[key], **TOLERANCE)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if ATTENTIONS[name].equivariant])
+@settings(max_examples=10, deadline=None)
+@given(graphs=batches(), seed=st.integers(0, 2**31))
+def test_vertices_in_another_order_give_the_same(name: str, graphs: Ragged, seed: int) -> None:
+    module = built(name)
+    generator = torch.Generator().manual_seed(seed)
+    parts = [torch.randperm(size, generator=generator) for size in graphs.sizes]
+    order = torch.cat([p + int(low) for p, low in zip(parts, graphs.ptr[:-1], strict=True)])
+    out = module(graphs.x, ptr=graphs.ptr)
+    torch.testing.assert_close(module(graphs.x[order], ptr=graphs.ptr), out[order], **TOLERANCE)
+
+
+def test_those_that_hang_on_the_order_say_so() -> None:
+    dependent = {name for name in NAMES if not ATTENTIONS[name].equivariant}
+    assert dependent == {"bigbird", "exphormer"}
+    graphs = ragged([40], 0)
+    order = torch.arange(40).roll(4)
+    for name in dependent:
+        module = built(name)
+        back = torch.empty_like(order)
+        back[order] = torch.arange(40)
+        out = module(graphs.x, edge_index=graphs.edge_index)
+        moved = module(graphs.x[order], edge_index=back[graphs.edge_index])
+        assert not torch.allclose(moved, out[order])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_ways_to_name_the_graphs_agree(name: str) -> None:
+    module, graphs = built(name), ragged([3, 0, 4], 1)
+    segments = Segments.from_ptr(graphs.ptr, 7)
+    wanted = module(graphs.x, segments.index, edge_index=graphs.edge_index)
+    for way in ({"ptr": graphs.ptr}, {"batch": segments.index, "ptr": graphs.ptr}):
+        assert torch.equal(module(graphs.x, **way, edge_index=graphs.edge_index), wanted)
+    assert torch.equal(module(graphs.x, segments=segments, edge_index=graphs.edge_index), wanted)
+    one = graphs.alone(2)
+    torch.testing.assert_close(module(one.x, edge_index=one.edge_index), wanted[3:], **TOLERANCE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_vertices_and_no_edges(name: str) -> None:
+    module = built(name)
+    no_edges = torch.zeros(2, 0, dtype=torch.int64)
+    x = torch.zeros(0, CHANNELS, dtype=torch.float64, requires_grad=True)
+    for ptr in (torch.tensor([0]), torch.tensor([0, 0, 0])):
+        out = module(x, ptr=ptr, edge_index=no_edges)
+        assert out.shape == (0, CHANNELS)
+        out.sum().backward()
+    lonely = torch.randn(3, CHANNELS, dtype=torch.float64)
+    out = module(lonely, torch.arange(3), edge_index=no_edges)
+    assert out.isfinite().all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_types(name: str) -> None:
+    """float32 agrees with float64; bfloat16, by autocast or throughout, comes near."""
+    graphs = ragged([5, 1, 14, 0, 20], 2)
+    module = built(name)
+    kw = {"ptr": graphs.ptr, "edge_index": graphs.edge_index}
+    wanted = module(graphs.x, **kw).float()
+    module = module.float()
+    single = module(graphs.x.float(), **kw)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single, wanted, rtol=1e-4, atol=1e-4)
+    with torch.autocast("cpu", torch.bfloat16):
+        x = graphs.x.float().requires_grad_()
+        out = module(x, **kw)
+        out.float().sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()
+    scale = wanted.abs().max()
+    assert (out.float() - wanted).abs().max() < 0.1 * scale
+    half = module.bfloat16()(graphs.x.bfloat16(), **kw)
+    assert half.dtype == torch.bfloat16
+    assert (half.float() - wanted).abs().max() < 0.15 * scale
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dropout_acts_in_training_alone(name: str) -> None:
+    graphs, module = ragged([6, 9], 3), built(name, dropout=0.5)
+    kw = {"ptr": graphs.ptr, "edge_index": graphs.edge_index}
+    wanted = built(name)(graphs.x, **kw)
+    assert torch.equal(module(graphs.x, **kw), wanted)
+    module.train()
+    torch.manual_seed(0)
+    assert not torch.allclose(module(graphs.x, **kw), wanted)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_state_round_trips(name: str) -> None:
+    graphs, module = ragged([4, 7], 4), built(name, 3, energy_gate=True)
+    other = built(name, 4, energy_gate=True)
+    other.load_state_dict(module.state_dict())
+    kw = {"ptr": graphs.ptr, "edge_index": graphs.edge_index}
+    assert torch.equal(other(graphs.x, **kw), module(graphs.x, **kw))
+    module.reset_parameters()
+    assert not torch.allclose(other(graphs.x, **kw), module(graphs.x, **kw))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_nan_is_refused_with_its_row(name: str, value: float) -> None:
+    graphs = ragged([3, 4], 5)
+    x = graphs.x.clone()
+    x[4, 1] = value
+    with pytest.raises(InvalidFeatures, match="NaN or infinity, first in row 4"):
+        built(name)(x, ptr=graphs.ptr, edge_index=graphs.edge_index)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.zeros(4, CHANNELS + 1), "wanted \\[N, 8\\]"),
+        (torch.zeros(CHANNELS), "shape \\(8,\\)"),
+        (torch.zeros(4, CHANNELS, dtype=torch.int64), "torch.int64; wanted a float type"),
+    ],
+)
+def test_features_of_the_wrong_kind(x: torch.Tensor, message: str) -> None:
+    with pytest.raises(InvalidFeatures, match=message):
+        built("exact")(x)
+
+
+def test_huge_finite_features_are_no_fault() -> None:
+    """Their sum overflows; they do not."""
+    x = torch.full((4, CHANNELS), 3e38)
+    x[:, ::2] *= -1
+    x[0] = 3e38
+    attention("exact", CHANNELS, HEADS)(x)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("heads", [3, 0, -2, 16])
+def test_heads_divide_the_width(name: str, heads: int) -> None:
+    with pytest.raises(InvalidParameter, match=f"{heads} heads do not divide 8 channels"):
+        attention(name, CHANNELS, heads)
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0, float("nan")])
+def test_dropout_is_a_probability(dropout: float) -> None:
+    with pytest.raises(InvalidParameter, match="dropout is"):
+        attention("elu", CHANNELS, HEADS, dropout=dropout)
+
+
+def test_an_unknown_name_lists_those_there_are() -> None:
+    with pytest.raises(InvalidParameter, match=r"no attention is named 'full'.*exact, performer"):
+        attention("full", CHANNELS)
+
+
+def test_an_unknown_option_lists_those_there_are() -> None:
+    with pytest.raises(InvalidParameter, match=r"no option 'degree'.*heads, features"):
+        attention("performer", CHANNELS, degree=3)
+
+
+@pytest.mark.parametrize(
+    ("way", "message"),
+    [
+        ({"batch": torch.tensor([0, 0, 1])}, "hold 3 rows, but x has 4"),
+        ({"batch": torch.tensor([0, 1, 0, 1])}, "not sorted"),
+        ({"batch": torch.tensor([0, -1, 0, 1])}, "holds -1"),
+        ({"batch": torch.tensor([0.0, 0, 1, 1])}, "torch.float32"),
+        ({"ptr": torch.tensor([0, 3])}, "wanted 0 to 4"),
+        ({"ptr": torch.tensor([0, 2, 4]), "batch": torch.tensor([0, 0, 0, 1])}, "disagree"),
+        ({"ptr": torch.tensor([0, 2, 4]), "batch": torch.tensor([0, 0])}, "disagree"),
+        ({"segments": Segments.from_ptr(torch.tensor([0, 3]), 3)}, "hold 3 rows"),
+    ],
+)
+def test_graphs_that_do_not_fit(way: dict, message: str) -> None:
+    with pytest.raises(InvalidBatch, match=message):
+        built("exact")(torch.zeros(4, CHANNELS, dtype=torch.float64), **way)
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        (None, "wanted edge_index of shape"),
+        (torch.tensor([[0, 1], [1, 3]]), "edge 1 leads from vertex 1 of graph 0 to vertex 3"),
+        (torch.tensor([[0], [7]]), "holds 7"),
+        (torch.tensor([[0], [-1]]), "holds -1"),
+        (torch.tensor([[0.0], [1.0]]), "torch.float32"),
+        (torch.tensor([0, 1]), "shape \\(2,\\)"),
+    ],
+)
+def test_edges_that_do_not_fit(edges: torch.Tensor | None, message: str) -> None:
+    x = torch.zeros(4, CHANNELS, dtype=torch.float64)
+    with pytest.raises(InvalidBatch, match=message):
+        built("exphormer")(x, ptr=torch.tensor([0, 3, 4]), edge_index=edges)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not ATTENTIONS[name].accepts_bias])
+def test_a_bias_is_refused_where_there_is_no_use_for_it(name: str) -> None:
+    graphs = ragged([2], 6)
+    with pytest.raises(InvalidParameter, match="takes no bias"):
+        built(name)(graphs.x, edge_index=graphs.edge_index, bias=torch.zeros(4, HEADS))

@@ -71,6 +71,12 @@ export class Picture {
       boxSelectionEnabled: false,
       selectionType: "single",
     });
+    turn(this.#cy.nodes(), this.#place.clientWidth >= this.#place.clientHeight);
+    let writing = 0;
+    this.#cy.on("zoom", () => {
+      clearTimeout(writing);
+      writing = setTimeout(() => this.#cy && this.#write(), 80);
+    });
     this.#cy.on("tap", "node", (event) => this.#open(event.target.id()));
     this.#cy.on("tap", (event) => event.target === this.#cy && this.mark(null));
     this.fit();
@@ -103,11 +109,32 @@ export class Picture {
   }
 
   fit() {
-    this.#cy?.fit(undefined, 28);
-    if (this.#cy?.zoom() > 1.6) {
+    if (!this.#cy) return;
+    this.#cy.fit(undefined, 28);
+    if (this.#cy.zoom() > 1.6) {
       this.#cy.zoom(1.6);
       this.#cy.center();
     }
+    this.#write();
+  }
+
+  /** Keeps the writing readable at any zoom; a label that would cover a better one is left out. */
+  #write() {
+    const size = 11 / this.#cy.zoom();
+    this.#cy.batch(() => {
+      this.#cy.nodes().style("font-size", size).removeClass("unnamed");
+      this.#cy.nodes(".seed").style("font-size", size * 1.2);
+    });
+    const written = [];
+    const covers = (a, b) => a.x1 < b.x2 && b.x1 < a.x2 && a.y1 < b.y2 && b.y1 < a.y2;
+    const names = this.#order.map((vertex) => this.#cy.getElementById(vertex));
+    const hidden = names.filter((item) => {
+      const box = item.boundingBox({ includeNodes: false, includeEdges: false, includeOverlays: false });
+      if (written.some((other) => covers(box, other))) return true;
+      written.push(box);
+      return false;
+    });
+    this.#cy.batch(() => hidden.forEach((item) => item.addClass("unnamed")));
   }
 
   zoom(factor) {
@@ -198,6 +225,21 @@ function layout(vertices) {
   };
 }
 
+/** Turns the picture so that it lies (or stands) along its longest direction, as the place does. */
+function turn(nodes, lying) {
+  const at = nodes.map((item) => item.position());
+  const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+  const [mx, my] = [mean(at.map(({ x }) => x)), mean(at.map(({ y }) => y))];
+  const moment = (f) => mean(at.map(({ x, y }) => f(x - mx, y - my)));
+  const angle = 0.5 * Math.atan2(2 * moment((x, y) => x * y), moment((x, y) => x * x - y * y));
+  const by = lying ? -angle : Math.PI / 2 - angle;
+  const [cos, sin] = [Math.cos(by), Math.sin(by)];
+  nodes.positions((item) => {
+    const { x, y } = item.position();
+    return { x: (x - mx) * cos - (y - my) * sin, y: (x - mx) * sin + (y - my) * cos };
+  });
+}
+
 /** Cytoscape's styles, in the colours of the page. */
 function styles(place) {
   const css = getComputedStyle(place);
@@ -216,7 +258,6 @@ function styles(place) {
         color: of("--text"),
         "font-family": "system-ui, sans-serif",
         "font-size": 9,
-        "min-zoomed-font-size": 7,
         "text-valign": "bottom",
         "text-margin-y": 3,
         "text-outline-color": of("--surface"),
@@ -234,14 +275,14 @@ function styles(place) {
         "border-color": of("--text"),
         "font-size": 12,
         "font-weight": "bold",
-        "min-zoomed-font-size": 4,
         "z-index": 10,
       },
     },
+    { selector: "node.unnamed", style: { "text-opacity": 0 } },
     { selector: ".faded", style: { opacity: 0.12 } },
     {
       selector: "node.marked",
-      style: { "overlay-color": of("--accent"), "overlay-opacity": 0.3, "overlay-padding": 5, "min-zoomed-font-size": 0, "z-index": 20 },
+      style: { "overlay-color": of("--accent"), "overlay-opacity": 0.3, "overlay-padding": 5, "text-opacity": 1, "font-weight": "bold", "z-index": 20 },
     },
     { selector: "edge.marked", style: { "line-color": of("--accent"), opacity: 1 } },
   ];

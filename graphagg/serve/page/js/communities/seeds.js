@@ -5,6 +5,18 @@ import { Combobox } from "../combobox.js";
 import { byId, h, put, toast } from "../dom.js";
 import { plural, spaced } from "../words.js";
 
+const METHODS = {
+  fused: "Fused (default)",
+  pagerank: "PageRank",
+  minhash: "MinHash",
+  jaccard: "Jaccard",
+};
+
+/** The default first; the rest as the service names them. */
+function ordered(methods) {
+  return [...methods].sort((a, b) => (b === "fused") - (a === "fused"));
+}
+
 export class SeedForm {
   #state;
   #change;
@@ -17,7 +29,7 @@ export class SeedForm {
   constructor({ methods, limits }, change) {
     this.#change = change;
     this.#limits = limits;
-    put(byId("method"), methods.map((method) => h("option", { value: method }, spaced(method))));
+    put(byId("method"), ordered(methods).map((method) => h("option", { value: method }, METHODS[method] ?? spaced(method))));
     byId("size").max = limits.members;
     this.#listen();
     new Combobox(byId("seed-input"), {

@@ -3,9 +3,9 @@
 import { h, put, svg } from "../dom.js";
 import { KINDS, label } from "./path.js";
 
-const WIDTH = 156;
+const WIDTH = 142;
 const HEIGHT = 64;
-const GAP_X = 44;
+const GAP_X = 30;
 const GAP_Y = 14;
 
 /** Paths that are drawn; more would be a thicket. */
@@ -62,7 +62,7 @@ function nodeKey({ kind, id, text }) {
   return `${kind}\n${id ?? text}`;
 }
 
-/** Columns by depth; in a column as high as what leads there, without overlap. */
+/** Columns by depth; in a column in the order of what leads there, without overlap. */
 function arrange(nodes) {
   const columns = [];
   for (const node of nodes.values()) (columns[node.depth] ??= []).push(node);
@@ -80,6 +80,11 @@ function arrange(nodes) {
       free = node.y + HEIGHT + GAP_Y;
     }
     height = Math.max(height, free - GAP_Y);
+  }
+  // A column that fills less than the others stands in the middle.
+  for (const column of columns.filter(Boolean)) {
+    const last = Math.max(...column.map(({ y }) => y)) + HEIGHT;
+    for (const node of column) node.y += (height - last) / 2;
   }
   return { width: columns.length * (WIDTH + GAP_X) - GAP_X, height };
 }

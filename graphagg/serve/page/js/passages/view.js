@@ -10,8 +10,25 @@ import { count, duration, plural, spaced } from "../words.js";
 import { Filters, toFilter } from "./filters.js";
 import { hitElement, showHits, titlesOf } from "./hits.js";
 import { drawMap } from "./map.js";
+import { chain } from "./path.js";
 
 const MODES = { best: "Best", faithful: "Faithful (the paper)", dense: "Vectors only", bm25: "Words only" };
+
+/** What an empty page shows: how an answer is reached. */
+function introduction() {
+  const path = [
+    { kind: "question_entity", text: "a name in it" },
+    { kind: "sentence", text: "a sentence that has to do with the question" },
+    { kind: "entity", text: "whom or what it speaks of" },
+    { kind: "passage", text: "the passage about that" },
+  ];
+  return h(
+    "div",
+    { class: "notice" },
+    h("p", { class: "notice-title" }, "How an answer is reached"),
+    chain({ path }, new Map()),
+  );
+}
 
 export class PassagesView {
   #navigate;
@@ -36,6 +53,7 @@ export class PassagesView {
     put(byId("mode"), modes.map((mode) => h("option", { value: mode }, MODES[mode] ?? spaced(mode))));
     byId("question").maxLength = info.limits.question_characters;
     byId("top-k").max = info.limits.hits;
+    byId("map-panel").open = matchMedia("(min-width: 641px)").matches;
     this.#filters = new Filters(metadata, values, () => this.#again());
     this.#listen();
   }
@@ -74,7 +92,7 @@ export class PassagesView {
     byId("copy-question-link").disabled = !question;
     if (!question) {
       show(byId("passage-result"), false);
-      return put(byId("passage-notice"));
+      return put(byId("passage-notice"), introduction());
     }
     try {
       const filter = toFilter(filters, this.#types);

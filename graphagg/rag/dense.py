@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.corpus import Corpus
-from graphagg.rag.vectors import Rows, Vectors
+from graphagg.rag.vectors import Rows, Stack, Vectors
 
 FLAT_LIMIT = 100_000
 _OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
@@ -117,22 +117,27 @@ def top_k(
 
 def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:
     """Train an inverted file on the windows of the passages that are alive, and write it."""
-    faiss = _import_faiss()
     ids = np.flatnonzero(np.repeat(alive, np.diff(corpus.window_bounds)))
-    dimension = corpus.windows.dimension
+    index = trained(corpus.windows, ids)
+    add(index, corpus.windows, ids)
+    save(index, path)
+
+
+def trained(windows: Stack, ids: Rows) -> Any:
+    """An empty inverted file for some windows, trained on a sample of them."""
+    faiss = _import_faiss()
     lists = round(4 * len(ids) ** 0.5)
     index = faiss.IndexIVFScalarQuantizer(
-        faiss.IndexFlatIP(dimension),
-        dimension,
+        faiss.IndexFlatIP(windows.dimension),
+        windows.dimension,
         lists,
         faiss.ScalarQuantizer.QT_8bit,
         faiss.METRIC_INNER_PRODUCT,
     )
     sample = np.random.default_rng(0).choice(len(ids), min(len(ids), 64 * lists), replace=False)
-    index.train(corpus.windows.take(ids[np.sort(sample)]))
-    _add(index, corpus, ids)
+    index.train(windows.take(ids[np.sort(sample)]))
     index.nprobe = max(32, lists // 16)
-    _write(index, path)
+    return index
 
 
 def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None:
@@ -140,15 +145,19 @@ def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None
 
     The lists stay as they were trained; `PassageIndex.compact` trains anew.
     """
-    faiss = _import_faiss()
-    index = faiss.read_index(str(old))
+    index = load(old)
     if len(gone):
-        index.remove_ids(faiss.IDSelectorBatch(gone))
-    _add(index, corpus, new)
-    _write(index, path)
+        index.remove_ids(_import_faiss().IDSelectorBatch(gone))
+    add(index, corpus.windows, new)
+    save(index, path)
 
 
-def _write(index: Any, path: Path) -> None:
+def load(path: Path) -> Any:
+    """An inverted file in memory, to be added to."""
+    return _import_faiss().read_index(str(path))
+
+
+def save(index: Any, path: Path) -> None:
     """Write through Python's file: FAISS's own is silent if the disk is full when it closes."""
     faiss = _import_faiss()
     with path.open("wb") as file:
@@ -158,10 +167,11 @@ def _write(index: Any, path: Path) -> None:
             raise OSError(str(error)) from error
 
 
-def _add(index: Any, corpus: Corpus, ids: Rows) -> None:
+def add(index: Any, windows: Stack, ids: Rows) -> None:
+    """Add some windows by their numbers."""
     for start in range(0, len(ids), _BLOCK):
         block = ids[start : start + _BLOCK]
-        index.add_with_ids(corpus.windows.take(block), block)
+        index.add_with_ids(windows.take(block), block)
 
 
 def _import_faiss() -> Any:

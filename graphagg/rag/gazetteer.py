@@ -168,7 +168,7 @@ def changed(
         records.extend(record)
     finder = KeyFinder(keys)
     for row, given in zip(change.new_rows, new, strict=True):
-        for record in _mentions_of_new(row, given, finder, keys):
+        for record in mentions_of(row, given, finder, keys):
             records.extend(record)
     titles = np.zeros(len(change.corpus), np.int32)
     stays = change.row_map >= 0
@@ -180,11 +180,12 @@ def changed(
     kind = np.zeros(len(keys), np.uint8)
     kind[numbers] = old.kind
     for key, number in fresh_ids.items():
-        kind[number] = _kind(key.split(" "), analyzer)
+        kind[number] = kind_of(key.split(" "), analyzer)
     return _assemble(keys, name_row, kind, titles, mentions.joined(_Mentions.of(records)))
 
 
-def _kind(words: Sequence[str], analyzer: Analyzer) -> int:
+def kind_of(words: Sequence[str], analyzer: Analyzer) -> int:
+    """The flags of an entity by the words of its key."""
     alone = len(words) == 1 and (len(words[0]) < 2 or words[0] in analyzer.stop_words)
     linkable = LINKABLE if len(words) <= LONGEST_KEY and not alone else 0
     dates = all(word in _MONTHS or any(c.isdigit() for c in word) for word in words)
@@ -218,9 +219,8 @@ def _mentions_of_old(
             yield reader.record(entity, start, length, 0)
 
 
-def _mentions_of_new(
-    row: int, given: NewRow, finder: KeyFinder, keys: StringTable
-) -> Iterator[Record]:
+def mentions_of(row: int, given: NewRow, finder: KeyFinder, keys: StringTable) -> Iterator[Record]:
+    """The mentions of a passage that is new, by the keys of a sorted table."""
     reader = RowReader(row, given.tokens, given.passage.full_text, given.sentences)
     found: dict[tuple[int, int], list[str]] = {}
     for f in dict.fromkeys(given.found):
@@ -317,11 +317,12 @@ def _assemble(
         pair_bounds=bounds_of(np.bincount(pair_entity, minlength=len(kept))),
         row=(codes % max(rows, 1)).astype(np.int32),
         count=counts.astype(np.int32),
-        pair_flags=_or_of(m.flags[by_pair], counts),
+        pair_flags=or_of(m.flags[by_pair], counts),
     )
 
 
-def _or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:
+def or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:
+    """The union of the flags of each of consecutive groups; none of them is empty."""
     if not len(counts):
         return np.zeros(0, np.uint8)
     return np.bitwise_or.reduceat(flags, np.cumsum(counts) - counts).astype(np.uint8)

@@ -85,7 +85,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
         with _open_binary(path) as file:
             for line_number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield _parse_line(line, f"{path}:{line_number}"), f"{path}:{line_number}"
+                    yield parse_line(line, f"{path}:{line_number}"), f"{path}:{line_number}"
     except (OSError, EOFError) as error:
         where = f"{path}:{line_number}" if line_number else str(path)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
@@ -100,7 +100,8 @@ def _open_binary(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _parse_line(line: bytes, where: str) -> dict[str, Any]:
+def parse_line(line: bytes, where: str) -> dict[str, Any]:
+    """The JSON object of a line; raises `UnreadableFile` where it is none."""
     try:
         record = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -142,18 +143,33 @@ def _read_folder(folder: Path) -> Iterator[Passage]:
         key=lambda path: path.relative_to(folder).as_posix(),
     )
     for path in names:
-        try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise UnreadableFile(
-                f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"
-            ) from None
-        title = path.stem
-        first, _, rest = text.lstrip().partition("\n")
-        if path.suffix == ".md" and first.startswith("# "):
-            title, text = first[2:].strip(), rest
         name = path.relative_to(folder).as_posix()
-        yield as_passage({"id": name, "title": title, "text": text}, str(path))
+        yield as_passage(text_record(name, path.read_bytes(), str(path)), str(path))
+
+
+def text_record(name: str, content: bytes, where: str) -> dict[str, Any]:
+    """The fields of a text file's passage.
+
+    Args:
+        name: the path below the folder; it is the id.
+        content: of the file; a first Markdown heading of an `.md` file is the title.
+        where: names the file in messages.
+
+    Raises:
+        UnreadableFile: the file is not UTF-8.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from None
+    path = Path(name)
+    title = path.stem
+    first, _, rest = text.lstrip().partition("\n")
+    if path.suffix == ".md" and first.startswith("# "):
+        title, text = first[2:].strip(), rest
+    return {"id": name, "title": title, "text": text}
 
 
 def as_passage(record: Mapping[str, Any], where: str) -> Passage:

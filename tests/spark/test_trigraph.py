@@ -1,0 +1,197 @@
+"""The passage index by Spark is the one that a single process writes, byte for byte."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.rag import PassageIndex, read_passages
+from graphagg.rag import dense as dense_search
+from graphagg.rag.publish import Models
+from graphagg.rag.spark import build_with_spark
+from graphagg.store import read_manifest
+from tests.fakes import FakeEncoder, FakeExtractor
+
+pytestmark = pytest.mark.spark
+
+
+@dataclass(frozen=True)
+class Fakes:
+    """Fake models that workers can load."""
+
+    language: str = "en"
+
+    def load(self) -> Models:
+        return Models(FakeEncoder(window=12), FakeExtractor(self.language))
+
+
+def passages(count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Texts that share names, some with titles, metadata and documents."""
+    rng = random.Random(seed)
+    names = ["Ada", "Ada Lovelace", "Charles Babbage", "Engine", "London", "Thames", "The Thames",
+             "Zürich", "東京", "Mercury", "Mercury (planet)"]  # fmt: skip
+    words = ["river", "wrote", "notes", "the", "engines", "city", "of", "planet", "lay"]
+    found = []
+    for i in range(count):
+        parts = [rng.choice(names) if rng.random() < 0.4 else rng.choice(words) for _ in range(20)]
+        record: dict[str, Any] = {"id": f"p{rng.random():.6f}-{i}", "text": " ".join(parts) + "."}
+        if rng.random() < 0.6:
+            record["title"] = rng.choice(names)
+        if rng.random() < 0.5:
+            record["metadata"] = {"year": rng.randint(1800, 1900), "tags": rng.sample(words, 2)}
+        if rng.random() < 0.2:
+            record |= {"document": f"d{i % 3}", "position": i}
+        found.append(record)
+    return found
+
+
+def in_process(records: list[dict[str, Any]], directory: Path) -> PassageIndex:
+    models = Fakes().load()
+    return PassageIndex.build(
+        records, directory, encoder=models.encoder, extractor=models.extractor
+    )
+
+
+def files(directory: Path) -> dict[str, str]:
+    folder = directory / read_manifest(directory).data
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+
+
+def lines(records: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def test_the_same_bytes(spark: Any, tmp_path: Path) -> None:
+    records = passages(60)
+    (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
+    in_process(records, tmp_path / "local").close()
+    with build_with_spark(
+        spark,
+        str(tmp_path / "p.jsonl"),
+        tmp_path / "spark",
+        models=Fakes(),
+        passages_a_task=13,
+        entries_a_task=200,
+    ) as index:
+        assert len(index) == 60
+        index.add([{"id": "new", "text": "Ada met Grace Hopper in Zürich."}])
+        assert index.retrieve("Where did Ada meet Grace Hopper?", k=1)[0].passage.id == "new"
+        index.delete(["new"])
+        index.compact()
+    assert files(tmp_path / "spark") == files(tmp_path / "local")
+    one, other = (read_manifest(tmp_path / name) for name in ("local", "spark"))
+    assert one.to_json() == other.to_json()
+    assert not (tmp_path / "spark.work").exists()
+
+
+@pytest.mark.parametrize("form", ["gzip", "parquet", "texts"])
+def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
+    records = passages(12, seed=1)
+    if form == "gzip":
+        source = tmp_path / "p.jsonl.gz"
+        source.write_bytes(gzip.compress(lines(records).encode()))
+    elif form == "parquet":
+        plain = [{"id": r["id"], "text": r["text"], "title": r.get("title")} for r in records]
+        source = tmp_path / "p.parquet"
+        pq.write_table(pa.Table.from_pylist(plain), source, row_group_size=5)
+    else:
+        source = tmp_path / "a b"
+        (source / "sub").mkdir(parents=True)
+        for i, record in enumerate(records):
+            (source / ("sub" if i % 2 else ".") / f"{i} x.md").write_text(
+                f"# Title {i}\n{record['text']}", encoding="utf-8"
+            )
+    models = Fakes().load()
+    PassageIndex.build(
+        read_passages(source), tmp_path / "local", encoder=models.encoder,
+        extractor=models.extractor,
+    ).close()  # fmt: skip
+    build_with_spark(spark, str(source), tmp_path / "spark", models=Fakes()).close()
+    assert files(tmp_path / "spark") == files(tmp_path / "local")
+
+
+def test_an_inverted_file_of_parts(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dense_search, "FLAT_LIMIT", 100)
+    records = passages(150, seed=2)
+    (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
+    in_process(records, tmp_path / "local").close()
+    build_with_spark(
+        spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes(), entries_a_task=90
+    ).close()
+    assert files(tmp_path / "spark") == files(tmp_path / "local")
+    assert "passages.faiss" in files(tmp_path / "spark")
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        ("", EmptyCorpus, "no passages"),
+        ('{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}\n', DuplicateId, "'a'"),
+        ('{"id": "a"}\n', InvalidPassage, "text missing"),
+        ('{"id": "a", "text": \n', UnreadableFile, "not JSON"),
+        (None, UnreadableFile, "PATH_NOT_FOUND"),
+    ],
+)
+def test_bad_input_is_named(
+    spark: Any, tmp_path: Path, content: str | None, error: type[Exception], message: str
+) -> None:
+    source = tmp_path / "p.jsonl"
+    if content is not None:
+        source.write_text(content)
+    with pytest.raises(error, match=message):
+        build_with_spark(spark, str(source), tmp_path / "idx", models=Fakes())
+    assert not (tmp_path / "idx").exists()
+    assert not (tmp_path / "idx.work").exists()
+
+
+def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import graphagg.rag.spark as job
+
+    records = passages(20, seed=3)
+    (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
+    in_process(records, tmp_path / "local").close()
+
+    def killed(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "write_lexicon", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build_with_spark(spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes())
+    assert (tmp_path / "spark.work" / "segment.json").exists()
+    written = (tmp_path / "spark.work" / "blocks" / "segment.000000.json").stat().st_mtime_ns
+    seen = []
+    remove = job.Work.remove
+
+    def looked_at(work: Any) -> None:
+        note = work.folder / "blocks" / "segment.000000.json"
+        seen.append(note.stat().st_mtime_ns)
+        remove(work)
+
+    monkeypatch.setattr(job.Work, "remove", looked_at)
+    build_with_spark(spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes()).close()
+    assert seen == [written], "the segment was computed once"
+    assert files(tmp_path / "spark") == files(tmp_path / "local")
+
+
+def test_the_same_again_does_nothing(spark: Any, tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text(lines(passages(5)), encoding="utf-8")
+    arguments = (spark, str(tmp_path / "p.jsonl"), tmp_path / "idx")
+    build_with_spark(*arguments, models=Fakes()).close()
+    before = (tmp_path / "idx" / "manifest.json").stat().st_mtime_ns
+    build_with_spark(*arguments, models=Fakes()).close()
+    assert (tmp_path / "idx" / "manifest.json").stat().st_mtime_ns == before
+    build_with_spark(*arguments, models=Fakes(), force=True).close()
+    assert (tmp_path / "idx" / "manifest.json").stat().st_mtime_ns > before

@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.work import Work
 from graphagg.embedding.spark import build_with_spark
 from graphagg.errors import (
     EmptyGraph,
@@ -27,6 +26,7 @@ from graphagg.errors import (
     ParametersDiffer,
     PieceTooLarge,
 )
+from graphagg.work import Work
 from tests.unit.embedding.graphs import communities
 
 pytestmark = pytest.mark.spark

@@ -144,7 +144,7 @@ class GPS(torch.nn.Module):
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], config: GPSConfig | None = None) -> GPS:
-        """A saved model, in evaluation mode.
+        """A saved model, in evaluation mode and in the precision of its weights.
 
         Args:
             folder: What `save` wrote.
@@ -155,11 +155,12 @@ class GPS(torch.nn.Module):
             CheckpointMismatch: The saved config is another one, or the weights are not its.
         """
         model = cls(config or read_config(folder))
-        model.load_weights(folder)
+        weights = read_weights(folder, model.config, model.state_dict())
+        model.load_state_dict(weights, assign=True)
         return model.eval()
 
     def load_weights(self, folder: str | os.PathLike[str]) -> None:
-        """Take the weights that `save` wrote for a model of the same config.
+        """Copy the weights that `save` wrote for a model of the same config.
 
         Raises:
             UnreadableFile: A file is missing, truncated or of another kind.

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch_geometric.data import Data
 
-from graphagg.nn import FeatureConfig
+from graphagg.nn import FeatureConfig, GPSConfig
+from graphagg.nn.training.encode import transform_of
 
 
 def ragged_batch(
-    sizes: tuple[int, ...], channels: int, seed: int = 0, dtype: torch.dtype = torch.float32
+    sizes: Sequence[int], channels: int, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Random graphs: x, edge_index, edge_attr, batch."""
+    """Random graphs, two edges a vertex: x, edge_index, edge_attr, batch."""
     generator = torch.Generator().manual_seed(seed)
-    edges, first = [], 0
+    edges, first = [torch.zeros(2, 0, dtype=torch.int64)], 0
     for size in sizes:
-        edges.append(first + torch.randint(size, (2, 2 * size), generator=generator))
+        if size:
+            edges.append(first + torch.randint(size, (2, 2 * size), generator=generator))
         first += size
     edge_index = torch.cat(edges, dim=1)
     x = torch.randn(first, channels, generator=generator, dtype=dtype)
     edge_attr = torch.randn(edge_index.size(1), channels, generator=generator, dtype=dtype)
-    batch = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+    counts = torch.tensor(sizes, dtype=torch.int64)
+    batch = torch.repeat_interleave(torch.arange(len(sizes)), counts)
     return x, edge_index, edge_attr, batch
 
 
@@ -32,3 +38,32 @@ def columns(config: FeatureConfig, rows: int, generator: torch.Generator) -> Ten
     if not config.width:
         return torch.cat(whole, dim=1)
     return torch.cat([*whole, torch.randn(rows, config.width, generator=generator)], dim=1)
+
+
+def graph_for(
+    config: GPSConfig,
+    vertices: int,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    edges: int | None = None,
+) -> Data:
+    """A random graph with all that a model reads; two edges a vertex unless `edges` says so."""
+    generator = torch.Generator().manual_seed(seed)
+    count = 2 * vertices if edges is None else edges
+    ends = torch.randint(max(vertices, 1), (2, count), generator=generator)
+    graph = Data(edge_index=ends, num_nodes=vertices)
+    for name, features, rows in (
+        ("x", config.nodes, vertices),
+        ("edge_attr", config.edges, count),
+    ):
+        values = columns(features, rows, generator)
+        if values is not None:
+            graph[name] = values.to(dtype) if values.is_floating_point() else values
+    if config.head.task == "edge":
+        graph.edge_label_index = torch.randint(max(vertices, 1), (2, 3), generator=generator)
+    transform = transform_of(config)
+    graph = graph if transform is None else transform(graph)
+    for name, values in graph.to_dict().items():
+        if isinstance(values, Tensor) and values.is_floating_point():
+            graph[name] = values.to(dtype)
+    return graph

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from graphagg.errors import GraphAggError, InvalidParameter, UnknownPreset, UnreadableFile
+from graphagg.nn import (
+    AttentionConfig,
+    FeatureConfig,
+    GPSConfig,
+    HeadConfig,
+    TrainingConfig,
+    preset,
+    read_preset,
+)
+from graphagg.nn.model.config import differences
+from graphagg.nn.presets import presets
+
+
+def toml(values: dict, where: str = "") -> str:
+    """Plain values as TOML: tables after values, lists inline."""
+    tables = {k: v for k, v in values.items() if isinstance(v, dict)}
+    lines = [f"{k} = {inline(v)}" for k, v in values.items() if k not in tables]
+    for name, table in tables.items():
+        full = f"{where}.{name}" if where else name
+        lines += [f"[{full}]", toml(table, full)]
+    return "\n".join(lines)
+
+
+def inline(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(inline, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {inline(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_a_preset_survives_json_and_toml(name: str, tmp_path: Path) -> None:
+    chosen = preset(name)
+    assert GPSConfig.from_dict(json.loads(json.dumps(chosen.model.to_dict()))) == chosen.model
+    path = tmp_path / "model.toml"
+    path.write_text(toml(chosen.to_dict()))
+    assert read_preset(path) == chosen
+
+
+def test_a_file_may_start_from_a_preset(tmp_path: Path) -> None:
+    path = tmp_path / "model.toml"
+    path.write_text(
+        'preset = "zinc"\n[model]\nlayers = 3\nattention.name = "none"\n[training]\nepochs = 70\n'
+    )
+    found, base = read_preset(path), preset("zinc")
+    attention = replace(base.model.attention, name="none")
+    assert found.model == replace(base.model, layers=3, attention=attention)
+    assert found.training == replace(base.training, epochs=70)
+
+
+def test_defaults_fill_a_short_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.toml"
+    path.write_text("[model]\nnodes = {width = 3}\n")
+    found = read_preset(path)
+    assert found.model == GPSConfig(FeatureConfig(width=3))
+    assert found.training == TrainingConfig()
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        (
+            "[model]\nlayrs = 3",
+            InvalidParameter,
+            "model.layrs is not a field; .* nodes, edges",
+        ),
+        ("[model.layer]\nnorms = 3", InvalidParameter, "the fields are norm, activation"),
+        (
+            "[model]\nencodings = [{name = 'rwse', dim = 8, k = 3}]",
+            InvalidParameter,
+            "model.encodings.0.k is not a field; the fields are name, dim, size, layers",
+        ),
+        ("[model]\nchannels = '64'", InvalidParameter, "model.channels is '64'"),
+        ("[model.layer]\nnorm = 'group'", InvalidParameter, "'group'.*'batch', 'layer' or 'none'"),
+        ("[model]\nchannels = 0", InvalidParameter, "channels is 0, wanted an integer from 1"),
+        ("[model.head]\nshape = []", InvalidParameter, "shape is \\(\\)"),
+        ('preset = "zinc"\n[training]\nepoch = 3', InvalidParameter, "epoch"),
+        ('preset = "zinc"\n[training]\nepochs = "many"', InvalidParameter, "epochs"),
+        ("[models]\n", InvalidParameter, "'models'.*\\[model\\] and \\[training\\]"),
+        ("preset = 3", InvalidParameter, "preset is 3"),
+        ("preset = 'zing'", UnknownPreset, "did you mean 'zinc'"),
+        ("[model", UnreadableFile, "TOML"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_said_to(
+    text: str, error: type[GraphAggError], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.toml"
+    path.write_text(text)
+    with pytest.raises(error, match=said):
+        read_preset(path)
+    with pytest.raises(UnreadableFile, match="absent"):
+        read_preset(tmp_path / "absent.toml")
+
+
+def test_an_unknown_preset_lists_all_and_the_nearest() -> None:
+    with pytest.raises(UnknownPreset) as error:
+        preset("peptide-func")
+    assert "did you mean 'peptides-func'" in str(error.value)
+    assert all(name in str(error.value) for name in presets())
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: GPSConfig(), "nodes has no features"),
+        (lambda: GPSConfig(FeatureConfig(width=3), channels=63), "4, which does not divide"),
+        (
+            lambda: replace(preset("zinc").model, channels=28),
+            "leave none to the vertex features",
+        ),
+        (lambda: FeatureConfig(width=2, constant=True), "drop either"),
+        (lambda: FeatureConfig(vocabulary=(0,)), "vocabulary is 0"),
+        (lambda: HeadConfig(kind="dot"), "wanted task 'edge' and shape"),
+        (lambda: HeadConfig(pooling="sum"), "add, mean, max"),  # type: ignore[arg-type]
+        (lambda: AttentionConfig(dropout=1.0), "0 to below 1"),
+        (lambda: AttentionConfig(heads=True), "heads is True"),
+    ],
+)
+def test_settings_that_cannot_be(make, said: str) -> None:
+    with pytest.raises(InvalidParameter, match=said):
+        make()
+
+
+def test_differences_name_fields_in_order() -> None:
+    base = preset("zinc").model
+    other = replace(base, layers=3, attention=replace(base.attention, heads=8))
+    assert differences(base, other) == ["layers: 10, 3", "attention.heads: 4, 8"]
+    assert differences(base, base) == []

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch_geometric.nn import GINEConv, SAGEConv
+
+from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.nn import AttentionConfig, GPSLayer, LayerOptions, LocalConfig
+from graphagg.nn.attention import ATTENTIONS, PairBias
+from tests.unit.nn.gps.graphs import ragged_batch
+
+CHANNELS = 8
+LOCALS = ("gatedgcn", "gatedgcn-pe", "gine", "gcn", "none")
+EXACT = {"rtol": 0.0, "atol": 1e-9}
+
+
+def layer_of(local: str, attention: str, **given: object) -> GPSLayer:
+    torch.manual_seed(5)
+    attention_config = AttentionConfig(attention, heads=2)
+    edge_channels = None if local in ("gcn", "none") else CHANNELS
+    layer = GPSLayer(CHANNELS, local, attention_config, edge_channels=edge_channels, **given)
+    return layer.double().eval()
+
+
+def parts_of(sizes: list[int]) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The graphs of `ragged_batch(sizes)`, each alone."""
+    x, edge_index, edge_attr, batch = ragged_batch(sizes, CHANNELS, dtype=torch.float64)
+    parts, first = [], 0
+    for number, size in enumerate(sizes):
+        own = batch[edge_index[0]] == number
+        parts.append((x[first : first + size], edge_index[:, own] - first, edge_attr[own]))
+        first += size
+    return parts
+
+
+def run(
+    layer: GPSLayer, x: Tensor, edge_index: Tensor, edge_attr: Tensor, batch: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, list[Tensor]]:
+    """Outputs for vertices and edges; gradients of a nonlinear sum of both: inputs, parameters."""
+    x, edge_attr = x.clone().requires_grad_(), edge_attr.clone().requires_grad_()
+    out, edges = layer(x, edge_index, edge_attr, batch=batch, positions=x[:, :3])
+    loss = out.sin().sum() + edges.sin().sum()
+    given = [x, edge_attr, *layer.parameters()]
+    grads = torch.autograd.grad(loss, given, allow_unused=True)
+    grads = [torch.zeros_like(p) if g is None else g for p, g in zip(given, grads, strict=True)]
+    return out.detach(), edges.detach(), *grads[:2], grads[2:]
+
+
+@pytest.mark.parametrize("attention", [*ATTENTIONS, "none"])
+@pytest.mark.parametrize("local", LOCALS)
+@given(sizes=st.lists(st.integers(0, 7), min_size=1, max_size=4))
+@settings(max_examples=6, deadline=None)
+def test_a_graph_alone_equals_the_same_graph_in_a_batch(
+    local: str, attention: str, sizes: list[int]
+) -> None:
+    if local == attention == "none":
+        return
+    layer = layer_of(local, attention)
+    x, edge_index, edge_attr, batch = ragged_batch(sizes, CHANNELS, dtype=torch.float64)
+    *together, shared = run(layer, x, edge_index, edge_attr, batch)
+    alone = [run(layer, *part, None) for part in parts_of(sizes)]
+    for place, found in enumerate(together):
+        torch.testing.assert_close(found, torch.cat([a[place] for a in alone]), **EXACT)
+    for found, *summands in zip(shared, *(a[-1] for a in alone), strict=True):
+        torch.testing.assert_close(found, sum(summands), **EXACT)
+
+
+@pytest.mark.parametrize("attention", ["exact", "none"])
+@pytest.mark.parametrize("local", LOCALS[:-1])
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_renaming_vertices_renames_the_result(local: str, attention: str, seed: int) -> None:
+    layer = layer_of(local, attention)
+    x, edge_index, edge_attr, _ = ragged_batch([7], CHANNELS, seed, torch.float64)
+    order = torch.randperm(7, generator=torch.Generator().manual_seed(seed))
+    new_name = order.argsort()
+    out, edges, *_ = run(layer, x, edge_index, edge_attr, None)
+    moved, moved_edges, *_ = run(layer, x[order], new_name[edge_index], edge_attr, None)
+    torch.testing.assert_close(moved, out[order], **EXACT)
+    torch.testing.assert_close(moved_edges, edges, **EXACT)
+
+
+def test_edges_evolve_under_gatedgcn_only() -> None:
+    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
+    for local, evolve in (("gatedgcn", True), ("gine", False)):
+        _, edges = layer_of(local, "exact")(x, edge_index, edge_attr, batch=batch)
+        assert (edges is not edge_attr) is evolve
+    changed = edge_attr.clone()
+    changed[3] += 1.0
+    layer = layer_of("gatedgcn", "exact")
+    before = layer(x, edge_index, edge_attr, batch=batch)
+    after = layer(x, edge_index, changed, batch=batch)
+    assert [i for i in range(18) if not torch.equal(before[1][i], after[1][i])] == [3]
+    assert not torch.equal(before[0], after[0])
+
+
+def test_either_part_alone_is_the_whole_layer_without_the_other() -> None:
+    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
+    bare = LayerOptions(norm="none", feedforward=0)
+    both = layer_of("gine", "exact", layer=bare)
+    local, attention = (
+        layer_of("gine", "none", layer=bare),
+        layer_of("none", "exact", layer=bare),
+    )
+    local.local.load_state_dict(both.local.state_dict())
+    attention.attention.load_state_dict(both.attention.state_dict())
+    parts = [part(x, edge_index, edge_attr, batch=batch)[0] for part in (both, local, attention)]
+    torch.testing.assert_close(parts[0], parts[1] + parts[2], **EXACT)
+
+
+def test_the_order_of_gnn_plus() -> None:
+    x, edge_index, edge_attr, _ = ragged_batch([6], CHANNELS, dtype=torch.float64)
+    options = LayerOptions(norm="layer", feedforward=0, order="gnn+")
+    layer = layer_of("gine", "none", layer=options)
+    h, _ = layer.local(x, edge_index, edge_attr)
+    wanted = x + torch.nn.functional.layer_norm(h, [CHANNELS]).relu()
+    torch.testing.assert_close(layer(x, edge_index, edge_attr)[0], wanted, **EXACT)
+
+
+def test_a_width_of_its_own_for_the_result() -> None:
+    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
+    for feedforward in (0, 2):
+        options = LayerOptions(feedforward=feedforward)
+        layer = layer_of("gatedgcn", "exact", out_channels=3, layer=options)
+        out, edges = layer(x, edge_index, edge_attr, batch=batch)
+        assert out.shape == (9, 3) and edges.shape == edge_attr.shape
+
+
+def test_a_pair_bias_reaches_the_attention() -> None:
+    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
+    layer = layer_of("gine", "exact")
+    flat = torch.randn(25 + 16, 2, dtype=torch.float64)
+    with_bias, _ = layer(x, edge_index, edge_attr, batch=batch, bias=flat)
+    without, _ = layer(x, edge_index, edge_attr, batch=batch)
+    assert not torch.allclose(with_bias, without)
+    pairs = torch.tensor([[0], [1]])
+    listed = PairBias(pairs, torch.full((1, 2), 50.0, dtype=torch.float64))
+    only, _ = layer(x, edge_index, edge_attr, batch=batch, bias=listed)
+    changed = (only != without).any(dim=1)
+    assert changed[0] and not changed[1:].any()
+    with pytest.raises(InvalidParameter, match="no bias"):
+        layer_of("gine", "elu")(x, edge_index, edge_attr, batch=batch, bias=flat)
+
+
+@pytest.mark.parametrize("local", ["gatedgcn", "gine"])
+def test_any_aggregator_is_a_part_of_the_local_part(local: str) -> None:
+    """One LCM layer inside a GPS layer, GINE and SAGEConv trains."""
+    from graphagg.nn import LCMAggregation
+
+    torch.manual_seed(0)
+    x, edge_index, edge_attr, batch = ragged_batch([6, 5], CHANNELS)
+    layer = GPSLayer(CHANNELS, LocalConfig(local, "lcm"), edge_channels=CHANNELS)
+    assert any(isinstance(m, LCMAggregation) for m in layer.modules())
+    assert_learns(layer, lambda: layer(x, edge_index, edge_attr, batch=batch)[0])
+    for conv in (
+        GINEConv(torch.nn.Linear(CHANNELS, CHANNELS), aggr=LCMAggregation(CHANNELS, CHANNELS)),
+        SAGEConv(CHANNELS, CHANNELS, aggr=LCMAggregation(CHANNELS, CHANNELS)),
+    ):
+        extra = {"edge_attr": edge_attr} if isinstance(conv, GINEConv) else {}
+        assert_learns(conv, lambda conv=conv, extra=extra: conv(x, edge_index, **extra))
+
+
+def assert_learns(module: torch.nn.Module, output) -> None:
+    target = torch.randn(output().shape)
+    optimiser = torch.optim.Adam(module.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(30):
+        loss = (output() - target).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+    # The last edges of GatedGCN, and the vertices without neighbours, are not in this loss.
+    unused = [n for n, p in module.named_parameters() if p.grad is None]
+    assert not [n for n in unused if "identity" not in n and "norm_e" not in n], unused
+
+
+def test_a_state_dict_makes_an_equal_layer() -> None:
+    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
+    left, right = layer_of("gatedgcn", "exact"), layer_of("gatedgcn", "exact")
+    for parameter in right.parameters():
+        torch.nn.init.normal_(parameter)
+    right.load_state_dict(left.state_dict())
+    given = (x, edge_index, edge_attr)
+    assert torch.equal(left(*given, batch=batch)[0], right(*given, batch=batch)[0])
+
+
+def test_what_cannot_be_is_said() -> None:
+    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS)
+    with pytest.raises(InvalidParameter, match="both None"):
+        GPSLayer(CHANNELS, None, None)
+    with pytest.raises(InvalidParameter, match="3 heads do not divide 8"):
+        GPSLayer(CHANNELS, None, AttentionConfig(heads=3))
+    with pytest.raises(InvalidParameter, match="exact"):
+        GPSLayer(CHANNELS, None, "exakt")
+    with pytest.raises(InvalidParameter, match="gatedgcn"):
+        GPSLayer(CHANNELS, "gatedgnc")
+    with pytest.raises(InvalidParameter, match="norm is 'bach', wanted one of batch, layer, none"):
+        LayerOptions(norm="bach")  # type: ignore[arg-type]
+    layer = GPSLayer(CHANNELS, edge_channels=CHANNELS)
+    with pytest.raises(InvalidFeatures, match="wanted \\[N, 8\\]"):
+        layer(x[:, :5], edge_index, edge_attr, batch=batch)
+    with pytest.raises(InvalidFeatures, match="edge_attr"):
+        layer(x, edge_index, None, batch=batch)
+    with pytest.raises(InvalidFeatures, match="row 2"):
+        bad = x.clone()
+        bad[2, 1] = float("nan")
+        layer(bad, edge_index, edge_attr, batch=batch)
+    for wrong in (batch.flip(0), batch.float(), batch[:4], batch - 1):
+        with pytest.raises(InvalidBatch):
+            layer(x, edge_index, edge_attr, batch=wrong)
+    for wrong in (edge_index + 5, edge_index - 5, edge_index.double()):
+        with pytest.raises(InvalidBatch):
+            layer(x, wrong, edge_attr, batch=batch)
+    with pytest.raises(InvalidBatch):
+        layer(x, edge_index, edge_attr, ptr=torch.tensor([0, 9, 5, 9]))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("sizes", [[], [0], [0, 0], [1], [0, 1, 0]])
+@pytest.mark.parametrize("local", LOCALS)
+def test_few_vertices_or_none(local: str, sizes: list[int], training: bool) -> None:
+    layer = layer_of(local, "exact").train(training)
+    x, edge_index, edge_attr, batch = ragged_batch(sizes, CHANNELS, dtype=torch.float64)
+    x = x.requires_grad_()
+    for keep in (edge_index.size(1), 0):  # with its edges and without any
+        given = (edge_index[:, :keep], edge_attr[:keep])
+        out, edges = layer(x, *given, batch=batch, positions=x.detach())
+        assert out.shape == (sum(sizes), CHANNELS) and edges.shape == (keep, CHANNELS)
+        (out.sum() + edges.sum()).backward()
+        assert torch.isfinite(out).all() and torch.isfinite(x.grad).all()

@@ -111,7 +111,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             InvalidFeatures: `x` of another width or type, or with NaN or infinity in it.
         """
         check_rows(x, dim, self.in_channels)
-        if torch.compiler.is_compiling() and isinstance(self.operator, SymmetricGRU):
+        traced = torch.compiler.is_compiling() and plan is None
+        if traced and isinstance(self.operator, SymmetricGRU):
             return self._traced(x, index, ptr, dim_size)
         folded: Tensor = self._fold(x, index, ptr, dim_size, plan)
         return folded
@@ -127,8 +128,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     ) -> Tensor:
         if plan is None:
             plan = _plan(len(x), index, ptr, dim_size)
-        elif plan.segments.rows != len(x):
-            raise InvalidBatch(f"the plan is of {plan.segments.rows} rows, but x has {len(x)}")
+        elif plan.rows != len(x):
+            raise InvalidBatch(f"the plan is of {plan.rows} rows, but x has {len(x)}")
         if self.check_finite:
             check_finite(x)
         order = self._order(plan)
@@ -150,7 +151,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     def _order(self, plan: LCMPlan) -> Tensor | None:
         if not (self.random_order and self.training):
             return plan.order
-        drawn = shuffled(plan.segments.index)
+        drawn = shuffled(plan.index)
         return drawn if plan.order is None else plan.order[drawn]
 
     def _traced(
@@ -204,6 +205,6 @@ def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
     if key is None:
         return make()
     plan = cached(key, count, make)
-    if plan.segments.rows != rows:
-        raise InvalidBatch(f"index or ptr describes {plan.segments.rows} rows, but x has {rows}")
+    if plan.rows != rows:
+        raise InvalidBatch(f"index or ptr describes {plan.rows} rows, but x has {rows}")
     return plan

@@ -54,7 +54,7 @@ class LCMPlan:
     nodes.
 
     Attributes:
-        segments: The ragged batch that the plan was made of.
+        ptr: `[segments + 1]` int64, the offsets that the plan was made of.
         order: `[N]` int64 that sorts the elements by segment, or None where they are sorted.
         left: `[N - S]` int64, the first child of each node.
         right: `[N - S]` int64, the second child of each node.
@@ -64,7 +64,7 @@ class LCMPlan:
         blocks: In the order of the elements.
     """
 
-    segments: Segments
+    ptr: Tensor
     order: Tensor | None
     left: Tensor
     right: Tensor
@@ -77,6 +77,22 @@ class LCMPlan:
     def combines(self) -> int:
         """Combines in all: elements less non-empty segments."""
         return self.left.numel()
+
+    @property
+    def count(self) -> int:
+        """Number of segments, empty ones too."""
+        return self.ptr.numel() - 1
+
+    @property
+    def rows(self) -> int:
+        """Number of elements N."""
+        return self.blocks[-1].rows[1] if self.blocks else 0
+
+    @property
+    def index(self) -> Tensor:
+        """`[N]` int64, the segment of each sorted element (made when asked for)."""
+        every = torch.arange(self.count, device=self.ptr.device)
+        return torch.repeat_interleave(every, self.ptr.diff())
 
     @classmethod
     def from_ptr(cls, ptr: Tensor, rows: int | None = None) -> LCMPlan:
@@ -146,7 +162,8 @@ class LCMPlan:
 
         of_node = block_of[owner[by_rank]]
         return cls(
-            segments=segments,
+            # A copy: a plan that held the user's tensor would keep it alive in the cache.
+            ptr=segments.ptr.clone(),
             order=order,
             left=local(left[by_rank], of_node),
             right=local(right[by_rank], of_node),

@@ -47,7 +47,7 @@ class RecurrentAggregation(SegmentAggregation):
         """See the class."""
         out = x.new_zeros(segments.count, self.out_channels)
         if not len(x):
-            return out
+            return out + x.sum()  # 0, and differentiable
         rows, lengths, longest = _steps(segments)
         last: Tensor = self.gru(PackedSequence(x[rows], lengths))[1][0]
         return out.to(last.dtype).index_copy(0, longest, last)

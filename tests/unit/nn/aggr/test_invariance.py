@@ -1,0 +1,92 @@
+"""A segment's result does not depend on the batch around it, nor its gradient."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.nn.aggr import LCMAggregation, aggregation
+from tests.unit.nn.aggr.ragged import Ragged, alone, assert_same, outcome, ragged, randomised
+
+NAMES = ("lcm", "gru", "moment", "pna")
+AGGREGATORS = {
+    **{name: randomised(aggregation(name, 4)).eval() for name in NAMES},
+    "lcm-mlp": randomised(LCMAggregation(4, 3, operator="mlp")).eval(),
+    "lcm-plain": randomised(LCMAggregation(4, 4, project=False)).eval(),
+}
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+@given(batch=ragged())
+@settings(max_examples=12, deadline=None)
+def test_each_segment_alone_equals_the_batch(name: str, batch: Ragged) -> None:
+    module, x = AGGREGATORS[name], batch.rows()
+    together = outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes)))
+    assert_same(together, alone(module, batch, x))
+
+
+@pytest.mark.parametrize("name", AGGREGATORS)
+@given(batch=ragged(), seed=st.integers(0, 2**31))
+@settings(max_examples=8, deadline=None)
+def test_ptr_index_and_an_unsorted_index_agree(name: str, batch: Ragged, seed: int) -> None:
+    module, x = AGGREGATORS[name], batch.rows()
+    wanted = outcome(module, x, module(x, ptr=batch.ptr))
+    assert_same(outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes))), wanted)
+    both = module(x, batch.index, ptr=batch.ptr)
+    assert_same(outcome(module, x, both), wanted)
+    # Segments are interleaved, but each keeps the order of its rows.
+    generator = torch.Generator().manual_seed(seed)
+    owners = batch.index[torch.randperm(len(batch.index), generator=generator)]
+    order = torch.argsort(torch.argsort(owners, stable=True))
+    mixed = module(x[order], owners, dim_size=len(batch.sizes))
+    assert_same(outcome(module, x, mixed), wanted)
+
+
+@pytest.mark.parametrize("name", ["moment", "pna"])
+@given(batch=ragged(), seed=st.integers(0, 2**31))
+@settings(max_examples=8, deadline=None)
+def test_moments_do_not_depend_on_the_order_in_a_segment(
+    name: str, batch: Ragged, seed: int
+) -> None:
+    module, x = AGGREGATORS[name], batch.rows().detach()
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    count = len(batch.sizes)
+    wanted = module(x, batch.index, dim_size=count)
+    assert_same([module(x[order], batch.index[order], dim_size=count)], [wanted])
+
+
+@pytest.mark.parametrize("name", ["lcm", "gru"])
+def test_random_order_permutes_inside_segments_in_training_only(name: str) -> None:
+    module = randomised(aggregation(name, 4, random_order=True))
+    batch = Ragged((1, 9, 0, 6), 3)
+    x = batch.rows().detach()
+    kept = module.eval()(x, batch.index, dim_size=4)
+    assert_same([module(x, batch.index, dim_size=4)], [kept])
+    module.train()
+    drawn = torch.stack([module(x, batch.index, dim_size=4) for _ in range(5)])
+    # One row and no row have one order; nine and six rows have many.
+    assert_same([drawn[:, [0, 2]]], [kept[[0, 2]].expand(5, -1, -1)])
+    assert len(torch.unique(drawn[:, 1], dim=0)) > 1
+    assert len(torch.unique(drawn[:, 3], dim=0)) > 1
+    equal = torch.ones_like(x)  # where all rows are equal, no order can show
+    assert_same([module(equal, batch.index)], [module.eval()(equal, batch.index)])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_type_and_width_of_the_result(name: str, dtype: torch.dtype) -> None:
+    module = aggregation(name, 4).to(dtype)
+    out = module(torch.ones(3, 4, dtype=dtype), torch.tensor([4, 0, 4]), dim_size=6)
+    assert out.dtype == dtype and out.shape == (6, 4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("count", [0, 3])
+def test_no_rows(name: str, count: int) -> None:
+    module, x = aggregation(name, 4), torch.ones(0, 4, requires_grad=True)
+    out = module(x, torch.zeros(0, dtype=torch.long), dim_size=count)
+    out.sum().backward()
+    assert out.shape == (count, 4) and x.grad is not None and x.grad.shape == (0, 4)
+    assert module(x, ptr=torch.zeros(count + 1, dtype=torch.long)).shape == (count, 4)

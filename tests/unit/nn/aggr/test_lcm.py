@@ -1,0 +1,223 @@
+"""`LCMAggregation`: its fold, its gradients, and its ways to compute them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import Tensor, nn
+
+from graphagg.errors import InvalidBatch
+from graphagg.nn.aggr import LCMAggregation, LCMPlan, fold, gru_fold, gru_fused
+from graphagg.nn.aggr.gru_fused import FusedGRUKernel
+from graphagg.nn.aggr.operators import SymmetricGRU
+from graphagg.nn.segments import Segments
+from tests.unit.nn.aggr.ragged import Ragged, assert_same, outcome, ragged, randomised
+
+
+class Recorder(nn.Module):
+    """Any module: takes two tensors, returns one; counts the pairs that it has combined."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner, self.calls = inner, []
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        self.calls.append(len(a))
+        return self.inner(a, b)
+
+
+def by_hand(module: LCMAggregation, batch: Ragged, x: Tensor) -> Tensor:
+    """The fold of each segment, one combine at a time, under plain autograd."""
+    if module.lin is not None:
+        x = module.lin(x).relu()
+    out = []
+    for low, high in batch.ptr.unfold(0, 2, 1).tolist():
+        elements = [x[i : i + 1] for i in range(low, high)] or [module.identity.unsqueeze(0)]
+        while len(elements) > 1:
+            odd = elements[-1:] if len(elements) % 2 else []
+            pairs = zip(elements[:-1:2], elements[1::2], strict=True)
+            elements = [*(module.operator(a, b) for a, b in pairs), *odd]
+        out.append(elements[0])
+    return torch.cat(out)
+
+
+@pytest.mark.parametrize("operator", ["gru", "mlp"])
+@pytest.mark.parametrize("project", [True, False])
+@given(batch=ragged(20))
+@settings(max_examples=8, deadline=None)
+def test_equals_the_fold_written_out(operator: str, project: bool, batch: Ragged) -> None:
+    module, x = randomised(LCMAggregation(4, 4, project, operator=operator)), batch.rows()
+    wanted = outcome(module, x, by_hand(module, batch, x))
+    assert_same(outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes))), wanted)
+
+
+@pytest.mark.parametrize("operator", ["gru", "mlp"])
+def test_gradients_of_finite_differences(operator: str) -> None:
+    module = randomised(LCMAggregation(4, 3, operator=operator))
+    batch = Ragged((3, 0, 5, 1), 1)
+    parameters = dict(module.named_parameters())
+
+    def function(x: Tensor, *values: Tensor) -> Tensor:
+        named = dict(zip(parameters, values, strict=True))
+        return torch.func.functional_call(module, named, (x, batch.index, None, 4))
+
+    assert torch.autograd.gradcheck(function, (batch.rows(), *parameters.values()), fast_mode=True)
+
+
+def test_combines_are_rows_less_segments_in_log2_levels() -> None:
+    recorder = Recorder(SymmetricGRU(4))
+    module = LCMAggregation(4, 4, operator=recorder)
+    batch = Ragged((1, 0, 37, 8, 2, 3), 0)
+    module(batch.rows().float().detach(), batch.index)
+    assert sum(recorder.calls) == 51 - 5
+    assert len(recorder.calls) == 6  # ceil(log2(37)), one pass a level
+
+
+def test_a_given_module_computes_as_the_kernel_of_its_class() -> None:
+    ours = randomised(LCMAggregation(4, 4, operator="gru"))
+    given_module = randomised(LCMAggregation(4, 4, operator=Recorder(SymmetricGRU(4))))
+    batch = Ragged((3, 12, 0, 1, 7), 5)
+    x = batch.rows()
+    assert_same(*(outcome(m, x, m(x, batch.index)) for m in (ours, given_module)))
+
+
+def test_parts_of_a_module_that_take_no_part_have_no_gradient() -> None:
+    class Mean(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused, self.frozen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
+            self.frozen.requires_grad_(False)
+
+        def forward(self, a: Tensor, b: Tensor) -> Tensor:
+            return 0.5 * a + 0.5 * b.detach() * self.frozen
+
+    module = LCMAggregation(2, 2, project=False, operator=Mean())
+    x = torch.ones(2, 2, requires_grad=True)
+    module(x, torch.tensor([0, 0])).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [[0.5, 0.5], [0.0, 0.0]]
+    assert module.operator.unused.grad is None and module.operator.frozen.grad is None
+
+
+@pytest.mark.parametrize("operator", ["gru", "mlp"])
+@given(batch=ragged(60))
+@settings(max_examples=6, deadline=None)
+def test_blocks_and_passes_of_any_size_agree(operator: str, batch: Ragged) -> None:
+    module, x = randomised(LCMAggregation(4, 4, operator=operator)), batch.rows()
+    segments = Segments.from_ptr(batch.ptr, sum(batch.sizes))
+    wanted = outcome(module, x, module(x, ptr=batch.ptr))
+    for sizes in ({"block_rows": 1, "pass_nodes": 3}, {"block_rows": 25, "pass_nodes": 1}):
+        plan = LCMPlan.from_segments(segments, **sizes)
+        assert_same(outcome(module, x, module(x, plan=plan)), wanted)
+
+
+@pytest.mark.parametrize("operator", ["gru", "mlp"])
+def test_gates_that_are_computed_twice_give_the_same(
+    operator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, batch = randomised(LCMAggregation(4, 4, operator=operator)), Ragged((70, 3, 0, 40), 2)
+    x, segments = batch.rows(), Segments.from_ptr(batch.ptr, 113)
+    plan = LCMPlan.from_segments(segments, block_rows=50, pass_nodes=8)
+    wanted = outcome(module, x, module(x, plan=plan))
+    monkeypatch.setattr(fold, "_KEPT", 10)
+    assert_same(outcome(module, x, module(x, plan=plan)), wanted)
+
+
+def test_only_the_input_and_the_weights_are_kept_for_backward() -> None:
+    module, kept = LCMAggregation(64, 64, project=False), []
+    x = torch.randn(3000, 64, requires_grad=True)
+    ptr = torch.tensor([0, 1000, 1000, 3000])
+    with torch.autograd.graph.saved_tensors_hooks(kept.append, lambda tensor: tensor):
+        module(x, ptr=ptr)
+    weights = sum(p.numel() for p in module.operator.parameters())
+    assert sum(t.numel() for t in kept) == x.numel() + weights
+
+
+def test_float32_is_float64_rounded() -> None:
+    module = randomised(LCMAggregation(4, 4))
+    batch = Ragged((100, 3, 0, 17), 4)
+    x = batch.rows()
+    wanted = outcome(module, x, module(x, batch.index))
+    single, module = x.detach().float().requires_grad_(), module.float()
+    found = outcome(module, single, module(single, batch.index))
+    assert_same([t.double() for t in found], wanted, within=1e-4)
+
+
+def test_a_rewritten_kernel_leaves_the_choice_to_the_device() -> None:
+    cell = SymmetricGRU(4)
+    kernel = gru_fold.gru_kernel(cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
+    assert type(kernel).__name__ == "GRUKernel"
+
+
+def twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device's kernel and one block for all, on the CPU."""
+    monkeypatch.setattr(gru_fold, "gru_kernel", FusedGRUKernel)
+
+
+@given(batch=ragged(30))
+@settings(max_examples=6, deadline=None)
+def test_the_fused_kernel_equals_the_plain_one(batch: Ragged) -> None:
+    module, x = randomised(LCMAggregation(4, 4)), batch.rows()
+    wanted = outcome(module, x, module(x, ptr=batch.ptr))
+    with pytest.MonkeyPatch.context() as patch:
+        twin(patch)
+        plain = (gru_fused.gates, gru_fused.gate_gradients)
+        patch.setattr(gru_fused, "_compiled", lambda: plain)
+        assert_same(outcome(module, x, module(x, ptr=batch.ptr)), wanted)
+
+
+@pytest.mark.slow
+def test_the_compiled_gates_equal_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, batch = randomised(LCMAggregation(4, 4)), Ragged((70, 3, 0, 1, 9), 2)
+    x = batch.rows()
+    wanted = outcome(module, x, module(x, ptr=batch.ptr))
+    twin(monkeypatch)
+    assert_same(outcome(module, x, module(x, ptr=batch.ptr)), wanted)
+
+
+@pytest.mark.gpu
+def test_the_device_gives_the_result_of_the_cpu() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch sees no CUDA device")
+    for operator in ("gru", "mlp"):
+        module, batch = randomised(LCMAggregation(4, 4, operator=operator)), Ragged((900, 0, 31), 2)
+        x = batch.rows()
+        wanted = outcome(module, x, module(x, batch.index))
+        module, y = module.cuda(), x.detach().cuda().requires_grad_()
+        out = module(y, batch.index.cuda())
+        weights = torch.linspace(-1.0, 1.0, 4, dtype=torch.float64, device="cuda")
+        grads = torch.autograd.grad((out * weights).sum(), [y, *module.parameters()])
+        assert_same([t.detach().cpu() for t in (out, *grads)], wanted)
+
+
+def test_state_goes_to_disk_and_back() -> None:
+    module, other = randomised(LCMAggregation(4, 4)), LCMAggregation(4, 4).double()
+    other.load_state_dict(module.state_dict())
+    batch = Ragged((3, 0, 6), 1)
+    x = batch.rows()
+    assert_same(*(outcome(m, x, m(x, batch.index)) for m in (module, other)))
+    other.reset_parameters()
+    assert not torch.equal(other.operator.weight_ih, module.operator.weight_ih)
+    assert not other.identity.any()
+
+
+def test_the_identity_is_what_an_empty_segment_gives_and_learns() -> None:
+    module = LCMAggregation(2, 2)
+    nn.init.constant_(module.identity, 0.5)
+    out = module(torch.ones(1, 2), torch.tensor([1]), dim_size=3)
+    assert out[[0, 2]].tolist() == [[0.5, 0.5]] * 2
+    out.sum().backward()
+    assert module.identity.grad is not None and module.identity.grad.tolist() == [2.0, 2.0]
+
+
+def test_a_plan_of_other_rows_is_refused() -> None:
+    plan = LCMPlan.from_ptr(torch.tensor([0, 2]))
+    with pytest.raises(InvalidBatch, match="plan is of 2 rows, but x has 3"):
+        LCMAggregation(2, 2)(torch.ones(3, 2), plan=plan)
+
+
+def test_under_autocast_the_fold_keeps_the_type_of_its_weights() -> None:
+    module = LCMAggregation(4, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = module(torch.randn(5, 4), torch.tensor([0, 0, 0, 1, 1]))
+    assert out.dtype == torch.float32

@@ -1,0 +1,114 @@
+"""The tree plan against a fold written out."""
+
+from __future__ import annotations
+
+from math import ceil, log2
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.nn.aggr import LCMPlan
+from graphagg.nn.aggr.cache import cached
+from graphagg.nn.aggr.inputs import sorted_segments
+from graphagg.nn.segments import Segments
+from tests.unit.nn.aggr.ragged import Ragged, ragged
+
+
+def trees(plan: LCMPlan) -> dict[int, object]:
+    """The tree of each non-empty segment as nested pairs of element numbers."""
+    out: dict[int, object] = {}
+    for block in plan.blocks:
+        values: list[object] = list(range(*block.rows))
+        for low, high in block.passes:
+            nodes = slice(block.nodes[0] + low, block.nodes[0] + high)
+            pairs = zip(plan.left[nodes].tolist(), plan.right[nodes].tolist(), strict=True)
+            values += [(values[a], values[b]) for a, b in pairs]
+        for root in range(*block.roots):
+            out[int(plan.filled[root])] = values[int(plan.roots[root])]
+    return out
+
+
+def tree(elements: list[object]) -> object:
+    while len(elements) > 1:
+        odd = elements[-1:] if len(elements) % 2 else []
+        elements = [*zip(elements[:-1:2], elements[1::2], strict=True), *odd]
+    return elements[0]
+
+
+@given(batch=ragged(40), block_rows=st.integers(1, 60), pass_nodes=st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_trees_are_those_of_each_segment_alone(
+    batch: Ragged, block_rows: int, pass_nodes: int
+) -> None:
+    segments = Segments.from_ptr(batch.ptr, sum(batch.sizes))
+    plan = LCMPlan.from_segments(segments, block_rows=block_rows, pass_nodes=pass_nodes)
+    bounds = batch.ptr.tolist()
+    wanted = {
+        s: tree(list(range(bounds[s], bounds[s + 1]))) for s, n in enumerate(batch.sizes) if n
+    }
+    assert trees(plan) == wanted
+
+
+@given(batch=ragged(300))
+@settings(max_examples=25, deadline=None)
+def test_combines_and_levels(batch: Ragged) -> None:
+    plan = LCMPlan.from_ptr(batch.ptr)
+    largest = max(batch.sizes)
+    assert plan.combines == sum(batch.sizes) - sum(n > 0 for n in batch.sizes)
+    assert plan.levels == (ceil(log2(largest)) if largest else 0)
+
+
+def test_a_segment_larger_than_a_block_is_one_block() -> None:
+    segments = Segments.from_ptr(torch.tensor([0, 2, 1002, 1003]), 1003)
+    plan = LCMPlan.from_segments(segments, block_rows=10, pass_nodes=64)
+    assert [block.rows for block in plan.blocks] == [(0, 1002), (1002, 1003)]
+    assert max(high - low for low, high in plan.blocks[0].passes) == 64
+
+
+def test_an_unsorted_index_is_sorted_stably() -> None:
+    index = torch.tensor([2, 0, 2, 0, 0])
+    plan = LCMPlan.from_index(index, 4)
+    assert plan.order is not None and plan.order.tolist() == [1, 3, 4, 0, 2]
+    assert plan.ptr.tolist() == [0, 3, 3, 5, 5] and plan.index.tolist() == [0, 0, 0, 2, 2]
+    assert LCMPlan.from_index(torch.tensor([0, 1, 1])).order is None
+
+
+@pytest.mark.parametrize("index", [torch.tensor([0, 0, 3]), torch.tensor([3, 0, 0])])
+def test_segments_of_an_index(index: torch.Tensor) -> None:
+    segments, _ = sorted_segments(3, index, None, 5)
+    assert segments.sizes.tolist() == [2, 0, 0, 1, 0]
+
+
+class TestCache:
+    def plan_of(self, tensor: torch.Tensor, count: int | None = None) -> LCMPlan:
+        return cached(tensor, count, lambda: LCMPlan.from_index(tensor, count))
+
+    def test_fresh_views_of_one_tensor_share_a_plan(self) -> None:
+        edge_index = torch.tensor([[0, 1, 2], [1, 1, 2]])
+        plan = self.plan_of(edge_index[1], 3)
+        assert self.plan_of(edge_index[1], 3) is plan
+        assert self.plan_of(edge_index[0], 3) is not plan
+        assert self.plan_of(edge_index[1], 4).count == 4
+
+    def test_a_tensor_changed_in_place_is_planned_anew(self) -> None:
+        edge_index = torch.tensor([[0, 1, 2], [1, 1, 2]])
+        assert self.plan_of(edge_index[1], 3).combines == 1
+        edge_index[1, 0] = 0
+        assert self.plan_of(edge_index[1], 3).combines == 0
+
+    def test_plans_go_with_their_tensor(self) -> None:
+        from graphagg.nn.aggr import cache
+
+        before = len(cache._known)
+        edge_index = torch.tensor([[0, 1, 2], [1, 1, 2]])
+        self.plan_of(edge_index[1], 3)
+        assert len(cache._known) == before + 1
+        del edge_index
+        assert len(cache._known) == before
+
+    def test_tensors_without_a_version_are_planned_each_time(self) -> None:
+        with torch.inference_mode():
+            index = torch.tensor([0, 0, 1])
+            assert self.plan_of(index, 2) is not self.plan_of(index, 2)

@@ -189,4 +189,4 @@ def bucketed_softmax(
             pairs = pairs.to(q.dtype)
         bucket = F.scaled_dot_product_attention(q, k, v, attn_mask=pairs, dropout_p=dropout)
         mixed.append(bucket.transpose(1, 2).flatten(0, 1))
-    return mixed[0] if len(mixed) == 1 else torch.cat(mixed)
+    return torch.cat(mixed) if len(mixed) > 1 else mixed[0] if mixed else values

@@ -124,7 +124,7 @@ def _score_mod(graphs: Segments, bias: Tensor) -> Any:
 
 @functools.cache
 def _compiled_flex() -> Any:
-    return torch.compile(flex_module.flex_attention, dynamic=True)
+    return torch.compile(flex_module.flex_attention)
 
 
 def _has_varlen() -> bool:

@@ -95,9 +95,9 @@ class SGFormerAttention(GraphAttention):
         ones = values.new_ones(*values.shape[:-1], 1)
         values = torch.cat([values, ones], -1)
         sums = tiles.apply(queries, tiles.outer(keys, values))
-        sizes = graphs.sizes[graphs.index].view(-1, 1, 1)
+        sizes = graphs.sizes[graphs.index].view(-1, 1, 1).to(values.dtype)
         # With one vertex numerator and denominator share the factor 1 + q . k, which may be 0.
-        share = torch.where(sizes > 1, 1 / sizes, 0).to(values.dtype)
+        share = torch.where(sizes > 1, 1 / sizes, 0)
         sums = values + sums * share
         return sums[..., :-1] / sums[..., -1:].clamp(min=SMALLEST)
 

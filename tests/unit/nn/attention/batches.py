@@ -42,7 +42,7 @@ def ragged(sizes: list[int], seed: int, degree: int = 2, channels: int = CHANNEL
     x = torch.randn(sum(sizes), channels, generator=generator, dtype=torch.float64)
     edges, start = [torch.zeros(2, 0, dtype=torch.int64)], 0
     for size in sizes:
-        if size:
+        if size > 1:  # graphs of one vertex have no edge, so some graphs of a batch have none
             ends = torch.randint(0, size, (2, degree * size), generator=generator)
             edges.append(ends + start)
         start += size
@@ -55,9 +55,9 @@ def batches(largest: int = 16) -> st.SearchStrategy[Ragged]:
     return st.builds(ragged, sizes, st.integers(0, 2**31))
 
 
-def built(name: str, seed: int = 0, **options: object) -> GraphAttention:
+def built(name: str, weights: int = 0, **options: object) -> GraphAttention:
     """The named attention in float64 and eval mode, no parameter at a special value."""
-    torch.manual_seed(seed)
+    torch.manual_seed(weights)
     module = attention(name, CHANNELS, HEADS, **{**OPTIONS.get(name, {}), **options}).double()
     with torch.no_grad():
         for parameter in module.parameters():

@@ -20,7 +20,7 @@ AGGREGATORS = {
 
 @pytest.mark.parametrize("name", AGGREGATORS)
 @given(batch=ragged())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_each_segment_alone_equals_the_batch(name: str, batch: Ragged) -> None:
     module, x = AGGREGATORS[name], batch.rows()
     together = outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes)))
@@ -29,7 +29,7 @@ def test_each_segment_alone_equals_the_batch(name: str, batch: Ragged) -> None:
 
 @pytest.mark.parametrize("name", AGGREGATORS)
 @given(batch=ragged(), seed=st.integers(0, 2**31))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_ptr_index_and_an_unsorted_index_agree(name: str, batch: Ragged, seed: int) -> None:
     module, x = AGGREGATORS[name], batch.rows()
     wanted = outcome(module, x, module(x, ptr=batch.ptr))
@@ -46,7 +46,7 @@ def test_ptr_index_and_an_unsorted_index_agree(name: str, batch: Ragged, seed: i
 
 @pytest.mark.parametrize("name", ["moment", "pna"])
 @given(batch=ragged(), seed=st.integers(0, 2**31))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_moments_do_not_depend_on_the_order_in_a_segment(
     name: str, batch: Ragged, seed: int
 ) -> None:

@@ -45,7 +45,7 @@ def by_hand(module: LCMAggregation, batch: Ragged, x: Tensor) -> Tensor:
 @pytest.mark.parametrize("operator", ["gru", "mlp"])
 @pytest.mark.parametrize("project", [True, False])
 @given(batch=ragged(20))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_equals_the_fold_written_out(operator: str, project: bool, batch: Ragged) -> None:
     module, x = randomised(LCMAggregation(4, 4, project, operator=operator)), batch.rows()
     wanted = outcome(module, x, by_hand(module, batch, x))
@@ -101,7 +101,7 @@ def test_parts_of_a_module_that_take_no_part_have_no_gradient() -> None:
 
 @pytest.mark.parametrize("operator", ["gru", "mlp"])
 @given(batch=ragged(60))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_blocks_and_passes_of_any_size_agree(operator: str, batch: Ragged) -> None:
     module, x = randomised(LCMAggregation(4, 4, operator=operator)), batch.rows()
     segments = Segments.from_ptr(batch.ptr, sum(batch.sizes))
@@ -155,7 +155,7 @@ def twin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @given(batch=ragged(30))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_the_fused_kernel_equals_the_plain_one(batch: Ragged) -> None:
     module, x = randomised(LCMAggregation(4, 4)), batch.rows()
     wanted = outcome(module, x, module(x, ptr=batch.ptr))

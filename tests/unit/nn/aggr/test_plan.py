@@ -38,7 +38,7 @@ def tree(elements: list[object]) -> object:
 
 
 @given(batch=ragged(40), block_rows=st.integers(1, 60), pass_nodes=st.integers(1, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_trees_are_those_of_each_segment_alone(
     batch: Ragged, block_rows: int, pass_nodes: int
 ) -> None:

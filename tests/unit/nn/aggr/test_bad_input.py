@@ -1,0 +1,136 @@
+"""What cannot be aggregated is refused, by name."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.nn.aggr import LCMAggregation, LCMPlan, MomentAggregation, aggregation
+
+NAMES = ("lcm", "gru", "moment", "pna")
+X = torch.ones(3, 4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        (torch.tensor([0, 1, 5]), "holds 5, but there are 4 segments"),
+        (torch.tensor([0, -1, 1]), "holds -1; wanted values of at least 0"),
+        (torch.tensor([0.0, 1.0, 1.0]), "of type torch.float32; wanted integers"),
+        (torch.tensor([True, False, True]), "of type torch.bool; wanted integers"),
+        (torch.tensor([[0, 1, 1]]), "has 2 dimensions"),
+        (torch.tensor([0, 1]), "2 (entries|rows)"),
+    ],
+)
+def test_index(name: str, index: torch.Tensor, message: str) -> None:
+    module = aggregation(name, 4)
+    for _ in range(2):  # a refused index is not cached
+        with pytest.raises(InvalidBatch, match=message):
+            module(X, index, dim_size=4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("ptr", "message"),
+    [
+        (torch.tensor([0, 2, 1, 3]), "falls from 2 to 1 at position 2"),
+        (torch.tensor([0, 2]), "0 to 2; wanted 0 to 3"),
+        (torch.tensor([1, 3]), "1 to 3; wanted 0 to 3"),
+        (torch.tensor([0.0, 3.0]), "float32; wanted integers"),
+    ],
+)
+def test_ptr(name: str, ptr: torch.Tensor, message: str) -> None:
+    with pytest.raises(InvalidBatch, match=message):
+        aggregation(name, 4)(X, ptr=ptr)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_index_that_is_not_the_one_of_ptr(name: str) -> None:
+    with pytest.raises(InvalidBatch, match="not the sorted index that ptr describes"):
+        aggregation(name, 4)(X, torch.tensor([1, 0, 0]), ptr=torch.tensor([0, 2, 3]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_index_for_other_rows_than_the_last_time(name: str) -> None:
+    module, index = aggregation(name, 4), torch.tensor([0, 0, 1])
+    module(X, index)
+    with pytest.raises(InvalidBatch, match=r"3 (entries|rows)"):
+        module(torch.ones(4, 4), index)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_features_that_are_not_finite(name: str, value: float) -> None:
+    x = X.clone()
+    x[2, 1] = value
+    with pytest.raises(InvalidFeatures, match="row 2 of x holds NaN or infinity"):
+        aggregation(name, 4)(x, torch.tensor([1, 0, 0]))
+    aggregation(name, 4, check_finite=False)(x, torch.tensor([1, 0, 0]))
+
+
+def test_large_features_whose_sum_overflows_are_finite() -> None:
+    x = torch.full((3, 4), 3e38)
+    assert torch.isfinite(LCMAggregation(4, 4)(x, torch.tensor([0, 0, 1]))).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (torch.ones(3, 5), "5 wide; wanted 4"),
+        (torch.ones(2, 3, 4), "3 dimensions"),
+        (torch.ones(3, 4, dtype=torch.long), "int64; wanted floats"),
+    ],
+)
+def test_features_of_another_shape_or_type(name: str, x: torch.Tensor, message: str) -> None:
+    with pytest.raises(InvalidFeatures, match=message):
+        aggregation(name, 4)(x, torch.tensor([0, 0, 1]))
+
+
+def test_heads_that_do_not_divide_the_width() -> None:
+    with pytest.raises(InvalidParameter, match="heads is 3 and in_channels 4"):
+        MomentAggregation(4, 4, heads=3)
+    with pytest.raises(InvalidParameter, match="heads is 0"):
+        aggregation("moment", 4, heads=0)
+    with pytest.raises(InvalidParameter, match="moment is 0"):
+        MomentAggregation(4, 4, moment=0)
+
+
+def test_widths_that_differ_without_a_projection() -> None:
+    with pytest.raises(InvalidParameter, match="set project=True"):
+        LCMAggregation(4, 5, project=False)
+
+
+def test_names_and_options() -> None:
+    with pytest.raises(InvalidParameter, match="'lstmm' is unknown; wanted one of lcm, gru"):
+        aggregation("lstmm", 4)
+    with pytest.raises(InvalidParameter, match="is unknown"):
+        aggregation(nn.Linear(4, 4), 4)
+    with pytest.raises(InvalidParameter, match=r"options of aggregation 'lcm'.*'depth'"):
+        aggregation("lcm", 4, depth=3)
+    with pytest.raises(InvalidParameter, match="'lstm' is unknown; wanted one of gru, mlp"):
+        LCMAggregation(4, 4, operator="lstm")
+
+
+def test_names_resolve_and_modules_pass_through() -> None:
+    module = LCMAggregation(4, 4)
+    assert aggregation(module, 4) is module
+    assert isinstance(aggregation("lcm", 4, operator="mlp"), LCMAggregation)
+    out = aggregation("sum", 4)(X, torch.tensor([0, 0, 1]))
+    assert out.tolist() == [[2.0] * 4, [1.0] * 4]
+    assert aggregation("moment", 8, heads=2, moment=3).moment == 3
+
+
+def test_a_plan_of_a_bad_ptr() -> None:
+    with pytest.raises(InvalidBatch, match="empty"):
+        LCMPlan.from_ptr(torch.zeros(0, dtype=torch.long))
+    with pytest.raises(InvalidBatch, match="wanted 0 to 5"):
+        LCMPlan.from_ptr(torch.tensor([0, 4]), rows=5)
+
+
+def test_neither_index_nor_ptr_is_one_segment() -> None:
+    """PyG's rule for all aggregators."""
+    assert LCMAggregation(4, 4)(X).shape == (1, 4)

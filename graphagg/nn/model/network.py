@@ -12,7 +12,6 @@ from torch_geometric.data import Data
 from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.attention import PairBias, PairBiasEncoder
 from graphagg.nn.conv.part import check_edge_index
-from graphagg.nn.encodings import encoder as find_encoder
 from graphagg.nn.gps import GPSLayer
 from graphagg.nn.model.config import EncodingConfig, GPSConfig
 from graphagg.nn.model.features import FeatureEncoder, PreLayers
@@ -156,7 +155,8 @@ class GPS(torch.nn.Module):
         """
         model = cls(config or read_config(folder))
         weights = read_weights(folder, model.config, model.state_dict())
-        model.load_state_dict(weights, assign=True)
+        precision = next((w.dtype for w in weights.values() if w.is_floating_point()), None)
+        model.to(precision).load_state_dict(weights)
         return model.eval()
 
     def load_weights(self, folder: str | os.PathLike[str]) -> None:
@@ -190,7 +190,9 @@ def graphs_of(data: Data) -> Segments:
         if batch.numel() != rows:
             raise InvalidBatch(f"batch has {batch.numel()} entries for {rows} vertices")
         return Segments.from_index(batch)
-    return Segments.from_ptr(torch.tensor([0, rows], device=edge_index.device), rows)
+    # One graph needs no check, so that a model of one graph can be exported.
+    index = torch.zeros(rows, dtype=torch.int64, device=edge_index.device)
+    return Segments(torch.tensor([0, rows], device=edge_index.device), index)
 
 
 def _features(config: GPSConfig, used: bool, channels: int, name: str) -> FeatureEncoder | None:
@@ -200,6 +202,8 @@ def _features(config: GPSConfig, used: bool, channels: int, name: str) -> Featur
 
 
 def _encoding(config: EncodingConfig) -> torch.nn.Module:
+    from graphagg.nn.encodings import encoder as find_encoder
+
     options: dict[str, int] = {}
     if config.size:
         options["size"] = config.size

@@ -1,0 +1,169 @@
+"""Attention beside PyTorch Geometric: equal where PyG's is right, and where its padding leaks.
+
+The modules marked as leaking give a graph another output beside a larger graph than alone, because
+padded keys stay in their normaliser, and SGFormer's n is the padded one. Should PyG mend that, the
+tests that assert the difference fail, and say so.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.nn import GPSConv
+from torch_geometric.nn.attention import (
+    PerformerAttention,
+    PolynormerAttention,
+    SGFormerAttention,
+)
+from torch_geometric.utils import to_dense_batch
+
+from graphagg.nn.attention import GraphAttention, attention
+
+CHANNELS, HEADS, WIDTH = 32, 4, 8
+SIZES = [5, 60]
+
+
+def batch_of(sizes: list[int], seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(sum(sizes), CHANNELS, generator=generator)
+    return x, torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
+
+
+def padded(module: torch.nn.Module, x: Tensor, batch: Tensor) -> Tensor:
+    """What PyG's module gives for a batch: padded to the largest graph, with its mask."""
+    dense, mask = to_dense_batch(x, batch)
+    return module(dense, mask)[mask]
+
+
+def leak(module: torch.nn.Module) -> float:
+    """Relative change of the smaller graph's output when the larger one joins its batch."""
+    x, batch = batch_of(SIZES)
+    with torch.no_grad():
+        alone = padded(module, x[: SIZES[0]], batch[: SIZES[0]])
+        beside = padded(module, x, batch)[: SIZES[0]]
+    return float((beside - alone).norm() / alone.norm())
+
+
+def pyg_module(name: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    if name == "performer-relu":
+        return PerformerAttention(CHANNELS, HEADS, WIDTH, qkv_bias=True).eval()
+    if name == "sgformer":
+        return SGFormerAttention(CHANNELS, 1, CHANNELS, qkv_bias=True).eval()
+    return PolynormerAttention(CHANNELS, HEADS, WIDTH).eval()
+
+
+def same_weights(name: str, theirs: torch.nn.Module) -> GraphAttention:
+    """Our module of the same name with the weights of theirs."""
+    if name == "performer-relu":
+        ours = attention(name, CHANNELS, HEADS, features=theirs.fast_attn.num_rows)
+        state = {
+            "in_proj_weight": torch.cat([part.weight for part in (theirs.q, theirs.k, theirs.v)]),
+            "in_proj_bias": torch.cat([part.bias for part in (theirs.q, theirs.k, theirs.v)]),
+            "out_proj.weight": theirs.attn_out.weight,
+            "out_proj.bias": theirs.attn_out.bias,
+            "projection": theirs.fast_attn.projection_matrix,
+            "steps": torch.tensor(0),
+        }
+    elif name == "sgformer":
+        ours = attention(name, CHANNELS, 1, normalise="vertex")
+        names = {"query": "q", "key": "k", "value": "v"}
+        state = {
+            f"{mine}.{part}": getattr(getattr(theirs, other), part)
+            for mine, other in names.items()
+            for part in ("weight", "bias")
+        }
+    else:
+        ours = attention(name, CHANNELS, HEADS)
+        # PyG lays the heads out last: channel c of head h is at c * H + h.
+        order = torch.arange(CHANNELS).view(WIDTH, HEADS).T.flatten()
+        state = {
+            "key.weight": theirs.k.weight[order],
+            "value.weight": theirs.v.weight[order],
+            "self_gate.weight": theirs.h_lins.weight[order],
+            "self_gate.bias": theirs.h_lins.bias[order],
+            "beta": torch.full((CHANNELS,), theirs.beta),
+            "norm.weight": theirs.lns.weight[order],
+            "norm.bias": theirs.lns.bias[order],
+            "out_proj.weight": theirs.lin_out.weight[:, order],
+            "out_proj.bias": theirs.lin_out.bias,
+        }
+    ours.load_state_dict(state)
+    return ours.eval()
+
+
+@pytest.mark.parametrize("name", ["performer-relu", "sgformer", "polynormer"])
+def test_linear_attentions_equal_pyg_on_each_graph_alone(name: str) -> None:
+    theirs = pyg_module(name)
+    ours = same_weights(name, theirs)
+    x, batch = batch_of([7, 1, 30, 2])
+    wanted = torch.cat([padded(theirs, x[batch == g], batch[batch == g] * 0) for g in range(4)])
+    torch.testing.assert_close(ours(x, batch), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("performer-relu", 0.01), ("sgformer", 0.05), ("polynormer", 0.01)]
+)
+def test_padding_leaks_into_linear_attentions_of_pyg(name: str, least: float) -> None:
+    """An expected difference; ours change by rounding only."""
+    theirs = pyg_module(name)
+    assert leak(theirs) > least
+    ours = same_weights(name, theirs)
+    x, batch = batch_of(SIZES)
+    alone, beside = ours(x[: SIZES[0]]), ours(x, batch)[: SIZES[0]]
+    torch.testing.assert_close(beside, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_padding_leaks_into_gpsconv_with_performer() -> None:
+    """An expected difference."""
+    torch.manual_seed(0)
+    conv = GPSConv(CHANNELS, None, HEADS, attn_type="performer", norm=None).eval()
+    x, batch = batch_of(SIZES)
+    edges = torch.zeros(2, 0, dtype=torch.int64)
+    alone = conv(x[: SIZES[0]], edges, batch[: SIZES[0]])
+    beside = conv(x, edges, batch)[: SIZES[0]]
+    assert (beside - alone).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("kind", "near"), [(torch.float32, 1e-5), (torch.float64, 1e-9)])
+def test_exact_attention_equals_gpsconv(kind: torch.dtype, near: float) -> None:
+    """Output and gradients of GPSConv with its attention, and with ours in the same place."""
+    torch.manual_seed(0)
+    conv = GPSConv(CHANNELS, None, HEADS, norm="layer_norm", dropout=0.0).to(kind)
+    ours = attention("exact", CHANNELS, HEADS).to(kind)
+    ours.load_state_dict(conv.attn.state_dict())
+    x, batch = batch_of([9, 1, 40, 9, 23])
+    results = []
+    for attend in (None, ours):
+        features = x.to(kind).requires_grad_()
+        if attend is None:
+            out = conv(features, torch.zeros(2, 0).long(), batch)
+            weights = [conv.attn.in_proj_weight, conv.attn.out_proj.weight]
+        else:
+            h = conv.norm2(features + attend(features, batch), batch=batch)
+            out = conv.norm3(h + conv.mlp(h), batch=batch)
+            weights = [attend.in_proj_weight, attend.out_proj.weight]
+        gradients = torch.autograd.grad(out.square().sum(), [features, *weights])
+        results.append([out.detach(), *gradients])
+    for mine, wanted in zip(*results, strict=True):
+        scale = max(1.0, float(wanted.abs().max()))
+        assert (mine - wanted).abs().max() <= near * scale
+
+
+@pytest.mark.parametrize(("kind", "near"), [(torch.float32, 1e-5), (torch.float64, 1e-9)])
+def test_exact_attention_takes_the_state_of_multihead_attention(
+    kind: torch.dtype, near: float
+) -> None:
+    torch.manual_seed(1)
+    theirs = torch.nn.MultiheadAttention(CHANNELS, HEADS, batch_first=True, dtype=kind)
+    ours = attention("exact", CHANNELS, HEADS).to(kind)
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {
+        k: v.shape for k, v in theirs.state_dict().items()
+    }
+    ours.load_state_dict(theirs.state_dict())
+    x, batch = batch_of([3, 17, 3], 1)
+    x = x.to(kind)
+    dense, mask = to_dense_batch(x, batch)
+    wanted = theirs(dense, dense, dense, key_padding_mask=~mask, need_weights=False)[0][mask]
+    assert (ours(x, batch) - wanted).abs().max() <= near

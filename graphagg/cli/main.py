@@ -19,17 +19,16 @@ app = typer.Typer(
     help="Graph processing and retrieval at linear cost.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 app.add_typer(rag.app, name="rag")
 app.add_typer(communities.app, name="communities")
 app.add_typer(embed.app, name="embed")
-app.command("demo")(demo.demo)
-app.command("build")(build.build)
+app.command("demo", epilog=demo.EPILOG)(demo.demo)
+app.command("build", epilog=build.EPILOG)(build.build)
 app.command("mcp", epilog=mcp.EPILOG)(mcp.mcp)
 app.command("serve", epilog=serve.EPILOG)(serve.serve)
-app.command("info")(artifact.info)
-app.command("verify")(artifact.verify)
+app.command("info", epilog=artifact.INFO)(artifact.info)
+app.command("verify", epilog=artifact.VERIFY)(artifact.verify)
 
 
 def _version(wanted: bool) -> None:
@@ -41,7 +40,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Graph processing and retrieval at linear cost."""

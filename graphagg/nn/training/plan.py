@@ -49,30 +49,33 @@ class Plan:
 
 
 def plan_of(
-    model: str | Preset | GPSConfig | Build, training: TrainingConfig | None = None
+    model: str | Preset | GPSConfig | Build,
+    training: TrainingConfig | None = None,
+    name: str | None = None,
 ) -> Plan:
     """What `train` was asked for.
 
     Args:
         model: A preset or its name, a config, or a callable that makes a model for a `Shape`.
         training: Settings; by default the preset's, else the defaults.
+        name: What results call it; by default the preset's name.
 
     Raises:
         UnknownPreset: There is no preset of that name.
     """
     if isinstance(model, str):
-        return replace(plan_of(preset(model), training), name=model)
+        return plan_of(preset(model), training, name or model)
     if isinstance(model, Preset):
-        return _of_config("gps", model.model, training or model.training)
+        return _of_config(name or "gps", model.model, training or model.training)
     if isinstance(model, GPSConfig):
-        return _of_config("gps", model, training or TrainingConfig())
+        return _of_config(name or "gps", model, training or TrainingConfig())
     if not callable(model):
         raise InvalidParameter(
             f"model is {type(model).__name__}, wanted a preset, a GPSConfig, or a callable that "
             "takes the data's Shape and returns a torch module"
         )
-    name = getattr(model, "__name__", type(model).__name__)
-    return Plan(name, training or TrainingConfig(), model)
+    own = str(getattr(model, "__name__", type(model).__name__))
+    return Plan(name or own, training or TrainingConfig(), model)
 
 
 def _of_config(name: str, config: GPSConfig, training: TrainingConfig) -> Plan:

@@ -35,6 +35,7 @@ def train(
     out: str | os.PathLike[str],
     *,
     training: TrainingConfig | None = None,
+    name: str | None = None,
     splits: int = 1,
     device: str = "auto",
     resume: bool = False,
@@ -55,6 +56,7 @@ def train(
             masks, or a list of `Data` with `split` 0, 1 or 2 each for train, val and test.
         out: Folder of the run; see `graphagg.nn.training.folder`.
         training: Settings; by default the preset's.
+        name: What results call the model; by default the preset's name.
         splits: How many splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         resume: Go on with the run in `out`.
@@ -71,7 +73,7 @@ def train(
         TrainingDiverged: The loss is no finite number.
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
     """
-    plan, where = plan_of(model, training), find_device(device)
+    plan, where = plan_of(model, training, name), find_device(device)
     dataset = checked(load_data(data))
     if isinstance(splits, bool) or not 1 <= splits <= len(dataset.splits):
         raise InvalidParameter(

@@ -1,0 +1,128 @@
+"""`graphagg train`: a graph model by preset or TOML file, on a data set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from graphagg.cli.console import AsJson, out, print_json, progress_report
+from graphagg.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from graphagg.nn.presets import Preset
+    from graphagg.nn.training import TrainingResult
+
+_PERCENT = ("accuracy", "weighted-accuracy", "roc-auc", "ap", "f1")
+
+
+def train(
+    preset: Annotated[
+        str | None, typer.Argument(help="A preset (see --list) or a TOML file.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="A .npz file (#NAME: its splits of that name), a folder, pyg:NAME@ROOT."),
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Where models, logs and results go.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    splits: Annotated[int, typer.Option(help="How many of the official splits.")] = 1,
+    epochs: Annotated[int | None, typer.Option(help="At most so many.  [preset's]")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, e.g. model.layers=4; repeats.")
+    ] = None,
+    random_state: Annotated[
+        int | None, typer.Option(help="Seed of every random choice.  [preset's, 0]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Print the presets and leave.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a graph model, split by split, and report the epoch that validation chose."""
+    if show:
+        _print_presets(as_json)
+        return
+    if preset is None or data is None or out_dir is None:
+        given = {"PRESET": preset, "--data": data, "--out": out_dir}
+        missing = ", ".join(name for name, value in given.items() if value is None)
+        raise InvalidParameter(f"missing {missing}; e.g. graphagg train csl --data FILE --out DIR")
+    if resume and force:
+        raise InvalidParameter("--resume and --force exclude each other; give one of them")
+    from graphagg.nn.training import train as run
+
+    chosen = _chosen(preset, changes or [], epochs, random_state)
+    with progress_report() as report:
+        result = run(
+            chosen, data, out_dir, name=Path(preset).stem, splits=splits, device=device,
+            resume=resume, force=force, progress=report,
+        )  # fmt: skip
+    if as_json:
+        print_json(result.to_json())
+        return
+    _print_result(result, out_dir)
+
+
+def _chosen(name: str, changes: list[str], epochs: int | None, random_state: int | None) -> Preset:
+    from graphagg.nn.presets import preset, read_preset
+    from graphagg.nn.training.overrides import overridden
+
+    found = read_preset(name) if name.endswith(".toml") else preset(name)
+    found = overridden(found, changes)
+    training = found.training
+    if epochs is not None:
+        warmup = min(training.warmup_epochs, max(epochs, 0))
+        training = replace(training, epochs=epochs, warmup_epochs=warmup)
+    if random_state is not None:
+        training = replace(training, random_state=random_state)
+    return replace(found, training=training)
+
+
+def _print_presets(as_json: bool) -> None:
+    from graphagg.nn.presets import preset, presets
+
+    if as_json:
+        print_json({name: preset(name).to_dict() for name in presets()})
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("preset", "task", "local", "attention", "encodings"):
+        table.add_column(column)
+    for column in ("layers", "width", "epochs"):
+        table.add_column(column, justify="right")
+    for name in presets():
+        found = preset(name)
+        model = found.model
+        encodings = ", ".join(encoding.name for encoding in model.encodings) or "none"
+        table.add_row(
+            name, model.head.task, model.local.name, model.attention.name, encodings,
+            str(model.layers), str(model.channels), str(found.training.epochs),
+        )  # fmt: skip
+    out.print(table)
+
+
+def _print_result(result: TrainingResult, out_dir: Path) -> None:
+    shares = result.metric in _PERCENT
+    factor, digits = (100.0, 2) if shares else (1.0, 4)
+    unit = " %" if shares else ""
+    table = Table(box=None, pad_edge=False)
+    for column in ("split", "train", "val", "test", "best epoch", "epochs", "seconds"):
+        table.add_column(column, justify="right")
+    for split in result.splits:
+        scores = (split.train, split.val, split.test)
+        shown = [f"{factor * score:.{digits}f}" for score in scores]
+        table.add_row(
+            split.split, *shown, str(split.epoch), str(split.epochs), f"{split.seconds:.1f}"
+        )
+    out.print(table)
+    test = result.test
+    out.print(
+        f"{result.model} on {result.data}: test {result.metric} {factor * test.mean:.{digits}f} "
+        f"± {factor * test.std:.{digits}f}{unit}, mean and deviation over {len(result.splits)} of "
+        f"the splits; {result.parameters:,} parameters; {out_dir}",
+        markup=False,
+    )

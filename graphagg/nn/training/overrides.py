@@ -1,0 +1,63 @@
+"""`model.layers=4`: single settings changed by their path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.model.config import GPSConfig
+from graphagg.nn.presets import Preset
+from graphagg.nn.training.config import TrainingConfig
+
+TABLES = ("model", "training")
+
+
+def overridden(preset: Preset, changes: Sequence[str]) -> Preset:
+    """A preset with some settings changed.
+
+    Args:
+        preset: The preset.
+        changes: `model.layers=4`, `model.encodings.0.size=8`, `training.fanouts=[10, 5]`: values
+            are JSON, and anything that is none is text.
+
+    Raises:
+        InvalidParameter: A path that does not exist, or a value that its setting does not allow.
+    """
+    plain = preset.to_dict()
+    for change in changes:
+        path, equals, value = change.partition("=")
+        keys = path.strip().split(".")
+        if not equals or keys[0] not in TABLES or len(keys) < 2:
+            raise InvalidParameter(
+                f"cannot set {change!r}; wanted PATH=VALUE such as model.layers=4 or "
+                "training.epochs=10"
+            )
+        _put(plain, keys, _value(value), path)
+    return Preset(GPSConfig.from_dict(plain["model"]), TrainingConfig.from_dict(plain["training"]))
+
+
+def _put(plain: Any, keys: list[str], value: Any, path: str) -> None:
+    for depth, key in enumerate(keys):
+        at: Any = key
+        if isinstance(plain, list):
+            at = int(key) if key.isdigit() and int(key) < len(plain) else None
+            known = f"0 to {len(plain) - 1}" if plain else "nothing (it is empty)"
+        else:
+            at = key if isinstance(plain, dict) and key in plain else None
+            known = ", ".join(plain) if isinstance(plain, dict) else "nothing (it is a value)"
+        if at is None:
+            parent = ".".join(keys[:depth])
+            raise InvalidParameter(f"there is no setting {path!r}; {parent} has {known}")
+        if depth == len(keys) - 1:
+            plain[at] = value
+        else:
+            plain = plain[at]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text.strip()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from graphagg import __version__
-from graphagg.cli import artifact, build, communities, demo, embed, mcp, rag, serve
+from graphagg.cli import artifact, build, communities, demo, embed, mcp, rag, serve, train
 from graphagg.cli.console import err
 from graphagg.errors import GraphAggError
 
@@ -25,6 +25,7 @@ app.add_typer(communities.app, name="communities")
 app.add_typer(embed.app, name="embed")
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("build", epilog=build.EPILOG)(build.build)
+app.command("train", epilog=train.EPILOG)(train.train)
 app.command("mcp", epilog=mcp.EPILOG)(mcp.mcp)
 app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.command("info", epilog=artifact.INFO)(artifact.info)

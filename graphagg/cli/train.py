@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from graphagg.nn.presets import Preset
     from graphagg.nn.training import TrainingResult
 
+EPILOG = "Example: graphagg train csl --data csl.npz --out runs/csl --splits 5"
 _PERCENT = ("accuracy", "weighted-accuracy", "roc-auc", "ap", "f1")
 
 

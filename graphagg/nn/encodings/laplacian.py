@@ -1,0 +1,166 @@
+"""LapPE: eigenvectors of the graph Laplacian (arXiv 2003.00982, GraphGPS arXiv 2205.12454)."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.encodings.base import Encoding, check_dtype, check_positive
+from graphagg.nn.encodings.spectrum import Normalisation, fix_signs, lowest, trivial_vector
+from graphagg.nn.encodings.structure import Component, Floats, components, laplace_structure
+from graphagg.nn.segments import Segments, graph_seeds, mix
+
+_KINDS = ("sym", "rw", "none")
+_SHORT = ("pad", "error")
+
+
+@dataclass(frozen=True)
+class LapPE(Encoding):
+    """`lap_vectors` `[N, k]`, `lap_values` `[N, k]` and `lap_mask` `[N, k]` bool.
+
+    The eigenvectors of the k smallest eigenvalues of a graph's Laplacian, each of length 1 over the
+    graph, ascending by eigenvalue; every vertex of a graph holds the same `lap_values`. The
+    Laplacian is that of the undirected graph without self-loops (a directed edge counts both ways,
+    with the larger weight).
+
+    Disconnected graphs: the eigenvalue 0 has one vector a component, constant (times sqrt(degree)
+    for "sym") on it and 0 elsewhere. All of them are trivial, and left out unless `trivial`. The
+    other vectors live on one component each. A vertex without neighbours is a component of its
+    own, with eigenvalue 0.
+
+    What is not unique: signs (fixed so that the first entry of the largest size is positive; see
+    `flip_signs`), and the basis of the eigenspace of a repeated eigenvalue, of which an orthonormal
+    one is returned: its projector, not its vectors, is equivariant to a renumbering of the
+    vertices. Where k cuts an eigenspace, some of its vectors are returned.
+
+    A graph with fewer than k of them: columns of 0 with a mask of False fill up (`short="pad"`), or
+    it is an error (`short="error"`).
+
+    O(n^3) a component below `dense_below` vertices; above, Lanczos and a Chebyshev filter
+    (`spectrum`) in O(N (k + 8)) memory.
+
+    Departures from GraphGPS: sparse above `dense_below`; the trivial vectors can be left out; "rw"
+    takes the eigenvectors of D^-1 A (D^-1/2 times those of "sym"), not a symmetric solver on a
+    matrix that is not symmetric; missing values are 0 and a mask, not NaN.
+
+    Attributes:
+        k: Number of eigenvectors.
+        normalisation: "sym" (I - D^-1/2 W D^-1/2), "rw" (I - D^-1 W) or "none" (D - W).
+        trivial: Include the vectors of eigenvalue 0.
+        short: "pad" or "error".
+        dense_below: Number of vertices from which a component is solved without a dense matrix.
+        dtype: Of what is written.
+    """
+
+    k: int = 8
+    normalisation: Normalisation = "sym"
+    trivial: bool = False
+    short: str = "pad"
+    dense_below: int = 300
+    dtype: torch.dtype = torch.float32
+
+    def __post_init__(self) -> None:
+        check_positive("k", self.k)
+        check_dtype(self.dtype)
+        for name, value, choices in [
+            ("normalisation", self.normalisation, _KINDS),
+            ("short", self.short, _SHORT),
+        ]:
+            if value not in choices:
+                raise InvalidParameter(f"{name} is {value!r}; choose one of {', '.join(choices)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`lap_vectors`, `lap_values` and `lap_mask`."""
+        return ("lap_vectors", "lap_values", "lap_mask")
+
+    def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
+        """`lap_vectors`, `lap_values` and `lap_mask` of `data`.
+
+        Raises:
+            InvalidParameter: With `short="error"`, a graph with fewer than k eigenvectors.
+            NoConvergence: The vectors of a large graph were not found.
+        """
+        structure = laplace_structure(data)
+        vectors = np.zeros((structure.vertices, self.k))
+        values, mask = np.zeros_like(vectors), np.zeros(vectors.shape, dtype=bool)
+        parts: list[list[Component]] = [[] for _ in range(len(structure.ptr) - 1)]
+        for component in components(structure):
+            parts[component.graph].append(component)
+        for graph, inside in enumerate(parts):
+            found = self._graph(inside, graph)
+            rows = slice(structure.ptr[graph], structure.ptr[graph + 1])
+            values[rows, : len(found)] = [value for value, _, _ in found]
+            mask[rows, : len(found)] = True
+            for column, (_, component, vector) in enumerate(found):
+                vectors[component.vertices, column] = vector
+        return {"lap_vectors": vectors, "lap_values": values, "lap_mask": mask}
+
+    def _graph(self, inside: list[Component], graph: int) -> list[tuple[float, Component, Floats]]:
+        """The first k of the eigenpairs of all components, ties in the components' order."""
+        found = []
+        for component in inside:
+            pairs = self._component(component)
+            found += [(float(v), component, pairs[1][:, i]) for i, v in enumerate(pairs[0])]
+        found.sort(key=lambda pair: pair[0])
+        if self.short == "error" and len(found) < self.k:
+            size = sum(component.size for component in inside)
+            raise InvalidParameter(
+                f"graph {graph} has {size} vertices in {len(inside)} components, and {len(found)} "
+                f'eigenvectors; k is {self.k}: ask for fewer, or set short="pad"'
+            )
+        return found[: self.k]
+
+    def _component(self, component: Component) -> tuple[Floats, Floats]:
+        wanted = self.k - 1 if self.trivial else self.k
+        values, vectors = lowest(component, wanted, self.normalisation, self.dense_below)
+        if self.trivial:
+            own = trivial_vector(component, self.normalisation)
+            values, vectors = np.append(0.0, values), np.column_stack([own, vectors])
+        if self.normalisation == "rw" and component.size > 1:
+            vectors = vectors / np.sqrt(component.degrees)[:, None]
+            vectors = vectors / np.linalg.norm(vectors, axis=0)
+        return values, fix_signs(vectors)
+
+
+def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -> Data:
+    """A copy of `data` whose eigenvectors have random signs: one a graph and column.
+
+    For training; a model that is evaluated gets the vectors as they are. Drawn per graph, never per
+    batch (GraphGPS draws one sign a column for the whole batch).
+
+    Args:
+        data: A `Data` or a `Batch` with `name` `[N, k]`.
+        seed: With a seed, such as the number of the step, a graph's signs follow from it and the
+            graph's size and edges alone, whatever lies beside it in the batch; None draws from
+            torch's generator.
+        name: The attribute.
+
+    Returns:
+        A shallow copy; `data` stays as it is.
+    """
+    vectors: Tensor = data[name]
+    if data.batch is None:
+        graphs = Segments.from_ptr(torch.tensor([0, vectors.size(0)]), vectors.size(0))
+    elif data.get("ptr") is not None:
+        graphs = Segments.from_ptr(data.ptr, vectors.size(0))
+    else:
+        graphs = Segments.from_index(data.batch)
+    if seed is None:
+        bits = torch.randint(0, 2, (graphs.count, vectors.size(1)), device=vectors.device)
+    else:
+        edges = data.edge_index.to(graphs.ptr.device)
+        seeds = graph_seeds(graphs, edges, seed)[:, None]
+        bits = (mix(seeds + mix(torch.arange(vectors.size(1), device=seeds.device))) >> 17) & 1
+    signs = (2 * bits - 1).to(vectors)
+    flipped = copy.copy(data)
+    flipped[name] = vectors * signs[graphs.index.to(vectors.device)]
+    return flipped

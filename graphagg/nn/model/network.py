@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidBatch, InvalidFeatures
+from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import PairBias, PairBiasEncoder
 from graphagg.nn.conv.part import check_edge_index
 from graphagg.nn.gps import GPSLayer
@@ -36,7 +36,7 @@ class GPS(torch.nn.Module):
         config: What the model is made of.
 
     Raises:
-        InvalidParameter: A part that does not exist, or heads that do not divide the width.
+        InvalidParameter: A part that does not exist, or that lacks what it reads.
     """
 
     def __init__(self, config: GPSConfig) -> None:
@@ -47,16 +47,19 @@ class GPS(torch.nn.Module):
         self.encodings = torch.nn.ModuleList(_encoding(e) for e in config.encodings)
         self.pairs = PairBiasEncoder(config.rrwp, config.attention.heads) if config.rrwp else None
         self.before = PreLayers(config.channels, config.pre_layers)
-        self.layers = torch.nn.ModuleList(
+        edge_channels = config.channels if config.edges.used else None
+        layers = [
             GPSLayer(
                 config.channels,
                 config.local,
                 config.attention,
-                edge_channels=config.channels if config.edges.used else None,
+                edge_channels=edge_channels,
                 layer=config.layer,
             )
             for _ in range(config.layers)
-        )
+        ]
+        _check_parts(config, layers[0])
+        self.layers = torch.nn.ModuleList(layers)
         self.head = Head(config.head, config.channels, config.layer.activation)
 
     def forward(self, data: Data) -> Tensor:
@@ -193,6 +196,24 @@ def graphs_of(data: Data) -> Segments:
     # One graph needs no check, so that a model of one graph can be exported.
     index = torch.zeros(rows, dtype=torch.int64, device=edge_index.device)
     return Segments(torch.tensor([0, rows], device=edge_index.device), index)
+
+
+def _check_parts(config: GPSConfig, layer: GPSLayer) -> None:
+    """`InvalidParameter` where a part lacks what it reads, or nothing reads what there is."""
+    given = any(encoding.relative for encoding in config.encodings)
+    wanted = layer.local is not None and layer.local.needs_positions
+    if given != wanted:
+        found = "an encoding gives positions" if given else "no encoding gives positions"
+        reads = "reads them" if wanted else "reads none"
+        raise InvalidParameter(
+            f"{found}, but local.name {config.local.name!r} {reads}; wanted both the encoding "
+            "'equivstable' and a local part such as 'gatedgcn-pe', or neither"
+        )
+    if config.rrwp and (layer.attention is None or not layer.attention.accepts_bias):
+        raise InvalidParameter(
+            f"rrwp is {config.rrwp}, but attention.name {config.attention.name!r} takes no bias; "
+            "wanted rrwp 0 or the attention 'exact'"
+        )
 
 
 def _features(config: GPSConfig, used: bool, channels: int, name: str) -> FeatureEncoder | None:

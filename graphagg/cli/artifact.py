@@ -11,6 +11,9 @@ from rich.table import Table
 from graphagg.cli.console import AsJson, out, print_json
 from graphagg.store import open_artifact
 
+INFO = "Example: graphagg info idx"
+VERIFY = "Example: graphagg verify idx"
+
 Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 
 

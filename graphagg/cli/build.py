@@ -20,6 +20,8 @@ from graphagg.errors import InvalidRecipe
 from graphagg.manifest import Manifest
 from graphagg.progress import Progress
 
+EPILOG = "Example: graphagg build indices/demo-communities/recipe.toml --force"
+
 
 class Models(BaseModel):
     """`[models]` of a passages recipe."""

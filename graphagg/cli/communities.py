@@ -36,8 +36,20 @@ Header = Annotated[
 ]
 RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
 
+_BUILD = "Example: graphagg communities build edges.txt.gz --out comm --kind undirected"
+_QUERY = "Example: graphagg communities query comm --seed alice --seed bob --top-k 20"
+_STRUCTURE = "Example: graphagg communities structure comm --seed alice --out community.svg"
+_EVAL = "Example: graphagg communities eval comm truth.txt --method fused --method jaccard"
+_ADD = "Example: graphagg communities add comm new_edges.csv"
+_REMOVE = "Example: graphagg communities remove comm --vertex alice --vertex bob"
+_MERGE = "Example: graphagg communities merge comm-2024 comm-2025 --out comm"
+_SHELL = (
+    "Example: graphagg communities shell comm --seed alice\n\n"
+    "Example: printf 'seed alice\\nmore 20\\nsave found.csv\\n' | graphagg communities shell comm"
+)
 
-@app.command("build")
+
+@app.command("build", epilog=_BUILD)
 def build(
     edges: Annotated[Path, typer.Argument(help="Text (gz), CSV, Parquet, GML, .jlg or JSON.")],
     out_dir: OutDir,
@@ -100,7 +112,7 @@ def build(
     _print_summary(out_dir, index, index.report, meter, as_json)
 
 
-@app.command("query")
+@app.command("query", epilog=_QUERY)
 def query(
     directory: Directory,
     seed: Seeds = None,
@@ -128,7 +140,7 @@ def query(
         err.print(f"note: {note}", markup=False)
 
 
-@app.command("structure")
+@app.command("structure", epilog=_STRUCTURE)
 def structure(
     directory: Directory,
     picture: Annotated[
@@ -157,7 +169,23 @@ def structure(
         out.print(f"{number}: {' '.join(str(vertex) for vertex in part)}", markup=False)
 
 
-@app.command("eval")
+@app.command("shell", epilog=_SHELL)
+def shell(
+    directory: Directory,
+    seed: Seeds = None,
+    method: MethodName = "fused",
+) -> None:
+    """Explore communities at a prompt, or by commands on standard input, one a line."""
+    from graphagg.cli.shell.communities import CommunityShell
+    from graphagg.cli.shell.prompt import converse
+    from graphagg.communities import CommunityIndex
+
+    with CommunityIndex.open(directory) as index:
+        code = converse(CommunityShell(index, seed or (), method), "communities")
+    raise typer.Exit(code)
+
+
+@app.command("eval", epilog=_EVAL)
 def evaluate(
     directory: Directory,
     communities: Annotated[Path, typer.Argument(help="The true communities.")],
@@ -211,7 +239,7 @@ def evaluate(
         _table_evaluations(results)
 
 
-@app.command("add")
+@app.command("add", epilog=_ADD)
 def add(
     directory: Directory,
     edges: Annotated[Path, typer.Argument(help="Edges to add.")],
@@ -232,7 +260,7 @@ def add(
     _print_change(directory, change.to_json(), as_json)
 
 
-@app.command("remove")
+@app.command("remove", epilog=_REMOVE)
 def remove(
     directory: Directory,
     edges: Annotated[Path | None, typer.Option(help="Edges to remove; vertices stay.")] = None,
@@ -259,7 +287,7 @@ def remove(
     _print_change(directory, change.to_json(), as_json)
 
 
-@app.command("merge")
+@app.command("merge", epilog=_MERGE)
 def merge(
     shards: Annotated[list[Path], typer.Argument(help="Indices built with the same parameters.")],
     out_dir: OutDir,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
@@ -20,7 +21,14 @@ from graphagg.errors import ArtifactError
 from graphagg.manifest import Manifest, read_manifest
 from graphagg.progress import Progress
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+_PIPE_WIDTH = 100_000  # in a pipe a row stays on its line, for grep and cut; COLUMNS changes that
+
+_piped = not sys.stdout.isatty()
+out = Console(
+    highlight=False,
+    soft_wrap=_piped,
+    width=_PIPE_WIDTH if _piped and "COLUMNS" not in os.environ else None,
+)
 err = Console(stderr=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -29,6 +37,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 def print_json(value: object) -> None:
     """Print JSON on stdout."""
     sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def print_part(part: RenderableType) -> None:
+    """Print text as it stands, and a table with its markup."""
+    out.print(part, markup=not isinstance(part, str))
 
 
 @contextmanager

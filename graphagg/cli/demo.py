@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from graphagg.embedding.results import Neighbour
     from graphagg.rag import Hit, PassageIndex
     from graphagg.rag.evaluation import GoldQuestion
+
+EPILOG = "Example: graphagg demo --out build/demo"
 
 _SEEDS = ("Enjolras", "Gavroche")
 _VERTEX = "Valjean"
@@ -104,7 +107,7 @@ def _near(directory: Path) -> tuple[Neighbour, ...]:
         return index.neighbours(_VERTEX, 5)
 
 
-def _recall(questions: list[GoldQuestion], answers: list[list[Hit]]) -> float:
+def _recall(questions: list[GoldQuestion], answers: Sequence[Sequence[Hit]]) -> float:
     shares = [
         len(question.gold & {hit.passage.id for hit in hits}) / len(question.gold)
         for question, hits in zip(questions, answers, strict=True)
@@ -113,16 +116,22 @@ def _recall(questions: list[GoldQuestion], answers: list[list[Hit]]) -> float:
 
 
 def _print_answers(
-    questions: list[GoldQuestion], answers: list[list[Hit]], index: PassageIndex
+    questions: list[GoldQuestion], answers: Sequence[Sequence[Hit]], index: PassageIndex
 ) -> None:
     for question, hits in zip(questions, answers, strict=True):
         table = Table(
-            "", "passage", "score", "why", title=question.text, title_justify="left", expand=True
+            "",
+            "passage",
+            "score",
+            "why",
+            title=question.text,
+            title_justify="left",
+            expand=True,
         )
         for hit in hits:
             mark = "[green]*[/green]" if hit.passage.id in question.gold else " "
             table.add_row(mark, hit.passage.title, f"{hit.score:.2f}", explain_hit(hit, index))
-        out.print(table)
+        out.print(table, width=_width())
 
 
 def _print_community(community: Community) -> None:
@@ -130,4 +139,9 @@ def _print_community(community: Community) -> None:
     table: Any = Table("", "vertex", "score", "why", title=title, title_justify="left", expand=True)
     for rank, member in enumerate(community.members, start=1):
         table.add_row(str(rank), str(member.id), f"{member.score:.3f}", member.explain())
-    out.print(table)
+    out.print(table, width=_width())
+
+
+def _width() -> int | None:
+    """Of tables: a terminal's; in a pipe 100 columns, for these are to be read."""
+    return None if out.is_terminal else 100

@@ -43,8 +43,15 @@ TwoMode = Annotated[bool, typer.Option("--two-mode", help="Pairs are (element, s
 RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
 SideName = Annotated[str, typer.Option(help="Directed and two-mode: from or to.")]
 
+_BUILD = "Example: graphagg embed build edges.txt.gz --out emb --dim 64 --max-piece-edges 2000000"
+_ADD = "Example: graphagg embed add emb new_edges.txt"
+_NEIGHBORS = "Example: graphagg embed neighbors emb --vertex alice --top-k 10"
+_EXPORT = "Example: graphagg embed export emb --out vectors.txt --format word2vec"
+_DRAW = "Example: graphagg embed draw emb --out picture.png --labels labels.txt"
+_EVAL = "Example: graphagg embed eval edges.txt.gz --labels labels.txt --pieces 16"
 
-@app.command("build")
+
+@app.command("build", epilog=_BUILD)
 def build(
     edges: Edges,
     out_dir: Annotated[Path, typer.Option("--out", help="Where the index goes.")],
@@ -102,7 +109,7 @@ def build(
     _print_partition(index.report)
 
 
-@app.command("add")
+@app.command("add", epilog=_ADD)
 def add(
     directory: Directory,
     edges: Annotated[Path, typer.Argument(help="Edges of new vertices.")],
@@ -123,7 +130,7 @@ def add(
     out.print(f"{directory}: {parts}", markup=False)
 
 
-@app.command("neighbors")
+@app.command("neighbors", epilog=_NEIGHBORS)
 def neighbours(
     directory: Directory,
     vertex: Annotated[str, typer.Option(help="The vertex.")],
@@ -149,7 +156,7 @@ def neighbours(
     out.print(table)
 
 
-@app.command("export")
+@app.command("export", epilog=_EXPORT)
 def export(
     directory: Directory,
     target: Annotated[Path, typer.Option("--out", help="The file.")],
@@ -165,7 +172,7 @@ def export(
     err.print(f"wrote {target}", markup=False)
 
 
-@app.command("draw")
+@app.command("draw", epilog=_DRAW)
 def draw(
     directory: Directory,
     target: Annotated[Path, typer.Option("--out", help="The picture, .png or .svg.")],
@@ -183,7 +190,7 @@ def draw(
     err.print(f"wrote {target}", markup=False)
 
 
-@app.command("eval")
+@app.command("eval", epilog=_EVAL)
 def evaluate(
     edges: Edges,
     labels: Annotated[Path | None, typer.Option(help="Labels: classify nodes too.")] = None,

@@ -50,6 +50,7 @@ _DELETE = "Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore
 _COMPACT = "Example: graphagg rag compact idx"
 _SEARCH = "Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain"
 _EXPLAIN = "Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw"
+_SHELL = "Example: graphagg rag shell idx --mode faithful --filter 'year>=2000'"
 _EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare best,faithful,dense,bm25"
 
 
@@ -173,6 +174,20 @@ def explain(
             print_json({"passage_id": passage_id, "mode": kind, **found.to_json()})
         else:
             print_explanation(found, opened)
+
+
+@app.command("shell", epilog=_SHELL)
+def shell(
+    directory: Directory, top_k: TopK = 5, mode: ModeName = "best", filters: Filters = None
+) -> None:
+    """Ask at a prompt, or by lines on standard input; the model loads at the first question."""
+    from graphagg.cli.shell.passages import PassageShell
+    from graphagg.cli.shell.prompt import converse
+    from graphagg.rag import PassageIndex
+
+    with PassageIndex.open(directory) as opened:
+        code = converse(PassageShell(opened, top_k, mode, filters or ()), "rag")
+    raise typer.Exit(code)
 
 
 def _print_answer(question: str, mode: str, name: str, found: list[dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.console import out
+from graphagg.cli.console import out, print_part
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
@@ -28,13 +28,15 @@ _COMPARED = ("recall@2", "recall@5", "all_gold@5")
 
 def print_hits(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> None:
     """Print hits as a table, with `explain` the parts of their scores and their hop paths."""
-    if not hits:
-        out.print(_NOTHING)
-        return
+    out.print(hits_table(hits, index, explain) if hits else _NOTHING)
+
+
+def hits_table(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> Table:
+    """Hits, best first, with their texts or with why they are there."""
     table = Table("", "score", "passage", "why" if explain else "text", expand=out.is_terminal)
     for rank, hit in enumerate(hits, start=1):
         table.add_row(str(rank), f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
-    out.print(table)
+    return table
 
 
 def print_documents(found: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
@@ -116,9 +118,16 @@ def _texts(hit: Hit) -> Iterator[str]:
 
 def print_explanation(found: Explanation, index: PassageIndex) -> None:
     """Print why a passage is where it is: the reason, the parts of its score, and its path."""
-    out.print(found.reason, markup=False)
+    for part in explanation_parts(found, index):
+        print_part(part)
+
+
+def explanation_parts(
+    found: Explanation, index: PassageIndex
+) -> tuple[str] | tuple[str, str, Table, str, Table]:
+    """The reason; then, unless the passage is hidden, the parts of its score and its path."""
     if found.hit is None:
-        return
+        return (found.reason,)
     hit = found.hit
     parts = Table("part of the score", "", box=None, pad_edge=False)
     parts.columns[1].justify = "right"
@@ -134,9 +143,7 @@ def print_explanation(found: Explanation, index: PassageIndex) -> None:
         kind = hop.kind.replace("_", " ")
         path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
     path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
-    for table in (parts, path):
-        out.print()
-        out.print(table)
+    return found.reason, "", parts, "", path
 
 
 # --- evaluation ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,11 @@ from graphagg.communities.ranking import Ranking, sweep_cut
 from graphagg.communities.results import Community, Member, Shared
 
 if TYPE_CHECKING:
+    import networkx
+
     from graphagg.communities.index import CommunityIndex
+    from graphagg.communities.structure import Structure
+    from graphagg.graph.ids import VertexId
 
 Array = npt.NDArray[Any]
 
@@ -47,7 +52,7 @@ def answer(
         plan=ranking.plan,
         notes=(*ranking.notes, *notes),
         conductance=conductance,
-        _structure=_Structurer(index),
+        _origin=_Origin(index),
     )
 
 
@@ -90,13 +95,22 @@ def _members(
     return tuple(members)
 
 
-class _Structurer:
-    """`structure()` of an answer; the drawing libraries load when it is called."""
+class _Origin:
+    """The index an answer comes from; the drawing libraries load when they are needed."""
 
     def __init__(self, index: CommunityIndex) -> None:
         self._index = index
 
-    def __call__(self, ids: list[Any], seeds: int, resolution: float, random_state: int) -> Any:
+    def structure(
+        self, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
+    ) -> Structure:
+        """See `structure_of`."""
         from graphagg.communities.structure import structure_of
 
         return structure_of(self._index, ids, seeds, resolution, random_state)
+
+    def graph(self, ids: Sequence[VertexId]) -> networkx.Graph:
+        """See `subgraph_of`."""
+        from graphagg.communities.subgraph import subgraph_of
+
+        return subgraph_of(self._index, ids)

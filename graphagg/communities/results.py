@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.graph.ids import VertexId
 
 if TYPE_CHECKING:
+    import networkx
+    import pyarrow
+    from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
+
     from graphagg.communities.structure import Structure
 
 
@@ -74,6 +78,18 @@ class Member:
         }
 
 
+class Origin(Protocol):
+    """Where an answer comes from, for what is only made when it is asked for."""
+
+    def structure(
+        self, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
+    ) -> Structure:
+        """The similarity graph of some vertices, the seeds first."""
+
+    def graph(self, ids: Sequence[VertexId]) -> networkx.Graph:
+        """Some vertices and the edges among them."""
+
+
 @dataclass(frozen=True)
 class Community:
     """The answer to a query.
@@ -94,7 +110,7 @@ class Community:
     plan: str
     notes: tuple[str, ...] = ()
     conductance: float | None = None
-    _structure: Callable[..., Structure] | None = field(default=None, repr=False, compare=False)
+    _origin: Origin | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.members)
@@ -109,9 +125,61 @@ class Community:
         Raises:
             MissingExtra: scikit-network is not installed.
         """
-        assert self._structure is not None, "a community made by hand has no graph"
-        ids = [*self.seeds, *(member.id for member in self.members)]
-        return self._structure(ids, len(self.seeds), resolution, random_state)
+        assert self._origin is not None, "a community made by hand has no graph"
+        return self._origin.structure(self._ids(), len(self.seeds), resolution, random_state)
+
+    def to_networkx(self) -> networkx.Graph:
+        """Seeds, members and the edges among them that the indexed graph has.
+
+        Nodes carry `seed`, members also `rank` (from 1) and `score`. A directed graph gives a
+        `DiGraph`. Sets of a two-mode graph have no edges among them: an edge joins two that share
+        an element, its `weight` their Jaccard similarity. Where `structure` gives the similarity
+        graph and its parts, this gives the graph itself.
+
+        Raises:
+            MissingExtra: networkx is not installed.
+            InvalidParameter: over 2,000 sets of a two-mode graph.
+        """
+        assert self._origin is not None, "a community made by hand has no graph"
+        graph = self._origin.graph(self._ids())
+        for seed in self.seeds:
+            graph.nodes[seed]["seed"] = True
+        for rank, member in enumerate(self.members, 1):
+            graph.nodes[member.id].update(seed=False, rank=rank, score=member.score)
+        return graph
+
+    def to_arrow(self) -> pyarrow.Table:
+        """The members as a table, best first.
+
+        Columns: `rank` (from 1), `vertex`, `score`, a `score_<name>` for each part of the score,
+        and `why` in words.
+        """
+        import pyarrow as pa
+
+        from graphagg.tables import ids_column, ranks_column
+
+        parts = self.members[0].scores if self.members else ()
+        return pa.table(
+            {
+                "rank": ranks_column(len(self.members)),
+                "vertex": ids_column([member.id for member in self.members], self.seeds),
+                "score": pa.array([member.score for member in self.members], pa.float64()),
+                **{
+                    f"score_{name}": pa.array([m.scores[name] for m in self.members], pa.float64())
+                    for name in parts
+                },
+                "why": pa.array([member.explain() for member in self.members], pa.string()),
+            }
+        )
+
+    def to_pandas(self) -> DataFrame:
+        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
+        from graphagg.tables import to_pandas
+
+        return to_pandas(self.to_arrow())
+
+    def _ids(self) -> list[VertexId]:
+        return [*self.seeds, *(member.id for member in self.members)]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""

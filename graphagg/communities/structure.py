@@ -113,21 +113,32 @@ def structure_of(
     index: CommunityIndex, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
 ) -> Structure:
     """Similarities, sub-communities and positions of some vertices; the seeds stand first."""
-    if len(ids) > MOST_VERTICES:
-        raise InvalidParameter(
-            f"{len(ids):,} vertices, at most {MOST_VERTICES:,} can be laid out; ask for fewer"
-        )
     if not resolution > 0:
         raise InvalidParameter(f"resolution is {resolution}, wanted above 0")
-    hoods = index.expander.hoods
-    numbers = np.array([index.find(vertex) for vertex in ids], dtype=np.int64)
-    dense = _similarities(hoods.sets.indptr, hoods.sets.indices, hoods.closed, numbers)
+    dense = similarities(index, ids)
     first, second = np.nonzero(np.triu(dense, 1))
     labels, positions = _layout(dense, resolution, random_state)
     return Structure(
         tuple(ids), seeds, np.stack([first, second], axis=1), dense[first, second], labels,
         positions,
     )  # fmt: skip
+
+
+def similarities(index: CommunityIndex, ids: Sequence[VertexId]) -> Array:
+    """Exact Jaccard similarity of all pairs of some vertices, `[V, V]`, 0 on the diagonal.
+
+    Raises:
+        InvalidParameter: there are more than `MOST_VERTICES`.
+    """
+    if len(ids) > MOST_VERTICES:
+        raise InvalidParameter(
+            f"{len(ids):,} vertices, at most {MOST_VERTICES:,} are compared with each other; "
+            "ask for fewer"
+        )
+    hoods = index.expander.hoods
+    numbers = np.array([index.find(vertex) for vertex in ids], dtype=np.int64)
+    found: Array = _similarities(hoods.sets.indptr, hoods.sets.indices, hoods.closed, numbers)
+    return found
 
 
 def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, Array]:
@@ -151,7 +162,6 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
 
 @numba.njit(cache=True)
 def _similarities(ptr: Array, ind: Array, closed: bool, vertices: Array) -> Array:
-    """Exact Jaccard similarity of all pairs, `[V, V]`, 0 on the diagonal."""
     none = np.empty(0, dtype=np.int64)
     out = np.zeros((len(vertices), len(vertices)))
     for i in range(len(vertices)):

@@ -11,6 +11,8 @@ import numpy as np
 from graphagg.errors import InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
+    import networkx
+
     from graphagg.embedding.index import NodeEmbedding, Side
 
 FORMATS = ("parquet", "word2vec")
@@ -89,4 +91,23 @@ def to_networkx(index: NodeEmbedding, graph: Any, attribute: str = "vector") -> 
         number = index.vertices.find(node)
         if number is not None:
             graph.nodes[node][attribute] = np.array(index.vectors[number])
+    return graph
+
+
+def neighbour_graph(index: NodeEmbedding, attribute: str, neighbours: int) -> networkx.Graph:
+    """The index's vertices with vector and `piece`; see `NodeEmbedding.to_networkx`."""
+    try:
+        import networkx
+    except ImportError:
+        raise MissingExtra("networkx", "embedding") from None
+    if neighbours < 0:
+        raise InvalidParameter(f"neighbours is {neighbours}, wanted at least 0")
+    graph = networkx.Graph()
+    for vertex, row, piece in zip(index.vertices, index.vectors, index.parts, strict=False):
+        graph.add_node(vertex, piece=int(piece), **{attribute: np.array(row)})
+    if neighbours:
+        for vertex, row in zip(index.vertices, index.vectors, strict=True):
+            if row.any():
+                for near in index.neighbours(vertex, neighbours):
+                    graph.add_edge(vertex, near.id, weight=near.score)
     return graph

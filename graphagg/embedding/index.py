@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ from graphagg.embedding.growth import grow
 from graphagg.embedding.neighbours import Searcher
 from graphagg.embedding.network import Network
 from graphagg.embedding.partition import LevelReport, PartitionReport
-from graphagg.embedding.results import AddReport, Neighbour
+from graphagg.embedding.results import AddReport, Neighbour, Neighbours
 from graphagg.embedding.sparse import normalise_rows
 from graphagg.errors import (
     ArtifactBusy,
@@ -45,6 +45,9 @@ from graphagg.graph.weights import load_weighted
 from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, ArtifactWriter, open_artifact, write_artifact
+
+if TYPE_CHECKING:
+    import networkx
 
 Array = npt.NDArray[Any]
 Side = Literal["from", "to"]
@@ -202,7 +205,7 @@ class NodeEmbedding:
         of: Side = "from",
         among: Side | None = None,
         normalised: bool = True,
-    ) -> tuple[Neighbour, ...]:
+    ) -> Neighbours:
         """The vertices whose vectors are nearest to that of a vertex, found by FAISS.
 
         Args:
@@ -233,7 +236,7 @@ class NodeEmbedding:
             query = query / np.linalg.norm(query)
         own = number if self._same(of, among) else None
         found = self._searcher(among, normalised).search(query, k, own)
-        return tuple(Neighbour(table[place], score) for place, score in found)
+        return Neighbours(Neighbour(table[place], score) for place, score in found)
 
     def _same(self, of: Side, among: Side) -> bool:
         """Whether the vertex itself is among those it is compared with."""
@@ -244,6 +247,35 @@ class NodeEmbedding:
             rows = self.normalised(side) if normalised else self._side(side)
             self._searchers[side, normalised] = Searcher(rows)
         return self._searchers[side, normalised]
+
+    def to_networkx(
+        self,
+        graph: networkx.Graph | None = None,
+        *,
+        attribute: str = "vector",
+        neighbours: int = 0,
+    ) -> networkx.Graph:
+        """Vertices with their vectors, in a graph of networkx.
+
+        Args:
+            graph: the nodes' vectors are set in a copy of it; nodes that the index does not have
+                stay without. None: a graph of the index's vertices (two-mode: the sets), which
+                also carry `piece`.
+            attribute: what a node's vector, `[d]`, is called.
+            neighbours: without a graph: join each vertex that has an edge with so many of the
+                nearest by cosine, which is the `weight`; O(n^2 d). The index holds no edges.
+
+        Raises:
+            InvalidParameter: a graph and neighbours are given, or neighbours is negative.
+            MissingExtra: networkx, or with neighbours FAISS, is not installed.
+        """
+        from graphagg.embedding.export import neighbour_graph, to_networkx
+
+        if graph is None:
+            return neighbour_graph(self, attribute, neighbours)
+        if neighbours:
+            raise InvalidParameter("a graph has its own edges: give a graph, or neighbours")
+        return to_networkx(self, graph.copy(), attribute)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphagg.graph.ids import VertexId
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,32 @@ class Neighbour:
 
     id: VertexId
     score: float
+
+
+class Neighbours(tuple[Neighbour, ...]):
+    """The vertices near another one, nearest first: a tuple, and a table."""
+
+    __slots__ = ()
+
+    def to_arrow(self) -> pyarrow.Table:
+        """A row a neighbour: `rank` (from 1), `vertex`, `score`."""
+        import pyarrow as pa
+
+        from graphagg.tables import ids_column, ranks_column
+
+        return pa.table(
+            {
+                "rank": ranks_column(len(self)),
+                "vertex": ids_column([near.id for near in self]),
+                "score": pa.array([near.score for near in self], pa.float64()),
+            }
+        )
+
+    def to_pandas(self) -> DataFrame:
+        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
+        from graphagg.tables import to_pandas
+
+        return to_pandas(self.to_arrow())
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from graphagg.rag.encoder import SentenceTransformerEncoder
 from graphagg.rag.entities import SpacyExtractor
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.passages import Passage, read_passages
-from graphagg.rag.results import DocumentHit, Explanation, Hit, Hop
+from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits, Hop
 
 __all__ = [
     "PARTS",
@@ -17,6 +17,7 @@ __all__ = [
     "DocumentHit",
     "Explanation",
     "Hit",
+    "Hits",
     "Hop",
     "Passage",
     "PassageIndex",

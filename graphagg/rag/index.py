@@ -23,7 +23,7 @@ from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_
 from graphagg.rag.publish import Models, build, change_passages, compact
 from graphagg.rag.questions import Answerer, Asked, Config
 from graphagg.rag.requests import check_request, selection_of, settings_of
-from graphagg.rag.results import DocumentHit, Explanation, Hit
+from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.snapshot import Selection, Snapshot
 from graphagg.store import Publication
 
@@ -285,8 +285,8 @@ class PassageIndex:
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
         window: int = 0,
-    ) -> list[Hit]:
-        """Retrieve the `k` best passages for a question, best first.
+    ) -> Hits:
+        """Retrieve the `k` best passages for a question, best first: a list, and a table.
 
         A passage that `filter`, `include` or `exclude` leave out neither scores nor leads anywhere:
         the answer is that of an index of exactly the passages that are visible.
@@ -324,7 +324,7 @@ class PassageIndex:
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
         window: int = 0,
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """Retrieve for many questions by one call of the model; the same answers as one by one."""
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
         return self._retrieve(questions, k, mode, config, selection, window)
@@ -341,7 +341,7 @@ class PassageIndex:
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
         window: int = 0,
-    ) -> list[Hit]:
+    ) -> Hits:
         """`retrieve` in a thread of its own, for callers with an event loop."""
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
         found = await asyncio.to_thread(
@@ -417,7 +417,7 @@ class PassageIndex:
         config: Config | None,
         selection: Selection,
         window: int,
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         if window < 0:
             raise InvalidParameter(f"window is {window}, wanted at least 0")
         answerer, snapshot = self._answerer(questions, k, mode, config, selection)
@@ -425,10 +425,11 @@ class PassageIndex:
             return []
         answers = answerer.answer(self._asked(answerer, questions, mode), k)
         if not window:
-            return answers
+            return [Hits(hits) for hits in answers]
         visible = snapshot.mask(selection)
         return [
-            [_with_neighbours(snapshot, hit, window, visible) for hit in hits] for hits in answers
+            Hits(_with_neighbours(snapshot, hit, window, visible) for hit in hits)
+            for hits in answers
         ]
 
     def _asked(self, answerer: Answerer, questions: Sequence[str], mode: Mode) -> list[Asked]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.rag.passages import Passage
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
 HopKind = Literal["question_entity", "sentence", "entity", "passage"]
 Method = Literal["best", "graph", "dense", "bm25"]
@@ -74,6 +78,59 @@ class Hit:
             **(place if self.passage.document else {}),
             **({"neighbours": around} if around else {}),
         }
+
+
+class Hits(list[Hit]):
+    """The hits of a question, best first: a list, and a table."""
+
+    def to_arrow(self) -> pyarrow.Table:
+        """A row a hit.
+
+        Columns: `rank` (from 1), `id`, `title`, `text`, `score`, `method`, `document` and
+        `position` (empty and 0 where a passage stands alone), `metadata` as JSON, a
+        `component_<name>` for each part of a score that any hit has (0 where another has none),
+        and `path`, a list of hops with `kind`, `text`, `score` and `contribution`.
+        """
+        import json
+
+        import pyarrow as pa
+
+        from graphagg.tables import ranks_column
+
+        passages = [hit.passage for hit in self]
+        texts = {
+            name: pa.array([getattr(passage, name) for passage in passages], pa.string())
+            for name in ("id", "title", "text")
+        }
+        metadata = [json.dumps(dict(p.metadata), ensure_ascii=False) for p in passages]
+        names = list(dict.fromkeys(name for hit in self for name in hit.components))
+        hop = [("kind", pa.string()), ("text", pa.string())]
+        hop += [("score", pa.float64()), ("contribution", pa.float64())]
+        paths = [[vars(step) for step in hit.path] for hit in self]
+        return pa.table(
+            {
+                "rank": ranks_column(len(self)),
+                **texts,
+                "score": pa.array([hit.score for hit in self], pa.float64()),
+                "method": pa.array([hit.method for hit in self], pa.string()),
+                "document": pa.array([p.document for p in passages], pa.string()),
+                "position": pa.array([p.position for p in passages], pa.int64()),
+                "metadata": pa.array(metadata, pa.string()),
+                **{
+                    f"component_{name}": pa.array(
+                        [hit.components.get(name, 0.0) for hit in self], pa.float64()
+                    )
+                    for name in names
+                },
+                "path": pa.array(paths, pa.list_(pa.struct(hop))),
+            }
+        )
+
+    def to_pandas(self) -> DataFrame:
+        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
+        from graphagg.tables import to_pandas
+
+        return to_pandas(self.to_arrow())
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,10 @@ class Degree(Encoding):
         """`degree` of `data`."""
         structure = walk_structure(data)  # checks the edges and the weights
         if self.weighted:
-            degree = np.bincount(structure.indices, structure.weights, structure.vertices)
+            sums = np.bincount(structure.indices, structure.weights, structure.vertices)
         else:
-            degree = np.bincount(data.edge_index[1].cpu().numpy(), minlength=structure.vertices)
-        degree = degree.astype(np.float64)[:, None]
+            sums = np.bincount(data.edge_index[1].cpu().numpy(), None, structure.vertices)
+        degree = sums.astype(np.float64)[:, None]
         return {"degree": np.log1p(degree) if self.log else degree}
 
 
@@ -108,44 +108,50 @@ def _short_cycles(indptr: Ints, indices: Array) -> Any:
     size = len(indptr) - 1
     found = np.zeros((size, 3), dtype=np.int64)
     closed = np.zeros(size, dtype=np.int64)  # (A^3)_ii
-    fifth = np.zeros(size, dtype=np.int64)  # (A^5)_ii - 2 sum_j A_ij d_j (A^2)_ij
     paths = np.zeros(size, dtype=np.int64)  # row i of A^2
     ball = np.empty(size, dtype=np.int64)
     for i in range(size):
-        count = 0
-        for e in range(indptr[i], indptr[i + 1]):
-            u = indices[e]
-            for f in range(indptr[u], indptr[u + 1]):
-                v = indices[f]
-                if paths[v] == 0:
-                    ball[count] = v
-                    count += 1
-                paths[v] += 1
+        count = _two_steps(indptr, indices, i, paths, ball)
         for e in range(indptr[i], indptr[i + 1]):
             u = indices[e]
             closed[i] += paths[u]
-            fifth[i] -= 2 * (indptr[u + 1] - indptr[u]) * paths[u]
+            found[i, 2] -= 2 * (indptr[u + 1] - indptr[u]) * paths[u]
+        paths_back = paths[i]
         for t in range(count):
             u = ball[t]
-            if u != i:
-                found[i, 1] += paths[u] * (paths[u] - 1) // 2
+            found[i, 1] += paths[u] * (paths[u] - 1) // 2
             for f in range(indptr[u], indptr[u + 1]):
-                fifth[i] += paths[u] * paths[indices[f]]
+                found[i, 2] += paths[u] * paths[indices[f]]
+        found[i, 1] -= paths_back * (paths_back - 1) // 2
         for t in range(count):
             paths[ball[t]] = 0
     for i in range(size):
-        degree = indptr[i + 1] - indptr[i]
         found[i, 0] = closed[i] // 2
-        five = fifth[i] + (5 - 2 * degree) * closed[i]
+        found[i, 2] += (5 - 2 * (indptr[i + 1] - indptr[i])) * closed[i]
         for e in range(indptr[i], indptr[i + 1]):
-            five -= closed[indices[e]]
-        found[i, 2] = five // 2
+            found[i, 2] -= closed[indices[e]]
+        found[i, 2] //= 2
     return found
 
 
 @numba.njit(cache=True, nogil=True)
+def _two_steps(indptr: Ints, indices: Array, source: int, paths: Ints, ball: Ints) -> int:
+    """Write row `source` of A^2 into paths and where it is not 0 into ball; how many those are."""
+    count = 0
+    for e in range(indptr[source], indptr[source + 1]):
+        u = indices[e]
+        for f in range(indptr[u], indptr[u + 1]):
+            v = indices[f]
+            if paths[v] == 0:
+                ball[count] = v
+                count += 1
+            paths[v] += 1
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
 def _long_cycles(indptr: Ints, indices: Array, longest: int) -> Any:
-    """Cycles of each length up to `longest` through each vertex, `[N, 9]`, by depth-first search."""
+    """Cycles of lengths up to `longest` through each vertex, `[N, 9]`, by depth-first search."""
     size = len(indptr) - 1
     found = np.zeros((size, 9), dtype=np.int64)
     path = np.zeros(longest, dtype=np.int64)

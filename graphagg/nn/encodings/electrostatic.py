@@ -38,9 +38,9 @@ class ElstaticSE(Encoding):
     of one value is NaN there.
 
     Components below `dense_below` vertices are inverted, O(n^3). Above, D - W with one vertex
-    grounded is factorised once and solved for 128 columns at a time: O(n^2) numbers are looked at,
-    O(128 n) are held beside the factor. The factor of a large graph that is not nearly planar can be
-    too large for the memory.
+    grounded is factorised once and solved for 128 columns at a time: O(n^2) numbers are looked
+    at, O(128 n) are held beside the factor. The factor of a large graph that is not nearly planar
+    can be too large for the memory.
 
     Attributes:
         dense_below: Number of vertices from which a component is solved without a dense matrix.
@@ -131,7 +131,7 @@ def _pseudo_inverse(component: Component, dense: bool) -> tuple[Callable[[int, i
     size = component.size
     if dense:
         matrix = np.diag(component.degrees) - component.dense() + 1 / size
-        whole = np.linalg.inv(matrix) - 1 / size
+        whole: Floats = np.asarray(np.linalg.inv(matrix) - 1 / size, dtype=np.float64)
         return lambda start, stop: whole[:, start:stop].copy(), size
     solve = _grounded(component)
     # G = (I - J) M (I - J), with M the inverse of the grounded Laplacian and J the means.

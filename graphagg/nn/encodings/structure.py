@@ -265,13 +265,12 @@ def _coalesce(size: int, rows: Array, columns: Array, weights: Floats) -> Any:
     kept, start = 0, 0
     for v in range(size):
         stop = by_row[v + 1]
-        last = -1
+        first = kept
         for i in range(start, stop):
-            if indices[i] == last:
+            if kept > first and indices[i] == indices[kept - 1]:
                 values[kept - 1] += values[i]
             else:
-                last = int(indices[i])
-                indices[kept] = last
+                indices[kept] = indices[i]
                 values[kept] = values[i]
                 kept += 1
         start = stop

@@ -1,0 +1,129 @@
+"""From the encodings on a batch to vectors of a model's width."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidFeatures, InvalidParameter
+from graphagg.nn.conv.part import BatchNorm
+from graphagg.nn.encodings.laplacian import flip_signs
+
+
+class Encoder(torch.nn.Module):
+    """`forward(data)` reads encodings from a `Data` or `Batch` and returns `[N, dim]`.
+
+    Attributes:
+        dim: Width of what it returns.
+        needs: The attributes that it reads.
+    """
+
+    dim: int
+    needs: tuple[str, ...]
+
+    def forward(self, data: Data) -> Tensor:
+        """`[N, dim]`."""
+        raise NotImplementedError
+
+    def read(self, data: Data, name: str, width: int) -> Tensor:
+        """Attribute `name` of `data`, `[N, width]`, in the dtype of the parameters.
+
+        Raises:
+            InvalidFeatures: It is missing or of another width.
+        """
+        values = data.get(name)
+        if values is None:
+            raise InvalidFeatures(
+                f"{type(self).__name__} reads {name}, which the data does not have; apply the "
+                "transform that writes it first"
+            )
+        if values.dim() != 2 or values.size(1) != width:
+            raise InvalidFeatures(
+                f"{type(self).__name__}: {name} is {tuple(values.shape)}; wanted [N, {width}]: "
+                "give the encoder the width of the transform"
+            )
+        wanted = next(self.parameters()).dtype
+        found: Tensor = values.to(wanted) if values.is_floating_point() else values
+        return found
+
+
+class LinearEncoder(Encoder):
+    """Batch norm of the raw values, then a linear map or an MLP.
+
+    As GraphGPS encodes RWSE, the heat kernel and the like. Batch norm makes the output of a graph
+    depend on the batch in training, not in evaluation.
+
+    Args:
+        name: The attribute.
+        width: Its width.
+        dim: Width of the output.
+        layers: 1 for a linear map; more for an MLP with hidden layers of width 2 dim and ReLU.
+        norm: Normalise the raw values.
+    """
+
+    def __init__(
+        self, name: str, width: int, dim: int, *, layers: int = 1, norm: bool = True
+    ) -> None:
+        super().__init__()
+        self.name, self.width, self.dim, self.needs = name, width, dim, (name,)
+        self.norm = BatchNorm(width) if norm else torch.nn.Identity()
+        self.mlp = mlp([width, *[2 * dim] * (layers - 1), dim])
+
+    def forward(self, data: Data) -> Tensor:
+        """`[N, dim]` from `data[name]` `[N, width]`."""
+        out: Tensor = self.mlp(self.norm(self.read(data, self.name, self.width)))
+        return out
+
+
+class EquivStableEncoder(Encoder):
+    """A linear map of the Laplacian vectors, for the `positions` of a local part "...-pe".
+
+    As in GraphGPS (after PEG, arXiv 2203.00199); no bias, as only differences are used. In
+    training each graph's vectors get random signs. A linear map changes distances, so that the
+    gates are no longer blind to the signs of the vectors: to have that exactly, leave the encoder
+    out and give `data.lap_vectors` as positions.
+
+    Args:
+        dim: Width of the output.
+        k: Number of vectors.
+        flip: Random signs in training.
+    """
+
+    needs = ("lap_vectors",)
+
+    def __init__(self, dim: int, *, k: int = 8, flip: bool = True) -> None:
+        super().__init__()
+        self.dim, self.k, self.flip = dim, k, flip
+        self.map = torch.nn.Linear(k, dim, bias=False)
+
+    def forward(self, data: Data) -> Tensor:
+        """`[N, dim]` from `lap_vectors` `[N, k]`."""
+        vectors = self.read(flipped(self, data), "lap_vectors", self.k)
+        out: Tensor = self.map(vectors)
+        return out
+
+
+def flipped(module: Any, data: Data) -> Data:
+    """`data` with random signs where `module` trains and has `flip`; else as it is."""
+    if module.training and module.flip and data.get("lap_vectors") is not None:
+        return flip_signs(data)
+    return data
+
+
+def mlp(widths: list[int], *, last: bool = False) -> torch.nn.Sequential:
+    """Linear maps between the widths with ReLU between them, and after them where `last`."""
+    layers: list[torch.nn.Module] = []
+    for fan_in, fan_out in pairwise(widths):
+        layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
+    return torch.nn.Sequential(*(layers if last else layers[:-1]))
+
+
+def check_layers(layers: int) -> int:
+    """`layers` if at least 1."""
+    if layers < 1:
+        raise InvalidParameter(f"layers is {layers}; wanted at least 1")
+    return layers

@@ -1,0 +1,105 @@
+"""Encoders of the set of (eigenvector entry, eigenvalue) pairs of a vertex.
+
+As in SAN (arXiv 2106.03893) and GraphGPS. A vertex has k pairs, or fewer in a small graph; the mask
+keeps the others out. In training each graph's vectors get random signs; in evaluation the vectors
+are taken as they are, and the output depends on their signs (SignNet's does not).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.encodings.encoder import Encoder, check_layers, flipped, mlp
+
+
+class _PairEncoder(Encoder):
+    needs = ("lap_vectors", "lap_values", "lap_mask")
+    k: int
+    flip: bool
+
+    def pairs(self, data: Data) -> tuple[Tensor, Tensor]:
+        """`[N, k, 2]` (entry, eigenvalue) and `[N, k]` bool, which of them exist."""
+        data = flipped(self, data)
+        parts = [self.read(data, name, self.k) for name in ("lap_vectors", "lap_values")]
+        return torch.stack(parts, dim=-1), self.read(data, "lap_mask", self.k)
+
+
+class DeepSetEncoder(_PairEncoder):
+    """An MLP of each pair, summed, then an MLP of the sum.
+
+    Args:
+        dim: Width of the output.
+        k: Number of vectors.
+        layers: Of the MLP on a pair: Linear and ReLU; hidden layers have width 2 dim.
+        post_layers: Of the MLP on the sum; 0 for none.
+        flip: Random signs in training.
+    """
+
+    def __init__(
+        self, dim: int, *, k: int = 8, layers: int = 2, post_layers: int = 0, flip: bool = True
+    ) -> None:
+        super().__init__()
+        self.dim, self.k, self.flip = dim, k, flip
+        self.phi = mlp([2, *[2 * dim] * (check_layers(layers) - 1), dim], last=True)
+        self.rho = mlp([dim, *[2 * dim] * (post_layers - 1), dim]) if post_layers else None
+
+    def forward(self, data: Data) -> Tensor:
+        """`[N, dim]`."""
+        pairs, mask = self.pairs(data)
+        out = self.phi(pairs).masked_fill(~mask[..., None], 0).sum(1)
+        found: Tensor = out if self.rho is None else self.rho(out)
+        return found
+
+
+class TransformerEncoder(_PairEncoder):
+    """Self-attention among a vertex's pairs, summed.
+
+    O(N k^2 dim + N k dim^2).
+
+    Args:
+        dim: Width of the output.
+        k: Number of vectors.
+        layers: Of the transformer.
+        heads: Of its attention; divides dim.
+        dropout: Inside its layers.
+        flip: Random signs in training.
+
+    Raises:
+        InvalidParameter: Heads that do not divide the width.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        k: int = 8,
+        layers: int = 2,
+        heads: int = 4,
+        dropout: float = 0.0,
+        flip: bool = True,
+    ) -> None:
+        super().__init__()
+        if dim % heads:
+            raise InvalidParameter(f"{heads} heads do not divide the width {dim}")
+        self.dim, self.k, self.flip = dim, k, flip
+        self.line = torch.nn.Linear(2, dim)
+        layer = torch.nn.TransformerEncoderLayer(
+            dim, heads, dim_feedforward=2 * dim, dropout=dropout, batch_first=True
+        )
+        self.transformer = torch.nn.TransformerEncoder(
+            layer, check_layers(layers), enable_nested_tensor=False
+        )
+
+    def forward(self, data: Data) -> Tensor:
+        """`[N, dim]`."""
+        pairs, mask = self.pairs(data)
+        # A vertex without any pair attends to its first column, so that no softmax is empty; what
+        # comes out is masked.
+        hidden = ~mask
+        hidden[:, 0] &= mask.any(1)
+        out = self.transformer(self.line(pairs), src_key_padding_mask=hidden)
+        summed: Tensor = out.masked_fill(~mask[..., None], 0).sum(1)
+        return summed

@@ -1,0 +1,105 @@
+"""SignNet (Lim et al., arXiv 2202.13013): functions of eigenvectors that are blind to their signs.
+
+    f(v_1, ..., v_k) = rho(phi(v_1) + phi(-v_1), ..., phi(v_k) + phi(-v_k))
+
+with phi a GIN on the graph, one and the same for every vector.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.conv.part import BatchNorm, check_edge_index
+from graphagg.nn.encodings.encoder import Encoder, check_layers, mlp
+
+
+class SignNet(Encoder):
+    """phi on each vector and its negative, summed; rho on what they give.
+
+    O(layers k (E hidden + N hidden^2)) time, O(N k hidden) memory a layer.
+
+    Args:
+        dim: Width of the output.
+        k: Number of vectors.
+        rho: "mlp" concatenates what phi gives for the k vectors, 0 for those that a small graph
+            lacks; "deepset" sums over those there are.
+        layers: Of phi's GIN.
+        hidden: Width of its hidden layers.
+        phi_out: Width of what phi gives for one vector.
+        post_layers: Of rho's MLP.
+        norm: Batch norm after each hidden layer of the GIN, over the vectors that exist.
+
+    Raises:
+        InvalidParameter: An unknown rho.
+    """
+
+    needs = ("lap_vectors", "lap_mask")
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        k: int = 8,
+        rho: str = "mlp",
+        layers: int = 8,
+        hidden: int = 64,
+        phi_out: int = 4,
+        post_layers: int = 2,
+        norm: bool = True,
+    ) -> None:
+        super().__init__()
+        if rho not in ("mlp", "deepset"):
+            raise InvalidParameter(f"unknown rho {rho!r}; choose mlp or deepset")
+        self.dim, self.k, self.concatenates = dim, k, rho == "mlp"
+        widths = [1, *[hidden] * (check_layers(layers) - 1), phi_out]
+        self.phi = torch.nn.ModuleList(
+            _GinLayer(fan_in, hidden, fan_out, last=at == layers - 1, norm=norm)
+            for at, (fan_in, fan_out) in enumerate(pairwise(widths))
+        )
+        width = k * phi_out if self.concatenates else phi_out
+        self.rho = mlp([width, *[hidden] * (check_layers(post_layers) - 1), dim])
+
+    def forward(self, data: Data) -> Tensor:
+        """`[N, dim]` from `lap_vectors` and `lap_mask` `[N, k]`.
+
+        Raises:
+            InvalidBatch: `edge_index` out of range or of another form.
+            InvalidFeatures: Missing vectors, or another number of them.
+        """
+        vectors = self.read(data, "lap_vectors", self.k)
+        mask = self.read(data, "lap_mask", self.k)
+        check_edge_index(data.edge_index, vectors.size(0))
+        # Both signs go through phi at once, so that batch norm sees the same rows for v and -v.
+        out = torch.cat([vectors, -vectors], dim=1)[..., None]
+        both = mask.repeat(1, 2)
+        for layer in self.phi:
+            out = layer(out, data.edge_index, both)
+        out = out[:, : self.k] + out[:, self.k :]
+        out = out.masked_fill(~mask[..., None], 0)
+        found: Tensor = self.rho(out.flatten(1) if self.concatenates else out.sum(1))
+        return found
+
+
+class _GinLayer(torch.nn.Module):
+    """x <- MLP((1 + eps) x + sum over the neighbours), for `[N, columns, width]`."""
+
+    def __init__(self, fan_in: int, hidden: int, fan_out: int, *, last: bool, norm: bool) -> None:
+        super().__init__()
+        self.eps = torch.nn.Parameter(torch.zeros(()))
+        self.mlp = mlp([fan_in, hidden, fan_out])
+        self.norm = None if last or not norm else BatchNorm(fan_out)
+        self.last = last
+
+    def forward(self, x: Tensor, edge_index: Tensor, mask: Tensor) -> Tensor:
+        source, target = edge_index[0], edge_index[1]
+        gathered = torch.zeros_like(x).index_add(0, target, x.index_select(0, source))
+        out: Tensor = self.mlp((1 + self.eps) * x + gathered)
+        if self.norm is not None:
+            # Columns that a graph lacks stay out of the statistics.
+            out = torch.zeros_like(out).masked_scatter(mask[..., None], self.norm(out[mask]))
+        return out if self.last else out.relu()

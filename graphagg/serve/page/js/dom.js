@@ -57,7 +57,5 @@ export function toast(text) {
 
 /** Says something to a screen reader only. */
 export function announce(text) {
-  const place = byId("toast");
-  place.classList.remove("shown");
-  place.textContent = text;
+  byId("live").textContent = text;
 }

@@ -20,6 +20,11 @@ export function score(value) {
   return value.toPrecision(3);
 }
 
+/** What a part adds to a score, with its sign. */
+export function signed(value) {
+  return value < 0 ? `−${score(-value)}` : `+${score(value)}`;
+}
+
 /** Milliseconds as people read them. */
 export function duration(ms) {
   return ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;

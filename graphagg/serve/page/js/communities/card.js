@@ -17,6 +17,7 @@ export class Card {
   /**
    * @param {HTMLElement} place
    * @param {Object} acts
+   * @param {(vertex: string, opener: HTMLElement|null) => void} acts.open opens another vertex.
    * @param {(vertex: string) => void} acts.add makes it a seed.
    * @param {(vertex: string) => void} acts.drop makes it no seed.
    * @param {(vertex: string) => void} acts.only makes it the one seed.
@@ -113,7 +114,7 @@ export class Card {
   #row(vertex, note) {
     const open = h(
       "button",
-      { type: "button", class: "open", onclick: () => this.#acts.open(vertex) },
+      { type: "button", class: "open", onclick: () => this.#acts.open(vertex, null) },
       h("span", { class: "id" }, vertex),
       h("span", { class: "quiet" }, note),
     );

@@ -148,15 +148,6 @@ export class Picture {
     return this.#cy?.png({ output: "blob", full: true, scale: 2, bg: background, maxWidth: 4000, maxHeight: 4000 }) ?? null;
   }
 
-  /** Where a vertex stands in the page, for whoever points at it; null if there is no such. */
-  where(vertex) {
-    const found = this.#cy?.getElementById(vertex);
-    if (!found?.length) return null;
-    const { left, top } = this.#place.getBoundingClientRect();
-    const { x, y } = found.renderedPosition();
-    return { x: left + x, y: top + y };
-  }
-
   #open(vertex) {
     this.mark(vertex);
     this.#pick(vertex, this.#place);

@@ -6,18 +6,11 @@ import { highlighted } from "./highlight.js";
 import { parts } from "./parts.js";
 import { chain } from "./path.js";
 
-/** Titles of all passages that the answer names. */
-export function titlesOf(hits) {
-  const steps = hits.flatMap((hit) => hit.path.filter((step) => step.kind === "passage" && step.title));
-  return new Map([...steps.map((step) => [step.text, step.title]), ...hits.map((hit) => [hit.id, hit.title])]);
-}
-
 export function showHits(place, hits) {
-  const titles = titlesOf(hits);
   const leading = new Set(
-    hits.flatMap((hit) => hit.path.filter((step) => step.kind === "sentence").map((step) => step.text)),
+    hits.flatMap((hit) => hit.path.filter((step) => step.kind === "sentence").map((step) => step.label)),
   );
-  put(place, hits.map((hit, i) => item(hit, i, titles, [...leading])));
+  put(place, hits.map((hit, i) => item(hit, i, [...leading])));
 }
 
 /** The element of a hit. */
@@ -25,7 +18,7 @@ export function hitElement(place, id) {
   return [...place.children].find((element) => element.dataset.passage === id) ?? null;
 }
 
-function item(hit, i, titles, sentences) {
+function item(hit, i, sentences) {
   const heading = `hit-${i + 1}`;
   return h(
     "li",
@@ -40,9 +33,9 @@ function item(hit, i, titles, sentences) {
         h("h2", { id: heading, tabindex: "-1" }, hit.title || hit.id),
         h("span", { class: "score", title: "Score" }, score(hit.score)),
       ),
-      h("p", { class: "text" }, highlighted(hit.text, hit.mentions ?? null, namesOf(hit), sentences)),
+      h("p", { class: "text" }, highlighted(hit.text, hit.mentions, namesOf(hit), sentences)),
       metadata(hit.metadata),
-      chain(hit, titles),
+      chain(hit.path),
       parts(hit),
     ),
   );

@@ -1,7 +1,7 @@
 /** All hop paths as one graph: what several paths pass through is drawn once. */
 
 import { h, put, svg } from "../dom.js";
-import { KINDS, label } from "./path.js";
+import { KINDS, START } from "./path.js";
 
 const WIDTH = 142;
 const HEIGHT = 64;
@@ -14,11 +14,10 @@ export const MOST_PATHS = 8;
 /**
  * @param {HTMLElement} place
  * @param {Object[]} hits
- * @param {Map<string, string>} titles
  * @param {(id: string) => void} jump goes to a hit.
  */
-export function drawMap(place, hits, titles, jump) {
-  const { nodes, ties } = merged(hits.slice(0, MOST_PATHS), titles);
+export function drawMap(place, hits, jump) {
+  const { nodes, ties } = merged(hits.slice(0, MOST_PATHS));
   const size = arrange(nodes, ties);
   const rank = new Map(hits.map((hit, i) => [hit.id, i + 1]));
   const canvas = svg("svg", { width: size.width, height: size.height, "aria-hidden": "true" }, ties.map(curve));
@@ -28,16 +27,17 @@ export function drawMap(place, hits, titles, jump) {
 }
 
 /** Nodes by key, each with the paths it lies on, and the ties between them. */
-function merged(hits, titles) {
+function merged(hits) {
   const nodes = new Map();
   const ties = new Map();
   hits.forEach((hit, path) => {
     let before = null;
-    [{ kind: "question", text: "Your question" }, ...hit.path].forEach((step, depth) => {
+    [START, ...hit.path].forEach((step, depth) => {
       const key = `${step.kind}\n${step.text}`;
       const node = nodes.get(key) ?? {
         kind: step.kind,
-        text: label(step, titles),
+        text: step.label,
+        key,
         id: step.kind === "passage" ? step.text : null,
         depth: 0,
         paths: new Set(),
@@ -47,7 +47,7 @@ function merged(hits, titles) {
       node.depth = Math.max(node.depth, depth);
       node.paths.add(path);
       if (before) {
-        const tie = `${nodeKey(before)}\n\n${key}`;
+        const tie = `${before.key}\n\n${key}`;
         if (!ties.has(tie)) ties.set(tie, { from: before, to: node, paths: new Set() });
         ties.get(tie).paths.add(path);
         node.before.add(before);
@@ -56,10 +56,6 @@ function merged(hits, titles) {
     });
   });
   return { nodes, ties: [...ties.values()] };
-}
-
-function nodeKey({ kind, id, text }) {
-  return `${kind}\n${id ?? text}`;
 }
 
 /** Columns by depth; in a column in the order of what leads there, without overlap. */

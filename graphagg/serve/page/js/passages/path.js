@@ -1,7 +1,7 @@
 /** The hop path of one hit as a chain of nodes: question, entity, sentence, entity, passage. */
 
 import { h } from "../dom.js";
-import { score } from "../words.js";
+import { signed } from "../words.js";
 
 export const KINDS = {
   question: "Question",
@@ -11,28 +11,22 @@ export const KINDS = {
   passage: "Passage",
 };
 
-/** What a step shows: a passage its title, everything else its text. */
-export function label(step, titles) {
-  if (step.kind !== "passage") return step.text;
-  return step.title || titles.get(step.text) || step.text;
-}
+/** Where every path begins. */
+export const START = { kind: "question", text: "", label: "Your question" };
 
-/**
- * @param {Object} hit
- * @param {Map<string, string>} titles of the passages that are known, by id.
- */
-export function chain(hit, titles) {
-  const steps = [{ kind: "question", text: "Your question", contribution: 0 }, ...hit.path];
+/** @param {Object[]} path the steps of a hit, from what the question names to the passage. */
+export function chain(path) {
+  const steps = [START, ...path];
   return h(
     "ol",
     { class: "path", "aria-label": "Hop path" },
     steps.map((step) =>
       h(
         "li",
-        { class: `hop ${step.kind}`, title: step.kind === "question" ? null : label(step, titles) },
+        { class: `hop ${step.kind}`, title: step.kind === "question" ? null : step.label },
         step.kind === "question" ? null : h("span", { class: "hop-kind" }, KINDS[step.kind]),
-        h("span", { class: "hop-text" }, label(step, titles)),
-        step.contribution ? h("span", { class: "hop-part" }, `+${score(step.contribution)}`) : null,
+        h("span", { class: "hop-text" }, step.label),
+        step.contribution ? h("span", { class: "hop-part" }, signed(step.contribution)) : null,
       ),
     ),
   );

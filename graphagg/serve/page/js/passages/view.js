@@ -7,8 +7,9 @@ import { errorNotice, notice } from "../notice.js";
 import { copy } from "../save.js";
 import { same } from "../undo.js";
 import { count, duration, plural, spaced } from "../words.js";
+import { ask } from "./answer.js";
 import { Filters, toFilter } from "./filters.js";
-import { hitElement, showHits, titlesOf } from "./hits.js";
+import { hitElement, showHits } from "./hits.js";
 import { drawMap } from "./map.js";
 import { chain } from "./path.js";
 
@@ -17,16 +18,16 @@ const MODES = { best: "Best", faithful: "Faithful (the paper)", dense: "Vectors 
 /** What an empty page shows: how an answer is reached. */
 function introduction() {
   const path = [
-    { kind: "question_entity", text: "a name in it" },
-    { kind: "sentence", text: "a sentence that has to do with the question" },
-    { kind: "entity", text: "whom or what it speaks of" },
-    { kind: "passage", text: "the passage about that" },
+    { kind: "question_entity", label: "a name in it" },
+    { kind: "sentence", label: "a sentence that has to do with the question" },
+    { kind: "entity", label: "whom or what it speaks of" },
+    { kind: "passage", label: "the passage about that" },
   ];
   return h(
     "div",
     { class: "notice" },
     h("p", { class: "notice-title" }, "How an answer is reached"),
-    chain({ path }, new Map()),
+    chain(path),
   );
 }
 
@@ -96,8 +97,8 @@ export class PassagesView {
     }
     try {
       const filter = toFilter(filters, this.#types);
-      const request = { question, mode, top_k: size, filter, explain: true };
-      const answer = await busy(api.search(request, asked.signal), "The first question loads the models; this takes a moment.");
+      const request = { question, mode, top_k: size, filter };
+      const answer = await busy(ask(request, asked.signal), "The first question loads the models; this takes a moment.");
       this.#show(answer);
     } catch (error) {
       if (api.isAbort(error)) return;
@@ -120,7 +121,7 @@ export class PassagesView {
     put(place, h("p", { class: "quiet", id: "hits-about" }, text));
     announce(text);
     showHits(byId("hits"), hits);
-    drawMap(byId("map"), hits, titlesOf(hits), (id) => this.#jump(id));
+    drawMap(byId("map"), hits, (id) => this.#jump(id));
   }
 
   #nothing(place) {

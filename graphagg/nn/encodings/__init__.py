@@ -2,6 +2,7 @@
 
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.counts import CycleCounts, Degree
+from graphagg.nn.encodings.dataset import encode_dataset
 from graphagg.nn.encodings.electrostatic import ElstaticSE
 from graphagg.nn.encodings.encoder import Encoder, EquivStableEncoder, LinearEncoder
 from graphagg.nn.encodings.features import (
@@ -36,6 +37,7 @@ __all__ = [
     "NoConvergence",
     "SignNet",
     "TransformerEncoder",
+    "encode_dataset",
     "encoder",
     "flip_signs",
 ]

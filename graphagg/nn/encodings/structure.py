@@ -258,10 +258,10 @@ def _coalesce(size: int, rows: Array, columns: Array, weights: Floats) -> Any:
     place = by_row[:-1].copy()
     indices = np.empty(len(rows), dtype=np.int32)
     values = np.empty(len(rows), dtype=np.float64)
-    for e in order:
-        indices[place[rows[e]]] = columns[e]
-        values[place[rows[e]]] = weights[e]
-        place[rows[e]] += 1
+    for at in order:
+        indices[place[rows[at]]] = columns[at]
+        values[place[rows[at]]] = weights[at]
+        place[rows[at]] += 1
     kept, start = 0, 0
     for v in range(size):
         stop = by_row[v + 1]

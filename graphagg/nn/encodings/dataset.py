@@ -1,0 +1,133 @@
+"""Encodings of a whole data set, computed once."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import CorruptArtifact, InvalidParameter, MissingExtra
+from graphagg.nn.encodings.base import Encoding
+
+_FORMAT = "graphagg encodings 1"
+_OFFSETS = "offsets of "
+
+
+def encode_dataset(
+    graphs: Iterable[Data],
+    transforms: Encoding | Sequence[Encoding],
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> list[Data]:
+    """Copies of the graphs with the encodings on them.
+
+    With `cache_dir` the encodings are kept there in one safetensors file, whose name is a digest of
+    the graphs (their sizes, edges and edge weights, in this order) and of the transforms with all
+    their parameters: the same call later reads them, and any change computes anew. The file appears
+    whole or not at all. Features and labels are not in it.
+
+    Args:
+        graphs: The data set.
+        transforms: One or more encodings of this package.
+        cache_dir: A folder, made where it is missing; None to keep nothing.
+
+    Returns:
+        Shallow copies in the same order.
+
+    Raises:
+        InvalidParameter: A transform that is no `Encoding`, so that its parameters are unknown.
+        CorruptArtifact: The file in `cache_dir` cannot be read.
+    """
+    chosen = [transforms] if isinstance(transforms, Encoding) else list(transforms)
+    for transform in chosen:
+        if not isinstance(transform, Encoding):
+            raise InvalidParameter(
+                f"{transform!r} is no encoding of graphagg.nn.encodings; apply it yourself"
+            )
+    originals = list(graphs)
+    if cache_dir is None:
+        return [_encoded(graph, chosen) for graph in originals]
+    path = Path(cache_dir) / f"{_digest(originals, chosen)}.safetensors"
+    if path.exists():
+        return _restored(path, originals)
+    found = [_encoded(graph, chosen) for graph in originals]
+    _store(path, found, [name for transform in chosen for name in transform.names])
+    return found
+
+
+def _encoded(graph: Data, transforms: Sequence[Encoding]) -> Data:
+    for transform in transforms:
+        graph = transform(graph)
+    return graph
+
+
+def _digest(graphs: Sequence[Data], transforms: Sequence[Encoding]) -> str:
+    digest = hashlib.sha256(f"{_FORMAT}\n{list(transforms)!r}\n".encode())
+    for graph in graphs:
+        parts = [graph.edge_index, graph.get("edge_weight"), graph.get("ptr")]
+        digest.update(f"{graph.num_nodes}".encode())
+        for part in parts:
+            if part is None:
+                digest.update(b"none")
+                continue
+            values = np.ascontiguousarray(part.detach().cpu().numpy())
+            digest.update(f"{values.dtype}{values.shape}".encode())
+            digest.update(values.tobytes())
+    return digest.hexdigest()[:40]
+
+
+def _store(path: Path, graphs: Sequence[Data], names: Sequence[str]) -> None:
+    """All graphs' tensors of one name end to end, with offsets."""
+    tensors: dict[str, Tensor] = {}
+    for name in names if graphs else []:
+        dim = graphs[0].__cat_dim__(name, graphs[0][name])
+        parts = [graph[name].cpu() for graph in graphs]
+        sizes = torch.tensor([0, *(part.size(dim) for part in parts)])
+        tensors[name] = torch.cat(parts, dim).contiguous()
+        tensors[_OFFSETS + name] = sizes.cumsum(0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_safetensors().save(tensors, {"format": _FORMAT}))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _restored(path: Path, graphs: Sequence[Data]) -> list[Data]:
+    found = [copy.copy(graph) for graph in graphs]
+    try:
+        tensors = _safetensors().load(path.read_bytes())
+        for name in [name for name in tensors if not name.startswith(_OFFSETS)]:
+            sizes = tensors[_OFFSETS + name].diff().tolist()
+            for graph, part in zip(
+                found,
+                tensors[name].split(sizes, graphs[0].__cat_dim__(name, tensors[name])),
+                strict=True,
+            ):
+                graph[name] = part.to(graph.edge_index.device)
+    except Exception as error:
+        raise CorruptArtifact(
+            f"{path} cannot be read ({error}); remove it, and run again"
+        ) from error
+    return found
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        raise MissingExtra("safetensors", "nn") from error
+    return safetensors.torch

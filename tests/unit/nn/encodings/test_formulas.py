@@ -1,0 +1,197 @@
+"""Every encoding against its definition on dense matrices or by enumeration."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from torch_geometric.data import Data
+
+from graphagg.nn.encodings import RRWP, RWSE, CycleCounts, Degree, ElstaticSE, HKdiagSE, LapPE
+from graphagg.nn.encodings.heat import chebyshev_coefficients
+from tests.unit.nn.encodings.graphs import (
+    adjacency,
+    graphs,
+    labels,
+    laplacian,
+    of,
+    random_graph,
+    undirected,
+)
+
+EXACT = {"rtol": 0, "atol": 1e-9}
+F64 = torch.float64
+
+
+def transition(data: Data) -> np.ndarray:
+    matrix = adjacency(data)
+    sums = matrix.sum(1, keepdims=True)
+    return np.divide(matrix, sums, out=np.zeros_like(matrix), where=sums > 0)
+
+
+@pytest.mark.parametrize("directed", [False, True])
+def test_random_walks_are_powers_of_the_transition(directed: bool) -> None:
+    @settings(max_examples=25, deadline=None)
+    @given(graphs(directed=directed))
+    def check(data: Data) -> None:
+        powers = [np.linalg.matrix_power(transition(data), m) for m in range(10)]
+        found = RWSE(9, dtype=F64)(data).rwse.numpy()
+        np.testing.assert_allclose(found, np.stack([p.diagonal() for p in powers[1:]], 1), **EXACT)
+        whole = np.stack(powers[:5], -1)
+        for hops in (None, 1):
+            out = RRWP(5, hops=hops, dtype=F64)(data)
+            dense = np.zeros_like(whole)
+            pairs = tuple(out.rrwp_index.numpy())
+            dense[pairs] = out.rrwp.numpy()
+            near = np.any(whole[..., : 5 if hops is None else 2] != 0, axis=-1)
+            np.testing.assert_allclose(dense, whole * near[..., None], **EXACT)
+            assert len(pairs[0]) == near.sum()
+
+    check()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_short_walks(steps: int) -> None:
+    data = random_graph(6, 9, 0)
+    whole, short = (RWSE(k, dtype=F64)(data).rwse for k in (5, steps))
+    assert torch.allclose(whole[:, :steps], short, **EXACT)
+
+
+@pytest.mark.parametrize("dense_below", [500, 0])
+@pytest.mark.parametrize("trivial", [False, True])
+def test_heat_is_the_diagonal_of_the_exponential(dense_below: int, trivial: bool) -> None:
+    times = (0.01, 1.0, 4.5, 20.0)
+
+    @settings(max_examples=25, deadline=None)
+    @given(graphs())
+    def check(data: Data) -> None:
+        matrix = undirected(data)
+        values, vectors = np.linalg.eigh(laplacian(matrix, "none"))
+        wanted = np.stack([vectors**2 @ np.exp(-t * values) for t in times], 1)
+        if not trivial:
+            parts = labels(matrix)
+            wanted -= 1 / np.bincount(parts)[parts][:, None] if len(matrix) else 0
+        transform = HKdiagSE(times, trivial=trivial, dense_below=dense_below, dtype=F64)
+        np.testing.assert_allclose(transform(data).heat.numpy(), wanted, **EXACT)
+
+    check()
+
+
+@pytest.mark.parametrize("time", [1e-3, 0.5, 30.0, 4e3])
+def test_chebyshev_coefficients_give_the_exponential(time: float) -> None:
+    coefficients = chebyshev_coefficients(np.array([time, time / 2]))
+    x = np.linspace(-1, 1, 101)
+    basis = np.cos(np.arange(len(coefficients)) * np.arccos(x)[:, None])
+    wanted = np.exp(-np.array([time, time / 2]) * (x[:, None] + 1))
+    np.testing.assert_allclose(basis @ coefficients, wanted, rtol=0, atol=1e-9)
+
+
+def electrostatic(matrix: np.ndarray) -> np.ndarray:
+    """By the pseudo-inverse of each component, vertex by vertex."""
+    found = np.zeros((len(matrix), 10))
+    parts = labels(matrix)
+    for part in range(parts.max(initial=-1) + 1):
+        members = np.nonzero(parts == part)[0]
+        if len(members) < 2:
+            continue
+        inside = matrix[np.ix_(members, members)]
+        green = np.linalg.pinv(laplacian(inside, "none"))
+        potential = green - green.diagonal()  # V(u, v) = G_uv - G_vv
+        for v, vertex in enumerate(members):
+            others = np.arange(len(members)) != v
+            row = []
+            for felt in (potential[others, v], potential[v, others]):
+                row += [felt.min(), felt.max(), felt.mean(), felt.std()]
+            near = inside[v] / inside[v].sum()
+            found[vertex] = [*row, near @ potential[:, v], near @ potential[v]]
+    return found
+
+
+@pytest.mark.parametrize("dense_below", [1000, 0])
+def test_electrostatic_statistics(dense_below: int) -> None:
+    @settings(max_examples=25, deadline=None)
+    @given(graphs())
+    def check(data: Data) -> None:
+        found = ElstaticSE(dense_below=dense_below, dtype=F64)(data).electrostatic.numpy()
+        np.testing.assert_allclose(found, electrostatic(undirected(data)), **EXACT)
+
+    check()
+
+
+def test_electrostatic_statistics_do_not_hang_on_the_blocks() -> None:
+    data = of(nx.grid_2d_graph(13, 25))  # 325 vertices: three blocks of columns
+    blocked = ElstaticSE(dense_below=0, dtype=F64)(data).electrostatic
+    np.testing.assert_allclose(blocked, electrostatic(undirected(data)), **EXACT)
+
+
+def cycles(matrix: np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
+    """By enumeration of the simple cycles."""
+    found = np.zeros((len(matrix), len(lengths)))
+    for cycle in nx.simple_cycles(nx.from_numpy_array(matrix), length_bound=max(lengths)):
+        if len(cycle) in lengths:
+            found[cycle, lengths.index(len(cycle))] += 1
+    return found
+
+
+@settings(max_examples=30, deadline=None)
+@given(graphs(8))
+def test_cycle_counts_are_those_of_the_enumeration(data: Data) -> None:
+    lengths = (3, 4, 5, 6, 7, 8)
+    found = CycleCounts(lengths)(data).cycles
+    assert np.array_equal(found, cycles(undirected(data), lengths))
+    assert torch.equal(CycleCounts((4, 7))(data).cycles, found[:, [1, 4]])
+    assert torch.allclose(CycleCounts((3,), log=True)(data).cycles, found[:, :1].log1p())
+
+
+def test_cycles_of_the_complete_graph() -> None:
+    found = CycleCounts((3, 4, 5, 6, 7))(of(nx.complete_graph(7))).cycles
+    # (n - 1)! / (2 (n - k)!) cycles of length k through a vertex.
+    assert found.unique(dim=0).tolist() == [[15, 60, 180, 360, 360]]
+
+
+@settings(max_examples=20, deadline=None)
+@given(graphs(directed=True))
+def test_degree_is_the_edges_that_arrive(data: Data) -> None:
+    pattern = adjacency(Data(edge_index=data.edge_index, num_nodes=data.num_nodes))
+    assert np.array_equal(Degree()(data).degree[:, 0], pattern.sum(0))
+    weighted = Degree(weighted=True, dtype=F64)(data).degree[:, 0]
+    np.testing.assert_allclose(weighted, adjacency(data).sum(0), **EXACT)
+    assert torch.allclose(Degree(log=True)(data).degree, Degree()(data).degree.log1p())
+
+
+@pytest.mark.parametrize("kind", ["sym", "rw", "none"])
+@pytest.mark.parametrize("trivial", [False, True])
+def test_laplacian_vectors_are_eigenvectors(kind: str, trivial: bool) -> None:
+    @settings(max_examples=25, deadline=None)
+    @given(graphs())
+    def check(data: Data) -> None:
+        matrix = undirected(data)
+        own = laplacian(matrix, "none" if kind == "none" else "sym")
+        values = np.linalg.eigvalsh(own)
+        parts = labels(matrix)
+        zeros = parts.max(initial=-1) + 1  # one a component
+        wanted = values if trivial else values[zeros:]
+        found = LapPE(5, kind, trivial, dtype=F64)(data)
+        count = min(5, len(wanted))
+        vectors, mask = found.lap_vectors.numpy(), found.lap_mask.numpy()
+        assert mask[:, :count].all()
+        assert not mask[:, count:].any()
+        assert not vectors[:, count:].any()
+        assert not found.lap_values[:, count:].any()
+        if len(matrix) == 0:
+            return
+        np.testing.assert_allclose(found.lap_values[0, :count], wanted[:count], **EXACT)
+        vectors = vectors[:, :count]
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=0), 1, **EXACT)
+        if kind == "rw":  # D^-1 (D - W) v = l v; the vectors of sym are sqrt(D) times them
+            degrees = np.where(matrix.sum(1) > 0, matrix.sum(1), 1)
+            own = laplacian(matrix, "none") / degrees[:, None]
+        else:
+            np.testing.assert_allclose(vectors.T @ vectors, np.eye(count), **EXACT)
+        np.testing.assert_allclose(own @ vectors, vectors * wanted[:count], **EXACT)
+        largest = np.abs(vectors).max(0)
+        assert (vectors.max(0) >= largest * (1 - 1e-5)).all()  # the sign is fixed
+
+    check()

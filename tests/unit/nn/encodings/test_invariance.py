@@ -1,0 +1,140 @@
+"""A graph is encoded as it is alone, in any batch and under any numbering of its vertices."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import Batch, Data
+from torch_geometric.transforms import Compose
+
+from graphagg.nn.encodings import (
+    RRWP,
+    RWSE,
+    CycleCounts,
+    Degree,
+    ElstaticSE,
+    Encoding,
+    HKdiagSE,
+    LapPE,
+)
+from tests.unit.nn.encodings.graphs import graphs, permuted, random_graph
+
+F64 = torch.float64
+EVERY: list[Encoding] = [
+    LapPE(4, dtype=F64),
+    LapPE(4, "none", trivial=True, dtype=F64),
+    LapPE(4, "rw", dtype=F64),
+    RWSE(8, dtype=F64),
+    RRWP(4, dtype=F64),
+    HKdiagSE((1.0, 5.0), dtype=F64),
+    HKdiagSE((1.0, 5.0), dense_below=0, dtype=F64),
+    ElstaticSE(dtype=F64),
+    ElstaticSE(dense_below=0, dtype=F64),
+    Degree(weighted=True, dtype=F64),
+    CycleCounts(dtype=F64),
+]
+every = pytest.mark.parametrize("transform", EVERY, ids=repr)
+
+
+@every
+def test_a_batch_is_encoded_as_its_graphs_are(transform: Encoding) -> None:
+    @settings(max_examples=12, deadline=None)
+    @given(st.lists(graphs(), min_size=1, max_size=5), st.booleans())
+    def check(many: list[Data], with_ptr: bool) -> None:
+        for data in many:  # all of them or none have weights
+            data.edge_weight = data.get("edge_weight", torch.ones(data.edge_index.size(1))).double()
+        alone = Batch.from_data_list([transform(data) for data in many])
+        batch = Batch.from_data_list(many)
+        if not with_ptr:
+            if many[-1].num_nodes == 0:
+                return  # without ptr, a last graph of no vertices cannot be known
+            del batch.ptr
+        together = transform(batch)
+        for name in transform.names:
+            wanted, found = alone[name], together[name]
+            assert found.dtype == wanted.dtype
+            assert found.shape == wanted.shape
+            if found.is_floating_point():
+                assert torch.allclose(found, wanted, rtol=0, atol=1e-9)
+            else:
+                assert torch.equal(found, wanted)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "transform", [t for t in EVERY if not isinstance(t, LapPE | RRWP)], ids=repr
+)
+def test_vectors_move_with_the_vertices(transform: Encoding) -> None:
+    @settings(max_examples=12, deadline=None)
+    @given(graphs(), st.randoms(use_true_random=False))
+    def check(data: Data, draw) -> None:
+        order = np.array(draw.sample(range(data.num_nodes), data.num_nodes), dtype=np.int64)
+        (name,) = transform.names
+        one, other = transform(data)[name], transform(permuted(data, order))[name]
+        assert torch.allclose(other[order], one, rtol=0, atol=1e-9)
+
+    check()
+
+
+@settings(max_examples=20, deadline=None)
+@given(graphs(), st.randoms(use_true_random=False))
+def test_pairs_of_walks_move_with_the_vertices(data: Data, draw) -> None:
+    order = np.array(draw.sample(range(data.num_nodes), data.num_nodes), dtype=np.int64)
+    one, other = RRWP(4, dtype=F64)(data), RRWP(4, dtype=F64)(permuted(data, order))
+
+    def dense(out: Data) -> torch.Tensor:
+        found = torch.zeros(data.num_nodes, data.num_nodes, 4, dtype=F64)
+        found[tuple(out.rrwp_index)] = out.rrwp
+        return found
+
+    assert torch.allclose(dense(other)[order][:, order], dense(one), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["sym", "none"])
+def test_eigenspaces_move_with_the_vertices(kind: str) -> None:
+    """Vectors are unique up to a rotation within an eigenspace; projectors are unique."""
+
+    @settings(max_examples=20, deadline=None)
+    @given(graphs(), st.randoms(use_true_random=False))
+    def check(data: Data, draw) -> None:
+        size = data.num_nodes
+        order = np.array(draw.sample(range(size), size), dtype=np.int64)
+        transform = LapPE(max(size, 1), kind, trivial=True, dtype=F64)
+        one, other = transform(data), transform(permuted(data, order))
+        if size == 0:
+            return
+        values = one.lap_values[0].numpy()
+        np.testing.assert_allclose(values, other.lap_values[0], rtol=0, atol=1e-9)
+        for value in values:
+            space = np.abs(values - value) < 1e-6
+            mine, moved = (out.lap_vectors.numpy()[:, space] for out in (one, other))
+            moved = moved[order]
+            np.testing.assert_allclose(moved @ moved.T, mine @ mine.T, rtol=0, atol=1e-8)
+
+    check()
+
+
+@every
+def test_a_transform_leaves_its_input_and_can_be_applied_twice(transform: Encoding) -> None:
+    data = random_graph(9, 14, 0)
+    before = copy.deepcopy(data.to_dict())
+    once = transform(data)
+    assert set(data.keys()) == set(before)
+    twice = transform(once)
+    for name in transform.names:
+        assert torch.equal(once[name], twice[name])
+
+
+def test_transforms_compose_and_write_the_dtype_asked_for() -> None:
+    data = random_graph(9, 14, 0)
+    out = Compose([RWSE(4), LapPE(3, dtype=F64), CycleCounts()])(data)
+    assert (out.rwse.dtype, out.lap_vectors.dtype) == (torch.float32, F64)
+    assert out.lap_mask.dtype == torch.bool
+    wanted = RWSE(4, dtype=F64)(data).rwse
+    assert torch.equal(out.rwse, wanted.float())

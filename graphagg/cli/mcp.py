@@ -53,11 +53,12 @@ def mcp(
 
 def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:
     from graphagg.serve.mcp import http_app
-    from graphagg.serve.server import bind, serve
+    from graphagg.serve.server import bind, make_server
 
     with bind(access.host, port) as listening:
 
         def ready(address: str) -> None:
             err.print(f"serving on {address}/mcp", markup=False)
 
-        serve(http_app(server, service, access), listening, service.limits, ready=ready)
+        app = http_app(server, service, access)
+        make_server(app, service.limits, ready=ready).run([listening])

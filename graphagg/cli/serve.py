@@ -31,8 +31,7 @@ def serve(
     try:
         from graphagg.serve.app import create_app
         from graphagg.serve.security import Access, read_token
-        from graphagg.serve.server import bind
-        from graphagg.serve.server import serve as answer
+        from graphagg.serve.server import bind, make_server
         from graphagg.serve.service import Service, Sources
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "serve") from None
@@ -44,8 +43,7 @@ def serve(
     access = Access(host, token, tuple(cors_origins or ()))
     limits = Limits(body_bytes=body_bytes, answer_seconds=answer_seconds, waiting=waiting)
     sources = Sources(passages, communities, embedding)
-    listening = bind(host, port)
-    try:
+    with bind(host, port) as listening:
         service = Service(sources, limits)
 
         def leaving() -> None:
@@ -55,6 +53,5 @@ def serve(
         def ready(address: str) -> None:
             err.print(f"serving on {address}", markup=False)
 
-        answer(create_app(service, access), listening, limits, ready=ready, leaving=leaving)
-    finally:
-        listening.close()
+        app = create_app(service, access)
+        make_server(app, limits, ready=ready, leaving=leaving).run([listening])

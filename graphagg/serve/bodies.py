@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from starlette.datastructures import Headers
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.failures import refusal
@@ -14,6 +13,12 @@ from graphagg.serve.limits import Limits
 _CLOSE = {"connection": "close"}
 _LONGEST_LENGTH = 18  # digits
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
+
+
+class _TooLarge(Exception):
+    def __init__(self, more: bool) -> None:
+        super().__init__()
+        self.more = more
 
 
 class BodyLimit:
@@ -39,34 +44,34 @@ class BodyLimit:
             async with asyncio.timeout(self._limits.receive_seconds):
                 body = await self._read(scope, receive)
         except TimeoutError:
-            message = f"the body did not come within {self._limits.receive_seconds:g} s"
-            await refusal(408, "RequestTimeout", message, _CLOSE)(scope, receive, send)
-            return
-        if isinstance(body, Response):
-            await body(scope, receive, send)
-        elif body is not None:
-            await self._answer(scope, _Replay(body, receive), send)
+            said = f"the body did not come within {self._limits.receive_seconds:g} s"
+            await refusal(408, "RequestTimeout", said, _CLOSE)(scope, receive, send)
+        except _TooLarge as error:
+            if error.more:
+                await self._drain(receive)
+            said = f"the body is larger than {self._limits.body_bytes:,} bytes; send less at once"
+            await refusal(413, "BodyTooLarge", said, _CLOSE)(scope, receive, send)
+        else:
+            if body is not None:
+                await self._answer(scope, _Replay(body, receive), send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | Response | None:
-        """The body, a refusal, or None where the client is gone."""
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The body; None where the client is gone."""
         most = self._limits.body_bytes
         declared = Headers(scope=scope).get("content-length", "0")
         digits = declared if declared.isascii() and declared.isdigit() else "0"
-        too_large = len(digits) > _LONGEST_LENGTH or int(digits) > most
+        if len(digits) > _LONGEST_LENGTH or int(digits) > most:
+            raise _TooLarge(more=True)
         body, more = bytearray(), True
-        while more and not too_large:
+        while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return None
             body += message.get("body", b"")
             more = message.get("more_body", False)
-            too_large = len(body) > most
-        if not too_large:
-            return bytes(body)
-        if more:
-            await self._drain(receive)
-        said = f"the body is larger than {most:,} bytes; send less, or several requests"
-        return refusal(413, "BodyTooLarge", said, _CLOSE)
+            if len(body) > most:
+                raise _TooLarge(more=more)
+        return bytes(body)
 
     async def _drain(self, receive: Receive) -> None:
         """Read on for a moment: a client that still writes would not see the answer."""

@@ -107,12 +107,16 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 def explained(faults: Sequence[Any]) -> str:
     """One line about what a body or a parameter should be; it repeats no value of the caller."""
-    lines = []
-    for fault in faults[:_SHOWN]:
-        where = ".".join(str(part) for part in fault["loc"] if part not in ("body", "query"))
-        lines.append(f"{where or 'body'}: {_plain(str(fault['msg']))}"[:_LONGEST])
-    more = len(faults) - len(lines)
-    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+    said = list(dict.fromkeys(_line(fault) for fault in faults))
+    more = len(said) - _SHOWN
+    return "; ".join(said[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _line(fault: Any) -> str:
+    """Where, and what should be there; the branches of a union name no place."""
+    parts = (str(part) for part in fault["loc"] if part not in ("body", "query"))
+    where = ".".join(part for part in parts if "[" not in part)
+    return f"{where or 'body'}: {_plain(str(fault['msg']))}"[:_LONGEST]
 
 
 def _plain(message: str) -> str:

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from graphagg import __version__
 from graphagg.errors import GraphAggError, MissingExtra
 from graphagg.serve.bodies import BodyLimit
+from graphagg.serve.failures import explained
 from graphagg.serve.limits import MOST_HITS, MOST_MEMBERS, MOST_SEEDS
 from graphagg.serve.models import (
     CommunityAnswer,
@@ -31,8 +32,15 @@ from graphagg.serve.models import (
 from graphagg.serve.security import Access, Guard
 from graphagg.serve.service import Service
 
-if TYPE_CHECKING:
+try:
     from mcp.server import MCPServer
+    from mcp.server.mcpserver.exceptions import ToolError
+    from mcp.server.transport_security import TransportSecuritySettings
+    from mcp.types import ToolAnnotations
+except ImportError:
+    raise MissingExtra("mcp", "mcp") from None
+
+if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _INSTRUCTIONS = (
@@ -51,15 +59,7 @@ TopHits = Annotated[int, Field(ge=1, le=MOST_HITS)]
 
 
 def create_server(service: Service) -> MCPServer:
-    """The MCP server of a service, with the tools for the indices that it has.
-
-    Raises:
-        MissingExtra: the package `mcp` is not installed.
-    """
-    try:
-        from mcp.server import MCPServer
-    except ImportError:
-        raise MissingExtra("mcp", "mcp") from None
+    """The MCP server of a service, with the tools for the indices that it has."""
     server = MCPServer(
         "graphagg", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
     )
@@ -74,8 +74,6 @@ def create_server(service: Service) -> MCPServer:
 
 def http_app(server: MCPServer, service: Service, access: Access) -> Starlette:
     """The server's streamable HTTP transport at `/mcp`, behind guard and limits."""
-    from mcp.server.transport_security import TransportSecuritySettings
-
     app = server.streamable_http_app(
         stateless_http=True,
         json_response=True,
@@ -139,8 +137,6 @@ def _add_embedding(server: MCPServer, service: Service) -> None:
 
 
 def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    from mcp.types import ToolAnnotations
-
     return server.tool(
         annotations=ToolAnnotations(
             read_only_hint=True, idempotent_hint=True, open_world_hint=False
@@ -151,10 +147,6 @@ def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 def _checked(kind: type[Q], **values: Any) -> Q:
     """A request under the same limits as over HTTP; the error is one for the model to read."""
-    from mcp.server.mcpserver.exceptions import ToolError
-
-    from graphagg.serve.failures import explained
-
     try:
         return kind(**values)
     except ValidationError as error:
@@ -163,8 +155,6 @@ def _checked(kind: type[Q], **values: Any) -> Q:
 
 async def _asked(service: Service, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """An answer in time, from the version that is published now."""
-    from mcp.server.mcpserver.exceptions import ToolError
-
     await asyncio.to_thread(service.refresh)
     try:
         async with asyncio.timeout(service.limits.answer_seconds):

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from graphagg.serve.limits import (
     LONGEST_NAME,
@@ -31,27 +38,25 @@ def unicode_text(text: str) -> str:
     return text
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("it is empty; ask something")
-    return text
+def _whole(value: object) -> object:
+    """JSON knows one type of number: 5.0 is the integer 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(unicode_text)]
 """A passage id, or a vertex id as text."""
-Number = Annotated[int, Field(ge=0, lt=2**63)]
+Number = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Vertex = Name | Number
 """A vertex id as the user wrote it."""
 ShownVertex = str | int
 """A vertex id in an answer, of any length."""
 Question = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=LONGEST_QUESTION, pattern=r"\S"),
+    StringConstraints(min_length=1, max_length=LONGEST_QUESTION),
     AfterValidator(unicode_text),
-    AfterValidator(_not_blank),
 ]
-Hits = Annotated[int, Field(ge=1, le=MOST_HITS)]
-Members = Annotated[int, Field(ge=1, le=MOST_MEMBERS)]
+Hits = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)]
+Members = Annotated[int, Field(ge=1, le=MOST_MEMBERS), BeforeValidator(_whole)]
 Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
 
 

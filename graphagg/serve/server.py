@@ -142,15 +142,21 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(
+def make_server(
     app: ASGIApp,
-    listening: socket.socket,
     limits: Limits,
     *,
     ready: Callable[[str], None] = lambda address: None,
     leaving: Callable[[], None] = lambda: None,
-) -> None:
-    """Answer on a socket until the process is told to stop."""
+) -> Server:
+    """A server of an application; `run([bind(host, port)])` answers until it is told to stop.
+
+    Args:
+        app: what answers.
+        limits: seconds that clients and answers may take.
+        ready: called with the address once it listens.
+        leaving: called when it is told to stop, before it stops.
+    """
     config = uvicorn.Config(
         app,
         http=TimedProtocol.within(limits),
@@ -163,4 +169,4 @@ def serve(
         timeout_keep_alive=int(_IDLE_SECONDS),
         timeout_graceful_shutdown=int(limits.answer_seconds + limits.receive_seconds) + 1,
     )
-    Server(config, ready, leaving).run([listening])
+    return Server(config, ready, leaving)

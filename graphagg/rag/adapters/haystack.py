@@ -28,8 +28,9 @@ class GraphAggRetriever:
     """Passages as Haystack documents, best first.
 
     A document's `meta` holds the passage's own metadata and `title`, `components`, `path` and
-    `method`. The index is opened by `warm_up`, or by the first run; a component that was made from
-    a directory can be saved with its pipeline.
+    `method`. The index is opened by `warm_up`, or by the first run; a component can be saved
+    with its pipeline, and loaded where this module is allowed:
+    `Pipeline.loads(text, allowed_modules=["graphagg.rag.adapters.haystack"])`.
 
     Args:
         index: an opened index, or the directory of one.

@@ -1,0 +1,48 @@
+"""The ten-line examples of the README run as they stand there, on the demo corpus."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+@pytest.fixture
+def run(demo_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run an example where `idx` is the demo's index; gives what it defines."""
+    (tmp_path / "idx").symlink_to(demo_index)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return lambda name: runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def test_a_langchain_chain(run) -> None:
+    assert run("langchain_chain")["answer"] == "The Vistula."
+
+
+def test_a_llamaindex_query_engine(run, capsys: pytest.CaptureFixture[str]) -> None:
+    found = run("llamaindex_engine")["answer"]
+    assert {node.node_id for node in found.source_nodes} >= {"curie-marie", "warsaw"}
+    assert "river Vistula" in str(found)  # the stand-in repeats its prompt
+    assert "Warsaw" in capsys.readouterr().out
+
+
+def test_a_haystack_pipeline(run) -> None:
+    prompt = run("haystack_pipeline")["answer"]["prompt"]["prompt"]
+    assert "river Vistula" in prompt and prompt.endswith("birthplace lie?")
+
+
+def test_an_mcp_client(run) -> None:
+    hits = run("mcp_client")["answer"]["hits"]
+    assert {"curie-marie", "warsaw"} <= {hit["id"] for hit in hits}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_has_about_ten_lines(path: Path) -> None:
+    assert len([line for line in path.read_text().splitlines() if line.strip()]) <= 11

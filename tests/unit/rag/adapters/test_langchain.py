@@ -1,0 +1,85 @@
+"""The LangChain retriever inside LangChain."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.language_models.fake_chat_models import FakeListChatModel
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnablePassthrough
+
+from graphagg.errors import InvalidFilter, NotAnArtifact
+from graphagg.rag import PassageIndex
+from graphagg.rag.adapters.langchain import GraphAggRetriever
+
+QUESTION = "Where was the man born who designed the Engine?"
+
+
+def test_documents_carry_what_hits_know(index: PassageIndex) -> None:
+    hits = index.retrieve(QUESTION, 4)
+    documents = GraphAggRetriever(index=index, k=4).invoke(QUESTION)
+    assert [d.id for d in documents] == [hit.passage.id for hit in hits]
+    for document, hit in zip(documents, hits, strict=True):
+        assert isinstance(document, Document) and document.page_content == hit.passage.text
+        assert document.metadata["score"] == hit.score
+        assert document.metadata["components"] == dict(hit.components)
+        assert document.metadata["path"] == [vars(hop) for hop in hit.path]
+        assert document.metadata["title"] == hit.passage.title
+
+
+def test_sync_async_and_batch_agree(index: PassageIndex) -> None:
+    retriever = GraphAggRetriever(index=index, k=3)
+    assert isinstance(retriever, BaseRetriever)
+    questions = [QUESTION, "Who lived in London?"]
+    alone = [retriever.invoke(question) for question in questions]
+    assert retriever.batch(questions) == alone
+    assert asyncio.run(retriever.ainvoke(QUESTION)) == alone[0]
+    assert asyncio.run(retriever.abatch(questions)) == alone
+
+
+def test_options_hold_for_all_calls_or_for_one(index: PassageIndex) -> None:
+    retriever = GraphAggRetriever(index=index, filter={"year": {"gte": 1800}}, mode="bm25")
+    assert [d.id for d in retriever.invoke("born in London")] == ["p7"]
+    everything = retriever.invoke("born in London", filter=None, k=7)
+    assert len(everything) == 7
+    with pytest.raises(InvalidFilter):
+        retriever.invoke("born", filter={"none": 1})
+
+
+def test_a_clash_of_keys_loses_nothing(index: PassageIndex) -> None:
+    (document,) = GraphAggRetriever(index=index, filter={"year": 1815}).invoke("Ada")
+    assert document.metadata["title"] == "Lovelace"
+    assert document.metadata["passage_title"] == "countess"
+    assert document.metadata["year"] == 1815
+
+
+def test_a_chain(index: PassageIndex) -> None:
+    seen = []
+
+    def joined(documents: list[Document]) -> str:
+        seen.extend(documents)
+        return "\n".join(d.page_content for d in documents)
+
+    prompt = ChatPromptTemplate.from_template("{passages}\n{question}")
+    chain = (
+        {
+            "passages": GraphAggRetriever(index=index, k=2) | joined,
+            "question": RunnablePassthrough(),
+        }
+        | prompt
+        | FakeListChatModel(responses=["London"])
+        | StrOutputParser()
+    )
+    assert chain.invoke(QUESTION) == "London"
+    assert [d.id for d in seen] == [hit.passage.id for hit in index.retrieve(QUESTION, 2)]
+
+
+def test_what_cannot_be_asked(index: PassageIndex, tmp_path) -> None:
+    with pytest.raises(NotAnArtifact):
+        GraphAggRetriever(index=str(tmp_path / "none"))
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        GraphAggRetriever(index=index, k=0)

@@ -1,0 +1,326 @@
+"""What a careless or hostile client sends: each is a clear 4xx, none a 5xx, all stay answered."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from urllib.parse import quote
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from graphagg.serve.limits import Limits
+from graphagg.serve.service import Service, Sources
+from tests.unit.serve.live import SECONDS, Live, error_of
+
+LIMITS = Limits(body_bytes=5_000, receive_seconds=0.3, stall_seconds=0.3)
+
+
+@pytest.fixture(scope="module")
+def strict(indices: Sources) -> Iterator[Live]:
+    from tests.unit.serve.live import serving
+
+    with serving(Service(indices, LIMITS)) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def still_answers(strict: Live) -> Iterator[None]:
+    yield
+    assert strict.json("/healthz") == {"status": "ok"}
+
+
+# --- the OpenAPI document ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_generated_requests_get_what_the_document_says(live: Live, mode: GenerationMode) -> None:
+    document = schemathesis.openapi.from_url(f"{live.url}/openapi.json")
+    operations = [found.ok() for found in document.get_all_operations()]
+    assert len(operations) == 11
+    for operation in operations:
+        if mode.is_negative and operation.path in ("/v1/info", "/healthz"):
+            continue
+
+        @settings(
+            max_examples=20,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.explicit, Phase.generate),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case: schemathesis.Case) -> None:
+            answer = case.call_and_validate(excluded_checks=[positive_data_acceptance])
+            if mode.is_positive and answer.status_code not in (200, 404):
+                assert answer.status_code == 400, answer.text
+                said = answer.json()["error"]["type"]  # what no schema can tell
+                assert said in ("InvalidFilter", "InvalidQuestion")
+
+        ask()
+
+
+# --- bodies --------------------------------------------------------------------------------------
+
+QUERY = "/v1/communities/query"
+TYPE = {"content-type": "application/json"}
+
+
+def chunks(total: int) -> Iterator[bytes]:
+    for _ in range(total // 1_000):
+        yield b" " * 1_000
+
+
+def test_a_body_up_to_the_limit_is_taken_and_one_byte_more_is_not(strict: Live) -> None:
+    body = json.dumps({"seeds": [3]}).encode()
+    fits = body + b" " * (5_000 - len(body))
+    assert strict.client.post(QUERY, content=fits, headers=TYPE).status_code == 200
+    answer = strict.client.post(QUERY, content=fits + b" ", headers=TYPE)
+    assert error_of(answer, 413) == "BodyTooLarge" and answer.headers["connection"] == "close"
+
+
+def test_a_body_in_chunks_ends_at_the_same_limit(strict: Live) -> None:
+    def body() -> Iterator[bytes]:
+        yield json.dumps({"seeds": [3]}).encode()
+        yield from chunks(4_000)
+
+    assert strict.client.post(QUERY, content=body(), headers=TYPE).status_code == 200
+    answer = strict.client.post(QUERY, content=chunks(200_000), headers=TYPE)
+    assert error_of(answer, 413) == "BodyTooLarge"
+
+
+def test_a_declared_length_is_refused_before_the_body_comes(strict: Live) -> None:
+    with strict.connect() as client:
+        client.sendall(_head(QUERY, length=10**12))
+        assert b" 413 " in _answer(client)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"null", b"[]", b"3", b'"seeds"', b"\xff\xfe", b"{'seeds': [3]}",
+        b'{"seeds": [3]} x', b'{"seeds": NaN}', b"[" * 4_000, b'{"seeds": [' + b"9" * 4_900 + b"]}",
+        b'{"seeds": ["\\ud800"]}', b'{"seeds": [true]}', b'{"seeds": [1.5]}', b'{"seeds": [-1]}',
+        b'{"seeds": []}', b'{"seeds": [3], "top_k": 0}', b'{"seeds": [3], "top_k": 1001}',
+        b'{"seeds": [3], "top_k": "5"}', b'{"seeds": [3], "method": "magic"}',
+        b'{"seeds": [3], "\\ud800": 1}', b'{"seeds": [3], "k": 5}',
+        b'{"seeds": [' + b"3," * 100 + b"3]}", b'{"seeds": ["' + b"a" * 513 + b'"]}',
+    ],
+)  # fmt: skip
+def test_a_malformed_body_is_told_what_is_wrong(strict: Live, content: bytes) -> None:
+    answer = strict.client.post(QUERY, content=content, headers=TYPE)
+    assert answer.status_code in (400, 422), answer.text
+    assert error_of(answer, answer.status_code) in ("InvalidRequest", "BadRequest")
+    assert len(answer.text) < 2_000
+
+
+def test_only_json_is_read(strict: Live) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        answer = strict.client.post(
+            QUERY, content=b'{"seeds": [3]}', headers={"content-type": kind}
+        )
+        assert answer.status_code in (400, 415, 422) and answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"question": ""}, {"question": "a" * 2_001}, {"question": None},
+        {"question": "x\ud800"}, {"top_k": 101}, {"top_k": -1}, {"mode": "magic"}, {"filter": []},
+        {"explain": "yes"}, {"limit": 3},
+    ],
+)  # fmt: skip
+def test_limits_of_a_question(strict: Live, change: dict[str, object]) -> None:
+    body = json.dumps({"question": "Who is Ada?"} | change)
+    answer = strict.client.post("/v1/passages/search", content=body, headers=TYPE)
+    assert error_of(answer, 422) == "InvalidRequest"
+    assert next(iter(change)) in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("question", [" ", " \n\t", "\x1f", "\u3000"])
+def test_a_blank_question_asks_nothing(strict: Live, question: str) -> None:
+    assert strict.error(400, "/v1/passages/search", {"question": question}) == "InvalidQuestion"
+
+
+def test_a_batch_has_an_end(strict: Live) -> None:
+    body = {"questions": ["Ada?"] * 65}
+    assert strict.error(422, "/v1/passages/search/batch", body) == "InvalidRequest"
+    assert strict.error(422, "/v1/embedding/neighbors/batch", {"vertices": [3] * 65})
+    assert strict.error(422, f"{QUERY}/batch", {"queries": [{"seeds": [3]}] * 65})
+    deep: dict[str, object] = {}
+    for _ in range(40):
+        deep = {"not": deep}
+    filtered = {"question": "Ada?", "filter": deep}
+    assert strict.error(400, "/v1/passages/search", filtered) == "InvalidFilter"
+
+
+# --- paths and methods ---------------------------------------------------------------------------
+
+TRAVERSALS = [
+    "/static/../app.py", "/static/..%2fapp.py", "/static/%2e%2e/app.py", "/static//etc/passwd",
+    "/static/%2fetc%2fpasswd", "/static/....//app.py", "/static/..%5capp.py", "/static/%00",
+    "/static/..%c0%af..%c0%afetc/passwd", "/static/.", "/static/..", "/static/", "/static",
+    "/static/index.html%00.js", "/static/js/../../app.py", "/../../etc/passwd", "//etc/passwd",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", TRAVERSALS)
+def test_no_path_leads_out_of_the_page(strict: Live, path: str) -> None:
+    with strict.connect() as client:
+        client.sendall(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
+        answer = _answer(client)
+    assert b" 404 " in answer.split(b"\r\n")[0] and b"NotFound" in answer
+
+
+@given(path=st.text(max_size=40))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_text_leads_out_of_the_page(strict: Live, path: str) -> None:
+    answer = strict.get("/static/" + quote(path.encode("utf-8", "replace")))
+    assert answer.status_code == 404
+
+
+def test_other_methods_are_refused(strict: Live) -> None:
+    for method in ("DELETE", "PUT", "PATCH", "GET", "TRACE", "BREW"):
+        answer = strict.client.request(method, QUERY)
+        assert error_of(answer, 405) == "MethodNotAllowed"
+        assert answer.headers["allow"] == "POST"
+
+
+# --- slow and broken connections -----------------------------------------------------------------
+
+
+def _head(path: str, *, length: int, method: str = "POST") -> bytes:
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+        "\r\n",
+    ]
+    return "\r\n".join(lines).encode()
+
+
+def _answer(client: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    read = b""
+    while chunk := _receive(client):
+        read += chunk
+    return read
+
+
+def _receive(client: socket.socket) -> bytes:
+    try:
+        return client.recv(1 << 16)
+    except ConnectionResetError:
+        return b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost: loc"])
+def test_a_header_that_does_not_come_ends_the_connection(strict: Live, sent: bytes) -> None:
+    with strict.connect() as client:
+        client.sendall(sent)
+        assert _answer(client) == b""
+
+
+def test_the_second_header_has_the_same_time(strict: Live) -> None:
+    with strict.connect() as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b" 200 " in client.recv(1 << 16)
+        client.sendall(b"GET /hea")
+        assert _answer(client).startswith((b"", b'{"status"'))
+
+
+def test_a_body_that_does_not_come_is_a_timeout(strict: Live) -> None:
+    with strict.connect() as client:
+        client.sendall(_head(QUERY, length=100) + b'{"seeds"')
+        answer = _answer(client)
+    assert b" 408 " in answer and b"RequestTimeout" in answer
+
+
+def test_an_answer_that_nobody_reads_ends_the_connection(strict: Live) -> None:
+    """More answers than the buffers of both sides hold, and no reader."""
+    request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with strict.connect() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with pytest.raises(OSError):
+            for _ in range(100_000):
+                client.sendall(request * 50)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"HELLO\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
+    ],
+)  # fmt: skip
+def test_what_is_no_request_is_refused(strict: Live, sent: bytes) -> None:
+    with strict.connect() as client:
+        client.sendall(sent)
+        with suppress(OSError):  # it may have hung up already
+            client.shutdown(socket.SHUT_WR)
+        line = _answer(client).split(b"\r\n")[0]
+    assert line in (
+        b"",
+        b"HTTP/1.1 400 Bad Request",
+        b"HTTP/1.1 403 Forbidden",
+        b"HTTP/1.1 501 Not Implemented",
+    )
+
+
+def test_many_idle_connections_do_not_keep_others_out(strict: Live) -> None:
+    idle = [strict.connect() for _ in range(100)]
+    assert strict.json(QUERY, {"seeds": [3]})["members"]
+    for client in idle:
+        client.close()
+
+
+def test_a_client_that_leaves_is_not_missed(strict: Live) -> None:
+    for _ in range(5):
+        client = strict.connect()
+        client.sendall(_head("/v1/passages/search", length=30) + b'{"question"')
+        client.close()
+    assert 'status="500"' not in strict.get("/metrics").text
+
+
+# --- floods --------------------------------------------------------------------------------------
+
+
+def test_a_flood_of_type_ahead_leaves_queries_their_threads(start, indices: Sources) -> None:
+    running = start(indices, Limits(lookups=4))
+    statuses: list[int] = []
+
+    def type_ahead(number: int) -> None:
+        path = f"/v1/communities/vertices?prefix={number % 50}&limit={1 + number % 40}"
+        statuses.append(running.get(path).status_code)
+
+    with ThreadPoolExecutor(16) as pool:
+        flood = [pool.submit(type_ahead, number) for number in range(400)]
+        asked = [running.post(QUERY, {"seeds": [3]}).status_code for _ in range(20)]
+        for each in flood:
+            each.result(SECONDS)
+    assert asked == [200] * 20
+    assert len(statuses) == 400 and set(statuses) <= {200, 429} and 200 in statuses
+
+
+def test_a_flooded_lane_says_429(start, indices: Sources) -> None:
+    running = start(indices, Limits(lookups=1))
+    running.service._lookups._open += 1
+    answer = running.get("/v1/communities/vertices?prefix=1")
+    assert error_of(answer, 429) == "LookupsFlooded" and answer.headers["retry-after"] == "1"
+    running.service._lookups._open -= 1
+    assert running.json("/v1/communities/vertices?prefix=1")["vertices"]

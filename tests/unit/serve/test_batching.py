@@ -1,0 +1,156 @@
+"""Questions that wait are encoded together, and each gets its own answer."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from graphagg.errors import InvalidParameter, Overloaded
+from graphagg.rag import PassageIndex
+from graphagg.serve.batching import Batcher
+from graphagg.serve.limits import Limits
+from graphagg.serve.service import Sources
+from graphagg.serve.workers import Lane
+from tests.fakes import FakeExtractor
+from tests.unit.serve.live import SECONDS, HeldEncoder, error_of
+
+QUESTIONS = [f"Who is {name} in London?" for name in ("Ada", "Babbage", "Thames", "Engine")] * 3
+
+
+def until(true) -> None:
+    for _ in range(1000):
+        if true():
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it never came to that")
+
+
+@pytest.fixture
+def held(indices: Sources) -> Sources:
+    return Sources(passages=indices.passages, encoder=HeldEncoder(), extractor=FakeExtractor())
+
+
+def test_what_waits_is_encoded_by_one_call(start, held: Sources, live) -> None:
+    encoder = held.encoder
+    assert isinstance(encoder, HeldEncoder)
+    running = start(held)
+    with ThreadPoolExecutor(len(QUESTIONS)) as pool:
+        bodies = [{"question": q, "top_k": 1 + i % 4} for i, q in enumerate(QUESTIONS)]
+        first = pool.submit(running.post, "/v1/passages/search", bodies[0])
+        assert encoder.entered.wait(SECONDS)
+        others = [pool.submit(running.post, "/v1/passages/search", b) for b in bodies[1:]]
+        until(lambda: running.service._batcher._jobs.qsize() == len(bodies) - 1)
+        encoder.gate.set()
+        answers = [each.result(SECONDS).json()["hits"] for each in (first, *others)]
+    assert len(encoder.calls) == 2
+    assert answers == [live.json("/v1/passages/search", body)["hits"] for body in bodies]
+
+
+def test_different_filters_are_answered_apart(start, held: Sources, live) -> None:
+    encoder = held.encoder
+    assert isinstance(encoder, HeldEncoder)
+    encoder.gate.set()
+    running = start(held)
+    bodies = [
+        {"question": q, "filter": f, "mode": mode}
+        for q in QUESTIONS[:2]
+        for f in (None, {"kind": "city"}, {"not": {"kind": "city"}})
+        for mode in ("best", "faithful", "dense", "bm25")
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda b: running.post("/v1/passages/search", b).json(), bodies))
+    for body, answer in zip(bodies, answers, strict=True):
+        expected = live.json("/v1/passages/search", body)["hits"]
+        assert [hit["id"] for hit in answer["hits"]] == [hit["id"] for hit in expected]
+
+
+def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
+    class Failing(HeldEncoder):
+        def encode_query(self, questions, names):
+            raise InvalidParameter("no")
+
+    assert indices.passages
+    batcher = Batcher()
+    failing, good = Failing(), indices.encoder
+    results = []
+    for encoder in (failing, good, failing):
+        index = PassageIndex.open(indices.passages, encoder=encoder)
+        results.append(batcher.submit(index, index.answerer("dense"), "dense", None, ["Ada?"]))
+    assert isinstance(results[0].exception(SECONDS), InvalidParameter)
+    assert len(results[1].result(SECONDS).asked) == 1
+    assert isinstance(results[2].exception(SECONDS), InvalidParameter)
+    batcher.close()
+
+
+def test_a_cancelled_question_is_not_encoded(indices: Sources) -> None:
+    assert indices.passages
+    encoder = HeldEncoder()
+    index = PassageIndex.open(indices.passages, encoder=encoder)
+    batcher = Batcher()
+    jobs = [
+        batcher.submit(index, index.answerer("dense"), "dense", None, ["Ada?"]) for _ in range(1)
+    ]
+    assert encoder.entered.wait(SECONDS)
+    jobs += [
+        batcher.submit(index, index.answerer("dense"), "dense", None, ["Ada?"]) for _ in range(3)
+    ]
+    assert jobs[2].cancel()
+    encoder.gate.set()
+    for job in (jobs[0], jobs[1], jobs[3]):
+        job.result(SECONDS)
+    assert encoder.calls == [1, 2]
+    batcher.close()
+
+
+def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
+    encoder = held.encoder
+    assert isinstance(encoder, HeldEncoder)
+    limits = Limits(waiting=1, threads=1)
+    gate, entered = threading.Event(), threading.Event()
+    running = start(held, limits)
+
+    def occupy() -> None:
+        entered.set()
+        assert gate.wait(SECONDS)
+
+    lane: Lane = running.service._lane
+    future = lane._pool.submit(occupy)
+    lane._open += 1
+    future.add_done_callback(lane._left)
+    assert entered.wait(SECONDS)
+    refused = running.post("/v1/passages/search", {"question": "Ada?", "mode": "bm25"})
+    assert error_of(refused, 503) == "Overloaded" and refused.headers["retry-after"] == "1"
+    gate.set()
+    future.result(SECONDS)
+    assert running.json("/v1/passages/search", {"question": "Ada?", "mode": "bm25"})["hits"]
+
+
+def test_an_answer_that_takes_too_long_is_refused(start, held: Sources) -> None:
+    encoder = held.encoder
+    assert isinstance(encoder, HeldEncoder)
+    running = start(held, Limits(answer_seconds=0.05))
+    refused = running.post("/v1/passages/search", {"question": "Ada?"})
+    assert error_of(refused, 503) == "TimeLimit"
+    encoder.gate.set()
+    assert running.json("/healthz") == {"status": "ok"}
+
+
+def test_a_lane_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
+    import asyncio
+
+    lane = Lane("test", 1, 2)
+    assert asyncio.run(lane.run(lambda x: x + 1, 2)) == 3 and lane.open == 0
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(lane.run(lambda: 1 // 0))
+    assert lane.open == 0
+    lane._open = 2
+    with pytest.raises(Overloaded, match="2 requests wait for test"):
+        asyncio.run(lane.run(lambda: None))
+    lane.close()
+    lane._open = 0
+    with pytest.raises(RuntimeError):
+        asyncio.run(lane.run(lambda: None))
+    assert lane.open == 0

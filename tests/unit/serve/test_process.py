@@ -1,0 +1,115 @@
+"""The process: what starting loads, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from graphagg.serve.service import Sources
+from tests.unit.commands import GRAPHAGG
+from tests.unit.serve.live import SECONDS
+from tests.unit.test_packaging import modules_after
+
+HEAVY = {"torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transformers", "sknetwork"}
+
+
+@contextmanager
+def running(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`graphagg serve` as its own process, and the port that it says it serves on."""
+    command = [*GRAPHAGG, "serve", *map(str, arguments), "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr
+            line = process.stderr.readline()
+            assert line.startswith("serving on http://127.0.0.1:"), line
+            yield process, int(line.rpartition(":")[2])
+        finally:
+            process.kill()
+
+
+def test_starting_loads_no_model(indices: Sources) -> None:
+    code = (
+        "from pathlib import Path\n"
+        "from graphagg.serve.app import create_app\n"
+        "from graphagg.serve.service import Service, Sources\n"
+        f"create_app(Service(Sources(*map(Path, {_directories(indices)!r}))))"
+    )
+    assert not modules_after(code.replace("\n", ";")) & HEAVY
+
+
+def _directories(indices: Sources) -> list[str]:
+    return [str(d) for d in (indices.passages, indices.communities, indices.embedding)]
+
+
+def test_the_signal_to_stop_lets_open_requests_finish(indices: Sources) -> None:
+    """Requests whose bodies are half sent when the signal comes are answered in full."""
+    body = json.dumps({"seeds": [3], "top_k": 5}).encode()
+    head = (
+        "POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with running("--communities", indices.communities) as (process, port):
+        clients = [_connect(port) for _ in range(8)]
+        for client in clients:
+            client.sendall(head.encode() + body[:5])
+        idle = _connect(port)
+        assert _ask(idle, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")["status"] == "ok"
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr and "open requests are answered" in process.stderr.readline()
+        late = _ask(idle, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert late["status"] == "stopping"  # what open connections still bring is answered
+        for client in clients:
+            assert len(_ask(client, body[5:])["members"]) == 5
+        assert process.wait(SECONDS) == 0
+    with pytest.raises(ConnectionRefusedError):
+        _connect(port)
+
+
+def test_a_second_signal_ends_it_at_once(indices: Sources) -> None:
+    with running("--communities", indices.communities) as (process, port):
+        stuck = _connect(port)
+        stuck.sendall(b"POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n")
+        stuck.sendall(b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr and "open requests are answered" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+
+
+def _connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
+
+
+def _ask(client: socket.socket, sent: bytes) -> dict[str, object]:
+    client.sendall(sent)
+    read = b""
+    while b"\r\n\r\n" not in read or not read.rstrip().endswith(b"}"):
+        chunk = client.recv(1 << 16)
+        assert chunk, read
+        read += chunk
+    found: dict[str, object] = json.loads(read.partition(b"\r\n\r\n")[2])
+    return found
+
+
+@pytest.mark.parametrize("command", ["serve", "mcp"])
+def test_without_its_packages_it_says_what_to_install(command: str, tmp_path: Path) -> None:
+    extra = {"serve": "fastapi", "mcp": "mcp"}[command]
+    code = (
+        f"import sys; sys.modules[{extra!r}] = None\n"
+        f"sys.argv = ['graphagg', {command!r}, '--communities', {str(tmp_path)!r}]\n"
+        "from graphagg.cli.main import main\nmain()"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
+        env=os.environ | {"COLUMNS": "200"},
+    )  # fmt: skip
+    assert shown.returncode == 2 and f'pip install "graphagg[{command}]"' in shown.stderr

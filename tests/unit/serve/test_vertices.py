@@ -1,0 +1,87 @@
+"""Type-ahead equals a look at every id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.graph.ids import VertexIds
+from graphagg.serve.vertices import Vertices, largest, prefix_ranges, shown_id
+
+small = st.integers(0, 3_000)
+integers = st.lists(small | st.integers(0, 2**63 - 1), min_size=1, max_size=60, unique=True)
+texts = st.lists(st.text("aAbBäÄßé-1", min_size=1, max_size=4), max_size=60, unique=True)
+
+
+@given(ids=integers, prefix=st.integers(0, 400).map(str) | small.map(str) | st.just(""))
+@example(ids=[0, 1, 9223372036854775807, 922], prefix="922")
+def test_integers_are_found_by_their_digits(ids: list[int], prefix: str) -> None:
+    table = VertexIds.of(ids)
+    found = [table[i] for low, high in prefix_ranges(table, prefix) for i in range(low, high)]
+    assert found == [i for i in table if str(i).startswith(prefix)]
+
+
+@given(ids=texts, prefix=st.text("aAbBäÄßé-1", max_size=3))
+def test_strings_are_found_as_written_or_in_another_case(ids: list[str], prefix: str) -> None:
+    if not ids:
+        return
+    table = VertexIds.of(ids)
+    found = [table[i] for low, high in prefix_ranges(table, prefix) for i in range(low, high)]
+    cases = (prefix, prefix.lower(), prefix.upper(), prefix.title(), prefix.capitalize())
+    assert found == [name for name in table if name.startswith(cases)]
+
+
+@pytest.mark.parametrize("prefix", ["x", "-1", "1.5", "٣", "01", "1e3", " 1"])
+def test_what_is_no_number_finds_no_integer(prefix: str) -> None:
+    assert prefix_ranges(VertexIds.of([0, 1, 3, 10, 13]), prefix) == []
+
+
+@given(values=st.lists(st.integers(0, 5), max_size=40), count=st.integers(1, 50))
+def test_the_largest_come_first_and_ties_by_place(values: list[int], count: int) -> None:
+    expected = sorted(range(len(values)), key=lambda i: (-values[i], i))[:count]
+    assert largest(np.array(values, dtype=np.int64), count).tolist() == expected
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 150), st.integers(0, 150)), min_size=1, max_size=80),
+    prefix=st.integers(0, 20).map(str) | st.just(""),
+    limit=st.integers(1, 30),
+)
+def test_the_exact_id_comes_first_then_degree(pairs, prefix: str, limit: int) -> None:
+    vertices = sorted({v for pair in pairs for v in pair})
+    indptr = np.cumsum([0] + [sum(v in pair for pair in pairs) for v in vertices])
+    hoods = SimpleNamespace(sets=SimpleNamespace(indptr=indptr), walk=0)
+    index = SimpleNamespace(vertices=VertexIds.of(vertices), expander=SimpleNamespace(hoods=hoods))
+    degree = dict(zip(vertices, np.diff(indptr).tolist(), strict=True))
+    matching = [v for v in vertices if str(v).startswith(prefix)]
+    ranked = sorted(matching, key=lambda v: (str(v) != prefix, -degree[v], v))
+    answer = Vertices(index).starting_with(prefix, limit)  # type: ignore[arg-type]
+    assert [(v["id"], v["degree"]) for v in answer["vertices"]] == [
+        (v, degree[v]) for v in ranked[:limit]
+    ]
+    assert answer["more"] is (len(matching) > limit)
+
+
+@pytest.mark.parametrize("kind", ["directed-in", "directed-out", "two-mode"])
+def test_neighbours_of_other_kinds_of_graph(tmp_path: Path, kind: str) -> None:
+    edges = [("a", "b"), ("b", "c"), ("c", "a"), ("b", "a"), ("d", "a")]
+    config = IndexConfig(kind=kind)  # type: ignore[arg-type]
+    with CommunityIndex.build(edges, tmp_path / "idx", config=config) as index:
+        answer = Vertices(index).neighbours("a", 10)
+    found = [each["id"] for each in answer["neighbors"]]
+    if kind == "two-mode":  # pairs of an element and a set: the elements of set a
+        assert found == ["b", "c", "d"] and answer["degree"] == 3
+    else:
+        assert set(found) == {"b", "c", "d"}
+        assert answer["degree"] == 4  # a -> b, and from b, c and d
+
+
+def test_ids_that_javascript_would_round_go_as_text() -> None:
+    assert shown_id(2**53 - 1) == 2**53 - 1 and shown_id(2**53) == str(2**53)
+    assert shown_id("7") == "7"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -109,6 +110,11 @@ class CommunityShell(CommandInterpreter[View]):
         names = ", ".join(str(seed) for seed in view.seeds[:5]) or "none"
         more = f" and {len(view.seeds) - 5} more" if len(view.seeds) > 5 else ""
         return f"seeds: {names}{more} | method: {view.method} | members: {view.size}"
+
+    def prepare(self) -> None:
+        """Load the compiled kernels, by a query of any vertex that has a neighbour."""
+        with suppress(InvalidSeeds):  # the first vertex may have none
+            self._answer(View(tuple(self._index.vertices[:1])))
 
     # --- changing --------------------------------------------------------------------------------
 

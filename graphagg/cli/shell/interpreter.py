@@ -39,6 +39,9 @@ class Interpreter(Protocol[View]):
     def status(self, view: View) -> str:
         """What is looked at, in a line."""
 
+    def prepare(self) -> None:
+        """Load what the first answer would wait for; called beside the first line's typing."""
+
 
 class CommandInterpreter(Generic[View]):
     """Lines that are a command and its words.
@@ -75,6 +78,9 @@ class CommandInterpreter(Generic[View]):
         if not words:
             return self._show(history)
         return find_command(self.commands, words[0]).run(history, words[1:])
+
+    def prepare(self) -> None:
+        """There is nothing to load."""
 
     def _undo(self, history: History[View], words: Sequence[str]) -> Outcome[View]:
         return self._show(history.undo())

@@ -55,6 +55,9 @@ class PassageShell(CommandInterpreter[View]):
         top: how many passages a session begins with.
         mode: how it begins to rank.
         filters: what it begins with, as `filter` takes them.
+
+    Raises:
+        InvalidParameter, InvalidFilter: about what it should begin with.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class PassageShell(CommandInterpreter[View]):
         filters: Sequence[str] = (),
     ) -> None:
         self._index = index
+        expect_count([str(top)], "how many passages", None, _MOST)
+        self._check(tuple(filters))
         self.answer = lru_cache(_KEPT)(self._answer)
         super().__init__(
             View("", top, _checked(mode), tuple(filters)),
@@ -95,7 +100,12 @@ class PassageShell(CommandInterpreter[View]):
         first = next(iter(scan(line)), None)
         if first is not None and first.text == "ask":  # quotes within a question are its own
             return self._asked(history, line[first.start + len("ask") :].strip())
-        return super().run(history, line)
+        try:
+            return super().run(history, line)
+        except InvalidParameter as error:
+            if len(list(scan(line))) <= 2:
+                raise
+            raise InvalidParameter(f"{error}; to ask it, write ask before it") from None
 
     def _is_question(self, line: str) -> bool:
         """Whether a line is no command: `why 2` is one, `why did he leave?` is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -135,15 +136,20 @@ def ask_at_terminal(
     interpreter: Interpreter[View], session: PromptSession[str], now: Now, name: str
 ) -> None:
     """Ask for lines until Ctrl-D or `quit`; Ctrl-C clears the line."""
-    while True:
-        try:
-            line = session.prompt(f"{name}> ")
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            return
-        outcome = attempt(interpreter, now.history, line)
-        if outcome is not None:
-            now.history = outcome.history
-            if outcome.leave:
+    ready = threading.Thread(target=interpreter.prepare)
+    ready.start()  # while the first line is typed
+    try:
+        while True:
+            try:
+                line = session.prompt(f"{name}> ")
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
                 return
+            outcome = attempt(interpreter, now.history, line)
+            if outcome is not None:
+                now.history = outcome.history
+                if outcome.leave:
+                    return
+    finally:
+        ready.join()  # it reads the index, which is closed next

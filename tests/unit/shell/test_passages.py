@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graphagg.cli.shell.interpreter import complete
+from graphagg.cli.shell.passages import PassageShell, View
+from graphagg.errors import (
+    GraphAggError,
+    InvalidFilter,
+    InvalidParameter,
+    InvalidQuestion,
+    UnknownPassage,
+)
+from graphagg.rag import PassageIndex
+from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
+from tests.unit.shell.talk import talk, text_of
+
+ASKED = "Where did Ada live?"
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PassageIndex]:
+    path = tmp_path_factory.mktemp("shell") / "idx"
+    with PassageIndex.build(CORPUS, path, encoder=FakeEncoder(), extractor=FakeExtractor()) as one:
+        yield one
+
+
+@pytest.fixture
+def shell(index: PassageIndex) -> PassageShell:
+    return PassageShell(index)
+
+
+def test_a_line_is_a_question(shell: PassageShell, index: PassageIndex) -> None:
+    outcome = talk(shell, ASKED)
+    assert outcome.history.now == View(ASKED)
+    assert list(shell.answer(outcome.history.now)) == index.retrieve(ASKED)
+    shown = text_of(outcome)
+    assert shown.startswith(ASKED + "\n") and index.retrieve(ASKED)[0].passage.id in shown
+    assert talk(shell, f"ask {ASKED}").history.now == View(ASKED)
+
+
+@pytest.mark.parametrize(
+    "line", ["why did Ada leave?", "open questions about London?", "Ada", "London Thames Ada"]
+)
+def test_questions_may_begin_like_commands(shell: PassageShell, line: str) -> None:
+    assert talk(shell, line).history.now.question == line
+
+
+def test_quotes_in_a_question_are_its_own(shell: PassageShell) -> None:
+    assert talk(shell, 'ask  who said "never').history.now.question == 'who said "never'
+    assert talk(shell, 'who said "never').history.now.question == 'who said "never'
+    assert talk(shell, "ask top 5").history.now.question == "top 5"
+
+
+def test_top_mode_and_filter_apply_to_the_question(
+    shell: PassageShell, index: PassageIndex
+) -> None:
+    outcome = talk(shell, ASKED, "top 2", "mode bm25", "filter kind=city")
+    view = outcome.history.now
+    assert view == View(ASKED, 2, "bm25", ("kind=city",))
+    wanted = index.retrieve(ASKED, 2, mode="bm25", filter={"kind": "city"})
+    assert list(shell.answer(view)) == wanted
+    back = talk(shell, ASKED, "top 2", "mode bm25", "undo", "undo")
+    assert back.history.now == View(ASKED) and ASKED in text_of(back)
+    assert talk(shell, "filter kind=city", "filter none").history.now == View()
+    assert "kind=city" in text_of(talk(shell, "filter kind=city", "filter"))
+    assert "kind (string)" in text_of(talk(shell, "filter"))
+    assert "no passage fits" in text_of(talk(shell, ASKED, "filter kind=nothing"))
+
+
+def test_settings_may_come_before_the_question(shell: PassageShell) -> None:
+    assert talk(shell, "top 1", "mode dense", ASKED).history.now == View(ASKED, 1, "dense")
+    assert "mode dense" in text_of(talk(shell, "mode dense"))
+
+
+def test_why_by_number_and_by_id(shell: PassageShell, index: PassageIndex) -> None:
+    hits = index.retrieve(ASKED)
+    by_number = text_of(talk(shell, ASKED, "why 1"))
+    assert by_number == text_of(talk(shell, ASKED, f"why {hits[0].passage.id}"))
+    assert by_number.startswith(index.explain(ASKED, hits[0].passage.id).reason)
+    assert f"{hits[0].score:.4f}" in by_number
+
+
+def test_open_shows_the_whole_passage(shell: PassageShell, index: PassageIndex) -> None:
+    shown = text_of(talk(shell, "open p3"))
+    assert shown == "London [p3]\nkind: city\n\nLondon lies on the Thames. Ada lived there.\n"
+    first = index.retrieve(ASKED)[0].passage
+    assert first.text in text_of(talk(shell, ASKED, "open 1"))
+
+
+def test_saved_hits_are_those_that_are_shown(
+    shell: PassageShell, index: PassageIndex, tmp_path: Path
+) -> None:
+    hits = index.retrieve(ASKED)
+    for suffix in ("csv", "json", "jsonl"):
+        talk(shell, ASKED, f'save "{tmp_path / "a b"}.{suffix}"')
+    rows = list(csv.DictReader((tmp_path / "a b.csv").open(encoding="utf-8")))
+    assert [(r["id"], float(r["score"])) for r in rows] == [(h.passage.id, h.score) for h in hits]
+    plain = json.loads(json.dumps([hit.to_json() for hit in hits]))
+    saved = json.loads((tmp_path / "a b.json").read_text(encoding="utf-8"))
+    assert saved == {"question": ASKED, "hits": plain}
+    lines = (tmp_path / "a b.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == plain
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "message"),
+    [
+        ("tpo 3", InvalidParameter, "did you mean 'top'. To ask it: ask tpo 3"),
+        ("top many", InvalidParameter, "a number from 1 to 1,000"),
+        ("top scorers of 1990", InvalidParameter, "to ask it, write ask before it"),
+        ("mode luck", InvalidParameter, "wanted one of"),
+        ("filter colour=red", InvalidFilter, "colour"),
+        ("filter kind", GraphAggError, "kind"),
+        ("why 9", UnknownPassage, "the number of a hit .1 to 5."),
+        ("open", InvalidParameter, "nothing is given"),
+        ("save hits.xls", InvalidParameter, "wanted one of .csv, .json, .jsonl"),
+        ("ask", InvalidQuestion, "empty"),
+        ("ask " + "long " * 3_000, InvalidQuestion, "shorten it"),
+    ],
+)
+def test_mistakes_are_named_and_change_nothing(
+    shell: PassageShell, line: str, error: type[Exception], message: str
+) -> None:
+    history = talk(shell, ASKED).history
+    with pytest.raises(error, match=message):
+        shell.run(history, line)
+    assert text_of(shell.run(history, "")) == text_of(talk(shell, ASKED))
+
+
+@pytest.mark.parametrize("line", ["why 1", "save hits.csv"])
+def test_without_a_question_it_says_so(shell: PassageShell, line: str) -> None:
+    with pytest.raises(InvalidQuestion, match="write a question"):
+        talk(shell, line)
+
+
+def test_no_model_is_loaded_before_the_first_question(index: PassageIndex) -> None:
+    directory = index.snapshot.artifact.directory
+
+    class Counting(FakeEncoder):
+        used = 0
+
+        def encode_query(self, texts, names=()):  # type: ignore[no-untyped-def]
+            Counting.used += 1
+            return super().encode_query(texts, names)
+
+    with PassageIndex.open(directory, encoder=Counting(), extractor=FakeExtractor()) as opened:
+        shell = PassageShell(opened)
+        talk(shell, "help", "filter", "top 2", "open p1", "")
+        assert Counting.used == 0
+        talk(shell, ASKED, "why 1", "top 2", "undo", ASKED)
+        assert Counting.used == 3  # the question, why, and two passages of it; undo is free
+
+
+def test_words_complete(shell: PassageShell) -> None:
+    def offered(line: str, *before: str) -> list[str]:
+        history = talk(shell, *before).history if before else shell.start
+        return [text for text, _ in complete(shell.commands, history, line)[1]]
+
+    assert offered("mo") == ["mode"]
+    assert offered("mode ") == ["best", "faithful", "dense", "bm25"]
+    assert offered("filter ") == ["kind", "none"]
+    assert offered("why ", ASKED) == ["1", "2", "3", "4", "5"]
+    assert offered("Where did Ada ") == []
+
+
+def test_a_session_can_begin_with_settings(index: PassageIndex) -> None:
+    start = PassageShell(index, 3, "bm25", ["kind=city"]).start.now
+    assert start == View("", 3, "bm25", ("kind=city",))
+    with pytest.raises(InvalidParameter, match="mode"):
+        PassageShell(index, 3, "luck")
+    with pytest.raises(InvalidParameter, match="a number from 1 to 1,000"):
+        PassageShell(index, 0)
+    with pytest.raises(InvalidFilter, match="colour"):
+        PassageShell(index, filters=["colour=red"])

@@ -50,7 +50,7 @@ def _root(
 def main() -> None:
     """Run the command line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
     try:
-        app()
+        app(prog_name="graphagg")  # completion goes by this name
     except GraphAggError as error:
         sys.exit(_fail(str(error), error.exit_code))
     except OSError as error:

@@ -1,0 +1,136 @@
+"""Every command explains itself by an example that could be run."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+import pytest
+import typer
+from rich.console import Console
+
+from graphagg import __version__
+from graphagg.cli import console
+from graphagg.cli.main import app
+from tests.unit.commands import Answer, run
+
+ROOT = typer.main.get_command(app)
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if hasattr(command, "commands"):
+        for name, child in command.commands.items():
+            yield from leaves(child, (*path, name))
+    else:
+        yield path, command
+
+
+LEAVES = dict(leaves(ROOT))
+
+
+def examples(command: Any) -> list[list[str]]:
+    """The words after `graphagg` of each example in a command's epilog."""
+    marked = [line for line in (command.epilog or "").split("\n") if line.startswith("Example: ")]
+    words = [shlex.split(line.removeprefix("Example: ")) for line in marked]
+    return [each[each.index("graphagg") + 1 :] for each in words]
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_command_has_help_and_an_example(path: tuple[str, ...]) -> None:
+    command = LEAVES[path]
+    assert command.help
+    found = examples(command)
+    assert found, f"graphagg {' '.join(path)} shows no example"
+    for words in found:
+        assert tuple(words[: len(path)]) == path
+        context = command.make_context(path[-1], words[len(path) :])  # parses: raises if it cannot
+        given = {
+            parameter.name
+            for parameter in command.params
+            if context.get_parameter_source(parameter.name)
+            is not click.core.ParameterSource.DEFAULT
+        }
+        assert given, "an example says nothing of what the command takes"
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_option_and_argument_has_help(path: tuple[str, ...]) -> None:
+    assert [p.name for p in LEAVES[path].params if not getattr(p, "help", None)] == []
+
+
+def test_help_shows_the_examples(call: Callable[..., Answer]) -> None:
+    shown = call("communities", "shell", "--help").out
+    assert "graphagg communities shell comm --seed alice" in shown
+    assert "save found.csv" in shown
+
+
+def test_version(call: Callable[..., Answer]) -> None:
+    assert call("--version").out == f"{__version__}\n"
+
+
+# --- completion ----------------------------------------------------------------------------------
+
+
+def completed(line: str) -> set[str]:
+    words = line.split(" ")
+    found = run(_GRAPHAGG_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
+    assert found.returncode == 0, found.stderr
+    return set(found.stdout.split())
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    assert {"communities", "rag", "embed", "demo"} <= completed("graphagg ")
+    assert completed("graphagg comm") == {"communities"}
+    assert "--top-k" in completed("graphagg communities query --")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_shown_for_each_shell(shell: str) -> None:
+    found = run(_GRAPHAGG_COMPLETE=f"source_{shell}")
+    assert found.returncode == 0 and "graphagg" in found.stdout
+
+
+def test_the_command_loads_nothing_heavy() -> None:
+    """Completion and help start the command at each key; what is heavy loads where it is used."""
+    import subprocess
+
+    code = (
+        "import sys\nfrom graphagg.cli.main import main\n"
+        "sys.argv = ['graphagg', 'communities', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "heavy = ('torch', 'numba', 'pyarrow', 'pandas', 'networkx', 'matplotlib', 'spacy',\n"
+        "         'faiss', 'prompt_toolkit', 'fastapi', 'pyspark', 'scipy', 'sklearn')\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert found.stderr.strip() == "[]"
+
+
+# --- progress ------------------------------------------------------------------------------------
+
+
+def test_progress_at_a_terminal_shows_bars_and_the_time_that_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=100)
+    monkeypatch.setattr(console, "err", terminal)
+    with console.progress_report() as report:
+        report("edges", 30, 120)
+        report("signatures", 7, 7)
+    drawn = screen.getvalue()
+    assert "edges" in drawn and "30/120" in drawn and "7/7" in drawn
+    assert "0:00:00" in drawn and "-:--:--" in drawn  # nothing is left of one, the other's unknown
+
+
+def test_progress_in_a_pipe_is_a_line_a_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress_report() as report:
+        report("edges", 30, 120)
+        report("edges", 120, 120)
+    assert capsys.readouterr().err == "edges: 120 done\n"

@@ -16,6 +16,7 @@ from graphagg.errors import InvalidParameter
 
 Norm = Literal["batch", "layer", "none"]
 Activation = Literal["relu", "gelu", "elu", "silu", "tanh"]
+Laplacian = Literal["sym", "rw", "none"]
 Order = Literal["gps", "gnn+"]
 Task = Literal["graph", "node", "edge"]
 HeadKind = Literal["san", "mlp", "dot"]
@@ -76,8 +77,11 @@ class EncodingConfig:
         name: The encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
         dim: Its share of the model's width.
         size: What the transform writes on a vertex: eigenvectors of `lappe-*`, `signnet-*` and
-            `equivstable`, steps of `rwse`, times of `heat`. 0: the transform's default.
+            `equivstable`, steps of `rwse`, times of `heat`, lengths of `cycles` from 3 on. 0: the
+            transform's default.
         layers: Depth of the encoder. 0: the encoder's default.
+        laplacian: Of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
+        trivial: Whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
     """
 
     __pydantic_config__ = _STRICT
@@ -86,8 +90,11 @@ class EncodingConfig:
     dim: int
     size: int = 0
     layers: int = 0
+    laplacian: Laplacian = "none"
+    trivial: bool = True
 
     def __post_init__(self) -> None:
+        one_of("laplacian", self.laplacian, get_args(Laplacian))
         within("dim", self.dim, 1, _LARGE)
         within("size", self.size, 0, _LARGE)
         within("layers", self.layers, 0, 1000)

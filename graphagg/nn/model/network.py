@@ -13,7 +13,8 @@ from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import PairBias, PairBiasEncoder
 from graphagg.nn.conv.part import check_edge_index
 from graphagg.nn.gps import GPSLayer
-from graphagg.nn.model.config import EncodingConfig, GPSConfig
+from graphagg.nn.model.config import GPSConfig
+from graphagg.nn.model.encoding import encoder_of, transforms_of
 from graphagg.nn.model.features import FeatureEncoder, PreLayers
 from graphagg.nn.model.heads import Head
 from graphagg.nn.model.saving import read_config, read_weights, write_model
@@ -44,9 +45,10 @@ class GPS(torch.nn.Module):
         self.config = config
         self.nodes = _features(config, config.nodes.used, config.feature_channels, "x")
         self.edges = _features(config, config.edges.used, config.channels, "edge_attr")
-        self.encodings = torch.nn.ModuleList(_encoding(e) for e in config.encodings)
+        self.encodings = torch.nn.ModuleList(encoder_of(e) for e in config.encodings)
         self.pairs = PairBiasEncoder(config.rrwp, config.attention.heads) if config.rrwp else None
         self.before = PreLayers(config.channels, config.pre_layers)
+        transforms_of(config)  # encodings that exclude each other are refused here
         edge_channels = config.channels if config.edges.used else None
         layers = [
             GPSLayer(
@@ -220,15 +222,3 @@ def _features(config: GPSConfig, used: bool, channels: int, name: str) -> Featur
     if not used:
         return None
     return FeatureEncoder(config.nodes if name == "x" else config.edges, channels, name)
-
-
-def _encoding(config: EncodingConfig) -> torch.nn.Module:
-    from graphagg.nn.encodings import encoder as find_encoder
-
-    options: dict[str, int] = {}
-    if config.size:
-        options["size"] = config.size
-    if config.layers:
-        options["layers"] = config.layers
-    found: torch.nn.Module = find_encoder(config.name, config.dim, **options)
-    return found

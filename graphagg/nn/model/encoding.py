@@ -1,0 +1,87 @@
+"""What an `EncodingConfig` stands for: a transform that writes on a graph, and an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.encodings import (
+    ENCODERS,
+    RRWP,
+    RWSE,
+    CycleCounts,
+    Degree,
+    ElstaticSE,
+    Encoder,
+    Encoding,
+    HKdiagSE,
+    LapPE,
+    encoder,
+)
+from graphagg.nn.model.config import EncodingConfig, GPSConfig, one_of
+
+_OF_VECTORS = ("lappe-", "signnet-", "equivstable")
+# What a transform writes where the config names no size.
+_SIZES = {"rwse": 20, "heat": 20, "electrostatic": 10, "degree": 1, "cycles": 4}
+_VECTORS = 8
+_TRANSFORMS: dict[str, Callable[[int], Encoding]] = {
+    "rwse": RWSE,
+    "heat": lambda size: HKdiagSE(times=tuple(range(1, size + 1))),
+    "electrostatic": lambda size: ElstaticSE(),
+    "degree": lambda size: Degree(),
+    "cycles": lambda size: CycleCounts(lengths=tuple(range(3, size + 3))),
+}
+
+
+def transform_of(config: EncodingConfig) -> Encoding:
+    """The transform that writes what the encoder of `config` reads.
+
+    Raises:
+        InvalidParameter: An unknown name, or a size that there is not.
+    """
+    one_of("encodings.name", config.name, ENCODERS)
+    if config.name.startswith(_OF_VECTORS):
+        return LapPE(_size(config), normalisation=config.laplacian, trivial=config.trivial)
+    return _TRANSFORMS[config.name](_size(config))
+
+
+def transforms_of(config: GPSConfig) -> tuple[Encoding, ...]:
+    """The transforms that write all that a model reads, each once.
+
+    Raises:
+        InvalidParameter: Two encodings read other forms of the same attribute.
+    """
+    wanted = [transform_of(encoding) for encoding in config.encodings]
+    if config.rrwp:
+        wanted.append(RRWP(config.rrwp))
+    by_name: dict[tuple[str, ...], Encoding] = {}
+    for transform in wanted:
+        known = by_name.setdefault(transform.names, transform)
+        if known != transform:
+            raise InvalidParameter(
+                f"two encodings read other forms of {transform.names[0]}: {known} and {transform}; "
+                "give them the same size, laplacian and trivial"
+            )
+    return tuple(by_name.values())
+
+
+def encoder_of(config: EncodingConfig) -> Encoder:
+    """The encoder of `config`, with new weights.
+
+    Raises:
+        InvalidParameter: An unknown name, or a size or depth that there is not.
+    """
+    transform_of(config)  # checks the name and the size
+    vectors = config.name.startswith(_OF_VECTORS)
+    options = {"k" if vectors else "width": _size(config)}
+    if config.layers:
+        options["layers"] = config.layers
+    return encoder(config.name, config.dim, **options)
+
+
+def _size(config: EncodingConfig) -> int:
+    if config.name in ("electrostatic", "degree") and config.size not in (0, _SIZES[config.name]):
+        raise InvalidParameter(
+            f"encodings.size of {config.name!r} is {config.size}; wanted {_SIZES[config.name]}"
+        )
+    return config.size or _SIZES.get(config.name, _VECTORS)

@@ -63,7 +63,7 @@ export class Picture {
     this.#order = vertices.map(({ id }) => id);
     this.#cy = make({
       container: this.#place,
-      elements: [...vertices.map(node), ...drawnTies(edges).map(tie)],
+      elements: [...nodesOf(vertices), ...drawnTies(edges).map(tie)],
       style: styles(this.#place),
       layout: layout(vertices),
       minZoom: 0.05,
@@ -118,9 +118,9 @@ export class Picture {
     this.#write();
   }
 
-  /** Keeps the writing readable at any zoom; a label that would cover a better one is left out. */
-  #write() {
-    const size = 11 / this.#cy.zoom();
+  /** Keeps the writing readable at a zoom; a label that would cover a better one is left out. */
+  #write(zoom = this.#cy.zoom()) {
+    const size = 11 / zoom;
     this.#cy.batch(() => {
       this.#cy.nodes().style("font-size", size).removeClass("unnamed");
       this.#cy.nodes(".seed").style("font-size", size * 1.2);
@@ -144,8 +144,12 @@ export class Picture {
 
   /** The picture as a PNG blob, or null if there is none. */
   png() {
-    const background = getComputedStyle(this.#place).getPropertyValue("--surface").trim();
-    return this.#cy?.png({ output: "blob", full: true, scale: 2, bg: background, maxWidth: 4000, maxHeight: 4000 }) ?? null;
+    if (!this.#cy) return null;
+    const bg = getComputedStyle(this.#place).getPropertyValue("--surface").trim();
+    this.#write(1);
+    const picture = this.#cy.png({ output: "blob", full: true, scale: 2, bg, maxWidth: 4000, maxHeight: 4000 });
+    this.#write();
+    return picture;
   }
 
   #open(vertex) {
@@ -180,15 +184,17 @@ export class Picture {
   }
 }
 
-function node({ id, community, seed, score, x, y }, i, all) {
-  const seeds = all.filter((vertex) => vertex.seed).length;
-  const best = Math.max(...all.map((vertex) => vertex.score ?? 0), 1e-300);
-  const size = seed ? 34 : 12 + 16 * Math.sqrt(Math.max(0, score ?? 0) / best);
-  return {
-    data: { id, label: short(id), community, seed, size, rank: i - seeds + 1 },
-    position: { x: x * 100, y: y * 100 },
-    classes: seed ? "seed" : "",
-  };
+function nodesOf(vertices) {
+  const seeds = vertices.filter((vertex) => vertex.seed).length;
+  const best = Math.max(...vertices.map((vertex) => vertex.score ?? 0), 1e-300);
+  return vertices.map(({ id, community, seed, score, x, y }, i) => {
+    const size = seed ? 34 : 12 + 16 * Math.sqrt(Math.max(0, score ?? 0) / best);
+    return {
+      data: { id, label: short(id), community, seed, size, rank: i - seeds + 1 },
+      position: { x: x * 100, y: y * 100 },
+      classes: seed ? "seed" : "",
+    };
+  });
 }
 
 function tie({ source, target, weight }) {

@@ -19,8 +19,9 @@ export function reasonInWords(reasons) {
 }
 
 /** Shared neighbours by name, for the card. */
-export function examplesInWords({ examples }) {
-  return examples.length ? `for example ${list(examples.map(String))}` : "";
+export function examplesInWords({ examples, shared_neighbors: shared }) {
+  if (!examples.length) return "";
+  return `${examples.length === shared ? "namely" : "for example"} ${list(examples.map(String))}`;
 }
 
 export class MemberList {

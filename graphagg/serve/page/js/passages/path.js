@@ -5,7 +5,7 @@ import { signed } from "../words.js";
 
 export const KINDS = {
   question: "Question",
-  question_entity: "Named in the question",
+  question_entity: "In the question",
   entity: "Entity",
   sentence: "Sentence",
   passage: "Passage",

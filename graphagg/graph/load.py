@@ -58,6 +58,7 @@ def load_graph(
     else:
         name = f"the {type(edges).__name__}"
         extra, pairs, _ = sources.read_object(edges)
+        counts.weights_ignored += sources.networkx_weights(edges)
         sets_first = hasattr(edges, "items") and not hasattr(edges, "nodes")
     first, second, alone = IdColumn(), IdColumn(), IdColumn()
     for left, right in pairs:

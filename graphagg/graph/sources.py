@@ -202,6 +202,13 @@ def read_object(edges: Any) -> tuple[list[VertexId], Pairs, bool | None]:
     )
 
 
+def networkx_weights(edges: Any) -> int:
+    """How many edges of a networkx graph carry a `weight`; 0 for anything else."""
+    if not (hasattr(edges, "is_directed") and hasattr(edges, "nodes")):
+        return 0
+    return sum(1 for *_, weight in edges.edges(data="weight") if weight is not None)
+
+
 def _tensor_pairs(tensor: Any) -> Pairs:
     plain = tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
     array = np.asarray(plain.detach().cpu())

@@ -1,0 +1,129 @@
+"""Graphs of networkx in and out, and tables of pyarrow and pandas."""
+
+from __future__ import annotations
+
+import sys
+
+import networkx as nx
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.communities import Community, CommunityIndex, IndexConfig, Member
+from graphagg.communities.config import METHODS
+from graphagg.errors import InvalidGraph, MissingExtra
+from tests.unit.communities.graphs import KINDS, jaccard, real_pairs, sets_of
+
+CLASSES = [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph]
+
+
+@pytest.mark.parametrize("make", CLASSES)
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("kind", ["undirected", "directed-in", "directed-out"])
+@settings(max_examples=8, deadline=None)
+@given(pairs=real_pairs)
+def test_a_networkx_graph_is_the_index_of_its_edges(tmp_path_factory, make, text, kind, pairs):
+    path = tmp_path_factory.mktemp("nx")
+    name = (lambda v: f"vertex {v}") if text else (lambda v: v)
+    graph = make()
+    graph.add_nodes_from([name(90), name(91)])  # isolated
+    graph.add_edges_from((name(a), name(b), {"weight": 2.5}) for a, b in pairs)
+    given_edges = [(u, v) for u, v, *_ in graph.edges]
+    config = IndexConfig(kind=kind)
+    with (
+        CommunityIndex.build(graph, path / "a", config=config) as one,
+        CommunityIndex.build(
+            given_edges, path / "b", config=config, vertices=[name(90), name(91)]
+        ) as other,
+    ):
+        assert one.manifest.data == other.manifest.data  # the same bytes
+        assert set(one.vertices) == set(graph.nodes)
+        assert one.report is not None and one.report.weights_ignored == len(given_edges)
+
+
+def test_nodes_of_mixed_types_are_refused_by_name(tmp_path):
+    graph = nx.Graph([(1, "one")])
+    with pytest.raises(InvalidGraph, match="mix types: 1 and 'one'"):
+        CommunityIndex.build(graph, tmp_path / "a")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=12, deadline=None)
+@given(pairs=real_pairs, k=st.integers(1, 30), data=st.data())
+def test_a_community_is_the_part_of_the_graph_among_its_vertices(
+    tmp_path_factory, kind, pairs, k, data
+):
+    path = tmp_path_factory.mktemp("nx") / "a"
+    with CommunityIndex.build(pairs, path, config=IndexConfig(kind=kind)) as index:
+        ends = [a if kind in ("undirected", "directed-out") else b for a, b in pairs if a != b]
+        seed = data.draw(st.sampled_from(ends))
+        found = index.query([seed], k)
+        graph = found.to_networkx()
+        ids = [*found.seeds, *(member.id for member in found.members)]
+        assert list(graph) == ids
+        if kind == "two-mode":
+            sets = sets_of(pairs, kind, False)
+            for i, a in enumerate(ids):
+                for b in ids[:i]:
+                    weight = graph.edges[a, b]["weight"] if graph.has_edge(a, b) else 0.0
+                    assert weight == pytest.approx(jaccard(sets[a], sets[b]))
+        else:
+            whole = nx.DiGraph() if kind.startswith("directed") else nx.Graph()
+            whole.add_edges_from((a, b) for a, b in pairs if a != b)
+            assert graph.is_directed() == whole.is_directed()
+            assert nx.utils.edges_equal(
+                graph.edges, whole.subgraph(ids).edges, directed=whole.is_directed()
+            )
+        assert [v for v, is_seed in graph.nodes(data="seed") if is_seed] == list(found.seeds)
+        for rank, member in enumerate(found.members, 1):
+            node = graph.nodes[member.id]
+            assert (node["rank"], node["score"]) == (rank, member.score)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    edges = nx.les_miserables_graph()
+    with CommunityIndex.build(edges, tmp_path_factory.mktemp("tables") / "a") as one:
+        yield one
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_tables_hold_the_members(index, method):
+    found = index.query(["Valjean", "Javert"], 20, method=method)
+    table, frame = found.to_arrow(), found.to_pandas()
+    assert isinstance(table, pa.Table) and isinstance(frame, pd.DataFrame)
+    assert table.schema.field("vertex").type == pa.string()
+    members = found.members
+    assert table["rank"].to_pylist() == list(range(1, len(members) + 1))
+    assert table["vertex"].to_pylist() == [member.id for member in members]
+    assert table["score"].to_pylist() == [member.score for member in members]
+    assert table["why"].to_pylist() == [member.explain() for member in members]
+    for name in members[0].scores:
+        assert table[f"score_{name}"].to_pylist() == [m.scores[name] for m in members]
+    pd.testing.assert_frame_equal(frame, table.to_pandas())
+    assert pa.Table.from_pandas(frame, preserve_index=False).equals(table)
+
+
+def test_integers_stay_integers_and_no_member_is_no_row(tmp_path):
+    with CommunityIndex.build([(2**62, 1), (1, 5)], tmp_path / "a") as index:
+        table = index.query([1], 5).to_arrow()
+        assert table.schema.field("vertex").type == pa.int64()
+        assert 2**62 in table["vertex"].to_pylist()
+    empty = Community(seeds=(7,), members=(), method="fused", plan="exact")
+    assert empty.to_arrow().schema.names == ["rank", "vertex", "score", "why"]
+    assert empty.to_arrow().schema.field("vertex").type == pa.int64()
+    assert len(empty.to_pandas()) == 0
+    assert Member("a", 1.0, {}, ()).explain() == "reached through others"
+
+
+@pytest.mark.parametrize(
+    ("package", "call", "extra"),
+    [("pandas", "to_pandas", "spark"), ("networkx", "to_networkx", "communities")],
+)
+def test_without_the_package_the_extra_is_named(index, monkeypatch, package, call, extra):
+    found = index.query(["Valjean"], 5)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra, match=rf'pip install "graphagg\[{extra}\]"'):
+        getattr(found, call)()

@@ -74,7 +74,9 @@ class ExactAttention(ProjectedAttention):
         dropout = self.dropout if self.training else 0.0
         engine = self.engine
         if engine == "auto":
-            engine = fused.engine_for(x, dropout, flat)
+            engine = fused.engine_for(
+                x, self.head_channels, drops=dropout > 0, biased=flat is not None
+            )
         if engine == "buckets":
             return self._in_buckets(x, graphs, flat, dropout)
         if dropout:

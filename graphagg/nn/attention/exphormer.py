@@ -26,12 +26,12 @@ import math
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.bias import PairBias
+from graphagg.nn.attention.edges import edge_attention, edge_dot, segment_softmax
 from graphagg.nn.attention.linear import widened
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments, graph_seeds, mix
@@ -40,7 +40,7 @@ _HASH_BITS = 40  # of a sort key, below the graph's number
 
 
 class ExphormerAttention(ProjectedAttention):
-    """Sparse attention, O((E + (2 cycles + virtual) N) C) time and memory.
+    """Sparse attention, O((E + (2 cycles + virtual) N) C) time, O(N C + E H) memory.
 
     Args:
         channels: C.
@@ -104,16 +104,13 @@ class ExphormerAttention(ProjectedAttention):
         scales = self.kinds.to(queries.dtype) / math.sqrt(self.head_channels)
         scores = torch.cat(
             [
-                ((queries * scale)[target] * keys[source]).sum(-1)
+                edge_dot(queries * scale, keys, target, source)
                 for scale, (source, target) in zip(scales, joins, strict=False)
             ]
         )
         source, target = torch.cat(joins, 1)
-        weights = segment_softmax(scores, target, x.shape[0])
-        weights = F.dropout(weights, self.dropout, self.training)
-        mixed = torch.zeros_like(queries).index_add(
-            0, target, weights.unsqueeze(-1) * values[source]
-        )
+        dropout = self.dropout if self.training else 0.0
+        mixed = edge_attention(scores, values, target, source, x.shape[0], dropout)
         out: Tensor = self.out_proj(mixed.to(x.dtype).flatten(1))
         return out
 
@@ -157,19 +154,6 @@ def expander(graphs: Segments, edges: Tensor, cycles: int, seed: int) -> Tensor:
     walk = torch.cat(walks, 1)
     walk = walk[:, walk[0] != walk[1]]
     return torch.cat([walk, walk.flip(0)], 1)
-
-
-def segment_softmax(scores: Tensor, target: Tensor, count: int) -> Tensor:
-    """Softmax of scores `[E, H]` over the rows with the same target, of `count` targets.
-
-    The maximum that keeps the exponential in range is the target's own, and cancels.
-    """
-    where = target.unsqueeze(-1).expand_as(scores)
-    most = scores.new_full((count, scores.shape[1]), -math.inf)
-    most = most.scatter_reduce(0, where, scores.detach(), "amax")
-    powers = (scores - most[target]).exp()
-    total = powers.new_zeros(count, scores.shape[1]).index_add(0, target, powers)
-    return powers / total[target]
 
 
 def _node_edges(graphs: Segments, count: int) -> Tensor:

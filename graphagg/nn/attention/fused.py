@@ -1,8 +1,8 @@
 """Exact attention on CUDA: one kernel call for the whole ragged batch.
 
 `varlen_attn` (FlashAttention with offsets) serves 16-bit input without a bias; FlexAttention with a
-block mask by graph serves everything else, a pair bias included. Neither drops weights: in training
-with dropout the size buckets serve on CUDA too.
+block mask by graph serves most of the rest, a pair bias included. Neither drops weights: in
+training with dropout the size buckets serve on CUDA too.
 
 FlexAttention also runs on a CPU, forward only, which is how the tests see that it equals the
 buckets. It has no backward there.
@@ -21,20 +21,35 @@ from torch.nn.attention import flex_attention as flex_module
 from graphagg.nn.attention.bias import flat_offsets
 from graphagg.nn.segments import Segments
 
+Chosen = Literal["buckets", "flex", "varlen"]
 BLOCK = 128  # the side of FlexAttention's blocks of scores
 
 
-def engine_for(
-    x: Tensor, dropout: float, bias: Tensor | None
-) -> Literal["buckets", "flex", "varlen"]:
-    """The engine for input `x`: buckets on a CPU or with dropout, else varlen or flex."""
-    if not x.is_cuda or dropout:
+def engine_for(x: Tensor, width: int, *, drops: bool, biased: bool) -> Chosen:
+    """The engine for rows like `x` with heads of the given width: see `choose`."""
+    device = x.device.type
+    autocast = torch.is_autocast_enabled(device)
+    return choose(
+        device,
+        torch.get_autocast_dtype(device) if autocast else x.dtype,
+        width,
+        drops=drops,
+        biased=biased,
+    )
+
+
+def choose(device: str, kind: torch.dtype, width: int, *, drops: bool, biased: bool) -> Chosen:
+    """What serves input of type `kind` on a device; on anything but CUDA, the size buckets.
+
+    FlexAttention's kernels take no float64 and no head narrower than 16, FlashAttention's only
+    widths that are multiples of 8.
+    """
+    if device != "cuda" or drops:
         return "buckets"
-    kind = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else x.dtype
-    if bias is None and kind in (torch.float16, torch.bfloat16) and _has_varlen():
+    short = kind in (torch.float16, torch.bfloat16)
+    if short and not biased and width % 8 == 0 and _has_varlen():
         return "varlen"
-    # FlexAttention's kernels take no float64.
-    return "buckets" if kind == torch.float64 else "flex"
+    return "flex" if width >= 16 and kind != torch.float64 else "buckets"
 
 
 def varlen(queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from graphagg.errors import InvalidBatch, InvalidParameter
 from graphagg.nn.attention import ExactAttention, PairBias, PairBiasEncoder, attention
 from graphagg.nn.attention.exact import Buckets
-from graphagg.nn.attention.fused import block_mask
+from graphagg.nn.attention.fused import block_mask, choose
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
 
@@ -185,6 +185,27 @@ def test_an_engine_that_cannot_do_it_says_so() -> None:
         built("exact", engine="varlen")(graphs.x, bias=torch.zeros(16, HEADS))
     with pytest.raises(InvalidParameter, match="drops nothing"):
         built("exact", engine="flex", dropout=0.1).train()(graphs.x)
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "width", "drops", "biased", "engine"),
+    [
+        ("cpu", torch.bfloat16, 16, False, False, "buckets"),
+        ("cuda", torch.float32, 16, False, False, "flex"),
+        ("cuda", torch.float32, 16, False, True, "flex"),
+        ("cuda", torch.bfloat16, 8, False, False, "varlen"),
+        ("cuda", torch.bfloat16, 16, False, True, "flex"),
+        ("cuda", torch.bfloat16, 16, True, False, "buckets"),
+        ("cuda", torch.float32, 8, False, False, "buckets"),
+        ("cuda", torch.float64, 16, False, False, "buckets"),
+        ("cuda", torch.bfloat16, 20, False, False, "flex"),
+    ],
+)
+def test_the_engine_is_one_that_can_do_it(
+    device: str, kind: torch.dtype, width: int, drops: bool, biased: bool, engine: str
+) -> None:
+    pytest.importorskip("torch.nn.attention.varlen")
+    assert choose(device, kind, width, drops=drops, biased=biased) == engine
 
 
 @pytest.mark.gpu

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import attention
+from graphagg.nn.attention import edges as edge_module
+from graphagg.nn.attention.edges import edge_dot, edge_sum
 from graphagg.nn.attention.exphormer import expander
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
@@ -184,3 +186,34 @@ def test_bigbird_visits_window_global_and_random_blocks(size: int, seed: int) ->
 def test_options_out_of_range(name: str, options: dict, message: str) -> None:
     with pytest.raises(InvalidParameter, match=message):
         attention(name, CHANNELS, HEADS, **options)
+
+
+@given(st.integers(0, 30), st.integers(0, 2**31))
+@settings(max_examples=20, deadline=None)
+def test_products_and_sums_along_edges_are_each_others_derivative(edges: int, seed: int) -> None:
+    """Both against plain indexing, values and gradients, whatever the size of a chunk."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_()
+
+    left, right, weights = draw(5, 2, 3), draw(4, 2, 3), draw(edges, 2)
+    target = torch.randint(0, 5, (edges,), generator=generator)
+    source = torch.randint(0, 4, (edges,), generator=generator)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(edge_module, "CHUNK", 7)
+        dots = edge_dot(left, right, target, source)
+        sums = edge_sum(weights, right, target, source, 5)
+        mine = torch.autograd.grad(
+            dots.square().sum() + sums.square().sum(), [left, right, weights]
+        )
+    plain_dots = (left[target] * right[source]).sum(-1)
+    plain_sums = torch.zeros(5, 2, 3, dtype=torch.float64).index_add(
+        0, target, weights.unsqueeze(-1) * right[source]
+    )
+    wanted = torch.autograd.grad(
+        plain_dots.square().sum() + plain_sums.square().sum(), [left, right, weights]
+    )
+    pairs = zip((dots, sums, *mine), (plain_dots, plain_sums, *wanted), strict=True)
+    for one, other in pairs:
+        torch.testing.assert_close(one, other, **TOLERANCE)

@@ -17,6 +17,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from graphagg.errors import Overloaded
+
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
     from graphagg.rag.config import Mode
@@ -56,13 +58,17 @@ class Batcher:
 
     Args:
         most: questions of a batch at most, unless one request brings more.
+        capacity: requests that may wait; the next is refused.
         observe: told the number of questions of each batch.
     """
 
     def __init__(
-        self, most: int = 64, observe: Callable[[int], None] = lambda questions: None
+        self,
+        most: int = 64,
+        capacity: int = 256,
+        observe: Callable[[int], None] = lambda questions: None,
     ) -> None:
-        self._most, self._observe = most, observe
+        self._most, self._capacity, self._observe = most, capacity, observe
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -75,7 +81,15 @@ class Batcher:
         filter: Mapping[str, Any] | None,
         questions: Sequence[str],
     ) -> Future[Encoded]:
-        """Queue checked questions; a future that is cancelled before its batch is dropped."""
+        """Queue checked questions; a future that is cancelled before its batch is dropped.
+
+        Raises:
+            Overloaded: `capacity` requests wait.
+        """
+        if self._jobs.qsize() >= self._capacity:
+            raise Overloaded(
+                f"{self._capacity} requests wait to be encoded already; try again in a second"
+            )
         scope = json.dumps(filter, sort_keys=True)
         job = _Job(index, answerer, mode, scope, questions)
         with self._lock:

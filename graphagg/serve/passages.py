@@ -99,7 +99,9 @@ class Passages:
         with self.slot.lease() as index:
             answerer, spent = await self._lane.run(self._scope, index, request)
             encoded = await self._encode(index, answerer, request.mode, request.filter, questions)
-            results, more = await self._lane.run(self._hits, index, answerer, encoded, request)
+            results, more = await self._lane.run(
+                self._hits, index, answerer, encoded, request, begun=True
+            )
         cpu_ms = round(spent + encoded.cpu_ms + more, 3)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
 
@@ -153,7 +155,7 @@ class Passages:
             answerer, _ = await self._lane.run(self._scope, index, request)
             encoded = await self._encode(index, answerer, mode, request.filter, [question])
             asked = encoded.asked[0]
-            found = await self._lane.run(answerer.explain, asked, row, request.top_k)
+            found = await self._lane.run(answerer.explain, asked, row, request.top_k, begun=True)
         return {"passage_id": passage_id, "mode": mode, **found.to_json()}
 
 

@@ -73,7 +73,7 @@ class Service:
         self.stopping = False
         self._lane = Lane("answers", self.limits.threads, self.limits.waiting)
         self._lookups = Lane("lookups", 1, self.limits.lookups)
-        self._batcher = Batcher(observe=self.metrics.batch.observe)
+        self._batcher = Batcher(capacity=self.limits.waiting, observe=self.metrics.batch.observe)
         self._passages = self._open_passages(sources)
         self._communities = self._open_communities(sources)
         self._embedding = self._open_embedding(sources)

@@ -33,14 +33,19 @@ class Lane:
         """Calls that run or wait."""
         return self._open
 
-    async def run(self, call: Callable[..., R], *arguments: Any) -> R:
+    async def run(self, call: Callable[..., R], *arguments: Any, begun: bool = False) -> R:
         """Run a call in a thread; a call that has begun keeps its place until it ends.
+
+        Args:
+            call: what to run.
+            arguments: of the call.
+            begun: it is a later step of a request that was taken on: it is not refused.
 
         Raises:
             Overloaded: `capacity` calls run or wait.
         """
         with self._lock:
-            if self._open >= self.capacity:
+            if self._open >= self.capacity and not begun:
                 raise Overloaded(
                     f"{self._open} requests wait for {self.name} already; try again in a second"
                 )

@@ -128,6 +128,22 @@ def test_a_full_service_refuses_and_recovers(start, held: Sources) -> None:
     assert running.json("/v1/passages/search", {"question": "Ada?", "mode": "bm25"})["hits"]
 
 
+def test_the_queue_of_the_encoder_has_an_end(start, held: Sources) -> None:
+    encoder = held.encoder
+    assert isinstance(encoder, HeldEncoder)
+    running = start(held, Limits(waiting=2))
+    body = {"question": "Who is Ada?"}
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(running.post, "/v1/passages/search", body)]
+        assert encoder.entered.wait(SECONDS)
+        for waiting in (1, 2):
+            asked.append(pool.submit(running.post, "/v1/passages/search", body))
+            until(lambda n=waiting: running.service._batcher._jobs.qsize() == n)
+        assert running.error(503, "/v1/passages/search", body) == "Overloaded"
+        encoder.gate.set()
+        assert [each.result(SECONDS).status_code for each in asked] == [200] * 3
+
+
 def test_an_answer_that_takes_too_long_is_refused(start, held: Sources) -> None:
     encoder = held.encoder
     assert isinstance(encoder, HeldEncoder)

@@ -1,0 +1,19 @@
+"""A few seconds of load on a service of its own; `tests.bench.service` does the same for longer."""
+
+from __future__ import annotations
+
+from graphagg.serve.service import Sources
+from tests.bench.service import Load, run_load
+
+
+def test_under_load_a_publish_and_a_stop_lose_no_request(indices: Sources) -> None:
+    assert indices.passages and indices.communities
+    questions = ["Who is Ada?", "Who designed the Engine?", "On which river lies London?"]
+    load = Load(
+        indices.passages, indices.communities, 1.0, clients=12, mode="bm25", questions=questions
+    )
+    found = run_load(load)
+    assert found["failures"] == 0, found["first_failures"]
+    assert found["versions_served"] == 4  # two indices, before and after
+    assert found["open_at_stop"] == found["finished_after_stop"] == 12
+    assert found["exit_code"] == 0 and found["requests"] > 100

@@ -41,7 +41,7 @@ class Kernel(Protocol):
 
 # Nodes of a block whose gates backward keeps from its own forward pass. In a larger block (a
 # segment with more elements) the gates are computed once more instead, so that memory is bounded.
-_KEPT = 1 << 13
+_KEPT, _KEPT_ON_CUDA = 1 << 13, 1 << 21
 
 
 def fold(x: Tensor, plan: LCMPlan, identity: Tensor, kernel: Kernel) -> Tensor:
@@ -118,7 +118,8 @@ def _children(plan: LCMPlan, block: Block, low: int, high: int) -> tuple[Tensor,
 
 
 def _is_kept(block: Block, plan: LCMPlan) -> bool:
-    return plan.left.is_cuda or block.nodes[1] - block.nodes[0] <= _KEPT
+    most = _KEPT_ON_CUDA if plan.left.is_cuda else _KEPT
+    return block.nodes[1] - block.nodes[0] <= most
 
 
 def _largest_pass(plan: LCMPlan) -> int:

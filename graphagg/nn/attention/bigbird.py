@@ -19,7 +19,6 @@ Not permutation equivariant: it hangs on the order of the vertices.
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import torch
@@ -29,7 +28,6 @@ from torch import Tensor
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.exact import Buckets, bucketed_softmax
-from graphagg.nn.attention.linear import widened
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments, graph_seeds, mix
 
@@ -83,13 +81,13 @@ class BigBirdAttention(ProjectedAttention):
 
     def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
         """Small graphs exactly, the others block by block."""
-        parts = (queries, keys, values)
+        parts = (queries, keys, values.to(queries.dtype))
         small = graphs.sizes <= self.exact_up_to
         if bool(small.all()):
             return self._exact(parts, graphs)
         if not bool(small.any()):
             return self._sparse(parts, graphs)
-        out = torch.zeros_like(widened(values))
+        out = torch.zeros_like(values)
         for chosen, attend in ((small, self._exact), (~small, self._sparse)):
             rows = chosen[graphs.index].nonzero().flatten()
             some = _segments(graphs.sizes[chosen])
@@ -105,45 +103,55 @@ class BigBirdAttention(ProjectedAttention):
 
     def _sparse(self, parts: tuple[Tensor, ...], graphs: Segments) -> Tensor:
         tiles = Tiles.of_side(graphs, self.block)
-        query, key = self._pairs(tiles)
-        with torch.autocast(parts[0].device.type, enabled=False):
-            queries, keys, values = (tiles.spread(widened(part)) for part in parts)
-            there = tiles.spread(torch.ones_like(graphs.index, dtype=torch.bool))
-            scores = torch.einsum("pihd,pjhd->phij", queries[query], keys[key])
-            scores = scores / math.sqrt(self.head_channels)
-            scores = scores.masked_fill(~there[key][:, None, None], -math.inf)
-            most = scores.detach().amax(-1)
-            shape = (tiles.owner.numel(), *most.shape[1:])
-            where = query.view(-1, 1, 1).expand_as(most)
-            most = most.new_full(shape, -math.inf).scatter_reduce(0, where, most, "amax")
-            powers = (scores - most[query].unsqueeze(-1)).exp()
-            total = powers.new_zeros(shape).index_add(0, query, powers.sum(-1))
-            powers = F.dropout(powers, self.dropout, self.training)
-            mixed = torch.einsum("phij,pjhd->pihd", powers, values[key])
-            sums = torch.zeros_like(values).index_add(0, query, mixed)
-            return tiles.gather(sums / total.transpose(1, 2).unsqueeze(-1))
+        slots, used = self._slots(tiles)
+        there = tiles.spread(torch.ones_like(graphs.index, dtype=torch.bool))
+        mask = (used.unsqueeze(-1) & there[slots]).flatten(1)[:, None, None]
+        queries, keys, values = (tiles.spread(part) for part in parts)
+        mixed = self._softmax(queries, keys[slots].flatten(1, 2), values[slots].flatten(1, 2), mask)
+        rows = tiles.gather(mixed)
+        return self._globals(parts, rows, graphs) if self.global_blocks else rows
 
-    def _pairs(self, tiles: Tiles) -> tuple[Tensor, Tensor]:
-        """Which block attends to which: two `[P]` block numbers, each pair once, sorted."""
-        owner, total = tiles.owner, tiles.owner.numel()
+    def _globals(self, parts: tuple[Tensor, ...], rows: Tensor, graphs: Segments) -> Tensor:
+        """`rows` with those of the global blocks replaced: they attend to all of their graph."""
+        sizes, reach, pieces = graphs.sizes.tolist(), self.global_blocks * self.block, []
+        split = (part.split_with_sizes(sizes) for part in (*parts, rows))
+        for queries, keys, values, own in zip(*split, strict=True):
+            if len(own):
+                pieces.append(
+                    self._softmax(queries[None, :reach], keys[None], values[None], None)[0]
+                )
+                pieces.append(own[reach:])
+        return torch.cat(pieces)
+
+    def _softmax(
+        self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """Softmax attention of `[B, L, H, d]` to `[B, M, H, d]`: `[B, L, H, d]`."""
+        q, k, v = (part.transpose(1, 2) for part in (queries, keys, values))
+        dropout = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+        return mixed.transpose(1, 2)
+
+    def _slots(self, tiles: Tiles) -> tuple[Tensor, Tensor]:
+        """Blocks that each block attends to: `[B, K]` block numbers, and which of them count.
+
+        A slot does not count where it would lie outside the graph or repeats an earlier one.
+        """
+        owner = tiles.owner
         counts = torch.bincount(owner, minlength=tiles.graphs.count)
         first, count = (counts.cumsum(0) - counts)[owner], counts[owner]
-        blocks = torch.arange(total, device=owner.device)
-        pairs = []
-        for step in range(-self.window, self.window + 1):
-            near = blocks + step
-            inside = (near >= first) & (near < first + count)
-            pairs.append((blocks[inside], near[inside]))
-        for step in range(self.global_blocks):
-            has = step < count
-            pairs += [(blocks[has], (first + step)[has]), ((first + step)[has], blocks[has])]
+        own = torch.arange(owner.numel(), device=owner.device) - first
+        near = [own + step for step in range(-self.window, self.window + 1)]
+        everywhere = [torch.full_like(own, step) for step in range(self.global_blocks)]
         seeds = graph_seeds(tiles.graphs, None, self.seed)[owner]
-        for draw in range(self.random_blocks):
-            digest = mix(seeds + mix(blocks - first + (draw << 40))) & 0x7FFFFFFFFFFFFFFF
-            pairs.append((blocks, first + digest % count))
-        query, key = (torch.cat(side) for side in zip(*pairs, strict=True))
-        codes = torch.unique(query * total + key)
-        return codes // total, codes % total
+        drawn = [
+            (mix(seeds + mix(own + (draw << 40))) & 0x7FFFFFFFFFFFFFFF) % count
+            for draw in range(self.random_blocks)
+        ]
+        slots = torch.stack([*near, *everywhere, *drawn], 1)
+        inside = (slots >= 0) & (slots < count.unsqueeze(1))
+        repeats = (slots.unsqueeze(2) == slots.unsqueeze(1)).tril(-1).any(2)
+        return torch.where(inside, slots, 0) + first.unsqueeze(1), inside & ~repeats
 
 
 def _segments(sizes: Tensor) -> Segments:

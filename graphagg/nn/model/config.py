@@ -40,6 +40,7 @@ class FeatureConfig:
             from 0.
         width: Number of real-valued columns.
         constant: One learnt vector for every row; the data is not read.
+        batch_norm: Batch norm and ReLU after the sum, for columns without a scale.
     """
 
     __pydantic_config__ = _STRICT
@@ -47,6 +48,7 @@ class FeatureConfig:
     vocabulary: tuple[int, ...] = ()
     width: int = 0
     constant: bool = False
+    batch_norm: bool = False
 
     def __post_init__(self) -> None:
         for size in self.vocabulary:
@@ -232,7 +234,6 @@ class GPSConfig:
         encodings: Positional and structural encodings, concatenated after the vertex features.
         channels: Width d of the layers.
         layers: Number L of layers.
-        pre_layers: Linear layers with batch norm and ReLU between the features and the layers.
         local: The local part of every layer.
         attention: The global part of every layer.
         rrwp: Steps of the random walks whose probabilities bias the attention of each pair of
@@ -248,7 +249,6 @@ class GPSConfig:
     encodings: tuple[EncodingConfig, ...] = ()
     channels: int = 64
     layers: int = 5
-    pre_layers: int = 0
     local: LocalConfig = field(default_factory=LocalConfig)
     attention: AttentionConfig = field(default_factory=AttentionConfig)
     rrwp: int = 0
@@ -258,7 +258,6 @@ class GPSConfig:
     def __post_init__(self) -> None:
         within("channels", self.channels, 1, _LARGE)
         within("layers", self.layers, 1, 1000)
-        within("pre_layers", self.pre_layers, 0, 100)
         if OFF == self.local.name == self.attention.name:
             raise InvalidParameter(
                 "local.name and attention.name are both 'none'; a layer needs at least one of them"

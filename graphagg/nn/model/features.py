@@ -27,6 +27,9 @@ class FeatureEncoder(torch.nn.Module):
             torch.nn.Embedding(size, channels) for size in config.vocabulary
         )
         self.linear = torch.nn.Linear(config.width, channels) if config.width else None
+        self.norm: torch.nn.Module = torch.nn.Identity()
+        if config.batch_norm:
+            self.norm = torch.nn.Sequential(find_norm("batch", channels), torch.nn.ReLU())
         if config.constant:
             self.constant = torch.nn.Parameter(torch.randn(channels))
 
@@ -51,7 +54,8 @@ class FeatureEncoder(torch.nn.Module):
         parts = [layer(values[:, i].long()) for i, layer in enumerate(self.embeddings)]
         if self.linear is not None:
             parts.append(self.linear(values[:, split:].to(self.linear.weight.dtype)))
-        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+        out: Tensor = self.norm(torch.stack(parts).sum(0) if len(parts) > 1 else parts[0])
+        return out
 
     def _shaped(self, values: Tensor | None, rows: int) -> Tensor:
         wanted = f"wanted [{rows}, {self.config.columns}]"
@@ -87,22 +91,3 @@ class FeatureEncoder(torch.nn.Module):
 
 def _place(row: int, column: int, owner: Segments) -> str:
     return f"row {row}, column {column} (graph {int(owner.index[row])})"
-
-
-class PreLayers(torch.nn.Sequential):
-    """Linear maps with batch norm and ReLU between the features and the GPS layers.
-
-    Args:
-        channels: Width in and out.
-        count: How many.
-    """
-
-    def __init__(self, channels: int, count: int) -> None:
-        layers: list[torch.nn.Module] = []
-        for _ in range(count):
-            layers += [
-                torch.nn.Linear(channels, channels, bias=False),
-                find_norm("batch", channels),
-                torch.nn.ReLU(),
-            ]
-        super().__init__(*layers)

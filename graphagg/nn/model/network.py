@@ -15,7 +15,7 @@ from graphagg.nn.conv.part import check_edge_index
 from graphagg.nn.gps import GPSLayer
 from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.model.encoding import encoder_of, transforms_of
-from graphagg.nn.model.features import FeatureEncoder, PreLayers
+from graphagg.nn.model.features import FeatureEncoder
 from graphagg.nn.model.heads import Head
 from graphagg.nn.model.saving import read_config, read_weights, write_model
 from graphagg.nn.segments import Segments
@@ -47,7 +47,6 @@ class GPS(torch.nn.Module):
         self.edges = _features(config, config.edges.used, config.channels, "edge_attr")
         self.encodings = torch.nn.ModuleList(encoder_of(e) for e in config.encodings)
         self.pairs = PairBiasEncoder(config.rrwp, config.attention.heads) if config.rrwp else None
-        self.before = PreLayers(config.channels, config.pre_layers)
         transforms_of(config)  # encodings that exclude each other are refused here
         edge_channels = config.channels if config.edges.used else None
         layers = [
@@ -101,7 +100,7 @@ class GPS(torch.nn.Module):
             else:
                 parts.append(encoded)
         x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        return self.before(x), positions
+        return x, positions
 
     def _edges(self, data: Data, graphs: Segments) -> Tensor | None:
         if self.edges is None:

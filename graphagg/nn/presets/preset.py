@@ -10,7 +10,6 @@ from graphagg.nn.model.config import (
     FeatureConfig,
     GPSConfig,
     HeadConfig,
-    Norm,
     Pooling,
 )
 from graphagg.nn.training.config import TrainingConfig
@@ -53,11 +52,11 @@ def san(pooling: Pooling, answers: int = 1) -> HeadConfig:
     return HeadConfig(kind="san", pooling=pooling, shape=(answers,))
 
 
-def mlp(pooling: Pooling, layers: int, answers: int, norm: Norm = "batch") -> HeadConfig:
+def mlp(pooling: Pooling, layers: int, answers: int) -> HeadConfig:
     """The graph head of constant width."""
-    return HeadConfig(kind="mlp", pooling=pooling, layers=layers, norm=norm, shape=(answers,))
+    return HeadConfig(kind="mlp", pooling=pooling, layers=layers, shape=(answers,))
 
 
 def node_mlp(layers: int, classes: int) -> HeadConfig:
     """The vertex head of constant width."""
-    return HeadConfig(task="node", kind="mlp", layers=layers, norm="batch", shape=(classes,))
+    return HeadConfig(task="node", kind="mlp", layers=layers, shape=(classes,))

@@ -96,7 +96,9 @@ class Page:
         self.type("#question", question, Keys.ENTER)
         self.wait("#hits-about")
 
-    def look(self, size: tuple[int, int] = DESKTOP, scheme: Literal["light", "dark"] = "light") -> None:
+    def look(
+        self, size: tuple[int, int] = DESKTOP, scheme: Literal["light", "dark"] = "light"
+    ) -> None:
         """What the browser pretends to be."""
         width, height = size
         self.driver.execute_cdp_cmd(
@@ -133,7 +135,9 @@ class Page:
 
     def wait_text(self, selector: str, part: str) -> str:
         """The text of an element, once it holds a part."""
-        self.until(lambda: any(part in text for text in self.texts(selector)), f"{selector}: {part}")
+        self.until(
+            lambda: any(part in text for text in self.texts(selector)), f"{selector}: {part}"
+        )
         return next(text for text in self.texts(selector) if part in text)
 
     def wait_gone(self, selector: str) -> None:
@@ -183,7 +187,9 @@ class Page:
             place, vertex,
         )  # fmt: skip
         self.js("arguments[0].scrollIntoView({block: 'center'})", place)
-        ActionChains(self.driver, duration=0).move_to_element_with_offset(place, int(x), int(y)).click().perform()
+        ActionChains(self.driver, duration=0).move_to_element_with_offset(
+            place, int(x), int(y)
+        ).click().perform()
 
     def saved(self, suffix: str) -> Path:
         """The file that arrives."""

@@ -30,7 +30,10 @@ PASSAGES = [
         "ermengarde", "Ermengarde was the daughter of Hugh. She died at Erstein.", "Ermengarde",
         {"year": 851, "kind": "queen", "crowned": True, "born": "0804-01-01", "tags": ["franks"]},
     ),
-    Passage("hugh", "Hugh was count of Tours. 😀 He fled to Italy.", "Hugh", {"year": 837, "kind": "count"}),
+    Passage(
+        "hugh", "Hugh was count of Tours. 😀 He fled to Italy.", "Hugh",
+        {"year": 837, "kind": "count"},
+    ),
     Passage("erstein", "Erstein is an abbey in Alsace.", "Erstein", {"year": 849, "kind": "abbey"}),
     Passage("evil", f"Hugh wrote {EVIL} in Italy.", f"Mallory {EVIL}", {"kind": EVIL}),
 ]  # fmt: skip

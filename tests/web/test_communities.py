@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import struct
+from itertools import pairwise
 
 import networkx as nx
 import pytest
@@ -158,7 +159,7 @@ def test_colours_of_groups_differ_also_for_people_who_see_fewer(page: Page):
     )
     assert len(marks) >= 3
     assert len({colour for colour, _ in marks}) == len(marks)
-    assert all(shape != other for (_, shape), (_, other) in zip(marks, marks[1:], strict=False))
+    assert all(shape != other for (_, shape), (_, other) in pairwise(marks))
 
 
 def test_the_members_arrive_as_csv(page: Page):

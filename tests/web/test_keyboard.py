@@ -17,7 +17,8 @@ def tab_to(page: Page, selector: str, *, most: int = 60) -> None:
         here = page.js(
             "const e = document.activeElement, s = getComputedStyle(e);"
             "const near = e.closest('.combo') ?? e, t = getComputedStyle(near);"
-            "const seen = [s, t].some((x) => x.outlineStyle !== 'none' && x.outlineWidth !== '0px');"
+            "const ring = (x) => x.outlineStyle !== 'none' && x.outlineWidth !== '0px';"
+            "const seen = [s, t].some(ring);"
             "return [e.matches(arguments[0]), seen, e.outerHTML.slice(0, 120)]",
             selector,
         )

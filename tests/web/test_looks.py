@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.web.browser import DESKTOP, PHONE, Page
@@ -17,28 +19,7 @@ VIEWS = {
     "similar": ("#/similar?vertex=Valjean", "#similar-list li"),
 }
 
-# Every text that is shown, against what lies behind it; W3C's formula (WCAG 2.2, contrast ratio).
-CONTRAST = """
-const parse = (c) => { const v = c.match(/[\\d.]+/g).map(Number); return [...v.slice(0, 3), v[3] ?? 1]; };
-const over = ([r, g, b, a], [R, G, B]) => [r * a + R * (1 - a), g * a + G * (1 - a), b * a + B * (1 - a)];
-const light = (c) => { const [r, g, b] = c.map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-  return .2126 * r + .7152 * g + .0722 * b; };
-const behind = (e) => { const layers = [];
-  for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); layers.push(c); if (c[3] === 1) break; }
-  return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]); };
-const poor = [];
-for (const e of document.querySelectorAll('body *')) {
-  const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
-  const tip = e.matches('input') && (e.value || e.placeholder);
-  if (!own && !tip || !e.checkVisibility() || e.matches(':disabled, .skip, .toast, .hidden, option, #graph *')) continue;
-  const s = getComputedStyle(e), size = parseFloat(s.fontSize), back = behind(e);
-  const fore = over(parse(s.color), back);
-  const [hi, lo] = [light(fore), light(back)].sort((a, b) => b - a);
-  const ratio = (hi + .05) / (lo + .05), large = size >= 24 || size >= 18.66 && s.fontWeight >= 700;
-  if (ratio < (large ? 3 : 4.5)) poor.push([ratio.toFixed(2), e.outerHTML.slice(0, 90)]);
-}
-return poor;
-"""
+CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 
 
 def look(page: Page, view: str, size: tuple[int, int], scheme: str = "light") -> None:

@@ -33,7 +33,8 @@ def test_a_question_brings_ranked_passages_with_their_entities_marked(page: Page
 def test_marks_stand_where_the_service_says_also_after_characters_of_two_units(page: Page):
     ask(page)
     marks = page.js(
-        "return [...document.querySelectorAll('[data-passage=hugh] mark')].map((m) => m.textContent)"
+        "return [...document.querySelectorAll('[data-passage=hugh] mark')]"
+        ".map((mark) => mark.textContent)"
     )
     assert {"Hugh", "Italy"} <= set(marks)
 
@@ -105,7 +106,9 @@ def test_filters_by_text_number_date_truth_and_list(page: Page):
             page.choose("#filter-rows .value", value)
         elif value is not None:
             page.fill("#filter-rows .value", value)
-        page.until(lambda titles=titles: sorted(page.texts("#hits h2")) == titles, f"{key} {operator}")
+        page.until(
+            lambda titles=titles: sorted(page.texts("#hits h2")) == titles, f"{key} {operator}"
+        )
     page.click("#filter-rows .add")
     page.until(lambda: len(page.texts("#hits h2")) == 5)
 

@@ -1,4 +1,4 @@
-"""What goes wrong is said in words for people, with a way on; and nothing that is shown can harm."""
+"""What goes wrong is said in words for people, with a way on; nothing that is shown can harm."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_the_policy_forbids_scripts_and_styles_in_the_page(page: Page):
     page.js(
         "const script = document.createElement('script'); script.textContent = 'window.harmed = 1';"
         "document.body.append(script);"
-        "document.body.insertAdjacentHTML('beforeend', '<img src=data:, onerror=\"window.harmed = 1\">')"
+        "document.body.insertAdjacentHTML('beforeend',"
+        " '<img src=data:, onerror=\"window.harmed = 1\">')"
     )
     assert page.js("return window.harmed") is None
     blocked = page.console()

@@ -1,9 +1,7 @@
 /** The structure of a community on a canvas. */
 
 import { colour, shape } from "./palette.js";
-
-const STRONGEST = 4;
-const MOST_TIES = 1_200;
+import { drawnTies } from "./ties.js";
 
 let cytoscape = null;
 
@@ -16,23 +14,6 @@ async function library() {
 /** Starts loading the library. */
 export function prepare() {
   library().catch(() => {}); // Whoever draws meets the same error and says it.
-}
-
-/**
- * The ties that are drawn: the strongest few of every vertex, so that none stands alone that has
- * one, and at most `MOST_TIES`.
- */
-export function drawnTies(edges) {
-  const heaviest = [...edges].sort((a, b) => b.weight - a.weight);
-  const used = new Map();
-  const drawn = heaviest.filter(({ source, target }) => {
-    const [a, b] = [used.get(source) ?? 0, used.get(target) ?? 0];
-    if (a >= STRONGEST && b >= STRONGEST) return false;
-    used.set(source, a + 1);
-    used.set(target, b + 1);
-    return true;
-  });
-  return drawn.slice(0, MOST_TIES);
 }
 
 export class Picture {
@@ -56,14 +37,15 @@ export class Picture {
     new ResizeObserver(() => this.#cy?.resize()).observe(place);
   }
 
-  /** Draws; resolves when the picture stands. */
+  /** Draws; resolves to the number of ties that are drawn. */
   async draw({ vertices, edges }) {
     const make = await library();
+    const ties = drawnTies(edges);
     this.clear();
     this.#order = vertices.map(({ id }) => id);
     this.#cy = make({
       container: this.#place,
-      elements: [...nodesOf(vertices), ...drawnTies(edges).map(tie)],
+      elements: [...nodesOf(vertices), ...ties.map(tie)],
       style: styles(this.#place),
       layout: layout(vertices),
       minZoom: 0.05,
@@ -80,6 +62,7 @@ export class Picture {
     this.#cy.on("tap", "node", (event) => this.#open(event.target.id()));
     this.#cy.on("tap", (event) => event.target === this.#cy && this.mark(null));
     this.fit();
+    return ties.length;
   }
 
   clear() {

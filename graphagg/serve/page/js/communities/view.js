@@ -10,7 +10,7 @@ import { count, duration, plural } from "../words.js";
 import { members, structure } from "./answer.js";
 import { Card } from "./card.js";
 import { toCsv, toGraphml } from "./export.js";
-import { Picture, drawnTies, prepare } from "./graph.js";
+import { Picture, prepare } from "./graph.js";
 import { legend } from "./legend.js";
 import { MemberList } from "./members.js";
 import { SeedForm } from "./seeds.js";
@@ -140,9 +140,10 @@ export class CommunitiesView {
     byId("structure-about").textContent = "Drawing …";
     put(byId("legend"));
     let found;
+    let ties;
     try {
       found = await busy(drawn);
-      if (!signal.aborted) await this.picture.draw(found);
+      if (!signal.aborted) ties = await this.picture.draw(found);
     } catch (error) {
       if (api.isAbort(error)) throw error;
       this.picture.clear();
@@ -155,10 +156,12 @@ export class CommunitiesView {
     this.#groups = new Map(found.vertices.map(({ id, community }) => [id, community]));
     this.list.paint((vertex) => this.#groups.get(vertex));
     legend(byId("legend"), found.communities, (belongs) => this.picture.only(belongs));
-    const ties = drawnTies(found.edges).length;
-    const drawnOf = ties < found.edges.length ? `the ${count(ties)} strongest of ${plural(found.edges.length, "tie")}` : plural(ties, "tie");
+    const all = plural(found.edges.length, "tie");
+    const groups = plural(found.communities.length, "group");
+    const vertices = plural(found.vertices.length, "vertex", "vertices");
     byId("structure-about").textContent =
-      `${plural(found.communities.length, "group")} among ${plural(found.vertices.length, "vertex", "vertices")}, by shared neighbours; ${drawnOf} drawn.`;
+      `${groups} among ${vertices}, by shared neighbours; ` +
+      (ties < found.edges.length ? `of ${all} the strongest ${count(ties)} drawn.` : `${all} drawn.`);
     this.#exportable();
   }
 

@@ -226,6 +226,12 @@ def checked(data: GraphData) -> GraphData:
             f"{data.name}: {labels.values.size(0):,} rows of {data.labels}, wanted {rows:,}, "
             f"one a {data.level}"
         )
+    if labels.values.dtype.is_floating_point and bool(labels.values.isinf().any()):
+        at = int(labels.values.isinf().view(rows, -1).any(dim=1).nonzero()[0])
+        raise InvalidFeatures(
+            f"{data.name}: {data.labels} holds inf in row {at}; wanted finite numbers, or NaN "
+            "where a label is unknown"
+        )
     if data.level != "graph" and not data.single:
         rows = len(flat)
     _check_splits(data, labels.values, rows if data.level != "edge" else len(flat))
@@ -298,7 +304,7 @@ def _check_splits(data: GraphData, labels: Tensor, count: int) -> None:
             seen.index_add_(0, ids, torch.ones_like(ids))
         if bool((seen > 1).any()):
             raise InvalidDataset(
-                f"{data.name}: split {split.name} names {int((seen > 1).argmax())} more than "
+                f"{data.name}: split {split.name} names {int((seen > 1).nonzero()[0])} more than "
                 "once; train, val and test must not overlap"
             )
 

@@ -11,4 +11,15 @@ from graphagg.nn.model.config import GPSConfig
 
 def transform_of(config: GPSConfig) -> Callable[[Data], Data] | None:
     """One transform for all encodings of a model; None where it has none."""
-    return None
+    from graphagg.nn.model.encoding import transforms_of
+
+    transforms = transforms_of(config)
+    if not transforms:
+        return None
+
+    def encode(graph: Data) -> Data:
+        for transform in transforms:
+            graph = transform(graph)
+        return graph
+
+    return encode

@@ -113,7 +113,11 @@ def _callbacks(learner: Learner, where: Path, stage: str, progress: Progress) ->
     checkpoint.CHECKPOINT_NAME_LAST = Path(LAST).stem
     found: list[Callback] = [checkpoint, _Report(stage, training.epochs, progress)]
     if training.patience:
-        found.append(EarlyStopping("val", mode=mode, patience=training.patience))
+        # Nothing is better than all of it: the first epoch that gets there is the best one.
+        perfect = None if mode == "min" else 1.0 - 1e-6  # of a float32
+        found.append(
+            EarlyStopping("val", mode=mode, patience=training.patience, stopping_threshold=perfect)
+        )
     return found
 
 

@@ -67,6 +67,7 @@ class Learner(LightningModule):
         self._objective = training.objective(metric)
         self._validation = Answers()
         self._losses: list[Tensor] = []
+        self._rate = 0.0
 
     def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
         """Answers that count, `[n, C]`, and what is wanted of them.
@@ -96,6 +97,7 @@ class Learner(LightningModule):
         state = seeded(self.training_config.random_state, self.current_epoch)
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=state)))
         self._losses = []
+        self._rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def training_step(self, batch: Data) -> Tensor:
         """The loss of a batch."""
@@ -118,8 +120,7 @@ class Learner(LightningModule):
                 f"the loss is {loss} in epoch {self.current_epoch + 1}; lower training.lr "
                 f"({self.training_config.lr:g}) or training.clip_norm"
             )
-        rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self.log_dict({"loss": loss, "lr": rate}, batch_size=1)
+        self.log_dict({"loss": loss, "lr": self._rate}, batch_size=1)
 
     def validation_step(self, batch: Data) -> None:
         """Collect the answers."""

@@ -75,9 +75,10 @@ def load_arrays(path: Path) -> Arrays:
         UnreadableFile: It is missing, no `.npz` file, broken, or holds pickled objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UnreadableFile(f"{path}: one array; wanted an .npz file of several")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise UnreadableFile(f"{path}: one array; wanted an .npz file of several")
+        with archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise UnreadableFile(f"{path}: no such file") from None

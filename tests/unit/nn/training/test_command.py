@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.commands import GRAPHAGG, Answer
+from tests.unit.nn.training.toys import many, write_npz
+
+SMALL = """
+[model]
+channels = 8
+layers = 1
+local = { name = "gcn" }
+attention = { name = "none" }
+head = { task = "graph", kind = "mlp", layers = 1 }
+
+[training]
+epochs = 6
+warmup_epochs = 1
+lr = 1e-2
+batch_size = 4
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL + "\n[model.nodes]\nwidth = 4\n")
+    return path
+
+
+def test_train_prints_what_it_writes(
+    tmp_path: Path, recipe: Path, call: Callable[..., Answer]
+) -> None:
+    data, out = write_npz(tmp_path / "rings.npz", many()), tmp_path / "run"
+    common = ("train", recipe, "--data", data, "--out", out, "--device", "cpu")
+    found = call(*common, "--epochs", 3, "--set", "model.channels=16", "--json").json
+    assert found == json.loads((out / "results.json").read_text())
+    assert (found["task"], found["model"], found["metric"]) == ("graph", "small", "accuracy")
+    assert found["splits"][0]["epochs"] == 3 and set(found["test"]) == {"mean", "std"}
+    settings = json.loads((out / "run.json").read_text())
+    assert settings["model"]["channels"] == 16 and settings["training"]["epochs"] == 3
+    refused = call(*common)
+    assert "already holds a training run" in refused.error
+    assert "training.epochs: there 3, now 6" in call(*common, "--resume").error
+    table = call(*common, "--force")
+    assert table.code == 0 and "small on rings: test accuracy" in table.out
+    assert "split 0: 6 done" in table.err and "Lightning" not in table.err
+    assert call(*common, "--resume").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "missing PRESET, --data, --out"),
+        (("zink", "--data", "d", "--out", "o"), "no preset 'zink'; did you mean 'zinc'?"),
+        (("RECIPE", "--data", "absent.npz", "--out", "o"), "absent.npz: no such file"),
+        (("absent.toml", "--data", "DATA", "--out", "o"), "absent.toml cannot be read as TOML"),
+        (("RECIPE", "--data", "DATA", "--out", "o", "--device", "cuda:77"), "available: "),
+        (("RECIPE", "--data", "DATA", "--out", "o", "--splits", 9), "splits is 9, wanted 1 to 1"),
+        (("RECIPE", "--data", "DATA#geom", "--out", "o"), "no split 'geom'"),
+        (("RECIPE", "--data", "DATA", "--out", "o", "--set", "model.depth=3"), "no setting"),
+        (("RECIPE", "--data", "DATA", "--out", "o", "--epochs", 0), "epochs is 0"),
+        (("RECIPE", "--data", "DATA", "--out", "o", "--resume", "--force"), "exclude each other"),
+        (("RECIPE", "--data", "pyg:QM9@x", "--out", "o"), "not a benchmark known here"),
+    ],
+)
+def test_bad_input_is_named_with_exit_code_2(
+    tmp_path: Path,
+    recipe: Path,
+    call: Callable[..., Answer],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[object, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_npz(tmp_path / "rings.npz", many())
+    places = {"RECIPE": str(recipe), "DATA": "rings.npz", "DATA#geom": "rings.npz#geom"}
+    given = [places.get(str(argument), argument) for argument in arguments]
+    assert message in call("train", *given).error
+    assert not (tmp_path / "o").exists()
+
+
+def test_list_names_every_preset(call: Callable[..., Answer]) -> None:
+    from graphagg.nn.presets import presets
+
+    table = call("train", "--list").out
+    assert all(any(row.startswith(name) for row in table.splitlines()) for name in presets())
+    assert set(call("train", "--list", "--json").json) == set(presets())
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, recipe: Path) -> None:
+    data, out = write_npz(tmp_path / "rings.npz", many()), tmp_path / "run"
+    arguments = ["train", recipe, "--data", data, "--out", out, "--set", "training.epochs=100000"]
+    process = subprocess.Popen(
+        [*GRAPHAGG, *map(str, arguments)], stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    last = out / "split-0" / "last.ckpt"
+    while not last.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130, told
+    assert "--resume" in told and "Traceback" not in told
+    assert last.exists()

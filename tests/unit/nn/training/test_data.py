@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Data
+from torch_geometric.datasets import ZINC
+
+from graphagg.errors import InvalidDataset, InvalidFeatures, UnreadableFile
+from graphagg.nn.training import GraphData, Split, load_data
+from graphagg.nn.training.data import checked, outputs_of
+from tests.conftest import DATA
+from tests.unit.nn.training.toys import many, ring, single, write_npz
+
+
+def same(left: GraphData, right: GraphData) -> None:
+    assert len(left.graphs) == len(right.graphs) and left.level == right.level
+    for one, other in zip(left.graphs, right.graphs, strict=True):
+        assert set(one.keys()) == set(other.keys())
+        assert all(torch.equal(one[key], other[key]) for key in one.keys())
+    for part in ("train", "val", "test"):
+        assert torch.equal(getattr(left.splits[0], part), getattr(right.splits[0], part))
+
+
+def test_many_graphs_come_back_from_a_file_and_from_a_folder(tmp_path: Path) -> None:
+    data = many()
+    same(checked(load_data(write_npz(tmp_path / "rings.npz", data))), data)
+    same(load_data(tmp_path), data)  # a folder with one file
+    for part in ("train", "val", "test"):
+        (tmp_path / "split" / part).mkdir(parents=True)
+        for at in getattr(data.splits[0], part).tolist():
+            graph = data.graphs[at]
+            arrays = {key: graph[key].numpy() for key in ("x", "edge_index", "y")}
+            np.savez(tmp_path / "split" / part / f"{at:03d}.npz", **arrays)
+    found = checked(load_data(tmp_path / "split"))
+    assert found.level == "graph"
+    same(found, data)  # the numbers are those of the order train, val, test here too
+
+
+def test_graphs_in_memory() -> None:
+    data = many(8)
+    for at, graph in enumerate(data.graphs):
+        graph.split = min(at // 2, 2)
+    found = checked(load_data(data.graphs))
+    assert found.splits[0].test.tolist() == [4, 5, 6, 7] and "split" not in found.graphs[0]
+    graph = single().graphs[0]
+    for at, part in enumerate(("train", "val", "test")):
+        graph[f"{part}_mask"] = torch.arange(40) % 3 == at
+    found = checked(load_data(graph))
+    assert found.single and len(found.splits) == 1 and "train_mask" not in found.graphs[0]
+    with pytest.raises(InvalidDataset, match="split None; wanted 0"):
+        load_data(many(4).graphs)
+    with pytest.raises(InvalidDataset, match="no train_mask, val_mask, test_mask"):
+        load_data(single().graphs[0])
+    with pytest.raises(InvalidDataset, match="item 0 is a str"):
+        load_data(["a", "b"])  # type: ignore[list-item]
+    with pytest.raises(InvalidDataset, match="no graph"):
+        load_data([])
+
+
+def test_edges_listed_once_are_mirrored_and_others_stay(tmp_path: Path) -> None:
+    data = many(6)
+    once = [graph.edge_index[:, : graph.num_nodes] for graph in data.graphs]
+    arrays = {
+        "edge_index": torch.cat(once, dim=1).numpy(),
+        "edge_ptr": np.cumsum([0, *(part.size(1) for part in once)]),
+    }
+    same(load_data(write_npz(tmp_path / "once.npz", data, **arrays)), data)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"x": None}, InvalidDataset, r"no array x; found .*node_ptr"),
+        ({"y": None}, InvalidDataset, "no array y"),
+        ({"train": None}, InvalidDataset, "no split; wanted arrays train, val and test"),
+        ({"y": np.zeros(7)}, InvalidDataset, r"7 labels in y; wanted 24, one a graph"),
+        ({"y": np.array(["a"] * 24)}, InvalidDataset, "labels are"),
+        ({"val": np.zeros(0, np.int64)}, InvalidDataset, "val of split 0 is empty"),
+        ({"val": np.array([99])}, InvalidDataset, "holds 99 to 99; wanted 0 to 23"),
+        ({"val": np.array([0])}, InvalidDataset, "names 0 more than once"),
+        ({"node_ptr": np.arange(25)}, InvalidDataset, "node_ptr must not decrease, from 0 to 108"),
+        ({"edge_ptr": np.zeros(3)}, InvalidDataset, "edge_ptr must not decrease"),
+        ({"edge_index": np.zeros((2, 9))}, InvalidDataset, "wanted pairs of integers"),
+        ({"edge_attr": np.zeros(3)}, InvalidDataset, "edge_attr has 3 rows"),
+        ({"y": np.full(24, math.nan)}, InvalidDataset, "12 without a label"),
+    ],
+)
+def test_a_file_that_lacks_something_says_what(
+    tmp_path: Path, changed: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    path = write_npz(tmp_path / "rings.npz", many(), **changed)
+    with pytest.raises(error, match=message):
+        checked(load_data(path))
+
+
+def test_features_and_ids_are_checked(tmp_path: Path) -> None:
+    data = many(4)
+    data.graphs[1].x[2, 3] = math.nan
+    with pytest.raises(InvalidFeatures, match="x holds nan in row 5, 1 such values"):
+        checked(data)
+    data = many(4)
+    data.graphs[2].edge_index[1, 0] = 5
+    with pytest.raises(InvalidDataset, match=r"graph 2 joins \[0, 5\].* vertices are 0 to 4"):
+        checked(data)
+    data.graphs[2].edge_index[1, 0] = -1
+    with pytest.raises(InvalidDataset, match=r"joins \[0, -1\]"):
+        checked(data)
+    data = many(4)
+    for graph in data.graphs:
+        graph.x = torch.full((graph.num_nodes, 1), -3)
+    with pytest.raises(InvalidFeatures, match="category -3"):
+        checked(data)
+    data = single()
+    data.graphs[0].y[int(data.splits[0].test[0])] = -1
+    with pytest.raises(InvalidDataset, match="test of split 0 holds 1 without a label"):
+        checked(data)
+    data = many(4, regression=True)
+    data.graphs[0].y[0] = math.inf
+    with pytest.raises(InvalidFeatures, match="y holds inf"):
+        checked(data)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("no")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    np.savez(tmp_path / "objects.npz", x=np.array([{"a": 1}], dtype=object))
+    whole = write_npz(tmp_path / "whole.npz", many()).read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    for name in ("text", "one", "objects", "cut", "absent"):
+        with pytest.raises(UnreadableFile, match=name):
+            load_data(tmp_path / f"{name}.npz")
+    with pytest.raises(InvalidDataset, match=r"5 \.npz files and no folders"):
+        load_data(tmp_path)
+    with pytest.raises(InvalidDataset, match="no split 'geom'; it has official"):
+        load_data(f"{tmp_path / 'whole.npz'}#geom")
+    for part in ("train", "val", "test"):
+        (tmp_path / part).mkdir()
+    with pytest.raises(InvalidDataset, match=r"train holds no \.npz file"):
+        load_data(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "metric", "columns"),
+    [
+        (torch.tensor([0, 2, 1]), "accuracy", 3),
+        (torch.tensor([0, 1]), "roc-auc", 1),
+        (torch.tensor([[0.0, math.nan], [1.0, 1.0]]), "ap", 2),
+        (torch.randn(4, 5), "mae", 5),
+        (torch.tensor([0, -1, 4]), "f1", 5),
+    ],
+)
+def test_columns_to_predict(labels: torch.Tensor, metric: Any, columns: int) -> None:
+    assert outputs_of(labels, metric) == columns
+
+
+@pytest.mark.parametrize(
+    ("labels", "metric"),
+    [
+        (torch.tensor([0, 2]), "mae"),
+        (torch.tensor([0, 2]), "roc-auc"),
+        (torch.randn(4), "accuracy"),
+        (torch.zeros(4, 2, dtype=torch.int64), "accuracy"),
+    ],
+)
+def test_a_metric_that_does_not_fit_the_labels(labels: torch.Tensor, metric: Any) -> None:
+    with pytest.raises(InvalidDataset, match=rf"metric '{metric}' does not fit"):
+        outputs_of(labels, metric)
+
+
+def test_the_metric_of_the_data() -> None:
+    assert many().metric_of("auto") == "accuracy"
+    assert many(regression=True).metric_of("auto") == "mae"
+    assert many().metric_of("f1") == "f1"
+    data = many()
+    for graph in data.graphs:
+        graph.y = torch.tensor([[0.0, 1.0, math.nan]])
+    assert data.metric_of("auto") == "ap"
+
+
+def test_benchmarks_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loaders are PyG's; what lies in ROOT is read, here as it comes from the TU collection."""
+    raw = tmp_path / "MUTAG" / "MUTAG" / "raw"
+    raw.mkdir(parents=True)
+    edges, owner, labels, first = [], [], [], 1
+    for number in range(40):
+        size = 3 + number % 3
+        edges += [f"{u + first}, {v + first}" for u, v in ring(size).T.tolist()]
+        owner += [str(number + 1)] * size
+        labels.append(str(number % 2))
+        first += size
+    for name, lines in {
+        "A": edges,
+        "graph_indicator": owner,
+        "graph_labels": labels,
+        "node_labels": ["0", "1"] * (len(owner) // 2) + ["0"] * (len(owner) % 2),
+    }.items():
+        (raw / f"MUTAG_{name}.txt").write_text("\n".join(lines) + "\n")
+    found = checked(load_data(f"pyg:MUTAG@{tmp_path / 'MUTAG'}"))
+    assert found.metric == "accuracy" and len(found.splits) == 10 and len(found.graphs) == 40
+    tests = torch.cat([split.test for split in found.splits])
+    assert sorted(tests.tolist()) == list(range(40))
+
+    def no_network(self: ZINC) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(ZINC, "download", no_network)
+    with pytest.raises(InvalidDataset, match=r"ZINC is not in .* no route to host"):
+        load_data(f"pyg:ZINC@{tmp_path / 'none'}")
+    with pytest.raises(InvalidDataset, match="not a benchmark known here; wanted one of ZINC"):
+        load_data("pyg:QM9@x")
+    with pytest.raises(InvalidDataset, match="wanted one of ogbg-molhiv"):
+        load_data("ogb:ogbg-none@x")
+
+
+@pytest.mark.parametrize(
+    ("file", "metric", "graphs", "splits", "sizes"),
+    [
+        ("zinc12k/zinc12k.npz", "mae", 12_000, 1, (10_000, 1000, 1000)),
+        ("tu/MUTAG.npz", "accuracy", 188, 10, (150, 19, 19)),
+        ("tu/ENZYMES.npz#bench", "accuracy", 600, 10, (480, 60, 60)),
+        ("csl/csl.npz", "accuracy", 150, 5, (90, 30, 30)),
+        ("heterophilous/tolokers.npz", "roc-auc", 1, 10, (5879, 2939, 2940)),
+        ("planetoid/cora.npz", "accuracy", 1, 1, (140, 500, 1000)),
+        ("planetoid/citeseer.npz#geom", "accuracy", 1, 10, (1586, 1061, 665)),
+    ],
+)
+def test_real_files(
+    file: str, metric: str, graphs: int, splits: int, sizes: tuple[int, ...]
+) -> None:
+    path = DATA / "graph_learning" / file
+    if not Path(str(path).partition("#")[0]).exists():
+        pytest.skip(f"{path} is absent; set GRAPHAGG_DATA to the folder of the data sets")
+    data = checked(load_data(str(path)))
+    assert data.metric_of("auto") == metric
+    assert (len(data.graphs), len(data.splits)) == (graphs, splits)
+    split = data.splits[0]
+    assert tuple(len(getattr(split, part)) for part in ("train", "val", "test")) == sizes
+    edges = data.graphs[0].edge_index
+    both = {(u, v) for u, v in edges.T.tolist()}
+    assert all((v, u) in both for u, v in both)
+
+
+def test_a_split_by_masks() -> None:
+    mask = torch.tensor([True, False, True])
+    split = Split.of_masks("a", mask, ~mask, mask)
+    assert split.train.tolist() == [0, 2] and split.val.tolist() == [1]
+    assert isinstance(single().graphs[0], Data)

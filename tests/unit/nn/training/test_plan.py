@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset, InvalidParameter
+from graphagg.nn import GPS, GPSConfig
+from graphagg.nn.model.config import (
+    AttentionConfig,
+    EncodingConfig,
+    FeatureConfig,
+    HeadConfig,
+    LocalConfig,
+)
+from graphagg.nn.presets import preset
+from graphagg.nn.training import GraphData, Shape, Split, TrainingConfig, train
+from graphagg.nn.training.overrides import overridden
+from graphagg.nn.training.plan import fitted
+from tests.unit.nn.training.toys import many
+
+GRAPHS = Shape("graph", 0, (21,), 0, (3,), 1)
+
+
+def test_a_config_takes_the_widths_of_the_data_but_keeps_a_larger_vocabulary() -> None:
+    zinc = preset("zinc").model
+    assert fitted(zinc, GRAPHS) == zinc
+    more = fitted(zinc, replace(GRAPHS, categories=(40,), outputs=7))
+    assert more.nodes == FeatureConfig(vocabulary=(40,)) and more.head.shape == (7,)
+    real = fitted(zinc, Shape("graph", 5, (), 2, (), 1))
+    assert (real.nodes.width, real.edges.width) == (5, 2)
+    bare = fitted(zinc, Shape("graph", 5, (), 0, (), 1))
+    assert not bare.edges.used
+    csl = preset("csl").model
+    assert fitted(csl, Shape("graph", 0, (1,), 0, (), 10)) == csl  # constant features stay
+    with pytest.raises(InvalidDataset, match="answers for each graph, but the data have labels of"):
+        fitted(zinc, replace(GRAPHS, level="node"))
+
+
+def test_settings_by_their_path() -> None:
+    changed = overridden(
+        preset("zinc"),
+        ["model.layers=4", "model.attention.name=none", "training.fanouts=[10, 5]",
+         "model.encodings.0.size=8", "training.lr=1e-4"],
+    )  # fmt: skip
+    assert (changed.model.layers, changed.model.attention.name) == (4, "none")
+    assert changed.model.encodings[0].size == 8
+    assert changed.training.fanouts == (10, 5) and changed.training.lr == 1e-4
+    for change, message in {
+        "model.depth=4": r"no setting 'model\.depth'; model has nodes, ",
+        "model.encodings.3.size=8": r"model\.encodings has 0 to 0",
+        "model.layers.x=8": "it is a value",
+        "layers=4": "wanted PATH=VALUE",
+        "model.layers": "wanted PATH=VALUE",
+        "model.layers=many": r"layers is 'many'",
+        "training.epochs=-1": "epochs is -1",
+    }.items():
+        with pytest.raises(InvalidParameter, match=message):
+            overridden(preset("zinc"), [change])
+
+
+def circulants() -> GraphData:
+    """Cycles of 13 with chords of length 2, 3 or 5: alike for message passing, as all of CSL."""
+    graphs, classes = [], (2, 3, 5)
+    generator = torch.Generator().manual_seed(0)
+    for number in range(30):
+        at, label = torch.arange(13), number % 3
+        ends = torch.cat([(at + 1) % 13, (at + classes[label]) % 13])
+        names = torch.randperm(13, generator=generator)
+        pairs = names[torch.stack([at.repeat(2), ends])]
+        edges = torch.cat([pairs, pairs.flip(0)], dim=1)
+        x = torch.zeros(13, 1, dtype=torch.int64)
+        graphs.append(Data(x=x, edge_index=edges, y=torch.tensor([label])))
+    ids = torch.arange(30)
+    return GraphData("circulants", "graph", graphs, (Split("0", ids[:15], ids[15:21], ids[21:]),))
+
+
+@pytest.mark.parametrize(("encoded", "wanted"), [(True, 1.0), (False, 1 / 3)])
+def test_return_probabilities_tell_circulants_apart_and_nothing_else_does(
+    tmp_path: Path, encoded: bool, wanted: float
+) -> None:
+    config = GPSConfig(
+        nodes=FeatureConfig(constant=True),
+        encodings=(EncodingConfig("rwse", 8, size=8),) if encoded else (),
+        channels=16,
+        layers=2,
+        local=LocalConfig("gin"),
+        attention=AttentionConfig("none"),
+        head=HeadConfig(task="graph", kind="mlp", pooling="mean", layers=1),
+    )
+    training = TrainingConfig(epochs=80, batch_size=5, lr=1e-2, warmup_epochs=2, patience=30)
+    result = train(config, circulants(), tmp_path, training=training)
+    assert result.test.mean == pytest.approx(wanted)
+    model = GPS.load(tmp_path / "split-0")
+    assert model.config.head.shape == (3,) and result.parameters == model.parameter_count
+
+
+def test_a_saved_model_answers_as_the_trained_one(tmp_path: Path) -> None:
+    config = GPSConfig(
+        nodes=FeatureConfig(width=4), channels=8, layers=1, local=LocalConfig("gcn"),
+        attention=AttentionConfig(heads=2), head=HeadConfig(task="graph", kind="mlp", layers=1),
+    )  # fmt: skip
+    data = many()
+    result = train(config, data, tmp_path, training=TrainingConfig(epochs=3, warmup_epochs=0))
+    model = GPS.load(tmp_path / "split-0")
+    test = data.splits[0].test.tolist()
+    found = [int(model(data.graphs[i]).argmax()) == int(data.graphs[i].y) for i in test]
+    assert result.test.mean == pytest.approx(sum(found) / len(found))

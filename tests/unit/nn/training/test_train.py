@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from graphagg.errors import (
+    CheckpointMismatch,
+    DeviceUnavailable,
+    InvalidDataset,
+    InvalidParameter,
+    RunExists,
+    TrainingDiverged,
+    TrainingInterrupted,
+    UnknownPreset,
+    UnreadableFile,
+)
+from graphagg.nn.training import GraphData, Split, TrainingConfig, TrainingResult, train
+from graphagg.nn.training.folder import read_checkpoint
+from tests.unit.nn.training.toys import Tiny, many, single, tiny
+
+SHORT = TrainingConfig(epochs=4, batch_size=4, lr=1e-2, warmup_epochs=1)
+
+
+def scores(result: TrainingResult) -> list[tuple[float, ...]]:
+    return [(s.train, s.val, s.test, s.epoch, s.epochs) for s in result.splits]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "split-0" / "model.safetensors")
+
+
+def equal_weights(left: Path, right: Path) -> bool:
+    first, second = weights(left), weights(right)
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def losses(folder: Path) -> list[float]:
+    rows = (folder / "split-0" / "metrics.csv").read_text().splitlines()
+    column = rows[0].split(",").index("loss")
+    return [float(row.split(",")[column]) for row in rows[1:] if row.split(",")[column]]
+
+
+def test_a_toy_task_is_learnt_and_everything_is_in_the_folder(tmp_path: Path) -> None:
+    training = replace(SHORT, epochs=15)
+    told: list[tuple[str, int, int]] = []
+    result = train(
+        tiny, many(), tmp_path / "run", training=training, splits=2,
+        progress=lambda *report: told.append(report),
+    )  # fmt: skip
+    loss = losses(tmp_path / "run")
+    assert len(loss) == 15 and loss[-1] < 0.5 * loss[0]
+    assert result.test.mean > 0.9
+    assert told[:2] == [("split 0", 1, 15), ("split 0", 2, 15)]
+    assert ("split 0", 15, 15) in told and told[-1] == ("split 1", 15, 15)
+    plain = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert {
+        "task",
+        "model",
+        "parameters",
+        "metric",
+        "train",
+        "val",
+        "test",
+        "splits",
+        "seconds",
+    } <= (plain.keys())
+    assert plain == result.to_json()
+    assert (plain["task"], plain["model"], plain["metric"]) == ("graph", "tiny", "accuracy")
+    tests = [split["test"] for split in plain["splits"]]
+    assert plain["test"] == {"mean": np.mean(tests), "std": np.std(tests)}
+    folder = tmp_path / "run" / "split-0"
+    assert {"last.ckpt", "best.ckpt", "metrics.csv", "result.json"} <= set(os.listdir(folder))
+    assert list(folder.glob("events.out.tfevents.*"))
+    best = read_checkpoint(folder / "best.ckpt")  # loads with weights_only
+    assert best["epoch"] + 1 == result.splits[0].epoch
+    saved = weights(tmp_path / "run")
+    assert all(torch.equal(saved[k], best["state_dict"][f"model.{k}"]) for k in saved)
+    assert result.parameters == sum(v.numel() for k, v in saved.items() if "running" not in k) - 1
+
+
+@pytest.mark.parametrize("kind", ["many", "whole", "sampled"])
+def test_equal_settings_give_equal_numbers_and_a_resumed_run_the_same(
+    tmp_path: Path, kind: str
+) -> None:
+    data = many() if kind == "many" else single()
+    training = replace(SHORT, fanouts=(2, 2) if kind == "sampled" else ())
+
+    def run(name: str, **options: Any) -> TrainingResult:
+        return train(tiny, data, tmp_path / name, training=training, **options)
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    whole = run("whole")
+    assert scores(run("again")) == scores(whole)
+    assert equal_weights(tmp_path / "again", tmp_path / "whole")
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(TrainingInterrupted, match=r"last\.ckpt keeps .* --resume"):
+        run("resumed", progress=stop)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not (tmp_path / "resumed" / "split-0" / "result.json").exists()
+    assert scores(run("resumed", resume=True)) == scores(whole)
+    assert equal_weights(tmp_path / "resumed", tmp_path / "whole")
+    assert losses(tmp_path / "resumed")[-2:] == losses(tmp_path / "whole")[-2:]
+    other = train(
+        tiny, data, tmp_path / "other", training=replace(training, random_state=7)
+    )  # fmt: skip
+    assert not equal_weights(tmp_path / "other", tmp_path / "whole")
+    assert other.splits[0].epochs == 4
+
+
+def test_resuming_a_finished_run_trains_nothing_and_more_splits_are_added(tmp_path: Path) -> None:
+    first = train(tiny, many(), tmp_path / "run", training=SHORT)
+    both = train(tiny, many(), tmp_path / "run", training=SHORT, splits=2, resume=True)
+    assert both.splits[0] == first.splits[0] and len(both.splits) == 2
+
+
+def test_a_folder_in_use_and_other_settings_are_refused(tmp_path: Path) -> None:
+    train(tiny, many(), tmp_path, training=SHORT)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(RunExists, match=r"--resume.*--force"):
+        train(tiny, many(), tmp_path, training=SHORT)
+    with pytest.raises(CheckpointMismatch, match=r"training\.lr: there 0\.01, now 0\.5"):
+        train(tiny, many(), tmp_path, training=replace(SHORT, lr=0.5), resume=True)
+    with pytest.raises(CheckpointMismatch, match=r"data\.digest"):
+        train(tiny, many(seed=1), tmp_path, training=SHORT, resume=True)
+    with pytest.raises(CheckpointMismatch, match=r"model\.name: there 'tiny', now 'Tiny'"):
+        train(Tiny, many(), tmp_path, training=SHORT, resume=True)
+    train(tiny, many(), tmp_path, training=replace(SHORT, lr=0.5), force=True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_checkpoints_that_are_broken_foreign_or_hold_code_are_refused(tmp_path: Path) -> None:
+    for name, lr in (("a", 1e-2), ("b", 1e-3)):
+        train(tiny, many(), tmp_path / name, training=replace(SHORT, lr=lr))
+    last = tmp_path / "a" / "split-0" / "last.ckpt"
+    (tmp_path / "a" / "split-0" / "result.json").unlink()
+
+    def resume() -> None:
+        train(tiny, many(), tmp_path / "a", training=SHORT, resume=True)
+
+    last.write_bytes((tmp_path / "b" / "split-0" / "last.ckpt").read_bytes())
+    with pytest.raises(CheckpointMismatch, match=r"last\.ckpt is of another configuration"):
+        resume()
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(UnreadableFile, match=r"last\.ckpt is no checkpoint"):
+        resume()
+    torch.save({"graphagg": os.system}, last)
+    with pytest.raises(UnreadableFile, match=r"last\.ckpt is no checkpoint"):
+        resume()
+
+
+def test_early_stopping_keeps_the_first_best_epoch(tmp_path: Path) -> None:
+    """A model that cannot learn: the first epoch stays the best."""
+
+    class Constant(torch.nn.Module):
+        def __init__(self, shape: Any) -> None:
+            super().__init__()
+            self.bias = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, data: Any) -> torch.Tensor:
+            rows = data.num_graphs
+            return torch.stack([self.bias.expand(rows), -1 + 0 * self.bias.expand(rows)], dim=1)
+
+    training = replace(SHORT, epochs=30, patience=3)
+    result = train(Constant, many(), tmp_path, training=training)
+    assert (result.splits[0].epoch, result.splits[0].epochs) == (1, 4)
+    assert result.splits[0].val == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("precision", ["float64", "bfloat16"])
+def test_other_precisions_train(tmp_path: Path, precision: Any) -> None:
+    training = replace(SHORT, epochs=12, precision=precision)
+    result = train(tiny, many(), tmp_path, training=training)
+    assert result.test.mean > 0.7
+    wanted = torch.float64 if precision == "float64" else torch.float32
+    assert weights(tmp_path)["head.weight"].dtype is wanted
+
+
+def test_regression_and_pairs(tmp_path: Path) -> None:
+    training = replace(SHORT, epochs=15, lr=3e-2)
+    result = train(tiny, many(regression=True), tmp_path / "a", training=training)
+    assert result.metric == "mae" and result.test.mean < 3.0
+    graphs = many().graphs
+    for graph in graphs:
+        size = graph.num_nodes
+        graph.edge_label_index = torch.tensor([[0, 0, 1, 1], [1, size // 2, 2, 0]])
+        graph.edge_label = torch.tensor([1, 0, 1, 0])
+        del graph.y
+    data = GraphData("pairs", "edge", graphs, many().splits)
+    found = train(tiny, data, tmp_path / "b", training=replace(training, metric="auto"))
+    assert found.metric == "mrr" and 0.5 <= found.test.mean <= 1.0
+
+
+def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(UnknownPreset, match="no preset 'zink'"):
+        train("zink", many(), out)
+    with pytest.raises(DeviceUnavailable, match=r"'cuda:99' is not there; available: .*cpu"):
+        train(tiny, many(), out, device="cuda:99")
+    with pytest.raises(InvalidParameter, match=r"splits is 3, wanted 1 to 2"):
+        train(tiny, many(), out, splits=3)
+    with pytest.raises(InvalidParameter, match="fanouts sample one large graph"):
+        train(tiny, many(), out, training=replace(SHORT, fanouts=(3,)))
+    with pytest.raises(InvalidDataset, match="metric 'mae' does not fit"):
+        train(tiny, many(), out, training=replace(SHORT, metric="mae"))
+    with pytest.raises(InvalidParameter, match="model is int"):
+        train(3, many(), out)  # type: ignore[arg-type]
+    with pytest.raises(InvalidDataset, match="test of split 0 is empty"):
+        ids = torch.arange(4)
+        empty = replace(many(), splits=(Split("0", ids[:2], ids[2:], ids[:0]),))
+        train(tiny, empty, out)
+    assert not out.exists()
+
+
+def test_a_loss_that_diverges_is_said(tmp_path: Path) -> None:
+    class Nan(Tiny):
+        def forward(self, data: Any) -> torch.Tensor:
+            return super().forward(data) * math.nan
+
+    with pytest.raises(TrainingDiverged, match=r"the loss is nan in epoch 1; lower training\.lr"):
+        train(Nan, many(), tmp_path, training=SHORT)
+
+
+def test_nothing_of_lightning_reaches_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    train(tiny, single(), tmp_path, training=SHORT)
+    assert capfd.readouterr() == ("", "")
+    assert not [w for w in recwarn if "lightning" in str(w.filename)]
+
+
+@pytest.mark.gpu
+def test_the_gpu_learns_the_same_task(tmp_path: Path) -> None:
+    for precision in ("float32", "bfloat16"):
+        training = replace(SHORT, epochs=15, precision=precision)  # type: ignore[arg-type]
+        for name, data in (("many", many()), ("one", single())):
+            out = tmp_path / precision / name
+            assert train(tiny, data, out, training=training, device="cuda").test.mean > 0.8

@@ -1,0 +1,90 @@
+"""Small data and a small model, made in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch_geometric.data import Data
+from torch_geometric.nn import GCNConv, global_add_pool
+
+from graphagg.nn.training import GraphData, Shape, Split
+
+
+class Tiny(torch.nn.Module):
+    """One graph convolution with dropout, and a head: a model of one's own."""
+
+    def __init__(self, shape: Shape, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.level, self.dropout = shape.level, dropout
+        self.lift = torch.nn.Linear(shape.features, 8)
+        self.conv = GCNConv(8, 8)
+        self.norm = torch.nn.BatchNorm1d(8)
+        self.head = torch.nn.Linear(8, shape.outputs)
+
+    def forward(self, data: Data) -> torch.Tensor:
+        x = self.norm(self.conv(self.lift(data.x), data.edge_index)).relu()
+        x = torch.dropout(x, self.dropout, self.training)
+        if self.level == "graph":
+            x = global_add_pool(x, data.batch, data.num_graphs)
+        if self.level == "edge":
+            return (x[data.edge_label_index[0]] * x[data.edge_label_index[1]]).sum(1)
+        return self.head(x)
+
+
+def tiny(shape: Shape) -> Tiny:
+    return Tiny(shape)
+
+
+def ring(size: int) -> torch.Tensor:
+    """A cycle, both directions."""
+    at = torch.arange(size)
+    there = torch.stack([at, (at + 1) % size])
+    return torch.cat([there, there.flip(0)], dim=1)
+
+
+def many(count: int = 24, seed: int = 0, regression: bool = False) -> GraphData:
+    """Rings whose class is the sign of their features' mean."""
+    generator = torch.Generator().manual_seed(seed)
+    graphs = []
+    for number in range(count):
+        size, shift = 3 + number % 4, 2.0 * (number % 2) - 1
+        x = torch.randn(size, 4, generator=generator) + shift
+        y = torch.tensor([shift * size]) if regression else torch.tensor([number % 2])
+        graphs.append(Data(x=x, edge_index=ring(size), y=y))
+    ids = torch.arange(count)
+    part = count // 4
+    split = Split("0", ids[: -2 * part], ids[-2 * part : -part], ids[-part:])
+    other = Split("1", ids[2 * part :], ids[:part], ids[part : 2 * part])
+    return GraphData("rings", "graph", graphs, (split, other))
+
+
+def single(size: int = 40, seed: int = 0) -> GraphData:
+    """A ring whose vertices' features say their class."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(size) * 2 // size
+    x = torch.randn(size, 4, generator=generator) + 2.0 * y[:, None]
+    order = torch.randperm(size, generator=generator)
+    split = Split("0", order[: size // 2], order[size // 2 : -size // 4], order[-size // 4 :])
+    return GraphData("ring", "node", [Data(x=x, edge_index=ring(size), y=y)], (split,))
+
+
+def write_npz(path: Path, data: GraphData, **changed: np.ndarray | None) -> Path:
+    """Many graphs as a neutral file; `changed` replaces arrays, None leaves one out."""
+    sizes = [graph.num_nodes for graph in data.graphs]
+    edges = [graph.num_edges for graph in data.graphs]
+    split = data.splits[0]
+    arrays: dict[str, np.ndarray | None] = {
+        "node_ptr": np.cumsum([0, *sizes]),
+        "edge_ptr": np.cumsum([0, *edges]),
+        "x": torch.cat([graph.x for graph in data.graphs]).numpy(),
+        "edge_index": torch.cat([graph.edge_index for graph in data.graphs], dim=1).numpy(),
+        "y": torch.cat([graph.y for graph in data.graphs]).numpy(),
+        "train": split.train.numpy(),
+        "val": split.val.numpy(),
+        "test": split.test.numpy(),
+    }
+    arrays |= changed
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    return path

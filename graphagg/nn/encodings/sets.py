@@ -96,6 +96,8 @@ class TransformerEncoder(_PairEncoder):
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]`."""
         pairs, mask = self.pairs(data)
+        if not len(pairs):  # the attention cannot split the heads of no rows
+            return self.line(pairs).sum(1)
         # A vertex without any pair attends to its first column, so that no softmax is empty; what
         # comes out is masked.
         hidden = ~mask

@@ -1,0 +1,140 @@
+"""What the encodings refuse, and the smallest graphs that they take."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch_geometric.data import Batch, Data, HeteroData
+
+from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.nn.encodings import RRWP, RWSE, CycleCounts, Degree, ElstaticSE, HKdiagSE, LapPE
+from tests.unit.nn.encodings.graphs import random_graph
+
+EVERY = [LapPE(3), RWSE(3), RRWP(3), HKdiagSE(), ElstaticSE(), Degree(), CycleCounts()]
+every = pytest.mark.parametrize("transform", EVERY, ids=lambda t: type(t).__name__)
+
+
+def graph(pairs: list, vertices: int = 3, **more) -> Data:
+    return Data(edge_index=torch.tensor(pairs), num_nodes=vertices, **more)
+
+
+@every
+@pytest.mark.parametrize("vertices", [0, 1, 4])
+def test_no_edges(transform, vertices: int) -> None:
+    out = transform(graph([[], []], vertices).update({"edge_index": torch.zeros(2, 0).long()}))
+    for name in transform.names:
+        assert torch.isfinite(out[name].double()).all()
+        if not name.startswith("rrwp"):
+            assert out[name].size(0) == vertices
+            assert not out[name].any()  # no neighbours, no walk, no heat, no vectors
+
+
+@every
+def test_vertices_without_neighbours_stand_apart(transform) -> None:
+    """The same with them as without them."""
+    whole = random_graph(6, 9, 2)
+    padded = Data(edge_index=whole.edge_index + 1, num_nodes=9)
+    for name in transform.names:
+        wanted, found = transform(whole)[name], transform(padded)[name]
+        if name == "rrwp_index":
+            found = found[:, (found[0] > 0) & (found[0] < 7)] - 1
+        elif name == "rrwp":
+            pairs = transform(padded)["rrwp_index"][0]
+            found = found[(pairs > 0) & (pairs < 7)]
+        else:
+            found = found[1:7]
+        assert torch.allclose(found.double(), wanted.double(), rtol=0, atol=1e-6)
+
+
+@every
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([[0, 1], [1, 3]], "the vertex 3; wanted ids from 0 to 2"),
+        ([[0, -1], [1, 0]], "the vertex -1"),
+        ([[0.0], [1.0]], "torch.float32"),
+        ([0, 1], r"\(2,\)"),
+    ],
+)
+def test_a_bad_edge_index(transform, pairs: list, message: str) -> None:
+    with pytest.raises(InvalidBatch, match=message):
+        transform(graph(pairs))
+
+
+@every
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, float("nan")], "edge 1 is nan"),
+        ([float("inf"), 1.0], "edge 0 is inf"),
+        ([-0.5, 1.0], "edge 0 is -0.5"),
+        ([1.0], r"edge_weight is \(1,\); wanted \(2,\)"),
+    ],
+)
+def test_bad_weights(transform, weights: list, message: str) -> None:
+    data = graph([[0, 1], [1, 0]], edge_weight=torch.tensor(weights))
+    with pytest.raises(InvalidFeatures, match=message):
+        transform(data)
+
+
+@every
+def test_a_batch_that_is_none(transform) -> None:
+    batch = Batch.from_data_list([random_graph(4, 6, 1), random_graph(3, 3, 2)])
+    crossing = batch.clone()
+    crossing.edge_index = torch.tensor([[0, 1], [1, 5]])
+    with pytest.raises(InvalidBatch, match="edge 1 runs from vertex 1 to 5 of another graph"):
+        transform(crossing)
+    unsorted = batch.clone()
+    del unsorted.ptr
+    unsorted.batch = torch.tensor([0, 1, 0, 0, 1, 1, 1])
+    with pytest.raises(InvalidBatch, match="not sorted"):
+        transform(unsorted)
+    short = batch.clone()
+    short.ptr = torch.tensor([0, 4, 6])
+    with pytest.raises(InvalidBatch, match="wanted 0 to 7"):
+        transform(short)
+    with pytest.raises(InvalidBatch, match="HeteroData"):
+        transform(HeteroData())
+    with pytest.raises(InvalidBatch, match="no edge_index"):
+        transform(Data(num_nodes=3))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LapPE(0), "k is 0"),
+        (lambda: LapPE(3, "symmetric"), "choose one of sym, rw, none"),
+        (lambda: LapPE(3, short="crop"), "choose one of pad, error"),
+        (lambda: RWSE(0), "steps is 0"),
+        (lambda: RRWP(3, hops=0), "hops is 0"),
+        (lambda: HKdiagSE(()), "at least one"),
+        (lambda: HKdiagSE((0.0,)), "all positive"),
+        (lambda: CycleCounts((2, 3)), "some of 3..8"),
+        (lambda: CycleCounts((4, 3)), "ascending"),
+        (lambda: Degree(dtype=torch.int64), "dtype is torch.int64"),
+        (lambda: ElstaticSE(dtype=torch.float16), "torch.float16"),
+    ],
+)
+def test_bad_parameters(make, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        make()
+
+
+def test_weights_of_zero_are_no_edges_and_repeats_add_up() -> None:
+    data = graph([[0, 1, 0, 1, 1, 2], [1, 0, 1, 0, 2, 1]])
+    data.edge_weight = torch.tensor([0.5, 0.5, 1.5, 1.5, 0.0, 0.0])
+    plain = graph([[0, 1], [1, 0]], edge_weight=torch.tensor([2.0, 2.0]))
+    for transform in (LapPE(3), RWSE(3), HKdiagSE(), ElstaticSE(), CycleCounts()):
+        for name in transform.names:
+            assert torch.equal(transform(data)[name], transform(plain)[name])
+
+
+@pytest.mark.parametrize(
+    "transform", [LapPE(3), HKdiagSE(), ElstaticSE(), CycleCounts()], ids=lambda t: type(t).__name__
+)
+def test_a_directed_graph_counts_both_ways_in_a_laplacian(transform) -> None:
+    directed = random_graph(8, 14, 4, directed=True)
+    both = torch.cat([directed.edge_index, directed.edge_index.flip(0)], dim=1).unique(dim=1)
+    undirected = Data(edge_index=both, num_nodes=8)
+    for name in transform.names:
+        assert torch.equal(transform(directed)[name], transform(undirected)[name])

@@ -1,0 +1,241 @@
+"""Encoders: batch invariance, signs, small graphs, and the first layer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import Batch, Data
+
+from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.nn.conv import GatedGCN
+from graphagg.nn.encodings import (
+    ENCODERS,
+    RWSE,
+    CategoricalEmbedding,
+    CycleCounts,
+    Degree,
+    ElstaticSE,
+    Encoder,
+    FeatureEncoder,
+    HKdiagSE,
+    LapPE,
+    encoder,
+)
+from tests.unit.nn.conv.test_formulas import trained
+from tests.unit.nn.encodings.graphs import graphs, random_graph
+
+F64 = torch.float64
+K = 4
+TRANSFORMS = [
+    LapPE(K, dtype=F64),
+    RWSE(20, dtype=F64),
+    HKdiagSE(dtype=F64),
+    ElstaticSE(dtype=F64),
+    Degree(dtype=F64),
+    CycleCounts(dtype=F64),
+]
+
+
+def encoded(data: Data) -> Data:
+    for transform in TRANSFORMS:
+        data = transform(data)
+    return data
+
+
+def make(name: str) -> Encoder:
+    if name.startswith("signnet"):
+        return encoder(name, 8, k=K, layers=3, hidden=6)
+    return encoder(name, 8, **({"k": K} if name.startswith(("lappe", "equivstable")) else {}))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_graph_alone_is_encoded_as_in_any_batch(name: str) -> None:
+    module = trained(make(name))
+
+    @settings(max_examples=10, deadline=None)
+    @given(st.lists(graphs(weighted=False), min_size=1, max_size=4))
+    def check(many: list[Data]) -> None:
+        many = [encoded(data) for data in many]
+        alone = [module(data) for data in many]
+        together = module(Batch.from_data_list(many))
+        assert together.shape == (sum(d.num_nodes for d in many), 8)
+        assert torch.allclose(together, torch.cat(alone), rtol=0, atol=1e-9)
+        parameters = list(module.parameters())
+        wanted = torch.autograd.grad(
+            sum(out.sin().sum() for out in alone), parameters, materialize_grads=True
+        )
+        found = torch.autograd.grad(together.sin().sum(), parameters, materialize_grads=True)
+        for one, other in zip(wanted, found, strict=True):
+            assert torch.allclose(one, other, rtol=1e-9, atol=1e-9)
+
+    check()
+
+
+@pytest.mark.parametrize("name", ["signnet-mlp", "signnet-deepset"])
+@pytest.mark.parametrize("training", [False, True])
+def test_signnet_is_blind_to_signs(name: str, training: bool) -> None:
+    module = trained(make(name)).train(training)
+
+    @settings(max_examples=15, deadline=None)
+    @given(graphs(weighted=False), st.integers(0, 2**K - 1))
+    def check(data: Data, bits: int) -> None:
+        data = encoded(data)
+        signs = torch.tensor([1.0 if bits >> i & 1 else -1.0 for i in range(K)], dtype=F64)
+        turned = data.clone()
+        turned.lap_vectors = data.lap_vectors * signs
+        assert torch.allclose(module(turned), module(data), rtol=0, atol=1e-9)
+
+    check()
+
+
+def test_signnet_sees_the_vectors() -> None:
+    data = encoded(random_graph(9, 16, 1))
+    for name in ("signnet-mlp", "signnet-deepset"):
+        module = trained(make(name))
+        changed = data.clone()
+        changed.lap_vectors = data.lap_vectors.abs()
+        assert not torch.allclose(module(changed), module(data), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in ENCODERS if not n.startswith("equivstable")])
+def test_columns_that_a_small_graph_lacks_are_not_read(name: str) -> None:
+    if not name.startswith(("lappe", "signnet")):
+        pytest.skip("reads no eigenvectors")
+    module = trained(make(name))
+    data = encoded(random_graph(3, 6, 0))
+    assert 0 < data.lap_mask[0].sum() < K
+    garbage = data.clone()
+    garbage.lap_vectors = torch.where(data.lap_mask, data.lap_vectors, 7.0)
+    garbage.lap_values = torch.where(data.lap_mask, data.lap_values, -3.0)
+    if name.startswith("signnet"):
+        # In training too: they stay out of the statistics of batch norm.
+        module.train()
+    module.flip = False
+    assert torch.allclose(module(garbage), module(data), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["lappe-deepset", "lappe-transformer", "equivstable"])
+def test_signs_are_drawn_in_training_only(name: str) -> None:
+    module = make(name).double()
+    data = encoded(random_graph(9, 16, 1))
+    torch.manual_seed(0)
+    module.train()
+    drawn = [module(data) for _ in range(8)]
+    assert any(not torch.allclose(drawn[0], other) for other in drawn[1:])
+    module.eval()
+    assert torch.equal(module(data), module(data))
+
+
+@pytest.mark.parametrize("name", ["lappe-deepset", "lappe-transformer", "signnet-deepset"])
+def test_sets_do_not_see_the_order_of_the_pairs(name: str) -> None:
+    module = trained(make(name))
+    data = encoded(random_graph(12, 20, 3))
+    order = torch.tensor([2, 0, 3, 1])
+    shuffled = data.clone()
+    for attribute in ("lap_vectors", "lap_values", "lap_mask"):
+        shuffled[attribute] = data[attribute][:, order]
+    assert torch.allclose(module(shuffled), module(data), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("vertices", [0, 1, 2])
+def test_the_smallest_batches_train(name: str, vertices: int) -> None:
+    module = make(name).double().train()
+    data = encoded(random_graph(vertices, 2, 0))
+    out = module(data)
+    out.sum().backward()
+    assert out.shape == (vertices, 8)
+    assert torch.isfinite(out).all()
+    for parameter in module.parameters():
+        assert parameter.grad is None or torch.isfinite(parameter.grad).all()
+
+
+def test_equivstable_gives_positions_for_a_local_part() -> None:
+    data = encoded(random_graph(9, 16, 1))
+    positions = make("equivstable").double()(data)
+    part = GatedGCN(2, positions=True).double()
+    x, _ = part(data.x, data.edge_index, positions=positions)
+    assert x.shape == data.x.shape
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: encoder("rswe", 8), "choose one of lappe-deepset"),
+        (lambda: encoder("rwse", 0), "width of encoder 'rwse' is 0"),
+        (lambda: encoder("rwse", 8, k=3), "cannot be built from"),
+        (lambda: encoder("lappe-transformer", 9, heads=4), "4 heads do not divide the width 9"),
+        (lambda: encoder("lappe-deepset", 8, layers=0), "layers is 0"),
+        (lambda: encoder("signnet-mlp", 8, rho="sum"), "rho"),
+        (lambda: CategoricalEmbedding([], 4), "the categories of each column"),
+        (lambda: FeatureEncoder(8, features=1, encoders=[make("rwse")]), "take 8 of the width 8"),
+        (lambda: FeatureEncoder(8, features=1, categories=[2]), "not both"),
+    ],
+)
+def test_what_cannot_be_built(build, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        build()
+
+
+def test_encodings_that_are_missing_or_of_another_width() -> None:
+    plain = random_graph(5, 8, 0)
+    for name in ENCODERS:
+        with pytest.raises(InvalidFeatures, match="apply the transform that writes it first"):
+            make(name)(plain)
+    with pytest.raises(InvalidFeatures, match=r"rwse is \(5, 6\); wanted \[N, 20\]"):
+        make("rwse")(RWSE(6)(plain))
+    assert encoder("rwse", 8, width=6)(RWSE(6)(plain)).shape == (5, 8)
+    with pytest.raises(InvalidFeatures, match=r"lap_vectors is \(5, 6\)"):
+        make("signnet-mlp")(LapPE(6)(plain))
+    broken = LapPE(K)(plain)
+    broken.edge_index = torch.tensor([[9], [0]])
+    with pytest.raises(InvalidBatch, match="the vertex 9"):
+        make("signnet-mlp")(broken)
+
+
+# --- the first layer ----------------------------------------------------------------------------
+
+
+def test_the_first_layer_puts_features_and_encodings_side_by_side() -> None:
+    data = encoded(random_graph(7, 12, 0))
+    encoders = [make("rwse"), make("signnet-mlp")]
+    layer = FeatureEncoder(30, features=2, encoders=encoders).double().eval()
+    out = layer(data)
+    assert torch.equal(out[:, :14], layer.x(data.x))
+    assert torch.equal(out[:, 14:22], encoders[0](data))
+    assert torch.equal(out[:, 22:], encoders[1](data))
+    bare = FeatureEncoder(12).double()(data)
+    assert bare.shape == (7, 12)
+    assert torch.equal(bare[0], bare[6])
+
+
+def test_categories_are_embedded_column_by_column_and_summed() -> None:
+    module = CategoricalEmbedding([3, 5], 4)
+    values = torch.tensor([[0, 4], [2, 1], [0, 0]], dtype=torch.uint8)
+    wanted = [module.tables[0].weight[a] + module.tables[1].weight[b] for a, b in values.tolist()]
+    assert torch.equal(module(values), torch.stack(wanted))
+    single = CategoricalEmbedding([3], 4)
+    assert torch.equal(single(torch.tensor([2])), single(torch.tensor([[2]])))
+    assert single(torch.zeros(0, dtype=torch.long)).shape == (0, 4)
+    for bad, message in [
+        (torch.tensor([[0, 5]]), "column 1 holds the category 5; wanted 0 to 4"),
+        (torch.tensor([[-1, 0]]), "column 0 holds the category -1"),
+        (torch.tensor([[0.0, 1.0]]), "wanted integers"),
+        (torch.tensor([[0, 1, 2]]), r"wanted \[rows, 2\]"),
+    ]:
+        with pytest.raises(InvalidFeatures, match=message):
+            module(bad)
+
+
+def test_features_that_are_not_finite_are_named() -> None:
+    layer = FeatureEncoder(8, features=2).double()
+    data = random_graph(4, 5, 0)
+    data.x[2, 1] = float("nan")
+    with pytest.raises(InvalidFeatures, match="x of vertex 2 holds NaN"):
+        layer(data)
+    with pytest.raises(InvalidFeatures, match="has no x"):
+        layer(Data(edge_index=data.edge_index, num_nodes=4))
+    with pytest.raises(InvalidFeatures, match=r"wanted \[N, 3\]"):
+        FeatureEncoder(8, features=3)(data)

@@ -1,0 +1,159 @@
+"""Large graphs, repeated eigenvalues and signs."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import eigh
+from torch_geometric.data import Batch, Data
+
+from graphagg.errors import InvalidParameter
+from graphagg.nn.encodings import LapPE, NoConvergence, flip_signs, lanczos, spectrum
+from tests.unit.nn.encodings.graphs import laplacian, of, random_graph, undirected
+
+F64 = torch.float64
+
+
+def whiskered() -> nx.Graph:
+    """A dense core with long tails: neither its factor nor its spectrum is easy."""
+    graph = nx.random_regular_graph(8, 200, seed=1)
+    for tail in range(12):
+        nodes = [tail * 7, *range(200 + 15 * tail, 215 + 15 * tail)]
+        nx.add_path(graph, nodes)
+    return graph
+
+
+LARGE = {
+    "grid": lambda: nx.grid_2d_graph(19, 19),  # double eigenvalues, small factor
+    "path": lambda: nx.path_graph(400),  # tiny eigenvalues, close together
+    "star": lambda: nx.star_graph(350),  # one eigenvalue 349 times
+    "hypercube": lambda: nx.hypercube_graph(8),  # eigenvalues 8, 28, ... times
+    "expander": lambda: nx.random_regular_graph(6, 360, seed=0),  # close at the edge
+    "hubs": lambda: nx.barabasi_albert_graph(360, 3, seed=0),
+    "whiskered": whiskered,
+}
+
+
+@pytest.mark.parametrize("kind", ["sym", "none"])
+@pytest.mark.parametrize("name", LARGE)
+def test_sparse_solutions_are_the_dense_ones(name: str, kind: str) -> None:
+    data = of(LARGE[name]())
+    found = LapPE(12, kind, dense_below=100, dtype=F64)(data)
+    own = laplacian(undirected(data), kind)
+    # The whole spectrum, so that no copy of a repeated eigenvalue can hide.
+    values, vectors = eigh(own)
+    scale = values[-1]
+    np.testing.assert_allclose(found.lap_values[0], values[1:13], rtol=0, atol=1e-10 * scale)
+    mine = found.lap_vectors.numpy()
+    np.testing.assert_allclose(mine.T @ mine, np.eye(12), rtol=0, atol=1e-9)
+    residual = np.abs(own @ mine - mine * values[1:13]).max()
+    assert residual < 1e-9 * scale
+    # Where the spectrum has a gap, the vectors below it span the same space.
+    gaps = np.diff(values[:14])[1:]
+    cut = int(np.argmax(gaps[:12])) + 1
+    if gaps[cut - 1] > 1e-6:
+        space, wanted = mine[:, :cut], vectors[:, 1 : cut + 1]
+        np.testing.assert_allclose(space @ space.T, wanted @ wanted.T, rtol=0, atol=1e-7)
+
+
+def test_long_thin_graphs_are_factorised_and_expanders_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    factorised = []
+    original = lanczos._shifted_inverse
+    monkeypatch.setattr(
+        lanczos,
+        "_shifted_inverse",
+        lambda matrix, bound: factorised.append(matrix.shape[0]) or original(matrix, bound),
+    )
+    for name, size in [("grid", [361]), ("expander", [])]:
+        factorised.clear()
+        LapPE(4)(of(LARGE[name]()))
+        assert factorised == size
+
+
+def test_what_lanczos_leaves_over_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one converged vector from ARPACK the filter alone finds them."""
+    monkeypatch.setattr(lanczos, "_RESTARTS", 1)
+    data = of(nx.barabasi_albert_graph(320, 2, seed=3))
+    found = LapPE(4, dtype=F64)(data)
+    values = np.linalg.eigvalsh(laplacian(undirected(data), "sym"))
+    np.testing.assert_allclose(found.lap_values[0], values[1:5], rtol=0, atol=1e-10)
+
+
+def test_no_convergence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectrum, "_COARSEST", 0.0)  # no residual is small enough
+    monkeypatch.setattr(spectrum, "_PASSES", 2)
+    with pytest.raises(NoConvergence, match="4 eigenvectors of a graph of 320 vertices"):
+        LapPE(4)(of(nx.barabasi_albert_graph(320, 2, seed=3)))
+
+
+def test_a_large_graph_is_the_same_in_a_batch() -> None:
+    grid, expander = (of(LARGE[name]()) for name in ("grid", "expander"))
+    transform = LapPE(5, dtype=F64)
+    batch = transform(Batch.from_data_list([expander, grid, random_graph(5, 4, 0), expander]))
+    alone = torch.cat([transform(g).lap_vectors for g in (expander, grid)])
+    assert torch.allclose(batch.lap_vectors[: len(alone)], alone, rtol=0, atol=1e-9)
+    assert torch.equal(batch.lap_vectors[-360:], batch.lap_vectors[:360])
+
+
+def test_more_eigenvectors_than_vertices() -> None:
+    triangle = of(nx.cycle_graph(3))
+    out = LapPE(5)(triangle)
+    assert out.lap_mask.tolist() == [[True, True, False, False, False]] * 3
+    assert not out.lap_vectors[:, 2:].any()
+    with pytest.raises(InvalidParameter, match="graph 0 has 3 vertices in 1 components, and 2"):
+        LapPE(5, short="error")(triangle)
+    assert LapPE(2, short="error")(triangle).lap_mask.all()
+
+
+def test_components_and_lonely_vertices() -> None:
+    data = Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=4)
+    out = LapPE(4, trivial=True, dtype=F64)(data)
+    assert out.lap_values[0].tolist() == pytest.approx([0, 0, 0, 2])
+    half = 2**-0.5
+    wanted = [[half, 0, 0, half], [half, 0, 0, -half], [0, 1, 0, 0], [0, 0, 1, 0]]
+    assert torch.allclose(out.lap_vectors, torch.tensor(wanted, dtype=F64), rtol=0, atol=1e-12)
+    assert LapPE(4)(data).lap_mask.sum(1).tolist() == [1, 1, 1, 1]
+
+
+# --- signs --------------------------------------------------------------------------------------
+
+
+def signs(out: Data, data: Data) -> torch.Tensor:
+    """`[N, k]`: 1, -1, or 0 where the vector is 0."""
+    assert torch.equal(out.lap_vectors.abs(), data.lap_vectors.abs())
+    return out.lap_vectors.sign() * data.lap_vectors.sign()
+
+
+def test_signs_are_one_a_graph_and_column() -> None:
+    torch.manual_seed(0)
+    many = [LapPE(6)(of(nx.path_graph(9 + i))) for i in range(40)]
+    batch = Batch.from_data_list(many)
+    before = batch.lap_vectors.clone()
+    for seed in (None, 3):
+        found = signs(flip_signs(batch, seed), batch)
+        per_graph = []
+        for rows in found.split(batch.ptr.diff().tolist()):
+            columns = [set(column.tolist()) - {0.0} for column in rows.T]
+            assert all(len(column) == 1 for column in columns)
+            per_graph.append([column.pop() for column in columns])
+        per_graph = np.array(per_graph)
+        # 240 fair coins: neither by graph nor by column alone, and about as many of each.
+        assert 80 < (per_graph > 0).sum() < 160
+        assert len({tuple(row) for row in per_graph}) > 20
+        assert len({tuple(column) for column in per_graph.T}) == 6
+    assert torch.equal(batch.lap_vectors, before)
+
+
+def test_signs_with_a_seed_follow_from_the_graph_alone() -> None:
+    graph, other = (LapPE(6)(of(nx.path_graph(n))) for n in (9, 14))
+    alone = flip_signs(graph, 5).lap_vectors
+    for many in ([graph, other], [other, graph]):
+        batch = flip_signs(Batch.from_data_list(many), 5)
+        at = int(batch.ptr[many.index(graph)])
+        assert torch.equal(batch.lap_vectors[at : at + 9], alone)
+    drawn = {tuple(signs(flip_signs(graph, seed), graph)[0].tolist()) for seed in range(30)}
+    assert len(drawn) > 10

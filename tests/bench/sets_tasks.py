@@ -1,30 +1,33 @@
 """Tasks on sets, after arXiv 2212.08541: learnt on small sets, tested on large ones.
 
     python -m tests.bench.sets_tasks --out FILE.json --plot FILE.png
-    python -m tests.bench.sets_tasks --out FILE.json --task second-minimum --seeds 1
+    python -m tests.bench.sets_tasks --out FILE.json --task second-minimum --seed 0
 
 A set is 2 to 16 integers of 8 bits, with repetitions; half of the training sets are uniform, the
 other half crowds at 0 (values u^k, k from 1 to 5), as the least values of a large set do. Each
 aggregator stands between the same encoder and the same head, and sees the same number of fresh
-sets in the same order. Tested are uniform sets of 4 to 200, by the share of answers with all bits
-right. Finished runs are kept in the JSON file, and not run again.
+sets in the same order; LCM is trained with its associativity loss too, on sampled elements and
+aggregates. Tested are uniform sets of 4 to 200, by the share of answers with all bits right.
+Finished runs are kept in the JSON file, and not run again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from graphagg.nn.aggr import aggregation
+from graphagg.nn.aggr import LCMAggregation, aggregation
 from tests.bench.report import Report
 
 BITS = 8
@@ -46,8 +49,9 @@ class Settings:
 
     width: int = 64
     batch: int = 256
-    steps: int = 3000
+    steps: int = 2400
     rate: float = 5e-3
+    associativity: float = 0.3
     tested: int = 1000
 
 
@@ -113,9 +117,18 @@ class SetModel(nn.Module):
         self.aggregator = aggregation(name, width, **AGGREGATORS[name])
         self.head = perceptron(width, width, BITS)
 
-    def forward(self, sets: Sets) -> Tensor:
+    def forward(self, sets: Sets) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the bits, the aggregates, and the elements that they are made of."""
         rows = self.encoder(2.0 * to_bits(sets.values) - 1.0)
-        return self.head(self.aggregator(rows, ptr=sets.ptr))
+        aggregates = self.aggregator(rows, ptr=sets.ptr)
+        return self.head(aggregates), aggregates, rows
+
+    def associativity(self, aggregates: Tensor, rows: Tensor) -> Tensor | float:
+        """The loss of LCM on as many elements as aggregates; 0 for the others."""
+        if not isinstance(self.aggregator, LCMAggregation):
+            return 0.0
+        some = rows[torch.randint(len(rows), (len(aggregates),))]
+        return self.aggregator.monoid_losses(torch.cat([some, aggregates]), 128).associativity
 
 
 def perceptron(given: int, width: int, wanted: int) -> nn.Module:
@@ -133,10 +146,12 @@ def train(task: str, name: str, seed: int, settings: Settings) -> dict[str, Any]
     began = time.process_time()
     for step in range(settings.steps):
         sets = draw(task, settings.batch, (2, 16), 0.5, 1_000_003 * seed + step)
+        logits, aggregates, rows = model(sets)
         wanted = to_bits(sets.answers).float()
-        loss = nn.functional.binary_cross_entropy_with_logits(model(sets), wanted)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+        total = loss + settings.associativity * model.associativity(aggregates, rows)
         optimiser.zero_grad()
-        loss.backward()
+        total.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -154,7 +169,7 @@ def train(task: str, name: str, seed: int, settings: Settings) -> dict[str, Any]
 @torch.no_grad()
 def test(model: SetModel, task: str, size: int, seed: int, count: int) -> float:
     sets = draw(task, count, (size, size), 0.0, -1 - seed)
-    right = from_bits(model(sets) > 0) == sets.answers
+    right = from_bits(model(sets)[0] > 0) == sets.answers
     return float(right.float().mean())
 
 
@@ -178,29 +193,28 @@ def time_by_size(name: str, width: int = 64, sets: int = 16) -> dict[int, float]
 
 
 def run_all(
-    out: Path, tasks: list[str], names: list[str], seeds: int, settings: Settings
+    out: Path, tasks: list[str], names: list[str], seeds: list[int], settings: Settings
 ) -> dict[str, Any]:
     """Run what `out` does not hold yet, and return all that it holds."""
-    held: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {}
-    runs = held.setdefault("runs", {})
-    held["settings"] = asdict(settings)
-    for task in tasks:
-        for seed in range(seeds):
-            for name in names:
-                key = f"{task}/{name}/{seed}"
-                if key in runs:
-                    continue
-                runs[key] = train(task, name, seed, settings)
-                print(key, runs[key], flush=True)
-                _write(out, held)
-    if "seconds_by_size" not in held:
-        held["seconds_by_size"] = {name: time_by_size(name) for name in ("gru", "lcm")}
-        _write(out, held)
-    return json.loads(json.dumps(held))
+    for task, seed, name in product(tasks, seeds, names):
+        key = f"{task}/{name}/{seed}"
+        if key not in read(out)["runs"]:
+            found = train(task, name, seed, settings)
+            print(key, found, flush=True)
+            write(out, key, found | {"settings": asdict(settings)})
+    return read(out)
 
 
-def _write(out: Path, held: dict[str, Any]) -> None:
-    partial = out.with_suffix(".partial")
+def read(out: Path) -> dict[str, Any]:
+    held: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"runs": {}}
+    return held
+
+
+def write(out: Path, key: str, found: dict[str, Any]) -> None:
+    """Add one run to the file, read anew: other processes may work on other seeds."""
+    held = read(out)
+    held["runs"][key] = found
+    partial = out.with_suffix(f".{os.getpid()}")
     partial.write_text(json.dumps(held, indent=1) + "\n")
     partial.replace(out)
 
@@ -222,19 +236,21 @@ def table(held: dict[str, Any], task: str) -> list[list[str]]:
     return rows
 
 
-def write_tables(report: Report, held: dict[str, Any]) -> None:
+Seconds = dict[str, dict[int, float]]
+
+
+def write_tables(report: Report, held: dict[str, Any], seconds: Seconds) -> None:
     for task in TASKS:
         rows = table(held, task)
         if rows:
             report.heading(f"Sets: {task}, percent right by size of the set (trained on 2 to 16)")
             report.table(["", *map(str, SIZES), "CPU s"], rows)
     report.heading("Sets: seconds of 16 sets, forward and backward, by size")
-    seconds = held["seconds_by_size"]
-    rows = [[name, *(f"{1000 * s:.1f} ms" for s in by.values())] for name, by in seconds.items()]
+    rows = [[n, *(f"{1000 * s:.1f} ms" for s in by.values())] for n, by in seconds.items()]
     report.table(["", *map(str, TIMED)], rows)
 
 
-def plot(held: dict[str, Any], path: Path) -> None:
+def plot(held: dict[str, Any], seconds: Seconds, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -252,8 +268,8 @@ def plot(held: dict[str, Any], path: Path) -> None:
         axis.minorticks_off()
     axes[0].set_ylabel("percent right")
     axes[0].legend(fontsize=8)
-    for name, by in held["seconds_by_size"].items():
-        axes[-1].plot([int(n) for n in by], [1000 * s for s in by.values()], marker="o", label=name)
+    for name, by in seconds.items():
+        axes[-1].plot(list(by), [1000 * s for s in by.values()], marker="o", label=name)
     axes[-1].set(xscale="log", yscale="log", xlabel="elements", title="ms, forward and backward")
     axes[-1].legend(fontsize=8)
     figure.tight_layout()
@@ -264,9 +280,10 @@ def run(report: Report) -> None:
     """All tasks, for the common report."""
     report.folder.mkdir(parents=True, exist_ok=True)
     out = report.folder / "set-tasks.json"
-    held = run_all(out, list(TASKS), list(AGGREGATORS), 3, Settings())
-    write_tables(report, held)
-    plot(held, report.folder / "set-tasks.png")
+    held = run_all(out, list(TASKS), list(AGGREGATORS), [0, 1, 2], Settings())
+    seconds = {name: time_by_size(name) for name in ("gru", "lcm")}
+    write_tables(report, held, seconds)
+    plot(held, seconds, report.folder / "set-tasks.png")
 
 
 def main() -> None:
@@ -275,7 +292,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--task", choices=TASKS, action="append")
     parser.add_argument("--aggregator", choices=AGGREGATORS, action="append")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seed", type=int, action="append")
     parser.add_argument("--steps", type=int, default=Settings.steps)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -284,13 +301,14 @@ def main() -> None:
         chosen.out,
         chosen.task or list(TASKS),
         chosen.aggregator or list(AGGREGATORS),
-        chosen.seeds,
+        [0, 1, 2] if chosen.seed is None else chosen.seed,
         Settings(steps=chosen.steps),
     )
     report = Report(chosen.out.parent)
-    write_tables(report, held)
+    seconds = {name: time_by_size(name) for name in ("gru", "lcm")}
+    write_tables(report, held, seconds)
     if chosen.plot:
-        plot(held, chosen.plot)
+        plot(held, seconds, chosen.plot)
 
 
 if __name__ == "__main__":

@@ -39,15 +39,16 @@ def test_answers(task: str, sizes: tuple[int, int]) -> None:
 def test_a_small_run_is_written_continued_and_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     out, settings = tmp_path / "sets.json", Settings(width=32, batch=64, steps=150, tested=200)
-    held = run_all(out, ["bitwise-xor"], ["lcm"], 1, settings)
+    held = run_all(out, ["bitwise-xor"], ["lcm"], [0], settings)
     assert list(held["runs"]) == ["bitwise-xor/lcm/0"]
     held["runs"]["bitwise-xor/lcm/0"]["loss"] = -1.0  # a mark
     out.write_text(json.dumps(held))
-    held = run_all(out, ["bitwise-xor"], list(AGGREGATORS), 1, settings)
+    held = run_all(out, ["bitwise-xor"], list(AGGREGATORS), [0], settings)
     assert len(held["runs"]) == len(AGGREGATORS)
     assert held["runs"]["bitwise-xor/lcm/0"]["loss"] == -1.0  # not run again
     report = Report(tmp_path)
-    write_tables(report, held)
+    seconds = {"lcm": {8: 0.1, 16: 0.2}}
+    write_tables(report, held, seconds)
     assert "| lcm |" in report.save().read_text()
-    plot(held, tmp_path / "sets.png")
+    plot(held, seconds, tmp_path / "sets.png")
     assert (tmp_path / "sets.png").read_bytes()[:4] == b"\x89PNG"

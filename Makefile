@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow bench lint java clean
+.PHONY: demo test test-slow test-web bench bench-train lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -15,8 +15,17 @@ test: java lint
 test-slow: java $(VENV)/.dev
 	$(BIN)/pytest -m slow
 
+# The explorer page in a real browser, on com_dblp and 2wiki too.
+test-web: browser $(VENV)/.dev
+	$(BIN)/pytest -m web tests/web
+
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.run
+
+# The table of trained models: at most six CPU hours, cell by cell; what is done is kept.
+bench-train: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.training
+	$(BIN)/python -m tests.bench.training --zinc
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -44,6 +53,18 @@ java:
 	else \
 		echo "The tests need Java 17 or newer: install a JRE (Debian: apt-get install" \
 			"default-jre-headless; macOS: brew install openjdk) and put java on the PATH."; \
+		exit 1; \
+	fi
+
+# Browser tests drive Chromium; where it is missing, the default tests leave them out and say so.
+browser:
+	@if command -v chromedriver >/dev/null; then exit 0; \
+	elif [ -f /etc/debian_version ] && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+			chromium chromium-driver; \
+	else \
+		echo "The browser tests need Chromium and chromedriver on the PATH" \
+			"(Debian: apt-get install chromium chromium-driver)."; \
 		exit 1; \
 	fi
 

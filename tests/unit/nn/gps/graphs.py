@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.nn import FeatureConfig, GPSConfig
-from graphagg.nn.training.encode import transform_of
+from graphagg.nn.model.encoding import transforms_of
 
 
 def ragged_batch(
@@ -61,8 +61,8 @@ def graph_for(
             graph[name] = values.to(dtype) if values.is_floating_point() else values
     if config.head.task == "edge":
         graph.edge_label_index = torch.randint(max(vertices, 1), (2, 3), generator=generator)
-    transform = transform_of(config)
-    graph = graph if transform is None else transform(graph)
+    for transform in transforms_of(config):
+        graph = transform(graph)
     for name, values in graph.to_dict().items():
         if isinstance(values, Tensor) and values.is_floating_point():
             graph[name] = values.to(dtype)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch_geometric.data import Batch
+
+from graphagg.errors import CheckpointMismatch, InvalidParameter, UnreadableFile, WriteFailed
+from graphagg.nn import GPS, FeatureConfig, GPSConfig, preset
+from graphagg.nn.presets import presets
+from tests.unit.nn.gps.graphs import graph_for
+
+CONFIG = GPSConfig(FeatureConfig(vocabulary=(3,)), FeatureConfig(width=2), channels=16, layers=2)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    GPS(CONFIG).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("name", [n for n in presets() if not n.startswith(("pcqm4m", "ogbg"))])
+def test_a_saved_model_answers_the_same(name: str, tmp_path: Path) -> None:
+    config = preset(name).model
+    model = GPS(config)
+    batch = Batch.from_data_list([graph_for(config, size, size) for size in (6, 4)])
+    model(batch)  # moves the running statistics
+    model.eval().save(tmp_path)
+    loaded = GPS.load(tmp_path, config)
+    assert torch.equal(loaded(batch), model(batch))
+    assert loaded.config == config and not loaded.training
+
+
+def test_weights_keep_their_type(tmp_path: Path) -> None:
+    GPS(CONFIG).double().save(tmp_path)
+    found = GPS.load(tmp_path)
+    assert {p.dtype for p in found.parameters()} == {torch.float64}
+
+
+def test_another_config_is_refused_with_the_fields_that_differ(saved: Path) -> None:
+    other = replace(CONFIG, layers=3, layer=replace(CONFIG.layer, norm="layer"))
+    with pytest.raises(CheckpointMismatch, match=r"layers: 2, 3; layer\.norm: 'batch', 'layer'"):
+        GPS.load(saved, other)
+    model = GPS(other)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(CheckpointMismatch, match="layers"):
+        model.load_weights(saved)
+    assert all(torch.equal(v, before[n]) for n, v in model.state_dict().items())
+
+
+def test_weights_beside_the_config_of_another_model_are_refused(
+    saved: Path, tmp_path: Path
+) -> None:
+    # The same shapes: only the copy of the config inside of the weights can tell.
+    other = replace(CONFIG, attention=replace(CONFIG.attention, heads=2))
+    GPS(other).save(tmp_path / "other")
+    (tmp_path / "other" / "config.json").replace(saved / "config.json")
+    with pytest.raises(CheckpointMismatch, match=r"attention\.heads: 4, 2"):
+        GPS.load(saved)
+
+
+def test_files_that_are_broken_are_said_to_be(saved: Path, tmp_path: Path) -> None:
+    config, weights = saved / "config.json", saved / "model.safetensors"
+    text, data = config.read_text(), weights.read_bytes()
+    for cut in (0, 7, 100, len(data) // 2, len(data) - 1):
+        weights.write_bytes(data[:cut])
+        with pytest.raises(UnreadableFile, match=r"model\.safetensors"):
+            GPS.load(saved)
+    weights.write_bytes(data)
+    for broken in ("", text[:50], "[]"):
+        config.write_text(broken)
+        with pytest.raises(UnreadableFile, match=r"config\.json"):
+            GPS.load(saved)
+    config.write_text(json.dumps({**json.loads(text), "width": 3}))
+    with pytest.raises(InvalidParameter, match=r"model\.width"):
+        GPS.load(saved)
+    config.write_text(text)
+    weights.unlink()
+    with pytest.raises(UnreadableFile, match=r"model\.safetensors does not exist"):
+        GPS.load(saved)
+    with pytest.raises(UnreadableFile, match=r"config\.json does not exist"):
+        GPS.load(tmp_path / "nowhere")
+
+
+def test_foreign_weights_are_refused(saved: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = saved / "model.safetensors"
+    tensors = load_file(path)
+    save_file(tensors, path)
+    with pytest.raises(CheckpointMismatch, match="names no config"):
+        GPS.load(saved)
+    name = next(iter(tensors))
+    del tensors[name]
+    save_file(tensors, path, metadata={"config": (saved / "config.json").read_text()})
+    with pytest.raises(CheckpointMismatch, match=f"{name} is absent"):
+        GPS.load(saved)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteFailed, match="cannot be written"):
+        GPS(CONFIG).save(tmp_path / "file")
+
+
+def test_from_config_takes_plain_values() -> None:
+    assert GPS.from_config(CONFIG.to_dict()).config == GPS.from_config(CONFIG).config == CONFIG

@@ -118,7 +118,7 @@ class Feed:
 
     Args:
         data: The data, encoded.
-        graphs: `Graphs.of(data.graphs)`, made once for all splits.
+        graphs: `Graphs.of(data.graphs)`, made once for all splits; None for a single graph.
         split: The split.
         size: Graphs or seeds a step.
         fanouts: Where one graph is sampled; empty: not.
@@ -128,7 +128,7 @@ class Feed:
     def __init__(
         self,
         data: GraphData,
-        graphs: Graphs,
+        graphs: Graphs | None,
         split: Split,
         size: int,
         fanouts: tuple[int, ...],
@@ -139,7 +139,7 @@ class Feed:
 
     def training(self, epoch: Callable[[], int]) -> Batches:
         """Shuffled, and sampled where there are fan-outs."""
-        if not self._data.single:
+        if self._graphs is not None:
             return GraphBatches(self._graphs, self._split.train, self._size, epoch, self._state)
         graph = self._data.graphs[0]
         if not self._fanouts:
@@ -151,6 +151,6 @@ class Feed:
     def evaluation(self, part: str) -> Batches:
         """In order and exact: a single graph is never sampled here."""
         ids: Tensor = getattr(self._split, part)
-        if self._data.single:
-            return WholeGraph(self._data.graphs[0], ids)
-        return GraphBatches(self._graphs, ids, self._size)
+        if self._graphs is not None:
+            return GraphBatches(self._graphs, ids, self._size)
+        return WholeGraph(self._data.graphs[0], ids)

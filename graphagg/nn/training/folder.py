@@ -5,7 +5,7 @@
     split-0/last.ckpt     state after the last epoch: to resume from
     split-0/best.ckpt     state after the best one
     split-0/model.safetensors, config.json    the model of the best epoch
-    split-0/metrics.csv, events.*             every epoch, for people and for TensorBoard
+    split-0/metrics.csv, events.*             a row an epoch, and the same for TensorBoard
     split-0/result.json   once the split is done
 
 Checkpoints are read with `weights_only`, so that a file from elsewhere can hold numbers only.

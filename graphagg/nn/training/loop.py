@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from graphagg.errors import TrainingInterrupted
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.config import TrainingConfig
 from graphagg.nn.training.data import PARTS
+from graphagg.nn.training.epochs import EpochLog
 from graphagg.nn.training.folder import BEST, LAST, RunFolder, read_checkpoint
 from graphagg.nn.training.module import Learner, evaluate
 from graphagg.nn.training.quiet import quiet
@@ -40,30 +42,15 @@ def fit_split(
         TrainingDiverged: The loss is no finite number.
     """
     wall, cpu = time.perf_counter(), _cpu_seconds()
-    where, last = folder.split(number), folder.last(number)
-    training = learner.training_config
+    where = folder.split(number)
     where.mkdir(parents=True, exist_ok=True)
-    callbacks = _callbacks(learner, where, f"split {number}", progress)
-    with quiet():
-        trainer = _trainer(training, where, device, callbacks)
-        before = signal.getsignal(signal.SIGINT)
-        try:
-            trainer.fit(
-                learner,
-                feed.training(lambda: trainer.current_epoch),
-                feed.evaluation("val"),
-                ckpt_path=None if last is None else str(last),
-                weights_only=True,
-            )
-        except SystemExit:
-            # Lightning leaves this way after Ctrl-C, with the signal switched off.
-            signal.signal(signal.SIGINT, before)
-            raise TrainingInterrupted(_interrupted(where, trainer.current_epoch)) from None
-    epochs = trainer.current_epoch
-    progress(f"split {number}", training.epochs, training.epochs)
-    best = read_checkpoint(where / BEST)
-    learner.load_state_dict(best["state_dict"])
-    scores = {part: evaluate(learner, feed.evaluation(part), device) for part in PARTS}
+    try:
+        epochs = _fit(learner, feed, folder, number, device, progress)
+        best = read_checkpoint(where / BEST)
+        learner.load_state_dict(best["state_dict"])
+        scores = {part: evaluate(learner, feed.evaluation(part), device) for part in PARTS}
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
+        raise TrainingInterrupted(_interrupted(where)) from None
     return SplitResult(
         split=name,
         epoch=int(best["epoch"]) + 1,
@@ -73,6 +60,49 @@ def fit_split(
         cpu_seconds=round(_cpu_seconds() - cpu, 2),
         **scores,
     )
+
+
+def _fit(
+    learner: Learner,
+    feed: Feed,
+    folder: RunFolder,
+    number: int,
+    device: torch.device,
+    progress: Progress,
+) -> int:
+    """Train until the end; how many epochs that took."""
+    where, last = folder.split(number), folder.last(number)
+    training, stage = learner.training_config, f"split {number}"
+    saved = None if last is None else read_checkpoint(last)
+    done = 0 if saved is None else int(saved["epoch"]) + 1
+    learner.log_to = EpochLog(where / "metrics.csv", done)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        if saved is None or not _is_over(saved, training):
+            with quiet():
+                trainer = _trainer(
+                    training, where, device, _callbacks(learner, where, stage, progress)
+                )
+                trainer.fit(
+                    learner,
+                    feed.training(lambda: trainer.current_epoch),
+                    feed.evaluation("val"),
+                    ckpt_path=None if last is None else str(last),
+                    weights_only=True,
+                )
+            done = trainer.current_epoch
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)  # Lightning leaves it switched off after Ctrl-C
+    progress(stage, training.epochs, training.epochs)
+    return done
+
+
+def _is_over(saved: dict[str, Any], training: TrainingConfig) -> bool:
+    """Whether a checkpoint is of the last epoch: no more allowed, or stopped early."""
+    states = saved["callbacks"].items()
+    stopped = any(s.get("stopped_epoch") for name, s in states if name.startswith("EarlyStopping"))
+    return stopped or int(saved["epoch"]) + 1 >= training.epochs
 
 
 def _trainer(
@@ -86,10 +116,7 @@ def _trainer(
         max_epochs=training.epochs,
         gradient_clip_val=training.clip_norm or None,
         callbacks=callbacks,
-        logger=[
-            CSVLogger(where, name="", version=""),
-            TensorBoardLogger(where, name="", version="", default_hp_metric=False),
-        ],
+        logger=TensorBoardLogger(where, name="", version="", default_hp_metric=False),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_progress_bar=False,
@@ -134,12 +161,12 @@ class _Report(Callback):
             self._progress(self._stage, done, self._epochs)
 
 
-def _interrupted(where: Path, epoch: int) -> str:
+def _interrupted(where: Path) -> str:
     if not (where / LAST).exists():
         return f"interrupted before the first epoch was done; {where} holds no checkpoint"
     return (
-        f"interrupted in epoch {epoch + 1}; {where / LAST} keeps the epochs that were done: run "
-        "the same command with --resume to go on"
+        f"interrupted; {where / LAST} keeps the epochs that were done: run the same command with "
+        "--resume to go on"
     )
 
 

@@ -16,6 +16,7 @@ from graphagg.errors import CheckpointMismatch, InvalidFeatures, TrainingDiverge
 from graphagg.nn.training.batches import Batches, seeded
 from graphagg.nn.training.config import Metric, TrainingConfig
 from graphagg.nn.training.data import Level
+from graphagg.nn.training.epochs import EpochLog
 from graphagg.nn.training.metrics import loss_of, score
 
 _KEY = "graphagg"
@@ -68,6 +69,7 @@ class Learner(LightningModule):
         self._validation = Answers()
         self._losses: list[Tensor] = []
         self._rate = 0.0
+        self.log_to: EpochLog | None = None
 
     def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
         """Answers that count, `[n, C]`, and what is wanted of them.
@@ -121,6 +123,9 @@ class Learner(LightningModule):
                 f"({self.training_config.lr:g}) or training.clip_norm"
             )
         self.log_dict({"loss": loss, "lr": self._rate}, batch_size=1)
+        if self.log_to is not None:
+            val = float(self.trainer.callback_metrics["val"])
+            self.log_to.write(self.current_epoch + 1, loss, self._rate, val)
 
     def validation_step(self, batch: Data) -> None:
         """Collect the answers."""

@@ -112,7 +112,7 @@ class _Run:
     ) -> None:
         self._plan, self._data, self._shape, self._metric = plan, data, shape, metric
         self._folder, self._device, self._progress = folder, device, progress
-        self._encoded: tuple[GraphData, Graphs] | None = None
+        self._encoded: tuple[GraphData, Graphs | None] | None = None
         self._encoding = 0.0
 
     def all(self, splits: int) -> TrainingResult:
@@ -156,7 +156,7 @@ class _Run:
         self._folder.save_result(number, result)
         return result
 
-    def _prepared(self) -> tuple[GraphData, Graphs]:
+    def _prepared(self) -> tuple[GraphData, Graphs | None]:
         """The data with encodings, on the device where they are one graph."""
         if self._encoded is None:
             start = time.process_time()
@@ -168,7 +168,7 @@ class _Run:
                 data = data.transformed(_double)
             if data.single and not self._plan.training.fanouts:
                 data = data.transformed(lambda graph: graph.to(str(self._device)))
-            self._encoded = data, Graphs.of(data.graphs)
+            self._encoded = data, None if data.single else Graphs.of(data.graphs)
         return self._encoded
 
 

@@ -25,6 +25,7 @@ from graphagg.errors import (
     UnreadableFile,
 )
 from graphagg.nn.training import GraphData, Split, TrainingConfig, TrainingResult, train
+from graphagg.nn.training.epochs import read_epochs
 from graphagg.nn.training.folder import read_checkpoint
 from tests.unit.nn.training.toys import Tiny, many, single, tiny
 
@@ -45,9 +46,7 @@ def equal_weights(left: Path, right: Path) -> bool:
 
 
 def losses(folder: Path) -> list[float]:
-    rows = (folder / "split-0" / "metrics.csv").read_text().splitlines()
-    column = rows[0].split(",").index("loss")
-    return [float(row.split(",")[column]) for row in rows[1:] if row.split(",")[column]]
+    return [float(row["loss"]) for row in read_epochs(folder / "split-0" / "metrics.csv")]
 
 
 def test_a_toy_task_is_learnt_and_everything_is_in_the_folder(tmp_path: Path) -> None:
@@ -112,7 +111,8 @@ def test_equal_settings_give_equal_numbers_and_a_resumed_run_the_same(
     assert not (tmp_path / "resumed" / "split-0" / "result.json").exists()
     assert scores(run("resumed", resume=True)) == scores(whole)
     assert equal_weights(tmp_path / "resumed", tmp_path / "whole")
-    assert losses(tmp_path / "resumed")[-2:] == losses(tmp_path / "whole")[-2:]
+    rows = [read_epochs(tmp_path / n / "split-0" / "metrics.csv") for n in ("whole", "resumed")]
+    assert rows[0] == rows[1] and [row["epoch"] for row in rows[0]] == ["1", "2", "3", "4"]
     other = train(
         tiny, data, tmp_path / "other", training=replace(training, random_state=7)
     )  # fmt: skip
@@ -177,6 +177,9 @@ def test_early_stopping_keeps_the_first_best_epoch(tmp_path: Path) -> None:
     result = train(Constant, many(), tmp_path, training=training)
     assert (result.splits[0].epoch, result.splits[0].epochs) == (1, 4)
     assert result.splits[0].val == pytest.approx(0.5)
+    (tmp_path / "split-0" / "result.json").unlink()  # as if it had died right after training
+    again = train(Constant, many(), tmp_path, training=training, resume=True)
+    assert scores(again) == scores(result)
 
 
 @pytest.mark.parametrize("precision", ["float64", "bfloat16"])

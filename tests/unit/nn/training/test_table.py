@@ -1,0 +1,46 @@
+"""A small part of `make bench-train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.bench.training.cells import ROOT, Cell, all_cells, quick_cells, run_cell
+from tests.bench.training.models import MODELS
+from tests.bench.training.table import markdown
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not ROOT.is_dir(), reason=f"{ROOT} is absent; set GRAPHAGG_DATA"),
+]
+
+
+def test_cells_are_kept_and_the_table_says_what_is_missing(tmp_path: Path) -> None:
+    for cell in quick_cells():
+        found = run_cell(cell, tmp_path, epochs=3)
+        assert found["epochs"] == 3 and 0 <= found["test"] <= 1
+        changed = found | {"test": 0.125}
+        (tmp_path / cell.file).write_text(json.dumps(changed))
+        assert run_cell(cell, tmp_path) == changed
+    table = markdown(tmp_path)
+    assert table.count("12.5 (1/3)") == 3 and "3 of 264 cells" in table
+    assert all(model in table.splitlines()[0] for model in MODELS)
+    assert len({cell.file for cell in all_cells()}) == len(all_cells()) == 264
+
+
+@pytest.mark.parametrize(
+    ("data", "model", "least", "most"),
+    [
+        ("CSL", "GIN (PyG)", 0.1, 0.1),
+        ("CSL", "GPS no attention", 1.0, 1.0),
+        ("Cora", "GCN (PyG)", 0.82, 0.92),
+        ("Cora", "GPS no attention", 0.82, 0.92),
+        ("MUTAG", "GIN (PyG)", 0.7, 1.0),
+        ("MUTAG", "GPS exact", 0.7, 1.0),
+        ("texas", "LCM", 0.7, 1.0),
+    ],
+)
+def test_a_smaller_table(tmp_path: Path, data: str, model: str, least: float, most: float) -> None:
+    assert least <= run_cell(Cell(data, model, 0), tmp_path)["test"] <= most

@@ -101,7 +101,9 @@ class _SearchOptions(Request):
     filter: dict[str, Any] | None = Field(
         default=None, description='Conditions on metadata: {"year": {"gte": 2000}}.'
     )
-    explain: bool = Field(default=True, description="Say where entities stand in the hits.")
+    explain: bool = Field(
+        default=True, description="Say where entities stand in the hits, and titles on the way."
+    )
 
 
 class SearchRequest(_SearchOptions):
@@ -117,12 +119,13 @@ class SearchBatchRequest(_SearchOptions):
 
 
 class PathStep(Result):
-    """One step of a hop path."""
+    """One step of a hop path; with `explain` a passage, whose id `text` is, has its title too."""
 
     kind: Literal["question_entity", "sentence", "entity", "passage"]
     text: str
     score: float
     contribution: float
+    title: str | None = None
 
 
 class Mention(Result):

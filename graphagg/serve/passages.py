@@ -164,6 +164,9 @@ def _shown(index: PassageIndex, hit: Hit, explain: bool) -> Answer:
     answer["path"] = [dict(step) for step in answer["path"]]
     if explain:
         answer["mentions"] = _mentions(index, hit)
+        for step in answer["path"]:
+            if step["kind"] == "passage":
+                step["title"] = index[step["text"]].title
     return answer
 
 

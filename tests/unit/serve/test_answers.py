@@ -45,6 +45,17 @@ def test_a_search_gives_what_the_library_gives(
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_an_explained_path_has_the_titles_of_its_passages(
+    live: Live, passages: PassageIndex, mode: str
+) -> None:
+    for question in QUESTIONS:
+        for hit in live.json("/v1/passages/search", {"question": question, "mode": mode})["hits"]:
+            for step in hit["path"]:
+                title = passages[step["text"]].title if step["kind"] == "passage" else None
+                assert step.get("title") == title
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_batch_gives_what_single_questions_give(live: Live, mode: str) -> None:
     options = {"mode": mode, "top_k": 3}
     batch = live.json("/v1/passages/search/batch", {"questions": QUESTIONS, **options})

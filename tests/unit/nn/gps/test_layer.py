@@ -52,7 +52,7 @@ def run(
 @pytest.mark.parametrize("attention", [*ATTENTIONS, "none"])
 @pytest.mark.parametrize("local", LOCALS)
 @given(sizes=st.lists(st.integers(0, 7), min_size=1, max_size=4))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_a_graph_alone_equals_the_same_graph_in_a_batch(
     local: str, attention: str, sizes: list[int]
 ) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -13,12 +14,23 @@ from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.energy import EnergyGate
 from graphagg.nn.segments import Segments, check_index
 
+_Call = TypeVar("_Call", bound=Callable[..., Tensor])
+
+
+def _uncompiled(call: _Call) -> _Call:
+    """The call as it is, also inside a model that `torch.compile` has compiled."""
+    disabled: _Call = torch.compiler.disable(call)  # type: ignore[no-untyped-call]
+    return disabled
+
 
 class GraphAttention(torch.nn.Module):
     """Attention among the vertices of each graph of a ragged batch.
 
     A graph's output is a function of that graph alone: no padding enters a sum, a normaliser or a
     stabiliser, and random structure is drawn from the graph's own content.
+
+    `torch.compile` of a model runs it as it is, with one break in the graph: its steps hang on the
+    sizes of the graphs, and would be compiled anew for every batch.
 
     Args:
         channels: C, the width of a vertex.
@@ -58,6 +70,7 @@ class GraphAttention(torch.nn.Module):
         """Width d of the keys and values of one head."""
         return self.channels // self.heads
 
+    @_uncompiled
     def forward(
         self,
         x: Tensor,
@@ -165,8 +178,6 @@ def check_features(x: Tensor, channels: int) -> None:
         raise InvalidFeatures(f"x is of type {x.dtype}; wanted a float type such as torch.float32")
     if x.dim() != 2 or x.shape[1] != channels:
         raise InvalidFeatures(f"x has shape {tuple(x.shape)}; wanted [N, {channels}]")
-    if torch.compiler.is_compiling():
-        return
     # One sum tells in most cases; only a sum that is not finite needs a look at every value.
     values = x.detach()
     if not bool(torch.isfinite(values.sum())) and not bool(torch.isfinite(values).all()):

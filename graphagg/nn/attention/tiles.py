@@ -16,7 +16,8 @@ from torch import Tensor
 from graphagg.nn.segments import Segments
 
 LARGEST_TILE = 64
-WASTE = 0.25  # of the rows, spent at most on filling tiles up
+# Of the rows, spent at most on filling tiles up: between many small products and useless rows.
+WASTE = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Tiles:
 
     @classmethod
     def of(cls, graphs: Segments) -> Tiles:
-        """Tiles as large as a quarter of the rows to fill up allows; O(N)."""
+        """The largest tiles that waste no more than `WASTE`; O(N)."""
         sizes, side = graphs.sizes, LARGEST_TILE
         counts = (sizes + side - 1) // side
         while side > 1 and int(counts.sum()) * side > (1 + WASTE) * graphs.rows:

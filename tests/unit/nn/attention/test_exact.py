@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graphagg.errors import InvalidBatch, InvalidParameter
-from graphagg.nn.attention import ExactAttention, PairBias, PairBiasEncoder, attention
+from graphagg.nn.attention import ExactAttention, PairBias, PairBiasEncoder, attention, fused
 from graphagg.nn.attention.exact import Buckets
 from graphagg.nn.attention.fused import block_mask, choose
 from graphagg.nn.segments import Segments
@@ -161,19 +162,24 @@ def test_the_block_mask_visits_exactly_the_blocks_with_a_pair(sizes: list[int]) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("with_bias", [False, True])
-def test_the_compiled_kernel_gives_the_same_on_a_cpu(with_bias: bool) -> None:
-    from graphagg.nn.attention import fused
+def test_the_compiled_kernel_gives_the_same_on_a_cpu(
+    with_bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The way of CUDA, through the module, with FlexAttention compiled for a CPU."""
+    from torch._dynamo.utils import counters
 
+    torch.compiler.reset()
+    monkeypatch.setattr(fused, "flex", functools.partial(fused.flex, compiled=True))
     sizes = [3, 0, 1, 200, 130, 7]
     graphs = ragged(sizes, 1, channels=64)
     module = attention("exact", 64, 4, engine="buckets").eval()
-    segments = Segments.from_ptr(graphs.ptr, sum(sizes))
     bias = torch.randn(sum(n * n for n in sizes), 4) if with_bias else None
     with torch.no_grad():
-        parts = module.project(graphs.x.float())
-        twin = fused.flex(*parts, segments, bias, compiled=True)
-        out = module.out_proj(twin.flatten(1))
         wanted = module(graphs.x.float(), ptr=graphs.ptr, bias=bias)
+        module.engine = "flex"
+        before = counters["frames"]["ok"]
+        out = module(graphs.x.float(), ptr=graphs.ptr, bias=bias)
+    assert counters["frames"]["ok"] > before  # it was compiled
     torch.testing.assert_close(out, wanted, rtol=1e-5, atol=1e-5)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import GraphAttention, attention
 from graphagg.nn.attention.performer import orthogonal_vectors
-from graphagg.nn.attention.tiles import Tiles
+from graphagg.nn.attention.tiles import WASTE, Tiles
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
 
@@ -245,7 +245,7 @@ def test_tiles_sum_each_graph_and_waste_little(sizes: list[int], side: int | Non
     graphs = Segments.from_ptr(torch.tensor([0, *sizes]).cumsum(0), sum(sizes))
     tiles = Tiles.of(graphs) if side is None else Tiles.of_side(graphs, side)
     if side is None:
-        assert tiles.owner.numel() * tiles.side <= 1.25 * graphs.rows
+        assert tiles.owner.numel() * tiles.side <= (1 + WASTE) * graphs.rows
     generator = torch.Generator().manual_seed(sum(sizes))
     left = torch.randn(graphs.rows, 2, 3, generator=generator, dtype=torch.float64)
     right = torch.randn(graphs.rows, 2, 4, generator=generator, dtype=torch.float64)

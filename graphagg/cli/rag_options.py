@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphagg.errors import InvalidParameter
+from graphagg.errors import EmptyCorpus, InvalidParameter
 
 if TYPE_CHECKING:
     from graphagg.rag import Passage
@@ -119,4 +119,9 @@ def read_corpus(path: Path, words: int | None, overlap: int | None) -> list[Pass
         least = min(ChunkConfig.min_words, words // 6)  # in proportion, where chunks are small
         shared = ChunkConfig.overlap_sentences if overlap is None else overlap
         passages = chunk_documents(passages, ChunkConfig(words, shared, least))
-    return check_corpus(passages)
+    try:
+        return check_corpus(passages)
+    except EmptyCorpus:
+        raise EmptyCorpus(
+            f"{path}: no passage in it, wanted one at least; check the path"
+        ) from None

@@ -89,6 +89,8 @@ def number_communities(
         inside = sorted({number for number in numbers if number is not None})
         if inside:
             found.append(np.array(inside, dtype=np.int64))
+    if not found and not unknown:
+        raise InvalidCommunities(f"{name}: no community in it, wanted one at least")
     if not found:
         raise InvalidCommunities(
             f"{name}: none of {unknown:,} members is in the graph, wanted its vertex ids; "

@@ -281,7 +281,7 @@ class CommunityIndex:
             raise InvalidSeeds(f"seeds are {seeds!r}, wanted a list of vertices")
         found = list(dict.fromkeys(self.find(seed) for seed in seeds))
         if not found:
-            raise InvalidSeeds("no seeds, wanted at least one vertex")
+            raise InvalidSeeds("no seeds, wanted at least one vertex; name one (--seed VERTEX)")
         numbers = np.array(found, dtype=np.int64)
         sets = self.expander.hoods.sets
         if not (sets.indptr[numbers + 1] > sets.indptr[numbers]).any():

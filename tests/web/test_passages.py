@@ -53,6 +53,13 @@ def test_the_hop_path_leads_from_the_question_over_sentences_to_the_passage(page
     assert kinds == {"question", "question_entity", "sentence", "entity", "passage"}
 
 
+def test_passages_on_a_path_have_titles_also_where_they_are_no_hits(page: Page):
+    ask(page, "?k=3")
+    hits = page.texts("#hits h2")
+    on_paths = page.texts(".hop.passage .hop-text")
+    assert set(on_paths) <= {passage.title for passage in PASSAGES} and set(hits) <= set(on_paths)
+
+
 def test_all_paths_are_drawn_as_one_graph_whose_nodes_lead_to_the_passages(page: Page):
     ask(page)
     titles = page.texts("#hits h2")

@@ -1,6 +1,7 @@
 /** Empty and error states: what happened, why, and what can be done, in words for people. */
 
 import { h, put } from "./dom.js";
+import { sentence } from "./words.js";
 
 const TITLES = {
   Unreachable: "The service does not answer",
@@ -28,18 +29,18 @@ export function inWords(error) {
   if (error.status === 429 || error.status === 503) {
     return {
       title: "The service is busy",
-      text: `${error.message || "It has too much to do just now."} Wait a moment and try again, or ask for less.`,
+      text: `${sentence(error.message || "It has too much to do")} Wait a moment, then try again.`,
       retry: true,
     };
   }
   if (error.status >= 500 || !error.message) {
     return {
       title: "The service failed",
-      text: `${error.message || "It gave no reason."} (status ${error.status ?? "unknown"})`,
+      text: sentence(error.message || `It gave no reason, only the status ${error.status ?? "unknown"}`),
       retry: true,
     };
   }
-  return { title: TITLES[error.type] ?? "That cannot be answered", text: error.message, retry: false };
+  return { title: TITLES[error.type] ?? "That cannot be answered", text: sentence(error.message), retry: false };
 }
 
 /**

@@ -36,6 +36,12 @@ export function list(words) {
   return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
+/** What a service says, as a sentence. */
+export function sentence(text) {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+}
+
 /** A key such as `title_words` without its underscores, capitalised. */
 export function spaced(key) {
   const words = key.replaceAll("_", " ");

@@ -1,0 +1,42 @@
+"""Run the notebooks here from top to bottom and keep their outputs: `python notebooks/execute.py`.
+
+With names, only those: `python notebooks/execute.py communities`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).parent
+SECONDS = 600
+
+
+def execute(path: Path) -> Any:
+    """The notebook with fresh outputs; raises `CellExecutionError` at the first cell that fails."""
+    book = nbformat.read(path, as_version=4)
+    NotebookClient(
+        book,
+        timeout=SECONDS,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(HERE)}},
+    ).execute()
+    return book
+
+
+def main(names: list[str]) -> None:
+    """Execute all notebooks, or those of the names, in place."""
+    for path in sorted(HERE.glob("*.ipynb")):
+        if not names or path.stem in names:
+            nbformat.write(execute(path), path)
+            print(f"{path.name}: executed")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

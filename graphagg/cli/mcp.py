@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphagg.cli.console import err
-from graphagg.cli.serving import Communities, Embedding, Host, Passages, TokenFile
+from graphagg.cli.serving import (
+    Communities,
+    Embedding,
+    Host,
+    Passages,
+    TokenFile,
+    keep_memory_flat,
+)
 from graphagg.errors import InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ def mcp(
     if not http and (token_file is not None or host != "127.0.0.1"):
         raise InvalidParameter("--host and --token-file are of --http; give it, or leave them out")
     access = Access(host, None if token_file is None else read_token(token_file))
+    keep_memory_flat()
     service = Service(Sources(passages, communities, embedding))
     try:
         server = create_server(service)

@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from graphagg.cli.console import err
-from graphagg.cli.serving import Communities, Embedding, Host, Origins, Passages, TokenFile
+from graphagg.cli.serving import (
+    Communities,
+    Embedding,
+    Host,
+    Origins,
+    Passages,
+    TokenFile,
+    keep_memory_flat,
+)
 from graphagg.errors import MissingExtra
 
 EPILOG = "Example: graphagg serve --passages idx --communities comm --port 8321"
@@ -43,6 +51,7 @@ def serve(
     access = Access(host, token, tuple(cors_origins or ()))
     limits = Limits(body_bytes=body_bytes, answer_seconds=answer_seconds, waiting=waiting)
     sources = Sources(passages, communities, embedding)
+    keep_memory_flat()
     with bind(host, port) as listening:
         service = Service(sources, limits)
 

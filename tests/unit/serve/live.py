@@ -18,7 +18,7 @@ from graphagg.serve.server import Server, bind, make_server
 from graphagg.serve.service import Service
 from tests.fakes import FakeEncoder
 
-SECONDS = 30  # after which a test gives up; none waits so long
+SECONDS = 120  # after which a test gives up; none waits so long
 
 
 @dataclass(frozen=True)

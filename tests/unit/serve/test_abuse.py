@@ -18,16 +18,21 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Service, Sources
-from tests.unit.serve.live import SECONDS, Live, error_of
-
-LIMITS = Limits(body_bytes=5_000, receive_seconds=0.3, stall_seconds=0.3)
+from tests.unit.serve.live import SECONDS, Live, error_of, serving
 
 
 @pytest.fixture(scope="module")
 def strict(indices: Sources) -> Iterator[Live]:
-    from tests.unit.serve.live import serving
+    """A service that takes small bodies."""
+    with serving(Service(indices, Limits(body_bytes=5_000))) as running:
+        yield running
 
-    with serving(Service(indices, LIMITS)) as running:
+
+@pytest.fixture(scope="module")
+def hasty(indices: Sources) -> Iterator[Live]:
+    """A service that waits a second for its clients."""
+    limits = Limits(receive_seconds=1.0, stall_seconds=1.0)
+    with serving(Service(indices, limits)) as running:
         yield running
 
 
@@ -225,31 +230,31 @@ def _receive(client: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"G", b"GET /healthz HTTP/1.1\r\nHost: loc"])
-def test_a_header_that_does_not_come_ends_the_connection(strict: Live, sent: bytes) -> None:
-    with strict.connect() as client:
+def test_a_header_that_does_not_come_ends_the_connection(hasty: Live, sent: bytes) -> None:
+    with hasty.connect() as client:
         client.sendall(sent)
         assert _answer(client) == b""
 
 
-def test_the_second_header_has_the_same_time(strict: Live) -> None:
-    with strict.connect() as client:
+def test_the_second_header_has_the_same_time(hasty: Live) -> None:
+    with hasty.connect() as client:
         client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b" 200 " in client.recv(1 << 16)
         client.sendall(b"GET /hea")
         assert _answer(client).startswith((b"", b'{"status"'))
 
 
-def test_a_body_that_does_not_come_is_a_timeout(strict: Live) -> None:
-    with strict.connect() as client:
+def test_a_body_that_does_not_come_is_a_timeout(hasty: Live) -> None:
+    with hasty.connect() as client:
         client.sendall(_head(QUERY, length=100) + b'{"seeds"')
         answer = _answer(client)
     assert b" 408 " in answer and b"RequestTimeout" in answer
 
 
-def test_an_answer_that_nobody_reads_ends_the_connection(strict: Live) -> None:
+def test_an_answer_that_nobody_reads_ends_the_connection(hasty: Live) -> None:
     """More answers than the buffers of both sides hold, and no reader."""
     request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with strict.connect() as client:
+    with hasty.connect() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with pytest.raises(OSError):
             for _ in range(100_000):

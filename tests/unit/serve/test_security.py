@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import httpx
@@ -160,6 +161,12 @@ def test_the_command_refuses_before_it_binds(call, indices: Sources, tmp_path: P
     wrong = call("serve", *communities, "--token-file", tmp_path / "none")
     assert "wanted a file that holds a token" in wrong.error
     assert "above 0" in call("serve", *communities, "--body-bytes", 0).error
+
+
+def test_small_answers_are_not_held_back() -> None:
+    """asyncio leaves Nagle's algorithm on for sockets that do not name their protocol: 40 ms."""
+    with bind("127.0.0.1", 0) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
 
 
 def test_a_port_that_is_taken() -> None:

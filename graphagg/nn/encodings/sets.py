@@ -96,12 +96,12 @@ class TransformerEncoder(_PairEncoder):
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]`."""
         pairs, mask = self.pairs(data)
-        if not len(pairs):  # the attention cannot split the heads of no rows
-            return self.line(pairs).sum(1)
         # A vertex without any pair attends to its first column, so that no softmax is empty; what
         # comes out is masked.
         hidden = ~mask
         hidden[:, 0] &= mask.any(1)
-        out = self.transformer(self.line(pairs), src_key_padding_mask=hidden)
+        out = self.line(pairs)
+        if len(pairs):  # the attention cannot split the heads of no rows
+            out = self.transformer(out, src_key_padding_mask=hidden)
         summed: Tensor = out.masked_fill(~mask[..., None], 0).sum(1)
         return summed

@@ -116,6 +116,7 @@ def test_a_bias_that_does_not_fit(bias: Tensor | PairBias, message: str) -> None
 
 
 @given(batches())
+@settings(deadline=None)
 def test_buckets_hold_equal_graphs_and_nothing_else(graphs: Ragged) -> None:
     segments = Segments.from_ptr(graphs.ptr, len(graphs.x))
     buckets = Buckets.of(segments)

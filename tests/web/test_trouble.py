@@ -51,7 +51,7 @@ def test_a_link_with_too_much_or_nonsense_is_answered_in_words(page: Page):
     page.open("#/communities?" + "&".join(f"seed=v{i}" for i in range(101)))
     page.wait_text("#community-notice", "at most 100")
     page.open("#/communities?seed=Valjean&method=magic")
-    page.wait_text("#community-notice", "method")
+    page.wait_text("#community-notice", "Method: input should be")
     page.open("#/nowhere?seed=1")
     page.wait("#seed-input")
     page.open("#/passages?filter=%5Bbroken&k=-4&q=")

@@ -25,13 +25,8 @@ def sorted_segments(
     """
     if ptr is not None:
         segments = Segments.from_ptr(ptr, rows)
-        if index is not None and not torch.equal(
-            check_index(index, segments.count), segments.index
-        ):
-            raise InvalidBatch(
-                "index is not the sorted index that ptr describes; sort the rows by it, or give "
-                "one of them alone"
-            )
+        if index is not None:
+            check_agreement(index, segments.index)
         return segments, None
     if index is None:
         raise InvalidBatch("neither index nor ptr is given; wanted one of them")
@@ -42,6 +37,19 @@ def sorted_segments(
         return Segments.from_index(index, count), None
     index, order = torch.sort(index, stable=True)
     return Segments.from_index(index, count), order
+
+
+def check_agreement(index: Tensor, described: Tensor) -> None:
+    """Refuse an index beside a ptr that describes another one.
+
+    Raises:
+        InvalidBatch: They differ.
+    """
+    if not torch.equal(check_index(index), described):
+        raise InvalidBatch(
+            "index is not the sorted index that ptr describes; sort the rows by it, or give one of "
+            "them alone"
+        )
 
 
 def check_rows(x: Tensor, dim: int, channels: int) -> None:

@@ -25,7 +25,13 @@ from graphagg.errors import InvalidBatch, InvalidParameter
 from graphagg.nn.aggr.cache import cached
 from graphagg.nn.aggr.fold import ModuleFold
 from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
-from graphagg.nn.aggr.inputs import check_finite, check_rows, shuffled, sorted_segments
+from graphagg.nn.aggr.inputs import (
+    check_agreement,
+    check_finite,
+    check_rows,
+    shuffled,
+    sorted_segments,
+)
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import SymmetricGRU, binary_operator
 from graphagg.nn.aggr.plan import LCMPlan
@@ -199,7 +205,9 @@ def _weights(cell: nn.Module) -> list[Any]:
 
 def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None) -> LCMPlan:
     def make() -> LCMPlan:
-        return LCMPlan.from_segments(*sorted_segments(rows, index, ptr, count))
+        return LCMPlan.from_segments(
+            *sorted_segments(rows, None if ptr is not None else index, ptr, count)
+        )
 
     key = ptr if ptr is not None else index
     if key is None:
@@ -207,4 +215,6 @@ def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
     plan = cached(key, count, make)
     if plan.rows != rows:
         raise InvalidBatch(f"index or ptr describes {plan.rows} rows, but x has {rows}")
+    if ptr is not None and index is not None:  # the plan may be of another call with this ptr
+        check_agreement(index, plan.index)
     return plan

@@ -51,6 +51,10 @@ def test_ptr(name: str, ptr: torch.Tensor, message: str) -> None:
 def test_an_index_that_is_not_the_one_of_ptr(name: str) -> None:
     with pytest.raises(InvalidBatch, match="not the sorted index that ptr describes"):
         aggregation(name, 4)(X, torch.tensor([1, 0, 0]), ptr=torch.tensor([0, 2, 3]))
+    module, ptr = aggregation(name, 4), torch.tensor([0, 2, 3])
+    module(X, torch.tensor([0, 0, 1]), ptr=ptr)
+    with pytest.raises(InvalidBatch, match="not the sorted index"):  # nor at the next call
+        module(X, torch.tensor([0, 1, 1]), ptr=ptr)
 
 
 @pytest.mark.parametrize("name", NAMES)

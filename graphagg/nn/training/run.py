@@ -83,6 +83,7 @@ def train(
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
     metric = dataset.metric_of(plan.training.metric)
     shape = dataset.shape(metric)
+    plan.build(shape)  # a model that cannot be built is refused before anything is written
     folder = RunFolder(
         Path(out),
         {
@@ -94,7 +95,8 @@ def train(
         force=force,
     )
     run = _Run(plan, dataset, shape, metric, folder, where, progress)
-    return run.all(splits)
+    with torch.random.fork_rng([where] if where.type == "cuda" else []):
+        return run.all(splits)
 
 
 class _Run:

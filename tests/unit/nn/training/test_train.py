@@ -24,6 +24,7 @@ from graphagg.errors import (
     UnknownPreset,
     UnreadableFile,
 )
+from graphagg.nn.model.config import FeatureConfig, GPSConfig, LocalConfig
 from graphagg.nn.training import GraphData, Split, TrainingConfig, TrainingResult, train
 from graphagg.nn.training.epochs import read_epochs
 from graphagg.nn.training.folder import read_checkpoint
@@ -220,6 +221,8 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
         train(tiny, many(), out, training=replace(SHORT, metric="mae"))
     with pytest.raises(InvalidParameter, match="model is int"):
         train(3, many(), out)  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameter, match="nonsense"):
+        train(GPSConfig(FeatureConfig(width=4), local=LocalConfig("nonsense")), many(), out)
     with pytest.raises(InvalidDataset, match="test of split 0 is empty"):
         ids = torch.arange(4)
         empty = replace(many(), splits=(Split("0", ids[:2], ids[2:], ids[:0]),))

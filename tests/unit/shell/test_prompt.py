@@ -132,7 +132,7 @@ def test_wrong_directories_and_seeds_are_refused_at_once(
 ) -> None:
     assert "without manifest.json" in call("communities", "shell", tmp_path).error
     assert "without manifest.json" in call("rag", "shell", tmp_path).error
-    assert "holds" in call("rag", "shell", les_miserables).error
+    assert "wanted 'passages'" in call("rag", "shell", les_miserables).error
     assert (
         "is not in the graph"
         in call("communities", "shell", les_miserables, "--seed", "nobody").error

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -100,7 +99,11 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, recipe: Path) -> None:
     data, out = write_npz(tmp_path / "rings.npz", many()), tmp_path / "run"
     arguments = ["train", recipe, "--data", data, "--out", out, "--set", "training.epochs=100000"]
     process = subprocess.Popen(
-        [*GRAPHAGG, *map(str, arguments)], stderr=subprocess.PIPE, text=True, env=os.environ
+        [*GRAPHAGG, *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a shell hands down that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     last = out / "split-0" / "last.ckpt"
     while not last.exists() and process.poll() is None:

@@ -33,6 +33,9 @@ def serve(
     cors_origins: Origins = None,
     body_bytes: Annotated[int, typer.Option(help="Largest body of a request.")] = 1 << 20,
     answer_seconds: Annotated[float, typer.Option(help="Longest time for an answer.")] = 30.0,
+    receive_seconds: Annotated[
+        float, typer.Option(help="Longest time for a request's header, and for its body.")
+    ] = 10.0,
     waiting: Annotated[int, typer.Option(help="Requests answered or waiting at most.")] = 256,
 ) -> None:
     """Serve indices over HTTP, with a page to explore them; newly published versions are met."""
@@ -49,7 +52,12 @@ def serve(
     logging.getLogger("graphagg.serve").setLevel(logging.INFO)
     token = None if token_file is None else read_token(token_file)
     access = Access(host, token, tuple(cors_origins or ()))
-    limits = Limits(body_bytes=body_bytes, answer_seconds=answer_seconds, waiting=waiting)
+    limits = Limits(
+        body_bytes=body_bytes,
+        receive_seconds=receive_seconds,
+        answer_seconds=answer_seconds,
+        waiting=waiting,
+    )
     sources = Sources(passages, communities, embedding)
     keep_memory_flat()
     with bind(host, port) as listening:

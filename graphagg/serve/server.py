@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from graphagg.errors import PortTaken
 from graphagg.serve.limits import Limits
 
-_LAME_DUCK_SECONDS = 0.3
+_LAST_CALL_SECONDS = 1.0
 """How long open connections may still bring a request after the signal to stop."""
 _IDLE_SECONDS = 30.0
 
@@ -91,16 +91,18 @@ class Server(uvicorn.Server):
         config: of uvicorn.
         ready: called with the addresses once it listens.
         leaving: called when it is told to stop, before it stops.
+        last_call: seconds in which open connections may still bring a request after that.
     """
 
     def __init__(
         self,
         config: uvicorn.Config,
-        ready: Callable[[str], None] = lambda address: None,
-        leaving: Callable[[], None] = lambda: None,
+        ready: Callable[[str], None],
+        leaving: Callable[[], None],
+        last_call: float,
     ) -> None:
         super().__init__(config)
-        self._ready, self._leaving = ready, leaving
+        self._ready, self._leaving, self._last_call = ready, leaving, last_call
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal stops it gently, the second at once; its exit code is then 0."""
@@ -120,7 +122,7 @@ class Server(uvicorn.Server):
         self._leaving()
         for server in self.servers:
             server.close()
-        await asyncio.sleep(_LAME_DUCK_SECONDS)
+        await asyncio.sleep(self._last_call)
         await super().shutdown(sockets)
 
 
@@ -149,6 +151,7 @@ def make_server(
     *,
     ready: Callable[[str], None] = lambda address: None,
     leaving: Callable[[], None] = lambda: None,
+    last_call: float = _LAST_CALL_SECONDS,
 ) -> Server:
     """A server of an application; `run([bind(host, port)])` answers until it is told to stop.
 
@@ -157,6 +160,7 @@ def make_server(
         limits: seconds that clients and answers may take.
         ready: called with the address once it listens.
         leaving: called when it is told to stop, before it stops.
+        last_call: seconds in which open connections may still bring a request after that.
     """
     config = uvicorn.Config(
         app,
@@ -170,4 +174,4 @@ def make_server(
         timeout_keep_alive=int(_IDLE_SECONDS),
         timeout_graceful_shutdown=int(limits.answer_seconds + limits.receive_seconds) + 1,
     )
-    return Server(config, ready, leaving)
+    return Server(config, ready, leaving, last_call)

@@ -72,7 +72,9 @@ def serving(
         service.stopping = True
 
     app = create_app(service, access, poll_seconds=poll_seconds)
-    server = make_server(app, service.limits, ready=lambda address: listens.set(), leaving=leaving)
+    server = make_server(
+        app, service.limits, ready=lambda address: listens.set(), leaving=leaving, last_call=0.05
+    )
     thread = threading.Thread(target=server.run, args=([listening],))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     thread.start()

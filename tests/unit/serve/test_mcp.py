@@ -97,11 +97,18 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
         near = [vars(each) for each in embedding.neighbours(3, 4)]
     found = tool(server, "search_passages", question=question, top_k=3)["hits"]
     for hit, expected in zip(found, hits, strict=True):
-        assert {key: hit[key] for key in expected} == expected
+        assert _without_titles(hit, expected) == expected
     explained = tool(server, "explain_path", question=question, passage_id="p4", top_k=2)
-    assert explained["reason"] == why["reason"] and explained["hit"]["path"] == why["hit"]["path"]
+    assert explained["reason"] == why["reason"] and explained["rank"] == why["rank"]
+    assert _without_titles(explained["hit"], why["hit"]) == why["hit"]
     assert tool(server, "community_of", seeds=["3"], top_k=4)["members"] == members
     assert tool(server, "similar_vertices", vertex="3", top_k=4)["neighbors"] == near
+
+
+def _without_titles(hit: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
+    """What the library's answer holds; the service may add the titles of passages on the path."""
+    path = [{key: step[key] for key in step if key != "title"} for step in hit["path"]]
+    return {key: hit[key] for key in expected} | {"path": path}
 
 
 def test_errors_say_what_to_change(server: Any) -> None:
@@ -152,7 +159,7 @@ def over_http(service: Service, server: Any):
     """The address of the server's HTTP transport, which wants a token."""
     app = http_app(server, service, Access(token=TOKEN))
     listening, listens = bind("127.0.0.1", 0), threading.Event()
-    running = make_server(app, service.limits, ready=lambda address: listens.set())
+    running = make_server(app, service.limits, ready=lambda address: listens.set(), last_call=0.05)
     thread = threading.Thread(target=running.run, args=([listening],))
     thread.start()
     assert listens.wait(SECONDS)

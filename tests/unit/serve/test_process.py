@@ -25,7 +25,8 @@ HEAVY = {"torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transfo
 @contextmanager
 def running(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """`graphagg serve` as its own process, and the port that it says it serves on."""
-    command = [*GRAPHAGG, "serve", *map(str, arguments), "--port", "0"]
+    patient = ("--receive-seconds", SECONDS, "--answer-seconds", SECONDS, "--port", 0)
+    command = [*GRAPHAGG, "serve", *map(str, (*arguments, *patient))]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr

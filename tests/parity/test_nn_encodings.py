@@ -41,7 +41,8 @@ def test_vectors_of_a_connected_graph_span_those_of_pyg(size: int) -> None:
     torch.manual_seed(0)
     theirs = pyg_vectors(data, 4)
     ours = LapPE(4, dense_below=100, dtype=F64)(data).lap_vectors.numpy()
-    assert np.abs(np.abs(ours.T @ theirs) - np.eye(4)).max() < 1e-5
+    # Theirs are float32, and turn a little among close eigenvalues.
+    assert np.abs(np.abs(ours.T @ theirs) - np.eye(4)).max() < 5e-4
 
 
 # --- where they differ --------------------------------------------------------------------------

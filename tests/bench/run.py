@@ -14,13 +14,25 @@ import argparse
 import platform
 from pathlib import Path
 
-from tests.bench import communities, embedding, retrieval
+from tests.bench import (
+    aggregation,
+    attention,
+    communities,
+    embedding,
+    encodings,
+    retrieval,
+    service,
+)
 from tests.bench.report import Report
 
 BENCHES = {
+    "aggregation": aggregation.run,
+    "attention": attention.run,
     "communities": communities.run,
     "embedding": embedding.run,
+    "encodings": encodings.run,
     "retrieval": retrieval.run,
+    "service": service.run,
 }
 
 

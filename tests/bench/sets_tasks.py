@@ -273,10 +273,11 @@ def plot(held: dict[str, Any], seconds: Seconds, path: Path) -> None:
 
     tasks = [task for task in TASKS if table(held, task)]
     figure, axes = pyplot.subplots(1, len(tasks) + 1, figsize=(4 * len(tasks) + 4, 3.4))
+    colours = {name: f"C{number}" for number, name in enumerate(AGGREGATORS)}
     for axis, task in zip(axes, tasks, strict=False):
         for row in table(held, task):
             means = [float(cell.split()[0]) for cell in row[1:-1]]
-            axis.plot(SIZES, means, marker="o", markersize=3, label=row[0])
+            axis.plot(SIZES, means, marker="o", markersize=3, label=row[0], color=colours[row[0]])
         axis.axvspan(2, 16, color="0.92")
         axis.set(xscale="log", ylim=(-3, 103), xlabel="elements", title=task)
         axis.set_xticks(SIZES, [str(size) for size in SIZES])
@@ -284,7 +285,7 @@ def plot(held: dict[str, Any], seconds: Seconds, path: Path) -> None:
     axes[0].set_ylabel("percent right")
     axes[0].legend(fontsize=8)
     for name, by in seconds.items():
-        axes[-1].plot(list(by), [1000 * s for s in by.values()], marker="o", label=name)
+        axes[-1].plot(list(by), [1000 * s for s in by.values()], label=name, color=colours[name])
     axes[-1].set(xscale="log", yscale="log", xlabel="elements", title="CPU ms of 16 sets")
     axes[-1].legend(fontsize=8)
     figure.tight_layout()

@@ -225,7 +225,7 @@ def test_benchmarks_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("tu/MUTAG.npz", "accuracy", 188, 10, (150, 19, 19)),
         ("tu/ENZYMES.npz#bench", "accuracy", 600, 10, (480, 60, 60)),
         ("csl/csl.npz", "accuracy", 150, 5, (90, 30, 30)),
-        ("heterophilous/tolokers.npz", "roc-auc", 1, 10, (5879, 2939, 2940)),
+        ("heterophilous/minesweeper.npz", "roc-auc", 1, 10, (5000, 2500, 2500)),
         ("planetoid/cora.npz", "accuracy", 1, 1, (140, 500, 1000)),
         ("planetoid/citeseer.npz#geom", "accuracy", 1, 10, (1586, 1061, 665)),
     ],

@@ -75,7 +75,7 @@ TASKS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "second-minimum": second_minimum,
     "times-of-minimum": times_of_minimum,
 }
-STEPS = {"second-minimum": 8000, "times-of-minimum": 2400}
+STEPS = {"second-minimum": 12_000, "times-of-minimum": 2_400}
 
 
 def to_bits(values: Tensor) -> Tensor:

@@ -5,14 +5,9 @@ from graphagg.nn.encodings.counts import CycleCounts, Degree
 from graphagg.nn.encodings.dataset import encode_dataset
 from graphagg.nn.encodings.electrostatic import ElstaticSE
 from graphagg.nn.encodings.encoder import Encoder, EquivStableEncoder, LinearEncoder
-from graphagg.nn.encodings.features import (
-    ENCODERS,
-    CategoricalEmbedding,
-    FeatureEncoder,
-    encoder,
-)
 from graphagg.nn.encodings.heat import HKdiagSE
 from graphagg.nn.encodings.laplacian import LapPE, flip_signs
+from graphagg.nn.encodings.names import ENCODERS, encoder
 from graphagg.nn.encodings.sets import DeepSetEncoder, TransformerEncoder
 from graphagg.nn.encodings.signnet import SignNet
 from graphagg.nn.encodings.spectrum import NoConvergence
@@ -22,7 +17,6 @@ __all__ = [
     "ENCODERS",
     "RRWP",
     "RWSE",
-    "CategoricalEmbedding",
     "CycleCounts",
     "DeepSetEncoder",
     "Degree",
@@ -30,7 +24,6 @@ __all__ = [
     "Encoder",
     "Encoding",
     "EquivStableEncoder",
-    "FeatureEncoder",
     "HKdiagSE",
     "LapPE",
     "LinearEncoder",

@@ -125,4 +125,4 @@ def _features(config: FeatureConfig, categories: tuple[int, ...], width: int) ->
     )
     if config.constant or (holds and config.width == width):
         return config
-    return FeatureConfig(vocabulary=categories, width=width)
+    return replace(config, vocabulary=categories, width=width)

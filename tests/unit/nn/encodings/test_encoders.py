@@ -1,4 +1,4 @@
-"""Encoders: batch invariance, signs, small graphs, and the first layer."""
+"""Encoders: batch invariance, signs and small graphs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from graphagg.nn.conv import GatedGCN
 from graphagg.nn.encodings import (
     ENCODERS,
     RWSE,
-    CategoricalEmbedding,
     CycleCounts,
     Degree,
     ElstaticSE,
     Encoder,
-    FeatureEncoder,
     HKdiagSE,
     LapPE,
     encoder,
@@ -169,9 +167,6 @@ def test_equivstable_gives_positions_for_a_local_part() -> None:
         (lambda: encoder("lappe-transformer", 9, heads=4), "4 heads do not divide the width 9"),
         (lambda: encoder("lappe-deepset", 8, layers=0), "layers is 0"),
         (lambda: encoder("signnet-mlp", 8, rho="sum"), "rho"),
-        (lambda: CategoricalEmbedding([], 4), "the categories of each column"),
-        (lambda: FeatureEncoder(8, features=1, encoders=[make("rwse")]), "take 8 of the width 8"),
-        (lambda: FeatureEncoder(8, features=1, categories=[2]), "not both"),
     ],
 )
 def test_what_cannot_be_built(build, message: str) -> None:
@@ -193,49 +188,3 @@ def test_encodings_that_are_missing_or_of_another_width() -> None:
     broken.edge_index = torch.tensor([[9], [0]])
     with pytest.raises(InvalidBatch, match="the vertex 9"):
         make("signnet-mlp")(broken)
-
-
-# --- the first layer ----------------------------------------------------------------------------
-
-
-def test_the_first_layer_puts_features_and_encodings_side_by_side() -> None:
-    data = encoded(random_graph(7, 12, 0))
-    encoders = [make("rwse"), make("signnet-mlp")]
-    layer = FeatureEncoder(30, features=2, encoders=encoders).double().eval()
-    out = layer(data)
-    assert torch.equal(out[:, :14], layer.x(data.x))
-    assert torch.equal(out[:, 14:22], encoders[0](data))
-    assert torch.equal(out[:, 22:], encoders[1](data))
-    bare = FeatureEncoder(12).double()(data)
-    assert bare.shape == (7, 12)
-    assert torch.equal(bare[0], bare[6])
-
-
-def test_categories_are_embedded_column_by_column_and_summed() -> None:
-    module = CategoricalEmbedding([3, 5], 4)
-    values = torch.tensor([[0, 4], [2, 1], [0, 0]], dtype=torch.uint8)
-    wanted = [module.tables[0].weight[a] + module.tables[1].weight[b] for a, b in values.tolist()]
-    assert torch.equal(module(values), torch.stack(wanted))
-    single = CategoricalEmbedding([3], 4)
-    assert torch.equal(single(torch.tensor([2])), single(torch.tensor([[2]])))
-    assert single(torch.zeros(0, dtype=torch.long)).shape == (0, 4)
-    for bad, message in [
-        (torch.tensor([[0, 5]]), "column 1 holds the category 5; wanted 0 to 4"),
-        (torch.tensor([[-1, 0]]), "column 0 holds the category -1"),
-        (torch.tensor([[0.0, 1.0]]), "wanted integers"),
-        (torch.tensor([[0, 1, 2]]), r"wanted \[rows, 2\]"),
-    ]:
-        with pytest.raises(InvalidFeatures, match=message):
-            module(bad)
-
-
-def test_features_that_are_not_finite_are_named() -> None:
-    layer = FeatureEncoder(8, features=2).double()
-    data = random_graph(4, 5, 0)
-    data.x[2, 1] = float("nan")
-    with pytest.raises(InvalidFeatures, match="x of vertex 2 holds NaN"):
-        layer(data)
-    with pytest.raises(InvalidFeatures, match="has no x"):
-        layer(Data(edge_index=data.edge_index, num_nodes=4))
-    with pytest.raises(InvalidFeatures, match=r"wanted \[N, 3\]"):
-        FeatureEncoder(8, features=3)(data)

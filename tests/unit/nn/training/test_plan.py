@@ -35,6 +35,8 @@ def test_a_config_takes_the_widths_of_the_data_but_keeps_a_larger_vocabulary() -
     bare = fitted(zinc, Shape("graph", 5, (), 0, (), 1))
     assert not bare.edges.used
     csl = preset("csl").model
+    malnet = fitted(preset("malnet-tiny").model, Shape("graph", 7, (), 0, (), 5))
+    assert (malnet.nodes.width, malnet.nodes.batch_norm) == (7, True)
     assert fitted(csl, Shape("graph", 0, (1,), 0, (), 10)) == csl  # constant features stay
     with pytest.raises(InvalidDataset, match="answers for each graph, but the data have labels of"):
         fitted(zinc, replace(GRAPHS, level="node"))

@@ -1,0 +1,77 @@
+"""A job with small tasks and, if asked for, a fault: spark-submit submitted.py JOB SOURCE OUT.
+
+The jobs of `jobs/` have tasks of millions of entries: of a small input each stage has one. This
+script calls the same builds with tasks of a hundred.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from graphagg.errors import GraphAggError
+from graphagg.spark import create_session
+from tests.cluster.faults import strike
+from tests.cluster.inputs import SKETCH, VECTORS, Fakes
+
+
+def say(stage: str, done: int, total: int) -> None:
+    """Print a finished stage."""
+    print(f"stage {stage}", flush=True)
+
+
+def communities(spark: Any, given: argparse.Namespace) -> Any:
+    """A community index."""
+    from graphagg.communities.spark import build_with_spark
+
+    return build_with_spark(
+        spark, given.source, given.out, config=SKETCH, entries_a_block=given.entries,
+        progress=say, force=given.force,
+    )  # fmt: skip
+
+
+def embed(spark: Any, given: argparse.Namespace) -> Any:
+    """An embedding in pieces."""
+    from graphagg.embedding.spark import build_with_spark
+
+    return build_with_spark(
+        spark, given.source, given.out, config=VECTORS, progress=say, force=given.force
+    )
+
+
+def trigraph(spark: Any, given: argparse.Namespace) -> Any:
+    """A passage index by fake models, 13 passages a task."""
+    from graphagg.rag.spark import build_with_spark
+
+    return build_with_spark(
+        spark, given.source, given.out, models=Fakes(), passages_a_task=13,
+        entries_a_task=2 * given.entries, progress=say, force=given.force,
+    )  # fmt: skip
+
+
+JOBS = {"communities": communities, "embed": embed, "trigraph": trigraph}
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("job", choices=JOBS)
+parser.add_argument("source")
+parser.add_argument("out")
+parser.add_argument("--entries", type=int, default=100, help="that a task holds")
+parser.add_argument("--fault")
+parser.add_argument("--at", help="see `strike`")
+parser.add_argument("--folder", type=Path)
+parser.add_argument("--cluster", type=Path)
+parser.add_argument("--force", action="store_true")
+
+if __name__ == "__main__":
+    given = parser.parse_args()
+    if given.fault:
+        strike(given.at, given.fault, given.folder, given.cluster)
+    try:
+        spark = create_session(f"graphagg {given.job}")
+        JOBS[given.job](spark, given).close()
+        spark.stop()
+    except GraphAggError as error:
+        sys.stderr.write(f"{type(error).__name__} error: {error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,108 @@
+"""Every job of `jobs/` on a master and two workers: equal to one process, and no broadcasts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphagg.communities import IndexConfig
+from graphagg.rag import MODES, PassageIndex, read_passages
+from graphagg.rag.questions import read_questions
+from graphagg.store import open_artifact
+from tests.cluster.inputs import (
+    SKETCH,
+    assert_same_communities,
+    assert_same_embedding,
+    skewed_pairs,
+    write_pairs,
+)
+from tests.cluster.standalone import ROOT, Cluster, Done
+
+pytestmark = pytest.mark.cluster
+DEMO = ROOT / "graphagg" / "rag" / "demo"
+LARGEST_RESULT = 2 << 20
+"""Bytes; `spark.driver.maxResultSize` is 32 MiB."""
+
+
+def job(name: str, *arguments: object) -> list[str]:
+    return [str(ROOT / "jobs" / f"{name}.py"), *map(str, arguments)]
+
+
+def assert_done(done: Done) -> None:
+    """It ended well, on both workers, and nothing large came to the driver or was broadcast."""
+    assert done.code == 0, done.err[-3000:]
+    settings = done.log.settings()
+    assert settings["spark.driver.maxResultSize"] == "32m"
+    assert settings["spark.driver.memory"] == "1g"
+    assert settings["spark.sql.autoBroadcastJoinThreshold"] == "-1"
+    assert len(done.log.executors()) == 2, "both workers had tasks"
+    assert done.log.plans()
+    assert done.log.broadcasts() == []
+    assert 0 < done.log.largest_result() < LARGEST_RESULT
+
+
+@pytest.mark.parametrize("kind", ["undirected", "two-mode"])
+def test_communities(cluster: Cluster, tmp_path: Path, kind: str) -> None:
+    pairs = [(f"ä{a}", f"s {b}") if kind == "two-mode" else (a, b) for a, b in skewed_pairs(1)]
+    edges, out = write_pairs(tmp_path / "edges.txt", pairs), tmp_path / "out"
+    config = IndexConfig(kind, None, SKETCH.permutations, SKETCH.bands, SKETCH.rows)
+    sketch = ("--permutations", SKETCH.permutations, "--bands", SKETCH.bands, "--rows", SKETCH.rows)
+    done = cluster.run(job("communities", "--edges", edges, "--out", out, "--kind", kind, *sketch))
+    assert_done(done)
+    assert_same_communities(edges, out, config)
+
+
+def test_embedding_in_three_jobs(cluster: Cluster, tmp_path: Path) -> None:
+    """`prepare_graph` and `partition` do the first phases, and `embed` does not do them again."""
+    edges, out = write_pairs(tmp_path / "edges.txt", skewed_pairs(2)), tmp_path / "out"
+    options = ("--edges", edges, "--out", out, "--dim", 8, "--pieces", 3, "--max-piece-edges", 4000)
+    phases = out.with_name("out.work") / "phases"
+    seen: list[dict[str, int]] = []
+    for name in ("prepare_graph", "partition", "embed"):
+        done = cluster.run(job(name, *options))
+        assert_done(done)
+        seen.append({p.name: p.stat().st_mtime_ns for p in phases.glob("*/_SUCCESS")})
+        if name != "embed":
+            seen[-1] = {p.parent.name: p.stat().st_mtime_ns for p in phases.glob("*/_SUCCESS")}
+            assert not (out / "manifest.json").exists()
+    prepared, partitioned, _ = seen
+    assert prepared and prepared.items() < partitioned.items()
+    assert not re.search(r"\b(edges|entries|degrees): 1 of 1", done.err)
+    assert_same_embedding(edges, out)
+
+
+def test_trigraph_with_the_default_models(cluster: Cluster, tmp_path: Path) -> None:
+    """Everything but vectors has the same bytes; vectors differ by rounding, rankings do not."""
+    source, out, alone = DEMO / "passages.jsonl", tmp_path / "out", tmp_path / "alone"
+    PassageIndex.build(read_passages(source), alone).close()
+    done = cluster.run(job("trigraph", "--passages", source, "--out", out, "--passages-a-task", 15))
+    assert_done(done)
+    with open_artifact(out, verify=True) as one, open_artifact(alone) as other:
+        assert one.manifest.counts == other.manifest.counts
+        assert one.manifest.files.keys() == other.manifest.files.keys()
+        for name, entry in one.manifest.files.items():
+            if name.endswith("vectors.npy"):
+                pair = [a.array(name.removesuffix(".npy")) for a in (one, other)]
+                np.testing.assert_allclose(*map(as_float, pair), atol=0.02)
+            else:
+                assert entry == other.manifest.files[name], name
+    questions = [question.question for question in read_questions(DEMO / "questions.jsonl")]
+    with PassageIndex.open(out) as one, PassageIndex.open(alone) as other:
+        for mode in MODES:
+            found, wanted = (
+                [[hit.passage.id for hit in hits] for hits in index.retrieve_batch(
+                    questions, k=5, mode=mode
+                )]
+                for index in (one, other)
+            )  # fmt: skip
+            assert found == wanted
+
+
+def as_float(vectors: np.ndarray) -> np.ndarray:
+    """Vectors are kept as float32, or as the upper halves of it."""
+    if vectors.dtype == np.uint16:
+        return (vectors.astype(np.uint32) << 16).view(np.float32)
+    return vectors.astype(np.float32)

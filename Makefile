@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-web bench bench-train lint java browser clean
+.PHONY: demo test test-slow test-web test-cluster bench bench-train lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -18,6 +18,10 @@ test-slow: java $(VENV)/.dev
 # The explorer page in a real browser, on com_dblp and 2wiki too.
 test-web: browser $(VENV)/.dev
 	$(BIN)/pytest -m web tests/web
+
+# Every Spark job on a real master and two workers, and what happens when one of them dies.
+test-cluster: java $(VENV)/.dev
+	$(BIN)/pytest -m cluster tests/cluster
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.run

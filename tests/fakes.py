@@ -131,11 +131,11 @@ class InMemory:
         corpus = Corpus([segment])
         nothing = np.zeros(0, np.int64)
         change = Change(corpus, nothing, range(len(passages)), 0)
-        terms = {
-            row: TermCounts.of(words[:titles], words[titles:], analyzer)
+        terms = (
+            (row, TermCounts.of(words[:titles], words[titles:], analyzer))
             for row, new in enumerate(rows)
             for words, titles in [(new.tokens.words, new.tokens.titles)]
-        }
+        )
         ranks = ranks_of(((row, p.id.encode()) for row, p in enumerate(passages)), len(passages))
         return cls(
             corpus,

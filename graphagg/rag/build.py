@@ -1,17 +1,28 @@
-"""From passages to a segment: entities and sentences found, everything encoded."""
+"""From passages to a segment: entities and sentences found, everything encoded.
+
+Texts are split and encoded in blocks, and the vectors of a large build go straight to their files:
+beside the passages themselves, memory holds one block and the spans of the annotations.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Protocol
 
 from graphagg.progress import Progress, renamed
 from graphagg.rag.corpus import PassageTable, Ragged, Segment, bounds_of, sentence_text
 from graphagg.rag.encoder import Encoder
 from graphagg.rag.entities import Annotation, EntityExtractor
-from graphagg.rag.mentions import NewRow
+from graphagg.rag.mentions import NewRows
 from graphagg.rag.passages import Passage
+from graphagg.rag.vectors import VectorFile, Vectors
 from graphagg.strings import StringTable
+
+BLOCK = 65_536
+"""Texts that are split, sorted by length and encoded together."""
+_KEPT_ROWS = 20_000  # passages whose tokens are kept; of more they are read again when needed
 
 
 class KnownNames(Protocol):
@@ -21,42 +32,116 @@ class KnownNames(Protocol):
         """Whether the entity of this key has one."""
 
 
+class Place(Protocol):
+    """Tells where vectors may lie that are too many for memory."""
+
+    def __call__(self, name: str) -> Path:
+        """The file of array `name`, without `.npy`, of the segment."""
+
+
 def make_segment(
     passages: Sequence[Passage],
     extractor: EntityExtractor,
     encoder: Encoder,
     has_vector: KnownNames,
     progress: Progress,
-) -> tuple[Segment, list[NewRow]]:
+    place: Place | None = None,
+) -> tuple[Segment, NewRows]:
     """Annotate and encode passages; linear in their words.
+
+    Args:
+        passages: in the order of their rows.
+        extractor: finds sentences and entities.
+        encoder: gives vectors.
+        has_vector: which names need none.
+        progress: called with stage, done, total.
+        place: where vectors go of which there is more than a block; None: into memory.
 
     Returns:
         The segment, and each passage as the gazetteer takes it.
     """
-    annotations = list(_annotate(passages, extractor, progress))
-    rows = [NewRow.of(p, a) for p, a in zip(passages, annotations, strict=True)]
-    names = {found.key for row in rows for found in row.found}
-    fresh = sorted((key for key in names if not has_vector(key)), key=str.encode)
-    windows = encoder.split([passage.full_text for passage in passages])
-    flat = [window for passage in windows for window in passage]
-    sentences = [
-        sentence_text(p, start, end)
-        for p, a in zip(passages, annotations, strict=True)
-        for start, end in a.sentences
-    ]
+    notes = zip(passages, _annotate(passages, extractor, progress), strict=True)
+    rows = NewRows(notes, keep=len(passages) <= _KEPT_ROWS)
+    fresh = sorted((key for key in rows.names if not has_vector(key)), key=str.encode)
+    encoding = _Encoding(encoder, place)
+    lengths: list[int] = []
+    count = len(rows.sentences.values)
+    windows = encoding.of(
+        "windows", _windows(passages, encoder, lengths), None, renamed(progress, "passages")
+    )
+    sentences = encoding.of(
+        "sentences.vectors", _sentences(passages, rows.sentences), count,
+        renamed(progress, "sentences"),
+    )  # fmt: skip
+    vectors = encoding.of("names.vectors", fresh, len(fresh), renamed(progress, "names"))
     segment = Segment(
         PassageTable.of(passages),
-        Ragged.pack([a.sentences for a in annotations], 2),
-        Ragged.pack([a.mentions for a in annotations], 2),
-        Ragged(
-            bounds_of([len(passage) for passage in windows]),
-            encoder.encode(flat, renamed(progress, "passages")),
-        ),
-        encoder.encode(sentences, renamed(progress, "sentences")),
+        rows.sentences,
+        rows.found,
+        Ragged(bounds_of(lengths), windows),
+        sentences,
         StringTable.pack(fresh),
-        encoder.encode(fresh, renamed(progress, "names")).reshape(-1, encoder.dimension),
+        vectors.reshape(-1, encoder.dimension),
+        frozenset(encoding.laid),
     )
     return segment, rows
+
+
+class _Encoding:
+    """Encodes texts in blocks, into memory or into a file of the segment.
+
+    Args:
+        encoder: the model.
+        place: where files go; None: everything into memory.
+
+    Attributes:
+        laid: names of the arrays that lie in files.
+    """
+
+    def __init__(self, encoder: Encoder, place: Place | None) -> None:
+        self._encoder, self._place = encoder, place
+        self.laid: list[str] = []
+
+    def of(self, name: str, texts: Iterable[str], count: int | None, progress: Progress) -> Vectors:
+        """Vectors of texts, `[n, d]`; `count` is how many there will be, if that is known."""
+        stream, done = iter(texts), 0
+        block = list(islice(stream, BLOCK))
+        following = list(islice(stream, BLOCK))
+        if not following:
+            return self._encoder.encode(block, progress)
+        file = VectorFile(self._place(name) if self._place else None, self._encoder.dimension)
+        while block:
+            total = count or done + len(block) + len(following)
+            file.append(self._encoder.encode(block, _onward(progress, done, total)))
+            done += len(block)
+            block, following = following, list(islice(stream, BLOCK))
+        if self._place:
+            self.laid.append(name)
+        return file.close()
+
+
+def _onward(progress: Progress, before: int, total: int) -> Progress:
+    """Report a block as part of the whole."""
+
+    def report(stage: str, done: int, _: int) -> None:
+        progress(stage, before + done, total)
+
+    return report
+
+
+def _windows(passages: Sequence[Passage], encoder: Encoder, lengths: list[int]) -> Iterator[str]:
+    """The windows of all passages; how many each has is added to `lengths`."""
+    for start in range(0, len(passages), BLOCK):
+        split = encoder.split([passage.full_text for passage in passages[start : start + BLOCK]])
+        lengths.extend(map(len, split))
+        for windows in split:
+            yield from windows
+
+
+def _sentences(passages: Sequence[Passage], places: Ragged) -> Iterator[str]:
+    for row, passage in enumerate(passages):
+        for start, end in places.row(row).tolist():
+            yield sentence_text(passage, start, end)
 
 
 def _annotate(

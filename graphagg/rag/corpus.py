@@ -145,6 +145,7 @@ class Segment:
         sentence_vectors: `[S, d]` float32.
         names: keys of entities that were new with this segment, ascending by their UTF-8 bytes.
         name_vectors: `[n, d]` float32, one a name.
+        laid: names of arrays that lie in the folder of the version that is written already.
     """
 
     passages: PassageTable
@@ -154,6 +155,7 @@ class Segment:
     sentence_vectors: Vectors
     names: StringTable
     name_vectors: Vectors
+    laid: frozenset[str] = frozenset()
 
     def save(self, writer: ArtifactWriter, number: int) -> None:
         """Write as segment `number`."""
@@ -161,10 +163,15 @@ class Segment:
         self.passages.save(writer, f"{prefix}passages")
         self.sentences.save(writer, f"{prefix}sentences")
         self.found.save(writer, f"{prefix}found")
-        self.windows.save(writer, f"{prefix}windows")
-        writer.array(f"{prefix}sentences.vectors", self.sentence_vectors)
+        writer.array(f"{prefix}windows.bounds", self.windows.bounds)
         writer.strings(f"{prefix}names", self.names)
-        writer.array(f"{prefix}names.vectors", self.name_vectors)
+        for name, vectors in (
+            ("windows", self.windows.values),
+            ("sentences.vectors", self.sentence_vectors),
+            ("names.vectors", self.name_vectors),
+        ):
+            if name not in self.laid:
+                writer.array(f"{prefix}{name}", vectors)
 
     @classmethod
     def open(cls, artifact: Artifact, number: int) -> Segment:

@@ -28,6 +28,7 @@ from graphagg.rag.mentions import (
     FULL_TITLE,
     KeyFinder,
     NewRow,
+    NewRows,
     Record,
     RowReader,
     RowTokens,
@@ -120,7 +121,9 @@ class Gazetteer:
             np.zeros(0, np.int32),
             np.zeros(0, np.uint8),
             np.zeros(0, np.int32),
-            _Mentions.of(array("q")),
+            _Mentions.of(array("i")),
+            np.zeros(0, bool),
+            np.zeros(0, bool),
         )
 
 
@@ -147,7 +150,7 @@ class Change:
 
 
 def changed(
-    old: Gazetteer, lexicon: Lexicon, change: Change, new: Sequence[NewRow], analyzer: Analyzer
+    old: Gazetteer, lexicon: Lexicon, change: Change, new: NewRows, analyzer: Analyzer
 ) -> Gazetteer:
     """The gazetteer after a change; the same as one built from what is left and new.
 
@@ -158,12 +161,11 @@ def changed(
         new: the new passages, in the order of `change.new_rows`.
         analyzer: of the lexicon.
     """
-    fresh = {f.key for row in new for f in row.found} | {key for row in new for key in row.titles}
-    fresh = {key for key in fresh if old.find(key) is None}
+    fresh = {key for part in (new.names, new.titled) for key in part if old.find(key) is None}
     keys, numbers, fresh_ids = merge_sorted(old.keys, fresh)
     mentions = _Mentions.kept(old, change.row_map, numbers)
     read_again = _rows_with(fresh, lexicon, analyzer, change.row_map)
-    records = array("q")  # a tuple each would take four times the memory
+    records = array("i")  # a tuple each would take eight times the memory
     for record in _mentions_of_old(read_again, change.corpus, KeyFinder(None, fresh_ids.items())):
         records.extend(record)
     finder = KeyFinder(keys)
@@ -173,7 +175,7 @@ def changed(
     titles = np.zeros(len(change.corpus), np.int32)
     stays = change.row_map >= 0
     titles[change.row_map[stays]] = old.title_tokens[stays]
-    titles[np.asarray(change.new_rows, np.int64)] = [given.tokens.titles for given in new]
+    titles[np.asarray(change.new_rows, np.int64)] = new.title_tokens
     name_row = np.full(len(keys), -1, np.int32)
     name_row[numbers] = old.name_row
     _place_names(name_row, keys, change)
@@ -181,7 +183,14 @@ def changed(
     kind[numbers] = old.kind
     for key, number in fresh_ids.items():
         kind[number] = kind_of(key.split(" "), analyzer)
-    return _assemble(keys, name_row, kind, titles, mentions.joined(_Mentions.of(records)))
+    del finder  # it holds all keys as strings
+    mentions = mentions.joined(_Mentions.of(records))
+    del records
+    defined, found = mentions.marked(len(keys))
+    order = mentions.order(defined)
+    mentions = mentions.take(order)
+    del order
+    return _assemble(keys, name_row, kind, titles, mentions, defined, found)
 
 
 def kind_of(words: Sequence[str], analyzer: Analyzer) -> int:
@@ -246,8 +255,10 @@ def _place_names(name_row: npt.NDArray[np.int32], keys: StringTable, change: Cha
         place = 0
         for i in range(len(names)):
             raw = names.raw(i)
-            place = keys.place_sorted(raw, place)
+            if keys.raw(place) != raw:  # of a first segment, the next key is nearly always it
+                place = keys.place_sorted(raw, place + 1)
             name_row[place] = begin + i
+            place += 1
 
 
 @dataclass(frozen=True)
@@ -263,7 +274,8 @@ class _Mentions:
 
     @classmethod
     def of(cls, records: array[int]) -> _Mentions:
-        return cls(*np.array(records, dtype=np.int64).reshape(-1, 6).T)
+        flat = np.frombuffer(records, np.int32) if records else np.zeros(0, np.int32)
+        return cls(*flat.reshape(-1, 6).T)
 
     @classmethod
     def kept(
@@ -277,27 +289,48 @@ class _Mentions:
 
     def joined(self, other: _Mentions) -> _Mentions:
         pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return _Mentions(*(np.concatenate(pair).astype(np.int64) for pair in pairs))
+        return _Mentions(*(np.concatenate(pair).astype(np.int32) for pair in pairs))
 
     def take(self, which: Array) -> _Mentions:
         return _Mentions(*(getattr(self, f.name)[which] for f in fields(self)))
 
+    def marked(self, keys: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Which of the keys a mention defines, and which the extractor found; `[keys]` each."""
+        defined, found = np.zeros(keys, bool), np.zeros(keys, bool)
+        defined[self.entity[(self.flags & DEFINES) > 0]] = True
+        found[self.entity[(self.flags & FOUND) > 0]] = True
+        return defined, found
+
+    def order(self, defined: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """Where the mentions of defined keys lie, as the gazetteer lists them."""
+        some = np.flatnonzero(defined[self.entity])
+        m = [column[some] for column in (self.entity, self.length, self.start, self.row)]
+        return some[np.lexsort((m[0], -m[1], m[2], m[3]))]
+
 
 def _assemble(
-    keys: StringTable, name_row: Array, kind: Array, titles: Array, mentions: _Mentions
+    keys: StringTable,
+    name_row: Array,
+    kind: Array,
+    titles: Array,
+    m: _Mentions,
+    defined: npt.NDArray[np.bool_],
+    found: npt.NDArray[np.bool_],
 ) -> Gazetteer:
     """Drop the keys that nothing defines and the vectors of those that only titles name.
 
-    The mentions are laid out in order.
+    Args:
+        keys: all of them.
+        name_row: `[keys]` where the vector of each lies.
+        kind: `[keys]` flags.
+        titles: `[R]` tokens of each title.
+        m: the mentions of the defined keys, in their order.
+        defined: which keys a mention defines.
+        found: which keys the extractor found.
     """
-    defined, found = np.zeros(len(keys), bool), np.zeros(len(keys), bool)
-    defined[mentions.entity[(mentions.flags & DEFINES) > 0]] = True
-    found[mentions.entity[(mentions.flags & FOUND) > 0]] = True
-    m = mentions.take(defined[mentions.entity])
-    m = m.take(np.lexsort((m.entity, -m.length, m.start, m.row)))
-    entity = (np.cumsum(defined) - 1)[m.entity]
+    entity = (np.cumsum(defined, dtype=np.int32) - 1)[m.entity]
     rows = len(titles)
-    codes, pair = np.unique(entity * max(rows, 1) + m.row, return_inverse=True)
+    codes, pair = _pairs(entity, m.row, rows)
     by_pair = np.argsort(pair, kind="stable")
     counts = np.bincount(pair, minlength=len(codes))
     pair_entity = codes // max(rows, 1)
@@ -319,6 +352,12 @@ def _assemble(
         count=counts.astype(np.int32),
         pair_flags=or_of(m.flags[by_pair], counts),
     )
+
+
+def _pairs(entity: Array, row: Array, rows: int) -> tuple[Array, Array]:
+    """The distinct pairs as `entity * rows + row`, ascending, and which of them each mention is."""
+    codes, pair = np.unique(entity.astype(np.int64) * max(rows, 1) + row, return_inverse=True)
+    return codes, pair.astype(np.int32)
 
 
 def or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:

@@ -9,9 +9,10 @@ unfiltered corpus is a test. Stems are PyStemmer's (Snowball), stop words those 
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -155,31 +156,29 @@ class Lexicon:
         )
 
     def changed(
-        self, row_map: npt.NDArray[np.int64], added: Mapping[int, TermCounts], rows: int
+        self, row_map: npt.NDArray[np.int64], added: Iterable[tuple[int, TermCounts]], rows: int
     ) -> Lexicon:
         """The lexicon after passages went and came; linear in it, but for what was added.
 
         Args:
             row_map: `[R]` the new row of each passage, -1 where it goes; ascending where it stays.
-            added: stems of the new passages, by row.
+            added: stems of the new passages, with their rows; rows ascend, above all that stay.
             rows: R of the new lexicon.
         """
-        postings = _Columns.of_lexicon(self, row_map)
-        terms, postings = postings.joined(self.terms, added)
-        order = np.lexsort((postings.row, postings.term))
-        term = postings.term[order]
-        used, numbers = np.unique(term, return_inverse=True)
         lengths = np.zeros((rows, 2), np.int32)
         stays = row_map >= 0
         lengths[row_map[stays]] = self.lengths[stays]
-        for row, counts in added.items():
-            lengths[row] = counts.length, counts.title_length
+        fresh = _Fresh(added, lengths)
+        terms, postings = _Columns.of_lexicon(self, row_map).joined(self.terms, fresh)
+        counts = np.bincount(postings.term, minlength=len(terms))
+        used = np.flatnonzero(counts)
+        order = np.argsort(postings.term, kind="stable")  # rows ascend within each term
         return Lexicon(
             terms.take(used),
-            bounds_of(np.bincount(numbers, minlength=len(used))),
-            postings.row[order].astype(np.int32),
-            postings.count[order].astype(np.uint16),
-            postings.title_count[order].astype(np.uint16),
+            bounds_of(counts[used]),
+            postings.row[order],
+            postings.count[order],
+            postings.title_count[order],
             lengths,
         )
 
@@ -208,9 +207,41 @@ class TermCounts:
         return self.title.total()
 
 
+class _Fresh:
+    """Postings of new passages in the order of their rows, 12 bytes each.
+
+    Args:
+        added: the passages.
+        lengths: `[R, 2]`, where the length of each is put.
+
+    Attributes:
+        terms: number of each stem, in the order in which they were met.
+    """
+
+    def __init__(self, added: Iterable[tuple[int, TermCounts]], lengths: Array) -> None:
+        self.terms: dict[str, int] = {}
+        self._columns = array("i"), array("i"), array("H"), array("H")
+        term, rows, counted, titled = self._columns
+        for row, counts in added:
+            lengths[row] = counts.length, counts.title_length
+            for stem, count in counts.all.items():
+                term.append(self.terms.setdefault(stem, len(self.terms)))
+                rows.append(row)
+                counted.append(min(count, 65535))
+                titled.append(min(counts.title[stem], 65535))
+
+    def columns(self, number: Array) -> _Columns:
+        """The postings; `number` is that of each term in the order of `terms`."""
+        term, *rest = (
+            np.frombuffer(column, column.typecode) if column else np.zeros(0, column.typecode)
+            for column in self._columns
+        )
+        return _Columns(number[term], *rest)
+
+
 @dataclass(frozen=True)
 class _Columns:
-    """Postings in any order."""
+    """Postings, those of a term by ascending rows."""
 
     term: Array
     row: Array
@@ -220,29 +251,23 @@ class _Columns:
     @classmethod
     def of_lexicon(cls, lexicon: Lexicon, row_map: npt.NDArray[np.int64]) -> _Columns:
         stays = row_map[lexicon.rows] >= 0
-        term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))
+        term = np.repeat(np.arange(len(lexicon.terms), dtype=np.int32), np.diff(lexicon.bounds))
         return cls(
             term[stays],
-            row_map[lexicon.rows[stays]],
+            row_map[lexicon.rows[stays]].astype(np.int32),
             lexicon.counts[stays],
             lexicon.title_counts[stays],
         )
 
-    def joined(
-        self, terms: StringTable, added: Mapping[int, TermCounts]
-    ) -> tuple[StringTable, _Columns]:
+    def joined(self, terms: StringTable, fresh: _Fresh) -> tuple[StringTable, _Columns]:
         """These and the postings of new passages, with the terms of both."""
-        new = {t for counts in added.values() for t in counts.all if terms.find_sorted(t) is None}
+        new = (stem for stem in fresh.terms if terms.find_sorted(stem) is None)
         merged, numbers, known = merge_sorted(terms, new)
-        entries = []
-        for row, counts in added.items():
-            for stem, count in counts.all.items():
-                if stem not in known:
-                    known[stem] = _number(merged, stem)
-                entries.append((known[stem], row, min(count, 65535), counts.title[stem]))
-        more = np.array(entries, dtype=np.int64).reshape(-1, 4)
-        old = (numbers[self.term], self.row, self.count, self.title_count)
-        return merged, _Columns(*(np.concatenate([a, b]) for a, b in zip(old, more.T, strict=True)))
+        number = [known[s] if s in known else _number(merged, s) for s in fresh.terms]
+        more = fresh.columns(np.array(number, np.int32))
+        old = _Columns(numbers.astype(np.int32)[self.term], self.row, self.count, self.title_count)
+        pairs = ((getattr(old, f.name), getattr(more, f.name)) for f in fields(_Columns))
+        return merged, _Columns(*(np.concatenate(pair) for pair in pairs))
 
 
 def _number(table: StringTable, text: str) -> int:

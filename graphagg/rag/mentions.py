@@ -5,13 +5,16 @@ Keys are found by a trie of tokens, one dictionary a first token.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.rag.corpus import Ragged, bounds_of
 from graphagg.rag.entities import Annotation
 from graphagg.rag.passages import Passage
 from graphagg.rag.tokens import is_capital, scan, tokenize, without_article
@@ -151,6 +154,83 @@ class NewRow:
         found = found_keys(tokens, passage.full_text, annotation.mentions)
         sentences = np.array(annotation.sentences, np.int32).reshape(-1, 2)
         return cls(tokens, passage, sentences, found, title_keys(passage.title))
+
+
+class Spans:
+    """Collects `(start, end)` of one text after another, 8 bytes a pair."""
+
+    def __init__(self) -> None:
+        self._values, self._lengths = array("i"), array("i")
+
+    def add(self, spans: Iterable[Sequence[int]]) -> None:
+        """Add those of the next text."""
+        before = len(self._values)
+        for start, end in spans:
+            self._values.append(start)
+            self._values.append(end)
+        self._lengths.append((len(self._values) - before) // 2)
+
+    def ragged(self) -> Ragged:
+        """All of them, a row a text."""
+        values = np.frombuffer(self._values, np.int32) if self._values else np.zeros(0, np.int32)
+        return Ragged(bounds_of(np.array(self._lengths, np.int64)), values.reshape(-1, 2))
+
+
+class NewRows(Sequence[NewRow]):
+    """Passages that are new to the gazetteer; of many, each is read again when it is asked for.
+
+    The tokens of a passage take thirty times its text.
+
+    Args:
+        notes: each passage with its annotation, in order.
+        keep: whether there are so few that their tokens are kept.
+
+    Attributes:
+        passages: `[P]`.
+        sentences, found: where their sentences and what the extractor found begin and end.
+        names: keys that the extractor found.
+        titled: keys that titles give.
+        title_tokens: `[P]` tokens of each title.
+    """
+
+    def __init__(self, notes: Iterable[tuple[Passage, Annotation]], keep: bool = True) -> None:
+        sentences, found, title_tokens = Spans(), Spans(), array("i")
+        self.passages: list[Passage] = []
+        self.names: set[str] = set()
+        self.titled: set[str] = set()
+        self._kept: list[NewRow] | None = [] if keep else None
+        for passage, note in notes:
+            row = NewRow.of(passage, note)
+            self.passages.append(passage)
+            sentences.add(note.sentences)
+            found.add(note.mentions)
+            title_tokens.append(row.tokens.titles)
+            self.names.update(f.key for f in row.found)
+            self.titled.update(row.titles)
+            if self._kept is not None:
+                self._kept.append(row)
+        self.sentences, self.found = sentences.ragged(), found.ragged()
+        self.title_tokens = np.array(title_tokens, np.int32)
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    @overload
+    def __getitem__(self, i: int) -> NewRow: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[NewRow]: ...
+    def __getitem__(self, i: int | slice) -> NewRow | list[NewRow]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self)))]
+        if self._kept is not None:
+            return self._kept[i]
+        return NewRow.of(
+            self.passages[i], Annotation(_pairs(self.sentences.row(i)), _pairs(self.found.row(i)))
+        )
+
+
+def _pairs(spans: npt.NDArray[np.int32]) -> tuple[tuple[int, int], ...]:
+    return tuple((start, end) for start, end in spans.tolist())
 
 
 Record = tuple[int, int, int, int, int, int]

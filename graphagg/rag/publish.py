@@ -20,12 +20,12 @@ from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.rag import dense
 from graphagg.rag.build import make_segment
-from graphagg.rag.corpus import Corpus, join_segments, segment_prefix
+from graphagg.rag.corpus import Corpus, Segment, join_segments, segment_prefix
 from graphagg.rag.encoder import Encoder
 from graphagg.rag.entities import EntityExtractor
 from graphagg.rag.gazetteer import Change, Gazetteer, changed
 from graphagg.rag.lexicon import Analyzer, Lexicon, TermCounts
-from graphagg.rag.mentions import NewRow
+from graphagg.rag.mentions import NewRows
 from graphagg.rag.metadata import MetadataTable
 from graphagg.rag.passages import Passage, corpus_digest
 from graphagg.rag.snapshot import INVERTED_FILE, Mask, Snapshot, metadata_of, ranks_of, table_name
@@ -88,7 +88,12 @@ def build(
 ) -> Manifest:
     """Write an index of exactly the given passages."""
     segment, rows = make_segment(
-        passages, models.extractor, models.encoder, lambda key: False, progress
+        passages,
+        models.extractor,
+        models.encoder,
+        lambda key: False,
+        progress,
+        lambda name: publication.writer.path(f"{segment_prefix(0)}{name}.npy"),
     )
     corpus, alive = Corpus([segment]), np.ones(len(passages), bool)
     analyzer = Analyzer(str(parameters(models.extractor)["language"]))
@@ -116,7 +121,8 @@ def change_passages(
         entity = known.find(key)
         return entity is not None and int(known.name_row[entity]) >= 0
 
-    segments, rows = list(before.corpus.segments), list[NewRow]()
+    segments: list[Segment] = list(before.corpus.segments)
+    rows = NewRows(())
     if new:
         assert models is not None
         segment, rows = make_segment(new, models.extractor, models.encoder, has_vector, progress)
@@ -148,15 +154,16 @@ def _merged(
     gazetteer: Gazetteer,
     lexicon: Lexicon,
     change: Change,
-    rows: Sequence[NewRow],
+    rows: NewRows,
     analyzer: Analyzer,
 ) -> tuple[Gazetteer, Lexicon]:
     """Gazetteer and lexicon after a change."""
-    counts = {}
-    for row, given in zip(change.new_rows, rows, strict=True):
-        words, titles = given.tokens.words, given.tokens.titles
-        counts[row] = TermCounts.of(words[:titles], words[titles:], analyzer)
     merged = changed(gazetteer, lexicon, change, rows, analyzer)
+    counts = (
+        (row, TermCounts.of(words[:titles], words[titles:], analyzer))
+        for row, given in zip(change.new_rows, rows, strict=True)
+        for words, titles in [(given.tokens.words, given.tokens.titles)]
+    )
     return merged, lexicon.changed(change.row_map, counts, len(change.corpus))
 
 
@@ -183,7 +190,7 @@ def _joined(state: _State, first: int, analyzer: Analyzer) -> _State:
     segment = join_segments(corpus, first, alive, used)
     joined = Corpus([*corpus.segments[:first], segment])
     change = Change(joined, row_map, (), first)
-    gazetteer, lexicon = _merged(state.gazetteer, state.lexicon, change, (), analyzer)
+    gazetteer, lexicon = _merged(state.gazetteer, state.lexicon, change, NewRows(()), analyzer)
     return _State(state.before, joined, first, alive[keep], gazetteer, lexicon)
 
 

@@ -9,6 +9,7 @@ a few queries at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -72,6 +73,46 @@ class Stack:
             if len(place):
                 pieces.append((part, rows[place] - self.starts[number], place))
         return pieces
+
+
+class VectorFile:
+    """Vectors that come block by block, in memory or in a `.npy` file.
+
+    Args:
+        path: of the file; None: in memory.
+        dimension: d.
+    """
+
+    def __init__(self, path: Path | None, dimension: int) -> None:
+        self._dimension, self._rows = dimension, 0
+        self._blocks: list[Vectors] = []
+        self._path = path
+        self._file = path.open("wb") if path else None
+        self._write_header()
+
+    def append(self, block: Vectors) -> None:
+        """Add `[n, d]`."""
+        self._rows += len(block)
+        if self._file:
+            self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
+        else:
+            self._blocks.append(block)
+
+    def close(self) -> Vectors:
+        """All vectors, `[m, d]`; of a file, mapped."""
+        if not self._file or not self._path:
+            return np.concatenate(self._blocks)
+        self._file.seek(0)
+        self._write_header()
+        self._file.close()
+        return np.asarray(np.load(self._path, mmap_mode="r", allow_pickle=False))
+
+    def _write_header(self) -> None:
+        """As long for any number of rows: numpy leaves room for it to grow."""
+        if self._file:
+            shape = (self._rows, self._dimension)
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(self._file, header)
 
 
 def ranges(starts: Rows, lengths: Rows) -> Rows:

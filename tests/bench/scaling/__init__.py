@@ -1,0 +1,1 @@
+"""How the Spark jobs grow with their input, on a standalone cluster."""

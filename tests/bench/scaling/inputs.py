@@ -1,0 +1,122 @@
+"""Generated inputs: the same law at every size, each from its seed.
+
+A graph of n edges has n / 10 vertices, of degrees with a tail of exponent 2.5; three edges in four
+lie within groups of 500. A corpus of n passages draws words and names by Zipf's law; it has seven
+names a passage, as 2WikiMultiHopQA has, so that new ones keep coming.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+_GROUP = 500
+_TAIL = 1.5  # of the weights' Pareto law: degrees have exponent 2.5
+_NEAR_LIMIT = 30.0  # weight of a vertex inside its group: else a hub is all of it
+_EDGES_A_VERTEX = 10
+_ROWS_A_GROUP = 250_000  # of Parquet: what a task reads grows in number, not in size
+
+_WORDS = 30_000
+_NAMES_A_PASSAGE = 7
+_SYLLABLES = ("ba", "cor", "den", "el", "fi", "gan", "hul", "ir", "jo", "kel", "lum", "mar", "nor",
+              "os", "per", "qui", "ran", "sil", "tor", "ul", "ven", "wyn", "xa", "yor", "zen",
+              "ashk", "brol", "chem", "drin", "frey", "glim", "thra")  # fmt: skip
+
+
+def write_graph(path: Path, edges: int, random_state: int = 0) -> None:
+    """Write a graph as Parquet with `src` and `dst`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pairs = power_law_edges(edges, random_state)
+    table = pa.table({"src": pairs[:, 0], "dst": pairs[:, 1]})
+    pq.write_table(table, path, row_group_size=_ROWS_A_GROUP)
+
+
+def power_law_edges(edges: int, random_state: int = 0) -> npt.NDArray[np.int64]:
+    """Pairs of vertices, `[edges, 2]` int64; some occur twice, some are loops."""
+    generator = np.random.default_rng(random_state)
+    count = edges // _EDGES_A_VERTEX
+    weights = 1.0 + generator.pareto(_TAIL, count)
+    far = np.concatenate(([0.0], np.cumsum(weights)))
+    near = np.concatenate(([0.0], np.cumsum(np.minimum(weights, _NEAR_LIMIT))))
+    first = _draw(far, np.zeros(edges), np.full(edges, far[-1]), generator)
+    low = first // _GROUP * _GROUP
+    high = np.minimum(low + _GROUP, count)
+    inside = _draw(near, near[low], near[high], generator)
+    anywhere = _draw(far, np.zeros(edges), np.full(edges, far[-1]), generator)
+    second = np.where(generator.random(edges) < 0.75, inside, anywhere)
+    names = generator.permutation(count)  # ids tell nothing of the groups
+    return names[np.stack((first, second), axis=1)]
+
+
+def _draw(
+    sums: npt.NDArray[np.float64],
+    low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
+    generator: np.random.Generator,
+) -> npt.NDArray[np.int64]:
+    """Places in proportion to the steps of `sums`, each between two of its values."""
+    at = low + (high - low) * generator.random(len(low))
+    return np.clip(np.searchsorted(sums, at, side="right") - 1, 0, len(sums) - 2)
+
+
+def write_passages(path: Path, count: int, random_state: int = 0) -> None:
+    """Write a corpus as JSONL."""
+    with path.open("w", encoding="utf-8") as file:
+        for record in passages(count, random_state):
+            file.write(json.dumps(record) + "\n")
+
+
+def passages(count: int, random_state: int = 0) -> Iterator[dict[str, str]]:
+    """Passages of two to eight sentences of about 18 words; a title is a name of its own."""
+    generator = np.random.default_rng(random_state)
+    words = [word(i) for i in range(_WORDS)]
+    titles = generator.permutation(_NAMES_A_PASSAGE * count)[:count]
+    for number in range(count):
+        sentences = 2 + generator.binomial(6, 0.4)
+        title = name(int(titles[number]))
+        text = " ".join(
+            _sentence(words, _NAMES_A_PASSAGE * count, title if i == 0 else None, generator)
+            for i in range(sentences)
+        )
+        yield {"id": f"p{number}", "title": title, "text": text}
+
+
+def _sentence(
+    words: list[str], names: int, subject: str | None, generator: np.random.Generator
+) -> str:
+    length = 6 + int(generator.poisson(9))
+    parts = [words[rank] for rank in zipf(len(words), length, generator)]
+    for place, rank in zip(
+        generator.integers(1, length, 3), zipf(names, 3, generator), strict=True
+    ):
+        parts[place] = name(int(rank))
+    parts[0] = subject or parts[0].capitalize()
+    return " ".join(parts) + "."
+
+
+def zipf(ranks: int, size: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Ranks below `ranks`, drawn in proportion to 1 / (rank + 3)."""
+    at = 3.0 * ((ranks + 3) / 3.0) ** generator.random(size) - 3.0
+    return np.minimum(at.astype(np.int64), ranks - 1)
+
+
+def word(rank: int) -> str:
+    """A word a rank: frequent ones are short."""
+    base = len(_SYLLABLES)
+    found = [_SYLLABLES[rank % base]]
+    while rank := rank // base:
+        found.append(_SYLLABLES[(rank * 7 + len(found)) % base])
+    return "".join(found)
+
+
+def name(rank: int) -> str:
+    """A name a rank, of two or three capitalised words; no two ranks share one."""
+    first, rest = rank % 997, rank // 997
+    middle = f" {word(rest % 61 + 32).capitalize()}" if rank % 3 == 0 else ""
+    return f"{word(first + 1024).capitalize()}{middle} {word(rest + 40_000).capitalize()}"

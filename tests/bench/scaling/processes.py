@@ -1,0 +1,198 @@
+"""CPU, memory and disk of everything that a run starts, however deep in the tree.
+
+Linux only. The measuring process becomes the reaper of orphans, so that a Python worker whose JVM
+is gone is still reaped here and its CPU is in `RUSAGE_CHILDREN`. CPU of the whole tree at a moment
+is then the sum over live processes of their own time and that of their reaped children, and ours of
+reaped children; nothing is sampled away.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+_PR_SET_CHILD_SUBREAPER = 36
+_INTERVAL = 0.5  # seconds between two looks
+
+
+def become_reaper() -> None:
+    """Adopt the orphans among our descendants."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def reap_orphans(ours: Iterable[int]) -> None:
+    """Reap adopted processes that have ended; `ours` are waited for by who started them."""
+    known = set(ours)
+    for child in psutil.Process().children():
+        if child.pid not in known:
+            try:
+                os.waitpid(child.pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+
+
+def tree_cpu() -> float:
+    """CPU seconds, user and system, of all that was started from here so far."""
+    reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = reaped.ru_utime + reaped.ru_stime
+    for process in psutil.Process().children(recursive=True):
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+@dataclass
+class Memory:
+    """Proportional set size in bytes: a page that n processes share counts 1/n in each.
+
+    Attributes:
+        pss: with mapped files.
+        anonymous: without them.
+    """
+
+    pss: int = 0
+    anonymous: int = 0
+
+    def add(self, pid: int) -> None:
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        except OSError:  # it has ended
+            return
+        sizes = {name: rest for name, _, rest in (line.partition(":") for line in lines[1:])}
+        self.pss += 1024 * int(sizes["Pss"].split()[0])
+        self.anonymous += 1024 * int(sizes["Pss_Anon"].split()[0])
+
+    def raise_to(self, other: Memory) -> None:
+        self.pss = max(self.pss, other.pss)
+        self.anonymous = max(self.anonymous, other.anonymous)
+
+
+def tree_memory(root: psutil.Process) -> Memory:
+    """Of a process and all below it."""
+    found = Memory()
+    try:
+        members = [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return found
+    for process in members:
+        found.add(process.pid)
+    return found
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The end of a phase: what appeared on disk, when, and the CPU of the tree by then."""
+
+    name: str
+    wall: float
+    cpu: float
+
+
+@dataclass
+class Peaks:
+    """The largest values that were seen.
+
+    Attributes:
+        executor: an executor's JVM with its Python workers; of the largest executor.
+        driver: the driver's JVM and its Python.
+        disk: bytes of each folder that is watched, by its name.
+        marks: ends of phases.
+        looks: how often we looked.
+    """
+
+    executor: Memory = field(default_factory=Memory)
+    driver: Memory = field(default_factory=Memory)
+    disk: dict[str, int] = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
+    looks: int = 0
+
+
+class Watch:
+    """Looks at memory, disk and finished phases twice a second while it is entered.
+
+    Args:
+        workers: processes whose children are executors.
+        driver: the process that was submitted.
+        folders: whose sizes are wanted.
+    """
+
+    def __init__(self, workers: Iterable[int], driver: int, folders: dict[str, Path]) -> None:
+        self.peaks = Peaks(disk=dict.fromkeys(folders, 0))
+        self._workers = [psutil.Process(pid) for pid in workers]
+        self._driver, self._folders = psutil.Process(driver), folders
+        self._seen: set[str] = set()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._start = (time.monotonic(), tree_cpu())
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._done.wait(_INTERVAL):
+            self.peaks.looks += 1
+            self._look_at_memory()
+            self._look_at_disk()
+
+    def _look_at_memory(self) -> None:
+        for worker in self._workers:
+            for executor in worker.children():
+                self.peaks.executor.raise_to(tree_memory(executor))
+        self.peaks.driver.raise_to(tree_memory(self._driver))
+
+    def _look_at_disk(self) -> None:
+        ended = []
+        for name, folder in self._folders.items():
+            total = 0
+            for path, size in _files(folder):
+                total += size
+                if path not in self._seen and is_end_of_phase(path):
+                    self._seen.add(path)
+                    ended.append(phase_name(path))
+            self.peaks.disk[name] = max(self.peaks.disk[name], total)
+        if ended:
+            start, before = self._start
+            now, cpu = time.monotonic() - start, tree_cpu() - before
+            self.peaks.marks += [Mark(name, round(now, 2), round(cpu, 2)) for name in ended]
+
+
+def _files(folder: Path) -> Iterable[tuple[str, int]]:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(parent, name)
+            try:
+                yield path, os.stat(path).st_blocks * 512  # arrays are preallocated with holes
+            except OSError:  # removed meanwhile
+                continue
+
+
+def is_end_of_phase(path: str) -> bool:
+    """Whether a file says that a phase is finished: Spark's `_SUCCESS`, or a note of the job."""
+    parent, name = os.path.split(path)
+    if name == "_SUCCESS":
+        return True
+    return name.endswith(".json") and parent.endswith("work") and name != "job.json"
+
+
+def phase_name(path: str) -> str:
+    """The phase that such a file ends."""
+    parent, name = os.path.split(path)
+    return os.path.basename(parent) if name == "_SUCCESS" else name.removesuffix(".json")

@@ -1,0 +1,302 @@
+"""The cells of the study: a job, a size of its input and a number of workers, each a JSON file."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.bench.scaling.events import SETTINGS, Events, read_events
+from tests.bench.scaling.fit import InvertedFile
+from tests.bench.scaling.inputs import write_graph, write_passages
+from tests.bench.scaling.processes import Mark, Watch, reap_orphans, tree_cpu
+from tests.cluster.standalone import Cluster, standalone
+
+ROOT = Path(__file__).parents[3]
+SCALES = (1, 3, 10)
+WORKERS = (1, 2)
+EMPTY, EMPTY_RUNS, MODELS = "empty", 3, "trigraph-models"
+INVERTED, INVERTED_VECTORS = "inverted.json", 50_000
+SHUFFLE_PARTITIONS = 4  # at 1x: what a task of a join holds stays the same
+EXECUTOR_MEMORY, WORKER_MEMORY = "1g", "3g"
+_SETTLE = 30.0  # seconds that executors may take to end
+_LONGEST = 3 * 3600.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is measured.
+
+    Attributes:
+        unit: what its input is counted in.
+        base: how many at 1x.
+        options: of the script, but for input and output.
+        scales: sizes that are run.
+        models: whether the small encoder is given.
+    """
+
+    script: str
+    unit: str
+    base: int
+    options: tuple[str, ...]
+    scales: tuple[int, ...] = SCALES
+    models: bool = False
+
+
+JOBS = {
+    "communities": Job("communities", "edges", 600_000, ()),
+    "embed": Job(
+        "embed", "edges", 60_000, ("--max-piece-edges", "30000", "--partitioner", "propagation")
+    ),
+    "trigraph": Job("trigraph", "passages", 5_000, ("--passages-a-task", "500"), models=True),
+    MODELS: Job(  # what the default models cost a passage
+        "trigraph", "passages", 500, ("--passages-a-task", "250"), scales=(1, 3)
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A job on so many times its smallest input, `amount` edges or passages.
+
+    Of the empty job, `scale` counts the runs.
+    """
+
+    job: str
+    scale: int
+    workers: int
+    amount: int
+
+    @property
+    def file(self) -> str:
+        """Name of its result."""
+        return f"{self.job}_{self.scale}x_{self.workers}w.json"
+
+
+def all_cells(divisor: int = 1) -> list[Cell]:
+    """Every cell, small inputs before large ones; inputs are divided for a trial."""
+    cells = [Cell(EMPTY, run, w, 0) for w in WORKERS for run in range(EMPTY_RUNS)]
+    for scale in SCALES:
+        for workers in reversed(WORKERS):
+            cells += [
+                Cell(name, scale, workers, job.base * scale // divisor)
+                for name, job in JOBS.items()
+                if scale in job.scales and (name != MODELS or workers == 1)
+            ]
+    return cells
+
+
+def run_all(folder: Path, cells: Iterable[Cell], minutes: float) -> None:
+    """Run what is not there yet, until so many CPU minutes are used; a cell that fails is told."""
+    start = tree_cpu()
+    missing = [cell for cell in cells if not (folder / cell.file).exists()]
+    for workers, group in groupby(missing, key=lambda cell: cell.workers):
+        if (tree_cpu() - start) / 60 > minutes:
+            break
+        with standalone((folder / "cluster").absolute(), workers, WORKER_MEMORY) as running:
+            for cell in group:
+                if (tree_cpu() - start) / 60 > minutes:
+                    break
+                _run_told(cell, folder, running)
+    shutil.rmtree(folder / "cluster", ignore_errors=True)
+    left = sum(not (folder / cell.file).exists() for cell in missing)
+    used = (tree_cpu() - start) / 60
+    print(f"{used:.1f} CPU minutes used, {left} cells left", file=sys.stderr, flush=True)
+
+
+def _run_told(cell: Cell, folder: Path, running: Cluster) -> None:
+    try:
+        found = run_cell(cell, folder, running)
+    except (subprocess.SubprocessError, RuntimeError) as error:
+        print(f"{cell}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return
+    shown = {key: found[key] for key in ("cpu", "wall", "shuffle_written", "executor_pss")}
+    print(cell, shown, file=sys.stderr, flush=True)
+
+
+def run_cell(cell: Cell, folder: Path, running: Cluster) -> dict[str, Any]:
+    """Submit a cell's job to a cluster and keep what it took."""
+    scratch = (folder / "scratch").absolute()
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    job, settings = _arguments(cell, folder, scratch), SETTINGS | _settings(cell)
+    watched = {"index": scratch / "out", "work": scratch / "out.work", "spark": running.folder}
+    workers = [process.pid for process in running.workers.values()]
+    before, began, wall_clock = tree_cpu(), time.monotonic(), time.time()
+    submitted = running.submit(job, settings)
+    try:
+        with Watch(workers, submitted.process.pid, watched) as watch:
+            code = submitted.process.wait(_LONGEST)
+    finally:
+        submitted.kill()
+    wall = time.monotonic() - began
+    _settle(running)
+    cpu = tree_cpu() - before
+    if code:
+        log = submitted.output.with_suffix(".err").read_text(encoding="utf-8", errors="replace")
+        raise RuntimeError(f"exit code {code}: {log[-2000:]}")
+    events = read_events(submitted.log)
+    found = {**asdict(cell), "cpu": round(cpu, 2), "wall": round(wall, 2)}
+    found |= _memory_and_disk(watch, scratch) | _of_events(events)
+    found["phases"] = phases(watch.peaks.marks, events, wall_clock, wall, cpu)
+    _keep(folder / cell.file, found)
+    shutil.rmtree(scratch)
+    return found
+
+
+def _settings(cell: Cell) -> dict[str, str]:
+    return {
+        "spark.driver.extraJavaOptions": "",  # JVMs as users have them
+        "spark.executor.extraJavaOptions": "",
+        "spark.executor.memory": EXECUTOR_MEMORY,
+        "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS * max(cell.scale, 1)),
+        "spark.sql.files.maxPartitionBytes": "8m",
+    }
+
+
+def _arguments(cell: Cell, folder: Path, scratch: Path) -> list[str]:
+    """The script and its options."""
+    if cell.job == EMPTY:
+        return [str(Path(__file__).with_name("empty_job.py"))]
+    job = JOBS[cell.job]
+    source = input_of(cell.job, cell.amount, folder / "inputs").absolute()
+    given = ["--passages" if job.unit == "passages" else "--edges", str(source)]
+    if job.models:
+        given += ["--encoder", str(_encoder(folder / "inputs").absolute())]
+        given += ["--extractor", "blank:en"]
+    script = str(ROOT / "jobs" / f"{job.script}.py")
+    return [script, *given, "--out", str(scratch / "out"), *job.options]
+
+
+def input_of(job: str, amount: int, folder: Path) -> Path:
+    """The generated input, made once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    passages = JOBS[job].unit == "passages"
+    path = folder / (f"passages-{amount}.jsonl" if passages else f"edges-{amount}.parquet")
+    if not path.exists():
+        partial = path.with_name(f"partial-{path.name}")
+        (write_passages if passages else write_graph)(partial, amount)
+        partial.replace(path)
+    return path
+
+
+@cache
+def _encoder(folder: Path) -> Path:
+    path = folder / "encoder"
+    if not path.exists():
+        code = "import pathlib, sys; from tests.bench.scaling.encoder import write_encoder; "
+        code += "write_encoder(pathlib.Path(sys.argv[1]))"
+        subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=True)
+    return path
+
+
+def measure_inverted(folder: Path) -> InvertedFile:
+    """CPU of an inverted file, run once in a process of its own."""
+    path = folder / INVERTED
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "tests.bench.scaling.inverted_job", str(INVERTED_VECTORS)]
+        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        _keep(path, json.loads(done.stdout))
+    found = known_inverted(folder)
+    assert found is not None
+    return found
+
+
+def known_inverted(folder: Path) -> InvertedFile | None:
+    """The same where it was run before, else None."""
+    path = folder / INVERTED
+    if not path.exists():
+        return None
+    return InvertedFile(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _settle(running: Cluster) -> None:
+    """Wait until executors have ended, so that all of their CPU is counted."""
+    end = time.monotonic() + _SETTLE
+    processes = [*running.workers.values(), *([running.master] if running.master else [])]
+    daemons = {process.pid for process in processes}
+    while time.monotonic() < end:
+        reap_orphans(daemons)
+        left = [p for p in psutil.Process().children(recursive=True) if p.pid not in daemons]
+        if not left:
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"still running after {_SETTLE:g} s: {left}")
+
+
+def _memory_and_disk(watch: Watch, scratch: Path) -> dict[str, int]:
+    peaks = watch.peaks
+    index = sum(p.stat().st_size for p in (scratch / "out").rglob("*") if p.is_file())
+    return {
+        "executor_pss": peaks.executor.pss,
+        "executor_anonymous": peaks.executor.anonymous,
+        "driver_pss": peaks.driver.pss,
+        "index": index,
+        "index_peak": peaks.disk["index"],
+        "work_peak": peaks.disk["work"],
+        "spark_peak": peaks.disk["spark"],
+        "looks": peaks.looks,
+    }
+
+
+def _of_events(events: Events) -> dict[str, Any]:
+    return {
+        "stages": len(events.stages),
+        "tasks": events.tasks,
+        "shuffle_written": events.shuffle_written,
+        "shuffle_read": events.shuffle_read,
+        "spilled": events.spilled,
+        "jvm_peak": events.jvm_peak,
+        "largest_result": events.largest_result,
+        "broadcasts": list(events.broadcasts),
+    }
+
+
+def phases(
+    marks: list[Mark], events: Events, began: float, wall: float, cpu: float
+) -> list[dict[str, Any]]:
+    """What each phase took, from the end of the one before; phases seen at one look share a row."""
+    ends: list[tuple[str, float, float]] = []
+    for mark in marks:
+        if ends and ends[-1][1] == mark.wall:
+            ends[-1] = (f"{ends[-1][0]}+{mark.name}", mark.wall, mark.cpu)
+        else:
+            ends.append((mark.name, mark.wall, mark.cpu))
+    ends.append(("rest", wall, cpu))
+    return list(_differences(ends, events, began))
+
+
+def _differences(
+    ends: list[tuple[str, float, float]], events: Events, began: float
+) -> Iterator[dict[str, Any]]:
+    last_wall = last_cpu = 0.0
+    for name, wall, cpu in ends:
+        held = [s for s in events.stages.values() if last_wall < s.submitted - began <= wall]
+        yield {
+            "phase": name,
+            "wall": round(wall - last_wall, 2),
+            "cpu": round(cpu - last_cpu, 2),
+            "stages": len(held),
+            "tasks": sum(s.tasks for s in held),
+            "run": round(sum(s.run for s in held), 2),
+            "jvm_cpu": round(sum(s.jvm_cpu for s in held), 2),
+            "shuffle_written": sum(s.shuffle_written for s in held),
+        }
+        last_wall, last_cpu = wall, cpu
+
+
+def _keep(path: Path, found: dict[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)

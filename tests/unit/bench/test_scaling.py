@@ -1,0 +1,157 @@
+"""The study's fit finds the law that costs were made by; its inputs keep theirs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.bench.report import Report
+from tests.bench.scaling.fit import InvertedFile, Series, load, marginal, series, widest
+from tests.bench.scaling.inputs import name, passages, power_law_edges, word, zipf
+from tests.bench.scaling.study import JOBS, SCALES, all_cells
+from tests.bench.scaling.tables import grouped, write
+
+PHASES = [{"phase": "edges", "cpu": 1.0}, {"phase": "pass1.2+pass1.3", "cpu": 2.0}]
+
+
+def cell(job: str, scale: int, workers: int, cpu: float) -> dict[str, object]:
+    amount = JOBS[job].base * scale if job in JOBS else 0
+    sizes = ("wall", "shuffle_written", "spilled", "executor_pss", "executor_anonymous",
+             "driver_pss", "work_peak", "index", "tasks")  # fmt: skip
+    found: dict[str, object] = dict.fromkeys(sizes, 1000 * scale)
+    return found | {
+        "job": job, "scale": scale, "workers": workers, "amount": amount, "cpu": cpu,
+        "phases": PHASES,
+    }  # fmt: skip
+
+
+def results(exponent: float, empty: float = 7.0, a: float = 0.01) -> list[dict[str, object]]:
+    runs = [cell("empty", run, 2, empty + shift) for run, shift in enumerate((-1.0, 0.0, 5.0))]
+    base = JOBS["embed"].base
+    return runs + [cell("embed", s, 2, empty + a * (base * s) ** exponent) for s in SCALES]
+
+
+@pytest.mark.parametrize("exponent", [0.8, 1.0, 1.3])
+def test_the_exponent_comes_back(exponent: float) -> None:
+    found = series(results(exponent), "embed", 2, "cpu")
+    assert found.exponent == pytest.approx(exponent)
+    assert found.last_exponent == pytest.approx(exponent)
+    assert found.growth() == pytest.approx(10**exponent)
+    grown = found.values[-1] * (10**9 / found.amounts[-1]) ** max(exponent, 1.0)
+    assert found.projected(10**9) == pytest.approx(grown)
+
+
+def test_what_a_job_pays_once_makes_no_projection_better() -> None:
+    amounts = (10, 30, 100)
+    plain = Series(amounts, tuple(2.0 * n for n in amounts))
+    with_start = Series(amounts, tuple(50.0 + 2.0 * n for n in amounts))
+    assert with_start.exponent is not None and with_start.exponent < 0.7
+    assert with_start.projected(10**6) >= plain.projected(10**6)  # type: ignore[operator]
+    assert marginal(with_start) == pytest.approx(2.0)
+
+
+def test_no_law_from_too_little() -> None:
+    assert Series((), ()).growth() is None
+    assert Series((5,), (1.0,)).projected(10) is None
+    assert Series((5, 15), (1.0, 3.0)).growth() is None
+    assert Series((5, 50), (-1.0, 3.0)).exponent is None
+    assert series([cell("embed", 1, 2, 9.0)], "embed", 2, "cpu").amounts == ()  # no empty job yet
+
+
+def test_the_inverted_file_grows_by_its_formulas() -> None:
+    found = InvertedFile(50_000, 10.0, 2.0).projected(200_000)
+    assert found == pytest.approx((40.0, 16.0))
+
+
+def test_tables_of_any_part_of_the_study(tmp_path: Path) -> None:
+    all_results = results(1.2)
+    for number in range(len(all_results) + 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for result in all_results[:number]:
+            path = folder / f"{result['job']}_{result['scale']}x_{result['workers']}w.json"
+            path.write_text(json.dumps(result), encoding="utf-8")
+        report = Report(folder)
+        write(report, load(folder), InvertedFile(50_000, 10.0, 2.0))
+        text = report.save().read_text(encoding="utf-8")
+        assert ("| NO |" in text) == (number == len(all_results))  # 10^1.2 is more than 12
+    assert "15.85" in text
+    assert widest(all_results, "embed") == 2
+
+
+def test_phases_of_one_kind_are_one() -> None:
+    assert grouped([*PHASES, {"phase": "pass2.1", "cpu": 3.0}]) == {"edges": 1.0, "pass": 5.0}
+
+
+def test_cells_are_told_apart() -> None:
+    cells = all_cells()
+    assert len({c.file for c in cells}) == len(cells)
+    assert [c.amount * 20 for c in all_cells(20)] == [c.amount for c in cells]
+    large = [cells.index(c) for c in cells if c.scale == 10]
+    assert large == list(range(len(cells) - len(large), len(cells)))
+
+
+def test_degrees_keep_their_law() -> None:
+    tails = []
+    for edges in (20_000, 200_000):
+        degrees = np.bincount(power_law_edges(edges).ravel())
+        tails.append([np.mean(degrees >= bound) for bound in (20, 40, 80, 160)])
+        assert degrees.sum() == 2 * edges
+    assert np.allclose(*np.log(tails), atol=0.6)
+    slopes = -np.diff(np.log(tails[1])) / np.log(2)
+    assert np.all((1.0 < slopes) & (slopes < 2.2))  # degrees of exponent 2.5
+
+
+def test_inputs_hang_on_their_seed_alone() -> None:
+    assert np.array_equal(power_law_edges(2_000), power_law_edges(2_000))
+    assert not np.array_equal(power_law_edges(2_000), power_law_edges(2_000, 1))
+    assert list(passages(30)) == list(passages(30))
+
+
+def test_names_and_words_are_told_apart() -> None:
+    assert len({word(i) for i in range(50_000)}) == 50_000
+    assert len({name(i) for i in range(50_000)}) == 50_000
+    ranks = zipf(1000, 100_000, np.random.default_rng(0))
+    counts = np.bincount(ranks, minlength=1000)
+    assert ranks.max() < 1000 and counts[0] > counts[10] > counts[100] > counts[900]
+
+
+def test_passages_have_the_lengths_of_a_corpus() -> None:
+    found = list(passages(500))
+    words = [len(p["text"].split()) for p in found]
+    assert 60 < np.mean(words) < 110
+    assert len({p["title"] for p in found}) == len(found)
+    assert all(p["text"].startswith(p["title"]) for p in found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_cpu_of_orphans_is_counted() -> None:
+    """A grandchild burns CPU after its parent has gone; the reaper still counts it."""
+    code = """
+import os, subprocess, sys, time
+from tests.bench.scaling.processes import become_reaper, reap_orphans, tree_cpu
+import psutil
+become_reaper()
+before = tree_cpu()
+burn = "import time\\nwhile time.process_time() < 0.5: pass"
+parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {burn!r}])"
+subprocess.run([sys.executable, "-c", parent], check=True)
+while psutil.Process().children():
+    reap_orphans(())
+    time.sleep(0.02)
+assert tree_cpu() - before >= 0.5, tree_cpu() - before
+"""
+    root = Path(__file__).parents[3]
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, env=dict(os.environ))
+
+
+def test_growing_inputs_are_seen_in_their_order() -> None:
+    amounts = [c.amount for c in all_cells() if c.job == "embed" and c.workers == 2]
+    assert all(low < high for low, high in pairwise(amounts))

@@ -123,6 +123,12 @@ class ParametersDiffer(ArtifactError):
     """A job was started again with other parameters over what it left unfinished."""
 
 
+class JobFailed(ArtifactError):
+    """Spark gave up a job: a task failed too often, an executor or the driver was lost."""
+
+    exit_code = 1
+
+
 class InvalidBatch(GraphAggError):
     """An `index`, `ptr` or `batch` that does not say which row belongs where."""
 

@@ -7,11 +7,12 @@ a row of statistics a block comes back.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg import errors
-from graphagg.errors import GraphAggError, MissingExtra
+from graphagg.errors import (
+    GraphAggError,
+    InvalidParameter,
+    JobFailed,
+    MissingExtra,
+    WriteFailed,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +39,11 @@ _ERROR_LINE = re.compile(r"graphagg\.errors\.(\w+): (.*)")
 
 
 def create_session(
-    name: str, master: str | None = None, settings: Mapping[str, str] | None = None
+    name: str,
+    master: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    *,
+    remote: str | None = None,
 ) -> SparkSession:
     """Start a session, or take the one that `spark-submit` started.
 
@@ -40,28 +51,92 @@ def create_session(
         name: what the application is called.
         master: for instance `local[2]`; None: what `spark-submit` says, else `local[*]`.
         settings: further Spark settings.
+        remote: a Spark Connect server, `sc://HOST:15002`, or `local[2]` to start one here.
 
     Raises:
-        MissingExtra: PySpark is not installed.
+        MissingExtra: PySpark, or what Spark Connect needs, is not installed.
+        InvalidParameter: both master and remote are given.
+        JobFailed: no session can be had.
     """
     try:
         from pyspark.sql import SparkSession
     except ImportError:
         raise MissingExtra("pyspark", "spark") from None
+    if master is not None and remote is not None:
+        raise InvalidParameter(
+            f"both master {master!r} and remote {remote!r} are given, wanted one of them; a Spark "
+            "Connect server has its own master"
+        )
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers run this very Python
     builder = SparkSession.builder.appName(name)
-    if master is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # not by spark-submit
-        master = "local[*]"
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if remote is None and master is None and not submitted:
+        remote = os.environ.get("SPARK_REMOTE")
+        master = None if remote else "local[*]"
+    if remote is not None:
+        _check_connect()
+        builder = builder.remote(remote)
     if master is not None:
         builder = builder.master(master)
-    if master is not None and master.startswith("local"):
+    if (master or remote or "").startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        builder = builder.config("spark.ui.enabled", "false")
-        builder = builder.config("spark.ui.showConsoleProgress", "false")
-        builder = builder.config("spark.driver.host", "127.0.0.1")
+        for key, value in _LOCAL_SETTINGS.items():
+            builder = builder.config(key, value)
     for key, value in (settings or {}).items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    try:
+        return builder.getOrCreate()
+    except Exception as error:  # Py4J's, gRPC's and PySpark's errors have no base in common
+        raise JobFailed(
+            f"no Spark session at {remote or master or 'the master of spark-submit'}: "
+            f"{cause(error)}; check the address, Java 17 (JAVA_HOME) and the settings"
+        ) from error
+
+
+_LOCAL_SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.host": "127.0.0.1",
+}
+
+
+def _check_connect() -> None:
+    for module in ("grpc", "grpc_status", "zstandard"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(module, "connect")
+
+
+def is_classic(spark: SparkSession) -> bool:
+    """Whether the session has the driver's JVM in it; a Spark Connect session has none."""
+    return "connect" not in type(spark).__module__
+
+
+@contextmanager
+def session(
+    name: str, master: str | None = None, remote: str | None = None
+) -> Iterator[SparkSession]:
+    """A session for one job; one that was there before stays.
+
+    Raises:
+        As `create_session`.
+    """
+    before = _active()
+    spark = before or create_session(name, master, remote=remote)
+    try:
+        yield spark
+    finally:
+        if before is None:
+            with suppress(Exception):  # its JVM may be gone
+                spark.stop()
+
+
+def _active() -> SparkSession | None:
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise MissingExtra("pyspark", "spark") from None
+    found: SparkSession | None = SparkSession.getActiveSession()
+    return found
 
 
 @contextmanager
@@ -83,16 +158,51 @@ def without_broadcasts(spark: SparkSession) -> Iterator[None]:
 
 @contextmanager
 def named_errors() -> Iterator[None]:
-    """Raise what a task found wrong with its input as the error of graphagg that it is."""
-    from pyspark.errors import PySparkException
+    """Raise what a task found wrong with its input as the error of graphagg that it is.
 
+    Raises:
+        WriteFailed: a disk is full.
+        JobFailed: anything else for which Spark gave up.
+    """
     try:
         yield
-    except PySparkException as failure:
-        named = _named(str(failure))
-        if named is None:
+    except Exception as failure:
+        if isinstance(failure, GraphAggError) or not _is_of_spark(failure):
             raise
-        raise named from None
+        named = _named(str(failure))
+        if named is not None:
+            raise named from None
+        if any(words in str(failure) for words in _FULL):
+            raise WriteFailed(
+                f"a task found no room on the disk ({cause(failure)}); the index that was there "
+                "is unchanged. Make room where the index and spark.local.dir lie; the same "
+                "command then goes on after the last finished stage"
+            ) from failure
+        raise JobFailed(f"Spark gave up: {cause(failure)}") from failure
+
+
+_FULL = ("No space left on device", "Disk quota exceeded")
+"""What Python and Java both say."""
+
+
+def _is_of_spark(failure: Exception) -> bool:
+    """PySpark's own errors, and those of the ways to its JVM or server."""
+    names = {kind.__module__.partition(".")[0] for kind in type(failure).__mro__}
+    return bool(names & {"pyspark", "py4j", "grpc"}) or isinstance(failure, ConnectionError)
+
+
+def cause(failure: BaseException) -> str:
+    """One line that says what went wrong, out of the traceback of a failure of Spark."""
+    lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
+    for found in map(_CAUSE_LINE.match, reversed(lines)):
+        if found and not found[1].endswith(_WRAPPERS):
+            return f"{found[1].rpartition('.')[2]}: {found[2]}"[:400]
+    return (lines or [type(failure).__name__])[0][:400]
+
+
+_CAUSE_LINE = re.compile(r"(?:Caused by: )?((?:\w+\.)*\w*(?:Error|Exception|Exit)): (.+)")
+_WRAPPERS = ("SparkException", "PythonException", "Py4JJavaError")
+"""Errors that only say that there was another one."""
 
 
 def _named(traceback: str) -> GraphAggError | None:
@@ -196,13 +306,20 @@ class Blocks:
 
 
 def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
-    """Make a `.npy` file of zeros, for tasks to write their ranges into."""
+    """Make a `.npy` file of zeros, for tasks to write their ranges into.
+
+    Its blocks are taken now: a task that maps a hole of the file on a full disk would be killed
+    (SIGBUS) without a word.
+    """
     with path.open("wb") as file:
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
         np.lib.format.write_array_header_1_0(
             file, header | {"fortran_order": False, "shape": tuple(shape)}
         )
-        file.truncate(file.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        size = file.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize
+        file.truncate(size)
+        if hasattr(os, "posix_fallocate"):  # macOS has none
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def write_range(path: Path, start: int, values: Array) -> None:

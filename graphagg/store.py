@@ -3,6 +3,7 @@
     DIR/manifest.json      names the data folder and every file in it
     DIR/v-<digest>/        the files: .npy, .json, .faiss, Parquet
     DIR/.lock              held by the process that writes
+    DIR/.job.json          which job of Spark built it from which files (`graphagg.work`)
     DIR/.tmp-<random>/     what a build is writing
 
 `write_artifact` fills a `.tmp-` folder, syncs it, renames it to `v-<digest>` and then replaces
@@ -47,6 +48,7 @@ from graphagg.manifest import (
 )
 from graphagg.strings import StringTable
 
+JOB_NOTE = ".job.json"
 _TEMPORARY = ".tmp-"
 
 
@@ -339,7 +341,7 @@ def _make_root(root: Path) -> bool:
 
 def _is_ours(name: str) -> bool:
     return (
-        name in (MANIFEST_NAME, ".lock", f"{MANIFEST_NAME}.new")
+        name in (MANIFEST_NAME, ".lock", JOB_NOTE, f"{MANIFEST_NAME}.new")
         or name.startswith(_TEMPORARY)
         or DATA_FOLDER.fullmatch(name) is not None
     )

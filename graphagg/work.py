@@ -1,24 +1,33 @@
 """The folder of an unfinished job: its phases, each a Parquet folder, and the blocks of its tasks.
 
 A job that is started again over it goes on after the last finished phase. The folder is removed
-when the index is published.
+when the index is published; then a note in the index says which job built it, so that the same job
+is over before it reads anything.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
-from graphagg.errors import ParametersDiffer
+from graphagg import __version__
+from graphagg.errors import ArtifactBusy, ArtifactError, GraphAggError, ParametersDiffer
 from graphagg.progress import Progress
-from graphagg.spark import Blocks
+from graphagg.spark import Blocks, named_errors
+from graphagg.store import JOB_NOTE, open_artifact
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+_LOCK = ".lock"
 
 
 class Work:
@@ -35,30 +44,64 @@ class Work:
         self.folder = folder.absolute()
         self.blocks = Blocks(self.folder / "blocks")
         self._progress = progress
+        self._lock = -1
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes with a task: where things lie, without the session."""
         return {"folder": self.folder, "blocks": self.blocks}
 
-    def claim(self, job: dict[str, Any]) -> None:
-        """Begin the job, or go on with it.
+    def claim(self, job: dict[str, Any], *, force: bool = False) -> None:
+        """Begin the job, or go on with it; with `force` begin it anew.
 
         Raises:
+            ArtifactBusy: another process runs a job there.
             ParametersDiffer: the folder holds an unfinished job with other parameters.
         """
+        self._take_lock()
         note = self.folder / "job.json"
+        if force:
+            self._empty()
         if note.exists():
             found = json.loads(note.read_text(encoding="utf-8"))
             for name in sorted({*found, *job}):
                 if found.get(name) != job.get(name):
+                    self.release()
                     raise ParametersDiffer(
                         f"{self.folder}: an unfinished job with {name} {found.get(name)!r}, "
                         f"wanted {job.get(name)!r}; finish it with its own parameters, or start "
                         "anew with --force, which removes it"
                     )
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         _write(note, job)
+
+    def _take_lock(self) -> None:
+        if self._lock >= 0:
+            return
+        busy = f"{self.folder}: another process runs this job; wait for it, or stop it"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / _LOCK
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_ino != path.stat().st_ino:
+                raise ArtifactBusy(busy)  # its holder has just removed it
+        except (BlockingIOError, FileNotFoundError, ArtifactBusy):
+            os.close(descriptor)
+            raise ArtifactBusy(busy) from None
+        self._lock = descriptor
+
+    def _empty(self) -> None:
+        for entry in self.folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != _LOCK:
+                entry.unlink()
+
+    def release(self) -> None:
+        """Let another process go on with the job."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
         """The rows of a phase: read if it was finished before, else computed and written."""
@@ -76,6 +119,14 @@ class Work:
             _write(path, make())
         return json.loads(path.read_text(encoding="utf-8"))
 
+    def stage(self, name: str, make: Callable[[], Any]) -> Any:
+        """A note that ends a stage of its own, and is reported as such."""
+        known = (self.folder / f"{name}.json").exists()
+        found = self.note(name, make)
+        if not known:
+            self._progress(name, 1, 1)
+        return found
+
     def path(self, name: str) -> Path:
         """Where an array that many tasks write parts of lies."""
         return self.folder / f"{name}.npy"
@@ -83,14 +134,101 @@ class Work:
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
+
+
+def work_folder(directory: str | Path) -> Path:
+    """Where the unfinished job of an index directory lies."""
+    target = Path(directory).absolute()
+    return target.with_name(f"{target.name}.work")
+
+
+def finished(folder: Path, stages: Sequence[str]) -> list[str]:
+    """Those of some stages that the job in a work folder has finished."""
+    return [
+        name
+        for name in stages
+        if (folder / "phases" / name / "_SUCCESS").exists() or (folder / f"{name}.json").exists()
+    ]
+
+
+@contextmanager
+def claimed(
+    spark: SparkSession,
+    directory: str | Path,
+    job: dict[str, Any],
+    progress: Progress,
+    force: bool,
+) -> Iterator[Work]:
+    """The unfinished job beside an index: bad input leaves none, a failed or killed job does.
+
+    Raises:
+        ArtifactBusy, ParametersDiffer: as `Work.claim`.
+        JobFailed: Spark gave up.
+    """
+    work = Work(spark, work_folder(directory), progress)
+    work.claim(job, force=force)
+    try:
+        with named_errors():
+            yield work
+    except GraphAggError as error:
+        if error.exit_code != 1:
+            work.remove()
+        raise
+    finally:
+        work.release()
+
+
+# --- what built an index -------------------------------------------------------------------------
 
 
 def fingerprint(source: str) -> list[Any]:
     """What tells an input from a changed one: its path, and size and time of each local file."""
-    path = Path(source)
+    path = local_path(source)
+    if path is None:
+        return [source, []]
     files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
     seen = [[str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
     return [os.path.abspath(path) if files else source, seen]
+
+
+def local_path(source: str) -> Path | None:
+    """The path of a source on a mounted file system; None for `hdfs://`, `s3a://` and the like."""
+    scheme, host, path, *_ = urlsplit(source)
+    if scheme == "file" and not host:
+        return Path(unquote(path))
+    return None if "://" in source else Path(source)
+
+
+def remember(directory: str | Path, kind: str, job: dict[str, Any], report: Any = None) -> None:
+    """Note which job built the current version, unless its input cannot be known again."""
+    if not _is_known_input(job):
+        return
+    with open_artifact(directory, kind=kind) as artifact:
+        note = {"job": _digest(job), "data": artifact.manifest.data, "report": report}
+    _write(Path(directory) / JOB_NOTE, note)
+
+
+def recall(directory: str | Path, kind: str, job: dict[str, Any]) -> dict[str, Any] | None:
+    """What was noted, if this very job built the current version from the same files."""
+    if not _is_known_input(job):
+        return None
+    try:
+        note = json.loads((Path(directory) / JOB_NOTE).read_text(encoding="utf-8"))
+        with open_artifact(directory, kind=kind) as artifact:
+            same = note == note | {"job": _digest(job), "data": artifact.manifest.data}
+    except (OSError, ValueError, TypeError, ArtifactError):
+        return None
+    return note if same else None
+
+
+def _is_known_input(job: dict[str, Any]) -> bool:
+    return bool(job["source"][1])
+
+
+def _digest(job: dict[str, Any]) -> str:
+    text = json.dumps([__version__, job], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _write(path: Path, value: Any) -> None:

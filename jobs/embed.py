@@ -1,8 +1,7 @@
 """Embed a graph: spark-submit jobs/embed.py --edges EDGES --out DIR [...]."""
 
-import sys
-
-from graphagg.embedding.jobs import main
+from graphagg.cli.jobs.embedding import command
+from graphagg.cli.jobs.run import main
 
 if __name__ == "__main__":
-    sys.exit(main("embed", __doc__))
+    main(command("embed"), "embed")

@@ -1,8 +1,7 @@
 """The phases up to the partition; embed.py goes on: spark-submit jobs/partition.py --edges ..."""
 
-import sys
-
-from graphagg.embedding.jobs import main
+from graphagg.cli.jobs.embedding import command
+from graphagg.cli.jobs.run import main
 
 if __name__ == "__main__":
-    sys.exit(main("partition", __doc__))
+    main(command("partition"), "partition")

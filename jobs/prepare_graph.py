@@ -1,8 +1,7 @@
 """The phases up to the matrix; embed.py goes on: spark-submit jobs/prepare_graph.py --edges ..."""
 
-import sys
-
-from graphagg.embedding.jobs import main
+from graphagg.cli.jobs.embedding import command
+from graphagg.cli.jobs.run import main
 
 if __name__ == "__main__":
-    sys.exit(main("prepare", __doc__))
+    main(command("prepare_graph"), "prepare_graph")

@@ -39,11 +39,16 @@ from graphagg.cli.rag_tables import print_documents, print_explanation, print_hi
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
+    from graphagg.manifest import Manifest
     from graphagg.rag import DocumentHit
+    from graphagg.rag.distributed.stages import NamedModels
 
 app = typer.Typer(help="Multi-hop passage retrieval without an LLM.", no_args_is_help=True)
 
-_INDEX = "Example: graphagg rag index articles/ --out idx --chunk-words 120"
+_INDEX = (
+    "Example: graphagg rag index articles/ --out idx --chunk-words 120\n\n"
+    "Example: graphagg rag index passages.parquet --out idx --engine spark --master local[4]"
+)
 _ADD = "Example: graphagg rag add idx more.jsonl.gz --replace"
 _UPDATE = "Example: graphagg rag update idx corrected.jsonl"
 _DELETE = "Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing"
@@ -75,16 +80,34 @@ def index(
     processes: Annotated[
         int | None, typer.Option(help="Processes that find entities; default: by corpus size.")
     ] = None,
+    engine: Annotated[str, typer.Option(help="local or spark.")] = "local",
+    master: Annotated[
+        str | None, typer.Option(help="Where Spark runs, e.g. local[4].  [local[*]]")
+    ] = None,
     force: Annotated[bool, typer.Option(help="Build also where nothing changed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Index a corpus; an index that is there stays until the new one is complete."""
     from graphagg.rag import PassageIndex, SentenceTransformerEncoder, SpacyExtractor
+    from graphagg.rag.distributed.stages import NamedModels
     from graphagg.rag.weights import DTYPES
 
     if dtype not in DTYPES:
         raise InvalidParameter(f"dtype is {dtype!r}, wanted one of {DTYPES}")
+    if engine not in ("local", "spark"):
+        raise InvalidParameter(f"engine is {engine!r}, wanted 'local' or 'spark'")
     meter, before = Meter(), current_version(out_dir)
+    if engine == "spark":
+        if (chunk_words, overlap_sentences, processes) != (None, None, None):
+            raise InvalidParameter(
+                "--chunk-words, --overlap-sentences and --processes are of --engine local; split "
+                "documents beforehand, and let Spark run as many processes as it has cores"
+            )
+        manifest = _index_by_spark(
+            passages, out_dir, NamedModels(encoder, extractor, dtype, device), master, force
+        )
+        print_built(out_dir, manifest, before, meter, as_json)
+        return
     corpus = read_corpus(passages, chunk_words, overlap_sentences)
     with progress_report() as report:
         built = PassageIndex.build(
@@ -96,6 +119,19 @@ def index(
             force=force,
         )
     print_built(out_dir, built.manifest, before, meter, as_json)
+
+
+def _index_by_spark(
+    passages: Path, out_dir: Path, models: NamedModels, master: str | None, force: bool
+) -> Manifest:
+    from graphagg.rag.spark import build_with_spark
+    from graphagg.spark import session
+
+    with session("graphagg rag", master) as spark, progress_report() as report:
+        with build_with_spark(
+            spark, str(passages), out_dir, models=models, progress=report, force=force
+        ) as built:
+            return built.manifest
 
 
 app.command("add", epilog=_ADD)(rag_changes.add)

@@ -1,31 +1,30 @@
 """The community index by Spark, byte for byte what `CommunityIndex.build` writes.
 
-Stages, each with one or two shuffles of the edges:
+Stages, each of which ends on disk in `<directory>.work`, so that a job that was killed goes on:
 
-1. ids: distinct, sorted by range, numbered by counting the ids of the ranges before.
-2. pairs: both ids of each edge exchanged for their numbers and tokens.
-3. rows: pairs sorted by range of (row, column). A range may end inside a row: a hub with more
-   neighbours than a range holds is so split. Each task drops repeats, and writes its part of the
-   compressed rows and the signatures of the rows it holds whole; of a row it shares with its
-   neighbours it returns the 32-bit minima, which are merged before they are cut to 16 bits.
-4. bands: a task sorts LSH bands, one by one, from the mapped signatures; 24 bytes a vertex.
+1. `edges`: read, checked, in Parquet.
+2. `vertices`: ids, distinct, sorted by range, numbered by counting those of the ranges before.
+3. `pairs`: both ids of each edge exchanged for their numbers and tokens.
+4. `sets` (and `holders`): pairs sorted by range of (row, column). A range may end inside a row: a
+   hub with more neighbours than a range holds is so split. Each task drops repeats, and writes its
+   part of the compressed rows and the signatures of the rows it holds whole; of a row it shares
+   with its neighbours it keeps the 32-bit minima, which are merged before they are cut to 16 bits.
+5. `bands`: a task sorts LSH bands, one by one, from the mapped signatures; 24 bytes a vertex.
 
-Executors and driver must share the file system of the index directory.
+The files of the index are put together from the blocks of `vertices`, `sets`, `holders` and
+`bands`, anew where a job goes on. Executors and driver must share the file system of the directory.
 """
 
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphagg.communities.build import index_manifest
+from graphagg.communities.build import KIND, index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
 from graphagg.communities.containment import SizePartitions
 from graphagg.communities.index import CommunityIndex, is_current, publication
@@ -42,7 +41,6 @@ from graphagg.spark import (
     Array,
     Blocks,
     Stats,
-    named_errors,
     preallocate,
     run_tasks,
     without_broadcasts,
@@ -50,6 +48,7 @@ from graphagg.spark import (
     write_range,
 )
 from graphagg.strings import StringTable
+from graphagg.work import Work, claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,57 +82,78 @@ def build_with_spark(
         header: whether text has a header; None recognises it.
         entries_a_block: entries of compressed rows that one task holds in memory.
         progress: called after each stage.
-        force: build also where nothing changed.
+        force: build anew also where nothing changed, or over an unfinished job.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
+        ParametersDiffer: an unfinished job there has other parameters.
+        JobFailed: Spark gave up; the same call goes on after the last finished stage.
         ArtifactBusy, ArtifactError, WriteFailed: about the directory.
     """
     config = config or IndexConfig()
+    job = job_of(edges, ids, header, config)
     with publication(directory) as published, without_broadcasts(spark):
-        folder = published.writer.folder
-        with _work_folder(folder) as work:
-            job = _Job(spark, config, folder, Blocks(work / "blocks"), entries_a_block)
-            with named_errors():
-                graph = job.write_graph(edges, work, ids, header)
-            progress("edges", graph.edges, graph.edges)
-            if force or not is_current(directory, graph, config):
-                buckets = job.write_bands()
-                progress("bands", config.bands, config.bands)
-                isolated = job.write_sizes()
-                published.publish(index_manifest(graph, config, buckets, isolated))
+        known = None if force else recall(directory, KIND, job)
+        if known is None:
+            with claimed(spark, directory, job, progress, force) as work:
+                report = _run(_Job(work, config, published.writer.folder, entries_a_block),
+                              (edges, ids, header), directory, published, force)  # fmt: skip
+            remember(directory, KIND, job, report.to_json())
+            work.remove()
+        else:
+            report = ReadReport(**known["report"])
     index = CommunityIndex.open(directory)
-    index.report = graph.report
+    index.report = report
     return index
 
 
-@contextmanager
-def _work_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside the one being written; a killed job's is removed by the next writer."""
-    work = folder.with_name(f"{folder.name}-work")
-    work.mkdir()
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+def job_of(edges: str, ids: IdType, header: bool | None, config: IndexConfig) -> dict[str, Any]:
+    """What tells a job from another: its input and parameters."""
+    return {"source": [*fingerprint(edges), ids, header], "config": config.to_json()}
+
+
+def stages(config: IndexConfig) -> tuple[str, ...]:
+    """The stages of a job, in their order."""
+    rows = ("sets",) if config.kind == "undirected" else ("sets", "holders")
+    return ("edges", "vertices", "pairs", *rows, "bands")
+
+
+def _run(
+    job: _Job,
+    source: tuple[str, IdType, bool | None],
+    directory: str | Path,
+    published: Any,
+    force: bool,
+) -> ReadReport:
+    graph = job.write_graph(*source)
+    if force or not is_current(Path(directory), graph, job.config):
+        buckets = job.write_bands()
+        isolated = job.write_sizes()
+        published.publish(index_manifest(graph, job.config, buckets, isolated))
+    return graph.report
 
 
 @dataclass(frozen=True)
 class _Job:
-    spark: SparkSession
+    work: Work
     config: IndexConfig
     folder: Path
-    blocks: Blocks
     entries_a_block: int
 
-    # --- stages 1 to 3 ---------------------------------------------------------------------------
+    @property
+    def spark(self) -> SparkSession:
+        return self.work.spark
 
-    def write_graph(self, edges: str, work: Path, ids: IdType, header: bool | None) -> Graph:
+    @property
+    def blocks(self) -> Blocks:
+        return self.work.blocks
+
+    # --- stages 1 to 4 ---------------------------------------------------------------------------
+
+    def write_graph(self, edges: str, ids: IdType, header: bool | None) -> Graph:
         """Write ids, compressed rows and signatures; the graph is mapped from what was written."""
-        frame = read_edges(self.spark, edges, ids, header)
-        frame.write.parquet(str(work / "edges"))
-        frame = self.spark.read.parquet(str(work / "edges"))
-        read = frame.count()
+        frame = self.work.phase("edges", lambda: read_edges(self.spark, edges, ids, header))
+        read = self.work.note("read", frame.count)
         if read == 0:
             raise EmptyGraph(f"{edges}: no edge in it, wanted at least one; check the path")
         two_mode, undirected = self.config.kind == "two-mode", self.config.kind == "undirected"
@@ -145,17 +165,10 @@ class _Job:
             )
         partitions = math.ceil(read / self.entries_a_block)
         rows, columns = self._number(frame, two_mode, partitions)
-        pairs = self._pairs(frame, rows, columns)
-        loops = 0 if two_mode else pairs.filter("row = col").count()
+        loops = 0
         if not two_mode:
-            pairs = pairs.filter("row <> col")
-        if undirected:
-            swapped = pairs.selectExpr(
-                "col AS row", "row AS col", "cmark AS rmark", "rmark AS cmark"
-            )
-            pairs = pairs.unionByName(swapped)
-        pairs.write.parquet(str(work / "pairs"))
-        pairs = self.spark.read.parquet(str(work / "pairs"))
+            loops = self.work.note("loops", frame.filter("src = dst").count)
+        pairs = self.work.phase("pairs", lambda: self._pairs(frame, rows, columns))
         turned = pairs.selectExpr("col AS row", "row AS col", "cmark AS rmark", "rmark AS cmark")
         inward = self.config.kind == "directed-in"
         sets, holders = (turned, pairs) if inward else (pairs, turned)
@@ -180,22 +193,31 @@ class _Job:
         self, frame: DataFrame, two_mode: bool, partitions: int
     ) -> tuple[Numbering, Numbering]:
         sources, targets = frame.selectExpr("src AS id"), frame.selectExpr("dst AS id")
-        if not two_mode:
-            rows = number_ids(sources.union(targets), self.blocks, "vertices", partitions)
-            write_ids(self.spark, rows, self.folder, "vertices")
-            return rows, rows
-        rows = number_ids(sources, self.blocks, "vertices", partitions)
-        columns = number_ids(targets, self.blocks, "elements", partitions)
-        write_ids(self.spark, rows, self.folder, "vertices")
-        write_ids(self.spark, columns, self.folder, "elements")
-        return rows, columns
+        given = {"vertices": sources.union(targets)}
+        if two_mode:
+            given = {"vertices": sources, "elements": targets}
+
+        def number() -> list[dict[str, Any]]:
+            found = [number_ids(ids, self.blocks, name, partitions) for name, ids in given.items()]
+            return [n.to_json() for n in found]
+
+        noted = self.work.stage("vertices", number)
+        found = [Numbering.from_json(self.blocks, note) for note in noted]
+        for numbering in found:
+            write_ids(self.spark, numbering, self.folder, numbering.name)
+        return found[0], found[-1]
 
     def _pairs(self, frame: DataFrame, rows: Numbering, columns: Numbering) -> DataFrame:
         """Columns `row`, `col` (dense numbers) and `rmark`, `cmark` (their tokens)."""
         left = rows.frame(self.spark).selectExpr("id AS src", "number AS row", "token AS rmark")
         right = columns.frame(self.spark).selectExpr("id AS dst", "number AS col", "token AS cmark")
-        joined = frame.join(left, "src").join(right, "dst")
-        return joined.select("row", "col", "rmark", "cmark")
+        pairs = frame.join(left, "src").join(right, "dst").select("row", "col", "rmark", "cmark")
+        if self.config.kind != "two-mode":
+            pairs = pairs.filter("row <> col")
+        if self.config.kind != "undirected":
+            return pairs
+        swapped = pairs.selectExpr("col AS row", "row AS col", "cmark AS rmark", "rmark AS cmark")
+        return pairs.unionByName(swapped)
 
     def _write_empty_signatures(self, rows: Numbering) -> None:
         """Preallocate the signatures with those of sets that hold nothing but their vertex."""
@@ -222,7 +244,9 @@ class _Job:
             return _write_block(blocks, name, number, table, config if signed else None)
 
         ordered = pairs.repartitionByRange(partitions, "row", "col")
-        stats = write_blocks(ordered.sortWithinPartitions("row", "col"), write)
+        stats = self.work.stage(
+            name, lambda: write_blocks(ordered.sortWithinPartitions("row", "col"), write)
+        )
         offsets = np.concatenate(([0], np.cumsum([s["entries"] for s in stats]))).astype(np.int64)
         preallocate(self.folder / f"{name}.indptr.npy", np.int64, (n + 1,))
         preallocate(self.folder / f"{name}.indices.npy", np.int32, (int(offsets[-1]),))
@@ -247,15 +271,15 @@ class _Job:
 
         run_tasks(self.spark, len(stats), place)
         if signed:
-            self._write_shared_rows(stats)
+            self._write_shared_rows(name, stats)
         return sum(s["repeats"] for s in stats)
 
-    def _write_shared_rows(self, stats: list[Stats]) -> None:
+    def _write_shared_rows(self, name: str, stats: list[Stats]) -> None:
         """Merge the minima of the first and last rows of blocks: at most two rows a block."""
         merged: dict[int, Array] = {}
         for block in stats:
-            for end in ("first", "last"):
-                found = np.frombuffer(block[f"{end}_minima"], dtype=np.uint32)
+            ends = self.blocks.load(name, block["block"], "ends")
+            for end, found in zip(("first", "last"), ends, strict=True):
                 known = merged.get(block[end])
                 merged[block[end]] = found if known is None else np.minimum(known, found)
         sig = np.load(self.folder / "signatures.npy", mmap_mode="r+", allow_pickle=False)
@@ -263,7 +287,7 @@ class _Job:
             sig[row] = truncate(found)
         sig.flush()
 
-    # --- stage 4 ---------------------------------------------------------------------------------
+    # --- stage 5 ---------------------------------------------------------------------------------
 
     def write_bands(self) -> BucketCounts:
         """Write the LSH tables, a task a band."""
@@ -279,18 +303,17 @@ class _Job:
             sig = np.load(folder / "signatures.npy", mmap_mode="r", allow_pickle=False)
             pointers = np.load(folder / "sets.indptr.npy", mmap_mode="r", allow_pickle=False)
             filled = np.diff(pointers) + int(bool(config.closed)) > 0
-            entries, largest, over = [], 0, 0
+            entries: Stats = {}
+            largest, over = 0, 0
             for band in groups[group].tolist():
                 found, directory, counts = build_band(sig, filled, band, config.rows, cap)
-                write_range(folder / "lsh.directory.npy", band, directory[None, :])
-                blocks.save("lsh", band, ids=found)
-                entries.append(len(found))
+                blocks.save("lsh", band, ids=found, directory=directory)
+                entries[f"band {band}"] = len(found)
                 largest, over = max(largest, counts.largest), over + counts.over_cap
-            sizes = np.array(entries, dtype=np.int64).tobytes()
-            return {"entries": sizes, "largest": largest, "over": over}
+            return {"largest": largest, "over": over, **entries}
 
-        stats = run_tasks(self.spark, len(groups), sort)
-        sizes = np.frombuffer(b"".join(s["entries"] for s in stats), dtype=np.int64)
+        stats = self.work.stage("bands", lambda: run_tasks(self.spark, len(groups), sort))
+        sizes = [s[f"band {b}"] for s, bands in zip(stats, groups, strict=True) for b in bands]
         starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
         preallocate(folder / "lsh.starts.npy", np.int64, starts.shape)
         write_range(folder / "lsh.starts.npy", 0, starts)
@@ -300,6 +323,8 @@ class _Job:
             for band in groups[group].tolist():
                 found = blocks.load("lsh", band, "ids")
                 write_range(folder / "lsh.ids.npy", int(starts[band]), found)
+                directory = blocks.load("lsh", band, "directory")
+                write_range(folder / "lsh.directory.npy", band, directory[None, :])
             return {}
 
         run_tasks(self.spark, len(groups), copy)
@@ -365,5 +390,5 @@ def _write_block(
     inner = np.arange(1, len(rows) - 1, dtype=np.int64)
     blocks.save(name, number, signatures=signatures(sets, tokens, closed, family, inner))
     shared = minima(sets, tokens, closed, family, np.array([0, len(rows) - 1]))
-    stats["first_minima"], stats["last_minima"] = shared[0].tobytes(), shared[1].tobytes()
+    blocks.save(name, number, ends=shared)
     return stats

@@ -19,7 +19,6 @@ halo, one block of nodes or one shard of 50,000; METIS holds the graph (`metis`)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -45,18 +44,15 @@ from graphagg.embedding.index import (
     write_report,
 )
 from graphagg.embedding.partition import LevelReport, PartitionReport
-from graphagg.errors import (
-    ArtifactError,
-    GraphAggError,
-    InvalidParameter,
-)
+from graphagg.embedding.propagation import STEPS
+from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.graph.spark import write_ids
 from graphagg.graph.text import IdType
 from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
-from graphagg.spark import named_errors, preallocate, run_tasks, without_broadcasts, write_range
+from graphagg.spark import preallocate, run_tasks, without_broadcasts, write_range
 from graphagg.store import open_artifact
-from graphagg.work import Work, fingerprint
+from graphagg.work import Work, claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -96,6 +92,7 @@ def build_with_spark(
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
         InvalidParameter, PieceTooLarge: the parameters do not fit the graph.
         ParametersDiffer: an unfinished job there has other parameters.
+        JobFailed: Spark gave up; the same call goes on after the last finished phase.
         ArtifactBusy, ArtifactError, WriteFailed: about the directory.
     """
     config = config or EmbeddingConfig()
@@ -106,9 +103,12 @@ def build_with_spark(
         )
     source = Source(edges, ids, header, weighted)
     with publication(directory) as published, without_broadcasts(spark):
-        with _claimed(spark, directory, source, config, progress, force) as work:
-            _run(work, source, config, published, force)
-        work.remove()
+        job = job_of(source, config)
+        if force or recall(directory, KIND, job) is None:
+            with claimed(spark, directory, job, progress, force) as work:
+                _run(work, source, config, published, force)
+            remember(directory, KIND, job)
+            work.remove()
     return NodeEmbedding.open(directory)
 
 
@@ -134,11 +134,10 @@ def run_until(
     """
     config = config or EmbeddingConfig()
     source = Source(edges, ids, header, weighted)
-    a_task = config.max_piece_edges or MAX_PIECE_EDGES
-    with (
-        without_broadcasts(spark),
-        _claimed(spark, directory, source, config, progress, force) as work,
-    ):
+    job, a_task = job_of(source, config), config.max_piece_edges or MAX_PIECE_EDGES
+    if not force and recall(directory, KIND, job) is not None:
+        return _known(directory, stage)
+    with without_broadcasts(spark), claimed(spark, directory, job, progress, force) as work:
         entries = prepare(work, source, config, a_task)
         if stage == "entries":
             return {"nodes": entries.nodes, "entries": 2 * entries.edges, "edges": entries.edges}
@@ -149,32 +148,32 @@ def run_until(
         return {**found, "hubs": len(found["hubs"])}
 
 
-@contextmanager
-def _claimed(
-    spark: SparkSession,
-    directory: str | Path,
-    source: Source,
-    config: EmbeddingConfig,
-    progress: Progress,
-    force: bool,
-) -> Iterator[Work]:
-    """The folder of the unfinished job; bad input leaves none, a killed job does."""
-    target = Path(directory)
-    work = Work(spark, target.with_name(f"{target.name}.work"), progress)
-    if force:
-        work.remove()
-    work.claim(
-        {
-            "source": [*fingerprint(source.edges), source.ids, source.header, source.weighted],
-            "config": config.to_json(),
-        }
-    )
-    try:
-        with named_errors():
-            yield work
-    except GraphAggError:
-        work.remove()
-        raise
+def stages(config: EmbeddingConfig, until: Stage | None = None) -> tuple[str, ...]:
+    """The phases of a job that have a name beforehand, in their order."""
+    passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
+    names = (
+        "edges", "entries", "degrees", "partition", "pieces", "strength", "arrived", "leaves",
+        "start", "refined", *passes, "vectors",
+    )  # fmt: skip
+    return names if until is None else names[: names.index(until) + 1]
+
+
+def _known(directory: str | Path, stage: Stage) -> dict[str, Any]:
+    """What `run_until` gave on the way to the index that is there."""
+    with NodeEmbedding.open(Path(directory)) as index:
+        counts, report, kind = index.manifest.counts, index.report, index.config.kind
+    if stage == "partition":
+        return report.to_json()
+    nodes = counts["vertices"] + (counts["elements"] if kind != "undirected" else 0)
+    return {"nodes": nodes, "entries": 2 * counts["edges"], "edges": counts["edges"]}
+
+
+def job_of(source: Source, config: EmbeddingConfig) -> dict[str, Any]:
+    """What tells a job from another: its input and parameters."""
+    return {
+        "source": [*fingerprint(source.edges), source.ids, source.header, source.weighted],
+        "config": config.to_json(),
+    }
 
 
 def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, force: bool) -> None:

@@ -162,6 +162,16 @@ class Numbering:
     numbers: tuple[int, ...]
     sizes: tuple[int, ...] | None
 
+    def to_json(self) -> dict[str, Any]:
+        """What a note of an unfinished job holds of it."""
+        return {k: getattr(self, k) for k in ("name", "counts", "numbers", "sizes")}
+
+    @classmethod
+    def from_json(cls, blocks: Blocks, note: dict[str, Any]) -> Numbering:
+        """The numbering of a note."""
+        sizes = None if note["sizes"] is None else tuple(note["sizes"])
+        return cls(blocks, note["name"], tuple(note["counts"]), tuple(note["numbers"]), sizes)
+
     @property
     def total(self) -> int:
         """How many ids there are."""

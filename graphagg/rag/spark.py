@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphagg.errors import ArtifactError, GraphAggError
 from graphagg.manifest import Manifest
 from graphagg.pieces import mapped
 from graphagg.progress import Progress, silent
@@ -35,9 +34,9 @@ from graphagg.rag.distributed.tables import write_inverted_file, write_metadata,
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.opening import is_built, writing
 from graphagg.rag.publish import KIND, Models, parameters
-from graphagg.spark import Stats, named_errors, without_broadcasts
+from graphagg.spark import Stats, without_broadcasts
 from graphagg.store import Publication
-from graphagg.work import Work, fingerprint
+from graphagg.work import claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -74,47 +73,32 @@ def build_with_spark(
     Raises:
         EmptyCorpus, InvalidPassage, DuplicateId, UnreadableFile: about the passages.
         ParametersDiffer: an unfinished job there has other parameters.
+        JobFailed: Spark gave up; the same call goes on after the last finished stage.
         ArtifactBusy, ArtifactError, WriteFailed: about the directory.
         MissingExtra: an optional dependency or a default model is not installed.
     """
     loader = models or NamedModels()
     here = loaded(loader)
+    job, language = job_of(passages, here), str(parameters(here.extractor)["language"])
     with writing(directory) as publication, without_broadcasts(spark):
-        work = _claimed(spark, directory, passages, here, force, progress)
-        language = str(parameters(here.extractor)["language"])
-        stages = Stages(work, publication.writer.folder.absolute(), loader, language,
-                        entries_a_task)  # fmt: skip
-        try:
-            with named_errors():
+        if force or recall(directory, KIND, job) is None:
+            folder = publication.writer.folder.absolute()
+            with claimed(spark, directory, job, progress, force) as work:
+                stages = Stages(work, folder, loader, language, entries_a_task)
                 _run(stages, publication, passages, passages_a_task, here, force)
-        except GraphAggError as error:
-            if not isinstance(error, ArtifactError):
-                work.remove()  # bad input leaves nothing behind
-            raise
-        work.remove()
+            remember(directory, KIND, job)
+            work.remove()
     return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)
 
 
-def _claimed(
-    spark: SparkSession,
-    directory: str | Path,
-    passages: str,
-    models: Models,
-    force: bool,
-    progress: Progress,
-) -> Work:
-    target = Path(directory).absolute()
-    work = Work(spark, target.with_name(f"{target.name}.work"), progress)
-    if force:
-        work.remove()
+def job_of(passages: str, models: Models) -> dict[str, Any]:
+    """What tells a job from another: its input and models."""
     specs = {"encoder": models.encoder.spec, "extractor": models.extractor.spec}
-    work.claim(
-        {
-            "passages": fingerprint(passages),
-            "models": {role: spec.to_json() for role, spec in specs.items()},
-        }
-    )
-    return work
+    return {
+        "source": fingerprint(passages),
+        "models": {role: spec.to_json() for role, spec in specs.items()},
+        "parameters": parameters(models.extractor),
+    }
 
 
 def _run(

@@ -20,6 +20,7 @@ from graphagg.rag import dense as dense_search
 from graphagg.rag.publish import Models
 from graphagg.rag.spark import build_with_spark
 from graphagg.store import read_manifest
+from graphagg.work import Work
 from tests.fakes import FakeEncoder, FakeExtractor
 
 pytestmark = pytest.mark.spark
@@ -173,14 +174,14 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "spark.work" / "segment.json").exists()
     written = (tmp_path / "spark.work" / "blocks" / "segment.000000.json").stat().st_mtime_ns
     seen = []
-    remove = job.Work.remove
+    remove = Work.remove
 
     def looked_at(work: Any) -> None:
         note = work.folder / "blocks" / "segment.000000.json"
         seen.append(note.stat().st_mtime_ns)
         remove(work)
 
-    monkeypatch.setattr(job.Work, "remove", looked_at)
+    monkeypatch.setattr(Work, "remove", looked_at)
     build_with_spark(spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes()).close()
     assert seen == [written], "the segment was computed once"
     assert files(tmp_path / "spark") == files(tmp_path / "local")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.pieces import Pieces
 from graphagg.rag.publish import Models
+from graphagg.rag.weights import DEFAULT_ENCODER, Dtype
 from graphagg.spark import Stats
 from graphagg.work import Work
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 PASSAGES, SEGMENT, NAMES, MENTIONS, PAIRS = "passages", "segment", "names", "mentions", "pairs"
 ENTITIES, GAZETTEER, TERMS, POSTINGS, IDS = "entities", "gazetteer", "terms", "postings", "ids"
-"""Stages, in their order."""
+STAGES = ("records", PASSAGES, IDS, SEGMENT, NAMES, MENTIONS, PAIRS, POSTINGS)
+"""Those that are reported, in their order."""
 
 
 class ModelLoader(Protocol):
@@ -37,20 +39,24 @@ class NamedModels:
     Attributes:
         encoder: a sentence-transformers model; None: the default.
         extractor: a spaCy pipeline or `blank:CODE`; None: the default.
+        dtype: `auto`, `float32` or `bfloat16`.
+        device: `cpu`, `cuda`, ...; None: a GPU if there is any.
     """
 
     encoder: str | None = None
     extractor: str | None = None
+    dtype: Dtype = "auto"
+    device: str | None = None
 
     def load(self) -> Models:
         """Load them; a worker process does so once."""
         from graphagg.rag.encoder import SentenceTransformerEncoder
-        from graphagg.rag.entities import SpacyExtractor
+        from graphagg.rag.entities import DEFAULT_EXTRACTOR, SpacyExtractor
 
-        encoder = SentenceTransformerEncoder(self.encoder) if self.encoder else None
-        extractor = SpacyExtractor(self.extractor, processes=1) if self.extractor else None
+        name = self.encoder or DEFAULT_ENCODER
         return Models(
-            encoder or SentenceTransformerEncoder(), extractor or SpacyExtractor(processes=1)
+            SentenceTransformerEncoder(name, dtype=self.dtype, device=self.device),
+            SpacyExtractor(self.extractor or DEFAULT_EXTRACTOR, processes=1),
         )
 
 
@@ -89,7 +95,7 @@ class Stages:
 
     def noted(self, stage: str, make: Callable[[], list[Stats]]) -> list[Stats]:
         """The lengths of a stage's pieces; computed unless they were before."""
-        found: list[Stats] = self.work.note(stage, make)
+        found: list[Stats] = self.work.stage(stage, make)
         return found
 
     def frame(self, count: int, make: Callable[[int], dict[str, Any]], schema: str) -> DataFrame:

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-web test-cluster bench bench-train lint java browser clean
+.PHONY: demo test test-slow test-web test-cluster dist bench bench-train lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -30,6 +30,21 @@ bench: $(VENV)/.dev
 bench-train: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.training
 	$(BIN)/python -m tests.bench.training --zinc
+
+# What a cluster wants: the wheel, the same as .zip for --py-files, the jobs, and an environment of
+# libraries for --archives; its Python is a link, so the nodes need one at the same path.
+EXTRAS ?= communities,embedding,spark
+dist: $(VENV)/.dev
+	rm -rf dist && mkdir dist
+	$(BIN)/python -m hatchling build --target wheel --directory dist
+	cp -r jobs dist/jobs && rm -rf dist/jobs/__pycache__
+	set -e; wheel=$$(ls dist/*.whl); name=$${wheel%-py3-none-any.whl}; \
+	cp $$wheel $$name.zip; \
+	$(PYTHON) -m venv dist/environment; \
+	dist/environment/bin/python -m pip install --quiet "$$wheel[$(EXTRAS)]"; \
+	dist/environment/bin/python -m pip freeze --exclude graphagg > $$name-environment.txt; \
+	$(BIN)/venv-pack --quiet --prefix dist/environment --output $$name-environment.tar.gz; \
+	rm -rf dist/environment; ls -l dist
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ the growth of the index's own stages is seen, not hidden behind a model whose co
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 WIDTH = 64
@@ -34,3 +36,8 @@ def write_encoder(folder: Path) -> None:
     tokenizer.save_pretrained(bert)
     transformer = Transformer(str(bert), max_seq_length=256)
     SentenceTransformer(modules=[transformer, Pooling(WIDTH)], device="cpu").save(str(folder))
+    shutil.rmtree(bert)
+
+
+if __name__ == "__main__":
+    write_encoder(Path(sys.argv[1]))

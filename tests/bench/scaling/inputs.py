@@ -7,6 +7,7 @@ names a passage, as 2WikiMultiHopQA has, so that new ones keep coming.
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,3 +121,13 @@ def name(rank: int) -> str:
     first, rest = rank % 997, rank // 997
     middle = f" {word(rest % 61 + 32).capitalize()}" if rank % 3 == 0 else ""
     return f"{word(first + 1024).capitalize()}{middle} {word(rest + 40_000).capitalize()}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=("graph", "passages"))
+    parser.add_argument("amount", type=int)
+    parser.add_argument("path", type=Path)
+    given = parser.parse_args()
+    write = write_graph if given.kind == "graph" else write_passages
+    write(given.path, given.amount)

@@ -40,6 +40,8 @@ def draw(results: Sequence[Result], folder: Path) -> Path:
             axes.set_ylim(bottom=0)
         else:
             axes.set_yscale("log")
+            for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+                axis(lambda value, _: f"{value:,.3g}" if f"{value:e}"[0] in "125" else "")
     _limits(figure.axes[0], results)
     figure.axes[0].legend(fontsize=7)
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ import psutil
 
 from tests.bench.scaling.events import SETTINGS, Events, read_events
 from tests.bench.scaling.fit import InvertedFile
-from tests.bench.scaling.inputs import write_graph, write_passages
 from tests.bench.scaling.processes import Mark, Watch, reap_orphans, tree_cpu
 from tests.cluster.standalone import Cluster, standalone
 
@@ -54,11 +52,11 @@ class Job:
 
 
 JOBS = {
-    "communities": Job("communities", "edges", 600_000, ()),
+    "communities": Job("communities", "edges", 2_000_000, ()),
     "embed": Job(
-        "embed", "edges", 60_000, ("--max-piece-edges", "30000", "--partitioner", "propagation")
+        "embed", "edges", 100_000, ("--max-piece-edges", "50000", "--partitioner", "propagation")
     ),
-    "trigraph": Job("trigraph", "passages", 5_000, ("--passages-a-task", "500"), models=True),
+    "trigraph": Job("trigraph", "passages", 4_000, ("--passages-a-task", "500"), models=True),
     MODELS: Job(  # what the default models cost a passage
         "trigraph", "passages", 500, ("--passages-a-task", "250"), scales=(1, 3)
     ),
@@ -172,32 +170,31 @@ def _arguments(cell: Cell, folder: Path, scratch: Path) -> list[str]:
     source = input_of(cell.job, cell.amount, folder / "inputs").absolute()
     given = ["--passages" if job.unit == "passages" else "--edges", str(source)]
     if job.models:
-        given += ["--encoder", str(_encoder(folder / "inputs").absolute())]
+        encoder = (folder / "inputs" / "encoder").absolute()
+        _made(encoder, "encoder")
+        given += ["--encoder", str(encoder)]
         given += ["--extractor", "blank:en"]
     script = str(ROOT / "jobs" / f"{job.script}.py")
     return [script, *given, "--out", str(scratch / "out"), *job.options]
 
 
 def input_of(job: str, amount: int, folder: Path) -> Path:
-    """The generated input, made once."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """The generated input, made once, in a process of its own: ours stays small."""
     passages = JOBS[job].unit == "passages"
     path = folder / (f"passages-{amount}.jsonl" if passages else f"edges-{amount}.parquet")
-    if not path.exists():
-        partial = path.with_name(f"partial-{path.name}")
-        (write_passages if passages else write_graph)(partial, amount)
-        partial.replace(path)
+    _made(path, "inputs", "passages" if passages else "graph", str(amount))
     return path
 
 
-@cache
-def _encoder(folder: Path) -> Path:
-    path = folder / "encoder"
-    if not path.exists():
-        code = "import pathlib, sys; from tests.bench.scaling.encoder import write_encoder; "
-        code += "write_encoder(pathlib.Path(sys.argv[1]))"
-        subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=True)
-    return path
+def _made(path: Path, module: str, *arguments: str) -> None:
+    """Have a module of this package write a file or folder that is not there yet."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.absolute().with_name(f"partial-{path.name}")
+    command = [sys.executable, "-m", f"tests.bench.scaling.{module}", *arguments, str(partial)]
+    subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    partial.replace(path)
 
 
 def measure_inverted(folder: Path) -> InvertedFile:

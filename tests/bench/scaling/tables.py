@@ -26,11 +26,15 @@ ASSUMPTIONS = """\
 - Beyond the measured range a cost grows from the largest input that was run with the exponent
   between the two largest, or 1, whichever is larger; core hours are cores of the machine that
   measured. An empty job's CPU is left out.
-- Hours are core hours over cores: all cores are busy and the network and disks keep up. What one
-  task or the driver does alone is named apart, as no number of cores makes it shorter.
-- Tasks hold what they held here (`--entries-a-block` of communities, `--max-piece-edges`,
-  `--passages-a-task`), so that an executor's memory is that of the largest input; with larger
-  tasks there are fewer of them, and shuffle and halo are smaller.
+- Hours are core hours over cores: all cores are busy, and network and disks keep up.
+- Tasks hold what they held here, so that an executor's memory is that of the largest input. What
+  does not keep to this: `communities` sorts a band in one task (38 bytes a vertex, 3.8 GB for 10^8
+  vertices) in at most 8 tasks side by side, and orders the sizes of sets in one (36 bytes a
+  vertex); `embed` cuts an oversized piece with 8 bytes a node in one task; `trigraph` trains its
+  inverted file in one task (256 sqrt(W) vectors of W: 3.9 GB for 10^8 of 384 numbers).
+- Of `embed`, a Gram matrix of 13 MB goes from each shard of 50,000 nodes to each 8 pieces: its
+  shuffle grows with the product. Larger pieces (the default is 5,000,000 entries, here 50,000) make
+  it smaller by as much.
 - Degrees, names and words keep their laws; a graph that cuts worse has a larger halo.
 - Shuffle is what was written, after lz4; disk is the work folder's peak, gone when the index is
   published, and the index."""

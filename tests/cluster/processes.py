@@ -15,6 +15,9 @@ import psutil
 MARK = "GRAPHAGG_TEST_CLUSTER"
 """An environment variable that everything below a cluster inherits."""
 
+LIMIT = 1200
+"""Seconds after which something hangs; a machine that others use too may take minutes."""
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -85,7 +88,7 @@ def marked(token: str) -> list[psutil.Process]:
     return found
 
 
-def until(condition: Callable[[], object], what: str, limit: float = 600) -> None:
+def until(condition: Callable[[], object], what: str, limit: float = LIMIT) -> None:
     """Wait for a condition.
 
     Raises:

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import psutil
 
 from tests.cluster.events import EventLog
-from tests.cluster.processes import MARK, kill, marked, start, until
+from tests.cluster.processes import LIMIT, MARK, kill, marked, start, until
 
 ROOT = Path(__file__).parents[2]
 SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
@@ -86,7 +86,7 @@ class Running:
     def wait(self) -> Done:
         """Wait for the end."""
         try:
-            code = self.process.wait(timeout=600)
+            code = self.process.wait(timeout=LIMIT)
         finally:
             kill(self.process)
         out, err = self.output, self.output.with_suffix(".err")

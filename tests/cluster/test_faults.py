@@ -26,7 +26,7 @@ from tests.cluster.inputs import (
     write_pairs,
     write_passages,
 )
-from tests.cluster.standalone import ROOT, Cluster, Done
+from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, Done
 
 pytestmark = pytest.mark.cluster
 ROWS = "graphagg.communities.spark:write_blocks:0"
@@ -115,8 +115,13 @@ def test_an_executor_runs_out_of_memory(cluster: Cluster, tmp_path: Path) -> Non
         file.write("# " + 48_000_000 * "x" + "\n")
     old = old_communities(out)
     job = small("communities", edges, out)
-    heap = {"spark.executor.memory": "96m", "spark.testing.reservedMemory": str(16 << 20)}
-    done = cluster.run(job, heap | {"spark.task.maxFailures": "2"})
+    narrow = {
+        "spark.executor.memory": "96m",
+        "spark.executor.extraJavaOptions": f"{SHORT_LIVED} -XX:MaxDirectMemorySize=256m",
+        "spark.testing.reservedMemory": str(16 << 20),
+        "spark.task.maxFailures": "2",
+    }
+    done = cluster.run(job, narrow)
     assert_failed(done, "JobFailed")
     assert "ExecutorLostFailure" in done.log.failures()
     assert content(out) == old

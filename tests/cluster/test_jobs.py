@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from graphagg.communities import IndexConfig
-from graphagg.rag import MODES, PassageIndex, read_passages
-from graphagg.rag.questions import read_questions
+from graphagg.rag import PassageIndex, read_passages
+from graphagg.rag.config import MODES
+from graphagg.rag.evaluation import read_questions
 from graphagg.store import open_artifact
 from tests.cluster.inputs import (
     SKETCH,
@@ -89,7 +90,7 @@ def test_trigraph_with_the_default_models(cluster: Cluster, tmp_path: Path) -> N
                 np.testing.assert_allclose(*map(as_float, pair), atol=0.02)
             else:
                 assert entry == other.manifest.files[name], name
-    questions = [question.question for question in read_questions(DEMO / "questions.jsonl")]
+    questions = [question.text for question in read_questions(DEMO / "questions.jsonl")]
     with PassageIndex.open(out) as one, PassageIndex.open(alone) as other:
         for mode in MODES:
             found, wanted = (

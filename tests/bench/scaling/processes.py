@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
-_INTERVAL = 0.5  # seconds between two looks
+_INTERVAL = 1.0  # seconds between two looks
 
 
 def become_reaper() -> None:
@@ -80,16 +80,35 @@ class Memory:
         self.anonymous = max(self.anonymous, other.anonymous)
 
 
-def tree_memory(root: psutil.Process) -> Memory:
-    """Of a process and all below it."""
-    found = Memory()
-    try:
-        members = [root, *root.children(recursive=True)]
-    except psutil.Error:
+class Family:
+    """Who is whose child, at one moment."""
+
+    def __init__(self) -> None:
+        self._children: dict[int, list[int]] = {}
+        for entry in os.scandir("/proc"):
+            if entry.name.isdigit():
+                self._children.setdefault(_parent(entry.name), []).append(int(entry.name))
+
+    def children(self, pid: int) -> list[int]:
+        """Of one process."""
+        return self._children.get(pid, [])
+
+    def memory(self, pid: int) -> Memory:
+        """Of a process and all below it."""
+        found, members = Memory(), [pid]
+        while members:
+            member = members.pop()
+            found.add(member)
+            members += self.children(member)
         return found
-    for process in members:
-        found.add(process.pid)
-    return found
+
+
+def _parent(pid: str) -> int:
+    try:
+        stat = Path("/proc", pid, "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # it has ended
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])
 
 
 @dataclass(frozen=True)
@@ -121,7 +140,7 @@ class Peaks:
 
 
 class Watch:
-    """Looks at memory, disk and finished phases twice a second while it is entered.
+    """Looks at memory, disk and finished phases once a second while it is entered.
 
     Args:
         workers: processes whose children are executors.
@@ -131,8 +150,7 @@ class Watch:
 
     def __init__(self, workers: Iterable[int], driver: int, folders: dict[str, Path]) -> None:
         self.peaks = Peaks(disk=dict.fromkeys(folders, 0))
-        self._workers = [psutil.Process(pid) for pid in workers]
-        self._driver, self._folders = psutil.Process(driver), folders
+        self._workers, self._driver, self._folders = tuple(workers), driver, folders
         self._seen: set[str] = set()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look)
@@ -153,10 +171,11 @@ class Watch:
             self._look_at_disk()
 
     def _look_at_memory(self) -> None:
+        family = Family()
         for worker in self._workers:
-            for executor in worker.children():
-                self.peaks.executor.raise_to(tree_memory(executor))
-        self.peaks.driver.raise_to(tree_memory(self._driver))
+            for executor in family.children(worker):
+                self.peaks.executor.raise_to(family.memory(executor))
+        self.peaks.driver.raise_to(family.memory(self._driver))
 
     def _look_at_disk(self) -> None:
         ended = []

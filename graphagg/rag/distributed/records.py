@@ -72,6 +72,7 @@ def read_records(spark: SparkSession, source: str) -> DataFrame:
             "_metadata.file_block_start AS _block",
             "monotonically_increasing_id() AS _place",
         )
+        _ = placed.schema  # Spark Connect looks for the path only when it is asked something
     except AnalysisException as error:
         raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
     return placed.mapInArrow(_normalised(parse), _SCHEMA)

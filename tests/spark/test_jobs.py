@@ -1,0 +1,75 @@
+"""Jobs that were killed go on, and the same job again is over before it reads anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities.spark import build_with_spark, stages
+from graphagg.errors import ArtifactBusy, JobFailed, ParametersDiffer
+from graphagg.spark import named_errors, run_tasks
+from graphagg.work import Work, finished, work_folder
+from tests.spark.test_communities import hub_pairs, write_text
+
+pytestmark = pytest.mark.spark
+SMALL = IndexConfig("directed-in", permutations=16, bands=4, rows=2)
+
+
+class Killed(BaseException):
+    """The job is killed."""
+
+
+def test_a_killed_community_job_goes_on(spark: Any, tmp_path: Path) -> None:
+    """After each of its stages; every stage runs once, and the bytes are those of one process."""
+    edges, out = write_text(tmp_path / "edges.txt", hub_pairs(5)), tmp_path / "out"
+    names, ran = stages(SMALL), []
+
+    def die(after: str | None) -> Any:
+        def progress(stage: str, done: int, total: int) -> None:
+            ran.append(stage)
+            if stage == after:
+                raise Killed
+
+        return progress
+
+    for place, after in enumerate(names, start=1):
+        with pytest.raises(Killed):
+            build_with_spark(
+                spark, edges, out, config=SMALL, entries_a_block=300, progress=die(after)
+            )
+        assert not (out / "manifest.json").exists()
+        assert finished(work_folder(out), names) == list(names[:place])
+    with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*--force"):
+        build_with_spark(spark, edges, out, config=IndexConfig())
+    build_with_spark(spark, edges, out, config=SMALL, progress=die(None)).close()
+    assert ran == list(names)
+    assert not work_folder(out).exists()
+    CommunityIndex.build(edges, tmp_path / "local", config=SMALL).close()
+    read = [(d / "manifest.json").read_bytes() for d in (out, tmp_path / "local")]
+    assert read[0] == read[1]
+    with build_with_spark(spark, edges, out, config=SMALL, progress=die(None)) as again:
+        assert ran == list(names), "the same again is no work"
+        assert again.report is not None and again.report.edges_read == len(hub_pairs(5))
+
+
+def test_two_jobs_over_one_folder(spark: Any, tmp_path: Path) -> None:
+    first, second = (Work(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
+    first.claim({"source": ["a", 1]})
+    for force in (False, True):
+        with pytest.raises(ArtifactBusy, match="another process"):
+            second.claim({"source": ["a", 1]}, force=force)
+    first.release()
+    second.claim({"source": ["a", 1]})
+    second.remove()
+    assert not (tmp_path / "x.work").exists()
+
+
+def test_a_task_that_fails_is_a_failed_job(spark: Any) -> None:
+    def task(number: int) -> dict[str, int]:
+        raise ZeroDivisionError(f"task {number}")
+
+    with pytest.raises(JobFailed, match="ZeroDivisionError: task 0"), named_errors():
+        run_tasks(spark, 1, task)

@@ -1,0 +1,314 @@
+"""Options, plans and ends of the Spark jobs, without Spark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from graphagg.cli.jobs import run as running
+from graphagg.cli.jobs.communities import communities
+from graphagg.cli.jobs.embedding import command
+from graphagg.cli.jobs.graph_sizes import GraphSize, community_sizes
+from graphagg.cli.jobs.plan import Plan
+from graphagg.cli.jobs.run import Job, main
+from graphagg.cli.jobs.sizes import measure
+from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities.build import KIND
+from graphagg.communities.spark import job_of
+from graphagg.errors import EmptyGraph, GraphAggError, JobFailed, UnreadableFile, WriteFailed
+from graphagg.spark import cause
+from graphagg.work import recall, remember
+
+COMMANDS = {"communities": communities} | {
+    name: command(name) for name in ("prepare_graph", "partition", "embed")
+}
+Start = Callable[..., int]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Run a job by its command line; the exit code."""
+
+    def run(name: str, *arguments: object, **environment: str) -> int:
+        monkeypatch.setattr("sys.argv", [f"{name}.py", *map(str, arguments)])
+        with monkeypatch.context() as patch:
+            for key, value in environment.items():
+                patch.setenv(key, value)
+            with pytest.raises(SystemExit) as end:
+                main(COMMANDS[name], name)
+        return int(end.value.code or 0)
+
+    return run
+
+
+@pytest.fixture
+def edges(tmp_path: Path) -> Path:
+    path = tmp_path / "edges.txt"
+    path.write_text("1 2\n2 3\n3 1\n")
+    return path
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
+    """What an embedding job would run with; it runs nothing."""
+    seen: list[Mapping[str, Any]] = []
+
+    def keep(name: str, source: Any, settings: Any, common: Any, vertices: Any) -> None:
+        seen.append(vars(source) | vars(settings) | vars(common))
+
+    monkeypatch.setattr("graphagg.cli.jobs.embedding._run", keep)
+    return seen
+
+
+def test_flags_environment_file_defaults(
+    start: Start, tmp_path: Path, given: list[Mapping[str, Any]]
+) -> None:
+    """The first of the four that says something has the word, for each option by itself."""
+    file = tmp_path / "job.toml"
+    table = "dim = 4\npieces = 4\npropagate = 2\nweighted = false\nforce = true\n"
+    file.write_text(f'[communities]\nbands = 9\n[embed]\nedges = "e"\nout = "o"\n{table}')
+    code = start(
+        "embed", "--config", file, "--dim", 2, "--no-force", "--log-level", "debug",
+        GRAPHAGG_DIM="3", GRAPHAGG_PIECES="3", GRAPHAGG_DTYPE="float16", GRAPHAGG_EDGES="f",
+    )  # fmt: skip
+    assert code == 0
+    (found,) = given
+    names = ("dim", "pieces", "propagate", "dtype", "kind", "edges", "weighted", "force")
+    wanted = (2, 3, 2, "float16", "undirected", "f", False, False)
+    assert tuple(found[name] for name in names) == wanted
+    assert found["out"] == Path("o") and found["level"] == "debug"
+
+
+def test_the_file_by_the_environment_and_for_all_three_jobs(
+    start: Start, tmp_path: Path, given: list[Mapping[str, Any]]
+) -> None:
+    file = tmp_path / "job.toml"
+    file.write_text('[embed]\nedges = "e"\nout = "o"\nmax_piece_edges = 7\n')
+    for name in ("prepare_graph", "partition", "embed"):
+        assert start(name, GRAPHAGG_CONFIG=str(file)) == 0
+    assert [found["max_piece_edges"] for found in given] == [7, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("content", "messages"),
+    [
+        ("[embed]\ndims = 3\npiece = 4\n", ["unknown 'dims', 'piece' in [embed]", "max_piece"]),
+        ("[embeds]\ndim = 3\n", ["unknown 'embeds'", "communities", "trigraph"]),
+        ("dim = 3\n", ["unknown 'dim'"]),
+        ("embed = 3\n", ["write [embed]"]),
+        ("[embed]\ndim = [3]\n", ["dim in [embed] is [3]"]),
+        ("[embed]\ndim = 3.5\n", ["--dim", "integer"]),
+        ("[embed\n", ["not TOML"]),
+        (None, ["No such file"]),
+    ],
+)
+def test_a_bad_file_is_refused(
+    start: Start,
+    tmp_path: Path,
+    given: list[Mapping[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+    content: str | None,
+    messages: list[str],
+) -> None:
+    file = tmp_path / "job.toml"
+    if content is not None:
+        file.write_text(content)
+    assert start("embed", "--config", file, "--edges", "e", "--out", "o") == 2
+    error = capsys.readouterr().err
+    assert all(message in error for message in messages) and "Traceback" not in error
+    assert given == []
+
+
+def tree(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_a_plan_writes_nothing(
+    start: Start,
+    tmp_path: Path,
+    edges: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    """It starts no session either."""
+    monkeypatch.setattr(running, "session", None)
+    out = tmp_path / "out"
+    (out.with_name("out.work") / "phases" / "edges").mkdir(parents=True)
+    (out.with_name("out.work") / "phases" / "edges" / "_SUCCESS").touch()
+    before = tree(tmp_path)
+    assert start(name, "--edges", edges, "--out", out, "--dry-run") == 0
+    shown = capsys.readouterr()
+    assert "edges         1  finished" in shown.out and "no index yet" in shown.out
+    assert start(name, "--edges", edges, "--out", out, "--dry-run", "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["finished"] == ["edges"] and plan["input"]["records"] == 3
+    assert {size["what"] for size in plan["expected"]} >= {"index", "work folder", "shuffle"}
+    assert tree(tmp_path) == before
+
+
+def test_a_plan_says_what_it_is_sure_of(
+    start: Start, tmp_path: Path, edges: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    CommunityIndex.build(str(edges), out).close()
+    arguments = ("communities", "--edges", edges, "--out", out, "--dry-run", "--json")
+
+    def state() -> str:
+        assert start(*arguments) == 0
+        return str(json.loads(capsys.readouterr().out)["state"])
+
+    assert state() == "not known", "one process notes nothing"
+    remember(out, KIND, job_of(str(edges), "auto", None, IndexConfig()))
+    assert state() == "current"
+    edges.write_text("1 2\n2 3\n3 1\n4 1\n")
+    assert state() == "not known"
+
+
+@pytest.mark.parametrize("kind", ["undirected", "directed-in", "two-mode"])
+def test_the_expected_index_is_within_a_factor_of_two(tmp_path: Path, kind: str) -> None:
+    """Where the vertices are known; of strings, the ids come on top."""
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, 3000, (12_000, 2))
+    path = tmp_path / "edges.parquet"
+    pq.write_table(pa.table({"src": pairs[:, 0], "dst": pairs[:, 1]}), path)
+    config = IndexConfig(kind)  # type: ignore[arg-type]
+    CommunityIndex.build(str(path), tmp_path / "out", config=config).close()
+    real = sum(file.stat().st_size for file in (tmp_path / "out").rglob("*.npy"))
+    size = GraphSize.of(measure(str(path)), None)
+    expected = community_sizes(size, config, 1000)[1][0]
+    assert expected.what == "index" and 0.5 < expected.bytes / real < 2
+
+
+def test_measuring(tmp_path: Path) -> None:
+    import gzip
+
+    rows = [f"{i % 5000} {i * 7 % 5000}\n" for i in range(400_000)]
+    text = "# Nodes: 5000 Edges: 400000\n" + "".join(rows)
+    (tmp_path / "e.txt").write_text(text)
+    (tmp_path / "e.txt.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    for name in ("e.txt", "e.txt.gz"):
+        found = measure(str(tmp_path / name))
+        assert found.vertices == 5000
+        assert abs(found.records / len(rows) - 1) < 0.1
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    for i in range(3):
+        table = pa.table({"src": [10 + i, 11], "dst": [12, 30]})
+        pq.write_table(table, parts / f"{i}.parquet")
+    (parts / "_SUCCESS").touch()
+    found = measure(str(parts))
+    assert (found.files, found.records, found.vertices) == (3, 6, 21)
+    with pytest.raises(UnreadableFile, match="not there"):
+        measure(str(tmp_path / "absent"))
+    with pytest.raises(UnreadableFile, match="mounted"):
+        measure("hdfs://host/edges")
+
+
+def test_the_note_of_a_job_stands_for_its_files(tmp_path: Path, edges: Path) -> None:
+    out = tmp_path / "out"
+    CommunityIndex.build(str(edges), out).close()
+
+    def job(**changes: Any) -> dict[str, Any]:
+        return job_of(str(edges), "auto", None, IndexConfig(**changes))
+
+    remember(out, KIND, job(), {"edges": 3})
+    found = recall(out, KIND, job())
+    assert found is not None and found["report"] == {"edges": 3}
+    assert recall(out, KIND, job(bands=8)) is None
+    assert recall(out, "embedding", job()) is None
+    CommunityIndex.build([(1, 2), (2, 4)], out).close()
+    assert recall(out, KIND, job()) is None, "another build came after"
+    remember(out, KIND, job())
+    (out / ".job.json").write_text("[1")
+    assert recall(out, KIND, job()) is None
+    unknown = job_of("hdfs://host/edges", "auto", None, IndexConfig())
+    remember(out, KIND, unknown)
+    assert recall(out, KIND, unknown) is None, "its files cannot be known again"
+
+
+@dataclass
+class Session:
+    """No Spark."""
+
+    def __call__(self, *_: object) -> Session:
+        return self
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (None, 0, ""),
+        (EmptyGraph("no edge in it"), 2, "EmptyGraph error: no edge in it"),
+        (JobFailed("Spark gave up: Lost: x"), 1, "in stage pairs (2 of 3); what is finished stays"),
+        (WriteFailed("disk full"), 1, "WriteFailed error: disk full, in stage pairs"),
+        (OSError(28, "No space left on device", "/a/b"), 1, "/a/b: No space left on device, in"),
+        (KeyboardInterrupt(), 130, "interrupted, in stage pairs (2 of 3); what is finished stays"),
+    ],
+)
+def test_exit_codes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException | None,
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.setattr(running, "session", Session())
+    monkeypatch.setattr(running, "follow", lambda *_: None)
+    out = tmp_path / "out"
+
+    def build(spark: Any, progress: Any) -> dict[str, Any]:
+        out.with_name("out.work").mkdir()
+        progress("edges", 1, 1)
+        if error is not None:
+            raise error
+        return {"vertices": 3}
+
+    def plan() -> Plan:
+        raise AssertionError
+
+    def command(out: Path, log_level: str = "info") -> None:
+        level = running.LogLevel(log_level)
+        common = running.Common(out, False, False, level, False, None, None)
+        stages = ("edges", "pairs", "bands")
+        running.run(Job("test", stages, plan, build, lambda made: "made"), common)
+
+    monkeypatch.setattr("sys.argv", ["test.py", "--out", str(out)])
+    with pytest.raises(SystemExit) as end:
+        main(command, "test")
+    assert (end.value.code or 0) == code
+    shown = capsys.readouterr()
+    assert "INFO test edges stage 1 of 3 done" in shown.err
+    assert message in shown.err and "Traceback" not in shown.err
+    assert shown.out == ("" if code else f"{out}: made\n")
+
+
+def test_the_cause_of_a_failure_is_one_line() -> None:
+    text = (
+        "An exception was thrown from the Python worker. Please see the stack trace below.\n"
+        "Traceback (most recent call last):\n"
+        '  File "worker.py", line 1, in main\n'
+        "OSError: [Errno 28] No space left on device\n\n"
+        "\tat org.apache.spark.api.python.BasePythonRunner\n"
+    )
+    assert cause(Exception(text)) == "OSError: [Errno 28] No space left on device"
+    java = "Job aborted.\nCaused by: java.lang.OutOfMemoryError: Java heap space\n\tat x.y\n"
+    assert cause(Exception(java)) == "OutOfMemoryError: Java heap space"
+    assert cause(Exception("Answer from Java side is empty")) == "Answer from Java side is empty"
+    assert issubclass(JobFailed, GraphAggError)

@@ -84,13 +84,15 @@ class Cell:
 def all_cells(divisor: int = 1) -> list[Cell]:
     """Every cell, small inputs before large ones; inputs are divided for a trial."""
     cells = [Cell(EMPTY, run, w, 0) for w in WORKERS for run in range(EMPTY_RUNS)]
+    order = WORKERS[::-1]  # of which a cluster runs already
     for scale in SCALES:
-        for workers in reversed(WORKERS):
+        for workers in order:
             cells += [
                 Cell(name, scale, workers, job.base * scale // divisor)
                 for name, job in JOBS.items()
                 if scale in job.scales and (name != MODELS or workers == 1)
             ]
+        order = order[::-1]
     return cells
 
 
@@ -101,6 +103,7 @@ def run_all(folder: Path, cells: Iterable[Cell], minutes: float) -> None:
     for workers, group in groupby(missing, key=lambda cell: cell.workers):
         if (tree_cpu() - start) / 60 > minutes:
             break
+        shutil.rmtree(folder / "cluster", ignore_errors=True)
         with standalone((folder / "cluster").absolute(), workers, WORKER_MEMORY) as running:
             for cell in group:
                 if (tree_cpu() - start) / 60 > minutes:
@@ -141,8 +144,8 @@ def run_cell(cell: Cell, folder: Path, running: Cluster) -> dict[str, Any]:
     _settle(running)
     cpu = tree_cpu() - before
     if code:
-        log = submitted.output.with_suffix(".err").read_text(encoding="utf-8", errors="replace")
-        raise RuntimeError(f"exit code {code}: {log[-2000:]}")
+        kept = shutil.copy(submitted.output.with_suffix(".err"), folder / f"failed_{cell.job}.log")
+        raise RuntimeError(f"exit code {code}; see {kept}")
     events = read_events(submitted.log)
     found = {**asdict(cell), "cpu": round(cpu, 2), "wall": round(wall, 2)}
     found |= _memory_and_disk(watch, scratch) | _of_events(events)

@@ -49,8 +49,8 @@ class Done:
 
     Attributes:
         code: exit code.
-        out: what it printed.
-        err: its log.
+        out: what it printed and its own log: spark-submit puts both streams of Python there.
+        err: the log of Spark.
         log: its event log.
     """
 
@@ -58,12 +58,6 @@ class Done:
     out: str
     err: str
     log: EventLog
-
-    @property
-    def error(self) -> str:
-        """The line of the error that the job names; empty where there is none."""
-        found = re.search(r"^.*\berror: (.*)$", self.err, re.MULTILINE)
-        return found[1] if found else ""
 
 
 @dataclass

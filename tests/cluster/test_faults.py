@@ -70,14 +70,14 @@ def stages(out: str) -> set[str]:
 
 def assert_done(done: Done) -> None:
     """It ended well, and broadcast nothing."""
-    assert done.code == 0, done.err[-3000:]
+    assert done.code == 0, done.out[-3000:] or done.err[-3000:]
     assert done.log.plans() and done.log.broadcasts() == []
 
 
 def assert_failed(done: Done, *errors: str) -> None:
     """It ended with exit code 1 and one of the named errors."""
-    assert done.code == 1, done.err[-3000:]
-    assert any(f"{name} error: " in done.err for name in errors), done.err[-3000:]
+    assert done.code == 1, done.out[-3000:] or done.err[-3000:]
+    assert any(f"{name} error: " in done.out for name in errors), done.out[-3000:]
 
 
 def test_a_worker_is_killed_in_the_middle_of_a_stage(

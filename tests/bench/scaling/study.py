@@ -159,6 +159,7 @@ def _settings(cell: Cell) -> dict[str, str]:
     return {
         "spark.driver.extraJavaOptions": "",  # JVMs as users have them
         "spark.executor.extraJavaOptions": "",
+        "spark.cores.max": str(cell.workers),
         "spark.executor.memory": EXECUTOR_MEMORY,
         "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS * max(cell.scale, 1)),
         "spark.sql.files.maxPartitionBytes": "8m",

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.rag.config import RetrievalConfig
-from graphagg.rag.trigraph import TriGraph
+from graphagg.rag.trigraph import Graph
 
 Sigma = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.float64]]
 """Similarity of the question to each of the given sentences, at most 1."""
@@ -67,7 +67,7 @@ class Activation:
 
 
 def activate(
-    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
+    graph: Graph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
 ) -> Activation:
     """Activate entities from the seeds, under `config.semantics`."""
     run = _activate_official if config.semantics == "official" else _activate_paper
@@ -75,7 +75,7 @@ def activate(
 
 
 def _activate_official(
-    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
+    graph: Graph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
 ) -> Activation:
     state = Activation()
     for seed in seeds:  # where two mentions mean one entity, the last counts, as in the code
@@ -103,7 +103,7 @@ def _activate_official(
 
 
 def _best_unused(
-    graph: TriGraph, entity: int, used: set[int], sigma: Sigma, config: RetrievalConfig
+    graph: Graph, entity: int, used: set[int], sigma: Sigma, config: RetrievalConfig
 ) -> list[tuple[int, float]]:
     sentences = graph.mentioned_by.row(entity)
     if used:
@@ -132,7 +132,7 @@ def _pass_on(
 
 
 def _activate_paper(
-    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
+    graph: Graph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
 ) -> Activation:
     state = Activation()
     for seed in seeds:

@@ -6,8 +6,7 @@ The formula and its constants stand at the head of `best_config`. Everything is 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from graphagg.rag.best_config import BestConfig, weights_of
 from graphagg.rag.corpus import Corpus
 from graphagg.rag.dense import DenseIndex, top_k
-from graphagg.rag.lexicon import Lexicon, Postings, add_bm25
+from graphagg.rag.lexical import Lexical, best_rows, lookup, spread
 from graphagg.rag.links import Bridges, Edges, expand, find_bridges
 from graphagg.rag.reading import Reading
 from graphagg.rag.vectors import Rows, Vectors
@@ -26,8 +25,6 @@ from graphagg.rag.view import LEADS, OWN, View
 
 Array = npt.NDArray[Any]
 
-BODY, TITLE = (1.2, 0.75), (0.5, 0.5)
-"""k1 and b of BM25 over title and text, and over titles."""
 _MOST_TITLED = 20  # passages that the question names, beside the pool
 FEATURES = ("similarity", "sentence", "lexical", "title_words", "title", "entities")
 
@@ -159,7 +156,7 @@ class BestRetriever:
             allowed: `[R]`, which passages may be chosen; None: all that are visible.
             extra: rows to compute everything for, whatever their similarity; not to choose.
         """
-        lexical = _Lexical(self.view, reading.terms)
+        lexical = Lexical(self.view, reading.terms)
         pool = self._pool(reading, vectors[0], lexical, max(k, self.config.pool), allowed)
         rows = np.union1d(pool, np.asarray(extra, dtype=np.int64))
         candidates = self._candidates(rows, reading, vectors, lexical)
@@ -200,34 +197,49 @@ class BestRetriever:
         self,
         reading: Reading,
         vector: Vectors,
-        lexical: _Lexical,
+        lexical: Lexical,
         size: int,
         allowed: npt.NDArray[np.bool_] | None,
     ) -> Rows:
         """The rows that F is computed for: the best by similarity, words and title, and titles."""
-        weights, rows = self.config.passage, self.view.rows
-        prior = weights.lexical * lexical.body + weights.title_words * lexical.title
+        weights, visible, ranks = self.config.passage, self.view.row_set, self.dense.ranks
         titled = [self.view.titled(entity) for entity in reading.entities]
-        named = np.unique(np.concatenate([np.zeros(0, np.int32), *titled]))
-        prior[named] += weights.title
+        named = np.unique(np.concatenate([np.zeros(0, np.int32), *titled])).astype(np.int64)
+
+        def prior(rows: Rows) -> Array:  # they ascend
+            body, title = lexical.at(rows)
+            value = weights.lexical * body + weights.title_words * title
+            there, place = lookup(rows, named)
+            value[place[there]] += weights.title
+            return value
+
         strength = weights.similarity + weights.sentence
-        if self.dense.is_exact(rows):
-            similar = self._similarity(rows, vector)
-            pool = rows[top_k(prior[rows] + strength * similar, size, self.dense.ranks[rows])]
-        else:
-            found, _ = self.dense.search(vector, 2 * size, rows)
-            worded = rows[top_k(prior[rows], size, self.dense.ranks[rows])]
-            some = np.union1d(found, worded)
-            similar = self._similarity(some, vector)
-            pool = some[top_k(prior[some] + strength * similar, size, self.dense.ranks[some])]
-        best_named = named[top_k(prior[named], _MOST_TITLED, self.dense.ranks[named])]
+        some = visible.rows if self.dense.is_exact(visible) else None
+        if some is None:
+            found, _ = self.dense.search(vector, 2 * size, visible)
+            some = np.union1d(found, self._worded(lexical, named, prior, size))
+        similar = self._similarity(some, vector)
+        pool = some[top_k(prior(some) + strength * similar, size, ranks[some])]
+        best_named = named[top_k(prior(named), _MOST_TITLED, ranks[named])]
         pool = np.union1d(pool, best_named)
         if allowed is not None and allowed[pool].sum() < size:
-            more = rows[allowed[rows]]
+            more = np.flatnonzero(allowed & self.view.visible)
             pool = np.union1d(
                 pool, more[top_k(self._similarity(more, vector), size, self.dense.ranks[more])]
             )
         return pool
+
+    def _worded(
+        self, lexical: Lexical, named: Rows, prior: Callable[[Rows], Array], size: int
+    ) -> Rows:
+        """The visible rows of greatest prior."""
+        scored, ranks = np.union1d(lexical.rows, named), self.dense.ranks
+        values = prior(scored)
+        best = best_rows(scored, values, size, ranks, None)
+        if best is not None:
+            return best[0]
+        rows = self.view.rows
+        return rows[top_k(spread(scored, values, len(self.corpus))[rows], size, ranks[rows])]
 
     def _similarity(self, rows: Rows, vector: Vectors) -> Array:
         if len(rows) == len(self.corpus):
@@ -235,7 +247,7 @@ class BestRetriever:
         return self.corpus.similarity_at(rows, vector[None])[:, 0]
 
     def _candidates(
-        self, rows: Rows, reading: Reading, vectors: Vectors, lexical: _Lexical
+        self, rows: Rows, reading: Reading, vectors: Vectors, lexical: Lexical
     ) -> Candidates:
         """Features and F of some rows."""
         rows = rows[np.argsort(self.dense.ranks[rows])]
@@ -245,17 +257,18 @@ class BestRetriever:
         rarity = self.view.idf(named)
         for number, (entity, idf) in enumerate(zip(reading.entities, rarity.tolist(), strict=True)):
             tied, how = self.view.tied(entity)
-            there, place = _lookup(tied, rows)
+            there, place = lookup(tied, rows)
             tie = np.where(there, how[place] if len(how) else 0, 0)
             title[(tie & OWN) > 0] = 1.0
             pages[(tie & (OWN | LEADS)) > 0, number] = 1.0
             entities[there] += idf / max(float(rarity.sum()), 1e-12)
+        body, title_words = lexical.at(rows)
         features = np.stack(
             [
                 self.corpus.similarity_at(rows, vectors).max(axis=1),
                 self.corpus.sentence_similarity_at(rows, vectors).max(axis=1),
-                lexical.body[rows],
-                lexical.title[rows],
+                body,
+                title_words,
                 title,
                 entities,
             ],
@@ -273,7 +286,7 @@ class BestRetriever:
         edges: Edges,
         reading: Reading,
         vectors: Vectors,
-        lexical: _Lexical,
+        lexical: Lexical,
     ) -> tuple[Candidates, Array, Array]:
         """The candidates and what was reached, their scores, and the front renumbered."""
         new = np.setdiff1d(edges.row, candidates.rows)
@@ -316,7 +329,7 @@ class BestRetriever:
         """Raise scores to those of the best paths; `[n]` what each candidate hands on."""
         c = self.config
         parent = front[edges.front]
-        _, target = _lookup(candidates.rows, edges.row, self.dense.ranks)
+        _, target = lookup(candidates.rows, edges.row, self.dense.ranks)
         held = weighted(candidates.covers, weights)
         both = weighted(np.maximum(candidates.covers[parent], candidates.covers[target]), weights)
         joint = both - np.maximum(held[parent], held[target])
@@ -337,80 +350,10 @@ class BestRetriever:
         return Round(bridges, edges, rows, handed[parent], joint, best), raised
 
 
-class _Lexical:
-    """BM25 and coverage of a question's terms over a view.
-
-    Attributes:
-        body, title: `[R]` BM25 of the passages and of their titles, each over the sum of idf.
-        weights: `[t]` share of each term in the sum of idf.
-    """
-
-    def __init__(self, view: View, terms: Sequence[str]) -> None:
-        lexicon = view.lexicon
-        self._postings = [lexicon.find(term) for term in terms]
-        self._visible = view.visible
-        self.body, idf = self._bm25(lexicon, view, 0, BODY)
-        self.title, _ = self._bm25(lexicon, view, 1, TITLE)
-        self.weights = idf / max(float(idf.sum()), 1e-12)
-
-    def _bm25(
-        self, lexicon: Lexicon, view: View, column: int, constants: tuple[float, float]
-    ) -> tuple[Array, Array]:
-        scores, idf = np.zeros(len(view.visible)), np.zeros(len(self._postings))
-        lengths = lexicon.lengths[:, column]
-        for i, postings in enumerate(self._postings):
-            counts = _counts(postings, column)
-            df = 0
-            if postings is not None:
-                df = int(np.count_nonzero(view.visible[postings.rows] & (counts > 0)))
-            idf[i] = inverse_frequency(view.passages, df)
-            if df and postings is not None:
-                add_bm25(
-                    scores, postings.rows, counts, lengths, view.visible, idf[i],
-                    *constants, view.mean_lengths[column],
-                )  # fmt: skip
-        return scores / max(float(idf.sum()), 1e-12), idf
-
-    def covers(self, rows: Rows) -> Array:
-        """Which terms each of some rows holds, `[n, t]` of 0 and 1."""
-        held = np.zeros((len(rows), len(self._postings)))
-        for i, postings in enumerate(self._postings):
-            if postings is not None:
-                held[:, i] = _lookup(postings.rows, rows)[0]
-        return held
-
-
-def lexical_scores(view: View, terms: Sequence[str]) -> Array:
-    """BM25 of every passage over the sum of the terms' idf, `[R]`; 0 where hidden."""
-    return _Lexical(view, terms).body
-
-
 def weighted(values: Array, weights: Array) -> Array:
     """Weighted sums of rows, each in one order whatever stands beside it; `[n]`."""
     sums: Array = (values * weights).sum(axis=1)
     return sums
-
-
-def inverse_frequency(passages: int, df: int) -> float:
-    """Idf of a term, as in Lucene; see `lexicon`."""
-    return math.log(1.0 + (passages - df + 0.5) / (df + 0.5))
-
-
-def _counts(postings: Postings | None, column: int) -> Array:
-    if postings is None:
-        return np.zeros(0, np.uint16)
-    return postings.title_counts if column else postings.counts
-
-
-def _lookup(
-    table: Array, wanted: Rows, ranks: Array | None = None
-) -> tuple[npt.NDArray[np.bool_], Array]:
-    """Which of `wanted` are in a table that ascends (by `ranks`, if given), and their places."""
-    if not len(table):
-        return np.zeros(len(wanted), bool), np.zeros(len(wanted), np.int64)
-    keys, values = (table, wanted) if ranks is None else (ranks[table], ranks[wanted])
-    place = np.minimum(np.searchsorted(keys, values), len(table) - 1)
-    return keys[place] == values, place
 
 
 def _best(score: Array, among: npt.NDArray[np.bool_], count: int) -> Array:

@@ -10,6 +10,7 @@ of the inverted file runs there.
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import numpy.typing as npt
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.corpus import Corpus
-from graphagg.rag.vectors import Rows, Stack, Vectors
+from graphagg.rag.paging import advise
+from graphagg.rag.vectors import Rows, RowSet, Stack, Vectors
 
 FLAT_LIMIT = 100_000
 _OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
 _BLOCK = 65_536
+_ID_BYTES = 8
 
 
 class DenseIndex:
@@ -42,13 +45,16 @@ class DenseIndex:
         self._inverted_file = inverted_file
         self._faiss: Any = None
 
-    def is_exact(self, rows: Rows) -> bool:
+    def is_exact(self, rows: Rows | RowSet) -> bool:
         """Whether a search over these rows compares every one."""
-        return self._inverted_file is None or len(rows) <= FLAT_LIMIT
+        return self._inverted_file is None or self._set(rows).count <= FLAT_LIMIT
 
-    def search(self, query: Vectors, k: int, rows: Rows) -> tuple[Rows, npt.NDArray[np.float32]]:
+    def search(
+        self, query: Vectors, k: int, rows: Rows | RowSet
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """The `k` of `rows` most similar to a query `[d]`: rows and similarities, best first."""
-        candidates = rows if self.is_exact(rows) else self._candidates(query, k, rows)
+        some = self._set(rows)
+        candidates = some.rows if self.is_exact(some) else self._candidates(query, k, some)
         if len(candidates) == len(self.corpus):
             scores = self.corpus.similarity(query[None])[:, 0]
         else:
@@ -56,35 +62,35 @@ class DenseIndex:
         best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]
 
-    def _candidates(self, query: Vectors, k: int, rows: Rows) -> Rows:
+    def _set(self, rows: Rows | RowSet) -> RowSet:
+        return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
+
+    def _candidates(self, query: Vectors, k: int, some: RowSet) -> Rows:
         """Visible rows that the inverted file finds, at least `k` of them if there are."""
         index, bounds = self._index(), self.corpus.window_bounds
-        visible = np.zeros(len(self.corpus), bool)
-        visible[rows] = True
         wanted = _OVERSAMPLE * k
         while True:
-            ids = self._find(index, query, wanted, rows, visible)
+            ids = self._find(index, query, wanted, some)
             owners = np.unique(np.searchsorted(bounds, ids, side="right") - 1)
-            owners = owners[visible[owners]]
-            if len(owners) >= min(k, len(rows)) or wanted >= index.ntotal:
+            owners = owners[some.mask[owners]]
+            if len(owners) >= min(k, some.count) or wanted >= index.ntotal:
                 return owners
             wanted *= 2
 
-    def _find(
-        self, index: Any, query: Vectors, wanted: int, rows: Rows, visible: npt.NDArray[np.bool_]
-    ) -> Rows:
-        faiss = _import_faiss()
+    def _find(self, index: Any, query: Vectors, wanted: int, some: RowSet) -> Rows:
         wanted = min(wanted, index.ntotal)
-        if len(rows) == len(self.corpus) or self._on_gpu:
+        if self._on_gpu:
             _, ids = index.search(query[None], wanted)
         else:
-            windows = np.repeat(visible, np.diff(self.corpus.window_bounds))
-            bitmap = np.packbits(windows, bitorder="little")
-            selector = faiss.IDSelectorBitmap(bitmap)
-            settings = faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
-            _, ids = index.search(query[None], wanted, params=settings)
+            ids = probe(index, query[None], wanted, self._selector(some))
         found: Rows = ids[0][ids[0] >= 0]
         return found
+
+    def _selector(self, some: RowSet) -> Any:
+        """What lets a search see the windows of these rows only; None: all."""
+        if some.is_all:
+            return None
+        return _import_faiss().IDSelectorBitmap(some.bits(self.corpus.window_bounds))
 
     @property
     def _on_gpu(self) -> bool:
@@ -93,9 +99,11 @@ class DenseIndex:
     def _index(self) -> Any:
         if self._faiss is None:
             faiss = _import_faiss()
-            flags = 0 if self._on_gpu else faiss.IO_FLAG_MMAP  # a mapped index cannot be copied
-            index = faiss.read_index(str(self._inverted_file), flags)
-            self._faiss = faiss.index_cpu_to_all_gpus(index) if self._on_gpu else index
+            assert self._inverted_file is not None
+            if self._on_gpu:  # a mapped index cannot be copied
+                self._faiss = faiss.index_cpu_to_all_gpus(load(self._inverted_file))
+            else:
+                self._faiss = open_mapped(self._inverted_file)
         return self._faiss
 
 
@@ -113,6 +121,43 @@ def top_k(
     if ranks is None:
         return candidates[np.argsort(-scores[candidates], kind="stable")[:k]]
     return candidates[np.lexsort((ranks[candidates], -scores[candidates]))[:k]]
+
+
+def open_mapped(path: Path) -> Any:
+    """An inverted file whose lists are mapped: a search reads the lists that it visits.
+
+    The kernel is told not to read around them; `probe` asks for each list as a whole.
+    """
+    faiss = _import_faiss()
+    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+    lists = _lists_on_disk(index)
+    if lists is not None:
+        advise(int(lists.ptr), lists.totsize, mmap.MADV_RANDOM)
+    return index
+
+
+def probe(index: Any, queries: Vectors, wanted: int, selector: Any = None) -> Rows:
+    """Numbers of the nearest windows `[q, wanted]`, -1 where there are fewer; as `index.search`."""
+    on_disk = _lists_on_disk(index)
+    if on_disk is not None:
+        _, visited = index.quantizer.search(queries, index.nprobe)
+        base, size = int(on_disk.ptr), on_disk.code_size + _ID_BYTES
+        for number in visited[visited >= 0].tolist():
+            place = on_disk.lists.at(number)
+            advise(base + place.offset, place.capacity * size, mmap.MADV_WILLNEED)
+    settings = None
+    if selector is not None:
+        faiss = _import_faiss()
+        settings = faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
+    found: Rows = index.search(queries, wanted, params=settings)[1]
+    return found
+
+
+def _lists_on_disk(index: Any) -> Any:
+    """The mapped lists of an inverted file; None where they lie in memory."""
+    faiss = _import_faiss()
+    lists = faiss.downcast_InvertedLists(index.invlists)
+    return lists if isinstance(lists, faiss.OnDiskInvertedLists) else None
 
 
 def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:

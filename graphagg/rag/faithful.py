@@ -19,17 +19,20 @@ from graphagg.rag.activation import Activation, Seed, Sigma, activate
 from graphagg.rag.config import RetrievalConfig, Semantics
 from graphagg.rag.corpus import Corpus
 from graphagg.rag.dense import FLAT_LIMIT, DenseIndex, top_k
+from graphagg.rag.lexical import best_rows, spread
+from graphagg.rag.local import LocalGraph, local_pagerank
 from graphagg.rag.pagerank import EntityReset, Transitions, personalized_pagerank
 from graphagg.rag.results import Hit, Hop
 from graphagg.rag.spelling import Speller
 from graphagg.rag.tokens import entity_key
 from graphagg.rag.trigraph import TriGraph
-from graphagg.rag.vectors import Vectors
+from graphagg.rag.vectors import RowSet, Vectors
 from graphagg.rag.view import View
 
 _LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
 _BLOCK = 32  # questions that share a pass over the edges
 
+Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float32]
 T = TypeVar("T")
 
@@ -65,18 +68,29 @@ class Question:
 
 @dataclass(frozen=True)
 class _Scores:
-    """Everything about one question that its hits show; `[R]` arrays.
+    """Everything about one question that its hits show; `[R]` arrays, or read like them.
 
     `prior` is the dense part of the reset; `unit` is how much of a passage's reset is seen in its
     own PageRank.
     """
 
-    prior: npt.NDArray[Any]
-    bonus: npt.NDArray[Any]
-    pagerank: npt.NDArray[Any]
+    prior: Array | _Sparse
+    bonus: Array | _Sparse
+    pagerank: Array | _Sparse
     unit: float
     seeds: Sequence[Seed]
     activation: Activation
+
+
+class _Sparse(dict[int, float]):
+    """Values of some rows; 0 of all others."""
+
+    @classmethod
+    def of(cls, rows: npt.NDArray[np.int64], values: Array) -> _Sparse:
+        return cls(zip(rows.tolist(), values.tolist(), strict=True))
+
+    def __missing__(self, row: int) -> float:
+        return 0.0
 
 
 class FaithfulRetriever:
@@ -90,7 +104,11 @@ class FaithfulRetriever:
 
     def __init__(self, corpus: Corpus, view: View, dense: DenseIndex) -> None:
         self.corpus, self.view, self.dense = corpus, view, dense
-        self.graph = TriGraph(view, corpus.sentence_bounds)
+        self.graph: TriGraph | LocalGraph = (
+            TriGraph(view, corpus.sentence_bounds)
+            if view.passages <= FLAT_LIMIT
+            else LocalGraph(view, corpus.sentence_bounds)
+        )
         self._transitions: dict[Semantics, Transitions] = {}
 
     def known(self, name: str) -> int | None:
@@ -115,6 +133,12 @@ class FaithfulRetriever:
             else dense_hits(self.corpus, self.view, self.dense, q.vector, k, allowed)
             for i, q in enumerate(questions)
         ]
+        if isinstance(self.graph, LocalGraph):
+            for i, of_question in seeds.items():
+                answers[i] = self._answer_locally(
+                    self.graph, questions[i], of_question, k, config, allowed
+                )
+            return answers
         size = _BLOCK if self._prior_top(config) is None else 1  # sparse resets: push one by one
         for block in _batched(seeds, size):
             found = self._answer(
@@ -150,11 +174,49 @@ class FaithfulRetriever:
         columns = zip(*arrays, units.tolist(), seeds, activations, strict=True)
         return [self._hits(_Scores(*column), k, allowed) for column in columns]
 
+    def _answer_locally(
+        self,
+        graph: LocalGraph,
+        question: Question,
+        seeds: Sequence[Seed],
+        k: int,
+        config: RetrievalConfig,
+        allowed: npt.NDArray[np.bool_] | None,
+    ) -> list[Hit]:
+        """Likewise for a question to a large index: only what it comes to is read."""
+        activation = activate(graph, seeds, self._sigma(question), config)
+        bonus_rows, bonus = self._sparse_bonus(activation)
+        bonus *= config.passage_node_weight
+        top = self._prior_top(config) or self.view.passages
+        prior_rows, similar = self.dense.search(question.vector, top, self.view.row_set)
+        prior = _dense_prior(similar[:, None], config)[:, 0]
+        rows = np.union1d(prior_rows, bonus_rows)
+        reset = np.zeros(len(rows))
+        reset[np.searchsorted(rows, prior_rows)] = prior
+        reset[np.searchsorted(rows, bonus_rows)] += bonus
+        found = local_pagerank(
+            graph, rows, reset, activation.weight, config.damping, config.semantics == "official"
+        )
+        scores = _Scores(
+            _Sparse.of(prior_rows, prior),
+            _Sparse.of(bonus_rows, bonus),
+            _Sparse.of(found.rows, found.scores),
+            found.unit,
+            seeds,
+            activation,
+        )
+        best = best_rows(found.rows, found.scores, k, self.dense.ranks, allowed)
+        if best is None:  # passages that the walk never comes to are among them
+            every = self.view.rows if allowed is None else np.flatnonzero(allowed)
+            values = spread(found.rows, found.scores, graph.passages)[every]
+            best = every[top_k(values, k, self.dense.ranks[every])], values
+        return self._hits_of(best[0], scores)
+
     # --- stage 1 ---------------------------------------------------------------------------------
 
     def _link(self, questions: Sequence[Question]) -> dict[int, list[Seed]]:
         """Seeds of each question that names an entity (eq. 3), by the question's position."""
-        if not len(self.graph.found):
+        if not len(self.corpus.name_vectors):
             return {}
         vectors = {
             id(mention.target): mention.target  # equal names share one vector
@@ -162,6 +224,8 @@ class FaithfulRetriever:
             for mention in question.mentions
             if not isinstance(mention.target, int)
         }
+        if vectors and not len(self.graph.found):
+            return {}
         found = dict(zip(vectors, self._most_similar(vectors.values()), strict=True))
 
         def seed(mention: Mention) -> Seed:
@@ -176,7 +240,10 @@ class FaithfulRetriever:
         }
 
     def _most_similar(self, vectors: Iterable[Vector]) -> Iterator[tuple[int, float]]:
-        """The visible entity of greatest similarity to each vector."""
+        """The visible entity of greatest similarity to each vector; compares every one."""
+        vectors = list(vectors)
+        if not vectors:
+            return
         names, found = self.corpus.name_vectors, self.graph.found
         rows = self.view.gazetteer.name_row[found].astype(np.int64)
         for block in _batched(vectors, _BLOCK):
@@ -194,9 +261,19 @@ class FaithfulRetriever:
 
     # --- stage 2 ---------------------------------------------------------------------------------
 
+    def _sparse_bonus(self, activation: Activation) -> tuple[npt.NDArray[np.int64], Array]:
+        """The passages that hold an active entity, and the bonus of each; as `_bonus`."""
+        rows, shares = [np.zeros(0, np.int64)], [np.zeros(0)]
+        for entity, value in activation.value.items():
+            share = max(value, 0.0) / activation.level[entity]
+            rows.append(self.graph.occurrence.row(entity).astype(np.int64))
+            shares.append(share * np.log1p(self.graph.occurrence.values(entity)))
+        held, place = np.unique(np.concatenate(rows), return_inverse=True)
+        return held, np.log1p(np.bincount(place, np.concatenate(shares), len(held)))
+
     def _bonus(self, activation: Activation) -> npt.NDArray[np.float64]:
         """ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e) of every passage, `[R]` (eq. 7)."""
-        bonus = np.zeros(self.graph.passages)
+        bonus = np.zeros(len(self.view.visible))
         for entity, value in activation.value.items():
             counts = self.graph.occurrence.values(entity)
             share = max(value, 0.0) / activation.level[entity]
@@ -212,11 +289,11 @@ class FaithfulRetriever:
         self, questions: Sequence[Question], config: RetrievalConfig
     ) -> npt.NDArray[np.float32]:
         """Similarity of the visible passages, NaN outside the best `prior_top`; `[R, n]`."""
-        top, rows = self._prior_top(config), self.view.rows
-        similarities = np.full((self.graph.passages, len(questions)), np.nan, dtype=np.float32)
+        top, rows = self._prior_top(config), self.view.row_set
+        similarities = np.full((len(self.view.visible), len(questions)), np.nan, dtype=np.float32)
         if top is None:
             vectors = np.stack([question.vector for question in questions])
-            similarities[rows] = self.corpus.similarity_at(rows, vectors)
+            similarities[rows.rows] = self.corpus.similarity_at(rows.rows, vectors)
             return similarities
         for i, question in enumerate(questions):
             best, scores = self.dense.search(question.vector, top, rows)
@@ -225,6 +302,7 @@ class FaithfulRetriever:
 
     def _transitions_of(self, semantics: Semantics) -> Transitions:
         if semantics not in self._transitions:
+            assert isinstance(self.graph, TriGraph)
             make = Transitions.frequency if semantics == "official" else Transitions.binary
             self._transitions[semantics] = make(self.graph)
         return self._transitions[semantics]
@@ -233,7 +311,11 @@ class FaithfulRetriever:
 
     def _hits(self, scores: _Scores, k: int, allowed: npt.NDArray[np.bool_] | None) -> list[Hit]:
         rows = self.view.rows if allowed is None else np.flatnonzero(allowed)
+        assert isinstance(scores.pagerank, np.ndarray)
         rows = rows[top_k(scores.pagerank[rows], k, self.dense.ranks[rows])]
+        return self._hits_of(rows, scores)
+
+    def _hits_of(self, rows: npt.NDArray[np.int64], scores: _Scores) -> list[Hit]:
         paths = self._paths(rows, scores.seeds, scores.activation)
         return [
             self._hit(row, scores, path) for row, path in zip(rows.tolist(), paths, strict=True)
@@ -315,7 +397,7 @@ def dense_hits(
     allowed: npt.NDArray[np.bool_] | None,
 ) -> list[Hit]:
     """The `k` passages most similar to a question `[d]`."""
-    rows = view.rows if allowed is None else np.flatnonzero(allowed)
+    rows = view.row_set if allowed is None else RowSet(allowed, int(np.count_nonzero(allowed)))
     found, scores = dense.search(vector, k, rows)
     return [
         Hit(

@@ -104,13 +104,13 @@ class Gazetteer:
     def save(self, writer: ArtifactWriter) -> None:
         """Write every part."""
         writer.strings("entities.keys", self.keys)
-        for name in _ARRAYS:
+        for name in ARRAYS:
             writer.array(f"gazetteer.{name}", getattr(self, name))
 
     @classmethod
     def open(cls, artifact: Artifact) -> Gazetteer:
         """Map what `save` wrote."""
-        arrays = {name: artifact.array(f"gazetteer.{name}") for name in _ARRAYS}
+        arrays = {name: artifact.array(f"gazetteer.{name}") for name in ARRAYS}
         return cls(artifact.strings("entities.keys"), **arrays)
 
     @classmethod
@@ -127,7 +127,7 @@ class Gazetteer:
         )
 
 
-_ARRAYS = (
+ARRAYS = (
     *_ENTITY_COLUMNS, "title_tokens", "bounds", *_MENTION_COLUMNS, "pair_bounds", *_PAIR_COLUMNS,
 )  # fmt: skip
 

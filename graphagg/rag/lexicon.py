@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.corpus import bounds_of
+from graphagg.rag.paging import will_need
 from graphagg.rag.tokens import tokenize
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.strings import StringTable
@@ -92,11 +93,15 @@ class Postings:
     """Where one term stands; rows ascend.
 
     Attributes:
+        start: where they begin among those of all terms.
+        end: where they end.
         rows: `[n]` passages.
         counts: `[n]` occurrences in title and text.
         title_counts: `[n]` those in the title.
     """
 
+    start: int
+    end: int
     rows: npt.NDArray[np.int32]
     counts: npt.NDArray[np.uint16]
     title_counts: npt.NDArray[np.uint16]
@@ -125,8 +130,10 @@ class Lexicon:
         number = self.terms.find_sorted(term)
         if number is None:
             return None
-        part = slice(self.bounds[number], self.bounds[number + 1])
-        return Postings(self.rows[part], self.counts[part], self.title_counts[part])
+        start, end = int(self.bounds[number]), int(self.bounds[number + 1])
+        columns = [column[start:end] for column in (self.rows, self.counts, self.title_counts)]
+        will_need(*columns)
+        return Postings(start, end, *columns)
 
     def save(self, writer: ArtifactWriter) -> None:
         """Write every part."""
@@ -295,21 +302,89 @@ def merge_sorted(
     return merged, numbers[: len(table)], {raw.decode(): number for raw, number in of_new}
 
 
+_BLOCK = 65_536  # rows that are scored together, so that their scores stay in a core's cache
+
+
 @numba.njit(cache=True)
-def add_bm25(
-    scores: Array,
+def add_up(
+    starts: Array,
+    ends: Array,
     rows: Array,
     counts: Array,
+    title_counts: Array,
     lengths: Array,
     visible: Array,
-    idf: float,
-    k1: float,
-    b: float,
-    average: float,
-) -> None:
-    """Add one term's share to the scores of the visible rows, `[R]`."""
-    for i in range(len(rows)):
-        row = rows[i]
-        if visible[row] and counts[i] > 0:
-            f = float(counts[i])
-            scores[row] += idf * f / (f + k1 * (1.0 - b + b * lengths[row] / average))
+    idf: Array,
+    constants: Array,
+    averages: Array,
+    found: Array,
+    scores: Array,
+) -> int:
+    """BM25 of every visible row that holds any of t terms, and of its title.
+
+    Block by block of the rows, so that what it takes follows the terms' postings and not the
+    corpus. The shares of a row are added in the order of the terms.
+
+    Args:
+        starts: `[t]` where the postings of each term begin.
+        ends: `[t]` where they end.
+        rows: of the lexicon, as the next three.
+        counts: likewise.
+        title_counts: likewise.
+        lengths: likewise.
+        visible: `[R]`.
+        idf: `[2, t]` of the terms, in title and text and in titles; 0 for none.
+        constants: `[2, 2]` k1 and b of the two.
+        averages: `[2]` mean lengths.
+        found: `[sum of ends - starts]`, takes the rows, ascending.
+        scores: `[2, the same]`, takes the scores of the two.
+
+    Returns:
+        How many rows there are.
+    """
+    place, size = starts.copy(), 0
+    held = np.zeros(_BLOCK, np.bool_)
+    total = np.zeros((2, _BLOCK))
+    first = _next_block(place, ends, rows)
+    while first >= 0:
+        for t in range(len(starts)):
+            while place[t] < ends[t] and rows[place[t]] < first + _BLOCK:
+                i, row = place[t], rows[place[t]]
+                place[t] += 1
+                if not visible[row]:
+                    continue
+                j = row - first
+                held[j] = True
+                if counts[i] > 0:
+                    total[0, j] += _bm25(
+                        counts[i], idf[0, t], constants[0], lengths[row, 0], averages[0]
+                    )
+                if title_counts[i] > 0:
+                    total[1, j] += _bm25(
+                        title_counts[i], idf[1, t], constants[1], lengths[row, 1], averages[1]
+                    )
+        for j in range(_BLOCK):
+            if held[j]:
+                found[size] = first + j
+                scores[0, size], scores[1, size] = total[0, j], total[1, j]
+                held[j] = False
+                total[0, j], total[1, j] = 0.0, 0.0
+                size += 1
+        first = _next_block(place, ends, rows)
+    return size
+
+
+@numba.njit(cache=True)
+def _next_block(place: Array, ends: Array, rows: Array) -> int:
+    """The first row of the block that the next posting of any term lies in; -1 after the last."""
+    first = -1
+    for t in range(len(place)):
+        if place[t] < ends[t] and (first < 0 or rows[place[t]] < first):
+            first = rows[place[t]]
+    return first // _BLOCK * _BLOCK if first >= 0 else -1
+
+
+@numba.njit(cache=True)
+def _bm25(count: int, idf: float, constants: Array, length: int, average: float) -> float:
+    f, k1, b = float(count), constants[0], constants[1]
+    return idf * f / (f + k1 * (1.0 - b + b * length / average))

@@ -29,10 +29,11 @@ from graphagg.rag.mentions import NewRows
 from graphagg.rag.metadata import MetadataTable
 from graphagg.rag.passages import Passage, corpus_digest
 from graphagg.rag.snapshot import INVERTED_FILE, Mask, Snapshot, metadata_of, ranks_of, table_name
+from graphagg.rag.view import View
 from graphagg.store import ArtifactWriter, Publication
 
 KIND = "passages"
-REVISION = 2  # raised when the same corpus and models give another index
+REVISION = 3  # raised when the same corpus and models give another index
 
 
 def parameters(extractor: EntityExtractor) -> dict[str, object]:
@@ -199,10 +200,13 @@ def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Ma
     _write_segments(writer, state)
     rows = np.flatnonzero(state.alive)
     identifiers = ((row, state.corpus.id(row).encode()) for row in rows.tolist())
+    ranks = ranks_of(identifiers, len(state.corpus))
     writer.array("rows.alive", state.alive)
-    writer.array("rows.rank", ranks_of(identifiers, len(state.corpus)))
+    writer.array("rows.rank", ranks)
+    writer.array("rows.by_id", rows[np.argsort(ranks[rows])].astype(np.int32))
     state.gazetteer.save(writer)
     state.lexicon.save(writer)
+    View.of(state.gazetteer, state.lexicon, state.alive).save(writer)
     _write_inverted_file(writer, state)
     return publication.publish(
         Manifest(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphagg.rag.best import BestRetriever, lexical_scores
+from graphagg.rag.best import BestRetriever
 from graphagg.rag.best_config import BestConfig
 from graphagg.rag.config import Mode, RetrievalConfig
 from graphagg.rag.dense import top_k
@@ -15,6 +15,7 @@ from graphagg.rag.encoder import Encoder
 from graphagg.rag.entities import EntityExtractor
 from graphagg.rag.explain import Explainer
 from graphagg.rag.faithful import FaithfulRetriever, Mention, Question, Vector, dense_hits
+from graphagg.rag.lexical import Lexical, best_rows, spread
 from graphagg.rag.reading import Reading, read_question
 from graphagg.rag.results import Explanation, Hit, Hop
 from graphagg.rag.snapshot import Scope, Snapshot
@@ -147,9 +148,13 @@ class Answerer:
     def _lexical_hits(self, asked: Asked, k: int) -> list[Hit]:
         snapshot, scope = self._snapshot, self._scope
         assert asked.named.reading is not None
-        scores = lexical_scores(scope.view, asked.named.reading.terms)
-        rows = scope.view.rows if scope.allowed is None else np.flatnonzero(scope.allowed)
-        best = rows[top_k(scores[rows], k, snapshot.ranks[rows])]
+        lexical = Lexical(scope.view, asked.named.reading.terms)
+        found = best_rows(lexical.rows, lexical.body, k, snapshot.ranks, scope.allowed)
+        if found is None:  # passages without any of the words are among the best
+            scores = spread(lexical.rows, lexical.body, len(snapshot.corpus))
+            rows = scope.view.rows if scope.allowed is None else np.flatnonzero(scope.allowed)
+            best = rows[top_k(scores[rows], k, snapshot.ranks[rows])]
+            found = best, scores[best]
         return [
             Hit(
                 snapshot.corpus[row],
@@ -158,7 +163,7 @@ class Answerer:
                 (Hop("passage", snapshot.corpus.id(row), score, score),),
                 "bm25",
             )
-            for row, score in zip(best.tolist(), scores[best].tolist(), strict=True)
+            for row, score in zip(*(part.tolist() for part in found), strict=True)
         ]
 
     def _explainer(self, asked: Asked, k: int, extra: Sequence[int] = ()) -> Explainer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections import OrderedDict
@@ -21,6 +22,7 @@ from graphagg.rag.filters import Predicate, compile_filter
 from graphagg.rag.gazetteer import Gazetteer
 from graphagg.rag.lexicon import Analyzer, Lexicon
 from graphagg.rag.metadata import MetadataTable, ValueType, merge_schemas
+from graphagg.rag.paging import at_random
 from graphagg.rag.view import View
 from graphagg.store import Artifact
 
@@ -76,11 +78,14 @@ class Snapshot:
         self.tables = [MetadataTable.open(artifact, table_name(n)) for n in range(count)]
         self.alive: Mask = artifact.array("rows.alive")
         self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
+        self._by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.analyzer = Analyzer(artifact.manifest.parameters["language"])
         inverted = artifact.path(INVERTED_FILE) if INVERTED_FILE in artifact else None
         self.dense = DenseIndex(self.corpus, self.ranks, inverted)
+        if inverted is not None:  # few of so many passages are read for a question
+            at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
@@ -92,15 +97,9 @@ class Snapshot:
         """The keys of the passages' metadata, and their types."""
         return merge_schemas(table.schema for table in self.tables)
 
-    @cached_property
-    def _by_rank(self) -> npt.NDArray[np.int64]:
-        """Rows in the order of their ids; what is deleted is not among them."""
-        rows = np.flatnonzero(self.alive)
-        return rows[np.argsort(self.ranks[rows])]
-
     def row_of(self, identifier: str) -> int | None:
         """The row of a passage; None if there is none of this id. O(log R)."""
-        rows, wanted = self._by_rank, identifier.encode(errors="surrogatepass")
+        rows, wanted = self._by_id, identifier.encode(errors="surrogatepass")
         low, high = 0, len(rows)
         while low < high:
             middle = (low + high) // 2
@@ -152,9 +151,17 @@ class Snapshot:
 
     def view(self, visible: Mask | None) -> View:
         """The view of some passages (None: all); the last ones are kept."""
-        key = "all" if visible is None else np.packbits(visible).tobytes().hex()
-        mask = self.alive if visible is None else visible
-        return self._kept_by("view", key, lambda: View.of(self.gazetteer, self.lexicon, mask))
+        if visible is None:
+            return self._whole
+        key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
+        return self._kept_by("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
+
+    @cached_property
+    def _whole(self) -> View:
+        view = View.open(self.artifact, self.gazetteer, self.lexicon, self.alive)
+        if INVERTED_FILE in self.artifact:
+            at_random([view.title, view.counts_as, view.tie, view.df])
+        return view
 
     def faithful(self, view: View) -> FaithfulRetriever:
         """The Tri-Graph retriever over a view of this version; the last ones are kept."""
@@ -218,6 +225,11 @@ class Snapshot:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return made
+
+
+def _postings(lexicon: Lexicon) -> list[Any]:
+    """The lexicon without the lengths, 8 bytes a passage, of which a common word needs many."""
+    return [lexicon.terms, lexicon.bounds, lexicon.rows, lexicon.counts, lexicon.title_counts]
 
 
 def table_name(segment: int) -> str:

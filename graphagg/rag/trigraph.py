@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,53 @@ import numpy.typing as npt
 from graphagg.graph.csr import Csr
 from graphagg.rag.mentions import FOUND
 from graphagg.rag.view import View
+
+
+class Incidence(Protocol):
+    """A matrix that is read by rows; see `Csr`."""
+
+    def row(self, i: int) -> npt.NDArray[np.int32]:
+        """Columns of row `i`, ascending."""
+
+    def gather(
+        self, rows: npt.NDArray[np.integer[Any]]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Entries of several rows at once: `(position in rows, column)` of each, in row order."""
+
+
+class Counted(Incidence, Protocol):
+    """Likewise, with values."""
+
+    def values(self, i: int) -> npt.NDArray[Any]:
+        """Values of row `i`, in the order of `row(i)`."""
+
+
+class Graph(Protocol):
+    """What is read of a Tri-Graph for a question; see `TriGraph`."""
+
+    @property
+    def sentence_bounds(self) -> npt.NDArray[np.int64]:
+        """`[R + 1]`, the sentences of each passage."""
+
+    @property
+    def mention(self) -> Incidence:
+        """`[S, E]`, the entities found in each sentence."""
+
+    @property
+    def mentioned_by(self) -> Incidence:
+        """`[E, S]`, its transpose."""
+
+    @property
+    def occurrence(self) -> Counted:
+        """`[E, R]`, how often each entity stands in each passage."""
+
+    @property
+    def contained_in(self) -> Incidence:
+        """`[E, R]`, the passages that each entity was found in."""
+
+    @property
+    def found(self) -> npt.NDArray[np.int64]:
+        """Entities that the extractor found in a visible passage, ascending."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ a few queries at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,43 @@ import numpy.typing as npt
 
 Vectors = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
+
+
+class RowSet:
+    """Some of the rows of a corpus.
+
+    Args:
+        mask: `[R]`, which.
+        count: how many.
+    """
+
+    def __init__(self, mask: npt.NDArray[np.bool_], count: int) -> None:
+        self.mask, self.count = mask, count
+
+    @classmethod
+    def of(cls, rows: Rows, size: int) -> RowSet:
+        """These rows, of so many."""
+        mask = np.zeros(size, bool)
+        mask[rows] = True
+        return cls(mask, len(rows))
+
+    @property
+    def is_all(self) -> bool:
+        """Whether no row is missing."""
+        return self.count == len(self.mask)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows, ascending; 8 bytes each are kept."""
+        return np.flatnonzero(self.mask)
+
+    def bits(self, bounds: Rows) -> npt.NDArray[np.uint8]:
+        """A bit for each value of the rows, which lie between `bounds` (`[R + 1]`); kept."""
+        if self._bits is None:
+            self._bits = np.packbits(np.repeat(self.mask, np.diff(bounds)), bitorder="little")
+        return self._bits
+
+    _bits: npt.NDArray[np.uint8] | None = None
 
 
 class Stack:
@@ -113,6 +151,13 @@ class VectorFile:
             shape = (self._rows, self._dimension)
             header = {"descr": "<f4", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(self._file, header)
+
+
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same array, not to be written: a kernel is compiled once for it and a mapped one."""
+    fixed = array.view()
+    fixed.flags.writeable = False
+    return fixed
 
 
 def ranges(starts: Rows, lengths: Rows) -> Rows:

@@ -8,13 +8,17 @@ So an answer under a filter equals that of an index of exactly the visible passa
 Which mentions count: of those that begin like a name and whose entity is visible, the leftmost and
 longest; beside them, likewise, the titles of visible passages that lie inside longer names. A lone
 pass over the mentions decides it, 1 ms for 6,000 passages.
+
+The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
+the entities and passages that it comes to. Any other view holds a byte a mention and a pair and 6 a
+an entity in memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numba
 import numpy as np
@@ -22,7 +26,9 @@ import numpy.typing as npt
 
 from graphagg.rag.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.lexicon import Lexicon
-from graphagg.rag.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, TITLE
+from graphagg.rag.mentions import BASE_TITLE, CAPITAL, FOUND, FULL_TITLE, TITLE
+from graphagg.rag.vectors import RowSet, read_only
+from graphagg.store import Artifact, ArtifactWriter
 
 Array = npt.NDArray[Any]
 
@@ -46,6 +52,9 @@ class View:
         counts_as: `[m]` uint8, how each mention counts.
         tie: `[n]` uint8, how each pair is tied; 0 where it is not, or its passage is hidden.
         df: `[E]` int32, how many visible passages each entity is tied to.
+        found_words: `[R]` int32, the sum of N_ep over the entities found in a passage.
+        passages: N, how many passages are visible.
+        tokens: how many they have, and how many of their titles.
     """
 
     gazetteer: Gazetteer
@@ -56,39 +65,83 @@ class View:
     counts_as: npt.NDArray[np.uint8]
     tie: npt.NDArray[np.uint8]
     df: npt.NDArray[np.int32]
+    found_words: npt.NDArray[np.int32]
+    passages: int
+    tokens: tuple[int, int]
 
     @classmethod
-    def of(cls, gazetteer: Gazetteer, lexicon: Lexicon, visible: npt.NDArray[np.bool_]) -> View:
-        """Decide everything for the given passages; linear in the mentions."""
-        g = gazetteer
+    def of(
+        cls,
+        gazetteer: Gazetteer,
+        lexicon: Lexicon,
+        visible: npt.NDArray[np.bool_],
+        allocate: Allocate | None = None,
+    ) -> View:
+        """Decide everything for the given passages; linear in the mentions.
+
+        Args:
+            gazetteer: of the index.
+            lexicon: likewise.
+            visible: `[R]`.
+            allocate: makes the arrays, of zeros; None: in memory.
+        """
+        g, make = _as_mapped(gazetteer), allocate or _zeros
+        visible = read_only(visible)
         entities = len(g.keys)
-        entity, title = np.zeros(entities, bool), np.zeros(entities, bool)
+        entity, title = np.zeros(entities, bool), make("title", np.bool_, entities)
         _mark_entities(g.pair_bounds, g.row, g.pair_flags, visible, entity, title)
-        counts_as = np.zeros(len(g.entity), np.uint8)
-        tie = np.zeros(len(g.row), np.uint8)
+        counts_as = make("counts_as", np.uint8, len(g.entity))
+        tie = make("tie", np.uint8, len(g.row))
         _resolve(
             g.bounds, g.entity, g.start, g.length, g.flags, g.pair, g.title_tokens,
             visible, entity & ((g.kind & LINKABLE) > 0), title, counts_as, tie,
         )  # fmt: skip
-        df = np.zeros(entities, np.int32)
+        df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
-        return cls(gazetteer, lexicon, visible, entity, title, counts_as, tie, df)
+        found_words = make("found_words", np.int32, len(visible))
+        _count_found(g.row, g.count, g.pair_flags, visible, found_words)
+        sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
+        return cls(
+            gazetteer, lexicon, visible, entity, title, counts_as, tie, df, found_words,
+            int(np.count_nonzero(visible)), (sums[0], sums[1]),
+        )  # fmt: skip
 
-    @cached_property
-    def rows(self) -> npt.NDArray[np.int64]:
-        """The visible rows, ascending."""
-        return np.flatnonzero(self.visible)
+    def save(self, writer: ArtifactWriter) -> None:
+        """Write the view of all that is alive; arrays that `allocate` laid down are there."""
+        for name in _STORED:
+            if not (writer.folder / f"view.{name}.npy").exists():
+                writer.array(f"view.{name}", getattr(self, name))
+        writer.array("view.counts", np.array([self.passages, *self.tokens], np.int64))
+
+    @classmethod
+    def open(
+        cls,
+        artifact: Artifact,
+        gazetteer: Gazetteer,
+        lexicon: Lexicon,
+        visible: npt.NDArray[np.bool_],
+    ) -> View:
+        """Map what `save` wrote; every entity of the gazetteer is visible."""
+        title, *rest = (artifact.array(f"view.{name}") for name in _STORED)
+        passages, *tokens = artifact.array("view.counts").tolist()
+        entity = np.broadcast_to(np.True_, len(gazetteer.keys))
+        return cls(gazetteer, lexicon, visible, entity, title, *rest, passages, tuple(tokens))
 
     @property
-    def passages(self) -> int:
-        """N, how many passages are visible."""
-        return len(self.rows)
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The visible rows, ascending."""
+        return self.row_set.rows
 
     @cached_property
+    def row_set(self) -> RowSet:
+        """The visible rows, as a search takes them."""
+        return RowSet(self.visible, self.passages)
+
+    @property
     def mean_lengths(self) -> tuple[float, float]:
         """Mean tokens of a passage, and of its title; 1 where there are none."""
-        sums = self.lexicon.lengths[self.visible].sum(axis=0, dtype=np.int64).tolist()
-        return tuple((total / self.passages) or 1.0 for total in sums)  # type: ignore[return-value]
+        body, title = ((total / max(self.passages, 1)) or 1.0 for total in self.tokens)
+        return body, title
 
     def idf(self, entities: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
         """ln(N / df) / ln N of some entities: 1 for one in a single passage, 0 for one in all."""
@@ -109,6 +162,29 @@ class View:
         """The visible passages whose title is the entity."""
         rows, tie = self.tied(entity)
         return rows[(tie & OWN) > 0]
+
+
+_STORED = ("title", "counts_as", "tie", "df", "found_words")
+
+
+class Allocate(Protocol):
+    """Makes the arrays of a view."""
+
+    def __call__(self, name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
+        """Array `name`, of zeros."""
+
+
+def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
+    return np.zeros(length, dtype)
+
+
+def _as_mapped(gazetteer: Gazetteer) -> Gazetteer:
+    """The same with arrays that are not to be written: a kernel is compiled once for both."""
+    fixed = {}
+    for name, array in vars(gazetteer).items():
+        if isinstance(array, np.ndarray):
+            fixed[name] = read_only(array)
+    return replace(gazetteer, **fixed)
 
 
 @numba.njit(cache=True)
@@ -170,6 +246,13 @@ def _title_tie(flags: int, length: int) -> int:
     if flags & (FULL_TITLE | BASE_TITLE):
         return OWN
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
+
+
+@numba.njit(cache=True)
+def _count_found(rows: Array, counts: Array, flags: Array, visible: Array, total: Array) -> None:
+    for i in range(len(rows)):
+        if flags[i] & FOUND and visible[rows[i]]:
+            total[rows[i]] += counts[i]
 
 
 @numba.njit(cache=True)

@@ -27,7 +27,8 @@ _BLOCK = 10_000  # passages of one draw
 _FLATTEN = 10  # Mandelbrot's q: the commonest of all is in about one passage of ten
 _WORDS = 300_000
 _SENTENCES, _SENTENCE_WORDS, _SENTENCE_NAMES = 4, 17, 2
-_SINGLE = 0.3  # of the entities are one word: they also stand inside longer names
+_ENTITIES = 10_000_000  # that may occur; how many do follows from the size
+_SINGLE = 0.55  # of the common entities are one word, which also stands where no name is
 _TOPICS, _NOISES, _NOISE = 4096, 16_384, 0.7
 _CONSONANTS, _VOWELS = "bcdfghjklmnprstvz", "aeiou"
 
@@ -56,7 +57,7 @@ class GeneratedCorpus:
             count = min(_BLOCK, self.size - start)
             rng = np.random.default_rng([self._seed, start])
             words = _zipf(rng, _WORDS, (count, _SENTENCES * _SENTENCE_WORDS)).tolist()
-            names = _zipf(rng, 3 * self.size + 100, (count, _SENTENCES * _SENTENCE_NAMES)).tolist()
+            names = _zipf(rng, _ENTITIES, (count, _SENTENCES * _SENTENCE_NAMES)).tolist()
             for i in range(count):
                 yield self._passage(start + i, words[i], names[i])
 
@@ -87,8 +88,8 @@ class GeneratedCorpus:
         return passage, Annotation(tuple(sentences), tuple(mentions))
 
     def _name(self, entity: int) -> str:
-        if entity * 2654435761 % 100 < 100 * _SINGLE:
-            return self._words[entity % _WORDS].capitalize()
+        if entity < _WORDS and entity * 2654435761 % 100 < 100 * _SINGLE:
+            return self._words[entity].capitalize()
         return f"{self._words[entity * 7919 % 30_000].capitalize()} {_word(entity).capitalize()}"
 
 

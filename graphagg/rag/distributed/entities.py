@@ -4,7 +4,7 @@
    from disk: pages that no token asks for are not read, and nothing is broadcast.
 2. pairs: (entity, passage) pairs sorted by range. The flags of an entity whose pairs lie in several
    ranges are put together, then keys that nothing defines are dropped and the rest numbered.
-3. gazetteer: the mentions of each piece with their final numbers.
+3. gazetteer: the mentions of each piece with their final numbers, and the view of all passages.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from graphagg.rag.distributed.stages import (
     SEGMENT,
     Stages,
 )
+from graphagg.rag.distributed.tables import write_view
 from graphagg.rag.entities import Annotation
 from graphagg.rag.gazetteer import DEFINES, kind_of, mentions_of, or_of
 from graphagg.rag.lexicon import Analyzer
@@ -61,6 +62,7 @@ def write_gazetteer(
     pairs = _sort_pairs(stages, mentions)
     entities = _number_entities(stages, pairs, keys.total)
     _number_mentions(stages, mentions, starts)
+    write_view(stages, starts[-1])
     return {"entities": entities, "mentions": _mentions_written(stages)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,24 @@ import numpy as np
 
 from graphagg.errors import DuplicateId
 from graphagg.pieces import mapped
-from graphagg.rag import dense
+from graphagg.rag import dense, inverted
 from graphagg.rag.distributed.stages import IDS, PASSAGES, Stages
+from graphagg.rag.gazetteer import ARRAYS, Gazetteer
+from graphagg.rag.lexicon import Lexicon
 from graphagg.rag.metadata import MetadataTable
 from graphagg.rag.snapshot import INVERTED_FILE, table_name
 from graphagg.rag.vectors import Stack
+from graphagg.rag.view import View
 from graphagg.spark import Stats, preallocate, run_tasks, write_blocks, write_range
 from graphagg.store import ArtifactWriter
+from graphagg.strings import StringTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_VECTORS_A_TASK = 100_000
+"""Vectors that a task assigns to their lists; about 400 bytes each, and a block of them in full."""
 
 
 def write_ranks(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]) -> None:
@@ -53,10 +62,13 @@ def write_ranks(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]
     ordered = frame.repartitionByRange(partitions, "id").sortWithinPartitions("id")
     stats = stages.noted(IDS, lambda: write_blocks(ordered, sort))
     begins = np.cumsum([0, *(s["rows"] for s in stats)])
+    by_id = stages.folder / "rows.by_id.npy"
+    preallocate(by_id, np.int32, (total,))
 
     def ranks(i: int) -> dict[str, Any]:
         rows = ids.array(stats[i]["block"], "rows")
         places = np.arange(begins[i], begins[i] + len(rows), dtype=np.int32)
+        write_range(by_id, int(begins[i]), rows)
         return {"row": pa.array(rows), "rank": pa.array(places)}
 
     path = stages.folder / "rows.rank.npy"
@@ -76,6 +88,32 @@ def write_ranks(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]
         return {}
 
     run_tasks(stages.work.spark, len(passages), live)
+
+
+def write_view(stages: Stages, total: int) -> None:
+    """Write the view of all passages: one task, one pass over mapped files into mapped files.
+
+    The gazetteer and the lengths of the passages lie in the folder; `total` is how many there are.
+    """
+    folder = stages.folder
+
+    def allocate(name: str, dtype: type[np.generic], length: int) -> Any:
+        path = folder / f"view.{name}.npy"
+        preallocate(path, dtype, (length,))
+        if not length:  # an empty file cannot be mapped
+            return np.zeros(0, dtype)
+        return np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
+
+    def write(_: int) -> Stats:
+        arrays = {name: mapped(folder / f"gazetteer.{name}.npy") for name in ARRAYS}
+        keys = (mapped(folder / f"entities.keys.{part}.npy") for part in ("utf8", "offsets"))
+        lexicon = replace(Lexicon.empty(), lengths=mapped(folder / "lexicon.lengths.npy"))
+        gazetteer = Gazetteer(StringTable(*keys), **arrays)
+        view = View.of(gazetteer, lexicon, np.ones(total, np.bool_), allocate)
+        view.save(ArtifactWriter(folder))
+        return {}
+
+    run_tasks(stages.work.spark, 1, write)
 
 
 def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
@@ -101,7 +139,7 @@ def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
 
 
 def write_inverted_file(stages: Stages) -> None:
-    """Above the flat limit: train on a sample, fill a part a task, and join the parts."""
+    """Above the flat limit: train on a sample, fill a part a task, and join the parts on disk."""
     work, folder, spark = stages.work.folder, stages.folder, stages.work.spark
     windows = len(mapped(folder / "s0.windows.npy"))
     if windows <= dense.FLAT_LIMIT:
@@ -115,19 +153,18 @@ def write_inverted_file(stages: Stages) -> None:
         dense.save(dense.trained(vectors(), np.arange(windows)), work / "trained.faiss")
         return {}
 
-    bounds = np.linspace(0, windows, math.ceil(windows / stages.a_task) + 1).astype(np.int64)
+    a_task = min(stages.a_task, _VECTORS_A_TASK)
+    bounds = np.linspace(0, windows, math.ceil(windows / a_task) + 1).astype(np.int64)
+    stems = [work / f"part{i:06d}" for i in range(len(bounds) - 1)]
 
     def fill(i: int) -> Stats:
-        index = dense.load(work / "trained.faiss")
-        dense.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
-        dense.save(index, work / f"part{i:06d}.faiss")
+        ids = np.arange(bounds[i], bounds[i + 1])
+        inverted.fill(work / "trained.faiss", vectors(), ids, stems[i])
         return {}
 
     def merge(_: int) -> Stats:
-        index = dense.load(work / "trained.faiss")
-        for i in range(len(bounds) - 1):
-            index.merge_from(dense.load(work / f"part{i:06d}.faiss"), 0)
-        dense.save(index, folder / INVERTED_FILE)
+        parts = [inverted.Part.open(stem) for stem in stems]
+        inverted.merge(work / "trained.faiss", parts, folder / INVERTED_FILE)
         return {}
 
     for count, task in ((1, train), (len(bounds) - 1, fill), (1, merge)):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Passage
-from graphagg.rag.best import lexical_scores
+from graphagg.rag.lexical import lexical_scores
 from graphagg.rag.lexicon import Analyzer
 from graphagg.rag.tokens import tokenize
 from tests.fakes import FakeExtractor, InMemory

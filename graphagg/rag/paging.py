@@ -1,0 +1,58 @@
+"""How mapped files are read: page by page where a question jumps, as a whole where it reads on.
+
+A page that is not in memory is read with its neighbours, which on many machines are megabytes: of
+an index that is larger than memory a question would read a hundred times what it needs. So the
+kernel is told which files are read at random, and which ranges are needed next. Advice only: where
+it cannot be given nothing changes but the time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_LONG = 1 << 16  # bytes; a shorter range is left to single pages
+
+
+def at_random(part: object) -> None:
+    """Tell that the mapped arrays of a part of an index are read at random."""
+    for array in _arrays(part):
+        mapped = getattr(array if isinstance(array, np.memmap) else array.base, "_mmap", None)
+        if mapped is not None and hasattr(mapped, "madvise"):
+            mapped.madvise(mmap.MADV_RANDOM)
+
+
+def will_need(*arrays: npt.NDArray[Any]) -> None:
+    """Tell that parts of mapped arrays are read next, from end to end."""
+    for array in arrays:
+        if array.nbytes >= _LONG and not array.flags.writeable:
+            advise(array.ctypes.data, array.nbytes, mmap.MADV_WILLNEED)
+
+
+def advise(address: int, length: int, advice: int) -> None:
+    """`madvise` of a range of addresses, which may begin inside a page."""
+    begin = address // mmap.PAGESIZE * mmap.PAGESIZE
+    _libc().madvise(ctypes.c_void_p(begin), ctypes.c_size_t(address + length - begin), advice)
+
+
+def _arrays(part: object) -> Iterator[npt.NDArray[Any]]:
+    """The arrays of an object, of the objects that it holds, and so on."""
+    if isinstance(part, np.ndarray):
+        yield part
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            yield from _arrays(inner)
+    elif hasattr(part, "__dict__"):
+        for inner in vars(part).values():
+            yield from _arrays(inner)
+
+
+@cache
+def _libc() -> Any:
+    return ctypes.CDLL(None)

@@ -1,0 +1,179 @@
+"""What a large index reads for a question is what a small one lays out for all."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import ArtifactError
+from graphagg.rag import Passage, RetrievalConfig, dense, faithful, inverted, local, mentions
+from graphagg.rag import build as build_module
+from graphagg.rag.config import SEMANTICS
+from graphagg.rag.dense import top_k
+from graphagg.rag.lexical import best_rows, spread
+from graphagg.rag.local import LocalGraph
+from graphagg.rag.trigraph import TriGraph
+from graphagg.rag.vectors import Stack, VectorFile
+from graphagg.rag.view import View
+from tests.fakes import FakeEncoder, InMemory, assert_same_hits
+from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, TITLES, build
+
+pytestmark = pytest.mark.usefixtures("unsynced")
+
+
+def some_passages(count: int, seed: int) -> list[Passage]:
+    rng = random.Random(seed)
+    return [
+        Passage(f"p{n}", " ".join(rng.choices(SENTENCES, k=3)), rng.choice(TITLES))
+        for n in range(count)
+    ]
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 1000), st.sets(st.integers(0, 7)))
+def test_rows_that_are_read_equal_the_matrices(seed: int, hidden: set[int]) -> None:
+    index = InMemory.of(some_passages(8, seed), FakeEncoder(), EXTRACTOR)
+    visible = np.array([row not in hidden for row in range(8)])
+    view, bounds = index.view(visible), index.corpus.sentence_bounds
+    whole, read = TriGraph(view, bounds), LocalGraph(view, bounds)
+    assert read.found.tolist() == whole.found.tolist()
+    for name in ("occurrence", "contained_in", "mentioned_by", "mention"):
+        matrix, reader = getattr(whole, name), getattr(read, name)
+        rows = [i for i in range(matrix.rows) if len(matrix.row(i))]
+        for i in rows:
+            assert reader.row(i).tolist() == matrix.row(i).tolist()
+            if matrix.data is not None:
+                assert reader.values(i).tolist() == matrix.values(i).tolist()
+        some = np.array(rows[::2], np.int64)
+        for found, wanted in zip(reader.gather(some), matrix.gather(some), strict=True):
+            assert found.tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("semantics", SEMANTICS)
+def test_local_push_comes_to_the_same_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, semantics: Any
+) -> None:
+    config = RetrievalConfig(semantics=semantics, threshold=0.05, prior_top=12)
+    with build(some_passages(60, 1), tmp_path / "i") as index:
+        index.delete(["p3", "p30"])
+        options: dict[str, Any] = {"mode": "faithful", "config": config}
+        wanted = index.retrieve_batch(QUESTIONS, 100, **options)
+        monkeypatch.setattr(faithful, "FLAT_LIMIT", 20)
+        index.reopen()
+        rough = index.retrieve_batch(QUESTIONS, 100, **options)
+        monkeypatch.setattr(local, "EPSILON", 1e-14)
+        monkeypatch.setattr(local, "_LEAST_SLOTS", 4)
+        for few, many in ((5, rough), (100, rough)):
+            for hits, exact in zip(many, wanted, strict=True):
+                scores = {hit.passage.id: hit.score for hit in hits}
+                for hit in exact[:few]:
+                    assert scores[hit.passage.id] == pytest.approx(hit.score, abs=1e-3)
+        exact_again = index.retrieve_batch(QUESTIONS, 5, **options)
+        for hits, before in zip(exact_again, wanted, strict=True):
+            assert_same_hits(hits, before[:5], 1e-7)  # what the sweeps leave
+
+
+def test_the_view_of_everything_is_mapped(tmp_path: Path) -> None:
+    with build(some_passages(20, 2), tmp_path / "i") as index:
+        index.delete(["p3", "p4"])
+        index.add(some_passages(30, 3)[25:])
+        snapshot = index.snapshot
+        stored = snapshot.view(None)
+        made = View.of(snapshot.gazetteer, snapshot.lexicon, snapshot.alive)
+        for name in ("entity", "title", "counts_as", "tie", "df", "found_words"):
+            assert getattr(stored, name).tolist() == getattr(made, name).tolist()
+        assert not stored.tie.flags.writeable and not stored.tie.flags.owndata
+        assert (stored.passages, stored.tokens) == (made.passages, made.tokens)
+        assert stored.mean_lengths == made.mean_lengths
+        assert stored.passages == len(index) == np.count_nonzero(snapshot.alive)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=30), st.integers(1, 12), st.data())
+def test_best_of_the_rows_that_have_a_score(values: list[float], k: int, data: Any) -> None:
+    size = 40
+    rows = np.array(sorted(data.draw(st.permutations(range(size)))[: len(values)]), np.int64)
+    among = np.array(data.draw(st.lists(st.booleans(), min_size=size, max_size=size)))
+    ranks = np.random.default_rng(len(values)).permutation(size)
+    for mask in (None, among):
+        every = np.flatnonzero(np.ones(size, bool) if mask is None else mask)
+        scores = spread(rows, np.array(values), size)
+        wanted = every[top_k(scores[every], k, ranks[every])]
+        found = best_rows(rows, np.array(values), k, ranks, mask)
+        positive = np.count_nonzero(scores[every] > 0)
+        assert (found is None) == (positive < k)
+        if found is not None:
+            assert found[0].tolist() == wanted.tolist()
+            assert found[1].tolist() == scores[wanted].tolist()
+
+
+def test_a_build_in_blocks_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = some_passages(40, 4)
+    whole = build(corpus, tmp_path / "i")
+    monkeypatch.setattr(build_module, "BLOCK", 7)
+    monkeypatch.setattr(build_module, "_KEPT_ROWS", 10)
+    reports: list[tuple[str, int, int]] = []
+    with build(corpus, tmp_path / "j", progress=lambda *r: reports.append(r)) as index:
+        assert index.manifest == whole.manifest
+        index.delete(["p1"])
+        index.add(some_passages(60, 5)[45:])
+    for stage in ("passages", "sentences", "names"):
+        done = [(d, t) for name, d, t in reports if name == stage]
+        assert done[-1][0] == done[-1][1] and [d for d, _ in done] == sorted(d for d, _ in done)
+    with build([*corpus[:1], *corpus[2:], *some_passages(60, 5)[45:]], tmp_path / "k") as rebuilt:
+        with build(corpus, tmp_path / "j") as index:
+            index.delete(["p1"])
+            index.add(some_passages(60, 5)[45:])
+            index.compact()
+            assert index.manifest.data == rebuilt.manifest.data
+
+
+def test_vectors_of_a_file_are_those_of_memory(tmp_path: Path) -> None:
+    blocks = [np.random.default_rng(n).random((n, 5)).astype(np.float32) for n in (3, 1, 40)]
+    file, memory = VectorFile(tmp_path / "v.npy", 5), VectorFile(None, 5)
+    for block in blocks:
+        file.append(block)
+        memory.append(block)
+    np.testing.assert_array_equal(file.close(), memory.close())
+    np.save(tmp_path / "w.npy", np.concatenate(blocks))
+    assert (tmp_path / "v.npy").read_bytes() == (tmp_path / "w.npy").read_bytes()
+
+
+@pytest.mark.parametrize("count", [3, 200, 1500])
+def test_parts_of_an_inverted_file_join_to_the_bytes_of_one(tmp_path: Path, count: int) -> None:
+    rng = np.random.default_rng(count)
+    windows = Stack([rng.normal(size=(1500, 8)).astype(np.float32)], 8)
+    index = dense.trained(windows, np.arange(1500))
+    dense.save(index, tmp_path / "trained")
+    dense.add(index, windows, np.arange(count))
+    dense.save(index, tmp_path / "whole")
+    cuts = [0, *sorted(rng.choice(np.arange(1, count), 2, replace=False).tolist()), count]
+    stems = [tmp_path / f"part{i}" for i in range(3)]
+    for stem, begin, end in zip(stems, cuts, cuts[1:], strict=False):
+        inverted.fill(tmp_path / "trained", windows, np.arange(begin, end), stem)
+    inverted.merge(tmp_path / "trained", [*map(inverted.Part.open, stems)], tmp_path / "joined")
+    assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole").read_bytes()
+    opened = dense.open_mapped(tmp_path / "joined")
+    queries = windows.take(np.arange(5))
+    assert dense.probe(opened, queries, 3).tolist() == index.search(queries, 3)[1].tolist()
+    with pytest.raises(ArtifactError, match="wanted"):
+        inverted.merge(tmp_path / "whole", [inverted.Part.open(stems[0])], tmp_path / "again")
+
+
+def test_rows_are_read_again_as_they_were() -> None:
+    corpus = some_passages(6, 9)
+    kept, read = (
+        mentions.NewRows(
+            zip(corpus, EXTRACTOR.annotate([p.full_text for p in corpus]), strict=True), keep=keep
+        )
+        for keep in (True, False)
+    )
+    for one, other in zip(kept, read, strict=True):
+        assert one.tokens == other.tokens and one.found == other.found
+        assert one.titles == other.titles and (one.sentences == other.sentences).all()

@@ -17,6 +17,8 @@ PUBLISHED = {
     "PROTEINS": "GatedGCN 76.36, GCN 76.10, GIN 74.12",
     "ENZYMES": "GCN 65.83, GatedGCN 65.67, GIN 65.33",
     "CSL": "100 with LapPE or RWSE, 10 without",
+    "chameleon": "SGFormer 45.21",
+    "squirrel": "SGFormer 42.65",
     "Cora": "GCN 81.5, GAT 83.0 (public split)",
     "Citeseer": "GCN 70.3, GAT 72.5 (public split)",
 }

@@ -18,7 +18,7 @@ import psutil
 from tests.bench.scaling.events import SETTINGS, Events, read_events
 from tests.bench.scaling.fit import InvertedFile
 from tests.bench.scaling.processes import Mark, Watch, reap_orphans, tree_cpu
-from tests.cluster.standalone import Cluster, standalone
+from tests.cluster.standalone import SHORT_LIVED, Cluster, standalone
 
 ROOT = Path(__file__).parents[3]
 SCALES = (1, 3, 10)
@@ -82,17 +82,16 @@ class Cell:
 
 
 def all_cells(divisor: int = 1) -> list[Cell]:
-    """Every cell, small inputs before large ones; inputs are divided for a trial."""
-    cells = [Cell(EMPTY, run, w, 0) for w in WORKERS for run in range(EMPTY_RUNS)]
-    order = WORKERS[::-1]  # of which a cluster runs already
-    for scale in SCALES:
-        for workers in order:
-            cells += [
-                Cell(name, scale, workers, job.base * scale // divisor)
-                for name, job in JOBS.items()
-                if scale in job.scales and (name != MODELS or workers == 1)
-            ]
-        order = order[::-1]
+    """Every cell, two workers first, small inputs before large ones; divided for a trial."""
+    cells = []
+    for workers in reversed(WORKERS):
+        cells += [Cell(EMPTY, run, workers, 0) for run in range(EMPTY_RUNS)]
+        cells += [
+            Cell(name, scale, workers, job.base * scale // divisor)
+            for scale in SCALES
+            for name, job in JOBS.items()
+            if scale in job.scales and (name != MODELS or workers == 1)
+        ]
     return cells
 
 
@@ -157,8 +156,8 @@ def run_cell(cell: Cell, folder: Path, running: Cluster) -> dict[str, Any]:
 
 def _settings(cell: Cell) -> dict[str, str]:
     return {
-        "spark.driver.extraJavaOptions": "",  # JVMs as users have them
-        "spark.executor.extraJavaOptions": "",
+        "spark.driver.extraJavaOptions": SHORT_LIVED,  # it computes nothing
+        "spark.executor.extraJavaOptions": "",  # as users have them
         "spark.cores.max": str(cell.workers),
         "spark.executor.memory": EXECUTOR_MEMORY,
         "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS * max(cell.scale, 1)),

@@ -94,8 +94,6 @@ def test_cells_are_told_apart() -> None:
     cells = all_cells()
     assert len({c.file for c in cells}) == len(cells)
     assert [c.amount * 20 for c in all_cells(20)] == [c.amount for c in cells]
-    large = [cells.index(c) for c in cells if c.scale == 10]
-    assert large == list(range(len(cells) - len(large), len(cells)))
 
 
 def test_degrees_keep_their_law() -> None:

@@ -17,7 +17,7 @@ import psutil
 
 from tests.bench.scaling.events import SETTINGS, Events, read_events
 from tests.bench.scaling.fit import InvertedFile
-from tests.bench.scaling.processes import Mark, Watch, reap_orphans, tree_cpu
+from tests.bench.scaling.processes import Mark, Meter, Watch, meter, reap_orphans
 from tests.cluster.standalone import SHORT_LIVED, Cluster, standalone
 
 ROOT = Path(__file__).parents[3]
@@ -52,7 +52,7 @@ class Job:
 
 
 JOBS = {
-    "communities": Job("communities", "edges", 2_000_000, ()),
+    "communities": Job("communities", "edges", 4_000_000, ()),
     "embed": Job(
         "embed", "edges", 100_000, ("--max-piece-edges", "50000", "--partitioner", "propagation")
     ),
@@ -97,26 +97,23 @@ def all_cells(divisor: int = 1) -> list[Cell]:
 
 def run_all(folder: Path, cells: Iterable[Cell], minutes: float) -> None:
     """Run what is not there yet, until so many CPU minutes are used; a cell that fails is told."""
-    start = tree_cpu()
     missing = [cell for cell in cells if not (folder / cell.file).exists()]
-    for workers, group in groupby(missing, key=lambda cell: cell.workers):
-        if (tree_cpu() - start) / 60 > minutes:
-            break
-        shutil.rmtree(folder / "cluster", ignore_errors=True)
-        with standalone((folder / "cluster").absolute(), workers, WORKER_MEMORY) as running:
-            for cell in group:
-                if (tree_cpu() - start) / 60 > minutes:
-                    break
-                _run_told(cell, folder, running)
+    with meter() as used:
+        for workers, group in groupby(missing, key=lambda cell: cell.workers):
+            shutil.rmtree(folder / "cluster", ignore_errors=True)
+            with standalone((folder / "cluster").absolute(), workers, WORKER_MEMORY) as running:
+                for cell in group:
+                    if used.cpu() < 60 * minutes:
+                        _run_told(cell, folder, running, used)
+        spent = used.cpu() / 60
     shutil.rmtree(folder / "cluster", ignore_errors=True)
     left = sum(not (folder / cell.file).exists() for cell in missing)
-    used = (tree_cpu() - start) / 60
-    print(f"{used:.1f} CPU minutes used, {left} cells left", file=sys.stderr, flush=True)
+    print(f"{spent:.1f} CPU minutes used, {left} cells left", file=sys.stderr, flush=True)
 
 
-def _run_told(cell: Cell, folder: Path, running: Cluster) -> None:
+def _run_told(cell: Cell, folder: Path, running: Cluster, used: Meter) -> None:
     try:
-        found = run_cell(cell, folder, running)
+        found = run_cell(cell, folder, running, used)
     except (subprocess.SubprocessError, RuntimeError) as error:
         print(f"{cell}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return
@@ -124,7 +121,7 @@ def _run_told(cell: Cell, folder: Path, running: Cluster) -> None:
     print(cell, shown, file=sys.stderr, flush=True)
 
 
-def run_cell(cell: Cell, folder: Path, running: Cluster) -> dict[str, Any]:
+def run_cell(cell: Cell, folder: Path, running: Cluster, used: Meter) -> dict[str, Any]:
     """Submit a cell's job to a cluster and keep what it took."""
     scratch = (folder / "scratch").absolute()
     shutil.rmtree(scratch, ignore_errors=True)
@@ -132,21 +129,21 @@ def run_cell(cell: Cell, folder: Path, running: Cluster) -> dict[str, Any]:
     job, settings = _arguments(cell, folder, scratch), SETTINGS | _settings(cell)
     watched = {"index": scratch / "out", "work": scratch / "out.work", "spark": running.folder}
     workers = [process.pid for process in running.workers.values()]
-    before, began, wall_clock = tree_cpu(), time.monotonic(), time.time()
+    before, began, wall_clock = used.cpu(), time.monotonic(), time.time()
     submitted = running.submit(job, settings)
     try:
-        with Watch(workers, submitted.process.pid, watched) as watch:
+        with Watch(workers, submitted.process.pid, watched, lambda: used.cpu() - before) as watch:
             code = submitted.process.wait(_LONGEST)
     finally:
         submitted.kill()
     wall = time.monotonic() - began
     _settle(running)
-    cpu = tree_cpu() - before
+    cpu = used.cpu() - before
     if code:
         kept = shutil.copy(submitted.output.with_suffix(".err"), folder / f"failed_{cell.job}.log")
         raise RuntimeError(f"exit code {code}; see {kept}")
     events = read_events(submitted.log)
-    found = {**asdict(cell), "cpu": round(cpu, 2), "wall": round(wall, 2)}
+    found = {**asdict(cell), "cpu": round(cpu, 2), "wall": round(wall, 2), "meter": used.name}
     found |= _memory_and_disk(watch, scratch) | _of_events(events)
     found["phases"] = phases(watch.peaks.marks, events, wall_clock, wall, cpu)
     _keep(folder / cell.file, found)

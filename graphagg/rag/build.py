@@ -120,11 +120,11 @@ class _Encoding:
         return file.close()
 
 
-def _onward(progress: Progress, before: int, total: int) -> Progress:
+def _onward(progress: Progress, before: int, whole: int) -> Progress:
     """Report a block as part of the whole."""
 
-    def report(stage: str, done: int, _: int) -> None:
-        progress(stage, before + done, total)
+    def report(stage: str, done: int, total: int) -> None:
+        progress(stage, before + done, whole)
 
     return report
 

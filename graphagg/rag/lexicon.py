@@ -131,9 +131,10 @@ class Lexicon:
         if number is None:
             return None
         start, end = int(self.bounds[number]), int(self.bounds[number + 1])
-        columns = [column[start:end] for column in (self.rows, self.counts, self.title_counts)]
-        will_need(*columns)
-        return Postings(start, end, *columns)
+        part = slice(start, end)
+        found = Postings(start, end, self.rows[part], self.counts[part], self.title_counts[part])
+        will_need(found.rows, found.counts, found.title_counts)
+        return found
 
     def save(self, writer: ArtifactWriter) -> None:
         """Write every part."""
@@ -387,4 +388,5 @@ def _next_block(place: Array, ends: Array, rows: Array) -> int:
 @numba.njit(cache=True)
 def _bm25(count: int, idf: float, constants: Array, length: int, average: float) -> float:
     f, k1, b = float(count), constants[0], constants[1]
-    return idf * f / (f + k1 * (1.0 - b + b * length / average))
+    share: float = idf * f / (f + k1 * (1.0 - b + b * length / average))
+    return share

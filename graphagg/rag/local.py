@@ -321,7 +321,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
             )  # fmt: skip
             if share == 0.0:
                 continue
-            other = passages + entities[j] if is_passage else np.int64(rows[j])
+            other = int(passages + entities[j]) if is_passage else int(rows[j])
             t = _slot(keys, other)
             if keys[t] == -1:
                 keys[t] = other

@@ -122,10 +122,17 @@ class View:
         visible: npt.NDArray[np.bool_],
     ) -> View:
         """Map what `save` wrote; every entity of the gazetteer is visible."""
-        title, *rest = (artifact.array(f"view.{name}") for name in _STORED)
-        passages, *tokens = artifact.array("view.counts").tolist()
-        entity = np.broadcast_to(np.True_, len(gazetteer.keys))
-        return cls(gazetteer, lexicon, visible, entity, title, *rest, passages, tuple(tokens))
+        arrays = {name: artifact.array(f"view.{name}") for name in _STORED}
+        passages, tokens, of_titles = artifact.array("view.counts").tolist()
+        return cls(
+            gazetteer,
+            lexicon,
+            visible,
+            np.broadcast_to(np.True_, len(gazetteer.keys)),
+            **arrays,
+            passages=passages,
+            tokens=(tokens, of_titles),
+        )
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
@@ -180,7 +187,7 @@ def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
 
 def _as_mapped(gazetteer: Gazetteer) -> Gazetteer:
     """The same with arrays that are not to be written: a kernel is compiled once for both."""
-    fixed = {}
+    fixed: dict[str, Any] = {}
     for name, array in vars(gazetteer).items():
         if isinstance(array, np.ndarray):
             fixed[name] = read_only(array)

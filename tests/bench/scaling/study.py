@@ -52,7 +52,7 @@ class Job:
 
 
 JOBS = {
-    "communities": Job("communities", "edges", 4_000_000, ()),
+    "communities": Job("communities", "edges", 5_500_000, ()),
     "embed": Job(
         "embed", "edges", 100_000, ("--max-piece-edges", "50000", "--partitioner", "propagation")
     ),

@@ -19,6 +19,7 @@ _GROUP = 500
 _TAIL = 1.5  # of the weights' Pareto law: degrees have exponent 2.5
 _NEAR_LIMIT = 30.0  # weight of a vertex inside its group: else a hub is all of it
 _EDGES_A_VERTEX = 10
+_BLOCK = 1_000_000
 _ROWS_A_GROUP = 250_000  # of Parquet: what a task reads grows in number, not in size
 
 _WORDS = 30_000
@@ -33,26 +34,29 @@ def write_graph(path: Path, edges: int, random_state: int = 0) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pairs = power_law_edges(edges, random_state)
-    table = pa.table({"src": pairs[:, 0], "dst": pairs[:, 1]})
-    pq.write_table(table, path, row_group_size=_ROWS_A_GROUP)
+    schema = pa.schema({"src": pa.int64(), "dst": pa.int64()})
+    with pq.ParquetWriter(path, schema) as writer:
+        for pairs in power_law_edges(edges, random_state):
+            table = pa.table({"src": pairs[:, 0], "dst": pairs[:, 1]})
+            writer.write_table(table, row_group_size=_ROWS_A_GROUP)
 
 
-def power_law_edges(edges: int, random_state: int = 0) -> npt.NDArray[np.int64]:
-    """Pairs of vertices, `[edges, 2]` int64; some occur twice, some are loops."""
+def power_law_edges(edges: int, random_state: int = 0) -> Iterator[npt.NDArray[np.int64]]:
+    """Pairs of vertices, `[e, 2]` int64, a block at a time; some occur twice, some are loops."""
     generator = np.random.default_rng(random_state)
     count = edges // _EDGES_A_VERTEX
     weights = 1.0 + generator.pareto(_TAIL, count)
     far = np.concatenate(([0.0], np.cumsum(weights)))
     near = np.concatenate(([0.0], np.cumsum(np.minimum(weights, _NEAR_LIMIT))))
-    first = _draw(far, np.zeros(edges), np.full(edges, far[-1]), generator)
-    low = first // _GROUP * _GROUP
-    high = np.minimum(low + _GROUP, count)
-    inside = _draw(near, near[low], near[high], generator)
-    anywhere = _draw(far, np.zeros(edges), np.full(edges, far[-1]), generator)
-    second = np.where(generator.random(edges) < 0.75, inside, anywhere)
     names = generator.permutation(count)  # ids tell nothing of the groups
-    return names[np.stack((first, second), axis=1)]
+    for start in range(0, edges, _BLOCK):
+        size = min(_BLOCK, edges - start)
+        first = _draw(far, np.zeros(size), np.full(size, far[-1]), generator)
+        low = first // _GROUP * _GROUP
+        inside = _draw(near, near[low], near[np.minimum(low + _GROUP, count)], generator)
+        anywhere = _draw(far, np.zeros(size), np.full(size, far[-1]), generator)
+        second = np.where(generator.random(size) < 0.75, inside, anywhere)
+        yield names[np.stack((first, second), axis=1)]
 
 
 def _draw(

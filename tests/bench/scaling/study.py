@@ -52,9 +52,9 @@ class Job:
 
 
 JOBS = {
-    "communities": Job("communities", "edges", 5_500_000, ()),
+    "communities": Job("communities", "edges", 6_300_000, ()),
     "embed": Job(
-        "embed", "edges", 100_000, ("--max-piece-edges", "50000", "--partitioner", "propagation")
+        "embed", "edges", 60_000, ("--max-piece-edges", "30000", "--partitioner", "propagation")
     ),
     "trigraph": Job("trigraph", "passages", 4_000, ("--passages-a-task", "500"), models=True),
     MODELS: Job(  # what the default models cost a passage

@@ -33,7 +33,7 @@ ASSUMPTIONS = """\
   vertex); `embed` cuts an oversized piece with 8 bytes a node in one task; `trigraph` trains its
   inverted file in one task (256 sqrt(W) vectors of W: 3.9 GB for 10^8 of 384 numbers).
 - Of `embed`, a Gram matrix of 13 MB goes from each shard of 50,000 nodes to each 8 pieces: its
-  shuffle grows with the product. Larger pieces (the default is 5,000,000 entries, here 50,000) make
+  shuffle grows with the product. Larger pieces (the default is 5,000,000 entries, here 30,000) make
   it smaller by as much.
 - Degrees, names and words keep their laws; a graph that cuts worse has a larger halo.
 - Shuffle is what was written, after lz4; disk is the work folder's peak, gone when the index is

@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from graphagg import store
 from graphagg.rag import PassageIndex
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 DATA = Path(os.environ.get("GRAPHAGG_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+settings.register_profile("no clock", deadline=None)  # a busy machine is no failure
+settings.load_profile("no clock")
 
 
 @pytest.fixture

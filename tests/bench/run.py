@@ -22,6 +22,8 @@ from tests.bench import (
     encodings,
     retrieval,
     service,
+    sets_tasks,
+    shards,
 )
 from tests.bench.report import Report
 
@@ -33,6 +35,8 @@ BENCHES = {
     "encodings": encodings.run,
     "retrieval": retrieval.run,
     "service": service.run,
+    "sets": sets_tasks.run,
+    "shards": shards.run,
 }
 
 

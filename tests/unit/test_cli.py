@@ -91,7 +91,7 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
     ("arguments", "message"),
     [
         (("rag", "index", "bad.jsonl", "--out", "o"), "bad.jsonl:2: not JSON"),
-        (("rag", "index", "empty.jsonl", "--out", "o"), "no passages"),
+        (("rag", "index", "empty.jsonl", "--out", "o"), "no passage in it"),
         (("rag", "index", "absent", "--out", "o"), "no such file"),
         (("rag", "index", "good.jsonl", "--out", "o", "--dtype", "x"), "dtype is 'x'"),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "0"), "max_words is 0"),
@@ -99,7 +99,7 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (("rag", "add", "absent", "good.jsonl"), "no such folder"),
         (("rag", "add", ".", "bad.jsonl"), "bad.jsonl:2: not JSON"),
         (("rag", "add", ".", "good.jsonl", "--replace", "--chunk-words", "9"), "delete the doc"),
-        (("rag", "update", ".", "empty.jsonl"), "no passages"),
+        (("rag", "update", ".", "empty.jsonl"), "no passage in it"),
         (("rag", "update", ".", "good.jsonl"), "without manifest.json"),
         (("rag", "delete", "."), "no id is given"),
         (("rag", "delete", ".", "--ids-file", "absent"), "absent: No such file"),

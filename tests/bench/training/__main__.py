@@ -5,6 +5,8 @@
     python -m tests.bench.training --set Cora --split 0 some of the cells
     python -m tests.bench.training --table              the table of what is done
     python -m tests.bench.training --zinc               ZINC-12k with and without RWSE, and a plot
+    python -m tests.bench.training --known          go on from docs/training-cells.json
+    python -m tests.bench.training --table --save   write what is done there
     python -m tests.bench.training --quick              three small cells, a few epochs each
 
 Cells are kept under build/bench/training, so that a run can be stopped and goes on where it was.
@@ -22,11 +24,20 @@ from pathlib import Path
 import torch
 
 from tests.bench.training import zinc
-from tests.bench.training.cells import SETS, all_cells, quick_cells, run_all, run_cell
+from tests.bench.training.cells import (
+    SETS,
+    all_cells,
+    quick_cells,
+    restore,
+    run_all,
+    run_cell,
+    save,
+)
 from tests.bench.training.models import MODELS
 from tests.bench.training.table import markdown
 
 FOLDER = Path("build/bench/training")
+KNOWN = Path("docs/training-cells.json")
 
 
 def main() -> None:
@@ -41,6 +52,8 @@ def main() -> None:
     parser.add_argument("--encoding", action="append", choices=zinc.ENCODINGS)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--known", action="store_true")
+    parser.add_argument("--save", action="store_true")
     parser.add_argument("--out", type=Path, default=FOLDER)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -51,6 +64,8 @@ def main() -> None:
         for cell in quick_cells():
             print(run_cell(cell, chosen.out / "quick", epochs=5))
         return
+    if chosen.known:
+        restore(chosen.out, KNOWN)
     if not chosen.table:
         cells = [
             cell
@@ -61,6 +76,8 @@ def main() -> None:
         ]
         run_all(chosen.out, cells, chosen.budget_minutes)
     print(markdown(chosen.out))
+    if chosen.save:
+        save(chosen.out, KNOWN)
 
 
 if __name__ == "__main__":

@@ -138,3 +138,19 @@ def run_all(folder: Path, cells: list[Cell], minutes: float) -> None:
         if not there:
             told = ("train", "val", "test", "epoch", "epochs", "cpu_seconds")
             print(cell, {key: found[key] for key in told}, file=sys.stderr, flush=True)
+
+
+def restore(folder: Path, known: Path) -> None:
+    """Lay down the cells that a file holds and the folder does not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for found in json.loads(known.read_text(encoding="utf-8")):
+        path = folder / Cell(found["set"], found["model"], int(found["split"])).file
+        if not path.exists():
+            path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def save(folder: Path, known: Path) -> None:
+    """Write all cells of the folder into one file, a line each."""
+    paths = [folder / cell.file for cell in all_cells()]
+    lines = [json.dumps(json.loads(path.read_text("utf-8"))) for path in paths if path.exists()]
+    known.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")

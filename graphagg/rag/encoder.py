@@ -90,7 +90,8 @@ class SentenceTransformerEncoder:
     def _loaded(self) -> tuple[SentenceTransformer, str]:
         with self._lock:
             model, sha256 = load(self._name, self._device)
-        if model.max_seq_length is not None and not model.tokenizer.is_fast:
+        fast = getattr(model.tokenizer, "is_fast", False)  # a static model's has no such attribute
+        if model.max_seq_length is not None and not fast:
             raise InvalidParameter(
                 f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
                 "be split; use a model with a fast tokenizer"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,18 @@ def test_altered_default_weights_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(weights, "_DEFAULT_SHA256", "0" * 64)
     with pytest.raises(ModelMismatch, match=r"model\.safetensors: sha256 is 53aa51"):
         _ = SentenceTransformerEncoder().spec
+
+
+def test_a_static_model_is_refused(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer, models
+
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0, "ada": 1}, unk_token="[UNK]"))
+    static = StaticEmbedding(tokenizer, embedding_dim=4)
+    SentenceTransformer(modules=[static], device="cpu").save(str(tmp_path / "static"))
+    with pytest.raises(InvalidParameter, match="use a model with a fast tokenizer"):
+        SentenceTransformerEncoder(str(tmp_path / "static")).encode(["Ada"])
 
 
 def test_unknown_models_are_named(tmp_path: object) -> None:

@@ -100,10 +100,9 @@ def print_plan(plan: Plan, as_json: bool) -> None:
         write(f"{size.what}: about {_readable(size.bytes)} ({size.formula})")
 
 
-def _readable(size: int) -> str:
+def _readable(size: float) -> str:
     for unit in ("B", "KB", "MB", "GB"):
         if size < 1000:
             return f"{size:.3g} {unit}"
-        size_in_next = size / 1000
-        size = size_in_next  # type: ignore[assignment]
+        size /= 1000
     return f"{size:,.4g} TB"

@@ -52,11 +52,11 @@ class Job:
 
 
 JOBS = {
-    "communities": Job("communities", "edges", 6_300_000, ()),
+    "communities": Job("communities", "edges", 4_500_000, ()),
     "embed": Job(
-        "embed", "edges", 60_000, ("--max-piece-edges", "30000", "--partitioner", "propagation")
+        "embed", "edges", 45_000, ("--max-piece-edges", "30000", "--partitioner", "propagation")
     ),
-    "trigraph": Job("trigraph", "passages", 4_000, ("--passages-a-task", "500"), models=True),
+    "trigraph": Job("trigraph", "passages", 3_000, ("--passages-a-task", "500"), models=True),
     MODELS: Job(  # what the default models cost a passage
         "trigraph", "passages", 500, ("--passages-a-task", "250"), scales=(1, 3)
     ),
@@ -154,7 +154,7 @@ def run_cell(cell: Cell, folder: Path, running: Cluster, used: Meter) -> dict[st
 def _settings(cell: Cell) -> dict[str, str]:
     return {
         "spark.driver.extraJavaOptions": SHORT_LIVED,  # it computes nothing
-        "spark.executor.extraJavaOptions": "",  # as users have them
+        "spark.executor.extraJavaOptions": SHORT_LIVED,  # one core; large inputs would gain without
         "spark.cores.max": str(cell.workers),
         "spark.executor.memory": EXECUTOR_MEMORY,
         "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS * max(cell.scale, 1)),
@@ -225,11 +225,23 @@ def _settle(running: Cluster) -> None:
     daemons = {process.pid for process in processes}
     while time.monotonic() < end:
         reap_orphans(daemons)
-        left = [p for p in psutil.Process().children(recursive=True) if p.pid not in daemons]
+        left = [
+            p
+            for p in psutil.Process().children(recursive=True)
+            if p.pid not in daemons and not _ended(p)
+        ]
         if not left:
             return
         time.sleep(0.1)
     raise RuntimeError(f"still running after {_SETTLE:g} s: {left}")
+
+
+def _ended(process: psutil.Process) -> bool:
+    """Also of what a daemon has started and never waits for."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _memory_and_disk(watch: Watch, scratch: Path) -> dict[str, int]:

@@ -32,7 +32,8 @@ bench-train: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.training --zinc
 
 # What a cluster wants: the wheel, the same as .zip for --py-files, the jobs, and an environment of
-# libraries for --archives; its Python is a link, so the nodes need one at the same path.
+# libraries for --archives; its Python is a link, so the nodes need one at the same path. PySpark is
+# left out: Spark brings its own.
 EXTRAS ?= communities,embedding,spark
 dist: $(VENV)/.dev
 	rm -rf dist && mkdir dist
@@ -42,6 +43,7 @@ dist: $(VENV)/.dev
 	cp $$wheel $$name.zip; \
 	$(PYTHON) -m venv dist/environment; \
 	dist/environment/bin/python -m pip install --quiet "$$wheel[$(EXTRAS)]"; \
+	dist/environment/bin/python -m pip uninstall --quiet --yes pyspark py4j; \
 	dist/environment/bin/python -m pip freeze --exclude graphagg > $$name-environment.txt; \
 	$(BIN)/venv-pack --quiet --prefix dist/environment --output $$name-environment.tar.gz; \
 	rm -rf dist/environment; ls -l dist

@@ -1,8 +1,10 @@
 """A multilevel partition whose steps each see a bounded part of the graph.
 
 1. Coarsen: nodes join clusters by label propagation with a hard bound on a cluster's weight; the
-   clusters become the nodes of the next level, until what is left fits one worker.
-2. METIS cuts the coarse graph, with the clusters' weights.
+   clusters become the nodes of the next level, until what is left fits one worker, or a part has
+   only 96 nodes of it, or they join no more.
+2. METIS cuts the coarse graph, with the clusters' weights; of one that is too large for a worker it
+   sees the heaviest entries.
 3. Refine, level by level back to the graph: label propagation between the parts with hard
    capacities (Spinner, ICDE 2017, with the quotas of balanced label propagation, WSDM 2013).
 
@@ -36,6 +38,7 @@ REFINE_ROUNDS = 6
 CLUSTERS_A_PART = 48
 """The bound on a cluster's weight: a part's over this."""
 LEAST_SHRINK = 0.9
+_COARSE = 2 * CLUSTERS_A_PART  # nodes a part
 
 
 @dataclass(frozen=True)
@@ -56,17 +59,12 @@ def propagate_labels(matrix: Csr, weights: Array, count: int, config: EmbeddingC
     ones = np.ones(len(matrix.indices), dtype=np.int64)
     grain = Grain(Csr(matrix.indptr, matrix.indices, ones, matrix.columns), weights)
     limit = coarse_limit(config, len(matrix.indices), count)
-    total = int(weights.sum())
     stack: list[tuple[Grain, Array]] = []
-    bound = first_bound(total, grain.matrix.rows, count)
-    while len(grain.matrix.indices) > limit and grain.matrix.rows > 4 * count:
-        labels = cluster(grain, bound)
-        coarse, places = contract(grain, labels)
+    bound = cluster_bound(int(weights.sum()), grain.matrix.rows, count)
+    while not is_coarse(grain.matrix.rows, len(grain.matrix.indices), limit, count):
+        coarse, places = contract(grain, cluster(grain, bound))
         if coarse.matrix.rows > LEAST_SHRINK * grain.matrix.rows:
-            if bound > total // (4 * count):
-                break
-            bound *= 2
-            continue
+            break
         stack.append((grain, places))
         grain = coarse
     parts = metis(lightened(grain, limit), grain.weights, count, config.random_state)
@@ -82,8 +80,13 @@ def coarse_limit(config: EmbeddingConfig, entries: int, count: int) -> int:
     return config.max_piece_edges or max(1024, int(SLACK * entries / count))
 
 
-def first_bound(total: int, nodes: int, count: int) -> int:
-    """The bound on a cluster's weight at first: four mean nodes at least."""
+def is_coarse(nodes: int, entries: int, limit: int, count: int) -> bool:
+    """Whether a graph fits one worker, or has few nodes a part: METIS cuts it."""
+    return entries <= limit or nodes <= _COARSE * count
+
+
+def cluster_bound(total: int, nodes: int, count: int) -> int:
+    """The bound on a cluster's weight: four mean nodes at least."""
     return max(total // (CLUSTERS_A_PART * count), 4 * total // nodes, 1)
 
 

@@ -60,8 +60,8 @@ def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig)
 
 
 def test_undirected_by_label_propagation(spark: Any, tmp_path: Path) -> None:
-    edges = write_text(tmp_path / "edges.txt", communities(300, 8))
-    config = EmbeddingConfig(dim=8, pieces=3, partitioner="propagation", max_piece_edges=2000)
+    edges = write_text(tmp_path / "edges.txt", communities(900, 8))
+    config = EmbeddingConfig(dim=8, pieces=3, partitioner="propagation", max_piece_edges=3200)
     found = assert_same(spark, edges, tmp_path, config)
     assert found.report.partitioner == "propagation"
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
+_OF_CLUSTERS: dict[str, Any] = {"labels": np.int32, "loads": np.int64, "members": np.int64}
 MOVES = "key int, gain long, node int, weight long"
 
 
@@ -151,12 +152,7 @@ def write_grain(work: Work, name: str, frame: DataFrame, tasks: int) -> BlockGra
 
 def cluster(grain: BlockGrain, bound: int) -> Path:
     """`label_propagation.cluster`: where the labels lie."""
-    starts = np.array(grain.starts)
-    files = {
-        "labels": grain.fill("labels.0", np.int32, lambda b: np.arange(starts[b], starts[b + 1])),
-        "loads": grain.fill("loads.0", np.int64, lambda b: grain.weights(b)),
-        "members": grain.fill("members.0", np.int64, lambda b: np.ones(starts[b + 1] - starts[b])),
-    }
+    files = _alone(grain)
     for turn in range(CLUSTER_ROUNDS):
         after = {}
         for name, path in files.items():
@@ -167,6 +163,24 @@ def cluster(grain: BlockGrain, bound: int) -> Path:
             path.unlink()
         files = after
     return files["labels"]
+
+
+def _alone(grain: BlockGrain) -> dict[str, Path]:
+    """Every node is a cluster."""
+    starts = grain.starts
+    files = {name: grain.work.path(f"{grain.name}.{name}.0") for name in _OF_CLUSTERS}
+    for name, path in files.items():
+        preallocate(path, _OF_CLUSTERS[name], (grain.nodes,))
+
+    def write(b: int) -> Stats:
+        first, last = starts[b], starts[b + 1]
+        write_range(files["labels"], first, np.arange(first, last, dtype=np.int32))
+        write_range(files["loads"], first, grain.weights(b))
+        write_range(files["members"], first, np.ones(last - first, np.int64))
+        return {}
+
+    run_tasks(grain.work.spark, grain.blocks, write)
+    return files
 
 
 def _cluster_turn(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.embedding import label_propagation
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.distributed.entries import Entries
 from graphagg.embedding.distributed.grains import (
@@ -23,9 +22,9 @@ from graphagg.embedding.distributed.grains import (
 from graphagg.embedding.label_propagation import (
     LEAST_SHRINK,
     Grain,
+    cluster_bound,
     coarse_limit,
-    first_bound,
-    lightened,
+    is_coarse,
 )
 from graphagg.embedding.partition import check_pieces, hub_bound, metis, piece_count, used
 from graphagg.embedding.partitioning import chosen_partitioner
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 Array = npt.NDArray[Any]
+
+_DIGIT = 8  # bits
 
 
 @dataclass(frozen=True)
@@ -235,22 +236,19 @@ def _multilevel(grain: BlockGrain, count: int, config: EmbeddingConfig) -> Path:
     """`label_propagation.propagate_labels`."""
     limit = coarse_limit(config, grain.entries, count)
     stack: list[tuple[BlockGrain, Path]] = []
-    total = grain.total
-    bound = first_bound(total, grain.nodes, count)
-    while grain.entries > limit and grain.nodes > 4 * count:
+    bound = cluster_bound(grain.total, grain.nodes, count)
+    while not is_coarse(grain.nodes, grain.entries, limit, count):
         coarse, places = _contract(grain, cluster(grain, bound), len(stack) + 1)
         if coarse.nodes > LEAST_SHRINK * grain.nodes:
-            if bound > total // (4 * count):
-                break
-            bound *= 2
-            continue
+            break
         stack.append((grain, places))
         grain = coarse
-    parts = _coarse_parts(grain, limit, count, config)
+    parts = refine(grain, _coarse_parts(grain, limit, count, config), count)
     for finer, places in reversed(stack):
+        grain = finer
         parts = refine(finer, _projected(finer, parts, places), count)
-    if part_loads(stack[0][0] if stack else grain, parts, count).min() == 0:
-        parts = _all_used(stack[0][0] if stack else grain, parts, count)
+    if part_loads(grain, parts, count).min() == 0:
+        parts = _all_used(grain, parts, count)
     return parts
 
 
@@ -269,19 +267,71 @@ def _all_used(grain: BlockGrain, parts: Path, count: int) -> Path:
 
 
 def _coarse_parts(grain: BlockGrain, limit: int, count: int, config: EmbeddingConfig) -> Path:
-    """Cut and refine the coarse graph in one task."""
+    """Cut the coarse graph in one task, which holds at most `limit` of its entries."""
     path = grain.work.path("parts.coarse")
     preallocate(path, np.int32, (grain.nodes,))
+    least, ties = _lightest(grain, limit)
 
     def run(_: int) -> Stats:
-        whole = gathered(grain)
-        parts = metis(lightened(whole, limit), whole.weights, count, config.random_state)
-        parts = used(parts, whole.weights, count)
-        write_range(path, 0, label_propagation.refine(whole, parts, count))
+        weights = np.concatenate([grain.weights(b) for b in range(grain.blocks)])
+        parts = metis(_heaviest(grain, least, ties), weights, count, config.random_state)
+        write_range(path, 0, used(parts, weights, count))
         return {}
 
     run_tasks(grain.work.spark, 1, run)
     return path
+
+
+def _lightest(grain: BlockGrain, limit: int) -> tuple[int, Array]:
+    """Where `label_propagation.lightened` ends: digit by digit, each a count by the tasks.
+
+    Returns:
+        The value of the lightest edges that are kept, and how many of just that value each block
+        keeps, its first ones; `[B]`.
+    """
+    wanted, least = limit // 2, 0
+    if grain.entries <= limit:
+        return 0, np.zeros(grain.blocks, np.int64)
+    shift = _DIGIT * (grain.heaviest.bit_length() // _DIGIT)  # a node weighs more than its edges
+    while True:
+
+        def count(b: int, low: int = least, shift: int = shift) -> Stats:
+            digits = (_upper(grain, b)[2] - low) >> shift
+            digits = digits[(digits >= 0) & (digits < 1 << _DIGIT)]
+            return {"counts": np.bincount(digits, minlength=1 << _DIGIT).astype(int).tobytes()}
+
+        stats = run_tasks(grain.work.spark, grain.blocks, count)
+        counts = np.stack([np.frombuffer(s["counts"], np.int64) for s in stats])
+        heavier = np.cumsum(counts.sum(axis=0)[::-1])[::-1]
+        digit = int(np.flatnonzero(heavier >= wanted)[-1])
+        wanted -= int(heavier[digit + 1]) if digit + 1 < len(heavier) else 0
+        least += digit << shift
+        if shift == 0:
+            of_block = counts[:, digit]
+            before = np.cumsum(of_block) - of_block
+            return least, np.clip(wanted - before, 0, of_block)
+        shift -= _DIGIT
+
+
+def _heaviest(grain: BlockGrain, least: int, ties: Array) -> Csr:
+    """`label_propagation.lightened`: the edges above `least`, and so many of just that value."""
+    found = []
+    for b in range(grain.blocks):
+        row, col, value = _upper(grain, b)
+        kept = value > least
+        kept[np.flatnonzero(value == least)[: ties[b]]] = True
+        found.append((row[kept], col[kept], value[kept]))
+    row, col, value = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    both = np.concatenate((row, col)), np.concatenate((col, row)), np.concatenate((value, value))
+    return Csr.from_pairs(*both, (grain.nodes, grain.nodes))
+
+
+def _upper(grain: BlockGrain, b: int) -> tuple[Array, Array, Array]:
+    """The edges of a block whose lower end is in it, each once: ends and value, in order."""
+    matrix = grain.rows(b)
+    row = expand_rows(matrix).astype(np.int64) + grain.starts[b]
+    once = row < matrix.indices
+    return row[once], matrix.indices[once].astype(np.int64), matrix.entries[once]
 
 
 def _projected(finer: BlockGrain, parts: Path, places: Path) -> Path:
@@ -300,11 +350,16 @@ def _contract(grain: BlockGrain, labels: Path, level: int) -> tuple[BlockGrain, 
     work, starts = grain.work, grain.starts
 
     def count(b: int) -> Stats:
-        own = np.load(labels, mmap_mode="r", allow_pickle=False)[starts[b] : starts[b + 1]]
-        return {"names": int(np.count_nonzero(own == np.arange(starts[b], starts[b + 1])))}
+        label, matrix = np.load(labels, mmap_mode="r", allow_pickle=False), grain.rows(b)
+        own = label[starts[b] : starts[b + 1]]
+        return {
+            "names": int(np.count_nonzero(own == np.arange(starts[b], starts[b + 1]))),
+            "crossing": int(np.count_nonzero(own[expand_rows(matrix)] != label[matrix.indices])),
+        }
 
-    names = [s["names"] for s in run_tasks(work.spark, grain.blocks, count)]
-    firsts = np.concatenate(([0], np.cumsum(names)))
+    counted = run_tasks(work.spark, grain.blocks, count)
+    firsts = np.concatenate(([0], np.cumsum([s["names"] for s in counted])))
+    crossing = sum(s["crossing"] for s in counted)
 
     def rank(b: int) -> Array:
         own = np.load(labels, mmap_mode="r", allow_pickle=False)[starts[b] : starts[b + 1]]
@@ -332,7 +387,8 @@ def _contract(grain: BlockGrain, labels: Path, level: int) -> tuple[BlockGrain, 
 
     frame = _triples(work, grain.blocks, rows).groupBy("row", "col").sum("value")
     frame = frame.selectExpr("row", "col", "`sum(value)` AS value")
-    return write_grain(work, f"coarse{level}", frame, grain.blocks), places
+    blocks = max(1, math.ceil(grain.blocks * crossing / grain.entries))
+    return write_grain(work, f"coarse{level}", frame, blocks), places
 
 
 def _triples(work: Work, count: int, rows: Any) -> DataFrame:

@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.label_propagation import Grain, accept, cluster, contract, movers
+from graphagg.embedding.distributed import partition as by_spark
+from graphagg.embedding.label_propagation import (
+    Grain,
+    accept,
+    cluster,
+    contract,
+    lightened,
+    movers,
+)
 from graphagg.embedding.network import Network
 from graphagg.embedding.partition import measure, node_weights
 from graphagg.embedding.partitioning import partition
@@ -130,3 +138,45 @@ def test_every_node_may_move_sometimes():
     turns = np.array([movers(np.arange(1000), turn) for turn in range(12)])
     assert 0.4 < turns.mean() < 0.6
     assert turns.any(axis=0).mean() > 0.99
+
+
+class Blocks:
+    """A graph of a level in blocks, as the Spark engine sees it."""
+
+    class work:
+        spark = None
+
+    def __init__(self, grain: Grain, starts: list[int]) -> None:
+        self.grain, self.starts, self.blocks = grain, starts, len(starts) - 1
+        self.nodes, self.entries = grain.matrix.rows, len(grain.matrix.indices)
+        self.heaviest = int(grain.weights.max())
+
+    def rows(self, b: int) -> Csr:
+        matrix, first, last = self.grain.matrix, self.starts[b], self.starts[b + 1]
+        some = slice(matrix.indptr[first], matrix.indptr[last])
+        indptr = matrix.indptr[first : last + 1] - matrix.indptr[first]
+        return Csr(indptr, matrix.indices[some], matrix.entries[some], matrix.columns)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    limit=st.integers(2, 300),
+    largest=st.sampled_from([1, 3, 300, 100_000]),
+    cuts=st.sets(st.integers(1, 39), max_size=4),
+)
+def test_blocks_keep_the_heaviest_entries_of_the_whole(seed, limit, largest, cuts):
+    rng = np.random.default_rng(seed)
+    upper = np.triu(rng.integers(1, largest + 1, (40, 40)) * (rng.random((40, 40)) < 0.3), 1)
+    dense = upper + upper.T
+    rows, columns = np.nonzero(dense)
+    matrix = Csr.from_pairs(rows, columns, dense[rows, columns].astype(np.int64), (40, 40))
+    grain = Grain(matrix, dense.sum(axis=1) + 1)
+    blocks = Blocks(grain, [0, *sorted(cuts), 40])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_spark, "run_tasks", lambda spark, n, task: [task(i) for i in range(n)])
+        least, ties = by_spark._lightest(blocks, limit)
+    found, wanted = by_spark._heaviest(blocks, least, ties), lightened(grain, limit)
+    assert len(found.indices) == min(len(matrix.indices), limit // 2 * 2)
+    for name in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))

@@ -6,7 +6,7 @@ The formula and its constants stand at the head of `best_config`. Everything is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -217,7 +217,7 @@ class BestRetriever:
         some = visible.rows if self.dense.is_exact(visible) else None
         if some is None:
             found, _ = self.dense.search(vector, 2 * size, visible)
-            some = np.union1d(found, self._worded(lexical, named, prior, size))
+            some = np.union1d(found, self._worded(lexical, named, size))
         similar = self._similarity(some, vector)
         pool = some[top_k(prior(some) + strength * similar, size, ranks[some])]
         best_named = named[top_k(prior(named), _MOST_TITLED, ranks[named])]
@@ -229,12 +229,15 @@ class BestRetriever:
             )
         return pool
 
-    def _worded(
-        self, lexical: Lexical, named: Rows, prior: Callable[[Rows], Array], size: int
-    ) -> Rows:
-        """The visible rows of greatest prior."""
-        scored, ranks = np.union1d(lexical.rows, named), self.dense.ranks
-        values = prior(scored)
+    def _worded(self, lexical: Lexical, named: Rows, size: int) -> Rows:
+        """The visible rows of greatest prior, in any order: only what has words is looked at."""
+        weights, ranks = self.config.passage, self.dense.ranks
+        values = weights.lexical * lexical.body + weights.title_words * lexical.title
+        there, place = lookup(lexical.rows, named)
+        values[place[there]] += weights.title
+        others = named[~there]
+        scored = np.concatenate([lexical.rows, others])
+        values = np.concatenate([values, np.full(len(others), weights.title)])
         best = best_rows(scored, values, size, ranks, None)
         if best is not None:
             return best[0]

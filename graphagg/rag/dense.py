@@ -2,7 +2,8 @@
 
 Rule: up to 100,000 vectors every visible passage is compared. Above, an inverted file with 8-bit
 codes is trained: nlist = 4 sqrt(W) lists on 64 nlist sampled vectors, nprobe = nlist / 16 (at least
-32) are read, and the candidates are scored again by their exact vectors; under a filter that leaves
+32) are read, and the candidates are scored again by their exact vectors where at most 64 hits are
+wanted; under a filter that leaves
 at most 100,000 passages the search is exact. A passage longer than the encoder's window has several
 vectors and the similarity of the best one. With `faiss-gpu` and a CUDA device an unfiltered search
 of the inverted file runs there.
@@ -24,6 +25,7 @@ from graphagg.rag.vectors import Rows, RowSet, Stack, Vectors
 
 FLAT_LIMIT = 100_000
 _OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
+_RESCORED = 64  # above so many hits the 8-bit codes decide: exact vectors would be a page each
 _BLOCK = 65_536
 _ID_BYTES = 8
 
@@ -54,7 +56,13 @@ class DenseIndex:
     ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """The `k` of `rows` most similar to a query `[d]`: rows and similarities, best first."""
         some = self._set(rows)
-        candidates = some.rows if self.is_exact(some) else self._candidates(query, k, some)
+        if not self.is_exact(some):
+            candidates, scores = self._candidates(query, k, some)
+            if k <= _RESCORED:
+                scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
+            best = top_k(scores, k, self.ranks[candidates])
+            return candidates[best], scores[best]
+        candidates = some.rows
         if len(candidates) == len(self.corpus):
             scores = self.corpus.similarity(query[None])[:, 0]
         else:
@@ -65,26 +73,47 @@ class DenseIndex:
     def _set(self, rows: Rows | RowSet) -> RowSet:
         return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
 
-    def _candidates(self, query: Vectors, k: int, some: RowSet) -> Rows:
-        """Visible rows that the inverted file finds, at least `k` of them if there are."""
-        index, bounds = self._index(), self.corpus.window_bounds
-        wanted = _OVERSAMPLE * k
+    def _candidates(
+        self, query: Vectors, k: int, some: RowSet
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """Visible rows that the inverted file finds, and their similarities by its codes.
+
+        At least `k` of them if there are.
+        """
+        index = self._index()
+        wanted = _OVERSAMPLE * k if k <= _RESCORED else k
         while True:
-            ids = self._find(index, query, wanted, some)
-            owners = np.unique(np.searchsorted(bounds, ids, side="right") - 1)
-            owners = owners[some.mask[owners]]
+            ids, scores = self._find(index, query, wanted, some)
+            owners, best = self._owners(ids, scores)
+            visible = some.mask[owners]
+            owners, best = owners[visible], best[visible]
             if len(owners) >= min(k, some.count) or wanted >= index.ntotal:
-                return owners
+                return owners, best
             wanted *= 2
 
-    def _find(self, index: Any, query: Vectors, wanted: int, some: RowSet) -> Rows:
+    def _owners(
+        self, ids: Rows, scores: npt.NDArray[np.float32]
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """The rows that some windows belong to, ascending, and the best score of each."""
+        if len(self.corpus.windows) == len(self.corpus):  # one each: the bounds stay unread
+            order = np.argsort(ids)
+            return ids[order], scores[order]
+        found = np.searchsorted(self.corpus.window_bounds, ids, side="right") - 1
+        owners, place = np.unique(found, return_inverse=True)
+        best = np.full(len(owners), -np.inf, np.float32)
+        np.maximum.at(best, place, scores)
+        return owners, best
+
+    def _find(
+        self, index: Any, query: Vectors, wanted: int, some: RowSet
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
         wanted = min(wanted, index.ntotal)
         if self._on_gpu:
-            _, ids = index.search(query[None], wanted)
+            scores, ids = index.search(query[None], wanted)
         else:
-            ids = probe(index, query[None], wanted, self._selector(some))
-        found: Rows = ids[0][ids[0] >= 0]
-        return found
+            scores, ids = probe(index, query[None], wanted, self._selector(some))
+        there = ids[0] >= 0
+        return ids[0][there], scores[0][there]
 
     def _selector(self, some: RowSet) -> Any:
         """What lets a search see the windows of these rows only; None: all."""
@@ -136,8 +165,13 @@ def open_mapped(path: Path) -> Any:
     return index
 
 
-def probe(index: Any, queries: Vectors, wanted: int, selector: Any = None) -> Rows:
-    """Numbers of the nearest windows `[q, wanted]`, -1 where there are fewer; as `index.search`."""
+def probe(
+    index: Any, queries: Vectors, wanted: int, selector: Any = None
+) -> tuple[npt.NDArray[np.float32], Rows]:
+    """Similarities and numbers of the nearest windows `[q, wanted]`, -1 where there are fewer.
+
+    As `index.search`, but the lists are read first.
+    """
     on_disk = _lists_on_disk(index)
     if on_disk is not None:
         _, visited = index.quantizer.search(queries, index.nprobe)
@@ -149,7 +183,7 @@ def probe(index: Any, queries: Vectors, wanted: int, selector: Any = None) -> Ro
     if selector is not None:
         faiss = _import_faiss()
         settings = faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
-    found: Rows = index.search(queries, wanted, params=settings)[1]
+    found: tuple[npt.NDArray[np.float32], Rows] = index.search(queries, wanted, params=settings)
     return found
 
 

@@ -20,8 +20,9 @@ from graphagg.rag.config import RetrievalConfig, Semantics
 from graphagg.rag.corpus import Corpus
 from graphagg.rag.dense import FLAT_LIMIT, DenseIndex, top_k
 from graphagg.rag.lexical import best_rows, spread
-from graphagg.rag.local import LocalGraph, local_pagerank
+from graphagg.rag.local import LocalGraph
 from graphagg.rag.pagerank import EntityReset, Transitions, personalized_pagerank
+from graphagg.rag.push import local_pagerank
 from graphagg.rag.results import Hit, Hop
 from graphagg.rag.spelling import Speller
 from graphagg.rag.tokens import entity_key

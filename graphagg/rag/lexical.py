@@ -82,6 +82,8 @@ def best_rows(
     if np.count_nonzero(may) < k:
         return None
     rows, values = scored[may], scores[may]
+    near = values >= np.partition(values, len(values) - k)[len(values) - k]
+    rows, values = rows[near], values[near]  # so that few ranks are read
     best = top_k(values, k, ranks[rows])
     return rows[best], values[best]
 

@@ -206,7 +206,8 @@ def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Ma
     writer.array("rows.by_id", rows[np.argsort(ranks[rows])].astype(np.int32))
     state.gazetteer.save(writer)
     state.lexicon.save(writer)
-    View.of(state.gazetteer, state.lexicon, state.alive).save(writer)
+    view = View.of(state.gazetteer, state.lexicon, state.alive)
+    (view.with_walk() if len(rows) > dense.FLAT_LIMIT else view).save(writer)
     _write_inverted_file(writer, state)
     return publication.publish(
         Manifest(

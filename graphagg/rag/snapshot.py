@@ -160,7 +160,7 @@ class Snapshot:
     def _whole(self) -> View:
         view = View.open(self.artifact, self.gazetteer, self.lexicon, self.alive)
         if INVERTED_FILE in self.artifact:
-            at_random([view.title, view.counts_as, view.tie, view.df])
+            at_random([view.title, view.counts_as, view.tie, view.df, view.walk])
         return view
 
     def faithful(self, view: View) -> FaithfulRetriever:

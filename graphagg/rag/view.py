@@ -28,6 +28,7 @@ from graphagg.rag.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.lexicon import Lexicon
 from graphagg.rag.mentions import BASE_TITLE, CAPITAL, FOUND, FULL_TITLE, TITLE
 from graphagg.rag.vectors import RowSet, read_only
+from graphagg.rag.walk import Walk
 from graphagg.store import Artifact, ArtifactWriter
 
 Array = npt.NDArray[Any]
@@ -55,6 +56,7 @@ class View:
         found_words: `[R]` int32, the sum of N_ep over the entities found in a passage.
         passages: N, how many passages are visible.
         tokens: how many they have, and how many of their titles.
+        walk: the edges for PageRank, of the view of all that is alive of a large index.
     """
 
     gazetteer: Gazetteer
@@ -68,6 +70,7 @@ class View:
     found_words: npt.NDArray[np.int32]
     passages: int
     tokens: tuple[int, int]
+    walk: Walk | None = None
 
     @classmethod
     def of(
@@ -106,8 +109,15 @@ class View:
             int(np.count_nonzero(visible)), (sums[0], sums[1]),
         )  # fmt: skip
 
+    def with_walk(self, allocate: Allocate | None = None) -> View:
+        """The same with its edges laid out for PageRank."""
+        walk = Walk.of(self.gazetteer, self.visible, self.found_words, allocate or _zeros)
+        return replace(self, walk=walk)
+
     def save(self, writer: ArtifactWriter) -> None:
         """Write the view of all that is alive; arrays that `allocate` laid down are there."""
+        if self.walk is not None:
+            self.walk.save(writer)
         for name in _STORED:
             if not (writer.folder / f"view.{name}.npy").exists():
                 writer.array(f"view.{name}", getattr(self, name))
@@ -132,6 +142,7 @@ class View:
             **arrays,
             passages=passages,
             tokens=(tokens, of_titles),
+            walk=Walk.open(artifact),
         )
 
     @property

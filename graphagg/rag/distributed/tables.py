@@ -110,6 +110,7 @@ def write_view(stages: Stages, total: int) -> None:
         lexicon = replace(Lexicon.empty(), lengths=mapped(folder / "lexicon.lengths.npy"))
         gazetteer = Gazetteer(StringTable(*keys), **arrays)
         view = View.of(gazetteer, lexicon, np.ones(total, np.bool_), allocate)
+        view = view.with_walk(allocate) if total > dense.FLAT_LIMIT else view
         view.save(ArtifactWriter(folder))
         return {}
 

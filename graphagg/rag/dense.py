@@ -172,18 +172,20 @@ def probe(
 
     As `index.search`, but the lists are read first.
     """
+    similar, visited = index.quantizer.search(queries, index.nprobe)
     on_disk = _lists_on_disk(index)
     if on_disk is not None:
-        _, visited = index.quantizer.search(queries, index.nprobe)
         base, size = int(on_disk.ptr), on_disk.code_size + _ID_BYTES
         for number in visited[visited >= 0].tolist():
             place = on_disk.lists.at(number)
             advise(base + place.offset, place.capacity * size, mmap.MADV_WILLNEED)
-    settings = None
-    if selector is not None:
+    found: tuple[npt.NDArray[np.float32], Rows]
+    if selector is None:
+        found = index.search_preassigned(queries, wanted, visited, similar)
+    else:  # which the other takes no account of
         faiss = _import_faiss()
         settings = faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
-    found: tuple[npt.NDArray[np.float32], Rows] = index.search(queries, wanted, params=settings)
+        found = index.search(queries, wanted, params=settings)
     return found
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -17,14 +19,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+Array = npt.NDArray[Any]
+
+_PROCESS_MADVISE = 440  # Linux 5.10 and newer; the number is the same on all processors
+_IOV_MAX = 1024
 _LONG = 1 << 16  # bytes; a shorter range is left to single pages
 
 
 def at_random(part: object) -> None:
     """Tell that the mapped arrays of a part of an index are read at random."""
     for array in _arrays(part):
-        mapped = getattr(array if isinstance(array, np.memmap) else array.base, "_mmap", None)
-        if mapped is not None and hasattr(mapped, "madvise"):
+        mapped: Any = array
+        while isinstance(mapped, np.ndarray):
+            mapped = mapped.base
+        if isinstance(mapped, mmap.mmap) and hasattr(mapped, "madvise"):
             mapped.madvise(mmap.MADV_RANDOM)
 
 
@@ -33,6 +41,28 @@ def will_need(*arrays: npt.NDArray[Any]) -> None:
     for array in arrays:
         if array.nbytes >= _LONG and not array.flags.writeable:
             advise(array.ctypes.data, array.nbytes, mmap.MADV_WILLNEED)
+
+
+def each_will_need(array: npt.NDArray[Any], starts: Array, ends: Array) -> None:
+    """Tell that some ranges of a mapped array are read next, all by one call where that is allowed.
+
+    Args:
+        array: one-dimensional.
+        starts: `[n]`, first elements.
+        ends: `[n]`, ends of the ranges.
+    """
+    if array.flags.writeable or not len(starts) or (process := _process(os.getpid())) is None:
+        return
+    begins = (array.ctypes.data + starts * array.itemsize) // mmap.PAGESIZE * mmap.PAGESIZE
+    lengths = array.ctypes.data + np.maximum(ends, starts + 1) * array.itemsize - begins
+    vectors = np.stack([begins, lengths], axis=1).astype(np.uintp)
+    for first in range(0, len(vectors), _IOV_MAX):
+        some = vectors[first : first + _IOV_MAX]
+        place = ctypes.c_void_p(some.ctypes.data)
+        _libc().syscall(
+            _PROCESS_MADVISE, process, place, ctypes.c_size_t(len(some)),
+            mmap.MADV_WILLNEED, 0,
+        )  # fmt: skip
 
 
 def advise(address: int, length: int, advice: int) -> None:
@@ -51,6 +81,17 @@ def _arrays(part: object) -> Iterator[npt.NDArray[Any]]:
     elif hasattr(part, "__dict__"):
         for inner in vars(part).values():
             yield from _arrays(inner)
+
+
+@cache
+def _process(pid: int) -> int | None:
+    """A descriptor of a process; None where there is no such thing."""
+    if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
 
 
 @cache

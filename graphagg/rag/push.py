@@ -24,7 +24,7 @@ import numpy.typing as npt
 from graphagg.rag.local import LocalGraph
 from graphagg.rag.mentions import FOUND
 from graphagg.rag.vectors import Rows, read_only
-from graphagg.rag.walk import EDGE, HEAD, Walk
+from graphagg.rag.walk import EDGE, HEAD, Walk, record_of
 
 Array = npt.NDArray[Any]
 
@@ -114,10 +114,12 @@ def _onto_records(
         Nodes, their residuals, and how much is lost.
     """
     nodes, residuals, lost = [rows], [values[: len(rows)]], 0.0
+    size = len(graph.view.visible)
+    walk.will_need(rows[residuals[0] > EPSILON * len(walk.entities) / max(size, 1)])
     for entity, value in zip(entities.tolist(), values[len(rows) :].tolist(), strict=True):
         start = int(walk.entity_starts[entity])
         if start >= 0:
-            nodes.append(np.array([len(walk.starts) + start]))
+            nodes.append(np.array([size + start]))
             residuals.append(np.array([value]))
             continue
         only = graph.contained_in.row(entity).astype(np.int64)
@@ -271,12 +273,10 @@ def _recorded_edges(  # type: ignore[no-untyped-def]  # noqa: ANN202
             whole += shares[i]
         shares /= whole
         return others, shares, those, 0.0
-    at = walk.starts[node]
-    n = 0 if at < 0 else walk.passages[at]
+    at = record_of(walk, node)
+    n = walk.passages[at]
     others, shares, those = np.empty(n, np.int64), np.empty(n), np.empty(n, np.int32)
-    if at < 0:
-        return others, shares, those, 0.0
-    whole = float(walk.passages[at + 1] if by_count else n + walk.passages[at + 3])
+    whole = float(max(walk.passages[at + 1] if by_count else n + walk.passages[at + 3], 1))
     for i in range(n):
         edge = at + HEAD + EDGE * i
         others[i], those[i] = passages + walk.passages[edge], walk.passages[edge + 2]

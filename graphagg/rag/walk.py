@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from graphagg.rag.gazetteer import Gazetteer
 from graphagg.rag.mentions import FOUND
+from graphagg.rag.paging import each_will_need
 from graphagg.rag.vectors import read_only
 from graphagg.store import Artifact, ArtifactWriter
 
@@ -23,16 +24,19 @@ Array = npt.NDArray[Any]
 
 HEAD, EDGE = 4, 3
 """Numbers of the head of a passage's record, and of an edge of it."""
+BLOCK = 16
+"""Passages whose records are found by one start: so few starts that they are soon in memory."""
 
 
 class Walk(NamedTuple):
     """Records of the passages and entities of a view; R rows, E entities.
 
     Attributes:
-        starts: `[R]` int64, where each passage's record begins in `passages`; -1: it has none.
-        passages: int64; a record: how many edges, the words of all entities found in the passage,
-            those of entities that were found nowhere else, how many these are; then of each edge
-            the entity's place in `entities`, N_ep, and in how many passages it was found.
+        starts: `[R / BLOCK]` int64, where the record of every 16th passage begins in `passages`.
+        passages: int64; a record of each row, one after another: how many edges, the words of all
+            entities found in the passage, those of entities that were found nowhere else, how many
+            these are; then of each edge the entity's place in `entities`, N_ep, and in how many
+            passages it was found.
         entity_starts: `[E]` int64, each entity's place in `entities`; -1: it has none.
         entities: `[., 4]` int32; first how many edges, then of each the row, N_ep, and of the
             row's record the words and the edges.
@@ -61,17 +65,18 @@ class Walk(NamedTuple):
         """
         g, rows = gazetteer, len(visible)
         pairs = tuple(read_only(a) for a in (g.pair_bounds, g.row, g.count, g.pair_flags, visible))
-        starts = allocate("walk.starts", np.int64, rows)
         entity_starts = allocate("walk.entity_starts", np.int64, len(g.keys))
         edges, singles = np.zeros(rows, np.int32), np.zeros((rows, 2), np.int32)
         size = _measure(pairs, entity_starts, edges, singles)
-        some = edges + singles[:, 1] > 0
-        lengths = np.where(some, HEAD + EDGE * edges.astype(np.int64), 0)
-        starts[:] = np.where(some, np.cumsum(lengths) - lengths, -1)
+        lengths = HEAD + EDGE * edges.astype(np.int64)
+        places = np.cumsum(lengths) - lengths
+        starts = allocate("walk.starts", np.int64, -(-rows // BLOCK))
+        starts[:] = places[::BLOCK]
         passages = allocate("walk.passages", np.int64, int(lengths.sum()))
+        passages[places + 1] = np.where(visible, found_words, 0)
+        passages[places + 2], passages[places + 3] = singles.T
         entities = allocate("walk.entities", np.int32, 4 * size).reshape(-1, 4)
-        _begin(starts, passages, read_only(found_words), singles)
-        _fill(pairs, read_only(found_words), starts, passages, entity_starts, entities)
+        _fill(pairs, read_only(found_words), places, passages, entity_starts, entities)
         return cls(starts, passages, entity_starts, entities)
 
     def save(self, writer: ArtifactWriter) -> None:
@@ -80,6 +85,12 @@ class Walk(NamedTuple):
             if not (writer.folder / f"view.walk.{name}.npy").exists():
                 writer.array(f"view.walk.{name}", array.ravel())
 
+    def will_need(self, rows: npt.NDArray[np.int64]) -> None:
+        """Tell that the records of some passages are read next."""
+        blocks = np.unique(rows // BLOCK)
+        ends = self.starts[np.minimum(blocks + 1, len(self.starts) - 1)]
+        each_will_need(self.passages, self.starts[blocks], ends)
+
     @classmethod
     def open(cls, artifact: Artifact) -> Walk | None:
         """Map them; None where the index is small and has none."""
@@ -87,6 +98,15 @@ class Walk(NamedTuple):
             return None
         walk = cls(*(artifact.array(f"view.walk.{name}") for name in cls._fields))
         return walk._replace(entities=walk.entities.reshape(-1, 4))
+
+
+@numba.njit(cache=True)
+def record_of(walk: Walk, row: int) -> int:
+    """Where the record of a passage begins."""
+    at = walk.starts[row // BLOCK]
+    for _ in range(row % BLOCK):
+        at += HEAD + EDGE * walk.passages[at]
+    return int(at)
 
 
 @numba.njit(cache=True)
@@ -114,20 +134,10 @@ def _measure(pairs: Any, entity_starts: Array, edges: Array, singles: Array) -> 
 
 
 @numba.njit(cache=True)
-def _begin(starts: Array, passages: Array, found_words: Array, singles: Array) -> None:
-    """Write the heads of the passages' records, as yet without edges."""
-    for row in range(len(starts)):
-        at = starts[row]
-        if at >= 0:
-            passages[at + 1] = found_words[row]
-            passages[at + 2], passages[at + 3] = singles[row]
-
-
-@numba.njit(cache=True)
 def _fill(
     pairs: Any,
     found_words: Array,
-    starts: Array,
+    places: Array,
     passages: Array,
     entity_starts: Array,
     entities: Array,
@@ -147,7 +157,7 @@ def _fill(
                 entities[start + degree, 2] = found_words[rows[i]]
         entities[start, 0] = degree
         for j in range(start + 1, start + 1 + degree):
-            at = starts[entities[j, 0]]
+            at = places[entities[j, 0]]
             edge = at + HEAD + EDGE * passages[at]
             passages[edge], passages[edge + 1], passages[edge + 2] = start, entities[j, 1], degree
             passages[at] += 1
@@ -155,5 +165,5 @@ def _fill(
     while place < len(entities):  # now that all edges are there
         degree = entities[place, 0]
         for j in range(place + 1, place + 1 + degree):
-            entities[j, 3] = passages[starts[entities[j, 0]]]
+            entities[j, 3] = passages[places[entities[j, 0]]]
         place += 1 + degree

@@ -9,8 +9,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
 
+# Two processes: what a small machine has cores for, each with a Spark of its own.
 test: java lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-slow: java $(VENV)/.dev
 	$(BIN)/pytest -m slow

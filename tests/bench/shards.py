@@ -63,6 +63,10 @@ def _measured(report: Report, small: Path, root: Path, size: int) -> dict[str, d
         report.line(
             f"{size:,} passages: {counts['entities']:,} entities, {counts['mentions']:,} mentions"
         )
+    opened = _child("open", directory, small, root)
+    report.line(
+        f"opened cold in {opened['ms']:.0f} ms; the process then has {opened['mib']:.0f} MiB"
+    )
     asked = root / f"questions-{size}.npz"
     _child("prepare", directory, small, asked)
     found: dict[str, dict[str, Any]] = {
@@ -229,6 +233,15 @@ class Asker:
         return [hit.passage.id for hit in hits]
 
 
+def _open(directory: Path) -> dict[str, float]:
+    """How long it takes, with nothing in the page cache, and what the process holds then."""
+    _evict(directory)
+    start = time.perf_counter()
+    with PassageIndex.open(directory):
+        ms = 1e3 * (time.perf_counter() - start)
+        return {"ms": ms, "mib": _proc("status", "VmRSS") / 2**10}
+
+
 def _warm_up(asker: Asker, small: Path) -> None:
     with asker.open(small) as index:
         for number in range(3):
@@ -350,7 +363,7 @@ def _resident(directory: Path) -> int:
 def _main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("sizes", nargs="*", type=int)
-    parser.add_argument("--child", choices=("prepare", "ask", "limited", "compare"))
+    parser.add_argument("--child", choices=("open", "prepare", "ask", "limited", "compare"))
     parser.add_argument("--mode", choices=MODES, default="best")
     for name in ("index", "small", "asked"):
         parser.add_argument(f"--{name}", type=Path)
@@ -359,6 +372,9 @@ def _main() -> None:
         report = Report(Path("build/bench/shards"))
         run(report, given.sizes or SIZES)
         report.save()
+        return
+    if given.child == "open":
+        print(json.dumps(_open(given.index)))
         return
     if given.child == "prepare":
         with PassageIndex.open(given.index) as index:

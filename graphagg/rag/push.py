@@ -83,10 +83,8 @@ def local_pagerank(
         by_count: whether edges weigh N_ep over the passage's sum; else all the same.
     """
     weights = np.maximum(np.fromiter(entities.values(), np.float64, len(entities)), 0.0)
-    numbers, values = (
-        np.fromiter(entities, np.int64, len(entities)),
-        np.concatenate([reset, weights]),
-    )
+    numbers = np.fromiter(entities, np.int64, len(entities))
+    values = np.concatenate([reset, weights])
     total = float(values.sum()) or 1.0
     values /= total
     size, walk = len(graph.view.visible), graph.view.walk

@@ -13,6 +13,9 @@ from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 DATA = Path(os.environ.get("GRAPHAGG_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
+for name in ("COLUMNS", "LINES"):  # readline sets them, and a worker of pytest-xdist inherits them
+    os.environ.pop(name, None)
+
 settings.register_profile("no clock", deadline=None)  # a busy machine is no failure
 settings.load_profile("no clock")
 

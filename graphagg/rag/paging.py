@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-_PROCESS_MADVISE = 440  # Linux 5.10 and newer; the number is the same on all processors
+_PROCESS_MADVISE = 440  # Linux 5.10 and newer; this number on all but alpha
 _IOV_MAX = 1024
 _LONG = 1 << 16  # bytes; a shorter range is left to single pages
 

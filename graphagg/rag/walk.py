@@ -88,7 +88,8 @@ class Walk(NamedTuple):
     def will_need(self, rows: npt.NDArray[np.int64]) -> None:
         """Tell that the records of some passages are read next."""
         blocks = np.unique(rows // BLOCK)
-        ends = self.starts[np.minimum(blocks + 1, len(self.starts) - 1)]
+        after = np.minimum(blocks + 1, len(self.starts) - 1)
+        ends = np.where(after > blocks, self.starts[after], len(self.passages))
         each_will_need(self.passages, self.starts[blocks], ends)
 
     @classmethod

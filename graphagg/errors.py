@@ -207,6 +207,12 @@ class RunExists(GraphAggError):
     """The output folder already holds a training run."""
 
 
+class RunBusy(GraphAggError):
+    """Another process trains in this folder."""
+
+    exit_code = 1
+
+
 class TrainingDiverged(GraphAggError):
     """The loss is no finite number any more."""
 

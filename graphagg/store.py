@@ -37,6 +37,7 @@ from graphagg.errors import (
     NotAnArtifact,
     WriteFailed,
 )
+from graphagg.locks import hold
 from graphagg.manifest import (
     DATA_FOLDER,
     FILE_NAME,
@@ -350,15 +351,8 @@ def _is_ours(name: str) -> bool:
 @contextmanager
 def _write_lock(root: Path) -> Iterator[None]:
     busy = f"{root}: another process is writing this index; wait for it, or stop it"
-    path = root / ".lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = hold(root / ".lock", ArtifactBusy(busy))
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_ino != path.stat().st_ino:
-                raise ArtifactBusy(busy)  # its holder has just removed it
-        except (BlockingIOError, FileNotFoundError):
-            raise ArtifactBusy(busy) from None
         yield
     finally:
         os.close(descriptor)

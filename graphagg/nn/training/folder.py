@@ -17,20 +17,22 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import TracebackType
 from typing import Any, cast
 
 import torch
 
-from graphagg.errors import CheckpointMismatch, RunExists, UnreadableFile, WriteFailed
+from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFile, WriteFailed
+from graphagg.locks import hold
 from graphagg.nn.training.results import SplitResult
 
-RUN, RESULTS, RESULT = "run.json", "results.json", "result.json"
+RUN, RESULTS, RESULT, LOCK = "run.json", "results.json", "result.json", ".lock"
 LAST, BEST = "last.ckpt", "best.ckpt"
 _SHOWN = 4
 
 
 class RunFolder:
-    """A folder that holds one run.
+    """A folder that holds one run; one process at a time has it, until `close`.
 
     Args:
         path: The folder; it is made.
@@ -39,6 +41,7 @@ class RunFolder:
         force: Replace the run that is there.
 
     Raises:
+        RunBusy: Another process trains there.
         RunExists: A run is there, and neither `resume` nor `force` is set.
         CheckpointMismatch: The run that is there has other settings.
         WriteFailed: The folder cannot be written.
@@ -49,6 +52,23 @@ class RunFolder:
     ) -> None:
         self.path = path
         self.fingerprint = json.dumps(settings, sort_keys=True)
+        self._lock = self._hold()
+        try:
+            self._begin(settings, resume, force)
+        except BaseException:
+            self.close()
+            raise
+
+    def _hold(self) -> int:
+        busy = f"{self.path}: another process trains there; wait for it, or take another folder"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return hold(self.path / LOCK, RunBusy(busy))
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
+
+    def _begin(self, settings: dict[str, Any], resume: bool, force: bool) -> None:
+        path = self.path
         self.resume = resume and (path / RUN).exists()
         if self.resume:
             _compare(path / RUN, _read(path / RUN), json.loads(self.fingerprint))
@@ -61,6 +81,23 @@ class RunFolder:
                 )
             self._clear()
         self._write(path / RUN, settings)
+
+    def close(self) -> None:
+        """Let another process have the folder."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def split(self, number: int) -> Path:
         """The folder of a split."""
@@ -108,10 +145,7 @@ class RunFolder:
             partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
             os.replace(partial, path)
         except OSError as error:
-            raise WriteFailed(
-                f"{path} cannot be written ({error.strerror}); free some space or take another "
-                "folder"
-            ) from None
+            raise _unwritable(path, error) from None
 
     def _clear(self) -> None:
         """Remove what a run wrote, and nothing else."""
@@ -119,6 +153,12 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
         for folder in self.path.glob("split-*"):
             shutil.rmtree(folder)
+
+
+def _unwritable(path: Path, error: OSError) -> WriteFailed:
+    return WriteFailed(
+        f"{path} cannot be written ({error.strerror}); free some space or take another folder"
+    )
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def train(
         InvalidDataset: The data are missing something, or do not fit the model.
         InvalidFeatures: NaN or infinity in features.
         DeviceUnavailable: The device is not there.
+        RunBusy: Another process trains in `out`.
         RunExists: `out` holds a run, and neither `resume` nor `force` is set.
         CheckpointMismatch: The run in `out` has other settings.
         TrainingDiverged: The loss is no finite number.
@@ -94,9 +95,8 @@ def train(
         resume=resume,
         force=force,
     )
-    run = _Run(plan, dataset, shape, metric, folder, where, progress)
-    with torch.random.fork_rng([where] if where.type == "cuda" else []):
-        return run.all(splits)
+    with folder, torch.random.fork_rng([where] if where.type == "cuda" else []):
+        return _Run(plan, dataset, shape, metric, folder, where, progress).all(splits)
 
 
 class _Run:

@@ -18,6 +18,7 @@ from graphagg.errors import (
     DeviceUnavailable,
     InvalidDataset,
     InvalidParameter,
+    RunBusy,
     RunExists,
     TrainingDiverged,
     TrainingInterrupted,
@@ -140,6 +141,21 @@ def test_a_folder_in_use_and_other_settings_are_refused(tmp_path: Path) -> None:
         train(Tiny, many(), tmp_path, training=SHORT, resume=True)
     train(tiny, many(), tmp_path, training=replace(SHORT, lr=0.5), force=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("options", [{"force": True}, {"resume": True}, {}])
+def test_two_runs_do_not_share_a_folder(tmp_path: Path, options: dict[str, bool]) -> None:
+    def meanwhile(stage: str, done: int, total: int) -> None:
+        with pytest.raises(RunBusy, match=r"another process trains there.*another folder"):
+            train(tiny, many(), tmp_path / "run", training=SHORT, **options)
+
+    first = train(tiny, many(), tmp_path / "run", training=SHORT, progress=meanwhile)
+    alone = train(tiny, many(), tmp_path / "alone", training=SHORT)
+    assert (first.splits[0].test, first.splits[0].epoch) == (
+        alone.splits[0].test,
+        alone.splits[0].epoch,
+    )
+    train(tiny, many(), tmp_path / "run", training=SHORT, force=True)
 
 
 def test_checkpoints_that_are_broken_foreign_or_hold_code_are_refused(tmp_path: Path) -> None:

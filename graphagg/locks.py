@@ -1,0 +1,33 @@
+"""Locks between processes: files that one of them holds. POSIX only."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from graphagg.errors import GraphAggError
+
+
+def hold(path: Path, busy: GraphAggError) -> int:
+    """Take the lock of a file, which is made, until its descriptor is closed or the process ends.
+
+    Args:
+        path: the file; its folder is there.
+        busy: raised where another process holds it.
+
+    Returns:
+        The descriptor, to be closed by `os.close`.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_ino != path.stat().st_ino:
+            raise FileNotFoundError  # its holder has just removed it
+    except (BlockingIOError, FileNotFoundError):
+        os.close(descriptor)
+        raise busy from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -140,20 +141,31 @@ def _active() -> SparkSession | None:
 
 
 @contextmanager
-def without_broadcasts(spark: SparkSession) -> Iterator[None]:
-    """Join by shuffle meanwhile: no side of a join may have to fit a driver."""
-    keys = ("spark.sql.autoBroadcastJoinThreshold", "spark.sql.adaptive.autoBroadcastJoinThreshold")
-    before = {key: spark.conf.get(key, None) for key in keys}
-    for key in keys:
-        spark.conf.set(key, "-1")
+def small_driver(spark: SparkSession) -> Iterator[None]:
+    """Plan meanwhile for a driver that holds no data.
+
+    Joins go by shuffle: no side of one has to fit the driver. A sort by ranges draws its limits
+    from a fifth of Spark's own sample, all of which passes through the driver: 60 rows a partition,
+    enough for partitions within some 15 % of each other.
+    """
+    before = {key: spark.conf.get(key, None) for key in _SMALL_DRIVER}
+    for key, value in _SMALL_DRIVER.items():
+        spark.conf.set(key, value)
     try:
         yield
     finally:
-        for key, value in before.items():
-            if value is None:
+        for key, earlier in before.items():
+            if earlier is None:
                 spark.conf.unset(key)
             else:
-                spark.conf.set(key, value)
+                spark.conf.set(key, earlier)
+
+
+_SMALL_DRIVER = {
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.execution.rangeExchange.sampleSizePerPartition": "20",
+}
 
 
 @contextmanager
@@ -281,20 +293,47 @@ def _collected(rows: DataFrame) -> list[Stats]:
 
 
 class Blocks:
-    """A folder of `.npy` files that tasks write and other tasks read."""
+    """A folder of `.npy` files that tasks write and other tasks read.
+
+    After `begin` only tasks that were sent since then write there. A driver may be killed while its
+    tasks run on; when the job is submitted again, over other partitions maybe, they fail.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._run = ""
+
+    def begin(self) -> None:
+        """Let this run be the one that writes."""
+        self._run = secrets.token_hex(8)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / f".run.{self._run}"
+        partial.write_text(self._run, encoding="ascii")
+        os.replace(partial, self.folder / ".run")
 
     def save(self, stage: str, number: int, **arrays: Array) -> None:
-        """Write the arrays of a block; whole or not at all, also when a task runs twice."""
+        """Write the arrays of a block; whole or not at all, also when a task runs twice.
+
+        Raises:
+            JobFailed: a newer run writes there; the block is as it was.
+        """
+        self._check_run()
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, array in arrays.items():
             path = self._path(stage, number, name)
             partial = path.with_suffix(f".{os.getpid()}.part")
             with partial.open("wb") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+            self._check_run()
             os.replace(partial, path)
+
+    def _check_run(self) -> None:
+        if not self._run:
+            return
+        with suppress(FileNotFoundError):  # the job is over
+            if (self.folder / ".run").read_text(encoding="ascii") == self._run:
+                return
+        raise JobFailed(f"{self.folder}: the job was submitted again or is over; this run ends")
 
     def load(self, stage: str, number: int, name: str) -> Array:
         """An array of a block."""

@@ -7,7 +7,6 @@ is over before it reads anything.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from graphagg import __version__
 from graphagg.errors import ArtifactBusy, ArtifactError, GraphAggError, ParametersDiffer
+from graphagg.locks import hold
 from graphagg.progress import Progress
 from graphagg.spark import Blocks, named_errors
 from graphagg.store import JOB_NOTE, open_artifact
@@ -71,24 +71,16 @@ class Work:
                         f"wanted {job.get(name)!r}; finish it with its own parameters, or start "
                         "anew with --force, which removes it"
                     )
-            return
-        _write(note, job)
+        else:
+            _write(note, job)
+        self.blocks.begin()
 
     def _take_lock(self) -> None:
         if self._lock >= 0:
             return
-        busy = f"{self.folder}: another process runs this job; wait for it, or stop it"
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / _LOCK
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_ino != path.stat().st_ino:
-                raise ArtifactBusy(busy)  # its holder has just removed it
-        except (BlockingIOError, FileNotFoundError, ArtifactBusy):
-            os.close(descriptor)
-            raise ArtifactBusy(busy) from None
-        self._lock = descriptor
+        busy = f"{self.folder}: another process runs this job; wait for it, or stop it"
+        self._lock = hold(self.folder / _LOCK, ArtifactBusy(busy))
 
     def _empty(self) -> None:
         for entry in self.folder.iterdir():

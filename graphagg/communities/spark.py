@@ -43,7 +43,7 @@ from graphagg.spark import (
     Stats,
     preallocate,
     run_tasks,
-    without_broadcasts,
+    small_driver,
     write_blocks,
     write_range,
 )
@@ -92,7 +92,7 @@ def build_with_spark(
     """
     config = config or IndexConfig()
     job = job_of(edges, ids, header, config)
-    with publication(directory) as published, without_broadcasts(spark):
+    with publication(directory) as published, small_driver(spark):
         known = None if force else recall(directory, KIND, job)
         if known is None:
             with claimed(spark, directory, job, progress, force) as work:

@@ -50,7 +50,7 @@ from graphagg.graph.spark import write_ids
 from graphagg.graph.text import IdType
 from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
-from graphagg.spark import preallocate, run_tasks, without_broadcasts, write_range
+from graphagg.spark import preallocate, run_tasks, small_driver, write_range
 from graphagg.store import open_artifact
 from graphagg.work import Work, claimed, fingerprint, recall, remember
 
@@ -102,7 +102,7 @@ def build_with_spark(
             "the others"
         )
     source = Source(edges, ids, header, weighted)
-    with publication(directory) as published, without_broadcasts(spark):
+    with publication(directory) as published, small_driver(spark):
         job = job_of(source, config)
         if force or recall(directory, KIND, job) is None:
             with claimed(spark, directory, job, progress, force) as work:
@@ -137,7 +137,7 @@ def run_until(
     job, a_task = job_of(source, config), config.max_piece_edges or MAX_PIECE_EDGES
     if not force and recall(directory, KIND, job) is not None:
         return _known(directory, stage)
-    with without_broadcasts(spark), claimed(spark, directory, job, progress, force) as work:
+    with small_driver(spark), claimed(spark, directory, job, progress, force) as work:
         entries = prepare(work, source, config, a_task)
         if stage == "entries":
             return {"nodes": entries.nodes, "entries": 2 * entries.edges, "edges": entries.edges}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.spark import build_with_spark, stages
 from graphagg.errors import ArtifactBusy, JobFailed, ParametersDiffer
-from graphagg.spark import named_errors, run_tasks
+from graphagg.spark import named_errors, run_tasks, small_driver
 from graphagg.work import Work, finished, work_folder
 from tests.spark.test_communities import hub_pairs, write_text
 
@@ -55,6 +57,22 @@ def test_a_killed_community_job_goes_on(spark: Any, tmp_path: Path) -> None:
         assert again.report is not None and again.report.edges_read == len(hub_pairs(5))
 
 
+def test_settings_of_a_job_end_with_it(spark: Any) -> None:
+    """The session may be the caller's: what was set is set again, what was not is not."""
+    sample, joins = (
+        "spark.sql.execution.rangeExchange.sampleSizePerPartition",
+        "spark.sql.autoBroadcastJoinThreshold",
+    )
+    spark.conf.set(joins, "4096")
+    try:
+        with pytest.raises(Killed), small_driver(spark):
+            assert (spark.conf.get(sample), spark.conf.get(joins)) == ("20", "-1")
+            raise Killed
+        assert (spark.conf.get(sample), spark.conf.get(joins)) == ("100", "4096")
+    finally:
+        spark.conf.unset(joins)
+
+
 def test_two_jobs_over_one_folder(spark: Any, tmp_path: Path) -> None:
     first, second = (Work(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
     first.claim({"source": ["a", 1]})
@@ -65,6 +83,27 @@ def test_two_jobs_over_one_folder(spark: Any, tmp_path: Path) -> None:
     second.claim({"source": ["a", 1]})
     second.remove()
     assert not (tmp_path / "x.work").exists()
+
+
+def test_tasks_of_a_killed_driver_write_no_more(spark: Any, tmp_path: Path) -> None:
+    """They may run on while the job is submitted again, whose blocks may be cut otherwise."""
+    job = {"source": ["a", 1]}
+    first, second = (Work(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
+    first.claim(job)
+    task = pickle.loads(pickle.dumps(first.blocks))
+    task.save("cut", 0, rows=np.arange(3))
+    first.release()
+    second.claim(job)
+    assert second.blocks.load("cut", 0, "rows").tolist() == [0, 1, 2], "finished blocks stay"
+    with pytest.raises(JobFailed, match="submitted again"):
+        task.save("cut", 0, rows=np.arange(9))
+    assert second.blocks.load("cut", 0, "rows").tolist() == [0, 1, 2]
+    pickle.loads(pickle.dumps(second.blocks)).save("cut", 0, rows=np.arange(5))
+    assert second.blocks.load("cut", 0, "rows").tolist() == [0, 1, 2, 3, 4]
+    second.remove()
+    with pytest.raises(JobFailed, match="is over"):
+        task.save("cut", 0, rows=np.arange(9))
+    assert not second.folder.exists()
 
 
 def test_a_task_that_fails_is_a_failed_job(spark: Any) -> None:

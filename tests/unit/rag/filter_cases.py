@@ -1,0 +1,185 @@
+"""Metadata filters by brute force over the dicts, and random rows and filters."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from graphagg.manifest import Manifest
+from graphagg.rag.filters import compile_filter
+from graphagg.rag.metadata import Column, MetadataTable, ValueType, merge_schemas
+from graphagg.store import open_artifact, write_artifact
+
+Row = dict[str, Any]
+Schema = dict[str, ValueType]
+
+
+def masks(filter: Mapping[str, Any], *segments: Sequence[Mapping[str, Any]]) -> list[bool]:
+    tables = [MetadataTable.build(rows) for rows in segments]
+    predicate = compile_filter(filter, merge_schemas(table.schema for table in tables))
+    parts = [predicate.mask(table) for table in tables]
+    assert all(part.dtype == np.bool_ for part in parts)
+    return [bool(hit) for part in parts for hit in part]
+
+
+def distinct(column: Column) -> list[Any]:
+    return [column.dictionary[i] for i in range(len(column.dictionary))]
+
+
+def reopened(table: MetadataTable, folder: Path) -> MetadataTable:
+    with write_artifact(folder) as publication:
+        table.save(publication.writer, "segment-0.metadata")
+        publication.publish(Manifest("test"))
+    with open_artifact(folder) as artifact:
+        return MetadataTable.open(artifact, "segment-0.metadata")
+
+
+# --- brute force, from the words of the documentation ------------------------------------------
+
+
+def moment(text: str) -> datetime | None:
+    if len(text) < 10 or text[4:8:3] != "--":
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def brute_type(values: Iterable[Any]) -> str | None:
+    """The type of a key from all its values, None if there are none."""
+    present = [v for v in values if v is not None and v == v]
+    if not present:
+        return None
+    for name, types in (("boolean", {bool}), ("number", {int, float}), ("string", {str})):
+        if {type(v) for v in present} <= types:
+            dates = name == "string" and all(moment(v) for v in present)
+            return "date" if dates else name
+    if any(type(v) is not list for v in present):
+        return "mixed"
+    kinds = {type(e) for v in present for e in v}
+    for name, types in (
+        ("empty list", set()),
+        ("list of strings", {str}),
+        ("list of numbers", {int, float}),
+    ):
+        if kinds <= types:
+            return name
+    return "mixed"
+
+
+COMPARE = {
+    "eq": operator.eq,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
+def brute(filter: Mapping[str, Any], row: Row, types: Mapping[str, str]) -> bool:
+    def part(key: str, wanted: Any) -> bool:
+        if key in ("and", "or"):
+            return (all if key == "and" else any)([brute(f, row, types) for f in wanted])
+        if key == "not":
+            return not brute(wanted, row, types)
+        if not isinstance(wanted, dict):
+            wanted = {"in" if isinstance(wanted, list) else "eq": wanted}
+        return all(brute_clause(row.get(key), types[key], *item) for item in wanted.items())
+
+    return all(part(key, wanted) for key, wanted in filter.items())
+
+
+def brute_clause(value: Any, kind: str, name: str, wanted: Any) -> bool:
+    if name == "exists":
+        return (value is not None) is wanted
+    if name in ("ne", "nin"):
+        return not brute_clause(value, kind, {"ne": "eq", "nin": "in"}[name], wanted)
+    if name == "in":
+        return any(brute_clause(value, kind, "eq", item) for item in wanted)
+    if value is None:
+        return False
+    found = value if isinstance(value, list) else [value]
+    if kind == "date":
+        found, wanted = [moment(v) for v in found], moment(wanted)
+    return any(COMPARE[name](v, wanted) for v in found)
+
+
+# --- random rows and filters -------------------------------------------------------------------
+
+WORDS = st.one_of(
+    st.sampled_from(["", "a", "ab", "b", "é", "e\u0301", "z", "\uffff", "\U0001f600", "2000", "Z"]),
+    st.text(max_size=3),
+)
+NUMBERS = st.one_of(
+    st.integers(-3, 3),
+    st.sampled_from([2**53, 2**53 + 1, 2**53 + 2, -(2**53) - 1, 2**64 + 1, 2**64, 2.0**64, 0.5]),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+DATES = st.one_of(
+    st.sampled_from(
+        [
+            "2020-01-01",
+            "2020-01-01T00:00Z",
+            "2020-01-01 02:00:00+02:00",
+            "2019-12-31T19:00:00-0500",
+            "2020-01-01T00:00:00.000001",
+            "0001-01-01T00:00+10:00",
+            "9999-12-31T23:59:59,5-10",
+        ]
+    ),
+    st.dates().map(str),
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "lang": WORDS,
+    "year": NUMBERS,
+    "flag": st.booleans(),
+    "when": DATES,
+    "note": st.one_of(DATES, DATES, DATES, WORDS),
+    "tags": st.lists(WORDS | DATES, max_size=3),
+    "marks": st.lists(NUMBERS, max_size=3),
+    "none": st.just([]),
+    "odd": st.one_of(WORDS, NUMBERS, st.lists(WORDS | NUMBERS, max_size=2), st.just({"a": 1})),
+}
+ROWS = st.fixed_dictionaries({}, optional={k: st.none() | v for k, v in VALUES.items()})
+OPERANDS: dict[str, st.SearchStrategy[Any]] = {
+    "string": WORDS | DATES,
+    "number": NUMBERS,
+    "boolean": st.booleans(),
+    "date": DATES,
+    "list of strings": WORDS | DATES,
+    "list of numbers": NUMBERS,
+    "empty list": WORDS | NUMBERS,
+}
+
+
+def clauses(key: str, kind: str) -> st.SearchStrategy[Row]:
+    value = OPERANDS[kind]
+    several = st.lists(value, max_size=4)
+    operators = {"eq": value, "ne": value, "in": several, "nin": several, "exists": st.booleans()}
+    if kind in ("string", "number", "date"):
+        operators |= dict.fromkeys(("gt", "gte", "lt", "lte"), value)
+    some = st.fixed_dictionaries({}, optional=operators).filter(bool)
+    return st.one_of(value, several, some).map(lambda condition: {key: condition})
+
+
+def filters(types: Mapping[str, str]) -> st.SearchStrategy[Row]:
+    known = [clauses(key, kind) for key, kind in types.items() if kind != "mixed"]
+    leaf = st.one_of(st.just({}), *known)
+    return st.recursive(
+        leaf,
+        lambda inner: st.one_of(
+            st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"or": parts}),
+            st.lists(inner, max_size=3).map(lambda parts: {"and": parts}),
+            inner.map(lambda part: {"not": part}),
+            st.tuples(inner, inner).map(lambda two: two[0] | two[1]),
+        ),
+        max_leaves=6,
+    )

@@ -21,6 +21,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import fused
@@ -34,8 +35,10 @@ Engine = Literal["auto", "buckets", "flex", "varlen"]
 class ExactAttention(ProjectedAttention):
     """Multi-head softmax attention; equals `torch.nn.MultiheadAttention` on each graph alone.
 
-    Time O(C sum n_g^2). Memory O(N C) without a bias, forward and backward; with a bias, or with
-    dropout while training, PyTorch's kernel on a CPU holds the scores: O(H sum n_g^2).
+    Time O(C sum n_g^2). Memory O(N C) without a bias, forward and backward; a bias is as large as
+    the scores, H sum n_g^2. With dropout while training, PyTorch's kernel on a CPU holds the scores
+    of graphs of up to some 4,000 vertices; larger ones are done in parts, which are done again in
+    the backward pass.
 
     Args:
         channels: C.
@@ -189,6 +192,33 @@ def bucketed_softmax(
         q, k, v = (t.view(*shape, *t.shape[1:]).transpose(1, 2) for t in part)
         if pairs is not None:
             pairs = pairs.to(q.dtype)
-        bucket = F.scaled_dot_product_attention(q, k, v, attn_mask=pairs, dropout_p=dropout)
+        bucket = _softmax(q, k, v, pairs, dropout)
         mixed.append(bucket.transpose(1, 2).flatten(0, 1))
     return torch.cat(mixed) if len(mixed) > 1 else mixed[0] if mixed else values
+
+
+def _softmax(
+    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, dropout: float
+) -> Tensor:
+    """Attention of one bucket, `[graphs, H, n, d]`.
+
+    Where PyTorch's kernel on a CPU would hold very many scores, some queries are taken at a time,
+    and once more in the backward pass: as fast, and the memory is that of their scores.
+    """
+    attend = F.scaled_dot_product_attention
+    scores = queries.shape[0] * queries.shape[1] * queries.shape[2] ** 2
+    holds = dropout > 0 or (bias is not None and bias.requires_grad)
+    if not holds or scores <= _SCORES or queries.device.type != "cpu":
+        return attend(queries, keys, values, attn_mask=bias, dropout_p=dropout)
+    rows = max(1, _SCORES_AT_ONCE * queries.shape[2] // scores)
+    parts = torch.split(queries, rows, 2)
+    biases = [None] * len(parts) if bias is None else torch.split(bias, rows, 2)
+    mixed = [
+        checkpoint(attend, part, keys, values, pairs, dropout, use_reentrant=False)
+        for part, pairs in zip(parts, biases, strict=True)
+    ]
+    return torch.cat(mixed, 2)
+
+
+_SCORES, _SCORES_AT_ONCE = 1 << 26, 1 << 21
+"""256 MiB and 8 MiB in float32."""

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graphagg.errors import InvalidBatch, InvalidParameter
-from graphagg.nn.attention import ExactAttention, PairBias, PairBiasEncoder, attention, fused
+from graphagg.nn.attention import (
+    ExactAttention,
+    PairBias,
+    PairBiasEncoder,
+    attention,
+    exact,
+    fused,
+)
 from graphagg.nn.attention.exact import Buckets
 from graphagg.nn.attention.fused import block_mask, choose
 from graphagg.nn.segments import Segments
@@ -131,6 +138,42 @@ def test_buckets_hold_equal_graphs_and_nothing_else(graphs: Ragged) -> None:
             assert graphs.sizes[int(segments.index[part[0]])] == size
             start += size
     assert start == len(rows)
+
+
+@pytest.mark.parametrize("at_once", [1, 30, 100])
+def test_scores_in_parts_give_the_same(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = ragged([9, 4, 9, 1], 2)
+    module, bias = built("exact"), torch.randn(81 + 16 + 81 + 1, HEADS).double().requires_grad_()
+    weights = torch.randn_like(graphs.x)
+
+    def run() -> tuple[Tensor, ...]:
+        x = graphs.x.clone().requires_grad_()
+        out = module(x, ptr=graphs.ptr, bias=bias)
+        inputs = (x, bias, *module.parameters())
+        return out, *torch.autograd.grad((out * weights).sum(), inputs)
+
+    wanted = run()
+    monkeypatch.setattr(exact, "_SCORES", 0)
+    monkeypatch.setattr(exact, "_SCORES_AT_ONCE", at_once)
+    for part, whole in zip(run(), wanted, strict=True):
+        torch.testing.assert_close(part, whole, **TOLERANCE)
+
+
+def test_scores_in_parts_are_dropped_alike_in_both_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact, "_SCORES", 0)
+    monkeypatch.setattr(exact, "_SCORES_AT_ONCE", 40)
+    graphs = ragged([7, 3], 3)
+    module = built("exact", dropout=0.4).train()
+
+    def attend(x: Tensor) -> Tensor:
+        torch.manual_seed(5)
+        out: Tensor = module(x, ptr=graphs.ptr)
+        return out
+
+    x = graphs.x.clone().requires_grad_()
+    assert not torch.allclose(attend(x), module.eval()(x, ptr=graphs.ptr))
+    module.train()
+    assert torch.autograd.gradcheck(attend, (x,))
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")

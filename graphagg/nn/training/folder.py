@@ -7,6 +7,7 @@
     split-0/model.safetensors, config.json    the model of the best epoch
     split-0/metrics.csv, events.*             a row an epoch, and the same for TensorBoard
     split-0/result.json   once the split is done
+    .lock                 held by the process that trains
 
 Checkpoints are read with `weights_only`, so that a file from elsewhere can hold numbers only.
 """

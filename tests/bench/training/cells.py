@@ -81,7 +81,8 @@ def run_cell(cell: Cell, folder: Path, epochs: int | None = None) -> dict:
     data = dataset(cell.data) if cell.model in BASELINES else encoded(cell.data)
     training = replace(kind_of(data).training, random_state=cell.split)
     if epochs is not None:
-        training = replace(training, epochs=epochs, patience=0)
+        warmup = min(training.warmup_epochs, epochs)
+        training = replace(training, epochs=epochs, warmup_epochs=warmup, patience=0)
     scratch = folder / "runs" / path.stem
     result = train(
         build(cell.model, data),

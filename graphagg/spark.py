@@ -10,8 +10,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import secrets
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -295,21 +295,20 @@ def _collected(rows: DataFrame) -> list[Stats]:
 class Blocks:
     """A folder of `.npy` files that tasks write and other tasks read.
 
-    After `begin` only tasks that were sent since then write there. A driver may be killed while its
-    tasks run on; when the job is submitted again, over other partitions maybe, they fail.
+    A driver may be killed while its tasks run on. Once the job was submitted again, over other
+    partitions maybe, they are refused, as far as their file system shows them the newer run.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._run = ""
+        self._run = 0
 
     def begin(self) -> None:
-        """Let this run be the one that writes."""
-        self._run = secrets.token_hex(8)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f".run.{self._run}"
-        partial.write_text(self._run, encoding="ascii")
-        os.replace(partial, self.folder / ".run")
+        """Start a run: tasks that were sent before it may write no more."""
+        self._run = max(self._newest_run() + 1, time.time_ns())
+        runs = self.folder / _RUNS
+        runs.mkdir(parents=True, exist_ok=True)
+        (runs / str(self._run)).touch()
 
     def save(self, stage: str, number: int, **arrays: Array) -> None:
         """Write the arrays of a block; whole or not at all, also when a task runs twice.
@@ -317,23 +316,22 @@ class Blocks:
         Raises:
             JobFailed: a newer run writes there; the block is as it was.
         """
-        self._check_run()
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, array in arrays.items():
             path = self._path(stage, number, name)
             partial = path.with_suffix(f".{os.getpid()}.part")
             with partial.open("wb") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-            self._check_run()
+            if self._newest_run() > self._run:
+                partial.unlink()
+                raise JobFailed(f"{self.folder}: the job was submitted again; this run is over")
             os.replace(partial, path)
 
-    def _check_run(self) -> None:
-        if not self._run:
-            return
-        with suppress(FileNotFoundError):  # the job is over
-            if (self.folder / ".run").read_text(encoding="ascii") == self._run:
-                return
-        raise JobFailed(f"{self.folder}: the job was submitted again or is over; this run ends")
+    def _newest_run(self) -> int:
+        try:
+            return max(map(int, os.listdir(self.folder / _RUNS)), default=0)
+        except FileNotFoundError:
+            return 0
 
     def load(self, stage: str, number: int, name: str) -> Array:
         """An array of a block."""
@@ -342,6 +340,9 @@ class Blocks:
 
     def _path(self, stage: str, number: int, name: str) -> Path:
         return self.folder / f"{stage}.{number:06d}.{name}.npy"
+
+
+_RUNS = ".runs"
 
 
 def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:

@@ -85,25 +85,24 @@ def test_two_jobs_over_one_folder(spark: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "x.work").exists()
 
 
-def test_tasks_of_a_killed_driver_write_no_more(spark: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("force", [False, True])
+def test_tasks_of_a_killed_driver_write_no_more(spark: Any, tmp_path: Path, force: bool) -> None:
     """They may run on while the job is submitted again, whose blocks may be cut otherwise."""
     job = {"source": ["a", 1]}
     first, second = (Work(spark, tmp_path / "x.work", lambda *_: None) for _ in range(2))
     first.claim(job)
-    task = pickle.loads(pickle.dumps(first.blocks))
-    task.save("cut", 0, rows=np.arange(3))
+    stale = pickle.loads(pickle.dumps(first.blocks))
+    stale.save("cut", 0, rows=np.arange(3))
     first.release()
-    second.claim(job)
-    assert second.blocks.load("cut", 0, "rows").tolist() == [0, 1, 2], "finished blocks stay"
-    with pytest.raises(JobFailed, match="submitted again"):
-        task.save("cut", 0, rows=np.arange(9))
-    assert second.blocks.load("cut", 0, "rows").tolist() == [0, 1, 2]
+    second.claim(job, force=force)
+    if not force:
+        assert second.blocks.load("cut", 0, "rows").tolist() == [0, 1, 2], "finished blocks stay"
     pickle.loads(pickle.dumps(second.blocks)).save("cut", 0, rows=np.arange(5))
+    with pytest.raises(JobFailed, match="submitted again"):
+        stale.save("cut", 0, rows=np.arange(9))
     assert second.blocks.load("cut", 0, "rows").tolist() == [0, 1, 2, 3, 4]
+    assert not list(second.blocks.folder.glob("*.part"))
     second.remove()
-    with pytest.raises(JobFailed, match="is over"):
-        task.save("cut", 0, rows=np.arange(9))
-    assert not second.folder.exists()
 
 
 def test_a_task_that_fails_is_a_failed_job(spark: Any) -> None:

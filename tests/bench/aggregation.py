@@ -29,6 +29,7 @@ from torch_geometric.nn.aggr import LCMAggregation as PyGLCMAggregation
 from torch_geometric.nn.aggr import SumAggregation
 
 from graphagg.nn.aggr import LCMAggregation, LCMPlan
+from tests.bench.peak import Peak
 from tests.bench.report import Report
 
 WIDTH = 64
@@ -191,15 +192,9 @@ def peak_memory(graph: Graph, peer: str) -> list[float]:
     module, index = PEERS[peer](), graph.index()
     warm_up(module)
     x = torch.randn(len(index), WIDTH, requires_grad=True)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
-    before = _status("VmRSS")
+    peak = Peak()
     spent = once(module, x, index, graph.vertices)
-    return [(_status("VmHWM") - before) / GIB, *spent]
-
-
-def _status(field: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
+    return [peak.growth() / GIB, *spent]
 
 
 if __name__ == "__main__":

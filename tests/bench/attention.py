@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import resource
 import statistics
 import subprocess
@@ -33,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.bench.peak import Peak
 from tests.bench.report import Report
 
 CHANNELS, HEADS = 64, 4
@@ -181,10 +181,9 @@ def child(scope: str, name: str, case: str) -> dict[str, float]:
     layer = built(scope, name)
     step(layer, *batch_of([3, 2]))  # loads what PyTorch loads at the first call
     inputs = batch_of(sizes)
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts from here
+    peak = Peak()
     step(layer, *inputs)
-    mib = (resident("VmHWM") - before) / 1024
+    mib = peak.growth() / 2**20
     cpu, wall = [], []
     while not cpu or (len(cpu) < 9 and sum(cpu) < 4):
         started = time.thread_time(), time.perf_counter()
@@ -273,14 +272,6 @@ def step(layer: Any, x: Any, edge_index: Any, batch: Any) -> None:
     layer.zero_grad()
     x.grad = None
     layer(x, edge_index, batch).sum().backward()
-
-
-def resident(field: str) -> int:
-    """A size of this process from the kernel, in KiB."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    found = re.search(rf"{field}:\s+(\d+) kB", status)
-    assert found
-    return int(found[1])
 
 
 if __name__ == "__main__":

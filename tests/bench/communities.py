@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from tests.bench.peak import resident
 from tests.bench.report import Report
 from tests.conftest import DATA as ROOT
 
@@ -294,16 +295,8 @@ def _build_large(source: str, target: str, sender) -> None:
 
     figures = timed(lambda: CommunityIndex.build(source, target))
     figures["whole_process_cpu"] = round(time.process_time(), 3)
-    sender.send({**figures, "peak_gib": peak_gib()})
+    sender.send({**figures, "peak_gib": round(resident("VmHWM") / 2**30, 3)})
     sender.close()
-
-
-def peak_gib() -> float:
-    """This process's peak resident memory; `ru_maxrss` would hold what its parent had."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return round(int(line.split()[1]) / 2**20, 3)
-    raise OSError("/proc/self/status has no VmHWM; run the bench on Linux")
 
 
 # --- two-mode sets -------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from tests.bench.peak import resident
 from tests.bench.report import Report
 from tests.conftest import DATA as ROOT
 
@@ -223,14 +224,13 @@ def _embed_generated(edges: int, sender) -> None:
     from graphagg.embedding.build import embed
     from graphagg.embedding.network import Network
     from graphagg.graph import load_graph
-    from tests.bench.communities import peak_gib
 
     config = EmbeddingConfig(max_piece_edges=200_000)
     embed(Network.of(load_graph(grouped_edges(20_000))), config)  # compiles
     network = Network.of(load_graph(grouped_edges(edges)))
     start = time.process_time()
     embed(network, config)
-    sender.send((time.process_time() - start, peak_gib()))
+    sender.send((time.process_time() - start, round(resident("VmHWM") / 2**30, 3)))
     sender.close()
 
 
@@ -311,10 +311,9 @@ def leaf_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
 
 def _decompose(leaf, rank: int, iterations: int, sender) -> None:
     from graphagg.embedding.leaf import scaled_right_vectors
-    from tests.bench.communities import peak_gib
 
     scaled_right_vectors(leaf, rank, iterations, [0, 0])
-    sender.send(round(1024 * peak_gib(), 1))
+    sender.send(round(resident("VmHWM") / 2**20, 1))
     sender.close()
 
 

@@ -29,6 +29,7 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import AddLaplacianEigenvectorPE, AddRandomWalkPE
 
 from graphagg.nn.encodings import RWSE, LapPE
+from tests.bench.peak import Peak
 from tests.bench.report import Report
 
 CASES = ("zinc", "road", "social")
@@ -144,12 +145,12 @@ def measure(case: str, name: str) -> dict[str, float]:
     (data,) = graphs(case)
     transform = TRANSFORMS[name]()
     transform(undirected(400, np.random.default_rng(1).integers(0, 400, (2, 900))))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = Peak()
     cpu, wall = time.thread_time(), time.perf_counter()
     transform(data)
     cpu, wall = time.thread_time() - cpu, time.perf_counter() - wall
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"cpu": round(cpu, 2), "wall": round(wall, 2), "mib": round((peak - before) / 1024)}
+    mib = round(peak.growth() / 2**20)
+    return {"cpu": round(cpu, 2), "wall": round(wall, 2), "mib": mib}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from graphagg.errors import GraphAggError
@@ -31,3 +33,13 @@ def hold(path: Path, busy: GraphAggError) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def held(path: Path, busy: GraphAggError) -> Iterator[None]:
+    """Hold the lock meanwhile; as `hold`."""
+    descriptor = hold(path, busy)
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -37,7 +37,7 @@ from graphagg.errors import (
     NotAnArtifact,
     WriteFailed,
 )
-from graphagg.locks import hold
+from graphagg.locks import held
 from graphagg.manifest import (
     DATA_FOLDER,
     FILE_NAME,
@@ -310,7 +310,8 @@ def write_artifact(directory: str | os.PathLike[str]) -> Iterator[Publication]:
     """
     root = Path(directory)
     created = _make_root(root)
-    with _write_lock(root):
+    busy = f"{root}: another process is writing this index; wait for it, or stop it"
+    with held(root / ".lock", ArtifactBusy(busy)):
         _remove_unpublished(root)
         folder = root / f"{_TEMPORARY}{secrets.token_hex(8)}"
         folder.mkdir()
@@ -346,16 +347,6 @@ def _is_ours(name: str) -> bool:
         or name.startswith(_TEMPORARY)
         or DATA_FOLDER.fullmatch(name) is not None
     )
-
-
-@contextmanager
-def _write_lock(root: Path) -> Iterator[None]:
-    busy = f"{root}: another process is writing this index; wait for it, or stop it"
-    descriptor = hold(root / ".lock", ArtifactBusy(busy))
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _remove_unpublished(root: Path) -> None:

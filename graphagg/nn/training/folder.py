@@ -17,8 +17,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, cast
 
 import torch
@@ -27,13 +28,33 @@ from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFi
 from graphagg.locks import hold
 from graphagg.nn.training.results import SplitResult
 
-RUN, RESULTS, RESULT, LOCK = "run.json", "results.json", "result.json", ".lock"
+RUN, RESULTS, RESULT = "run.json", "results.json", "result.json"
 LAST, BEST = "last.ckpt", "best.ckpt"
 _SHOWN = 4
 
 
+@contextmanager
+def alone_in(path: Path) -> Iterator[None]:
+    """Keep other processes from training in a folder meanwhile; it is made.
+
+    Raises:
+        RunBusy: Another process trains there.
+        WriteFailed: The folder cannot be written.
+    """
+    busy = f"{path}: another process trains there; wait for it, or take another folder"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        descriptor = hold(path / ".lock", RunBusy(busy))
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class RunFolder:
-    """A folder that holds one run; one process at a time has it, until `close`.
+    """A folder that holds one run.
 
     Args:
         path: The folder; it is made.
@@ -42,7 +63,6 @@ class RunFolder:
         force: Replace the run that is there.
 
     Raises:
-        RunBusy: Another process trains there.
         RunExists: A run is there, and neither `resume` nor `force` is set.
         CheckpointMismatch: The run that is there has other settings.
         WriteFailed: The folder cannot be written.
@@ -53,23 +73,6 @@ class RunFolder:
     ) -> None:
         self.path = path
         self.fingerprint = json.dumps(settings, sort_keys=True)
-        self._lock = self._hold()
-        try:
-            self._begin(settings, resume, force)
-        except BaseException:
-            self.close()
-            raise
-
-    def _hold(self) -> int:
-        busy = f"{self.path}: another process trains there; wait for it, or take another folder"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            return hold(self.path / LOCK, RunBusy(busy))
-        except OSError as error:
-            raise _unwritable(self.path, error) from None
-
-    def _begin(self, settings: dict[str, Any], resume: bool, force: bool) -> None:
-        path = self.path
         self.resume = resume and (path / RUN).exists()
         if self.resume:
             _compare(path / RUN, _read(path / RUN), json.loads(self.fingerprint))
@@ -82,23 +85,6 @@ class RunFolder:
                 )
             self._clear()
         self._write(path / RUN, settings)
-
-    def close(self) -> None:
-        """Let another process have the folder."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
-
-    def __enter__(self) -> RunFolder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def split(self, number: int) -> Path:
         """The folder of a split."""

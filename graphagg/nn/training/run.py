@@ -19,7 +19,7 @@ from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.config import Metric, TrainingConfig
 from graphagg.nn.training.data import GraphData, Shape, checked
 from graphagg.nn.training.device import find_device
-from graphagg.nn.training.folder import RunFolder
+from graphagg.nn.training.folder import RunFolder, alone_in
 from graphagg.nn.training.graphs import Graphs
 from graphagg.nn.training.loop import fit_split
 from graphagg.nn.training.module import Learner
@@ -85,17 +85,13 @@ def train(
     metric = dataset.metric_of(plan.training.metric)
     shape = dataset.shape(metric)
     plan.build(shape)  # a model that cannot be built is refused before anything is written
-    folder = RunFolder(
-        Path(out),
-        {
-            "model": plan.settings(shape),
-            "training": {**plan.training.to_dict(), "metric": metric},
-            "data": {"name": dataset.name, "digest": dataset.digest()},
-        },
-        resume=resume,
-        force=force,
-    )
-    with folder, torch.random.fork_rng([where] if where.type == "cuda" else []):
+    settings = {
+        "model": plan.settings(shape),
+        "training": {**plan.training.to_dict(), "metric": metric},
+        "data": {"name": dataset.name, "digest": dataset.digest()},
+    }
+    with alone_in(Path(out)), torch.random.fork_rng([where] if where.type == "cuda" else []):
+        folder = RunFolder(Path(out), settings, resume=resume, force=force)
         return _Run(plan, dataset, shape, metric, folder, where, progress).all(splits)
 
 

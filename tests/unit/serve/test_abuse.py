@@ -17,6 +17,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from graphagg.serve.limits import Limits
+from graphagg.serve.routes.about import PAGE
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, Live, error_of, serving
 
@@ -186,11 +187,17 @@ def test_no_path_leads_out_of_the_page(strict: Live, path: str) -> None:
     assert b" 404 " in answer.split(b"\r\n")[0] and b"NotFound" in answer
 
 
-@given(path=st.text(max_size=40))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_text_leads_out_of_the_page(strict: Live, path: str) -> None:
-    answer = strict.get("/static/" + quote(path.encode("utf-8", "replace")))
-    assert answer.status_code == 404
+FILES = {path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*") if path.is_file()}
+
+
+@given(name=st.text(max_size=40) | st.sampled_from(sorted(FILES)))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_name_is_a_file_of_the_page_or_nothing(strict: Live, name: str) -> None:
+    answer = strict.get("/static/" + quote(name.encode("utf-8", "replace")))
+    if name in FILES:
+        assert answer.content == (PAGE / name).read_bytes()
+    else:
+        assert error_of(answer, 404) == "NotFound"
 
 
 def test_other_methods_are_refused(strict: Live) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import resource
-import signal
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from graphagg.nn.training.config import TrainingConfig
 from graphagg.nn.training.data import PARTS
 from graphagg.nn.training.epochs import EpochLog
 from graphagg.nn.training.folder import BEST, LAST, RunFolder, read_checkpoint
+from graphagg.nn.training.interrupt import CtrlC
 from graphagg.nn.training.module import Learner, evaluate
 from graphagg.nn.training.quiet import quiet
 from graphagg.nn.training.results import SplitResult
@@ -76,24 +75,19 @@ def _fit(
     saved = None if last is None else read_checkpoint(last)
     done = 0 if saved is None else int(saved["epoch"]) + 1
     learner.log_to = EpochLog(where / "metrics.csv", done)
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        if saved is None or not _is_over(saved, training):
-            with quiet():
-                trainer = _trainer(
-                    training, where, device, _callbacks(learner, where, stage, progress)
-                )
-                trainer.fit(
-                    learner,
-                    feed.training(lambda: trainer.current_epoch),
-                    feed.evaluation("val"),
-                    ckpt_path=None if last is None else str(last),
-                    weights_only=True,
-                )
-            done = trainer.current_epoch
-    finally:
-        if before is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, before)  # Lightning leaves it switched off after Ctrl-C
+    if saved is None or not _is_over(saved, training):
+        ctrl_c = CtrlC()
+        callbacks = [ctrl_c, *_callbacks(learner, where, stage, progress)]
+        with quiet(), ctrl_c.awaited():
+            trainer = _trainer(training, where, device, callbacks)
+            trainer.fit(
+                learner,
+                feed.training(lambda: trainer.current_epoch),
+                feed.evaluation("val"),
+                ckpt_path=None if last is None else str(last),
+                weights_only=True,
+            )
+        done = trainer.current_epoch
     progress(stage, training.epochs, training.epochs)
     return done
 

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch_geometric.data import Data
 
 from graphagg.errors import (
     CheckpointMismatch,
@@ -29,6 +31,7 @@ from graphagg.nn.model.config import FeatureConfig, GPSConfig, LocalConfig
 from graphagg.nn.training import GraphData, Split, TrainingConfig, TrainingResult, train
 from graphagg.nn.training.epochs import read_epochs
 from graphagg.nn.training.folder import read_checkpoint
+from graphagg.nn.training.interrupt import CtrlC
 from tests.unit.nn.training.toys import Tiny, many, single, tiny
 
 SHORT = TrainingConfig(epochs=4, batch_size=4, lr=1e-2, warmup_epochs=1)
@@ -120,6 +123,48 @@ def test_equal_settings_give_equal_numbers_and_a_resumed_run_the_same(
     )  # fmt: skip
     assert not equal_weights(tmp_path / "other", tmp_path / "whole")
     assert other.splits[0].epochs == 4
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C, which a test run in the background of a shell would not hear."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_after_the_batch_and_a_second_one_at_once(tmp_path: Path, times: int) -> None:
+    done: list[int] = []
+
+    class Pressed(Tiny):
+        def forward(self, data: Data) -> torch.Tensor:
+            answer: torch.Tensor = super().forward(data)
+            if len(done) == 1:
+                for _ in range(times):
+                    signal.raise_signal(signal.SIGINT)
+            done.append(len(done))
+            return answer
+
+    with pytest.raises(TrainingInterrupted):
+        train(Pressed, many(), tmp_path / "run", training=SHORT)
+    assert len(done) == {1: 2, 2: 1}[times]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("heard")
+def test_ctrl_c_after_the_last_batch_is_not_forgotten() -> None:
+    with pytest.raises(KeyboardInterrupt), CtrlC().awaited():
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_handler_of_the_callers_own_is_left_be() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with CtrlC().awaited():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_resuming_a_finished_run_trains_nothing_and_more_splits_are_added(tmp_path: Path) -> None:

@@ -42,6 +42,9 @@ def truncated_svd(
         raise MissingExtra("scikit-learn", "embedding") from None
     shape = (matrix.rows, matrix.columns)
     wanted = min(rank, *shape)
+    if not wanted:  # a piece whose nodes are all hubs
+        left, right = (np.zeros(size, dtype=np.float32) for size in ((shape[0], 0), (0, shape[1])))
+        return left, np.zeros(0, dtype=np.float32), right
     sparse: Any = csr_array((matrix.data, matrix.indices, matrix.indptr), shape=shape)
     found: tuple[Floats, Floats, Floats] = randomized_svd(
         sparse,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.embedding.build import one_thread
@@ -59,6 +59,7 @@ def test_pieces_hold_each_entry_once(seed, pieces, hubs):
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), pieces=st.integers(2, 30), hubs=st.integers(0, 2))
+@example(seed=2, pieces=30, hubs=2)  # a piece whose only node is a hub
 def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
     """With leaves of full rank the merge, through a tree of several levels, loses nothing."""
     network = Network.of(graph(70, 5, seed % 5))

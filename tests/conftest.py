@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from graphagg import store
 from graphagg.rag import PassageIndex
+from graphagg.store import writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 DATA = Path(os.environ.get("GRAPHAGG_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -31,7 +31,7 @@ def small_index(tmp_path: Path) -> PassageIndex:
 def unsynced() -> Iterator[None]:
     """Nothing waits for the disk: a process that dies loses nothing that it wrote."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_sync", lambda path: None)
+        patch.setattr(writing, "_sync", lambda path: None)
         yield
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.closing import Closing
 from graphagg.communities.answer import answer
 from graphagg.communities.build import (
     KIND,
@@ -68,7 +68,7 @@ Path = str | os.PathLike[str]
 _DEFAULT = QueryConfig()
 
 
-class CommunityIndex:
+class CommunityIndex(Closing):
     """An index of a graph's neighbourhoods, opened from its directory.
 
     Use `CommunityIndex.build` or `CommunityIndex.open`. Queries may run in several threads. The
@@ -208,17 +208,6 @@ class CommunityIndex:
     def close(self) -> None:
         """Give up the opened version, so that a writer may remove it."""
         self._artifact.close()
-
-    def __enter__(self) -> CommunityIndex:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # --- asking --------------------------------------------------------------------------------
 

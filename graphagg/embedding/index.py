@@ -18,12 +18,12 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.closing import Closing
 from graphagg.embedding.build import Embedded, embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.growth import grow
@@ -55,7 +55,7 @@ Side = Literal["from", "to"]
 KIND = "embedding"
 
 
-class NodeEmbedding:
+class NodeEmbedding(Closing):
     """Vectors of a graph's vertices, memory-mapped.
 
     Use `build` or `open`.
@@ -166,17 +166,6 @@ class NodeEmbedding:
     def close(self) -> None:
         """Give up the opened version, so that a writer may remove it."""
         self._artifact.close()
-
-    def __enter__(self) -> NodeEmbedding:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # --- asking --------------------------------------------------------------------------------
 

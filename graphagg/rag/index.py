@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
+from graphagg.closing import Closing
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidParameter, UnknownPassage
 from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
@@ -30,7 +30,7 @@ from graphagg.store import Publication
 _EVERYTHING = Selection()
 
 
-class PassageIndex:
+class PassageIndex(Closing):
     """An index of passages, opened from its directory.
 
     Use `PassageIndex.build` or `PassageIndex.open`. Models load at the first question. The index
@@ -125,17 +125,6 @@ class PassageIndex:
     def close(self) -> None:
         """Give up the opened version, so that a writer may remove it."""
         self._snapshot.artifact.close()
-
-    def __enter__(self) -> PassageIndex:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __len__(self) -> int:
         return len(self._snapshot)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from graphagg import store
 from graphagg.errors import WriteFailed
+from graphagg.manifest import read_manifest
 from graphagg.rag import Passage, PassageIndex
-from graphagg.store import ArtifactWriter
+from graphagg.store import ArtifactWriter, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 BYRON = Passage("p6", "Byron wrote in Greece. His daughter is Ada.", "Byron")
@@ -89,7 +89,7 @@ def counted(at: Callable[[int], None]) -> None:
         return call
 
     for name in ("_write", "_sync", "_rename", "_replace"):
-        setattr(store, name, wrapped(getattr(store, name)))
+        setattr(writing, name, wrapped(getattr(writing, name)))
     for name in ("array", "adopt"):
         setattr(ArtifactWriter, name, wrapped(getattr(ArtifactWriter, name)))
 
@@ -127,9 +127,9 @@ def test_exit_before_and_after_changes_to_the_disk(name: str, tmp_path: Path) ->
     shutil.rmtree(directory)
     shutil.copytree(pristine, directory)
     publishing = moments - 16  # from here on: all files are there, and are made current
-    writing = random.Random(0).sample(range(publishing), 4)
+    early = random.Random(0).sample(range(publishing), 4)
     seen = []
-    for moment in [*sorted(writing), *range(publishing, moments)]:
+    for moment in [*sorted(early), *range(publishing, moments)]:
         assert in_child(lambda at=moment: die_at(at, action, directory)) == 9
         seen.append(answers_now(directory))
         if seen[-1] == new:
@@ -139,7 +139,7 @@ def test_exit_before_and_after_changes_to_the_disk(name: str, tmp_path: Path) ->
     assert seen == [old] * switch + [new] * (len(seen) - switch)  # one moment parts the two
     assert 4 < switch < len(seen) - 1
     action(directory)
-    data = store.read_manifest(directory).data
+    data = read_manifest(directory).data
     assert {p.name for p in directory.iterdir()} == {"manifest.json", ".lock", data}
 
 
@@ -172,10 +172,10 @@ def test_sigkill_at_random_moments(tmp_path: Path) -> None:
         time.sleep(rng.uniform(0.2, 4) * once)
         os.kill(child, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-        size = store.read_manifest(directory).counts["passages"]
+        size = read_manifest(directory).counts["passages"]
         assert answers_now(directory)[1] == expected[size]
     build(directory, CORPUS).close()
-    data = store.read_manifest(directory).data
+    data = read_manifest(directory).data
     assert {p.name for p in directory.iterdir()} == {"manifest.json", ".lock", data}
 
 
@@ -185,7 +185,7 @@ def test_a_full_disk_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "_sync", full)
+    monkeypatch.setattr(writing, "_sync", full)
     with pytest.raises(WriteFailed, match="No space left"):
         build(tmp_path / "idx", [*CORPUS, BYRON])
     monkeypatch.undo()
@@ -199,7 +199,7 @@ def test_an_unconfirmed_version_is_said_to_be_current(
 ) -> None:
     directory = tmp_path / "idx"
     build(directory, CORPUS).close()
-    replaced, sync, replace = [], store._sync, store._replace
+    replaced, sync, replace = [], writing._sync, writing._replace
 
     def note(source: Path, target: Path) -> None:
         replace(source, target)
@@ -210,8 +210,8 @@ def test_an_unconfirmed_version_is_said_to_be_current(
             raise OSError(5, "Input/output error")
         sync(path)
 
-    monkeypatch.setattr(store, "_replace", note)
-    monkeypatch.setattr(store, "_sync", fails_after_it)
+    monkeypatch.setattr(writing, "_replace", note)
+    monkeypatch.setattr(writing, "_sync", fails_after_it)
     with pytest.raises(WriteFailed, match="new version is current"):
         build(directory, [*CORPUS, BYRON])
     monkeypatch.undo()

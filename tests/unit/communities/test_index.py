@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphagg import store
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.errors import (
     ArtifactBusy,
@@ -22,6 +21,7 @@ from graphagg.errors import (
     UnknownVertex,
     WriteFailed,
 )
+from graphagg.store import writing
 from tests.unit.communities.graphs import KINDS, files, pairs, planted, real_pairs
 
 kinds = st.sampled_from(KINDS)
@@ -170,15 +170,15 @@ def test_full_disk_leaves_nothing(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         original(self, name, array)
 
-    original = store.ArtifactWriter.array
-    monkeypatch.setattr(store.ArtifactWriter, "array", full)
+    original = writing.ArtifactWriter.array
+    monkeypatch.setattr(writing.ArtifactWriter, "array", full)
     with pytest.raises(WriteFailed, match="No space left"):
         CommunityIndex.build(edges, tmp_path / "new", config=small())
     assert not (tmp_path / "new").exists()
     monkeypatch.undo()
     before = CommunityIndex.build(edges, tmp_path / "old", config=small())
     listing = sorted(p.name for p in (tmp_path / "old").iterdir())
-    monkeypatch.setattr(store.ArtifactWriter, "array", full)
+    monkeypatch.setattr(writing.ArtifactWriter, "array", full)
     with pytest.raises(WriteFailed):
         before.add_edges([(0, 500)])
     assert sorted(p.name for p in (tmp_path / "old").iterdir()) == listing

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphagg import store
 from graphagg.errors import (
     ArtifactBusy,
     DuplicateId,
@@ -33,7 +32,7 @@ from graphagg.errors import (
 )
 from graphagg.rag import BestConfig, Passage, PassageIndex, RetrievalConfig, dense
 from graphagg.rag.config import MODES, Mode
-from graphagg.store import ArtifactWriter, write_artifact
+from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 pytestmark = pytest.mark.usefixtures("unsynced")
@@ -218,7 +217,7 @@ def full_from(number: int, real: Callable[..., object]) -> Callable[..., object]
 def test_a_disk_that_fills_while_publishing(
     index: PassageIndex, monkeypatch: pytest.MonkeyPatch, place: str, number: int
 ) -> None:
-    owner: Any = ArtifactWriter if place in ("array", "adopt") else store
+    owner: Any = ArtifactWriter if place in ("array", "adopt") else writing
     index.add([Passage("p0", "Charles is Babbage.")])
     changes: dict[str, Callable[[], object]] = {
         "add": lambda: index.add([NEW]),

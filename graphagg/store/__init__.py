@@ -1,0 +1,25 @@
+"""The artifact directory: one immutable, memory-mapped, verifiable folder an index.
+
+    DIR/manifest.json      names the data folder and every file in it
+    DIR/v-<digest>/        the files: .npy, .json, .faiss, Parquet
+    DIR/.lock              held by the process that writes
+    DIR/.job.json          which job of Spark built it from which files (`graphagg.work`)
+    DIR/.tmp-<random>/     what a build is writing
+
+`write_artifact` fills a `.tmp-` folder, syncs it, renames it to `v-<digest>` and then replaces
+`manifest.json` by one atomic `os.replace`: at every moment the old or the new index can be opened.
+A reader holds a shared `flock` on the data folder it opened; a writer removes older folders only
+when it gets the exclusive one. POSIX only. The format for other readers: `indices/README.md`.
+"""
+
+from graphagg.store.reading import Artifact, open_artifact
+from graphagg.store.writing import JOB_NOTE, ArtifactWriter, Publication, write_artifact
+
+__all__ = [
+    "JOB_NOTE",
+    "Artifact",
+    "ArtifactWriter",
+    "Publication",
+    "open_artifact",
+    "write_artifact",
+]

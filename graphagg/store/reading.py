@@ -1,0 +1,173 @@
+"""Opening an artifact: a lease on its current version, checks, memory-mapped arrays."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.closing import Closing
+from graphagg.errors import CorruptArtifact, NotAnArtifact
+from graphagg.manifest import FileEntry, Manifest, file_sha256, read_manifest
+from graphagg.strings import StringTable
+
+
+class Artifact(Closing):
+    """An opened index directory. It keeps the version that it opened until `close`.
+
+    Use `open_artifact`. Arrays are memory-mapped, read-only.
+    """
+
+    def __init__(self, directory: Path, manifest: Manifest, lease: int) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self._lease = lease
+
+    @property
+    def folder(self) -> Path:
+        """The data folder of the opened version."""
+        return self.directory / self.manifest.data
+
+    def path(self, name: str) -> Path:
+        """Where data file `name` lies; `CorruptArtifact` if the manifest has no such file."""
+        if name not in self.manifest.files:
+            raise CorruptArtifact(
+                f"{self.directory}: the manifest lists no file {name!r}; rebuild it"
+            )
+        return self.folder / name
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.manifest.files
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """Array `name` (without `.npy`), memory-mapped read-only."""
+        path = self.path(f"{name}.npy")
+        if 0 in (self.manifest.files[path.name].shape or ()):
+            array: npt.NDArray[Any] = np.load(
+                path, allow_pickle=False
+            )  # mmap needs a byte at least
+            return array
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+    def strings(self, name: str) -> StringTable:
+        """String table `name`."""
+        return StringTable(self.array(f"{name}.utf8"), self.array(f"{name}.offsets"))
+
+    def verify(self) -> None:
+        """Compare every file with its checksum; `CorruptArtifact` names the first that differs."""
+        for name, entry in sorted(self.manifest.files.items()):
+            found = file_sha256(self.folder / name)
+            if found != entry.sha256:
+                raise CorruptArtifact(
+                    f"{self.folder / name}: sha256 is {found}, the manifest says {entry.sha256}; "
+                    "the file was altered: restore it, or build the index again"
+                )
+
+    def close(self) -> None:
+        """Give up the version; arrays taken from it stay valid."""
+        if self._lease >= 0:
+            os.close(self._lease)
+            self._lease = -1
+
+    def __del__(self) -> None:
+        with suppress(OSError):
+            self.close()
+
+
+def open_artifact(
+    directory: str | os.PathLike[str], *, kind: str | None = None, verify: bool = False
+) -> Artifact:
+    """Open the current version of an index, in milliseconds.
+
+    Checks the format, the file sizes and the array headers; with `verify` every checksum too.
+
+    Args:
+        directory: the index directory.
+        kind: the kind wanted; None takes any.
+        verify: also compare every checksum.
+
+    Raises:
+        NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
+    """
+    root = Path(directory)
+    while True:
+        manifest = read_manifest(root)
+        if kind is not None and manifest.kind != kind:
+            raise NotAnArtifact(f"{root}: an index of kind {manifest.kind!r}, wanted {kind!r}")
+        lease = _take_lease(root, manifest)
+        if lease is not None:
+            break
+    artifact = Artifact(root, manifest, lease)
+    try:
+        for name, entry in manifest.files.items():
+            _check_file(artifact.folder / name, entry)
+        if verify:
+            artifact.verify()
+    except BaseException:
+        artifact.close()
+        raise
+    return artifact
+
+
+def _take_lease(root: Path, manifest: Manifest) -> int | None:
+    """A file descriptor that keeps the data folder alive; None if a writer was faster."""
+    folder = root / manifest.data
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        if read_manifest(root).data != manifest.data:
+            return None
+        raise CorruptArtifact(
+            f"{folder}: the data folder is missing; build the index again"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_ino == os.stat(folder).st_ino:
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass  # the folder is being removed: a newer manifest is in place
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
+            return descriptor  # a file system without locks: mapped files outlive their names
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _check_file(path: Path, entry: FileEntry) -> None:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise CorruptArtifact(f"{path}: missing; restore it, or build the index again") from None
+    if size != entry.bytes:
+        raise CorruptArtifact(
+            f"{path}: {size} bytes, the manifest says {entry.bytes}; "
+            "restore it, or build the index again"
+        )
+    if path.suffix == ".npy":
+        found = npy_header(path)
+        if found != (entry.dtype, entry.shape):
+            raise CorruptArtifact(
+                f"{path}: dtype and shape are {found}, the manifest says "
+                f"{(entry.dtype, entry.shape)}; restore it, or build the index again"
+            )
+
+
+def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
+    """Dtype and shape that a file states of itself; None where it is no `.npy` file."""
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            if version != (1, 0):
+                return None
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        except ValueError:
+            return None
+    return dtype.str, tuple(shape)

@@ -228,8 +228,7 @@ def _evaluate(
 ) -> Evaluation:
     k = max(RECALL_AT)
     answerer = index.answerer(mode, config)
-    extractor = index.load_extractor() if mode == "faithful" else None
-    encoder = None if mode == "bm25" else index.load_encoder()
+    extractor, encoder = index.models_of(mode)
 
     def ask(text: str) -> tuple[list[Hit], _Clock]:
         clock = _Clock()

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from graphagg.closing import Closing
-from graphagg.errors import DuplicateId, EmptyCorpus, InvalidParameter, UnknownPassage
+from graphagg.errors import (
+    DuplicateId,
+    EmptyCorpus,
+    InvalidParameter,
+    ModelMismatch,
+    UnknownPassage,
+)
 from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.rag.config import Mode
 from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.entities import EntityExtractor, SpacyExtractor
+from graphagg.rag.loading import IndexModels
 from graphagg.rag.metadata import ValueType
 from graphagg.rag.opening import is_built, open_snapshot, writing
 from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_digest
 from graphagg.rag.publish import Models, build, change_passages, compact
-from graphagg.rag.questions import Answerer, Asked, Config
+from graphagg.rag.questions import Answerer, Config
 from graphagg.rag.requests import check_request, selection_of, settings_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.snapshot import Selection, Snapshot
@@ -44,15 +50,7 @@ class PassageIndex(Closing):
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
     ) -> None:
-        self._snapshot = snapshot
-        where = str(snapshot.artifact.directory)
-        recorded = snapshot.artifact.manifest.models
-        if encoder is not None:
-            encoder.spec.check_built_with("encoder", recorded["encoder"], where)
-        if extractor is not None:
-            extractor.spec.check_built_with("extractor", recorded["extractor"], where)
-        self._encoder, self._extractor = encoder, extractor
-        self._models_lock = threading.RLock()
+        self._now = snapshot, IndexModels(snapshot.artifact, encoder, extractor)
 
     # --- making and opening ----------------------------------------------------------------------
 
@@ -119,43 +117,70 @@ class PassageIndex(Closing):
         return cls(open_snapshot(directory, verify=verify), encoder, extractor)
 
     def reopen(self) -> None:
-        """Move on to the version that is current now; questions under way keep theirs."""
-        self._snapshot = open_snapshot(self._directory)  # the older is closed by its last question
+        """Move on to the version that is current now; questions under way keep theirs.
+
+        Raises:
+            ModelMismatch: it was built with another model than the given one; the opened version
+                stays.
+        """
+        snapshot = open_snapshot(self.snapshot.artifact.directory)
+        try:
+            models = self._models.of(snapshot.artifact)
+        except ModelMismatch:
+            snapshot.artifact.close()
+            raise
+        self._now = snapshot, models  # the older snapshot is closed by its last question
 
     def close(self) -> None:
         """Give up the opened version, so that a writer may remove it."""
-        self._snapshot.artifact.close()
+        self.snapshot.artifact.close()
 
     def __len__(self) -> int:
-        return len(self._snapshot)
+        return len(self.snapshot)
 
     def __contains__(self, identifier: str) -> bool:
-        return self._snapshot.row_of(identifier) is not None
+        return self.snapshot.row_of(identifier) is not None
 
     def __iter__(self) -> Iterator[Passage]:
         """All passages, in the order in which they were added."""
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         return (snapshot.corpus[row] for row in snapshot.alive.nonzero()[0].tolist())
 
     def __getitem__(self, identifier: str) -> Passage:
         """The passage of an id; raises `UnknownPassage`."""
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         return snapshot.corpus[snapshot.known_row(identifier)]
 
     @property
     def manifest(self) -> Manifest:
         """What the index was built from, with which models, and its sizes."""
-        return self._snapshot.artifact.manifest
+        return self.snapshot.artifact.manifest
 
     @property
     def schema(self) -> Mapping[str, ValueType]:
         """The keys that passages can be filtered by, and their types."""
-        return self._snapshot.schema
+        return self.snapshot.schema
 
     @property
     def snapshot(self) -> Snapshot:
         """The parts of the opened version."""
-        return self._snapshot
+        return self._now[0]
+
+    @property
+    def _models(self) -> IndexModels:
+        return self._now[1]
+
+    def load_encoder(self) -> Encoder:
+        """The encoder of the index; it is loaded by its recorded name unless it was given."""
+        return self._models.encoder()
+
+    def load_extractor(self) -> EntityExtractor:
+        """The extractor of the index, likewise."""
+        return self._models.extractor()
+
+    def models_of(self, mode: Mode) -> tuple[EntityExtractor | None, Encoder | None]:
+        """The extractor and the encoder that a mode needs for questions; None: it needs none."""
+        return self._models.of_mode(mode)
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -181,9 +206,10 @@ class PassageIndex(Closing):
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+            ModelMismatch: it holds an index by other models now than the given ones.
         """
         new = check_corpus(passages)
-        with self._changing() as (publication, before):
+        with self._changing() as (publication, before, models):
             there = {p.id: row for p in new if (row := before.row_of(p.id)) is not None}
             if there and not replace:
                 first = next(iter(there))
@@ -191,7 +217,7 @@ class PassageIndex(Closing):
                     f"passage {first!r} is in the index ({len(there)} of {len(new)} are); nothing "
                     "was added. Use update, or replace=True (--replace), or other ids"
                 )
-            change_passages(publication, before, there.values(), new, self._models(), progress)
+            change_passages(publication, before, there.values(), new, models.both(), progress)
         return len(there)
 
     def update(
@@ -199,11 +225,11 @@ class PassageIndex(Closing):
     ) -> None:
         """Replace passages of the same ids; raises `UnknownPassage` if one is not there."""
         new = check_corpus(passages)
-        with self._changing() as (publication, before):
+        with self._changing() as (publication, before, models):
             known = {p.id: before.row_of(p.id) for p in new}
             found = {name: [] if row is None else [row] for name, row in known.items()}
             rows = _all_rows(found, False, "nothing was changed")
-            change_passages(publication, before, rows, new, self._models(), progress)
+            change_passages(publication, before, rows, new, models.both(), progress)
 
     def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
         """Delete passages and move on to the version without them.
@@ -226,7 +252,7 @@ class PassageIndex(Closing):
         wanted = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
         if not all(isinstance(name, str) for name in wanted):
             raise InvalidParameter(f"ids are {wanted!r}, wanted a list of strings")
-        with self._changing() as (publication, before):
+        with self._changing() as (publication, before, _):
             found = {name: before.rows_named(name) for name in wanted}
             rows = _all_rows(found, ignore_missing, "nothing was deleted")
             if len(rows) == len(before):
@@ -244,17 +270,21 @@ class PassageIndex(Closing):
         Byte for byte what `build` writes of the passages that are left, given that the encoder
         gives a text the same vector in any batch. An inverted file is trained anew.
         """
-        with self._changing() as (publication, before):
+        with self._changing() as (publication, before, _):
             compact(publication, before)
 
     @contextmanager
-    def _changing(self) -> Iterator[tuple[Publication, Snapshot]]:
-        """The right to write, and the current version, which may be newer than the opened one."""
-        directory = self._snapshot.artifact.directory
+    def _changing(self) -> Iterator[tuple[Publication, Snapshot, IndexModels]]:
+        """The right to write, and the current version, which may be newer than the opened one.
+
+        Raises:
+            ModelMismatch: it was built anew, with another model than the given one.
+        """
+        directory = self.snapshot.artifact.directory
         with writing(directory) as publication:
             before = open_snapshot(directory)
             try:
-                yield publication, before
+                yield publication, before, self._models.of(before.artifact)
             finally:
                 before.artifact.close()
             self.reopen()
@@ -373,9 +403,10 @@ class PassageIndex(Closing):
             And what `retrieve` raises.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        answerer, snapshot = self._answerer([question], k, mode, config, selection)
+        snapshot, models = self._now
+        answerer = _answerer(snapshot, [question], k, mode, config, selection)
         row = snapshot.known_row(passage_id)
-        return answerer.explain(self._asked(answerer, [question], mode)[0], row, k)
+        return answerer.explain(models.read(answerer, [question], mode)[0], row, k)
 
     def answerer(
         self,
@@ -384,19 +415,7 @@ class PassageIndex(Closing):
         selection: Selection = _EVERYTHING,
     ) -> Answerer:
         """The stages of answering one by one, over the opened version."""
-        return self._answerer([], 1, mode, config, selection)[0]
-
-    def _answerer(
-        self,
-        questions: Sequence[str],
-        k: int,
-        mode: Mode,
-        config: Config | None,
-        selection: Selection,
-    ) -> tuple[Answerer, Snapshot]:
-        check_request(questions, k)
-        settings, snapshot = settings_of(mode, config), self._snapshot
-        return Answerer(snapshot, snapshot.scope(selection), mode, settings), snapshot
+        return _answerer(self.snapshot, [], 1, mode, config, selection)
 
     def _retrieve(
         self,
@@ -409,10 +428,11 @@ class PassageIndex(Closing):
     ) -> list[Hits]:
         if window < 0:
             raise InvalidParameter(f"window is {window}, wanted at least 0")
-        answerer, snapshot = self._answerer(questions, k, mode, config, selection)
+        snapshot, models = self._now
+        answerer = _answerer(snapshot, questions, k, mode, config, selection)
         if not questions:
             return []
-        answers = answerer.answer(self._asked(answerer, questions, mode), k)
+        answers = answerer.answer(models.read(answerer, questions, mode), k)
         if not window:
             return [Hits(hits) for hits in answers]
         visible = snapshot.mask(selection)
@@ -421,45 +441,19 @@ class PassageIndex(Closing):
             for hits in answers
         ]
 
-    def _asked(self, answerer: Answerer, questions: Sequence[str], mode: Mode) -> list[Asked]:
-        """Read and encode questions; threads take turns at the models."""
-        with self._models_lock:
-            named = answerer.name(questions, self._extractor_for(mode))
-            return answerer.encode(named, self._encoder_for(mode))
 
-    # --- models ----------------------------------------------------------------------------------
-
-    def _models(self) -> Models:
-        return Models(self.load_encoder(), self.load_extractor())
-
-    def _encoder_for(self, mode: Mode) -> Encoder | None:
-        return None if mode == "bm25" else self.load_encoder()
-
-    def _extractor_for(self, mode: Mode) -> EntityExtractor | None:
-        return self.load_extractor() if mode == "faithful" else None
-
-    def load_encoder(self) -> Encoder:
-        """The encoder of the index; it is loaded by its recorded name unless it was given."""
-        if self._encoder is None:
-            recorded = self.manifest.models["encoder"]
-            dtype = recorded.get("dtype", "auto")
-            encoder = SentenceTransformerEncoder(recorded["name"], dtype=dtype)
-            encoder.spec.check_built_with("encoder", recorded, str(self._directory))
-            self._encoder = encoder
-        return self._encoder
-
-    def load_extractor(self) -> EntityExtractor:
-        """The extractor of the index, likewise."""
-        if self._extractor is None:
-            recorded = self.manifest.models["extractor"]
-            extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
-            extractor.spec.check_built_with("extractor", recorded, str(self._directory))
-            self._extractor = extractor
-        return self._extractor
-
-    @property
-    def _directory(self) -> os.PathLike[str]:
-        return self._snapshot.artifact.directory
+def _answerer(
+    snapshot: Snapshot,
+    questions: Sequence[str],
+    k: int,
+    mode: Mode,
+    config: Config | None,
+    selection: Selection,
+) -> Answerer:
+    """The answerer of a request, which is checked."""
+    check_request(questions, k)
+    settings = settings_of(mode, config)
+    return Answerer(snapshot, snapshot.scope(selection), mode, settings)
 
 
 def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome: str) -> list[int]:

@@ -135,8 +135,7 @@ class Batcher:
         try:
             questions = [question for job in jobs for question in job.questions]
             index, answerer, mode = jobs[0].index, jobs[0].answerer, jobs[0].mode
-            extractor = index.load_extractor() if mode == "faithful" else None
-            encoder = None if mode == "bm25" else index.load_encoder()
+            extractor, encoder = index.models_of(mode)
             asked = answerer.encode(answerer.name(questions, extractor), encoder)
         except BaseException as error:
             for job in jobs:

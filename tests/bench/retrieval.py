@@ -210,8 +210,8 @@ def _asked(
     index: PassageIndex, mode: Mode, texts: Sequence[str], selection: Selection = EVERYTHING
 ) -> tuple[Answerer, list[Asked]]:
     answerer = index.answerer(mode, None, selection)
-    extractor = index.load_extractor() if mode == "faithful" else None
-    return answerer, answerer.encode(answerer.name(texts, extractor), index.load_encoder())
+    extractor, encoder = index.models_of(mode)
+    return answerer, answerer.encode(answerer.name(texts, extractor), encoder)
 
 
 def _each(answerer: Answerer, asked: Sequence[Asked]) -> list[float]:

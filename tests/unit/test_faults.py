@@ -223,7 +223,7 @@ def test_a_closed_index_is_freed_at_once(tmp_path: Path) -> None:
     index = build(tmp_path / "idx", CORPUS)
     for mode in ("faithful", "best"):
         assert index.retrieve("Where was Ada Lovelace born?", k=2, mode=mode)
-    corpus = weakref.ref(index._snapshot.corpus)
+    corpus = weakref.ref(index.snapshot.corpus)
     gc.disable()
     try:
         index.close()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +48,6 @@ from graphagg.errors import (
     InvalidSeeds,
     MissingExtra,
     UnknownVertex,
-    WriteFailed,
 )
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport, union_graphs
@@ -136,7 +134,7 @@ class CommunityIndex(Closing):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
         """
         config = config or IndexConfig()
-        with publication(directory) as published:
+        with write_artifact(directory) as published:
             graph = load_graph(
                 edges, GRAPH_KIND[config.kind], vertices=vertices, ids=ids, header=header
             )
@@ -186,7 +184,7 @@ class CommunityIndex(Closing):
                         f"{shard} was built with {part.config}, {shards[0]} with "
                         f"{parts[0].config}; build them with the same parameters"
                     )
-            with publication(directory) as published:
+            with write_artifact(directory) as published:
                 graph = union_graphs([part.graph() for part in parts])
                 known = [part._known() for part in parts]
                 built = build_index(graph, parts[0].config, known, progress)
@@ -385,7 +383,7 @@ class CommunityIndex(Closing):
         self, change: Callable[[Graph], tuple[Graph, int]], progress: Progress
     ) -> ChangeReport:
         directory = self._artifact.directory
-        with publication(directory) as published:
+        with write_artifact(directory) as published:
             with open_artifact(directory, kind=KIND) as current:
                 if current.manifest.data != self.manifest.data:
                     raise ArtifactBusy(
@@ -400,19 +398,6 @@ class CommunityIndex(Closing):
         self._load(artifact)
         old.close()
         return report_change(before, after, built.recomputed, not_found)
-
-
-@contextmanager
-def publication(directory: Path) -> Iterator[Any]:
-    """`write_artifact`, with a named error where the disk fails."""
-    try:
-        with write_artifact(directory) as published:
-            yield published
-    except OSError as error:
-        raise WriteFailed(
-            f"{directory}: could not write the index ({error.strerror or error}); what was there "
-            "before is unchanged. Free some space, or choose another folder"
-        ) from error
 
 
 def is_current(directory: Path, graph: Graph, config: IndexConfig) -> bool:

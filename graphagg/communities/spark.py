@@ -27,7 +27,7 @@ import numpy as np
 from graphagg.communities.build import KIND, index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
 from graphagg.communities.containment import SizePartitions
-from graphagg.communities.index import CommunityIndex, is_current, publication
+from graphagg.communities.index import CommunityIndex, is_current
 from graphagg.communities.lsh import BucketCounts, build_band, directory_bits
 from graphagg.communities.minhash import HashFamily, minima, signatures, truncate
 from graphagg.errors import EmptyGraph, InvalidGraph
@@ -47,6 +47,7 @@ from graphagg.spark import (
     write_blocks,
     write_range,
 )
+from graphagg.store import write_artifact
 from graphagg.strings import StringTable
 from graphagg.work import Work, claimed, fingerprint, recall, remember
 
@@ -92,7 +93,7 @@ def build_with_spark(
     """
     config = config or IndexConfig()
     job = job_of(edges, ids, header, config)
-    with publication(directory) as published, small_driver(spark):
+    with write_artifact(directory) as published, small_driver(spark):
         known = None if force else recall(directory, KIND, job)
         if known is None:
             with claimed(spark, directory, job, progress, force) as work:

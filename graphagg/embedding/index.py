@@ -15,8 +15,7 @@ The files of an index of kind `embedding`, for n vertices (two-mode: n sets and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +36,6 @@ from graphagg.errors import (
     ArtifactError,
     InvalidParameter,
     UnknownVertex,
-    WriteFailed,
 )
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.text import IdType
@@ -122,7 +120,7 @@ class NodeEmbedding(Closing):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
         """
         config = config or EmbeddingConfig()
-        with publication(directory) as published:
+        with write_artifact(directory) as published:
             graph, weights = load_weighted(
                 edges, config.kind, vertices=vertices, ids=ids, header=header, weighted=weighted
             )
@@ -303,7 +301,7 @@ class NodeEmbedding(Closing):
             edges, self.config.kind, ids=ids, header=header, weighted=weighted
         )
         directory = self._artifact.directory
-        with publication(directory) as published:
+        with write_artifact(directory) as published:
             with open_artifact(directory, kind=KIND) as current:
                 if current.manifest.data != self.manifest.data:
                     raise ArtifactBusy(
@@ -389,16 +387,3 @@ def is_current(directory: str | Path, network: Network, config: EmbeddingConfig)
     return (
         dict(manifest.inputs) == inputs(network) and dict(manifest.parameters) == config.to_json()
     )
-
-
-@contextmanager
-def publication(directory: str | Path) -> Iterator[Any]:
-    """`write_artifact`, with a named error where the disk fails."""
-    try:
-        with write_artifact(directory) as published:
-            yield published
-    except OSError as error:
-        raise WriteFailed(
-            f"{directory}: could not write the index ({error.strerror or error}); what was there "
-            "before is unchanged. Free some space, or choose another folder"
-        ) from error

@@ -40,7 +40,6 @@ from graphagg.embedding.index import (
     KIND,
     NodeEmbedding,
     isolated_vertices,
-    publication,
     write_report,
 )
 from graphagg.embedding.partition import LevelReport, PartitionReport
@@ -51,7 +50,7 @@ from graphagg.graph.text import IdType
 from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.spark import preallocate, run_tasks, small_driver, write_range
-from graphagg.store import open_artifact
+from graphagg.store import open_artifact, write_artifact
 from graphagg.work import Work, claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ def build_with_spark(
             "the others"
         )
     source = Source(edges, ids, header, weighted)
-    with publication(directory) as published, small_driver(spark):
+    with write_artifact(directory) as published, small_driver(spark):
         job = job_of(source, config)
         if force or recall(directory, KIND, job) is None:
             with claimed(spark, directory, job, progress, force) as work:

@@ -24,14 +24,14 @@ from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.entities import EntityExtractor, SpacyExtractor
 from graphagg.rag.loading import IndexModels
 from graphagg.rag.metadata import ValueType
-from graphagg.rag.opening import is_built, open_snapshot, writing
+from graphagg.rag.opening import is_built, open_snapshot
 from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_digest
 from graphagg.rag.publish import Models, build, change_passages, compact
 from graphagg.rag.questions import Answerer, Config
 from graphagg.rag.requests import check_request, selection_of, settings_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.snapshot import Selection, Snapshot
-from graphagg.store import Publication
+from graphagg.store import Publication, write_artifact
 
 _EVERYTHING = Selection()
 
@@ -86,7 +86,7 @@ class PassageIndex(Closing):
         """
         corpus = check_corpus(passages)
         digest = corpus_digest(map(passage_digest, corpus))
-        with writing(directory) as publication:
+        with write_artifact(directory) as publication:
             extractor = extractor or SpacyExtractor()
             if force or not is_built(directory, digest, encoder, extractor):
                 encoder = encoder or SentenceTransformerEncoder()
@@ -281,7 +281,7 @@ class PassageIndex(Closing):
             ModelMismatch: it was built anew, with another model than the given one.
         """
         directory = self.snapshot.artifact.directory
-        with writing(directory) as publication:
+        with write_artifact(directory) as publication:
             before = open_snapshot(directory)
             try:
                 yield publication, before, self._models.of(before.artifact)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from graphagg.errors import ArtifactError, UnsupportedFormat, WriteFailed
+from graphagg.errors import ArtifactError, UnsupportedFormat
 from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.entities import EntityExtractor
 from graphagg.rag.publish import KIND, REVISION, parameters
 from graphagg.rag.snapshot import Snapshot
-from graphagg.store import Publication, open_artifact, write_artifact
+from graphagg.store import open_artifact
 
 
 def open_snapshot(directory: str | os.PathLike[str], *, verify: bool = False) -> Snapshot:
@@ -28,19 +26,6 @@ def open_snapshot(directory: str | os.PathLike[str], *, verify: bool = False) ->
     except BaseException:
         artifact.close()
         raise
-
-
-@contextmanager
-def writing(directory: str | os.PathLike[str]) -> Iterator[Publication]:
-    """Write a version; a disk that fills or refuses is a named error."""
-    try:
-        with write_artifact(directory) as publication:
-            yield publication
-    except OSError as error:
-        raise WriteFailed(
-            f"{directory}: {error.strerror or error}; the index that was there is unchanged. Make "
-            "room or give another folder, and run it again"
-        ) from error
 
 
 def is_built(

@@ -32,10 +32,10 @@ from graphagg.rag.distributed.segment import join_segment, number_keys, write_na
 from graphagg.rag.distributed.stages import PASSAGES, ModelLoader, NamedModels, Stages, loaded
 from graphagg.rag.distributed.tables import write_inverted_file, write_metadata, write_ranks
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.opening import is_built, writing
+from graphagg.rag.opening import is_built
 from graphagg.rag.publish import KIND, Models, parameters
 from graphagg.spark import Stats, small_driver
-from graphagg.store import Publication
+from graphagg.store import Publication, write_artifact
 from graphagg.work import claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def build_with_spark(
     loader = models or NamedModels()
     here = loaded(loader)
     job, language = job_of(passages, here), str(parameters(here.extractor)["language"])
-    with writing(directory) as publication, small_driver(spark):
+    with write_artifact(directory) as publication, small_driver(spark):
         if force or recall(directory, KIND, job) is None:
             folder = publication.writer.folder.absolute()
             with claimed(spark, directory, job, progress, force) as work:

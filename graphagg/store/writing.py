@@ -118,8 +118,21 @@ def write_artifact(directory: str | os.PathLike[str]) -> Iterator[Publication]:
     Raises:
         ArtifactBusy: another process is writing there.
         ArtifactError: `directory` is a file, or a folder that holds something else.
+        WriteFailed: the disk is full, or refuses.
     """
     root = Path(directory)
+    try:
+        with _publication(root) as publication:
+            yield publication
+    except OSError as error:
+        raise WriteFailed(
+            f"{root}: could not write the index ({error.strerror or error}); what was there before "
+            "is unchanged. Make room, or give another folder, and run it again"
+        ) from error
+
+
+@contextmanager
+def _publication(root: Path) -> Iterator[Publication]:
     created = _make_root(root)
     busy = f"{root}: another process is writing this index; wait for it, or stop it"
     with held(root / ".lock", ArtifactBusy(busy)):

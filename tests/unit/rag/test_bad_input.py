@@ -229,7 +229,7 @@ def test_a_disk_that_fills_while_publishing(
             continue  # it takes nothing over
         with monkeypatch.context() as patch:
             patch.setattr(owner, place, full_from(number, getattr(owner, place)))
-            message = "No space left on device; the index that was there is unchanged. Make room"
+            message = r"No space left on device\); what was there before is unchanged. Make room"
             refused(index, WriteFailed, message, change)
     for change in changes.values():
         change()
@@ -267,7 +267,7 @@ def test_an_inverted_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(dense, "save", on_a_small_disk)
     for change in (lambda: index.add([NEW]), index.compact):
-        refused(index, WriteFailed, "the index that was there is unchanged", change)
+        refused(index, WriteFailed, "what was there before is unchanged", change)
 
 
 def test_an_index_of_a_newer_format_is_left_alone_by_a_build_that_fails(

@@ -103,10 +103,8 @@ class CommunitiesRecipe(BaseModel):
     def build(self, source: Path, target: Path, report: Progress, force: bool) -> Manifest:
         """Build the index; paths start at `source`."""
         from graphagg.communities import CommunityIndex, IndexConfig
-        from graphagg.graph import bundled_graph
 
-        name = self.input.removeprefix("bundled:")
-        edges = source / name if name == self.input else bundled_graph(name)
+        edges = _edges(self.input, source)
         config = IndexConfig(**self.parameters.model_dump())
         with CommunityIndex.build(
             edges, target, config=config, progress=report, force=force
@@ -143,15 +141,21 @@ class EmbeddingRecipe(BaseModel):
     def build(self, source: Path, target: Path, report: Progress, force: bool) -> Manifest:
         """Build the index; paths start at `source`."""
         from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-        from graphagg.graph import bundled_graph
 
-        name = self.input.removeprefix("bundled:")
-        edges = source / name if name == self.input else bundled_graph(name)
+        edges = _edges(self.input, source)
         config = EmbeddingConfig(**self.parameters.model_dump())
         with NodeEmbedding.build(
             edges, target, config=config, progress=report, force=force
         ) as index:
             return index.manifest
+
+
+def _edges(given: str, source: Path) -> Any:
+    """A path below `source`, or a bundled graph."""
+    from graphagg.graph import bundled_graph
+
+    name = given.removeprefix("bundled:")
+    return source / name if name == given else bundled_graph(name)
 
 
 Recipe = PassagesRecipe | CommunitiesRecipe | EmbeddingRecipe

@@ -7,7 +7,8 @@ from abc import abstractmethod
 from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
-from graphagg.nn.aggr.inputs import check_finite, check_rows, shuffled, sorted_segments
+from graphagg.nn.aggr.inputs import check_rows, shuffled, sorted_segments
+from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import Segments
 
 

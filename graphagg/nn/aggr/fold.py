@@ -8,13 +8,14 @@ the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.func import functional_call
 
+from graphagg.errors import InvalidParameter
 from graphagg.nn.aggr.plan import Block, LCMPlan
 
 
@@ -131,12 +132,19 @@ def _largest_block(plan: LCMPlan) -> int:
 
 
 class ModuleKernel:
-    """Any module psi(a, b): recomputed under autograd in the backward pass."""
+    """Any module psi(a, b): recomputed under autograd in the backward pass.
 
-    def __init__(self, operator: nn.Module) -> None:
+    Args:
+        operator: The module.
+        parameters: Those of it that want a gradient, by name, as they were in the forward pass.
+    """
+
+    def __init__(self, operator: nn.Module, parameters: Mapping[str, Tensor]) -> None:
         self._operator = operator
-        self._parameters = [p for p in operator.parameters() if p.requires_grad]
-        self._sums: list[Tensor | None] = [None] * len(self._parameters)
+        self._parameters = {
+            name: value.detach().requires_grad_() for name, value in parameters.items()
+        }
+        self._sums: list[Tensor | None] = [None] * len(parameters)
 
     def prepare(self, values: Tensor, most: int, keep: bool) -> None:
         """Nothing: what autograd keeps lives no longer than a block."""
@@ -148,7 +156,12 @@ class ModuleKernel:
         with torch.set_grad_enabled(self._keep):
             a.requires_grad_(self._keep)
             b.requires_grad_(self._keep)
-            result = self._operator(a, b)
+            result = functional_call(self._operator, self._parameters, (a, b))
+        if result.shape != a.shape:
+            raise InvalidParameter(
+                f"the operator makes {tuple(result.shape)} of two tensors {tuple(a.shape)}; wanted "
+                "a module that gives the shape it takes"
+            )
         out.copy_(result.detach())
         return a, b, result
 
@@ -157,7 +170,7 @@ class ModuleKernel:
     ) -> None:
         """See `Kernel`."""
         a, b, result = saved
-        wanted = [a, b, *self._parameters]
+        wanted = [a, b, *self._parameters.values()]
         found = torch.autograd.grad(result, wanted, grad_out, allow_unused=True)
         for rows, grad, like in zip(lr, found[:2], (a, b), strict=True):
             into.index_copy_(0, rows, torch.zeros_like(like) if grad is None else grad)
@@ -172,26 +185,59 @@ class ModuleKernel:
 
 
 class ModuleFold(torch.autograd.Function):
-    """`fold` with a module, as one differentiable function."""
+    """`fold` with a module, as one function that is differentiable once."""
 
     @staticmethod
     def forward(
-        ctx: Any, operator: nn.Module, plan: LCMPlan, x: Tensor, identity: Tensor, *params: Tensor
+        ctx: Any,
+        operator: nn.Module,
+        names: Sequence[str],
+        plan: LCMPlan,
+        x: Tensor,
+        identity: Tensor,
+        *params: Tensor,
     ) -> Tensor:
-        """`params` are those of the module that want a gradient."""
-        ctx.save_for_backward(x)
-        ctx.operator, ctx.plan = operator, plan
-        return fold(x, plan, identity, ModuleKernel(operator))
+        """`params`, called `names`, are those of the module that want a gradient."""
+        ctx.save_for_backward(x, *params)
+        ctx.operator, ctx.names, ctx.plan = operator, names, plan
+        named = dict(zip(names, params, strict=True))
+        return fold(x, plan, identity, ModuleKernel(operator, named))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> Any:
         """Gradients of `x`, of the identity and of the parameters."""
-        (x,) = ctx.saved_tensors
-        kernel = ModuleKernel(ctx.operator)
-        grad_x = unfold(x, ctx.plan, grad_out, kernel)
-        grad_identity = identity_gradient(ctx.plan, grad_out)
-        return None, None, grad_x, grad_identity, *kernel.gradients()
+        saved = ctx.saved_tensors
+        named = dict(zip(ctx.names, saved[1:], strict=True))
+        with torch.no_grad():
+            kernel = ModuleKernel(ctx.operator, named)
+            grad_x = unfold(saved[0], ctx.plan, grad_out, kernel)
+            grads = (grad_x, identity_gradient(ctx.plan, grad_out), *kernel.gradients())
+        return None, None, None, *once(grads, grad_out, *saved)
+
+
+def once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor | None]:
+    """Gradients whose own gradient is an error: they hang on the sources, in ways not recorded.
+
+    `torch.autograd.function.once_differentiable` is silent where the gradient that came in wants
+    none itself, and the second derivative then lacks a part.
+    """
+    if not torch.is_grad_enabled():
+        return grads
+    # `apply` is not typed in torch.
+    return tuple(g if g is None else _Once.apply(g, *sources) for g in grads)  # type: ignore[no-untyped-call]
+
+
+class _Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, *sources: Tensor) -> Tensor:
+        return grad.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad_out: Tensor) -> Any:
+        raise InvalidParameter(
+            "LCMAggregation is differentiated twice, and has first derivatives only; take another "
+            "aggregator, or keep it out of what is differentiated again"
+        )
 
 
 def identity_gradient(plan: LCMPlan, grad_out: Tensor) -> Tensor:

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from graphagg.nn.aggr.cache import plan_of_ptr
-from graphagg.nn.aggr.fold import fold, identity_gradient, unfold
+from graphagg.nn.aggr.fold import fold, identity_gradient, once, unfold
 from graphagg.nn.aggr.gru_fused import FusedGRUKernel
 from graphagg.nn.aggr.gru_kernel import GRUKernel
 from graphagg.nn.aggr.plan import LCMPlan
@@ -25,7 +24,7 @@ def gru_kernel(weight_ih: Tensor, *others: Tensor) -> GRUKernel:
 
 
 class GRUFold(torch.autograd.Function):
-    """`fold` with the symmetrised GRU, as one differentiable function."""
+    """`fold` with the symmetrised GRU, as one function that is differentiable once."""
 
     @staticmethod
     def forward(ctx: Any, plan: LCMPlan, x: Tensor, identity: Tensor, *weights: Tensor) -> Tensor:
@@ -35,13 +34,14 @@ class GRUFold(torch.autograd.Function):
         return fold(x, plan, identity, gru_kernel(*weights))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> Any:
         """Gradients of `x`, of the identity and of the four weights."""
         x, *weights = ctx.saved_tensors
-        kernel = gru_kernel(*weights)
-        grad_x = unfold(x, ctx.plan, grad_out, kernel)
-        return None, grad_x, identity_gradient(ctx.plan, grad_out), *kernel.gradients()
+        with torch.no_grad():
+            kernel = gru_kernel(*weights)
+            grad_x = unfold(x, ctx.plan, grad_out, kernel)
+            grads = (grad_x, identity_gradient(ctx.plan, grad_out), *kernel.gradients())
+        return None, *once(grads, grad_out, x, *weights)
 
 
 @torch.library.custom_op("graphagg::lcm_gru", mutates_args=())

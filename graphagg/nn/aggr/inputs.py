@@ -69,24 +69,6 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
         raise InvalidFeatures(f"x is of type {x.dtype}; wanted floats")
 
 
-def check_finite(x: Tensor) -> None:
-    """Refuse NaN and infinity; one pass over memory where all is well.
-
-    Raises:
-        InvalidFeatures: Names the first row that is not finite.
-    """
-    # The sum is finite only if all is, but for sums that overflow: those are looked at again.
-    if torch.isfinite(x.detach().sum()):
-        return
-    bad = ~torch.isfinite(x.detach()).flatten(1).all(1)
-    if bool(bad.any()):
-        row = int(bad.nonzero()[0])
-        raise InvalidFeatures(
-            f"row {row} of x holds NaN or infinity, as do {int(bad.sum())} rows in all; remove or "
-            "replace them before aggregating"
-        )
-
-
 def shuffled(index: Tensor) -> Tensor:
     """`[N]`: an order by segment that is random inside of each segment.
 

@@ -27,14 +27,14 @@ from graphagg.nn.aggr.fold import ModuleFold
 from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
 from graphagg.nn.aggr.inputs import (
     check_agreement,
-    check_finite,
     check_rows,
     shuffled,
     sorted_segments,
 )
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
-from graphagg.nn.aggr.operators import SymmetricGRU, binary_operator
+from graphagg.nn.aggr.operators import binary_operator, is_gru
 from graphagg.nn.aggr.plan import LCMPlan
+from graphagg.nn.checks import check_finite
 
 
 class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
@@ -118,7 +118,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         """
         check_rows(x, dim, self.in_channels)
         traced = torch.compiler.is_compiling() and plan is None
-        if traced and isinstance(self.operator, SymmetricGRU):
+        if traced and is_gru(self.operator):
             return self._traced(x, index, ptr, dim_size)
         folded: Tensor = self._fold(x, index, ptr, dim_size, plan)
         return folded
@@ -142,12 +142,15 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         if order is not None:
             x = x[order]
         x = self._project(x)
-        # `apply` is not typed in torch.
-        if isinstance(self.operator, SymmetricGRU):
-            weights = _weights(self.operator)
-            return GRUFold.apply(plan, x, self.identity, *weights)  # type: ignore[no-any-return,no-untyped-call]
-        trained = [p for p in self.operator.parameters() if p.requires_grad]
-        return ModuleFold.apply(self.operator, plan, x, self.identity, *trained)  # type: ignore[no-any-return,no-untyped-call]
+        apply: Any  # not typed in torch
+        if is_gru(self.operator):
+            apply, weights = GRUFold.apply, _weights(self.operator)
+            folded: Tensor = apply(plan, x, self.identity, *weights)
+            return folded
+        apply = ModuleFold.apply
+        named = {name: p for name, p in self.operator.named_parameters() if p.requires_grad}
+        folded = apply(self.operator, [*named], plan, x, self.identity, *named.values())
+        return folded
 
     def _project(self, x: Tensor) -> Tensor:
         if self.lin is not None:

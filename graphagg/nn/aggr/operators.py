@@ -64,6 +64,32 @@ class SymmetricMLP(nn.Module):
         return 0.5 * both + mixed
 
 
+def is_gru(operator: nn.Module) -> bool:
+    """Whether the kernel of the symmetrised GRU computes what the module does."""
+    return isinstance(operator, SymmetricGRU) and type(operator).forward is SymmetricGRU.forward
+
+
+def _check(operator: nn.Module, channels: int) -> None:
+    if isinstance(operator, nn.GRUCell):
+        widths = operator.input_size, operator.hidden_size
+        if widths != (channels, channels):
+            raise InvalidParameter(
+                f"the operator takes {widths[0]} and gives {widths[1]} channels; wanted {channels}"
+            )
+    # Backward computes an operator once more, and must find what forward found.
+    unsteady = [m for m in operator.modules() if isinstance(m, _UNSTEADY)]
+    if unsteady:
+        raise InvalidParameter(
+            f"the operator holds a {type(unsteady[0]).__name__}, which in training gives another "
+            "result for the same pair; wanted an operator without dropout and batch norm"
+        )
+
+
+_UNSTEADY = (
+    nn.modules.dropout._DropoutNd,
+    nn.modules.batchnorm._BatchNorm,
+    nn.RReLU,
+)
 _OPERATORS: dict[str, type[SymmetricGRU] | type[SymmetricMLP]] = {
     "gru": SymmetricGRU,
     "mlp": SymmetricMLP,
@@ -74,11 +100,13 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
     """The operator of that name, or the module itself.
 
     Raises:
-        InvalidParameter: No operator has this name.
+        InvalidParameter: No operator has this name, or the module is no function of two tensors
+            `[P, channels]`: of another width, or another one at each call.
     """
     if isinstance(operator, nn.Module):
+        _check(operator, channels)
         return operator
-    if operator not in _OPERATORS:
+    if not isinstance(operator, str) or operator not in _OPERATORS:
         raise InvalidParameter(
             f"operator {operator!r} is unknown; wanted one of {', '.join(_OPERATORS)}, or a module "
             "that takes two tensors [P, channels] and returns one"

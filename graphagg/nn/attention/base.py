@@ -12,6 +12,7 @@ from torch import Tensor
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.energy import EnergyGate
+from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import Segments, check_index
 
 _Call = TypeVar("_Call", bound=Callable[..., Tensor])
@@ -178,14 +179,7 @@ def check_features(x: Tensor, channels: int) -> None:
         raise InvalidFeatures(f"x is of type {x.dtype}; wanted a float type such as torch.float32")
     if x.dim() != 2 or x.shape[1] != channels:
         raise InvalidFeatures(f"x has shape {tuple(x.shape)}; wanted [N, {channels}]")
-    # One sum tells in most cases; only a sum that is not finite needs a look at every value.
-    values = x.detach()
-    if not bool(torch.isfinite(values.sum())) and not bool(torch.isfinite(values).all()):
-        row = int((~torch.isfinite(values)).any(1).nonzero()[0])
-        raise InvalidFeatures(
-            f"x holds NaN or infinity, first in row {row}; wanted finite values: "
-            "replace or drop these vertices first"
-        )
+    check_finite(x)
 
 
 def graphs_of(

@@ -8,6 +8,7 @@ from torch import nn
 
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.aggr import LCMAggregation, LCMPlan, MomentAggregation, aggregation
+from graphagg.nn.aggr.operators import SymmetricGRU
 
 NAMES = ("lcm", "gru", "moment", "pna")
 X = torch.ones(3, 4)
@@ -138,3 +139,48 @@ def test_a_plan_of_a_bad_ptr() -> None:
 def test_neither_index_nor_ptr_is_one_segment() -> None:
     """PyG's rule for all aggregators."""
     assert LCMAggregation(4, 4)(X).shape == (1, 4)
+
+
+class Sum(nn.Module):
+    """a + b, through a part of one's own."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return self.part(a + b)
+
+
+def test_an_operator_of_another_width() -> None:
+    for width in (2, 8):
+        with pytest.raises(InvalidParameter, match=f"takes {width} .* wanted 4"):
+            LCMAggregation(4, 4, operator=SymmetricGRU(width))
+    module = LCMAggregation(4, 4, operator=Sum(nn.Linear(4, 1)))
+    with pytest.raises(InvalidParameter, match=r"makes \(1, 1\) of two tensors \(1, 4\)"):
+        module(X, torch.tensor([0, 0, 1]))
+
+
+@pytest.mark.parametrize("part", [nn.Dropout(0.5), nn.BatchNorm1d(4), nn.RReLU()])
+def test_an_operator_that_is_no_function(part: nn.Module) -> None:
+    with pytest.raises(InvalidParameter, match=rf"a {type(part).__name__}, which .* same pair"):
+        LCMAggregation(4, 4, operator=Sum(nn.Sequential(part)))
+
+
+@pytest.mark.parametrize("operator", [None, 3, ["gru"], "sum"])
+def test_an_operator_that_is_not_known(operator: object) -> None:
+    with pytest.raises(InvalidParameter, match="wanted one of gru, mlp, or a module"):
+        LCMAggregation(4, 4, operator=operator)
+
+
+@pytest.mark.parametrize("operator", ["gru", "mlp"])
+@pytest.mark.parametrize("of", ["x", "operator"])
+def test_a_second_derivative_is_refused_where_it_would_lack_a_part(operator: str, of: str) -> None:
+    module, index = LCMAggregation(4, 4, operator=operator), torch.tensor([0, 0, 1])
+    x = X.clone().requires_grad_()
+    wanted = x if of == "x" else next(module.operator.parameters())
+    (first,) = torch.autograd.grad(module(x, index).sum(), wanted, create_graph=True)
+    with pytest.raises(InvalidParameter, match="first derivatives only"):
+        (first**2).sum().backward()
+    (again,) = torch.autograd.grad(module(x, index).sum(), wanted)
+    torch.testing.assert_close(first, again)

@@ -50,7 +50,7 @@ def test_a_layer_trains(name: str, layer: Callable[[str], nn.Module]) -> None:
         loss = (conv(x, edge_index, *extra) - target).square().mean()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
 
     assert losses[-1] < 0.95 * losses[0]
     assert all(p.grad is not None for n, p in conv.named_parameters() if "identity" not in n)

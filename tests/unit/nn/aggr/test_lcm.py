@@ -65,6 +65,40 @@ def test_gradients_of_finite_differences(operator: str) -> None:
     assert torch.autograd.gradcheck(function, (batch.rows(), *parameters.values()), fast_mode=True)
 
 
+@pytest.mark.parametrize("operator", ["gru", "mlp"])
+def test_gradients_are_those_of_the_parameters_of_the_call(operator: str) -> None:
+    """Also where they are not the module's own, as under `functional_call`."""
+    batch = Ragged((3, 0, 5, 1), 1)
+    own, other = (randomised(LCMAggregation(4, 4, operator=operator), seed) for seed in (0, 1))
+    x, named = batch.rows(), dict(other.named_parameters())
+    torch.func.functional_call(own, named, (x, batch.index, None, 4)).square().sum().backward()
+    found = {name: value.grad.clone() for name, value in named.items()}
+    other.zero_grad()
+    other(x, batch.index, dim_size=4).square().sum().backward()
+    for name, value in named.items():
+        torch.testing.assert_close(found[name], value.grad)
+    assert all(value.grad is None for value in own.parameters())
+
+
+@pytest.mark.parametrize("operator", ["gru", "mlp"])
+def test_parameters_changed_before_the_backward_pass_are_noticed(operator: str) -> None:
+    module = LCMAggregation(4, 4, operator=operator)
+    loss = module(torch.ones(3, 4), torch.tensor([0, 0, 0])).sum()
+    with torch.no_grad():
+        next(module.operator.parameters()).add_(1.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_a_symmetric_gru_with_a_forward_of_its_own_is_asked() -> None:
+    class Doubled(SymmetricGRU):
+        def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
+            return 2.0 * super().forward(a, b)
+
+    module, x = LCMAggregation(4, 4, project=False, operator=Doubled(4)), torch.rand(2, 4)
+    torch.testing.assert_close(module(x, torch.tensor([0, 0])), module.operator(x[:1], x[1:]))
+
+
 def test_combines_are_rows_less_segments_in_log2_levels() -> None:
     recorder = Recorder(SymmetricGRU(4))
     module = LCMAggregation(4, 4, operator=recorder)

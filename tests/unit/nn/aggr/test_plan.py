@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from math import ceil, log2
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.nn.aggr import LCMPlan
+from graphagg.nn.aggr import LCMAggregation, LCMPlan
 from graphagg.nn.aggr.cache import cached
 from graphagg.nn.aggr.inputs import sorted_segments
 from graphagg.nn.segments import Segments
@@ -97,6 +100,35 @@ class TestCache:
         assert self.plan_of(edge_index[1], 3).combines == 1
         edge_index[1, 0] = 0
         assert self.plan_of(edge_index[1], 3).combines == 0
+
+    def test_changes_without_a_version_are_seen_on_a_cpu(self) -> None:
+        values = np.array([0, 0, 1])
+        index = torch.from_numpy(values)
+        assert self.plan_of(index, 3).combines == 1
+        values[1] = 1
+        assert self.plan_of(index, 3).index.tolist() == [0, 1, 1]
+        index.data[1] = 2
+        assert self.plan_of(index, 3).combines == 0
+        index.data = torch.tensor([2, 2, 2])
+        assert self.plan_of(index, 3).combines == 2
+
+    def test_a_plan_made_in_inference_mode_serves_training(self) -> None:
+        module, index = LCMAggregation(2, 2), torch.tensor([1, 0, 1])
+        with torch.inference_mode():
+            module(torch.ones(3, 2), index)
+        module(torch.ones(3, 2), index).sum().backward()
+
+    def test_threads_may_share_a_tensor(self) -> None:
+        index = torch.arange(50) % 7
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with ThreadPoolExecutor(8) as pool:
+                sizes = [7 + number % 9 for number in range(2000)]
+                plans = list(pool.map(lambda size: self.plan_of(index, size), sizes))
+        finally:
+            sys.setswitchinterval(before)
+        assert [plan.count for plan in plans] == sizes
 
     def test_plans_go_with_their_tensor(self) -> None:
         from graphagg.nn.aggr import cache

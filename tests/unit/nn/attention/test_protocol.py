@@ -140,7 +140,7 @@ def test_nan_is_refused_with_its_row(name: str, value: float) -> None:
     graphs = ragged([3, 4], 5)
     x = graphs.x.clone()
     x[4, 1] = value
-    with pytest.raises(InvalidFeatures, match="NaN or infinity, first in row 4"):
+    with pytest.raises(InvalidFeatures, match="row 4 of x holds NaN or infinity"):
         built(name)(x, ptr=graphs.ptr, edge_index=graphs.edge_index)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from graphagg.nn.encodings.structure import Floats
 
 _TOLERANCE = 1e-12  # of an eigenvalue of the operator, relative to it
+# The same, where it is only to be told from another one: cheap with a factor, dear without.
+_NEARLY, _ROUGHLY = 1e-6, 1e-2
 _RESTARTS = 60
 _AMPLIFY = 9.0  # a filter multiplies the lowest of what is wanted by about e^9
 _DEGREES = (4, 600)
@@ -34,12 +36,29 @@ def lanczos(matrix: Any, bound: float, trivial: Floats, count: int) -> Floats:
         count: How many, below n.
 
     Returns:
-        `[n, m]`, m <= count: those that converged.
+        `[n, m]`, orthonormal: those that converged, the copies that one start does not find, and
+        one vector more, the lowest that is left, nearly.
     """
     if _envelope(matrix) <= min(2 * matrix.shape[0] ** 1.5, _MOST_ENTRIES):
-        return _largest(_shifted_inverse(matrix, bound), trivial, count)
-    above = _estimate(matrix, trivial, count)
-    return _largest(lambda v: chebyshev(matrix, bound, v, above), trivial, count)
+        operator, tolerance = _shifted_inverse(matrix, bound), _NEARLY
+    else:
+        above, tolerance = _estimate(matrix, trivial, count), _ROUGHLY
+
+        def operator(v: Floats) -> Floats:
+            return chebyshev(matrix, bound, v, above)
+
+    found = _largest(operator, trivial[:, None], count, _TOLERANCE)
+    if found.shape[1] < count:
+        return found
+    for _ in range(count + 1):
+        # In exact arithmetic one start finds one copy of each eigenvalue; rounding brings in the
+        # others, in time. Another start, away from all that is found, has what is missing.
+        last = np.sort(_rayleigh(matrix, found))[count - 1]
+        more = _largest(operator, np.column_stack([trivial, found]), 1, tolerance)
+        found = np.hstack([found, more])
+        if not more.size or _rayleigh(matrix, more)[0] >= (1 - tolerance) * last:
+            break
+    return found
 
 
 def chebyshev(matrix: Any, bound: float, block: Floats, above: float) -> Floats:
@@ -85,15 +104,23 @@ def _estimate(matrix: Any, trivial: Floats, count: int) -> float:
     return float(ritz[min(count + _GUARD, len(ritz) - 1)])
 
 
-def _largest(multiply: Callable[[Floats], Floats], trivial: Floats, count: int) -> Floats:
+def _rayleigh(matrix: Any, vectors: Floats) -> Floats:
+    found: Floats = (vectors * (matrix @ vectors)).sum(axis=0)
+    return found
+
+
+def _largest(
+    multiply: Callable[[Floats], Floats], known: Floats, count: int, tolerance: float
+) -> Floats:
+    """Vectors of the operator's largest eigenvalues, orthogonal to the columns of `known`."""
     from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-    size = len(trivial)
+    size = len(known)
 
     def projected(vector: Floats) -> Floats:
         vector = vector.ravel()
-        out = multiply(vector - trivial * (trivial @ vector))
-        result: Floats = out - trivial * (trivial @ out)
+        out = multiply(vector - known @ (known.T @ vector))
+        result: Floats = out - known @ (known.T @ out)
         return result
 
     try:
@@ -101,10 +128,10 @@ def _largest(multiply: Callable[[Floats], Floats], trivial: Floats, count: int) 
             LinearOperator((size, size), matvec=projected, dtype=np.float64),
             k=count,
             which="LA",
-            v0=np.random.default_rng(size).standard_normal(size),
-            ncv=min(size - 1, max(2 * count + 20, 40)),
+            v0=np.random.default_rng(size + known.shape[1] - 1).standard_normal(size),
+            ncv=min(size - 1, 2 * count + (10 if count == 1 else 24)),
             maxiter=_RESTARTS,
-            tol=_TOLERANCE,
+            tol=tolerance,
         )
     except ArpackNoConvergence as error:
         vectors = error.eigenvectors

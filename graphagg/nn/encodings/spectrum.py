@@ -1,10 +1,11 @@
 """The lowest eigenpairs of the Laplacian of one connected graph.
 
 Small graphs are solved densely, large ones by Lanczos (`lanczos`), in a bounded number of restarts:
-what it found, and eight columns more, is then filtered by Chebyshev polynomials of the Laplacian
-that damp everything above the wanted values (subspace iteration, Zhou, Saad et al. 2006). That
-last stage finishes where Lanczos does not converge, and finds the copies of a repeated eigenvalue
-that a single Lanczos vector can miss, in O(N (k + 8)) memory.
+what it found, filled up with random vectors to eight columns more than are wanted, is then filtered
+by Chebyshev polynomials of the Laplacian that damp everything above the wanted values (subspace
+iteration, Zhou, Saad et al. 2006), in O(N (k + 8)) memory. That last stage finishes where Lanczos
+does not converge. It ends only when the columns beyond the wanted ones would show a copy of a
+repeated eigenvalue, which a single Lanczos vector can miss.
 
 The trivial vector is known and projected out: it is never among the vectors found.
 """
@@ -27,6 +28,7 @@ _GUARD = 8  # columns beside the wanted ones: they set how fast the last wanted 
 _TOLERANCE = 1e-6
 _FINEST, _COARSEST = 2e-14, 1e-10
 _PASSES = 40
+_SEEN, _SAME = 1e-2, 1e-4  # of an eigenvalue: how near is near
 
 
 class NoConvergence(GraphAggError):
@@ -127,21 +129,34 @@ def _filtered(
     """Chebyshev-filtered subspace iteration from what was found and random columns."""
     size = matrix.shape[0]
     rng = np.random.default_rng(size + 1)
-    block = np.hstack([found, rng.standard_normal((size, count + _GUARD - found.shape[1]))])
+    more = max(count + _GUARD - found.shape[1], 0)
+    block = np.hstack([found, rng.standard_normal((size, more))])
     values, block, _ = _rayleigh_ritz(matrix, block, trivial)
+    values, block = values[: count + _GUARD], block[:, : count + _GUARD]
     residual, wanted = np.inf, 0.0
     for _ in range(_PASSES):
         block = chebyshev(matrix, bound, block, float(values[-1]))
         values, block, residuals = _rayleigh_ritz(matrix, block, trivial)
         residual = float(residuals[:count].max())
         wanted = float(np.clip(_TOLERANCE * values[0], _FINEST * bound, _COARSEST * bound))
-        if residual <= wanted:
+        if residual <= wanted and _nothing_below(
+            values[count - 1], values[count], residuals[count]
+        ):
             return np.maximum(values[:count], 0), block[:, :count]
     raise NoConvergence(
         f"{count} eigenvectors of a graph of {size} vertices: the residual is {residual:.1e} after "
         f"{_PASSES} passes, wanted {wanted:.1e}; ask for fewer vectors, or raise "
         "dense_below if the graph fits in memory as a dense matrix"
     )
+
+
+def _nothing_below(last: float, following: float, residual: float) -> bool:
+    """Whether the columns beside the wanted ones would show a vector that is still missing.
+
+    A copy of an eigenvalue that Lanczos did not see grows fastest in them. It has not come up where
+    their first one is near an eigenvalue of its own, or as low as the last of the wanted ones.
+    """
+    return residual <= _SEEN * following or following - last <= _SAME * following
 
 
 def _rayleigh_ritz(matrix: Any, block: Floats, trivial: Floats) -> tuple[Floats, Floats, Floats]:

@@ -99,8 +99,11 @@ class Segments:
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean over each segment: `[N, ...]` to `[S, ...]`; empty segments give 0."""
-        sizes = self.sizes.clamp(min=1).to(values.dtype)
-        return self.sum(values) / sizes.view(-1, *[1] * (values.dim() - 1))
+        # Neither the sum nor the size of a large segment fits in 16 bits.
+        wide = values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+        sizes = self.sizes.clamp(min=1).to(wide.dtype)
+        mean = self.sum(wide) / sizes.view(-1, *[1] * (values.dim() - 1))
+        return mean.to(values.dtype)
 
 
 def check_index(index: Tensor, count: int | None = None) -> Tensor:
@@ -129,13 +132,14 @@ def graph_seeds(vertices: Segments, edge_index: Tensor | None = None, seed: int 
     Args:
         vertices: The vertices of each graph, N rows in G segments.
         edge_index: `[2, E]` int64 vertex ids in the batch, or None where only sizes are known.
-        seed: Mixed into every graph's seed.
+        seed: Any integer; mixed into every graph's seed.
 
     Returns:
         `[G]` int64, non-negative.
     """
-    seeds = mix(vertices.sizes + (seed << 32))
-    if edge_index is not None and edge_index.numel():
+    low = (seed + 2**63) % 2**64 - 2**63  # as int64 wraps
+    seeds = mix(vertices.sizes + mix(vertices.sizes.new_tensor(low)))
+    if edge_index is not None:
         graph = vertices.index[edge_index[0]]
         local = edge_index - vertices.ptr[graph]
         edge = mix(mix(local[0]) + 3 * local[1])

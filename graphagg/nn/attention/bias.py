@@ -11,12 +11,13 @@ No form of it is N x N over the batch. A bias of G graphs with n_g vertices is o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from graphagg.errors import InvalidBatch
+from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.segments import Segments, check_index
 
 
@@ -60,8 +61,10 @@ def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
 
     Raises:
         InvalidBatch: A wrong shape, a vertex that is not there, or a pair across two graphs.
+        InvalidFeatures: NaN or +infinity; -infinity keeps a pair apart.
     """
     total = int(graphs.sizes.square().sum())
+    _check_values(bias if isinstance(bias, Tensor) else bias.values)
     if isinstance(bias, Tensor):
         if bias.shape != (total, heads):
             raise InvalidBatch(
@@ -80,6 +83,15 @@ def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
     if not torch.equal(graph, graphs.index[pairs[1]]):
         raise InvalidBatch("a pair of the bias joins two graphs; pairs must stay in their graph")
     return values.new_zeros(total, heads).index_add(0, flat_position(pairs, graph, graphs), values)
+
+
+def _check_values(values: Tensor) -> None:
+    # The largest value is NaN where any is.
+    most = values.detach().amax() if values.numel() else values.new_zeros(())
+    if not bool(most < math.inf):
+        raise InvalidFeatures(
+            f"the bias holds {float(most)}; wanted finite values, or -inf for pairs to keep apart"
+        )
 
 
 def flat_position(pairs: Tensor, graph: Tensor, graphs: Segments) -> Tensor:

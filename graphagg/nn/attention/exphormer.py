@@ -139,10 +139,7 @@ def expander(graphs: Segments, edges: Tensor, cycles: int, seed: int) -> Tensor:
     Returns:
         `[2, 2 cycles N]` int64, less 2 cycles for each graph of one vertex: there are no loops.
     """
-    # A loop at each first vertex, so that every graph has an edge: a graph without one would get
-    # one seed among graphs without edges and another among graphs with some.
-    firsts = graphs.ptr[:-1][graphs.sizes > 0].expand(2, -1)
-    seeds = graph_seeds(graphs, torch.cat([edges, firsts], 1), seed)[graphs.index]
+    seeds = graph_seeds(graphs, edges, seed)[graphs.index]
     rows = torch.arange(graphs.rows, device=graphs.index.device)
     local, last = rows - graphs.ptr[graphs.index], graphs.ptr[graphs.index + 1] - 1
     following = torch.where(rows == last, graphs.ptr[graphs.index], rows + 1)

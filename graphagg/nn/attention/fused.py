@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import flex_attention as flex_module
 
+from graphagg.errors import InvalidParameter
 from graphagg.nn.attention.bias import flat_offsets
 from graphagg.nn.segments import Segments
 
@@ -59,6 +60,11 @@ def varlen(queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> T
     """
     from torch.nn.attention.varlen import varlen_attn
 
+    if not queries.is_cuda or queries.element_size() != 2:
+        raise InvalidParameter(
+            f"the engine varlen was given {queries.dtype} on {queries.device.type}; wanted float16 "
+            "or bfloat16 on cuda: move the model there, or take the engine auto"
+        )
     offsets = graphs.ptr.to(queries.device, torch.int32)
     longest = int(graphs.sizes.max())
     out = varlen_attn(

@@ -77,7 +77,9 @@ def kernel_mean(left: Tensor, right: Tensor, values: Tensor, graphs: Segments) -
     # A column of ones beside the values: the same product sums weights and weighted values.
     ones = values.new_ones(*values.shape[:-1], 1)
     sums = tiles.apply(left, tiles.outer(right, torch.cat([values, ones], -1)))
-    return sums[..., :-1] / sums[..., -1:].clamp(min=SMALLEST)
+    # The root of the smallest number: its square, in the gradient, is one still.
+    least = torch.finfo(sums.dtype).tiny ** 0.5
+    return sums[..., :-1] / sums[..., -1:].clamp(min=least)
 
 
 def widened(values: Tensor) -> Tensor:

@@ -37,6 +37,9 @@ RELU_FLOOR = 1e-3
 class PerformerAttention(KernelAttention):
     """FAVOR+: approximates softmax attention in O(N C m); better as m grows.
 
+    Under `torch.utils.checkpoint` set `redraw_interval` to None: the pass that is computed again in
+    the backward pass would count as a training step, and may draw other vectors.
+
     Args:
         channels: C.
         heads: H; must divide C.
@@ -87,7 +90,9 @@ class PerformerAttention(KernelAttention):
     def redraw(self, draw: int) -> None:
         """Put in place the random vectors of the draw with this number, counted from 0."""
         rows, d = self.projection.shape
-        self.projection.copy_(orthogonal_vectors(rows, d, self.seed + 1_000_003 * draw))
+        drawn = orthogonal_vectors(rows, d, self.seed + 1_000_003 * draw)
+        # Another tensor: a backward pass still to come may need the vectors of its forward pass.
+        self.projection = drawn.to(self.projection)
 
     def features(self, queries: Tensor, keys: Tensor, graphs: Segments) -> tuple[Tensor, Tensor]:
         """Random features of queries and keys, redrawn where their time has come."""

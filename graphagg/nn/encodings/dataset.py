@@ -43,7 +43,8 @@ def encode_dataset(
         Shallow copies in the same order.
 
     Raises:
-        InvalidParameter: A transform that is no `Encoding`, so that its parameters are unknown.
+        InvalidParameter: A transform that is no `Encoding`, so that its parameters are unknown, or
+            a `cache_dir` that is a file.
         CorruptArtifact: The file in `cache_dir` cannot be read.
     """
     chosen = [transforms] if isinstance(transforms, Encoding) else list(transforms)
@@ -55,6 +56,8 @@ def encode_dataset(
     originals = list(graphs)
     if cache_dir is None:
         return [_encoded(graph, chosen) for graph in originals]
+    if Path(cache_dir).exists() and not Path(cache_dir).is_dir():
+        raise InvalidParameter(f"cache_dir {cache_dir} is a file; wanted a folder")
     path = Path(cache_dir) / f"{_digest(originals, chosen)}.safetensors"
     if path.exists():
         return _restored(path, originals)
@@ -72,14 +75,15 @@ def _encoded(graph: Data, transforms: Sequence[Encoding]) -> Data:
 def _digest(graphs: Sequence[Data], transforms: Sequence[Encoding]) -> str:
     digest = hashlib.sha256(f"{_FORMAT}\n{list(transforms)!r}\n".encode())
     for graph in graphs:
-        parts = [graph.edge_index, graph.get("edge_weight"), graph.get("ptr")]
+        parts = [graph.edge_index, graph.get("edge_weight"), graph.get("ptr"), graph.get("batch")]
         digest.update(f"{graph.num_nodes}".encode())
         for part in parts:
             if part is None:
                 digest.update(b"none")
                 continue
-            values = np.ascontiguousarray(part.detach().cpu().numpy())
-            digest.update(f"{values.dtype}{values.shape}".encode())
+            digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
+            part = part.detach().cpu()
+            values = np.ascontiguousarray(part.float() if part.dtype is torch.bfloat16 else part)
             digest.update(values.tobytes())
     return digest.hexdigest()[:40]
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidFeatures, InvalidParameter
+from graphagg.nn.checks import check_finite
 from graphagg.nn.conv.part import BatchNorm
 from graphagg.nn.encodings.laplacian import flip_signs
 
@@ -33,9 +34,9 @@ class Encoder(torch.nn.Module):
         """Attribute `name` of `data`, `[N, width]`, in the dtype of the parameters.
 
         Raises:
-            InvalidFeatures: It is missing or of another width.
+            InvalidFeatures: It is missing, of another shape, or not finite.
         """
-        values = data.get(name)
+        values: Tensor | None = data.get(name)
         if values is None:
             raise InvalidFeatures(
                 f"{type(self).__name__} reads {name}, which the data does not have; apply the "
@@ -46,9 +47,14 @@ class Encoder(torch.nn.Module):
                 f"{type(self).__name__}: {name} is {tuple(values.shape)}; wanted [N, {width}]: "
                 "give the encoder the width of the transform"
             )
-        wanted = next(self.parameters()).dtype
-        found: Tensor = values.to(wanted) if values.is_floating_point() else values
-        return found
+        if data.num_nodes is not None and len(values) != data.num_nodes:
+            raise InvalidFeatures(
+                f"{name} has {len(values)} rows for {data.num_nodes} vertices; wanted one a vertex"
+            )
+        if not values.is_floating_point():
+            return values
+        check_finite(values, name)
+        return values.to(next(self.parameters()).dtype)
 
 
 class LinearEncoder(Encoder):
@@ -69,9 +75,10 @@ class LinearEncoder(Encoder):
         self, name: str, width: int, dim: int, *, layers: int = 1, norm: bool = True
     ) -> None:
         super().__init__()
-        self.name, self.width, self.dim, self.needs = name, width, dim, (name,)
+        self.name, self.width = name, at_least_one("width", width)
+        self.dim, self.needs = at_least_one("dim", dim), (name,)
         self.norm = BatchNorm(width) if norm else torch.nn.Identity()
-        self.mlp = mlp([width, *[2 * dim] * (layers - 1), dim])
+        self.mlp = mlp([width, *[2 * dim] * (at_least_one("layers", layers) - 1), dim])
 
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]` from `data[name]` `[N, width]`."""
@@ -97,7 +104,7 @@ class EquivStableEncoder(Encoder):
 
     def __init__(self, dim: int, *, k: int = 8, flip: bool = True) -> None:
         super().__init__()
-        self.dim, self.k, self.flip = dim, k, flip
+        self.dim, self.k, self.flip = at_least_one("dim", dim), at_least_one("k", k), flip
         self.map = torch.nn.Linear(k, dim, bias=False)
 
     def forward(self, data: Data) -> Tensor:
@@ -122,8 +129,8 @@ def mlp(widths: list[int], *, last: bool = False) -> torch.nn.Sequential:
     return torch.nn.Sequential(*(layers if last else layers[:-1]))
 
 
-def check_layers(layers: int) -> int:
-    """`layers` if at least 1."""
-    if layers < 1:
-        raise InvalidParameter(f"layers is {layers}; wanted at least 1")
-    return layers
+def at_least_one(name: str, value: int) -> int:
+    """The value, if it is a count that can be used."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidParameter(f"{name} is {value!r}; wanted an integer of at least 1")
+    return value

@@ -148,12 +148,12 @@ def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -
         A shallow copy; `data` stays as it is.
     """
     vectors: Tensor = data[name]
-    if data.batch is None:
-        graphs = Segments.from_ptr(torch.tensor([0, vectors.size(0)]), vectors.size(0))
-    elif data.get("ptr") is not None:
+    if data.get("ptr") is not None:
         graphs = Segments.from_ptr(data.ptr, vectors.size(0))
-    else:
+    elif data.batch is not None:
         graphs = Segments.from_index(data.batch)
+    else:
+        graphs = Segments.from_ptr(torch.tensor([0, vectors.size(0)]), vectors.size(0))
     if seed is None:
         bits = torch.randint(0, 2, (graphs.count, vectors.size(1)), device=vectors.device)
     else:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings.encoder import Encoder, check_layers, flipped, mlp
+from graphagg.nn.encodings.encoder import Encoder, at_least_one, flipped, mlp
 
 
 class _PairEncoder(Encoder):
@@ -42,8 +42,8 @@ class DeepSetEncoder(_PairEncoder):
         self, dim: int, *, k: int = 8, layers: int = 2, post_layers: int = 0, flip: bool = True
     ) -> None:
         super().__init__()
-        self.dim, self.k, self.flip = dim, k, flip
-        self.phi = mlp([2, *[2 * dim] * (check_layers(layers) - 1), dim], last=True)
+        self.dim, self.k, self.flip = at_least_one("dim", dim), at_least_one("k", k), flip
+        self.phi = mlp([2, *[2 * dim] * (at_least_one("layers", layers) - 1), dim], last=True)
         self.rho = mlp([dim, *[2 * dim] * (post_layers - 1), dim]) if post_layers else None
 
     def forward(self, data: Data) -> Tensor:
@@ -68,7 +68,7 @@ class TransformerEncoder(_PairEncoder):
         flip: Random signs in training.
 
     Raises:
-        InvalidParameter: Heads that do not divide the width.
+        InvalidParameter: Heads that do not divide the width, or a number out of range.
     """
 
     def __init__(
@@ -82,15 +82,17 @@ class TransformerEncoder(_PairEncoder):
         flip: bool = True,
     ) -> None:
         super().__init__()
-        if dim % heads:
+        if at_least_one("dim", dim) % at_least_one("heads", heads):
             raise InvalidParameter(f"{heads} heads do not divide the width {dim}")
-        self.dim, self.k, self.flip = dim, k, flip
+        if not 0.0 <= dropout < 1.0:
+            raise InvalidParameter(f"dropout is {dropout}; wanted at least 0 and less than 1")
+        self.dim, self.k, self.flip = dim, at_least_one("k", k), flip
         self.line = torch.nn.Linear(2, dim)
         layer = torch.nn.TransformerEncoderLayer(
             dim, heads, dim_feedforward=2 * dim, dropout=dropout, batch_first=True
         )
         self.transformer = torch.nn.TransformerEncoder(
-            layer, check_layers(layers), enable_nested_tensor=False
+            layer, at_least_one("layers", layers), enable_nested_tensor=False
         )
 
     def forward(self, data: Data) -> Tensor:

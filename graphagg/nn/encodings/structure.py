@@ -183,10 +183,9 @@ def _graphs(data: Data) -> tuple[int, Ints]:
     vertices = data.num_nodes
     if vertices is None or data.edge_index is None:
         raise InvalidBatch("the data has no edge_index or no num_nodes; set both")
-    batch = data.batch
-    if batch is None:
+    batch, given = data.batch, data.get("ptr")
+    if batch is None and given is None:
         return vertices, np.array([0, vertices], dtype=np.int64)
-    given = data.get("ptr")
     if given is not None:
         segments = Segments.from_ptr(given.cpu(), vertices)
     else:

@@ -59,3 +59,26 @@ def test_a_seed_hangs_on_the_graph_alone() -> None:
     reversed_edge = graph_seeds(alone, torch.tensor([[1], [0]]), seed=1)
     assert int(reversed_edge) != int(both[1])
     assert int(both.min()) >= 0
+
+
+@pytest.mark.parametrize("beside", ["edges", "no edges"])
+def test_a_seed_of_a_graph_without_edges_hangs_on_it_alone(beside: str) -> None:
+    none = torch.zeros(2, 0, dtype=torch.int64)
+    alone = graph_seeds(Segments.from_ptr(torch.tensor([0, 3]), 3), none, seed=4)
+    edges = torch.tensor([[3], [4]]) if beside == "edges" else none
+    assert graph_seeds(Segments.from_ptr(torch.tensor([0, 3, 5]), 5), edges, seed=4)[0] == alone[0]
+
+
+def test_any_integer_is_a_seed() -> None:
+    graph = Segments.from_ptr(torch.tensor([0, 3]), 3)
+    seeds = [0, 1, -1, 2**32, 2**40, 2**63, 2**64 - 2]
+    assert len({int(graph_seeds(graph, None, seed)) for seed in seeds}) == len(seeds)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_mean_of_a_large_segment_fits_in_16_bits(dtype: torch.dtype) -> None:
+    rows = 70_000
+    mean = Segments.from_ptr(torch.tensor([0, rows]), rows).mean(
+        torch.full((rows, 1), 3.0).to(dtype)
+    )
+    assert mean.dtype is dtype and mean.item() == 3.0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graphagg.errors import InvalidBatch, InvalidParameter
+from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import (
     ExactAttention,
     PairBias,
@@ -120,6 +120,23 @@ def test_pairs_that_are_not_listed_have_no_bias() -> None:
 def test_a_bias_that_does_not_fit(bias: Tensor | PairBias, message: str) -> None:
     with pytest.raises(InvalidBatch, match=message):
         built("exact")(torch.zeros(7, CHANNELS).double(), ptr=torch.tensor([0, 4, 7]), bias=bias)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_bias_that_is_not_finite(value: float) -> None:
+    values = torch.zeros(16, HEADS).double()
+    values[3, 1] = value
+    index = torch.tensor([[0], [1]])
+    for bias in (values, PairBias(index, values[3:4])):
+        with pytest.raises(InvalidFeatures, match=f"the bias holds {value}; wanted finite"):
+            built("exact")(torch.zeros(4, CHANNELS).double(), bias=bias)
+
+
+def test_a_bias_of_minus_infinity_keeps_a_pair_apart() -> None:
+    module, x = built("exact"), ragged([3], 2).x
+    apart = torch.zeros(9, HEADS).double()
+    apart[[2, 5]] = -math.inf  # nothing from the third vertex to the others
+    torch.testing.assert_close(module(x, bias=apart)[:2], module(x[:2]))
 
 
 @given(batches())
@@ -233,6 +250,8 @@ def test_an_engine_that_cannot_do_it_says_so() -> None:
         attention("exact", CHANNELS, HEADS, engine="dense")
     with pytest.raises(InvalidParameter, match="varlen takes no bias"):
         built("exact", engine="varlen")(graphs.x, bias=torch.zeros(16, HEADS))
+    with pytest.raises(InvalidParameter, match=r"float64 on cpu; wanted float16 .* on cuda"):
+        built("exact", engine="varlen")(graphs.x)
     with pytest.raises(InvalidParameter, match="drops nothing"):
         built("exact", engine="flex", dropout=0.1).train()(graphs.x)
 

@@ -202,6 +202,29 @@ def test_redraws_come_on_time_and_repeat() -> None:
     assert int(frozen.steps) == 0
 
 
+@pytest.mark.parametrize("name", ["performer", "performer-relu"])
+def test_a_redraw_leaves_the_gradients_of_passes_before_it(name: str) -> None:
+    graphs = ragged([5, 3], 8)
+    module = built(name, redraw_interval=1).train()
+    outs = [module(graphs.x, ptr=graphs.ptr).sum() for _ in range(3)]
+    each = [torch.autograd.grad(out, module.in_proj_weight, retain_graph=True)[0] for out in outs]
+    (both,) = torch.autograd.grad(outs[0] + outs[1] + outs[2], module.in_proj_weight)
+    torch.testing.assert_close(both, each[0] + each[1] + each[2])
+    assert not torch.allclose(each[0], each[1])  # they are of other vectors
+
+
+def test_weights_that_are_very_small_are_weights() -> None:
+    module = built("elu").float()
+    with torch.no_grad():
+        module.in_proj_weight.zero_()
+        module.in_proj_bias[: 2 * CHANNELS] = -15.0
+        module.in_proj_bias[2 * CHANNELS :] = 1.0
+        module.out_proj.weight.copy_(torch.eye(CHANNELS))
+        module.out_proj.bias.zero_()
+    out = module(torch.ones(2, CHANNELS))
+    torch.testing.assert_close(out, torch.ones(2, CHANNELS))
+
+
 def test_a_run_that_is_resumed_draws_the_same() -> None:
     graphs = ragged([5, 3], 8)
     whole = built("performer", redraw_interval=3).train()

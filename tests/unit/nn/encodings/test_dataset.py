@@ -89,3 +89,28 @@ def test_no_graphs_and_transforms_of_others(tmp_path: Path) -> None:
     assert encode_dataset([], TRANSFORMS, tmp_path) == []
     with pytest.raises(InvalidParameter, match="is no encoding"):
         encode_dataset(data_set(), [AddRandomWalkPE(3)])
+
+
+def test_a_batch_is_not_the_graph_of_its_edges(tmp_path: Path) -> None:
+    pairs = torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]])
+    whole = Data(edge_index=pairs, num_nodes=4)
+    two = Data(edge_index=pairs, num_nodes=4, batch=torch.tensor([0, 0, 1, 1]))
+    offsets = Data(edge_index=pairs, num_nodes=4, ptr=torch.tensor([0, 2, 4]))
+    for graph in (two, whole, offsets):
+        assert_same(encode_dataset([graph], LapPE(2), tmp_path), encode_dataset([graph], LapPE(2)))
+    assert torch.equal(LapPE(2)(two).lap_values, LapPE(2)(offsets).lap_values)
+    assert not torch.equal(LapPE(2)(two).lap_values, LapPE(2)(whole).lap_values)
+
+
+def test_weights_in_16_bits_are_kept_too(tmp_path: Path) -> None:
+    graph = random_graph(5, 8, 1)
+    graph.edge_weight = torch.rand(graph.edge_index.size(1)).bfloat16()
+    plain = encode_dataset([graph], LapPE(3))
+    for _ in range(2):
+        assert_same(encode_dataset([graph], LapPE(3), tmp_path), plain)
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("mine")
+    with pytest.raises(InvalidParameter, match="cache is a file; wanted a folder"):
+        encode_dataset(data_set(), RWSE(4), tmp_path / "cache")

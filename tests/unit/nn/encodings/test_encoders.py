@@ -188,3 +188,38 @@ def test_encodings_that_are_missing_or_of_another_width() -> None:
     broken.edge_index = torch.tensor([[9], [0]])
     with pytest.raises(InvalidBatch, match="the vertex 9"):
         make("signnet-mlp")(broken)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_encodings_of_other_vertices_or_not_finite(name: str) -> None:
+    data, module = encoded(random_graph(5, 8, 0)), make(name).double()
+    attribute = module.needs[0]
+    short = data.clone()
+    short.num_nodes = 5
+    short[attribute] = data[attribute][:3]
+    with pytest.raises(InvalidFeatures, match=rf"{attribute} has 3 rows for 5 vertices"):
+        module(short)
+    broken = data.clone()
+    broken[attribute] = data[attribute].clone()
+    broken[attribute][2, 0] = float("nan")
+    with pytest.raises(InvalidFeatures, match=rf"row 2 of {attribute} holds NaN"):
+        module(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("lappe-transformer", {"heads": 0}, "heads is 0"),
+        ("lappe-transformer", {"heads": 2.0}, "heads is 2.0; wanted an integer"),
+        ("lappe-transformer", {"dropout": 3.0}, "dropout is 3.0"),
+        ("lappe-transformer", {"k": 0}, "k is 0"),
+        ("lappe-deepset", {"k": 0}, "k is 0"),
+        ("signnet-mlp", {"k": 0}, "k is 0"),
+        ("equivstable", {"k": -1}, "k is -1"),
+        ("rwse", {"width": 0}, "width is 0"),
+        ("rwse", {"layers": 0}, "layers is 0"),
+    ],
+)
+def test_numbers_that_no_encoder_can_use(name: str, options: dict, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        encoder(name, 8, **options)

@@ -58,6 +58,32 @@ def test_sparse_solutions_are_the_dense_ones(name: str, kind: str) -> None:
         np.testing.assert_allclose(space @ space.T, wanted @ wanted.T, rtol=0, atol=1e-7)
 
 
+def _torus(*sides: int) -> nx.Graph:
+    return nx.grid_graph(sides, periodic=True)
+
+
+SYMMETRIC = {
+    "binary tree": lambda: nx.balanced_tree(2, 8),
+    "ternary tree": lambda: nx.balanced_tree(3, 6),
+    "torus": lambda: _torus(20, 20),
+    "torus in 3-D": lambda: _torus(8, 8, 8),
+    "spider": lambda: nx.compose_all([
+        nx.path_graph([0, *range(12 * leg + 1, 12 * leg + 13)]) for leg in range(40)
+    ]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["sym", "none"])
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_no_copy_of_an_eigenvalue_is_left_out(name: str, kind: str) -> None:
+    """On graphs of many symmetries, whatever number of vectors is asked for."""
+    data = of(SYMMETRIC[name]())
+    wanted = eigh(laplacian(undirected(data), kind), eigvals_only=True)
+    for k in (4, 8, 10, 16, 20, 32):
+        found = LapPE(k, kind, dense_below=100, dtype=F64)(data).lap_values[0]
+        np.testing.assert_allclose(found, wanted[1 : k + 1], rtol=0, atol=1e-9, err_msg=f"k={k}")
+
+
 def test_long_thin_graphs_are_factorised_and_expanders_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -157,3 +183,13 @@ def test_signs_with_a_seed_follow_from_the_graph_alone() -> None:
         assert torch.equal(batch.lap_vectors[at : at + 9], alone)
     drawn = {tuple(signs(flip_signs(graph, seed), graph)[0].tolist()) for seed in range(30)}
     assert len(drawn) > 10
+
+
+def test_signs_with_a_seed_of_a_graph_without_edges() -> None:
+    empty = Data(edge_index=torch.zeros(2, 0, dtype=torch.int64), num_nodes=9)
+    lonely, path = (LapPE(6, trivial=True)(graph) for graph in (empty, of(nx.path_graph(14))))
+    for seed in range(5):
+        alone = flip_signs(lonely, seed).lap_vectors
+        assert torch.equal(
+            flip_signs(Batch.from_data_list([lonely, path]), seed)[0].lap_vectors, alone
+        )

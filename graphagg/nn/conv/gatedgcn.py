@@ -111,9 +111,11 @@ class GatedGCN(LocalPart):
 
         Raises:
             InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Features that are missing or of another shape.
+            InvalidFeatures: Features that are missing, of another shape or type, or not finite.
         """
         self.check(x, edge_index, edge_attr, positions)
+        if self.edges is not None and edge_attr is not None:
+            self.check_type("edge_attr", edge_attr)
         source, target = edge_index[0], edge_index[1]
         # Each table is contiguous, so that a row is read at once.
         own, at_target, at_source = (

@@ -88,9 +88,11 @@ class GINE(LocalPart):
 
         Raises:
             InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Features that are missing or of another shape.
+            InvalidFeatures: Features that are missing, of another shape or type, or not finite.
         """
         self.check(x, edge_index, edge_attr, positions)
+        if self.edges is not None and edge_attr is not None:
+            self.check_type("edge_attr", edge_attr)
         messages = x.index_select(0, edge_index[0])
         if self.edge_channels is not None and edge_attr is not None:
             messages = messages + (edge_attr if self.edges is None else self.edges(edge_attr))

@@ -6,11 +6,14 @@ nothing else of the batch.
 
 from __future__ import annotations
 
+from numbers import Real
+
 import torch
 from torch import Tensor
 from torch_geometric.nn.resolver import activation_resolver
 
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.nn.checks import check_finite
 
 NORMS = ("batch", "layer", "none")
 
@@ -51,26 +54,67 @@ class LocalPart(torch.nn.Module):
     ) -> None:
         """Shapes, types and ranges of what `forward` was given.
 
+        The values are looked at in one pass over each tensor that is read; that is left out while
+        `torch.compile` traces.
+
         Raises:
             InvalidBatch: `edge_index` is not `[2, E]` integers in `[0, N)`.
-            InvalidFeatures: Features of another width or number of rows, or missing ones.
+            InvalidFeatures: Features of another width, number of rows or type, missing ones, or
+                NaN or infinity in them.
         """
-        check_edge_index(edge_index, x.size(0))
-        name = type(self).__name__
         if x.dim() != 2 or x.size(1) != self.channels:
             raise InvalidFeatures(
-                f"{name}: x is {tuple(x.shape)}; wanted [N, {self.channels}], its channels"
+                f"{type(self).__name__}: x is {tuple(x.shape)}; wanted [N, {self.channels}], its "
+                "channels"
             )
+        check_edge_index(edge_index, x.size(0))
         self._check_edge_attr(edge_index, edge_attr)
-        if self.needs_positions:
-            if positions is None:
-                raise InvalidFeatures(
-                    f"{name} needs positions [N, k]; give lap_vectors, or use the part without -pe"
-                )
-            if positions.dim() != 2 or positions.size(0) != x.size(0):
-                raise InvalidFeatures(
-                    f"{name}: positions is {tuple(positions.shape)}; wanted [{x.size(0)}, k]"
-                )
+        self._check_positions(x, positions)
+        if torch.compiler.is_compiling():
+            return
+        read = {"x": x}
+        if edge_attr is not None and self.edge_channels is not None:
+            read["edge_attr"] = edge_attr
+        if positions is not None and self.needs_positions:
+            read["positions"] = positions
+        for name, values in read.items():
+            # Categories of edges pass: a convolution may look them up, or only add them.
+            if name != "edge_attr" or values.is_floating_point():
+                self.check_type(name, values)
+            check_finite(values, name)
+
+    def check_type(self, name: str, values: Tensor) -> None:
+        """`InvalidFeatures` unless `values` are floats of the type of the part's weights.
+
+        Under autocast any floats will do, and it is left out while `torch.compile` traces.
+        """
+        if torch.compiler.is_compiling():
+            return
+        types = {w.dtype for w in self.parameters() if w.dtype.is_floating_point}
+        if values.is_floating_point():
+            if not types or values.dtype in types:
+                return
+            if torch.is_autocast_enabled(values.device.type):
+                return
+        names = " or ".join(sorted(map(str, types)))
+        wanted = f"{names}, as its weights are" if types else "floats"
+        raise InvalidFeatures(
+            f"{type(self).__name__}: {name} is of type {values.dtype}; wanted {wanted}; convert "
+            "the features or the part by .to(...)"
+        )
+
+    def _check_positions(self, x: Tensor, positions: Tensor | None) -> None:
+        if not self.needs_positions:
+            return
+        name = type(self).__name__
+        if positions is None:
+            raise InvalidFeatures(
+                f"{name} needs positions [N, k]; give lap_vectors, or use the part without -pe"
+            )
+        if positions.dim() != 2 or positions.size(0) != x.size(0):
+            raise InvalidFeatures(
+                f"{name}: positions is {tuple(positions.shape)}; wanted [{x.size(0)}, k]"
+            )
 
     def _check_edge_attr(self, edge_index: Tensor, edge_attr: Tensor | None) -> None:
         if self.edge_channels is None:
@@ -105,10 +149,13 @@ def check_edge_index(edge_index: Tensor, vertices: int) -> None:
 
 def find_activation(name: str) -> torch.nn.Module:
     """The activation of this name, as PyG resolves it ("relu", "gelu", "silu", ...)."""
+    unknown = f"unknown activation {name!r}; try relu, gelu, silu, elu"
+    if not isinstance(name, str):
+        raise InvalidParameter(unknown)
     try:
         module: torch.nn.Module = activation_resolver(name)
     except ValueError as error:
-        raise InvalidParameter(f"unknown activation {name!r}; try relu, gelu, silu, elu") from error
+        raise InvalidParameter(unknown) from error
     return module
 
 
@@ -141,6 +188,6 @@ class BatchNorm(torch.nn.BatchNorm1d):
 
 def check_dropout(dropout: float) -> float:
     """`dropout` if it is a probability below 1."""
-    if not 0 <= dropout < 1:
-        raise InvalidParameter(f"dropout is {dropout}; wanted a value in [0, 1)")
+    if not isinstance(dropout, Real) or not 0 <= dropout < 1:
+        raise InvalidParameter(f"dropout is {dropout!r}; wanted a value in [0, 1)")
     return dropout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import torch
@@ -15,7 +16,7 @@ from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.utils import degree
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.conv.adapter import ConvPart, check_conv
+from graphagg.nn.conv.adapter import ConvPart, check_arguments
 from graphagg.nn.conv.gatedgcn import GatedGCN
 from graphagg.nn.conv.gine import GINE
 from graphagg.nn.conv.messages import find_aggregation
@@ -31,6 +32,7 @@ _OWN: dict[str, tuple[type[GatedGCN] | type[GINE], bool]] = {
 }
 _SHORT = {"gcn": "GCNConv", "gat": "GATConv", "sage": "SAGEConv", "gen": "GENConv"}
 NAMES = (*_OWN, *_SHORT, "gin", "pna")
+_CHOICES = f"{', '.join(NAMES)}, or the class name of a PyG convolution"
 
 
 def local(
@@ -43,8 +45,9 @@ def local(
     """A local part `(x, edge_index, edge_attr, *, positions) -> (x, edge_attr)`.
 
     Args:
-        name_or_module: One of `NAMES`; the class name of a PyG convolution ("TransformerConv");
-            a convolution from `channels` to `channels`; or a `LocalPart`, which is returned.
+        name_or_module: One of `NAMES`; the class name of a PyG convolution whose constructor begins
+            with `in_channels, out_channels` ("TransformerConv"); a convolution from `channels` to
+            `channels`, for all other classes; or a `LocalPart`, which is returned.
         channels: Width of the vertices' features.
         edge_channels: Width of the edges' features, None for edges without.
         aggregation: An `Aggregation` or the name of one, for the messages; by default what the
@@ -54,23 +57,29 @@ def local(
 
     Raises:
         InvalidParameter: An unknown name, an option that the part does not take, heads that do not
-            divide the width, or an aggregation where none can be set.
+            divide the width, an aggregation where none can be set, or a convolution that needs more
+            than a local part has or fits another width.
     """
     if isinstance(name_or_module, torch.nn.Module):
         return _given(name_or_module, channels, edge_channels, aggregation, options)
+    if not isinstance(name_or_module, str):
+        raise InvalidParameter(
+            f"the local part is {name_or_module!r}, neither a name nor a module; wanted one of "
+            f"{_CHOICES}, or a module that is built"
+        )
     if name_or_module in _OWN:
         own, positions = _OWN[name_or_module]
         settings = {"positions": positions, "aggregation": aggregation, **options}
-        return _built(own, (channels, edge_channels), settings)
+        return _built(own.__name__, own, (channels, edge_channels), settings)
     if name_or_module == "gin":
-        return _gin(channels, aggregation, **options)
+        return _built("gin", _gin, (channels, aggregation), options)
     if name_or_module == "pna":
         if aggregation is not None:
             raise InvalidParameter(
                 f"pna aggregates by its own aggregators and scalers, not by {aggregation!r}; set "
                 "aggregators=[...] and scalers=[...]"
             )
-        return _built(_pna, (channels, edge_channels), options)
+        return _built("pna", _pna, (channels, edge_channels), options)
     return _by_class(name_or_module, channels, edge_channels, aggregation, options)
 
 
@@ -108,14 +117,16 @@ def _given(
         if options:
             raise InvalidParameter(f"{type(module).__name__} is already built: no {list(options)}")
         return module
-    return _built(ConvPart, (check_conv(module), channels, edge_channels), options)
+    return _built("ConvPart", ConvPart, (module, channels, edge_channels), options)
 
 
-def _built(make: Callable[..., LocalPart], given: tuple[Any, ...], options: Any) -> LocalPart:
+def _built(
+    name: str, make: Callable[..., LocalPart], given: tuple[Any, ...], options: dict[str, Any]
+) -> LocalPart:
     names = list(inspect.signature(make).parameters)[len(given) :]
     unknown = sorted(set(options) - set(names))
     if unknown:
-        raise InvalidParameter(f"{make.__name__} has no option {unknown}; it has {names}")
+        raise InvalidParameter(f"{name} has no option {unknown}; it has {names}")
     return make(*given, **options)
 
 
@@ -152,16 +163,33 @@ def _pna(
                 f"pna with the scalers {scalers} needs degrees=degree_histogram(training graphs)"
             )
         degrees = torch.ones(1, dtype=torch.int64)
-    conv = torch_geometric.nn.conv.PNAConv(
-        channels,
-        channels,
-        aggregators=list(aggregators),
-        scalers=scalers,
-        deg=degrees,
-        edge_dim=edge_channels,
-        towers=towers,
-    )
+    _check_degrees(degrees, scalers)
+    settings = {
+        "in_channels": channels,
+        "out_channels": channels,
+        "aggregators": list(aggregators),
+        "scalers": scalers,
+        "deg": degrees,
+        "edge_dim": edge_channels,
+        "towers": towers,
+    }
+    conv = _conv(torch_geometric.nn.conv.PNAConv, settings)
     return ConvPart(conv, channels, edge_channels)
+
+
+def _check_degrees(degrees: Tensor, scalers: list[str]) -> None:
+    if not isinstance(degrees, Tensor) or degrees.dim() != 1:
+        found = list(degrees.shape) if isinstance(degrees, Tensor) else type(degrees).__name__
+        raise InvalidParameter(
+            f"degrees is a {found}; wanted a tensor [largest degree + 1], as "
+            "degree_histogram(training graphs) gives"
+        )
+    # The other scalers divide by the average degree, or multiply by it.
+    if set(scalers) != {"identity"} and not bool(degrees[1:].sum() > 0):
+        raise InvalidParameter(
+            f"pna with the scalers {scalers} was given degrees with no vertex with an edge, whose "
+            "average is 0; wanted degree_histogram of graphs with edges, or scalers=['identity']"
+        )
 
 
 def _by_class(
@@ -171,28 +199,64 @@ def _by_class(
     aggregation: Aggregator,
     options: dict[str, Any],
 ) -> LocalPart:
-    make: Any = getattr(torch_geometric.nn.conv, _SHORT.get(name, name), None)
-    if make is None or not (isinstance(make, type) and issubclass(make, MessagePassing)):
-        raise InvalidParameter(
-            f"unknown local part {name!r}; choose one of {', '.join(NAMES)}, or the class name of "
-            "a PyG convolution"
-        )
-    parameters = inspect.signature(make).parameters
-    heads = options.get("heads", 1)
-    if channels % heads:
-        raise InvalidParameter(f"{name}: {heads} heads do not divide the width {channels}")
-    settings = dict(options)
-    if "edge_dim" in parameters and edge_channels is not None:
-        settings["edge_dim"] = edge_channels
+    make = _find_class(name, channels)
+    width = _width(make, channels, options)
+    settings = {"in_channels": channels, "out_channels": width, **options}
+    # GeneralConv has a name of its own for it.
+    for width_of_edges in ("edge_dim", "in_edge_channels"):
+        if width_of_edges in inspect.signature(make).parameters and edge_channels is not None:
+            settings[width_of_edges] = edge_channels
     own = find_aggregation(aggregation, channels)
     if own is not None:
         settings["aggr"] = own
-    width = channels // heads if settings.get("concat", True) else channels
-    try:
-        conv = make(channels, width, **settings)
-    except (TypeError, ValueError) as error:
+    return ConvPart(_conv(make, settings), channels, edge_channels)
+
+
+def _find_class(name: str, channels: int) -> Any:
+    make: Any = getattr(torch_geometric.nn.conv, _SHORT.get(name, name), None)
+    known = isinstance(make, type) and issubclass(make, MessagePassing)
+    if not known:
+        raise InvalidParameter(f"unknown local part {name!r}; choose one of {_CHOICES}")
+    check_arguments(make, takes_edges=True)
+    if "edge_index" not in inspect.signature(make.forward).parameters:
         raise InvalidParameter(
-            f"{make.__name__}({channels}, {width}, {settings}) cannot be built: {error}; build it "
-            "and give the module"
+            f"{make.__name__} takes no edge_index, so it is no convolution over the edges of a "
+            f"graph; choose one of {_CHOICES}"
+        )
+    first = list(inspect.signature(make).parameters)
+    if first[:2] != ["in_channels", "out_channels"]:
+        raise InvalidParameter(
+            f"{make.__name__} cannot be built from the width {channels} alone: its constructor "
+            f"begins with ({', '.join(first)}), not with in_channels, out_channels; build it and "
+            "give the module"
+        )
+    return make
+
+
+def _width(make: Any, channels: int, options: dict[str, Any]) -> int:
+    """The width of one head where the heads' results are joined, else `channels`."""
+    heads = options.get("heads", 1)
+    if not isinstance(heads, Integral) or heads < 1:
+        raise InvalidParameter(
+            f"{make.__name__}: heads is {heads!r}; wanted a whole number of at least 1 that divides"
+            f" the width {channels}"
+        )
+    if "concat" not in inspect.signature(make).parameters or not options.get("concat", True):
+        return channels
+    if channels % int(heads):
+        raise InvalidParameter(
+            f"{make.__name__}: {heads} heads do not divide the width {channels}; wanted a divisor"
+        )
+    return channels // int(heads)
+
+
+def _conv(make: Any, settings: dict[str, Any]) -> torch.nn.Module:
+    try:
+        conv: torch.nn.Module = make(**settings)
+    except Exception as error:  # whatever a class of another package raises
+        given = ", ".join(f"{name}={value}" for name, value in settings.items())
+        raise InvalidParameter(
+            f"{make.__name__}({given}) cannot be built ({type(error).__name__}: {error}); set "
+            "its options, or build it and give the module"
         ) from error
-    return ConvPart(conv, channels, edge_channels)
+    return conv

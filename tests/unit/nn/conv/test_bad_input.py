@@ -1,0 +1,139 @@
+"""What every local part refuses in what it is given, and what it takes all the same."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch_geometric.nn.conv import GATConv, GINEConv, LGConv, MessagePassing
+
+from graphagg.errors import InvalidFeatures
+from graphagg.nn.conv import NAMES, LocalPart, local
+from tests.unit.nn.conv.graphs import random_graph
+
+D = 4
+GRAPH = random_graph(5, 12, D, 3)
+X, EDGES, ATTR = GRAPH.x.float(), GRAPH.edge_index, GRAPH.edge_attr.float()
+AT = GRAPH.positions.float()
+PARTS = {
+    **{name: lambda name=name: local(name, D, D) for name in NAMES},
+    "gatedgcn, no edges": lambda: local("gatedgcn", D),
+    "gine, wide edges": lambda: local("gine", D, 3),
+    "TransformerConv": lambda: local("TransformerConv", D, D),
+    "given": lambda: local(GATConv(D, D, edge_dim=D), D, D),
+    "no weights": lambda: local(LGConv(), D),
+}
+
+
+def run(part: LocalPart, x: Tensor = X, attr: Tensor = ATTR, at: Tensor = AT) -> Tensor:
+    attr = attr if part.edge_channels in (None, D) else attr[:, : part.edge_channels]
+    out: Tensor = part(x, EDGES, attr, positions=at)[0]
+    return out
+
+
+def spoilt(values: Tensor, row: int, value: float) -> Tensor:
+    values = values.clone()
+    values[row, 1] = value
+    return values
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("name", PARTS)
+def test_what_is_not_finite_is_refused_where_it_is_read(name: str, value: float) -> None:
+    part = PARTS[name]()
+    run(part)
+    with pytest.raises(InvalidFeatures, match="row 2 of x holds NaN"):
+        run(part, x=spoilt(X, 2, value))
+    bad = spoilt(ATTR, 7, value)
+    if part.edge_channels is None:
+        assert torch.equal(run(part, attr=bad), run(part))
+    else:
+        with pytest.raises(InvalidFeatures, match="row 7 of edge_attr holds NaN"):
+            run(part, attr=bad)
+    bad = spoilt(AT, 3, value)
+    if part.needs_positions:
+        with pytest.raises(InvalidFeatures, match="row 3 of positions holds NaN"):
+            run(part, at=bad)
+    else:
+        assert torch.equal(run(part, at=bad), run(part))
+
+
+def test_a_sum_that_overflows_is_no_bad_value() -> None:
+    huge = torch.full_like(X, 2e38)
+    assert not torch.isfinite(huge.sum())
+    with torch.no_grad():
+        local("gcn", D)(huge, EDGES)
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int64, torch.bool])
+def test_x_of_another_type_than_the_weights(name: str, dtype: torch.dtype) -> None:
+    part = PARTS[name]()
+    if name == "no weights" and dtype.is_floating_point:
+        assert run(part, x=X.to(dtype)).dtype == dtype
+        return
+    message = f"{type(part).__name__}: x is of type {dtype}; wanted "
+    with pytest.raises(InvalidFeatures, match=message):
+        run(part, x=X.to(dtype))
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_edges_and_positions_of_another_type(name: str) -> None:
+    part = PARTS[name]()
+    if part.edge_channels is not None:
+        with pytest.raises(InvalidFeatures, match=r"edge_attr is of type torch\.float64; wanted"):
+            run(part, attr=ATTR.double())
+    if part.needs_positions:
+        for dtype in (torch.float64, torch.int64):
+            with pytest.raises(InvalidFeatures, match=f"positions is of type {dtype}; wanted"):
+                run(part, at=AT.to(dtype))
+    if name in ("gatedgcn", "gatedgcn-pe", "gine, wide edges"):
+        with pytest.raises(InvalidFeatures, match=r"edge_attr is of type torch\.int64; wanted"):
+            run(part, attr=ATTR.long())
+
+
+class OfCategories(MessagePassing):
+    """A convolution that looks its edges' categories up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look_up = torch.nn.Embedding(3, D)
+
+    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
+        return self.propagate(edge_index, x=x, edge=self.look_up(edge_attr[:, 0]))
+
+    def message(self, x_j: Tensor, edge: Tensor) -> Tensor:
+        return x_j + edge
+
+
+def test_categories_of_edges_reach_a_convolution_that_looks_them_up() -> None:
+    assert run(local(OfCategories(), D, 1), attr=torch.randint(3, (12, 1))).shape == X.shape
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", PARTS)
+def test_autocast_brings_the_types_together(name: str, dtype: torch.dtype) -> None:
+    part = PARTS[name]().eval()
+    wanted = run(part)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = run(part, X.to(dtype), ATTR.to(dtype), AT.to(dtype))
+    torch.testing.assert_close(found.float(), wanted, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_in_another_precision_throughout(name: str, dtype: torch.dtype) -> None:
+    part = PARTS[name]().to(dtype)
+    assert run(part, X.to(dtype), ATTR.to(dtype), AT.to(dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("shape", [(), (5,), (5, D, 1), (5, D + 1)])
+def test_x_of_another_shape(name: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(InvalidFeatures, match=r"x is \(.*\); wanted \[N, 4\]"):
+        run(PARTS[name](), x=torch.zeros(shape))
+
+
+def test_whole_numbers_on_edges_that_are_only_added() -> None:
+    for part in (local("gine", D, D), local(GINEConv(torch.nn.Linear(D, D)), D, D)):
+        assert torch.equal(run(part, attr=ATTR.round().long()), run(part, attr=ATTR.round()))

@@ -1,0 +1,234 @@
+"""Convolutions of PyG by the name of their class, and built ones: what is taken and what is not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch_geometric.nn.conv as pyg
+from torch_geometric.nn import GRUAggregation
+from torch_geometric.nn.conv import MessagePassing
+
+from graphagg.errors import GraphAggError, InvalidParameter
+from graphagg.nn import GPSLayer
+from graphagg.nn.conv import ConvPart, local
+from tests.unit.nn.conv.graphs import random_graph
+
+D = 8
+GRAPH = random_graph(5, 13, D, 3)
+CLASSES = sorted(
+    name
+    for name, made in vars(pyg).items()
+    if isinstance(made, type) and issubclass(made, MessagePassing)
+)
+# Those whose constructor begins with the widths, need nothing more, and are local parts.
+TAKEN = {
+    *("ARMAConv", "ClusterGCNConv", "EGConv", "FeaStConv", "FiLMConv", "GATConv", "GATv2Conv"),
+    *("GCNConv", "GENConv", "GeneralConv", "GraphConv", "LEConv", "MFConv", "ResGatedGraphConv"),
+    *("SAGEConv", "SGConv", "SuperGATConv", "TAGConv", "TransformerConv"),
+}
+
+
+@pytest.mark.parametrize("edge_channels", [None, D, 3])
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_class_is_a_local_part_or_is_refused_when_it_is_named(
+    name: str, edge_channels: int | None
+) -> None:
+    if name not in TAKEN:
+        with pytest.raises(InvalidParameter, match=getattr(pyg, name).__name__):
+            local(name, D, edge_channels)
+        return
+    part = local(name, D, edge_channels)
+    edge_attr = GRAPH.edge_attr.float()[:, :edge_channels]
+    for edges in (13, 0):
+        out, _ = part(GRAPH.x.float(), GRAPH.edge_index[:, :edges], edge_attr[:edges])
+        assert out.shape == (5, D) and torch.isfinite(out).all()
+    with_edges = {"GATConv", "GATv2Conv", "GENConv", "GeneralConv", "ResGatedGraphConv"}
+    takes = name in {*with_edges, "TransformerConv"}
+    assert part.edge_channels == (edge_channels if takes else None)
+
+
+@pytest.mark.parametrize("name", sorted(TAKEN))
+def test_a_named_class_is_the_class_with_the_same_weights(name: str) -> None:
+    torch.manual_seed(1)
+    named, after = local(name, D), torch.rand(3)
+    torch.manual_seed(1)
+    built, wanted = getattr(pyg, name)(D, D), torch.rand(3)
+    assert torch.equal(after, wanted)  # what follows draws what it drew
+    assert str(named.conv) == str(built) and named.training
+    for found, expected in zip(named.parameters(), built.parameters(), strict=True):
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("APPNP", r"begins with \(K, alpha, .*build it and give the module"),
+        ("GatedGraphConv", r"begins with \(out_channels, num_layers"),
+        ("EdgeConv", r"begins with \(nn, "),
+        ("GINConv", r"begins with \(nn, "),
+        ("FAConv", r"also needs x_0; wrap it in a LocalPart"),
+        ("PPFConv", r"also needs pos, normal; wrap it in a LocalPart"),
+        ("PointTransformerConv", r"also needs pos; wrap it"),
+        ("SignedConv", "also needs neg_edge_index; wrap it"),
+        ("DynamicEdgeConv", r"takes no edge_index"),
+        ("HypergraphConv", r"takes no edge_index"),
+        ("MeshCNNConv", r"MeshCNNConv.*x \[N, 8\]"),
+        ("MixHopConv", r"returns \[N, 24\] for x \[N, 8\]"),
+    ],
+)
+def test_why_a_class_is_refused_by_name(name: str, message: str) -> None:
+    for make in (lambda: local(name, D), lambda: GPSLayer(D, name, "exact")):
+        with pytest.raises(InvalidParameter, match=message):
+            make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: pyg.GCNConv(4, 4), r"GCNConv\(4, 4\) fails on x \[N, 8\]"),
+        (lambda: pyg.GINConv(torch.nn.Linear(4, 4)), r"in_features=4.*x \[N, 8\]"),
+        (lambda: pyg.SAGEConv((D, 4), D), r"SAGEConv\(\(8, 4\), 8, .*x \[N, 8\]"),
+        (lambda: pyg.GATConv(D, 3, heads=2), r"returns \[N, 6\] for x \[N, 8\]"),
+        (lambda: pyg.FAConv(D), "also needs x_0; wrap it in a LocalPart"),
+        (lambda: pyg.DNAConv(D), "DNAConv.*fails on x"),
+        (lambda: pyg.CGConv(D, dim=3), r"edge_attr None"),
+    ],
+)
+def test_a_built_convolution_that_does_not_fit(make, message: str) -> None:
+    for refused in (lambda conv: GPSLayer(D, conv, None), lambda conv: ConvPart(conv, D)):
+        with pytest.raises(InvalidParameter, match=message):
+            refused(make())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pyg.APPNP(K=3, alpha=0.1),
+        lambda: pyg.AGNNConv(),
+        lambda: pyg.LGConv(),
+        lambda: pyg.GatedGraphConv(D, 2),
+        lambda: pyg.GINConv(torch.nn.Sequential(torch.nn.Linear(D, D), torch.nn.BatchNorm1d(D))),
+        lambda: pyg.EdgeConv(torch.nn.Linear(2 * D, D)),
+        lambda: pyg.CGConv(D),
+        lambda: pyg.HypergraphConv(D, D),
+        lambda: pyg.GCNConv(-1, D),
+        lambda: pyg.SAGEConv(-1, D),
+        lambda: pyg.GINConv(torch.nn.LazyLinear(D)),
+    ],
+)
+def test_a_built_convolution_is_taken_and_left_as_it_was(make) -> None:
+    torch.manual_seed(2)
+    conv = make()
+    before = torch.get_rng_state()
+    state = {name: str(value) for name, value in conv.state_dict().items()}
+    part = local(conv, D)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert part.conv is conv and part.training and conv.training
+    assert {name: str(value) for name, value in conv.state_dict().items()} == state
+    assert part(GRAPH.x.float(), GRAPH.edge_index)[0].shape == (5, D)
+
+
+def test_a_convolution_that_keeps_a_graph_keeps_that_of_its_first_forward() -> None:
+    cached, fresh = pyg.GCNConv(D, D, cached=True), pyg.GCNConv(D, D)
+    fresh.load_state_dict(cached.state_dict())
+    part = local(cached, D)
+    assert cached._cached_edge_index is None
+    out, _ = part(GRAPH.x.float(), GRAPH.edge_index)
+    assert torch.allclose(out, fresh(GRAPH.x.float(), GRAPH.edge_index))
+
+
+def test_a_convolution_that_has_no_copy_is_taken_untried() -> None:
+    conv = pyg.SAGEConv(D, D)
+    conv.kept = conv(GRAPH.x.float(), GRAPH.edge_index)
+    assert local(conv, D)(GRAPH.x.float(), GRAPH.edge_index)[0].shape == (5, D)
+
+
+def test_a_model_without_memory_can_be_built() -> None:
+    with torch.device("meta"):
+        assert all(p.is_meta for p in local("sage", D).parameters())
+
+
+class OfOneGraph(MessagePassing):
+    """A convolution with a weight for each of 5 vertices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(5, 1))
+
+    def forward(self, x: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
+        return self.propagate(edge_index, x=self.scale * x)
+
+
+class OfEdges(OfOneGraph):
+    def forward(
+        self, x: torch.Tensor, edge_index: torch.Tensor, edge_attr: torch.Tensor
+    ) -> torch.Tensor:
+        return super().forward(x, edge_index) + edge_attr.sum()
+
+
+class Widening(OfOneGraph):
+    def forward(self, x: torch.Tensor, edge_index: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x, x], 1)
+
+
+def test_a_convolution_of_ones_own() -> None:
+    x, edge_attr = GRAPH.x.float(), GRAPH.edge_attr.float()
+    assert local(OfOneGraph(), D)(x, GRAPH.edge_index)[0].shape == (5, D)
+    assert local(OfEdges(), D, D)(x, GRAPH.edge_index, edge_attr)[0].shape == (5, D)
+    with pytest.raises(InvalidParameter, match=r"OfEdges also needs edge_attr; .*edge_channels"):
+        local(OfEdges(), D)
+    with pytest.raises(InvalidParameter, match=r"returns \(5, 16\)"):
+        local(Widening(), D)(x, GRAPH.edge_index)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: local("gat", D, heads=0), "heads is 0; wanted"),
+        (lambda: local("gat", D, heads="a"), "heads is 'a'; wanted"),
+        (lambda: local("gat", D, heads=-2), "heads is -2; wanted"),
+        (lambda: local("gat", D, heads=2.0), r"heads is 2\.0; wanted"),
+        (lambda: local(None, D), "None.*wanted one of gatedgcn"),
+        (lambda: local(pyg.GCNConv, D), "GCNConv.*wanted one of gatedgcn"),
+        (lambda: local(["gcn"], D), r"\['gcn'\].*wanted one of gatedgcn"),
+        (lambda: local("gin", D, foo=1), r"gin has no option \['foo'\]; it has \['act', 'train_e"),
+        (lambda: local("pna", D, foo=1), r"pna has no option \['foo'\]; it has \['degrees'"),
+        (lambda: local("gatedgcn", D, dropout="a"), "dropout is 'a'; wanted"),
+        (lambda: local("gine", D, act=3), "unknown activation 3"),
+        (lambda: local("pna", D, towers=3), "PNAConv.*cannot be built"),
+        (lambda: local("pna", D, aggregators=["nope"]), "PNAConv.*cannot be built.*nope"),
+        (lambda: local("pna", D, degrees=[0, 3], scalers=["linear"]), "degrees is a list"),
+        (lambda: local("RGCNConv", D, num_relations=2), r"RGCNConv\(8, 8, .*fails on x"),
+        (lambda: local("ARMAConv", D, None, "max"), r"ARMAConv\(8, 8, .*fails on x"),
+        (lambda: local("SuperGATConv", D, attention_type="nope"), "SuperGATConv.* cannot be built"),
+    ],
+)
+def test_options_that_do_not_fit(make, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        make()
+
+
+@pytest.mark.parametrize(("name", "width"), [("gat", 4), ("FeaStConv", 8), ("GeneralConv", 8)])
+def test_only_heads_that_are_joined_share_the_width(name: str, width: int) -> None:
+    part = local(name, D, heads=2)
+    assert part.conv.out_channels == width
+    assert part(GRAPH.x.float(), GRAPH.edge_index)[0].shape == (5, D)
+    assert local("gat", D, heads=3, concat=False).conv.out_channels == D
+
+
+@pytest.mark.parametrize("scaler", ["linear", "amplification", "attenuation", "inverse_linear"])
+def test_scalers_need_a_degree_above_zero(scaler: str) -> None:
+    for degrees in (torch.tensor([5]), torch.tensor([5, 0, 0])):
+        with pytest.raises(InvalidParameter, match=rf"{scaler}.*no vertex with an edge"):
+            local("pna", D, degrees=degrees, scalers=["identity", scaler])
+        assert local("pna", D, degrees=degrees).channels == D
+    with pytest.raises(InvalidParameter, match="no vertex with an edge"):
+        local("pna", D, degrees=torch.zeros(0, dtype=torch.int64), scalers=[scaler])
+    part = local("pna", D, degrees=torch.tensor([5, 0, 1]), scalers=[scaler])
+    out, _ = part(GRAPH.x.float(), GRAPH.edge_index[:, :0])
+    assert torch.isfinite(out).all()
+
+
+def test_the_error_of_an_aggregator_stays_its_own() -> None:
+    with pytest.raises(GraphAggError, match="wanted the same width"):
+        local("sage", D, None, GRUAggregation(D, 6))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Hit, Passage
@@ -124,6 +124,7 @@ def random_case(seed: int) -> Case:
 @pytest.mark.parametrize("semantics", ["official", "paper"])
 @settings(deadline=None, max_examples=100)
 @given(seed=st.integers(0, 2**32 - 1))
+@example(seed=754)  # similarities of .644 to .649
 def test_equals_literal_transcription(semantics: str, seed: int) -> None:
     case = random_case(seed)
     rng = case.rng
@@ -144,14 +145,19 @@ def test_equals_literal_transcription(semantics: str, seed: int) -> None:
         for g in case.literal
     ]  # fmt: skip
     everything = len(case.ids)
-    for question, wanted in zip(case.questions, expected, strict=True):
+    for question, graph, wanted in zip(case.questions, case.literal, expected, strict=True):
         (hits,) = case.retriever.retrieve_batch([question], everything, config)
-        np.testing.assert_allclose(case.ranked(hits), wanted, atol=1e-6)
+        np.testing.assert_allclose(case.ranked(hits), wanted, atol=_rounding(graph))
         found = [hit.score for hit in hits]
         assert len(found) == everything and found == sorted(found, reverse=True)
     together = case.retriever.retrieve_batch(case.questions, everything, config)
-    for hits, wanted in zip(together, expected, strict=True):
-        np.testing.assert_allclose(case.ranked(hits), wanted, atol=1e-6)
+    for hits, graph, wanted in zip(together, case.literal, expected, strict=True):
+        np.testing.assert_allclose(case.ranked(hits), wanted, atol=_rounding(graph))
+
+
+def _rounding(graph: Dense) -> float:
+    """What float32 similarities allow: the prior scales their range to 1, and their last digit."""
+    return 1e-6 + 1e-7 / max(float(np.ptp(graph.passages)), 1e-2)
 
 
 @settings(deadline=None, max_examples=40)

@@ -157,7 +157,7 @@ def test_equals_literal_transcription(semantics: str, seed: int) -> None:
 
 def _rounding(graph: Dense) -> float:
     """What float32 similarities allow: the prior scales their range to 1, and their last digit."""
-    return 1e-6 + 1e-7 / max(float(np.ptp(graph.passages)), 1e-2)
+    return 1e-6 + 1e-7 / max(float(np.ptp(graph.passages)), 1e-4)
 
 
 @settings(deadline=None, max_examples=40)

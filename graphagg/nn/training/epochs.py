@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from graphagg.errors import UnreadableFile
+from graphagg.nn.training.files import write_whole
+
 COLUMNS = ("epoch", "loss", "lr", "val")
 
 
@@ -22,10 +25,14 @@ class EpochLog:
     def __init__(self, path: Path, done: int = 0) -> None:
         self._path = path
         kept = [row for row in read_epochs(path) if int(row["epoch"]) <= done]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(kept)
+
+        def rows(partial: Path) -> None:
+            with partial.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, COLUMNS)
+                writer.writeheader()
+                writer.writerows(kept)
+
+        write_whole(path, rows)
 
     def write(self, epoch: int, loss: float, rate: float, val: float) -> None:
         """Add the row of `epoch`, counted from 1."""
@@ -34,8 +41,25 @@ class EpochLog:
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
-    """The rows; none where there is no file."""
+    """The rows; none where there is no file.
+
+    Raises:
+        UnreadableFile: It is not what `EpochLog` writes.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _broken(path, str(error)) from None
+    for number, row in enumerate(rows, start=2):
+        if tuple(row) != COLUMNS or None in row.values() or not row["epoch"].isdecimal():
+            raise _broken(path, f"line {number} is {','.join(map(str, row.values()))}")
+    return rows
+
+
+def _broken(path: Path, why: str) -> UnreadableFile:
+    return UnreadableFile(
+        f"{path} is no log of epochs ({why}); remove it to go on without the rows before"
+    )

@@ -14,18 +14,20 @@ Checkpoints are read with `weights_only`, so that a file from elsewhere can hold
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 
-from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFile, WriteFailed
+from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFile
 from graphagg.locks import hold
+from graphagg.nn.training.files import unwritable, write_whole
 from graphagg.nn.training.results import SplitResult
 
 RUN, RESULTS, RESULT = "run.json", "results.json", "result.json"
@@ -46,7 +48,7 @@ def alone_in(path: Path) -> Iterator[None]:
         path.mkdir(parents=True, exist_ok=True)
         descriptor = hold(path / ".lock", RunBusy(busy))
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
     try:
         yield
     finally:
@@ -54,7 +56,7 @@ def alone_in(path: Path) -> Iterator[None]:
 
 
 class RunFolder:
-    """A folder that holds one run.
+    """A folder that holds one run. Nothing is changed before `begin`.
 
     Args:
         path: The folder; it is made.
@@ -65,7 +67,6 @@ class RunFolder:
     Raises:
         RunExists: A run is there, and neither `resume` nor `force` is set.
         CheckpointMismatch: The run that is there has other settings.
-        WriteFailed: The folder cannot be written.
     """
 
     def __init__(
@@ -74,82 +75,135 @@ class RunFolder:
         self.path = path
         self.fingerprint = json.dumps(settings, sort_keys=True)
         self.resume = resume and (path / RUN).exists()
+        self._settings = settings
         if self.resume:
-            _compare(path / RUN, _read(path / RUN), json.loads(self.fingerprint))
+            _compare(path / RUN, _read(path / RUN, _REPLACE), json.loads(self.fingerprint))
             return
-        if (path / RUN).exists():
-            if not force:
-                raise RunExists(
-                    f"{path} already holds a training run; resume it (--resume), replace it "
-                    "(--force) or take another folder"
-                )
-            self._clear()
-        self._write(path / RUN, settings)
+        parts = [path / RUN] if (path / RUN).exists() else self._splits()
+        if parts and not force:
+            raise RunExists(
+                f"{path} already holds a training run ({parts[0].name}); resume it (--resume, "
+                f"where {RUN} is there), replace it (--force) or take another folder"
+            )
+
+    def begin(self) -> None:
+        """Make way for the run: what another one wrote goes, and nothing else.
+
+        Raises:
+            WriteFailed: The folder cannot be written.
+        """
+        if self.resume:
+            return
+        try:
+            for folder in self._splits():
+                _remove(folder, _OF_SPLIT)
+            # Last: while it is there, what is left of the other run is known as that.
+            _remove(self.path, (RESULTS, RUN))
+        except OSError as error:
+            raise unwritable(self.path, error) from None
+        _write(self.path / RUN, self._settings)
+        self.resume = True
 
     def split(self, number: int) -> Path:
         """The folder of a split."""
         return self.path / f"split-{number}"
 
+    def make_split(self, number: int) -> Path:
+        """The same, made; `WriteFailed` where it cannot be."""
+        path = self.split(number)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(path, error) from None
+        return path
+
     def done(self, number: int) -> SplitResult | None:
-        """The result of a split that an earlier run finished."""
+        """The result of a split that an earlier call finished.
+
+        Raises:
+            UnreadableFile: It is broken.
+            CheckpointMismatch: It is another run's.
+        """
         path = self.split(number) / RESULT
         if not self.resume or not path.exists():
             return None
-        try:
-            return SplitResult(**_read(path))
-        except TypeError as error:
-            raise UnreadableFile(f"{path} is no result ({error}); remove it and rerun") from None
+        remedy = f"remove {path} to train that split anew"
+        values = _read(path, remedy)
+        if values.pop("run", None) != self._run:
+            raise CheckpointMismatch(f"{path} is another run's; {remedy}")
+        return SplitResult.of_json(values, path, remedy)
 
     def last(self, number: int) -> Path | None:
         """The checkpoint that a split goes on from.
 
         Raises:
-            UnreadableFile: It is truncated or holds more than numbers.
+            UnreadableFile: It, or that of the best epoch, is truncated or holds more than numbers.
             CheckpointMismatch: It is another run's.
         """
-        path = self.split(number) / LAST
-        if not self.resume or not path.exists():
+        where = self.split(number)
+        if not self.resume or not (where / LAST).exists():
             return None
-        if read_checkpoint(path).get("graphagg") != self.fingerprint:
+        remedy = f"remove the folder {where} to train that split anew"
+        last, _ = (read_checkpoint(where / name, remedy) for name in (LAST, BEST))
+        if last.get("graphagg") != self.fingerprint:
             raise CheckpointMismatch(
-                f"{path} is of another configuration than {self.path / RUN}; remove it to train "
-                "that split anew"
+                f"{where / LAST} is of another configuration than {self.path / RUN}; {remedy}"
             )
-        return path
+        if not isinstance(last.get("epoch"), int) or "callbacks" not in last:
+            raise UnreadableFile(f"{where / LAST} holds no epoch or no callbacks; {remedy}")
+        return where / LAST
 
     def save_result(self, number: int, result: SplitResult) -> None:
         """Write the result of a split."""
-        self._write(self.split(number) / RESULT, result.to_json())
+        _write(self.split(number) / RESULT, {**result.to_json(), "run": self._run})
 
     def save_results(self, results: dict[str, Any]) -> None:
         """Write the results of the run."""
-        self._write(self.path / RESULTS, results)
+        _write(self.path / RESULTS, results)
 
-    def _write(self, path: Path, values: dict[str, Any]) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(path.name + ".partial")
-            partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-            os.replace(partial, path)
-        except OSError as error:
-            raise _unwritable(path, error) from None
+    def encoding_seconds(self) -> float:
+        """CPU time of the encodings in an earlier call, 0 where that is not known."""
+        path = self.path / RESULTS
+        known = _read(path, f"remove {path}") if self.resume and path.exists() else {}
+        seconds = known.get("encoding_cpu_seconds")
+        return float(seconds) if isinstance(seconds, (int, float)) else 0.0
 
-    def _clear(self) -> None:
-        """Remove what a run wrote, and nothing else."""
-        for name in (RUN, RESULTS):
-            (self.path / name).unlink(missing_ok=True)
-        for folder in self.path.glob("split-*"):
-            shutil.rmtree(folder)
+    @property
+    def _run(self) -> str:
+        return hashlib.sha256(self.fingerprint.encode()).hexdigest()[:16]
 
-
-def _unwritable(path: Path, error: OSError) -> WriteFailed:
-    return WriteFailed(
-        f"{path} cannot be written ({error.strerror}); free some space or take another folder"
-    )
+    def _splits(self) -> list[Path]:
+        found = self.path.iterdir() if self.path.is_dir() else ()
+        return sorted(p for p in found if re.fullmatch(r"split-\d+", p.name) and p.is_dir())
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+_REPLACE = "replace the run (--force)"
+_OF_SPLIT = (
+    LAST, BEST, RESULT, "metrics.csv", "model.safetensors", "config.json", "hparams.yaml",
+    "events.out.tfevents.*", "*.partial",
+)  # fmt: skip
+
+
+def _remove(folder: Path, names: Sequence[str]) -> None:
+    """Remove files of these names, and the folder of a split where nothing else is in it."""
+    for name in names:
+        for path in folder.glob(name):
+            path.unlink()
+    if names is _OF_SPLIT and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    text = json.dumps(values, indent=1) + "\n"
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def read_checkpoint(path: Path, remedy: str = "remove it to train anew") -> dict[str, Any]:
     """A checkpoint, on the CPU.
+
+    Args:
+        path: The file.
+        remedy: What to do where it cannot be read.
 
     Raises:
         UnreadableFile: It is missing, truncated, or holds more than numbers.
@@ -157,24 +211,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise UnreadableFile(f"{path}: no such file") from None
+        raise UnreadableFile(f"{path}: no such file; {remedy}") from None
     except Exception as error:  # torch raises whatever a broken or a forbidden file leads to
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableFile(
-            f"{path} is no checkpoint that can be read ({first}); remove it to train anew"
+            f"{path} is no checkpoint that can be read ({type(error).__name__}); {remedy}"
         ) from None
     if not isinstance(loaded, dict):
         raise UnreadableFile(f"{path} holds a {type(loaded).__name__}; wanted a checkpoint")
     return cast("dict[str, Any]", loaded)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, remedy: str) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UnreadableFile(f"{path} is no JSON ({error}); replace the run (--force)") from None
+        raise UnreadableFile(f"{path} is no JSON ({error}); {remedy}") from None
     if not isinstance(values, dict):
-        raise UnreadableFile(f"{path} holds no object; replace the run (--force)")
+        raise UnreadableFile(f"{path} holds no object; {remedy}")
     return values
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from graphagg.errors import TrainingInterrupted
 from graphagg.nn.training.batches import Feed
+from graphagg.nn.training.checkpoints import BestEpoch, LastEpoch, WholeFiles, is_over
 from graphagg.nn.training.config import TrainingConfig
 from graphagg.nn.training.data import PARTS
 from graphagg.nn.training.epochs import EpochLog
@@ -41,8 +42,7 @@ def fit_split(
         TrainingDiverged: The loss is no finite number.
     """
     wall, cpu = time.perf_counter(), _cpu_seconds()
-    where = folder.split(number)
-    where.mkdir(parents=True, exist_ok=True)
+    where = folder.make_split(number)
     try:
         epochs = _fit(learner, feed, folder, number, device, progress)
         best = read_checkpoint(where / BEST)
@@ -75,7 +75,7 @@ def _fit(
     saved = None if last is None else read_checkpoint(last)
     done = 0 if saved is None else int(saved["epoch"]) + 1
     learner.log_to = EpochLog(where / "metrics.csv", done)
-    if saved is None or not _is_over(saved, training):
+    if saved is None or not is_over(saved):
         ctrl_c = CtrlC()
         callbacks = [ctrl_c, *_callbacks(learner, where, stage, progress)]
         with quiet(), ctrl_c.awaited():
@@ -92,13 +92,6 @@ def _fit(
     return done
 
 
-def _is_over(saved: dict[str, Any], training: TrainingConfig) -> bool:
-    """Whether a checkpoint is of the last epoch: no more allowed, or stopped early."""
-    states = saved["callbacks"].items()
-    stopped = any(s.get("stopped_epoch") for name, s in states if name.startswith("EarlyStopping"))
-    return stopped or int(saved["epoch"]) + 1 >= training.epochs
-
-
 def _trainer(
     training: TrainingConfig, where: Path, device: torch.device, callbacks: list[Callback]
 ) -> Trainer:
@@ -110,6 +103,7 @@ def _trainer(
         max_epochs=training.epochs,
         gradient_clip_val=training.clip_norm or None,
         callbacks=callbacks,
+        plugins=[WholeFiles()],
         logger=TensorBoardLogger(where, name="", version="", default_hp_metric=False),
         log_every_n_steps=1,
         num_sanity_val_steps=0,
@@ -122,24 +116,14 @@ def _trainer(
 def _callbacks(learner: Learner, where: Path, stage: str, progress: Progress) -> list[Callback]:
     mode = "min" if learner.metric == "mae" else "max"
     training = learner.training_config
-    checkpoint = ModelCheckpoint(
-        where,
-        filename=Path(BEST).stem,
-        monitor="val",
-        mode=mode,
-        save_top_k=1,
-        save_last=True,
-        enable_version_counter=False,
-    )
-    checkpoint.CHECKPOINT_NAME_LAST = Path(LAST).stem
-    found: list[Callback] = [checkpoint, _Report(stage, training.epochs, progress)]
+    found: list[Callback] = [_Report(stage, training.epochs, progress)]
     if training.patience:
         # Nothing is better than all of it: the first epoch that gets there is the best one.
         perfect = None if mode == "min" else 1.0 - 1e-6  # of a float32
         found.append(
             EarlyStopping("val", mode=mode, patience=training.patience, stopping_threshold=perfect)
         )
-    return found
+    return [*found, BestEpoch(where, mode), LastEpoch(where)]  # in this order, at an epoch's end
 
 
 class _Report(Callback):

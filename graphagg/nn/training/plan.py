@@ -69,10 +69,10 @@ def plan_of(
         return _of_config(name or "gps", model.model, training or model.training)
     if isinstance(model, GPSConfig):
         return _of_config(name or "gps", model, training or TrainingConfig())
-    if not callable(model):
+    if not callable(model) or isinstance(model, torch.nn.Module):
         raise InvalidParameter(
             f"model is {type(model).__name__}, wanted a preset, a GPSConfig, or a callable that "
-            "takes the data's Shape and returns a torch module"
+            "takes the data's Shape and returns a torch module: each split begins with a new one"
         )
     own = str(getattr(model, "__name__", type(model).__name__))
     return Plan(name or own, training or TrainingConfig(), model)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from graphagg.errors import UnreadableFile
 from graphagg.nn.training.config import Metric
 from graphagg.nn.training.data import PARTS, Level
 
@@ -41,6 +43,21 @@ class SplitResult:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self)
+
+    @classmethod
+    def of_json(cls, values: dict[str, Any], path: Path, remedy: str) -> SplitResult:
+        """The result that `to_json` gave; else `UnreadableFile`, with the path and what to do."""
+        kinds = {field.name: str(field.type) for field in fields(cls)}
+        if values.keys() != kinds.keys():
+            odd = ", ".join(sorted(values.keys() ^ kinds.keys()))
+            raise UnreadableFile(f"{path} is no result (see {odd}); {remedy}")
+        for name, value in values.items():
+            if not isinstance(value, _JSON[kinds[name]]) or isinstance(value, bool):
+                raise UnreadableFile(f"{path} is no result ({name} is {value!r}); {remedy}")
+        return cls(**values)
+
+
+_JSON: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidParameter, TrainingInterrupted
 from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.presets import Preset
 from graphagg.nn.training.batches import Feed
@@ -76,7 +76,8 @@ def train(
     """
     plan, where = plan_of(model, training, name), find_device(device)
     dataset = checked(load_data(data))
-    if isinstance(splits, bool) or not 1 <= splits <= len(dataset.splits):
+    whole = isinstance(splits, int) and not isinstance(splits, bool)
+    if not whole or not 1 <= splits <= len(dataset.splits):
         raise InvalidParameter(
             f"splits is {splits}, wanted 1 to {len(dataset.splits)}, the splits of {dataset.name}"
         )
@@ -92,7 +93,19 @@ def train(
     }
     with alone_in(Path(out)), torch.random.fork_rng([where] if where.type == "cuda" else []):
         folder = RunFolder(Path(out), settings, resume=resume, force=force)
-        return _Run(plan, dataset, shape, metric, folder, where, progress).all(splits)
+        try:
+            return _Run(plan, dataset, shape, metric, folder, where, progress).all(splits)
+        except KeyboardInterrupt:
+            raise TrainingInterrupted(_interrupted(folder)) from None
+
+
+def _interrupted(folder: RunFolder) -> str:
+    if not folder.resume:
+        return f"interrupted before the training began; nothing in {folder.path} has changed"
+    return (
+        f"interrupted; {folder.path} keeps the epochs and splits that were done: run the same "
+        "command with --resume to go on"
+    )
 
 
 class _Run:
@@ -114,24 +127,33 @@ class _Run:
         self._encoding = 0.0
 
     def all(self, splits: int) -> TrainingResult:
-        found: list[SplitResult] = []
+        """Train those of the first `splits` that are not done; the result is of all that are."""
+        known = {number: self._folder.done(number) for number in range(len(self._data.splits))}
+        found = {number: result for number, result in known.items() if result is not None}
+        self._encoding = self._folder.encoding_seconds()
         for number in range(splits):
-            done = self._folder.done(number)
-            found.append(self._split(number) if done is None else done)
-            result = TrainingResult(
-                self._shape.level,
-                self._plan.name,
-                self._data.name,
-                found[0].parameters,
-                self._metric,
-                tuple(found),
-                self._encoding,
-            )
-            self._folder.save_results(result.to_json())
+            if number not in found:
+                found[number] = self._split(number)
+                self._folder.save_results(self._result(found).to_json())
+        result = self._result(found)
+        self._folder.save_results(result.to_json())
         return result
+
+    def _result(self, found: dict[int, SplitResult]) -> TrainingResult:
+        splits = tuple(found[number] for number in sorted(found))
+        return TrainingResult(
+            self._shape.level,
+            self._plan.name,
+            self._data.name,
+            splits[0].parameters,
+            self._metric,
+            splits,
+            self._encoding,
+        )
 
     def _split(self, number: int) -> SplitResult:
         data, graphs = self._prepared()
+        self._folder.begin()
         split = data.splits[number]
         training = self._plan.training
         state = (training.random_state + number) % 2**32

@@ -1,0 +1,261 @@
+"""What a run leaves in its folder, whatever happens to it, is what it goes on from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from graphagg.errors import (
+    CheckpointMismatch,
+    GraphAggError,
+    InvalidParameter,
+    RunExists,
+    TrainingInterrupted,
+    UnreadableFile,
+    WriteFailed,
+)
+from graphagg.nn.training import TrainingConfig, TrainingResult, checkpoints, files, loop, train
+from graphagg.nn.training.epochs import read_epochs
+from graphagg.nn.training.folder import BEST, LAST, read_checkpoint
+from tests.unit.nn.training.toys import Tiny, many, tiny
+
+LONG = TrainingConfig(epochs=8, batch_size=4, lr=3e-2, warmup_epochs=1, patience=0)
+
+
+def run(folder: Path, **options: Any) -> TrainingResult:
+    return train(tiny, many(), folder, **{"training": LONG, **options})
+
+
+def stopped(folder: Path, epoch: int, **options: Any) -> None:
+    """A run that is interrupted when this many epochs are done."""
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if done == epoch + 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(TrainingInterrupted):
+        run(folder, progress=stop, **options)
+
+
+def told(result: TrainingResult) -> list[tuple[Any, ...]]:
+    return [(s.train, s.val, s.test, s.epoch, s.epochs) for s in result.splits]
+
+
+def epoch_of(folder: Path) -> int:
+    return int(read_checkpoint(folder / "split-0" / LAST)["epoch"]) + 1
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 6])
+def test_the_last_checkpoint_is_of_the_last_epoch(tmp_path: Path, epoch: int) -> None:
+    """Also where validation has not become better for long."""
+    stopped(tmp_path, epoch)
+    rows = read_epochs(tmp_path / "split-0" / "metrics.csv")
+    assert epoch_of(tmp_path) == len([r for r in rows if int(r["epoch"]) <= epoch]) == epoch
+
+
+def test_a_folder_may_move_before_it_is_resumed(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole")
+    for epoch in (2, 5, 7):
+        stopped(tmp_path / "here", epoch)
+        shutil.move(tmp_path / "here", tmp_path / f"there-{epoch}")
+        assert told(run(tmp_path / f"there-{epoch}", resume=True)) == told(whole)
+
+
+class Full:
+    """Raises where the named file is written, half of it done."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.write = name, files.write_whole
+
+    def __call__(self, path: Path, write: Callable[[Path], object]) -> None:
+        def half(partial: Path) -> None:
+            write(partial)
+            os.truncate(partial, partial.stat().st_size // 2)
+            raise OSError(28, "No space left on device")
+
+        self.write(path, half if path.name == self.name and path.exists() else write)
+
+
+@pytest.mark.parametrize("name", [LAST, BEST])
+def test_a_full_disk_keeps_the_checkpoint_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    whole = run(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "write_whole", Full(name))
+        with pytest.raises(WriteFailed, match=rf"{name} cannot be written \(No space left"):
+            run(tmp_path / "run")
+    assert not list((tmp_path / "run").rglob("*.partial"))
+    assert told(run(tmp_path / "run", resume=True)) == told(whole)
+
+
+@pytest.mark.parametrize("name", [LAST, BEST])
+def test_a_broken_checkpoint_says_what_to_do_and_that_helps(tmp_path: Path, name: str) -> None:
+    whole = run(tmp_path / "whole")
+    stopped(tmp_path / "run", 4)
+    path = tmp_path / "run" / "split-0" / name
+    path.write_bytes(path.read_bytes()[:100])
+    for _ in range(2):
+        with pytest.raises(UnreadableFile, match=r"remove the folder .*split-0 to train that"):
+            run(tmp_path / "run", resume=True)
+        if name == BEST:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(path.parent)
+    assert told(run(tmp_path / "run", resume=True)) == told(whole)
+
+
+def test_a_checkpoint_with_nothing_in_it_is_named(tmp_path: Path) -> None:
+    stopped(tmp_path, 2)
+    path = tmp_path / "split-0" / LAST
+    torch.save({"graphagg": read_checkpoint(path)["graphagg"], "epoch": 1}, path)
+    with pytest.raises(UnreadableFile, match="holds no epoch or no callbacks"):
+        run(tmp_path, resume=True)
+
+
+def test_results_of_another_run_are_not_taken_over(tmp_path: Path) -> None:
+    run(tmp_path, splits=2)
+    (tmp_path / "run.json").unlink()
+    other = replace(LONG, lr=1e-3)
+    for resume in (False, True):
+        with pytest.raises(RunExists, match=r"already holds .*\(split-0\)"):
+            run(tmp_path, training=other, resume=resume)
+    kept = (tmp_path / "split-1" / "result.json").read_text()
+    again = run(tmp_path, training=other, force=True)
+    assert len(again.splits) == 1 and not (tmp_path / "split-1").exists()
+    (tmp_path / "split-1").mkdir()
+    (tmp_path / "split-1" / "result.json").write_text(kept)
+    with pytest.raises(CheckpointMismatch, match=r"split-1.result\.json is another run's; remove"):
+        run(tmp_path, training=other, resume=True, splits=2)
+
+
+def test_force_removes_what_a_run_wrote_and_nothing_else(tmp_path: Path) -> None:
+    run(tmp_path, splits=2)
+    mine = ["split-ideas/notes.txt", "split-list.txt", "split-1/plot.png", "notes.md"]
+    for name in mine:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    run(tmp_path, force=True)
+    assert [(tmp_path / name).read_text() for name in mine] == ["mine"] * 4
+    assert [path.name for path in (tmp_path / "split-1").iterdir()] == ["plot.png"]
+
+
+def test_ctrl_c_before_the_training_changes_nothing(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+
+    def stop(change: object) -> None:
+        raise KeyboardInterrupt
+
+    data = many()
+    object.__setattr__(data, "transformed", stop)  # what makes the encodings
+    low = replace(LONG, precision="float64")
+    with pytest.raises(TrainingInterrupted, match=r"before the training began; nothing in .* has"):
+        train(tiny, data, tmp_path, training=low, force=True)
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_epochs_are_counted_once_however_often_it_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(tmp_path / "whole")
+    stopped(tmp_path / "run", 5)
+
+    def killed(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "evaluate", killed)
+            with pytest.raises(TrainingInterrupted):
+                run(tmp_path / "run", resume=True)
+    assert told(run(tmp_path / "run", resume=True)) == told(whole)
+
+
+def test_a_stop_at_the_first_epoch_is_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A perfect first epoch ends the training; so it does when it is resumed."""
+    perfect = replace(LONG, patience=3, lr=0.3, epochs=6, warmup_epochs=0)
+
+    class Knows(Tiny):
+        def forward(self, data: Any) -> torch.Tensor:
+            out: torch.Tensor = super().forward(data) * 0
+            return out + 50.0 * (torch.nn.functional.one_hot(data.y.long(), 2) - 0.5)
+
+    def trained(resume: bool = False) -> TrainingResult:
+        return train(Knows, many(), tmp_path, training=perfect, resume=resume)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "evaluate", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(TrainingInterrupted):
+            trained()
+    assert trained(resume=True).splits[0].epochs == 1
+
+
+def test_fewer_splits_leave_the_results_of_more(tmp_path: Path) -> None:
+    both = run(tmp_path, splits=2)
+    plain = json.loads((tmp_path / "results.json").read_text())
+    assert told(run(tmp_path, resume=True, splits=1)) == told(both)
+    assert json.loads((tmp_path / "results.json").read_text()) == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("result.json", '{"test": nul', "is no JSON"),
+        ("result.json", "[]", "holds no object"),
+        ("metrics.csv", "epoch,loss\n1,2\n", "line 2 is 1,2"),
+        ("metrics.csv", "epoch,loss,lr,val\nx,1,1,1\n", "line 2 is x,1,1,1"),
+        ("metrics.csv", "epoch,loss,lr,val\n1.0,1,1,1\n", "line 2 is 1.0,1,1,1"),
+        ("metrics.csv", "epoch,loss,lr,val\n1,1,1\n", "line 2 is"),
+        ("metrics.csv", b"\xff\xfe\x00", "is no log of epochs"),
+    ],
+)
+def test_a_broken_file_is_named_with_what_to_do(
+    tmp_path: Path, name: str, text: str | bytes, message: str
+) -> None:
+    if name == "result.json":
+        run(tmp_path)
+    else:
+        stopped(tmp_path, 3)
+    path = tmp_path / "split-0" / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UnreadableFile, match=message) as caught:
+        run(tmp_path, resume=True)
+    assert "remove" in str(caught.value)
+    path.unlink()
+    run(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("change", [{"test": None}, {"epoch": "1"}, {"train": True}, {"more": 1}])
+def test_a_result_of_other_values_is_named(tmp_path: Path, change: dict[str, Any]) -> None:
+    run(tmp_path)
+    path = tmp_path / "split-0" / "result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(UnreadableFile, match=rf"is no result \(.*{next(iter(change))}"):
+        run(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("wrong", [2.0, "2", True, 0, 3])
+def test_numbers_of_splits(tmp_path: Path, wrong: Any) -> None:
+    with pytest.raises(InvalidParameter, match="wanted 1 to 2"):
+        run(tmp_path, splits=wrong)
+
+
+def test_a_module_is_not_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="each split begins with a new one"):
+        train(torch.nn.Linear(2, 2), many(), tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_file_where_a_split_goes(tmp_path: Path) -> None:
+    (tmp_path / "split-0").write_text("mine")
+    with pytest.raises(GraphAggError, match="split-0 cannot be written"):
+        run(tmp_path)

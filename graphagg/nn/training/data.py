@@ -5,15 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidDataset, InvalidFeatures
+from graphagg.errors import InvalidDataset
+from graphagg.nn.training.checks import (
+    check_features,
+    check_ids,
+    check_labels,
+    check_rows,
+    check_tensors,
+    unknown_rows,
+    widened,
+)
 from graphagg.nn.training.config import Metric, MetricOrAuto
-from graphagg.nn.training.graphs import Column, Graphs
+from graphagg.nn.training.graphs import Graphs
 
 Level = Literal["graph", "node", "edge"]
 PARTS = ("train", "val", "test")
@@ -37,8 +46,18 @@ class Split:
 
     @classmethod
     def of_masks(cls, name: str, train: Tensor, val: Tensor, test: Tensor) -> Split:
-        """From three boolean masks `[n]`."""
-        return cls(name, *(mask.nonzero().flatten() for mask in (train, val, test)))
+        """From three boolean masks `[n]`.
+
+        Raises:
+            InvalidDataset: One is no such mask, or of another length.
+        """
+        masks = (train, val, test)
+        kinds = [f"{list(mask.shape)} of {mask.dtype}" for mask in masks]
+        if any(mask.dtype is not torch.bool or mask.shape != (len(train),) for mask in masks):
+            raise InvalidDataset(
+                f"split {name}: the masks are {', '.join(kinds)}; wanted three booleans [n]"
+            )
+        return cls(name, *(mask.nonzero().flatten() for mask in masks))
 
 
 @dataclass(frozen=True)
@@ -128,16 +147,33 @@ class GraphData:
         for name, column in Graphs.of(self.graphs).columns.items():
             state.update(f"{name} {tuple(column.values.shape)} {column.values.dtype}".encode())
             state.update(column.ptr.numpy().tobytes())
-            state.update(column.values.contiguous().numpy().tobytes())
+            # numpy has no bfloat16, but its bytes are as good.
+            values = column.values.detach().cpu().flatten()
+            state.update(values.view(torch.uint8).numpy().tobytes())
         for split in self.splits:
             for part in PARTS:
                 state.update(getattr(split, part).numpy().tobytes() + b"|")
         return state.hexdigest()
 
 
-def folded(fold: Tensor) -> tuple[Split, ...]:
-    """Splits from the fold of each graph: s is tested on, s + 1 validates, the others train."""
-    count = int(fold.max()) + 1
+def folded(fold: Tensor, where: str) -> tuple[Split, ...]:
+    """Splits from folds: s is tested on, s + 1 validates, the others train.
+
+    Args:
+        fold: `[n]` int64, the fold of each graph, or of each vertex.
+        where: They come from, for messages.
+
+    Raises:
+        InvalidDataset: They are not numbered from 0 without a gap, or are fewer than three.
+    """
+    numbers = sorted(set(fold.tolist()))
+    count = len(numbers)
+    if count < 3 or numbers != list(range(count)):
+        found = ", ".join(map(str, numbers[:12])) + (", ..." if count > 12 else "")
+        raise InvalidDataset(
+            f"{where} holds the folds {found or 'of nothing'}; wanted 0, 1, 2, ... without a gap, "
+            "at least three, so that one tests, one validates and the others train"
+        )
     return tuple(
         Split.of_masks(
             str(s),
@@ -202,105 +238,67 @@ def _widths(values: Tensor) -> tuple[int, tuple[int, ...]]:
 def checked(data: GraphData) -> GraphData:
     """The data, once everything that training reads has been looked at.
 
+    Real numbers of 16 bits become float32 and small integers int64, which is what models take.
+
     Raises:
         InvalidDataset: An attribute that is missing or of a wrong shape, ids out of range, labels
-            that are missing, a split that is empty, overlaps or goes out of range.
+            that are missing or below -1, a split that is empty, overlaps, goes out of range or has
+            a part of which no label is known.
         InvalidFeatures: NaN or infinity in features or labels, negative categories.
     """
+    if data.level not in get_args(Level):
+        raise InvalidDataset(
+            f"{data.name}: the level is {data.level!r}; wanted one of {', '.join(get_args(Level))}"
+        )
+    check_tensors(data.name, data.graphs)
+    graphs = widened(data.graphs)
+    data = data if graphs is data.graphs else replace(data, graphs=graphs)
     flat = Graphs.of(data.graphs)
-    for name in ("x", "edge_index", data.labels):
+    pairs = ("edge_label_index",) if data.level == "edge" else ()
+    for name in ("x", "edge_index", *pairs, data.labels):
         if name not in flat.columns:
             raise InvalidDataset(
                 f"{data.name}: the graphs have no {name!r}; found {', '.join(sorted(flat.columns))}"
             )
-    _check_features(data.name, "x", flat.columns["x"])
-    _check_edges(data.name, flat)
-    labels = flat.columns[data.labels]
-    rows = {
-        "graph": len(flat),
-        "node": int(flat.vertex_ptr[-1]),
-        "edge": flat.columns.get("edge_label_index", labels).values.shape[-1],
-    }[data.level]
-    if labels.values.size(0) != rows:
-        raise InvalidDataset(
-            f"{data.name}: {labels.values.size(0):,} rows of {data.labels}, wanted {rows:,}, "
-            f"one a {data.level}"
-        )
-    if labels.values.dtype.is_floating_point and bool(labels.values.isinf().any()):
-        at = int(labels.values.isinf().view(rows, -1).any(dim=1).nonzero()[0])
-        raise InvalidFeatures(
-            f"{data.name}: {data.labels} holds inf in row {at}; wanted finite numbers, or NaN "
-            "where a label is unknown"
-        )
-    if data.level != "graph" and not data.single:
-        rows = len(flat)
-    _check_splits(data, labels.values, rows if data.level != "edge" else len(flat))
+    _check_graphs(data, flat)
+    _check_splits(data, flat)
     return data
 
 
-def _check_features(name: str, key: str, column: Column) -> None:
-    values = column.values
-    if values.dtype.is_floating_point:
-        bad = ~torch.isfinite(values)
-        if bool(bad.any()):
-            place = bad.nonzero()[0].tolist()
-            raise InvalidFeatures(
-                f"{name}: {key} holds {values[tuple(place)].item()} in row {place[0]}, "
-                f"{int(bad.sum()):,} such values in all; wanted finite numbers"
-            )
-    elif values.numel() and int(values.min()) < 0:
-        raise InvalidFeatures(
-            f"{name}: {key} holds the category {int(values.min())}; wanted 0, 1, ..."
-        )
+def _check_graphs(data: GraphData, flat: Graphs) -> None:
+    vertices = flat.vertex_ptr.diff()
+    check_rows(data.name, flat, "x", vertices, "a vertex")
+    check_features(data.name, "x", flat.columns["x"])
+    check_ids(data.name, flat, "edge_index")
+    if "edge_attr" in flat.columns:
+        edges = flat.columns["edge_index"].ptr.diff()
+        check_rows(data.name, flat, "edge_attr", edges, "an edge")
+        check_features(data.name, "edge_attr", flat.columns["edge_attr"])
+    if data.level == "edge":
+        check_ids(data.name, flat, "edge_label_index")
+        wanted, what = flat.columns["edge_label_index"].ptr.diff(), "a pair of edge_label_index"
+    elif data.level == "node":
+        wanted, what = vertices, "a vertex"
+    else:
+        wanted, what = torch.ones_like(vertices), "a graph"
+    check_rows(data.name, flat, data.labels, wanted, what)
+    check_labels(data.name, data.labels, flat.columns[data.labels].values)
 
 
-def _check_edges(name: str, flat: Graphs) -> None:
-    column = flat.columns["edge_index"]
-    edges = column.values
-    if edges.dtype.is_floating_point or edges.dim() != 2 or edges.size(0) != 2:
-        raise InvalidDataset(
-            f"{name}: edge_index is {list(edges.shape)} of {edges.dtype}, wanted [2, E] integers"
-        )
-    owner = torch.repeat_interleave(torch.arange(len(flat)), column.ptr.diff())
-    limit = flat.vertex_ptr.diff()[owner]
-    bad = ((edges < 0) | (edges >= limit)).any(dim=0)
-    if bool(bad.any()):
-        at = int(bad.nonzero()[0])
-        graph = int(owner[at])
-        raise InvalidDataset(
-            f"{name}: an edge of graph {graph} joins {edges[:, at].tolist()}, but its vertices "
-            f"are 0 to {int(limit[at]) - 1}"
-        )
-    attributes = flat.columns.get("edge_attr")
-    if attributes is None:
-        return
-    if attributes.values.size(0) != edges.size(1):
-        raise InvalidDataset(
-            f"{name}: {attributes.values.size(0):,} rows of edge_attr, but {edges.size(1):,} edges"
-        )
-    _check_features(name, "edge_attr", attributes)
-
-
-def _check_splits(data: GraphData, labels: Tensor, count: int) -> None:
+def _check_splits(data: GraphData, flat: Graphs) -> None:
     if not data.splits:
         raise InvalidDataset(f"{data.name}: there is no split; wanted train, val and test")
-    unknown = _unknown(labels)
+    known = _known(data, flat)
     for split in data.splits:
-        seen = torch.zeros(count, dtype=torch.int64)
+        if not isinstance(split, Split):
+            raise InvalidDataset(
+                f"{data.name}: the splits hold a {type(split).__name__}; wanted Split objects"
+            )
+        seen = torch.zeros_like(known)
         for part in PARTS:
-            ids = getattr(split, part)
-            where = f"{data.name}: {part} of split {split.name}"
-            if not ids.numel():
-                raise InvalidDataset(f"{where} is empty")
-            if int(ids.min()) < 0 or int(ids.max()) >= count:
-                raise InvalidDataset(
-                    f"{where} holds {int(ids.min())} to {int(ids.max())}; wanted 0 to {count - 1}"
-                )
-            if (data.single or data.level == "graph") and bool(unknown[ids].any()):
-                raise InvalidDataset(
-                    f"{where} holds {int(unknown[ids].sum()):,} without a label, "
-                    f"the first {int(ids[unknown[ids]][0])}; label them or leave them out"
-                )
+            where, ids = f"{data.name}: {part} of split {split.name}", getattr(split, part)
+            _check_ids(where, ids, len(known))
+            _check_known(where, ids, known, data.single or data.level == "graph")
             seen.index_add_(0, ids, torch.ones_like(ids))
         if bool((seen > 1).any()):
             raise InvalidDataset(
@@ -309,7 +307,41 @@ def _check_splits(data: GraphData, labels: Tensor, count: int) -> None:
             )
 
 
-def _unknown(labels: Tensor) -> Tensor:
-    rows = labels.view(labels.size(0), -1)
-    missing = rows.isnan() if rows.dtype.is_floating_point else rows == -1
-    return missing.all(dim=1)
+def _known(data: GraphData, flat: Graphs) -> Tensor:
+    """How many known labels each graph has, or each vertex of a single one: int64."""
+    column = flat.columns[data.labels]
+    known = (~unknown_rows(column.values)).long()
+    if data.single:
+        return known
+    owner = torch.repeat_interleave(torch.arange(len(flat)), column.ptr.diff())
+    return known.new_zeros(len(flat)).index_add_(0, owner, known)
+
+
+def _check_ids(where: str, ids: Tensor, count: int) -> None:
+    if not isinstance(ids, Tensor):
+        raise InvalidDataset(f"{where} is of type {type(ids).__name__}; wanted a tensor [n] int64")
+    if ids.dim() != 1 or ids.dtype is not torch.int64:
+        raise InvalidDataset(
+            f"{where} is {list(ids.shape)} of {ids.dtype}; wanted [n] int64 numbers (of masks: "
+            "Split.of_masks)"
+        )
+    if not ids.numel():
+        raise InvalidDataset(f"{where} is empty")
+    if int(ids.min()) < 0 or int(ids.max()) >= count:
+        raise InvalidDataset(
+            f"{where} holds {int(ids.min())} to {int(ids.max())}; wanted 0 to {count - 1}"
+        )
+
+
+def _check_known(where: str, ids: Tensor, known: Tensor, every: bool) -> None:
+    """`every`: each of `ids` is one answer; else graphs with many, of which some may be unknown."""
+    without = ids[known[ids] == 0]
+    if every and len(without):
+        raise InvalidDataset(
+            f"{where} holds {len(without):,} without a label, the first {int(without[0])}; "
+            "label them or leave them out"
+        )
+    if len(without) == len(ids):
+        raise InvalidDataset(
+            f"{where} holds no known label in its {len(ids):,} graphs, only NaN or -1; label some"
+        )

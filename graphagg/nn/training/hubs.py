@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, MissingExtra
@@ -176,21 +177,41 @@ def _folds(graphs: Sequence[Data]) -> tuple[Split, ...]:
     fold = torch.zeros(len(labels), dtype=torch.int64)
     for number, (_, test) in enumerate(cutter.split(labels, labels)):
         fold[torch.from_numpy(test)] = number
-    return folded(fold)
+    return folded(fold, "the folds")
 
 
 def masked_splits(graph: Data) -> tuple[Split, ...]:
     """Splits from `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
 
+    A mask `[N]` beside others `[N, S]` is that of all splits, as WikiCS has its test part.
+
     Raises:
-        InvalidDataset: A mask is missing.
+        InvalidDataset: A mask is missing, or is none of the graph's vertices.
     """
-    missing = [f"{part}_mask" for part in PARTS if graph.get(f"{part}_mask") is None]
+    names = [f"{part}_mask" for part in PARTS]
+    missing = [name for name in names if graph.get(name) is None]
     if missing:
         raise InvalidDataset(
             f"the graph has no {', '.join(missing)}; wanted boolean masks of its vertices"
         )
-    masks = [graph[f"{part}_mask"] for part in PARTS]
-    columns = [mask.view(len(mask), -1) for mask in masks]
-    count = min(column.size(1) for column in columns)
-    return tuple(Split.of_masks(str(s), *(c[:, s] for c in columns)) for s in range(count))
+    masks = [_mask(name, graph[name], int(graph.num_nodes or 0)) for name in names]
+    counts = [mask.size(1) for mask in masks]
+    if len({*counts} - {1}) > 1 or 0 in counts:
+        raise InvalidDataset(
+            f"{names[0]}, {names[1]} and {names[2]} hold {counts[0]}, {counts[1]} and {counts[2]} "
+            "splits; wanted the same number of each, one column a split"
+        )
+    count = max(counts)
+    each = [mask.expand(-1, count) for mask in masks]
+    return tuple(Split.of_masks(str(s), *(mask[:, s] for mask in each)) for s in range(count))
+
+
+def _mask(name: str, mask: object, vertices: int) -> Tensor:
+    """`[N, S]` booleans."""
+    wanted = f"wanted booleans [{vertices}] or [{vertices}, S], one row a vertex"
+    if not isinstance(mask, Tensor):
+        raise InvalidDataset(f"{name} is of type {type(mask).__name__}; {wanted}")
+    good = mask.dim() in (1, 2) and len(mask) == vertices
+    if not good or mask.dtype is not torch.bool:
+        raise InvalidDataset(f"{name} is {list(mask.shape)} of {mask.dtype}; {wanted}")
+    return mask.unsqueeze(1) if mask.dim() == 1 else mask

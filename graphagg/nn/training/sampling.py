@@ -100,6 +100,8 @@ class NeighbourSampler:
 def cut(graph: Data, sample: Sample, seeds: int) -> Data:
     """The sample as a graph of its own: rows of vertices and of edges, `seeds` of them first.
 
+    A scalar belongs to the whole graph and stays.
+
     Raises:
         InvalidDataset: An attribute of pairs of vertices, which a sample has no part of.
     """
@@ -107,6 +109,9 @@ def cut(graph: Data, sample: Sample, seeds: int) -> Data:
     values: dict[str, Tensor] = {}
     for name, value in graph.to_dict().items():
         if name == "edge_index" or not isinstance(value, Tensor):
+            continue
+        if value.dim() == 0:  # the whole graph's
+            values[name] = value
             continue
         if "index" in name or value.size(0) not in (vertices, edges):
             raise InvalidDataset(

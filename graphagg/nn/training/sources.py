@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
 import torch
+from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidDataset
+from graphagg.errors import InvalidDataset, UnreadableFile
+from graphagg.nn.training.arrays import load_arrays
+from graphagg.nn.training.checks import check_tensors
 from graphagg.nn.training.data import PARTS, GraphData, Level, Split
 from graphagg.nn.training.hubs import load_hub, masked_splits
-from graphagg.nn.training.npz import load_arrays, read_graph, read_npz
+from graphagg.nn.training.npz import read_graph, read_npz
 
 Source: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
 
@@ -24,7 +28,7 @@ def load_data(source: Source) -> GraphData:
     Args:
         source: One of
             - a `.npz` file, perhaps with `#` and the name of its splits (see
-              `graphagg.nn.training.npz`);
+              `graphagg.nn.training.npz`); a path that is there is never cut at its `#`;
             - a folder with `train`, `val` and `test`: three folders with one `.npz` a graph
               (`x`, `edge_index`, `y`, perhaps `edge_attr`), or a folder with one `.npz` data set;
             - `pyg:NAME@ROOT` or `ogb:NAME@ROOT` (see `graphagg.nn.training.hubs`);
@@ -39,21 +43,29 @@ def load_data(source: Source) -> GraphData:
     if isinstance(source, GraphData):
         return source
     if isinstance(source, Data):
-        graph = _plain(source)
-        return GraphData("graph", "node", [graph], masked_splits(source))
+        check_tensors("the data", [source])
+        return GraphData("graph", "node", [_plain(source)], masked_splits(source))
     if isinstance(source, str | os.PathLike):
         return _from_path(os.fspath(source))
+    if not hasattr(source, "__iter__") and not hasattr(source, "__getitem__"):
+        raise InvalidDataset(
+            f"the data are of type {type(source).__name__}; wanted a path, a GraphData, a PyG Data "
+            "or a list of them"
+        )
     return _from_list(list(source))
 
 
 def _from_path(source: str) -> GraphData:
     if source.startswith(("pyg:", "ogb:")):
         return load_hub(source)
-    name, _, splits = source.partition("#")
-    path = Path(name)
+    path, splits = _cut(source)
     if not path.is_dir():
-        return read_npz(path, splits or None)
+        return read_npz(path, splits)
     if all((path / part).is_dir() for part in PARTS):
+        if splits is not None:
+            raise InvalidDataset(
+                f"{path}: no split {splits!r}; it has one, its folders train, val and test"
+            )
         return _from_folders(path)
     files = sorted(path.glob("*.npz"))
     if len(files) != 1:
@@ -61,7 +73,18 @@ def _from_path(source: str) -> GraphData:
             f"{path} holds {len(files)} .npz files and no folders train, val and test; wanted "
             "one data set, or those folders with one .npz a graph"
         )
-    return read_npz(files[0], splits or None)
+    return read_npz(files[0], splits)
+
+
+def _cut(source: str) -> tuple[Path, str | None]:
+    """The path, and the name of the splits behind `#`, which a path may hold too."""
+    name, sign, splits = source.rpartition("#")
+    if not sign or os.path.exists(source):
+        name, sign, splits = source, "", ""
+    if not os.path.exists(name):  # which, unlike pathlib's, is False for what cannot be a path
+        also = f", nor is there {source}" if sign else ""
+        raise UnreadableFile(f"{name}: no such file{also}")
+    return Path(name), splits or None
 
 
 def _from_folders(path: Path) -> GraphData:
@@ -80,20 +103,27 @@ def _from_folders(path: Path) -> GraphData:
 def _from_list(graphs: list[Data]) -> GraphData:
     if not graphs:
         raise InvalidDataset("the list holds no graph; wanted at least one for each part")
+    check_tensors("the data", graphs)
     if len(graphs) == 1:
         return load_data(graphs[0])
-    for number, graph in enumerate(graphs):
-        if not isinstance(graph, Data):
-            raise InvalidDataset(f"item {number} is a {type(graph).__name__}, wanted a PyG Data")
-        if graph.get("split") is None or int(graph.split) not in (0, 1, 2):
-            raise InvalidDataset(
-                f"graph {number} has split {graph.get('split')}; wanted 0 for training, 1 for "
-                "validation or 2 for testing (or give a GraphData with splits)"
-            )
-    of = torch.tensor([int(graph.split) for graph in graphs])
+    of = torch.tensor([_part(number, graph) for number, graph in enumerate(graphs)])
     split = Split.of_masks("0", of == 0, of == 1, of == 2)
     plain = [_plain(graph) for graph in graphs]
     return GraphData("graphs", _level(plain), plain, (split,))
+
+
+def _part(number: int, graph: Data) -> int:
+    """0, 1 or 2: what the graph is for."""
+    part = graph.get("split")
+    whole = isinstance(part, int | np.integer) and not isinstance(part, bool)
+    if isinstance(part, Tensor):
+        whole = part.numel() == 1 and not part.dtype.is_floating_point
+    if not whole or int(part) not in (0, 1, 2):
+        raise InvalidDataset(
+            f"graph {number} has split {part!r}; wanted 0 for training, 1 for validation or 2 for "
+            "testing (or give a GraphData with splits)"
+        )
+    return int(part)
 
 
 def _plain(graph: Data) -> Data:

@@ -98,3 +98,10 @@ def test_wrong_fanouts_and_ids_are_refused() -> None:
         NeighbourSampler(torch.tensor([[0], [-1]]), 4, [2])
     with pytest.raises(InvalidBatch, match="holds 9"):
         NeighbourSampler(torch.tensor([[9], [0]]), 4, [2])
+
+
+def test_what_belongs_to_the_whole_graph_stays_in_a_sample() -> None:
+    index = random_edges(6, 11, 0)
+    graph = Data(x=torch.ones(6, 2), edge_index=index, scale=torch.tensor(3.5), name="g")
+    part = cut(graph, NeighbourSampler(index, 6, [2]).sample(torch.tensor([4, 1])), 2)
+    assert float(part.scale) == 3.5 and part.scale.dim() == 0

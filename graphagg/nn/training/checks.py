@@ -1,0 +1,178 @@
+"""What training reads of graphs, looked at before it: types, shapes, ids and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset, InvalidFeatures
+from graphagg.nn.training.graphs import Column, Graphs
+
+_WANTED = {
+    "x": "a tensor [N, F] of real numbers or categories, with at least one column",
+    "edge_index": "[2, E] integers, a tensor",
+    "edge_attr": "a tensor [E] or [E, k] of real numbers or categories",
+    "y": "a tensor of labels, such as torch.tensor([1]) for a graph",
+    "edge_label_index": "[2, P] integers, a tensor",
+    "edge_label": "a tensor [P] of labels",
+}
+_KEPT = (torch.float32, torch.float64, torch.int64)
+
+
+def check_tensors(name: str, graphs: Sequence[object]) -> None:
+    """Look at what the attributes of each graph are, before they are put together.
+
+    Args:
+        name: Of the data, for messages.
+        graphs: What should be graphs.
+
+    Raises:
+        InvalidDataset: No graph, an attribute that is no tensor, or one of a shape or type that
+            it cannot have.
+    """
+    for number, graph in enumerate(graphs):
+        if not isinstance(graph, Data):
+            raise InvalidDataset(
+                f"{name}: item {number} is a {type(graph).__name__}, wanted a PyG Data"
+            )
+        for key, wanted in _WANTED.items():
+            value = graph.get(key)
+            where = f"{name}: {key} of graph {number} is"
+            if value is None:
+                continue
+            if not isinstance(value, Tensor):
+                raise InvalidDataset(f"{where} of type {type(value).__name__}; wanted {wanted}")
+            if not _can_be(key, value):
+                raise InvalidDataset(
+                    f"{where} {list(value.shape)} of {value.dtype}; wanted {wanted}"
+                )
+
+
+def _can_be(key: str, value: Tensor) -> bool:
+    if key.endswith("index"):
+        whole = not value.dtype.is_floating_point and not value.dtype.is_complex
+        pairs = value.dim() == 2 and value.size(0) == 2
+        return whole and pairs and value.dtype is not torch.bool
+    scalar = value.dim() == 0 and key not in ("y", "edge_label")
+    return not scalar and 0 not in value.shape[1:] and not value.dtype.is_complex
+
+
+def widened(graphs: Sequence[Data]) -> Sequence[Data]:
+    """Real numbers of 16 bits as float32 and small integers as int64.
+
+    Layers, embeddings and gathers take these alone. Where nothing changes the graphs come back as
+    they are; those given are never changed.
+    """
+    found = [_wide(graph) for graph in graphs]
+    same = all(new is old for new, old in zip(found, graphs, strict=True))
+    return graphs if same else found
+
+
+def _wide(graph: Data) -> Data:
+    odd = {
+        key: value
+        for key in _WANTED
+        if (value := graph.get(key)) is not None and value.dtype not in _KEPT
+    }
+    if not odd:
+        return graph
+    graph = copy(graph)
+    for key, value in odd.items():
+        graph[key] = value.float() if value.dtype.is_floating_point else value.long()
+    return graph
+
+
+def check_features(name: str, key: str, column: Column) -> None:
+    """Look at real numbers or categories.
+
+    Raises:
+        InvalidFeatures: NaN, infinity, or a negative category.
+    """
+    values = column.values
+    if values.dtype.is_floating_point:
+        bad = ~torch.isfinite(values)
+        if bool(bad.any()):
+            place = bad.nonzero()[0].tolist()
+            raise InvalidFeatures(
+                f"{name}: {key} holds {values[tuple(place)].item()} in row {place[0]}, "
+                f"{int(bad.sum()):,} such values in all; wanted finite numbers"
+            )
+    elif values.numel() and int(values.min()) < 0:
+        raise InvalidFeatures(
+            f"{name}: {key} holds the category {int(values.min())}; wanted 0, 1, ..."
+        )
+
+
+def check_ids(name: str, flat: Graphs, key: str) -> None:
+    """Look whether the edges, or the pairs to predict, join vertices of their own graph.
+
+    Raises:
+        InvalidDataset: An id out of range.
+    """
+    column = flat.columns[key]
+    owner = torch.repeat_interleave(torch.arange(len(flat)), column.ptr.diff())
+    limit = flat.vertex_ptr.diff()[owner]
+    bad = ((column.values < 0) | (column.values >= limit)).any(dim=0)
+    if bool(bad.any()):
+        at = int(bad.nonzero()[0])
+        graph = int(owner[at])
+        raise InvalidDataset(
+            f"{name}: {'an edge' if key == 'edge_index' else 'a pair'} of graph {graph} joins "
+            f"{column.values[:, at].tolist()}, but its vertices are 0 to {int(limit[at]) - 1}"
+        )
+
+
+def check_rows(name: str, flat: Graphs, key: str, wanted: Tensor, what: str) -> None:
+    """Look whether each graph has the rows that are wanted of it.
+
+    Args:
+        name: Of the data, for messages.
+        flat: The graphs.
+        key: The attribute.
+        wanted: `[G]` rows.
+        what: One of which a row is about.
+
+    Raises:
+        InvalidDataset: A graph has another number of rows.
+    """
+    rows = flat.columns[key].ptr.diff()
+    odd = (rows != wanted).nonzero().flatten()
+    if len(odd):
+        at = int(odd[0])
+        raise InvalidDataset(
+            f"{name}: graph {at} has {int(rows[at]):,} rows of {key}, wanted {int(wanted[at]):,}, "
+            f"one {what}"
+        )
+
+
+def check_labels(name: str, key: str, labels: Tensor) -> None:
+    """Look at numbers or classes; NaN and -1 say that a label is unknown.
+
+    Raises:
+        InvalidFeatures: Infinity.
+        InvalidDataset: A class below -1.
+    """
+    if labels.dtype.is_floating_point:
+        if bool(labels.isinf().any()):
+            at = int(labels.isinf().nonzero()[0, 0])
+            raise InvalidFeatures(
+                f"{name}: {key} holds inf in row {at}; wanted finite numbers, or NaN where a "
+                "label is unknown"
+            )
+    elif labels.numel() and int(labels.min()) < -1:
+        at = int((labels < -1).nonzero()[0, 0])
+        raise InvalidDataset(
+            f"{name}: {key} holds the class {int(labels[at].min())} in row {at}; wanted "
+            "0, 1, ..., or -1 where a label is unknown"
+        )
+
+
+def unknown_rows(labels: Tensor) -> Tensor:
+    """`[n]` booleans: the rows of `[n]` or `[n, T]` labels of which all are NaN or -1."""
+    rows = labels.flatten(1) if labels.dim() > 1 else labels.unsqueeze(1)
+    missing = rows.isnan() if rows.dtype.is_floating_point else rows == -1
+    return missing.all(dim=1)

@@ -1,0 +1,300 @@
+"""What is refused of data in memory before anything is trained, and what is made to fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import Data, HeteroData
+
+from graphagg.errors import InvalidDataset
+from graphagg.nn.training import GraphData, Split, load_data, train
+from graphagg.nn.training.data import checked
+from tests.unit.nn.training.test_train import SHORT
+from tests.unit.nn.training.toys import many, single, tiny
+
+
+def pairs(count: int = 8) -> GraphData:
+    """Rings in which neighbours are to be told from vertices two steps apart."""
+    data = replace(many(count), level="edge")
+    for graph in data.graphs:
+        true = graph.edge_index[:, :2]
+        false = torch.stack([true[0], (true[0] + 2) % graph.num_nodes])
+        graph.edge_label_index = torch.cat([true, false], dim=1)
+        graph.edge_label = torch.tensor([1.0, 1.0, 0.0, 0.0])
+        del graph.y
+    return data
+
+
+def vertices(count: int = 8) -> GraphData:
+    """Many graphs with a label at each vertex."""
+    data = replace(many(count), level="node")
+    for graph in data.graphs:
+        graph.y = torch.arange(graph.num_nodes) % 2
+    return data
+
+
+def changed(data: GraphData, number: int, **values: Any) -> GraphData:
+    """The same data with attributes of one graph replaced."""
+    for name, value in values.items():
+        data.graphs[number][name] = value
+    return data
+
+
+def test_data_of_every_kind_are_accepted_as_they_are() -> None:
+    for data in (many(8), many(8, regression=True), single(), pairs(), vertices()):
+        assert checked(data) is data
+
+
+@pytest.mark.parametrize("number", [0, 7])  # in the part trained on, in the one tested on
+@pytest.mark.parametrize("kind", [many, vertices])
+def test_a_class_below_minus_one_is_no_unknown_label(
+    kind: Callable[[int], GraphData], number: int
+) -> None:
+    data = kind(8)
+    data.graphs[number].y[0] = -2
+    with pytest.raises(InvalidDataset, match=r"y holds the class -2 in row \d+; .* or -1 where"):
+        checked(data)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        # Graph 2 has 5 vertices, so that 5 would be the first of graph 3, -1 the last of graph 1.
+        (
+            {"edge_label_index": torch.tensor([[0, 0, 0, 0], [1, 2, 5, 1]])},
+            r"a pair of graph 2 joins \[0, 5\], but its vertices are 0 to 4",
+        ),
+        (
+            {"edge_label_index": torch.tensor([[0, -1, 0, 0], [1, 2, 3, 1]])},
+            r"a pair of graph 2 joins \[-1, 2\]",
+        ),
+        (
+            {"edge_label_index": torch.zeros(4, 2, dtype=torch.int64)},
+            r"edge_label_index of graph 2 is \[4, 2\] of torch.int64; wanted \[2, P\]",
+        ),
+        ({"edge_label_index": torch.zeros(2, 4)}, r"\[2, 4\] of torch.float32; wanted \[2, P\]"),
+        ({"edge_label_index": torch.zeros(4, dtype=torch.int64)}, r"\[4\] of torch.int64; wanted"),
+        (
+            {"edge_label": torch.ones(3)},
+            "graph 2 has 3 rows of edge_label, wanted 4, one a pair of edge_label_index",
+        ),
+    ],
+)
+def test_pairs_to_predict_are_checked_as_edges_are(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidDataset, match=message):
+        checked(changed(pairs(), 2, **values))
+
+
+def test_labels_of_one_graph_are_not_read_as_anothers() -> None:
+    """In all there are as many rows as wanted."""
+    data = pairs()
+    changed(data, 2, edge_label=torch.ones(3))
+    changed(data, 3, edge_label=torch.ones(5))
+    with pytest.raises(InvalidDataset, match="graph 2 has 3 rows of edge_label, wanted 4"):
+        checked(data)
+    data = vertices()
+    changed(data, 4, y=torch.ones(data.graphs[5].num_nodes, dtype=torch.int64))
+    changed(data, 5, y=torch.ones(data.graphs[4].num_nodes, dtype=torch.int64))
+    with pytest.raises(InvalidDataset, match="graph 4 has 4 rows of y, wanted 3, one a vertex"):
+        checked(data)
+    data = many(4)
+    changed(data, 0, y=torch.tensor([0, 1]))
+    changed(data, 1, y=torch.tensor([], dtype=torch.int64))
+    with pytest.raises(InvalidDataset, match="graph 0 has 2 rows of y, wanted 1, one a graph"):
+        checked(data)
+    data = many(4)
+    for number, graph in enumerate(data.graphs):
+        graph.edge_attr = torch.ones(graph.num_edges + (number == 1) - (number == 2))
+    with pytest.raises(InvalidDataset, match="graph 1 has 9 rows of edge_attr, wanted 8, one an"):
+        checked(data)
+
+
+def test_pairs_are_wanted_where_edges_are_predicted() -> None:
+    data = pairs()
+    for graph in data.graphs:
+        del graph.edge_label_index
+    with pytest.raises(InvalidDataset, match="the graphs have no 'edge_label_index'; found"):
+        checked(data)
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+@pytest.mark.parametrize(
+    ("kind", "label", "unknown"),
+    [(vertices, "y", -1), (vertices, "y", math.nan), (pairs, "edge_label", math.nan)],
+)
+def test_a_part_without_any_known_label_is_refused(
+    kind: Callable[[int], GraphData], label: str, unknown: float, part: str
+) -> None:
+    data = replace(kind(8), splits=many(8).splits[1:])
+    for graph in data.graphs:
+        graph[label] = graph[label].to(torch.float32 if math.isnan(unknown) else torch.int64)
+    ids = getattr(data.splits[0], part).tolist()
+    data.graphs[ids[0]][label][:] = unknown
+    if len(ids) > 1:
+        checked(data)  # the others of this part are known
+    for at in ids:
+        data.graphs[at][label][:] = unknown
+    with pytest.raises(InvalidDataset, match=rf"{part} of split 1 holds no known label"):
+        checked(data)
+    data.graphs[ids[-1]][label][1] = 1
+    checked(data)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"y": 1}, r"y of graph 1 is of type int; wanted a tensor"),
+        ({"y": [1]}, r"y of graph 1 is of type list; wanted a tensor"),
+        ({"y": np.ones(1)}, r"y of graph 1 is of type ndarray; wanted a tensor"),
+        ({"y": torch.ones(1, 0)}, r"y of graph 1 is \[1, 0\] of torch.float32; wanted"),
+        ({"y": torch.ones(1, dtype=torch.complex64)}, "complex64; wanted"),
+        ({"x": torch.tensor(1.0)}, r"x of graph 1 is \[\] of torch.float32; wanted"),
+        ({"x": torch.ones(4, 0)}, r"x of graph 1 is \[4, 0\] of torch.float32; wanted .*column"),
+        ({"x": torch.ones(4, 1, dtype=torch.complex64)}, "complex64; wanted"),
+        ({"edge_index": torch.tensor(1)}, r"edge_index of graph 1 is \[\]"),
+        ({"edge_index": torch.empty(2, 0)}, r"torch.float32; wanted \[2, E\] integers"),
+        ({"edge_attr": torch.tensor(1)}, r"edge_attr of graph 1 is \[\]"),
+    ],
+)
+def test_attributes_that_are_none(values: dict[str, Any], message: str) -> None:
+    data = changed(many(4), 1, **values)
+    with pytest.raises(InvalidDataset, match=message):
+        checked(data)
+    for graph in data.graphs:
+        graph.split = 0
+    with pytest.raises(InvalidDataset, match=message):
+        load_data(data.graphs)
+
+
+def test_one_graph_whose_attributes_are_none() -> None:
+    graph = single().graphs[0]
+    for part in ("train", "val", "test"):
+        graph[f"{part}_mask"] = torch.ones(40, dtype=torch.bool)
+    graph.x = torch.tensor(1.0)
+    with pytest.raises(InvalidDataset, match=r"x of graph 0 is \[\]"):
+        load_data(graph)
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ((), "there is no split"),
+        ("train", "splits hold a str; wanted Split objects"),
+        ((Split("a", "train", "val", "test"),), "train of split a is of type str; wanted"),  # type: ignore[arg-type]
+        ((Split("a", *[torch.ones(8).bool()] * 3),), r"is \[8\] of torch.bool.*Split.of_masks"),
+        ((Split("a", *[torch.tensor([0.5])] * 3),), r"is \[1\] of torch.float32; wanted \[n\] int"),
+        ((Split("a", *[torch.tensor(1)] * 3),), r"is \[\] of torch.int64; wanted \[n\] int64"),
+    ],
+)
+def test_splits_that_are_none(splits: Any, message: str) -> None:
+    with pytest.raises(InvalidDataset, match=message):
+        checked(replace(many(8), splits=splits))
+
+
+def test_a_level_that_is_none() -> None:
+    with pytest.raises(InvalidDataset, match="level is 'vertex'; wanted one of graph, node, edge"):
+        checked(replace(many(8), level="vertex"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (None, "the data are of type NoneType; wanted a path"),
+        (3, "the data are of type int; wanted a path"),
+        (["absent.npz"], "item 0 is a str, wanted a PyG Data"),
+        ([None], "item 0 is a NoneType, wanted a PyG Data"),
+        ([HeteroData(), HeteroData()], "item 0 is a HeteroData, wanted a PyG Data"),
+    ],
+)
+def test_sources_that_are_none(source: Any, message: str) -> None:
+    with pytest.raises(InvalidDataset, match=message):
+        load_data(source)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["train", 1.5, True, torch.tensor([0, 1]), torch.tensor(0.5), torch.tensor([]), 3, -1],
+)
+def test_a_part_of_a_graph_is_one_of_three_numbers(part: Any) -> None:
+    data = many(8)
+    for graph in data.graphs:
+        graph.split = 0
+    data.graphs[5].split = part
+    with pytest.raises(InvalidDataset, match=r"graph 5 has split .*; wanted 0 for training"):
+        load_data(data.graphs)
+
+
+@pytest.mark.parametrize("make", [int, np.int64, torch.tensor, lambda at: torch.tensor([at])])
+def test_a_part_of_a_graph_may_be_a_number_of_any_kind(make: Callable[[int], Any]) -> None:
+    data = many(8)
+    for at, graph in enumerate(data.graphs):
+        graph.split = make(at % 3)
+    assert checked(load_data(data.graphs)).splits[0].val.tolist() == [1, 4, 7]
+
+
+@pytest.mark.parametrize("wide", [torch.bfloat16, torch.float16])
+def test_features_of_16_bits_train_as_the_same_numbers_of_32(wide: torch.dtype, tmp_path) -> None:
+    def results(kind: torch.dtype) -> list[float]:
+        data = many(8, regression=True)
+        for graph in data.graphs:
+            graph.x = graph.x.to(wide).to(kind)
+            graph.y = graph.y.to(kind)
+        found = checked(data)
+        assert data.graphs[0].x.dtype is kind  # what was given stays as it is
+        assert found.graphs[0].x.dtype is torch.float32 is found.graphs[0].y.dtype
+        result = train(tiny, data, tmp_path / str(kind), training=SHORT)
+        return [result.train.mean, result.val.mean, result.test.mean]
+
+    assert results(wide) == results(torch.float32)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.int32, torch.bool])
+def test_small_integers_become_what_an_embedding_takes(kind: torch.dtype) -> None:
+    data = many(8)
+    for graph in data.graphs:
+        graph.x = (graph.x > 0).to(kind)
+        if kind is not torch.bool:
+            graph.edge_index = graph.edge_index.to(kind)
+        graph.y = graph.y.to(kind)
+    found = checked(data)
+    for one, other in zip(found.graphs, many(8).graphs, strict=True):
+        assert all(one[key].dtype is torch.int64 for key in ("x", "edge_index", "y"))
+        assert torch.equal(one.x, (other.x > 0).long()) and torch.equal(one.y, other.y)
+        assert torch.equal(one.edge_index, other.edge_index)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64, torch.int8, torch.bool])
+def test_a_digest_tells_features_of_any_type_apart(kind: torch.dtype) -> None:
+    data = many(8)
+    for graph in data.graphs:
+        graph.x = (graph.x > 0).to(kind)
+    first = data.digest()
+    assert first == data.digest()
+    data.graphs[3].x[1, 2] = not bool(data.graphs[3].x[1, 2])
+    assert data.digest() != first
+
+
+def test_features_that_need_a_gradient_are_digested() -> None:
+    data = changed(many(4), 0, x=many(4).graphs[0].x.clone().requires_grad_())
+    assert data.digest() == many(4).digest()
+
+
+def test_graphs_without_vertices_or_pairs() -> None:
+    """No label is known of what has no rows; it is said, whatever the number of rows."""
+    data = pairs()
+    for graph in data.graphs:
+        graph.edge_label_index = torch.zeros(2, 0, dtype=torch.int64)
+        graph.edge_label = torch.zeros(0)
+    with pytest.raises(InvalidDataset, match="train of split 0 holds no known label"):
+        checked(data)
+    empty = Data(x=torch.ones(0, 4), edge_index=torch.zeros(2, 0, dtype=torch.int64))
+    empty.y = torch.zeros(0, dtype=torch.int64)
+    data = vertices()
+    data.graphs[1] = empty  # type: ignore[index]  # a list
+    assert checked(data) is data

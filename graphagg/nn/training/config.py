@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -17,16 +18,18 @@ LOSSES: tuple[Loss, ...] = get_args(Loss)
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-_LOSS_OF: dict[Metric, Loss] = {
-    "mae": "l1",
-    "accuracy": "cross-entropy",
-    "weighted-accuracy": "weighted-cross-entropy",
-    "roc-auc": "binary",
-    "ap": "binary",
-    "mrr": "binary",
-    "f1": "cross-entropy",
+# The first of each is what `auto` stands for. Labels of 0 and 1 can be regressed, too.
+_LOSSES_OF: dict[Metric, tuple[Loss, ...]] = {
+    "mae": ("l1", "mse"),
+    "accuracy": ("cross-entropy", "weighted-cross-entropy"),
+    "weighted-accuracy": ("weighted-cross-entropy", "cross-entropy"),
+    "roc-auc": ("binary", "mse", "l1"),
+    "ap": ("binary", "mse", "l1"),
+    "mrr": ("binary", "mse", "l1"),
+    "f1": ("cross-entropy", "weighted-cross-entropy"),
 }
 _MANY = 10**7
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,11 @@ class TrainingConfig:
             their labels `mae`, `accuracy` or `ap`), `mae` (mean absolute error, lower is
             better), `accuracy`, `weighted-accuracy` (mean of the classes' recalls), `roc-auc` and
             `ap` (mean over the columns of labels, unknown ones left out), `mrr` (mean reciprocal
-            rank of the true edges), `f1` (mean over the classes).
+            rank of each true edge among all pairs of its source), `f1` (mean over the classes).
         loss: `auto` takes the metric's: L1, cross entropy (weighted by the inverse frequency of
-            the batch's classes for `weighted-accuracy`) or binary cross entropy.
+            the batch's classes for `weighted-accuracy`) or binary cross entropy. Others must fit
+            the metric: `l1` and `mse` numbers and 0 or 1, the two cross entropies classes,
+            `binary` 0 or 1.
         epochs: passes over the training data, at most.
         batch_size: graphs a step; with `fanouts` seed vertices a step. A single graph without
             `fanouts` is one step an epoch.
@@ -82,13 +87,31 @@ class TrainingConfig:
         _number("lr", self.lr, above=0.0)
         _number("weight_decay", self.weight_decay, least=0.0)
         _number("clip_norm", self.clip_norm, least=0.0)
+        if not isinstance(self.fanouts, list | tuple):
+            raise InvalidParameter(
+                f"fanouts is {_shown(self.fanouts)}, wanted a list of integers such as [10, 5]"
+            )
         object.__setattr__(self, "fanouts", tuple(self.fanouts))  # lists come from TOML and JSON
         for fanout in self.fanouts:
             _integer("fanouts", fanout, 1, _MANY)
+        if self.metric != "auto":
+            self.objective(self.metric)
 
     def objective(self, metric: Metric) -> Loss:
-        """The loss given, or the one that `auto` stands for."""
-        return _LOSS_OF[metric] if self.loss == "auto" else self.loss
+        """The loss given, or the one that `auto` stands for.
+
+        Raises:
+            InvalidParameter: A loss of other labels than the metric's.
+        """
+        fitting = _LOSSES_OF[metric]
+        if self.loss == "auto":
+            return fitting[0]
+        if self.loss not in fitting:
+            raise InvalidParameter(
+                f"loss is {self.loss!r}, which does not fit the labels of metric {metric!r}, "
+                f"wanted one of auto, {', '.join(fitting)}"
+            )
+        return self.loss
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON and TOML have them."""
@@ -109,18 +132,27 @@ class TrainingConfig:
 
 def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise InvalidParameter(f"{name} is {value!r}, wanted one of {choices}")
+        raise InvalidParameter(f"{name} is {_shown(value)}, wanted one of {choices}")
 
 
 def _integer(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidParameter(f"{name} is {value!r}, wanted an integer of {low} to {high}")
+        raise InvalidParameter(f"{name} is {_shown(value)}, wanted an integer of {low} to {high}")
 
 
 def _number(
     name: str, value: object, *, above: float = -math.inf, least: float = -math.inf
 ) -> None:
     good = isinstance(value, int | float) and not isinstance(value, bool)
-    if not good or not (math.isfinite(value) and value > above and value >= least):  # type: ignore[arg-type,operator]  # a number by now
+    # No comparison turns an integer into a float, which may hold no number that large.
+    if not good or not (-_LARGEST <= value <= _LARGEST and value > above and value >= least):  # type: ignore[operator]  # a number by now
         bound = f"above {above:g}" if above > -math.inf else f"of at least {least:g}"
-        raise InvalidParameter(f"{name} is {value!r}, wanted a finite number {bound}")
+        raise InvalidParameter(f"{name} is {_shown(value)}, wanted a finite number {bound}")
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print integers of thousands of digits
+        return "an integer of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:100]}..."

@@ -47,7 +47,10 @@ def fit_split(
         epochs = _fit(learner, feed, folder, number, device, progress)
         best = read_checkpoint(where / BEST)
         learner.load_state_dict(best["state_dict"])
-        scores = {part: evaluate(learner, feed.evaluation(part), device) for part in PARTS}
+        scores = {
+            part: evaluate(learner, feed.evaluation(part), device, f"the {part} part")
+            for part in PARTS
+        }
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         raise TrainingInterrupted(_interrupted(where)) from None
     return SplitResult(

@@ -3,11 +3,13 @@
 Benchmarking-GNNs and GraphGPS: ZINC by the mean absolute error; PATTERN and CLUSTER by the mean of
 the classes' recalls, trained with a cross entropy weighted by each class's share of the other
 vertices in the batch. OGB: ROC-AUC and average precision are means over the label columns that
-have both classes, unknown labels (NaN) left out. LRGB: macro F1, average precision, and the mean
-reciprocal rank of true edges among the false ones of the same source.
+have both classes, unknown labels left out. LRGB: macro F1, average precision, and the mean
+reciprocal rank of `graphagg.nn.training.ranking`.
 """
 
 from __future__ import annotations
+
+from typing import Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -15,37 +17,56 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graphagg.nn.training.config import Loss, Metric
+from graphagg.errors import InvalidDataset
+from graphagg.nn.training.config import Loss
 
 Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1"]
+"""Metrics of answers and labels, row by row: all but `mrr`."""
 
 
 def loss_of(objective: Loss, predicted: Tensor, wanted: Tensor) -> Tensor:
-    """The loss of a batch.
+    """The loss of a batch, over what is known.
 
     Args:
         objective: Which one; not `auto`.
         predicted: `[n, C]`, without a sigmoid or softmax.
-        wanted: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; NaN or -1 counts as unknown for
-            `binary` and is left out.
+        wanted: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; see `known`.
 
     Returns:
-        A scalar; 0 where nothing is known.
+        A scalar; 0 with a gradient of 0 where nothing is known.
     """
-    if objective in ("cross-entropy", "weighted-cross-entropy"):
-        classes = wanted.view(-1).long()
-        weight = None
-        if objective == "weighted-cross-entropy":
-            weight = class_weights(classes, predicted.size(1)).to(predicted.dtype)
-        return functional.cross_entropy(predicted, classes, weight)
-    values = wanted.view(predicted.shape).to(predicted.dtype)
+    of_classes = objective in ("cross-entropy", "weighted-cross-entropy")
+    wanted = wanted.view(-1) if of_classes else wanted.view(predicted.shape)
+    there = known(objective, wanted)
+    if not bool(there.any()):
+        return predicted[:0].sum()  # also where predicted holds NaN, which 0 times would keep
+    predicted, wanted = predicted[there], wanted[there]
+    if of_classes:
+        return _cross_entropy(predicted, wanted.long(), objective == "weighted-cross-entropy")
+    values = wanted.to(predicted.dtype)
     if objective == "binary":
-        known = (values == values) & (values >= 0)
-        if not bool(known.any()):
-            return predicted.sum() * 0.0
-        return functional.binary_cross_entropy_with_logits(predicted[known], values[known])
+        return functional.binary_cross_entropy_with_logits(predicted, values)
     distance = functional.l1_loss if objective == "l1" else functional.mse_loss
     return distance(predicted, values)
+
+
+def known(objective: Loss, wanted: Tensor) -> Tensor:
+    """Where labels are known, in the shape of `wanted`: neither NaN nor -1.
+
+    Any number, -1 too, is known where real-valued labels are regressed (`l1`, `mse`).
+    """
+    if objective in ("l1", "mse") and wanted.dtype.is_floating_point:
+        return ~wanted.isnan()
+    return wanted >= 0  # NaN is not
+
+
+def _cross_entropy(predicted: Tensor, classes: Tensor, weighted: bool) -> Tensor:
+    weight = class_weights(classes, predicted.size(1)).to(predicted.dtype) if weighted else None
+    if weight is not None and not bool(weight.any()):
+        weight = None  # one class alone weighs 0, and a mean of weight 0 is not defined
+    return functional.cross_entropy(predicted, classes, weight)
 
 
 def class_weights(classes: Tensor, count: int) -> Tensor:
@@ -54,28 +75,36 @@ def class_weights(classes: Tensor, count: int) -> Tensor:
     return (len(classes) - sizes) / max(len(classes), 1) * (sizes > 0)
 
 
-def score(metric: Metric, predicted: Tensor, wanted: Tensor, query: Tensor | None = None) -> float:
-    """A metric over a whole part of the data.
+def score(metric: RowMetric, predicted: Tensor, wanted: Tensor, part: str = "the data") -> float:
+    """A metric over a whole part of the data, over what is known.
 
     Args:
         metric: Which one.
         predicted: `[n, C]`, without a sigmoid or softmax.
         wanted: As for `loss_of`.
-        query: For `mrr`, `[n]` int64: what the candidates answer, such as their source vertex.
+        part: What errors call the part.
 
     Returns:
-        A share of 1, or for `mae` an error; NaN where it is not defined.
+        A share of 1, or for `mae` an error.
+
+    Raises:
+        InvalidDataset: It is not defined: no label is known, or for `roc-auc` and `ap` no column
+            has both classes.
     """
     logits = predicted.detach().to(torch.float64).cpu().numpy()
     truth = wanted.detach().cpu().numpy()
-    if metric == "mae":
-        return float(np.abs(logits - truth.reshape(logits.shape)).mean())
-    if metric == "mrr":
-        assert query is not None
-        return _mrr(logits.reshape(-1), truth.reshape(-1) > 0, query.cpu().numpy())
     if metric in ("roc-auc", "ap"):
-        return _over_columns(metric, logits, truth.reshape(logits.shape))
-    found, classes = logits.argmax(axis=1), truth.reshape(-1)
+        return _over_columns(metric, logits, truth.reshape(logits.shape), part)
+    truth = truth.reshape(logits.shape if metric == "mae" else -1)
+    there = ~np.isnan(truth) if metric == "mae" else truth >= 0
+    if not there.any():
+        not_defined(metric, part, f"none of {truth.size:,} labels is known", "at least one that is")
+    if metric == "mae":
+        return float(np.abs(logits[there] - truth[there]).mean())
+    return _of_classes(metric, logits[there].argmax(axis=1), truth[there])
+
+
+def _of_classes(metric: RowMetric, found: Ints, classes: Ints) -> float:
     if metric == "accuracy":
         return float((found == classes).mean())
     if metric == "weighted-accuracy":
@@ -85,27 +114,32 @@ def score(metric: Metric, predicted: Tensor, wanted: Tensor, query: Tensor | Non
     return float(f1_score(classes, found, average="macro", zero_division=0))
 
 
-def _over_columns(metric: Metric, logits: Array, truth: Array) -> float:
+def _over_columns(metric: RowMetric, logits: Array, truth: Array, part: str) -> float:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     measure = roc_auc_score if metric == "roc-auc" else average_precision_score
     scores = []
     for column in range(truth.shape[1]):
-        known = (truth[:, column] == truth[:, column]) & (truth[:, column] >= 0)
-        labels = truth[known, column]
+        there = truth[:, column] >= 0  # NaN is not
+        labels = truth[there, column]
         if (labels == 1).any() and (labels == 0).any():
-            scores.append(measure(labels, logits[known, column]))
-    return float(np.mean(scores)) if scores else float("nan")
+            scores.append(measure(labels, logits[there, column]))
+    if not scores:
+        found = (
+            f"its {truth.shape[1]:,} columns of labels hold {int((truth == 1).sum()):,} ones and "
+            f"{int((truth == 0).sum()):,} zeros"
+        )
+        not_defined(metric, part, found, "at least one column with both classes")
+    return float(np.mean(scores))
 
 
-def _mrr(values: Array, positive: npt.NDArray[np.bool_], query: npt.NDArray[np.int64]) -> float:
-    """Ties count half, as in OGB's evaluator: the mean of the best and the worst rank."""
-    ranks = []
-    for one in np.unique(query[positive]):
-        own = query == one
-        false = np.sort(values[own & ~positive])
-        true = values[own & positive]
-        above = len(false) - np.searchsorted(false, true, side="right")
-        not_below = len(false) - np.searchsorted(false, true, side="left")
-        ranks.append(1.0 + (above + not_below) / 2.0)
-    return float((1.0 / np.concatenate(ranks)).mean()) if ranks else float("nan")
+def not_defined(metric: str, part: str, found: str, wanted: str) -> NoReturn:
+    """Refuse a metric that a part of the data leaves without a value.
+
+    Raises:
+        InvalidDataset: Always.
+    """
+    raise InvalidDataset(
+        f"metric {metric!r} is not defined on {part}: {found}; wanted {wanted}: take another "
+        "split, or set training.metric to another one"
+    )

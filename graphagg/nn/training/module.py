@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import re
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,35 +15,21 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import CheckpointMismatch, InvalidFeatures, TrainingDiverged
+from graphagg.errors import (
+    CheckpointMismatch,
+    InvalidDataset,
+    InvalidFeatures,
+    TrainingDiverged,
+)
 from graphagg.nn.training.batches import Batches, seeded
 from graphagg.nn.training.config import Metric, TrainingConfig
 from graphagg.nn.training.data import Level
 from graphagg.nn.training.epochs import EpochLog
-from graphagg.nn.training.metrics import loss_of, score
+from graphagg.nn.training.metrics import known, loss_of, score
+from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
 
 _KEY = "graphagg"
-
-
-class Answers:
-    """What a model said and what was wanted, over the batches of one part."""
-
-    def __init__(self) -> None:
-        self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._vertices = 0
-
-    def add(self, level: Level, batch: Data, predicted: Tensor, wanted: Tensor) -> None:
-        """Keep one batch's."""
-        query = wanted.new_zeros(0, dtype=torch.int64)
-        if level == "edge":
-            query = batch.edge_label_index[0].cpu() + self._vertices
-        self._vertices += int(batch.num_nodes or 0)
-        self._parts.append((predicted.detach().cpu(), wanted.cpu(), query.cpu()))
-
-    def score(self, metric: Metric) -> float:
-        """The metric over all of them."""
-        predicted, wanted, query = (torch.cat(part) for part in zip(*self._parts, strict=True))
-        return score(metric, predicted, wanted, query)
+_NOT_FINITE = re.compile(r"\b(nan|inf|infinity)\b", re.IGNORECASE)
 
 
 class Learner(LightningModule):
@@ -52,6 +41,10 @@ class Learner(LightningModule):
         metric: What is measured, with `training.metric` resolved.
         level: What a row of answers is about.
         fingerprint: JSON of the run's settings; a checkpoint of another one is refused.
+
+    Raises:
+        InvalidParameter: A loss that does not fit the metric.
+        InvalidDataset: A metric that does not fit the level.
     """
 
     def __init__(
@@ -65,9 +58,11 @@ class Learner(LightningModule):
         super().__init__()
         self.model, self.training_config, self.metric, self.level = model, training, metric, level
         self.fingerprint = fingerprint
+        self.stage = "evaluation"
         self._objective = training.objective(metric)
-        self._validation = Answers()
-        self._losses: list[Tensor] = []
+        check_level(metric, level)
+        self._validation = Answers(self)
+        self._losses: list[float] = []
         self._rate = 0.0
         self.log_to: EpochLog | None = None
 
@@ -76,52 +71,112 @@ class Learner(LightningModule):
 
         Raises:
             InvalidFeatures: The model answers for another number of rows.
+            TrainingDiverged: See `predict`.
         """
-        predicted = self.model(batch)
+        predicted = self.predict(batch)
         wanted = batch.edge_label if self.level == "edge" else batch.y
-        if predicted.dim() == 1:
-            predicted = predicted.unsqueeze(1)
         if predicted.size(0) != wanted.size(0):
             raise InvalidFeatures(
                 f"the model gives {predicted.size(0):,} rows for {wanted.size(0):,} labels; "
                 f"wanted one a {self.level}"
             )
         rows = batch.get("rows")
-        if rows is not None:
-            return predicted[rows], wanted[rows]
-        if self.level == "node" and not wanted.dtype.is_floating_point:
-            known = (wanted.view(len(wanted), -1) >= 0).all(dim=1)
-            return predicted[known], wanted[known]
-        return predicted, wanted
+        return (predicted, wanted) if rows is None else (predicted[rows], wanted[rows])
+
+    def scores(self, batch: Data, pairs: Tensor) -> Tensor:
+        """One score `[P]` for each of other pairs `[2, P]` than the batch's own.
+
+        Raises:
+            InvalidFeatures: The model gives another number of scores.
+            TrainingDiverged: See `predict`; or a score is NaN.
+        """
+        asked = copy.copy(batch)
+        asked.edge_label_index = pairs
+        predicted = self.predict(asked)
+        if predicted.numel() != pairs.size(1):
+            raise InvalidFeatures(
+                f"the model gives {predicted.numel():,} scores for {pairs.size(1):,} pairs; "
+                "wanted one each"
+            )
+        self.check_answers(predicted)
+        return predicted.view(-1)
+
+    def predict(self, batch: Data) -> Tensor:
+        """All answers of the model, `[rows, C]`.
+
+        Raises:
+            TrainingDiverged: The model finds NaN or infinity in its own vectors, since all that it
+                is given is finite.
+        """
+        try:
+            predicted: Tensor = self.model(batch)
+        except InvalidFeatures as error:
+            if _NOT_FINITE.search(str(error)) is None or not _is_finite(batch):
+                raise
+            raise self._diverged("the model's vectors hold NaN or infinity") from error
+        return predicted.unsqueeze(1) if predicted.dim() == 1 else predicted
+
+    def check_answers(self, predicted: Tensor) -> None:
+        """Refuse answers that cannot be measured.
+
+        Infinity is a logit like another where only the order of answers counts: a class that the
+        model rules out.
+
+        Raises:
+            TrainingDiverged: NaN, or for `mae`, `roc-auc` and `ap` infinity.
+        """
+        numbers = self.metric in ("mae", "roc-auc", "ap")
+        bad = ~predicted.isfinite() if numbers else predicted.isnan()
+        if bool(bad.any()):
+            raise self._diverged(
+                "the model's answers hold NaN or infinity", f" ({int(bad.sum())} of {bad.numel()})"
+            )
+
+    def _diverged(self, found: str, more: str = "") -> TrainingDiverged:
+        training = self.training_config
+        clip = f"training.clip_norm ({training.clip_norm:g})"
+        if not training.clip_norm:
+            clip = "set training.clip_norm (now 0: off)"
+        return TrainingDiverged(
+            f"{found} in {self.stage}{more}; lower training.lr ({training.lr:g}) or {clip}"
+        )
 
     def on_train_epoch_start(self) -> None:
         """Dropout hangs on the epoch's number, so that a resumed run draws the same."""
         state = seeded(self.training_config.random_state, self.current_epoch)
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=state)))
+        self.stage = f"epoch {self.current_epoch + 1}"
         self._losses = []
         self._rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def training_step(self, batch: Data) -> Tensor:
-        """The loss of a batch."""
-        predicted, wanted = self.answers(batch)
-        if predicted.dtype is torch.bfloat16:
-            predicted = predicted.float()
-        loss = loss_of(self._objective, predicted, wanted)
-        self._losses.append(loss.detach())
-        return loss
-
-    def on_train_epoch_end(self) -> None:
-        """Log the mean loss of the epoch and its rate.
+        """The loss of a batch.
 
         Raises:
             TrainingDiverged: The loss is no finite number.
         """
-        loss = float(torch.stack(self._losses).mean())
-        if not math.isfinite(loss):
-            raise TrainingDiverged(
-                f"the loss is {loss} in epoch {self.current_epoch + 1}; lower training.lr "
-                f"({self.training_config.lr:g}) or training.clip_norm"
+        predicted, wanted = self.answers(batch)
+        if predicted.dtype is torch.bfloat16:
+            predicted = predicted.float()
+        loss = loss_of(self._objective, predicted, wanted)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise self._diverged(f"the loss is {value}")
+        if bool(known(self._objective, wanted).any()):  # else its 0 says nothing
+            self._losses.append(value)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean loss of the epoch's batches with a known label, and its rate.
+
+        Raises:
+            InvalidDataset: There was none.
+        """
+        if not self._losses:
+            raise InvalidDataset(
+                "the training part has no known label, all are -1 or NaN; wanted at least one"
             )
+        loss = math.fsum(self._losses) / len(self._losses)
         self.log_dict({"loss": loss, "lr": self._rate}, batch_size=1)
         if self.log_to is not None:
             val = float(self.trainer.callback_metrics["val"])
@@ -129,12 +184,12 @@ class Learner(LightningModule):
 
     def validation_step(self, batch: Data) -> None:
         """Collect the answers."""
-        self._validation.add(self.level, batch, *self.answers(batch))
+        self._validation.add(batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metric that chooses the best epoch."""
-        self.log("val", self._validation.score(self.metric), batch_size=1)
-        self._validation = Answers()
+        self.log("val", self._validation.score("the validation part"), batch_size=1)
+        self._validation = Answers(self)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW and the rate of each epoch."""
@@ -162,6 +217,61 @@ class Learner(LightningModule):
             )
 
 
+class Answers:
+    """What a model said and what was wanted, over the batches of one part."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._learner = learner
+        self._rows: list[tuple[Tensor, Tensor]] = []
+        self._ranks: list[Tensor] = []
+
+    def add(self, batch: Data) -> None:
+        """Ask about one batch.
+
+        Raises:
+            TrainingDiverged: Answers that cannot be measured.
+        """
+        learner = self._learner
+        if learner.metric == "mrr":
+            self._ranks.append(reciprocal_ranks(batch, partial(learner.scores, batch)))
+            return
+        predicted, wanted = learner.answers(batch)
+        learner.check_answers(predicted)
+        self._rows.append((predicted.detach().cpu(), wanted.cpu()))
+
+    def score(self, part: str) -> float:
+        """The metric over all of them.
+
+        Raises:
+            InvalidDataset: It is not defined on them.
+        """
+        metric = self._learner.metric
+        if metric == "mrr":
+            return mean_over_graphs(self._ranks, part)
+        predicted, wanted = (torch.cat(rows) for rows in zip(*self._rows, strict=True))
+        return score(metric, predicted, wanted, part)
+
+
+def _is_finite(batch: Data) -> bool:
+    """Whether all numbers are but the labels, which may be unknown."""
+    values = [value for name, value in batch.to_dict().items() if name not in ("y", "edge_label")]
+    dense = [v for v in values if isinstance(v, Tensor) and v.layout is torch.strided]
+    return all(bool(torch.isfinite(v).all()) for v in dense)
+
+
+def check_level(metric: Metric, level: Level) -> None:
+    """Check that a metric is one of such labels.
+
+    Raises:
+        InvalidDataset: `mrr` of labels that are not of pairs.
+    """
+    if metric == "mrr" and level != "edge":
+        raise InvalidDataset(
+            f"metric 'mrr' ranks pairs of vertices, but the data have labels of each {level}; set "
+            "the training's metric, e.g. 'accuracy' or 'mae'"
+        )
+
+
 def rate(training: TrainingConfig, epoch: int) -> float:
     """Share of `lr` in an epoch, counted from 0.
 
@@ -178,14 +288,27 @@ def rate(training: TrainingConfig, epoch: int) -> float:
 
 
 @torch.no_grad()
-def evaluate(learner: Learner, batches: Batches, device: torch.device) -> float:
-    """The metric of the model over a part of the data, in evaluation mode."""
-    answers = Answers()
+def evaluate(
+    learner: Learner, batches: Batches, device: torch.device, part: str = "a part of the data"
+) -> float:
+    """The metric of the model over a part of the data, in evaluation mode.
+
+    Args:
+        learner: The model.
+        batches: The part.
+        device: Where.
+        part: What errors call it.
+
+    Raises:
+        InvalidDataset: The metric is not defined on the part.
+        TrainingDiverged: Answers that cannot be measured.
+    """
+    learner.stage = part
+    answers = Answers(learner)
     learner.to(device).eval()
     low = learner.training_config.precision == "bfloat16"
     for batch in batches:
         moved = batch.to(device.type if device.index is None else str(device))
         with torch.autocast(device.type, torch.bfloat16) if low else nullcontext():
-            predicted, wanted = learner.answers(moved)
-        answers.add(learner.level, moved, predicted, wanted)
-    return answers.score(learner.metric)
+            answers.add(moved)
+    return answers.score(part)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.model.config import GPSConfig
+from graphagg.nn.model.config import GPSConfig, parse
 from graphagg.nn.presets import Preset
 from graphagg.nn.training.config import TrainingConfig
 
@@ -35,14 +35,16 @@ def overridden(preset: Preset, changes: Sequence[str]) -> Preset:
                 "training.epochs=10"
             )
         _put(plain, keys, _value(value), path)
-    return Preset(GPSConfig.from_dict(plain["model"]), TrainingConfig.from_dict(plain["training"]))
+    return Preset(
+        GPSConfig.from_dict(plain["model"]), parse(TrainingConfig, plain["training"], "training")
+    )
 
 
 def _put(plain: Any, keys: list[str], value: Any, path: str) -> None:
     for depth, key in enumerate(keys):
         at: Any = key
         if isinstance(plain, list):
-            at = int(key) if key.isdigit() and int(key) < len(plain) else None
+            at = int(key) if key in map(str, range(len(plain))) else None
             known = f"0 to {len(plain) - 1}" if plain else "nothing (it is empty)"
         else:
             at = key if isinstance(plain, dict) and key in plain else None
@@ -59,5 +61,5 @@ def _put(plain: Any, keys: list[str], value: Any, path: str) -> None:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, too many digits, or nested too deeply
         return text.strip()

@@ -22,7 +22,7 @@ from graphagg.nn.training.device import find_device
 from graphagg.nn.training.folder import RunFolder, alone_in
 from graphagg.nn.training.graphs import Graphs
 from graphagg.nn.training.loop import fit_split
-from graphagg.nn.training.module import Learner
+from graphagg.nn.training.module import Learner, check_level
 from graphagg.nn.training.plan import Build, Plan, plan_of
 from graphagg.nn.training.results import SplitResult, TrainingResult
 from graphagg.nn.training.sources import Source, load_data
@@ -84,6 +84,8 @@ def train(
     if plan.training.fanouts and not dataset.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
     metric = dataset.metric_of(plan.training.metric)
+    check_level(metric, dataset.level)
+    plan.training.objective(metric)  # refuses a loss that does not fit
     shape = dataset.shape(metric)
     plan.build(shape)  # a model that cannot be built is refused before anything is written
     settings = {

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.presets import preset
 from graphagg.nn.training import TrainingConfig
+from graphagg.nn.training.config import LOSSES, Metric
+from graphagg.nn.training.metrics import loss_of
 from graphagg.nn.training.module import rate
+from graphagg.nn.training.overrides import overridden
 
 
 @pytest.mark.parametrize(
@@ -31,12 +36,69 @@ from graphagg.nn.training.module import rate
         ("warmup_epochs", 101),
         ("patience", -1),
         ("fanouts", [10, 0]),
+        ("fanouts", [10, 2.5]),
+        ("fanouts", 5),
+        ("fanouts", None),
+        ("fanouts", "55"),
+        pytest.param("lr", 10**400, id="more than a float holds"),
+        pytest.param("lr", 10**5000, id="more digits than Python prints"),
+        pytest.param("epochs", 10**5000, id="an integer of as many"),
         ("random_state", -1),
     ],
 )
 def test_a_value_outside_is_named_with_what_was_wanted(key: str, value: Any) -> None:
     with pytest.raises(InvalidParameter, match=rf"{key} is .*wanted"):
         TrainingConfig(**{key: value})
+
+
+@pytest.mark.parametrize("metric", get_args(Metric))
+def test_a_loss_fits_the_metric_or_is_refused_with_those_that_do(metric: Metric) -> None:
+    """Those that fit give a number for labels of the metric; with them goes `auto`."""
+    of_classes = metric in ("accuracy", "weighted-accuracy", "f1")
+    wanted = torch.tensor([1, 0, 2]) if of_classes else torch.tensor([[1.0, 0.0, 1.0]] * 3)
+    fitting = [name for name in LOSSES[1:] if ("entropy" in name) == of_classes]
+    fitting = [name for name in fitting if (metric, name) != ("mae", "binary")]
+    for loss in LOSSES[1:]:
+        if loss in fitting:
+            objective = TrainingConfig(metric, loss).objective(metric)
+            assert objective == loss
+            assert loss_of(objective, torch.randn(3, 3), wanted).isfinite()
+            continue
+        message = rf"loss is '{loss}', .* metric '{metric}', wanted .*auto, .*{fitting[0]}"
+        with pytest.raises(InvalidParameter, match=message):
+            TrainingConfig(metric, loss)
+        with pytest.raises(InvalidParameter, match=message):  # the metric is that of the data
+            TrainingConfig("auto", loss).objective(metric)
+    assert TrainingConfig(metric).objective(metric) in fitting
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.fanouts=5", r"training\.fanouts is 5"),
+        ("training.fanouts=null", r"training\.fanouts is None"),
+        ("training.fanouts=[[2]]", r"training\.fanouts\.0 is \[2\]"),
+        pytest.param("training.lr=1" + "0" * 400, "lr is ", id="more than a float holds"),
+        pytest.param("training.lr=1" + "0" * 5000, "lr is ", id="more digits than are read"),
+        ("training.lr=NaN", "lr is nan, wanted a finite number above 0"),
+        pytest.param("training.lr=" + "[" * 50_000, "lr is ", id="brackets"),
+        ("training.epochs=2.5", r"training\.epochs is 2\.5"),
+        ("training.loss=l1", "loss is 'l1', .* metric 'weighted-accuracy'"),
+        ("model.encodings.²=1", r"model\.encodings has 0 to 0"),
+        ("model.encodings.-1=1", r"model\.encodings has 0 to 0"),
+        pytest.param("model.encodings." + "1" * 5000 + "=1", "encodings has 0 to 0", id="ones"),
+    ],
+)
+def test_a_setting_by_its_path_that_cannot_be_is_named(change: str, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        overridden(preset("pattern"), [change])
+
+
+def test_settings_by_their_path_take_what_toml_takes() -> None:
+    changed = overridden(preset("pattern"), ["training.lr=1", "training.fanouts=[]"])
+    assert (changed.training.lr, changed.training.fanouts) == (1.0, ())
+    both = ["training.metric=mae", "training.loss=mse"]
+    assert overridden(preset("pattern"), both).training.objective("mae") == "mse"
 
 
 def test_unknown_keys_are_refused_and_plain_values_come_back() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from torch.nn import functional
 
+from graphagg.errors import InvalidDataset
+from graphagg.nn.training.config import LOSSES, Loss
 from graphagg.nn.training.metrics import class_weights, loss_of, score
 
 seeds = st.integers(0, 10_000)
@@ -72,29 +75,92 @@ def test_columns_with_unknown_labels_are_averaged_as_ogb_does(seed: int) -> None
     assert loss == pytest.approx(by_hand)
 
 
-@settings(deadline=None, max_examples=30)
-@given(seeds)
-def test_reciprocal_ranks_by_hand(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    values = generator.integers(0, 5, 30).astype(float)  # ties
-    truth, query = generator.integers(0, 2, 30), generator.integers(0, 4, 30)
-    ranks = []
-    for i in np.flatnonzero(truth):
-        false = values[(query == query[i]) & (truth == 0)]
-        ranks.append(1 + (false > values[i]).sum() + (false == values[i]).sum() / 2)
-    wanted = np.mean(1 / np.array(ranks)) if ranks else math.nan
-    tensors = [torch.from_numpy(a) for a in (values[:, None], truth, query)]
-    assert score("mrr", *tensors) == pytest.approx(wanted, nan_ok=True)
-
-
-def test_absolute_errors_and_what_is_not_defined() -> None:
+def test_absolute_errors_by_hand() -> None:
     predicted, wanted = torch.tensor([[1.0], [3.0]]), torch.tensor([2.0, 1.0])
     assert score("mae", predicted, wanted) == 1.5
     assert loss_of("l1", predicted, wanted) == 1.5
     assert loss_of("mse", predicted, wanted) == 2.5
-    assert math.isnan(score("roc-auc", predicted, torch.ones(2, 1)))
-    unknown = torch.full((2, 1), math.nan)
-    loss = loss_of("binary", predicted.requires_grad_(), unknown)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, st.sampled_from(LOSSES[1:]))
+def test_unknown_labels_count_neither_in_the_loss_nor_in_its_gradient(
+    seed: int, objective: Loss
+) -> None:
+    """As if the rows, or the single numbers, that are unknown had been left out."""
+    generator = torch.Generator().manual_seed(seed)
+    of_classes = "entropy" in objective
+    predicted = torch.randn(20, 3, generator=generator, dtype=torch.float64).requires_grad_()
+    unknown = torch.rand((20,) if of_classes else (20, 3), generator=generator) < 0.4
+    unknown.view(-1)[0] = False
+    if of_classes:
+        wanted = torch.randint(0, 3, (20,), generator=generator).masked_fill(unknown, -1)
+    else:
+        wanted = torch.randint(0, 2, (20, 3), generator=generator).double()
+        wanted = wanted.masked_fill(unknown, math.nan)
+    loss = loss_of(objective, predicted, wanted)
+    few, known = predicted[~unknown], wanted[~unknown]
+    few = few if of_classes else few.unsqueeze(1)
+    assert loss.item() == pytest.approx(loss_of(objective, few, known).item())
+    (gradient,) = torch.autograd.grad(loss, predicted)
+    assert gradient.isfinite().all() and gradient.any()
+    assert not gradient[unknown].any()
+
+
+@pytest.mark.parametrize("objective", LOSSES[1:])
+@pytest.mark.parametrize("answer", [1.0, math.nan, math.inf])
+def test_nothing_known_is_a_loss_and_a_gradient_of_zero(objective: Loss, answer: float) -> None:
+    of_classes = "entropy" in objective
+    predicted = torch.full((2, 3), answer, requires_grad=True)
+    unknown = torch.full((2,), -1) if of_classes else torch.full((2, 3), math.nan)
+    loss = loss_of(objective, predicted, unknown)
     assert loss.item() == 0
     loss.backward()
-    assert predicted.grad is not None and not predicted.grad.any()
+    assert predicted.grad is not None and torch.equal(predicted.grad, torch.zeros(2, 3))
+
+
+def test_a_batch_of_one_class_has_the_loss_without_weights() -> None:
+    logits, _ = drawn(3)
+    wanted = torch.full((len(logits),), 2)
+    assert not class_weights(wanted, 4).any()
+    got = loss_of("weighted-cross-entropy", logits, wanted)
+    assert got.item() == pytest.approx(functional.cross_entropy(logits, wanted).item())
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, st.sampled_from(["mae", "accuracy", "weighted-accuracy", "f1"]))
+def test_unknown_labels_do_not_count_in_a_score(seed: int, metric: Any) -> None:
+    logits, classes = drawn(seed)
+    unknown = torch.rand(len(logits), generator=torch.Generator().manual_seed(seed)) < 0.5
+    unknown[0] = False
+    wanted = logits.flip(1) if metric == "mae" else classes
+    hidden = wanted.clone()
+    hidden[unknown] = math.nan if metric == "mae" else -1
+    assert score(metric, logits, hidden) == pytest.approx(
+        score(metric, logits[~unknown], wanted[~unknown])
+    )
+
+
+def test_a_mean_absolute_error_is_over_the_numbers_that_are_known() -> None:
+    predicted = torch.tensor([[1.0, 1.0], [1.0, 1.0]])
+    wanted = torch.tensor([[2.0, math.nan], [5.0, 1.5]])
+    assert score("mae", predicted, wanted) == pytest.approx((1 + 4 + 0.5) / 3)
+
+
+@pytest.mark.parametrize(
+    ("metric", "wanted", "message"),
+    [
+        ("roc-auc", torch.ones(4, 2), r"'roc-auc' is not defined on .*2 columns.*both classes"),
+        ("ap", torch.zeros(4, 2), r"'ap' is not defined on .*0 ones and 8 zeros.*both classes"),
+        ("ap", torch.full((4, 2), math.nan), r"'ap' is .*0 ones and 0 zeros"),
+        ("mae", torch.full((4, 2), math.nan), r"'mae' is .*none of 8 labels is known.*wanted"),
+        ("accuracy", torch.full((4,), -1), r"'accuracy' is .*none of 4 labels is known"),
+        ("weighted-accuracy", torch.full((4,), -1), r"'weighted-accuracy' is .*none of 4 labels"),
+        ("f1", torch.full((4,), -1), r"'f1' is not defined on the test part: none of 4 labels"),
+    ],
+)
+def test_a_score_that_is_not_defined_is_said(
+    metric: Any, wanted: torch.Tensor, message: str
+) -> None:
+    with pytest.raises(InvalidDataset, match=message):
+        score(metric, torch.randn(4, 2), wanted, "the test part")

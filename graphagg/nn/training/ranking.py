@@ -1,0 +1,129 @@
+"""The mean reciprocal rank of true edges, as PCQM-Contact is measured.
+
+Paper: the Long Range Graph Benchmark (arXiv 2206.08164). Code: the raw MRR of GraphGPS. In each
+graph, a true edge (u, v) is ranked by its score among those of (u, w) for all vertices w of the
+graph but v, u among them. Its rank is the mean of the best and the worst that ties allow,
+1 + #greater + #equal / 2. The reciprocal ranks are averaged over the true edges of a graph, then
+over the graphs.
+
+There is one departure: a graph without a true edge is left out, where that code counts it as 1. It
+says nothing about the model, and a constant for it would only hide what the others say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidBatch, InvalidDataset
+from graphagg.nn.model.network import graphs_of
+from graphagg.nn.segments import Segments
+from graphagg.nn.training.graphs import ragged_ranges
+from graphagg.nn.training.metrics import not_defined
+
+PAIRS = 2**18
+"""Pairs that a model is asked for at once, which bounds the memory of its head.
+
+The whole model runs again for the next ones of a batch; a batch of molecules seldom has any.
+"""
+
+
+def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int = PAIRS) -> Tensor:
+    """The mean reciprocal rank of the true edges of each graph that has any.
+
+    O(Q log Q) for Q pairs, which are those of the true edges' sources with all vertices.
+
+    Args:
+        batch: One graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
+            a true edge; 0, -1 and NaN (unknown) are none.
+        scored: Scores `[q]` of pairs `[2, q]` of the batch.
+        limit: Pairs to ask for at once; one source's are never torn apart.
+
+    Returns:
+        `[g]` float64, in the order of the graphs.
+
+    Raises:
+        InvalidDataset: More than one column of labels.
+        InvalidBatch: A true edge that joins two graphs.
+    """
+    graphs, true = graphs_of(batch), _true_edges(batch)
+    if not true.numel():
+        return torch.zeros(0, dtype=torch.float64)
+    _check_edges(graphs, true)
+    sources, which = torch.unique(true[0], return_inverse=True)
+    first, sizes = graphs.ptr[graphs.index[sources]], graphs.sizes[graphs.index[sources]]
+    before = sizes.cumsum(0) - sizes
+    _, counts = torch.unique_consecutive(before // limit, return_counts=True)
+    found = []
+    for some in torch.split(torch.arange(len(sources), device=true.device), counts.tolist()):
+        target, owner = ragged_ranges(first[some], sizes[some])
+        scores = scored(torch.stack([sources[some][owner], target]))
+        found.append(ranks(scores.detach().cpu().double(), owner.cpu()))
+    own = (before[which] + true[1] - first[which]).cpu()
+    return _means(1.0 / torch.cat(found)[own], graphs.index[true[0]].cpu())
+
+
+def ranks(scores: Tensor, group: Tensor) -> Tensor:
+    """The rank of each score among those of its group, the largest first.
+
+    Args:
+        scores: `[Q]`, none of them NaN.
+        group: `[Q]` int64, non-decreasing.
+
+    Returns:
+        `[Q]` float64, from 1; equal ones share the mean of their best and their worst rank.
+    """
+    order = torch.argsort(scores, descending=True)
+    order = order[torch.argsort(group[order], stable=True)]
+    value, start = scores[order], torch.searchsorted(group, group)
+    new = torch.ones_like(group, dtype=torch.bool)
+    new[1:] = (value[1:] != value[:-1]) | (group[1:] != group[:-1])
+    at = new.nonzero().flatten()  # where each run of equal scores begins
+    length = torch.cat([at, at.new_full((1,), len(group))]).diff()
+    run = new.cumsum(0) - 1
+    out = torch.empty_like(scores, dtype=torch.float64)
+    out[order] = 1.0 + (at[run] - start) + (length[run] - 1).double() / 2.0
+    return out
+
+
+def mean_over_graphs(found: Sequence[Tensor], part: str) -> float:
+    """The mean of what `reciprocal_ranks` gave for the batches of a part.
+
+    Raises:
+        InvalidDataset: No graph has a true edge.
+    """
+    means = torch.cat(list(found))
+    if not means.numel():
+        not_defined("mrr", part, "no graph has a true edge", "an edge_label of 1 in at least one")
+    return float(means.mean())
+
+
+def _true_edges(batch: Data) -> Tensor:
+    labels: Tensor = batch.edge_label
+    if labels.dim() > 1 and labels.size(1) != 1:
+        raise InvalidDataset(
+            f"metric 'mrr' ranks pairs by one score each, but edge_label has {labels.size(1)} "
+            "columns; wanted one"
+        )
+    true: Tensor = batch.edge_label_index[:, labels.view(-1) > 0]
+    return true
+
+
+def _check_edges(graphs: Segments, true: Tensor) -> None:
+    torn = graphs.index[true[0]] != graphs.index[true[1]]
+    if bool(torn.any()):
+        u, v = true[:, int(torn.nonzero()[0])].tolist()
+        raise InvalidBatch(
+            f"a pair of edge_label_index joins vertices {u} and {v}, which lie in two graphs; "
+            "pairs must stay in their graph"
+        )
+
+
+def _means(values: Tensor, owner: Tensor) -> Tensor:
+    """Of the values of each owner that has any, by its number."""
+    counts = torch.bincount(owner)
+    sums = torch.bincount(owner, weights=values)
+    return sums[counts > 0] / counts[counts > 0]

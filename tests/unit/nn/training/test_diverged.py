@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset, InvalidFeatures, TrainingDiverged
+from graphagg.nn.model.config import (
+    AttentionConfig,
+    FeatureConfig,
+    GPSConfig,
+    HeadConfig,
+    LayerOptions,
+    LocalConfig,
+)
+from graphagg.nn.training import GraphData, Split, TrainingConfig, train
+from graphagg.nn.training.batches import GraphBatches
+from graphagg.nn.training.epochs import read_epochs
+from graphagg.nn.training.graphs import Graphs
+from graphagg.nn.training.module import Learner, evaluate
+from tests.unit.nn.training.toys import Tiny, many, ring, single, tiny
+
+SHORT = TrainingConfig(epochs=3, batch_size=4, lr=1e-2)
+WILD = replace(SHORT, lr=1e30, clip_norm=0.0)
+GPS_OF_FOUR = GPSConfig(
+    FeatureConfig(width=4), channels=8, layers=2, local=LocalConfig("gine"),
+    attention=AttentionConfig(heads=2), layer=LayerOptions(norm="none"),
+    head=HeadConfig(task="graph", kind="mlp"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_size", [4, 24])  # some steps an epoch, and a single one
+def test_a_rate_that_is_far_too_large_is_blamed_and_not_the_data(
+    tmp_path: Path, batch_size: int
+) -> None:
+    training = replace(WILD, batch_size=batch_size)
+    with pytest.raises(TrainingDiverged, match=r"in epoch 1.*lower training\.lr \(1e\+30\)"):
+        train(GPS_OF_FOUR, many(), tmp_path, training=training)
+
+
+def test_a_rate_that_is_far_too_large_for_one_graph(tmp_path: Path) -> None:
+    config = replace(GPS_OF_FOUR, head=HeadConfig(task="node", kind="mlp"))
+    with pytest.raises(TrainingDiverged, match=r"in epoch \d.*lower training\.lr"):
+        train(config, single(), tmp_path, training=WILD)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "weighted-accuracy", "f1", "roc-auc", "ap"])
+def test_answers_of_nan_in_validation_are_no_score(tmp_path: Path, metric: Any) -> None:
+    class NanInEvaluation(Tiny):
+        def forward(self, data: Any) -> torch.Tensor:
+            out: torch.Tensor = super().forward(data)
+            return out if self.training else out * math.nan
+
+    training = replace(SHORT, metric=metric)
+    message = r"the model's answers hold NaN or infinity in epoch 1 \(\d+ of \d+\); lower"
+    with pytest.raises(TrainingDiverged, match=message):
+        train(NanInEvaluation, many(), tmp_path, training=training)
+
+
+def batches() -> GraphBatches:
+    return GraphBatches(Graphs.of(many().graphs), torch.arange(24), 4)
+
+
+class Constant(torch.nn.Module):
+    def __init__(self, answer: list[float]) -> None:
+        super().__init__()
+        self.answer = torch.tensor(answer)
+
+    def forward(self, data: Any) -> torch.Tensor:
+        return self.answer.expand(data.num_graphs, -1)
+
+
+def test_a_class_that_is_ruled_out_is_no_divergence() -> None:
+    """Minus infinity is a sensible logit of a class, but no number to regress or rank curves by."""
+    cpu = torch.device("cpu")
+    ruled = Learner(Constant([0.0, -math.inf]), SHORT, "accuracy", "graph")
+    assert evaluate(ruled, batches(), cpu) == 0.5
+    for metric in ("mae", "roc-auc", "ap"):
+        learner = Learner(Constant([-math.inf]), SHORT, metric, "graph")
+        with pytest.raises(TrainingDiverged, match="NaN or infinity in the test part"):
+            evaluate(learner, batches(), cpu, "the test part")
+
+
+def test_the_loss_of_a_step_is_checked_at_once(tmp_path: Path) -> None:
+    steps: list[int] = []
+
+    class Inf(Tiny):
+        def forward(self, data: Any) -> torch.Tensor:
+            steps.append(1)
+            return super().forward(data) * (math.inf if len(steps) == 2 else 1.0)
+
+    with pytest.raises(TrainingDiverged, match=r"the loss is (nan|inf) in epoch 1; lower tr"):
+        train(Inf, many(), tmp_path, training=replace(SHORT, clip_norm=0.0))
+    assert len(steps) == 2
+
+
+def test_features_that_are_not_finite_stay_the_datas_fault() -> None:
+    graphs = many().graphs
+    graphs[0].x[0, 0] = math.nan
+    from graphagg.nn import GPS
+
+    learner = Learner(GPS(GPS_OF_FOUR), SHORT, "mae", "graph")
+    with pytest.raises(InvalidFeatures, match="x is nan"):
+        learner.answers(Graphs.of(graphs).batch(torch.arange(3)))
+    narrow = many().graphs
+    for graph in narrow:
+        graph.x = graph.x[:, :2]
+    with pytest.raises(InvalidFeatures, match="wanted"):
+        learner.answers(Graphs.of(narrow).batch(torch.arange(3)))
+
+
+def nodes(y: Any) -> GraphData:
+    """Rings with labels of their vertices, `y(number, x)`."""
+    generator = torch.Generator().manual_seed(0)
+    graphs = []
+    for number in range(12):
+        x = torch.randn(5, 4, generator=generator)
+        graphs.append(Data(x=x, edge_index=ring(5), y=y(number, x)))
+    ids = torch.arange(12)
+    return GraphData("rings", "node", graphs, (Split("0", ids[:6], ids[6:9], ids[9:]),))
+
+
+def losses(folder: Path) -> list[float]:
+    return [float(row["loss"]) for row in read_epochs(folder / "split-0" / "metrics.csv")]
+
+
+def test_regression_with_unknown_labels_trains(tmp_path: Path) -> None:
+    def y(number: int, x: torch.Tensor) -> torch.Tensor:
+        wanted = x[:, :2] * 2
+        wanted[number % 5, 0] = math.nan
+        return wanted if number else wanted * math.nan
+
+    training = replace(SHORT, epochs=20, batch_size=1, metric="mae")
+    result = train(tiny, nodes(y), tmp_path, training=training)
+    assert all(math.isfinite(loss) for loss in losses(tmp_path))
+    assert losses(tmp_path)[-1] < losses(tmp_path)[0] and math.isfinite(result.test.mean)
+
+
+def test_a_batch_without_a_known_label_does_not_count_in_the_mean_loss(tmp_path: Path) -> None:
+    """All other batches hold the same graph, and the rate is so low that it stays the same."""
+
+    def known(number: int, x: torch.Tensor) -> torch.Tensor:
+        x[:] = torch.eye(5)[:, :4]
+        return torch.arange(5) % 2
+
+    def blank(number: int, x: torch.Tensor) -> torch.Tensor:
+        return known(number, x) if number != 2 else torch.full_like(known(number, x), -1)
+
+    training = replace(SHORT, epochs=1, batch_size=1, lr=1e-12)
+    for name, y in (("known", known), ("blank", blank)):
+        train(lambda s: Tiny(s, dropout=0.0), nodes(y), tmp_path / name, training=training)
+    assert losses(tmp_path / "blank") == pytest.approx(losses(tmp_path / "known"), rel=1e-5)
+
+
+def test_a_training_part_without_a_known_label_is_refused(tmp_path: Path) -> None:
+    data = nodes(lambda number, x: torch.full((5,), -1 if number < 6 else number % 2))
+    with pytest.raises(InvalidDataset, match=r"known label"):
+        train(tiny, data, tmp_path, training=SHORT)

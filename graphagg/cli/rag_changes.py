@@ -103,7 +103,8 @@ def _read_ids(path: Path) -> list[str]:
         ) from None
     except OSError as error:
         raise UnreadableFile(f"{path}: {error.strerror or error}; check the path") from None
-    return [line for line in text.splitlines() if line.strip()]
+    lines = (line.removesuffix("\r") for line in text.split("\n"))  # ids may hold other ends
+    return [line for line in lines if line.strip()]
 
 
 def _print_change(

@@ -22,6 +22,7 @@ from graphagg.rag.config import Mode
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.passages import read_json_lines
 from graphagg.rag.questions import Config
+from graphagg.rag.requests import check_question
 from graphagg.rag.results import Hit
 
 RECALL_AT = (2, 5, 10)
@@ -161,14 +162,16 @@ def read_questions(path: str | os.PathLike[str]) -> list[GoldQuestion]:
 
 def _as_question(record: Mapping[str, Any], where: str) -> GoldQuestion:
     text, gold = record.get("question"), record.get("gold_passage_ids")
-    if not isinstance(text, str) or not text.strip():
-        raise InvalidQuestion(f"{where}: question is {text!r}, wanted a string with text")
+    try:
+        question = check_question(text)
+    except InvalidQuestion as error:
+        raise InvalidQuestion(f"{where}: {error}") from None
     if not isinstance(gold, list) or not gold or not all(isinstance(g, str) for g in gold):
         raise InvalidQuestion(
             f"{where}: gold_passage_ids is {gold!r}, wanted a list of passage ids, at least one"
         )
     return GoldQuestion(
-        str(record.get("id", where)), text, frozenset(gold), str(record.get("type") or "")
+        str(record.get("id", where)), question, frozenset(gold), str(record.get("type") or "")
     )
 
 

@@ -28,7 +28,13 @@ from graphagg.rag.opening import is_built, open_snapshot
 from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_digest
 from graphagg.rag.publish import Models, build, change_passages, compact
 from graphagg.rag.questions import Answerer, Config
-from graphagg.rag.requests import check_request, selection_of, settings_of
+from graphagg.rag.requests import (
+    check_count,
+    check_request,
+    questions_of,
+    selection_of,
+    settings_of,
+)
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.snapshot import Selection, Snapshot
 from graphagg.store import Publication, write_artifact
@@ -333,7 +339,7 @@ class PassageIndex(Closing):
 
     def retrieve_batch(
         self,
-        questions: Sequence[str],
+        questions: Iterable[str],
         k: int = 5,
         *,
         mode: Mode = "best",
@@ -344,9 +350,12 @@ class PassageIndex(Closing):
         bridge_through_filtered: bool = False,
         window: int = 0,
     ) -> list[Hits]:
-        """Retrieve for many questions by one call of the model; the same answers as one by one."""
+        """Retrieve for many questions by one call of the model; the same answers as one by one.
+
+        Scores of `faithful` are the same to 1e-8: a block of questions is walked together.
+        """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        return self._retrieve(questions, k, mode, config, selection, window)
+        return self._retrieve(questions_of(questions), k, mode, config, selection, window)
 
     async def aretrieve(
         self,
@@ -373,14 +382,19 @@ class PassageIndex(Closing):
     ) -> list[DocumentHit]:
         """Retrieve documents: the best `chunks * k` passages, grouped; each scores by its best.
 
-        Takes the options of `retrieve`.
+        A passage without a document is one of its own, also where a document has its id. Takes the
+        options of `retrieve`.
         """
-        grouped: dict[str, list[Hit]] = {}
+        check_count("k", k, 1)
+        check_count("chunks", chunks, 1)
+        grouped: dict[tuple[bool, str], list[Hit]] = {}
         for hit in self.retrieve(question, chunks * k, **options):
-            grouped.setdefault(hit.passage.document or hit.passage.id, []).append(hit)
+            alone = not hit.passage.document
+            name = hit.passage.id if alone else hit.passage.document
+            grouped.setdefault((alone, name), []).append(hit)
         return [
             DocumentHit(name, hits[0].score, tuple(hits))
-            for name, hits in list(grouped.items())[:k]
+            for (_, name), hits in list(grouped.items())[:k]
         ]
 
     def explain(
@@ -426,8 +440,7 @@ class PassageIndex(Closing):
         selection: Selection,
         window: int,
     ) -> list[Hits]:
-        if window < 0:
-            raise InvalidParameter(f"window is {window}, wanted at least 0")
+        check_count("window", window, 0)
         snapshot, models = self._now
         answerer = _answerer(snapshot, questions, k, mode, config, selection)
         if not questions:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -16,6 +19,8 @@ from graphagg.manifest import canonical_json
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _TEXT_SUFFIXES = (".txt", ".md")
+_DEEPEST = 64  # levels of metadata
+_LAST_POSITION = 2**31 - 1
 _FIELDS = frozenset({"id", "text", "title", "metadata", "document", "position"})
 
 
@@ -86,7 +91,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
             for line_number, line in enumerate(file, start=1):
                 if line.strip():
                     yield parse_line(line, f"{path}:{line_number}"), f"{path}:{line_number}"
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         where = f"{path}:{line_number}" if line_number else str(path)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise UnreadableFile(f"{where}: {reason}; check the path and the file") from None
@@ -110,6 +115,8 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
         ) from None
     except json.JSONDecodeError as error:
         raise UnreadableFile(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise UnreadableFile(f"{where}: not JSON that can be read ({error})") from None
     except RecursionError:
         raise UnreadableFile(f"{where}: JSON nested too deep") from None
     if not isinstance(record, dict):
@@ -133,7 +140,7 @@ def _read_parquet(path: Path) -> Iterator[Passage]:
             for record in batch.to_pylist():
                 yield as_passage(record, f"{path}: row {row}")
                 row += 1
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(f"{path}: not a readable Parquet file ({error})") from None
 
 
@@ -190,9 +197,28 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
         raise InvalidPassage(f"{where}: metadata is {_shown(given)}, wanted an object")
     metadata = {key: value for key, value in record.items() if key not in _FIELDS}
     _check_unicode((identifier, title, text, document), where)
-    return Passage(
-        identifier, text, title, metadata | dict(given or {}), document, _position(record, where)
-    )
+    plain = _plain(metadata | dict(given or {}), where)
+    return Passage(identifier, text, title, plain, document, _position(record, where))
+
+
+def _plain(value: Any, where: str, depth: int = 0) -> Any:
+    """Metadata as JSON has it: None for NaN, which says that there is nothing; dates as ISO text.
+
+    What JSON has no form for stays, and is refused by `metadata_json`.
+    """
+    if depth > _DEEPEST:
+        raise InvalidPassage(f"{where}: metadata is nested more than {_DEEPEST} deep; flatten it")
+    if isinstance(value, Mapping):
+        return {key: _plain(inside, where, depth + 1) for key, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inside, where, depth + 1) for inside in value]
+    if isinstance(value, date):  # a datetime is one
+        return value.isoformat()
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    if math.isnan(value):
+        return None
+    raise InvalidPassage(f"{where}: metadata holds {value}, which JSON has not; leave it out")
 
 
 def _string(record: Mapping[str, Any], name: str, where: str) -> str:
@@ -206,11 +232,12 @@ def _position(record: Mapping[str, Any], where: str) -> int:
     value = record.get("position")
     if value is None:
         return 0
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not 0 <= value <= _LAST_POSITION:
         raise InvalidPassage(
-            f"{where}: position is {_shown(value)}, wanted an integer of at least 0"
+            f"{where}: position is {_shown(value)}, wanted an integer from 0 to {_LAST_POSITION:,}"
         )
-    return value
+    return int(value)
 
 
 def _shown(value: object) -> str:
@@ -240,8 +267,10 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     """
     corpus: list[Passage] = []
     seen: set[str] = set()
-    for position, given in enumerate(passages):
+    for position, given in enumerate(_iterable(passages)):
         where = f"passage {position}"
+        if not isinstance(given, Passage | Mapping):
+            raise InvalidPassage(f"{where} is {_shown(given)}, wanted a Passage or a mapping")
         passage = as_passage(vars(given) if isinstance(given, Passage) else given, where)
         if passage.id in seen:
             raise DuplicateId(
@@ -253,6 +282,16 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     if not corpus:
         raise EmptyCorpus("the corpus holds no passages; give at least one")
     return corpus
+
+
+def _iterable(passages: Iterable[Passage | Mapping[str, Any]]) -> Iterable[Any]:
+    one = isinstance(passages, str | bytes | os.PathLike | Mapping)
+    if one or not hasattr(passages, "__iter__"):
+        raise InvalidPassage(
+            f"the passages are a {type(passages).__name__}, wanted an iterable of them (a file is "
+            "read by read_passages)"
+        )
+    return passages
 
 
 def metadata_json(passage: Passage) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from graphagg.errors import InvalidParameter, InvalidQuestion
@@ -22,8 +23,8 @@ def selection_of(
     bridge_through: bool,
 ) -> Selection:
     """What a caller may see; raises `InvalidParameter` where ids are no list."""
-    for name, value in (("include", include), ("exclude", exclude)):
-        if isinstance(value, str):
+    for name, value in (("include", () if include is None else include), ("exclude", exclude)):
+        if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise InvalidParameter(f"{name} is {value!r}, wanted a list of ids")
     included = None if include is None else tuple(include)
     return Selection(filter, included, tuple(exclude), bridge_through)
@@ -45,13 +46,29 @@ def settings_of(mode: Mode, config: Config | None) -> Config:
 
 def check_request(questions: Sequence[str], k: int) -> None:
     """Raise `InvalidParameter` or `InvalidQuestion` for what cannot be answered."""
-    if k < 1:
-        raise InvalidParameter(f"k is {k}, wanted at least 1")
+    check_count("k", k, 1)
     for question in questions:
-        _check_question(question)
+        check_question(question)
 
 
-def _check_question(question: object) -> None:
+def check_count(name: str, value: object, least: int) -> None:
+    """Raise `InvalidParameter` for what is no integer of at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise InvalidParameter(f"{name} is {value!r}, wanted an integer of at least {least}")
+
+
+def questions_of(questions: Iterable[str]) -> list[str]:
+    """Many questions; raises `InvalidQuestion` for one, which would be taken letter by letter."""
+    if isinstance(questions, str) or not hasattr(questions, "__iter__"):
+        raise InvalidQuestion(
+            f"questions is a {type(questions).__name__}, wanted a list of strings; ask a single "
+            "one by retrieve"
+        )
+    return list(questions)
+
+
+def check_question(question: object) -> str:
+    """The question; raises `InvalidQuestion` for what is none."""
     if not isinstance(question, str):
         raise InvalidQuestion(f"the question is a {type(question).__name__}, wanted a string")
     if not question.strip():
@@ -68,3 +85,4 @@ def _check_question(question: object) -> None:
             f"the question's character {error.start} is a lone surrogate, not Unicode text; "
             "remove it"
         ) from None
+    return question

@@ -88,6 +88,11 @@ class Snapshot:
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        # Mapped now: the folder may be moved or replaced before the first question.
+        self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
+        if inverted is not None:
+            whole = self._whole
+            at_random([whole.title, whole.counts_as, whole.tie, whole.df, whole.walk])
 
     def __len__(self) -> int:
         return self.artifact.manifest.counts["passages"]
@@ -155,13 +160,6 @@ class Snapshot:
             return self._whole
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
         return self._kept_by("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
-
-    @cached_property
-    def _whole(self) -> View:
-        view = View.open(self.artifact, self.gazetteer, self.lexicon, self.alive)
-        if INVERTED_FILE in self.artifact:
-            at_random([view.title, view.counts_as, view.tie, view.df, view.walk])
-        return view
 
     def faithful(self, view: View) -> FaithfulRetriever:
         """The Tri-Graph retriever over a view of this version; the last ones are kept."""

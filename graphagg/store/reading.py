@@ -103,7 +103,7 @@ def open_artifact(
         lease = _take_lease(root, manifest)
         if lease is not None:
             break
-    artifact = Artifact(root, manifest, lease)
+    artifact = Artifact(root.absolute(), manifest, lease)  # wherever the process goes
     try:
         for name, entry in manifest.files.items():
             _check_file(artifact.folder / name, entry)

@@ -184,7 +184,7 @@ def test_bad_questions(small_index: PassageIndex, question: str, message: str) -
 
 def test_k(small_index: PassageIndex) -> None:
     for k in (0, -1):
-        with pytest.raises(InvalidParameter, match=f"k is {k}, wanted at least 1"):
+        with pytest.raises(InvalidParameter, match=f"k is {k}, wanted an integer of at least 1"):
             small_index.retrieve("Who is Ada?", k)
     for mode in MODES:
         assert len(small_index.retrieve("Who is Ada?", 1000, mode=mode)) == 5

@@ -348,8 +348,8 @@ def test_other_bad_options(index: PassageIndex, mode: Mode) -> None:
         ("exclude is 'p1', wanted a list of ids", {"exclude": "p1"}),
         ("include is .*5.*, wanted a list of ids", {"include": [5]}),
         ("exclude is .*None.*, wanted a list of ids", {"exclude": [None]}),
-        ("window is -1, wanted at least 0", {"window": -1}),
-        ("k is 0, wanted at least 1", {"k": 0}),
+        ("window is -1, wanted an integer of at least 0", {"window": -1}),
+        ("k is 0, wanted an integer of at least 1", {"k": 0}),
     ]
     for message, options in wrong:
         with pytest.raises(InvalidParameter, match=message):

@@ -324,7 +324,7 @@ def test_failures_into_a_folder_that_is_not_there(tmp_path: Path) -> None:
     ("line", "error", "message"),
     [
         ("", UnreadableFile, "holds no questions"),
-        ('{"gold_passage_ids": ["a"]}', InvalidQuestion, "q.jsonl:1: question is None"),
+        ('{"gold_passage_ids": ["a"]}', InvalidQuestion, "q.jsonl:1: the question is a NoneType"),
         ('{"question": "?", "gold_passage_ids": []}', InvalidQuestion, "at least one"),
         ('{"question": "?", "gold_passage_ids": [1]}', InvalidQuestion, "list of passage ids"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -234,8 +235,9 @@ class CommunityIndex(Closing):
             InvalidParameter: `k`, `method` or `plan`.
         """
         found = self.find_seeds(seeds)
-        if k is not None and k < 1:
-            raise InvalidParameter(f"k is {k}, wanted at least 1, or None for a sweep cut")
+        whole = isinstance(k, Integral) and not isinstance(k, bool)
+        if k is not None and (not whole or k < 1):
+            raise InvalidParameter(f"k is {k!r}, wanted at least 1, or None for a sweep cut")
         if k is None and self.config.kind == "two-mode":
             raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
         wanted = config.sweep_limit if k is None else min(k, len(self))
@@ -361,6 +363,8 @@ class CommunityIndex(Closing):
         self, vertices: Sequence[VertexId], *, progress: Progress = silent
     ) -> ChangeReport:
         """Remove vertices with their edges; `UnknownVertex` if one is not there."""
+        if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):
+            raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
         numbers = [self.find(vertex) for vertex in vertices]
         return self._change(lambda graph: (without_vertices(graph, numbers), 0), progress)
 

@@ -90,6 +90,9 @@ def test_bad_seeds(index):
     ("arguments", "message"),
     [
         ({"k": 0}, "k is 0"),
+        ({"k": 2.5}, "k is 2.5"),
+        ({"k": "3"}, "k is .3."),
+        ({"k": True}, "k is True"),
         ({"method": "magic"}, "method is 'magic', wanted one of"),
         ({"plan": "magic"}, "plan is 'magic', wanted one of"),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -17,9 +16,10 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidCommunities, UnreadableFile
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.text import open_bytes
+from graphagg.graph.sources import parse_json
+from graphagg.graph.text import looks_like_number, read_bytes
 
-_INTEGER = re.compile("0|[1-9][0-9]{0,17}")
+_INTEGER = re.compile("0|[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,12 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
         UnreadableFile: it is missing or broken.
     """
     source = Path(path)
-    with open_bytes(source) as file:
-        try:
-            text = file.read().decode("utf-8")
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise UnreadableFile(f"{source}: cannot be read ({error})") from None
+    try:
+        text = read_bytes(source).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            f"{source}: cannot be read ({error}); convert the file to UTF-8"
+        ) from None
     return number_communities(_groups(text, source), vertices, str(source))
 
 
@@ -108,7 +109,7 @@ def _groups(text: str, path: Path) -> list[list[VertexId]]:
     ]
     comma = bool(lines) and "," in lines[0]
     rows = list(csv.reader(io.StringIO("\n".join(lines)))) if comma else [x.split() for x in lines]
-    if comma and not _INTEGER.fullmatch(rows[0][0].strip()) and _has_header(rows):
+    if comma and not looks_like_number(rows[0][0]) and _has_header(rows):
         rows = rows[1:]
     pairs = all(len(row) == 2 for row in rows)
     if pairs and (comma or len({row[0] for row in rows}) == len(rows)):
@@ -127,10 +128,7 @@ def _has_header(rows: list[list[str]]) -> bool:
 
 
 def _from_json(text: str, path: Path) -> list[list[VertexId]]:
-    try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UnreadableFile(f"{path}: not JSON ({error})") from None
+    raw = parse_json(text, path, InvalidCommunities)
     groups = raw.get("communities")
     if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
         raise InvalidCommunities(f'{path}: wanted {{"communities": [[vertex, ...], ...]}}')

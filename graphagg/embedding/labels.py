@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidLabels, MissingExtra, UnreadableFile
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.text import open_bytes
+from graphagg.graph.text import read_bytes
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,10 @@ def read_labels(path: str | os.PathLike[str], vertices: VertexIds) -> Labels:
     source = Path(path)
     if source.suffix == ".mat":
         return number_labels(_from_mat(source), vertices, str(source))
-    with open_bytes(source) as file:
-        try:
-            text = file.read().decode("utf-8")
-        except (OSError, EOFError, UnicodeDecodeError) as error:
-            raise UnreadableFile(f"{source}: cannot be read ({error})") from None
+    try:
+        text = read_bytes(source).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(f"{source}: cannot be read ({error})") from None
     return number_labels(_from_text(text, source), vertices, str(source))
 
 

@@ -20,6 +20,8 @@ IntArray = npt.NDArray[np.int64]
 _COMPARED = 200
 """How many neighbours in the order of the ids `closest` compares a string with."""
 
+_DIGITS = len(str(2**63 - 1))
+
 
 class VertexIds(Sequence[VertexId]):
     """Distinct ids in ascending order: integers by value, strings by their UTF-8 bytes.
@@ -74,9 +76,11 @@ class VertexIds(Sequence[VertexId]):
         The text of an integer finds that integer, for command lines know no types.
         """
         if isinstance(self.table, StringTable):
-            return self.table.find_sorted(vertex) if isinstance(vertex, str) else None
+            known = isinstance(vertex, str) and _is_unicode(vertex)
+            return self.table.find_sorted(str(vertex)) if known else None
         if isinstance(vertex, str) and vertex.isascii() and vertex.isdigit():
-            vertex = int(vertex)
+            digits = vertex.lstrip("0") or "0"
+            vertex = int(digits) if len(digits) <= _DIGITS else None
         if isinstance(vertex, bool) or not isinstance(vertex, int | np.integer):
             return None
         if not 0 <= vertex < 2**63:
@@ -190,6 +194,26 @@ def check_ids(ids: Sequence[object]) -> None:
             raise InvalidGraph(f"vertex id {vertex!r} is a {type(vertex).__name__}; {wanted}")
         if not 0 <= vertex < 2**63:
             raise InvalidGraph(f"vertex id {vertex} is out of range; {wanted}: renumber, or quote")
+    if text:
+        _check_unicode(ids)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8: it holds no half of a surrogate pair."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_unicode(ids: Sequence[Any]) -> None:
+    if not _is_unicode("".join(ids)):
+        bad = next(name for name in ids if not _is_unicode(name))
+        raise InvalidGraph(
+            f"vertex id {bad!r} is no Unicode text (half of a surrogate pair), wanted text that "
+            "UTF-8 can hold; mend how it was decoded"
+        )
 
 
 def _string_positions(mine: VertexIds, theirs: VertexIds) -> IntArray:

@@ -35,7 +35,7 @@ def load_graph(
     Args:
         edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.mat`, `.jlg`, `.json`; gzip
             too), a networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]`
-            arrays, a mapping `{set: elements}`, or pairs.
+            arrays (in a tuple or a list), a mapping `{set: elements}`, or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
             fan follows a star; a mapping or JSON names the sets first.
         vertices: vertices that are there even without an edge; two-mode: sets.
@@ -50,6 +50,8 @@ def load_graph(
     check_kind(kind)
     if ids not in ID_TYPES:
         raise InvalidParameter(f"ids is {ids!r}, wanted one of {ID_TYPES}")
+    if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
+        raise InvalidParameter(f"vertices is {vertices!r}, wanted vertex ids: put them in a list")
     counts = TextCounts()
     sets_first = False
     if isinstance(edges, str | os.PathLike):
@@ -57,8 +59,7 @@ def load_graph(
         extra, pairs, sets_first = _read_file(Path(edges), counts, ids, header)
     else:
         name = f"the {type(edges).__name__}"
-        extra, pairs, _ = sources.read_object(edges)
-        counts.weights_ignored += sources.networkx_weights(edges)
+        extra, pairs = sources.read_object(edges, counts)
         sets_first = hasattr(edges, "items") and not hasattr(edges, "nodes")
     first, second, alone = IdColumn(), IdColumn(), IdColumn()
     for left, right in pairs:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +15,35 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graphagg.errors import InvalidGraph, InvalidParameter, MissingExtra, UnreadableFile
+from graphagg.errors import (
+    GraphAggError,
+    InvalidGraph,
+    InvalidParameter,
+    MissingExtra,
+    UnreadableFile,
+)
 from graphagg.graph.ids import VertexId, check_ids
-from graphagg.graph.text import Ids, TextCounts, open_bytes
+from graphagg.graph.text import BROKEN_GZIP, Ids, TextCounts, open_bytes, read_bytes
 
 Pairs = Iterator[tuple[Ids, Ids]]
 _PAIRS_AT_ONCE = 1 << 18
+BROKEN_PARQUET = (pa.ArrowInvalid, OSError)
+"""What reading a damaged Parquet file raises."""
 
 
 def read_parquet(path: Path, counts: TextCounts) -> Pairs:
     """Columns `src` and `dst`, in batches; a `weight` is counted and ignored."""
     try:
         file = pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UnreadableFile(f"{path}: not a Parquet file ({error})") from None
-    names = file.schema_arrow.names
-    if "src" not in names or "dst" not in names:
-        raise InvalidGraph(f"{path}: columns {names}, wanted src and dst; rename them")
-    if "weight" in names:
-        counts.weights_ignored += file.metadata.num_rows
-    for batch in file.iter_batches(batch_size=1 << 20, columns=["src", "dst"]):
-        yield _arrow_ids(batch["src"], path, "src"), _arrow_ids(batch["dst"], path, "dst")
+        names = file.schema_arrow.names
+        if "src" not in names or "dst" not in names:
+            raise InvalidGraph(f"{path}: columns {names}, wanted src and dst; rename them")
+        if "weight" in names:
+            counts.weights_ignored += file.metadata.num_rows
+        for batch in file.iter_batches(batch_size=1 << 20, columns=["src", "dst"]):
+            yield _arrow_ids(batch["src"], path, "src"), _arrow_ids(batch["dst"], path, "dst")
+    except BROKEN_PARQUET as error:
+        raise UnreadableFile(f"{path}: not a Parquet file, or damaged ({error})") from None
 
 
 def _arrow_ids(column: pa.Array, path: Path, name: str) -> Ids:
@@ -43,7 +53,13 @@ def _arrow_ids(column: pa.Array, path: Path, name: str) -> Ids:
             "remove those rows"
         )
     if pa.types.is_integer(column.type):
-        values: Ids = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        try:
+            values: Ids = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid as error:
+            raise InvalidGraph(
+                f"{path}: column {name} is out of range ({error}), wanted integers of 0 to "
+                "2^63 - 1; renumber, or write the ids as strings"
+            ) from None
         return values
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -56,17 +72,41 @@ def _arrow_ids(column: pa.Array, path: Path, name: str) -> Ids:
 
 def read_sets_json(path: Path) -> tuple[list[VertexId], Pairs]:
     """`{set: [elements]}`: the set ids and the pairs (set, element). Held in memory whole."""
-    with open_bytes(path) as file:
-        try:
-            raw = json.loads(file.read())
-        except (ValueError, OSError, EOFError) as error:
-            raise UnreadableFile(f"{path}: not JSON ({error})") from None
+    raw = parse_json(read_bytes(path), path)
     if not isinstance(raw, dict) or not all(isinstance(part, list) for part in raw.values()):
         raise InvalidGraph(f"{path}: wanted a JSON object {{set: [elements]}}")
-    integer = all(re.fullmatch("0|[1-9][0-9]{0,17}", name) for name in raw)
+    integer = _all_integers(raw)
     names: list[VertexId] = [int(name) if integer else name for name in raw]
     pairs = ((name, e) for name, part in zip(names, raw.values(), strict=True) for e in part)
     return names, read_tuples(pairs, str(path))
+
+
+def parse_json(
+    content: bytes | str, path: Path, repeated: type[GraphAggError] = InvalidGraph
+) -> Any:
+    """JSON of which nothing is lost: `UnreadableFile` if it is none, `repeated` for equal keys."""
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                raise repeated(
+                    f"{path}: key {name!r} stands twice in an object, wanted each once; join them"
+                )
+            found[name] = value
+        return found
+
+    try:
+        return json.loads(content, object_pairs_hook=distinct)
+    except RecursionError:
+        raise UnreadableFile(f"{path}: JSON nested too deep; check the file") from None
+    except ValueError as error:
+        raise UnreadableFile(f"{path}: not JSON ({error})") from None
+
+
+def _all_integers(names: Iterable[str]) -> bool:
+    """Whether all are written as integers of 0 to 2^63 - 1."""
+    return all(re.fullmatch("0|[1-9][0-9]{0,18}", n) and int(n) < 2**63 for n in names)
 
 
 def read_gml(path: Path) -> tuple[list[VertexId], Pairs, bool]:
@@ -74,8 +114,10 @@ def read_gml(path: Path) -> tuple[list[VertexId], Pairs, bool]:
 
     A parser for the part of GML that graphs are exchanged in: flat `node` and `edge` lists.
     """
-    with open_bytes(path) as file:
-        text = file.read().decode("utf-8", "replace")
+    try:
+        text = read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(f"{path}: not UTF-8 ({error}); convert the file to UTF-8") from None
     tokens = re.findall(r'"[^"]*"|[^\s\[\]]+|\[|\]', re.sub(r"(?m)^\s*#.*$", "", text))
     records: dict[str, list[dict[str, str]]] = {"node": [], "edge": []}
     directed = any(a == "directed" and b == "1" for a, b in pairwise(tokens))
@@ -106,23 +148,31 @@ def _gml_fields(tokens: list[str], at: int) -> tuple[dict[str, str], int]:
         if at + 1 < len(tokens) and tokens[at + 1] == "[":
             at = _gml_fields(tokens, at + 2)[1]
             continue
-        fields[tokens[at]] = tokens[at + 1].strip('"') if at + 1 < len(tokens) else ""
+        fields[tokens[at]] = _gml_value(tokens[at + 1]) if at + 1 < len(tokens) else ""
         at += 2
     return fields, at + 1
+
+
+def _gml_value(token: str) -> str:
+    """A value; in quotes, GML is ASCII and writes other characters as `&#233;`."""
+    return html.unescape(token.strip('"')) if token.startswith('"') else token
 
 
 def _gml_names(nodes: list[tuple[str, str | None]]) -> dict[str, VertexId]:
     labels = [label for _, label in nodes]
     if None not in labels and len(set(labels)) == len(labels):
         return {number: str(label) for number, label in nodes}
-    integer = all(re.fullmatch("0|[1-9][0-9]{0,17}", number) for number, _ in nodes)
+    integer = _all_integers(number for number, _ in nodes)
     return {number: int(number) if integer else number for number, _ in nodes}
 
 
 def read_jlg(path: Path) -> tuple[bytes, int, bool]:
     """The header `n,m,d,name` of a `.jlg` file: the line, n, and whether it is directed."""
     with open_bytes(path) as file:
-        header = file.readline()
+        try:
+            header = file.readline()
+        except BROKEN_GZIP as error:
+            raise UnreadableFile(f"{path}: cannot be read ({error}); fetch it again") from None
     cells = header.decode("utf-8", "replace").strip().split(",")
     if len(cells) < 3 or not cells[0].isdigit() or cells[2] not in ("u", "d"):
         raise InvalidGraph(f"{path}: header {header[:80]!r}, wanted n,m,u or d,name")
@@ -138,7 +188,7 @@ def read_mat(path: Path) -> tuple[list[VertexId], Pairs]:
         raise MissingExtra("scipy", "communities") from None
     try:
         found = loadmat(str(path), variable_names=["network"], spmatrix=False)
-    except (OSError, ValueError, NotImplementedError, MatReadError) as error:
+    except (*BROKEN_GZIP, ValueError, TypeError, NotImplementedError, MatReadError) as error:
         raise UnreadableFile(f"{path}: not a MATLAB file ({error})") from None
     network = found.get("network")
     if network is None or network.ndim != 2 or network.shape[0] != network.shape[1]:
@@ -148,14 +198,26 @@ def read_mat(path: Path) -> tuple[list[VertexId], Pairs]:
     return list(range(network.shape[0])), iter([pairs])
 
 
-def read_tuples(pairs: Iterable[Any], name: str) -> Pairs:
-    """Python pairs, in batches."""
+def read_tuples(pairs: Iterable[Any], name: str, counts: TextCounts | None = None) -> Pairs:
+    """Python pairs, in batches; the third of a triple is counted and ignored."""
     iterator = iter(pairs)
+    counts = counts or TextCounts()
     while batch := list(islice(iterator, _PAIRS_AT_ONCE)):
         for pair in batch:
-            if isinstance(pair, str) or not hasattr(pair, "__len__") or len(pair) < 2:
-                raise InvalidGraph(f"{name}: {pair!r}, wanted pairs (source, target)")
+            if not _is_pair(pair):
+                raise InvalidGraph(f"{name}: {pair!r}, wanted pairs (source, target) or triples")
+            if len(pair) == 3:
+                weight = isinstance(pair[2], Real | np.number)
+                counts.weights_ignored += weight
+                counts.third_ignored += not weight
         yield id_array([pair[0] for pair in batch]), id_array([pair[1] for pair in batch])
+
+
+def _is_pair(pair: Any) -> bool:
+    """Two or three things in an order."""
+    if isinstance(pair, str | bytes) or not hasattr(pair, "__getitem__"):
+        return False
+    return not isinstance(pair, Mapping) and hasattr(pair, "__len__") and 2 <= len(pair) <= 3
 
 
 def id_array(ids: list[Any]) -> Ids:
@@ -166,46 +228,70 @@ def id_array(ids: list[Any]) -> Ids:
     return np.array(ids, dtype=np.int64)
 
 
-def read_object(edges: Any) -> tuple[list[VertexId], Pairs, bool | None]:
+def read_object(edges: Any, counts: TextCounts) -> tuple[list[VertexId], Pairs]:
     """Edges of a Python object: networkx, PyG `Data` or `EdgeIndex`, array, mapping or pairs.
 
     Returns:
-        Vertices that may have no edge, the pairs, and whether it is directed (None: unknown).
+        Vertices that may have no edge, and the pairs.
     """
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
-        return (
-            list(edges.nodes),
-            read_tuples(edges.edges(), "the networkx graph"),
-            (bool(edges.is_directed())),
-        )
+        counts.weights_ignored += _networkx_weights(edges)
+        return list(edges.nodes), read_tuples(edges.edges(), "the networkx graph")
     if getattr(edges, "edge_index", None) is not None:
         count = edges.num_nodes
-        return list(range(count or 0)), _tensor_pairs(edges.edge_index), None
+        return list(range(count or 0)), _tensor_pairs(edges.edge_index)
     if hasattr(edges, "detach") and hasattr(edges, "cpu"):
-        return [], _tensor_pairs(edges), None
+        return [], _tensor_pairs(edges)
     if isinstance(edges, np.ndarray):
-        return [], _array_pairs(edges), None
+        return [], _array_pairs(edges)
     if isinstance(edges, Mapping):
-        pairs = ((name, element) for name, part in edges.items() for element in part)
-        return list(edges), read_tuples(pairs, "the mapping"), None
-    if (
-        isinstance(edges, tuple)
-        and len(edges) == 2
-        and all(isinstance(part, np.ndarray) for part in edges)
-    ):
-        return [], _array_pairs(np.stack(edges, axis=1)), None
-    if isinstance(edges, Iterable):
-        return [], read_tuples(edges, "the edges"), None
+        return list(edges), read_tuples(_mapping_pairs(edges), "the mapping")
+    if _are_columns(edges):
+        return [], _array_pairs(_stacked(edges))
+    if isinstance(edges, Iterable) and not isinstance(edges, bytes) and not hasattr(edges, "tocoo"):
+        return [], read_tuples(edges, "the edges", counts)
     raise InvalidGraph(
         f"edges are a {type(edges).__name__}, wanted a path, a networkx graph, PyG Data or "
-        "EdgeIndex, an [E, 2] array, a mapping {set: elements}, or pairs"
+        "EdgeIndex, an [E, 2] array, a mapping {set: elements}, or pairs (of a sparse matrix: "
+        "matrix.nonzero())"
     )
 
 
-def networkx_weights(edges: Any) -> int:
-    """How many edges of a networkx graph carry a `weight`; 0 for anything else."""
-    if not (hasattr(edges, "is_directed") and hasattr(edges, "nodes")):
-        return 0
+def _mapping_pairs(sets: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    for name, part in sets.items():
+        if isinstance(part, str | bytes) or not isinstance(part, Iterable):
+            raise InvalidGraph(
+                f"set {name!r} holds {part!r}, wanted its elements: {{set: [elements]}}"
+            )
+        for element in part:
+            yield name, element
+
+
+def _are_columns(edges: Any) -> bool:
+    """Whether these are two arrays, sources and targets."""
+    return (
+        isinstance(edges, tuple | list)
+        and len(edges) == 2
+        and all(isinstance(part, np.ndarray) for part in edges)
+    )
+
+
+def _stacked(columns: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    source, target = columns
+    if source.shape != target.shape or source.ndim != 1:
+        raise InvalidGraph(
+            f"two arrays of {_count(source)} sources and {_count(target)} targets, wanted two of "
+            "one length; check where they come from"
+        )
+    return np.stack((source, target), axis=1)
+
+
+def _count(column: np.ndarray[Any, Any]) -> str:
+    return f"{len(column):,}" if column.ndim == 1 else f"{list(column.shape)}"
+
+
+def _networkx_weights(edges: Any) -> int:
+    """How many edges of a networkx graph carry a `weight`."""
     return sum(1 for *_, weight in edges.edges(data="weight") if weight is not None)
 
 
@@ -225,6 +311,10 @@ def _array_pairs(array: np.ndarray[Any, Any]) -> Pairs:
     if array.dtype.kind not in "iu":
         raise InvalidGraph(
             f"the edge array holds {array.dtype}, wanted integers or strings; convert it"
+        )
+    if array.dtype.kind == "u" and array.size and array.max() >= 2**63:
+        raise InvalidGraph(
+            f"vertex id {array.max()} is out of range, wanted integers of 0 to 2^63 - 1; renumber"
         )
     wide = array.astype(np.int64)
     return iter([(wide[:, 0], wide[:, 1])])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.text import IdType, TextCounts, looks_integer_columns, read_pairs
+from graphagg.graph.text import IdType, TextCounts
 from graphagg.graph.text import _Columns as Columns
 from graphagg.spark import Blocks, run_tasks, write_blocks
 from graphagg.strings import StringTable
@@ -73,23 +72,21 @@ def _read_text(spark: SparkSession, name: str, ids: IdType, header: bool | None)
     lines = spark.read.text(name)
     first = "\n".join(row["value"] for row in lines.limit(_SNIFFED).collect()) + "\n"
     counts = TextCounts()
-    integer = looks_integer_columns(first.encode("utf-8"), name, (ids, ids), header, counts)
-    if integer is None:
+    state = Columns.sniff(first.encode("utf-8"), name, (ids, ids), header, counts)
+    if state is None:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
-    kinds: tuple[IdType, IdType] = tuple("integer" if i else "string" for i in integer)  # type: ignore[assignment]
-    head = counts.header
+    head, columns = counts.header, replace(state, skip=0)  # what tells the columns: the file's top
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
         for batch in batches:
             text = [line for line in batch.column(0).to_pylist() if line.strip() != head]
-            block = io.BytesIO(("\n".join(text) + "\n").encode("utf-8"))
-            for src, dst in read_pairs(block, name, TextCounts(), kinds, False):
-                columns = [_plain(pa, src), _plain(pa, dst)]
-                yield pa.RecordBatch.from_arrays(columns, names=["src", "dst"])
+            block = ("\n".join(text) + "\n").encode("utf-8")
+            pair = [_plain(pa, ids) for ids in columns.parse(block, TextCounts())]
+            yield pa.RecordBatch.from_arrays(pair, names=["src", "dst"])
 
-    types = ["long" if i else "string" for i in integer]
+    types = ["long" if i else "string" for i in state.integer]
     return lines.mapInArrow(parse, f"src {types[0]}, dst {types[1]}")
 
 
@@ -114,8 +111,7 @@ def read_text_weights(
     state = Columns.sniff(first.encode("utf-8"), edges, (ids, ids), header, counts)
     if state is None or not has_weights(first.encode("utf-8"), state.separator, state.skip):
         return None
-    kinds: tuple[IdType, IdType] = tuple("integer" if i else "string" for i in state.integer)  # type: ignore[assignment]
-    head, separator = counts.header, state.separator
+    head, columns = counts.header, replace(state, skip=0)
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -125,10 +121,10 @@ def read_text_weights(
             block = ("\n".join(text) + "\n").encode("utf-8")
             if not block.strip():
                 continue
-            weights = third_numbers(block, separator, 0, edges)
-            for src, dst in read_pairs(io.BytesIO(block), edges, TextCounts(), kinds, False):
-                columns = [_plain(pa, src), _plain(pa, dst), pa.array(weights)]
-                yield pa.RecordBatch.from_arrays(columns, names=["src", "dst", "weight"])
+            weights = third_numbers(block, columns.separator, 0, edges)
+            pair = [_plain(pa, ids) for ids in columns.parse(block, TextCounts())]
+            parts = [*pair, pa.array(weights)]
+            yield pa.RecordBatch.from_arrays(parts, names=["src", "dst", "weight"])
 
     types = ["long" if i else "string" for i in state.integer]
     return lines.mapInArrow(parse, f"src {types[0]}, dst {types[1]}, weight double")

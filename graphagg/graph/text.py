@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numba
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from graphagg.errors import InvalidGraph, UnreadableFile
+from graphagg.graph.cells import (
+    COMMA,
+    SPACE,
+    TAB,
+    UNCLOSED,
+    Bytes,
+    Spans,
+    copy_cells,
+    parse_integers,
+    split_lines,
+    undouble,
+)
 
 IdType = Literal["auto", "integer", "string"]
-Bytes = npt.NDArray[np.uint8]
-Spans = npt.NDArray[np.int32]
 Ids = Any
 """`[n]` int64, or an Arrow dictionary array of strings."""
 
@@ -30,7 +40,14 @@ HEADER_NAMES = frozenset(
     "src dst source target from to fromnodeid tonodeid node_1 node_2 node1 node2 u v id id_1 id_2 "
     "element set follower followee user page member group head tail".split()
 )
-_SPACE, _TAB, _COMMA = ord(" "), ord("\t"), ord(",")
+BROKEN_GZIP = (OSError, EOFError, zlib.error)
+"""What reading a damaged or truncated gzip stream raises."""
+
+_BOM = b"\xef\xbb\xbf"
+_INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)")
+_NUMBER_LIKE = re.compile(rb"[+\-.]*[0-9][0-9+\-.eE]*")
+_ATTRIBUTES = re.compile(rb"(?<=[\s,])\{.*")
+_COMMA_CELL = re.compile(rb'[ \t]*"((?:[^"]|"")*)"[ \t]*(?:,|$)|([^,]*)(?:,|$)')
 
 
 @dataclass
@@ -55,6 +72,15 @@ def open_bytes(path: Path) -> io.BufferedIOBase:
     return gzip.open(raw) if packed else raw
 
 
+def read_bytes(path: Path) -> bytes:
+    """A whole file, unpacked, without a byte order mark; `UnreadableFile` if it is damaged."""
+    with open_bytes(path) as file:
+        try:
+            return file.read().removeprefix(_BOM)
+        except BROKEN_GZIP as error:
+            raise UnreadableFile(f"{path}: cannot be read ({error}); fetch it again") from None
+
+
 def read_pairs(
     file: io.BufferedIOBase,
     name: str,
@@ -64,9 +90,11 @@ def read_pairs(
 ) -> Iterator[tuple[Ids, Ids]]:
     """Yield the first two columns, block by block.
 
-    Comments begin with `#` or `%`; columns are set apart by commas, by tabs, or by white space,
-    whichever the first line shows. A header is recognised by integers below it or by the usual
-    names; `header` overrides.
+    Comments begin with `#` or `%`; columns are set apart by tabs, by commas, or by white space,
+    the first of these that the first line shows before a `{`. Between commas, a quoted cell may
+    hold commas, and a quote as two quotes. A header is recognised by integers below it or by the
+    usual names, and holds no number; `header` overrides. Lines end in LF, CR LF or CR; a byte
+    order mark is left out.
 
     Args:
         file: the text.
@@ -79,7 +107,7 @@ def read_pairs(
         Two columns of one length: int64 arrays, or Arrow string arrays.
 
     Raises:
-        InvalidGraph: a line with one column, ids of two types, a negative id.
+        InvalidGraph: a line with one column, an open quote, ids of two types, a negative id.
         UnreadableFile: not UTF-8, or a broken gzip stream.
     """
     state: _Columns | None = None
@@ -90,31 +118,10 @@ def read_pairs(
             yield state.parse(block, counts)
 
 
-def looks_integer_columns(
-    block: bytes,
-    name: str,
-    id_types: tuple[IdType, IdType],
-    header: bool | None,
-    counts: TextCounts,
-) -> list[bool] | None:
-    """Whether each of the first two columns is read as integers, by the first lines of a text.
-
-    `counts.header` is set where there is one; None if no line holds data.
-    """
-    columns = _Columns.sniff(block, name, id_types, header, counts)
-    return None if columns is None else columns.integer
-
-
 def _blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
-    """Whole lines of about `BLOCK` bytes; the last one ends in a newline too."""
+    """Whole lines of about `BLOCK` bytes; each ends in LF alone, the last one too."""
     rest = b""
-    while True:
-        try:
-            block = file.read(BLOCK)
-        except (OSError, EOFError) as error:
-            raise UnreadableFile(f"{name}: broken gzip stream ({error}); fetch it again") from None
-        if not block:
-            break
+    for block in _newlines(_chunks(file, name)):
         cut = block.rfind(b"\n") + 1
         if cut == 0:
             rest += block
@@ -123,6 +130,33 @@ def _blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
         rest = block[cut:]
     if rest:
         yield rest + b"\n"
+
+
+def _chunks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
+    """The text as it comes, without a byte order mark."""
+    start = True
+    while True:
+        try:
+            block = file.read(BLOCK)
+        except BROKEN_GZIP as error:
+            raise UnreadableFile(f"{name}: broken gzip stream ({error}); fetch it again") from None
+        if not block:
+            return
+        yield block.removeprefix(_BOM) if start else block
+        start = False
+
+
+def _newlines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """CR LF and CR become LF, as Spark and old Macintoshes mean them."""
+    held = b""
+    for chunk in chunks:
+        block = held + chunk if held else chunk
+        held = b"\r" if block.endswith(b"\r") else b""  # its LF may begin the next chunk
+        if b"\r" in block:
+            block = block.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        yield block
+    if held:
+        yield b"\n"
 
 
 @dataclass
@@ -158,11 +192,7 @@ class _Columns:
             counts.comments += sum(1 for line in io.BytesIO(block) if line.strip())
             counts.lines += block.count(b"\n")
             return None
-        separator = _SPACE
-        if b"," in lines[0]:
-            separator = _COMMA
-        elif b"\t" in lines[0]:
-            separator = _TAB
+        separator = _separator(lines[0])
         rows = [_cells(line, separator) for line in lines]
         if header is None:
             header = _is_header(rows, id_types)
@@ -182,14 +212,14 @@ class _Columns:
         lines = block.count(b"\n")
         spans = np.empty((lines, 4), dtype=np.int32)
         line_of = np.empty(lines, dtype=np.int32)
-        found = _split(text, self.separator, self.skip, spans, line_of)
-        rows, bad_line, comments, third_text, third_number = found
+        found = split_lines(text, self.separator, self.skip, spans, line_of)
+        rows, (bad_line, reason), comments, third_text, third_number = found
         if bad_line >= 0:
-            line = block.split(b"\n", bad_line + 1)[bad_line].decode("utf-8", "replace").strip()
-            raise InvalidGraph(
-                f"{self.name}, line {counts.lines + bad_line + 1}: one column ({line[:80]!r}), "
-                "wanted two vertex ids; remove the line, or begin it with #"
-            )
+            line = block.split(b"\n", bad_line + 1)[bad_line]
+            self._refuse_line(line, counts.lines + bad_line + 1, reason)
+        if self.separator == COMMA and b'""' in block:
+            text = text.copy()
+            undouble(text, spans[:rows])
         columns = [
             self._column(text, spans[:rows, 2 * c : 2 * c + 2], c, line_of, counts.lines)
             for c in range(2)
@@ -204,7 +234,7 @@ class _Columns:
     def _column(self, text: Bytes, spans: Spans, c: int, line_of: Any, before: int) -> Ids:
         if self.integer[c]:
             values = np.empty(len(spans), dtype=np.int64)
-            bad = _integers(text, spans, values)
+            bad = parse_integers(text, spans, values)
             if bad >= 0:
                 start, stop = spans[bad]
                 self._refuse(text[start:stop].tobytes(), before + int(line_of[bad]) + 1)
@@ -215,7 +245,7 @@ class _Columns:
         offsets = np.zeros(len(spans) + 1, dtype=np.int32)
         np.cumsum(spans[:, 1] - spans[:, 0], out=offsets[1:])
         data = np.empty(int(offsets[-1]), dtype=np.uint8)
-        _copy(text, spans, offsets, data)
+        copy_cells(text, spans, offsets, data)
         array = pa.StringArray.from_buffers(len(spans), pa.py_buffer(offsets), pa.py_buffer(data))
         try:
             array.validate(full=True)
@@ -241,6 +271,18 @@ class _Columns:
             "of id in a file; read the ids as strings (--ids string), or mend the line"
         )
 
+    def _refuse_line(self, line: bytes, number: int, reason: int) -> None:
+        where, shown = f"{self.name}, line {number}", line.decode("utf-8", "replace").rstrip()[:80]
+        if reason == UNCLOSED:
+            raise InvalidGraph(
+                f"{where}: a quote that is not closed before the next comma or the line's end "
+                f'({shown!r}), wanted cells like "a, b"; mend the quotes'
+            )
+        raise InvalidGraph(
+            f"{where}: one column ({shown!r}), "
+            "wanted two vertex ids; remove the line, or begin it with #"
+        )
+
     def _refuse(self, cell: bytes, line: int) -> None:
         shown = cell.decode("utf-8", "replace")
         where = f"{self.name}, line {line}"
@@ -249,28 +291,47 @@ class _Columns:
                 f"{where}: negative id {shown}, wanted integers of 0 to 2^63 - 1; "
                 "renumber, or read the ids as strings"
             )
+        if _looks_integer(cell):
+            raise InvalidGraph(
+                f"{where}: id {shown[:80]} is out of range, wanted integers of 0 to 2^63 - 1; "
+                "read the ids as strings (--ids string)"
+            )
         raise InvalidGraph(
             f"{where}: id {shown!r} among integers, wanted one type of id in a file; "
             "read the ids as strings (--ids string), or mend the line"
         )
 
 
+def _separator(line: bytes) -> int:
+    """What sets the columns of a line apart; the attributes that networkx writes do not tell."""
+    plain = _ATTRIBUTES.sub(b"", line)
+    if b"\t" in plain:
+        return TAB
+    return COMMA if b"," in plain else SPACE
+
+
 def _cells(line: bytes, separator: int) -> list[bytes]:
-    if separator == _SPACE:
-        return line.split()
-    return [cell.strip(b' \t\r"') for cell in line.split(bytes([separator]))]
+    if separator == COMMA:
+        found = _COMMA_CELL.findall(line)
+        return [quoted.replace(b'""', b'"') or plain.strip(b" \t") for quoted, plain in found]
+    parts = line.split() if separator == SPACE else line.split(b"\t")
+    return [cell.strip(b' \t"') for cell in parts]
 
 
 def _looks_integer(cell: bytes) -> bool:
-    """Whether an id comes back as written when it is read as an integer, or is a negative one."""
-    digits = cell[1:] if cell[:1] == b"-" else cell
-    return digits.isdigit() and (digits == b"0" or digits[:1] != b"0") and len(digits) < 19
+    """Whether an id is an integer as integers are written; it may be out of range."""
+    return _INTEGER.fullmatch(cell) is not None
+
+
+def looks_like_number(cell: str) -> bool:
+    """Whether a cell is made of digits, signs and dots, so names no column."""
+    return _NUMBER_LIKE.fullmatch(cell.strip().encode("utf-8", "replace")) is not None
 
 
 def _is_header(rows: list[list[bytes]], id_types: tuple[IdType, IdType]) -> bool:
     first = rows[0][:2]
-    if any(_looks_integer(cell) for cell in first):
-        return False
+    if any(_NUMBER_LIKE.fullmatch(cell) for cell in rows[0]):
+        return False  # an edge taken for a header is lost without a word
     if all(c.decode("utf-8", "replace").casefold() in HEADER_NAMES for c in first):
         return True
     below = rows[1][:2] if len(rows) > 1 else []
@@ -278,107 +339,3 @@ def _is_header(rows: list[list[bytes]], id_types: tuple[IdType, IdType]) -> bool
         _looks_integer(cell) and kind != "string"
         for cell, kind in zip(below, id_types, strict=True)
     )
-
-
-@numba.njit(cache=True)
-def _split(
-    text: Bytes, separator: int, skip: int, spans: Spans, line_of: Spans
-) -> tuple[int, int, int, int, int]:
-    """Find the first two cells of each line.
-
-    Returns rows, the 0-based line that has one cell (or -1), comment lines, lines whose third cell
-    is text, lines whose third cell is a number.
-    """
-    rows = comments = third_text = third_number = line = start = 0
-    for end in range(len(text)):
-        if text[end] != 10:
-            continue
-        at = start
-        while at < end and _is_blank(text[at]):
-            at += 1
-        if line >= skip and at < end:
-            if text[at] == 35 or text[at] == 37:
-                comments += 1
-            else:
-                kind = _split_line(text, at, end, separator, spans[rows])
-                if kind < 0:
-                    return rows, line, comments, third_text, third_number
-                third_text += kind == 1
-                third_number += kind == 2
-                line_of[rows] = line
-                rows += 1
-        line += 1
-        start = end + 1
-    return rows, -1, comments, third_text, third_number
-
-
-@numba.njit(cache=True)
-def _split_line(text: Bytes, at: int, end: int, separator: int, span: Spans) -> int:
-    """Write where two cells begin and end; -1: there is one; 1, 2: a third is text, a number."""
-    for cell in range(3):
-        low = at
-        while at < end and not _parts(text[at], separator):
-            at += 1
-        high = at
-        at += 1
-        while separator == 32 and at < end and _is_blank(text[at]):
-            at += 1
-        while low < high and _is_blank(text[low]):
-            low += 1
-        while high > low and _is_blank(text[high - 1]):
-            high -= 1
-        if high - low > 1 and text[low] == 34 and text[high - 1] == 34:
-            low, high = low + 1, high - 1
-        if low >= high:
-            return -1 if cell < 2 else 0
-        if cell == 2:
-            return 2 if _is_number(text, low, high) else 1
-        span[2 * cell] = low
-        span[2 * cell + 1] = high
-    return 0
-
-
-@numba.njit(cache=True)
-def _is_blank(byte: int) -> bool:
-    return byte == 32 or byte == 9 or byte == 13
-
-
-@numba.njit(cache=True)
-def _parts(byte: int, separator: int) -> bool:
-    return byte == separator or (separator == 32 and _is_blank(byte))
-
-
-@numba.njit(cache=True)
-def _is_number(text: Bytes, low: int, high: int) -> bool:
-    digits = 0
-    for i in range(low, high):
-        c = text[i]
-        if 48 <= c <= 57:
-            digits += 1
-        elif not (c == 43 or c == 45 or c == 46 or ((c == 101 or c == 69) and digits > 0)):
-            return False
-    return digits > 0
-
-
-@numba.njit(cache=True)
-def _integers(text: Bytes, spans: Spans, values: npt.NDArray[np.int64]) -> int:
-    """Parse canonical non-negative integers; returns the first row that is none, or -1."""
-    for row in range(len(spans)):
-        low, high = spans[row, 0], spans[row, 1]
-        size = high - low
-        if size == 0 or size > 18 or (text[low] == 48 and size > 1):
-            return row
-        value = 0
-        for i in range(low, high):
-            digit = int(text[i]) - 48
-            if digit < 0 or digit > 9:
-                return row
-            value = value * 10 + digit
-        values[row] = value
-    return -1
-
-
-@numba.njit(cache=True)
-def _copy(text: Bytes, spans: Spans, offsets: Spans, data: Bytes) -> None:
-    for row in range(len(spans)):
-        data[offsets[row] : offsets[row + 1]] = text[spans[row, 0] : spans[row, 1]]

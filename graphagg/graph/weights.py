@@ -14,18 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from graphagg.errors import InvalidGraph
+from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.adjacency import expand_rows
+from graphagg.graph.cells import cell_stop, line_start, next_cell
 from graphagg.graph.graph import Graph, GraphKind
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.load import load_graph
+from graphagg.graph.sources import BROKEN_PARQUET
 from graphagg.graph.text import (
     IdType,
     TextCounts,
     _blocks,
     _Columns,
-    _is_blank,
-    _parts,
     open_bytes,
 )
 from graphagg.strings import StringTable
@@ -143,14 +143,22 @@ def _from_file(path: Path, ids: IdType, header: bool | None) -> Any:
     suffixes = [suffix.casefold() for suffix in path.suffixes if suffix.casefold() != ".gz"]
     suffix = suffixes[-1] if suffixes else ""
     if suffix in (".parquet", ".pq"):
-        if not path.exists() or "weight" not in pq.read_schema(path).names:
-            return None
-        table = pq.read_table(path, columns=["src", "dst", "weight"])
-        weights = table["weight"].cast(pa.float64()).to_numpy(zero_copy_only=False)
-        return table["src"].to_pylist(), table["dst"].to_pylist(), weights
+        return _from_parquet(path)
     if suffix in (".mat", ".json", ".gml", ".jlg"):
         return None
     return _from_text(path, ids, header)
+
+
+def _from_parquet(path: Path) -> Any:
+    names = ["src", "dst", "weight"]
+    try:
+        if not path.exists() or not set(names) <= set(pq.read_schema(path).names):
+            return None
+        table = pq.read_table(path, columns=names)
+    except BROKEN_PARQUET as error:
+        raise UnreadableFile(f"{path}: not a Parquet file, or damaged ({error})") from None
+    weights = table["weight"].cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return table["src"].to_pylist(), table["dst"].to_pylist(), weights
 
 
 def _from_text(path: Path, ids: IdType, header: bool | None) -> Any:
@@ -207,7 +215,7 @@ def _third_cells(block: bytes, separator: int, skip: int) -> list[bytes]:
     text = np.frombuffer(block, dtype=np.uint8)
     spans = np.empty((block.count(b"\n"), 2), dtype=np.int64)
     rows = _third_spans(text, separator, skip, spans)
-    return [block[low:high].strip(b' "') for low, high in spans[:rows].tolist()]
+    return [block[low:high].strip(b' \t"') for low, high in spans[:rows].tolist()]
 
 
 @numba.njit(cache=True)
@@ -217,21 +225,14 @@ def _third_spans(text: Array, separator: int, skip: int, spans: Array) -> int:
     for end in range(len(text)):
         if text[end] != 10:
             continue
-        at = start
-        while at < end and _is_blank(text[at]):
-            at += 1
-        if line >= skip and at < end and text[at] != 35 and text[at] != 37:
+        at = line_start(text, start, end, separator) if line >= skip else -1
+        if at >= 0:
             for _ in range(2):
-                while at < end and not _parts(text[at], separator):
-                    at += 1
-                at += 1
-                while separator == 32 and at < end and _is_blank(text[at]):
-                    at += 1
-            low = min(at, end)
-            while at < end and not _parts(text[at], separator):
-                at += 1
-            spans[rows, 0] = low
-            spans[rows, 1] = min(at, end)
+                stop = cell_stop(text, at, end, separator)
+                # An open quote ends the line here; whoever reads its ids refuses it.
+                at = next_cell(text, stop, end, separator) if stop >= 0 else end
+            spans[rows, 0] = at
+            spans[rows, 1] = max(cell_stop(text, at, end, separator), at)
             rows += 1
         line += 1
         start = end + 1

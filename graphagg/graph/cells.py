@@ -1,0 +1,193 @@
+"""Cells of lines of text, found and parsed by compiled loops over bytes."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Bytes = npt.NDArray[np.uint8]
+Spans = npt.NDArray[np.integer]
+
+SPACE, TAB, COMMA = ord(" "), ord("\t"), ord(",")
+MISSING, UNCLOSED = -1, -2
+"""Why a line has no two ids: a cell is empty or not there; a quote is not closed."""
+_BLANK_LINE, _COMMENT = -1, -2
+_QUOTE, _HASH, _PERCENT, _NEWLINE = ord('"'), ord("#"), ord("%"), ord("\n")
+_LARGEST, _LAST = divmod(2**63 - 1, 10)
+
+
+@numba.njit(cache=True)
+def split_lines(
+    text: Bytes, separator: int, skip: int, spans: Spans, line_of: Spans
+) -> tuple[int, tuple[int, int], int, int, int]:
+    """Find the first two cells of each line.
+
+    Returns rows, the 0-based line that has no two cells and why (or -1, 0), comment lines, lines
+    whose third cell is text, lines whose third cell is a number.
+    """
+    rows = comments = third_text = third_number = line = start = 0
+    for end in range(len(text)):
+        if text[end] != _NEWLINE:
+            continue
+        at = line_start(text, start, end, separator) if line >= skip else _BLANK_LINE
+        if at == _COMMENT:
+            comments += 1
+        elif at >= 0:
+            kind = _split_line(text, at, end, separator, spans[rows])
+            if kind < 0:
+                return rows, (line, kind), comments, third_text, third_number
+            third_text += kind == 1
+            third_number += kind == 2
+            line_of[rows] = line
+            rows += 1
+        line += 1
+        start = end + 1
+    return rows, (-1, 0), comments, third_text, third_number
+
+
+@numba.njit(cache=True)
+def line_start(text: Bytes, start: int, end: int, separator: int) -> int:
+    """Where the first cell of a line begins; negative for a blank line and for a comment."""
+    at = past_blanks(text, start, end)
+    if at == end:
+        return _BLANK_LINE
+    if text[at] == _HASH or text[at] == _PERCENT:
+        return _COMMENT
+    return start if separator == TAB else at  # a leading tab is an empty first cell
+
+
+@numba.njit(cache=True)
+def _split_line(text: Bytes, at: int, end: int, separator: int, span: Spans) -> int:
+    """Write where two cells begin and end; 1, 2: a third is text, a number; negative: refused."""
+    for cell in range(3):
+        stop = cell_stop(text, at, end, separator)
+        if stop < 0:
+            return UNCLOSED if cell < 2 else 1
+        low, high = past_blanks(text, at, stop), before_blanks(text, at, stop)
+        if high - low > 1 and text[low] == _QUOTE and text[high - 1] == _QUOTE:
+            low, high = low + 1, high - 1
+        if low >= high:
+            return MISSING if cell < 2 else 0
+        if cell == 2:
+            return 2 if _is_number(text, low, high) else 1
+        span[2 * cell] = low
+        span[2 * cell + 1] = high
+        at = next_cell(text, stop, end, separator)
+    return 0
+
+
+# Functions that a line calls often return one number: numba makes a tuple cost as much as the rest.
+
+
+@numba.njit(cache=True)
+def cell_stop(text: Bytes, at: int, end: int, separator: int) -> int:
+    """Where the cell that begins at `at` ends; negative if its quote is not closed."""
+    if separator == COMMA:
+        low = past_blanks(text, at, end)
+        if low < end and text[low] == _QUOTE:
+            return _quoted_stop(text, low + 1, end)
+    while at < end and not _parts(text[at], separator):
+        at += 1
+    return at
+
+
+@numba.njit(cache=True)
+def _quoted_stop(text: Bytes, at: int, end: int) -> int:
+    """`cell_stop` behind an opening quote; two quotes within stand for one."""
+    while at < end:
+        if text[at] == _QUOTE:
+            if at + 1 >= end or text[at + 1] != _QUOTE:
+                break
+            at += 1
+        at += 1
+    stop = past_blanks(text, at + 1, end)
+    closed = at < end and (stop >= end or text[stop] == COMMA)
+    return min(stop, end) if closed else -1
+
+
+@numba.njit(cache=True)
+def next_cell(text: Bytes, stop: int, end: int, separator: int) -> int:
+    """Where the cell behind one that ends at `stop` begins."""
+    return past_blanks(text, stop + 1, end) if separator == SPACE else min(stop + 1, end)
+
+
+@numba.njit(cache=True)
+def past_blanks(text: Bytes, at: int, end: int) -> int:
+    """The first place from `at` on that is not blank; at most `end`."""
+    while at < end and _is_blank(text[at]):
+        at += 1
+    return min(at, end)
+
+
+@numba.njit(cache=True)
+def before_blanks(text: Bytes, at: int, end: int) -> int:
+    """Where what stands before `end` ends, without blanks; at least `at`."""
+    while end > at and _is_blank(text[end - 1]):
+        end -= 1
+    return end
+
+
+@numba.njit(cache=True)
+def undouble(text: Bytes, spans: Spans) -> None:
+    """Write the doubled quotes of quoted cells between commas once, in place; the spans shrink."""
+    for row in range(len(spans)):
+        for cell in range(0, spans.shape[1], 2):
+            low, high = spans[row, cell], spans[row, cell + 1]
+            if low == 0 or text[low - 1] != _QUOTE:
+                continue
+            write = read = low
+            while read < high:
+                text[write] = text[read]
+                read += 2 if text[read] == _QUOTE else 1
+                write += 1
+            spans[row, cell + 1] = write
+
+
+@numba.njit(cache=True)
+def _is_blank(byte: int) -> bool:
+    return byte == SPACE or byte == TAB
+
+
+@numba.njit(cache=True)
+def _parts(byte: int, separator: int) -> bool:
+    return byte == separator or (separator == SPACE and _is_blank(byte))
+
+
+@numba.njit(cache=True)
+def _is_number(text: Bytes, low: int, high: int) -> bool:
+    digits = 0
+    for i in range(low, high):
+        c = text[i]
+        if 48 <= c <= 57:
+            digits += 1
+        elif not (c == 43 or c == 45 or c == 46 or ((c == 101 or c == 69) and digits > 0)):
+            return False
+    return digits > 0
+
+
+@numba.njit(cache=True)
+def parse_integers(text: Bytes, spans: Spans, values: npt.NDArray[np.int64]) -> int:
+    """Parse canonical integers of 0 to 2^63 - 1; returns the first row that is none, or -1."""
+    for row in range(len(spans)):
+        low, high = spans[row, 0], spans[row, 1]
+        size = high - low
+        if size == 0 or size > 19 or (text[low] == 48 and size > 1):
+            return row
+        value = 0
+        for i in range(low, high):
+            digit = int(text[i]) - 48
+            if digit < 0 or digit > 9:
+                return row
+            if size == 19 and (value > _LARGEST or (value == _LARGEST and digit > _LAST)):
+                return row
+            value = value * 10 + digit
+        values[row] = value
+    return -1
+
+
+@numba.njit(cache=True)
+def copy_cells(text: Bytes, spans: Spans, offsets: Spans, data: Bytes) -> None:
+    """Write cells one behind another; `offsets` says where each begins."""
+    for row in range(len(spans)):
+        data[offsets[row] : offsets[row + 1]] = text[spans[row, 0] : spans[row, 1]]

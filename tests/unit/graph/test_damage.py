@@ -1,0 +1,170 @@
+"""Objects of the wrong form and damaged files give named errors; nothing is read as garbage."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from scipy import sparse
+
+from graphagg.communities.ground_truth import read_communities
+from graphagg.errors import InvalidCommunities, InvalidGraph, InvalidParameter, UnreadableFile
+from graphagg.graph import VertexIds, load_graph
+from graphagg.graph.weights import load_weighted
+from tests.unit.graph.test_readers import edges_of
+
+COLUMNS = np.array([1, 2, 3]), np.array([4, 5, 6])
+CONTENT = {
+    ".txt": "".join(f"{i} {i + 1}\n" for i in range(3000)),
+    ".json": json.dumps({str(i): list(range(i, i + 5)) for i in range(500)}),
+    ".gml": "graph [" + "".join(f"node [ id {i} ]\n" for i in range(3000)) + "]",
+    ".jlg": "4,3,u," + "".join(f"name{i}" for i in range(3000)) + "\n1,2\n2,3\n",
+}
+
+
+@pytest.mark.parametrize("form", [list, tuple])
+@pytest.mark.parametrize("kind", ["undirected", "directed"])
+def test_two_arrays_are_columns_in_a_list_too(form, kind):
+    assert edges_of(load_graph(form(COLUMNS), kind)) == {(1, 4), (2, 5), (3, 6)}
+    with pytest.raises(InvalidGraph, match="3 sources and 2 targets"):
+        load_graph(form([COLUMNS[0], COLUMNS[1][:2]]))
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        ([(1, 2, 3, 4)], r"\(1, 2, 3, 4\), wanted pairs"),
+        ([(1, 2), [3, 4, 5, 6, 7]], "wanted pairs"),
+        ([b"ab", b"cd"], "b'ab', wanted pairs"),
+        (b"1 2", "edges are a bytes"),
+        ({1: 5}, "set 1 holds 5, wanted its elements"),
+        ({1: "xy"}, "set 1 holds 'xy', wanted its elements"),
+        ([{1, 2}], "wanted pairs"),
+        ([{"src": 1, "dst": 2}], "wanted pairs"),
+        (None, "edges are a NoneType"),
+        (sparse.csr_array(np.eye(3)), r"a csr_array, wanted .*nonzero"),
+        (np.array([[2**63, 1]], dtype=np.uint64), "9223372036854775808 is out of range"),
+        ([("a", "\ud800")], r"id '\\ud800' is no Unicode text"),
+    ],
+)
+def test_objects_of_another_form_are_refused(edges, message):
+    with pytest.raises(InvalidGraph, match=message):
+        load_graph(edges)
+
+
+@pytest.mark.parametrize("vertices", [5, "ab", None])
+def test_vertices_must_be_ids(vertices):
+    with pytest.raises(InvalidParameter, match=r"vertices is .*, wanted vertex ids"):
+        load_graph([(1, 2)], vertices=vertices)
+
+
+def test_weights_of_triples_are_counted():
+    report = load_graph([(1, 2, 0.5), (2, 3), (3, 4, {"weight": 1}), (4, 5, 2)]).report
+    assert (report.weights_ignored, report.third_ignored, report.edges) == (2, 1, 4)
+
+
+def test_gml_that_networkx_writes_comes_back(tmp_path):
+    names = ["é & <b>", 'say "x"', "😀", "plain"]
+    graph = nx.DiGraph(pairwise(names))
+    nx.write_gml(graph, tmp_path / "g.gml")
+    assert edges_of(load_graph(tmp_path / "g.gml", "directed")) == set(graph.edges)
+    (tmp_path / "g.gml").write_bytes('graph [ node [ id 1 label "é" ] ]'.encode("latin-1"))
+    with pytest.raises(UnreadableFile, match="UTF-8"):
+        load_graph(tmp_path / "g.gml")
+
+
+@pytest.mark.parametrize("suffix", CONTENT)
+@pytest.mark.parametrize("damage", ["cut", "flipped", "checksum"])
+def test_damaged_gzip_is_named(tmp_path, suffix, damage):
+    packed = bytearray(gzip.compress(CONTENT[suffix].encode()))
+    if damage == "cut":
+        packed = packed[: len(packed) // 2]
+    elif damage == "flipped":
+        packed[10] ^= 0xFF  # the head of the deflate stream
+    else:
+        packed[-8] ^= 0xFF
+    path = tmp_path / f"g{suffix}.gz"
+    path.write_bytes(packed)
+    for read in (load_graph, load_weighted):
+        with pytest.raises(UnreadableFile, match=r"cannot be read|broken gzip"):
+            read(path)
+    with pytest.raises(UnreadableFile, match="cannot be read"):
+        read_communities(path, VertexIds.of([1]))
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        ('{"a":' + "[" * 100_000, UnreadableFile, "nested too deep"),
+        ('{"a": [1], "a": [2]}', InvalidGraph, "key 'a' stands twice"),
+        ('{"\\ud800": ["x"]}', InvalidGraph, "no Unicode text"),
+    ],
+)
+def test_json_that_is_no_mapping_of_sets(tmp_path, content, error, message):
+    path = tmp_path / "sets.json"
+    path.write_text(content)
+    with pytest.raises(error, match=message):
+        load_graph(path, "two-mode")
+
+
+def test_json_and_gml_ids_reach_to_the_largest(tmp_path):
+    largest = 2**63 - 1
+    (tmp_path / "s.json").write_text(json.dumps({str(largest): ["x"]}))
+    assert list(load_graph(tmp_path / "s.json", "two-mode").rows) == [largest]
+    (tmp_path / "s.json").write_text(json.dumps({str(largest + 1): ["x"]}))
+    assert list(load_graph(tmp_path / "s.json", "two-mode").rows) == [str(largest + 1)]
+
+
+@pytest.mark.parametrize("read", [load_graph, load_weighted])
+def test_damaged_parquet_is_named(tmp_path, read):
+    path = tmp_path / "e.parquet"
+    ids = np.random.default_rng(0).integers(0, 2**40, 10_000)
+    table = pa.table({"src": ids, "dst": ids + 1, "weight": np.ones(len(ids))})
+    pq.write_table(table, path, use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    content[4:2000] = bytes(1996)
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFile, match=r"e\.parquet"):
+        read(path)
+    path.write_bytes(b"PAR1 and nothing else PAR1")
+    with pytest.raises(UnreadableFile, match=r"e\.parquet"):
+        read(path)
+
+
+def test_parquet_ids_out_of_range_are_named(tmp_path):
+    path = tmp_path / "e.parquet"
+    pq.write_table(pa.table({"src": pa.array([2**63], pa.uint64()), "dst": [1]}), path)
+    with pytest.raises(InvalidGraph, match=r"column src .*wanted integers of 0 to 2\^63 - 1"):
+        load_graph(path)
+
+
+def test_no_query_breaks_find():
+    integers, strings = VertexIds.of([7, 2**63 - 1]), VertexIds.of(["a", "é"])
+    assert integers.find("9" * 5000) is None
+    assert integers.find("0" * 5000 + "7") == 0
+    assert integers.find(str(2**63 - 1)) == 1
+    assert integers.closest("9" * 5000, 1) == [7]
+    assert strings.find("\ud800") is None
+    with pytest.raises(InvalidGraph, match="no Unicode text"):
+        VertexIds.of(["a", "\ud800"])
+
+
+def test_ground_truth_as_people_write_it(tmp_path):
+    path, largest = tmp_path / "t.csv", 2**63 - 1
+    vertices = VertexIds.of([5, 6, largest])
+    path.write_bytes(b"\xef\xbb\xbf5\r6\r")
+    assert [c.tolist() for c in read_communities(path, vertices).communities] == [[0], [1]]
+    path.write_text(f"{largest},1\n5,1\n6,2\n")
+    assert [c.tolist() for c in read_communities(path, vertices).communities] == [[0, 2], [1]]
+    path.write_text('{"communities": ' + "[" * 100_000)
+    with pytest.raises(UnreadableFile, match="nested too deep"):
+        read_communities(path, vertices)
+    path.write_text('{"communities": [[5]], "communities": [[6]]}')
+    with pytest.raises(InvalidCommunities, match="'communities' stands twice"):
+        read_communities(path, vertices)

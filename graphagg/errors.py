@@ -137,6 +137,10 @@ class InvalidFeatures(GraphAggError):
     """Features or labels of the wrong width or type, or with NaN or infinity in them."""
 
 
+class NotFinite(InvalidFeatures):
+    """Features hold NaN or infinity."""
+
+
 class InvalidDataset(GraphAggError):
     """Data for training that is missing, of an unknown kind, or lacks what the task needs."""
 

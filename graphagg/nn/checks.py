@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graphagg.errors import InvalidFeatures
+from graphagg.errors import NotFinite
 
 
 def check_finite(x: Tensor, name: str = "x") -> None:
@@ -16,7 +16,7 @@ def check_finite(x: Tensor, name: str = "x") -> None:
         name: What messages call it.
 
     Raises:
-        InvalidFeatures: Names the first row that is not finite.
+        NotFinite: Names the first row that is not finite.
     """
     # The sum is finite only if all is, but for sums that overflow: those are looked at again.
     values = x.detach()
@@ -25,7 +25,7 @@ def check_finite(x: Tensor, name: str = "x") -> None:
     bad = ~torch.isfinite(values).flatten(1).all(1) if x.dim() > 1 else ~torch.isfinite(values)
     if bool(bad.any()):
         row = int(bad.nonzero()[0])
-        raise InvalidFeatures(
+        raise NotFinite(
             f"row {row} of {name} holds NaN or infinity, as do {int(bad.sum())} rows in all; "
             "wanted finite values: replace or remove them first"
         )

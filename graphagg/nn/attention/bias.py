@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphagg.errors import InvalidBatch, InvalidFeatures
+from graphagg.errors import InvalidBatch, NotFinite
 from graphagg.nn.segments import Segments, check_index
 
 
@@ -61,7 +61,7 @@ def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
 
     Raises:
         InvalidBatch: A wrong shape, a vertex that is not there, or a pair across two graphs.
-        InvalidFeatures: NaN or +infinity; -infinity keeps a pair apart.
+        NotFinite: NaN or +infinity; -infinity keeps a pair apart.
     """
     total = int(graphs.sizes.square().sum())
     _check_values(bias if isinstance(bias, Tensor) else bias.values)
@@ -89,7 +89,7 @@ def _check_values(values: Tensor) -> None:
     # The largest value is NaN where any is.
     most = values.detach().amax() if values.numel() else values.new_zeros(())
     if not bool(most < math.inf):
-        raise InvalidFeatures(
+        raise NotFinite(
             f"the bias holds {float(most)}; wanted finite values, or -inf for pairs to keep apart"
         )
 

@@ -58,6 +58,9 @@ def alone_in(path: Path) -> Iterator[None]:
 class RunFolder:
     """A folder that holds one run. Nothing is changed before `begin`.
 
+    Attributes:
+        begun: What lies there is of this run.
+
     Args:
         path: The folder; it is made.
         settings: What the run is made of, plain values; a run of other settings is refused.
@@ -74,9 +77,9 @@ class RunFolder:
     ) -> None:
         self.path = path
         self.fingerprint = json.dumps(settings, sort_keys=True)
-        self.resume = resume and (path / RUN).exists()
+        self.begun = resume and (path / RUN).exists()
         self._settings = settings
-        if self.resume:
+        if self.begun:
             _compare(path / RUN, _read(path / RUN, _REPLACE), json.loads(self.fingerprint))
             return
         parts = [path / RUN] if (path / RUN).exists() else self._splits()
@@ -92,17 +95,19 @@ class RunFolder:
         Raises:
             WriteFailed: The folder cannot be written.
         """
-        if self.resume:
+        if self.begun:
             return
         try:
             for folder in self._splits():
                 _remove(folder, _OF_SPLIT)
+                if not any(folder.iterdir()):
+                    folder.rmdir()
             # Last: while it is there, what is left of the other run is known as that.
             _remove(self.path, (RESULTS, RUN))
         except OSError as error:
             raise unwritable(self.path, error) from None
         _write(self.path / RUN, self._settings)
-        self.resume = True
+        self.begun = True
 
     def split(self, number: int) -> Path:
         """The folder of a split."""
@@ -125,7 +130,7 @@ class RunFolder:
             CheckpointMismatch: It is another run's.
         """
         path = self.split(number) / RESULT
-        if not self.resume or not path.exists():
+        if not self.begun or not path.exists():
             return None
         remedy = f"remove {path} to train that split anew"
         values = _read(path, remedy)
@@ -133,15 +138,15 @@ class RunFolder:
             raise CheckpointMismatch(f"{path} is another run's; {remedy}")
         return SplitResult.of_json(values, path, remedy)
 
-    def last(self, number: int) -> Path | None:
-        """The checkpoint that a split goes on from.
+    def last(self, number: int) -> dict[str, Any] | None:
+        """The checkpoint that a split goes on from, read; it lies in `LAST`.
 
         Raises:
             UnreadableFile: It, or that of the best epoch, is truncated or holds more than numbers.
             CheckpointMismatch: It is another run's.
         """
         where = self.split(number)
-        if not self.resume or not (where / LAST).exists():
+        if not self.begun or not (where / LAST).exists():
             return None
         remedy = f"remove the folder {where} to train that split anew"
         last, _ = (read_checkpoint(where / name, remedy) for name in (LAST, BEST))
@@ -151,7 +156,7 @@ class RunFolder:
             )
         if not isinstance(last.get("epoch"), int) or "callbacks" not in last:
             raise UnreadableFile(f"{where / LAST} holds no epoch or no callbacks; {remedy}")
-        return where / LAST
+        return last
 
     def save_result(self, number: int, result: SplitResult) -> None:
         """Write the result of a split."""
@@ -164,7 +169,7 @@ class RunFolder:
     def encoding_seconds(self) -> float:
         """CPU time of the encodings in an earlier call, 0 where that is not known."""
         path = self.path / RESULTS
-        known = _read(path, f"remove {path}") if self.resume and path.exists() else {}
+        known = _read(path, f"remove {path}") if self.begun and path.exists() else {}
         seconds = known.get("encoding_cpu_seconds")
         return float(seconds) if isinstance(seconds, (int, float)) else 0.0
 
@@ -185,12 +190,10 @@ _OF_SPLIT = (
 
 
 def _remove(folder: Path, names: Sequence[str]) -> None:
-    """Remove files of these names, and the folder of a split where nothing else is in it."""
+    """Remove files of these names, which may hold `*`."""
     for name in names:
         for path in folder.glob(name):
             path.unlink()
-    if names is _OF_SPLIT and not any(folder.iterdir()):
-        folder.rmdir()
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:

@@ -73,9 +73,8 @@ def _fit(
     progress: Progress,
 ) -> int:
     """Train until the end; how many epochs that took."""
-    where, last = folder.split(number), folder.last(number)
+    where, saved = folder.split(number), folder.last(number)
     training, stage = learner.training_config, f"split {number}"
-    saved = None if last is None else read_checkpoint(last)
     done = 0 if saved is None else int(saved["epoch"]) + 1
     learner.log_to = EpochLog(where / "metrics.csv", done)
     if saved is None or not is_over(saved):
@@ -87,7 +86,7 @@ def _fit(
                 learner,
                 feed.training(lambda: trainer.current_epoch),
                 feed.evaluation("val"),
-                ckpt_path=None if last is None else str(last),
+                ckpt_path=None if saved is None else str(where / LAST),
                 weights_only=True,
             )
         done = trainer.current_epoch

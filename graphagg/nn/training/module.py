@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import re
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -19,6 +18,7 @@ from graphagg.errors import (
     CheckpointMismatch,
     InvalidDataset,
     InvalidFeatures,
+    NotFinite,
     TrainingDiverged,
 )
 from graphagg.nn.training.batches import Batches, seeded
@@ -29,7 +29,6 @@ from graphagg.nn.training.metrics import known, loss_of, score
 from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
 
 _KEY = "graphagg"
-_NOT_FINITE = re.compile(r"\b(nan|inf|infinity)\b", re.IGNORECASE)
 
 
 class Learner(LightningModule):
@@ -110,8 +109,8 @@ class Learner(LightningModule):
         """
         try:
             predicted: Tensor = self.model(batch)
-        except InvalidFeatures as error:
-            if _NOT_FINITE.search(str(error)) is None or not _is_finite(batch):
+        except NotFinite as error:
+            if not _is_finite(batch):
                 raise
             raise self._diverged("the model's vectors hold NaN or infinity") from error
         return predicted.unsqueeze(1) if predicted.dim() == 1 else predicted

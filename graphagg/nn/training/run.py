@@ -102,7 +102,7 @@ def train(
 
 
 def _interrupted(folder: RunFolder) -> str:
-    if not folder.resume:
+    if not folder.begun:
         return f"interrupted before the training began; nothing in {folder.path} has changed"
     return (
         f"interrupted; {folder.path} keeps the epochs and splits that were done: run the same "

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from graphagg.errors import CheckpointMismatch, MissingExtra, UnreadableFile, WriteFailed
+from graphagg.errors import CheckpointMismatch, MissingExtra, UnreadableFile
+from graphagg.nn.files import write_whole
 from graphagg.nn.model.config import GPSConfig, differences
 
 CONFIG = "config.json"
@@ -37,15 +38,9 @@ def write_model(
     plain = config.to_dict()
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
     data = save(tensors, metadata={"config": json.dumps(plain)})
-    target = Path(folder)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        _replace(target / WEIGHTS, data)
-        _replace(target / CONFIG, (json.dumps(plain, indent=2) + "\n").encode())
-    except OSError as error:
-        raise WriteFailed(
-            f"{target} cannot be written: {error}; free some space and rerun"
-        ) from None
+    text = (json.dumps(plain, indent=2) + "\n").encode()
+    write_whole(Path(folder) / WEIGHTS, lambda partial: partial.write_bytes(data))
+    write_whole(Path(folder) / CONFIG, lambda partial: partial.write_bytes(text))
 
 
 def read_config(folder: str | os.PathLike[str]) -> GPSConfig:
@@ -124,9 +119,3 @@ def _compare(path: Path, saved: GPSConfig, wanted: GPSConfig) -> None:
             f"{path} is of another config (field: saved, wanted): "
             f"{'; '.join(found[:_SHOWN])}{more}; load it with the config it was saved with"
         )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)

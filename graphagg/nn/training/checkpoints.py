@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from graphagg.nn.training.files import write_whole
+from graphagg.nn.files import write_whole
 from graphagg.nn.training.folder import BEST, LAST
 
 

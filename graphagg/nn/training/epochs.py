@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from graphagg.errors import UnreadableFile
-from graphagg.nn.training.files import write_whole
+from graphagg.nn.files import write_whole
 
 COLUMNS = ("epoch", "loss", "lr", "val")
 

@@ -27,7 +27,7 @@ import torch
 
 from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFile
 from graphagg.locks import hold
-from graphagg.nn.training.files import unwritable, write_whole
+from graphagg.nn.files import unwritable, write_whole
 from graphagg.nn.training.results import SplitResult
 
 RUN, RESULTS, RESULT = "run.json", "results.json", "result.json"

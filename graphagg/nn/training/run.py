@@ -13,7 +13,9 @@ import torch
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidParameter, TrainingInterrupted
+from graphagg.nn.files import write_whole
 from graphagg.nn.model.config import GPSConfig
+from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.config import Metric, TrainingConfig
@@ -205,5 +207,6 @@ def save_model(model: torch.nn.Module, folder: Path, settings: dict[str, Any]) -
         return
     from safetensors.torch import save_model as save
 
-    save(model.cpu(), str(folder / "model.safetensors"))
-    (folder / "config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    write_whole(folder / WEIGHTS, lambda partial: save(model.cpu(), str(partial)))
+    text = json.dumps(settings, indent=1) + "\n"
+    write_whole(folder / CONFIG, lambda partial: partial.write_text(text, encoding="utf-8"))

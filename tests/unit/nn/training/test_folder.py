@@ -22,7 +22,8 @@ from graphagg.errors import (
     UnreadableFile,
     WriteFailed,
 )
-from graphagg.nn.training import TrainingConfig, TrainingResult, checkpoints, files, loop, train
+from graphagg.nn import files
+from graphagg.nn.training import TrainingConfig, TrainingResult, checkpoints, loop, train
 from graphagg.nn.training.epochs import read_epochs
 from graphagg.nn.training.folder import BEST, LAST, read_checkpoint
 from tests.unit.nn.training.toys import Tiny, many, tiny

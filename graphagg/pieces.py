@@ -17,7 +17,7 @@ import numpy as np
 
 from graphagg.spark import Array, Blocks, Stats, preallocate, run_tasks, write_range
 from graphagg.store import ArtifactWriter
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -19,10 +19,10 @@ from urllib.parse import unquote, urlsplit
 
 from graphagg import __version__
 from graphagg.errors import ArtifactBusy, ArtifactError, GraphAggError, ParametersDiffer
-from graphagg.locks import hold
 from graphagg.progress import Progress
 from graphagg.spark import Blocks, named_errors
 from graphagg.store import JOB_NOTE, open_artifact
+from graphagg.store.locks import hold
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

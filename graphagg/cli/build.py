@@ -17,8 +17,8 @@ from graphagg.cli.console import (
     progress_report,
 )
 from graphagg.errors import InvalidRecipe
-from graphagg.manifest import Manifest
 from graphagg.progress import Progress
+from graphagg.store.manifest import Manifest
 
 EPILOG = "Example: graphagg build indices/demo-communities/recipe.toml --force"
 

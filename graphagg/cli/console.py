@@ -18,8 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from graphagg.errors import ArtifactError
-from graphagg.manifest import Manifest, read_manifest
 from graphagg.progress import Progress
+from graphagg.store.manifest import Manifest, read_manifest
 
 _PIPE_WIDTH = 100_000  # in a pipe a row stays on its line, for grep and cut; COLUMNS changes that
 

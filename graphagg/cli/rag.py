@@ -39,9 +39,9 @@ from graphagg.cli.rag_tables import print_documents, print_explanation, print_hi
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
-    from graphagg.manifest import Manifest
     from graphagg.rag import DocumentHit
     from graphagg.rag.distributed.stages import NamedModels
+    from graphagg.store.manifest import Manifest
 
 app = typer.Typer(help="Multi-hop passage retrieval without an LLM.", no_args_is_help=True)
 

@@ -16,7 +16,7 @@ from graphagg.cli.rag_options import (
     read_corpus,
 )
 from graphagg.errors import InvalidParameter, UnreadableFile
-from graphagg.manifest import Manifest
+from graphagg.store.manifest import Manifest
 
 
 def add(

@@ -29,9 +29,9 @@ from graphagg.communities.neighbourhood import DIRECTED, TWO_MODE, UNDIRECTED, N
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
 from graphagg.graph.ids import VertexIds
-from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.store import ArtifactWriter
+from graphagg.store.manifest import Manifest
 
 Array = npt.NDArray[Any]
 

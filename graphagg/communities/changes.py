@@ -11,7 +11,7 @@ import numpy as np
 from graphagg.graph.adjacency import Dense
 from graphagg.graph.graph import Graph, graph_from_pairs
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 
 @dataclass(frozen=True)

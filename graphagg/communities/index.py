@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.closing import Closing
 from graphagg.communities.answer import answer
 from graphagg.communities.build import (
     KIND,
@@ -55,9 +54,10 @@ from graphagg.graph.graph import Graph, ReadReport, union_graphs
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.load import load_graph
 from graphagg.graph.text import IdType
-from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, open_artifact, write_artifact
+from graphagg.store.closing import Closing
+from graphagg.store.manifest import Manifest
 
 if TYPE_CHECKING:
     import datasketch

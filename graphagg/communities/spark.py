@@ -48,7 +48,7 @@ from graphagg.spark import (
     write_range,
 )
 from graphagg.store import write_artifact
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 from graphagg.work import Work, claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:

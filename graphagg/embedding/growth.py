@@ -18,8 +18,8 @@ from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, graph_from_pairs
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.weights import align
-from graphagg.manifest import Manifest
 from graphagg.store import Artifact, ArtifactWriter, Publication
+from graphagg.store.manifest import Manifest
 
 Array = npt.NDArray[Any]
 

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.closing import Closing
 from graphagg.embedding.build import Embedded, embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.growth import grow
@@ -40,9 +39,10 @@ from graphagg.errors import (
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.text import IdType
 from graphagg.graph.weights import load_weighted
-from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, ArtifactWriter, open_artifact, write_artifact
+from graphagg.store.closing import Closing
+from graphagg.store.manifest import Manifest
 
 if TYPE_CHECKING:
     import networkx

@@ -47,10 +47,10 @@ from graphagg.embedding.propagation import STEPS
 from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.graph.spark import write_ids
 from graphagg.graph.text import IdType
-from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.spark import preallocate, run_tasks, small_driver, write_range
 from graphagg.store import open_artifact, write_artifact
+from graphagg.store.manifest import Manifest
 from graphagg.work import Work, claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:

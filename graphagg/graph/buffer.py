@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.text import Ids
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 Dense = npt.NDArray[np.int32]
 

@@ -14,7 +14,7 @@ from graphagg.errors import InvalidGraph, InvalidParameter
 from graphagg.graph.adjacency import Dense, expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 GraphKind = Literal["undirected", "directed", "two-mode"]
 GRAPH_KINDS: tuple[GraphKind, ...] = get_args(GraphKind)

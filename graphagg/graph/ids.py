@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidGraph
 from graphagg.store import Artifact, ArtifactWriter
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 VertexId = int | str
 IntArray = npt.NDArray[np.int64]

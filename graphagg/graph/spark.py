@@ -15,7 +15,7 @@ from graphagg.graph.ids import VertexIds
 from graphagg.graph.text import IdType, TextCounts
 from graphagg.graph.text import _Columns as Columns
 from graphagg.spark import Blocks, run_tasks, write_blocks
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -28,7 +28,7 @@ from graphagg.graph.text import (
     _Columns,
     open_bytes,
 )
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 Array = npt.NDArray[Any]
 

@@ -18,7 +18,7 @@ from graphagg.rag.entities import Annotation, EntityExtractor
 from graphagg.rag.mentions import NewRows
 from graphagg.rag.passages import Passage
 from graphagg.rag.vectors import VectorFile, Vectors
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 BLOCK = 65_536
 """Texts that are split, sorted by length and encoded together."""

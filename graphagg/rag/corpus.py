@@ -21,7 +21,7 @@ import numpy.typing as npt
 from graphagg.rag.passages import Passage, metadata_json, passage_digest
 from graphagg.rag.vectors import Rows, Stack, Vectors, largest_of, ranges
 from graphagg.store import Artifact, ArtifactWriter
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from graphagg.rag.mentions import (
     RowTokens,
 )
 from graphagg.store import Artifact, ArtifactWriter
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 Array = npt.NDArray[Any]
 

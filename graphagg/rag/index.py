@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from graphagg.closing import Closing
 from graphagg.errors import (
     DuplicateId,
     EmptyCorpus,
@@ -17,7 +16,6 @@ from graphagg.errors import (
     ModelMismatch,
     UnknownPassage,
 )
-from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.rag.config import Mode
 from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
@@ -38,6 +36,8 @@ from graphagg.rag.requests import (
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.snapshot import Selection, Snapshot
 from graphagg.store import Publication, write_artifact
+from graphagg.store.closing import Closing
+from graphagg.store.manifest import Manifest
 
 _EVERYTHING = Selection()
 

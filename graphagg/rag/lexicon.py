@@ -25,7 +25,7 @@ from graphagg.rag.corpus import bounds_of
 from graphagg.rag.paging import will_need
 from graphagg.rag.tokens import tokenize
 from graphagg.store import Artifact, ArtifactWriter
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 Array = npt.NDArray[Any]
 

@@ -18,7 +18,7 @@ from graphagg.rag.corpus import Ragged, bounds_of
 from graphagg.rag.entities import Annotation
 from graphagg.rag.passages import Passage
 from graphagg.rag.tokens import is_capital, scan, tokenize, without_article
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE = 1, 2, 4, 8, 16
 """Flags of a mention: begins like a name; found by the extractor; stands in the title; is the whole

@@ -45,9 +45,9 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import CorruptArtifact, InvalidPassage
-from graphagg.manifest import canonical_json
 from graphagg.store import Artifact, ArtifactWriter
-from graphagg.strings import StringTable
+from graphagg.store.manifest import canonical_json
+from graphagg.store.strings import StringTable
 
 ValueType = Literal[
     "string",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.errors import ModelMismatch
-from graphagg.manifest import file_sha256
+from graphagg.store.manifest import file_sha256
 
 
 @dataclass(frozen=True)

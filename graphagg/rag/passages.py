@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.manifest import canonical_json
+from graphagg.store.manifest import canonical_json
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _TEXT_SUFFIXES = (".txt", ".md")

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.manifest import Manifest
 from graphagg.progress import Progress, silent
 from graphagg.rag import dense
 from graphagg.rag.build import make_segment
@@ -31,6 +30,7 @@ from graphagg.rag.passages import Passage, corpus_digest
 from graphagg.rag.snapshot import INVERTED_FILE, Mask, Snapshot, metadata_of, ranks_of, table_name
 from graphagg.rag.view import View
 from graphagg.store import ArtifactWriter, Publication
+from graphagg.store.manifest import Manifest
 
 KIND = "passages"
 REVISION = 3  # raised when the same corpus and models give another index

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphagg.manifest import Manifest
 from graphagg.pieces import mapped
 from graphagg.progress import Progress, silent
 from graphagg.rag.corpus import bounds_of
@@ -36,6 +35,7 @@ from graphagg.rag.opening import is_built
 from graphagg.rag.publish import KIND, Models, parameters
 from graphagg.spark import Stats, small_driver
 from graphagg.store import Publication, write_artifact
+from graphagg.store.manifest import Manifest
 from graphagg.work import claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from graphagg.communities import Community, CommunityIndex
 from graphagg.communities.structure import Structure
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
-from graphagg.manifest import Manifest
 from graphagg.serve.models import CommunityRequest, Method
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.vertices import Vertices, shown_id
 from graphagg.serve.workers import Lane
+from graphagg.store.manifest import Manifest
 
 METHODS: tuple[Method, ...] = get_args(Method)
 

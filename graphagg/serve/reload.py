@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from graphagg.errors import GraphAggError
-from graphagg.manifest import MANIFEST_NAME, Manifest
+from graphagg.store.manifest import MANIFEST_NAME, Manifest
 
 
 class Closable(Protocol):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from graphagg.communities import CommunityIndex
 from graphagg.communities.neighbourhood import DIRECTED, TWO_MODE
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 Array = npt.NDArray[Any]
 Answer = dict[str, Any]

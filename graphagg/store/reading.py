@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.closing import Closing
 from graphagg.errors import CorruptArtifact, NotAnArtifact
-from graphagg.manifest import FileEntry, Manifest, file_sha256, read_manifest
-from graphagg.strings import StringTable
+from graphagg.store.closing import Closing
+from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
+from graphagg.store.strings import StringTable
 
 
 class Artifact(Closing):

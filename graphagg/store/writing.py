@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
-from graphagg.locks import held
-from graphagg.manifest import (
+from graphagg.store.locks import held
+from graphagg.store.manifest import (
     DATA_FOLDER,
     FILE_NAME,
     MANIFEST_NAME,
@@ -29,7 +29,7 @@ from graphagg.manifest import (
     read_manifest,
 )
 from graphagg.store.reading import Artifact, npy_header
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 JOB_NOTE = ".job.json"
 _TEMPORARY = ".tmp-"

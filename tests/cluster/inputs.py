@@ -14,9 +14,9 @@ import numpy as np
 
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.manifest import read_manifest
 from graphagg.rag import PassageIndex
 from graphagg.rag.publish import Models
+from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, FakeExtractor
 
 SKETCH = IndexConfig(permutations=32, bands=16, rows=2)

@@ -13,7 +13,7 @@ import pytest
 
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.manifest import read_manifest
+from graphagg.store.manifest import read_manifest
 from tests.spark.test_trigraph import files, in_process, lines, passages
 from tests.unit.embedding.graphs import communities
 

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.manifest import read_manifest
 from graphagg.rag import PassageIndex, read_passages
 from graphagg.rag import dense as dense_search
 from graphagg.rag.publish import Models
 from graphagg.rag.spark import build_with_spark
+from graphagg.store.manifest import read_manifest
 from graphagg.work import Work
 from tests.fakes import FakeEncoder, FakeExtractor
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from graphagg.errors import WriteFailed
-from graphagg.manifest import read_manifest
 from graphagg.rag import Passage, PassageIndex
 from graphagg.store import ArtifactWriter, writing
+from graphagg.store.manifest import read_manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 BYRON = Passage("p6", "Byron wrote in Greece. His daughter is Ada.", "Byron")

@@ -18,9 +18,9 @@ from graphagg.errors import (
     NotAnArtifact,
     UnsupportedFormat,
 )
-from graphagg.manifest import Manifest, read_manifest
 from graphagg.store import open_artifact, write_artifact
-from graphagg.strings import StringTable
+from graphagg.store.manifest import Manifest, read_manifest
+from graphagg.store.strings import StringTable
 
 
 def publish(directory: Path, value: int = 1) -> Manifest:

@@ -17,7 +17,7 @@ from graphagg.graph.ids import VertexIds
 from graphagg.graph.spark import Numbering, number_ids, read_edges, read_text_weights
 from graphagg.graph.text import IdType
 from graphagg.spark import Stats, write_blocks
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 from graphagg.work import Work
 
 if TYPE_CHECKING:

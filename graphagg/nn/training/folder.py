@@ -26,9 +26,9 @@ from typing import Any, cast
 import torch
 
 from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFile
-from graphagg.locks import hold
 from graphagg.nn.files import unwritable, write_whole
 from graphagg.nn.training.results import SplitResult
+from graphagg.store.locks import hold
 
 RUN, RESULTS, RESULT = "run.json", "results.json", "result.json"
 LAST, BEST = "last.ckpt", "best.ckpt"

@@ -34,7 +34,7 @@ from graphagg.rag.gazetteer import DEFINES, kind_of, mentions_of, or_of
 from graphagg.rag.lexicon import Analyzer
 from graphagg.rag.mentions import FOUND, KeyFinder, NewRow
 from graphagg.spark import Array, Stats, preallocate, run_tasks, write_blocks, write_range
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import numpy as np
 
 from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.manifest import canonical_json
 from graphagg.pieces import PieceWriter
 from graphagg.rag.corpus import PassageTable
 from graphagg.rag.distributed.stages import PASSAGES, Stages
@@ -25,6 +24,7 @@ from graphagg.rag.passages import (
     text_record,
 )
 from graphagg.spark import Stats, write_blocks
+from graphagg.store.manifest import canonical_json
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -22,7 +22,7 @@ from graphagg.rag.distributed.stages import NAMES, PASSAGES, SEGMENT, Stages, lo
 from graphagg.rag.lexicon import Analyzer, TermCounts
 from graphagg.rag.mentions import NewRow
 from graphagg.spark import Stats, run_tasks
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 _OWN = ("passages.", "names")
 """Parts of a segment that other stages write."""

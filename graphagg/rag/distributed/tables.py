@@ -23,7 +23,7 @@ from graphagg.rag.vectors import Stack
 from graphagg.rag.view import View
 from graphagg.spark import Stats, preallocate, run_tasks, write_blocks, write_range
 from graphagg.store import ArtifactWriter
-from graphagg.strings import StringTable
+from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from graphagg.manifest import Manifest
 from graphagg.rag.filters import compile_filter
 from graphagg.rag.metadata import Column, MetadataTable, ValueType, merge_schemas
 from graphagg.store import open_artifact, write_artifact
+from graphagg.store.manifest import Manifest
 
 Row = dict[str, Any]
 Schema = dict[str, ValueType]

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pytest
 
 from graphagg.errors import InvalidParameter, ModelMismatch
-from graphagg.manifest import file_sha256
 from graphagg.progress import Progress, silent
 from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
 from graphagg.rag.encoder import Encoder
 from graphagg.rag.models import ModelSpec
 from graphagg.rag.tokens import entity_key, tokenize
+from graphagg.store.manifest import file_sha256
 
 FRENCH = "fr_core_news_sm"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from graphagg.errors import ModelMismatch
-from graphagg.manifest import read_manifest
 from graphagg.rag import Passage, PassageIndex, loading
+from graphagg.store.manifest import read_manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 EXTRACTOR = FakeExtractor()

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex
 from graphagg.errors import GraphAggError
-from graphagg.manifest import Manifest
 from graphagg.rag import PassageIndex
 from graphagg.rag.passages import Passage
 from graphagg.serve.reload import Slot
 from graphagg.serve.service import Sources
+from graphagg.store.manifest import Manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.communities.graphs import planted
 from tests.unit.serve.live import SECONDS, HeldEncoder

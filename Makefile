@@ -25,12 +25,12 @@ test-cluster: java $(VENV)/.dev
 	$(BIN)/pytest -m cluster tests/cluster
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.run
+	$(BIN)/python -m benchmarks.run
 
 # The table of trained models: at most six CPU hours, cell by cell; what is done is kept.
 bench-train: $(VENV)/.dev
-	$(BIN)/python -m tests.bench.training
-	$(BIN)/python -m tests.bench.training --zinc
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.training --zinc
 
 # What a cluster wants: the wheel, the same as .zip for --py-files, the jobs, and an environment of
 # libraries for --archives; its Python is a link, so the nodes need one at the same path. PySpark is

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.bench.report import Report
-from tests.bench.scaling.fit import InvertedFile, Series, load, marginal, series, widest
-from tests.bench.scaling.inputs import name, passages, power_law_edges, word, zipf
-from tests.bench.scaling.study import JOBS, SCALES, all_cells
-from tests.bench.scaling.tables import grouped, write
+from benchmarks.report import Report
+from benchmarks.scaling.fit import InvertedFile, Series, load, marginal, series, widest
+from benchmarks.scaling.inputs import name, passages, power_law_edges, word, zipf
+from benchmarks.scaling.study import JOBS, SCALES, all_cells
+from benchmarks.scaling.tables import grouped, write
 
 PHASES = [{"phase": "edges", "cpu": 1.0}, {"phase": "pass1.2+pass1.3", "cpu": 2.0}]
 
@@ -136,7 +136,7 @@ def test_passages_have_the_lengths_of_a_corpus() -> None:
 ORPHAN = """
 import subprocess, sys, time
 import psutil
-from tests.bench.scaling.processes import TreeMeter, become_reaper, meter, reap_orphans
+from benchmarks.scaling.processes import TreeMeter, become_reaper, meter, reap_orphans
 become_reaper()
 burn = "import time\\nwhile time.process_time() < 0.5: pass"
 parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {burn!r}])"
@@ -151,7 +151,7 @@ with meter() as best:
 """
 IGNORED = """
 import subprocess, sys
-from tests.bench.scaling.processes import meter
+from benchmarks.scaling.processes import meter
 burn = "import time\\nwhile time.process_time() < 0.5: pass"
 parent = "import signal, subprocess, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
 parent += f"subprocess.run([sys.executable, '-c', {burn!r}])"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sets import SETS, chapters, three_hop, tickets
+from benchmarks.sets.chains import Chain, Fact, Mentions
+from benchmarks.sets.chapters import build as build_chapters
+from benchmarks.sets.three_hop import build as build_three_hop
+from benchmarks.sets.tickets import build as build_tickets
+from benchmarks.sets.wording import expand, mentions, ordinal
 from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_digest
-from tests.bench.sets import SETS, chapters, three_hop, tickets
-from tests.bench.sets.chains import Chain, Fact, Mentions
-from tests.bench.sets.chapters import build as build_chapters
-from tests.bench.sets.three_hop import build as build_three_hop
-from tests.bench.sets.tickets import build as build_tickets
-from tests.bench.sets.wording import expand, mentions, ordinal
 
 Built = tuple[list[Passage], list[Chain]]
 GENERATED = ("tickets", "chapters")

@@ -1,9 +1,9 @@
-"""A few seconds of load on a service of its own; `tests.bench.service` does the same for longer."""
+"""A few seconds of load on a service of its own; `benchmarks.service` does the same for longer."""
 
 from __future__ import annotations
 
+from benchmarks.service import Load, run_load
 from graphagg.serve.service import Sources
-from tests.bench.service import Load, run_load
 
 
 def test_under_load_a_publish_and_a_stop_lose_no_request(indices: Sources) -> None:

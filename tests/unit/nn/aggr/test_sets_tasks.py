@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bench.report import Report
-from tests.bench.sets_tasks import AGGREGATORS, TASKS, Settings, draw, plot, run_all, write_tables
+from benchmarks.report import Report
+from benchmarks.sets_tasks import AGGREGATORS, TASKS, Settings, draw, plot, run_all, write_tables
 
 BY_HAND = {
     "second-minimum": lambda values: sorted(values)[1],

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.training.cells import ROOT, Cell, all_cells, quick_cells, run_cell
-from tests.bench.training.models import MODELS
-from tests.bench.training.table import markdown
+from benchmarks.training.cells import ROOT, Cell, all_cells, quick_cells, run_cell
+from benchmarks.training.models import MODELS
+from benchmarks.training.table import markdown
 
 pytestmark = [
     pytest.mark.slow,

@@ -1,0 +1,199 @@
+"""A corpus of any size with the shape of 2WikiMultiHopQA, made without a model.
+
+Words and entities follow Zipf's law (Mandelbrot's form); each passage has a title of its own and
+about as many words, sentences, entities and mentions as one of 2WikiMultiHopQA
+(`python -m benchmarks.generated_corpus` prints both). Vectors are one of 4,096 topics and noise,
+so that an inverted file has something to find: the index is measured, not the encoder.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.progress import Progress, silent
+from graphagg.rag import Passage, PassageIndex
+from graphagg.rag.entities import Annotation
+from graphagg.rag.models import ModelSpec
+
+DIMENSION = 384
+_BLOCK = 10_000  # passages of one draw
+_FLATTEN = 10  # Mandelbrot's q: the commonest of all is in about one passage of ten
+_WORDS = 300_000
+_SENTENCES, _SENTENCE_WORDS, _SENTENCE_NAMES = 4, 17, 2
+_ENTITIES = 10_000_000  # that may occur; how many do follows from the size
+_SINGLE = 0.55  # of the common entities are one word, which also stands where no name is
+_TOPICS, _NOISES, _NOISE = 4096, 16_384, 0.7
+_CONSONANTS, _VOWELS = "bcdfghjklmnprstvz", "aeiou"
+
+
+class GeneratedCorpus:
+    """Passages and their annotations, in the same order at each reading.
+
+    Args:
+        passages: how many.
+        seed: of everything.
+    """
+
+    def __init__(self, passages: int, seed: int = 0) -> None:
+        self.size, self._seed = passages, seed
+        self._words = [_word(i) for i in range(_WORDS)]
+
+    def __iter__(self) -> Iterator[Passage]:
+        return (passage for passage, _ in self._blocks())
+
+    def annotations(self) -> Iterator[Annotation]:
+        """Of each passage's text, without its title."""
+        return (note for _, note in self._blocks())
+
+    def _blocks(self) -> Iterator[tuple[Passage, Annotation]]:
+        for start in range(0, self.size, _BLOCK):
+            count = min(_BLOCK, self.size - start)
+            rng = np.random.default_rng([self._seed, start])
+            words = _zipf(rng, _WORDS, (count, _SENTENCES * _SENTENCE_WORDS)).tolist()
+            names = _zipf(rng, _ENTITIES, (count, _SENTENCES * _SENTENCE_NAMES)).tolist()
+            for i in range(count):
+                yield self._passage(start + i, words[i], names[i])
+
+    def _passage(
+        self, number: int, words: list[int], names: list[int]
+    ) -> tuple[Passage, Annotation]:
+        """Sentences of lower-case words with names at two places; a title led by the first name."""
+        title = f"{self._name(names[-1])} {_word(number + _WORDS).capitalize()}"
+        parts: list[str] = []
+        sentences, mentions = [], []
+        place = 0
+        for s in range(_SENTENCES):
+            begin = place
+            first = s * _SENTENCE_WORDS
+            for w in range(_SENTENCE_WORDS - 3):
+                if w in (0, 7):
+                    name = title if s == w == 0 else self._name(names[2 * s + (w == 7)])
+                    mentions.append((place, place + len(name)))
+                    parts.append(name)
+                    place += len(name) + 1
+                word = self._words[words[first + w]]
+                parts.append(word)
+                place += len(word) + 1
+            parts[-1] += "."
+            place += 1
+            sentences.append((begin, place - 1))
+        passage = Passage(f"p{number}", " ".join(parts), title)
+        return passage, Annotation(tuple(sentences), tuple(mentions))
+
+    def _name(self, entity: int) -> str:
+        if entity < _WORDS and entity * 2654435761 % 100 < 100 * _SINGLE:
+            return self._words[entity].capitalize()
+        return f"{self._words[entity * 7919 % 30_000].capitalize()} {_word(entity).capitalize()}"
+
+
+def _zipf(rng: np.random.Generator, kinds: int, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Numbers below `kinds`, number r with probability about 1 / (r + q)."""
+    ratio = (kinds + _FLATTEN) / (1 + _FLATTEN)
+    drawn = (1 + _FLATTEN) * np.exp(rng.random(shape) * np.log(ratio)) - _FLATTEN - 1
+    return np.minimum(drawn.astype(np.int64), kinds - 1)
+
+
+def _word(number: int) -> str:
+    """A word that can be said, another one for each number."""
+    letters = []
+    number += 100
+    while number:
+        number, rest = divmod(number, len(_CONSONANTS) * len(_VOWELS))
+        consonant, vowel = divmod(rest, len(_VOWELS))
+        letters.append(_CONSONANTS[consonant] + _VOWELS[vowel])
+    return "".join(letters)
+
+
+class GeneratedAnnotations:
+    """Gives the annotations of a corpus, in order; titles have none of their own."""
+
+    spec = ModelSpec("generated", "0" * 64, {"language": "en", "dropped_labels": []})
+
+    def __init__(self, corpus: GeneratedCorpus) -> None:
+        self._corpus = corpus
+
+    def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
+        """One annotation a text; titles and texts alternate."""
+        notes = self._corpus.annotations()
+        for number, text in enumerate(texts):
+            yield next(notes) if number % 2 else Annotation(((0, len(text)),), ((0, len(text)),))
+
+
+class GeneratedVectors:
+    """Vectors of a topic and noise, both chosen by the text."""
+
+    spec = ModelSpec("generated", "1" * 64, {"dimension": DIMENSION})
+    dimension = DIMENSION
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self._topics = _unit(rng.normal(size=(_TOPICS, DIMENSION)))
+        self._noises = _NOISE * _unit(rng.normal(size=(_NOISES, DIMENSION)))
+
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        """One window a text."""
+        return [[text] for text in texts]
+
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
+        """Unit vectors `[n, d]`."""
+        codes = np.array([zlib.crc32(text.encode()) for text in texts], np.int64)
+        found = self._topics[codes % _TOPICS]
+        found += self._noises[codes // _TOPICS % _NOISES]
+        found /= np.sqrt(np.einsum("ij,ij->i", found, found))[:, None]
+        progress("encode", len(texts), len(texts))
+        return found
+
+    def encode_query(
+        self, questions: Sequence[str], names: Sequence[str]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Likewise."""
+        return self.encode(questions), self.encode(names)
+
+
+def _unit(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    return (matrix / np.linalg.norm(matrix, axis=1, keepdims=True)).astype(np.float32)
+
+
+def build(passages: int, directory: Path, progress: Progress = silent) -> PassageIndex:
+    """The index of a generated corpus, by `PassageIndex.build`."""
+    corpus = GeneratedCorpus(passages)
+    return PassageIndex.build(
+        corpus,
+        directory,
+        encoder=GeneratedVectors(),
+        extractor=GeneratedAnnotations(corpus),
+        progress=progress,
+    )
+
+
+def shape(index: PassageIndex) -> dict[str, float]:
+    """What there is of each a passage, and in how many passages the commonest entity is."""
+    counts, snapshot = index.manifest.counts, index.snapshot
+    gazetteer, lexicon = snapshot.gazetteer, snapshot.lexicon
+    names = ("sentences", "entities", "mentions", "terms")
+    return {name: counts[name] / counts["passages"] for name in names} | {
+        "pairs": len(gazetteer.row) / counts["passages"],
+        "postings": len(lexicon.rows) / counts["passages"],
+        "tokens": float(lexicon.lengths[:, 0].mean()),
+        "found": float(len(snapshot.corpus.segments[0].found.values) / counts["passages"]),
+        "commonest entity": float(max(gazetteer.pair_bounds[1:] - gazetteer.pair_bounds[:-1]))
+        / counts["passages"],
+    }
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        of = [Path(arg) for arg in sys.argv[1:]] or [Path(folder) / "idx"]
+        if not sys.argv[1:]:
+            build(6_119, of[0]).close()
+        for directory in of:
+            with PassageIndex.open(directory) as opened:
+                shown = {name: round(value, 3) for name, value in shape(opened).items()}
+                sys.stdout.write(f"{directory.name}, {len(opened):,} passages: {shown}\n")

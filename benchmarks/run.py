@@ -1,0 +1,50 @@
+"""`make bench`: run every benchmark and write build/bench/report.md.
+
+Times are CPU of the calling thread, one BLAS thread, after a warm-up, with the wall time beside
+them; the index is built with all cores and timed in CPU seconds of the process.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import importlib
+import platform
+from pathlib import Path
+
+from benchmarks.report import Report
+
+# Each is imported when its turn comes: a process that one of them starts imports this module, and
+# its memory is measured.
+BENCHES = (
+    "aggregation",
+    "attention",
+    "communities",
+    "embedding",
+    "encodings",
+    "retrieval",
+    "service",
+    "sets_tasks",
+    "shards",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", help=f"some of {', '.join(BENCHES)}; default: all")
+    chosen = parser.parse_args().only or list(BENCHES)
+    unknown = [name for name in chosen if name not in BENCHES]
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHES)}")
+    report = Report(Path("build/bench"))
+    report.line(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
+    for name in chosen:
+        importlib.import_module(f"benchmarks.{name}").run(report)
+    print(f"written: {report.save()}")
+
+
+if __name__ == "__main__":
+    main()

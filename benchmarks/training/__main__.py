@@ -1,0 +1,84 @@
+"""`make bench-train`: GPS, LCM and moments beside PyG's GCN and GIN, by one training loop.
+
+    python -m benchmarks.training                      every cell that is not done yet, the table
+    python -m benchmarks.training --budget-minutes 60  stop after so many CPU minutes
+    python -m benchmarks.training --set Cora --split 0 some of the cells
+    python -m benchmarks.training --table              the table of what is done
+    python -m benchmarks.training --zinc               ZINC-12k with and without RWSE, and a plot
+    python -m benchmarks.training --known          go on from docs/training-cells.json
+    python -m benchmarks.training --table --save   write what is done there
+    python -m benchmarks.training --quick              three small cells, a few epochs each
+
+Cells are kept under build/bench/training, so that a run can be stopped and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from benchmarks.training import zinc
+from benchmarks.training.cells import (
+    SETS,
+    all_cells,
+    quick_cells,
+    restore,
+    run_all,
+    run_cell,
+    save,
+)
+from benchmarks.training.models import MODELS
+from benchmarks.training.table import markdown
+
+FOLDER = Path("build/bench/training")
+KNOWN = Path("docs/training-cells.json")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", action="append", choices=SETS)
+    parser.add_argument("--model", action="append", choices=MODELS)
+    parser.add_argument("--split", action="append", type=int)
+    parser.add_argument("--budget-minutes", type=float, default=360.0)
+    parser.add_argument("--zinc", action="store_true")
+    parser.add_argument("--encoding", action="append", choices=zinc.ENCODINGS)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--known", action="store_true")
+    parser.add_argument("--save", action="store_true")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    if chosen.zinc:
+        zinc.run(chosen.out, chosen.encoding or list(zinc.ENCODINGS))
+        return
+    if chosen.quick:
+        for cell in quick_cells():
+            print(run_cell(cell, chosen.out / "quick", epochs=5))
+        return
+    if chosen.known:
+        restore(chosen.out, KNOWN)
+    if not chosen.table:
+        cells = [
+            cell
+            for cell in all_cells()
+            if (not chosen.set or cell.data in chosen.set)
+            and (not chosen.model or cell.model in chosen.model)
+            and (not chosen.split or cell.split in chosen.split)
+        ]
+        run_all(chosen.out, cells, chosen.budget_minutes)
+    print(markdown(chosen.out))
+    if chosen.save:
+        save(chosen.out, KNOWN)
+
+
+if __name__ == "__main__":
+    main()

@@ -125,7 +125,7 @@ def _index_by_spark(
     passages: Path, out_dir: Path, models: NamedModels, master: str | None, force: bool
 ) -> Manifest:
     from graphagg.rag.spark import build_with_spark
-    from graphagg.spark import session
+    from graphagg.spark.tasks import session
 
     with session("graphagg rag", master) as spark, progress_report() as report:
         with build_with_spark(

@@ -37,7 +37,8 @@ from graphagg.graph.ids import VertexIds
 from graphagg.graph.spark import Numbering, number_ids, read_edges, write_ids
 from graphagg.graph.text import IdType
 from graphagg.progress import Progress, silent
-from graphagg.spark import (
+from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
+from graphagg.spark.tasks import (
     Array,
     Blocks,
     Stats,
@@ -49,7 +50,6 @@ from graphagg.spark import (
 )
 from graphagg.store import write_artifact
 from graphagg.store.strings import StringTable
-from graphagg.work import Work, claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:
     import pyarrow as pa

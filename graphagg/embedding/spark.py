@@ -48,10 +48,10 @@ from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.graph.spark import write_ids
 from graphagg.graph.text import IdType
 from graphagg.progress import Progress, silent
-from graphagg.spark import preallocate, run_tasks, small_driver, write_range
+from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
+from graphagg.spark.tasks import preallocate, run_tasks, small_driver, write_range
 from graphagg.store import open_artifact, write_artifact
 from graphagg.store.manifest import Manifest
-from graphagg.work import Work, claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphagg.pieces import mapped
 from graphagg.progress import Progress, silent
 from graphagg.rag.corpus import bounds_of
 from graphagg.rag.distributed.entities import write_gazetteer
@@ -33,10 +32,11 @@ from graphagg.rag.distributed.tables import write_inverted_file, write_metadata,
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.opening import is_built
 from graphagg.rag.publish import KIND, Models, parameters
-from graphagg.spark import Stats, small_driver
+from graphagg.spark.job import claimed, fingerprint, recall, remember
+from graphagg.spark.pieces import mapped
+from graphagg.spark.tasks import Stats, small_driver
 from graphagg.store import Publication, write_artifact
 from graphagg.store.manifest import Manifest
-from graphagg.work import claimed, fingerprint, recall, remember
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -3,7 +3,7 @@
     DIR/manifest.json      names the data folder and every file in it
     DIR/v-<digest>/        the files: .npy, .json, .faiss, Parquet
     DIR/.lock              held by the process that writes
-    DIR/.job.json          which job of Spark built it from which files (`graphagg.work`)
+    DIR/.job.json          which job of Spark built it from which files (`graphagg.spark.job`)
     DIR/.tmp-<random>/     what a build is writing
 
 `write_artifact` fills a `.tmp-` folder, syncs it, renames it to `v-<digest>` and then replaces

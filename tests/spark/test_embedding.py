@@ -26,7 +26,7 @@ from graphagg.errors import (
     ParametersDiffer,
     PieceTooLarge,
 )
-from graphagg.work import Work
+from graphagg.spark.job import Work
 from tests.unit.embedding.graphs import communities
 
 pytestmark = pytest.mark.spark

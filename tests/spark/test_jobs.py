@@ -12,8 +12,8 @@ import pytest
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.spark import build_with_spark, stages
 from graphagg.errors import ArtifactBusy, JobFailed, ParametersDiffer
-from graphagg.spark import named_errors, run_tasks, small_driver
-from graphagg.work import Work, finished, work_folder
+from graphagg.spark.job import Work, finished, work_folder
+from graphagg.spark.tasks import named_errors, run_tasks, small_driver
 from tests.spark.test_communities import hub_pairs, write_text
 
 pytestmark = pytest.mark.spark

@@ -19,8 +19,8 @@ from graphagg.rag import PassageIndex, read_passages
 from graphagg.rag import dense as dense_search
 from graphagg.rag.publish import Models
 from graphagg.rag.spark import build_with_spark
+from graphagg.spark.job import Work
 from graphagg.store.manifest import read_manifest
-from graphagg.work import Work
 from tests.fakes import FakeEncoder, FakeExtractor
 
 pytestmark = pytest.mark.spark

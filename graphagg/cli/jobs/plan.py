@@ -11,7 +11,7 @@ from rich.table import Table
 
 from graphagg.cli.console import current_version, out, print_json
 from graphagg.cli.jobs.sizes import Input
-from graphagg.work import finished, recall, work_folder
+from graphagg.spark.job import finished, recall, work_folder
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from graphagg.cli.jobs.options import Common
 from graphagg.cli.jobs.plan import Plan, print_plan
 from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
-from graphagg.spark import session
-from graphagg.work import finished, work_folder
+from graphagg.spark.job import finished, work_folder
+from graphagg.spark.tasks import session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

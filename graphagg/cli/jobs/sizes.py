@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.errors import UnreadableFile
-from graphagg.work import local_path
+from graphagg.spark.job import local_path
 
 _HEAD = 1 << 20
 _MAGIC = b"\x1f\x8b"

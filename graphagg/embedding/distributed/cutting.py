@@ -14,8 +14,8 @@ from graphagg.embedding.distributed.partition import Cut
 from graphagg.embedding.partition import HUB, ISOLATED, LevelReport
 from graphagg.embedding.pieces import Layout, Piece, make_piece, piece_of_entry
 from graphagg.graph.csr import Csr
-from graphagg.spark import Blocks, Stats, preallocate, run_tasks
-from graphagg.work import Work
+from graphagg.spark.job import Work
+from graphagg.spark.tasks import Blocks, Stats, preallocate, run_tasks
 
 if TYPE_CHECKING:
     import pyarrow as pa

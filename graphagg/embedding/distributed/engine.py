@@ -39,8 +39,8 @@ from graphagg.embedding.merge import (
 from graphagg.embedding.pieces import Layout
 from graphagg.embedding.propagation import STEPS, rotation
 from graphagg.embedding.sparse import gram, multiply
-from graphagg.spark import Stats, run_tasks
-from graphagg.work import Work
+from graphagg.spark.job import Work
+from graphagg.spark.tasks import Stats, run_tasks
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -16,9 +16,9 @@ from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.spark import Numbering, number_ids, read_edges, read_text_weights
 from graphagg.graph.text import IdType
-from graphagg.spark import Stats, write_blocks
+from graphagg.spark.job import Work
+from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.strings import StringTable
-from graphagg.work import Work
 
 if TYPE_CHECKING:
     import pyarrow as pa

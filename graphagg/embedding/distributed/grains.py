@@ -25,8 +25,8 @@ from graphagg.embedding.label_propagation import (
 )
 from graphagg.embedding.partition import SLACK
 from graphagg.graph.csr import Csr
-from graphagg.spark import Stats, preallocate, run_tasks, write_blocks, write_range
-from graphagg.work import Work
+from graphagg.spark.job import Work
+from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_blocks, write_range
 
 if TYPE_CHECKING:
     import pyarrow as pa

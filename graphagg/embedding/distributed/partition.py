@@ -30,8 +30,8 @@ from graphagg.embedding.partition import check_pieces, hub_bound, metis, piece_c
 from graphagg.embedding.partitioning import chosen_partitioner
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
-from graphagg.spark import Stats, preallocate, run_tasks, write_range
-from graphagg.work import Work
+from graphagg.spark.job import Work
+from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_range
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

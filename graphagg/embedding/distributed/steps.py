@@ -20,7 +20,7 @@ from graphagg.embedding.pieces import Layout, Piece
 from graphagg.embedding.propagation import STEPS, advance, finish, start_rows
 from graphagg.embedding.sparse import gram, multiply
 from graphagg.graph.csr import Csr
-from graphagg.spark import Blocks
+from graphagg.spark.tasks import Blocks
 
 Array = npt.NDArray[Any]
 

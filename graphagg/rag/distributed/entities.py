@@ -17,7 +17,6 @@ import numba
 import numpy as np
 
 from graphagg.graph.spark import Numbering, write_ids
-from graphagg.pieces import mapped
 from graphagg.rag.corpus import bounds_of
 from graphagg.rag.distributed.records import load_passages
 from graphagg.rag.distributed.stages import (
@@ -33,7 +32,8 @@ from graphagg.rag.entities import Annotation
 from graphagg.rag.gazetteer import DEFINES, kind_of, mentions_of, or_of
 from graphagg.rag.lexicon import Analyzer
 from graphagg.rag.mentions import FOUND, KeyFinder, NewRow
-from graphagg.spark import Array, Stats, preallocate, run_tasks, write_blocks, write_range
+from graphagg.spark.pieces import mapped
+from graphagg.spark.tasks import Array, Stats, preallocate, run_tasks, write_blocks, write_range
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphagg.rag.corpus import bounds_of
 from graphagg.rag.distributed.stages import POSTINGS, SEGMENT, TERMS, Stages
-from graphagg.spark import Array, Stats, preallocate, run_tasks, write_blocks, write_range
+from graphagg.spark.tasks import Array, Stats, preallocate, run_tasks, write_blocks, write_range
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from urllib.parse import unquote
 import numpy as np
 
 from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.pieces import PieceWriter
 from graphagg.rag.corpus import PassageTable
 from graphagg.rag.distributed.stages import PASSAGES, Stages
 from graphagg.rag.passages import (
@@ -23,7 +22,8 @@ from graphagg.rag.passages import (
     parse_line,
     text_record,
 )
-from graphagg.spark import Stats, write_blocks
+from graphagg.spark.pieces import PieceWriter
+from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.manifest import canonical_json
 
 if TYPE_CHECKING:

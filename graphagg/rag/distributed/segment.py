@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from graphagg.graph.spark import Numbering, number_ids
-from graphagg.pieces import PieceWriter
 from graphagg.progress import silent
 from graphagg.rag.build import make_segment
 from graphagg.rag.distributed.records import load_passages
 from graphagg.rag.distributed.stages import NAMES, PASSAGES, SEGMENT, Stages, loaded
 from graphagg.rag.lexicon import Analyzer, TermCounts
 from graphagg.rag.mentions import NewRow
-from graphagg.spark import Stats, run_tasks
+from graphagg.spark.pieces import PieceWriter
+from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store.strings import StringTable
 
 _OWN = ("passages.", "names")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from graphagg.pieces import Pieces
 from graphagg.rag.publish import Models
 from graphagg.rag.weights import DEFAULT_ENCODER, Dtype
-from graphagg.spark import Stats
-from graphagg.work import Work
+from graphagg.spark.job import Work
+from graphagg.spark.pieces import Pieces
+from graphagg.spark.tasks import Stats
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.errors import DuplicateId
-from graphagg.pieces import mapped
 from graphagg.rag import dense, inverted
 from graphagg.rag.distributed.stages import IDS, PASSAGES, Stages
 from graphagg.rag.gazetteer import ARRAYS, Gazetteer
@@ -21,7 +20,8 @@ from graphagg.rag.metadata import MetadataTable
 from graphagg.rag.snapshot import INVERTED_FILE, table_name
 from graphagg.rag.vectors import Stack
 from graphagg.rag.view import View
-from graphagg.spark import Stats, preallocate, run_tasks, write_blocks, write_range
+from graphagg.spark.pieces import mapped
+from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_blocks, write_range
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphagg.spark import Array, Blocks, Stats, preallocate, run_tasks, write_range
+from graphagg.spark.tasks import Array, Blocks, Stats, preallocate, run_tasks, write_range
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidCommunities, UnreadableFile
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.sources import parse_json
-from graphagg.graph.text import looks_like_number, read_bytes
+from graphagg.graph.reading.sources import parse_json
+from graphagg.graph.reading.text import looks_like_number, read_bytes
 
 _INTEGER = re.compile("0|[1-9][0-9]{0,18}")
 

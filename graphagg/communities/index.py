@@ -52,8 +52,8 @@ from graphagg.errors import (
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport, union_graphs
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.load import load_graph
-from graphagg.graph.text import IdType
+from graphagg.graph.reading.load import load_graph
+from graphagg.graph.reading.text import IdType
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.closing import Closing

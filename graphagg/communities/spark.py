@@ -34,8 +34,8 @@ from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexIds
+from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import Numbering, number_ids, read_edges, write_ids
-from graphagg.graph.text import IdType
 from graphagg.progress import Progress, silent
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
 from graphagg.spark.tasks import (

@@ -37,7 +37,7 @@ from graphagg.errors import (
     UnknownVertex,
 )
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.text import IdType
+from graphagg.graph.reading.text import IdType
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, ArtifactWriter, open_artifact, write_artifact

@@ -45,8 +45,8 @@ from graphagg.embedding.index import (
 from graphagg.embedding.partition import LevelReport, PartitionReport
 from graphagg.embedding.propagation import STEPS
 from graphagg.errors import ArtifactError, InvalidParameter
+from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import write_ids
-from graphagg.graph.text import IdType
 from graphagg.progress import Progress, silent
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
 from graphagg.spark.tasks import preallocate, run_tasks, small_driver, write_range

@@ -11,8 +11,8 @@ from graphagg.graph.csr import Csr
 if TYPE_CHECKING:
     from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport
     from graphagg.graph.ids import VertexId, VertexIds
-    from graphagg.graph.load import load_graph
-    from graphagg.graph.sources import bundled_graph
+    from graphagg.graph.reading.load import load_graph
+    from graphagg.graph.reading.sources import bundled_graph
 
 __all__ = [
     "GRAPH_KINDS",

@@ -12,8 +12,8 @@ import numpy as np
 
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.text import IdType, TextCounts
-from graphagg.graph.text import _Columns as Columns
+from graphagg.graph.reading.text import IdType, TextCounts
+from graphagg.graph.reading.text import _Columns as Columns
 from graphagg.spark.tasks import Blocks, run_tasks, write_blocks
 from graphagg.store.strings import StringTable
 

@@ -16,12 +16,12 @@ import pyarrow.parquet as pq
 
 from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.adjacency import expand_rows
-from graphagg.graph.cells import cell_stop, line_start, next_cell
 from graphagg.graph.graph import Graph, GraphKind
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.load import load_graph
-from graphagg.graph.sources import BROKEN_PARQUET
-from graphagg.graph.text import (
+from graphagg.graph.reading.cells import cell_stop, line_start, next_cell
+from graphagg.graph.reading.load import load_graph
+from graphagg.graph.reading.sources import BROKEN_PARQUET
+from graphagg.graph.reading.text import (
     IdType,
     TextCounts,
     _blocks,

@@ -14,8 +14,8 @@ from graphagg.embedding.network import coupling_weight
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexIds
+from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import Numbering, number_ids, read_edges, read_text_weights
-from graphagg.graph.text import IdType
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.strings import StringTable

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
-from graphagg.graph import load_graph, text
+from graphagg.graph import load_graph
+from graphagg.graph.reading import text
 
 PAIRS = [(0, 1), (1, 2), (2, 0), (2, 7), (1, 0), (5, 5), (0, 1)]
 EDGES = {(0, 1), (1, 2), (0, 2), (2, 7)}

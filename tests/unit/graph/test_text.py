@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidGraph
-from graphagg.graph import load_graph, text
+from graphagg.graph import load_graph
+from graphagg.graph.reading import text
 from graphagg.graph.weights import load_weighted
 
 LARGEST = 2**63 - 1

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.text import Ids
+from graphagg.graph.reading.text import Ids
 from graphagg.store.strings import StringTable
 
 Dense = npt.NDArray[np.int32]

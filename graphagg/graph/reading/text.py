@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from graphagg.errors import InvalidGraph, UnreadableFile
-from graphagg.graph.cells import (
+from graphagg.graph.reading.cells import (
     COMMA,
     SPACE,
     TAB,

@@ -23,7 +23,7 @@ from graphagg.errors import (
     UnreadableFile,
 )
 from graphagg.graph.ids import VertexId, check_ids
-from graphagg.graph.text import BROKEN_GZIP, Ids, TextCounts, open_bytes, read_bytes
+from graphagg.graph.reading.text import BROKEN_GZIP, Ids, TextCounts, open_bytes, read_bytes
 
 Pairs = Iterator[tuple[Ids, Ids]]
 _PAIRS_AT_ONCE = 1 << 18

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.errors import EmptyGraph, InvalidParameter
-from graphagg.graph import sources
 from graphagg.graph.adjacency import Dense
-from graphagg.graph.buffer import IdColumn, number_together
 from graphagg.graph.graph import Graph, GraphKind, check_kind, graph_from_pairs
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.text import IdType, TextCounts, open_bytes, read_pairs
+from graphagg.graph.reading import sources
+from graphagg.graph.reading.buffer import IdColumn, number_together
+from graphagg.graph.reading.text import IdType, TextCounts, open_bytes, read_pairs
 
 ID_TYPES: tuple[IdType, ...] = ("auto", "integer", "string")
 

@@ -1,0 +1,1 @@
+"""Reads edges from files and objects: text, cells of CSV, Parquet, GML, networkx, PyG."""

@@ -214,7 +214,7 @@ def _measure_memory(build: Callable[[list[int], list[int]], object], sender) -> 
 
 def dblp_seeds(index, count: int) -> list[np.ndarray]:
     """Five seeds a query: half from true communities, half from all vertices."""
-    from graphagg.communities.ground_truth import read_communities
+    from graphagg.communities.evaluation.ground_truth import read_communities
 
     generator = np.random.default_rng(0)
     truth = read_communities(DATA / "com_dblp" / "com-dblp.top5000.cmty.txt.gz", index.vertices)

@@ -14,7 +14,7 @@ from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from graphagg.communities import Community, CommunityIndex
-    from graphagg.communities.evaluation import Evaluation
+    from graphagg.communities.evaluation.measure import Evaluation
     from graphagg.graph import ReadReport
 
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
@@ -77,7 +77,7 @@ def build(
 ) -> None:
     """Index a graph; an index that is there stays until the new one is complete."""
     from graphagg.communities import CommunityIndex, IndexConfig
-    from graphagg.communities.lsh import choose_bands
+    from graphagg.communities.similarity.lsh import choose_bands
 
     if engine not in ("local", "spark"):
         raise InvalidParameter(f"engine is {engine!r}, wanted 'local' or 'spark'")
@@ -208,9 +208,9 @@ def evaluate(
     """Measure how much of true communities is found from a few of their members."""
     from graphagg.communities import CommunityIndex
     from graphagg.communities.config import check_method, check_plan
-    from graphagg.communities.evaluation import draw_seeds
-    from graphagg.communities.evaluation import evaluate as run
-    from graphagg.communities.ground_truth import read_communities
+    from graphagg.communities.evaluation.ground_truth import read_communities
+    from graphagg.communities.evaluation.measure import draw_seeds
+    from graphagg.communities.evaluation.measure import evaluate as run
 
     methods = [check_method(name) for name in method or ["fused"]]
     plans = [check_plan(name) for name in plan or ["auto"]]

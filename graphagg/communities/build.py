@@ -22,10 +22,15 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.communities.config import IndexConfig, QueryConfig
-from graphagg.communities.containment import SizePartitions
-from graphagg.communities.lsh import BandTables, BucketCounts, build_tables
-from graphagg.communities.minhash import HashFamily, signatures
-from graphagg.communities.neighbourhood import DIRECTED, TWO_MODE, UNDIRECTED, Neighbourhoods
+from graphagg.communities.query.containment import SizePartitions
+from graphagg.communities.similarity.lsh import BandTables, BucketCounts, build_tables
+from graphagg.communities.similarity.minhash import HashFamily, signatures
+from graphagg.communities.similarity.neighborhood import (
+    DIRECTED,
+    TWO_MODE,
+    UNDIRECTED,
+    Neighbourhoods,
+)
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
 from graphagg.graph.ids import VertexIds

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.communities.answer import answer
+from graphagg.communities.answer.answer import answer
+from graphagg.communities.answer.results import Community
 from graphagg.communities.build import (
     KIND,
     BuiltIndex,
@@ -32,14 +33,18 @@ from graphagg.communities.config import (
     check_method,
     check_plan,
 )
-from graphagg.communities.containment import SizePartitions
-from graphagg.communities.expansion import Expander
-from graphagg.communities.lsh import BandTables
-from graphagg.communities.minhash import HashFamily, minima
-from graphagg.communities.neighbourhood import DIRECTED, TWO_MODE, UNDIRECTED, Neighbourhoods
-from graphagg.communities.planner import Sketches
-from graphagg.communities.ranking import Ranking
-from graphagg.communities.results import Community
+from graphagg.communities.query.containment import SizePartitions
+from graphagg.communities.query.expansion import Expander
+from graphagg.communities.query.planner import Sketches
+from graphagg.communities.query.ranking import Ranking
+from graphagg.communities.similarity.lsh import BandTables
+from graphagg.communities.similarity.minhash import HashFamily, minima
+from graphagg.communities.similarity.neighborhood import (
+    DIRECTED,
+    TWO_MODE,
+    UNDIRECTED,
+    Neighbourhoods,
+)
 from graphagg.errors import (
     ArtifactBusy,
     ArtifactError,

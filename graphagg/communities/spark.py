@@ -26,10 +26,10 @@ import numpy as np
 
 from graphagg.communities.build import KIND, index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
-from graphagg.communities.containment import SizePartitions
 from graphagg.communities.index import CommunityIndex, is_current
-from graphagg.communities.lsh import BucketCounts, build_band, directory_bits
-from graphagg.communities.minhash import HashFamily, minima, signatures, truncate
+from graphagg.communities.query.containment import SizePartitions
+from graphagg.communities.similarity.lsh import BucketCounts, build_band, directory_bits
+from graphagg.communities.similarity.minhash import HashFamily, minima, signatures, truncate
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from graphagg.communities import Community, CommunityIndex
-from graphagg.communities.structure import Structure
+from graphagg.communities.answer.structure import Structure
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models import CommunityRequest, Method

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.communities import CommunityIndex
-from graphagg.communities.neighbourhood import DIRECTED, TWO_MODE
+from graphagg.communities.similarity.neighborhood import DIRECTED, TWO_MODE
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.store.strings import StringTable
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
-from graphagg.communities.exact import jaccard_to_seeds
-from graphagg.communities.lsh import build_tables, choose_bands
-from graphagg.communities.minhash import HashFamily, minima, signatures, truncate
-from graphagg.communities.neighbourhood import Scratch
-from graphagg.communities.pagerank import pagerank
+from graphagg.communities.query.pagerank import pagerank
+from graphagg.communities.similarity.exact import jaccard_to_seeds
+from graphagg.communities.similarity.lsh import build_tables, choose_bands
+from graphagg.communities.similarity.minhash import HashFamily, minima, signatures, truncate
+from graphagg.communities.similarity.neighborhood import Scratch
 from graphagg.graph import Csr
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 

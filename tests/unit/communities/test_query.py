@@ -9,8 +9,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig, expansion
+from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
 from graphagg.communities.config import METHODS
+from graphagg.communities.query import expansion
 from graphagg.errors import InvalidParameter, InvalidSeeds, UnknownVertex
 from tests.unit.communities.graphs import planted
 

@@ -13,7 +13,7 @@ from graphagg.errors import InvalidParameter, MissingExtra
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from graphagg.communities.structure import Structure
+    from graphagg.communities.answer.structure import Structure
 
 _LABELLED = 60
 """Vertices up to which all carry their names; beyond, the seeds alone."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
-    from graphagg.communities.structure import Structure
+    from graphagg.communities.answer.structure import Structure
 
 
 @dataclass(frozen=True)

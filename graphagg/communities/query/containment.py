@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.communities.config import Plan, QueryConfig
-from graphagg.communities.exact import count_shared, intersection
-from graphagg.communities.minhash import agreements
-from graphagg.communities.neighbourhood import Neighbourhoods, Scratch
-from graphagg.communities.planner import split_by_work
-from graphagg.communities.ranking import Ranking
+from graphagg.communities.query.planner import split_by_work
+from graphagg.communities.query.ranking import Ranking
+from graphagg.communities.similarity.exact import count_shared, intersection
+from graphagg.communities.similarity.minhash import agreements
+from graphagg.communities.similarity.neighborhood import Neighbourhoods, Scratch
 
 Array = npt.NDArray[Any]
 

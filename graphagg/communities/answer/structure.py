@@ -15,7 +15,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.communities.exact import intersection
+from graphagg.communities.similarity.exact import intersection
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
 
@@ -90,7 +90,7 @@ class Structure:
             MissingExtra: matplotlib is not installed.
             InvalidParameter: the suffix is neither `.png` nor `.svg`.
         """
-        from graphagg.communities.picture import draw
+        from graphagg.communities.answer.picture import draw
 
         draw(self, path, title, most_edges)
 

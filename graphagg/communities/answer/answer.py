@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.communities.answer.results import Community, Member, Shared
 from graphagg.communities.config import QueryConfig
-from graphagg.communities.exact import shared_with_seeds
-from graphagg.communities.neighbourhood import TWO_MODE
-from graphagg.communities.ranking import Ranking, sweep_cut
-from graphagg.communities.results import Community, Member, Shared
+from graphagg.communities.query.ranking import Ranking, sweep_cut
+from graphagg.communities.similarity.exact import shared_with_seeds
+from graphagg.communities.similarity.neighborhood import TWO_MODE
 
 if TYPE_CHECKING:
     import networkx
 
+    from graphagg.communities.answer.structure import Structure
     from graphagg.communities.index import CommunityIndex
-    from graphagg.communities.structure import Structure
     from graphagg.graph.ids import VertexId
 
 Array = npt.NDArray[Any]
@@ -105,12 +105,12 @@ class _Origin:
         self, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
     ) -> Structure:
         """See `structure_of`."""
-        from graphagg.communities.structure import structure_of
+        from graphagg.communities.answer.structure import structure_of
 
         return structure_of(self._index, ids, seeds, resolution, random_state)
 
     def graph(self, ids: Sequence[VertexId]) -> networkx.Graph:
         """See `subgraph_of`."""
-        from graphagg.communities.subgraph import subgraph_of
+        from graphagg.communities.answer.subgraph import subgraph_of
 
         return subgraph_of(self._index, ids)

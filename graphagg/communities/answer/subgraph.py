@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphagg.communities.structure import similarities
+from graphagg.communities.answer.structure import similarities
 from graphagg.errors import MissingExtra
 from graphagg.graph.ids import VertexId
 

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.communities.neighbourhood import TWO_MODE, Neighbourhoods
+from graphagg.communities.similarity.neighborhood import TWO_MODE, Neighbourhoods
 
 Array = npt.NDArray[Any]
 

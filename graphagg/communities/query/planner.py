@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.communities.config import Plan, QueryConfig
-from graphagg.communities.exact import jaccard_to_seeds, pair_similarities
-from graphagg.communities.lsh import BandTables
-from graphagg.communities.minhash import agreements, scan
-from graphagg.communities.neighbourhood import Neighbourhoods, Scratch
-from graphagg.communities.ranking import Ranking
+from graphagg.communities.query.ranking import Ranking
+from graphagg.communities.similarity.exact import jaccard_to_seeds, pair_similarities
+from graphagg.communities.similarity.lsh import BandTables
+from graphagg.communities.similarity.minhash import agreements, scan
+from graphagg.communities.similarity.neighborhood import Neighbourhoods, Scratch
 
 Array = npt.NDArray[Any]
 

@@ -15,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.communities.config import Method, Plan, QueryConfig
-from graphagg.communities.containment import SizePartitions, containment_ranking
-from graphagg.communities.exact import grow, jaccard_to_seeds
-from graphagg.communities.neighbourhood import Neighbourhoods, Scratch
-from graphagg.communities.pagerank import pagerank
-from graphagg.communities.planner import (
+from graphagg.communities.query.containment import SizePartitions, containment_ranking
+from graphagg.communities.query.pagerank import pagerank
+from graphagg.communities.query.planner import (
     Sketches,
     jaccard_ranking,
     minhash_ranking,
     split_by_work,
 )
-from graphagg.communities.ranking import Ranking, top_vertices
+from graphagg.communities.query.ranking import Ranking, top_vertices
+from graphagg.communities.similarity.exact import grow, jaccard_to_seeds
+from graphagg.communities.similarity.neighborhood import Neighbourhoods, Scratch
 
 Array = npt.NDArray[Any]
 

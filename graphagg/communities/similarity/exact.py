@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.communities.neighbourhood import Neighbourhoods, Scratch
+from graphagg.communities.similarity.neighborhood import Neighbourhoods, Scratch
 
 Array = npt.NDArray[Any]
 

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.communities.neighbourhood import (
+from graphagg.communities.similarity.neighborhood import (
     TWO_MODE,
     UNDIRECTED,
     Neighbourhoods,

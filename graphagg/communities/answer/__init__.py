@@ -1,0 +1,1 @@
+"""From a ranking to something shown: members, reasons, structure, pictures."""

@@ -1,0 +1,1 @@
+"""Measures how well queries recover known communities."""

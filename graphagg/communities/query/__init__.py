@@ -1,0 +1,1 @@
+"""From seed vertices to a ranking of the vertices around them."""

@@ -85,8 +85,8 @@ def bench_peers(name: str, pairs: int = 3) -> dict[str, dict[str, float]]:
     """CPU seconds and quality of each, on the same graph (ca-astroph: on its split)."""
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import embed
-    from graphagg.embedding.network import Network
-    from graphagg.embedding.splits import split_edges
+    from graphagg.embedding.evaluation.splits import split_edges
+    from graphagg.embedding.prone.network import Network
     from graphagg.graph import load_graph
 
     whole = load_graph(DATA / GRAPHS[name])
@@ -123,10 +123,10 @@ def timed(work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
 
 
 def quality(vectors: np.ndarray, whole, split) -> dict[str, float]:
-    from graphagg.embedding.classification import FRACTIONS, classify
-    from graphagg.embedding.evaluation import auc
-    from graphagg.embedding.labels import read_labels
-    from graphagg.embedding.sparse import normalise_rows
+    from graphagg.embedding.evaluation.classification import FRACTIONS, classify
+    from graphagg.embedding.evaluation.labels import read_labels
+    from graphagg.embedding.evaluation.measure import auc
+    from graphagg.embedding.prone.sparse import normalise_rows
 
     if split is not None:
         found = {}
@@ -222,7 +222,7 @@ def bench_growth(sizes: list[int], folder: Path) -> dict[str, object]:
 def _embed_generated(edges: int, sender) -> None:
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.build import embed
-    from graphagg.embedding.network import Network
+    from graphagg.embedding.prone.network import Network
     from graphagg.graph import load_graph
 
     config = EmbeddingConfig(max_piece_edges=200_000)
@@ -283,10 +283,10 @@ def bench_memory(folder: Path) -> list[tuple[int, int, int, float]]:
 def leaf_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
     """Cut a generated graph, and decompose its heaviest piece in a process of its own."""
     from graphagg.embedding import EmbeddingConfig
-    from graphagg.embedding.local import LocalEngine
-    from graphagg.embedding.network import Network
-    from graphagg.embedding.partitioning import partition
-    from graphagg.embedding.pieces import Layout, cut
+    from graphagg.embedding.partition.cut import partition
+    from graphagg.embedding.partition.pieces import Layout, cut
+    from graphagg.embedding.prone.engine import LocalEngine
+    from graphagg.embedding.prone.network import Network
     from graphagg.graph import load_graph
 
     config = EmbeddingConfig(max_piece_edges=entries)
@@ -310,7 +310,7 @@ def leaf_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
 
 
 def _decompose(leaf, rank: int, iterations: int, sender) -> None:
-    from graphagg.embedding.leaf import scaled_right_vectors
+    from graphagg.embedding.prone.leaf import scaled_right_vectors
 
     scaled_right_vectors(leaf, rank, iterations, [0, 0])
     sender.send(round(resident("VmHWM") / 2**20, 1))
@@ -328,7 +328,7 @@ def worker_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
     import pyarrow.parquet as pq
 
     from graphagg.embedding import EmbeddingConfig
-    from graphagg.embedding.spark import build_with_spark
+    from graphagg.embedding.spark.build import build_with_spark
     from graphagg.spark.tasks import create_session
 
     config = EmbeddingConfig(max_piece_edges=entries, partitioner="propagation")

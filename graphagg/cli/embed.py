@@ -14,7 +14,7 @@ from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from graphagg.embedding import EmbeddingConfig, PartitionReport
-    from graphagg.embedding.evaluation import Scores
+    from graphagg.embedding.evaluation.measure import Scores
 
 app = typer.Typer(help="Vectors of vertices, from pieces of a graph.", no_args_is_help=True)
 
@@ -89,7 +89,7 @@ def build(
     with progress_report() as report:
         make: Any = NodeEmbedding.build
         if engine == "spark":
-            from graphagg.embedding.spark import build_with_spark
+            from graphagg.embedding.spark.build import build_with_spark
             from graphagg.spark.tasks import create_session
 
             make = partial(build_with_spark, create_session("graphagg embed", master))
@@ -181,7 +181,7 @@ def draw(
 ) -> None:
     """Draw the vertices in two dimensions."""
     from graphagg.embedding import NodeEmbedding
-    from graphagg.embedding.labels import read_labels
+    from graphagg.embedding.evaluation.labels import read_labels
     from graphagg.embedding.picture import draw as paint
 
     with NodeEmbedding.open(directory) as index:
@@ -213,8 +213,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure an embedding beside the unpartitioned control and simple heuristics."""
-    from graphagg.embedding.evaluation import classify_nodes, predict_links
-    from graphagg.embedding.labels import read_labels
+    from graphagg.embedding.evaluation.labels import read_labels
+    from graphagg.embedding.evaluation.measure import classify_nodes, predict_links
     from graphagg.graph.weights import load_weighted
 
     config = _config(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphagg.embedding.config import EmbeddingConfig
     from graphagg.embedding.index import NodeEmbedding
-    from graphagg.embedding.partition import PartitionReport
+    from graphagg.embedding.partition.metis import PartitionReport
 
 __all__ = ["EmbeddingConfig", "NodeEmbedding", "PartitionReport"]
 

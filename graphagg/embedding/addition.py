@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.embedding.sparse import multiply, row_sums
+from graphagg.embedding.prone.sparse import multiply, row_sums
 from graphagg.graph.csr import Csr
 
 Array = npt.NDArray[Any]

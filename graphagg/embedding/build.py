@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.local import LocalEngine, Vectors
-from graphagg.embedding.network import Network
-from graphagg.embedding.partition import PartitionReport, Parts
-from graphagg.embedding.partitioning import partition
-from graphagg.embedding.pieces import Layout, cut
+from graphagg.embedding.partition.cut import partition
+from graphagg.embedding.partition.metis import PartitionReport, Parts
+from graphagg.embedding.partition.pieces import Layout, cut
+from graphagg.embedding.prone.engine import LocalEngine, Vectors
+from graphagg.embedding.prone.network import Network
 from graphagg.errors import MissingExtra
 from graphagg.progress import Progress, renamed, silent
 
@@ -78,7 +78,7 @@ def _start(
 ) -> Vectors:
     if config.fusion == "merge":
         return engine.factorise(strength)
-    from graphagg.embedding.fusion import fuse
+    from graphagg.embedding.baselines.fusion import fuse
 
     fused = fuse(network.matrix, parts, config)[engine.layout.order]
     return Vectors(fused, fused)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from graphagg.embedding.addition import new_vectors
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.network import Network
-from graphagg.embedding.partition import ADDED, ISOLATED
+from graphagg.embedding.partition.metis import ADDED, ISOLATED
+from graphagg.embedding.prone.network import Network
 from graphagg.embedding.results import AddReport
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr

@@ -25,11 +25,11 @@ import numpy.typing as npt
 from graphagg.embedding.build import Embedded, embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.growth import grow
-from graphagg.embedding.neighbours import Searcher
-from graphagg.embedding.network import Network
-from graphagg.embedding.partition import LevelReport, PartitionReport
+from graphagg.embedding.neighbors import Searcher
+from graphagg.embedding.partition.metis import LevelReport, PartitionReport
+from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.sparse import normalise_rows
 from graphagg.embedding.results import AddReport, Neighbour, Neighbours
-from graphagg.embedding.sparse import normalise_rows
 from graphagg.errors import (
     ArtifactBusy,
     ArtifactError,

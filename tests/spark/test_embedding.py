@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.spark import build_with_spark
+from graphagg.embedding.spark.build import build_with_spark
 from graphagg.errors import (
     EmptyGraph,
     InvalidGraph,

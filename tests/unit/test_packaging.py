@@ -66,7 +66,7 @@ def test_all_holds_one_faiss() -> None:
         ("faiss", "from graphagg.rag import dense; dense._import_faiss()", "rag"),
         (
             "pymetis",
-            "from graphagg.embedding.partition import metis; metis(None, None, 2, 0)",
+            "from graphagg.embedding.partition.metis import metis; metis(None, None, 2, 0)",
             "embedding",
         ),
         (

@@ -27,9 +27,9 @@ from graphagg.cli.jobs.plan import Plan, make_plan
 from graphagg.cli.jobs.run import Job, run
 from graphagg.cli.jobs.sizes import measure
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.distributed.entries import Source
 from graphagg.embedding.index import KIND
-from graphagg.embedding.spark import build_with_spark, job_of, run_until, stages
+from graphagg.embedding.spark.build import build_with_spark, job_of, run_until, stages
+from graphagg.embedding.spark.entries import Source
 
 Name = Literal["prepare_graph", "partition", "embed"]
 _UNTIL: dict[Name, Literal["entries", "partition"]] = {

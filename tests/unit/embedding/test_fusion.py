@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.embedding import EmbeddingConfig, bases
-from graphagg.embedding.bases import BASES
+from graphagg.embedding import EmbeddingConfig
+from graphagg.embedding.baselines import bases
+from graphagg.embedding.baselines.bases import BASES
+from graphagg.embedding.baselines.fusion import turn_onto
 from graphagg.embedding.build import embed
-from graphagg.embedding.evaluation import auc
-from graphagg.embedding.fusion import turn_onto
-from graphagg.embedding.network import Network
+from graphagg.embedding.evaluation.measure import auc
+from graphagg.embedding.prone.network import Network
 from graphagg.errors import PieceTooLarge
 from graphagg.graph import load_graph
 from tests.unit.embedding.graphs import communities, graph

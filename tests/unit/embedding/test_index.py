@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
-from graphagg.embedding.control import embed_whole
-from graphagg.embedding.network import Network
+from graphagg.embedding.evaluation.control import embed_whole
+from graphagg.embedding.prone.network import Network
 from graphagg.errors import (
     ArtifactBusy,
     ArtifactError,

@@ -8,15 +8,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.embedding.build import one_thread
-from graphagg.embedding.classification import classify, fit, score
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.leaf import scaled_right_vectors
-from graphagg.embedding.local import LocalEngine, merged
-from graphagg.embedding.merge import Rows
-from graphagg.embedding.network import Network
-from graphagg.embedding.pieces import Layout, cut
-from graphagg.embedding.propagation import rotation
-from graphagg.embedding.sparse import gram, multiply, normalise_rows
+from graphagg.embedding.evaluation.classification import classify, fit, score
+from graphagg.embedding.partition.pieces import Layout, cut
+from graphagg.embedding.prone.engine import LocalEngine, merged
+from graphagg.embedding.prone.leaf import scaled_right_vectors
+from graphagg.embedding.prone.merge import Rows
+from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.propagation import rotation
+from graphagg.embedding.prone.sparse import gram, multiply, normalise_rows
 from graphagg.graph.csr import Csr
 from tests.unit.embedding.graphs import graph
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.distributed import partition as by_spark
-from graphagg.embedding.label_propagation import (
+from graphagg.embedding.partition.cut import partition
+from graphagg.embedding.partition.label_propagation import (
     Grain,
     accept,
     cluster,
@@ -17,9 +17,9 @@ from graphagg.embedding.label_propagation import (
     lightened,
     movers,
 )
-from graphagg.embedding.network import Network
-from graphagg.embedding.partition import measure, node_weights
-from graphagg.embedding.partitioning import partition
+from graphagg.embedding.partition.metis import measure, node_weights
+from graphagg.embedding.prone.network import Network
+from graphagg.embedding.spark import partition as by_spark
 from graphagg.errors import InvalidParameter, PieceTooLarge
 from graphagg.graph import load_graph
 from graphagg.graph.csr import Csr

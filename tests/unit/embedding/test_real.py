@@ -13,11 +13,11 @@ import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
-from graphagg.embedding.evaluation import Scores, auc, classify_nodes, predict_links
-from graphagg.embedding.labels import read_labels
-from graphagg.embedding.network import Network, _cover
-from graphagg.embedding.sparse import normalise_rows
-from graphagg.embedding.splits import split_edges
+from graphagg.embedding.evaluation.labels import read_labels
+from graphagg.embedding.evaluation.measure import Scores, auc, classify_nodes, predict_links
+from graphagg.embedding.evaluation.splits import split_edges
+from graphagg.embedding.prone.network import Network, _cover
+from graphagg.embedding.prone.sparse import normalise_rows
 from graphagg.graph import load_graph
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
@@ -137,7 +137,7 @@ def test_the_coupling_of_directed_graphs():
 def test_weights_carry_information():
     """ca-astroph weighted by common neighbours; there is no weighted graph among the data."""
     whole = load_graph(GRAPHS / FILES["ca-astroph"])
-    from graphagg.embedding.heuristics import heuristic_scores
+    from graphagg.embedding.evaluation.heuristics import heuristic_scores
 
     pairs = np.stack((expand_rows(whole.adjacency), whole.adjacency.indices)).astype(np.int64)
     common = heuristic_scores(whole, pairs)["common_neighbors"]

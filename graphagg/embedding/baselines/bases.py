@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.config import Base
-from graphagg.embedding.leaf import truncated_svd
-from graphagg.embedding.matrix import arriving, log_matrix, raised, strengths
-from graphagg.embedding.pieces import make_piece
-from graphagg.embedding.sparse import gram, multiply, normalise_rows, row_sums
+from graphagg.embedding.partition.pieces import make_piece
+from graphagg.embedding.prone.leaf import truncated_svd
+from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, strengths
+from graphagg.embedding.prone.sparse import gram, multiply, normalise_rows, row_sums
 from graphagg.errors import PieceTooLarge
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr

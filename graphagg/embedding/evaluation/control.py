@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from graphagg.embedding.build import one_thread, spread
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.leaf import truncated_svd
-from graphagg.embedding.local import LocalEngine
-from graphagg.embedding.merge import check_width
-from graphagg.embedding.network import Network
-from graphagg.embedding.partition import ISOLATED
-from graphagg.embedding.pieces import Layout, cut
+from graphagg.embedding.partition.metis import ISOLATED
+from graphagg.embedding.partition.pieces import Layout, cut
+from graphagg.embedding.prone.engine import LocalEngine
+from graphagg.embedding.prone.leaf import truncated_svd
+from graphagg.embedding.prone.merge import check_width
+from graphagg.embedding.prone.network import Network
 
 Array = npt.NDArray[Any]
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.embedding.pieces import Piece
-from graphagg.embedding.sparse import row_sums
+from graphagg.embedding.partition.pieces import Piece
+from graphagg.embedding.prone.sparse import row_sums
 from graphagg.graph.csr import Csr
 
 Array = npt.NDArray[Any]

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.embedding.merge import Wide, fix_signs
-from graphagg.embedding.sparse import normalise_rows
+from graphagg.embedding.prone.merge import Wide, fix_signs
+from graphagg.embedding.prone.sparse import normalise_rows
 
 Array = npt.NDArray[Any]
 Product = Callable[[Array], Array]

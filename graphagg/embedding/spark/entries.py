@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.network import coupling_weight
+from graphagg.embedding.prone.network import coupling_weight
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexIds

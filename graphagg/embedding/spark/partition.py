@@ -1,4 +1,4 @@
-"""The partition by Spark: the same parts as `graphagg.embedding.partitioning` gives."""
+"""The partition by Spark: the same parts as `graphagg.embedding.partition.cut` gives."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.distributed.entries import Entries
-from graphagg.embedding.distributed.grains import (
-    BlockGrain,
-    cluster,
-    part_loads,
-    refine,
-    write_grain,
-)
-from graphagg.embedding.label_propagation import (
+from graphagg.embedding.partition.cut import chosen_partitioner
+from graphagg.embedding.partition.label_propagation import (
     LEAST_SHRINK,
     Grain,
     cluster_bound,
     coarse_limit,
     is_coarse,
 )
-from graphagg.embedding.partition import check_pieces, hub_bound, metis, piece_count, used
-from graphagg.embedding.partitioning import chosen_partitioner
+from graphagg.embedding.partition.metis import check_pieces, hub_bound, metis, piece_count, used
+from graphagg.embedding.spark.entries import Entries
+from graphagg.embedding.spark.grains import (
+    BlockGrain,
+    cluster,
+    part_loads,
+    refine,
+    write_grain,
+)
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 from graphagg.spark.job import Work

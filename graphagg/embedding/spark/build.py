@@ -26,24 +26,24 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
-from graphagg.embedding.distributed.cutting import (
-    all_parts,
-    level_report,
-    load_parts,
-    write_pieces,
-)
-from graphagg.embedding.distributed.engine import SparkEngine
-from graphagg.embedding.distributed.entries import Entries, Source, digests, prepare
-from graphagg.embedding.distributed.messages import Message, next_phase
-from graphagg.embedding.distributed.partition import cut
 from graphagg.embedding.index import (
     KIND,
     NodeEmbedding,
     isolated_vertices,
     write_report,
 )
-from graphagg.embedding.partition import LevelReport, PartitionReport
-from graphagg.embedding.propagation import STEPS
+from graphagg.embedding.partition.metis import LevelReport, PartitionReport
+from graphagg.embedding.prone.propagation import STEPS
+from graphagg.embedding.spark.cutting import (
+    all_parts,
+    level_report,
+    load_parts,
+    write_pieces,
+)
+from graphagg.embedding.spark.engine import SparkEngine
+from graphagg.embedding.spark.entries import Entries, Source, digests, prepare
+from graphagg.embedding.spark.messages import Message, next_phase
+from graphagg.embedding.spark.partition import cut
 from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import write_ids
@@ -295,7 +295,7 @@ def _write_vectors(engine: SparkEngine, stage: str, entries: Entries, folder: Pa
             for kind, values in enumerate(kinds):
                 yield Message(b, i, values[mine], kind)
 
-    from graphagg.embedding.distributed.messages import first_phase
+    from graphagg.embedding.spark.messages import first_phase
 
     pieces = count + (1 if len(hubs) else 0)
     frame = engine.work.phase("vectors", lambda: first_phase(engine.work.spark, pieces, send))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.embedding.pieces import Layout, Piece
+from graphagg.embedding.partition.pieces import Layout, Piece
 from graphagg.graph.adjacency import expand_rows
 
 if TYPE_CHECKING:

@@ -16,8 +16,20 @@ import numpy.typing as npt
 
 from graphagg.embedding.build import one_thread
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.distributed.messages import Message, first_phase, next_phase
-from graphagg.embedding.distributed.steps import (
+from graphagg.embedding.partition.pieces import Layout
+from graphagg.embedding.prone.matrix import arriving, raised, smoothing, strengths
+from graphagg.embedding.prone.merge import (
+    Level,
+    Wide,
+    check_width,
+    level_grams,
+    merge,
+    shards,
+)
+from graphagg.embedding.prone.propagation import STEPS, rotation
+from graphagg.embedding.prone.sparse import gram, multiply
+from graphagg.embedding.spark.messages import Message, first_phase, next_phase
+from graphagg.embedding.spark.steps import (
     OWN,
     Tasks,
     keep_state,
@@ -27,18 +39,6 @@ from graphagg.embedding.distributed.steps import (
     start_step,
     state_before,
 )
-from graphagg.embedding.matrix import arriving, raised, smoothing, strengths
-from graphagg.embedding.merge import (
-    Level,
-    Wide,
-    check_width,
-    level_grams,
-    merge,
-    shards,
-)
-from graphagg.embedding.pieces import Layout
-from graphagg.embedding.propagation import STEPS, rotation
-from graphagg.embedding.sparse import gram, multiply
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, run_tasks
 

@@ -11,13 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.leaf import scaled_right_vectors
-from graphagg.embedding.matrix import arriving, log_matrix, raised, smoothing, strengths
-from graphagg.embedding.merge import Level, Rows, Wide, check_width, level_grams, mapped, merge
-from graphagg.embedding.merge import shards as node_shards
-from graphagg.embedding.pieces import Layout, Piece
-from graphagg.embedding.propagation import band_pass, finish, rotation, start_rows
-from graphagg.embedding.sparse import gram, multiply
+from graphagg.embedding.partition.pieces import Layout, Piece
+from graphagg.embedding.prone.leaf import scaled_right_vectors
+from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, smoothing, strengths
+from graphagg.embedding.prone.merge import (
+    Level,
+    Rows,
+    Wide,
+    check_width,
+    level_grams,
+    mapped,
+    merge,
+)
+from graphagg.embedding.prone.merge import shards as node_shards
+from graphagg.embedding.prone.propagation import band_pass, finish, rotation, start_rows
+from graphagg.embedding.prone.sparse import gram, multiply
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.embedding.bases import BASES
+from graphagg.embedding.baselines.bases import BASES
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition import HUB, Parts, induced
+from graphagg.embedding.partition.metis import HUB, Parts, induced
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 
@@ -69,7 +69,7 @@ def _internal(matrix: Csr, parts: Parts, config: EmbeddingConfig, dim: int, dept
 
 def _border(outer: Csr, config: EmbeddingConfig, dim: int, depth: int) -> Array:
     """Embed the border subgraph, or cut it again when it is over the limit."""
-    from graphagg.embedding.partitioning import partition
+    from graphagg.embedding.partition.cut import partition
 
     nodes = np.flatnonzero(outer.degrees() > 0)
     inside = induced(outer, nodes)

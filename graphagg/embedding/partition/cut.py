@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition import (
+from graphagg.embedding.partition.metis import (
     HUB,
     ISOLATED,
     WORKER_ENTRIES,
@@ -82,7 +82,7 @@ def _pattern(matrix: Csr, nodes: Array) -> tuple[Any, ...]:
 def _cut(name: str, inner: Csr, weights: Array, count: int, config: EmbeddingConfig) -> Parts:
     if name == "metis" or count == 1:
         return used(metis(inner, weights, count, config.random_state), weights, count)
-    from graphagg.embedding.label_propagation import propagate_labels
+    from graphagg.embedding.partition.label_propagation import propagate_labels
 
     return used(propagate_labels(inner, weights, count, config), weights, count)
 

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from graphagg.embedding.build import one_thread
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.distributed.cutting import load_piece
-from graphagg.embedding.distributed.messages import Message, halo, sends
-from graphagg.embedding.leaf import scaled_right_vectors
-from graphagg.embedding.matrix import log_matrix
-from graphagg.embedding.merge import Rows, mapped
-from graphagg.embedding.pieces import Layout, Piece
-from graphagg.embedding.propagation import STEPS, advance, finish, start_rows
-from graphagg.embedding.sparse import gram, multiply
+from graphagg.embedding.partition.pieces import Layout, Piece
+from graphagg.embedding.prone.leaf import scaled_right_vectors
+from graphagg.embedding.prone.matrix import log_matrix
+from graphagg.embedding.prone.merge import Rows, mapped
+from graphagg.embedding.prone.propagation import STEPS, advance, finish, start_rows
+from graphagg.embedding.prone.sparse import gram, multiply
+from graphagg.embedding.spark.cutting import load_piece
+from graphagg.embedding.spark.messages import Message, halo, sends
 from graphagg.graph.csr import Csr
 from graphagg.spark.tasks import Blocks
 

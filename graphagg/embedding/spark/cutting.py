@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.embedding.distributed.entries import Entries
-from graphagg.embedding.distributed.partition import Cut
-from graphagg.embedding.partition import HUB, ISOLATED, LevelReport
-from graphagg.embedding.pieces import Layout, Piece, make_piece, piece_of_entry
+from graphagg.embedding.partition.metis import HUB, ISOLATED, LevelReport
+from graphagg.embedding.partition.pieces import Layout, Piece, make_piece, piece_of_entry
+from graphagg.embedding.spark.entries import Entries
+from graphagg.embedding.spark.partition import Cut
 from graphagg.graph.csr import Csr
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Blocks, Stats, preallocate, run_tasks

@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.build import embed
-from graphagg.embedding.classification import FRACTIONS, classify
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.control import embed_random, embed_whole
-from graphagg.embedding.heuristics import heuristic_scores
-from graphagg.embedding.labels import Labels
-from graphagg.embedding.network import Network
-from graphagg.embedding.sparse import normalise_rows
-from graphagg.embedding.splits import Split, split_edges
+from graphagg.embedding.evaluation.classification import FRACTIONS, classify
+from graphagg.embedding.evaluation.control import embed_random, embed_whole
+from graphagg.embedding.evaluation.heuristics import heuristic_scores
+from graphagg.embedding.evaluation.labels import Labels
+from graphagg.embedding.evaluation.splits import Split, split_edges
+from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.sparse import normalise_rows
 from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import Graph
 from graphagg.progress import Progress, silent

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition import SLACK, Parts, metis, used
+from graphagg.embedding.partition.metis import SLACK, Parts, metis, used
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 

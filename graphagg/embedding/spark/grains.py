@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.embedding.label_propagation import (
+from graphagg.embedding.partition.label_propagation import (
     CLUSTER_ROUNDS,
     REFINE_ROUNDS,
     movers,
     propose,
     taken,
 )
-from graphagg.embedding.partition import SLACK
+from graphagg.embedding.partition.metis import SLACK
 from graphagg.graph.csr import Csr
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_blocks, write_range

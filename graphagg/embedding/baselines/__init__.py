@@ -1,0 +1,1 @@
+"""Other base embedders and other ways to fuse pieces, for comparison."""

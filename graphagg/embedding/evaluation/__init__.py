@@ -1,0 +1,1 @@
+"""Measures embeddings: link prediction, node classification, controls."""

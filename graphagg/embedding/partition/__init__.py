@@ -1,0 +1,1 @@
+"""Cuts a matrix into balanced pieces."""

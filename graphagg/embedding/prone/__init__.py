@@ -1,0 +1,1 @@
+"""The factorization: ProNE per piece, merged and propagated."""

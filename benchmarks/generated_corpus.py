@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.entities import Annotation
-from graphagg.rag.models import ModelSpec
+from graphagg.rag.models.extractor import Annotation
+from graphagg.rag.models.spec import ModelSpec
 
 DIMENSION = 384
 _BLOCK = 10_000  # passages of one draw

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.entities import Annotation
-from graphagg.rag.models import ModelSpec
+from graphagg.rag.models.extractor import Annotation
+from graphagg.rag.models.spec import ModelSpec
 
 _MARK = re.compile(r"(?<=\w)zq([a-z]{2})\b")
 _NOISE = 0.3  # length of the random part beside a unit vector

@@ -22,8 +22,7 @@ from benchmarks.large_corpus import Copies
 from benchmarks.report import Report
 from benchmarks.sets import SETS
 from graphagg.rag import Passage, PassageIndex, RetrievalConfig, read_passages
-from graphagg.rag.config import PRESETS, Mode
-from graphagg.rag.evaluation import (
+from graphagg.rag.evaluation.measure import (
     Evaluation,
     GoldQuestion,
     Summary,
@@ -31,8 +30,9 @@ from graphagg.rag.evaluation import (
     half,
     read_questions,
 )
+from graphagg.rag.linearrag.config import PRESETS, Mode
 from graphagg.rag.questions import Answerer, Asked, Config
-from graphagg.rag.snapshot import Selection
+from graphagg.rag.version.snapshot import Selection
 from tests.conftest import DATA
 
 FOLDER = DATA / "2wikimultihopqa"

@@ -30,11 +30,12 @@ import numpy as np
 from benchmarks import generated_corpus
 from benchmarks.report import Report
 from graphagg.progress import Progress, silent
-from graphagg.rag import PassageIndex, push
-from graphagg.rag.config import Mode
-from graphagg.rag.dense import DenseIndex
-from graphagg.rag.entities import Annotation
-from graphagg.rag.vectors import Vectors
+from graphagg.rag import PassageIndex
+from graphagg.rag.linearrag import push
+from graphagg.rag.linearrag.config import Mode
+from graphagg.rag.models.extractor import Annotation
+from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.tables.vectors import Vectors
 
 SIZES = (100_000, 300_000, 1_000_000)
 MODES: tuple[Mode, ...] = ("best", "faithful", "bm25", "dense")

@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
-from graphagg.rag.build import make_segment
-from graphagg.rag.corpus import Corpus
-from graphagg.rag.dense import DenseIndex
-from graphagg.rag.entities import Annotation
-from graphagg.rag.gazetteer import Change, Gazetteer, changed
-from graphagg.rag.lexicon import Analyzer, Lexicon, TermCounts
-from graphagg.rag.models import ModelSpec
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.models.extractor import Annotation
+from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.results import Hit
-from graphagg.rag.snapshot import ranks_of
-from graphagg.rag.tokens import tokenize
-from graphagg.rag.view import View
+from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
+from graphagg.rag.tables.lexicon import Analyzer, Lexicon, TermCounts
+from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.view import View
+from graphagg.rag.version.build import make_segment
+from graphagg.rag.version.snapshot import ranks_of
 
 CAPITALISED = r"[A-Z]\w*(?: [A-Z]\w*)*"
 

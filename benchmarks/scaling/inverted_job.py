@@ -21,8 +21,8 @@ def measure(vectors: int) -> dict[str, float]:
     """CPU seconds of training and of filling."""
     import numpy as np
 
-    from graphagg.rag import dense
-    from graphagg.rag.vectors import Stack
+    from graphagg.rag.search import dense
+    from graphagg.rag.tables.vectors import Stack
 
     generator = np.random.default_rng(0)
     rows = generator.standard_normal((vectors, DIMENSION), dtype=np.float32)

@@ -8,8 +8,8 @@ from functools import partial
 from benchmarks.sets.chapters import chapters
 from benchmarks.sets.three_hop import three_hop
 from benchmarks.sets.tickets import tickets
-from graphagg.rag.evaluation import GoldQuestion
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.evaluation.measure import GoldQuestion
 
 SETS: dict[str, Callable[[], tuple[list[Passage], list[GoldQuestion]]]] = {
     "three-hop": three_hop,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from benchmarks.sets.wording import words
-from graphagg.rag.evaluation import GoldQuestion
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.evaluation.measure import GoldQuestion
 
 
 @dataclass(frozen=True)

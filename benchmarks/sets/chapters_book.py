@@ -18,7 +18,7 @@ from benchmarks.sets.chapters_world import (
     families,
 )  # fmt: skip
 from benchmarks.sets.wording import compose, cycle, expand
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
 
 JOURNEYS, INTERLUDES = 16, 24
 # relation: the same seen from the other end

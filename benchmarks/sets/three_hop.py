@@ -24,8 +24,8 @@ from benchmarks.sets.three_hop_facts import ASKED, day, facts
 from benchmarks.sets.three_hop_links import Link, Titles, Triple, base, is_film, kin, links
 from benchmarks.sets.three_hop_questions import ASK, COMPARE, KINSHIP, NESTED
 from benchmarks.sets.wording import expand, mentions, upper_first
-from graphagg.rag.evaluation import GoldQuestion
-from graphagg.rag.passages import Passage, read_passages
+from graphagg.rag.documents.passages import Passage, read_passages
+from graphagg.rag.evaluation.measure import GoldQuestion
 from tests.conftest import DATA
 
 FOLDER = DATA / "2wikimultihopqa"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.sets.three_hop_links import Titles, Triple
 from benchmarks.sets.wording import mentions
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
 
 _DATE = r"(?:\d{1,2} [A-Z][a-z]+ \d{3,4}|[A-Z][a-z]+ \d{1,2}, \d{4}|\b[1-9]\d{2,3}\b)"
 _DASH = "\N{EN DASH}"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.sets.wording import mentions, words
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
 
 Triple = tuple[str, str, str]
 

@@ -16,8 +16,8 @@ from benchmarks.sets.chains import Chain, Fact, Mentions
 from benchmarks.sets.tickets_corpus import Corpus, Ticket
 from benchmarks.sets.tickets_world import SERVICES, build_world
 from benchmarks.sets.wording import expand
-from graphagg.rag.evaluation import GoldQuestion
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.evaluation.measure import GoldQuestion
 
 Start = tuple[Fact | None, str, str]  # first fact, what is told before, noun phrase
 

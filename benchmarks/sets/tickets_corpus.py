@@ -12,7 +12,7 @@ from benchmarks.sets import tickets_pages as pages
 from benchmarks.sets.chains import Fact
 from benchmarks.sets.tickets_world import FLAWS, SERVICES, TEAMS, VENDORS, WEEKS, World
 from benchmarks.sets.wording import compose, cycle, expand, ordinal, upper_first
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
 
 TICKETS = {"blames service": 140, "blames host": 66, "blames change": 44}
 CHANGES, PORTRAITS, NOTICES = 80, 68, 36

@@ -11,7 +11,7 @@ from graphagg.cli.rag_options import Directory, Filters, ModeName, Question, Top
 from graphagg.cli.rag_options import settings as mode_of
 
 if TYPE_CHECKING:
-    from graphagg.rag.answer import Answer
+    from graphagg.rag.answer.generate import Answer
 
 EPILOG = (
     "Example: graphagg rag answer idx 'Who led the works?' --base-url http://localhost:8000/v1 "
@@ -38,8 +38,8 @@ def answer(
 ) -> None:
     """Answer a question from the passages found, by a language model that cites them."""
     from graphagg.rag import PassageIndex
-    from graphagg.rag.answer import answer as answer_from
-    from graphagg.rag.endpoint import Endpoint
+    from graphagg.rag.answer.endpoint import Endpoint
+    from graphagg.rag.answer.generate import answer as answer_from
 
     kind, _ = mode_of(mode, None, None)
     visible = selected(filters, None, None, False)

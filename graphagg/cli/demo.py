@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from graphagg.communities import Community
     from graphagg.embedding.results import Neighbour
     from graphagg.rag import Hit, PassageIndex
-    from graphagg.rag.evaluation import GoldQuestion
+    from graphagg.rag.evaluation.measure import GoldQuestion
 
 EPILOG = "Example: graphagg demo --out build/demo"
 
@@ -84,7 +84,7 @@ def _passage_index(directory: Path) -> PassageIndex:
 
 
 def _questions() -> list[GoldQuestion]:
-    from graphagg.rag.evaluation import read_questions
+    from graphagg.rag.evaluation.measure import read_questions
 
     with as_file(_bundled("questions.jsonl")) as file:
         return read_questions(file)

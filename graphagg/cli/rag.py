@@ -40,7 +40,7 @@ from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit
-    from graphagg.rag.distributed.stages import NamedModels
+    from graphagg.rag.spark.stages import NamedModels
     from graphagg.store.manifest import Manifest
 
 app = typer.Typer(help="Multi-hop passage retrieval without an LLM.", no_args_is_help=True)
@@ -89,8 +89,8 @@ def index(
 ) -> None:
     """Index a corpus; an index that is there stays until the new one is complete."""
     from graphagg.rag import PassageIndex, SentenceTransformerEncoder, SpacyExtractor
-    from graphagg.rag.distributed.stages import NamedModels
-    from graphagg.rag.weights import DTYPES
+    from graphagg.rag.models.weights import DTYPES
+    from graphagg.rag.spark.stages import NamedModels
 
     if dtype not in DTYPES:
         raise InvalidParameter(f"dtype is {dtype!r}, wanted one of {DTYPES}")
@@ -124,7 +124,7 @@ def index(
 def _index_by_spark(
     passages: Path, out_dir: Path, models: NamedModels, master: str | None, force: bool
 ) -> Manifest:
-    from graphagg.rag.spark import build_with_spark
+    from graphagg.rag.spark.build import build_with_spark
     from graphagg.spark.tasks import session
 
     with session("graphagg rag", master) as spark, progress_report() as report:

@@ -17,9 +17,9 @@ from graphagg.progress import Progress, renamed
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.config import Mode
-    from graphagg.rag.evaluation import GoldQuestion
-    from graphagg.rag.failures import Failure
+    from graphagg.rag.evaluation.failures import Failure
+    from graphagg.rag.evaluation.measure import GoldQuestion
+    from graphagg.rag.linearrag.config import Mode
     from graphagg.rag.questions import Config
 
     Runs = dict[str, tuple[Mode, Config | None]]
@@ -51,7 +51,7 @@ def evaluate(
 ) -> None:
     """Measure recall of the gold passages, with 95 % intervals, and latency a question."""
     from graphagg.rag import PassageIndex
-    from graphagg.rag.failures import count_kinds, find_failures, write_failures
+    from graphagg.rag.evaluation.failures import count_kinds, find_failures, write_failures
 
     runs = _runs(mode, compare, preset, semantics)
     _check_together(runs, ablate, compare, failures)
@@ -118,7 +118,7 @@ def _check_together(runs: Runs, ablate: bool, compare: str | None, failures: Pat
 
 
 def _questions(path: Path, half: str | None, random_state: int) -> list[GoldQuestion]:
-    from graphagg.rag import evaluation as ev
+    from graphagg.rag.evaluation import measure as ev
 
     if half is None:
         return ev.read_questions(path)
@@ -156,8 +156,8 @@ def _evaluated(
     random_state: int,
     report: Progress,
 ) -> _Result:
-    from graphagg.rag.comparison import difference
-    from graphagg.rag.evaluation import evaluate as run
+    from graphagg.rag.evaluation.comparison import difference
+    from graphagg.rag.evaluation.measure import evaluate as run
 
     reports = {
         name: run(
@@ -177,7 +177,7 @@ def _evaluated(
 def _ablated(
     index: PassageIndex, gold: list[GoldQuestion], random_state: int, report: Progress
 ) -> _Result:
-    from graphagg.rag.comparison import ablate
+    from graphagg.rag.evaluation.comparison import ablate
 
     found = ablate(index, gold, random_state=random_state, progress=report)
     return _Result({"best": found.to_json()}, lambda: print_ablation(found))

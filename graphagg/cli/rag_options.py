@@ -12,7 +12,7 @@ from graphagg.errors import EmptyCorpus, InvalidParameter
 
 if TYPE_CHECKING:
     from graphagg.rag import Passage
-    from graphagg.rag.config import Mode
+    from graphagg.rag.linearrag.config import Mode
     from graphagg.rag.questions import Config
 
 Directory = Annotated[Path, typer.Argument(help="The index directory.")]
@@ -68,7 +68,7 @@ def settings(mode: str, preset: str | None, semantics: str | None) -> tuple[Mode
         InvalidParameter: a name is unknown, or a preset or semantics is given for another mode
             than `faithful`.
     """
-    from graphagg.rag import config
+    from graphagg.rag.linearrag import config
 
     kind = next((known for known in config.MODES if known == mode), None)
     if kind is None:
@@ -96,7 +96,7 @@ def selected(
     bridge_through: bool,
 ) -> dict[str, Any]:
     """Options of `PassageIndex.retrieve` that say what is visible; raises `InvalidFilter`."""
-    from graphagg.rag.filters import parse_cli
+    from graphagg.rag.documents.filters import parse_cli
 
     conditions = [parse_cli(text) for text in filters or ()]
     return {
@@ -110,7 +110,7 @@ def selected(
 def read_corpus(path: Path, words: int | None, overlap: int | None) -> list[Passage]:
     """Read passages, or documents to split into them, and check them as a whole."""
     from graphagg.rag import ChunkConfig, chunk_documents, read_passages
-    from graphagg.rag.passages import check_corpus
+    from graphagg.rag.documents.passages import check_corpus
 
     if words is None and overlap is not None:
         raise InvalidParameter("--overlap-sentences needs --chunk-words; add it")

@@ -13,9 +13,9 @@ from graphagg.cli.console import out, print_part
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
-    from graphagg.rag.comparison import Ablation
-    from graphagg.rag.evaluation import Evaluation, Summary
-    from graphagg.rag.failures import Failure
+    from graphagg.rag.evaluation.comparison import Ablation
+    from graphagg.rag.evaluation.failures import Failure
+    from graphagg.rag.evaluation.measure import Evaluation, Summary
 
 _SHORTENED = 160  # characters of a passage in a list of hits
 _LEAST_SHOWN = 0.005  # of a part of a score
@@ -231,7 +231,7 @@ def _beside(summary: Summary, metric: str, sign: str = "") -> str:
 
 def print_failures(failed: Sequence[Failure], file: Path) -> None:
     """Print how many questions fail by which cause."""
-    from graphagg.rag.failures import KINDS, count_kinds
+    from graphagg.rag.evaluation.failures import KINDS, count_kinds
 
     out.print()
     table = Table("failure", "questions", "passages", "", box=None, pad_edge=False)

@@ -1,12 +1,12 @@
 """Multi-hop passage retrieval without an LLM."""
 
-from graphagg.rag.best_config import PARTS, BestConfig
-from graphagg.rag.chunking import ChunkConfig, chunk_documents
-from graphagg.rag.config import PRESETS, RetrievalConfig
-from graphagg.rag.encoder import SentenceTransformerEncoder
-from graphagg.rag.entities import SpacyExtractor
+from graphagg.rag.best.formula import PARTS, BestConfig
+from graphagg.rag.documents.passages import Passage, read_passages
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.passages import Passage, read_passages
+from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig
+from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
+from graphagg.rag.models.encoder import SentenceTransformerEncoder
+from graphagg.rag.models.extractor import SpacyExtractor
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits, Hop
 
 __all__ = [

@@ -17,14 +17,11 @@ from graphagg.errors import (
     UnknownPassage,
 )
 from graphagg.progress import Progress, silent
-from graphagg.rag.config import Mode
-from graphagg.rag.encoder import Encoder, SentenceTransformerEncoder
-from graphagg.rag.entities import EntityExtractor, SpacyExtractor
-from graphagg.rag.loading import IndexModels
-from graphagg.rag.metadata import ValueType
-from graphagg.rag.opening import is_built, open_snapshot
-from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_digest
-from graphagg.rag.publish import Models, build, change_passages, compact
+from graphagg.rag.documents.metadata import ValueType
+from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.linearrag.config import Mode
+from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
+from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.questions import Answerer, Config
 from graphagg.rag.requests import (
     check_count,
@@ -34,7 +31,10 @@ from graphagg.rag.requests import (
     settings_of,
 )
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
-from graphagg.rag.snapshot import Selection, Snapshot
+from graphagg.rag.version.loading import IndexModels
+from graphagg.rag.version.opening import is_built, open_snapshot
+from graphagg.rag.version.publish import Models, build, change_passages, compact
+from graphagg.rag.version.snapshot import Selection, Snapshot
 from graphagg.store import Publication, write_artifact
 from graphagg.store.closing import Closing
 from graphagg.store.manifest import Manifest
@@ -78,7 +78,7 @@ class PassageIndex(Closing):
 
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
-                `document`, `position`; see `graphagg.rag.chunking` for long documents.
+                `document`, `position`; see `graphagg.rag.models.chunking` for long documents.
             directory: where the index goes; made if it is not there.
             encoder: default `SentenceTransformerEncoder()`.
             extractor: default `SpacyExtractor()`.

@@ -7,20 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphagg.rag.best import BestRetriever
-from graphagg.rag.best_config import BestConfig
-from graphagg.rag.config import Mode, RetrievalConfig
-from graphagg.rag.dense import top_k
-from graphagg.rag.encoder import Encoder
-from graphagg.rag.entities import EntityExtractor
-from graphagg.rag.explain import Explainer
-from graphagg.rag.faithful import FaithfulRetriever, Mention, Question, Vector, dense_hits
-from graphagg.rag.lexical import Lexical, best_rows, spread
-from graphagg.rag.reading import Reading, read_question
+from graphagg.rag.best.explain import Explainer
+from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.best.reading import Reading, read_question
+from graphagg.rag.best.retriever import BestRetriever
+from graphagg.rag.documents.tokens import entity_key
+from graphagg.rag.linearrag.config import Mode, RetrievalConfig
+from graphagg.rag.linearrag.retriever import (
+    FaithfulRetriever,
+    Mention,
+    Question,
+    Vector,
+    dense_hits,
+)
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.results import Explanation, Hit, Hop
-from graphagg.rag.snapshot import Scope, Snapshot
-from graphagg.rag.tokens import entity_key
-from graphagg.rag.vectors import Vectors
+from graphagg.rag.search.dense import top_k
+from graphagg.rag.search.lexical import Lexical, best_rows, spread
+from graphagg.rag.tables.vectors import Vectors
+from graphagg.rag.version.snapshot import Scope, Snapshot
 
 Config = BestConfig | RetrievalConfig
 

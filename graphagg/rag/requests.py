@@ -7,10 +7,10 @@ from numbers import Integral
 from typing import Any
 
 from graphagg.errors import InvalidParameter, InvalidQuestion
-from graphagg.rag.best_config import BestConfig
-from graphagg.rag.config import MODES, Mode, RetrievalConfig
+from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.linearrag.config import MODES, Mode, RetrievalConfig
 from graphagg.rag.questions import Config
-from graphagg.rag.snapshot import Selection
+from graphagg.rag.version.snapshot import Selection
 
 LONGEST_QUESTION = 10_000
 """Characters a question may have."""

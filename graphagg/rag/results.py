@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
 
 if TYPE_CHECKING:
     import pyarrow

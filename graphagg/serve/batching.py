@@ -21,7 +21,7 @@ from graphagg.errors import Overloaded
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.config import Mode
+    from graphagg.rag.linearrag.config import Mode
     from graphagg.rag.questions import Answerer, Asked
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from graphagg.rag import PassageIndex
-from graphagg.rag.mentions import RowTokens
 from graphagg.rag.requests import check_request
 from graphagg.rag.results import Hit
-from graphagg.rag.snapshot import Selection
-from graphagg.rag.view import OUTER
+from graphagg.rag.tables.mentions import RowTokens
+from graphagg.rag.tables.view import OUTER
+from graphagg.rag.version.snapshot import Selection
 from graphagg.serve.batching import Batcher, Encoded
 from graphagg.serve.models import Mode, SearchBatchRequest, SearchRequest
 from graphagg.serve.reload import Slot
@@ -22,8 +22,8 @@ from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
 
 if TYPE_CHECKING:
-    from graphagg.rag.encoder import Encoder
-    from graphagg.rag.entities import EntityExtractor
+    from graphagg.rag.models.encoder import Encoder
+    from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.questions import Answerer
 
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -18,8 +18,8 @@ from graphagg.serve.reload import Slot
 from graphagg.serve.workers import Lane
 
 if TYPE_CHECKING:
-    from graphagg.rag.encoder import Encoder
-    from graphagg.rag.entities import EntityExtractor
+    from graphagg.rag.models.encoder import Encoder
+    from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.serve.communities import Communities
     from graphagg.serve.embedding import Embedding
     from graphagg.serve.passages import Passages

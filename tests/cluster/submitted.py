@@ -43,7 +43,7 @@ def embed(spark: Any, given: argparse.Namespace) -> Any:
 
 def trigraph(spark: Any, given: argparse.Namespace) -> Any:
     """A passage index by fake models, 13 passages a task."""
-    from graphagg.rag.spark import build_with_spark
+    from graphagg.rag.spark.build import build_with_spark
 
     return build_with_spark(
         spark, given.source, given.out, models=Fakes(), passages_a_task=13,

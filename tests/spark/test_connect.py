@@ -27,7 +27,7 @@ from graphagg.cli.jobs.communities import communities
 from graphagg.cli.jobs.embedding import command
 from graphagg.cli.jobs.run import main
 from graphagg.errors import GraphAggError
-from graphagg.rag.spark import build_with_spark
+from graphagg.rag.spark.build import build_with_spark
 from graphagg.spark.tasks import create_session, is_classic
 from tests.spark.test_trigraph import Fakes
 

@@ -16,9 +16,9 @@ import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag import PassageIndex, read_passages
-from graphagg.rag import dense as dense_search
-from graphagg.rag.publish import Models
-from graphagg.rag.spark import build_with_spark
+from graphagg.rag.search import dense as dense_search
+from graphagg.rag.spark.build import build_with_spark
+from graphagg.rag.version.publish import Models
 from graphagg.spark.job import Work
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, FakeExtractor
@@ -158,7 +158,7 @@ def test_bad_input_is_named(
 
 
 def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import graphagg.rag.spark as job
+    import graphagg.rag.spark.build as job
 
     records = passages(20, seed=3)
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from graphagg.errors import InvalidParameter, ModelMismatch
-from graphagg.rag import SentenceTransformerEncoder, SpacyExtractor, weights
-from graphagg.rag import entities as entities_module
+from graphagg.rag import SentenceTransformerEncoder, SpacyExtractor
+from graphagg.rag.models import extractor as entities_module
+from graphagg.rag.models import weights
 
 TEXTS = [
     "Ada Lovelace wrote about the Analytical Engine.",

@@ -12,7 +12,7 @@ import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag import Passage, read_passages
-from graphagg.rag.passages import check_corpus, corpus_digest, passage_digest
+from graphagg.rag.documents.passages import check_corpus, corpus_digest, passage_digest
 
 ROWS = [
     {"id": "a", "title": "First", "text": "Some text.", "metadata": {"year": 2001}},

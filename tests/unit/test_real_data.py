@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from graphagg.rag import PassageIndex, read_passages
-from graphagg.rag.config import PRESETS
-from graphagg.rag.evaluation import evaluate, read_questions
+from graphagg.rag.evaluation.measure import evaluate, read_questions
+from graphagg.rag.linearrag.config import PRESETS
 
 pytestmark = pytest.mark.slow
 

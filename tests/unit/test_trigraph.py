@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from graphagg.graph import Csr
 from graphagg.rag import Passage
-from graphagg.rag.spelling import Speller
-from graphagg.rag.tokens import entity_key, tokenize
-from graphagg.rag.trigraph import TriGraph
+from graphagg.rag.documents.tokens import entity_key, tokenize
+from graphagg.rag.linearrag.trigraph import TriGraph
+from graphagg.rag.tables.spelling import Speller
 from tests.fakes import FakeExtractor, InMemory
 
 WORDS = ["Ada", "Babbage", "New", "York", "the", "Engine", "runs.", "in", "York.", "Ada's", "a"]

@@ -10,7 +10,7 @@ import networkx as nx
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.rag import PassageIndex, read_passages
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
 from graphagg.serve.service import Sources
 from tests.conftest import DATA
 from tests.fakes import FakeEncoder, FakeExtractor

@@ -6,8 +6,8 @@ import math
 
 from graphagg.cli.jobs.plan import Expected
 from graphagg.cli.jobs.sizes import Input
-from graphagg.rag.distributed.stages import STAGES
-from graphagg.rag.spark import ENTRIES_A_TASK
+from graphagg.rag.spark.build import ENTRIES_A_TASK
+from graphagg.rag.spark.stages import STAGES
 
 _SENTENCE = 110
 """Bytes of text a sentence."""

@@ -22,9 +22,9 @@ from graphagg.cli.jobs.passage_sizes import passage_sizes
 from graphagg.cli.jobs.plan import Plan, make_plan
 from graphagg.cli.jobs.run import Job, run
 from graphagg.cli.jobs.sizes import measure
-from graphagg.rag.distributed.stages import STAGES, NamedModels, loaded
-from graphagg.rag.publish import KIND
-from graphagg.rag.spark import PASSAGES_A_TASK, build_with_spark, job_of
+from graphagg.rag.spark.build import PASSAGES_A_TASK, build_with_spark, job_of
+from graphagg.rag.spark.stages import STAGES, NamedModels, loaded
+from graphagg.rag.version.publish import KIND
 
 _SUFFIXES = (".jsonl", ".parquet", ".pq", ".txt", ".md")
 

@@ -19,7 +19,7 @@ from graphagg.cli.shell.saving import save_hits
 from graphagg.cli.shell.words import scan
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage
 from graphagg.rag import Hit, PassageIndex
-from graphagg.rag.config import MODES, Mode
+from graphagg.rag.linearrag.config import MODES, Mode
 
 _KEPT = 64  # answers that are kept, so that undo is free
 _MOST = 1_000
@@ -187,7 +187,7 @@ class PassageShell(CommandInterpreter[View]):
 
     def _check(self, filters: tuple[str, ...]) -> None:
         """Raise `InvalidFilter` where a condition does not fit the index."""
-        from graphagg.rag.filters import compile_filter
+        from graphagg.rag.documents.filters import compile_filter
 
         compile_filter(selected(list(filters), None, None, False)["filter"] or {},
             self._index.schema)  # fmt: skip

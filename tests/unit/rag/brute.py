@@ -15,8 +15,8 @@ from itertools import islice, pairwise
 import numpy as np
 
 from graphagg.rag import BestConfig, Passage
-from graphagg.rag.lexicon import Analyzer
-from graphagg.rag.tokens import entity_key, is_capital, scan
+from graphagg.rag.documents.tokens import entity_key, is_capital, scan
+from graphagg.rag.tables.lexicon import Analyzer
 from tests.fakes import FakeEncoder, FakeExtractor
 
 MONTHS = {"may", "june"}  # of the corpora that are read here

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from graphagg.rag.filters import compile_filter
-from graphagg.rag.metadata import Column, MetadataTable, ValueType, merge_schemas
+from graphagg.rag.documents.filters import compile_filter
+from graphagg.rag.documents.metadata import Column, MetadataTable, ValueType, merge_schemas
 from graphagg.store import open_artifact, write_artifact
 from graphagg.store.manifest import Manifest
 

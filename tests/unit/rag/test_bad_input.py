@@ -30,8 +30,9 @@ from graphagg.errors import (
     UnsupportedFormat,
     WriteFailed,
 )
-from graphagg.rag import BestConfig, Passage, PassageIndex, RetrievalConfig, dense
-from graphagg.rag.config import MODES, Mode
+from graphagg.rag import BestConfig, Passage, PassageIndex, RetrievalConfig
+from graphagg.rag.linearrag.config import MODES, Mode
+from graphagg.rag.search import dense
 from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 

@@ -14,8 +14,10 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from graphagg.rag import Passage, PassageIndex, dense, faithful
-from graphagg.rag.snapshot import Snapshot
+from graphagg.rag import Passage, PassageIndex
+from graphagg.rag.linearrag import retriever as faithful
+from graphagg.rag.search import dense
+from graphagg.rag.version.snapshot import Snapshot
 from tests.fakes import InMemory
 from tests.unit.rag.corpora import (
     ENCODER,

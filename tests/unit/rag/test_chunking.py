@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
-from graphagg.rag.chunking import ChunkConfig, chunk_documents
-from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
 from tests.fakes import FakeExtractor
 
 WORDS = st.text("xyzé", min_size=2, max_size=6)  # no initials, no titles

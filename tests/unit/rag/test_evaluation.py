@@ -10,8 +10,9 @@ import pytest
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile, WriteFailed
 from graphagg.rag import PARTS, BestConfig, Passage, PassageIndex
-from graphagg.rag.comparison import ablate, difference
-from graphagg.rag.evaluation import (
+from graphagg.rag.evaluation.comparison import ablate, difference
+from graphagg.rag.evaluation.failures import KINDS, count_kinds, find_failures, write_failures
+from graphagg.rag.evaluation.measure import (
     METRICS,
     Evaluation,
     GoldQuestion,
@@ -22,7 +23,6 @@ from graphagg.rag.evaluation import (
     outcomes_of,
     read_questions,
 )
-from graphagg.rag.failures import KINDS, count_kinds, find_failures, write_failures
 from tests.fakes import FakeEncoder, FakeExtractor
 
 PEOPLE = [

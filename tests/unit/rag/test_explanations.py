@@ -9,7 +9,7 @@ import pytest
 
 from graphagg.errors import UnknownPassage
 from graphagg.rag import BestConfig, Explanation, Hit, Passage, PassageIndex
-from graphagg.rag.tokens import entity_key, tokenize
+from graphagg.rag.documents.tokens import entity_key, tokenize
 from tests.fakes import assert_same_hits
 from tests.unit.rag.brute import Brute
 from tests.unit.rag.corpora import (

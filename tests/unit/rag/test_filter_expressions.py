@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphagg.errors import InvalidFilter
-from graphagg.rag.filters import parse_cli
+from graphagg.rag.documents.filters import parse_cli
 from tests.unit.rag.filter_cases import Row, masks
 
 

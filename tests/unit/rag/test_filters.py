@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidFilter
-from graphagg.rag.filters import CliText, compile_filter
-from graphagg.rag.metadata import MetadataTable, merge_schemas, parse_instant
+from graphagg.rag.documents.filters import CliText, compile_filter
+from graphagg.rag.documents.metadata import MetadataTable, merge_schemas, parse_instant
 from tests.unit.rag.filter_cases import (
     ROWS,
     VALUES,

@@ -13,9 +13,9 @@ import pytest
 from graphagg.errors import InvalidParameter, ModelMismatch
 from graphagg.progress import Progress, silent
 from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
-from graphagg.rag.encoder import Encoder
-from graphagg.rag.models import ModelSpec
-from graphagg.rag.tokens import entity_key, tokenize
+from graphagg.rag.documents.tokens import entity_key, tokenize
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.spec import ModelSpec
 from graphagg.store.manifest import file_sha256
 
 FRENCH = "fr_core_news_sm"

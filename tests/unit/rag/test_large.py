@@ -12,15 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import ArtifactError
-from graphagg.rag import Passage, RetrievalConfig, dense, faithful, inverted, mentions, push
-from graphagg.rag import build as build_module
-from graphagg.rag.config import SEMANTICS
-from graphagg.rag.dense import top_k
-from graphagg.rag.lexical import best_rows, spread
-from graphagg.rag.local import LocalGraph
-from graphagg.rag.trigraph import TriGraph
-from graphagg.rag.vectors import Stack, VectorFile
-from graphagg.rag.view import View
+from graphagg.rag import Passage, RetrievalConfig
+from graphagg.rag.linearrag import push
+from graphagg.rag.linearrag import retriever as faithful
+from graphagg.rag.linearrag.config import SEMANTICS
+from graphagg.rag.linearrag.local import LocalGraph
+from graphagg.rag.linearrag.trigraph import TriGraph
+from graphagg.rag.search import dense, inverted
+from graphagg.rag.search.dense import top_k
+from graphagg.rag.search.lexical import best_rows, spread
+from graphagg.rag.tables import mentions
+from graphagg.rag.tables.vectors import Stack, VectorFile
+from graphagg.rag.tables.view import View
+from graphagg.rag.version import build as build_module
 from tests.fakes import FakeEncoder, InMemory, assert_same_hits
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, TITLES, build
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Passage
-from graphagg.rag.lexical import lexical_scores
-from graphagg.rag.lexicon import Analyzer
-from graphagg.rag.tokens import tokenize
+from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.search.lexical import lexical_scores
+from graphagg.rag.tables.lexicon import Analyzer
 from tests.fakes import FakeExtractor, InMemory
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, corpora
 

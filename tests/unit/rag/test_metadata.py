@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from graphagg.errors import CorruptArtifact, InvalidPassage
-from graphagg.rag.filters import compile_filter
-from graphagg.rag.metadata import MetadataTable
+from graphagg.rag.documents.filters import compile_filter
+from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.store import open_artifact
 from tests.unit.rag.filter_cases import Row, reopened
 

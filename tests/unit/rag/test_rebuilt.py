@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from graphagg.errors import ModelMismatch
-from graphagg.rag import Passage, PassageIndex, loading
+from graphagg.rag import Passage, PassageIndex
+from graphagg.rag.version import loading
 from graphagg.store.manifest import read_manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 

@@ -14,7 +14,7 @@ from benchmarks.sets.chapters import build as build_chapters
 from benchmarks.sets.three_hop import build as build_three_hop
 from benchmarks.sets.tickets import build as build_tickets
 from benchmarks.sets.wording import expand, mentions, ordinal
-from graphagg.rag.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
 
 Built = tuple[list[Passage], list[Chain]]
 GENERATED = ("tickets", "chapters")

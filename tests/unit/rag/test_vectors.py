@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.rag.vectors import Stack, largest_of, ranges
+from graphagg.rag.tables.vectors import Stack, largest_of, ranges
 
 SEEDS = st.integers(0, 2**32 - 1)
 

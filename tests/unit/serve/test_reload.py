@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from graphagg.communities import CommunityIndex
 from graphagg.errors import GraphAggError
 from graphagg.rag import PassageIndex
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
 from graphagg.serve.reload import Slot
 from graphagg.serve.service import Sources
 from graphagg.store.manifest import Manifest

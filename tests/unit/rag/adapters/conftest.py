@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from graphagg.rag import PassageIndex
-from graphagg.rag.passages import Passage
+from graphagg.rag.documents.passages import Passage
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 MORE = [

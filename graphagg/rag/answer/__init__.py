@@ -1,0 +1,1 @@
+"""An LLM's answer from retrieved passages, with checked citations."""

@@ -1,0 +1,1 @@
+"""The default mode: similarity, words, links and bridges in one formula."""

@@ -1,0 +1,153 @@
+"""From the outcome of `best` to hits: the parts of a score, and the path that carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from graphagg.rag.best.formula import weights_of
+from graphagg.rag.best.links import KINDS
+from graphagg.rag.best.reading import Reading
+from graphagg.rag.best.retriever import FEATURES, BestRetriever, Outcome, Step, gains_of
+from graphagg.rag.results import Hit, Hop
+from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.view import OWN
+
+
+class Explainer:
+    """Explains one outcome.
+
+    Args:
+        retriever: that gave it.
+        reading: the question.
+        outcome: what it gave.
+    """
+
+    def __init__(self, retriever: BestRetriever, reading: Reading, outcome: Outcome) -> None:
+        self._retriever, self._reading, self._outcome = retriever, reading, outcome
+        self._speller = Speller(retriever.corpus, retriever.view.gazetteer)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is explained."""
+        return self._outcome
+
+    def hits(self) -> list[Hit]:
+        """The chosen passages, in order."""
+        outcome = self._outcome
+        return [
+            self.hit(position, gain)
+            for position, gain in zip(outcome.chosen, outcome.gains, strict=True)
+        ]
+
+    def hit(self, position: int, gains: tuple[float, float]) -> Hit:
+        """One candidate, with what it gains by terms and pages that no earlier one holds."""
+        outcome, config = self._outcome, self._retriever.config
+        coverage, side = config.coverage * gains[0], config.side * gains[1]
+        row = int(outcome.candidates.rows[position])
+        components = self._components(position, row) | {"coverage": coverage, "side": side}
+        path = list(self._path(row, outcome.step(row)))
+        path[-1] = _add(path[-1], coverage + side)
+        score = float(outcome.score[position]) + coverage + side
+        shown = {name: value for name, value in components.items() if value}
+        return Hit(self._retriever.corpus[row], score, shown, tuple(path), "best")
+
+    def next_hit(self, row: int) -> Hit:
+        """A candidate as if it were chosen after all hits."""
+        outcome = self._outcome
+        position = outcome.position(row)
+        assert position is not None
+        candidates = outcome.candidates
+        terms = candidates.covers[outcome.chosen].max(axis=0, initial=0.0)
+        sides = candidates.pages[outcome.chosen].max(axis=0, initial=0.0)
+        new_terms, new_sides = gains_of(candidates, outcome.weights, terms, sides)
+        return self.hit(position, (float(new_terms[position]), float(new_sides[position])))
+
+    def _direct(self, position: int) -> dict[str, float]:
+        features = self._outcome.candidates.features[position].tolist()
+        weights = weights_of(self._retriever.config.passage)
+        return {name: weights[name] * x for name, x in zip(FEATURES, features, strict=True)}
+
+    def _components(self, position: int, row: int) -> dict[str, float]:
+        step = self._outcome.step(row)
+        direct = self._direct(position)
+        if step is None:
+            return direct
+        config, round_, edge = self._retriever.config, step.round, step.edge
+        handed = float(round_.handed[edge])
+        return {name: config.own * value for name, value in direct.items()} | {
+            "carried": config.carry * handed,
+            "link": handed * float(round_.edges.link[edge]),
+            "joint": config.joint * float(round_.joint[edge]),
+        }
+
+    # --- paths -----------------------------------------------------------------------------------
+
+    def _path(
+        self, row: int, step: Step | None, share: float = 1.0, lift: float = 0.0
+    ) -> Iterator[Hop]:
+        """The hops to a passage; their contributions add up to `lift` and `share` of its score."""
+        config, identifier = self._retriever.config, self._retriever.corpus.id(row)
+        direct = self._direct_score(row)
+        if step is None:
+            yield from self._start(row)
+            yield Hop("passage", identifier, direct, share * direct + lift)
+            return
+        parent, handed = int(step.round.parent[step.edge]), float(step.round.handed[step.edge])
+        carried = share * config.carry
+        if step.number == 0:  # the path begins with the parent, which may hand on more than its F
+            more = carried * (handed - self._direct_score(parent))
+            yield from self._path(parent, None, carried, more)
+        else:
+            yield from self._path(parent, self._outcome.step(parent, step.number), carried)
+        yield from self._link(step, share * handed)
+        own = config.own * direct + config.joint * float(step.round.joint[step.edge])
+        yield Hop("passage", identifier, direct, share * own + lift)
+
+    def _direct_score(self, row: int) -> float:
+        position = self._outcome.position(row)
+        assert position is not None
+        return float(self._outcome.candidates.direct[position])
+
+    def _start(self, row: int) -> Iterator[Hop]:
+        """The entity of the question that ties to the passage: its own, else the rarest."""
+        view, reading = self._retriever.view, self._reading
+        rarity = view.idf(np.asarray(reading.entities, dtype=np.int64)).tolist()
+        ties = []
+        for name, entity, idf in zip(reading.names, reading.entities, rarity, strict=True):
+            rows, how = view.tied(entity)
+            place = int(np.searchsorted(rows, row))
+            if place < len(rows) and rows[place] == row:
+                ties.append((bool(how[place] & OWN), idf, name))
+        if ties:
+            own, _, name = max(ties, key=lambda tie: tie[:2])
+            yield Hop("question_entity", name, float(own))
+
+    def _link(self, step: Step, handed: float) -> Iterator[Hop]:
+        """Sentence and entity of a hop that hands on so much."""
+        retriever, bridges, edges = self._retriever, step.round.bridges, step.round.edges
+        bridge, row = int(edges.bridge[step.edge]), int(step.round.parent[step.edge])
+        entity, sentence = int(bridges.entity[bridge]), int(bridges.sentence[bridge])
+        similarity = float(bridges.similarity[bridge])
+        of_sentence = 0.0
+        if sentence >= 0:
+            of_sentence = retriever.config.link.sentence * similarity
+            text = retriever.corpus.sentence(row, sentence)
+            yield Hop("sentence", text, similarity, handed * of_sentence)
+        name = self._speller.spelling(entity, row)
+        rarity = float(retriever.view.idf(np.array([entity]))[0])
+        yield Hop("entity", name, rarity, handed * (float(edges.link[step.edge]) - of_sentence))
+
+    def reason(self, row: int) -> str:
+        """How a candidate was reached."""
+        step = self._outcome.step(row)
+        if step is None:
+            return "it is scored by itself: no better passage leads to it"
+        kind = KINDS[int(step.round.edges.kind[step.edge])]
+        parent = self._retriever.corpus.id(int(step.round.parent[step.edge]))
+        return f"passage {parent!r} leads to it by a {kind} link"
+
+
+def _add(hop: Hop, more: float) -> Hop:
+    return Hop(hop.kind, hop.text, hop.score, hop.contribution + more)

@@ -1,0 +1,396 @@
+"""`mode="best"`: direct scores, paths over links, and a choice that covers the question.
+
+The formula and its constants stand at the head of `best_config`. Everything is computed from a
+`View`, so that hidden passages change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.rag.best.formula import BestConfig, weights_of
+from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges
+from graphagg.rag.best.reading import Reading
+from graphagg.rag.search.dense import DenseIndex, top_k
+from graphagg.rag.search.lexical import Lexical, best_rows, lookup, spread
+from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.vectors import Rows, Vectors
+from graphagg.rag.tables.view import LEADS, OWN, View
+
+Array = npt.NDArray[Any]
+
+_MOST_TITLED = 20  # passages that the question names, beside the pool
+FEATURES = ("similarity", "sentence", "lexical", "title_words", "title", "entities")
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The passages that a question is compared with; n of them, by their ids.
+
+    Attributes:
+        rows: `[n]` ascending by the ranks of their ids.
+        features: `[n, 6]` what F weighs, in the order of `FEATURES`.
+        covers: `[n, t]` which of the question's terms each holds, 0 or 1.
+        pages: `[n, e]` of which of the question's entities each is the page: its title is the
+            entity, or its text begins with it; 0 or 1.
+        direct: `[n]` F.
+    """
+
+    rows: Rows
+    features: Array
+    covers: Array
+    pages: Array
+    direct: Array
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of following links; m edges.
+
+    Attributes:
+        bridges, edges: what was followed.
+        parent: `[m]` row of the passage that each edge comes from.
+        handed: `[m]` the score that passage hands on.
+        joint: `[m]` what the edge's passage adds to the terms that the parent holds.
+        best: the edge of the best path to each row whose score this round raised.
+    """
+
+    bridges: Bridges
+    edges: Edges
+    parent: Rows
+    handed: Array
+    joint: Array
+    best: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The last hop of the best path to a passage.
+
+    Attributes:
+        round: in which it was made, and `number`, which of the rounds that is.
+        edge: which of the round's edges it is.
+    """
+
+    round: Round
+    number: int
+    edge: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that is known of a question's candidates.
+
+    Attributes:
+        candidates: the passages.
+        score: `[n]` f, the best of F and the paths.
+        rounds: of following links.
+        weights: `[t]` of the terms, sum 1.
+        chosen: positions in the order of choice.
+        gains: `[len(chosen)]` what each was the first to hold: its share of the terms, and how many
+            of the named entities' pages.
+    """
+
+    candidates: Candidates
+    score: Array
+    rounds: list[Round]
+    weights: Array
+    chosen: list[int]
+    gains: list[tuple[float, float]]
+
+    def step(self, row: int, before: int | None = None) -> Step | None:
+        """The last hop to a row; None where its best path begins with it.
+
+        Args:
+            row: of a candidate.
+            before: as it was before the round of this number.
+        """
+        for number in reversed(range(len(self.rounds[:before]))):
+            edge = self.rounds[number].best.get(row)
+            if edge is not None:
+                return Step(self.rounds[number], number, edge)
+        return None
+
+    def position(self, row: int) -> int | None:
+        """Where a row is among the candidates; None if it is not."""
+        return self._positions.get(row)
+
+    @cached_property
+    def _positions(self) -> dict[int, int]:
+        return {row: i for i, row in enumerate(self.candidates.rows.tolist())}
+
+
+class BestRetriever:
+    """Answers read and encoded questions over one view of a corpus.
+
+    Args:
+        corpus: texts and vectors.
+        view: what is visible.
+        dense: search by similarity.
+        config: the settings.
+    """
+
+    def __init__(self, corpus: Corpus, view: View, dense: DenseIndex, config: BestConfig) -> None:
+        self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
+
+    def answer(
+        self,
+        reading: Reading,
+        vectors: Vectors,
+        k: int,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        extra: Sequence[int] = (),
+    ) -> Outcome:
+        """Choose the `k` best passages of a question.
+
+        Args:
+            reading: the question.
+            vectors: `[1 + parts, d]` of the question and its parts.
+            k: how many.
+            allowed: `[R]`, which passages may be chosen; None: all that are visible.
+            extra: rows to compute everything for, whatever their similarity; not to choose.
+        """
+        lexical = Lexical(self.view, reading.terms)
+        pool = self._pool(reading, vectors[0], lexical, max(k, self.config.pool), allowed)
+        rows = np.union1d(pool, np.asarray(extra, dtype=np.int64))
+        candidates = self._candidates(rows, reading, vectors, lexical)
+        pooled = np.isin(candidates.rows, pool)
+        score, rounds = candidates.direct.copy(), list[Round]()
+        front = _best(candidates.direct, pooled, self.config.beam)
+        walked: set[int] = set()
+        for beam in (self.config.beam, self.config.second_beam):
+            front = front[:beam]
+            if not len(front):
+                break
+            walked |= set(candidates.rows[front].tolist())
+            bridges = find_bridges(
+                self.corpus, self.view, candidates.rows[front], reading, vectors[0], self.config
+            )
+            edges = expand(self.view, bridges, candidates.rows[front], self.config)
+            if not len(edges.row):
+                break
+            candidates, score, front = self._grown(
+                candidates, score, front, edges, reading, vectors, lexical
+            )
+            handed = score if rounds else self._levelled(candidates, front)
+            followed, score = self._follow(
+                candidates, score, handed, front, bridges, edges, lexical.weights
+            )
+            rounds.append(followed)
+            fresh = np.fromiter(followed.best.keys() - walked, np.int64)
+            front = _best(score, np.isin(candidates.rows, fresh), self.config.second_beam)
+        may = ~np.isin(candidates.rows, np.asarray(extra, dtype=np.int64))
+        if allowed is not None:
+            may &= allowed[candidates.rows]
+        chosen, gains = _choose(candidates, score, lexical.weights, self.config, k, may)
+        return Outcome(candidates, score, rounds, lexical.weights, chosen, gains)
+
+    # --- candidates ------------------------------------------------------------------------------
+
+    def _pool(
+        self,
+        reading: Reading,
+        vector: Vectors,
+        lexical: Lexical,
+        size: int,
+        allowed: npt.NDArray[np.bool_] | None,
+    ) -> Rows:
+        """The rows that F is computed for: the best by similarity, words and title, and titles."""
+        weights, visible, ranks = self.config.passage, self.view.row_set, self.dense.ranks
+        titled = [self.view.titled(entity) for entity in reading.entities]
+        named = np.unique(np.concatenate([np.zeros(0, np.int32), *titled])).astype(np.int64)
+
+        def prior(rows: Rows) -> Array:  # they ascend
+            body, title = lexical.at(rows)
+            value = weights.lexical * body + weights.title_words * title
+            there, place = lookup(rows, named)
+            value[place[there]] += weights.title
+            return value
+
+        strength = weights.similarity + weights.sentence
+        some = visible.rows if self.dense.is_exact(visible) else None
+        if some is None:
+            found, _ = self.dense.search(vector, 2 * size, visible)
+            some = np.union1d(found, self._worded(lexical, named, size))
+        similar = self._similarity(some, vector)
+        pool = some[top_k(prior(some) + strength * similar, size, ranks[some])]
+        best_named = named[top_k(prior(named), _MOST_TITLED, ranks[named])]
+        pool = np.union1d(pool, best_named)
+        if allowed is not None and allowed[pool].sum() < size:
+            more = np.flatnonzero(allowed & self.view.visible)
+            pool = np.union1d(
+                pool, more[top_k(self._similarity(more, vector), size, self.dense.ranks[more])]
+            )
+        return pool
+
+    def _worded(self, lexical: Lexical, named: Rows, size: int) -> Rows:
+        """The visible rows of greatest prior, in any order: only what has words is looked at."""
+        weights, ranks = self.config.passage, self.dense.ranks
+        values = weights.lexical * lexical.body + weights.title_words * lexical.title
+        there, place = lookup(lexical.rows, named)
+        values[place[there]] += weights.title
+        others = named[~there]
+        scored = np.concatenate([lexical.rows, others])
+        values = np.concatenate([values, np.full(len(others), weights.title)])
+        best = best_rows(scored, values, size, ranks, None)
+        if best is not None:
+            return best[0]
+        rows = self.view.rows
+        return rows[top_k(spread(scored, values, len(self.corpus))[rows], size, ranks[rows])]
+
+    def _similarity(self, rows: Rows, vector: Vectors) -> Array:
+        if len(rows) == len(self.corpus):
+            return self.corpus.similarity(vector[None])[:, 0]
+        return self.corpus.similarity_at(rows, vector[None])[:, 0]
+
+    def _candidates(
+        self, rows: Rows, reading: Reading, vectors: Vectors, lexical: Lexical
+    ) -> Candidates:
+        """Features and F of some rows."""
+        rows = rows[np.argsort(self.dense.ranks[rows])]
+        title, entities = np.zeros(len(rows)), np.zeros(len(rows))
+        pages = np.zeros((len(rows), len(reading.entities)))
+        named = np.asarray(reading.entities, dtype=np.int64)
+        rarity = self.view.idf(named)
+        for number, (entity, idf) in enumerate(zip(reading.entities, rarity.tolist(), strict=True)):
+            tied, how = self.view.tied(entity)
+            there, place = lookup(tied, rows)
+            tie = np.where(there, how[place] if len(how) else 0, 0)
+            title[(tie & OWN) > 0] = 1.0
+            pages[(tie & (OWN | LEADS)) > 0, number] = 1.0
+            entities[there] += idf / max(float(rarity.sum()), 1e-12)
+        body, title_words = lexical.at(rows)
+        features = np.stack(
+            [
+                self.corpus.similarity_at(rows, vectors).max(axis=1),
+                self.corpus.sentence_similarity_at(rows, vectors).max(axis=1),
+                body,
+                title_words,
+                title,
+                entities,
+            ],
+            axis=1,
+        ).astype(np.float64)
+        weights = np.array(list(weights_of(self.config.passage).values()))
+        direct = weighted(features, weights)
+        return Candidates(rows, features, lexical.covers(rows), pages, direct)
+
+    def _grown(
+        self,
+        candidates: Candidates,
+        score: Array,
+        front: Array,
+        edges: Edges,
+        reading: Reading,
+        vectors: Vectors,
+        lexical: Lexical,
+    ) -> tuple[Candidates, Array, Array]:
+        """The candidates and what was reached, their scores, and the front renumbered."""
+        new = np.setdiff1d(edges.row, candidates.rows)
+        if not len(new):
+            return candidates, score, front
+        more = self._candidates(new, reading, vectors, lexical)
+        rows = np.concatenate([candidates.rows, more.rows])
+        order = np.argsort(self.dense.ranks[rows])
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        grown = Candidates(
+            rows[order],
+            np.concatenate([candidates.features, more.features])[order],
+            np.concatenate([candidates.covers, more.covers])[order],
+            np.concatenate([candidates.pages, more.pages])[order],
+            np.concatenate([candidates.direct, more.direct])[order],
+        )
+        return grown, np.concatenate([score, more.direct])[order], place[front]
+
+    def _levelled(self, candidates: Candidates, front: Array) -> Array:
+        """What each candidate hands on: F, and of a page nearer to the best page of the front."""
+        handed = candidates.direct.copy()
+        pages = front[candidates.pages[front].any(axis=1)]
+        if len(pages):
+            handed[pages] += self.config.level * (handed[pages].max() - handed[pages])
+        return handed
+
+    # --- paths -----------------------------------------------------------------------------------
+
+    def _follow(
+        self,
+        candidates: Candidates,
+        score: Array,
+        handed: Array,
+        front: Array,
+        bridges: Bridges,
+        edges: Edges,
+        weights: Array,
+    ) -> tuple[Round, Array]:
+        """Raise scores to those of the best paths; `[n]` what each candidate hands on."""
+        c = self.config
+        parent = front[edges.front]
+        _, target = lookup(candidates.rows, edges.row, self.dense.ranks)
+        held = weighted(candidates.covers, weights)
+        both = weighted(np.maximum(candidates.covers[parent], candidates.covers[target]), weights)
+        joint = both - np.maximum(held[parent], held[target])
+        value = (
+            handed[parent] * (c.carry + edges.link)
+            + c.own * candidates.direct[target]
+            + c.joint * joint
+        )
+        order = np.lexsort((parent, -value, target))
+        first = np.ones(len(order), bool)
+        first[1:] = target[order][1:] != target[order][:-1]
+        top = order[first]
+        top = top[value[top] > score[target[top]]]
+        raised = score.copy()
+        raised[target[top]] = value[top]
+        best = dict(zip(edges.row[top].tolist(), top.tolist(), strict=True))
+        rows = candidates.rows[parent]
+        return Round(bridges, edges, rows, handed[parent], joint, best), raised
+
+
+def weighted(values: Array, weights: Array) -> Array:
+    """Weighted sums of rows, each in one order whatever stands beside it; `[n]`."""
+    sums: Array = (values * weights).sum(axis=1)
+    return sums
+
+
+def _best(score: Array, among: npt.NDArray[np.bool_], count: int) -> Array:
+    """Positions of the `count` largest of some scores, largest first."""
+    some = np.flatnonzero(among)
+    return some[top_k(score[some], count)]
+
+
+def _choose(
+    candidates: Candidates, score: Array, weights: Array, config: BestConfig, k: int, may: Array
+) -> tuple[list[int], list[tuple[float, float]]]:
+    """Choose passages one after another, by score and by what they are the first to hold.
+
+    Returns:
+        Positions in the order of choice, and the gains of each.
+    """
+    covers, pages = candidates.covers, candidates.pages
+    terms, sides = np.zeros(covers.shape[1]), np.zeros(pages.shape[1])
+    left = np.where(may, score, -np.inf)
+    chosen: list[int] = []
+    gains: list[tuple[float, float]] = []
+    for _ in range(min(k, int(may.sum()))):
+        of_terms, of_sides = gains_of(candidates, weights, terms, sides)
+        best = int((left + config.coverage * of_terms + config.side * of_sides).argmax())
+        chosen.append(best)
+        gains.append((float(of_terms[best]), float(of_sides[best])))
+        left[best] = -np.inf
+        terms, sides = np.maximum(terms, covers[best]), np.maximum(sides, pages[best])
+    return chosen, gains
+
+
+def gains_of(
+    candidates: Candidates, weights: Array, terms: Array, sides: Array
+) -> tuple[Array, Array]:
+    """What each candidate adds to the terms `[t]` and pages `[e]` that are held, `[n]` each."""
+    new_terms = weighted(np.maximum(candidates.covers - terms, 0.0), weights)
+    return new_terms, np.maximum(candidates.pages - sides, 0.0).sum(axis=1)

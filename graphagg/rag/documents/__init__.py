@@ -1,0 +1,1 @@
+"""What users bring: passages, their metadata, filters over it, and tokens."""

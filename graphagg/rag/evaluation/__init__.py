@@ -1,0 +1,1 @@
+"""Measures retrieval: recall, comparison of modes, causes of failures."""

@@ -1,0 +1,123 @@
+"""Runs over the same questions side by side: paired differences, and what each part is worth.
+
+A paired difference is the mean over questions of how much better one run does than the other; its
+interval draws questions, not runs, so that what makes a question hard for both cancels out. A run
+compared with itself has the difference 0 and the interval [0, 0].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from graphagg.errors import InvalidParameter
+from graphagg.progress import Progress, silent
+from graphagg.rag.best.formula import PARTS, BestConfig
+from graphagg.rag.evaluation.measure import (
+    RECALL_AT,
+    Evaluation,
+    GoldQuestion,
+    Outcomes,
+    Summary,
+    outcomes_of,
+)
+from graphagg.rag.index import PassageIndex
+from graphagg.rag.questions import Asked
+
+
+def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summary:
+    """How much better `run` does than `base`, question by question, in percent points.
+
+    Raises:
+        InvalidParameter: they are over different numbers of questions.
+    """
+    if len(run.outcomes) != len(base.outcomes):
+        raise InvalidParameter(
+            f"runs over {len(run.outcomes)} and {len(base.outcomes)} questions cannot be paired; "
+            "evaluate both on the same ones"
+        )
+    return Summary.of(run.outcomes - base.outcomes, random_state)
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What the parts of `mode="best"` are worth.
+
+    Attributes:
+        whole: all parts.
+        without: by part, the run with that part switched off.
+        differences: by part, `without` less `whole`, paired; negative where the part pays.
+    """
+
+    whole: Summary
+    without: Mapping[str, Summary]
+    differences: Mapping[str, Summary]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values under the keys of `rag eval --ablate --json`."""
+        return {
+            "whole": self.whole.to_json(),
+            "without": {
+                part: summary.to_json() | {"difference": self.differences[part].to_json()}
+                for part, summary in self.without.items()
+            },
+        }
+
+
+def ablate(
+    index: PassageIndex,
+    questions: Sequence[GoldQuestion],
+    *,
+    config: BestConfig | None = None,
+    parts: Iterable[str] = tuple(PARTS),
+    random_state: int = 0,
+    progress: Progress = silent,
+) -> Ablation:
+    """Evaluate `mode="best"` whole and without each part.
+
+    Questions are read and encoded once: the variants differ in how many vectors they use.
+
+    Raises:
+        InvalidParameter: a part is unknown.
+    """
+    config = config or BestConfig()
+    variants = {part: config.without(part) for part in parts}
+    asked = _ask(index, questions, config, progress)
+    whole = _outcomes(index, questions, asked, config)
+    summaries, differences = {}, {}
+    for number, (part, variant) in enumerate(variants.items(), start=1):
+        outcomes = _outcomes(index, questions, asked, variant)
+        summaries[part] = Summary.of(outcomes, random_state)
+        differences[part] = Summary.of(outcomes - whole, random_state)
+        progress("parts", number, len(variants))
+    return Ablation(Summary.of(whole, random_state), summaries, differences)
+
+
+def _ask(
+    index: PassageIndex, questions: Sequence[GoldQuestion], config: BestConfig, progress: Progress
+) -> list[Asked]:
+    """Read and encode each question alone, as `evaluate` does."""
+    answerer, encoder = index.answerer("best", config), index.load_encoder()
+    asked: list[Asked] = []
+    for number, question in enumerate(questions, start=1):
+        asked += answerer.encode(answerer.name([question.text], None), encoder)
+        progress("questions", number, len(questions))
+    return asked
+
+
+def _outcomes(
+    index: PassageIndex,
+    questions: Sequence[GoldQuestion],
+    asked: Sequence[Asked],
+    config: BestConfig,
+) -> Outcomes:
+    answerer = index.answerer("best", config)
+    ranks = []
+    for question in asked:
+        used = replace(question, vectors=np.ascontiguousarray(question.vectors[: 1 + config.parts]))
+        (hits,) = answerer.answer([used], max(RECALL_AT))
+        ranks.append([hit.passage.id for hit in hits])
+    return outcomes_of(questions, ranks)

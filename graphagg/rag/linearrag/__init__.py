@@ -1,0 +1,1 @@
+"""The mode `faithful`: LinearRAG as the paper describes it."""

@@ -1,0 +1,1 @@
+"""Encoders, entity extractors and chunkers."""

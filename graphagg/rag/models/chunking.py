@@ -1,0 +1,242 @@
+"""Documents split into passages at sentence boundaries.
+
+A chunk is a run of whole sentences of at most `max_words` words. It ends at the last paragraph
+break or Markdown heading in its second half, if there is one, else at the last sentence that fits;
+it does not end in a heading that has a sentence of the same chunk before it. The next chunk begins
+with the last `overlap_sentences` sentences of this one. Three cases are apart:
+
+- A sentence of more than `max_words` words is cut at words into pieces of like length, and each
+  piece counts as a sentence.
+- Fewer sentences are shared where they and the next one would exceed `max_words`, and never all
+  sentences of a chunk.
+- A last chunk with fewer than `min_words` words of its own is joined to the one before, which may
+  so hold up to `max_words + min_words - 1` words.
+
+A word is a run without white space; in scripts that write no spaces, such as Chinese, Japanese and
+Thai, it is two characters. A word is never cut, however long.
+
+Sentences are found by rule, for any language and without a model: a full stop, question or
+exclamation mark before white space ends one, unless a lower-case letter follows or the stop belongs
+to an initial, a title or a number of up to two digits; full stops of other scripts always do. A
+blank line, a heading and an item of a list begin a new sentence. spaCy's multilingual sentencizer
+was tried for this: it finds no sentence end inside a run of Chinese or Japanese.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
+
+from graphagg.errors import DuplicateId, InvalidParameter
+from graphagg.rag.documents.passages import Passage, as_passage
+from graphagg.rag.documents.tokens import UNSPACED
+from graphagg.rag.models.extractor import EntityExtractor
+
+_WORD = re.compile(rf"(?:[{UNSPACED}][^\w\s]*){{1,2}}|[^\s{UNSPACED}]+")
+_CLOSERS = "\"'\u00bb\u2019\u201d\u300d\u300f\uff09)\\]"
+_FULL_STOPS = "\u3002\uff01\uff1f\uff61\u0964\u0965\u06d4\u061f\u1362\u104b\u17d4"
+# A run of stops is tried at its first character only, else a long one would cost its square.
+_END = re.compile(
+    rf"(?P<always>[{_FULL_STOPS}]+[{_CLOSERS}]*)"
+    rf"|(?<![.!?\u2026])(?P<stops>[.!?\u2026]++)[{_CLOSERS}]*+(?=\s)"
+)
+_NEXT = re.compile(r"\S")
+_LAST_WORD = re.compile(r"[\w.]*\Z")
+_INITIAL = re.compile(r"(?:.*\.)?\w|\d\d")
+_TITLES = frozenset(
+    "bzw ca cf dr dra etc fr hr inc jr mlle mme mr mrs ms mt nr prof sr sra st ste usw vs".split()
+)
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n|[\f\u2029]")
+_HEADING = re.compile(r"^ {0,3}#{1,6}[^\S\n]\S?.*$", re.MULTILINE)
+_ITEM = re.compile(r"^[^\S\n]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class ChunkConfig:
+    """How documents are split.
+
+    Attributes:
+        max_words: words of a chunk at most; see the module for what a word is.
+        overlap_sentences: sentences that a chunk shares with the one before.
+        min_words: a last chunk with fewer words of its own is joined to the one before.
+    """
+
+    max_words: int = 120
+    overlap_sentences: int = 1
+    min_words: int = 20
+
+    def __post_init__(self) -> None:
+        for name, least in (("max_words", 1), ("overlap_sentences", 0), ("min_words", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise InvalidParameter(f"{name} is {value!r}, wanted an integer from {least} on")
+        if self.min_words > self.max_words:
+            raise InvalidParameter(
+                f"min_words is {self.min_words}, wanted at most max_words ({self.max_words})"
+            )
+
+
+class _Sentence(NamedTuple):
+    """A sentence without the white space around it: `text[start:end]`."""
+
+    start: int
+    end: int
+    words: int
+    opens: bool  # a paragraph or a section
+    heading: bool
+
+
+def chunk_documents(
+    documents: Iterable[Passage | Mapping[str, Any]],
+    config: ChunkConfig = ChunkConfig(),
+    extractor: EntityExtractor | None = None,
+) -> Iterator[Passage]:
+    """Split documents into passages, one document at a time, in near linear time.
+
+    A chunk's id is its document's id, `#` and its position, also where there is one chunk only. It
+    keeps title and metadata of its document, and its text is a piece of the document's.
+
+    Args:
+        documents: what `read_passages` gives, or mappings with `id`, `text`, ...
+        config: the limits.
+        extractor: finds the sentences; None takes the rule described in the module.
+
+    Raises:
+        InvalidPassage: a document is unsound or has no text.
+        DuplicateId: two documents share an id, or a chunk's id is that of a document.
+    """
+    counts: dict[str, int] = {}
+    for number, given in enumerate(documents):
+        where = f"document {number}"
+        document = as_passage(vars(given) if isinstance(given, Passage) else given, where)
+        _check_new(document.id, counts, where)
+        spans = _spans(document.text, config, extractor)
+        counts[document.id] = len(spans)
+        for position, (start, end) in enumerate(spans):
+            name = f"{document.id}#{position}"
+            if name in counts:
+                raise DuplicateId(_clash(name, document.id, name, where))
+            text = document.text[start:end]
+            yield Passage(
+                name, text, document.title, dict(document.metadata), document.id, position
+            )
+
+
+def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
+    """Refuse the id of an earlier document, or of a chunk of one; `counts` is chunks a document."""
+    if identifier in counts:
+        raise DuplicateId(f"{where}: id {identifier!r} was used before; ids must be unique")
+    earlier, _, position = identifier.rpartition("#")
+    if earlier in counts and position in map(str, range(counts[earlier])):
+        raise DuplicateId(_clash(identifier, earlier, identifier, where))
+
+
+def _clash(chunk: str, document: str, other: str, where: str) -> str:
+    return (
+        f"{where}: chunk {chunk!r} of document {document!r} has the id of document {other!r}; "
+        "rename one of the documents"
+    )
+
+
+def _spans(
+    text: str, config: ChunkConfig, extractor: EntityExtractor | None
+) -> list[tuple[int, int]]:
+    """Where each chunk of a text starts and ends, in characters."""
+    if extractor is None:
+        cuts: Iterable[int] = _sentence_ends(text)
+    else:
+        (annotation,) = extractor.annotate([text])
+        cuts = (start for start, _ in annotation.sentences)
+    sentences = list(_sentences(text, cuts, config.max_words))
+    return [(sentences[a].start, sentences[b - 1].end) for a, b in _chunks(sentences, config)]
+
+
+def _sentence_ends(text: str) -> Iterator[int]:
+    for match in _END.finditer(text):
+        if match["always"] or _is_end(text, match):
+            yield match.end()
+
+
+def _is_end(text: str, match: re.Match[str]) -> bool:
+    following = _NEXT.search(text, match.end())
+    if following is None or following[0].islower():
+        return False
+    if match["stops"] != ".":
+        return True
+    before = _LAST_WORD.search(text[max(0, match.start() - 12) : match.start()])
+    word = before[0] if before else ""
+    return not (_INITIAL.fullmatch(word) or word.casefold() in _TITLES)
+
+
+def _sentences(text: str, cuts: Iterable[int], longest: int) -> Iterator[_Sentence]:
+    """The text between the cuts and those of its layout; all of it but white space."""
+    headings = dict(match.span() for match in _HEADING.finditer(text))
+    opening = headings.keys() | {match.end() for match in _PARAGRAPH.finditer(text)}
+    items = {match.start() for match in _ITEM.finditer(text)}
+    edges = sorted({0, len(text), *opening, *headings.values(), *items, *cuts})
+    opens = True
+    for start, end in pairwise(edges):
+        opens |= start in opening
+        piece = text[start:end]
+        left = start + len(piece) - len(piece.lstrip())
+        right = left + len(piece.strip())
+        if left < right:
+            yield from _pieces(text, left, right, longest, opens, start in headings)
+            opens = False
+
+
+def _pieces(
+    text: str, start: int, end: int, longest: int, opens: bool, heading: bool
+) -> Iterator[_Sentence]:
+    """A sentence, in pieces of like length where it has more than `longest` words."""
+    words = [match.span() for match in _WORD.finditer(text, start, end)]
+    parts = -(-len(words) // longest)
+    bounds = [len(words) * part // parts for part in range(parts + 1)]
+    for first, last in pairwise(bounds):
+        yield _Sentence(words[first][0], words[last - 1][1], last - first, opens, heading)
+        opens = heading = False
+
+
+def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[int, int]]:
+    """The chunks as ranges of sentences."""
+    total = [0, *accumulate(sentence.words for sentence in sentences)]
+    chunks: list[tuple[int, int]] = []
+    start = end = 0
+    while end < len(sentences):
+        new, start = end, _start(total, start, end, config)
+        end = _end(sentences, total, start, new, config.max_words)
+        chunks.append((start, end))
+    while len(chunks) > 1 and total[-1] - total[chunks[-2][1]] < config.min_words:
+        chunks[-2:] = [(chunks[-2][0], len(sentences))]
+    return chunks
+
+
+def _start(total: Sequence[int], before: int, new: int, config: ChunkConfig) -> int:
+    """The first sentence of the chunk whose first new one is `new`."""
+    start = max(new - config.overlap_sentences, before + 1 if new else 0)
+    while start < new and total[new + 1] - total[start] > config.max_words:
+        start += 1
+    return start
+
+
+def _end(
+    sentences: Sequence[_Sentence], total: Sequence[int], start: int, new: int, longest: int
+) -> int:
+    """Where the chunk from `start` ends that holds at least sentence `new`."""
+    end = new + 1
+    while end < len(sentences) and total[end + 1] - total[start] <= longest:
+        end += 1
+    if end == len(sentences):
+        return end
+    for cut in range(end, new, -1):
+        if 2 * (total[cut] - total[start]) < longest:
+            break
+        if sentences[cut].opens and not sentences[cut - 1].heading:
+            return cut
+    cut = end
+    while cut > new and sentences[cut - 1].heading:
+        cut -= 1
+    return cut if cut > new else end

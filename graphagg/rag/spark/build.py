@@ -1,0 +1,151 @@
+"""The passage index by Spark, the same artifact as `PassageIndex.build` writes.
+
+Stages, each of which ends on disk in `<directory>.work`, so that a job that was killed goes on:
+
+1. passages: read, checked and laid down in pieces of consecutive rows, in the order of the input.
+2. segment: entities, sentences and vectors of each piece; models load once a worker process.
+3. names: distinct keys sorted by range and numbered; those that were found are encoded.
+4. gazetteer: mentions by lookup in the sorted keys, pairs and entities by a sort (C and M).
+5. lexicon: postings sorted by (term, row).
+6. order of ids, metadata, inverted file.
+
+With a deterministic encoder the files are byte for byte those of one process. Executors and driver
+must share the file system of the index directory; nothing that grows with the corpus goes through
+the driver, and nothing is broadcast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphagg.progress import Progress, silent
+from graphagg.rag.index import PassageIndex
+from graphagg.rag.spark.entities import write_gazetteer
+from graphagg.rag.spark.postings import write_lexicon
+from graphagg.rag.spark.records import write_passages
+from graphagg.rag.spark.segment import join_segment, number_keys, write_names, write_segment
+from graphagg.rag.spark.stages import PASSAGES, ModelLoader, NamedModels, Stages, loaded
+from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
+from graphagg.rag.tables.segments import bounds_of
+from graphagg.rag.version.opening import is_built
+from graphagg.rag.version.publish import KIND, Models, parameters
+from graphagg.spark.job import claimed, fingerprint, recall, remember
+from graphagg.spark.pieces import mapped
+from graphagg.spark.tasks import Stats, small_driver
+from graphagg.store import Publication, write_artifact
+from graphagg.store.manifest import Manifest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PASSAGES_A_TASK = 2_000
+ENTRIES_A_TASK = 1_000_000
+"""Mentions or postings that a task holds; about 100 bytes each."""
+
+
+def build_with_spark(
+    spark: SparkSession,
+    passages: str,
+    directory: str | Path,
+    *,
+    models: ModelLoader | None = None,
+    passages_a_task: int = PASSAGES_A_TASK,
+    entries_a_task: int = ENTRIES_A_TASK,
+    progress: Progress = silent,
+    force: bool = False,
+) -> PassageIndex:
+    """Index a corpus by Spark and open the index.
+
+    Args:
+        spark: the session.
+        passages: JSONL, Parquet or a folder of texts on any path that Spark reads; see
+            `graphagg.rag.spark.records.read_records`.
+        directory: where the index goes, on a file system that executors and driver share.
+        models: how every process loads the models; None: the default ones.
+        passages_a_task: passages that a task annotates and encodes.
+        entries_a_task: mentions or postings that a task holds in memory.
+        progress: called after each stage.
+        force: build anew also where nothing changed, or over an unfinished job.
+
+    Raises:
+        EmptyCorpus, InvalidPassage, DuplicateId, UnreadableFile: about the passages.
+        ParametersDiffer: an unfinished job there has other parameters.
+        JobFailed: Spark gave up; the same call goes on after the last finished stage.
+        ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+        MissingExtra: an optional dependency or a default model is not installed.
+    """
+    loader = models or NamedModels()
+    here = loaded(loader)
+    job, language = job_of(passages, here), str(parameters(here.extractor)["language"])
+    with write_artifact(directory) as publication, small_driver(spark):
+        if force or recall(directory, KIND, job) is None:
+            folder = publication.writer.folder.absolute()
+            with claimed(spark, directory, job, progress, force) as work:
+                stages = Stages(work, folder, loader, language, entries_a_task)
+                _run(stages, publication, passages, passages_a_task, here, force)
+            remember(directory, KIND, job)
+            work.remove()
+    return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)
+
+
+def job_of(passages: str, models: Models) -> dict[str, Any]:
+    """What tells a job from another: its input and models."""
+    specs = {"encoder": models.encoder.spec, "extractor": models.extractor.spec}
+    return {
+        "source": fingerprint(passages),
+        "models": {role: spec.to_json() for role, spec in specs.items()},
+        "parameters": parameters(models.extractor),
+    }
+
+
+def _run(
+    stages: Stages,
+    publication: Publication,
+    source: str,
+    passages_a_task: int,
+    models: Models,
+    force: bool,
+) -> None:
+    passages = write_passages(stages, source, passages_a_task)
+    starts = [int(bound) for bound in bounds_of([s["rows"] for s in passages])]
+    write_ranks(stages, passages, starts)
+    digest = _digest(stages, passages)
+    root = publication.writer.folder.parent
+    if not force and is_built(root, digest, models.encoder, models.extractor):
+        return
+    segment = write_segment(stages, passages)
+    join_segment(stages, passages, segment)
+    names = number_keys(stages, segment, ["found"])
+    write_names(stages, names)
+    keys = number_keys(stages, segment, ["found", "titles"])
+    counts = write_gazetteer(stages, passages, starts, keys)
+    counts["terms"] = write_lexicon(stages, segment, starts)
+    write_metadata(stages, passages)
+    write_inverted_file(stages)
+    specs = {"encoder": models.encoder.spec, "extractor": models.extractor.spec}
+    publication.publish(
+        Manifest(
+            kind=KIND,
+            parameters=parameters(models.extractor),
+            inputs={"passages": digest},
+            models={role: spec.to_json() for role, spec in specs.items()},
+            counts={
+                "passages": starts[-1],
+                "sentences": len(mapped(stages.folder / "s0.sentences.vectors.npy")),
+                **{name: counts[name] for name in ("entities", "mentions", "terms")},
+                "segments": 1,
+            },
+        )
+    )
+
+
+def _digest(stages: Stages, passages: Sequence[Stats]) -> str:
+    """`corpus_digest`, piece by piece."""
+    pieces, total = stages.pieces(PASSAGES), hashlib.sha256()
+    for s in passages:
+        digests: Any = pieces.array(s["block"], "s0.passages.digests")
+        total.update(digests.tobytes())
+    return total.hexdigest()

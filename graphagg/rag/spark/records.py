@@ -1,0 +1,191 @@
+"""Passages from any Hadoop path into pieces of consecutive rows, in the order of the input."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.rag.documents.passages import (
+    Passage,
+    as_passage,
+    metadata_json,
+    parse_line,
+    text_record,
+)
+from graphagg.rag.spark.stages import PASSAGES, Stages
+from graphagg.rag.tables.segments import PassageTable
+from graphagg.spark.pieces import PieceWriter
+from graphagg.spark.tasks import Stats, write_blocks
+from graphagg.store.manifest import canonical_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+_SCHEMA = "file string, block long, place long, record binary"
+_PLACE = frozenset({"_file", "_block", "_place"})
+Record = tuple[Mapping[str, Any], str]
+
+
+def read_records(spark: SparkSession, source: str) -> DataFrame:
+    """Every passage as JSON (`record`), with its place in the input (`file`, `block`, `place`).
+
+    JSONL (`.gz` is unpacked), Parquet or a folder of `.txt` and `.md` files, as `read_passages`
+    takes them, on any path that Spark reads; globs and folders of JSONL or Parquet parts too.
+
+    Raises:
+        UnreadableFile: the path does not exist.
+    """
+    from pyspark.errors import AnalysisException
+
+    kind = _kind_of(source)
+    parse: Callable[[Mapping[str, Any]], Record | None]
+    try:
+        if kind == "parquet":
+            frame = spark.read.parquet(source)
+            _check_columns(source, frame.columns)
+            columns, parse = frame.columns, _parquet_rows
+        elif kind == "texts":
+            frame = (
+                spark.read.format("binaryFile")
+                .option("recursiveFileLookup", "true")
+                .option("pathGlobFilter", "*.{txt,md}")
+                .load(source)
+            )
+            columns, parse = ["path", "content"], _texts_below(source)
+        else:
+            frame = spark.read.text(source).selectExpr(
+                "CAST(value AS BINARY) AS value", "_metadata"
+            )
+            columns, parse = ["value"], _json_lines
+        placed = frame.selectExpr(
+            *(f"`{name}`" for name in columns),
+            "_metadata.file_path AS _file",
+            "_metadata.file_block_start AS _block",
+            "monotonically_increasing_id() AS _place",
+        )
+        _ = placed.schema  # Spark Connect looks for the path only when it is asked something
+    except AnalysisException as error:
+        raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
+    return placed.mapInArrow(_normalised(parse), _SCHEMA)
+
+
+def _kind_of(source: str) -> str:
+    if source.rstrip("/").endswith((".parquet", ".pq")):
+        return "parquet"
+    folder = Path(source)
+    if os.path.isdir(source):
+        if any(folder.glob("*.parquet")):
+            return "parquet"
+        return "lines" if any(folder.glob("*.jsonl*")) else "texts"
+    return "texts" if source.endswith("/") else "lines"
+
+
+def _check_columns(source: str, columns: list[str]) -> None:
+    missing = {"id", "text"} - set(columns)
+    if missing:
+        raise InvalidPassage(f"{source}: columns are {columns}, wanted also {sorted(missing)}")
+
+
+def _normalised(
+    parse: Callable[[Mapping[str, Any]], Record | None],
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for batch in batches:
+            places, records = [], []
+            for row in batch.to_pylist():
+                record = parse(row)
+                if record is not None:
+                    records.append(_as_json(as_passage(*record)))
+                    places.append((row["_file"], row["_block"], row["_place"]))
+            files, blocks, numbers = zip(*places, strict=True) if places else ((), (), ())
+            yield pa.RecordBatch.from_arrays(
+                [
+                    pa.array(files, pa.string()),
+                    pa.array(blocks, pa.int64()),
+                    pa.array(numbers, pa.int64()),
+                    pa.array(records, pa.binary()),
+                ],
+                names=["file", "block", "place", "record"],
+            )
+
+    return each
+
+
+def _json_lines(row: Mapping[str, Any]) -> Record | None:
+    line, where = row["value"], _plain(row["_file"])
+    return (parse_line(line, where), where) if line.strip() else None
+
+
+def _parquet_rows(row: Mapping[str, Any]) -> Record:
+    record = {name: value for name, value in row.items() if name not in _PLACE}
+    return record, _plain(row["_file"])
+
+
+def _texts_below(source: str) -> Callable[[Mapping[str, Any]], Record]:
+    root = os.path.abspath(source) if os.path.isdir(source) else source.rstrip("/")
+
+    def parse(row: Mapping[str, Any]) -> Record:
+        path = _plain(row["path"])
+        name = os.path.relpath(path, _plain(root))
+        return text_record(name, row["content"], path), path
+
+    return parse
+
+
+def _plain(path: str) -> str:
+    return unquote(path).removeprefix("file://").removeprefix("file:")
+
+
+def _as_json(passage: Passage) -> bytes:
+    metadata_json(passage)
+    return canonical_json(vars(passage))
+
+
+def write_passages(stages: Stages, source: str, a_task: int) -> list[Stats]:
+    """Lay down the passages, about `a_task` a piece; known pieces' lengths.
+
+    Raises:
+        EmptyCorpus: there is none.
+    """
+    work = stages.work
+    records = work.phase("records", lambda: read_records(work.spark, source))
+    count = records.count()
+    if not count:
+        raise EmptyCorpus(f"{source}: no passages in it; give at least one")
+    place = ("file", "block", "place")
+    ordered = records.repartitionByRange(math.ceil(count / a_task), *place)
+    pieces = stages.pieces(PASSAGES)
+
+    def write(number: int, table: pa.Table) -> Stats:
+        passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
+        writer = PieceWriter()
+        PassageTable.of(passages).save(writer, "s0.passages")
+        return pieces.save(number, writer.arrays, rows=len(passages))
+
+    return stages.noted(PASSAGES, lambda: write_blocks(ordered.sortWithinPartitions(*place), write))
+
+
+def load_passages(stages: Stages, number: int) -> list[Passage]:
+    """The passages of a piece."""
+    pieces = stages.pieces(PASSAGES)
+    texts = {
+        name: pieces.strings(number, f"s0.passages.{name}")
+        for name in ("ids", "titles", "texts", "metadata", "documents")
+    }
+    table = PassageTable(
+        **texts,
+        positions=pieces.array(number, "s0.passages.positions"),
+        digests=np.zeros((0, 32), np.uint8),
+    )
+    return [table[row] for row in range(len(table))]

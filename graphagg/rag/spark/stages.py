@@ -1,0 +1,116 @@
+"""What the stages share: the unfinished job, names of their pieces, and the models on executors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from graphagg.rag.models.weights import DEFAULT_ENCODER, Dtype
+from graphagg.rag.version.publish import Models
+from graphagg.spark.job import Work
+from graphagg.spark.pieces import Pieces
+from graphagg.spark.tasks import Stats
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+PASSAGES, SEGMENT, NAMES, MENTIONS, PAIRS = "passages", "segment", "names", "mentions", "pairs"
+ENTITIES, GAZETTEER, TERMS, POSTINGS, IDS = "entities", "gazetteer", "terms", "postings", "ids"
+STAGES = ("records", PASSAGES, IDS, SEGMENT, NAMES, MENTIONS, PAIRS, POSTINGS)
+"""Those that are reported, in their order."""
+
+
+class ModelLoader(Protocol):
+    """Loads the models; pickled to the executors, equal loaders load the same."""
+
+    def load(self) -> Models:
+        """Encoder and extractor, for one process."""
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class NamedModels:
+    """Models by name.
+
+    Attributes:
+        encoder: a sentence-transformers model; None: the default.
+        extractor: a spaCy pipeline or `blank:CODE`; None: the default.
+        dtype: `auto`, `float32` or `bfloat16`.
+        device: `cpu`, `cuda`, ...; None: a GPU if there is any.
+    """
+
+    encoder: str | None = None
+    extractor: str | None = None
+    dtype: Dtype = "auto"
+    device: str | None = None
+
+    def load(self) -> Models:
+        """Load them; a worker process does so once."""
+        from graphagg.rag.models.encoder import SentenceTransformerEncoder
+        from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, SpacyExtractor
+
+        name = self.encoder or DEFAULT_ENCODER
+        return Models(
+            SentenceTransformerEncoder(name, dtype=self.dtype, device=self.device),
+            SpacyExtractor(self.extractor or DEFAULT_EXTRACTOR, processes=1),
+        )
+
+
+_LOADED: dict[ModelLoader, Models] = {}
+
+
+def loaded(loader: ModelLoader) -> Models:
+    """The models of this process."""
+    if loader not in _LOADED:
+        _LOADED.clear()
+        _LOADED[loader] = loader.load()
+    return _LOADED[loader]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """An unfinished job.
+
+    Attributes:
+        work: where its stages lie.
+        folder: where the files of the new version go.
+        models: how executors load the models.
+        language: of the analyzer.
+        a_task: entries (mentions, postings) that one task holds.
+    """
+
+    work: Work
+    folder: Path
+    models: ModelLoader
+    language: str
+    a_task: int
+
+    def pieces(self, stage: str) -> Pieces:
+        """The pieces of a stage."""
+        return Pieces(self.work.blocks, stage)
+
+    def noted(self, stage: str, make: Callable[[], list[Stats]]) -> list[Stats]:
+        """The lengths of a stage's pieces; computed unless they were before."""
+        found: list[Stats] = self.work.stage(stage, make)
+        return found
+
+    def frame(self, count: int, make: Callable[[int], dict[str, Any]], schema: str) -> DataFrame:
+        """Rows that tasks make of pieces 0 to `count - 1`: `make(i)` gives a column a name."""
+
+        def each(batches: Any) -> Any:
+            import pyarrow as pa
+
+            for batch in batches:
+                for i in batch.column(0).to_pylist():
+                    yield from _batches(pa, make(i))
+
+        return self.work.spark.range(0, count, 1, count).mapInArrow(each, schema)
+
+
+def _batches(pa: Any, columns: dict[str, Any]) -> list[pa.RecordBatch]:
+    found: list[pa.RecordBatch] = pa.table(columns).to_batches(max_chunksize=65_536)
+    return found

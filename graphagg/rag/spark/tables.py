@@ -1,0 +1,172 @@
+"""What is written once over all rows: the order of ids, metadata, and the inverted file."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphagg.errors import DuplicateId
+from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.search import dense, inverted
+from graphagg.rag.spark.stages import IDS, PASSAGES, Stages
+from graphagg.rag.tables.gazetteer import ARRAYS, Gazetteer
+from graphagg.rag.tables.lexicon import Lexicon
+from graphagg.rag.tables.vectors import Stack
+from graphagg.rag.tables.view import View
+from graphagg.rag.version.snapshot import INVERTED_FILE, table_name
+from graphagg.spark.pieces import mapped
+from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_blocks, write_range
+from graphagg.store import ArtifactWriter
+from graphagg.store.strings import StringTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_VECTORS_A_TASK = 100_000
+"""Vectors that a task assigns to their lists; about 400 bytes each, and a block of them in full."""
+
+
+def write_ranks(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]) -> None:
+    """Write the place of each row's id in the order of ids: a sort by id, and one back by row.
+
+    Raises:
+        DuplicateId: two passages share one.
+    """
+    import pyarrow as pa
+
+    pieces, ids, total = stages.pieces(PASSAGES), stages.pieces(IDS), starts[-1]
+    partitions = math.ceil(total / stages.a_task)
+
+    def identifiers(i: int) -> dict[str, Any]:
+        table = pieces.strings(passages[i]["block"], "s0.passages.ids")
+        rows = np.arange(starts[i], starts[i + 1], dtype=np.int32)
+        return {"id": pa.array(list(table), pa.string()), "row": pa.array(rows)}
+
+    def sort(number: int, table: pa.Table) -> Stats:
+        column = table.column("id").to_pylist()
+        for one, next_one in pairwise(column):
+            if one == next_one:
+                raise DuplicateId(
+                    f"id {one!r} is used by two passages; ids must be unique in a corpus"
+                )
+        return ids.save(number, {"rows": table.column("row").to_numpy()})
+
+    frame = stages.frame(len(passages), identifiers, "id string, row int")
+    ordered = frame.repartitionByRange(partitions, "id").sortWithinPartitions("id")
+    stats = stages.noted(IDS, lambda: write_blocks(ordered, sort))
+    begins = np.cumsum([0, *(s["rows"] for s in stats)])
+    by_id = stages.folder / "rows.by_id.npy"
+    preallocate(by_id, np.int32, (total,))
+
+    def ranks(i: int) -> dict[str, Any]:
+        rows = ids.array(stats[i]["block"], "rows")
+        places = np.arange(begins[i], begins[i] + len(rows), dtype=np.int32)
+        write_range(by_id, int(begins[i]), rows)
+        return {"row": pa.array(rows), "rank": pa.array(places)}
+
+    path = stages.folder / "rows.rank.npy"
+    preallocate(path, np.int32, (total,))
+
+    def write(number: int, table: pa.Table) -> Stats:
+        write_range(path, table.column("row")[0].as_py(), table.column("rank").to_numpy())
+        return {}
+
+    back = stages.frame(len(stats), ranks, "row int, rank int")
+    write_blocks(back.repartitionByRange(partitions, "row").sortWithinPartitions("row"), write)
+    alive = stages.folder / "rows.alive.npy"
+    preallocate(alive, np.bool_, (total,))
+
+    def live(i: int) -> Stats:
+        write_range(alive, starts[i], np.ones(starts[i + 1] - starts[i], np.bool_))
+        return {}
+
+    run_tasks(stages.work.spark, len(passages), live)
+
+
+def write_view(stages: Stages, total: int) -> None:
+    """Write the view of all passages: one task, one pass over mapped files into mapped files.
+
+    The gazetteer and the lengths of the passages lie in the folder; `total` is how many there are.
+    """
+    folder, is_large = stages.folder, total > dense.FLAT_LIMIT
+
+    def allocate(name: str, dtype: type[np.generic], length: int) -> Any:
+        path = folder / f"view.{name}.npy"
+        preallocate(path, dtype, (length,))
+        if not length:  # an empty file cannot be mapped
+            return np.zeros(0, dtype)
+        return np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
+
+    def write(_: int) -> Stats:
+        arrays = {name: mapped(folder / f"gazetteer.{name}.npy") for name in ARRAYS}
+        keys = (mapped(folder / f"entities.keys.{part}.npy") for part in ("utf8", "offsets"))
+        lexicon = replace(Lexicon.empty(), lengths=mapped(folder / "lexicon.lengths.npy"))
+        gazetteer = Gazetteer(StringTable(*keys), **arrays)
+        view = View.of(gazetteer, lexicon, np.ones(total, np.bool_), allocate)
+        view = view.with_walk(allocate) if is_large else view
+        view.save(ArtifactWriter(folder))
+        return {}
+
+    run_tasks(stages.work.spark, 1, write)
+
+
+def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
+    """Write the table of metadata: one task, key by key, so that it holds one key's values."""
+    pieces, folder = stages.pieces(PASSAGES), stages.folder
+
+    def values(i: int) -> list[dict[str, Any]]:
+        table = pieces.strings(passages[i]["block"], "s0.passages.metadata")
+        return [json.loads(line) for line in table]
+
+    def build(_: int) -> Stats:
+        keys = {key for i in range(len(passages)) for row in values(i) for key in row}
+        columns: dict[str, Any] = {}
+        rows = sum(s["rows"] for s in passages)
+        for key in sorted(keys):
+            of_key = ({key: row[key]} if key in row else {} for i in range(len(passages))
+                      for row in values(i))  # fmt: skip
+            columns.update(MetadataTable.build(list(of_key)).columns)
+        MetadataTable(rows, columns).save(ArtifactWriter(folder), table_name(0))
+        return {}
+
+    run_tasks(stages.work.spark, 1, build)
+
+
+def write_inverted_file(stages: Stages) -> None:
+    """Above the flat limit: train on a sample, fill a part a task, and join the parts on disk."""
+    work, folder, spark = stages.work.folder, stages.folder, stages.work.spark
+    windows = len(mapped(folder / "s0.windows.npy"))
+    if windows <= dense.FLAT_LIMIT:
+        return
+
+    def vectors() -> Stack:
+        part = mapped(folder / "s0.windows.npy")
+        return Stack([part], part.shape[1])
+
+    def train(_: int) -> Stats:
+        dense.save(dense.trained(vectors(), np.arange(windows)), work / "trained.faiss")
+        return {}
+
+    a_task = min(stages.a_task, _VECTORS_A_TASK)
+    bounds = np.linspace(0, windows, math.ceil(windows / a_task) + 1).astype(np.int64)
+    stems = [work / f"part{i:06d}" for i in range(len(bounds) - 1)]
+
+    def fill(i: int) -> Stats:
+        ids = np.arange(bounds[i], bounds[i + 1])
+        inverted.fill(work / "trained.faiss", vectors(), ids, stems[i])
+        return {}
+
+    def merge(_: int) -> Stats:
+        parts = [inverted.Part.open(stem) for stem in stems]
+        inverted.merge(work / "trained.faiss", parts, folder / INVERTED_FILE)
+        return {}
+
+    for count, task in ((1, train), (len(bounds) - 1, fill), (1, merge)):
+        run_tasks(spark, count, task)

@@ -1,0 +1,1 @@
+"""What an index holds: segments, vectors, mentions, names, words."""

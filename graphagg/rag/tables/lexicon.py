@@ -1,0 +1,392 @@
+"""BM25 over the passages that are visible, by their statistics alone.
+
+Robertson and Zaragoza, *The Probabilistic Relevance Framework* (2009), in Lucene's form: a term t
+adds idf(t) f / (f + k1 (1 - b + b len / avg)) with idf(t) = ln(1 + (N - df + 1/2) / (df + 1/2)).
+N, df and avg count the visible passages, so that what a filter hides changes no score. Libraries
+store finished scores or corpus-wide statistics and cannot do that; equality with bm25s on an
+unfiltered corpus is a test. Stems are PyStemmer's (Snowball), stop words those of bm25s.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import MissingExtra
+from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.search.paging import will_need
+from graphagg.rag.tables.segments import bounds_of
+from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store.strings import StringTable
+
+Array = npt.NDArray[Any]
+
+_LANGUAGES = {
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek",
+    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fi": "finnish",
+    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian",
+    "id": "indonesian", "it": "italian", "ko": "korean", "lt": "lithuanian", "nb": "norwegian",
+    "ne": "nepali", "nl": "dutch", "pt": "portuguese", "ro": "romanian", "ru": "russian",
+    "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
+    "zh": "chinese",
+}  # fmt: skip
+# Words that ask or bind in questions and are missing in the library's English list.
+_QUESTION_WORDS = {"en": "whose name many much also would could shall may might upon".split()}
+
+
+class Analyzer:
+    """Stems and stop words of a language.
+
+    Args:
+        language: ISO 639-1 code, as spaCy names its pipelines; another one has neither.
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._stems: dict[str, str] = {}
+
+    @cached_property
+    def _stemmer(self) -> Any:
+        try:
+            import Stemmer
+        except ImportError:
+            raise MissingExtra("PyStemmer", "rag") from None
+        name = _LANGUAGES.get(self.language, "")
+        return Stemmer.Stemmer(name) if name in Stemmer.algorithms() else None
+
+    @cached_property
+    def stop_words(self) -> frozenset[str]:
+        """Tokens that say nothing of a question's subject."""
+        try:
+            from bm25s import stopwords
+        except ImportError:
+            raise MissingExtra("bm25s", "rag") from None
+        name = "EN_PLUS" if self.language == "en" else _LANGUAGES.get(self.language, "").upper()
+        listed: Iterable[str] = getattr(stopwords, f"STOPWORDS_{name}", ())
+        plain = (tokenize(word) for word in listed if "'" not in word)
+        words = [found[0] for found in plain if len(found) == 1]
+        return frozenset([*words, *_QUESTION_WORDS.get(self.language, ())])
+
+    def stem(self, word: str) -> str:
+        """The stem of a token."""
+        found = self._stems.get(word)
+        if found is None:
+            found = self._stemmer.stemWord(word) if self._stemmer else word
+            self._stems[word] = found
+        return found
+
+    def content(self, words: Iterable[str]) -> list[str]:
+        """Distinct stems of the words that are no stop words, in order."""
+        return list(dict.fromkeys(self.stem(w) for w in words if w not in self.stop_words))
+
+
+@dataclass(frozen=True)
+class Postings:
+    """Where one term stands; rows ascend.
+
+    Attributes:
+        start: where they begin among those of all terms.
+        end: where they end.
+        rows: `[n]` passages.
+        counts: `[n]` occurrences in title and text.
+        title_counts: `[n]` those in the title.
+    """
+
+    start: int
+    end: int
+    rows: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.uint16]
+    title_counts: npt.NDArray[np.uint16]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Postings of every stem, and the length of every passage.
+
+    Attributes:
+        terms: ascending by their UTF-8 bytes, T of them.
+        bounds: `[T + 1]` int64.
+        rows, counts, title_counts: `[n]`, the postings of all terms; see `Postings`.
+        lengths: `[R, 2]` int32, tokens of each passage (title and text) and of its title.
+    """
+
+    terms: StringTable
+    bounds: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.uint16]
+    title_counts: npt.NDArray[np.uint16]
+    lengths: npt.NDArray[np.int32]
+
+    def find(self, term: str) -> Postings | None:
+        """Postings of a stem; None if no passage has it."""
+        number = self.terms.find_sorted(term)
+        if number is None:
+            return None
+        start, end = int(self.bounds[number]), int(self.bounds[number + 1])
+        part = slice(start, end)
+        found = Postings(start, end, self.rows[part], self.counts[part], self.title_counts[part])
+        will_need(found.rows, found.counts, found.title_counts)
+        return found
+
+    def save(self, writer: ArtifactWriter) -> None:
+        """Write every part."""
+        writer.strings("lexicon.terms", self.terms)
+        for name in ("bounds", "rows", "counts", "title_counts", "lengths"):
+            writer.array(f"lexicon.{name}", getattr(self, name))
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> Lexicon:
+        """Map what `save` wrote."""
+        names = ("bounds", "rows", "counts", "title_counts", "lengths")
+        return cls(
+            artifact.strings("lexicon.terms"), *(artifact.array(f"lexicon.{n}") for n in names)
+        )
+
+    @classmethod
+    def empty(cls) -> Lexicon:
+        """The lexicon of no passages."""
+        counts = np.zeros(0, np.uint16)
+        return cls(
+            StringTable.pack([]),
+            np.zeros(1, np.int64),
+            np.zeros(0, np.int32),
+            counts,
+            counts,
+            np.zeros((0, 2), np.int32),
+        )
+
+    def changed(
+        self, row_map: npt.NDArray[np.int64], added: Iterable[tuple[int, TermCounts]], rows: int
+    ) -> Lexicon:
+        """The lexicon after passages went and came; linear in it, but for what was added.
+
+        Args:
+            row_map: `[R]` the new row of each passage, -1 where it goes; ascending where it stays.
+            added: stems of the new passages, with their rows; rows ascend, above all that stay.
+            rows: R of the new lexicon.
+        """
+        lengths = np.zeros((rows, 2), np.int32)
+        stays = row_map >= 0
+        lengths[row_map[stays]] = self.lengths[stays]
+        fresh = _Fresh(added, lengths)
+        terms, postings = _Columns.of_lexicon(self, row_map).joined(self.terms, fresh)
+        counts = np.bincount(postings.term, minlength=len(terms))
+        used = np.flatnonzero(counts)
+        order = np.argsort(postings.term, kind="stable")  # rows ascend within each term
+        return Lexicon(
+            terms.take(used),
+            bounds_of(counts[used]),
+            postings.row[order],
+            postings.count[order],
+            postings.title_count[order],
+            lengths,
+        )
+
+
+@dataclass(frozen=True)
+class TermCounts:
+    """The stems of one passage, and of its title."""
+
+    all: Counter[str]
+    title: Counter[str]
+
+    @classmethod
+    def of(cls, title: Sequence[str], text: Sequence[str], analyzer: Analyzer) -> TermCounts:
+        """Count the stems of tokens."""
+        of_title = Counter(map(analyzer.stem, title))
+        return cls(Counter(map(analyzer.stem, text)) + of_title, of_title)
+
+    @property
+    def length(self) -> int:
+        """Tokens of title and text."""
+        return self.all.total()
+
+    @property
+    def title_length(self) -> int:
+        """Tokens of the title."""
+        return self.title.total()
+
+
+class _Fresh:
+    """Postings of new passages in the order of their rows, 12 bytes each.
+
+    Args:
+        added: the passages.
+        lengths: `[R, 2]`, where the length of each is put.
+
+    Attributes:
+        terms: number of each stem, in the order in which they were met.
+    """
+
+    def __init__(self, added: Iterable[tuple[int, TermCounts]], lengths: Array) -> None:
+        self.terms: dict[str, int] = {}
+        self._columns = array("i"), array("i"), array("H"), array("H")
+        term, rows, counted, titled = self._columns
+        for row, counts in added:
+            lengths[row] = counts.length, counts.title_length
+            for stem, count in counts.all.items():
+                term.append(self.terms.setdefault(stem, len(self.terms)))
+                rows.append(row)
+                counted.append(min(count, 65535))
+                titled.append(min(counts.title[stem], 65535))
+
+    def columns(self, number: Array) -> _Columns:
+        """The postings; `number` is that of each term in the order of `terms`."""
+        term, *rest = (
+            np.frombuffer(column, column.typecode) if column else np.zeros(0, column.typecode)
+            for column in self._columns
+        )
+        return _Columns(number[term], *rest)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Postings, those of a term by ascending rows."""
+
+    term: Array
+    row: Array
+    count: Array
+    title_count: Array
+
+    @classmethod
+    def of_lexicon(cls, lexicon: Lexicon, row_map: npt.NDArray[np.int64]) -> _Columns:
+        stays = row_map[lexicon.rows] >= 0
+        term = np.repeat(np.arange(len(lexicon.terms), dtype=np.int32), np.diff(lexicon.bounds))
+        return cls(
+            term[stays],
+            row_map[lexicon.rows[stays]].astype(np.int32),
+            lexicon.counts[stays],
+            lexicon.title_counts[stays],
+        )
+
+    def joined(self, terms: StringTable, fresh: _Fresh) -> tuple[StringTable, _Columns]:
+        """These and the postings of new passages, with the terms of both."""
+        new = (stem for stem in fresh.terms if terms.find_sorted(stem) is None)
+        merged, numbers, known = merge_sorted(terms, new)
+        number = [known[s] if s in known else _number(merged, s) for s in fresh.terms]
+        more = fresh.columns(np.array(number, np.int32))
+        old = _Columns(numbers.astype(np.int32)[self.term], self.row, self.count, self.title_count)
+        pairs = ((getattr(old, f.name), getattr(more, f.name)) for f in fields(_Columns))
+        return merged, _Columns(*(np.concatenate(pair) for pair in pairs))
+
+
+def _number(table: StringTable, text: str) -> int:
+    found = table.find_sorted(text)
+    assert found is not None
+    return found
+
+
+def merge_sorted(
+    table: StringTable, new: Iterable[str]
+) -> tuple[StringTable, npt.NDArray[np.int64], dict[str, int]]:
+    """A sorted table with strings that it lacks put in; O(m log n) comparisons, one copy.
+
+    Returns:
+        The table, the new number of each old string, and the number of each new one.
+    """
+    fresh = sorted(text.encode("utf-8") for text in set(new))
+    places = np.array([table.place_sorted(raw) for raw in fresh], dtype=np.int64)
+    ranks = np.concatenate([2 * np.arange(len(table)) + 1, 2 * places])
+    order = np.argsort(ranks, kind="stable")
+    merged = StringTable.joined([table, StringTable.pack_bytes(fresh)]).take(order)
+    numbers = np.empty(len(order), dtype=np.int64)
+    numbers[order] = np.arange(len(order))
+    of_new = zip(fresh, numbers[len(table) :].tolist(), strict=True)
+    return merged, numbers[: len(table)], {raw.decode(): number for raw, number in of_new}
+
+
+_BLOCK = 65_536  # rows that are scored together, so that their scores stay in a core's cache
+
+
+@numba.njit(cache=True)
+def add_up(
+    starts: Array,
+    ends: Array,
+    rows: Array,
+    counts: Array,
+    title_counts: Array,
+    lengths: Array,
+    visible: Array,
+    idf: Array,
+    constants: Array,
+    averages: Array,
+    found: Array,
+    scores: Array,
+) -> int:
+    """BM25 of every visible row that holds any of t terms, and of its title.
+
+    Block by block of the rows, so that what it takes follows the terms' postings and not the
+    corpus. The shares of a row are added in the order of the terms.
+
+    Args:
+        starts: `[t]` where the postings of each term begin.
+        ends: `[t]` where they end.
+        rows: of the lexicon, as the next three.
+        counts: likewise.
+        title_counts: likewise.
+        lengths: likewise.
+        visible: `[R]`.
+        idf: `[2, t]` of the terms, in title and text and in titles; 0 for none.
+        constants: `[2, 2]` k1 and b of the two.
+        averages: `[2]` mean lengths.
+        found: `[sum of ends - starts]`, takes the rows, ascending.
+        scores: `[2, the same]`, takes the scores of the two.
+
+    Returns:
+        How many rows there are.
+    """
+    place, size = starts.copy(), 0
+    held = np.zeros(_BLOCK, np.bool_)
+    total = np.zeros((2, _BLOCK))
+    first = _next_block(place, ends, rows)
+    while first >= 0:
+        for t in range(len(starts)):
+            while place[t] < ends[t] and rows[place[t]] < first + _BLOCK:
+                i, row = place[t], rows[place[t]]
+                place[t] += 1
+                if not visible[row]:
+                    continue
+                j = row - first
+                held[j] = True
+                if counts[i] > 0:
+                    total[0, j] += _bm25(
+                        counts[i], idf[0, t], constants[0], lengths[row, 0], averages[0]
+                    )
+                if title_counts[i] > 0:
+                    total[1, j] += _bm25(
+                        title_counts[i], idf[1, t], constants[1], lengths[row, 1], averages[1]
+                    )
+        for j in range(_BLOCK):
+            if held[j]:
+                found[size] = first + j
+                scores[0, size], scores[1, size] = total[0, j], total[1, j]
+                held[j] = False
+                total[0, j], total[1, j] = 0.0, 0.0
+                size += 1
+        first = _next_block(place, ends, rows)
+    return size
+
+
+@numba.njit(cache=True)
+def _next_block(place: Array, ends: Array, rows: Array) -> int:
+    """The first row of the block that the next posting of any term lies in; -1 after the last."""
+    first = -1
+    for t in range(len(place)):
+        if place[t] < ends[t] and (first < 0 or rows[place[t]] < first):
+            first = rows[place[t]]
+    return first // _BLOCK * _BLOCK if first >= 0 else -1
+
+
+@numba.njit(cache=True)
+def _bm25(count: int, idf: float, constants: Array, length: int, average: float) -> float:
+    f, k1, b = float(count), constants[0], constants[1]
+    share: float = idf * f / (f + k1 * (1.0 - b + b * length / average))
+    return share

@@ -1,0 +1,353 @@
+"""The passages of an index and all that depends on one passage alone, in immutable segments.
+
+A segment is what one change added: texts, vectors, sentences, and what the extractor found. It is
+never altered; a passage that was deleted is left out by everything that is built over the segments
+(`Gazetteer`, `Lexicon`) until segments are joined, which drops it for good. A row is the number of
+a passage over all segments, deleted ones included.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
+from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of, ranges
+from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store.strings import StringTable
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of unequal length: row i is `values[bounds[i]:bounds[i + 1]]`.
+
+    Attributes:
+        bounds: `[n + 1]` int64.
+        values: `[m, ...]`.
+    """
+
+    bounds: npt.NDArray[np.int64]
+    values: npt.NDArray[Any]
+
+    @classmethod
+    def pack(cls, rows: Sequence[Sequence[Any]], width: int) -> Ragged:
+        """Pack int32 rows whose entries have `width` numbers each."""
+        flat = np.array([entry for row in rows for entry in row], dtype=np.int32)
+        return cls(bounds_of([len(row) for row in rows]), flat.reshape(-1, width))
+
+    def row(self, i: int) -> npt.NDArray[Any]:
+        """The values of row `i`."""
+        return self.values[self.bounds[i] : self.bounds[i + 1]]
+
+    def places(self, rows: Rows) -> Rows:
+        """Where the values of some rows lie, row after row."""
+        return ranges(self.bounds[rows], self.bounds[rows + 1] - self.bounds[rows])
+
+    def save(self, writer: ArtifactWriter, name: str) -> None:
+        """Write as `<name>.bounds` and `<name>`."""
+        writer.array(f"{name}.bounds", self.bounds)
+        writer.array(name, self.values)
+
+    @classmethod
+    def open(cls, artifact: Artifact, name: str) -> Ragged:
+        """Map what `save` wrote."""
+        return cls(artifact.array(f"{name}.bounds"), artifact.array(name))
+
+
+def bounds_of(lengths: Sequence[int] | npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Where each of consecutive ranges begins, and where the last one ends."""
+    bounds = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=bounds[1:])
+    return bounds
+
+
+_TEXT_COLUMNS = ("ids", "titles", "texts", "metadata", "documents")
+
+
+@dataclass(frozen=True)
+class PassageTable:
+    """Passages as they were given, by row.
+
+    Attributes:
+        ids, titles, texts, metadata, documents: `[P]`; metadata is a JSON object each.
+        positions: `[P]` int32.
+        digests: `[P, 32]` uint8, the sha256 of each passage.
+    """
+
+    ids: StringTable
+    titles: StringTable
+    texts: StringTable
+    metadata: StringTable
+    documents: StringTable
+    positions: npt.NDArray[np.int32]
+    digests: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, passages: Sequence[Passage]) -> PassageTable:
+        """Pack passages; raises `InvalidPassage` where metadata is no JSON."""
+        return cls(
+            StringTable.pack(p.id for p in passages),
+            StringTable.pack(p.title for p in passages),
+            StringTable.pack(p.text for p in passages),
+            StringTable.pack(metadata_json(p) for p in passages),
+            StringTable.pack(p.document for p in passages),
+            np.array([p.position for p in passages], dtype=np.int32),
+            np.frombuffer(b"".join(map(passage_digest, passages)), np.uint8).reshape(-1, 32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, row: int) -> Passage:
+        return Passage(
+            self.ids[row],
+            self.texts[row],
+            self.titles[row],
+            json.loads(self.metadata[row]),
+            self.documents[row],
+            int(self.positions[row]),
+        )
+
+    def save(self, writer: ArtifactWriter, prefix: str) -> None:
+        """Write every column."""
+        for name in _TEXT_COLUMNS:
+            writer.strings(f"{prefix}.{name}", getattr(self, name))
+        writer.array(f"{prefix}.positions", self.positions)
+        writer.array(f"{prefix}.digests", self.digests)
+
+    @classmethod
+    def open(cls, artifact: Artifact, prefix: str) -> PassageTable:
+        """Map what `save` wrote."""
+        ids, titles, texts, metadata, documents = (
+            artifact.strings(f"{prefix}.{name}") for name in _TEXT_COLUMNS
+        )
+        positions, digests = (artifact.array(f"{prefix}.{n}") for n in ("positions", "digests"))
+        return cls(ids, titles, texts, metadata, documents, positions, digests)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What one change added; P passages.
+
+    Attributes:
+        passages: `[P]`.
+        sentences: `[S, 2]` int32, where the sentences of each passage begin and end, in characters
+            of its full text; the title is part of the first one.
+        found: `[F, 2]` int32, where the extractor found entities, likewise.
+        windows: `[W, d]` float32 unit vectors of the windows of each passage, at least one each.
+        sentence_vectors: `[S, d]` float32.
+        names: keys of entities that were new with this segment, ascending by their UTF-8 bytes.
+        name_vectors: `[n, d]` float32, one a name.
+        laid: names of arrays that lie in the folder of the version that is written already.
+    """
+
+    passages: PassageTable
+    sentences: Ragged
+    found: Ragged
+    windows: Ragged
+    sentence_vectors: Vectors
+    names: StringTable
+    name_vectors: Vectors
+    laid: frozenset[str] = frozenset()
+
+    def save(self, writer: ArtifactWriter, number: int) -> None:
+        """Write as segment `number`."""
+        prefix = segment_prefix(number)
+        self.passages.save(writer, f"{prefix}passages")
+        self.sentences.save(writer, f"{prefix}sentences")
+        self.found.save(writer, f"{prefix}found")
+        writer.array(f"{prefix}windows.bounds", self.windows.bounds)
+        writer.strings(f"{prefix}names", self.names)
+        for name, vectors in (
+            ("windows", self.windows.values),
+            ("sentences.vectors", self.sentence_vectors),
+            ("names.vectors", self.name_vectors),
+        ):
+            if name not in self.laid:
+                writer.array(f"{prefix}{name}", vectors)
+
+    @classmethod
+    def open(cls, artifact: Artifact, number: int) -> Segment:
+        """Map what `save` wrote."""
+        prefix = segment_prefix(number)
+        return cls(
+            PassageTable.open(artifact, f"{prefix}passages"),
+            Ragged.open(artifact, f"{prefix}sentences"),
+            Ragged.open(artifact, f"{prefix}found"),
+            Ragged.open(artifact, f"{prefix}windows"),
+            artifact.array(f"{prefix}sentences.vectors"),
+            artifact.strings(f"{prefix}names"),
+            artifact.array(f"{prefix}names.vectors"),
+        )
+
+
+def segment_prefix(number: int) -> str:
+    """What the names of a segment's files begin with."""
+    return f"s{number}."
+
+
+class Corpus:
+    """All segments of a version, read as one table of R rows.
+
+    Args:
+        segments: in the order in which they were added; at least one.
+    """
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self.segments = list(segments)
+        self.starts = bounds_of([len(segment.passages) for segment in segments])
+        dimension = segments[0].windows.values.shape[1]
+        self.windows = Stack([s.windows.values for s in segments], dimension)
+        self.sentence_vectors = Stack([s.sentence_vectors for s in segments], dimension)
+        self.name_vectors = Stack([s.name_vectors for s in segments], dimension)
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def locate(self, row: int) -> tuple[Segment, int]:
+        """The segment that holds a row, and the row's number inside it."""
+        number = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return self.segments[number], row - int(self.starts[number])
+
+    def __getitem__(self, row: int) -> Passage:
+        segment, inside = self.locate(row)
+        return segment.passages[inside]
+
+    def id(self, row: int) -> str:
+        """The id of the passage in a row."""
+        segment, inside = self.locate(row)
+        return segment.passages.ids[inside]
+
+    @cached_property
+    def sentence_bounds(self) -> npt.NDArray[np.int64]:
+        """`[R + 1]`: the sentences of row r are numbered from `[r]` to `[r + 1]`."""
+        return _stacked([segment.sentences.bounds for segment in self.segments])
+
+    @cached_property
+    def window_bounds(self) -> npt.NDArray[np.int64]:
+        """`[R + 1]`: likewise its windows."""
+        return _stacked([segment.windows.bounds for segment in self.segments])
+
+    def sentence(self, row: int, number: int) -> str:
+        """Text of the passage's sentence `number`, from 0, with single blanks as white space."""
+        segment, inside = self.locate(row)
+        start, end = segment.sentences.row(inside)[number].tolist()
+        return sentence_text(segment.passages[inside], start, end)
+
+    def similarity(self, queries: Vectors) -> npt.NDArray[np.float32]:
+        """Cosine of every row with queries `[q, d]`, by its best window; `[R, q]`."""
+        return largest_of(self.windows.dots(queries), np.diff(self.window_bounds))
+
+    def similarity_at(self, rows: Rows, queries: Vectors) -> npt.NDArray[np.float32]:
+        """Cosine of some rows with queries `[q, d]`, by the best window of each; `[m, q]`."""
+        return _best_at(self.windows, self.window_bounds, rows, queries)
+
+    def sentence_similarity_at(self, rows: Rows, queries: Vectors) -> npt.NDArray[np.float32]:
+        """Cosine of the best sentence of some rows with queries `[q, d]`; `[m, q]`."""
+        return _best_at(self.sentence_vectors, self.sentence_bounds, rows, queries)
+
+
+def sentence_text(passage: Passage, start: int, end: int) -> str:
+    """A sentence by its place in the full text, with single blanks as white space.
+
+    The title, where the sentence begins with it, stands on a line of its own.
+    """
+    text, title_end = passage.full_text, len(passage.title)
+    lines = (text[:title_end], text[title_end:end]) if start < title_end else (text[start:end],)
+    return "\n".join(words for line in lines if (words := " ".join(line.split())))
+
+
+def join_segments(
+    corpus: Corpus,
+    first: int,
+    alive: npt.NDArray[np.bool_],
+    used_names: npt.NDArray[np.bool_],
+) -> Segment:
+    """One segment of what is alive in all segments from number `first` on, in the same order.
+
+    Args:
+        corpus: all segments.
+        first: number of the first segment to join.
+        alive: `[R]`, which passages to keep.
+        used_names: over `corpus.name_vectors`, which names to keep.
+    """
+    parts = _Parts(corpus.segments[first:], _split(alive, corpus.starts[first:]))
+    names, vectors = _joined_names(corpus, first, used_names)
+    return Segment(
+        parts.passages(),
+        parts.ragged([segment.sentences for segment in parts.segments]),
+        parts.ragged([segment.found for segment in parts.segments]),
+        parts.ragged([segment.windows for segment in parts.segments]),
+        parts.ragged(
+            [Ragged(s.sentences.bounds, s.sentence_vectors) for s in parts.segments]
+        ).values,
+        names,
+        vectors,
+    )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Some rows of some segments."""
+
+    segments: Sequence[Segment]
+    rows: Sequence[Rows]
+
+    def strings(self, tables: Sequence[StringTable]) -> StringTable:
+        return StringTable.joined([t.take(k) for t, k in zip(tables, self.rows, strict=True)])
+
+    def passages(self) -> PassageTable:
+        tables = [segment.passages for segment in self.segments]
+        ids, titles, texts, metadata, documents = (
+            self.strings([getattr(table, name) for table in tables]) for name in _TEXT_COLUMNS
+        )
+        positions = self.array([table.positions for table in tables])
+        digests = self.array([table.digests for table in tables])
+        return PassageTable(ids, titles, texts, metadata, documents, positions, digests)
+
+    def array(self, arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        return np.concatenate([a[k] for a, k in zip(arrays, self.rows, strict=True)])
+
+    def ragged(self, tables: Sequence[Ragged]) -> Ragged:
+        pairs = list(zip(tables, self.rows, strict=True))
+        lengths = np.concatenate([np.diff(table.bounds)[rows] for table, rows in pairs])
+        values = np.concatenate([table.values[table.places(rows)] for table, rows in pairs])
+        return Ragged(bounds_of(lengths), values)
+
+
+def _of_sentences(segment: Segment) -> Ragged:
+    return Ragged(segment.sentences.bounds, segment.sentence_vectors)
+
+
+def _split(mask: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> list[Rows]:
+    return [np.flatnonzero(mask[start:end]) for start, end in pairwise(starts.tolist())]
+
+
+def _joined_names(
+    corpus: Corpus, first: int, used: npt.NDArray[np.bool_]
+) -> tuple[StringTable, Vectors]:
+    """The used names of the segments from `first` on, ascending, with their vectors."""
+    begin = int(corpus.name_vectors.starts[first])
+    keys = StringTable.joined([segment.names for segment in corpus.segments[first:]])
+    kept = np.array(sorted(np.flatnonzero(used[begin:]).tolist(), key=keys.raw), dtype=np.int64)
+    return keys.take(kept), corpus.name_vectors.take(kept + begin)
+
+
+def _best_at(
+    vectors: Stack, bounds: npt.NDArray[np.int64], rows: Rows, queries: Vectors
+) -> npt.NDArray[np.float32]:
+    lengths = bounds[rows + 1] - bounds[rows]
+    return largest_of(vectors.dots_at(ranges(bounds[rows], lengths), queries), lengths)
+
+
+def _stacked(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    if len(parts) == 1:
+        return parts[0]
+    return bounds_of(np.concatenate([np.diff(part) for part in parts]))

@@ -1,0 +1,49 @@
+"""How an entity is written where it stands."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from graphagg.rag.documents.tokens import UNSPACED, entity_key
+from graphagg.rag.tables.gazetteer import Gazetteer
+from graphagg.rag.tables.mentions import RowTokens
+from graphagg.rag.tables.segments import Corpus
+
+_UNSPACED = re.compile(f"[{UNSPACED}\uac00-\ud7a3]")
+
+
+class Speller:
+    """Finds spellings for one answer; a passage is read once."""
+
+    def __init__(self, corpus: Corpus, gazetteer: Gazetteer) -> None:
+        self._corpus, self._gazetteer = corpus, gazetteer
+        self._read: dict[int, tuple[str, list[tuple[int, int]]]] = {}
+
+    def spelling(self, entity: int, row: int) -> str:
+        """An entity as a passage writes it first; its key where the passage does not hold it."""
+        g = self._gazetteer
+        place = g.mentions(row)
+        mentions = place.start + np.flatnonzero(g.entity[place] == entity)
+        if not len(mentions):
+            return g.keys[entity]
+        if row not in self._read:
+            passage = self._corpus[row]
+            self._read[row] = passage.full_text, RowTokens.of(passage).spans
+        text, spans = self._read[row]
+        first, length = int(g.start[mentions[0]]), int(g.length[mentions[0]])
+        last = min(first + length, len(spans)) - 1
+        written = " ".join(text[spans[first][0] : spans[last][1]].split())
+        key = g.keys[entity]
+        return written if entity_key(written) == key else _joined(key)
+
+
+def _joined(key: str) -> str:
+    """A key that is part of a run without spaces, its pairs put together again."""
+    name, *words = key.split(" ")
+    for word in words:
+        heads = range(len(word) - 1, 0, -1) if _UNSPACED.match(word) else ()
+        shared = next((n for n in heads if name.endswith(word[:n])), 0)
+        name += word[shared:] if shared else f" {word}"
+    return name

@@ -1,0 +1,1 @@
+"""Making, changing, publishing and opening a version of an index."""

@@ -1,0 +1,163 @@
+"""From passages to a segment: entities and sentences found, everything encoded.
+
+Texts are split and encoded in blocks, and the vectors of a large build go straight to their files:
+beside the passages themselves, memory holds one block and the spans of the annotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from graphagg.progress import Progress, renamed
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import Annotation, EntityExtractor
+from graphagg.rag.tables.mentions import NewRows
+from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, bounds_of, sentence_text
+from graphagg.rag.tables.vectors import VectorFile, Vectors
+from graphagg.store.strings import StringTable
+
+BLOCK = 65_536
+"""Texts that are split, sorted by length and encoded together."""
+_KEPT_ROWS = 20_000  # passages whose tokens are kept; of more they are read again when needed
+
+
+class KnownNames(Protocol):
+    """Tells which entities have a vector already."""
+
+    def __call__(self, key: str) -> bool:
+        """Whether the entity of this key has one."""
+
+
+class Place(Protocol):
+    """Tells where vectors may lie that are too many for memory."""
+
+    def __call__(self, name: str) -> Path:
+        """The file of array `name`, without `.npy`, of the segment."""
+
+
+def make_segment(
+    passages: Sequence[Passage],
+    extractor: EntityExtractor,
+    encoder: Encoder,
+    has_vector: KnownNames,
+    progress: Progress,
+    place: Place | None = None,
+) -> tuple[Segment, NewRows]:
+    """Annotate and encode passages; linear in their words.
+
+    Args:
+        passages: in the order of their rows.
+        extractor: finds sentences and entities.
+        encoder: gives vectors.
+        has_vector: which names need none.
+        progress: called with stage, done, total.
+        place: where vectors go of which there is more than a block; None: into memory.
+
+    Returns:
+        The segment, and each passage as the gazetteer takes it.
+    """
+    notes = zip(passages, _annotate(passages, extractor, progress), strict=True)
+    rows = NewRows(notes, keep=len(passages) <= _KEPT_ROWS)
+    fresh = sorted((key for key in rows.names if not has_vector(key)), key=str.encode)
+    encoding = _Encoding(encoder, place)
+    lengths: list[int] = []
+    count = len(rows.sentences.values)
+    windows = encoding.of(
+        "windows", _windows(passages, encoder, lengths), None, renamed(progress, "passages")
+    )
+    sentences = encoding.of(
+        "sentences.vectors", _sentences(passages, rows.sentences), count,
+        renamed(progress, "sentences"),
+    )  # fmt: skip
+    vectors = encoding.of("names.vectors", fresh, len(fresh), renamed(progress, "names"))
+    segment = Segment(
+        PassageTable.of(passages),
+        rows.sentences,
+        rows.found,
+        Ragged(bounds_of(lengths), windows),
+        sentences,
+        StringTable.pack(fresh),
+        vectors.reshape(-1, encoder.dimension),
+        frozenset(encoding.laid),
+    )
+    return segment, rows
+
+
+class _Encoding:
+    """Encodes texts in blocks, into memory or into a file of the segment.
+
+    Args:
+        encoder: the model.
+        place: where files go; None: everything into memory.
+
+    Attributes:
+        laid: names of the arrays that lie in files.
+    """
+
+    def __init__(self, encoder: Encoder, place: Place | None) -> None:
+        self._encoder, self._place = encoder, place
+        self.laid: list[str] = []
+
+    def of(self, name: str, texts: Iterable[str], count: int | None, progress: Progress) -> Vectors:
+        """Vectors of texts, `[n, d]`; `count` is how many there will be, if that is known."""
+        stream, done = iter(texts), 0
+        block = list(islice(stream, BLOCK))
+        following = list(islice(stream, BLOCK))
+        if not following:
+            return self._encoder.encode(block, progress)
+        file = VectorFile(self._place(name) if self._place else None, self._encoder.dimension)
+        while block:
+            total = count or done + len(block) + len(following)
+            file.append(self._encoder.encode(block, _onward(progress, done, total)))
+            done += len(block)
+            block, following = following, list(islice(stream, BLOCK))
+        if self._place:
+            self.laid.append(name)
+        return file.close()
+
+
+def _onward(progress: Progress, before: int, whole: int) -> Progress:
+    """Report a block as part of the whole."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        progress(stage, before + done, whole)
+
+    return report
+
+
+def _windows(passages: Sequence[Passage], encoder: Encoder, lengths: list[int]) -> Iterator[str]:
+    """The windows of all passages; how many each has is added to `lengths`."""
+    for start in range(0, len(passages), BLOCK):
+        split = encoder.split([passage.full_text for passage in passages[start : start + BLOCK]])
+        lengths.extend(map(len, split))
+        for windows in split:
+            yield from windows
+
+
+def _sentences(passages: Sequence[Passage], places: Ragged) -> Iterator[str]:
+    for row, passage in enumerate(passages):
+        for start, end in places.row(row).tolist():
+            yield sentence_text(passage, start, end)
+
+
+def _annotate(
+    passages: Sequence[Passage], extractor: EntityExtractor, progress: Progress
+) -> Iterator[Annotation]:
+    """Find entities in titles and texts apart, then put the two together."""
+    found = extractor.annotate([part for passage in passages for part in passage.parts])
+    for number, passage in enumerate(passages, start=1):
+        title = next(found) if passage.title else None
+        text = next(found).shifted(len(passage.full_text) - len(passage.text))
+        yield _whole(text if title is None else text.with_title(title), passage)
+        progress("entities", number, len(passages))
+
+
+def _whole(annotation: Annotation, passage: Passage) -> Annotation:
+    """An annotation with a sentence at least, and without empty ones."""
+    sentences = tuple((a, b) for a, b in annotation.sentences if passage.full_text[a:b].strip())
+    everything = ((0, len(passage.full_text)),)
+    return Annotation(sentences or everything, annotation.mentions, annotation.title_end)

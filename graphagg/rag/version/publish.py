@@ -1,0 +1,284 @@
+"""Building and changing an index: what is written, and which part of it a change writes anew.
+
+A change adds a segment or none, and writes anew what is merged over all segments: gazetteer,
+lexicon, ids, and which rows are alive. Segments are taken over as they are (their files are
+linked), so that a change costs what it adds plus one pass over the merged lists. Segments are
+joined when the last one is at least half as large as the one before it, so that there are few.
+`compact` joins all: the result is, byte for byte, a build of the passages that are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.progress import Progress, silent
+from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.documents.passages import Passage, corpus_digest
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.search import dense
+from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
+from graphagg.rag.tables.lexicon import Analyzer, Lexicon, TermCounts
+from graphagg.rag.tables.mentions import NewRows
+from graphagg.rag.tables.segments import Corpus, Segment, join_segments, segment_prefix
+from graphagg.rag.tables.view import View
+from graphagg.rag.version.build import make_segment
+from graphagg.rag.version.snapshot import (
+    INVERTED_FILE,
+    Mask,
+    Snapshot,
+    metadata_of,
+    ranks_of,
+    table_name,
+)
+from graphagg.store import ArtifactWriter, Publication
+from graphagg.store.manifest import Manifest
+
+KIND = "passages"
+REVISION = 3  # raised when the same corpus and models give another index
+
+
+def parameters(extractor: EntityExtractor) -> dict[str, object]:
+    """What decides an index beside its passages and models."""
+    return {"revision": REVISION, "language": str(extractor.spec.settings.get("language", ""))}
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models that an index is built with."""
+
+    encoder: Encoder
+    extractor: EntityExtractor
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What a manifest says of models and parameters."""
+
+    models: Mapping[str, Mapping[str, Any]]
+    parameters: Mapping[str, Any]
+
+    @classmethod
+    def of_models(cls, models: Models) -> _Recorded:
+        specs = {
+            "encoder": models.encoder.spec.to_json(),
+            "extractor": models.extractor.spec.to_json(),
+        }
+        return cls(specs, parameters(models.extractor))
+
+    @classmethod
+    def of_version(cls, before: Snapshot) -> _Recorded:
+        return cls(before.artifact.manifest.models, before.artifact.manifest.parameters)
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is merged over the segments of a version, and the segments themselves.
+
+    `kept` counts the first segments, which stand in `before` as they are.
+    """
+
+    before: Snapshot | None
+    corpus: Corpus
+    kept: int
+    alive: Mask
+    gazetteer: Gazetteer
+    lexicon: Lexicon
+
+
+def build(
+    publication: Publication, passages: Sequence[Passage], models: Models, progress: Progress
+) -> Manifest:
+    """Write an index of exactly the given passages."""
+    segment, rows = make_segment(
+        passages,
+        models.extractor,
+        models.encoder,
+        lambda key: False,
+        progress,
+        lambda name: publication.writer.path(f"{segment_prefix(0)}{name}.npy"),
+    )
+    corpus, alive = Corpus([segment]), np.ones(len(passages), bool)
+    analyzer = Analyzer(str(parameters(models.extractor)["language"]))
+    change = Change(corpus, np.zeros(0, np.int64), range(len(passages)), 0)
+    gazetteer, lexicon = _merged(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzer)
+    state = _State(None, corpus, 0, alive, gazetteer, lexicon)
+    return _publish(publication, state, _Recorded.of_models(models))
+
+
+def change_passages(
+    publication: Publication,
+    before: Snapshot,
+    gone: Iterable[int],
+    new: Sequence[Passage],
+    models: Models | None,
+    progress: Progress = silent,
+) -> Manifest:
+    """Write a version without some rows and with some passages more, at least one in all.
+
+    Models are needed for new passages only.
+    """
+    known = before.gazetteer
+
+    def has_vector(key: str) -> bool:
+        entity = known.find(key)
+        return entity is not None and int(known.name_row[entity]) >= 0
+
+    segments: list[Segment] = list(before.corpus.segments)
+    rows = NewRows(())
+    if new:
+        assert models is not None
+        segment, rows = make_segment(new, models.extractor, models.encoder, has_vector, progress)
+        segments.append(segment)
+    old = len(before.corpus)
+    corpus = Corpus(segments)
+    alive = np.ones(len(corpus), bool)
+    alive[:old] = before.alive
+    alive[np.fromiter(gone, np.int64)] = False
+    row_map = np.where(alive[:old], np.arange(old), -1)
+    change = Change(corpus, row_map, range(old, len(corpus)), len(before.corpus.segments))
+    gazetteer, lexicon = _merged(known, before.lexicon, change, rows, before.analyzer)
+    state = _State(before, corpus, len(before.corpus.segments), alive, gazetteer, lexicon)
+    joined = _joined(state, _first_to_join(state), before.analyzer)
+    return _publish(publication, joined, _Recorded.of_version(before))
+
+
+def compact(publication: Publication, before: Snapshot) -> Manifest:
+    """Write a version of one segment that holds nothing of what was deleted."""
+    count = len(before.corpus.segments)
+    state = _State(
+        before, before.corpus, count, np.array(before.alive), before.gazetteer, before.lexicon
+    )
+    joined = _joined(state, 0, before.analyzer)
+    return _publish(publication, joined, _Recorded.of_version(before))
+
+
+def _merged(
+    gazetteer: Gazetteer,
+    lexicon: Lexicon,
+    change: Change,
+    rows: NewRows,
+    analyzer: Analyzer,
+) -> tuple[Gazetteer, Lexicon]:
+    """Gazetteer and lexicon after a change."""
+    merged = changed(gazetteer, lexicon, change, rows, analyzer)
+    counts = (
+        (row, TermCounts.of(words[:titles], words[titles:], analyzer))
+        for row, given in zip(change.new_rows, rows, strict=True)
+        for words, titles in [(given.tokens.words, given.tokens.titles)]
+    )
+    return merged, lexicon.changed(change.row_map, counts, len(change.corpus))
+
+
+def _first_to_join(state: _State) -> int:
+    """Number of the first of the segments to join; their number if none are."""
+    sizes = np.diff(state.corpus.starts).tolist()
+    first, size = len(sizes) - 1, sizes[-1]
+    while first > 0 and sizes[first - 1] < 2 * size:
+        first -= 1
+        size += sizes[first]
+    return first if first < len(sizes) - 1 else len(sizes)
+
+
+def _joined(state: _State, first: int, analyzer: Analyzer) -> _State:
+    """The same with the segments from number `first` on joined into one."""
+    corpus, alive = state.corpus, state.alive
+    if first >= len(corpus.segments):
+        return state
+    used = np.zeros(len(corpus.name_vectors), bool)
+    used[state.gazetteer.name_row[state.gazetteer.name_row >= 0]] = True
+    keep = np.array(alive)
+    keep[: corpus.starts[first]] = True
+    row_map = np.where(keep, np.cumsum(keep) - 1, -1)
+    segment = join_segments(corpus, first, alive, used)
+    joined = Corpus([*corpus.segments[:first], segment])
+    change = Change(joined, row_map, (), first)
+    gazetteer, lexicon = _merged(state.gazetteer, state.lexicon, change, NewRows(()), analyzer)
+    return _State(state.before, joined, first, alive[keep], gazetteer, lexicon)
+
+
+def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Manifest:
+    writer = publication.writer
+    _write_segments(writer, state)
+    rows = np.flatnonzero(state.alive)
+    identifiers = ((row, state.corpus.id(row).encode()) for row in rows.tolist())
+    ranks = ranks_of(identifiers, len(state.corpus))
+    writer.array("rows.alive", state.alive)
+    writer.array("rows.rank", ranks)
+    writer.array("rows.by_id", rows[np.argsort(ranks[rows])].astype(np.int32))
+    state.gazetteer.save(writer)
+    state.lexicon.save(writer)
+    view = View.of(state.gazetteer, state.lexicon, state.alive)
+    (view.with_walk() if len(rows) > dense.FLAT_LIMIT else view).save(writer)
+    _write_inverted_file(writer, state)
+    return publication.publish(
+        Manifest(
+            kind=KIND,
+            parameters=recorded.parameters,
+            inputs={"passages": corpus_digest(_digests(state.corpus, rows))},
+            models=recorded.models,
+            counts=_counts(state),
+        )
+    )
+
+
+def _write_segments(writer: ArtifactWriter, state: _State) -> None:
+    """Take over what stays as it is, and write the rest."""
+    for number, segment in enumerate(state.corpus.segments):
+        alive = state.alive[state.corpus.starts[number] : state.corpus.starts[number + 1]]
+        if state.before is None or number >= state.kept:
+            segment.save(writer, number)
+            MetadataTable.build(metadata_of(segment, alive)).save(writer, table_name(number))
+            continue
+        artifact = state.before.artifact
+        start = state.corpus.starts[number]
+        same = np.array_equal(state.before.alive[start : start + len(alive)], alive)
+        prefixes = [segment_prefix(number), *([f"{table_name(number)}."] if same else [])]
+        for name in artifact.manifest.files:
+            if name.startswith(tuple(prefixes)):
+                writer.adopt(artifact, name)
+        if not same:
+            MetadataTable.build(metadata_of(segment, alive)).save(writer, table_name(number))
+
+
+def _write_inverted_file(writer: ArtifactWriter, state: _State) -> None:
+    """Above the flat limit: extend the inverted file there is, or train one."""
+    lengths = np.diff(state.corpus.window_bounds)
+    if int(lengths[state.alive].sum()) <= dense.FLAT_LIMIT:
+        return
+    path, before = writer.path(INVERTED_FILE), state.before
+    if before is None or not state.kept or INVERTED_FILE not in before.artifact:
+        dense.train(state.corpus, state.alive, path)
+        return
+    begin = int(state.corpus.windows.starts[state.kept])  # windows from here on are laid anew
+    was, now = (
+        np.repeat(alive, np.diff(corpus.window_bounds))
+        for alive, corpus in ((before.alive, before.corpus), (state.alive, state.corpus))
+    )
+    died = np.flatnonzero(was[:begin] & ~now[:begin])
+    gone = np.concatenate([died, begin + np.flatnonzero(was[begin:])])
+    new = begin + np.flatnonzero(now[begin:])
+    dense.extend(before.artifact.path(INVERTED_FILE), state.corpus, gone, new, path)
+
+
+def _digests(corpus: Corpus, rows: npt.NDArray[np.int64]) -> Iterable[bytes]:
+    for row in rows.tolist():
+        segment, inside = corpus.locate(row)
+        yield segment.passages.digests[inside].tobytes()
+
+
+def _counts(state: _State) -> dict[str, int]:
+    sentences = np.diff(state.corpus.sentence_bounds)[state.alive]
+    return {
+        "passages": int(state.alive.sum()),
+        "sentences": int(sentences.sum()),
+        "entities": len(state.gazetteer.keys),
+        "mentions": len(state.gazetteer.entity),
+        "terms": len(state.lexicon.terms),
+        "segments": len(state.corpus.segments),
+    }

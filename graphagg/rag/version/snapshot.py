@@ -1,0 +1,251 @@
+"""One opened version of a passage index: its parts, and its views."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import InvalidParameter, UnknownPassage
+from graphagg.rag.documents.filters import Predicate, compile_filter
+from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_schemas
+from graphagg.rag.linearrag.retriever import FaithfulRetriever
+from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.search.paging import at_random
+from graphagg.rag.tables.gazetteer import Gazetteer
+from graphagg.rag.tables.lexicon import Analyzer, Lexicon
+from graphagg.rag.tables.segments import Corpus, Segment
+from graphagg.rag.tables.view import View
+from graphagg.store import Artifact
+
+Mask = npt.NDArray[np.bool_]
+T = TypeVar("T")
+
+_KEPT = 12  # views, masks of filters and retrievers that are kept, the last ones used
+INVERTED_FILE = "passages.faiss"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which passages a caller may see.
+
+    Attributes:
+        filter: conditions on metadata; see `graphagg.rag.documents.filters`. None: all.
+        include: ids of documents or passages; None: all. A document's id takes all its chunks.
+        exclude: ids of documents or passages that are left out.
+        bridge_through: whether what is left out may still lead to what is seen. It then changes
+            scores and stands in paths.
+    """
+
+    filter: Mapping[str, Any] | None = None
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    bridge_through: bool = False
+
+    @property
+    def is_all(self) -> bool:
+        """Whether everything is seen."""
+        return self.filter is None and self.include is None and not self.exclude
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a question is answered from: a view, and which of its rows may be hits (None: all)."""
+
+    view: View
+    allowed: Mask | None
+
+
+class Snapshot:
+    """The parts of one version; safe to read from several threads.
+
+    Args:
+        artifact: the opened version.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        count = artifact.manifest.counts["segments"]
+        self.corpus = Corpus([Segment.open(artifact, number) for number in range(count)])
+        self.tables = [MetadataTable.open(artifact, table_name(n)) for n in range(count)]
+        self.alive: Mask = artifact.array("rows.alive")
+        self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
+        self._by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
+        self.gazetteer = Gazetteer.open(artifact)
+        self.lexicon = Lexicon.open(artifact)
+        self.analyzer = Analyzer(artifact.manifest.parameters["language"])
+        inverted = artifact.path(INVERTED_FILE) if INVERTED_FILE in artifact else None
+        self.dense = DenseIndex(self.corpus, self.ranks, inverted)
+        if inverted is not None:  # few of so many passages are read for a question
+            at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        # Mapped now: the folder may be moved or replaced before the first question.
+        self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
+        if inverted is not None:
+            whole = self._whole
+            at_random([whole.title, whole.counts_as, whole.tie, whole.df, whole.walk])
+
+    def __len__(self) -> int:
+        return self.artifact.manifest.counts["passages"]
+
+    @cached_property
+    def schema(self) -> dict[str, ValueType]:
+        """The keys of the passages' metadata, and their types."""
+        return merge_schemas(table.schema for table in self.tables)
+
+    def row_of(self, identifier: str) -> int | None:
+        """The row of a passage; None if there is none of this id. O(log R)."""
+        rows, wanted = self._by_id, identifier.encode(errors="surrogatepass")
+        low, high = 0, len(rows)
+        while low < high:
+            middle = (low + high) // 2
+            if self.corpus.id(int(rows[middle])).encode() < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        if low < len(rows) and self.corpus.id(int(rows[low])) == identifier:
+            return int(rows[low])
+        return None
+
+    def known_row(self, identifier: str) -> int:
+        """The row of a passage; raises `UnknownPassage` if there is none of this id."""
+        row = self.row_of(identifier)
+        if row is None:
+            raise UnknownPassage(
+                f"passage {identifier!r} is not in the index; check its id (`graphagg rag search` "
+                "prints ids with --json)"
+            )
+        return row
+
+    # --- what is visible -------------------------------------------------------------------------
+
+    def scope(self, selection: Selection) -> Scope:
+        """What a selection lets a caller see.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: include or exclude are no lists of ids.
+        """
+        if selection.is_all:
+            return Scope(self.view(None), None)
+        allowed = self.mask(selection)
+        if selection.bridge_through:
+            return Scope(self.view(None), allowed)
+        return Scope(self.view(allowed), None)
+
+    def mask(self, selection: Selection) -> Mask:
+        """`[R]`, which passages a selection takes."""
+        mask = np.array(self.alive)
+        if selection.filter is not None:
+            predicate = compile_filter(selection.filter, self.schema)
+            mask &= self._kept_by("filter", predicate.key, lambda: self._filtered(predicate))
+        if selection.include is not None:
+            mask &= self._named(selection.include, "include")
+        if selection.exclude:
+            mask &= ~self._named(selection.exclude, "exclude")
+        return mask
+
+    def view(self, visible: Mask | None) -> View:
+        """The view of some passages (None: all); the last ones are kept."""
+        if visible is None:
+            return self._whole
+        key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
+        return self._kept_by("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
+
+    def faithful(self, view: View) -> FaithfulRetriever:
+        """The Tri-Graph retriever over a view of this version; the last ones are kept."""
+        # A kept retriever holds its view, so that no other view can have the same id meanwhile.
+        return self._kept_by(
+            "faithful", str(id(view)), lambda: FaithfulRetriever(self.corpus, view, self.dense)
+        )
+
+    def _filtered(self, predicate: Predicate) -> Mask:
+        return np.concatenate([predicate.mask(table) for table in self.tables])
+
+    def _named(self, identifiers: Sequence[str], what: str) -> Mask:
+        """Rows of passages by their ids or those of their documents."""
+        if isinstance(identifiers, str) or not all(isinstance(i, str) for i in identifiers):
+            raise InvalidParameter(f"{what} is {identifiers!r}, wanted a list of ids")
+        mask = np.zeros(len(self.corpus), bool)
+        for identifier in identifiers:
+            mask[self.rows_named(identifier)] = True
+        return mask
+
+    def rows_named(self, identifier: str) -> list[int]:
+        """The row of the passage of this id, and those of the chunks of the document of this id."""
+        row = self.row_of(identifier)
+        chunks = self._documents.get(identifier, [])
+        return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
+
+    @cached_property
+    def _documents(self) -> dict[str, list[int]]:
+        """The rows of each document's chunks, by position."""
+        rows: dict[str, list[int]] = {}
+        for row in np.flatnonzero(self.alive).tolist():
+            segment, inside = self.corpus.locate(row)
+            document = segment.passages.documents[inside]
+            if document:
+                rows.setdefault(document, []).append(row)
+        return {name: sorted(found, key=self._position) for name, found in rows.items()}
+
+    def _position(self, row: int) -> int:
+        segment, inside = self.corpus.locate(row)
+        return int(segment.passages.positions[inside])
+
+    def neighbours(self, row: int, window: int, visible: Mask) -> list[int]:
+        """Rows of the visible chunks at most `window` places from a chunk, in order, itself too."""
+        segment, inside = self.corpus.locate(row)
+        document = segment.passages.documents[inside]
+        if not document:
+            return [row]
+        place = self._position(row)
+        chunks = self._documents[document]
+        return [r for r in chunks if visible[r] and abs(self._position(r) - place) <= window]
+
+    def _kept_by(self, name: str, key: str, make: Callable[[], T]) -> T:
+        with self._lock:
+            if (name, key) in self._kept:
+                self._kept.move_to_end((name, key))
+                found: T = self._kept[name, key]
+                return found
+        made = make()
+        with self._lock:
+            self._kept[name, key] = made
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return made
+
+
+def _postings(lexicon: Lexicon) -> list[Any]:
+    """The lexicon without the lengths, 8 bytes a passage, of which a common word needs many."""
+    return [lexicon.terms, lexicon.bounds, lexicon.rows, lexicon.counts, lexicon.title_counts]
+
+
+def table_name(segment: int) -> str:
+    """Name of the metadata table of a segment."""
+    return f"metadata.{segment}"
+
+
+def ranks_of(identifiers: Iterable[tuple[int, bytes]], rows: int) -> npt.NDArray[np.int32]:
+    """`[R]` places of `(row, id in UTF-8)` in the order of ids; -1 for the other rows."""
+    ranks = np.full(rows, -1, np.int32)
+    for rank, (row, _) in enumerate(sorted(identifiers, key=lambda pair: pair[1])):
+        ranks[row] = rank
+    return ranks
+
+
+def metadata_of(segment: Segment, alive: Mask) -> list[dict[str, Any]]:
+    """The metadata of a segment's passages, `{}` for those that are deleted."""
+    return [
+        json.loads(segment.passages.metadata[row]) if keep else {}
+        for row, keep in enumerate(alive.tolist())
+    ]

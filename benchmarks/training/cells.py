@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.training.models import BASELINES, MANY, MODELS, ONE, OURS, SKIPS, Baseline, Kind
 from graphagg.errors import TrainingInterrupted
 from graphagg.nn.training import GraphData, Shape, load_data, train
-from graphagg.nn.training.data import checked
+from graphagg.nn.training.data.dataset import checked
 from graphagg.nn.training.plan import fitted, plan_of
 from tests.conftest import DATA
 

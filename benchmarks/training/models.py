@@ -25,7 +25,7 @@ from graphagg.nn.model.config import (
     LocalConfig,
 )
 from graphagg.nn.training.config import TrainingConfig
-from graphagg.nn.training.data import Shape
+from graphagg.nn.training.data.dataset import Shape
 
 WIDTH = 64
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphagg.nn.attention.linear import LinearAttention, widened
+from graphagg.nn.attention.linear.kernel import LinearAttention, widened
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
 

@@ -3,14 +3,14 @@
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.counts import CycleCounts, Degree
 from graphagg.nn.encodings.dataset import encode_dataset
+from graphagg.nn.encodings.eigen.spectrum import NoConvergence
 from graphagg.nn.encodings.electrostatic import ElstaticSE
 from graphagg.nn.encodings.encoder import Encoder, EquivStableEncoder, LinearEncoder
 from graphagg.nn.encodings.heat import HKdiagSE
 from graphagg.nn.encodings.laplacian import LapPE, flip_signs
-from graphagg.nn.encodings.names import ENCODERS, encoder
+from graphagg.nn.encodings.resolver import ENCODERS, encoder
 from graphagg.nn.encodings.sets import DeepSetEncoder, TransformerEncoder
 from graphagg.nn.encodings.signnet import SignNet
-from graphagg.nn.encodings.spectrum import NoConvergence
 from graphagg.nn.encodings.walks import RRWP, RWSE
 
 __all__ = [

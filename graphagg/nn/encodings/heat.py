@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.encodings.base import Encoding, check_dtype
-from graphagg.nn.encodings.krylov import chebyshev_diagonal
+from graphagg.nn.encodings.eigen.krylov import chebyshev_diagonal
 from graphagg.nn.encodings.structure import (
     Component,
     Floats,

@@ -14,7 +14,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.encodings.base import Encoding, check_dtype, check_positive
-from graphagg.nn.encodings.spectrum import Normalisation, fix_signs, lowest, trivial_vector
+from graphagg.nn.encodings.eigen.spectrum import Normalisation, fix_signs, lowest, trivial_vector
 from graphagg.nn.encodings.structure import Component, Floats, components, laplace_structure
 from graphagg.nn.segments import Segments, graph_seeds, mix
 

@@ -11,7 +11,7 @@ import torch
 from torch_geometric.data import Data
 
 from graphagg.nn.encodings.base import Encoding, check_dtype, check_positive
-from graphagg.nn.encodings.krylov import powers_diagonal, reach, returns, walk_rows
+from graphagg.nn.encodings.eigen.krylov import powers_diagonal, reach, returns, walk_rows
 from graphagg.nn.encodings.structure import Structure, walk_structure
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from graphagg.nn.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from graphagg.nn.training.data import GraphData, Shape, Split
+    from graphagg.nn.training.data.dataset import GraphData, Shape, Split
+    from graphagg.nn.training.data.sources import load_data
     from graphagg.nn.training.results import Score, SplitResult, TrainingResult
     from graphagg.nn.training.run import train
     from graphagg.nn.training.sampling import NeighbourSampler
-    from graphagg.nn.training.sources import load_data
 
 _PLACES = {
     "GraphData": "data",

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.nn.training.data import GraphData, Split
-from graphagg.nn.training.graphs import Graphs
+from graphagg.nn.training.data.dataset import GraphData, Split
+from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.sampling import NeighbourSampler, cut
 
 _PRIME = 1_000_003  # seeds of two epochs of two random states are hardly ever the same

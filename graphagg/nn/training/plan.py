@@ -13,7 +13,7 @@ from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.model.config import FeatureConfig, GPSConfig
 from graphagg.nn.presets import Preset, preset
 from graphagg.nn.training.config import TrainingConfig
-from graphagg.nn.training.data import Shape
+from graphagg.nn.training.data.dataset import Shape
 
 Build: TypeAlias = Callable[[Shape], torch.nn.Module]
 

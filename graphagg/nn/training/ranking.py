@@ -21,7 +21,7 @@ from torch_geometric.data import Data
 from graphagg.errors import InvalidBatch, InvalidDataset
 from graphagg.nn.model.network import graphs_of
 from graphagg.nn.segments import Segments
-from graphagg.nn.training.graphs import ragged_ranges
+from graphagg.nn.training.data.graphs import ragged_ranges
 from graphagg.nn.training.metrics import not_defined
 
 PAIRS = 2**18

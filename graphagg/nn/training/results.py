@@ -11,7 +11,7 @@ import numpy as np
 
 from graphagg.errors import UnreadableFile
 from graphagg.nn.training.config import Metric
-from graphagg.nn.training.data import PARTS, Level
+from graphagg.nn.training.data.dataset import PARTS, Level
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,15 @@ from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.config import Metric, TrainingConfig
-from graphagg.nn.training.data import GraphData, Shape, checked
+from graphagg.nn.training.data.dataset import GraphData, Shape, checked
+from graphagg.nn.training.data.graphs import Graphs
+from graphagg.nn.training.data.sources import Source, load_data
 from graphagg.nn.training.device import find_device
+from graphagg.nn.training.fit.loop import fit_split
+from graphagg.nn.training.fit.module import Learner, check_level
 from graphagg.nn.training.folder import RunFolder, alone_in
-from graphagg.nn.training.graphs import Graphs
-from graphagg.nn.training.loop import fit_split
-from graphagg.nn.training.module import Learner, check_level
 from graphagg.nn.training.plan import Build, Plan, plan_of
 from graphagg.nn.training.results import SplitResult, TrainingResult
-from graphagg.nn.training.sources import Source, load_data
 from graphagg.progress import Progress, silent
 
 

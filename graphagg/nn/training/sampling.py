@@ -18,7 +18,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.segments import check_index
-from graphagg.nn.training.graphs import ragged_ranges
+from graphagg.nn.training.data.graphs import ragged_ranges
 
 
 @dataclass(frozen=True)

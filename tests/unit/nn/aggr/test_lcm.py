@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 from graphagg.errors import InvalidBatch
-from graphagg.nn.aggr import LCMAggregation, LCMPlan, fold, gru_fold, gru_fused
-from graphagg.nn.aggr.gru_fused import FusedGRUKernel
+from graphagg.nn.aggr import LCMAggregation, LCMPlan, fold
+from graphagg.nn.aggr.gru import fold as gru_fold
+from graphagg.nn.aggr.gru import fused as gru_fused
+from graphagg.nn.aggr.gru.fused import FusedGRUKernel
 from graphagg.nn.aggr.operators import SymmetricGRU
 from graphagg.nn.segments import Segments
 from tests.unit.nn.aggr.ragged import Ragged, assert_same, outcome, ragged, randomised

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import GraphAttention, attention
-from graphagg.nn.attention.performer import orthogonal_vectors
+from graphagg.nn.attention.linear.performer import orthogonal_vectors
 from graphagg.nn.attention.tiles import WASTE, Tiles
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import attention
-from graphagg.nn.attention import edges as edge_module
-from graphagg.nn.attention.edges import edge_dot, edge_sum
-from graphagg.nn.attention.exphormer import expander
+from graphagg.nn.attention.sparse import edges as edge_module
+from graphagg.nn.attention.sparse.edges import edge_dot, edge_sum
+from graphagg.nn.attention.sparse.exphormer import expander
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged

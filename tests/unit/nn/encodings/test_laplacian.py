@@ -10,7 +10,8 @@ from scipy.linalg import eigh
 from torch_geometric.data import Batch, Data
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings import LapPE, NoConvergence, flip_signs, lanczos, spectrum
+from graphagg.nn.encodings import LapPE, NoConvergence, flip_signs
+from graphagg.nn.encodings.eigen import lanczos, spectrum
 from tests.unit.nn.encodings.graphs import laplacian, of, random_graph, undirected
 
 F64 = torch.float64

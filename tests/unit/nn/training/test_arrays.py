@@ -11,7 +11,7 @@ import pytest
 
 from graphagg.errors import InvalidDataset, UnreadableFile
 from graphagg.nn.training import load_data
-from graphagg.nn.training.data import checked
+from graphagg.nn.training.data.dataset import checked
 from tests.unit.nn.training.toys import many, ring, write_npz
 
 

@@ -14,7 +14,7 @@ from torch_geometric.data import Data, HeteroData
 
 from graphagg.errors import InvalidDataset
 from graphagg.nn.training import GraphData, Split, load_data, train
-from graphagg.nn.training.data import checked
+from graphagg.nn.training.data.dataset import checked
 from tests.unit.nn.training.test_train import SHORT
 from tests.unit.nn.training.toys import many, single, tiny
 

@@ -12,7 +12,7 @@ from torch_geometric.datasets import ZINC
 
 from graphagg.errors import InvalidDataset, InvalidFeatures, UnreadableFile
 from graphagg.nn.training import GraphData, Split, load_data
-from graphagg.nn.training.data import checked, outputs_of
+from graphagg.nn.training.data.dataset import checked, outputs_of
 from tests.conftest import DATA
 from tests.unit.nn.training.toys import many, ring, single, write_npz
 

@@ -23,8 +23,9 @@ from graphagg.errors import (
     WriteFailed,
 )
 from graphagg.nn import files
-from graphagg.nn.training import TrainingConfig, TrainingResult, checkpoints, loop, train
-from graphagg.nn.training.epochs import read_epochs
+from graphagg.nn.training import TrainingConfig, TrainingResult, train
+from graphagg.nn.training.fit import checkpoints, loop
+from graphagg.nn.training.fit.epochs import read_epochs
 from graphagg.nn.training.folder import BEST, LAST, read_checkpoint
 from tests.unit.nn.training.toys import Tiny, many, tiny
 

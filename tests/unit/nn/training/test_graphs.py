@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.graphs import Graphs, ragged_ranges
+from graphagg.nn.training.data.graphs import Graphs, ragged_ranges
 
 
 def random_graph(size: int, edges: int, generator: torch.Generator) -> Data:

@@ -11,7 +11,7 @@ import torch
 
 from graphagg.errors import InvalidDataset
 from graphagg.nn.training import Split, load_data
-from graphagg.nn.training.data import checked
+from graphagg.nn.training.data.dataset import checked
 from tests.unit.nn.training.toys import many, ring, single, write_npz
 
 NONE = {"train": None, "val": None, "test": None}

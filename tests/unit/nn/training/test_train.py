@@ -30,9 +30,9 @@ from graphagg.errors import (
 )
 from graphagg.nn.model.config import FeatureConfig, GPSConfig, LocalConfig
 from graphagg.nn.training import GraphData, Split, TrainingConfig, TrainingResult, train
-from graphagg.nn.training.epochs import read_epochs
+from graphagg.nn.training.fit.epochs import read_epochs
+from graphagg.nn.training.fit.interrupt import CtrlC
 from graphagg.nn.training.folder import read_checkpoint
-from graphagg.nn.training.interrupt import CtrlC
 from tests.unit.nn.training.toys import Tiny, many, single, tiny
 
 SHORT = TrainingConfig(epochs=4, batch_size=4, lr=1e-2, warmup_epochs=1)

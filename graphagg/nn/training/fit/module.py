@@ -23,8 +23,8 @@ from graphagg.errors import (
 )
 from graphagg.nn.training.batches import Batches, seeded
 from graphagg.nn.training.config import Metric, TrainingConfig
-from graphagg.nn.training.data import Level
-from graphagg.nn.training.epochs import EpochLog
+from graphagg.nn.training.data.dataset import Level
+from graphagg.nn.training.fit.epochs import EpochLog
 from graphagg.nn.training.metrics import known, loss_of, score
 from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.bias import PairBias
-from graphagg.nn.attention.linear import kernel_mean, widened
+from graphagg.nn.attention.linear.kernel import kernel_mean, widened
 from graphagg.nn.segments import Segments
 
 FIRST_BETA = 0.9

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from graphagg.nn.aggr.cache import plan_of_ptr
 from graphagg.nn.aggr.fold import fold, identity_gradient, once, unfold
-from graphagg.nn.aggr.gru_fused import FusedGRUKernel
-from graphagg.nn.aggr.gru_kernel import GRUKernel
+from graphagg.nn.aggr.gru.fused import FusedGRUKernel
+from graphagg.nn.aggr.gru.kernel import GRUKernel
 from graphagg.nn.aggr.plan import LCMPlan
 
 

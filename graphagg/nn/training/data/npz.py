@@ -29,7 +29,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.arrays import (
+from graphagg.nn.training.config import Metric
+from graphagg.nn.training.data.arrays import (
     Arrays,
     columns,
     index_tensor,
@@ -40,10 +41,9 @@ from graphagg.nn.training.arrays import (
     sparse_rows,
     take,
 )
-from graphagg.nn.training.checks import unknown_rows
-from graphagg.nn.training.config import Metric
-from graphagg.nn.training.data import GraphData, Level
-from graphagg.nn.training.splits import read_splits
+from graphagg.nn.training.data.checks import unknown_rows
+from graphagg.nn.training.data.dataset import GraphData, Level
+from graphagg.nn.training.data.splits import read_splits
 
 # The two-class sets of Platonov et al. (arXiv 2302.11640) are measured so.
 _METRICS: dict[str, Metric] = {name: "roc-auc" for name in ("minesweeper", "tolokers", "questions")}

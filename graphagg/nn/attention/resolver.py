@@ -7,14 +7,14 @@ from typing import Any
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention.base import GraphAttention
-from graphagg.nn.attention.bigbird import BigBirdAttention
 from graphagg.nn.attention.exact import ExactAttention
-from graphagg.nn.attention.exphormer import ExphormerAttention
-from graphagg.nn.attention.linear import EluAttention
+from graphagg.nn.attention.linear.kernel import EluAttention
+from graphagg.nn.attention.linear.performer import PerformerAttention, ReluPerformerAttention
+from graphagg.nn.attention.linear.polynormer import PolynormerAttention
+from graphagg.nn.attention.linear.sgformer import SGFormerAttention
 from graphagg.nn.attention.norm import NormAttention
-from graphagg.nn.attention.performer import PerformerAttention, ReluPerformerAttention
-from graphagg.nn.attention.polynormer import PolynormerAttention
-from graphagg.nn.attention.sgformer import SGFormerAttention
+from graphagg.nn.attention.sparse.bigbird import BigBirdAttention
+from graphagg.nn.attention.sparse.exphormer import ExphormerAttention
 
 ATTENTIONS: dict[str, type[GraphAttention]] = {
     "exact": ExactAttention,

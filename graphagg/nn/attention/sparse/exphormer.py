@@ -31,8 +31,8 @@ from torch import Tensor
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.bias import PairBias
-from graphagg.nn.attention.edges import edge_attention, edge_dot, segment_softmax
-from graphagg.nn.attention.linear import widened
+from graphagg.nn.attention.linear.kernel import widened
+from graphagg.nn.attention.sparse.edges import edge_attention, edge_dot, segment_softmax
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments, graph_seeds, mix
 

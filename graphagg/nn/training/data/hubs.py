@@ -18,7 +18,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, MissingExtra
 from graphagg.nn.training.config import Metric
-from graphagg.nn.training.data import PARTS, GraphData, Level, Split, folded
+from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split, folded
 
 _FOLDS = 10
 

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.attention.linear import KernelAttention
+from graphagg.nn.attention.linear.kernel import KernelAttention
 from graphagg.nn.segments import Segments
 
 FLOOR = 1e-6  # of a feature of the softmax kernel, whose largest is 1

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, InvalidFeatures
-from graphagg.nn.training.graphs import Column, Graphs
+from graphagg.nn.training.data.graphs import Column, Graphs
 
 _WANTED = {
     "x": "a tensor [N, F] of real numbers or categories, with at least one column",

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.checks import (
+from graphagg.nn.training.config import Metric, MetricOrAuto
+from graphagg.nn.training.data.checks import (
     check_features,
     check_ids,
     check_labels,
@@ -21,8 +22,7 @@ from graphagg.nn.training.checks import (
     unknown_rows,
     widened,
 )
-from graphagg.nn.training.config import Metric, MetricOrAuto
-from graphagg.nn.training.graphs import Graphs
+from graphagg.nn.training.data.graphs import Graphs
 
 Level = Literal["graph", "node", "edge"]
 PARTS = ("train", "val", "test")

@@ -14,14 +14,14 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from graphagg.errors import TrainingInterrupted
 from graphagg.nn.training.batches import Feed
-from graphagg.nn.training.checkpoints import BestEpoch, LastEpoch, WholeFiles, is_over
 from graphagg.nn.training.config import TrainingConfig
-from graphagg.nn.training.data import PARTS
-from graphagg.nn.training.epochs import EpochLog
+from graphagg.nn.training.data.dataset import PARTS
+from graphagg.nn.training.fit.checkpoints import BestEpoch, LastEpoch, WholeFiles, is_over
+from graphagg.nn.training.fit.epochs import EpochLog
+from graphagg.nn.training.fit.interrupt import CtrlC
+from graphagg.nn.training.fit.module import Learner, evaluate
+from graphagg.nn.training.fit.quiet import quiet
 from graphagg.nn.training.folder import BEST, LAST, RunFolder, read_checkpoint
-from graphagg.nn.training.interrupt import CtrlC
-from graphagg.nn.training.module import Learner, evaluate
-from graphagg.nn.training.quiet import quiet
 from graphagg.nn.training.results import SplitResult
 from graphagg.progress import Progress
 

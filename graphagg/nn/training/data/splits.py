@@ -1,4 +1,4 @@
-"""Splits from the arrays of an `.npz` file; `graphagg.nn.training.npz` says which they are."""
+"""Splits from the arrays of an `.npz` file; `graphagg.nn.training.data.npz` says which they are."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.arrays import BOOLEANS, INTEGERS, Array, Arrays, misfit
-from graphagg.nn.training.data import PARTS, Split, folded
+from graphagg.nn.training.data.arrays import BOOLEANS, INTEGERS, Array, Arrays, misfit
+from graphagg.nn.training.data.dataset import PARTS, Split, folded
 
 _Read: TypeAlias = Callable[[Path, Arrays, int], Iterator[Split]]
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, UnreadableFile
-from graphagg.nn.training.arrays import load_arrays
-from graphagg.nn.training.checks import check_tensors
-from graphagg.nn.training.data import PARTS, GraphData, Level, Split
-from graphagg.nn.training.hubs import load_hub, masked_splits
-from graphagg.nn.training.npz import read_graph, read_npz
+from graphagg.nn.training.data.arrays import load_arrays
+from graphagg.nn.training.data.checks import check_tensors
+from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split
+from graphagg.nn.training.data.hubs import load_hub, masked_splits
+from graphagg.nn.training.data.npz import read_graph, read_npz
 
 Source: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
 
@@ -28,10 +28,10 @@ def load_data(source: Source) -> GraphData:
     Args:
         source: One of
             - a `.npz` file, perhaps with `#` and the name of its splits (see
-              `graphagg.nn.training.npz`); a path that is there is never cut at its `#`;
+              `graphagg.nn.training.data.npz`); a path that is there is never cut at its `#`;
             - a folder with `train`, `val` and `test`: three folders with one `.npz` a graph
               (`x`, `edge_index`, `y`, perhaps `edge_attr`), or a folder with one `.npz` data set;
-            - `pyg:NAME@ROOT` or `ogb:NAME@ROOT` (see `graphagg.nn.training.hubs`);
+            - `pyg:NAME@ROOT` or `ogb:NAME@ROOT` (see `graphagg.nn.training.data.hubs`);
             - one `Data` with `train_mask`, `val_mask` and `test_mask`;
             - a list or dataset of `Data`, each with `split`: 0 train, 1 validation, 2 test;
             - a `GraphData`, returned as it is.

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graphagg.nn.aggr.gru_kernel import Gates, GRUKernel
+from graphagg.nn.aggr.gru.kernel import Gates, GRUKernel
 
 
 def gates(plus: Tensor, minus: Tensor, n: Tensor, m: Tensor, rows: Tensor) -> tuple[Tensor, ...]:

@@ -25,7 +25,7 @@ from torch import Tensor
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.bias import PairBias
-from graphagg.nn.attention.linear import SMALLEST, widened
+from graphagg.nn.attention.linear.kernel import SMALLEST, widened
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
 

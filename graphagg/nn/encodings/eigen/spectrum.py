@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from graphagg.errors import GraphAggError
-from graphagg.nn.encodings.lanczos import chebyshev, lanczos
+from graphagg.nn.encodings.eigen.lanczos import chebyshev, lanczos
 from graphagg.nn.encodings.structure import Component, Floats
 
 Normalisation = Literal["sym", "rw", "none"]

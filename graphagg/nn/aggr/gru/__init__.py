@@ -1,0 +1,1 @@
+"""Binary GRU folds: by level, fused for the CPU, and the numba kernel."""

@@ -1,0 +1,1 @@
+"""Attention at linear cost: kernels, Performer, SGFormer, Polynormer."""

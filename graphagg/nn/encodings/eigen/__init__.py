@@ -1,0 +1,1 @@
+"""Eigenpairs of graph Laplacians: dense, Krylov, Lanczos."""

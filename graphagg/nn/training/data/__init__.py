@@ -1,0 +1,1 @@
+"""Reads and checks the graphs of a training run, and their splits."""

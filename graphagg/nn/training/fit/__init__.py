@@ -1,0 +1,1 @@
+"""The Lightning loop: module, checkpoints, interruption."""

@@ -20,7 +20,7 @@ from graphagg.errors import InvalidParameter, MissingExtra
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
-    from graphagg.serve.security import Access
+    from graphagg.serve.http.security import Access
     from graphagg.serve.service import Service
 
 EPILOG = "Example: graphagg mcp --passages idx --communities comm"
@@ -39,8 +39,8 @@ def mcp(
 ) -> None:
     """Serve indices as MCP tools, over stdio or HTTP."""
     try:
+        from graphagg.serve.http.security import Access, read_token
         from graphagg.serve.mcp import create_server
-        from graphagg.serve.security import Access, read_token
         from graphagg.serve.service import Service, Sources
     except ImportError as error:
         raise MissingExtra(error.name or "mcp", "mcp") from None
@@ -60,8 +60,8 @@ def mcp(
 
 
 def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:
+    from graphagg.serve.http.server import bind, make_server
     from graphagg.serve.mcp import http_app
-    from graphagg.serve.server import bind, make_server
 
     with bind(access.host, port) as listening:
 

@@ -40,9 +40,9 @@ def serve(
 ) -> None:
     """Serve indices over HTTP, with a page to explore them; newly published versions are met."""
     try:
-        from graphagg.serve.app import create_app
-        from graphagg.serve.security import Access, read_token
-        from graphagg.serve.server import bind, make_server
+        from graphagg.serve.http.app import create_app
+        from graphagg.serve.http.security import Access, read_token
+        from graphagg.serve.http.server import bind, make_server
         from graphagg.serve.service import Service, Sources
     except ImportError as error:
         raise MissingExtra(error.name or "fastapi", "serve") from None

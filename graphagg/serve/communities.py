@@ -8,12 +8,12 @@ from typing import Any, get_args
 
 from graphagg.communities import Community, CommunityIndex
 from graphagg.communities.answer.structure import Structure
+from graphagg.communities.vertices import Vertices, shown_id
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models import CommunityRequest, Method
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
-from graphagg.serve.vertices import Vertices, shown_id
 from graphagg.serve.workers import Lane
 from graphagg.store.manifest import Manifest
 

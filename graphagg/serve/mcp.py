@@ -14,8 +14,9 @@ from pydantic import Field, ValidationError
 
 from graphagg import __version__
 from graphagg.errors import GraphAggError, MissingExtra
-from graphagg.serve.bodies import BodyLimit
-from graphagg.serve.failures import explained
+from graphagg.serve.http.bodies import BodyLimit
+from graphagg.serve.http.failures import explained
+from graphagg.serve.http.security import Access, Guard
 from graphagg.serve.limits import MOST_HITS, MOST_MEMBERS, MOST_SEEDS
 from graphagg.serve.models import (
     CommunityAnswer,
@@ -29,7 +30,6 @@ from graphagg.serve.models import (
     SearchAnswer,
     SearchRequest,
 )
-from graphagg.serve.security import Access, Guard
 from graphagg.serve.service import Service
 
 try:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from graphagg.serve.security import Access
+from graphagg.serve.http.security import Access
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import serving
 from tests.web.browser import Page

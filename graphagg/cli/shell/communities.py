@@ -24,9 +24,9 @@ from graphagg.cli.shell.interpreter import CommandInterpreter
 from graphagg.cli.shell.saving import save_community
 from graphagg.communities import Community, CommunityIndex, Member
 from graphagg.communities.config import METHODS, Method, check_method
+from graphagg.communities.vertices import Vertices
 from graphagg.errors import InvalidSeeds
 from graphagg.graph.ids import VertexId
-from graphagg.serve.vertices import Vertices
 
 FIRST = 10
 """Members that are shown at first, and that `more` adds."""

@@ -8,8 +8,8 @@ import pytest
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.rag import PassageIndex
+from graphagg.serve.http.security import Access
 from graphagg.serve.limits import Limits
-from graphagg.serve.security import Access
 from graphagg.serve.service import Service, Sources
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.communities.graphs import planted

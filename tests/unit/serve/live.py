@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import numpy as np
 
-from graphagg.serve.app import create_app
-from graphagg.serve.security import Access
-from graphagg.serve.server import Server, bind, make_server
+from graphagg.serve.http.app import create_app
+from graphagg.serve.http.security import Access
+from graphagg.serve.http.server import Server, bind, make_server
 from graphagg.serve.service import Service
 from tests.fakes import FakeEncoder
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from graphagg.serve.http.routes.about import PAGE
 from graphagg.serve.limits import Limits
-from graphagg.serve.routes.about import PAGE
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, Live, error_of, serving
 

@@ -18,9 +18,9 @@ from mcp.client.streamable_http import streamable_http_client
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import NodeEmbedding
 from graphagg.rag import PassageIndex
+from graphagg.serve.http.security import Access
+from graphagg.serve.http.server import bind, make_server
 from graphagg.serve.mcp import create_server, http_app
-from graphagg.serve.security import Access
-from graphagg.serve.server import bind, make_server
 from graphagg.serve.service import Service, Sources
 from tests.unit.commands import GRAPHAGG
 from tests.unit.communities.graphs import planted

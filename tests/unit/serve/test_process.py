@@ -40,7 +40,7 @@ def running(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], int]]:
 def test_starting_loads_no_model(indices: Sources) -> None:
     code = (
         "from pathlib import Path\n"
-        "from graphagg.serve.app import create_app\n"
+        "from graphagg.serve.http.app import create_app\n"
         "from graphagg.serve.service import Service, Sources\n"
         f"create_app(Service(Sources(*map(Path, {_directories(indices)!r}))))"
     )

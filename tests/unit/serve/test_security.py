@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from graphagg.errors import InsecureBinding, InvalidParameter, InvalidToken, PortTaken
+from graphagg.serve.http.security import Access, is_loopback, read_token
+from graphagg.serve.http.server import bind
 from graphagg.serve.limits import Limits
-from graphagg.serve.security import Access, is_loopback, read_token
-from graphagg.serve.server import bind
 from graphagg.serve.service import Sources
 from tests.unit.serve.live import Live, error_of
 
@@ -189,7 +189,7 @@ def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
         compared.append((a, b))
         return a == b
 
-    monkeypatch.setattr("graphagg.serve.security.hmac.compare_digest", compare)
+    monkeypatch.setattr("graphagg.serve.http.security.hmac.compare_digest", compare)
     access = Access(token=TOKEN)
     assert not access.admits(None) and not access.admits("Bearer no")
     assert access.admits(f"Bearer {TOKEN}")

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities.vertices import Vertices, largest, prefix_ranges, shown_id
 from graphagg.graph.ids import VertexIds
-from graphagg.serve.vertices import Vertices, largest, prefix_ranges, shown_id
 
 small = st.integers(0, 3_000)
 integers = st.lists(small | st.integers(0, 2**63 - 1), min_size=1, max_size=60, unique=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from graphagg.serve.failures import documented
+from graphagg.serve.http.failures import documented
 from graphagg.serve.models import (
     NearestAnswer,
     NearestBatchAnswer,

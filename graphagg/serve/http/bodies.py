@@ -7,7 +7,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graphagg.serve.failures import refusal
+from graphagg.serve.http.failures import refusal
 from graphagg.serve.limits import Limits
 
 _CLOSE = {"connection": "close"}

@@ -13,11 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg import __version__
 from graphagg.errors import NoSuchIndex
-from graphagg.serve import failures
-from graphagg.serve.bodies import BodyLimit
+from graphagg.serve.http import failures
+from graphagg.serve.http.bodies import BodyLimit
+from graphagg.serve.http.routes import about, communities, embedding, passages
+from graphagg.serve.http.security import Access, Guard
 from graphagg.serve.metrics import Observed
-from graphagg.serve.routes import about, communities, embedding, passages
-from graphagg.serve.security import Access, Guard
 from graphagg.serve.service import Service
 
 _ROUTERS = {

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
-from graphagg.serve.failures import documented
+from graphagg.serve.http.failures import documented
 from graphagg.serve.metrics import CONTENT_TYPE
 from graphagg.serve.models import Health, Info
 from graphagg.serve.service import Service

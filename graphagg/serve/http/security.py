@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.errors import InsecureBinding, InvalidParameter, InvalidToken
-from graphagg.serve.failures import refusal
+from graphagg.serve.http.failures import refusal
 
 _SHORTEST_TOKEN = 16
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator
 from starlette.responses import JSONResponse
 
-from graphagg.serve.failures import documented
+from graphagg.serve.http.failures import documented
 from graphagg.serve.limits import LONGEST_NAME, MOST_LISTED
 from graphagg.serve.models import (
     CommunityAnswer,

@@ -1,0 +1,1 @@
+"""The HTTP surface: application, server, bodies, security, failures."""

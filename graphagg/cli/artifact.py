@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from graphagg.cli.console import AsJson, out, print_json
+from graphagg.cli.output.console import AsJson, out, print_json
 from graphagg.store import open_artifact
 
 INFO = "Example: graphagg info idx"

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from graphagg.cli.console import (
+from graphagg.cli.output.console import (
     AsJson,
     Meter,
     current_version,

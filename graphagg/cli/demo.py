@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from graphagg.cli.console import AsJson, Meter, out, print_json, progress_report
-from graphagg.cli.rag_tables import explain_hit
+from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
+from graphagg.cli.output.passages import explain_hit
 
 if TYPE_CHECKING:
     from graphagg.communities import Community

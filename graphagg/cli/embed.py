@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from graphagg.cli.console import AsJson, Meter, err, out, print_json, progress_report
+from graphagg.cli.output.console import AsJson, Meter, err, out, print_json, progress_report
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:

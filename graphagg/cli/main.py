@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from graphagg import __version__
-from graphagg.cli import artifact, build, communities, demo, embed, mcp, rag, serve, train
-from graphagg.cli.console import err
+from graphagg.cli import artifact, build, communities, demo, embed, mcp, serve, train
+from graphagg.cli.output.console import err
+from graphagg.cli.rag import commands as rag
 from graphagg.errors import GraphAggError
 
 _INTERRUPTED = 130  # typer's exit code for Ctrl-C

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphagg.cli.console import err
+from graphagg.cli.output.console import err
 from graphagg.cli.serving import (
     Communities,
     Embedding,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.console import err
+from graphagg.cli.output.console import err
 from graphagg.cli.serving import (
     Communities,
     Embedding,

@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
-from graphagg.cli.console import current_version, out, print_json
 from graphagg.cli.jobs.sizes import Input
+from graphagg.cli.output.console import current_version, out, print_json
 from graphagg.spark.job import finished, recall, work_folder
 
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from graphagg.cli.console import current_version, print_json
 from graphagg.cli.jobs.log import LogLevel, StageLog, follow, say, start_logging
 from graphagg.cli.jobs.options import Common
 from graphagg.cli.jobs.plan import Plan, print_plan
+from graphagg.cli.output.console import current_version, print_json
 from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
 from graphagg.spark.job import finished, work_folder

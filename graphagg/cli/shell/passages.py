@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.console import RenderableType
 
-from graphagg.cli.rag_options import selected
-from graphagg.cli.rag_tables import explanation_parts, hits_table
+from graphagg.cli.output.passages import explanation_parts, hits_table
+from graphagg.cli.rag.options import selected
 from graphagg.cli.shell.commands import Candidates, Command, Outcome, expect_count, expect_one
 from graphagg.cli.shell.history import History
 from graphagg.cli.shell.interpreter import CommandInterpreter

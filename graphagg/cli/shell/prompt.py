@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from graphagg.cli.console import err, print_part
+from graphagg.cli.output.console import err, print_part
 from graphagg.cli.shell.commands import Outcome
 from graphagg.cli.shell.history import History
 from graphagg.cli.shell.interpreter import Interpreter, complete

@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 
 from graphagg import __version__
-from graphagg.cli import console
 from graphagg.cli.main import app
+from graphagg.cli.output import console
 from tests.unit.commands import Answer, run
 
 ROOT = typer.main.get_command(app)

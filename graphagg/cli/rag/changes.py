@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.console import AsJson, Meter, out, print_json, progress_report
-from graphagg.cli.rag_options import (
+from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
+from graphagg.cli.rag.options import (
     ChunkWords,
     Directory,
     OverlapSentences,

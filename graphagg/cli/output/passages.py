@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.console import out, print_part
+from graphagg.cli.output.console import out, print_part
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex

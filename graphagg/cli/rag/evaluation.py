@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphagg.cli.console import AsJson, out, print_json, progress_report
-from graphagg.cli.rag_options import Directory, Preset, Semantics, settings
-from graphagg.cli.rag_tables import print_ablation, print_evaluations, print_failures
+from graphagg.cli.output.console import AsJson, out, print_json, progress_report
+from graphagg.cli.output.passages import print_ablation, print_evaluations, print_failures
+from graphagg.cli.rag.options import Directory, Preset, Semantics, settings
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from graphagg.cli.console import AsJson, err, out, print_json
-from graphagg.cli.rag_options import Directory, Filters, ModeName, Question, TopK, selected
-from graphagg.cli.rag_options import settings as mode_of
+from graphagg.cli.output.console import AsJson, err, out, print_json
+from graphagg.cli.rag.options import Directory, Filters, ModeName, Question, TopK, selected
+from graphagg.cli.rag.options import settings as mode_of
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from graphagg.cli import answer, rag_changes, rag_eval
-from graphagg.cli.console import (
+from graphagg.cli.output.console import (
     AsJson,
     Meter,
     current_version,
@@ -17,7 +16,11 @@ from graphagg.cli.console import (
     print_json,
     progress_report,
 )
-from graphagg.cli.rag_options import (
+from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
+from graphagg.cli.rag import answer
+from graphagg.cli.rag import changes as rag_changes
+from graphagg.cli.rag import evaluation as rag_eval
+from graphagg.cli.rag.options import (
     BridgeThrough,
     ChunkWords,
     Directory,
@@ -35,7 +38,6 @@ from graphagg.cli.rag_options import (
     selected,
     settings,
 )
-from graphagg.cli.rag_tables import print_documents, print_explanation, print_hits
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from graphagg.errors import InvalidFilter
 from graphagg.rag.documents.filters import CliText, compile_filter
 from graphagg.rag.documents.metadata import MetadataTable, merge_schemas, parse_instant
-from tests.unit.rag.filter_cases import (
+from tests.unit.rag.documents.filter_cases import (
     ROWS,
     VALUES,
     Row,

@@ -6,7 +6,7 @@ import pytest
 
 from graphagg.errors import InvalidFilter
 from graphagg.rag.documents.filters import parse_cli
-from tests.unit.rag.filter_cases import Row, masks
+from tests.unit.rag.documents.filter_cases import Row, masks
 
 
 @pytest.mark.parametrize(

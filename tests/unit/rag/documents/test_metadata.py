@@ -11,7 +11,7 @@ from graphagg.errors import CorruptArtifact, InvalidPassage
 from graphagg.rag.documents.filters import compile_filter
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.store import open_artifact
-from tests.unit.rag.filter_cases import Row, reopened
+from tests.unit.rag.documents.filter_cases import Row, reopened
 
 
 def test_files_are_few_mapped_and_free_of_the_keys_names(tmp_path: Path) -> None:

@@ -268,7 +268,7 @@ def batch_of(sizes: list[int]) -> tuple[Any, Any, Any]:
 
 
 def step(layer: Any, x: Any, edge_index: Any, batch: Any) -> None:
-    """Forward and backward; gradients are dropped first, as an optimiser's step would."""
+    """Forward and backward; gradients are dropped first, as an optimizer's step would."""
     layer.zero_grad()
     x.grad = None
     layer(x, edge_index, batch).sum().backward()

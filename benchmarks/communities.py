@@ -145,7 +145,7 @@ def bench_dblp(pairs: int, queries: int) -> dict[str, object]:
 
 
 def rows_of(graph) -> tuple[list[int], list[int]]:
-    """Closed neighbourhoods as the user's ids, flat, and their offsets: the peers' input."""
+    """Closed neighborhoods as the user's ids, flat, and their offsets: the peers' input."""
     ids = np.asarray(graph.rows.table)
     degrees = graph.adjacency.degrees()
     offsets = np.concatenate([[0], np.cumsum(degrees + 1)])

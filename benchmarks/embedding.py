@@ -126,11 +126,11 @@ def quality(vectors: np.ndarray, whole, split) -> dict[str, float]:
     from graphagg.embedding.evaluation.classification import FRACTIONS, classify
     from graphagg.embedding.evaluation.labels import read_labels
     from graphagg.embedding.evaluation.measure import auc
-    from graphagg.embedding.prone.sparse import normalise_rows
+    from graphagg.embedding.prone.sparse import normalize_rows
 
     if split is not None:
         found = {}
-        for name, rows in (("auc dot", vectors), ("auc cosine", normalise_rows(vectors))):
+        for name, rows in (("auc dot", vectors), ("auc cosine", normalize_rows(vectors))):
             parts = [
                 np.einsum("ij,ij->i", rows[p[0]], rows[p[1]])
                 for p in (split.positive, split.uniform)

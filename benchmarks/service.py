@@ -7,7 +7,7 @@ Only loopback, for a bounded time. Every client sends its next request when it h
 the machine is saturated: the latencies are those of a full queue, and the clients' own work is on
 the same cores. Half-way, new versions of both indices are published; at the end SIGTERM comes while
 requests are open. What is asked: questions (those of 2WikiMultiHopQA where $GRAPHAGG_DATA has
-them), communities around random seeds, type-ahead, neighbours.
+them), communities around random seeds, type-ahead, neighbors.
 """
 
 from __future__ import annotations

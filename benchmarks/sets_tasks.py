@@ -1,4 +1,4 @@
-"""Tasks on sets, after arXiv 2212.08541: learnt on small sets, tested on large ones.
+"""Tasks on sets, after arXiv 2212.08541: learned on small sets, tested on large ones.
 
     python -m benchmarks.sets_tasks --out FILE.json --plot FILE.png
     python -m benchmarks.sets_tasks --out FILE.json --task second-minimum --seed 0
@@ -150,9 +150,9 @@ def train(task: str, name: str, seed: int, settings: Settings) -> dict[str, Any]
     torch.manual_seed(seed)
     steps = settings.steps or STEPS[task]
     model = SetModel(name, settings)
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.rate, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=steps, pct_start=0.1
+        optimizer, settings.rate, total_steps=steps, pct_start=0.1
     )
     began = time.process_time()
     for step in range(steps):
@@ -161,10 +161,10 @@ def train(task: str, name: str, seed: int, settings: Settings) -> dict[str, Any]
         wanted = to_bits(sets.answers).float()
         loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted)
         total = loss + settings.associativity * model.associativity(aggregates, rows)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         total.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        optimizer.step()
         schedule.step()
     seconds = time.process_time() - began
     model.eval()
@@ -273,11 +273,11 @@ def plot(held: dict[str, Any], seconds: Seconds, path: Path) -> None:
 
     tasks = [task for task in TASKS if table(held, task)]
     figure, axes = pyplot.subplots(1, len(tasks) + 1, figsize=(4 * len(tasks) + 4, 3.4))
-    colours = {name: f"C{number}" for number, name in enumerate(AGGREGATORS)}
+    colors = {name: f"C{number}" for number, name in enumerate(AGGREGATORS)}
     for axis, task in zip(axes, tasks, strict=False):
         for row in table(held, task):
             means = [float(cell.split()[0]) for cell in row[1:-1]]
-            axis.plot(SIZES, means, marker="o", markersize=3, label=row[0], color=colours[row[0]])
+            axis.plot(SIZES, means, marker="o", markersize=3, label=row[0], color=colors[row[0]])
         axis.axvspan(2, 16, color="0.92")
         axis.set(xscale="log", ylim=(-3, 103), xlabel="elements", title=task)
         axis.set_xticks(SIZES, [str(size) for size in SIZES])
@@ -285,7 +285,7 @@ def plot(held: dict[str, Any], seconds: Seconds, path: Path) -> None:
     axes[0].set_ylabel("percent right")
     axes[0].legend(fontsize=8)
     for name, by in seconds.items():
-        axes[-1].plot(list(by), [1000 * s for s in by.values()], label=name, color=colours[name])
+        axes[-1].plot(list(by), [1000 * s for s in by.values()], label=name, color=colors[name])
     axes[-1].set(xscale="log", yscale="log", xlabel="elements", title="CPU ms of 16 sets")
     axes[-1].legend(fontsize=8)
     figure.tight_layout()

@@ -82,7 +82,7 @@ def word_vector(word: str, dimension: int) -> npt.NDArray[np.float64]:
 
 
 class FakeExtractor:
-    """Capitalised runs and some given names are entities; a full stop ends a sentence.
+    """Capitalized runs and some given names are entities; a full stop ends a sentence.
 
     Args:
         language: brings stop words and stems into play; "" has neither.
@@ -154,7 +154,7 @@ def assert_same_hits(found: Sequence[Hit], expected: Sequence[Hit], tolerance: f
     """The same passages in the same order, by the same method, on the same paths and scores."""
     assert [hit.passage for hit in found] == [hit.passage for hit in expected]
     for hit, other in zip(found, expected, strict=True):
-        assert hit.method == other.method and hit.neighbours == other.neighbours
+        assert hit.method == other.method and hit.neighbors == other.neighbors
         assert hit.components.keys() == other.components.keys()
         assert [(h.kind, h.text) for h in hit.path] == [(h.kind, h.text) for h in other.path]
         np.testing.assert_allclose(_numbers(hit), _numbers(other), rtol=0, atol=tolerance)

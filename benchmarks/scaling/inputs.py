@@ -121,7 +121,7 @@ def word(rank: int) -> str:
 
 
 def name(rank: int) -> str:
-    """A name a rank, of two or three capitalised words; no two ranks share one."""
+    """A name a rank, of two or three capitalized words; no two ranks share one."""
     first, rest = rank % 997, rank // 997
     middle = f" {word(rest % 61 + 32).capitalize()}" if rank % 3 == 0 else ""
     return f"{word(first + 1024).capitalize()}{middle} {word(rest + 40_000).capitalize()}"

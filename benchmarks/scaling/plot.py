@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.scaling.fit import LIMIT, Result, series
 from benchmarks.scaling.study import JOBS, MODELS, WORKERS
 
-COLOURS = {"communities": "tab:blue", "embed": "tab:orange", "trigraph": "tab:green"}
+COLORS = {"communities": "tab:blue", "embed": "tab:orange", "trigraph": "tab:green"}
 PANELS: tuple[tuple[str, str, float], ...] = (
     ("cpu", "CPU seconds less an empty job's", 1.0),
     ("wall", "wall seconds", 1.0),
@@ -18,7 +18,7 @@ PANELS: tuple[tuple[str, str, float], ...] = (
 
 
 def draw(results: Sequence[Result], folder: Path) -> Path:
-    """Write `scaling.png`: a panel a measure, a colour a job, dashes for one worker."""
+    """Write `scaling.png`: a panel a measure, a color a job, dashes for one worker."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -62,12 +62,12 @@ def _lines(axes, results: Sequence[Result], job: str, measure: str, unit: float)
         scales = [amount / found.amounts[0] for amount in found.amounts]
         style = "o--" if workers == 1 else "s-"
         values = [value / unit for value in found.values]
-        axes.plot(scales, values, style, color=COLOURS[job], label=label, markersize=4, linewidth=1)
+        axes.plot(scales, values, style, color=COLORS[job], label=label, markersize=4, linewidth=1)
 
 
 def _limits(axes, results: Sequence[Result]) -> None:
     """The cost that 10 times the input may have, over each job's smallest."""
-    for job in COLOURS:
+    for job in COLORS:
         for workers in reversed(WORKERS):
             found = series(results, job, workers, "cpu")
             if found.amounts:

@@ -32,7 +32,7 @@ PlanName = Annotated[str, typer.Option(help="How candidates are found: auto, exa
 Ids = Annotated[str, typer.Option(help="Read text ids as auto, integer or string.")]
 Header = Annotated[
     bool | None,
-    typer.Option("--header/--no-header", help="Whether text has a header; else recognised."),
+    typer.Option("--header/--no-header", help="Whether text has a header; else recognized."),
 ]
 RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
 

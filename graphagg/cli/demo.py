@@ -16,7 +16,7 @@ from graphagg.cli.output.passages import explain_hit
 
 if TYPE_CHECKING:
     from graphagg.communities import Community
-    from graphagg.embedding.results import Neighbour
+    from graphagg.embedding.results import Neighbor
     from graphagg.rag import Hit, PassageIndex
     from graphagg.rag.evaluation.measure import GoldQuestion
 
@@ -98,13 +98,13 @@ def _community(directory: Path) -> Community:
         return index.query(_SEEDS, 12)
 
 
-def _near(directory: Path) -> tuple[Neighbour, ...]:
+def _near(directory: Path) -> tuple[Neighbor, ...]:
     from graphagg.embedding import EmbeddingConfig, NodeEmbedding
     from graphagg.graph import bundled_graph
 
     config = EmbeddingConfig(dim=16)
     with NodeEmbedding.build(bundled_graph("les_miserables"), directory, config=config) as index:
-        return index.neighbours(_VERTEX, 5)
+        return index.neighbors(_VERTEX, 5)
 
 
 def _recall(questions: list[GoldQuestion], answers: Sequence[Sequence[Hit]]) -> float:

@@ -23,7 +23,7 @@ Edges = Annotated[Path, typer.Argument(help="Text (gz), CSV, Parquet, GML, .mat,
 Ids = Annotated[str, typer.Option(help="Read text ids as auto, integer or string.")]
 Header = Annotated[
     bool | None,
-    typer.Option("--header/--no-header", help="Whether text has a header; else recognised."),
+    typer.Option("--header/--no-header", help="Whether text has a header; else recognized."),
 ]
 Weighted = Annotated[
     bool, typer.Option("--weighted/--unweighted", help="Use the weights where edges carry any.")
@@ -118,7 +118,7 @@ def add(
     weighted: Weighted = True,
     as_json: AsJson = False,
 ) -> None:
-    """Give new vertices vectors from their neighbours'; all others stay as they are."""
+    """Give new vertices vectors from their neighbors'; all others stay as they are."""
     from graphagg.embedding import NodeEmbedding
 
     with NodeEmbedding.open(directory) as index:
@@ -131,7 +131,7 @@ def add(
 
 
 @app.command("neighbors", epilog=_NEIGHBORS)
-def neighbours(
+def neighbors(
     directory: Directory,
     vertex: Annotated[str, typer.Option(help="The vertex.")],
     top_k: Annotated[int, typer.Option(help="How many.")] = 10,
@@ -144,7 +144,7 @@ def neighbours(
     from graphagg.embedding import NodeEmbedding
 
     with NodeEmbedding.open(directory) as index:
-        found = index.neighbours(vertex, top_k, of=of, among=among, normalised=not dot)  # type: ignore[arg-type]  # checked there
+        found = index.neighbors(vertex, top_k, of=of, among=among, normalized=not dot)  # type: ignore[arg-type]  # checked there
     if as_json:
         print_json({"vertex": vertex, "neighbors": [{"id": n.id, "score": n.score} for n in found]})
         return
@@ -176,7 +176,7 @@ def export(
 def draw(
     directory: Directory,
     target: Annotated[Path, typer.Option("--out", help="The picture, .png or .svg.")],
-    labels: Annotated[Path | None, typer.Option(help="Colour by label, not by piece.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Color by label, not by piece.")] = None,
     random_state: RandomState = 0,
 ) -> None:
     """Draw the vertices in two dimensions."""
@@ -196,7 +196,7 @@ def evaluate(
     labels: Annotated[Path | None, typer.Option(help="Labels: classify nodes too.")] = None,
     holdout: Annotated[float, typer.Option(help="Share of edges held out; 0: no links.")] = 0.3,
     repeats: Annotated[int, typer.Option(help="Splits and embeddings.")] = 3,
-    shuffles: Annotated[int, typer.Option(help="Of the labelled nodes, an embedding.")] = 10,
+    shuffles: Annotated[int, typer.Option(help="Of the labeled nodes, an embedding.")] = 10,
     dim: Dim = 128,
     pieces: Pieces = None,
     max_piece_edges: MaxPieceEdges = None,

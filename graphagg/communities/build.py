@@ -29,7 +29,7 @@ from graphagg.communities.similarity.neighborhood import (
     DIRECTED,
     TWO_MODE,
     UNDIRECTED,
-    Neighbourhoods,
+    Neighborhoods,
 )
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
@@ -57,7 +57,7 @@ class KnownSignatures:
 
     rows: VertexIds
     columns: VertexIds
-    hoods: Neighbourhoods
+    hoods: Neighborhoods
     sig: Array
 
 
@@ -67,7 +67,7 @@ class BuiltIndex:
 
     graph: Graph
     config: IndexConfig
-    hoods: Neighbourhoods
+    hoods: Neighborhoods
     sig: Array
     tables: BandTables
     buckets: BucketCounts
@@ -113,17 +113,17 @@ def index_manifest(
     )
 
 
-def neighbourhoods(graph: Graph, config: IndexConfig) -> Neighbourhoods:
-    """Whose neighbours form a vertex's set, by the kind."""
+def neighborhoods(graph: Graph, config: IndexConfig) -> Neighborhoods:
+    """Whose neighbors form a vertex's set, by the kind."""
     closed = bool(config.closed)
     if config.kind == "undirected":
-        return Neighbourhoods(graph.adjacency, graph.adjacency, closed, UNDIRECTED)
+        return Neighborhoods(graph.adjacency, graph.adjacency, closed, UNDIRECTED)
     other = transpose_pattern(graph.adjacency)
     if config.kind == "two-mode":
-        return Neighbourhoods(graph.adjacency, other, closed, TWO_MODE)
+        return Neighborhoods(graph.adjacency, other, closed, TWO_MODE)
     if config.kind == "directed-out":
-        return Neighbourhoods(graph.adjacency, other, closed, DIRECTED)
-    return Neighbourhoods(other, graph.adjacency, closed, DIRECTED)
+        return Neighborhoods(graph.adjacency, other, closed, DIRECTED)
+    return Neighborhoods(other, graph.adjacency, closed, DIRECTED)
 
 
 def build_index(
@@ -140,7 +140,7 @@ def build_index(
         known: signatures from before; rows whose set is the same take theirs from there.
         progress: called after each block of rows and each stage.
     """
-    hoods = neighbourhoods(graph, config)
+    hoods = neighborhoods(graph, config)
     n = hoods.sets.rows
     sig = np.empty((n, config.permutations), dtype=np.uint16)
     missing = np.ones(n, dtype=np.bool_)
@@ -164,7 +164,7 @@ def build_index(
 
 
 def _reuse(
-    graph: Graph, hoods: Neighbourhoods, part: KnownSignatures, sig: Array, missing: Array
+    graph: Graph, hoods: Neighborhoods, part: KnownSignatures, sig: Array, missing: Array
 ) -> None:
     """Copy the signatures of rows whose set is the same as before."""
     before = part.rows.positions(graph.rows)

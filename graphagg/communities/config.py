@@ -28,7 +28,7 @@ class IndexConfig:
     """What the index is built with.
 
     Attributes:
-        kind: whose neighbours form a vertex's set: all (`undirected`), in- or out-neighbours, or
+        kind: whose neighbors form a vertex's set: all (`undirected`), in- or out-neighbors, or
             the elements of a set (`two-mode`).
         closed: whether the set holds the vertex itself. None: yes, unless two-mode. Closed sets
             find more of the true communities (0.575 against 0.572 on email-Eu-core, 0.436 against

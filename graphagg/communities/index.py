@@ -43,7 +43,7 @@ from graphagg.communities.similarity.neighborhood import (
     DIRECTED,
     TWO_MODE,
     UNDIRECTED,
-    Neighbourhoods,
+    Neighborhoods,
 )
 from graphagg.errors import (
     ArtifactBusy,
@@ -73,7 +73,7 @@ _DEFAULT = QueryConfig()
 
 
 class CommunityIndex(Closing):
-    """An index of a graph's neighbourhoods, opened from its directory.
+    """An index of a graph's neighborhoods, opened from its directory.
 
     Use `CommunityIndex.build` or `CommunityIndex.open`. Queries may run in several threads. The
     index keeps the version it opened, also while another process publishes a newer one; its own
@@ -99,7 +99,7 @@ class CommunityIndex(Closing):
         undirected = self.config.kind == "undirected"
         holders = sets if undirected else Csr.open(artifact, "holders", len(self.vertices))
         walk = TWO_MODE if two_mode else UNDIRECTED if undirected else DIRECTED
-        hoods = Neighbourhoods(sets, holders, bool(self.config.closed), walk)
+        hoods = Neighborhoods(sets, holders, bool(self.config.closed), walk)
         sketches = Sketches(
             artifact.array("signatures"), BandTables.open(artifact, "lsh", self.config.rows)
         )
@@ -131,7 +131,7 @@ class CommunityIndex(Closing):
             config: the kind of graph, and the parameters; default `IndexConfig()`.
             vertices: vertices that are there even without an edge.
             ids: how text ids are read: `auto`, `integer` or `string`.
-            header: whether text has a header; None recognises it.
+            header: whether text has a header; None recognizes it.
             progress: called with stage, done, total.
             force: build also where nothing changed.
 
@@ -235,7 +235,7 @@ class CommunityIndex(Closing):
             config: budgets and constants.
 
         Raises:
-            InvalidSeeds: there are none, or none has a neighbour.
+            InvalidSeeds: there are none, or none has a neighbor.
             UnknownVertex: a seed is not in the graph; the closest ids are named.
             InvalidParameter: `k`, `method` or `plan`.
         """
@@ -281,7 +281,7 @@ class CommunityIndex(Closing):
         if not (sets.indptr[numbers + 1] > sets.indptr[numbers]).any():
             names = ", ".join(repr(self.vertices[int(i)]) for i in numbers[:3])
             raise InvalidSeeds(
-                f"no seed has a neighbour ({names}), wanted one at least; add another seed"
+                f"no seed has a neighbor ({names}), wanted one at least; add another seed"
             )
         return numbers
 

@@ -6,9 +6,9 @@ Stages, each of which ends on disk in `<directory>.work`, so that a job that was
 2. `vertices`: ids, distinct, sorted by range, numbered by counting those of the ranges before.
 3. `pairs`: both ids of each edge exchanged for their numbers and tokens.
 4. `sets` (and `holders`): pairs sorted by range of (row, column). A range may end inside a row: a
-   hub with more neighbours than a range holds is so split. Each task drops repeats, and writes its
+   hub with more neighbors than a range holds is so split. Each task drops repeats, and writes its
    part of the compressed rows and the signatures of the rows it holds whole; of a row it shares
-   with its neighbours it keeps the 32-bit minima, which are merged before they are cut to 16 bits.
+   with its neighbors it keeps the 32-bit minima, which are merged before they are cut to 16 bits.
 5. `bands`: a task sorts LSH bands, one by one, from the mapped signatures; 24 bytes a vertex.
 
 The files of the index are put together from the blocks of `vertices`, `sets`, `holders` and
@@ -80,7 +80,7 @@ def build_with_spark(
         directory: where the index goes, on a file system that executors and driver share.
         config: the kind of graph, and the parameters.
         ids: how text ids are read.
-        header: whether text has a header; None recognises it.
+        header: whether text has a header; None recognizes it.
         entries_a_block: entries of compressed rows that one task holds in memory.
         progress: called after each stage.
         force: build anew also where nothing changed, or over an unfinished job.

@@ -1,4 +1,4 @@
-"""Type-ahead and neighbours over a community index, in fractions of a millisecond."""
+"""Type-ahead and neighbors over a community index, in fractions of a millisecond."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ class Vertices:
     def _listed(self, place: int) -> Answer:
         return {"id": shown_id(self._index.vertices[place]), "degree": self._degree(place)}
 
-    def neighbours(self, vertex: VertexId, limit: int) -> Answer:
-        """The neighbours of a vertex with most edges; of a set (two-mode) its elements."""
+    def neighbors(self, vertex: VertexId, limit: int) -> Answer:
+        """The neighbors of a vertex with most edges; of a set (two-mode) its elements."""
         place, hoods = self._index.find(vertex), self._hoods
         found = hoods.sets.row(place)
         if hoods.walk == DIRECTED:

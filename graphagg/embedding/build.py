@@ -25,7 +25,7 @@ class Embedded:
     """What is known of a network's nodes.
 
     Attributes:
-        vectors: `[N, d]` float32, not normalised; zeros for nodes without an edge.
+        vectors: `[N, d]` float32, not normalized; zeros for nodes without an edge.
         sources: `[N, d]` float32, what the vectors are sums of; see `local.Vectors`.
         log_q: `[N]` float64, ln q of the log matrix; 0 for nodes without an edge.
         parts: `[N]` int32 piece of each node; -1 split, -2 without an edge.
@@ -77,7 +77,7 @@ def _start(
     network: Network, engine: LocalEngine, strength: Array, parts: Parts, config: EmbeddingConfig
 ) -> Vectors:
     if config.fusion == "merge":
-        return engine.factorise(strength)
+        return engine.factorize(strength)
     from graphagg.embedding.baselines.fusion import fuse
 
     fused = fuse(network.matrix, parts, config)[engine.layout.order]

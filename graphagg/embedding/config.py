@@ -73,7 +73,7 @@ class EmbeddingConfig:
             _within("max_piece_edges", self.max_piece_edges, 2, _LIMIT)
         if self.fusion == "merge" and self.base != "prone":
             raise InvalidParameter(
-                f"fusion 'merge' merges factorisations of one matrix, base {self.base!r} is none; "
+                f"fusion 'merge' merges factorizations of one matrix, base {self.base!r} is none; "
                 "take base 'prone', or fusion 'concat' or 'procrustes'"
             )
 

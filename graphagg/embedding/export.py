@@ -94,20 +94,20 @@ def to_networkx(index: NodeEmbedding, graph: Any, attribute: str = "vector") -> 
     return graph
 
 
-def neighbour_graph(index: NodeEmbedding, attribute: str, neighbours: int) -> networkx.Graph:
+def neighbor_graph(index: NodeEmbedding, attribute: str, neighbors: int) -> networkx.Graph:
     """The index's vertices with vector and `piece`; see `NodeEmbedding.to_networkx`."""
     try:
         import networkx
     except ImportError:
         raise MissingExtra("networkx", "embedding") from None
-    if neighbours < 0:
-        raise InvalidParameter(f"neighbours is {neighbours}, wanted at least 0")
+    if neighbors < 0:
+        raise InvalidParameter(f"neighbors is {neighbors}, wanted at least 0")
     graph = networkx.Graph()
     for vertex, row, piece in zip(index.vertices, index.vectors, index.parts, strict=False):
         graph.add_node(vertex, piece=int(piece), **{attribute: np.array(row)})
-    if neighbours:
+    if neighbors:
         for vertex, row in zip(index.vertices, index.vectors, strict=True):
             if row.any():
-                for near in index.neighbours(vertex, neighbours):
+                for near in index.neighbors(vertex, neighbors):
                     graph.add_edge(vertex, near.id, weight=near.score)
     return graph

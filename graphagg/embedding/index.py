@@ -4,7 +4,7 @@ The files of an index of kind `embedding`, for n vertices (two-mode: n sets and 
 
     vertices | vertices.utf8, .offsets     ids ascending; a vertex's number is its place
     elements | elements.utf8, .offsets     two-mode only
-    vectors                                [n, d] float32 or float16, not normalised
+    vectors                                [n, d] float32 or float16, not normalized
     vectors.to                             directed: [n, d] as targets; two-mode: [m, d] elements
     sources, sources.to                    the same shapes: what `add` makes new vectors of
     log_q                                  [N] float64; only where vectors are not propagated
@@ -28,8 +28,8 @@ from graphagg.embedding.growth import grow
 from graphagg.embedding.neighbors import Searcher
 from graphagg.embedding.partition.metis import LevelReport, PartitionReport
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.sparse import normalise_rows
-from graphagg.embedding.results import AddReport, Neighbour, Neighbours
+from graphagg.embedding.prone.sparse import normalize_rows
+from graphagg.embedding.results import AddReport, Neighbor, Neighbors
 from graphagg.errors import (
     ArtifactBusy,
     ArtifactError,
@@ -62,7 +62,7 @@ class NodeEmbedding(Closing):
         config: what it was built with.
         vertices: ids of the vertices (two-mode: of the sets), in the order of `vectors`.
         targets: ids in the order of `target_vectors`: `vertices`, or the elements.
-        vectors: `[n, d]`, not normalised; of a directed graph as sources of edges.
+        vectors: `[n, d]`, not normalized; of a directed graph as sources of edges.
         target_vectors: directed: `[n, d]` as targets; two-mode: the elements'; else `vectors`.
         parts: `[N]` the piece of each node.
     """
@@ -109,7 +109,7 @@ class NodeEmbedding(Closing):
             config: parameters; default `EmbeddingConfig()`.
             vertices: vertices that are there even without an edge.
             ids: how text ids are read: `auto`, `integer` or `string`.
-            header: whether text has a header; None recognises it.
+            header: whether text has a header; None recognizes it.
             weighted: use the weights where edges carry any.
             progress: called with stage, done, total.
             force: build also where nothing changed.
@@ -167,9 +167,9 @@ class NodeEmbedding(Closing):
 
     # --- asking --------------------------------------------------------------------------------
 
-    def normalised(self, side: Side = "from") -> Array:
+    def normalized(self, side: Side = "from") -> Array:
         """Vectors of length 1 (zeros where a vertex has no edge), float32."""
-        return normalise_rows(np.asarray(self._side(side), dtype=np.float32))
+        return normalize_rows(np.asarray(self._side(side), dtype=np.float32))
 
     def vector(self, vertex: VertexId, side: Side = "from") -> Array:
         """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids."""
@@ -184,15 +184,15 @@ class NodeEmbedding(Closing):
             raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
         return number
 
-    def neighbours(
+    def neighbors(
         self,
         vertex: VertexId,
         k: int = 10,
         *,
         of: Side = "from",
         among: Side | None = None,
-        normalised: bool = True,
-    ) -> Neighbours:
+        normalized: bool = True,
+    ) -> Neighbors:
         """The vertices whose vectors are nearest to that of a vertex, found by FAISS.
 
         Args:
@@ -201,7 +201,7 @@ class NodeEmbedding(Closing):
             of: directed and two-mode: which of the vertex's vectors is compared.
             among: whose vectors it is compared with; None: the same. From `from` to `to`, the
                 likeliest targets of edges (or elements of a set).
-            normalised: by cosine; else by the dot product.
+            normalized: by cosine; else by the dot product.
 
         Raises:
             UnknownVertex: there is no such vertex.
@@ -219,28 +219,28 @@ class NodeEmbedding(Closing):
                 f"{vertex!r} has no edge, so its vector is zero and near to nothing; "
                 "ask for a vertex with an edge"
             )
-        if normalised:
+        if normalized:
             query = query / np.linalg.norm(query)
         own = number if self._same(of, among) else None
-        found = self._searcher(among, normalised).search(query, k, own)
-        return Neighbours(Neighbour(table[place], score) for place, score in found)
+        found = self._searcher(among, normalized).search(query, k, own)
+        return Neighbors(Neighbor(table[place], score) for place, score in found)
 
     def _same(self, of: Side, among: Side) -> bool:
         """Whether the vertex itself is among those it is compared with."""
         return of == among or self.config.kind != "two-mode"
 
-    def _searcher(self, side: Side, normalised: bool) -> Searcher:
-        if (side, normalised) not in self._searchers:
-            rows = self.normalised(side) if normalised else self._side(side)
-            self._searchers[side, normalised] = Searcher(rows)
-        return self._searchers[side, normalised]
+    def _searcher(self, side: Side, normalized: bool) -> Searcher:
+        if (side, normalized) not in self._searchers:
+            rows = self.normalized(side) if normalized else self._side(side)
+            self._searchers[side, normalized] = Searcher(rows)
+        return self._searchers[side, normalized]
 
     def to_networkx(
         self,
         graph: networkx.Graph | None = None,
         *,
         attribute: str = "vector",
-        neighbours: int = 0,
+        neighbors: int = 0,
     ) -> networkx.Graph:
         """Vertices with their vectors, in a graph of networkx.
 
@@ -249,19 +249,19 @@ class NodeEmbedding(Closing):
                 stay without. None: a graph of the index's vertices (two-mode: the sets), which
                 also carry `piece`.
             attribute: what a node's vector, `[d]`, is called.
-            neighbours: without a graph: join each vertex that has an edge with so many of the
+            neighbors: without a graph: join each vertex that has an edge with so many of the
                 nearest by cosine, which is the `weight`; O(n^2 d). The index holds no edges.
 
         Raises:
-            InvalidParameter: a graph and neighbours are given, or neighbours is negative.
-            MissingExtra: networkx, or with neighbours FAISS, is not installed.
+            InvalidParameter: a graph and neighbors are given, or neighbors is negative.
+            MissingExtra: networkx, or with neighbors FAISS, is not installed.
         """
-        from graphagg.embedding.export import neighbour_graph, to_networkx
+        from graphagg.embedding.export import neighbor_graph, to_networkx
 
         if graph is None:
-            return neighbour_graph(self, attribute, neighbours)
-        if neighbours:
-            raise InvalidParameter("a graph has its own edges: give a graph, or neighbours")
+            return neighbor_graph(self, attribute, neighbors)
+        if neighbors:
+            raise InvalidParameter("a graph has its own edges: give a graph, or neighbors")
         return to_networkx(self, graph.copy(), attribute)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
@@ -284,7 +284,7 @@ class NodeEmbedding(Closing):
         header: bool | None = None,
         weighted: bool = True,
     ) -> AddReport:
-        """Give new vertices vectors from their neighbours'; all other vectors stay as they are.
+        """Give new vertices vectors from their neighbors'; all other vectors stay as they are.
 
         Args:
             edges: edges of the new vertices, to known ones and among themselves.

@@ -48,7 +48,7 @@ def draw(
     labels: Sequence[str | None] | None = None,
     random_state: int = 0,
 ) -> None:
-    """Draw the vertices, coloured by piece, or by label where labels are given.
+    """Draw the vertices, colored by piece, or by label where labels are given.
 
     Of a larger graph 10,000 vertices are drawn at random; those without a vector are left out.
 
@@ -66,25 +66,25 @@ def draw(
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtra("matplotlib", "embedding") from None
-    rows = index.normalised()
+    rows = index.normalized()
     drawn = np.flatnonzero(rows.any(axis=1))
     if len(drawn) > MOST_POINTS:
         generator = np.random.default_rng(random_state)
         drawn = np.sort(generator.choice(drawn, MOST_POINTS, replace=False))
-    colours = _colours(index, labels)[drawn]
+    colors = _colors(index, labels)[drawn]
     places = project(rows[drawn], random_state)
     figure = Figure(figsize=(9, 9), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.scatter(
-        places[:, 0], places[:, 1], s=4, c=colours, cmap="tab20", vmin=0, vmax=19, linewidths=0
+        places[:, 0], places[:, 1], s=4, c=colors, cmap="tab20", vmin=0, vmax=19, linewidths=0
     )
-    axes.set_title(f"{len(drawn):,} vertices, coloured by {'label' if labels else 'piece'}")
+    axes.set_title(f"{len(drawn):,} vertices, colored by {'label' if labels else 'piece'}")
     axes.set_axis_off()
     figure.savefig(target, dpi=120, metadata={"Date": None} if target.suffix == ".svg" else None)
 
 
-def _colours(index: NodeEmbedding, labels: Sequence[str | None] | None) -> Array:
+def _colors(index: NodeEmbedding, labels: Sequence[str | None] | None) -> Array:
     if labels is None:
         found: Array = np.asarray(index.parts[: len(index)]) % 20
         return found

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class Neighbor:
     """A vertex near another one.
 
     Attributes:
@@ -25,13 +25,13 @@ class Neighbour:
     score: float
 
 
-class Neighbours(tuple[Neighbour, ...]):
+class Neighbors(tuple[Neighbor, ...]):
     """The vertices near another one, nearest first: a tuple, and a table."""
 
     __slots__ = ()
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a neighbour: `rank` (from 1), `vertex`, `score`."""
+        """A row a neighbor: `rank` (from 1), `vertex`, `score`."""
         import pyarrow as pa
 
         from graphagg.tables import ids_column, ranks_column

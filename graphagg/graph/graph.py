@@ -57,7 +57,7 @@ class Graph:
         kind: `undirected`, `directed`, or `two-mode` (sets and their elements).
         rows: ids of the vertices; of the sets where two-mode.
         columns: the same object; the ids of the elements where two-mode.
-        adjacency: `[len(rows), len(columns)]` pattern: neighbours (symmetric), out-neighbours, or
+        adjacency: `[len(rows), len(columns)]` pattern: neighbors (symmetric), out-neighbors, or
             the elements of each set.
         report: what reading met.
     """

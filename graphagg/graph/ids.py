@@ -18,7 +18,7 @@ VertexId = int | str
 IntArray = npt.NDArray[np.int64]
 
 _COMPARED = 200
-"""How many neighbours in the order of the ids `closest` compares a string with."""
+"""How many neighbors in the order of the ids `closest` compares a string with."""
 
 _DIGITS = len(str(2**63 - 1))
 

@@ -7,11 +7,11 @@ With h the vertices' vectors, e the edges', N a norm and D dropout:
     out     s = a + b;            h <- N(s + D(W2 D(act(W1 s))))
 
 A local part with its own residual (GatedGCN) has residual, dropout, norm and activation inside and
-is normalised once more, as in the authors' configurations. Either part can be left out; then s is
+is normalized once more, as in the authors' configurations. Either part can be left out; then s is
 the other one.
 
 In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(act(N(a))) instead, and one
-with its own residual is not normalised again.
+with its own residual is not normalized again.
 
 Two additions to the paper: attention takes a ragged batch and a bias for each pair, and the last
 step can change the width (`out_channels`); its residual then goes through a linear map.

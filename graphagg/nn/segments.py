@@ -1,6 +1,6 @@
 """Segments: the ragged batch that every module of `graphagg.nn` works on.
 
-A segment is a run of consecutive rows: the vertices of one graph, or the neighbours of one vertex.
+A segment is a run of consecutive rows: the vertices of one graph, or the neighbors of one vertex.
 Nothing here pads, and nothing depends on what lies beside a segment in the batch.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from graphagg.errors import InvalidBatch
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8)
-# The finaliser of splitmix64: odd multipliers and shifts that mix every bit into every other.
+# The finalizer of splitmix64: odd multipliers and shifts that mix every bit into every other.
 _MIX = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # the odd step of splitmix64, as int64
 
@@ -149,7 +149,7 @@ def graph_seeds(vertices: Segments, edge_index: Tensor | None = None, seed: int 
 
 
 def mix(values: Tensor) -> Tensor:
-    """A 64-bit hash of each int64 value (the finaliser of splitmix64)."""
+    """A 64-bit hash of each int64 value (the finalizer of splitmix64)."""
     values = values + _GOLDEN
     for shift, factor in zip((30, 27), _MIX, strict=True):
         # `>>` on int64 keeps the sign, so the shifted-in bits are masked away.

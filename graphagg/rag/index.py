@@ -450,7 +450,7 @@ class PassageIndex(Closing):
             return [Hits(hits) for hits in answers]
         visible = snapshot.mask(selection)
         return [
-            Hits(_with_neighbours(snapshot, hit, window, visible) for hit in hits)
+            Hits(_with_neighbors(snapshot, hit, window, visible) for hit in hits)
             for hits in answers
         ]
 
@@ -481,7 +481,7 @@ def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome:
     return list(dict.fromkeys(row for rows in found.values() for row in rows))
 
 
-def _with_neighbours(snapshot: Snapshot, hit: Hit, window: int, visible: Any) -> Hit:
+def _with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Any) -> Hit:
     row = snapshot.known_row(hit.passage.id)
-    around = snapshot.neighbours(row, window, visible)
-    return replace(hit, neighbours=tuple(snapshot.corpus[r] for r in around if r != row))
+    around = snapshot.neighbors(row, window, visible)
+    return replace(hit, neighbors=tuple(snapshot.corpus[r] for r in around if r != row))

@@ -52,7 +52,7 @@ class Hit:
         path: from what the question names, or the passage where the path begins, to this passage.
         method: how the hit was found; `graph` is `faithful`'s PageRank. `dense` also where
             `faithful` was asked and the question names no entity.
-        neighbours: with `window`, the chunks around it in its document, in order.
+        neighbors: with `window`, the chunks around it in its document, in order.
     """
 
     passage: Passage
@@ -60,12 +60,12 @@ class Hit:
     components: Mapping[str, float]
     path: tuple[Hop, ...]
     method: Method
-    neighbours: tuple[Passage, ...] = field(default=())
+    neighbors: tuple[Passage, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
         place = {"document": self.passage.document, "position": self.passage.position}
-        around = [{"id": p.id, "position": p.position, "text": p.text} for p in self.neighbours]
+        around = [{"id": p.id, "position": p.position, "text": p.text} for p in self.neighbors]
         return {
             "id": self.passage.id,
             "title": self.passage.title,
@@ -76,7 +76,7 @@ class Hit:
             "path": [vars(hop) for hop in self.path],
             "metadata": dict(self.passage.metadata),
             **(place if self.passage.document else {}),
-            **({"neighbours": around} if around else {}),
+            **({"neighbors": around} if around else {}),
         }
 
 

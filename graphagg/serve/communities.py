@@ -45,7 +45,7 @@ class Communities:
     Args:
         directory: the index.
         lane: threads that answer queries.
-        lookups: threads that answer type-ahead and neighbours, apart from queries: a flood of
+        lookups: threads that answer type-ahead and neighbors, apart from queries: a flood of
             either leaves the other its threads.
     """
 
@@ -91,10 +91,10 @@ class Communities:
         with self.slot.lease() as opened:
             return await self._lookup(opened.vertices.starting_with, prefix, limit)
 
-    async def neighbours(self, vertex: VertexId, limit: int) -> Answer:
-        """The neighbours of a vertex."""
+    async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
+        """The neighbors of a vertex."""
         with self.slot.lease() as opened:
-            return await self._lookup(opened.vertices.neighbours, vertex, limit)
+            return await self._lookup(opened.vertices.neighbors, vertex, limit)
 
     async def _lookup(self, call: Any, *arguments: Any) -> Answer:
         try:

@@ -53,17 +53,17 @@ class Embedding:
     ) -> tuple[list[Answer], Answer]:
         watch = Watch()
         with self.slot.lease() as index:
-            results, cpu_ms = await self._lane.run(_neighbours, index, vertices, top_k)
+            results, cpu_ms = await self._lane.run(_neighbors, index, vertices, top_k)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
 
-def _neighbours(
+def _neighbors(
     index: NodeEmbedding, vertices: Sequence[VertexId], top_k: int
 ) -> tuple[list[Answer], float]:
     watch = Watch()
     results = []
     for vertex in map(str, vertices):
-        near = index.neighbours(vertex, top_k)
+        near = index.neighbors(vertex, top_k)
         results.append(
             {
                 "vertex": shown_id(index.vertices[index.find(vertex)]),

@@ -19,7 +19,7 @@ MOST_SEEDS = 100
 MOST_BATCH = 64
 """Questions or queries of a batch."""
 MOST_LISTED = 1_000
-"""Vertices of a list: type-ahead, neighbours."""
+"""Vertices of a list: type-ahead, neighbors."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Limits:
         stall_seconds: how long a client may leave an answer unread.
         answer_seconds: from the complete request to its answer.
         waiting: requests that are answered or wait for it; the next one is refused.
-        lookups: the same for type-ahead and neighbours, which have a lane of their own.
+        lookups: the same for type-ahead and neighbors, which have a lane of their own.
         threads: that compute answers.
     """
 

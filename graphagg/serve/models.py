@@ -190,7 +190,7 @@ class CommunityBatchRequest(Request):
     queries: Annotated[list[CommunityRequest], Field(min_length=1, max_length=MOST_BATCH)]
 
 
-class SharedNeighbours(Result):
+class SharedNeighbors(Result):
     """What a member shares with one seed; `shared_neighbors` is null where counting cost more."""
 
     seed: ShownVertex
@@ -205,7 +205,7 @@ class CommunityMember(Result):
     id: ShownVertex
     score: float
     scores: dict[str, float]
-    reason: list[SharedNeighbours]
+    reason: list[SharedNeighbors]
 
 
 class CommunityItem(Result):
@@ -279,8 +279,8 @@ class VertexList(Result):
     more: bool
 
 
-class NeighbourList(Result):
-    """The neighbours of a vertex with most edges."""
+class NeighborList(Result):
+    """The neighbors of a vertex with most edges."""
 
     vertex: ShownVertex
     degree: int

@@ -14,11 +14,11 @@ from torch_geometric.nn.aggr import GRUAggregation
 from torch_geometric.nn.aggr import LCMAggregation as PyGLCMAggregation
 
 from graphagg.nn.aggr import LCMAggregation, RecurrentAggregation
-from tests.unit.nn.aggr.ragged import Ragged, alone, assert_same, outcome, ragged, randomised
+from tests.unit.nn.aggr.ragged import Ragged, alone, assert_same, outcome, ragged, randomized
 
 
 def lcm_pair(project: bool) -> tuple[LCMAggregation, nn.Module]:
-    theirs = randomised(PyGLCMAggregation(4, 4, project))
+    theirs = randomized(PyGLCMAggregation(4, 4, project))
     ours = LCMAggregation(4, 4, project).double()
     ours.operator.load_state_dict(theirs.gru_cell.state_dict())
     if ours.lin is not None:
@@ -27,7 +27,7 @@ def lcm_pair(project: bool) -> tuple[LCMAggregation, nn.Module]:
 
 
 def gru_pair() -> tuple[RecurrentAggregation, nn.Module]:
-    theirs, ours = randomised(GRUAggregation(4, 3)), RecurrentAggregation(4, 3).double()
+    theirs, ours = randomized(GRUAggregation(4, 3)), RecurrentAggregation(4, 3).double()
     ours.gru.load_state_dict(theirs.gru.state_dict())
     return ours, theirs
 
@@ -64,7 +64,7 @@ def test_gru_equals_pyg_on_each_vertex_alone(batch: Ragged) -> None:
     assert_equal_to_theirs(*gru_pair(), batch)
 
 
-# 3 rows beside 8 rows, and a vertex without neighbours.
+# 3 rows beside 8 rows, and a vertex without neighbors.
 UNEVEN = Ragged((3, 8, 0), 0)
 
 
@@ -88,7 +88,7 @@ def test_pyg_gru_depends_on_the_batch_and_ours_does_not() -> None:
     assert difference(ours) < 1e-12
 
 
-def test_pyg_lcm_gives_a_vertex_without_neighbours_what_the_batch_implies() -> None:
+def test_pyg_lcm_gives_a_vertex_without_neighbors_what_the_batch_implies() -> None:
     ours, theirs = lcm_pair(True)
     rows = UNEVEN.rows().detach()
     deep = theirs(rows, UNEVEN.index, dim_size=3)[2]

@@ -1,7 +1,7 @@
 """Attention beside PyTorch Geometric: equal where PyG's is right, and where its padding leaks.
 
 The modules marked as leaking give a graph another output beside a larger graph than alone, because
-padded keys stay in their normaliser, and SGFormer's n is the padded one. Should PyG mend that, the
+padded keys stay in their normalizer, and SGFormer's n is the padded one. Should PyG mend that, the
 tests that assert the difference fail, and say so.
 """
 
@@ -67,7 +67,7 @@ def same_weights(name: str, theirs: torch.nn.Module) -> GraphAttention:
             "steps": torch.tensor(0),
         }
     elif name == "sgformer":
-        ours = attention(name, CHANNELS, 1, normalise="vertex")
+        ours = attention(name, CHANNELS, 1, normalize="vertex")
         names = {"query": "q", "key": "k", "value": "v"}
         state = {
             f"{mine}.{part}": getattr(getattr(theirs, other), part)

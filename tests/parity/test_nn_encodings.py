@@ -65,7 +65,7 @@ def test_pyg_counts_repeated_edges_once_and_in_the_degree_twice() -> None:
     assert AddRandomWalkPE(2, attr_name="pe")(data).pe[:, 1].tolist() == [0.25, 0.25]
 
 
-def test_pyg_gives_a_vertex_without_neighbours_the_eigenvalue_1() -> None:
+def test_pyg_gives_a_vertex_without_neighbors_the_eigenvalue_1() -> None:
     """So that its vector stands among those of the others; it is a component of its own."""
     data = Data(edge_index=of(nx.complete_graph(4)).edge_index, num_nodes=5)
     assert np.abs(pyg_vectors(data, 1)[4]).max() == pytest.approx(1)

@@ -1,7 +1,7 @@
 """GPSLayer against PyTorch Geometric's GPSConv with the same weights.
 
 What differs on purpose: GPSConv has no edge updates, and adds its own residual around convolutions
-that have one; its attentions other than `multihead` let padding into the normaliser, so they are
+that have one; its attentions other than `multihead` let padding into the normalizer, so they are
 compared on a single graph only.
 """
 
@@ -112,7 +112,7 @@ def test_gpsconv_keeps_edges_and_doubles_residuals_where_gatedgcn_does_not() -> 
 
 
 def test_gpsconv_with_performer_depends_on_the_batch() -> None:
-    """An expected difference: padded keys stay in PyG's normaliser."""
+    """An expected difference: padded keys stay in PyG's normalizer."""
     torch.manual_seed(3)
     theirs = GPSConv(CHANNELS, None, heads=HEADS, attn_type="performer", norm=None).eval()
     x, edge_index, _, batch = ragged_batch((5, 60), CHANNELS)

@@ -1,7 +1,7 @@
 // Every text that is shown, against what lies behind it: those with less contrast than WCAG 2.2
 // (1.4.3) asks for, with the ratio. The body of a function.
-const parse = (colour) => {
-  const values = colour.match(/[\d.]+/g).map(Number);
+const parse = (color) => {
+  const values = color.match(/[\d.]+/g).map(Number);
   return [...values.slice(0, 3), values[3] ?? 1];
 };
 const over = ([r, g, b, a], [R, G, B]) =>

@@ -105,9 +105,9 @@ def test_a_vertex_of_the_picture_opens_its_card_and_becomes_a_seed(page: Page):
     page.tap_vertex(vertex)
     page.until(lambda: page.text("#card-title") == vertex)
     assert "Place 4" in page.text("#card")
-    page.wait_text("#card .neighbours h3", "neighbour")
+    page.wait_text("#card .neighbors h3", "neighbor")
     known = set(characters().neighbors(vertex))
-    assert set(page.texts("#card .neighbours:nth-of-type(3) .open .id")) <= known
+    assert set(page.texts("#card .neighbors:nth-of-type(3) .open .id")) <= known
     page.click("#card .primary")
     page.until(lambda: page.seeds == ["Valjean", vertex])
     page.wait_for_picture()
@@ -118,10 +118,10 @@ def test_a_vertex_of_the_picture_opens_its_card_and_becomes_a_seed(page: Page):
     page.wait_for_picture()
 
 
-def test_neighbours_of_neighbours_can_be_walked_and_one_can_start_afresh(page: Page):
+def test_neighbors_of_neighbors_can_be_walked_and_one_can_start_afresh(page: Page):
     page.community("Valjean", more="&size=20")
     page.click("#members .open")
-    page.click("#card .neighbours .open")
+    page.click("#card .neighbors .open")
     first = page.members[0]
     page.until(lambda: page.text("#card-title") != first)
     here = page.text("#card-title")
@@ -136,7 +136,7 @@ def test_the_card_shows_what_is_similar_by_embedding(page: Page):
     page.community("Valjean", more="&size=20")
     page.click("#members .open")
     page.wait_text("#card h3", "Similar by embedding")
-    assert len(page.all("#card .neighbours:last-child li")) == 8
+    assert len(page.all("#card .neighbors:last-child li")) == 8
 
 
 def test_the_legend_counts_every_vertex_and_shows_a_group_alone(page: Page):
@@ -150,7 +150,7 @@ def test_the_legend_counts_every_vertex_and_shows_a_group_alone(page: Page):
     page.until(lambda: page.js(faded) == 0)
 
 
-def test_colours_of_groups_differ_also_for_people_who_see_fewer(page: Page):
+def test_colors_of_groups_differ_also_for_people_who_see_fewer(page: Page):
     page.community("Valjean", more="&size=40")
     marks = page.js(
         "return [...document.querySelectorAll('#legend svg')]"
@@ -158,7 +158,7 @@ def test_colours_of_groups_differ_also_for_people_who_see_fewer(page: Page):
         "s.firstChild.tagName + s.firstChild.getAttribute('d')])"
     )
     assert len(marks) >= 3
-    assert len({colour for colour, _ in marks}) == len(marks)
+    assert len({color for color, _ in marks}) == len(marks)
     assert all(shape != other for (_, shape), (_, other) in pairwise(marks))
 
 

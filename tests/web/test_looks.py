@@ -36,7 +36,7 @@ def test_every_text_has_the_contrast_that_wcag_asks_for(page: Page, scheme: str)
         look(page, view, DESKTOP, scheme)
         if view == "community":
             page.click("#members .open")
-            page.wait("#card .neighbours li")
+            page.wait("#card .neighbors li")
         if view == "passages":
             page.click("#hits summary")
         assert page.js(CONTRAST) == [], view
@@ -74,7 +74,7 @@ def test_the_card_on_a_phone_leaves_the_page_in_sight(page: Page):
     look(page, "community", PHONE)
     page.js("document.querySelector('#members .open').scrollIntoView()")
     page.click("#members .open")
-    page.wait("#card .neighbours li")
+    page.wait("#card .neighbors li")
     left, top, width = page.js(
         "const r = document.getElementById('card').getBoundingClientRect();"
         "return [r.left, r.top, r.width]"

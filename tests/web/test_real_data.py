@@ -66,7 +66,7 @@ def test_large_communities_are_drawn_and_stay_usable(page: Page, size: int):
     assert drawn == len(page.members) + 1 > size / 2
     page.click("#zoom-in")
     page.click("#members .open")
-    page.wait("#card .neighbours li")
+    page.wait("#card .neighbors li")
 
 
 def test_exploring_dblp_with_clicks_undo_and_a_link(page: Page):
@@ -74,7 +74,7 @@ def test_exploring_dblp_with_clicks_undo_and_a_link(page: Page):
     vertex = page.members[5]
     page.tap_vertex(vertex)
     page.until(lambda: page.text("#card-title") == vertex)
-    page.wait("#card .neighbours li")
+    page.wait("#card .neighbors li")
     page.click("#card .primary")
     page.until(lambda: page.seeds == ["33043", vertex])
     page.wait_for_picture()
@@ -174,7 +174,7 @@ def test_pictures_of_each_view(page: Page, size: tuple[int, int], scheme: str):
         if act:
             page.click(act)
         if name == "card":
-            page.wait("#card .neighbours li")
+            page.wait("#card .neighbors li")
         assert page.js(CONTRAST) == [], name
         assert page.js("return document.documentElement.scrollWidth") <= size[0], name
         height = page.js("return document.documentElement.scrollHeight")

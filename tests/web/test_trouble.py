@@ -142,5 +142,5 @@ def test_only_what_the_service_has_is_shown(
         if kind == "communities":
             page.community("Valjean", more="&size=5")
             page.click("#members .open")
-            page.wait("#card .neighbours li")
+            page.wait("#card .neighbors li")
             assert "Similar by embedding" not in page.text("#card")

@@ -65,9 +65,9 @@ def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:
         return explain_hit(hit, index)
     text = " ".join(hit.passage.text.split())
     shown = escape(text[:_SHORTENED] + ("..." if len(text) > _SHORTENED else ""))
-    if not hit.neighbours:
+    if not hit.neighbors:
         return shown
-    around = {p.position: f"[dim]{escape(' '.join(p.text.split()))}[/dim]" for p in hit.neighbours}
+    around = {p.position: f"[dim]{escape(' '.join(p.text.split()))}[/dim]" for p in hit.neighbors}
     around[hit.passage.position] = escape(text)
     return "\n".join(around[position] for position in sorted(around))
 

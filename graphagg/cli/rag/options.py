@@ -57,7 +57,7 @@ ChunkWords = Annotated[
     typer.Option(help="Split documents into passages of at most so many words, at sentences."),
 ]
 OverlapSentences = Annotated[
-    int | None, typer.Option(help="Sentences that neighbouring chunks share.  [1]")
+    int | None, typer.Option(help="Sentences that neighboring chunks share.  [1]")
 ]
 
 

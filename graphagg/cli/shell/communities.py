@@ -112,7 +112,7 @@ class CommunityShell(CommandInterpreter[View]):
         return f"seeds: {names}{more} | method: {view.method} | members: {view.size}"
 
     def prepare(self) -> None:
-        """Load the compiled kernels, by a query of any vertex that has a neighbour."""
+        """Load the compiled kernels, by a query of any vertex that has a neighbor."""
         with suppress(InvalidSeeds):  # the first vertex may have none
             self._answer(View(tuple(self._index.vertices[:1])))
 
@@ -251,7 +251,7 @@ def _reasons(member: Member, rank: int, community: Community) -> tuple[Renderabl
     first = f"{member.id}: #{rank} by {community.method}, score {member.score:.4g}"
     lines = [f"{first} ({parts})" if parts else first]
     if not member.reason:
-        return (*lines, "it shares no neighbour with a seed: it is reached through others")
+        return (*lines, "it shares no neighbor with a seed: it is reached through others")
     table = Table(box=None, pad_edge=False)
     for name in ("seed", "shared", "adjacent", "for instance"):
         table.add_column(name, justify="right" if name == "shared" else "left")

@@ -16,7 +16,7 @@ class History(Generic[View]):
 
     Attributes:
         now: what is looked at.
-        past: earlier views, the oldest first; neighbours differ.
+        past: earlier views, the oldest first; neighbors differ.
     """
 
     now: View

@@ -44,7 +44,7 @@ def answer(
         if cut is not None:
             best, conductance = best[: cut[0]], cut[1]
     alone = seeds[hoods.sets.indptr[seeds + 1] == hoods.sets.indptr[seeds]]
-    notes = tuple(f"seed {index.vertices[int(i)]!r} has no neighbours" for i in alone)
+    notes = tuple(f"seed {index.vertices[int(i)]!r} has no neighbors" for i in alone)
     return Community(
         seeds=tuple(index.vertices[int(i)] for i in seeds),
         members=_members(index, seeds, ranking, best, config),

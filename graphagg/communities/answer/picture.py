@@ -20,7 +20,7 @@ _LABELLED = 60
 
 
 def draw(structure: Structure, path: str | os.PathLike[str], title: str, most_edges: int) -> None:
-    """Draw vertices coloured by sub-community, seeds as stars, and the heaviest edges."""
+    """Draw vertices colored by sub-community, seeds as stars, and the heaviest edges."""
     target = Path(path)
     if target.suffix not in (".png", ".svg"):
         raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted .png or .svg")

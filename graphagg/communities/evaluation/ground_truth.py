@@ -56,9 +56,9 @@ class GroundTruth:
 def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> GroundTruth:
     """Read a ground truth.
 
-    Taken are: one community a line; `vertex label` pairs (recognised by every line having two
+    Taken are: one community a line; `vertex label` pairs (recognized by every line having two
     columns and no vertex standing first twice); a CSV of the two, with or without a header; JSON
-    `{"communities": [[...]]}`. gzip is recognised by its magic bytes.
+    `{"communities": [[...]]}`. gzip is recognized by its magic bytes.
 
     Args:
         path: the file.
@@ -113,10 +113,10 @@ def _groups(text: str, path: Path) -> list[list[VertexId]]:
         rows = rows[1:]
     pairs = all(len(row) == 2 for row in rows)
     if pairs and (comma or len({row[0] for row in rows}) == len(rows)):
-        labelled: dict[str, list[VertexId]] = {}
+        labeled: dict[str, list[VertexId]] = {}
         for vertex, label in rows:
-            labelled.setdefault(label.strip(), []).append(vertex.strip())
-        return list(labelled.values())
+            labeled.setdefault(label.strip(), []).append(vertex.strip())
+        return list(labeled.values())
     return [[cell.strip() for cell in row] for row in rows]
 
 

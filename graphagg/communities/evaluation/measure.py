@@ -127,7 +127,7 @@ def evaluate(
 ) -> Evaluation:
     """Ask every question and measure.
 
-    A draw none of whose seeds has a neighbour counts as recall 0.
+    A draw none of whose seeds has a neighbor counts as recall 0.
 
     Args:
         index: the index.

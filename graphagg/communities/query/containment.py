@@ -22,7 +22,7 @@ from graphagg.communities.query.planner import split_by_work
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import count_shared, intersection
 from graphagg.communities.similarity.minhash import agreements
-from graphagg.communities.similarity.neighborhood import Neighbourhoods, Scratch
+from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
 
 Array = npt.NDArray[Any]
 
@@ -51,7 +51,7 @@ class SizePartitions:
 
 
 def containment_ranking(
-    hoods: Neighbourhoods,
+    hoods: Neighborhoods,
     sig: Array,
     partitions: SizePartitions,
     seeds: Array,
@@ -95,7 +95,7 @@ def containment_ranking(
 
 
 def _through_partitions(
-    hoods: Neighbourhoods, sig: Array, partitions: SizePartitions, seed: int, config: QueryConfig
+    hoods: Neighborhoods, sig: Array, partitions: SizePartitions, seed: int, config: QueryConfig
 ) -> tuple[Array, Array, bool]:
     """Vertices that hold part of the seed's set, their shares, and whether all were looked at."""
     size = int(hoods.sizes(np.array([seed]))[0])

@@ -25,7 +25,7 @@ from graphagg.communities.query.planner import (
 )
 from graphagg.communities.query.ranking import Ranking, top_vertices
 from graphagg.communities.similarity.exact import grow, jaccard_to_seeds
-from graphagg.communities.similarity.neighborhood import Neighbourhoods, Scratch
+from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
 
 Array = npt.NDArray[Any]
 
@@ -40,7 +40,7 @@ class Expander:
     """
 
     def __init__(
-        self, hoods: Neighbourhoods, sketches: Sketches, partitions: SizePartitions
+        self, hoods: Neighborhoods, sketches: Sketches, partitions: SizePartitions
     ) -> None:
         self.hoods = hoods
         self.sketches = sketches
@@ -138,7 +138,7 @@ class Expander:
         maximum 1, a vertex scores p^power (J' + c).
 
         c = floor + gap (1 - coverage) / coverage, where coverage is the share of the k best by p
-        that have J > 0: in sparse graphs most true members share no neighbour with any seed, and
+        that have J > 0: in sparse graphs most true members share no neighbor with any seed, and
         there the walk decides. J' mixes J with the similarity to the first `grown` members of a
         first pass, as agglomeration would.
 

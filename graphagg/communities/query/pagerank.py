@@ -19,7 +19,7 @@ import numpy.typing as npt
 from graphagg.communities.similarity.neighborhood import (
     TWO_MODE,
     UNDIRECTED,
-    Neighbourhoods,
+    Neighborhoods,
     Scratch,
     node_degree,
 )
@@ -28,7 +28,7 @@ Array = npt.NDArray[Any]
 
 
 def pagerank(
-    hoods: Neighbourhoods, seeds: Array, alpha: float, eps: float, most: int, scratch: Scratch
+    hoods: Neighborhoods, seeds: Array, alpha: float, eps: float, most: int, scratch: Scratch
 ) -> tuple[Array, Array, Array]:
     """Approximate personalised PageRank.
 
@@ -123,7 +123,7 @@ def _push(
 def _segment(
     ptr: Array, ind: Array, hptr: Array, hind: Array, walk: int, node: int, part: int, n: int
 ) -> Any:
-    """Part 0 or 1 of a node's neighbours: an array, its bounds, and what to add to its entries."""
+    """Part 0 or 1 of a node's neighbors: an array, its bounds, and what to add to its entries."""
     if part == 0:
         if walk == TWO_MODE and node >= n:
             return ind, 0, 0, 0

@@ -19,7 +19,7 @@ from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import jaccard_to_seeds, pair_similarities
 from graphagg.communities.similarity.lsh import BandTables
 from graphagg.communities.similarity.minhash import agreements, scan
-from graphagg.communities.similarity.neighborhood import Neighbourhoods, Scratch
+from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
 
 Array = npt.NDArray[Any]
 
@@ -42,7 +42,7 @@ class Sketches:
         return int(self.sig.shape[1])
 
 
-def split_by_work(hoods: Neighbourhoods, seeds: Array, budget: int) -> tuple[Array, Array]:
+def split_by_work(hoods: Neighborhoods, seeds: Array, budget: int) -> tuple[Array, Array]:
     """Seeds whose exact comparison fits the budget, cheapest first, and the others."""
     work = hoods.work(seeds, budget)
     order = np.argsort(work, kind="stable")
@@ -51,7 +51,7 @@ def split_by_work(hoods: Neighbourhoods, seeds: Array, budget: int) -> tuple[Arr
 
 
 def minhash_ranking(
-    hoods: Neighbourhoods,
+    hoods: Neighborhoods,
     sketches: Sketches,
     seeds: Array,
     plan: Plan,
@@ -87,7 +87,7 @@ def minhash_ranking(
 
 
 def jaccard_ranking(
-    hoods: Neighbourhoods,
+    hoods: Neighborhoods,
     sketches: Sketches,
     seeds: Array,
     plan: Plan,

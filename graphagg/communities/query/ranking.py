@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.communities.similarity.neighborhood import TWO_MODE, Neighbourhoods
+from graphagg.communities.similarity.neighborhood import TWO_MODE, Neighborhoods
 
 Array = npt.NDArray[Any]
 
@@ -62,7 +62,7 @@ def top_vertices(vertices: Array, scores: Array, k: int, exclude: Array) -> Arra
 
 
 def sweep_cut(
-    hoods: Neighbourhoods, seeds: Array, ordered: Array, most: int
+    hoods: Neighborhoods, seeds: Array, ordered: Array, most: int
 ) -> tuple[int, float] | None:
     """The prefix of a ranking that, with the seeds, has the least conductance.
 

@@ -2,7 +2,7 @@
 
 For a seed s every vertex v that shares an element is reached through the holders of the elements of
 N(s); the count of arrivals is the size of the intersection. The work is the sum of the holders'
-degrees: `Neighbourhoods.work` tells it beforehand, so that the planner can refuse it.
+degrees: `Neighborhoods.work` tells it beforehand, so that the planner can refuse it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.communities.similarity.neighborhood import Neighbourhoods, Scratch
+from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
 
 Array = npt.NDArray[Any]
 
 
 def jaccard_to_seeds(
-    hoods: Neighbourhoods, seeds: Array, weight: float, scratch: Scratch
+    hoods: Neighborhoods, seeds: Array, weight: float, scratch: Scratch
 ) -> tuple[Array, Array]:
     """`weight` times the sum of the exact similarities to the seeds, of all that share anything.
 

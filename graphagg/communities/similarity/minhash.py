@@ -6,7 +6,7 @@ probability of their Jaccard similarity J, so the share of equal slots estimates
 J(1 - J)/K. Departures:
 
 - The hash family is the `affine32` of datasketch 2: h_k(x) = a_k f(x) + b_k mod 2^32, f the 32-bit
-  finaliser of MurmurHash3. The paper's (a x + b mod 2^64 mod P) mod M needs two divisions.
+  finalizer of MurmurHash3. The paper's (a x + b mod 2^64 mod P) mod M needs two divisions.
 - The minima are taken over 32 bits; the index keeps the low 16. The high ones are near 0 in all
   large sets and would agree by chance.
 - One pass over the rows instead of one over edges sorted by source: no signature matrix has to be
@@ -55,7 +55,7 @@ def signatures(
     Args:
         sets: the set of each row.
         columns: `[sets.columns]` the token of each element.
-        own: `[sets.rows]` the token of each row, which its set holds too (closed neighbourhoods);
+        own: `[sets.rows]` the token of each row, which its set holds too (closed neighborhoods);
             None: open.
         family: the hash functions.
         rows: which rows; None: all.
@@ -92,7 +92,7 @@ def _kernel_arguments(
 
 
 def mix(tokens: Array) -> Tokens:
-    """MurmurHash3's 32-bit finaliser: a bijection that spreads neighbouring ids."""
+    """MurmurHash3's 32-bit finalizer: a bijection that spreads neighboring ids."""
     h = np.array(tokens, dtype=np.uint32)
     h ^= h >> np.uint32(16)
     h *= np.uint32(0x85EBCA6B)

@@ -17,7 +17,7 @@ UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
 
 
 @dataclass(frozen=True)
-class Neighbourhoods:
+class Neighborhoods:
     """The sets that similarity compares, and their inverse.
 
     Attributes:
@@ -25,7 +25,7 @@ class Neighbourhoods:
         holders: `[m, n]` pattern, the vertices whose set holds an element; `sets` itself where the
             graph is undirected.
         closed: each set also holds its own vertex.
-        walk: how `segments` finds a node's neighbours: UNDIRECTED, DIRECTED (both ways) or
+        walk: how `segments` finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or
             TWO_MODE (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
     """
 

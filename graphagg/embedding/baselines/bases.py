@@ -5,7 +5,7 @@
             M = vol(G) / (b T) (sum_{r=1..T} P^r) D^-1, T = 10, b = 1. Dense: for small pieces.
 `deepwalk`  DeepWalk (KDD 2014) with negative sampling: 10 walks of 40 from each node, window 5.
             Departure: one pass of plain SGD in the order of the walks, so it repeats to the bit.
-`cleora`    Cleora (2021): Markov propagation of random vectors, rows normalised each time, then
+`cleora`    Cleora (2021): Markov propagation of random vectors, rows normalized each time, then
             whitened.
 
 All are deterministic in (graph, dim, seed).
@@ -23,7 +23,7 @@ from graphagg.embedding.config import Base
 from graphagg.embedding.partition.pieces import make_piece
 from graphagg.embedding.prone.leaf import truncated_svd
 from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, strengths
-from graphagg.embedding.prone.sparse import gram, multiply, normalise_rows, row_sums
+from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows, row_sums
 from graphagg.errors import PieceTooLarge
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
@@ -49,7 +49,7 @@ class BaseEmbedder(Protocol):
 
 
 def prone(matrix: Csr, dim: int, seed: list[int]) -> Array:
-    """Factorise the log matrix; see the head of this file."""
+    """Factorize the log matrix; see the head of this file."""
     piece = make_piece(
         0, np.array([0, matrix.rows]), expand_rows(matrix), matrix.indices, matrix.entries
     )
@@ -64,7 +64,7 @@ def prone(matrix: Csr, dim: int, seed: list[int]) -> Array:
 
 
 def netmf(matrix: Csr, dim: int, seed: list[int]) -> Array:
-    """Factorise DeepWalk's matrix in closed form.
+    """Factorize DeepWalk's matrix in closed form.
 
     Raises:
         PieceTooLarge: over 20,000 nodes; the matrix is dense.
@@ -159,7 +159,7 @@ def _step(row, target, context, noise, pull, rate):  # type: ignore[no-untyped-d
 
 
 def cleora(matrix: Csr, dim: int, seed: list[int]) -> Array:
-    """Normalised Markov propagation of random vectors, whitened."""
+    """Normalized Markov propagation of random vectors, whitened."""
     generator = np.random.default_rng(seed)
     degree = row_sums(matrix.indptr, matrix.entries)
     inverse = np.where(degree > 0, 1.0 / np.maximum(degree, 1e-30), 0.0)
@@ -167,17 +167,17 @@ def cleora(matrix: Csr, dim: int, seed: list[int]) -> Array:
     step = Csr(matrix.indptr, matrix.indices, values, matrix.columns)
     rows = generator.uniform(-1, 1, (matrix.rows, dim)).astype(np.float32)
     for _ in range(_CLEORA_ROUNDS):
-        rows = normalise_rows(multiply(step, rows))
+        rows = normalize_rows(multiply(step, rows))
     return _whitened(rows, degree > 0)
 
 
 def _whitened(rows: Array, filled: Array) -> Array:
     from scipy.linalg import eigh
 
-    centred = rows - np.where(filled[:, None], rows[filled].mean(axis=0), 0)
-    values, vectors = eigh(gram(centred) / max(int(filled.sum()), 1))
+    centered = rows - np.where(filled[:, None], rows[filled].mean(axis=0), 0)
+    values, vectors = eigh(gram(centered) / max(int(filled.sum()), 1))
     scale = np.where(values > 1e-9 * values[-1], np.maximum(values, 1e-30) ** -0.5, 0.0)
-    turned: Array = (centred @ (vectors * scale)).astype(np.float32)
+    turned: Array = (centered @ (vectors * scale)).astype(np.float32)
     return turned
 
 

@@ -1,4 +1,4 @@
-"""Other ways to make one embedding of pieces: for comparison, and for bases that factorise nothing.
+"""Other ways to make one embedding of pieces: for comparison, and for bases that factorize nothing.
 
 `concat` is DistNE's (arXiv 2106.10620): each part's internal subgraph is embedded, and so is the
 border subgraph, the edges between parts over the nodes that have one; a node's vector is its

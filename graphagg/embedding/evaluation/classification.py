@@ -1,9 +1,9 @@
 """Node classification by the protocol of DeepWalk.
 
 Paper: DeepWalk (KDD 2014), section 5: train one-vs-rest logistic regression on a share of the
-labelled nodes, take for each other node as many labels as it truly has, and report micro and macro
-F1, over shuffles. The regression is liblinear's (L2, C = 1, the bias penalised too); all labels are
-minimised together, which gives the same minimum for they share nothing.
+labeled nodes, take for each other node as many labels as it truly has, and report micro and macro
+F1, over shuffles. The regression is liblinear's (L2, C = 1, the bias penalized too); all labels are
+minimized together, which gives the same minimum for they share nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def classify(vectors: Array, labels: Array, fraction: float, seed: int) -> F1:
     """Train on a share of the nodes and score on the rest.
 
     Args:
-        vectors: `[s, d]` of the labelled nodes; their rows are brought to length 1.
+        vectors: `[s, d]` of the labeled nodes; their rows are brought to length 1.
         labels: `[s, L]` bool.
         fraction: share that is trained on.
         seed: of the shuffle.
@@ -52,7 +52,7 @@ def classify(vectors: Array, labels: Array, fraction: float, seed: int) -> F1:
 
 
 def fit(inputs: Array, labels: Array, penalty: float = 1.0) -> Array:
-    """Weights `[d, L]` that minimise |w|^2 / 2 + C sum log(1 + exp(-y x w)) for each label."""
+    """Weights `[d, L]` that minimize |w|^2 / 2 + C sum log(1 + exp(-y x w)) for each label."""
     from scipy.optimize import minimize
 
     signs = np.where(labels, 1.0, -1.0)

@@ -1,4 +1,4 @@
-"""The unpartitioned control: the whole graph factorised at once, and random vectors."""
+"""The unpartitioned control: the whole graph factorized at once, and random vectors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ITERATIONS = 5
 
 
 def embed_whole(network: Network, config: EmbeddingConfig) -> Array:
-    """ProNE of the whole matrix by one randomised SVD with 5 power iterations, `[N, d]`.
+    """ProNE of the whole matrix by one randomized SVD with 5 power iterations, `[N, d]`.
 
     Same matrix and propagation as `build.embed`; neither pieces nor a merge.
     """

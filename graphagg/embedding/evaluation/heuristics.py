@@ -1,4 +1,4 @@
-"""Link prediction without learning: scores from common neighbours."""
+"""Link prediction without learning: scores from common neighbors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAIRS_AT_ONCE = 20_000
 
 
 def heuristic_scores(graph: Graph, pairs: Array) -> dict[str, Array]:
-    """Common neighbours and Adamic-Adar of some pairs `[2, p]`.
+    """Common neighbors and Adamic-Adar of some pairs `[2, p]`.
 
     Undirected: |N(u) & N(v)|, and sum 1 / ln d(z) over those z. Directed: over z with u -> z -> v.
     Two-mode: over the other sets that hold the element, the elements shared with each.

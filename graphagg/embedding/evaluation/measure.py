@@ -1,10 +1,10 @@
 """How good an embedding is, always beside what it must be better than.
 
 Link prediction: edges are held out, the rest is embedded, and pairs are scored by the dot product
-of the unnormalised vectors and by cosine; negatives are drawn uniformly, and as the ends of edges
+of the unnormalized vectors and by cosine; negatives are drawn uniformly, and as the ends of edges
 are (uniform ones are easy: their degrees give them away). Node classification: DeepWalk's protocol.
 Beside the embedding stand the same graph embedded without a partition (`control`), random vectors
-with the same propagation (`random`), common neighbours and Adamic-Adar.
+with the same propagation (`random`), common neighbors and Adamic-Adar.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from graphagg.embedding.evaluation.heuristics import heuristic_scores
 from graphagg.embedding.evaluation.labels import Labels
 from graphagg.embedding.evaluation.splits import Split, split_edges
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.sparse import normalise_rows
+from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import Graph
 from graphagg.progress import Progress, silent
@@ -111,8 +111,8 @@ def predict_links(
 def _score_vectors(result: LinkPrediction, name: str, vectors: Array, split: Split) -> None:
     n = len(split.train.rows)
     sides = (vectors, vectors) if split.train.kind == "undirected" else (vectors[:n], vectors[n:])
-    for normalised, suffix in ((False, ""), (True, "_cosine")):
-        first, second = (normalise_rows(side) for side in sides) if normalised else sides
+    for normalized, suffix in ((False, ""), (True, "_cosine")):
+        first, second = (normalize_rows(side) for side in sides) if normalized else sides
 
         def products(pairs: Array, first: Array = first, second: Array = second) -> Array:
             found: Array = np.einsum("ij,ij->i", first[pairs[0]], second[pairs[1]])
@@ -122,7 +122,7 @@ def _score_vectors(result: LinkPrediction, name: str, vectors: Array, split: Spl
         for scores, pairs in ((result.uniform, split.uniform), (result.matched, split.matched)):
             negative = products(pairs)
             scores.add(name, f"auc{suffix}", auc(positive, negative))
-            if not normalised:
+            if not normalized:
                 scores.add(name, f"hits@{HITS}", hits(positive, negative))
 
 
@@ -197,7 +197,7 @@ def classify_nodes(
 def _rows_of_vertices(vectors: Array, graph: Graph) -> Array:
     n = len(graph.rows)
     if graph.kind == "directed":
-        return np.hstack((normalise_rows(vectors[:n]), normalise_rows(vectors[n:])))
+        return np.hstack((normalize_rows(vectors[:n]), normalize_rows(vectors[n:])))
     return vectors[:n]
 
 

@@ -39,7 +39,7 @@ class LevelReport:
         cut: share of the edges whose ends lie in two parts.
         edge_balance: entries of the largest part over the mean.
         vertex_balance: nodes of the largest part over the mean.
-        border: share of the nodes with a neighbour in another part.
+        border: share of the nodes with a neighbor in another part.
         copies: parts that hold a node as row or halo column, on average.
         largest: share of all edges that the largest part stores, its cut edges included.
     """

@@ -80,7 +80,7 @@ class LocalEngine:
         """D of all nodes, `[N']`."""
         return self.collect(strengths)
 
-    def factorise(self, strength: Array) -> Vectors:
+    def factorize(self, strength: Array) -> Vectors:
         """U sqrt(S) of the log matrix: leaves, merge, one refinement."""
         matrices = self.log_matrices(strength)
         leaves, rank = [], self.config.rank(len(self.pieces))

@@ -16,10 +16,10 @@ _OVERSAMPLES = 10
 
 
 def scaled_right_vectors(matrix: Csr, rank: int, iterations: int, seed: list[int]) -> Floats:
-    """V S of a randomised SVD `matrix ~ U S V^T`, `[columns, r]` float32.
+    """V S of a randomized SVD `matrix ~ U S V^T`, `[columns, r]` float32.
 
     Args:
-        matrix: a piece of the factorised matrix.
+        matrix: a piece of the factorized matrix.
         rank: columns wanted; r is less where rows or columns are fewer.
         iterations: power iterations.
         seed: the seeds of the run and of the piece.
@@ -34,7 +34,7 @@ def scaled_right_vectors(matrix: Csr, rank: int, iterations: int, seed: list[int
 def truncated_svd(
     matrix: Csr, rank: int, iterations: int, seed: list[int]
 ) -> tuple[Floats, Floats, Floats]:
-    """U `[rows, r]`, S `[r]`, V^T `[r, columns]` of a randomised SVD, signs fixed."""
+    """U `[rows, r]`, S `[r]`, V^T `[r, columns]` of a randomized SVD, signs fixed."""
     try:
         from scipy.sparse import csr_array
         from sklearn.utils.extmath import randomized_svd

@@ -1,7 +1,7 @@
-"""The matrix that `prone` factorises.
+"""The matrix that `prone` factorizes.
 
 Paper: ProNE (IJCAI 2019), section 3.1: with P_ij = w_ij / D_i, D_i = sum_j w_ij and
-q_j = (sum_i P_ij)^0.75 normalised to sum 1,
+q_j = (sum_i P_ij)^0.75 normalized to sum 1,
 
     F_ij = ln P_ij - ln q_j    on the edges alone.
 

@@ -112,7 +112,7 @@ def merge(ranks: Sequence[int], width: int, grams: Grams) -> tuple[list[Wide], W
 def _group(
     children: Sequence[tuple[int, ...]], sizes: Sequence[int]
 ) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """As few groups of neighbours, of about one size, as keep each under `MOST_COLUMNS`."""
+    """As few groups of neighbors, of about one size, as keep each under `MOST_COLUMNS`."""
     fan = max(2, MOST_COLUMNS // max(sizes))
     count = math.ceil(len(children) / fan)
     parts = np.array_split(np.arange(len(children)), count)

@@ -1,7 +1,7 @@
 """Spectral propagation: a low-order polynomial of the graph's Laplacian, applied to the vectors.
 
 Paper: ProNE (IJCAI 2019), section 3.2: a Chebyshev expansion, with mu = 0.2 and theta = 0.5, of a
-band-pass filter. With E the row-normalised start, A1 = A + loops, D1 its row sums and
+band-pass filter. With E the row-normalized start, A1 = A + loops, D1 its row sums and
 M X = (1 - mu) X - D1^-1 A1 X:
 
     L0 = E, L1 = M M L0 / 2 - L0, L2 = M M L1 - 2 L1 - L0      (ProNE's own recurrence)
@@ -10,7 +10,7 @@ M X = (1 - mu) X - D1^-1 A1 X:
 
 Departures: three terms instead of ten (5 products instead of 19; measured, nothing changes by more
 than 0.05 points); a loop weighs as much as its node's mean edge, which is 1 where edges weigh 1, so
-that a graph whose weights are all doubled has the same vectors; the output is not normalised (the
+that a graph whose weights are all doubled has the same vectors; the output is not normalized (the
 dot product then scores links about a point better), and a second pass may follow.
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.embedding.prone.merge import Wide, fix_signs
-from graphagg.embedding.prone.sparse import normalise_rows
+from graphagg.embedding.prone.sparse import normalize_rows
 
 Array = npt.NDArray[Any]
 Product = Callable[[Array], Array]
@@ -97,4 +97,4 @@ def rotation(gram: Wide, width: int | None = None) -> Wide:
 
 def start_rows(rows: Array) -> Array:
     """E: the rows at length 1."""
-    return normalise_rows(rows)
+    return normalize_rows(rows)

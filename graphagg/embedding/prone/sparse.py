@@ -53,7 +53,7 @@ def gram(rows: Array) -> npt.NDArray[np.float64]:
     return result
 
 
-def normalise_rows(rows: Array) -> Array:
+def normalize_rows(rows: Array) -> Array:
     """Rows of length 1, in the dtype given; rows of zeros stay."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     lengths[lengths == 0] = 1.0

@@ -40,7 +40,7 @@ def load_graph(
             fan follows a star; a mapping or JSON names the sets first.
         vertices: vertices that are there even without an edge; two-mode: sets.
         ids: how text ids are read; `auto` takes the type of the first line.
-        header: whether text has a header; None recognises it.
+        header: whether text has a header; None recognizes it.
         allow_empty: take a graph without edges too.
 
     Raises:

@@ -62,7 +62,7 @@ class TextCounts:
 
 
 def open_bytes(path: Path) -> io.BufferedIOBase:
-    """Open a file; gzip is recognised by its magic bytes."""
+    """Open a file; gzip is recognized by its magic bytes."""
     try:
         raw = path.open("rb")
     except OSError as error:
@@ -92,7 +92,7 @@ def read_pairs(
 
     Comments begin with `#` or `%`; columns are set apart by tabs, by commas, or by white space,
     the first of these that the first line shows before a `{`. Between commas, a quoted cell may
-    hold commas, and a quote as two quotes. A header is recognised by integers below it or by the
+    hold commas, and a quote as two quotes. A header is recognized by integers below it or by the
     usual names, and holds no number; `header` overrides. Lines end in LF, CR LF or CR; a byte
     order mark is left out.
 
@@ -101,7 +101,7 @@ def read_pairs(
         name: what messages call it.
         counts: filled in.
         id_types: the type of each column; `auto` takes that of the first line.
-        header: True, False, or None to recognise it.
+        header: True, False, or None to recognize it.
 
     Yields:
         Two columns of one length: int64 arrays, or Arrow string arrays.

@@ -1,4 +1,4 @@
-"""Aggregators for any PyG layer: learnt monoids, recurrent, and moments; right in any batch."""
+"""Aggregators for any PyG layer: learned monoids, recurrent, and moments; right in any batch."""
 
 from graphagg.nn.aggr.lcm import LCMAggregation
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses

@@ -1,15 +1,15 @@
 """Learnable commutative monoid aggregation (arXiv 2212.08541).
 
 An aggregator is the fold of a commutative monoid, so let the binary operator of the monoid be
-learnt: a balanced tree of binary operators over each neighbourhood has depth O(log V), where a
+learned: a balanced tree of binary operators over each neighborhood has depth O(log V), where a
 recurrent aggregator has O(V). The operator commutes by construction and is associative only as far
-as it has learnt to be (`graphagg.nn.aggr.losses`).
+as it has learned to be (`graphagg.nn.aggr.losses`).
 
 Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
 
-- No padding. A vertex's result is a function of its own neighbourhood, whatever else is in the
+- No padding. A vertex's result is a function of its own neighborhood, whatever else is in the
   batch, and costs its own degree. On each vertex alone the result is that of PyG's module.
-- A learnt identity is the result of an empty neighbourhood; it begins at 0.
+- A learned identity is the result of an empty neighborhood; it begins at 0.
 - An unsorted index is sorted (stably), and empty input is an input.
 """
 
@@ -38,7 +38,7 @@ from graphagg.nn.checks import check_finite
 
 
 class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
-    """Folds each neighbourhood with a learnt commutative operator.
+    """Folds each neighborhood with a learned commutative operator.
 
     For N rows in S non-empty segments: N - S combines in ceil(log2 of the largest segment) levels;
     the memory kept for the backward pass is the input and integers. Rows of a segment are taken in

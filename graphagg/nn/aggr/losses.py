@@ -1,7 +1,7 @@
-"""How far a learnt operator is from a commutative monoid, as losses on sampled elements.
+"""How far a learned operator is from a commutative monoid, as losses on sampled elements.
 
-The tree of arXiv 2212.08541 gives the same result for every order of a neighbourhood only if the
-operator is associative and commutative, and an empty neighbourhood fits only if its value is the
+The tree of arXiv 2212.08541 gives the same result for every order of a neighborhood only if the
+operator is associative and commutative, and an empty neighborhood fits only if its value is the
 identity. Each law is a mean squared difference, to be added to a training loss with a weight.
 """
 

@@ -1,9 +1,9 @@
-"""First and second moments of each neighbourhood, after Moment Probing (arXiv 2307.11342).
+"""First and second moments of each neighborhood, after Moment Probing (arXiv 2307.11342).
 
 Moment Probing reads a set of tokens through its mean and a multi-head cross-covariance: the tokens
 are projected to h heads of two narrow parts each, and the second moment is taken between the two
 parts of a head only, h small matrices in place of one large. Departures: the moments are central
-(the mean is already in the first), for a vertex with one neighbour has a second moment of 0 then
+(the mean is already in the first), for a vertex with one neighbor has a second moment of 0 then
 rather than a copy of the first; and the matrices are flattened into one linear layer with the mean
 where the paper's head has convolutions on images' patches.
 """

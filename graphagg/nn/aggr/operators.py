@@ -65,7 +65,7 @@ class SymmetricMLP(nn.Module):
 
 
 def is_gru(operator: nn.Module) -> bool:
-    """Whether the kernel of the symmetrised GRU computes what the module does."""
+    """Whether the kernel of the symmetrized GRU computes what the module does."""
     return isinstance(operator, SymmetricGRU) and type(operator).forward is SymmetricGRU.forward
 
 

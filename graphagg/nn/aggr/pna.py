@@ -10,7 +10,7 @@ from graphagg.nn.segments import Segments
 
 
 class PNAAggregation(SegmentAggregation):
-    """The aggregators of Principal Neighbourhood Aggregation, arXiv 2004.05718.
+    """The aggregators of Principal Neighborhood Aggregation, arXiv 2004.05718.
 
     Of the paper's scalers only the identity is here: the others need the mean degree of the
     training graphs, and belong to a layer that knows it (`torch_geometric.nn.PNAConv`).

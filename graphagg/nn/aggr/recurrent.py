@@ -1,6 +1,6 @@
-"""A GRU over each neighbourhood: the recurrent aggregator that arXiv 2212.08541 compares with.
+"""A GRU over each neighborhood: the recurrent aggregator that arXiv 2212.08541 compares with.
 
-O(V) steps for a neighbourhood of V, one after the other, where the tree of `LCMAggregation` has
+O(V) steps for a neighborhood of V, one after the other, where the tree of `LCMAggregation` has
 O(log V). Segments are run longest first, so that the ones still running are a prefix of the state
 and a step costs no more than its live segments: there is no padding, and the last state of a
 segment is its own. `torch_geometric.nn.aggr.GRUAggregation` returns the state after the padding.
@@ -17,7 +17,7 @@ from graphagg.nn.segments import Segments
 
 
 class RecurrentAggregation(SegmentAggregation):
-    """The last state of a GRU that reads a neighbourhood in its order; 0 where it is empty.
+    """The last state of a GRU that reads a neighborhood in its order; 0 where it is empty.
 
     Time O(N) in all, in as many steps as the largest segment has rows; memory O(N).
 

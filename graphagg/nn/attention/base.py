@@ -27,8 +27,8 @@ def _uncompiled(call: _Call) -> _Call:
 class GraphAttention(torch.nn.Module):
     """Attention among the vertices of each graph of a ragged batch.
 
-    A graph's output is a function of that graph alone: no padding enters a sum, a normaliser or a
-    stabiliser, and random structure is drawn from the graph's own content.
+    A graph's output is a function of that graph alone: no padding enters a sum, a normalizer or a
+    stabilizer, and random structure is drawn from the graph's own content.
 
     `torch.compile` of a model runs it as it is, with one break in the graph: its steps hang on the
     sizes of the graphs, and would be compiled anew for every batch.
@@ -126,7 +126,7 @@ class GraphAttention(torch.nn.Module):
 class ProjectedAttention(GraphAttention):
     """Attention with the parameters of `torch.nn.MultiheadAttention`.
 
-    Names, shapes, meaning and initialisation are the same, so `load_state_dict` takes the state of
+    Names, shapes, meaning and initialization are the same, so `load_state_dict` takes the state of
     a `MultiheadAttention` of the same width, and any two such mechanisms exchange their weights.
     A subclass says in `mix` what becomes of queries, keys and values.
     """

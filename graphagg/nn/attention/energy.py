@@ -1,16 +1,16 @@
 """The energy gate: values of vertices whose keys carry little energy count for less.
 
 Paper: Energy-Gated Attention: Spectral Salience as an Inductive Bias for Transformer Attention
-(arXiv 2605.21842). The paper's idea: one learnt linear projection of the keys finds the dominant
+(arXiv 2605.21842). The paper's idea: one learned linear projection of the keys finds the dominant
 mode of the embedding; the energy in it gates the value that a token hands out. With w_h, alpha_h
-and tau_h learnt for each head h:
+and tau_h learned for each head h:
 
     e_jh = (w_h . k_jh)^2
     g_jh = sigmoid(alpha_h (e_jh - tau_h))
     o_ih = sum_j a_ijh g_jh v_jh
 
-Departures: the energy is not standardised over a sequence, so that the gate of a vertex hangs on
-that vertex alone and a batch can change nothing; threshold and slope are learnt per head. The
+Departures: the energy is not standardized over a sequence, so that the gate of a vertex hangs on
+that vertex alone and a batch can change nothing; threshold and slope are learned per head. The
 threshold starts at 0.35, where the paper reports that it settles. How the paper sets the slope's
 first value is not known here; it starts at 1. The attention's weights themselves stay as they are,
 so a mechanism with a denominator keeps it.

@@ -1,11 +1,11 @@
-"""NormAttention: linear attention whose output is normalised instead of its weights.
+"""NormAttention: linear attention whose output is normalized instead of its weights.
 
 Paper: The Devil in Linear Transformer (TransNormer, arXiv 2210.10340), its NormAttention:
 
     O = RMSNorm(phi(Q) (phi(K)^T V)),   phi(x) = elu(x) + 1
 
 The denominator of linear attention is what makes its gradients unbounded; it is dropped, and the
-output is brought to scale by RMSNorm, over all heads of a vertex together, with a learnt scale per
+output is brought to scale by RMSNorm, over all heads of a vertex together, with a learned scale per
 channel. The sum runs over the vertices of the vertex's own graph.
 """
 

@@ -9,7 +9,7 @@ For an edge from j to i:
     e_ij <- e_ij + dropout(act(norm(e'_ij)))
 
 Two additions, absent from the source: edges without features (no C, and nothing returned for the
-edges), and any aggregator in the place of the sum over j. The gates are normalised before the
+edges), and any aggregator in the place of the sum over j. The gates are normalized before the
 messages are aggregated, so that the sum gives the formula above.
 """
 

@@ -18,7 +18,7 @@ from graphagg.nn.conv.positions import PositionGate
 
 
 class GINE(LocalPart):
-    """The sum of the neighbours and their edges, through an MLP d -> d -> d.
+    """The sum of the neighbors and their edges, through an MLP d -> d -> d.
 
     Paper: Hu et al., Strategies for Pre-training Graph Neural Networks, arXiv 1905.12265;
     GraphGPS, arXiv 2205.12454 (its MLP, and the gate on the messages).

@@ -16,7 +16,7 @@ class MessageAggregation(Aggregation):  # type: ignore[misc]
 
     Three things stand between the aggregators and the convolutions of PyG, and are done here: its
     recurrent and set aggregators demand a sorted index, so messages are brought into the order of
-    their targets first (stably: a vertex's neighbours stay in the order of the edges); what
+    their targets first (stably: a vertex's neighbors stay in the order of the edges); what
     they make of a vertex without messages depends on the vertices beside it, or fails, so that such
     a vertex receives 0, as from its sum; and attention passes messages with a dimension for the
     heads, which is flattened for the aggregator.

@@ -1,6 +1,6 @@
 """What every local part shares: its protocol, and the checks of what goes in.
 
-A local part is the message passing half of a GPS layer: it sees a vertex and its neighbours,
+A local part is the message passing half of a GPS layer: it sees a vertex and its neighbors,
 nothing else of the batch.
 """
 
@@ -173,7 +173,7 @@ def find_norm(name: str, channels: int) -> torch.nn.Module:
 class BatchNorm(torch.nn.BatchNorm1d):
     """`BatchNorm1d` that trains on a batch of one row or none.
 
-    Such a batch has no variance: it is normalised by the running statistics and leaves them as
+    Such a batch has no variance: it is normalized by the running statistics and leaves them as
     they are, where `BatchNorm1d` raises. The edges of a small mini-batch can be that few.
     """
 

@@ -26,10 +26,10 @@ class ElstaticSE(Encoding):
 
         0-3  minimum, maximum, mean and standard deviation of V(u, v): v is charged
         4-7  the same of V(v, u): v feels the charges of the others
-        8    mean of V(u, v) over the neighbours u, weighted by the edges
-        9    mean of V(v, u) over the neighbours u, weighted by the edges
+        8    mean of V(u, v) over the neighbors u, weighted by the edges
+        9    mean of V(v, u) over the neighbors u, weighted by the edges
 
-    The standard deviation is that of the population. A vertex without neighbours gives 0.
+    The standard deviation is that of the population. A vertex without neighbors gives 0.
 
     Departures from the code of GraphGPS, which has ten such statistics too: its maximum is taken
     twice over the same axis, and, as u = v is included, is 0 in every graph; here the charged
@@ -38,7 +38,7 @@ class ElstaticSE(Encoding):
     of one value is NaN there.
 
     Components below `dense_below` vertices are inverted, O(n^3). Above, D - W with one vertex
-    grounded is factorised once and solved for 128 columns at a time: O(n^2) numbers are looked
+    grounded is factorized once and solved for 128 columns at a time: O(n^2) numbers are looked
     at, O(128 n) are held beside the factor. The factor of a large graph that is not nearly planar
     can be too large for the memory.
 
@@ -79,7 +79,7 @@ class ElstaticSE(Encoding):
             own = np.arange(stop - start)
             potential -= potential[own + start, own]
             out[start:stop, 8] = (potential.T * transition[start:stop].toarray()).sum(axis=1)
-            # Row u of the transition holds the neighbours v whose charges u feels.
+            # Row u of the transition holds the neighbors v whose charges u feels.
             out[:, 9] += np.asarray(
                 transition[:, start:stop].multiply(potential).sum(axis=1)
             ).ravel()

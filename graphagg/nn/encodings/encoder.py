@@ -68,7 +68,7 @@ class LinearEncoder(Encoder):
         width: Its width.
         dim: Width of the output.
         layers: 1 for a linear map; more for an MLP with hidden layers of width 2 dim and ReLU.
-        norm: Normalise the raw values.
+        norm: Normalize the raw values.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.encodings.base import Encoding, check_dtype, check_positive
-from graphagg.nn.encodings.eigen.spectrum import Normalisation, fix_signs, lowest, trivial_vector
+from graphagg.nn.encodings.eigen.spectrum import Normalization, fix_signs, lowest, trivial_vector
 from graphagg.nn.encodings.structure import Component, Floats, components, laplace_structure
 from graphagg.nn.segments import Segments, graph_seeds, mix
 
@@ -33,7 +33,7 @@ class LapPE(Encoding):
 
     Disconnected graphs: the eigenvalue 0 has one vector a component, constant (times sqrt(degree)
     for "sym") on it and 0 elsewhere. All of them are trivial, and left out unless `trivial`. The
-    other vectors live on one component each. A vertex without neighbours is a component of its
+    other vectors live on one component each. A vertex without neighbors is a component of its
     own, with eigenvalue 0.
 
     What is not unique: signs (fixed so that the first entry of the largest size is positive; see
@@ -53,7 +53,7 @@ class LapPE(Encoding):
 
     Attributes:
         k: Number of eigenvectors.
-        normalisation: "sym" (I - D^-1/2 W D^-1/2), "rw" (I - D^-1 W) or "none" (D - W).
+        normalization: "sym" (I - D^-1/2 W D^-1/2), "rw" (I - D^-1 W) or "none" (D - W).
         trivial: Include the vectors of eigenvalue 0.
         short: "pad" or "error".
         dense_below: Number of vertices from which a component is solved without a dense matrix.
@@ -61,7 +61,7 @@ class LapPE(Encoding):
     """
 
     k: int = 8
-    normalisation: Normalisation = "sym"
+    normalization: Normalization = "sym"
     trivial: bool = False
     short: str = "pad"
     dense_below: int = 300
@@ -71,7 +71,7 @@ class LapPE(Encoding):
         check_positive("k", self.k)
         check_dtype(self.dtype)
         for name, value, choices in [
-            ("normalisation", self.normalisation, _KINDS),
+            ("normalization", self.normalization, _KINDS),
             ("short", self.short, _SHORT),
         ]:
             if value not in choices:
@@ -121,11 +121,11 @@ class LapPE(Encoding):
 
     def _component(self, component: Component) -> tuple[Floats, Floats]:
         wanted = self.k - 1 if self.trivial else self.k
-        values, vectors = lowest(component, wanted, self.normalisation, self.dense_below)
+        values, vectors = lowest(component, wanted, self.normalization, self.dense_below)
         if self.trivial:
-            own = trivial_vector(component, self.normalisation)
+            own = trivial_vector(component, self.normalization)
             values, vectors = np.append(0.0, values), np.column_stack([own, vectors])
-        if self.normalisation == "rw" and component.size > 1:
+        if self.normalization == "rw" and component.size > 1:
             vectors = vectors / np.sqrt(component.degrees)[:, None]
             vectors = vectors / np.linalg.norm(vectors, axis=0)
         return values, fix_signs(vectors)

@@ -86,7 +86,7 @@ class SignNet(Encoder):
 
 
 class _GinLayer(torch.nn.Module):
-    """x <- MLP((1 + eps) x + sum over the neighbours), for `[N, columns, width]`."""
+    """x <- MLP((1 + eps) x + sum over the neighbors), for `[N, columns, width]`."""
 
     def __init__(self, fan_in: int, hidden: int, fan_out: int, *, last: bool, norm: bool) -> None:
         super().__init__()

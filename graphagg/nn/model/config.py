@@ -39,7 +39,7 @@ class FeatureConfig:
         vocabulary: Number of categories of each categorical column; a column holds whole numbers
             from 0.
         width: Number of real-valued columns.
-        constant: One learnt vector for every row; the data is not read.
+        constant: One learned vector for every row; the data is not read.
         batch_norm: Batch norm and ReLU after the sum, for columns without a scale.
     """
 
@@ -133,7 +133,7 @@ class AttentionConfig:
             global part.
         heads: Must divide the width.
         dropout: On the attention weights, where the kind of attention has any.
-        energy_gate: Whether the values are gated by a learnt projection of the keys.
+        energy_gate: Whether the values are gated by a learned projection of the keys.
     """
 
     __pydantic_config__ = _STRICT
@@ -153,7 +153,7 @@ class LayerOptions:
     """What surrounds the two parts of a layer.
 
     Attributes:
-        norm: Normalisation after each residual.
+        norm: Normalization after each residual.
         activation: Of the feed-forward network and of the `gnn+` order.
         dropout: After each part, and twice in the feed-forward network.
         feedforward: Hidden width of the feed-forward network over the layer's width; 0 has none.

@@ -41,7 +41,7 @@ def transform_of(config: EncodingConfig) -> Encoding:
     """
     one_of("encodings.name", config.name, ENCODERS)
     if config.name.startswith(_OF_VECTORS):
-        return LapPE(_size(config), normalisation=config.laplacian, trivial=config.trivial)
+        return LapPE(_size(config), normalization=config.laplacian, trivial=config.trivial)
     return _TRANSFORMS[config.name](_size(config))
 
 

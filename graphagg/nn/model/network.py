@@ -125,7 +125,7 @@ class GPS(torch.nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        """Learnt numbers."""
+        """Learned numbers."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     @classmethod

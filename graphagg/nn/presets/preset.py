@@ -43,7 +43,7 @@ def lap_pe(dim: int, vectors: int = 10, layers: int = 2) -> tuple[EncodingConfig
 
 
 def random_walk(dim: int, steps: int) -> tuple[EncodingConfig, ...]:
-    """Return probabilities of random walks, batch-normalised, through a linear map."""
+    """Return probabilities of random walks, batch-normalized, through a linear map."""
     return (EncodingConfig("rwse", dim, size=steps),)
 
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from graphagg.nn.training.data.sources import load_data
     from graphagg.nn.training.results import Score, SplitResult, TrainingResult
     from graphagg.nn.training.run import train
-    from graphagg.nn.training.sampling import NeighbourSampler
+    from graphagg.nn.training.sampling import NeighborSampler
 
 _PLACES = {
     "GraphData": "data",
-    "NeighbourSampler": "sampling",
+    "NeighborSampler": "sampling",
     "Score": "results",
     "Shape": "data",
     "Split": "data",
@@ -31,7 +31,7 @@ _PLACES = {
 
 __all__ = [
     "GraphData",
-    "NeighbourSampler",
+    "NeighborSampler",
     "Score",
     "Shape",
     "Split",

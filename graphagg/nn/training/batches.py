@@ -1,6 +1,6 @@
 """Batches of an epoch: of graphs, of one whole graph, or of samples from it.
 
-The order of an epoch's batches, and the neighbours that are drawn, hang on the random state and
+The order of an epoch's batches, and the neighbors that are drawn, hang on the random state and
 the epoch's number alone, so that a run that is resumed sees what the uninterrupted one saw.
 """
 
@@ -14,7 +14,7 @@ from torch_geometric.data import Data
 
 from graphagg.nn.training.data.dataset import GraphData, Split
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.sampling import NeighbourSampler, cut
+from graphagg.nn.training.sampling import NeighborSampler, cut
 
 _PRIME = 1_000_003  # seeds of two epochs of two random states are hardly ever the same
 
@@ -73,7 +73,7 @@ class SampledBatches:
         graph: The graph.
         rows: `[n]` int64, the seeds.
         size: Seeds in a batch.
-        fanouts: Neighbours that a vertex keeps, hop by hop.
+        fanouts: Neighbors that a vertex keeps, hop by hop.
         epoch: The current epoch.
         random_state: Of the shuffles and the draws.
     """
@@ -89,7 +89,7 @@ class SampledBatches:
     ) -> None:
         assert graph.edge_index is not None
         self._graph, self._rows, self._size = graph, rows, size
-        self._sampler = NeighbourSampler(graph.edge_index, int(graph.num_nodes or 0), fanouts)
+        self._sampler = NeighborSampler(graph.edge_index, int(graph.num_nodes or 0), fanouts)
         self._epoch, self._state = epoch, random_state
 
     def __len__(self) -> int:

@@ -55,7 +55,7 @@ class TrainingConfig:
         warmup_epochs: the rate rises linearly over these. The rate is set once an epoch.
         clip_norm: largest norm of the gradient; 0 does not clip.
         patience: epochs without a better validation metric before training stops; 0: never.
-        fanouts: neighbours sampled a hop, nearest first, for one large graph; empty: whole graph.
+        fanouts: neighbors sampled a hop, nearest first, for one large graph; empty: whole graph.
         precision: `float32`, `bfloat16` (autocast; weights stay float32) or `float64`.
         random_state: seed of the weights, the order of the batches, dropout and sampling.
     """

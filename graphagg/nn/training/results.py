@@ -25,7 +25,7 @@ class SplitResult:
         test: Metric over the test part.
         epoch: The best epoch, counted from 1.
         epochs: Epochs trained.
-        parameters: Learnt numbers of the model.
+        parameters: Learned numbers of the model.
         seconds: Wall time of training and evaluation.
         cpu_seconds: CPU time of the process meanwhile.
     """
@@ -81,7 +81,7 @@ class TrainingResult:
         task: What an answer is about: `graph`, `node` or `edge`.
         model: Name of the preset, or of the model.
         data: Name of the data.
-        parameters: Learnt numbers of the model.
+        parameters: Learned numbers of the model.
         metric: What the scores are.
         splits: One result a split.
         encoding_seconds: CPU time of the encodings, once for all splits.

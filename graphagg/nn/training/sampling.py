@@ -1,7 +1,7 @@
-"""Neighbour sampling: small graphs around seed vertices of one large graph.
+"""Neighbor sampling: small graphs around seed vertices of one large graph.
 
 GraphSAGE (arXiv 1706.02216): hop by hop, each vertex that the hop before brought in keeps `fanout`
-of its in-neighbours, drawn uniformly without replacement. All vertices of a hop are drawn at
+of its in-neighbors, drawn uniformly without replacement. All vertices of a hop are drawn at
 once by Floyd's algorithm, `fanout` steps whatever their degrees: O(vertices x fanout^2).
 
 PyG's `NeighborLoader` needs compiled packages beside PyG; this needs torch alone.
@@ -36,14 +36,14 @@ class Sample:
     edge_index: Tensor
 
 
-class NeighbourSampler:
+class NeighborSampler:
     """Draws samples from one graph.
 
     Args:
-        edge_index: `[2, E]` int64; messages flow from row 0 to row 1, so the neighbours of v are
+        edge_index: `[2, E]` int64; messages flow from row 0 to row 1, so the neighbors of v are
             the sources of the edges that end in v.
         vertices: N.
-        fanouts: Neighbours a vertex keeps, of the first hop, the second, ...
+        fanouts: Neighbors a vertex keeps, of the first hop, the second, ...
 
     Raises:
         InvalidBatch: An id is out of range.

@@ -178,7 +178,7 @@ class BestRetriever:
             candidates, score, front = self._grown(
                 candidates, score, front, edges, reading, vectors, lexical
             )
-            handed = score if rounds else self._levelled(candidates, front)
+            handed = score if rounds else self._leveled(candidates, front)
             followed, score = self._follow(
                 candidates, score, handed, front, bridges, edges, lexical.weights
             )
@@ -309,7 +309,7 @@ class BestRetriever:
         )
         return grown, np.concatenate([score, more.direct])[order], place[front]
 
-    def _levelled(self, candidates: Candidates, front: Array) -> Array:
+    def _leveled(self, candidates: Candidates, front: Array) -> Array:
         """What each candidate hands on: F, and of a page nearer to the best page of the front."""
         handed = candidates.direct.copy()
         pages = front[candidates.pages[front].any(axis=1)]

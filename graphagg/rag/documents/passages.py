@@ -58,7 +58,7 @@ class Passage:
 def read_passages(path: str | os.PathLike[str]) -> Iterator[Passage]:
     """Read passages from a file or folder, one at a time.
 
-    Takes JSONL (gzip is recognised by its magic bytes) and Parquet with the fields `id`, `text` and
+    Takes JSONL (gzip is recognized by its magic bytes) and Parquet with the fields `id`, `text` and
     optionally `title`, `metadata`, `document` and `position` (any other field becomes metadata), or
     a folder of `.txt` and `.md` files (id: the path below the folder; title: the first Markdown
     heading, else the name).

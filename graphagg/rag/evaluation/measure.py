@@ -71,7 +71,7 @@ class Summary:
 
     @classmethod
     def of(cls, outcomes: Outcomes, random_state: int = 0) -> Summary:
-        """Summarise outcomes `[n, 5]`, a column for each of `METRICS`."""
+        """Summarize outcomes `[n, 5]`, a column for each of `METRICS`."""
         means = _percent(outcomes.mean(axis=0))
         low, high = map(_percent, bootstrap_intervals(outcomes, random_state))
         bounds = zip(low, high, strict=True)

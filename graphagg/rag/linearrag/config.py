@@ -23,7 +23,7 @@ class RetrievalConfig:
 
     Attributes:
         semantics: how entities are activated and what C holds. `official`: each active entity
-            spreads through its best unused sentences, weights add up, C is row-normalised
+            spreads through its best unused sentences, weights add up, C is row-normalized
             frequency. `paper`: the MAX update of eq. 5 as a max-product, C is binary.
         max_iterations: T; `official` runs T - 1 rounds of propagation, as its code does, `paper` T.
         threshold: delta, the least activation that spreads.

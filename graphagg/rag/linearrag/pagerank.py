@@ -1,7 +1,7 @@
 """Stage 2 of LinearRAG: personalised PageRank over passages and entities.
 
 Paper: LinearRAG, arXiv 2510.10114, eq. 6. With reset vector r (sum 1) and transition matrix T of
-the undirected passage-entity graph, x = (1 - d) r + d T' x. A node without neighbours teleports;
+the undirected passage-entity graph, x = (1 - d) r + d T' x. A node without neighbors teleports;
 since it does so by r, x is the solution without it, scaled to sum 1.
 
 The graph has two sides, so residual mass is pushed from the passages to the entities and back

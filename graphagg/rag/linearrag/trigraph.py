@@ -18,7 +18,7 @@ Departures from the official code, with recall@2 / recall@5 on 2WikiMultiHopQA (
   hides then takes nothing from a sentence that is seen.
 - Entities are encoded by their keys, which no other passage can change, not by their commonest
   spelling.
-- Neighbouring passages are not linked: the paper has no such edge, and positions in a corpus file
+- Neighboring passages are not linked: the paper has no such edge, and positions in a corpus file
   may leak which passages belong together.
 """
 

@@ -28,7 +28,7 @@ from graphagg.rag.models.weights import (
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_OVERLAP = 32  # tokens that neighbouring windows share
+_OVERLAP = 32  # tokens that neighboring windows share
 _SLACK = 4  # tokens that a window may gain when it is cut inside a word
 
 
@@ -65,7 +65,7 @@ class SentenceTransformerEncoder:
 
     A text longer than the model's window is never cut: `split` gives its overlapping windows, and
     the passage index keeps one vector a window and scores a passage by the best of them (max over
-    windows). Other long texts (sentences, questions) get the normalised mean of their windows.
+    windows). Other long texts (sentences, questions) get the normalized mean of their windows.
 
     Corpus texts may be encoded in bfloat16, questions always are in float32: so an answer does not
     depend on which questions share a batch. A model's prompts for queries and documents are used.

@@ -104,9 +104,9 @@ class SpacyExtractor:
 
     A language without a pipeline is read by rule: `blank:` and its code take spaCy's tokenizer and
     sentencizer of that language (`blank:xx`: of no language), and entities are maximal runs of
-    capitalised words; one letter is none. The first word of a sentence belongs to them if it is no
-    stop word of the language and one of these holds: the next word is capitalised too, it is
-    capitalised elsewhere inside a sentence of the text, the sentence has no final punctuation (a
+    capitalized words; one letter is none. The first word of a sentence belongs to them if it is no
+    stop word of the language and one of these holds: the next word is capitalized too, it is
+    capitalized elsewhere inside a sentence of the text, the sentence has no final punctuation (a
     title), or it is a question in a language with stop words. A script without capitals has no
     entities by this rule; titles, words and vectors then carry the retrieval.
 
@@ -182,7 +182,7 @@ def _chunks(text: str) -> list[tuple[int, int]]:
 def _capitals(
     text: str, sentences: Iterable[tuple[int, int]], stop_words: Container[str]
 ) -> Iterator[tuple[int, int]]:
-    """Runs of capitalised words, by the rule in `SpacyExtractor`."""
+    """Runs of capitalized words, by the rule in `SpacyExtractor`."""
     words = [list(_LETTERS.finditer(text, start, end)) for start, end in sentences]
     inside = {word[0] for found in words for word in found[1:] if word[0][0].isupper()}
     for found, (_, end) in zip(words, sentences, strict=True):

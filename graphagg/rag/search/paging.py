@@ -1,6 +1,6 @@
 """How mapped files are read: page by page where a question jumps, as a whole where it reads on.
 
-A page that is not in memory is read with its neighbours, which on many machines are megabytes: of
+A page that is not in memory is read with its neighbors, which on many machines are megabytes: of
 an index that is larger than memory a question would read a hundred times what it needs. So the
 kernel is told which files are read at random, and which ranges are needed next. Advice only: where
 it cannot be given nothing changes but the time.

@@ -75,7 +75,7 @@ def read_records(spark: SparkSession, source: str) -> DataFrame:
         _ = placed.schema  # Spark Connect looks for the path only when it is asked something
     except AnalysisException as error:
         raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
-    return placed.mapInArrow(_normalised(parse), _SCHEMA)
+    return placed.mapInArrow(_normalized(parse), _SCHEMA)
 
 
 def _kind_of(source: str) -> str:
@@ -95,7 +95,7 @@ def _check_columns(source: str, columns: list[str]) -> None:
         raise InvalidPassage(f"{source}: columns are {columns}, wanted also {sorted(missing)}")
 
 
-def _normalised(
+def _normalized(
     parse: Callable[[Mapping[str, Any]], Record | None],
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

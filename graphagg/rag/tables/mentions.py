@@ -42,7 +42,7 @@ class RowTokens:
 
     @classmethod
     def of(cls, passage: Passage) -> RowTokens:
-        """Tokenise a passage."""
+        """Tokenize a passage."""
         title, text = scan(passage.title), scan(passage.text)
         shift = len(passage.full_text) - len(passage.text)
         moved = [(start + shift, end + shift) for start, end in text.spans]

@@ -201,7 +201,7 @@ class Snapshot:
         segment, inside = self.corpus.locate(row)
         return int(segment.passages.positions[inside])
 
-    def neighbours(self, row: int, window: int, visible: Mask) -> list[int]:
+    def neighbors(self, row: int, window: int, visible: Mask) -> list[int]:
         """Rows of the visible chunks at most `window` places from a chunk, in order, itself too."""
         segment, inside = self.corpus.locate(row)
         document = segment.passages.documents[inside]

@@ -117,11 +117,11 @@ def test_isolated_seeds(tmp_path, closed):
     graph = nx.path_graph(6)
     graph.add_nodes_from([20, 21])
     index = CommunityIndex.build(graph, tmp_path / "a", config=IndexConfig(closed=closed))
-    with pytest.raises(InvalidSeeds, match=r"no seed has a neighbour \(20, 21\)"):
+    with pytest.raises(InvalidSeeds, match=r"no seed has a neighbor \(20, 21\)"):
         index.query([20, 21])
     for method in METHODS:
         answer = index.query([2, 20], 3, method=method)
-        assert "seed 20 has no neighbours" in answer.notes
+        assert "seed 20 has no neighbors" in answer.notes
         assert answer.members
         assert 21 not in [m.id for m in answer.members]
 

@@ -41,7 +41,7 @@ def test_build_ask_add_export_and_draw(files):
     found = json.loads(run("neighbors", files / "a", "--vertex", 7, "--top-k", 4, "--json"))
     with NodeEmbedding.open(files / "a") as index:
         assert index.config == EmbeddingConfig(dim=8, pieces=3)
-        wanted = index.neighbours(7, 4)
+        wanted = index.neighbors(7, 4)
     assert [n["id"] for n in found["neighbors"]] == [n.id for n in wanted]
     assert "cosine" in run("neighbors", files / "a", "--vertex", 7)
     change = json.loads(run("add", files / "a", files / "more.txt", "--json"))

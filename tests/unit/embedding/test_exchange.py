@@ -1,4 +1,4 @@
-"""Vectors and neighbours as graphs of networkx and tables of pyarrow and pandas."""
+"""Vectors and neighbors as graphs of networkx and tables of pyarrow and pandas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.results import Neighbour, Neighbours
+from graphagg.embedding.results import Neighbor, Neighbors
 from graphagg.errors import InvalidParameter, MissingExtra
 
 
@@ -32,12 +32,12 @@ def test_vertices_carry_vector_and_piece(index):
         assert graph.nodes[vertex]["piece"] == index.parts[place]
 
 
-def test_neighbours_become_weighted_edges(index):
-    graph = index.to_networkx(attribute="x", neighbours=3)
+def test_neighbors_become_weighted_edges(index):
+    graph = index.to_networkx(attribute="x", neighbors=3)
     wanted = {}
     for vertex in index.vertices:
         if vertex != "Nobody":
-            for near in index.neighbours(vertex, 3):
+            for near in index.neighbors(vertex, 3):
                 wanted[frozenset((vertex, near.id))] = near.score
     found = {frozenset((a, b)): weight for a, b, weight in graph.edges(data="weight")}
     assert found.keys() == wanted.keys()
@@ -52,15 +52,15 @@ def test_a_given_graph_is_copied_and_keeps_its_edges(index):
     assert nx.utils.graphs_equal(nx.Graph(graph.edges), nx.Graph(own.edges))
     assert np.array_equal(graph.nodes["Valjean"]["vector"], index.vector("Valjean"))
     assert "vector" not in own.nodes["Valjean"] and graph.nodes["stranger"] == {}
-    with pytest.raises(InvalidParameter, match="give a graph, or neighbours"):
-        index.to_networkx(own, neighbours=2)
+    with pytest.raises(InvalidParameter, match="give a graph, or neighbors"):
+        index.to_networkx(own, neighbors=2)
     with pytest.raises(InvalidParameter, match="-1"):
-        index.to_networkx(neighbours=-1)
+        index.to_networkx(neighbors=-1)
 
 
-def test_neighbours_are_a_tuple_and_a_table(index):
-    near = index.neighbours("Valjean", 5)
-    assert near == tuple(near) and isinstance(near[0], Neighbour)
+def test_neighbors_are_a_tuple_and_a_table(index):
+    near = index.neighbors("Valjean", 5)
+    assert near == tuple(near) and isinstance(near[0], Neighbor)
     table = near.to_arrow()
     assert table.to_pydict() == {
         "rank": [1, 2, 3, 4, 5],
@@ -68,12 +68,12 @@ def test_neighbours_are_a_tuple_and_a_table(index):
         "score": [one.score for one in near],
     }
     pd.testing.assert_frame_equal(near.to_pandas(), table.to_pandas())
-    assert Neighbours().to_arrow().num_rows == 0
-    assert Neighbours([Neighbour(3, 0.5)]).to_arrow().schema.field("vertex").type == pa.int64()
+    assert Neighbors().to_arrow().num_rows == 0
+    assert Neighbors([Neighbor(3, 0.5)]).to_arrow().schema.field("vertex").type == pa.int64()
 
 
 def test_without_the_package_the_extra_is_named(index, monkeypatch):
-    near = index.neighbours("Valjean", 2)
+    near = index.neighbors("Valjean", 2)
     for package in ("pandas", "networkx"):
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtra, match=r'pip install "graphagg\[spark\]"'):

@@ -60,7 +60,7 @@ def test_what_is_opened_is_what_was_embedded(tmp_path):
     np.testing.assert_array_equal(index.vectors, built.vectors)
     assert index.report == built.report
     assert index.vectors.dtype == np.float32
-    lengths = np.linalg.norm(index.normalised(), axis=1)
+    lengths = np.linalg.norm(index.normalized(), axis=1)
     np.testing.assert_allclose(lengths, 1.0, atol=1e-6)
     np.testing.assert_array_equal(index.vector(5), index.vectors[index.find("5")])
     half = EmbeddingConfig(dim=8, pieces=3, dtype="float16")
@@ -143,7 +143,7 @@ def test_isolated_vertices_have_zeros_and_are_counted(tmp_path):
     assert not index.vector(1000).any()
     assert index.vectors[:-2].any(axis=1).all()
     with pytest.raises(InvalidParameter, match="1000 has no edge"):
-        index.neighbours(1000)
+        index.neighbors(1000)
 
 
 def test_many_small_components():
@@ -157,17 +157,17 @@ def test_many_small_components():
     assert np.median(np.abs(alike[~same])) < 0.5
 
 
-def test_neighbours_are_brute_forces(tmp_path):
+def test_neighbors_are_brute_forces(tmp_path):
     index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
-    for normalised in (True, False):
-        rows = index.normalised() if normalised else index.vectors
-        scores = rows @ (rows[7] if normalised else index.vectors[7])
+    for normalized in (True, False):
+        rows = index.normalized() if normalized else index.vectors
+        scores = rows @ (rows[7] if normalized else index.vectors[7])
         scores[7] = -np.inf
         wanted = np.argsort(-scores)[:5]
-        found = index.neighbours(7, 5, normalised=normalised)
+        found = index.neighbors(7, 5, normalized=normalized)
         assert [n.id for n in found] == [index.vertices[int(i)] for i in wanted]
         np.testing.assert_allclose([n.score for n in found], scores[wanted], atol=1e-5)
-    assert len(index.neighbours(7, 10_000)) == len(index) - 1
+    assert len(index.neighbors(7, 10_000)) == len(index) - 1
 
 
 def test_directed_and_two_mode_have_two_sides(tmp_path):
@@ -178,7 +178,7 @@ def test_directed_and_two_mode_have_two_sides(tmp_path):
     )
     assert index.vectors.shape == index.target_vectors.shape
     assert index.target_vectors[index.find(0)].any()  # no edge points at it: from its other side
-    near = [int(n.id) for n in index.neighbours(1, 60, of="from", among="to")]
+    near = [int(n.id) for n in index.neighbors(1, 60, of="from", among="to")]
     targets = [vertex for vertex in near if vertex >= 100][:5]
     assert all(130 <= target < 160 for target in targets)
     pairs = [(f"e{v}", f"s{u}") for u, v in arcs]
@@ -187,7 +187,7 @@ def test_directed_and_two_mode_have_two_sides(tmp_path):
     )
     assert len(index.targets) == len({element for element, _ in pairs})
     assert len(index.vertices) == 60
-    elements = index.neighbours("s1", 5, of="from", among="to")
+    elements = index.neighbors("s1", 5, of="from", among="to")
     assert all(str(element.id) >= "e130" for element in elements)
 
 
@@ -196,7 +196,7 @@ def test_directed_and_two_mode_have_two_sides(tmp_path):
 
 @pytest.mark.parametrize("propagate", [0, 1, 2])
 def test_a_vertex_added_with_its_edges_has_the_vector_it_would_have(tmp_path, propagate):
-    """Exact for the linear part: but for the loop, the row over the neighbours' sources."""
+    """Exact for the linear part: but for the loop, the row over the neighbors' sources."""
     config = EmbeddingConfig(dim=8, pieces=2, propagate=propagate)
     pairs = communities(100, 5)
     index = NodeEmbedding.build(pairs, tmp_path / "a", config=config)
@@ -326,7 +326,7 @@ def test_one_vertex():
         ({"kind": "odd"}, "kind is 'odd'"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
         ({"propagate": 3}, "propagate is 3, wanted 0 to 2"),
-        ({"base": "cleora"}, "fusion 'merge' merges factorisations"),
+        ({"base": "cleora"}, "fusion 'merge' merges factorizations"),
     ],
 )
 def test_bad_parameters(changes, message):
@@ -337,11 +337,11 @@ def test_bad_parameters(changes, message):
 def test_bad_requests(tmp_path):
     index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
     with pytest.raises(UnknownVertex, match="closest ids are 239"):
-        index.neighbours(9999)
+        index.neighbors(9999)
     with pytest.raises(InvalidParameter, match="k is 0"):
-        index.neighbours(1, 0)
+        index.neighbors(1, 0)
     with pytest.raises(InvalidParameter, match="side is 'odd'"):
-        index.normalised("odd")
+        index.normalized("odd")
     with pytest.raises(NotAnArtifact):
         NodeEmbedding.open(tmp_path / "nowhere")
     (tmp_path / "full").mkdir()

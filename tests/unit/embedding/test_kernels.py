@@ -16,7 +16,7 @@ from graphagg.embedding.prone.leaf import scaled_right_vectors
 from graphagg.embedding.prone.merge import Rows
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.propagation import rotation
-from graphagg.embedding.prone.sparse import gram, multiply, normalise_rows
+from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows
 from graphagg.graph.csr import Csr
 from tests.unit.embedding.graphs import graph
 
@@ -116,7 +116,7 @@ def test_propagation_is_its_formula(pieces, hubs):
     def filtered(x: np.ndarray) -> np.ndarray:
         return 0.8 * x - looped @ x / degree
 
-    first = normalise_rows(start).astype(np.float64)
+    first = normalize_rows(start).astype(np.float64)
     second = filtered(filtered(first)) / 2 - first
     third = filtered(filtered(second)) - 2 * second - first
     smooth = iv(0, 0.5) * first - 2 * iv(1, 0.5) * second + 2 * iv(2, 0.5) * third

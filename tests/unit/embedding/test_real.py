@@ -17,7 +17,7 @@ from graphagg.embedding.evaluation.labels import read_labels
 from graphagg.embedding.evaluation.measure import Scores, auc, classify_nodes, predict_links
 from graphagg.embedding.evaluation.splits import split_edges
 from graphagg.embedding.prone.network import Network, _cover
-from graphagg.embedding.prone.sparse import normalise_rows
+from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.graph import load_graph
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
@@ -124,7 +124,7 @@ def test_the_coupling_of_directed_graphs():
             ),
         }
         for name, vectors in rows.items():
-            for measure, found in (("dot", vectors), ("cosine", normalise_rows(vectors))):
+            for measure, found in (("dot", vectors), ("cosine", normalize_rows(vectors))):
                 for kind in ("uniform", "matched"):
                     pairs = [split.positive, getattr(split, kind)]
                     parts = [np.einsum("ij,ij->i", found[p[0]], found[n + p[1]]) for p in pairs]
@@ -135,7 +135,7 @@ def test_the_coupling_of_directed_graphs():
 
 
 def test_weights_carry_information():
-    """ca-astroph weighted by common neighbours; there is no weighted graph among the data."""
+    """ca-astroph weighted by common neighbors; there is no weighted graph among the data."""
     whole = load_graph(GRAPHS / FILES["ca-astroph"])
     from graphagg.embedding.evaluation.heuristics import heuristic_scores
 
@@ -183,7 +183,7 @@ def test_added_vertices_are_nearly_as_good_as_embedded_ones(tmp_path, name):
         ):
             spread = np.zeros((n, found.shape[1]), dtype=np.float32)
             spread[whole.rows.positions(table)] = found
-            for measure, unit in (("dot", spread), ("cosine", normalise_rows(spread))):
+            for measure, unit in (("dot", spread), ("cosine", normalize_rows(spread))):
                 parts = [np.einsum("ij,ij->i", *unit[pair]) for pair in (positive, negative)]
                 scores.add(method, measure, auc(*parts))
     show(f"{name}, 5 % of the vertices added", scores)

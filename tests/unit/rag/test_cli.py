@@ -116,7 +116,7 @@ def test_filters_windows_and_documents(call: Call, chunked: Path) -> None:
     question = ("rag", "search", chunked, "the old harbour of oak", "--mode", "bm25")
     (hit,) = call(*question, "--top-k", 1, "--window", 1, "--json").json["hits"]
     assert (hit["document"], hit["position"]) == ("harbour", 0)
-    assert [n["id"] for n in hit["neighbours"]] == ["harbour#1"]
+    assert [n["id"] for n in hit["neighbors"]] == ["harbour#1"]
     assert "froze in the winter" in call(*question, "--top-k", 1, "--window", 1).out
     grouped = call(*question, "--documents", "--json").json["documents"]
     assert [document["document"] for document in grouped] == ["harbour", "mill"]

@@ -13,7 +13,7 @@ from graphagg.serve.models import (
     CommunityBatchAnswer,
     Info,
     NearestBatchAnswer,
-    NeighbourList,
+    NeighborList,
     SearchAnswer,
     SearchBatchAnswer,
     StructureAnswer,
@@ -122,7 +122,7 @@ def test_batches_of_queries_and_vertices(live: Live) -> None:
 def test_the_nearest_vertices_are_those_of_the_library(live: Live, indices: Sources) -> None:
     assert indices.embedding
     with NodeEmbedding.open(indices.embedding) as index:
-        expected = [vars(each) for each in index.neighbours(7, 5)]
+        expected = [vars(each) for each in index.neighbors(7, 5)]
     answer = live.json("/v1/embedding/neighbors", {"vertex": "7", "top_k": 5})
     assert answer["neighbors"] == expected
 
@@ -146,13 +146,13 @@ def test_a_structure_holds_seeds_members_and_their_similarities(
     assert sum(part["size"] for part in answer["communities"]) == 14
 
 
-def test_neighbours_are_those_of_the_graph(live: Live, indices: Sources) -> None:
+def test_neighbors_are_those_of_the_graph(live: Live, indices: Sources) -> None:
     assert indices.communities
     with CommunityIndex.open(indices.communities) as index:
         adjacency = index.graph().adjacency
         expected = {int(index.vertices[i]) for i in adjacency.row(index.find(3)).tolist()}
     answer = live.json("/v1/communities/neighbors?vertex=3&limit=100")
-    NeighbourList.model_validate(answer)
+    NeighborList.model_validate(answer)
     assert {each["id"] for each in answer["neighbors"]} == expected
     assert answer["degree"] == len(expected) and answer["more"] is False
     degrees = [each["degree"] for each in answer["neighbors"]]

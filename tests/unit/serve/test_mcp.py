@@ -94,7 +94,7 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
     with CommunityIndex.open(indices.communities) as communities:
         members = communities.query([3], 4).to_json()["members"]
     with NodeEmbedding.open(indices.embedding) as embedding:
-        near = [vars(each) for each in embedding.neighbours(3, 4)]
+        near = [vars(each) for each in embedding.neighbors(3, 4)]
     found = tool(server, "search_passages", question=question, top_k=3)["hits"]
     for hit, expected in zip(found, hits, strict=True):
         assert _without_titles(hit, expected) == expected

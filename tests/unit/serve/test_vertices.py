@@ -69,11 +69,11 @@ def test_the_exact_id_comes_first_then_degree(pairs, prefix: str, limit: int) ->
 
 
 @pytest.mark.parametrize("kind", ["directed-in", "directed-out", "two-mode"])
-def test_neighbours_of_other_kinds_of_graph(tmp_path: Path, kind: str) -> None:
+def test_neighbors_of_other_kinds_of_graph(tmp_path: Path, kind: str) -> None:
     edges = [("a", "b"), ("b", "c"), ("c", "a"), ("b", "a"), ("d", "a")]
     config = IndexConfig(kind=kind)  # type: ignore[arg-type]
     with CommunityIndex.build(edges, tmp_path / "idx", config=config) as index:
-        answer = Vertices(index).neighbours("a", 10)
+        answer = Vertices(index).neighbors("a", 10)
     found = [each["id"] for each in answer["neighbors"]]
     if kind == "two-mode":  # pairs of an element and a set: the elements of set a
         assert found == ["b", "c", "d"] and answer["degree"] == 3

@@ -115,7 +115,7 @@ def test_saved_hits_are_those_that_are_shown(
         ("top many", InvalidParameter, "a number from 1 to 1,000"),
         ("top scorers of 1990", InvalidParameter, "to ask it, write ask before it"),
         ("mode luck", InvalidParameter, "wanted one of"),
-        ("filter colour=red", InvalidFilter, "colour"),
+        ("filter color=red", InvalidFilter, "color"),
         ("filter kind", GraphAggError, "kind"),
         ("why 9", UnknownPassage, "the number of a hit .1 to 5."),
         ("open", InvalidParameter, "nothing is given"),
@@ -176,5 +176,5 @@ def test_a_session_can_begin_with_settings(index: PassageIndex) -> None:
         PassageShell(index, 3, "luck")
     with pytest.raises(InvalidParameter, match="a number from 1 to 1,000"):
         PassageShell(index, 0)
-    with pytest.raises(InvalidFilter, match="colour"):
-        PassageShell(index, filters=["colour=red"])
+    with pytest.raises(InvalidFilter, match="color"):
+        PassageShell(index, filters=["color=red"])

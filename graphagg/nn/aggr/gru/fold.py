@@ -1,4 +1,4 @@
-"""The fold with the symmetrised GRU: as an autograd function, and as an operator of PyTorch."""
+"""The fold with the symmetrized GRU: as an autograd function, and as an operator of PyTorch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def gru_kernel(weight_ih: Tensor, *others: Tensor) -> GRUKernel:
 
 
 class GRUFold(torch.autograd.Function):
-    """`fold` with the symmetrised GRU, as one function that is differentiable once."""
+    """`fold` with the symmetrized GRU, as one function that is differentiable once."""
 
     @staticmethod
     def forward(ctx: Any, plan: LCMPlan, x: Tensor, identity: Tensor, *weights: Tensor) -> Tensor:

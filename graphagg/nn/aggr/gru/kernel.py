@@ -1,4 +1,4 @@
-"""The symmetrised GRU on pairs of rows, with its gradient written out.
+"""The symmetrized GRU on pairs of rows, with its gradient written out.
 
 With W x for the input and U h for the hidden side, gates r and z of both orders are
 

@@ -6,7 +6,7 @@ Paper: Transformers are RNNs: Fast Autoregressive Transformers with Linear Atten
     o_i = phi(q_i)^T S / (phi(q_i)^T z),   S = sum_j phi(k_j) v_j^T,   z = sum_j phi(k_j)
     phi(x) = elu(x) + 1                                                        (their equation 7)
 
-The sums run over the vertices of i's graph and nothing else, so the normaliser of a graph is its
+The sums run over the vertices of i's graph and nothing else, so the normalizer of a graph is its
 own; nothing is padded (see `graphagg.nn.attention.tiles`).
 """
 
@@ -21,7 +21,7 @@ from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
 
-# Below this a normaliser is taken for 0; its square still has an inverse in float32.
+# Below this a normalizer is taken for 0; its square still has an inverse in float32.
 SMALLEST = 1e-12
 
 

@@ -9,10 +9,10 @@ are unbiased; the w_r are orthogonal within blocks of d, with the lengths of Gau
 The ReLU kernel is phi(x)_r = relu(w_r . x) + 0.001.
 
 Departures:
-- The exponent is stabilised by subtracting a maximum: for a query over its own features, for keys
+- The exponent is stabilized by subtracting a maximum: for a query over its own features, for keys
   over the features of all keys *of the graph*. Both cancel in the weighted mean. A maximum over
   the batch, the usual choice, would let a graph change another one's digits.
-- 1e-6 is added to each feature after that, as a floor, so that no normaliser is 0. It biases
+- 1e-6 is added to each feature after that, as a floor, so that no normalizer is 0. It biases
   weights that are a millionth of the largest ones.
 - The vectors are redrawn every `redraw_interval` training steps from (seed, number of the draw),
   on the CPU in float64, so that a run can be repeated and resumed on any device; the paper redraws
@@ -106,7 +106,7 @@ class PerformerAttention(KernelAttention):
     def map_features(
         self, queries: Tensor, keys: Tensor, graphs: Segments
     ) -> tuple[Tensor, Tensor]:
-        """Positive features of the softmax kernel, each stabilised within its graph."""
+        """Positive features of the softmax kernel, each stabilized within its graph."""
         left, right = self._exponent(queries), self._exponent(keys)
         own = left.detach().amax(-1, keepdim=True)
         rows = right.detach().amax(-1)

@@ -6,7 +6,7 @@ its global attention, with the sigmoid as kernel and shared queries and keys by 
     o_i = (sigma(q_i)^T sum_j sigma(k_j) v_j^T) / (sigma(q_i)^T sum_j sigma(k_j))
     y_i = relu(W (LayerNorm(o_i) * (W_h x_i + beta)))
 
-The sums run over the vertices of i's graph. beta is learnt per channel and starts at 0.9, as in
+The sums run over the vertices of i's graph. beta is learned per channel and starts at 0.9, as in
 the paper's runs with a given beta.
 """
 

@@ -10,7 +10,7 @@ n and both Frobenius norms are those of the vertex's own graph; taken over a bat
 they would mix graphs. Heads, each of the full width C, are averaged. The paper's mix with the
 input, beta Z + (1 - beta) x, is left to the layer's residual.
 
-`normalise="vertex"` divides each row of Q and K by its own length instead, as PyG's module does.
+`normalize="vertex"` divides each row of Q and K by its own length instead, as PyG's module does.
 A graph of one vertex gives Z = V, its value wherever D is not 0.
 """
 
@@ -29,7 +29,7 @@ from graphagg.nn.attention.linear.kernel import SMALLEST, widened
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
 
-Normalise = Literal["graph", "vertex"]
+Normalize = Literal["graph", "vertex"]
 
 
 class SGFormerAttention(GraphAttention):
@@ -38,13 +38,13 @@ class SGFormerAttention(GraphAttention):
     Args:
         channels: C.
         heads: H; must divide C; 1 in the paper.
-        normalise: What queries and keys are divided by: the Frobenius norm over the `graph`, or
+        normalize: What queries and keys are divided by: the Frobenius norm over the `graph`, or
             the length of each `vertex`.
         dropout: Probability with which an entry of the output is dropped in training.
         energy_gate: See `GraphAttention`.
 
     Raises:
-        InvalidParameter: An unknown `normalise`, or what `GraphAttention` raises.
+        InvalidParameter: An unknown `normalize`, or what `GraphAttention` raises.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class SGFormerAttention(GraphAttention):
         channels: int,
         heads: int = 1,
         *,
-        normalise: Normalise = "graph",
+        normalize: Normalize = "graph",
         dropout: float = 0.0,
         energy_gate: bool = False,
     ) -> None:
-        if normalise not in get_args(Normalise):
-            raise InvalidParameter(f"normalise is {normalise!r}; wanted 'graph' or 'vertex'")
+        if normalize not in get_args(Normalize):
+            raise InvalidParameter(f"normalize is {normalize!r}; wanted 'graph' or 'vertex'")
         super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
-        self.normalise = normalise
+        self.normalize = normalize
         self.query = torch.nn.Linear(channels, heads * channels)
         self.key = torch.nn.Linear(channels, heads * channels)
         self.value = torch.nn.Linear(channels, heads * channels)
@@ -103,6 +103,6 @@ class SGFormerAttention(GraphAttention):
 
     def _unit(self, rows: Tensor, graphs: Segments) -> Tensor:
         squares = rows.square().sum(-1)
-        if self.normalise == "graph":
+        if self.normalize == "graph":
             squares = graphs.sum(squares)[graphs.index]
         return rows * squares.clamp(min=SMALLEST**2).rsqrt().unsqueeze(-1)

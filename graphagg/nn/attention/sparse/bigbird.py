@@ -1,4 +1,4 @@
-"""BigBird: blocks of vertices that attend to neighbouring, global and random blocks.
+"""BigBird: blocks of vertices that attend to neighboring, global and random blocks.
 
 Paper: Big Bird: Transformers for Longer Sequences (arXiv 2007.14062), section 2, as GraphGPS
 (arXiv 2205.12454) uses it: the vertices of a graph, in their order in the batch, are the sequence.

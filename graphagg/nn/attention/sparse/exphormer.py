@@ -1,9 +1,9 @@
 """Exphormer: attention along the edges, along an expander graph, and through virtual nodes.
 
 Paper: Exphormer: Sparse Transformers for Graphs (arXiv 2303.06147), section 3. A vertex attends to
-its in-neighbours in the graph, in a random regular graph over the same vertices (an expander with
+its in-neighbors in the graph, in a random regular graph over the same vertices (an expander with
 high probability, so any two vertices are O(log n) hops apart), and to virtual nodes that are joined
-to every vertex. Each kind of edge has a learnt vector that scales the product of query and key:
+to every vertex. Each kind of edge has a learned vector that scales the product of query and key:
 
     a_ij = softmax_j( sum_c q_ic k_jc e_(kind of ij),c / sqrt(d) )
 
@@ -13,10 +13,10 @@ Departures:
 - It is drawn from each graph's own content (`graph_seeds`), hence not from the batch. It hangs on
   the numbering of the vertices, so the module is not permutation equivariant.
 - The paper carries the state of virtual nodes from layer to layer. Here a layer keeps no state: its
-  virtual nodes first read the graph by attention, starting from a learnt vector, and hand out what
+  virtual nodes first read the graph by attention, starting from a learned vector, and hand out what
   they read in the same pass, by the same projections; so one layer moves what two do there.
 - A vertex attends to itself as well, so that a vertex without edges has something to attend to.
-- The scale of given edges is learnt per channel, not computed from edge features: the protocol of
+- The scale of given edges is learned per channel, not computed from edge features: the protocol of
   attention has none.
 """
 
@@ -90,7 +90,7 @@ class ExphormerAttention(ProjectedAttention):
     def attend(
         self, x: Tensor, graphs: Segments, edges: Tensor | None, bias: Tensor | PairBias | None
     ) -> Tensor:
-        """Virtual nodes read, then every vertex attends to its in-neighbours of all kinds."""
+        """Virtual nodes read, then every vertex attends to its in-neighbors of all kinds."""
         assert edges is not None
         queries, keys, values = (widened(part) for part in self.project(x))
         loops = torch.arange(x.shape[0], device=x.device).expand(2, -1)

@@ -71,13 +71,13 @@ def chebyshev(matrix: Any, bound: float, block: Floats, above: float) -> Floats:
         above: Where the damped part of the spectrum begins. The even degree m follows from it.
     """
     above = min(max(above, 1e-12 * bound), 0.9 * bound)
-    centre, half = (bound + above) / 2, (bound - above) / 2
-    growth = float(np.arccosh(centre / half))  # of the eigenvalue 0, a degree
+    center, half = (bound + above) / 2, (bound - above) / 2
+    growth = float(np.arccosh(center / half))  # of the eigenvalue 0, a degree
     degree = 2 * int(np.clip(np.ceil(_AMPLIFY / growth), *_DEGREES) // 2)
-    older, now = block, np.asarray((matrix @ block - centre * block) / half)
+    older, now = block, np.asarray((matrix @ block - center * block) / half)
     for _ in range(degree - 1):
         new = matrix @ now
-        new -= centre * now
+        new -= center * now
         new *= 2 / half
         new -= older
         older, now = now, new

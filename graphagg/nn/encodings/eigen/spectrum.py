@@ -20,7 +20,7 @@ from graphagg.errors import GraphAggError
 from graphagg.nn.encodings.eigen.lanczos import chebyshev, lanczos
 from graphagg.nn.encodings.structure import Component, Floats
 
-Normalisation = Literal["sym", "rw", "none"]
+Normalization = Literal["sym", "rw", "none"]
 
 _GUARD = 8  # columns beside the wanted ones: they set how fast the last wanted one converges
 # A residual |L v - l v| must fall below this part of the smallest eigenvalue, so that vectors whose
@@ -37,7 +37,7 @@ class NoConvergence(GraphAggError):
     exit_code = 1
 
 
-def trivial_vector(component: Component, kind: Normalisation) -> Floats:
+def trivial_vector(component: Component, kind: Normalization) -> Floats:
     """The unit vector of eigenvalue 0, `[n]`; of `sym` for kind `rw`, see `lowest`."""
     if component.size == 1:
         return np.ones(1)
@@ -47,7 +47,7 @@ def trivial_vector(component: Component, kind: Normalisation) -> Floats:
 
 
 def lowest(
-    component: Component, count: int, kind: Normalisation, dense_below: int
+    component: Component, count: int, kind: Normalization, dense_below: int
 ) -> tuple[Floats, Floats]:
     """The `count` smallest eigenvalues above the trivial one, and their unit vectors.
 
@@ -89,7 +89,7 @@ def fix_signs(vectors: Floats) -> Floats:
 
 
 def _dense(
-    component: Component, count: int, kind: Normalisation, trivial: Floats
+    component: Component, count: int, kind: Normalization, trivial: Floats
 ) -> tuple[Floats, Floats]:
     weights, degrees = component.dense(), component.degrees
     if kind == "none":
@@ -108,7 +108,7 @@ def _dense(
     return values[:count], vectors[:, :count]
 
 
-def _laplacian(component: Component, kind: Normalisation) -> tuple[Any, float]:
+def _laplacian(component: Component, kind: Normalization) -> tuple[Any, float]:
     """The sparse Laplacian, and a bound on its eigenvalues."""
     from scipy.sparse import csr_array, diags_array
 

@@ -13,7 +13,7 @@ from graphagg.serve.metrics import CONTENT_TYPE
 from graphagg.serve.models import Health, Info
 from graphagg.serve.service import Service
 
-PAGE = Path(__file__).parents[1] / "page"
+PAGE = Path(__file__).parents[2] / "page"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",

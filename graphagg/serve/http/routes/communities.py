@@ -15,7 +15,7 @@ from graphagg.serve.models import (
     CommunityBatchAnswer,
     CommunityBatchRequest,
     CommunityRequest,
-    NeighbourList,
+    NeighborList,
     StructureAnswer,
     VertexList,
     unicode_text,
@@ -57,7 +57,7 @@ def _look_up(routes: APIRouter, service: Service) -> None:
         """Type-ahead: the vertices whose ids begin with a prefix, those of most edges first."""
         return JSONResponse(await service.communities.starting_with(prefix, limit))
 
-    @routes.get("/neighbors", response_model=NeighbourList, responses=documented(404, 429))
+    @routes.get("/neighbors", response_model=NeighborList, responses=documented(404, 429))
     async def neighbors(vertex: Text, limit: Limit = 50) -> JSONResponse:
-        """The neighbours of a vertex, those of most edges first."""
-        return JSONResponse(await service.communities.neighbours(vertex, limit))
+        """The neighbors of a vertex, those of most edges first."""
+        return JSONResponse(await service.communities.neighbors(vertex, limit))

@@ -73,7 +73,7 @@ export const structure = (body, signal) => call("communities/structure", { body,
 export const vertices = (prefix, limit, signal) =>
   call("communities/vertices", { params: { prefix, limit }, signal });
 
-export const neighbours = (vertex, limit, signal) =>
+export const neighbors = (vertex, limit, signal) =>
   call("communities/neighbors", { params: { vertex, limit }, signal });
 
 export const similar = (vertex, top_k, signal) =>

@@ -42,7 +42,7 @@ export function sentence(text) {
   return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }
 
-/** A key such as `title_words` without its underscores, capitalised. */
+/** A key such as `title_words` without its underscores, capitalized. */
 export function spaced(key) {
   const words = key.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);

@@ -35,7 +35,7 @@ def ragged(largest: int = 12, empty: bool = True) -> st.SearchStrategy[Ragged]:
     return st.builds(Ragged, sizes.map(tuple), st.integers(0, 2**31))
 
 
-def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
+def randomized(module: nn.Module, seed: int = 0) -> nn.Module:
     """The module in float64, each parameter drawn anew (no zero identity, no zero bias)."""
     generator = torch.Generator().manual_seed(seed)
     module = module.double()

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.nn.aggr import LCMAggregation, aggregation
-from tests.unit.nn.aggr.ragged import Ragged, alone, assert_same, outcome, ragged, randomised
+from tests.unit.nn.aggr.ragged import Ragged, alone, assert_same, outcome, ragged, randomized
 
 NAMES = ("lcm", "gru", "moment", "pna")
 AGGREGATORS = {
-    **{name: randomised(aggregation(name, 4)).eval() for name in NAMES},
-    "lcm-mlp": randomised(LCMAggregation(4, 3, operator="mlp")).eval(),
-    "lcm-plain": randomised(LCMAggregation(4, 4, project=False)).eval(),
+    **{name: randomized(aggregation(name, 4)).eval() for name in NAMES},
+    "lcm-mlp": randomized(LCMAggregation(4, 3, operator="mlp")).eval(),
+    "lcm-plain": randomized(LCMAggregation(4, 4, project=False)).eval(),
 }
 
 
@@ -59,7 +59,7 @@ def test_moments_do_not_depend_on_the_order_in_a_segment(
 
 @pytest.mark.parametrize("name", ["lcm", "gru"])
 def test_random_order_permutes_inside_segments_in_training_only(name: str) -> None:
-    module = randomised(aggregation(name, 4, random_order=True))
+    module = randomized(aggregation(name, 4, random_order=True))
     batch = Ragged((1, 9, 0, 6), 3)
     x = batch.rows().detach()
     kept = module.eval()(x, batch.index, dim_size=4)

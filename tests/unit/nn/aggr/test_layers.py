@@ -41,15 +41,15 @@ def test_a_layer_trains(name: str, layer: Callable[[str], nn.Module]) -> None:
     torch.manual_seed(0)
     x, edge_index = torch.randn(20, 8), ring(20, 60)
     extra = (torch.randn(edge_index.size(1), 2),) if layer is gine else ()
-    # The target is a sum over neighbours, which is none of these aggregators as drawn.
+    # The target is a sum over neighbors, which is none of these aggregators as drawn.
     target = torch.zeros(20, 8).index_add(0, edge_index[1], x[edge_index[0]])
     conv = layer(name)
-    optimiser, losses = torch.optim.Adam(conv.parameters(), lr=0.01), []
+    optimizer, losses = torch.optim.Adam(conv.parameters(), lr=0.01), []
     for _ in range(15):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = (conv(x, edge_index, *extra) - target).square().mean()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(float(loss.detach()))
 
     assert losses[-1] < 0.95 * losses[0]

@@ -14,7 +14,7 @@ from graphagg.nn.aggr.gru import fused as gru_fused
 from graphagg.nn.aggr.gru.fused import FusedGRUKernel
 from graphagg.nn.aggr.operators import SymmetricGRU
 from graphagg.nn.segments import Segments
-from tests.unit.nn.aggr.ragged import Ragged, assert_same, outcome, ragged, randomised
+from tests.unit.nn.aggr.ragged import Ragged, assert_same, outcome, ragged, randomized
 
 
 class Recorder(nn.Module):
@@ -49,14 +49,14 @@ def by_hand(module: LCMAggregation, batch: Ragged, x: Tensor) -> Tensor:
 @given(batch=ragged(20))
 @settings(max_examples=5, deadline=None)
 def test_equals_the_fold_written_out(operator: str, project: bool, batch: Ragged) -> None:
-    module, x = randomised(LCMAggregation(4, 4, project, operator=operator)), batch.rows()
+    module, x = randomized(LCMAggregation(4, 4, project, operator=operator)), batch.rows()
     wanted = outcome(module, x, by_hand(module, batch, x))
     assert_same(outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes))), wanted)
 
 
 @pytest.mark.parametrize("operator", ["gru", "mlp"])
 def test_gradients_of_finite_differences(operator: str) -> None:
-    module = randomised(LCMAggregation(4, 3, operator=operator))
+    module = randomized(LCMAggregation(4, 3, operator=operator))
     batch = Ragged((3, 0, 5, 1), 1)
     parameters = dict(module.named_parameters())
 
@@ -71,7 +71,7 @@ def test_gradients_of_finite_differences(operator: str) -> None:
 def test_gradients_are_those_of_the_parameters_of_the_call(operator: str) -> None:
     """Also where they are not the module's own, as under `functional_call`."""
     batch = Ragged((3, 0, 5, 1), 1)
-    own, other = (randomised(LCMAggregation(4, 4, operator=operator), seed) for seed in (0, 1))
+    own, other = (randomized(LCMAggregation(4, 4, operator=operator), seed) for seed in (0, 1))
     x, named = batch.rows(), dict(other.named_parameters())
     torch.func.functional_call(own, named, (x, batch.index, None, 4)).square().sum().backward()
     found = {name: value.grad.clone() for name, value in named.items()}
@@ -111,8 +111,8 @@ def test_combines_are_rows_less_segments_in_log2_levels() -> None:
 
 
 def test_a_given_module_computes_as_the_kernel_of_its_class() -> None:
-    ours = randomised(LCMAggregation(4, 4, operator="gru"))
-    given_module = randomised(LCMAggregation(4, 4, operator=Recorder(SymmetricGRU(4))))
+    ours = randomized(LCMAggregation(4, 4, operator="gru"))
+    given_module = randomized(LCMAggregation(4, 4, operator=Recorder(SymmetricGRU(4))))
     batch = Ragged((3, 12, 0, 1, 7), 5)
     x = batch.rows()
     assert_same(*(outcome(m, x, m(x, batch.index)) for m in (ours, given_module)))
@@ -139,7 +139,7 @@ def test_parts_of_a_module_that_take_no_part_have_no_gradient() -> None:
 @given(batch=ragged(60))
 @settings(max_examples=4, deadline=None)
 def test_blocks_and_passes_of_any_size_agree(operator: str, batch: Ragged) -> None:
-    module, x = randomised(LCMAggregation(4, 4, operator=operator)), batch.rows()
+    module, x = randomized(LCMAggregation(4, 4, operator=operator)), batch.rows()
     segments = Segments.from_ptr(batch.ptr, sum(batch.sizes))
     wanted = outcome(module, x, module(x, ptr=batch.ptr))
     for sizes in ({"block_rows": 1, "pass_nodes": 3}, {"block_rows": 25, "pass_nodes": 1}):
@@ -151,7 +151,7 @@ def test_blocks_and_passes_of_any_size_agree(operator: str, batch: Ragged) -> No
 def test_gates_that_are_computed_twice_give_the_same(
     operator: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, batch = randomised(LCMAggregation(4, 4, operator=operator)), Ragged((70, 3, 0, 40), 2)
+    module, batch = randomized(LCMAggregation(4, 4, operator=operator)), Ragged((70, 3, 0, 40), 2)
     x, segments = batch.rows(), Segments.from_ptr(batch.ptr, 113)
     plan = LCMPlan.from_segments(segments, block_rows=50, pass_nodes=8)
     wanted = outcome(module, x, module(x, plan=plan))
@@ -170,7 +170,7 @@ def test_only_the_input_and_the_weights_are_kept_for_backward() -> None:
 
 
 def test_float32_is_float64_rounded() -> None:
-    module = randomised(LCMAggregation(4, 4))
+    module = randomized(LCMAggregation(4, 4))
     batch = Ragged((100, 3, 0, 17), 4)
     x = batch.rows()
     wanted = outcome(module, x, module(x, batch.index))
@@ -193,7 +193,7 @@ def twin(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(batch=ragged(30))
 @settings(max_examples=4, deadline=None)
 def test_the_fused_kernel_equals_the_plain_one(batch: Ragged) -> None:
-    module, x = randomised(LCMAggregation(4, 4)), batch.rows()
+    module, x = randomized(LCMAggregation(4, 4)), batch.rows()
     wanted = outcome(module, x, module(x, ptr=batch.ptr))
     with pytest.MonkeyPatch.context() as patch:
         twin(patch)
@@ -204,7 +204,7 @@ def test_the_fused_kernel_equals_the_plain_one(batch: Ragged) -> None:
 
 @pytest.mark.slow
 def test_the_compiled_gates_equal_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    module, batch = randomised(LCMAggregation(4, 4)), Ragged((70, 3, 0, 1, 9), 2)
+    module, batch = randomized(LCMAggregation(4, 4)), Ragged((70, 3, 0, 1, 9), 2)
     x = batch.rows()
     wanted = outcome(module, x, module(x, ptr=batch.ptr))
     twin(monkeypatch)
@@ -216,7 +216,7 @@ def test_the_device_gives_the_result_of_the_cpu() -> None:
     if not torch.cuda.is_available():
         pytest.skip("PyTorch sees no CUDA device")
     for operator in ("gru", "mlp"):
-        module, batch = randomised(LCMAggregation(4, 4, operator=operator)), Ragged((900, 0, 31), 2)
+        module, batch = randomized(LCMAggregation(4, 4, operator=operator)), Ragged((900, 0, 31), 2)
         x = batch.rows()
         wanted = outcome(module, x, module(x, batch.index))
         module, y = module.cuda(), x.detach().cuda().requires_grad_()
@@ -227,7 +227,7 @@ def test_the_device_gives_the_result_of_the_cpu() -> None:
 
 
 def test_state_goes_to_disk_and_back() -> None:
-    module, other = randomised(LCMAggregation(4, 4)), LCMAggregation(4, 4).double()
+    module, other = randomized(LCMAggregation(4, 4)), LCMAggregation(4, 4).double()
     other.load_state_dict(module.state_dict())
     batch = Ragged((3, 0, 6), 1)
     x = batch.rows()

@@ -48,12 +48,12 @@ def test_operators_of_the_package_commute() -> None:
 def test_the_losses_teach_the_laws() -> None:
     torch.manual_seed(0)
     module = LCMAggregation(3, 3).double()
-    optimiser, totals = torch.optim.Adam(module.parameters(), lr=0.02), []
+    optimizer, totals = torch.optim.Adam(module.parameters(), lr=0.02), []
     for _ in range(40):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         total = module.monoid_losses(ROWS).total
         total.backward()
-        optimiser.step()
+        optimizer.step()
         totals.append(float(total))
     assert sum(totals[-5:]) < 0.3 * sum(totals[:5])
     assert module.identity.grad is not None and module.identity.grad.abs().sum() > 0

@@ -83,11 +83,11 @@ def test_norm_attention_is_its_formula(graphs: Ragged) -> None:
     torch.testing.assert_close(module(graphs.x, ptr=graphs.ptr), torch.cat(outs), **TOLERANCE)
 
 
-@pytest.mark.parametrize("normalise", ["graph", "vertex"])
+@pytest.mark.parametrize("normalize", ["graph", "vertex"])
 @settings(max_examples=15, deadline=None)
 @given(graphs=batches())
-def test_sgformer_is_its_formula(normalise: str, graphs: Ragged) -> None:
-    module = built("sgformer", normalise=normalise)
+def test_sgformer_is_its_formula(normalize: str, graphs: Ragged) -> None:
+    module = built("sgformer", normalize=normalize)
     outs = []
     for x in graphs.x.split(graphs.sizes):
         n, heads = len(x), []
@@ -97,7 +97,7 @@ def test_sgformer_is_its_formula(normalise: str, graphs: Ragged) -> None:
             *(part(x).split(CHANNELS, 1) for part in (module.query, module.key, module.value)),
             strict=True,
         ):
-            if normalise == "graph":
+            if normalize == "graph":
                 weights = (q / q.norm()) @ (k / k.norm()).T / n
             else:
                 weights = F.normalize(q, dim=1) @ F.normalize(k, dim=1).T / n
@@ -252,7 +252,7 @@ def test_far_out_features_stay_finite() -> None:
     [
         ("performer", {"features": 0}, "features is 0"),
         ("performer", {"redraw_interval": 0}, "redraw_interval is 0"),
-        ("sgformer", {"normalise": "batch"}, "wanted 'graph' or 'vertex'"),
+        ("sgformer", {"normalize": "batch"}, "wanted 'graph' or 'vertex'"),
     ],
 )
 def test_options_out_of_range(name: str, options: dict, message: str) -> None:

@@ -80,7 +80,7 @@ def labels(matrix: np.ndarray) -> np.ndarray:
 
 
 def laplacian(matrix: np.ndarray, kind: str) -> np.ndarray:
-    """D - W ("none") or the symmetric normalised one, 0 where a vertex has no neighbour."""
+    """D - W ("none") or the symmetric normalized one, 0 where a vertex has no neighbor."""
     degrees = matrix.sum(1)
     if kind == "none":
         return np.diag(degrees) - matrix

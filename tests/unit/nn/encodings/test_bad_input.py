@@ -26,11 +26,11 @@ def test_no_edges(transform, vertices: int) -> None:
         assert torch.isfinite(out[name].double()).all()
         if not name.startswith("rrwp"):
             assert out[name].size(0) == vertices
-            assert not out[name].any()  # no neighbours, no walk, no heat, no vectors
+            assert not out[name].any()  # no neighbors, no walk, no heat, no vectors
 
 
 @every
-def test_vertices_without_neighbours_stand_apart(transform) -> None:
+def test_vertices_without_neighbors_stand_apart(transform) -> None:
     """The same with them as without them."""
     whole = random_graph(6, 9, 2)
     padded = Data(edge_index=whole.edge_index + 1, num_nodes=9)

@@ -85,20 +85,20 @@ def test_no_copy_of_an_eigenvalue_is_left_out(name: str, kind: str) -> None:
         np.testing.assert_allclose(found, wanted[1 : k + 1], rtol=0, atol=1e-9, err_msg=f"k={k}")
 
 
-def test_long_thin_graphs_are_factorised_and_expanders_are_not(
+def test_long_thin_graphs_are_factorized_and_expanders_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    factorised = []
+    factorized = []
     original = lanczos._shifted_inverse
     monkeypatch.setattr(
         lanczos,
         "_shifted_inverse",
-        lambda matrix, bound: factorised.append(matrix.shape[0]) or original(matrix, bound),
+        lambda matrix, bound: factorized.append(matrix.shape[0]) or original(matrix, bound),
     )
     for name, size in [("grid", [361]), ("expander", [])]:
-        factorised.clear()
+        factorized.clear()
         LapPE(4)(of(LARGE[name]()))
-        assert factorised == size
+        assert factorized == size
 
 
 def test_what_lanczos_leaves_over_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:

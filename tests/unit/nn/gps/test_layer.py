@@ -165,16 +165,16 @@ def test_any_aggregator_is_a_part_of_the_local_part(local: str) -> None:
 
 def assert_learns(module: torch.nn.Module, output) -> None:
     target = torch.randn(output().shape)
-    optimiser = torch.optim.Adam(module.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-2)
     losses = []
     for _ in range(30):
         loss = (output() - target).square().mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
-    # The last edges of GatedGCN, and the vertices without neighbours, are not in this loss.
+    # The last edges of GatedGCN, and the vertices without neighbors, are not in this loss.
     unused = [n for n, p in module.named_parameters() if p.grad is None]
     assert not [n for n in unused if "identity" not in n and "norm_e" not in n], unused
 

@@ -122,14 +122,14 @@ def test_lcm_trains_in_a_model_of_two_types_of_vertices() -> None:
         (a, r, b): torch.stack([torch.randint(counts[a], (9,)), torch.randint(counts[b], (9,))])
         for a, r, b in relations
     }
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     losses = []
     for _ in range(20):
         out = model(x, edges)
         loss = sum((out[name] - 1).square().mean() for name in types)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert out["user"].shape == (7, 3) and out["item"].shape == (5, 3)
     assert losses[-1] < 0.5 * losses[0]

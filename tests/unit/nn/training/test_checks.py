@@ -20,7 +20,7 @@ from tests.unit.nn.training.toys import many, single, tiny
 
 
 def pairs(count: int = 8) -> GraphData:
-    """Rings in which neighbours are to be told from vertices two steps apart."""
+    """Rings in which neighbors are to be told from vertices two steps apart."""
     data = replace(many(count), level="edge")
     for graph in data.graphs:
         true = graph.edge_index[:, :2]

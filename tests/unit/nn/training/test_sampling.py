@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidBatch, InvalidDataset, InvalidParameter
-from graphagg.nn.training.sampling import NeighbourSampler, cut
+from graphagg.nn.training.sampling import NeighborSampler, cut
 
 
 def random_edges(vertices: int, edges: int, seed: int) -> torch.Tensor:
@@ -17,12 +17,12 @@ def random_edges(vertices: int, edges: int, seed: int) -> torch.Tensor:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 12), st.integers(0, 40), st.integers(1, 3), st.integers(0, 999))
-def test_with_room_for_all_neighbours_it_is_the_whole_neighbourhood(
+def test_with_room_for_all_neighbors_it_is_the_whole_neighborhood(
     vertices: int, edges: int, hops: int, seed: int
 ) -> None:
     index = random_edges(vertices, edges, seed)
     seeds = torch.unique(random_edges(vertices, 3, seed + 1)[0])
-    sample = NeighbourSampler(index, vertices, [40] * hops).sample(seeds)
+    sample = NeighborSampler(index, vertices, [40] * hops).sample(seeds)
     reached, used = set(seeds.tolist()), set()
     for _ in range(hops):
         new = {e for e in range(edges) if int(index[1, e]) in reached}
@@ -40,7 +40,7 @@ def test_no_vertex_keeps_more_than_the_fanout_nor_an_edge_twice(
     vertices: int, edges: int, fanout: int, seed: int
 ) -> None:
     index = random_edges(vertices, edges, seed)
-    sampler = NeighbourSampler(index, vertices, [fanout, fanout])
+    sampler = NeighborSampler(index, vertices, [fanout, fanout])
     seeds = torch.arange(vertices)[:: max(vertices // 3, 1)]
     generator = torch.Generator().manual_seed(seed)
     sample = sampler.sample(seeds, generator)
@@ -54,11 +54,11 @@ def test_no_vertex_keeps_more_than_the_fanout_nor_an_edge_twice(
     assert torch.equal(sample.edges, again.edges) and torch.equal(sample.vertices, again.vertices)
 
 
-def test_every_neighbour_is_kept_equally_often() -> None:
-    """So that a mean over the kept neighbours has the mean over all as its expectation."""
+def test_every_neighbor_is_kept_equally_often() -> None:
+    """So that a mean over the kept neighbors has the mean over all as its expectation."""
     degree, fanout, draws = 7, 3, 6000
     index = torch.stack([torch.arange(degree) + 1, torch.zeros(degree, dtype=torch.int64)])
-    sampler = NeighbourSampler(index, degree + 1, [fanout])
+    sampler = NeighborSampler(index, degree + 1, [fanout])
     generator = torch.Generator().manual_seed(0)
     counts, pairs = torch.zeros(degree), torch.zeros(degree, degree)
     for _ in range(draws):
@@ -80,7 +80,7 @@ def test_cut_takes_rows_of_vertices_and_of_edges() -> None:
         x=torch.arange(6.0)[:, None], edge_index=index, edge_attr=torch.arange(11.0)[:, None],
         y=torch.arange(6),
     )  # fmt: skip
-    sample = NeighbourSampler(index, 6, [2]).sample(torch.tensor([4, 1]))
+    sample = NeighborSampler(index, 6, [2]).sample(torch.tensor([4, 1]))
     part = cut(graph, sample, 2)
     assert part.y.tolist() == sample.vertices.tolist() and part.seeds == 2
     assert part.edge_attr.view(-1).tolist() == sample.edges.tolist()
@@ -93,15 +93,15 @@ def test_wrong_fanouts_and_ids_are_refused() -> None:
     index = random_edges(4, 5, 0)
     for fanouts in ([], [3, 0]):
         with pytest.raises(InvalidParameter, match="fanouts are"):
-            NeighbourSampler(index, 4, fanouts)
+            NeighborSampler(index, 4, fanouts)
     with pytest.raises(InvalidBatch, match="-1"):
-        NeighbourSampler(torch.tensor([[0], [-1]]), 4, [2])
+        NeighborSampler(torch.tensor([[0], [-1]]), 4, [2])
     with pytest.raises(InvalidBatch, match="holds 9"):
-        NeighbourSampler(torch.tensor([[9], [0]]), 4, [2])
+        NeighborSampler(torch.tensor([[9], [0]]), 4, [2])
 
 
 def test_what_belongs_to_the_whole_graph_stays_in_a_sample() -> None:
     index = random_edges(6, 11, 0)
     graph = Data(x=torch.ones(6, 2), edge_index=index, scale=torch.tensor(3.5), name="g")
-    part = cut(graph, NeighbourSampler(index, 6, [2]).sample(torch.tensor([4, 1])), 2)
+    part = cut(graph, NeighborSampler(index, 6, [2]).sample(torch.tensor([4, 1])), 2)
     assert float(part.scale) == 3.5 and part.scale.dim() == 0

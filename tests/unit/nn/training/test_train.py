@@ -55,7 +55,7 @@ def losses(folder: Path) -> list[float]:
     return [float(row["loss"]) for row in read_epochs(folder / "split-0" / "metrics.csv")]
 
 
-def test_a_toy_task_is_learnt_and_everything_is_in_the_folder(tmp_path: Path) -> None:
+def test_a_toy_task_is_learned_and_everything_is_in_the_folder(tmp_path: Path) -> None:
     training = replace(SHORT, epochs=15)
     told: list[tuple[str, int, int]] = []
     result = train(

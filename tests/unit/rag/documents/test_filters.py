@@ -144,7 +144,7 @@ def test_instants_are_microseconds_since_1970() -> None:
     assert parse_instant("1970-01-01T01:00+01") == 0
 
 
-def test_unicode_orders_by_code_points_and_never_normalises() -> None:
+def test_unicode_orders_by_code_points_and_never_normalizes() -> None:
     rows: list[Row] = [
         {"k": "é"},
         {"k": "e\u0301"},

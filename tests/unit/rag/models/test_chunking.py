@@ -72,7 +72,7 @@ def test_no_chunk_is_over_the_limit(text: str, config: ChunkConfig) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(SENTENCES, min_size=1, max_size=30), configs())
-def test_neighbours_share_the_sentences_that_were_asked_for(
+def test_neighbors_share_the_sentences_that_were_asked_for(
     sentences: list[str], config: ChunkConfig
 ) -> None:
     numbered = [f"S{i} {s}" for i, s in enumerate(sentences)]

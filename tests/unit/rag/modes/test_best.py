@@ -174,15 +174,15 @@ def report(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageI
 def test_a_window_gives_the_chunks_beside_a_hit(report: PassageIndex) -> None:
     for window in (1, 2):
         for hit in report.retrieve("What is word3?", 8, window=window):
-            places = [p.position for p in hit.neighbours]
+            places = [p.position for p in hit.neighbors]
             here = hit.passage.position
             around = range(max(0, here - window), min(6, here + window) + 1)
             wanted = [n for n in around if n != here] if hit.passage.document else []
             assert places == wanted
     plain = report.retrieve("What is word3?", 8)
-    assert all(hit.neighbours == () for hit in plain)
+    assert all(hit.neighbors == () for hit in plain)
     odd = report.retrieve("What is word3?", 8, window=2, filter={"even": True})
-    assert {tuple(p.position for p in hit.neighbours) for hit in odd} == {
+    assert {tuple(p.position for p in hit.neighbors) for hit in odd} == {
         (2,),
         (0, 4),
         (2, 6),

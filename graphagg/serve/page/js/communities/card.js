@@ -1,4 +1,4 @@
-/** The card of one vertex: why it is here, what to do with it, its neighbours, its like. */
+/** The card of one vertex: why it is here, what to do with it, its neighbors, its like. */
 
 import * as api from "../api.js";
 import { h, put, show } from "../dom.js";
@@ -43,20 +43,20 @@ export class Card {
     if (opener && !this.#place.contains(opener)) this.#opener = opener;
     const title = h("h2", { id: "card-title", tabindex: "-1" }, vertex);
     const close = h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => this.close() }, "×");
-    const neighbours = h("div", { class: "neighbours" });
-    const like = h("div", { class: "neighbours" });
+    const neighbors = h("div", { class: "neighbors" });
+    const like = h("div", { class: "neighbors" });
     put(
       this.#place,
       h("div", { class: "card-head" }, title, close),
       ...about(known),
       this.#buttons(vertex, known),
-      neighbours,
+      neighbors,
       this.#acts.embedding ? like : null,
     );
     show(this.#place, true);
     title.focus({ preventScroll: true });
     this.#acts.mark(vertex);
-    this.#neighbours(vertex, neighbours, this.#asked.signal);
+    this.#neighbors(vertex, neighbors, this.#asked.signal);
     if (this.#acts.embedding) this.#like(vertex, like, this.#asked.signal);
   }
 
@@ -86,16 +86,16 @@ export class Card {
     );
   }
 
-  async #neighbours(vertex, place, signal) {
+  async #neighbors(vertex, place, signal) {
     try {
-      const { degree, neighbors } = await api.neighbours(vertex, LISTED, signal);
+      const { degree, neighbors } = await api.neighbors(vertex, LISTED, signal);
       const heading = neighbors.length < degree
-        ? `Neighbours: ${neighbors.length} of ${degree}, best linked first`
-        : plural(degree, "neighbour");
+        ? `Neighbors: ${neighbors.length} of ${degree}, best linked first`
+        : plural(degree, "neighbor");
       const rows = neighbors.map(({ id, degree: links }) => this.#row(String(id), plural(links, "link")));
       put(place, h("h3", {}, heading), h("ul", { class: "rows" }, rows));
     } catch (error) {
-      if (!api.isAbort(error)) errorNotice(place, error, () => this.#neighbours(vertex, place, signal));
+      if (!api.isAbort(error)) errorNotice(place, error, () => this.#neighbors(vertex, place, signal));
     }
   }
 
@@ -137,7 +137,7 @@ function about({ seed, rank, member }) {
   if (seed) return [h("p", { class: "quiet" }, "A seed: the community is searched from here.")];
   if (!member) return [h("p", { class: "quiet" }, "Not among the members shown.")];
   const reasons = member.reason.map((shared) => {
-    const number = shared.shared_neighbors === null ? "Many neighbours" : plural(shared.shared_neighbors, "neighbour");
+    const number = shared.shared_neighbors === null ? "Many neighbors" : plural(shared.shared_neighbors, "neighbor");
     const words = [`${number} shared with ${shared.seed}`, examplesInWords(shared), shared.adjacent ? "linked to it" : ""];
     return h("li", {}, words.filter(Boolean).join(", "));
   });

@@ -1,6 +1,6 @@
 /** The structure of a community on a canvas. */
 
-import { colour, shape } from "./palette.js";
+import { color, shape } from "./palette.js";
 import { drawnTies } from "./ties.js";
 
 let cytoscape = null;
@@ -220,7 +220,7 @@ function turn(nodes, lying) {
   });
 }
 
-/** Cytoscape's styles, in the colours of the page. */
+/** Cytoscape's styles, in the colors of the page. */
 function styles(place) {
   const css = getComputedStyle(place);
   const of = (name) => css.getPropertyValue(name).trim();
@@ -231,7 +231,7 @@ function styles(place) {
         label: "data(label)",
         width: "data(size)",
         height: "data(size)",
-        "background-color": (item) => colour(item.data("community")),
+        "background-color": (item) => color(item.data("community")),
         shape: (item) => shape(item.data("community")),
         "border-width": 1,
         "border-color": of("--surface"),

@@ -2,7 +2,7 @@
 
 import { h, put, svg } from "../dom.js";
 import { plural } from "../words.js";
-import { DISTINCT, colour, shape } from "./palette.js";
+import { DISTINCT, color, shape } from "./palette.js";
 
 const OUTLINES = {
   ellipse: () => svg("circle", { cx: 6, cy: 6, r: 5 }),
@@ -12,10 +12,10 @@ const OUTLINES = {
   hexagon: () => svg("path", { d: "M3.2 1h5.6L11.6 6 8.8 11H3.2L.4 6Z" }),
 };
 
-/** The colour and shape of a sub-community. */
+/** The color and shape of a sub-community. */
 export function swatch(community) {
   const outline = OUTLINES[shape(community)]();
-  outline.setAttribute("fill", colour(community));
+  outline.setAttribute("fill", color(community));
   return svg("svg", { class: "swatch", viewBox: "0 0 12 12", "aria-hidden": "true" }, outline);
 }
 

@@ -10,15 +10,15 @@ const SEEDS_NAMED = 3;
 export function reasonInWords(reasons) {
   if (!reasons?.length) return "reached through others";
   const parts = reasons.slice(0, SEEDS_NAMED).map(({ seed, shared_neighbors: shared, adjacent }) => {
-    const neighbours = shared === null ? "many neighbours" : plural(shared, "neighbour");
+    const neighbors = shared === null ? "many neighbors" : plural(shared, "neighbor");
     if (shared === 0) return `linked to ${seed}`;
-    return `${neighbours} shared with ${seed}${adjacent ? ", linked to it" : ""}`;
+    return `${neighbors} shared with ${seed}${adjacent ? ", linked to it" : ""}`;
   });
   const rest = reasons.length - parts.length;
   return [...parts, ...(rest > 0 ? [`and with ${plural(rest, "other seed")}`] : [])].join("; ");
 }
 
-/** Shared neighbours by name, for the card. */
+/** Shared neighbors by name, for the card. */
 export function examplesInWords({ examples, shared_neighbors: shared }) {
   if (!examples.length) return "";
   return `${examples.length === shared ? "namely" : "for example"} ${list(examples.map(String))}`;
@@ -45,7 +45,7 @@ export class MemberList {
     put(this.#place, members.map((member, i) => this.#row(member, i, most)));
   }
 
-  /** Colours the rows once the structure is known. */
+  /** Colors the rows once the structure is known. */
   paint(communityOf) {
     for (const row of this.#place.children) {
       const community = communityOf(row.dataset.vertex);

@@ -131,7 +131,7 @@ export class CommunitiesView {
     announce(byId("members-about").textContent);
     const notes = [...(found.notes ?? [])];
     if (!found.members.length) {
-      notes.unshift("Nothing belongs with these seeds: they share no neighbour with any other vertex. Try another seed or method.");
+      notes.unshift("Nothing belongs with these seeds: they share no neighbor with any other vertex. Try another seed or method.");
     }
     if (notes.length) byId("members-about").append(...notes.map((note) => h("span", { class: "note" }, note)));
   }
@@ -160,7 +160,7 @@ export class CommunitiesView {
     const groups = plural(found.communities.length, "group");
     const vertices = plural(found.vertices.length, "vertex", "vertices");
     byId("structure-about").textContent =
-      `${groups} among ${vertices}, by shared neighbours; ` +
+      `${groups} among ${vertices}, by shared neighbors; ` +
       (ties < found.edges.length ? `of ${all} the strongest ${count(ties)} drawn.` : `${all} drawn.`);
     this.#exportable();
   }

@@ -104,7 +104,7 @@ function box({ kind, text, id, x, y }, rank, jump) {
     : h("div", look, content);
 }
 
-/** While a node is pointed at or focused, only the paths through it are in full colour. */
+/** While a node is pointed at or focused, only the paths through it are in full color. */
 function light(place, nodes, boxes, ties, lines) {
   const all = [...nodes.values()];
   const shared = (a, b) => [...a].some((path) => b.has(path));

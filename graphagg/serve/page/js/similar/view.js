@@ -78,9 +78,9 @@ export class SimilarView {
     }
   }
 
-  #show(neighbours) {
+  #show(neighbors) {
     const place = byId("similar-notice");
-    if (!neighbours.length) return notice(place, { title: "No neighbours", text: "Nothing is near this vertex." });
+    if (!neighbors.length) return notice(place, { title: "No neighbors", text: "Nothing is near this vertex." });
     show(byId("similar-result"), true);
     const row = ({ id, score: value }, i) =>
       h(
@@ -95,7 +95,7 @@ export class SimilarView {
           h("span", { class: "bar", "--share": Math.max(0, value) }),
         ),
       );
-    put(byId("similar-list"), neighbours.map(row));
-    announce(`${neighbours.length} nearest vertices.`);
+    put(byId("similar-list"), neighbors.map(row));
+    announce(`${neighbors.length} nearest vertices.`);
   }
 }

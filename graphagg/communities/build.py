@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.config import IndexConfig, QueryConfig
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.similarity.lsh import BandTables, BucketCounts, build_tables
@@ -37,8 +36,6 @@ from graphagg.graph.ids import VertexIds
 from graphagg.progress import Progress, silent
 from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import Manifest
-
-Array = npt.NDArray[Any]
 
 KIND = "communities"
 _ROWS_AT_ONCE = 1 << 16

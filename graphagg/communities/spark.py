@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphagg.arrays import Array
 from graphagg.communities.build import KIND, index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
 from graphagg.communities.index import CommunityIndex, is_current
@@ -39,7 +40,6 @@ from graphagg.graph.spark import Numbering, number_ids, read_edges, write_ids
 from graphagg.progress import Progress, silent
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
 from graphagg.spark.tasks import (
-    Array,
     Blocks,
     Stats,
     preallocate,

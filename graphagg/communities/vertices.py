@@ -7,14 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities import CommunityIndex
 from graphagg.communities.similarity.neighborhood import DIRECTED, TWO_MODE
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.store.strings import StringTable
 
-Array = npt.NDArray[Any]
 Answer = dict[str, Any]
 
 _LARGEST = 2**63 - 1

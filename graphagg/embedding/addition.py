@@ -11,15 +11,11 @@ reaches new vertices that have new neighbors).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.prone.sparse import multiply, row_sums
 from graphagg.graph.csr import Csr
-
-Array = npt.NDArray[Any]
 
 _ROUNDS = 2
 

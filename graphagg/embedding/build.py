@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.metis import PartitionReport, Parts
@@ -16,8 +16,6 @@ from graphagg.embedding.prone.engine import LocalEngine, Vectors
 from graphagg.embedding.prone.network import Network
 from graphagg.errors import MissingExtra
 from graphagg.progress import Progress, renamed, silent
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

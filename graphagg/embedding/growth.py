@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.addition import new_vectors
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.metis import ADDED, ISOLATED
@@ -20,8 +19,6 @@ from graphagg.graph.ids import VertexIds
 from graphagg.graph.weights import align
 from graphagg.store import Artifact, ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.build import Embedded, embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.growth import grow
@@ -47,7 +47,6 @@ from graphagg.store.manifest import Manifest
 if TYPE_CHECKING:
     import networkx
 
-Array = npt.NDArray[Any]
 Side = Literal["from", "to"]
 
 KIND = "embedding"

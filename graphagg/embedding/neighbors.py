@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.errors import MissingExtra
-
-Array = npt.NDArray[Any]
 
 
 class Searcher:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.build import one_thread
 from graphagg.errors import InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
     from graphagg.embedding.index import NodeEmbedding
 
-Array = npt.NDArray[Any]
 
 MOST_POINTS = 10_000
 

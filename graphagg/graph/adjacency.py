@@ -8,10 +8,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.graph.csr import Csr
 
 Dense = npt.NDArray[np.int32]
-Array = npt.NDArray[Any]
 
 
 def rows_from_pairs(

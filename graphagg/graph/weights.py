@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from graphagg.arrays import Array
 from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.graph import Graph, GraphKind
@@ -29,8 +30,6 @@ from graphagg.graph.reading.text import (
     open_bytes,
 )
 from graphagg.store.strings import StringTable
-
-Array = npt.NDArray[Any]
 
 
 def load_weighted(

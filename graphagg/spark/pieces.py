@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphagg.spark.tasks import Array, Blocks, Stats, preallocate, run_tasks, write_range
+from graphagg.arrays import Array
+from graphagg.spark.tasks import Blocks, Stats, preallocate, run_tasks, write_range
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
 

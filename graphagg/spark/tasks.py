@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from graphagg import errors
+from graphagg.arrays import Array
 from graphagg.errors import (
     GraphAggError,
     InvalidParameter,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-Array = npt.NDArray[Any]
 Stats = dict[str, Any]
 
 _ERROR_LINE = re.compile(r"graphagg\.errors\.(\w+): (.*)")

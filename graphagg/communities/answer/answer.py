@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.answer.results import Community, Member, Shared
 from graphagg.communities.config import QueryConfig
 from graphagg.communities.query.ranking import Ranking, sweep_cut
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from graphagg.communities.index import CommunityIndex
     from graphagg.graph.ids import VertexId
 
-Array = npt.NDArray[Any]
 
 _EXAMPLES = 3
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.similarity.exact import intersection
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from graphagg.communities.index import CommunityIndex
 
-Array = npt.NDArray[Any]
 
 MOST_VERTICES = 2_000
 """Vertices whose pairwise similarities are computed at most: 2 million pairs."""

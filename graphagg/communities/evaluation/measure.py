@@ -14,14 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.config import Method, Plan, QueryConfig
 from graphagg.communities.index import CommunityIndex
 from graphagg.errors import InvalidCommunities, InvalidParameter
 from graphagg.progress import Progress, silent
-
-Array = npt.NDArray[Any]
 
 _RESAMPLES = 2000
 _DEFAULT = QueryConfig()

@@ -11,20 +11,17 @@ up in tables that would find nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.config import Plan, QueryConfig
 from graphagg.communities.query.planner import split_by_work
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import count_shared, intersection
 from graphagg.communities.similarity.minhash import agreements
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
-
-Array = npt.NDArray[Any]
 
 THRESHOLD = 0.5
 """The containment that the size partitions are searched for."""

@@ -9,11 +9,10 @@ walks the raw graph; `fused` is new.
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.config import Method, Plan, QueryConfig
 from graphagg.communities.query.containment import SizePartitions, containment_ranking
 from graphagg.communities.query.pagerank import pagerank
@@ -26,8 +25,6 @@ from graphagg.communities.query.planner import (
 from graphagg.communities.query.ranking import Ranking, top_vertices
 from graphagg.communities.similarity.exact import grow, jaccard_to_seeds
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
-
-Array = npt.NDArray[Any]
 
 
 class Expander:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.similarity.neighborhood import (
     TWO_MODE,
     UNDIRECTED,
@@ -23,8 +23,6 @@ from graphagg.communities.similarity.neighborhood import (
     Scratch,
     node_degree,
 )
-
-Array = npt.NDArray[Any]
 
 
 def pagerank(

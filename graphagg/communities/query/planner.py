@@ -9,19 +9,16 @@ degree of its seeds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.config import Plan, QueryConfig
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import jaccard_to_seeds, pair_similarities
 from graphagg.communities.similarity.lsh import BandTables
 from graphagg.communities.similarity.minhash import agreements, scan
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.similarity.neighborhood import TWO_MODE, Neighborhoods
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,11 @@ degrees: `Neighborhoods.work` tells it beforehand, so that the planner can refus
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
-
-Array = npt.NDArray[Any]
 
 
 def jaccard_to_seeds(

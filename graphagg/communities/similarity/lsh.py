@@ -19,12 +19,10 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.errors import InvalidParameter
 from graphagg.store import Artifact, ArtifactWriter
-
-Array = npt.NDArray[Any]
 
 _BANDS_AT_ONCE = 8
 _MOST_BITS = 16

@@ -15,15 +15,13 @@ J(1 - J)/K. Departures:
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.graph.csr import Csr
 
-Array = npt.NDArray[Any]
 Tokens = npt.NDArray[np.uint32]
 
 EMPTY = 0xFFFFFFFF

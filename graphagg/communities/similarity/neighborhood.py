@@ -7,11 +7,9 @@ from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.graph.csr import Csr
-
-Array = npt.NDArray[Any]
 
 UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
 

@@ -13,12 +13,12 @@ All are deterministic in (graph, dim, seed).
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.config import Base
 from graphagg.embedding.partition.pieces import make_piece
 from graphagg.embedding.prone.leaf import truncated_svd
@@ -27,8 +27,6 @@ from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows, row_
 from graphagg.errors import PieceTooLarge
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
-
-Array = npt.NDArray[Any]
 
 NETMF_NODES = 20_000
 _NETMF_WINDOW = 10

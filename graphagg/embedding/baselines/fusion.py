@@ -15,18 +15,15 @@ A hub belongs to part 0 here.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.baselines.bases import BASES
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.metis import HUB, Parts, induced
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
-
-Array = npt.NDArray[Any]
 
 _LEAST_DIM = 8
 _SWEEPS = 8

@@ -9,15 +9,12 @@ minimized together, which gives the same minimum for they share nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.build import one_thread
 from graphagg.errors import InvalidParameter
-
-Array = npt.NDArray[Any]
 
 FRACTIONS = (0.1, 0.5)
 

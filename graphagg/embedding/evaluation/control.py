@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.build import one_thread, spread
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.metis import ISOLATED
@@ -16,8 +15,6 @@ from graphagg.embedding.prone.engine import LocalEngine
 from graphagg.embedding.prone.leaf import truncated_svd
 from graphagg.embedding.prone.merge import check_width
 from graphagg.embedding.prone.network import Network
-
-Array = npt.NDArray[Any]
 
 _ITERATIONS = 5
 

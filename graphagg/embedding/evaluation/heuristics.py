@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
-
-Array = npt.NDArray[Any]
 
 _PAIRS_AT_ONCE = 20_000
 

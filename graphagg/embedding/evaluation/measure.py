@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.evaluation.classification import FRACTIONS, classify
@@ -29,7 +29,6 @@ from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import Graph
 from graphagg.progress import Progress, silent
 
-Array = npt.NDArray[Any]
 Embedder = Callable[[Network, EmbeddingConfig], Array]
 
 HITS = 50

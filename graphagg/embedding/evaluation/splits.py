@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.errors import InvalidParameter
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.graph import Graph, graph_from_pairs
 from graphagg.graph.weights import align
-
-Array = npt.NDArray[Any]
 
 _TRIES = 100
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.metis import (
     HUB,
@@ -24,8 +24,6 @@ from graphagg.embedding.partition.metis import (
     used,
 )
 from graphagg.graph.csr import Csr
-
-Array = npt.NDArray[Any]
 
 
 def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionReport]:

@@ -20,18 +20,15 @@ same moves.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.metis import SLACK, Parts, metis, used
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
-
-Array = npt.NDArray[Any]
 
 CLUSTER_ROUNDS = 4
 REFINE_ROUNDS = 6

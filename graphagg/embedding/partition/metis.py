@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.errors import InvalidParameter, MissingExtra, PieceTooLarge
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 
-Array = npt.NDArray[Any]
 Parts = npt.NDArray[np.int32]
 
 SLACK = 1.05

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.graph.csr import Csr
 
-Array = npt.NDArray[Any]
 Numbers = npt.NDArray[np.int64]
 
 

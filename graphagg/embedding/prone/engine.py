@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, Piece
 from graphagg.embedding.prone.leaf import scaled_right_vectors
@@ -28,8 +27,6 @@ from graphagg.embedding.prone.propagation import band_pass, finish, rotation, st
 from graphagg.embedding.prone.sparse import gram, multiply
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

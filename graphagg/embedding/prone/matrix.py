@@ -10,16 +10,12 @@ Its code has a negative-sampling count of 1, whose logarithm vanishes. Values be
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.partition.pieces import Piece
 from graphagg.embedding.prone.sparse import row_sums
 from graphagg.graph.csr import Csr
-
-Array = npt.NDArray[Any]
 
 _POWER = 0.75
 

@@ -18,14 +18,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.errors import InvalidParameter
 
-Array = npt.NDArray[Any]
 Wide = npt.NDArray[np.float64]
 
 MOST_COLUMNS = 1280

@@ -17,15 +17,13 @@ dot product then scores links about a point better), and a second pass may follo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.prone.merge import Wide, fix_signs
 from graphagg.embedding.prone.sparse import normalize_rows
 
-Array = npt.NDArray[Any]
 Product = Callable[[Array], Array]
 """D1^-1 A1 X."""
 

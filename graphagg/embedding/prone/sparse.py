@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.graph.csr import Csr
 
-Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.index import (
     KIND,
@@ -56,7 +56,6 @@ from graphagg.store.manifest import Manifest
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-Array = npt.NDArray[Any]
 
 _NODES_A_RANGE = 50_000
 Stage = Literal["entries", "partition"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.partition.metis import HUB, ISOLATED, LevelReport
 from graphagg.embedding.partition.pieces import Layout, Piece, make_piece, piece_of_entry
 from graphagg.embedding.spark.entries import Entries
@@ -20,7 +20,6 @@ from graphagg.spark.tasks import Blocks, Stats, preallocate, run_tasks
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Array = npt.NDArray[Any]
 
 _OFFSET = 2
 """Parts are stored with 2 added, so that a file of zeros says that no node has an edge."""

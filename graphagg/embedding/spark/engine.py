@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.build import one_thread
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout
@@ -44,8 +44,6 @@ from graphagg.spark.tasks import Stats, run_tasks
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.partition.label_propagation import (
     CLUSTER_ROUNDS,
     REFINE_ROUNDS,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-Array = npt.NDArray[Any]
 
 _OF_CLUSTERS: dict[str, Any] = {"labels": np.int32, "loads": np.int64, "members": np.int64}
 MOVES = "key int, gain long, node int, weight long"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.partition.pieces import Layout, Piece
 from graphagg.graph.adjacency import expand_rows
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-Array = npt.NDArray[Any]
 
 SCHEMA = "dst int, src int, kind int, width int, wide boolean, data binary"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import chosen_partitioner
 from graphagg.embedding.partition.label_propagation import (
@@ -36,7 +36,6 @@ from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_range
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-Array = npt.NDArray[Any]
 
 _DIGIT = 8  # bits
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.embedding.build import one_thread
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, Piece
@@ -21,8 +20,6 @@ from graphagg.embedding.spark.cutting import load_piece
 from graphagg.embedding.spark.messages import Message, halo, sends
 from graphagg.graph.csr import Csr
 from graphagg.spark.tasks import Blocks
-
-Array = npt.NDArray[Any]
 
 OWN = 1
 """The kind of a message with rows of the receiver's own nodes."""

@@ -223,8 +223,8 @@ def once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor | 
     """
     if not torch.is_grad_enabled():
         return grads
-    # `apply` is not typed in torch.
-    return tuple(g if g is None else _Once.apply(g, *sources) for g in grads)  # type: ignore[no-untyped-call]
+    apply: Any = _Once.apply  # typed in some versions of torch only
+    return tuple(g if g is None else apply(g, *sources) for g in grads)
 
 
 class _Once(torch.autograd.Function):

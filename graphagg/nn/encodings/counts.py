@@ -11,9 +11,10 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
+from graphagg.arrays import Array
 from graphagg.errors import InvalidParameter
 from graphagg.nn.encodings.base import Encoding, check_dtype
-from graphagg.nn.encodings.structure import Array, Ints, laplace_structure, walk_structure
+from graphagg.nn.encodings.structure import Ints, laplace_structure, walk_structure
 
 _LENGTHS = range(3, 9)
 

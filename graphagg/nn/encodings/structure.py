@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
+from graphagg.arrays import Array
 from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.segments import Segments
 
-Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 

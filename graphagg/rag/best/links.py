@@ -5,12 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.best.reading import PREFIX, Reading
 from graphagg.rag.documents.tokens import tokenize
@@ -18,8 +17,6 @@ from graphagg.rag.tables.gazetteer import DATE
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Vectors, ranges
 from graphagg.rag.tables.view import IN_TITLE, LEADS, NESTED, OWN, View
-
-Array = npt.NDArray[Any]
 
 KINDS = ("page", "lead", "title part", "shared")
 _NEAR = 4  # words beside a mention that are read for a relation

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.rag.best.formula import BestConfig, weights_of
 from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges
 from graphagg.rag.best.reading import Reading
@@ -22,8 +22,6 @@ from graphagg.rag.search.lexical import Lexical, best_rows, lookup, spread
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
-
-Array = npt.NDArray[Any]
 
 _MOST_TITLED = 20  # passages that the question names, beside the pool
 FEATURES = ("similarity", "sentence", "lexical", "title_words", "title", "entities")

@@ -18,11 +18,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.vectors import read_only
 from graphagg.rag.tables.view import View
-
-Array = npt.NDArray[Any]
 
 
 class Reader:

@@ -15,16 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.graph.csr import Csr
 from graphagg.rag.linearrag.trigraph import TriGraph
 
-Array = npt.NDArray[Any]
 TOLERANCE = 1e-9
 """Residual, of a total of 1, that a node may keep; each unit of it moves no score by more."""
 

@@ -15,18 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.rag.linearrag.local import LocalGraph
 from graphagg.rag.linearrag.walk import EDGE, HEAD, Walk, record_of
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.vectors import Rows, read_only
-
-Array = npt.NDArray[Any]
 
 EPSILON = 1e-5
 """Residual, of a total of 1, that a node may keep for each of its edges."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.linearrag.activation import Activation, Seed, Sigma, activate
 from graphagg.rag.linearrag.config import RetrievalConfig, Semantics
@@ -33,7 +34,6 @@ from graphagg.rag.tables.view import View
 _LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
 _BLOCK = 32  # questions that share a pass over the edges
 
-Array = npt.NDArray[Any]
 Vector = npt.NDArray[np.float32]
 T = TypeVar("T")
 

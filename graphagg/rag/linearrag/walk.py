@@ -14,13 +14,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.rag.search.paging import each_will_need
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.vectors import read_only
 from graphagg.store import Artifact, ArtifactWriter
-
-Array = npt.NDArray[Any]
 
 HEAD, EDGE = 4, 3
 """Numbers of the head of a passage's record, and of an edge of it."""

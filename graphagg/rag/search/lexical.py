@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.rag.search.dense import top_k
 from graphagg.rag.tables.lexicon import Postings, add_up
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
-
-Array = npt.NDArray[Any]
 
 BODY, TITLE = (1.2, 0.75), (0.5, 0.5)
 """k1 and b of BM25 over title and text, and over titles."""

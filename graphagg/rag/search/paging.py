@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from graphagg.arrays import Array
 
 _PROCESS_MADVISE = 440  # Linux 5.10 and newer; this number on all but alpha
 _IOV_MAX = 1024

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphagg.arrays import offsets
 from graphagg.progress import Progress, silent
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.spark.entities import write_gazetteer
@@ -29,7 +30,6 @@ from graphagg.rag.spark.records import write_passages
 from graphagg.rag.spark.segment import join_segment, number_keys, write_names, write_segment
 from graphagg.rag.spark.stages import PASSAGES, ModelLoader, NamedModels, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
-from graphagg.rag.tables.segments import bounds_of
 from graphagg.rag.version.opening import is_built
 from graphagg.rag.version.publish import KIND, Models, parameters
 from graphagg.spark.job import claimed, fingerprint, recall, remember
@@ -110,7 +110,7 @@ def _run(
     force: bool,
 ) -> None:
     passages = write_passages(stages, source, passages_a_task)
-    starts = [int(bound) for bound in bounds_of([s["rows"] for s in passages])]
+    starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
     write_ranks(stages, passages, starts)
     digest = _digest(stages, passages)
     root = publication.writer.folder.parent

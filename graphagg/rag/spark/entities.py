@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
+from graphagg.arrays import Array, offsets
 from graphagg.graph.spark import Numbering, write_ids
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.spark.records import load_passages
@@ -31,9 +32,8 @@ from graphagg.rag.spark.tables import write_view
 from graphagg.rag.tables.gazetteer import DEFINES, kind_of, mentions_of, or_of
 from graphagg.rag.tables.lexicon import Analyzer
 from graphagg.rag.tables.mentions import FOUND, KeyFinder, NewRow
-from graphagg.rag.tables.segments import bounds_of
 from graphagg.spark.pieces import mapped
-from graphagg.spark.tasks import Array, Stats, preallocate, run_tasks, write_blocks, write_range
+from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_blocks, write_range
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def _number_mentions(stages: Stages, mentions: Sequence[Stats], starts: Sequence
         bounds, rows = (mapped(folder / f"gazetteer.{n}.npy") for n in ("pair_bounds", "row"))
         of_row = np.bincount(m["row"] - starts[i], minlength=starts[i + 1] - starts[i])
         arrays = {
-            "gazetteer.bounds": bounds_of(of_row),
+            "gazetteer.bounds": offsets(of_row),
             "gazetteer.entity": entity.astype(np.int32),
             "gazetteer.start": m["start"].astype(np.int32),
             "gazetteer.length": m["length"].astype(np.uint8),
@@ -258,7 +258,7 @@ def _mentions_written(stages: Stages) -> int:
 
 
 def _starts(lengths: Sequence[int]) -> list[int]:
-    return [int(bound) for bound in bounds_of(lengths)]
+    return [int(bound) for bound in offsets(lengths)]
 
 
 @numba.njit(cache=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphagg.arrays import Array, offsets
 from graphagg.rag.spark.stages import POSTINGS, SEGMENT, TERMS, Stages
-from graphagg.rag.tables.segments import bounds_of
-from graphagg.spark.tasks import Array, Stats, preallocate, run_tasks, write_blocks, write_range
+from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_blocks, write_range
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def write_lexicon(stages: Stages, segment: Sequence[Stats], starts: Sequence[int
         return terms.save(i, arrays)
 
     stats = run_tasks(spark, len(postings), own)
-    before = [int(bound) for bound in bounds_of([s["begins"] for s in stats])]
-    entries = [int(bound) for bound in bounds_of([s["lexicon.rows"] for s in postings])]
+    before = [int(bound) for bound in offsets([s["begins"] for s in stats])]
+    entries = [int(bound) for bound in offsets([s["lexicon.rows"] for s in postings])]
     preallocate(folder / "lexicon.bounds.npy", np.int64, (before[-1] + 1,))
     write_range(folder / "lexicon.bounds.npy", before[-1], np.array([entries[-1]]))
 

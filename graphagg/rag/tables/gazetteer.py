@@ -15,11 +15,11 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array, offsets
 from graphagg.rag.tables.lexicon import Analyzer, Lexicon, merge_sorted
 from graphagg.rag.tables.mentions import (
     BASE_TITLE,
@@ -32,11 +32,9 @@ from graphagg.rag.tables.mentions import (
     RowReader,
     RowTokens,
 )
-from graphagg.rag.tables.segments import Corpus, bounds_of
+from graphagg.rag.tables.segments import Corpus
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.strings import StringTable
-
-Array = npt.NDArray[Any]
 
 DEFINES = FOUND | FULL_TITLE | BASE_TITLE
 """Flags of which a mention needs one to make an entity of its key."""
@@ -340,14 +338,14 @@ def _assemble(
         name_row=np.where(found, name_row, -1)[kept].astype(np.int32),
         kind=kind[kept].astype(np.uint8),
         title_tokens=titles.astype(np.int32),
-        bounds=bounds_of(np.bincount(m.row, minlength=rows)),
+        bounds=offsets(np.bincount(m.row, minlength=rows)),
         entity=entity.astype(np.int32),
         start=m.start.astype(np.int32),
         length=m.length.astype(np.uint8),
         sentence=m.sentence.astype(np.int32),
         flags=m.flags.astype(np.uint8),
         pair=pair.astype(np.int32),
-        pair_bounds=bounds_of(np.bincount(pair_entity, minlength=len(kept))),
+        pair_bounds=offsets(np.bincount(pair_entity, minlength=len(kept))),
         row=(codes % max(rows, 1)).astype(np.int32),
         count=counts.astype(np.int32),
         pair_flags=or_of(m.flags[by_pair], counts),

@@ -20,14 +20,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array, offsets
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.search.paging import will_need
-from graphagg.rag.tables.segments import bounds_of
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.strings import StringTable
-
-Array = npt.NDArray[Any]
 
 _LANGUAGES = {
     "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek",
@@ -183,7 +181,7 @@ class Lexicon:
         order = np.argsort(postings.term, kind="stable")  # rows ascend within each term
         return Lexicon(
             terms.take(used),
-            bounds_of(counts[used]),
+            offsets(counts[used]),
             postings.row[order],
             postings.count[order],
             postings.title_count[order],

@@ -14,10 +14,11 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import offsets
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital, scan, tokenize, without_article
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.tables.segments import Ragged, bounds_of
+from graphagg.rag.tables.segments import Ragged
 from graphagg.store.strings import StringTable
 
 CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE = 1, 2, 4, 8, 16
@@ -173,7 +174,7 @@ class Spans:
     def ragged(self) -> Ragged:
         """All of them, a row a text."""
         values = np.frombuffer(self._values, np.int32) if self._values else np.zeros(0, np.int32)
-        return Ragged(bounds_of(np.array(self._lengths, np.int64)), values.reshape(-1, 2))
+        return Ragged(offsets(np.array(self._lengths, np.int64)), values.reshape(-1, 2))
 
 
 class NewRows(Sequence[NewRow]):

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import offsets
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
 from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of, ranges
 from graphagg.store import Artifact, ArtifactWriter
@@ -40,7 +41,7 @@ class Ragged:
     def pack(cls, rows: Sequence[Sequence[Any]], width: int) -> Ragged:
         """Pack int32 rows whose entries have `width` numbers each."""
         flat = np.array([entry for row in rows for entry in row], dtype=np.int32)
-        return cls(bounds_of([len(row) for row in rows]), flat.reshape(-1, width))
+        return cls(offsets([len(row) for row in rows]), flat.reshape(-1, width))
 
     def row(self, i: int) -> npt.NDArray[Any]:
         """The values of row `i`."""
@@ -59,13 +60,6 @@ class Ragged:
     def open(cls, artifact: Artifact, name: str) -> Ragged:
         """Map what `save` wrote."""
         return cls(artifact.array(f"{name}.bounds"), artifact.array(name))
-
-
-def bounds_of(lengths: Sequence[int] | npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Where each of consecutive ranges begins, and where the last one ends."""
-    bounds = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=bounds[1:])
-    return bounds
 
 
 _TEXT_COLUMNS = ("ids", "titles", "texts", "metadata", "documents")
@@ -202,7 +196,7 @@ class Corpus:
 
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = list(segments)
-        self.starts = bounds_of([len(segment.passages) for segment in segments])
+        self.starts = offsets([len(segment.passages) for segment in segments])
         dimension = segments[0].windows.values.shape[1]
         self.windows = Stack([s.windows.values for s in segments], dimension)
         self.sentence_vectors = Stack([s.sentence_vectors for s in segments], dimension)
@@ -319,7 +313,7 @@ class _Parts:
         pairs = list(zip(tables, self.rows, strict=True))
         lengths = np.concatenate([np.diff(table.bounds)[rows] for table, rows in pairs])
         values = np.concatenate([table.values[table.places(rows)] for table, rows in pairs])
-        return Ragged(bounds_of(lengths), values)
+        return Ragged(offsets(lengths), values)
 
 
 def _of_sentences(segment: Segment) -> Ragged:
@@ -350,4 +344,4 @@ def _best_at(
 def _stacked(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
     if len(parts) == 1:
         return parts[0]
-    return bounds_of(np.concatenate([np.diff(part) for part in parts]))
+    return offsets(np.concatenate([np.diff(part) for part in parts]))

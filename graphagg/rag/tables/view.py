@@ -24,14 +24,13 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.rag.linearrag.walk import Walk
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FOUND, FULL_TITLE, TITLE
 from graphagg.rag.tables.vectors import RowSet, read_only
 from graphagg.store import Artifact, ArtifactWriter
-
-Array = npt.NDArray[Any]
 
 OUTER, NESTED = 1, 2
 """How a mention counts: as leftmost-longest, or as a title inside a longer name. 0: not at all."""

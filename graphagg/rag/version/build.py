@@ -11,12 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from graphagg.arrays import offsets
 from graphagg.progress import Progress, renamed
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.tables.mentions import NewRows
-from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, bounds_of, sentence_text
+from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, sentence_text
 from graphagg.rag.tables.vectors import VectorFile, Vectors
 from graphagg.store.strings import StringTable
 
@@ -78,7 +79,7 @@ def make_segment(
         PassageTable.of(passages),
         rows.sentences,
         rows.found,
-        Ragged(bounds_of(lengths), windows),
+        Ragged(offsets(lengths), windows),
         sentences,
         StringTable.pack(fresh),
         vectors.reshape(-1, encoder.dimension),

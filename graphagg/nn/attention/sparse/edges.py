@@ -67,7 +67,8 @@ def edge_dot(left: Tensor, right: Tensor, target: Tensor, source: Tensor) -> Ten
     Returns:
         `[E, H]`.
     """
-    out: Tensor = _EdgeDot.apply(left, right, target, source)  # type: ignore[no-untyped-call]
+    apply: Any = _EdgeDot.apply  # typed in some versions of torch only
+    out: Tensor = apply(left, right, target, source)
     return out
 
 
@@ -84,9 +85,8 @@ def edge_sum(weights: Tensor, values: Tensor, target: Tensor, source: Tensor, co
     Returns:
         `[count, H, d]`; 0 for a target without edges.
     """
-    out: Tensor = _EdgeSum.apply(  # type: ignore[no-untyped-call]
-        weights, values, target, source, count
-    )
+    apply: Any = _EdgeSum.apply
+    out: Tensor = apply(weights, values, target, source, count)
     return out
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from graphagg.nn.encodings.structure import Array, Floats, Ints, Structure
+from graphagg.arrays import Array
+from graphagg.nn.encodings.structure import Floats, Ints, Structure
 
 
 def powers_diagonal(matrix: Structure, steps: int) -> Floats:

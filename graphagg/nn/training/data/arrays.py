@@ -10,16 +10,14 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from graphagg.arrays import Array
 from graphagg.errors import InvalidDataset, InvalidFeatures, UnreadableFile
 
-Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
 INTEGERS, NUMBERS, BOOLEANS = "iu", "iufb", "b"  # kinds of dtypes, as numpy's letters

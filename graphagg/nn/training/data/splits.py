@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphagg.arrays import Array
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.data.arrays import BOOLEANS, INTEGERS, Array, Arrays, misfit
+from graphagg.nn.training.data.arrays import BOOLEANS, INTEGERS, Arrays, misfit
 from graphagg.nn.training.data.dataset import PARTS, Split, folded
 
 _Read: TypeAlias = Callable[[Path, Arrays, int], Iterator[Split]]

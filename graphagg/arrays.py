@@ -1,0 +1,29 @@
+"""Array types by name, and the offsets of consecutive ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+def offsets(lengths: Sequence[int] | Array) -> Ints:
+    """Where each of consecutive ranges begins, and where the last one ends.
+
+    Args:
+        lengths: `[N]`, the length of each range.
+
+    Returns:
+        `[N + 1]` int64: 0, then the running sums.
+    """
+    bounds = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=bounds[1:])
+    return bounds

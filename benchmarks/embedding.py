@@ -329,7 +329,7 @@ def worker_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
 
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.spark.build import build_with_spark
-    from graphagg.spark.tasks import create_session
+    from graphagg.spark.session import create_session
 
     config = EmbeddingConfig(max_piece_edges=entries, partitioner="propagation")
     spark = create_session("memory", "local[2]", {"spark.sql.shuffle.partitions": "8"})

@@ -97,7 +97,7 @@ def build(
         make: Any = CommunityIndex.build
         if engine == "spark":
             from graphagg.communities.spark import build_with_spark
-            from graphagg.spark.tasks import create_session
+            from graphagg.spark.session import create_session
 
             make = partial(build_with_spark, create_session("graphagg communities", master))
         index = make(

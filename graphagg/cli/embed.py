@@ -90,7 +90,7 @@ def build(
         make: Any = NodeEmbedding.build
         if engine == "spark":
             from graphagg.embedding.spark.build import build_with_spark
-            from graphagg.spark.tasks import create_session
+            from graphagg.spark.session import create_session
 
             make = partial(build_with_spark, create_session("graphagg embed", master))
         index = make(

@@ -38,16 +38,10 @@ from graphagg.graph.ids import VertexIds
 from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import Numbering, number_ids, read_edges, write_ids
 from graphagg.progress import Progress, silent
+from graphagg.spark.blocks import Blocks, preallocate, write_range
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
-from graphagg.spark.tasks import (
-    Blocks,
-    Stats,
-    preallocate,
-    run_tasks,
-    small_driver,
-    write_blocks,
-    write_range,
-)
+from graphagg.spark.session import small_driver
+from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import write_artifact
 from graphagg.store.strings import StringTable
 

@@ -14,7 +14,8 @@ from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.reading.text import IdType, TextCounts
 from graphagg.graph.reading.text import _Columns as Columns
-from graphagg.spark.tasks import Blocks, run_tasks, write_blocks
+from graphagg.spark.blocks import Blocks
+from graphagg.spark.tasks import run_tasks, write_blocks
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Nu
 
 def write_ids(spark: SparkSession, numbering: Numbering, folder: Path, name: str) -> None:
     """Write the ids as `VertexIds.save` would, each block its own range."""
-    from graphagg.spark.tasks import preallocate, write_range
+    from graphagg.spark.blocks import preallocate, write_range
 
     n, sizes = numbering.total, numbering.sizes
     if sizes is None:

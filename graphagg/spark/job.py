@@ -20,7 +20,8 @@ from urllib.parse import unquote, urlsplit
 from graphagg import __version__
 from graphagg.errors import ArtifactBusy, ArtifactError, GraphAggError, ParametersDiffer
 from graphagg.progress import Progress
-from graphagg.spark.tasks import Blocks, named_errors
+from graphagg.spark.blocks import Blocks
+from graphagg.spark.failures import named_errors
 from graphagg.store import JOB_NOTE, open_artifact
 from graphagg.store.locks import hold
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.spark.tasks import Blocks, Stats, preallocate, run_tasks, write_range
+from graphagg.spark.blocks import Blocks, preallocate, write_range
+from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
 

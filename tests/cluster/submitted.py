@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.errors import GraphAggError
-from graphagg.spark.tasks import create_session
+from graphagg.spark.session import create_session
 from tests.cluster.faults import strike
 from tests.cluster.inputs import SKETCH, VECTORS, Fakes
 

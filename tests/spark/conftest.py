@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from graphagg.spark.tasks import create_session
+    from graphagg.spark.session import create_session
 
     scratch: Path = tmp_path_factory.mktemp("spark")
     session = create_session(

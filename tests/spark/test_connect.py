@@ -28,7 +28,7 @@ from graphagg.cli.jobs.embedding import command
 from graphagg.cli.jobs.run import main
 from graphagg.errors import GraphAggError
 from graphagg.rag.spark.build import build_with_spark
-from graphagg.spark.tasks import create_session, is_classic
+from graphagg.spark.session import create_session, is_classic
 from tests.spark.test_trigraph import Fakes
 
 folder, codes = sys.argv[1], {}

@@ -27,8 +27,8 @@ from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.build import KIND
 from graphagg.communities.spark import job_of
 from graphagg.errors import EmptyGraph, GraphAggError, JobFailed, UnreadableFile, WriteFailed
+from graphagg.spark.failures import cause
 from graphagg.spark.job import recall, remember
-from graphagg.spark.tasks import cause
 
 COMMANDS = {"communities": communities} | {
     name: command(name) for name in ("prepare_graph", "partition", "embed")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from graphagg.spark.tasks import is_classic
+from graphagg.spark.session import is_classic
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

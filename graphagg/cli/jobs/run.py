@@ -23,7 +23,7 @@ from graphagg.cli.output.console import current_version, print_json
 from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
 from graphagg.spark.job import finished, work_folder
-from graphagg.spark.tasks import session
+from graphagg.spark.session import session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

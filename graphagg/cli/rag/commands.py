@@ -127,7 +127,7 @@ def _index_by_spark(
     passages: Path, out_dir: Path, models: NamedModels, master: str | None, force: bool
 ) -> Manifest:
     from graphagg.rag.spark.build import build_with_spark
-    from graphagg.spark.tasks import session
+    from graphagg.spark.session import session
 
     with session("graphagg rag", master) as spark, progress_report() as report:
         with build_with_spark(

@@ -48,8 +48,10 @@ from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import write_ids
 from graphagg.progress import Progress, silent
+from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
-from graphagg.spark.tasks import preallocate, run_tasks, small_driver, write_range
+from graphagg.spark.session import small_driver
+from graphagg.spark.tasks import run_tasks
 from graphagg.store import open_artifact, write_artifact
 from graphagg.store.manifest import Manifest
 

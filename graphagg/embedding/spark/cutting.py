@@ -14,8 +14,9 @@ from graphagg.embedding.partition.pieces import Layout, Piece, make_piece, piece
 from graphagg.embedding.spark.entries import Entries
 from graphagg.embedding.spark.partition import Cut
 from graphagg.graph.csr import Csr
+from graphagg.spark.blocks import Blocks, preallocate
 from graphagg.spark.job import Work
-from graphagg.spark.tasks import Blocks, Stats, preallocate, run_tasks
+from graphagg.spark.tasks import Stats, run_tasks
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -25,8 +25,9 @@ from graphagg.embedding.partition.label_propagation import (
 )
 from graphagg.embedding.partition.metis import SLACK
 from graphagg.graph.csr import Csr
+from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work
-from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_blocks, write_range
+from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 
 if TYPE_CHECKING:
     import pyarrow as pa

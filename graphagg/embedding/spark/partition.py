@@ -30,8 +30,9 @@ from graphagg.embedding.spark.grains import (
 )
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
+from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work
-from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_range
+from graphagg.spark.tasks import Stats, run_tasks
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -19,7 +19,7 @@ from graphagg.embedding.prone.sparse import gram, multiply
 from graphagg.embedding.spark.cutting import load_piece
 from graphagg.embedding.spark.messages import Message, halo, sends
 from graphagg.graph.csr import Csr
-from graphagg.spark.tasks import Blocks
+from graphagg.spark.blocks import Blocks
 
 OWN = 1
 """The kind of a message with rows of the receiver's own nodes."""

@@ -34,7 +34,8 @@ from graphagg.rag.version.opening import is_built
 from graphagg.rag.version.publish import KIND, Models, parameters
 from graphagg.spark.job import claimed, fingerprint, recall, remember
 from graphagg.spark.pieces import mapped
-from graphagg.spark.tasks import Stats, small_driver
+from graphagg.spark.session import small_driver
+from graphagg.spark.tasks import Stats
 from graphagg.store import Publication, write_artifact
 from graphagg.store.manifest import Manifest
 

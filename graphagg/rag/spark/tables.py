@@ -20,8 +20,9 @@ from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.vectors import Stack
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.snapshot import INVERTED_FILE, table_name
+from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.pieces import mapped
-from graphagg.spark.tasks import Stats, preallocate, run_tasks, write_blocks, write_range
+from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
 

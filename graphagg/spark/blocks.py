@@ -1,0 +1,92 @@
+"""Blocks: `.npy` files that tasks write into a folder which they share with the driver."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.errors import JobFailed
+
+
+class Blocks:
+    """A folder of `.npy` files that tasks write and other tasks read.
+
+    A driver may be killed while its tasks run on. Once the job was submitted again, over other
+    partitions maybe, they are refused, as far as their file system shows them the newer run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._run = 0
+
+    def begin(self) -> None:
+        """Start a run: tasks that were sent before it may write no more."""
+        self._run = max(self._newest_run() + 1, time.time_ns())
+        runs = self.folder / _RUNS
+        runs.mkdir(parents=True, exist_ok=True)
+        (runs / str(self._run)).touch()
+
+    def save(self, stage: str, number: int, **arrays: Array) -> None:
+        """Write the arrays of a block; whole or not at all, also when a task runs twice.
+
+        Raises:
+            JobFailed: a newer run writes there; the block is as it was.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, array in arrays.items():
+            path = self._path(stage, number, name)
+            partial = path.with_suffix(f".{os.getpid()}.part")
+            with partial.open("wb") as file:
+                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+            if self._newest_run() > self._run:
+                partial.unlink()
+                raise JobFailed(f"{self.folder}: the job was submitted again; this run is over")
+            os.replace(partial, path)
+
+    def _newest_run(self) -> int:
+        try:
+            return max(map(int, os.listdir(self.folder / _RUNS)), default=0)
+        except FileNotFoundError:
+            return 0
+
+    def load(self, stage: str, number: int, name: str) -> Array:
+        """An array of a block."""
+        array: Array = np.load(self._path(stage, number, name), allow_pickle=False)
+        return array
+
+    def _path(self, stage: str, number: int, name: str) -> Path:
+        return self.folder / f"{stage}.{number:06d}.{name}.npy"
+
+
+_RUNS = ".runs"
+
+
+def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
+    """Make a `.npy` file of zeros, for tasks to write their ranges into.
+
+    Its blocks are taken now: a task that maps a hole of the file on a full disk would be killed
+    (SIGBUS) without a word.
+    """
+    with path.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
+        np.lib.format.write_array_header_1_0(
+            file, header | {"fortran_order": False, "shape": tuple(shape)}
+        )
+        size = file.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize
+        file.truncate(size)
+        if hasattr(os, "posix_fallocate"):  # macOS has none
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def write_range(path: Path, start: int, values: Array) -> None:
+    """Write rows `start` to `start + len(values)` of a preallocated `.npy` file."""
+    if len(values):
+        target = np.load(path, mmap_mode="r+", allow_pickle=False)
+        target[start : start + len(values)] = values
+        target.flush()

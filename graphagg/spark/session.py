@@ -1,0 +1,145 @@
+"""Spark sessions: DataFrames only, so that Spark Connect works."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from graphagg.errors import InvalidParameter, JobFailed, MissingExtra
+from graphagg.spark.failures import cause
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def create_session(
+    name: str,
+    master: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    *,
+    remote: str | None = None,
+) -> SparkSession:
+    """Start a session, or take the one that `spark-submit` started.
+
+    Args:
+        name: what the application is called.
+        master: for instance `local[2]`; None: what `spark-submit` says, else `local[*]`.
+        settings: further Spark settings.
+        remote: a Spark Connect server, `sc://HOST:15002`, or `local[2]` to start one here.
+
+    Raises:
+        MissingExtra: PySpark, or what Spark Connect needs, is not installed.
+        InvalidParameter: both master and remote are given.
+        JobFailed: no session can be had.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise MissingExtra("pyspark", "spark") from None
+    if master is not None and remote is not None:
+        raise InvalidParameter(
+            f"both master {master!r} and remote {remote!r} are given, wanted one of them; a Spark "
+            "Connect server has its own master"
+        )
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers run this very Python
+    builder = SparkSession.builder.appName(name)
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if remote is None and master is None and not submitted:
+        remote = os.environ.get("SPARK_REMOTE")
+        master = None if remote else "local[*]"
+    if remote is not None:
+        _check_connect()
+        builder = builder.remote(remote)
+    if master is not None:
+        builder = builder.master(master)
+    if (master or remote or "").startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        for key, value in _LOCAL_SETTINGS.items():
+            builder = builder.config(key, value)
+    for key, value in (settings or {}).items():
+        builder = builder.config(key, value)
+    try:
+        return builder.getOrCreate()
+    except Exception as error:  # Py4J's, gRPC's and PySpark's errors have no base in common
+        raise JobFailed(
+            f"no Spark session at {remote or master or 'the master of spark-submit'}: "
+            f"{cause(error)}; check the address, Java 17 (JAVA_HOME) and the settings"
+        ) from error
+
+
+_LOCAL_SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.host": "127.0.0.1",
+}
+
+
+def _check_connect() -> None:
+    for module in ("grpc", "grpc_status", "zstandard"):
+        if importlib.util.find_spec(module) is None:
+            raise MissingExtra(module, "connect")
+
+
+def is_classic(spark: SparkSession) -> bool:
+    """Whether the session has the driver's JVM in it; a Spark Connect session has none."""
+    return "connect" not in type(spark).__module__
+
+
+@contextmanager
+def session(
+    name: str, master: str | None = None, remote: str | None = None
+) -> Iterator[SparkSession]:
+    """A session for one job; one that was there before stays.
+
+    Raises:
+        As `create_session`.
+    """
+    before = _active()
+    spark = before or create_session(name, master, remote=remote)
+    try:
+        yield spark
+    finally:
+        if before is None:
+            with suppress(Exception):  # its JVM may be gone
+                spark.stop()
+
+
+def _active() -> SparkSession | None:
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise MissingExtra("pyspark", "spark") from None
+    found: SparkSession | None = SparkSession.getActiveSession()
+    return found
+
+
+@contextmanager
+def small_driver(spark: SparkSession) -> Iterator[None]:
+    """Plan meanwhile for a driver that holds no data.
+
+    Joins go by shuffle: no side of one has to fit the driver. A sort by ranges draws its limits
+    from a fifth of Spark's own sample, all of which passes through the driver: 60 rows a partition,
+    enough for partitions within some 15 % of each other.
+    """
+    before = {key: spark.conf.get(key, None) for key in _SMALL_DRIVER}
+    for key, value in _SMALL_DRIVER.items():
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key, earlier in before.items():
+            if earlier is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, earlier)
+
+
+_SMALL_DRIVER = {
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.execution.rangeExchange.sampleSizePerPartition": "20",
+}

@@ -20,6 +20,7 @@ from graphagg.serve.models import Mode, SearchBatchRequest, SearchRequest
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
+from graphagg.store import open_artifact
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -61,11 +62,11 @@ class Passages:
 
     def _open(self, directory: Path) -> PassageIndex:
         """A version that is ready to answer, with the models that are loaded already."""
-        opened = PassageIndex.open(directory)
-        models = opened.manifest.models
+        artifact = open_artifact(directory, kind=PassageIndex.KIND)
+        models = artifact.manifest.models
         encoder = self._encoders.get(models["encoder"]["sha256"])
         extractor = self._extractors.get(models["extractor"]["sha256"])
-        ready = PassageIndex(opened.snapshot, encoder, extractor)
+        ready = PassageIndex(artifact, encoder, extractor)
         ready.answerer()  # makes the view of all passages
         return ready
 

@@ -60,7 +60,7 @@ class GraphAggRetriever:
         """The component as part of a saved pipeline: where the index lies, and the options."""
         where = self._where
         if isinstance(where, PassageIndex):
-            where = where.snapshot.artifact.directory
+            where = where.directory
         return default_to_dict(
             self, index=os.fspath(where), top_k=self.top_k, mode=self.mode, filters=self.filters
         )

@@ -1,31 +1,27 @@
-"""Opening a version of an index, and the right to write the next one."""
+"""Reads a version of an index, and tells whether a build would give the same one."""
 
 from __future__ import annotations
 
 import os
 
-from graphagg.errors import ArtifactError, UnsupportedFormat
+from graphagg.errors import UnsupportedFormat
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.version.publish import KIND, REVISION, parameters
 from graphagg.rag.version.snapshot import Snapshot
-from graphagg.store import open_artifact
+from graphagg.store import Artifact
+from graphagg.store.index import current_manifest
 
 
-def open_snapshot(directory: str | os.PathLike[str], *, verify: bool = False) -> Snapshot:
-    """Open the current version; raises as `store.open_artifact` does."""
-    artifact = open_artifact(directory, kind=KIND, verify=verify)
-    try:
-        found, wanted = artifact.manifest.parameters.get("revision"), REVISION
-        if found != wanted:
-            raise UnsupportedFormat(
-                f"{directory}: a passage index of revision {found}, this graphagg reads {wanted}; "
-                "build the index again"
-            )
-        return Snapshot(artifact)
-    except BaseException:
-        artifact.close()
-        raise
+def read_snapshot(artifact: Artifact) -> Snapshot:
+    """The parts of an opened version; raises `UnsupportedFormat` for another revision."""
+    found = artifact.manifest.parameters.get("revision")
+    if found != REVISION:
+        raise UnsupportedFormat(
+            f"{artifact.directory}: a passage index of revision {found}, this graphagg reads "
+            f"{REVISION}; build the index again"
+        )
+    return Snapshot(artifact)
 
 
 def is_built(
@@ -35,13 +31,10 @@ def is_built(
     extractor: EntityExtractor,
 ) -> bool:
     """Whether building again would give the index that is there."""
-    try:
-        with open_artifact(directory, kind=KIND) as artifact:
-            manifest = artifact.manifest
-    except ArtifactError:
-        return False
+    manifest = current_manifest(directory, KIND)
     return (
-        manifest.inputs == {"passages": digest}
+        manifest is not None
+        and manifest.inputs == {"passages": digest}
         and manifest.counts.get("segments") == 1
         and manifest.parameters == parameters(extractor)
         and manifest.models["encoder"] == (encoder or SentenceTransformerEncoder()).spec.to_json()

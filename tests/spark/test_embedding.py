@@ -47,8 +47,8 @@ def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig)
     np.testing.assert_allclose(local.vectors, other.vectors, atol=1e-5)
     np.testing.assert_allclose(local.target_vectors, other.target_vectors, atol=1e-5)
     for name in ("sources", "log_q"):
-        if f"{name}.npy" in local._artifact:
-            pair = [index._artifact.array(name) for index in (local, other)]
+        if f"{name}.npy" in local._version.artifact:
+            pair = [index._version.artifact.array(name) for index in (local, other)]
             np.testing.assert_allclose(*pair, atol=1e-5)
     assert list(local.vertices) == list(other.vertices)
     assert local.report == other.report

@@ -44,7 +44,7 @@ from graphagg.embedding.spark.engine import SparkEngine
 from graphagg.embedding.spark.entries import Entries, Source, digests, prepare
 from graphagg.embedding.spark.messages import Message, next_phase
 from graphagg.embedding.spark.partition import cut
-from graphagg.errors import ArtifactError, InvalidParameter
+from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import write_ids
 from graphagg.progress import Progress, silent
@@ -52,7 +52,8 @@ from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.spark.tasks import run_tasks
-from graphagg.store import open_artifact, write_artifact
+from graphagg.store import write_artifact
+from graphagg.store.index import current_manifest
 from graphagg.store.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -251,12 +252,12 @@ def _ranges(nodes: int) -> list[tuple[int, int]]:
 
 def _is_current(published: Any, inputs: dict[str, str], config: EmbeddingConfig) -> bool:
     directory = published.writer.folder.parent
-    try:
-        with open_artifact(directory, kind=KIND) as artifact:
-            manifest = artifact.manifest
-    except ArtifactError:
-        return False
-    return dict(manifest.inputs) == inputs and dict(manifest.parameters) == config.to_json()
+    manifest = current_manifest(directory, KIND)
+    return (
+        manifest is not None
+        and dict(manifest.inputs) == inputs
+        and dict(manifest.parameters) == config.to_json()
+    )
 
 
 def _write_ids(work: Work, entries: Entries, folder: Path) -> None:

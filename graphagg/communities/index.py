@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Ints
+from graphagg.checks import integer
 from graphagg.communities.answer.answer import answer
 from graphagg.communities.answer.results import Community
 from graphagg.communities.build import (
@@ -33,28 +34,16 @@ from graphagg.communities.config import (
     check_method,
     check_plan,
 )
-from graphagg.communities.query.containment import SizePartitions
-from graphagg.communities.query.expansion import Expander
-from graphagg.communities.query.planner import Sketches
+from graphagg.communities.opened import Opened
 from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.similarity.lsh import BandTables
 from graphagg.communities.similarity.minhash import HashFamily, minima
-from graphagg.communities.similarity.neighborhood import (
-    DIRECTED,
-    TWO_MODE,
-    UNDIRECTED,
-    Neighborhoods,
-)
 from graphagg.errors import (
     ArtifactBusy,
     ArtifactError,
     EmptyGraph,
     InvalidParameter,
-    InvalidSeeds,
     MissingExtra,
-    UnknownVertex,
 )
-from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport, union_graphs
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.load import load_graph
@@ -67,7 +56,7 @@ from graphagg.store.manifest import Manifest
 if TYPE_CHECKING:
     import datasketch
 
-Path = str | os.PathLike[str]
+StrPath = str | os.PathLike[str]
 
 _DEFAULT = QueryConfig()
 
@@ -90,27 +79,28 @@ class CommunityIndex(Closing):
 
     def _load(self, artifact: Artifact) -> None:
         self._artifact = artifact
-        manifest = artifact.manifest
-        self.config = IndexConfig(**manifest.parameters)
-        self.vertices = VertexIds.open(artifact, "vertices")
-        two_mode = self.config.kind == "two-mode"
-        self.elements = VertexIds.open(artifact, "elements") if two_mode else self.vertices
-        sets = Csr.open(artifact, "sets", len(self.elements))
-        undirected = self.config.kind == "undirected"
-        holders = sets if undirected else Csr.open(artifact, "holders", len(self.vertices))
-        walk = TWO_MODE if two_mode else UNDIRECTED if undirected else DIRECTED
-        hoods = Neighborhoods(sets, holders, bool(self.config.closed), walk)
-        sketches = Sketches(
-            artifact.array("signatures"), BandTables.open(artifact, "lsh", self.config.rows)
-        )
-        partitions = SizePartitions(artifact.array("sizes.order"), artifact.array("sizes.bounds"))
-        self.expander = Expander(hoods, sketches, partitions)
+        self.opened = Opened.read(artifact)
+
+    @property
+    def config(self) -> IndexConfig:
+        """The kind of graph, and the parameters."""
+        return self.opened.config
+
+    @property
+    def vertices(self) -> VertexIds:
+        """Ids of the vertices; the dense number of a vertex is its position."""
+        return self.opened.vertices
+
+    @property
+    def elements(self) -> VertexIds:
+        """Ids of what the sets hold: elements (two-mode), else the vertices themselves."""
+        return self.opened.elements
 
     @classmethod
     def build(
         cls,
         edges: Any,
-        directory: Path,
+        directory: StrPath,
         *,
         config: IndexConfig | None = None,
         vertices: Iterable[VertexId] = (),
@@ -154,7 +144,7 @@ class CommunityIndex(Closing):
         return index
 
     @classmethod
-    def open(cls, directory: Path, *, verify: bool = False) -> CommunityIndex:
+    def open(cls, directory: StrPath, *, verify: bool = False) -> CommunityIndex:
         """Open an index in milliseconds.
 
         Args:
@@ -173,7 +163,7 @@ class CommunityIndex(Closing):
 
     @classmethod
     def merge(
-        cls, shards: Sequence[Path], directory: Path, *, progress: Progress = silent
+        cls, shards: Sequence[StrPath], directory: StrPath, *, progress: Progress = silent
     ) -> CommunityIndex:
         """Merge indices that were built apart with the same parameters; equal to one build.
 
@@ -239,26 +229,26 @@ class CommunityIndex(Closing):
             UnknownVertex: a seed is not in the graph; the closest ids are named.
             InvalidParameter: `k`, `method` or `plan`.
         """
-        found = self.find_seeds(seeds)
-        whole = isinstance(k, Integral) and not isinstance(k, bool)
-        if k is not None and (not whole or k < 1):
-            raise InvalidParameter(f"k is {k!r}, wanted at least 1, or None for a sweep cut")
-        if k is None and self.config.kind == "two-mode":
+        opened = self.opened  # of one version, also if another thread changes the index meanwhile
+        numbers = opened.find_seeds(seeds)
+        if k is None and opened.config.kind == "two-mode":
             raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
-        wanted = config.sweep_limit if k is None else min(k, len(self))
-        ranking = self.rank(found, wanted, method=method, plan=plan, config=config)
-        return answer(self, found, ranking, k, wanted, method, config)
+        limit = config.sweep_limit if k is None else min(integer("k", k, 1), len(opened.vertices))
+        ranking = opened.expander.rank(
+            numbers, limit, check_method(method), check_plan(plan), config
+        )
+        return answer(opened, numbers, ranking, k, limit, method, config)
 
     def rank(
         self,
-        seeds: npt.NDArray[np.int64],
+        seeds: Ints,
         k: int,
         *,
         method: Method = "fused",
         plan: Plan = "auto",
         config: QueryConfig = _DEFAULT,
     ) -> Ranking:
-        """Scores without reasons, by dense numbers; what `query` and the evaluation stand on.
+        """Score vertices by dense numbers, without reasons; for `query` and the evaluation.
 
         Args:
             seeds: `[s]` distinct dense numbers, as `find_seeds` gives them.
@@ -267,31 +257,15 @@ class CommunityIndex(Closing):
             plan: see `query`.
             config: see `query`.
         """
-        return self.expander.rank(seeds, k, check_method(method), check_plan(plan), config)
+        return self.opened.expander.rank(seeds, k, check_method(method), check_plan(plan), config)
 
-    def find_seeds(self, seeds: Sequence[VertexId]) -> npt.NDArray[np.int64]:
+    def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
         """The dense numbers of seeds, without repeats; raises as `query` does."""
-        if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
-            raise InvalidSeeds(f"seeds are {seeds!r}, wanted a list of vertices")
-        found = list(dict.fromkeys(self.find(seed) for seed in seeds))
-        if not found:
-            raise InvalidSeeds("no seeds, wanted at least one vertex; name one (--seed VERTEX)")
-        numbers = np.array(found, dtype=np.int64)
-        sets = self.expander.hoods.sets
-        if not (sets.indptr[numbers + 1] > sets.indptr[numbers]).any():
-            names = ", ".join(repr(self.vertices[int(i)]) for i in numbers[:3])
-            raise InvalidSeeds(
-                f"no seed has a neighbor ({names}), wanted one at least; add another seed"
-            )
-        return numbers
+        return self.opened.find_seeds(seeds)
 
     def find(self, vertex: VertexId) -> int:
         """The dense number of a vertex; `UnknownVertex` names the closest ids."""
-        number = self.vertices.find(vertex)
-        if number is None:
-            closest = ", ".join(repr(name) for name in self.vertices.closest(vertex))
-            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
-        return number
+        return self.opened.find(vertex)
 
     def signature(self, vertex: VertexId) -> datasketch.MinHash:
         """The vertex's signature as a datasketch MinHash with the same values.
@@ -317,21 +291,17 @@ class CommunityIndex(Closing):
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """The 32-bit minima of a vertex's set, `[K]`, computed from its row."""
-        own = self.vertices.tokens() if self.config.closed else None
-        family = HashFamily(self.config.permutations, self.config.hash_seed)
-        hoods = self.expander.hoods
-        row = np.array([self.find(vertex)])
+        opened, row = self.opened, np.array([self.find(vertex)])
+        own = opened.vertices.tokens() if opened.config.closed else None
+        family = HashFamily(opened.config.permutations, opened.config.hash_seed)
         values: npt.NDArray[np.uint32] = minima(
-            hoods.sets, self.elements.tokens(), own, family, row
+            opened.hoods.sets, opened.elements.tokens(), own, family, row
         )[0]
         return values
 
     def graph(self) -> Graph:
         """The graph that the index was built from."""
-        hoods = self.expander.hoods
-        adjacency = hoods.holders if self.config.kind == "directed-in" else hoods.sets
-        kind = GRAPH_KIND[self.config.kind]
-        return Graph(kind, self.vertices, self.elements, adjacency, ReadReport())
+        return self.opened.graph()
 
     # --- changing ------------------------------------------------------------------------------
 
@@ -384,9 +354,8 @@ class CommunityIndex(Closing):
         return graph
 
     def _known(self) -> KnownSignatures:
-        return KnownSignatures(
-            self.vertices, self.elements, self.expander.hoods, self.expander.sketches.sig
-        )
+        opened = self.opened
+        return KnownSignatures(opened.vertices, opened.elements, opened.hoods, opened.sketches.sig)
 
     def _change(
         self, change: Callable[[Graph], tuple[Graph, int]], progress: Progress
@@ -409,7 +378,7 @@ class CommunityIndex(Closing):
         return report_change(before, after, built.recomputed, not_found)
 
 
-def is_current(directory: Path, graph: Graph, config: IndexConfig) -> bool:
+def is_current(directory: StrPath, graph: Graph, config: IndexConfig) -> bool:
     """Whether the index there is of this graph with these parameters."""
     try:
         with open_artifact(directory, kind=KIND) as artifact:

@@ -38,6 +38,13 @@ def unicode_text(text: str) -> str:
     return text
 
 
+def shown_id(vertex: ShownVertex) -> ShownVertex:
+    """An id as JSON: an integer that JavaScript would round becomes a string."""
+    if isinstance(vertex, int) and vertex >= _EXACT_IN_JAVASCRIPT:
+        return str(vertex)
+    return vertex
+
+
 def _whole(value: object) -> object:
     """JSON knows one type of number: 5.0 is the integer 5."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -50,6 +57,7 @@ Vertex = Name | Number
 """A vertex id as the user wrote it."""
 ShownVertex = str | int
 """A vertex id in an answer, of any length."""
+_EXACT_IN_JAVASCRIPT = 2**53
 Question = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_QUESTION),

@@ -68,7 +68,7 @@ class CommunityShell(CommandInterpreter[View]):
         self, index: CommunityIndex, seeds: Sequence[str] = (), method: str = "fused"
     ) -> None:
         self._index = index
-        self._vertices = Vertices(index)
+        self._vertices = Vertices(index.opened)
         self.answer = lru_cache(_KEPT)(self._answer)
         known = dict.fromkeys(index.vertices[index.find(seed)] for seed in seeds)
         super().__init__(
@@ -212,8 +212,8 @@ class CommunityShell(CommandInterpreter[View]):
     def _any_vertex(self, history: Session, prefix: str) -> Candidates:
         if not prefix:
             return self._a_member(history, prefix)
-        found = self._vertices.starting_with(prefix, _OFFERED)["vertices"]
-        return [(str(each["id"]), f"degree {each['degree']:,}") for each in found]
+        listing = self._vertices.starting_with(prefix, _OFFERED)
+        return [(str(each.id), f"degree {each.degree:,}") for each in listing.vertices]
 
     def _a_seed(self, history: Session, prefix: str) -> Candidates:
         names = [str(seed) for seed in history.now.seeds]

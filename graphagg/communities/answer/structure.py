@@ -1,7 +1,7 @@
 """The structure of an answer: weighted similarity graph, sub-communities, picture.
 
-Paper: arXiv 1601.03958, the last stage: the weighted Jaccard graph of the vertices that were found,
-parted and drawn. Departure: Louvain (scikit-network) instead of WALKTRAP.
+Paper: arXiv 1601.03958, the last stage: the weighted Jaccard graph of the community, split into
+sub-communities and drawn. Departure: Louvain (scikit-network) instead of WALKTRAP.
 """
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.checks import number
+from graphagg.communities.answer.picture import draw
+from graphagg.communities.opened import Opened
 from graphagg.communities.similarity.exact import intersection
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
 
 if TYPE_CHECKING:
     import networkx
-
-    from graphagg.communities.index import CommunityIndex
-
 
 MOST_VERTICES = 2_000
 """Vertices whose pairwise similarities are computed at most: 2 million pairs."""
@@ -89,9 +90,18 @@ class Structure:
             MissingExtra: matplotlib is not installed.
             InvalidParameter: the suffix is neither `.png` nor `.svg`.
         """
-        from graphagg.communities.answer.picture import draw
-
-        draw(self, path, title, most_edges)
+        heaviest = np.argsort(-self.weights, kind="stable")[:most_edges]
+        draw(
+            Path(path),
+            title,
+            names=[str(vertex) for vertex in self.vertices],
+            seeds=self.seeds,
+            positions=self.positions,
+            labels=self.labels,
+            degrees=np.bincount(self.edges.ravel(), minlength=len(self.vertices)),
+            edges=self.edges[heaviest],
+            weights=self.weights[heaviest],
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -109,12 +119,11 @@ class Structure:
 
 
 def structure_of(
-    index: CommunityIndex, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
+    opened: Opened, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
 ) -> Structure:
-    """Similarities, sub-communities and positions of some vertices; the seeds stand first."""
-    if not resolution > 0:
-        raise InvalidParameter(f"resolution is {resolution}, wanted above 0")
-    dense = similarities(index, ids)
+    """Similarities, sub-communities and positions of some vertices; the seeds come first."""
+    number("resolution", resolution, above=0)
+    dense = similarities(opened, ids)
     first, second = np.nonzero(np.triu(dense, 1))
     labels, positions = _layout(dense, resolution, random_state)
     return Structure(
@@ -123,7 +132,7 @@ def structure_of(
     )  # fmt: skip
 
 
-def similarities(index: CommunityIndex, ids: Sequence[VertexId]) -> Array:
+def similarities(opened: Opened, ids: Sequence[VertexId]) -> Array:
     """Exact Jaccard similarity of all pairs of some vertices, `[V, V]`, 0 on the diagonal.
 
     Raises:
@@ -134,10 +143,10 @@ def similarities(index: CommunityIndex, ids: Sequence[VertexId]) -> Array:
             f"{len(ids):,} vertices, at most {MOST_VERTICES:,} are compared with each other; "
             "ask for fewer"
         )
-    hoods = index.expander.hoods
-    numbers = np.array([index.find(vertex) for vertex in ids], dtype=np.int64)
-    found: Array = _similarities(hoods.sets.indptr, hoods.sets.indices, hoods.closed, numbers)
-    return found
+    hoods = opened.hoods
+    numbers = np.array([opened.find(vertex) for vertex in ids], dtype=np.int64)
+    dense: Array = _similarities(hoods.sets.indptr, hoods.sets.indices, hoods.closed, numbers)
+    return dense
 
 
 def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, Array]:

@@ -42,10 +42,14 @@ class Neighborhoods:
         """The pointers and indices of `sets` and `holders`, for the kernels."""
         return self.sets.indptr, self.sets.indices, self.holders.indptr, self.holders.indices
 
+    def degrees(self, vertices: Array) -> Array:
+        """Elements of each vertex's set besides the vertex itself."""
+        degrees: Array = self.sets.indptr[vertices + 1] - self.sets.indptr[vertices]
+        return degrees
+
     def sizes(self, vertices: Array) -> Array:
         """Size of each vertex's set."""
-        sizes: Array = self.sets.indptr[vertices + 1] - self.sets.indptr[vertices] + self.closed
-        return sizes
+        return self.degrees(vertices) + self.closed
 
     def work(self, vertices: Array, most: int) -> Array:
         """Entries that exact comparison with each vertex reads; counting stops at `most`."""

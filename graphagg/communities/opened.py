@@ -1,0 +1,100 @@
+"""One version of a community index, opened: everything that a query and its answer read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphagg.arrays import Ints
+from graphagg.communities.config import GRAPH_KIND, IndexConfig
+from graphagg.communities.query.containment import SizePartitions
+from graphagg.communities.query.expansion import Expander
+from graphagg.communities.query.planner import Sketches
+from graphagg.communities.similarity.lsh import BandTables
+from graphagg.communities.similarity.neighborhood import (
+    DIRECTED,
+    TWO_MODE,
+    UNDIRECTED,
+    Neighborhoods,
+)
+from graphagg.errors import InvalidSeeds, UnknownVertex
+from graphagg.graph.csr import Csr
+from graphagg.graph.graph import Graph, ReadReport
+from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.store import Artifact
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The mapped arrays of one version. An answer keeps them while the index moves on.
+
+    Attributes:
+        config: the kind of graph, and the parameters.
+        vertices: ids; the dense number of a vertex is its position.
+        elements: ids of what the sets hold: elements (two-mode), else the vertices themselves.
+        expander: ranks vertices by their closeness to seeds.
+    """
+
+    config: IndexConfig
+    vertices: VertexIds
+    elements: VertexIds
+    expander: Expander
+
+    @classmethod
+    def read(cls, artifact: Artifact) -> Opened:
+        """Map the arrays that `BuiltIndex.save` wrote."""
+        config = IndexConfig(**artifact.manifest.parameters)
+        two_mode, undirected = config.kind == "two-mode", config.kind == "undirected"
+        vertices = VertexIds.open(artifact, "vertices")
+        elements = VertexIds.open(artifact, "elements") if two_mode else vertices
+        sets = Csr.open(artifact, "sets", len(elements))
+        holders = sets if undirected else Csr.open(artifact, "holders", len(vertices))
+        walk = TWO_MODE if two_mode else UNDIRECTED if undirected else DIRECTED
+        expander = Expander(
+            Neighborhoods(sets, holders, bool(config.closed), walk),
+            Sketches(artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows)),
+            SizePartitions(artifact.array("sizes.order"), artifact.array("sizes.bounds")),
+        )
+        return cls(config, vertices, elements, expander)
+
+    @property
+    def hoods(self) -> Neighborhoods:
+        """The sets, their inverse, and the raw graph."""
+        return self.expander.hoods
+
+    @property
+    def sketches(self) -> Sketches:
+        """Signatures and band tables."""
+        return self.expander.sketches
+
+    def graph(self) -> Graph:
+        """The graph that the index was built from."""
+        # A graph lists out-neighbors; the sets of `directed-in` are the in-neighbors.
+        inward = self.config.kind == "directed-in"
+        adjacency = self.hoods.holders if inward else self.hoods.sets
+        kind = GRAPH_KIND[self.config.kind]
+        return Graph(kind, self.vertices, self.elements, adjacency, ReadReport())
+
+    def find(self, vertex: VertexId) -> int:
+        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
+        number = self.vertices.find(vertex)
+        if number is None:
+            closest = ", ".join(repr(name) for name in self.vertices.closest(vertex))
+            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
+        return number
+
+    def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
+        """The dense numbers of seeds, without repeats; raises as `CommunityIndex.query` does."""
+        if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
+            raise InvalidSeeds(f"seeds are {seeds!r}, wanted a list of vertices")
+        numbers = np.array(list(dict.fromkeys(map(self.find, seeds))), dtype=np.int64)
+        if not len(numbers):
+            raise InvalidSeeds("no seeds, wanted at least one vertex; name one (--seed VERTEX)")
+        if not self.hoods.degrees(numbers).any():
+            names = ", ".join(repr(self.vertices[int(i)]) for i in numbers[:3])
+            raise InvalidSeeds(
+                f"no seed has a neighbor ({names}), wanted one at least; add another seed"
+            )
+        return numbers

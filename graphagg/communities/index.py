@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from graphagg.communities.answer.answer import answer
 from graphagg.communities.answer.results import Community
 from graphagg.communities.build import (
     KIND,
-    BuiltIndex,
     KnownSignatures,
     build_index,
 )
@@ -39,7 +39,6 @@ from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.minhash import HashFamily, minima
 from graphagg.errors import (
     ArtifactBusy,
-    ArtifactError,
     EmptyGraph,
     InvalidParameter,
     MissingExtra,
@@ -49,9 +48,8 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.load import load_graph
 from graphagg.graph.reading.text import IdType
 from graphagg.progress import Progress, silent
-from graphagg.store import Artifact, open_artifact, write_artifact
-from graphagg.store.closing import Closing
-from graphagg.store.manifest import Manifest
+from graphagg.store import Artifact, write_artifact
+from graphagg.store.index import Index, current_manifest
 
 if TYPE_CHECKING:
     import datasketch
@@ -61,25 +59,35 @@ StrPath = str | os.PathLike[str]
 _DEFAULT = QueryConfig()
 
 
-class CommunityIndex(Closing):
+@dataclass(frozen=True)
+class _Version:
+    """One version: its folder, and the arrays that queries and answers read."""
+
+    artifact: Artifact
+    opened: Opened
+
+
+class CommunityIndex(Index[_Version]):
     """An index of a graph's neighborhoods, opened from its directory.
 
     Use `CommunityIndex.build` or `CommunityIndex.open`. Queries may run in several threads. The
     index keeps the version it opened, also while another process publishes a newer one; its own
-    changes (`add_edges` and the like) publish a version and move to it.
+    changes (`add_edges` and the like) go on from the newest version, publish one and move to it.
 
     Attributes:
         report: what reading the edges met, where this object built the index; else None.
     """
 
+    KIND = KIND
     report: ReadReport | None = None
 
-    def __init__(self, artifact: Artifact) -> None:
-        self._load(artifact)
+    def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
+        return _Version(artifact, Opened.read(artifact))
 
-    def _load(self, artifact: Artifact) -> None:
-        self._artifact = artifact
-        self.opened = Opened.read(artifact)
+    @property
+    def opened(self) -> Opened:
+        """The mapped arrays of the opened version."""
+        return self._version.opened
 
     @property
     def config(self) -> IndexConfig:
@@ -144,24 +152,6 @@ class CommunityIndex(Closing):
         return index
 
     @classmethod
-    def open(cls, directory: StrPath, *, verify: bool = False) -> CommunityIndex:
-        """Open an index in milliseconds.
-
-        Args:
-            directory: the index.
-            verify: compare every file's checksum first.
-
-        Raises:
-            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
-        """
-        artifact = open_artifact(directory, kind=KIND, verify=verify)
-        try:
-            return cls(artifact)
-        except BaseException:
-            artifact.close()
-            raise
-
-    @classmethod
     def merge(
         cls, shards: Sequence[StrPath], directory: StrPath, *, progress: Progress = silent
     ) -> CommunityIndex:
@@ -182,7 +172,7 @@ class CommunityIndex(Closing):
                     )
             with write_artifact(directory) as published:
                 graph = union_graphs([part.graph() for part in parts])
-                known = [part._known() for part in parts]
+                known = [_known(part.opened) for part in parts]
                 built = build_index(graph, parts[0].config, known, progress)
                 built.save(published.writer)
                 published.publish(built.manifest())
@@ -191,17 +181,8 @@ class CommunityIndex(Closing):
                 part.close()
         return cls.open(directory)
 
-    @property
-    def manifest(self) -> Manifest:
-        """What the index was built from, and its sizes."""
-        return self._artifact.manifest
-
     def __len__(self) -> int:
         return len(self.vertices)
-
-    def close(self) -> None:
-        """Give up the opened version, so that a writer may remove it."""
-        self._artifact.close()
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -317,9 +298,10 @@ class CommunityIndex(Closing):
         """Add edges, and the vertices they name; equal to a build of the larger graph.
 
         Raises:
-            As `build`; ArtifactBusy also where the index changed since it was opened.
+            As `build`; ArtifactBusy also where the index was built again with other parameters
+            since it was opened.
         """
-        more = self._read(edges, vertices=vertices, ids=ids, header=header)
+        more = self._read_edges(edges, vertices=vertices, ids=ids, header=header)
         return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)
 
     def remove_edges(
@@ -331,7 +313,7 @@ class CommunityIndex(Closing):
         progress: Progress = silent,
     ) -> ChangeReport:
         """Remove edges; their vertices stay. Edges that are not there are counted."""
-        gone = self._read(edges, ids=ids, header=header)
+        gone = self._read_edges(edges, ids=ids, header=header)
         return self._change(lambda graph: without_edges(graph, gone), progress)
 
     def remove_vertices(
@@ -340,10 +322,12 @@ class CommunityIndex(Closing):
         """Remove vertices with their edges; `UnknownVertex` if one is not there."""
         if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):
             raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
-        numbers = [self.find(vertex) for vertex in vertices]
-        return self._change(lambda graph: (without_vertices(graph, numbers), 0), progress)
+        return self._change(
+            lambda graph: (without_vertices(graph, [graph.rows.known(v) for v in vertices]), 0),
+            progress,
+        )
 
-    def _read(self, edges: Any, **options: Any) -> Graph:
+    def _read_edges(self, edges: Any, **options: Any) -> Graph:
         if options["ids"] == "auto":  # the index knows; only a two-mode graph may have both types
             types = {self.vertices.is_integer, self.elements.is_integer}
             if types == {False}:
@@ -353,39 +337,32 @@ class CommunityIndex(Closing):
             raise EmptyGraph("the change names no edge and no vertex, wanted one at least")
         return graph
 
-    def _known(self) -> KnownSignatures:
-        opened = self.opened
-        return KnownSignatures(opened.vertices, opened.elements, opened.hoods, opened.sketches.sig)
-
     def _change(
         self, change: Callable[[Graph], tuple[Graph, int]], progress: Progress
     ) -> ChangeReport:
-        directory = self._artifact.directory
-        with write_artifact(directory) as published:
-            with open_artifact(directory, kind=KIND) as current:
-                if current.manifest.data != self.manifest.data:
-                    raise ArtifactBusy(
-                        f"{directory}: the index was changed since it was opened; open it again"
-                    )
-            before = self.graph()
+        with self._changing() as (publication, newest):
+            if newest.opened.config != self.config:
+                raise ArtifactBusy(
+                    f"{self.directory}: the index was built again with other parameters since it "
+                    "was opened; open it again"
+                )
+            before = newest.opened.graph()
             after, not_found = change(before)
-            built: BuiltIndex = build_index(after, self.config, [self._known()], progress)
-            built.save(published.writer)
-            published.publish(built.manifest())
-        old, artifact = self._artifact, open_artifact(directory, kind=KIND)
-        self._load(artifact)
-        old.close()
+            built = build_index(after, self.config, [_known(newest.opened)], progress)
+            built.save(publication.writer)
+            publication.publish(built.manifest())
         return report_change(before, after, built.recomputed, not_found)
+
+
+def _known(opened: Opened) -> KnownSignatures:
+    return KnownSignatures(opened.vertices, opened.elements, opened.hoods, opened.sketches.sig)
 
 
 def is_current(directory: StrPath, graph: Graph, config: IndexConfig) -> bool:
     """Whether the index there is of this graph with these parameters."""
-    try:
-        with open_artifact(directory, kind=KIND) as artifact:
-            manifest = artifact.manifest
-    except ArtifactError:
-        return False
+    manifest = current_manifest(directory, KIND)
     return (
-        manifest.inputs.get("graph") == graph.digest()
+        manifest is not None
+        and manifest.inputs.get("graph") == graph.digest()
         and dict(manifest.parameters) == config.to_json()
     )

@@ -19,7 +19,7 @@ from graphagg.communities.similarity.neighborhood import (
     UNDIRECTED,
     Neighborhoods,
 )
-from graphagg.errors import InvalidSeeds, UnknownVertex
+from graphagg.errors import InvalidSeeds
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
@@ -79,11 +79,7 @@ class Opened:
 
     def find(self, vertex: VertexId) -> int:
         """The dense number of a vertex; `UnknownVertex` names the closest ids."""
-        number = self.vertices.find(vertex)
-        if number is None:
-            closest = ", ".join(repr(name) for name in self.vertices.closest(vertex))
-            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
-        return number
+        return self.vertices.known(vertex)
 
     def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
         """The dense numbers of seeds, without repeats; raises as `CommunityIndex.query` does."""

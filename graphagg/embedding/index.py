@@ -30,7 +30,7 @@ from graphagg.embedding.partition.metis import LevelReport, PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
-from graphagg.errors import InvalidParameter, UnknownVertex
+from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.text import IdType
 from graphagg.graph.weights import load_weighted
@@ -180,12 +180,7 @@ class NodeEmbedding(Index[_Version]):
 
     def find(self, vertex: VertexId, side: Side = "from") -> int:
         """The dense number of a vertex; `UnknownVertex` names the closest ids."""
-        table = self.targets if side == "to" else self.vertices
-        number = table.find(vertex)
-        if number is None:
-            closest = ", ".join(repr(name) for name in table.closest(vertex))
-            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
-        return number
+        return (self.targets if side == "to" else self.vertices).known(vertex)
 
     def neighbors(
         self,
@@ -299,7 +294,8 @@ class NodeEmbedding(Index[_Version]):
             weighted: use the weights where edges carry any.
 
         Raises:
-            As `build`.
+            As `build`; ArtifactBusy also where the index was built again for another kind of
+            graph since it was opened.
         """
         if ids == "auto" and not self.vertices.is_integer:
             ids = "string"
@@ -307,6 +303,11 @@ class NodeEmbedding(Index[_Version]):
             edges, self.config.kind, ids=ids, header=header, weighted=weighted
         )
         with self._changing() as (publication, newest):
+            if newest.config.kind != self.config.kind:
+                raise ArtifactBusy(
+                    f"{self.directory}: the index was built again, as {newest.config.kind}, since "
+                    "it was opened; open it again"
+                )
             return grow(newest.artifact, publication, graph, weights)
 
 

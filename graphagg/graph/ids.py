@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import InvalidGraph
+from graphagg.errors import InvalidGraph, UnknownVertex
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.strings import StringTable
 
@@ -87,6 +87,14 @@ class VertexIds(Sequence[VertexId]):
             return None
         place = int(np.searchsorted(self.table, vertex))
         return place if place < len(self.table) and self.table[place] == vertex else None
+
+    def known(self, vertex: VertexId) -> int:
+        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
+        number = self.find(vertex)
+        if number is None:
+            closest = ", ".join(repr(name) for name in self.closest(vertex))
+            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
+        return number
 
     def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
         """The ids most like one that is not here: by value, or by spelling.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.unit.commands import GRAPHAGG, Answer, run
+from graphagg.rag import PassageIndex
+from tests.unit.commands import Answer, run
 
 Call = Callable[..., Answer]
 ROOT = Path(__file__).parents[2]
@@ -158,28 +159,44 @@ def test_an_error_leaves_the_process_with_its_code(failing: Path) -> None:
     assert result.stderr.startswith("error: ") and "Traceback" not in result.stderr
 
 
-def test_ctrl_c_while_indexing_leaves_the_old_index(demo_index: Path, tmp_path: Path) -> None:
+# Indexes with stand-ins for the models; the encoder says that it begins, and waits for Ctrl-C.
+INTERRUPTED = """
+import signal, time
+from graphagg import rag
+from graphagg.cli.main import main
+from tests.fakes import FakeEncoder, FakeExtractor
+
+class Waiting(FakeEncoder):
+    def encode(self, texts, progress=None):
+        print("encoding", flush=True)
+        while True:
+            time.sleep(1)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would not hear it
+rag.SentenceTransformerEncoder = lambda *_, **__: Waiting()
+rag.SpacyExtractor = lambda *_, **__: FakeExtractor()
+main()
+"""
+
+
+def test_ctrl_c_while_indexing_leaves_the_old_index(
+    call: Call, small_index: PassageIndex, tmp_path: Path
+) -> None:
     index = tmp_path / "idx"
-    corpus = tmp_path / "c.jsonl"
-    lines = [
-        json.dumps({"id": str(i), "text": f"Marie Curie met person {i} in Warsaw. " * 20})
-        for i in range(3000)
-    ]
-    corpus.write_text("\n".join(lines[:3]))
-    assert run("rag", "index", corpus, "--out", index).returncode == 0
-    before = (index / "manifest.json").read_bytes()
-    corpus.write_text("\n".join(lines))
+    small_index.close()
+    before = {path: path.read_bytes() for path in index.rglob("*") if path.is_file()}
+    (tmp_path / "c.jsonl").write_text('{"id": "a", "text": "Marie Curie was born in Warsaw."}')
     process = subprocess.Popen(
-        [*GRAPHAGG, "rag", "index", str(corpus), "--out", str(index)], stderr=subprocess.PIPE
+        [sys.executable, "-c", INTERRUPTED, "rag", "index", tmp_path / "c.jsonl", "--out", index],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
     )
-    while not list(index.glob(".tmp-*")):
-        time.sleep(0.02)
-        assert process.poll() is None
-    time.sleep(3)
+    assert process.stdout is not None and process.stdout.readline() == b"encoding\n"
+    assert list(index.glob(".tmp-*"))
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
     assert b"interrupted" in stderr and b"Traceback" not in stderr
-    assert (index / "manifest.json").read_bytes() == before
-    assert not list(index.glob(".tmp-*"))
-    assert "intact" in run("verify", index).stdout
+    assert before == {path: path.read_bytes() for path in index.rglob("*") if path.is_file()}
+    assert "intact" in call("verify", index).out

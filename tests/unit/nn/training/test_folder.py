@@ -27,13 +27,22 @@ from graphagg.nn.training import TrainingConfig, TrainingResult, train
 from graphagg.nn.training.fit import checkpoints, loop
 from graphagg.nn.training.fit.epochs import read_epochs
 from graphagg.nn.training.folder import BEST, LAST, read_checkpoint
-from tests.unit.nn.training.toys import Tiny, many, tiny
+from tests.unit.nn.training.toys import Scripted, Tiny, many, tiny
 
 LONG = TrainingConfig(epochs=8, batch_size=4, lr=3e-2, warmup_epochs=1, patience=0)
 
 
 def run(folder: Path, **options: Any) -> TrainingResult:
     return train(tiny, many(), folder, **{"training": LONG, **options})
+
+
+def scripted(shape: Any) -> Scripted:
+    return Scripted(shape, batches=3)  # the training part of `many` holds 12 graphs
+
+
+def trained_by_script(folder: Path, **options: Any) -> TrainingResult:
+    """A run whose validation improves in each of the first four epochs."""
+    return train(scripted, many(), folder, training=LONG, **options)
 
 
 def stopped(folder: Path, epoch: int, **options: Any) -> None:
@@ -90,13 +99,19 @@ class Full:
 def test_a_full_disk_keeps_the_checkpoint_that_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    whole = run(tmp_path / "whole")
+    whole = trained_by_script(tmp_path / "whole")
+    vals = [
+        float(row["val"]) for row in read_epochs(tmp_path / "whole" / "split-0" / "metrics.csv")
+    ]
+    assert vals == pytest.approx([2 / 6, 4 / 6, 5 / 6, 1, 1, 1, 1, 1])  # batches of 4 and 2
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "write_whole", Full(name))
         with pytest.raises(WriteFailed, match=rf"{name} cannot be written \(No space left"):
-            run(tmp_path / "run")
+            trained_by_script(tmp_path / "run")
     assert not list((tmp_path / "run").rglob("*.partial"))
-    assert told(run(tmp_path / "run", resume=True)) == told(whole)
+    assert told(trained_by_script(tmp_path / "run", resume=True)) == told(whole)
+    weights = [(tmp_path / of / "split-0" / "model.safetensors") for of in ("whole", "run")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
 @pytest.mark.parametrize("name", [LAST, BEST])

@@ -37,6 +37,26 @@ def tiny(shape: Shape) -> Tiny:
     return Tiny(shape)
 
 
+class Scripted(Tiny):
+    """Classifies graphs, in evaluation as many of a batch rightly as there were epochs.
+
+    So validation improves epoch by epoch until all are right, whatever the weights round to.
+    """
+
+    def __init__(self, shape: Shape, batches: int = 1) -> None:
+        super().__init__(shape)
+        self.batches = batches  # of an epoch
+        self.register_buffer("trained", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, data: Data) -> torch.Tensor:
+        out: torch.Tensor = super().forward(data)
+        if self.training:
+            self.trained += 1
+            return out
+        right = torch.arange(data.num_graphs) < self.trained // self.batches
+        return torch.nn.functional.one_hot(torch.where(right, data.y, 1 - data.y), 2).float()
+
+
 def ring(size: int) -> torch.Tensor:
     """A cycle, both directions."""
     at = torch.arange(size)

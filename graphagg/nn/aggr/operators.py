@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.resolver import find
 
 
 class SymmetricGRU(nn.GRUCell):
@@ -106,9 +107,5 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
     if isinstance(operator, nn.Module):
         _check(operator, channels)
         return operator
-    if not isinstance(operator, str) or operator not in _OPERATORS:
-        raise InvalidParameter(
-            f"operator {operator!r} is unknown; wanted one of {', '.join(_OPERATORS)}, or a module "
-            "that takes two tensors [P, channels] and returns one"
-        )
-    return _OPERATORS[operator](channels)
+    otherwise = "a module that takes two tensors [P, channels] and returns one"
+    return find("operator", operator, _OPERATORS, otherwise)(channels)

@@ -19,15 +19,12 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
+from graphagg.checks import number
 from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.messages import aggregate, find_aggregation, sum_messages
-from graphagg.nn.conv.part import (
-    LocalPart,
-    check_dropout,
-    find_activation,
-    find_norm,
-)
+from graphagg.nn.conv.part import LocalPart, find_activation, find_norm
 from graphagg.nn.conv.positions import PositionGate
+from graphagg.nn.settings import PROBABILITY
 
 _EPSILON = 1e-6
 
@@ -86,7 +83,7 @@ class GatedGCN(LocalPart):
         self.norm_x = find_norm(norm, channels)
         self.norm_e = None if edge_channels is None else find_norm(norm, channels)
         self.act = find_activation(act)
-        self.dropout = torch.nn.Dropout(check_dropout(dropout))
+        self.dropout = torch.nn.Dropout(number("dropout", dropout, **PROBABILITY))
 
     def forward(
         self,

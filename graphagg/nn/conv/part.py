@@ -6,16 +6,17 @@ nothing else of the batch.
 
 from __future__ import annotations
 
-from numbers import Real
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch_geometric.nn.resolver import activation_resolver
 
-from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.checks import check_finite
+from graphagg.nn.resolver import find, unknown
 
-NORMS = ("batch", "layer", "none")
+ACTIVATIONS = ("relu", "gelu", "silu", "elu")
 
 
 class LocalPart(torch.nn.Module):
@@ -149,25 +150,16 @@ def check_edge_index(edge_index: Tensor, vertices: int) -> None:
 
 def find_activation(name: str) -> torch.nn.Module:
     """The activation of this name, as PyG resolves it ("relu", "gelu", "silu", ...)."""
-    unknown = f"unknown activation {name!r}; try relu, gelu, silu, elu"
-    if not isinstance(name, str):
-        raise InvalidParameter(unknown)
     try:
-        module: torch.nn.Module = activation_resolver(name)
-    except ValueError as error:
-        raise InvalidParameter(unknown) from error
+        module: torch.nn.Module = activation_resolver(name if isinstance(name, str) else "")
+    except ValueError:
+        raise unknown("activation", name, ACTIVATIONS, "another that PyG resolves") from None
     return module
 
 
 def find_norm(name: str, channels: int) -> torch.nn.Module:
     """The norm over features `[rows, channels]`: one of `NORMS`."""
-    if name == "batch":
-        return BatchNorm(channels)
-    if name == "layer":
-        return torch.nn.LayerNorm(channels)
-    if name == "none":
-        return torch.nn.Identity()
-    raise InvalidParameter(f"unknown norm {name!r}; choose one of {', '.join(NORMS)}")
+    return find("norm", name, NORMS)(channels)
 
 
 class BatchNorm(torch.nn.BatchNorm1d):
@@ -186,8 +178,8 @@ class BatchNorm(torch.nn.BatchNorm1d):
         return super().forward(input)
 
 
-def check_dropout(dropout: float) -> float:
-    """`dropout` if it is a probability below 1."""
-    if not isinstance(dropout, Real) or not 0 <= dropout < 1:
-        raise InvalidParameter(f"dropout is {dropout!r}; wanted a value in [0, 1)")
-    return dropout
+NORMS: dict[str, Callable[[int], torch.nn.Module]] = {
+    "batch": BatchNorm,
+    "layer": torch.nn.LayerNorm,
+    "none": lambda channels: torch.nn.Identity(),
+}

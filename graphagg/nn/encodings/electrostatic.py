@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings.base import Encoding, check_dtype
+from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.structure import Component, Floats, components, laplace_structure
 
 _BLOCK = 128
@@ -47,16 +47,9 @@ class ElstaticSE(Encoding):
         dtype: Of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("electrostatic",)
     dense_below: int = 1000
     dtype: torch.dtype = torch.float32
-
-    def __post_init__(self) -> None:
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`electrostatic`."""
-        return ("electrostatic",)
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`electrostatic` of `data`."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
+from graphagg.checks import number
 from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings.base import Encoding, check_dtype
+from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.krylov import chebyshev_diagonal
 from graphagg.nn.encodings.structure import (
     Component,
@@ -50,21 +51,18 @@ class HKdiagSE(Encoding):
         dtype: Of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("heat",)
     times: tuple[float, ...] = _TIMES
     trivial: bool = False
     dense_below: int = 500
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "times", tuple(float(t) for t in self.times))
-        if not self.times or not all(0 < t < np.inf for t in self.times):
-            raise InvalidParameter(f"times is {self.times}; wanted at least one, all positive")
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`heat`."""
-        return ("heat",)
+        super().__post_init__()
+        times = tuple(number("times", time, above=0.0) for time in self.times)
+        object.__setattr__(self, "times", times)
+        if not times:
+            raise InvalidParameter("times is (), wanted at least one positive number")
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`heat` of `data`."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings.base import Encoding, check_dtype, check_positive
+from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.krylov import powers_diagonal, reach, returns, walk_rows
 from graphagg.nn.encodings.structure import Structure, walk_structure
+from graphagg.nn.settings import check_integers
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,13 @@ class RWSE(Encoding):
         dtype: Of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("rwse",)
     steps: int = 20
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        check_positive("steps", self.steps)
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`rwse`."""
-        return ("rwse",)
+        super().__post_init__()
+        check_integers(self, steps=(1, None))
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`rwse` of `data`."""
@@ -79,20 +76,16 @@ class RRWP(Encoding):
         dtype: Of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("rrwp_index", "rrwp")
     steps: int = 20
     hops: int | None = None
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        check_positive("steps", self.steps)
+        super().__post_init__()
+        check_integers(self, steps=(1, None))
         if self.hops is not None:
-            check_positive("hops", self.hops)
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`rrwp_index` and `rrwp`."""
-        return ("rrwp_index", "rrwp")
+            check_integers(self, hops=(1, None))
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`rrwp_index` and `rrwp` of `data`."""

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from graphagg.errors import CheckpointMismatch, MissingExtra, UnreadableFile
 from graphagg.nn.files import write_whole
-from graphagg.nn.model.config import GPSConfig, differences
+from graphagg.nn.model.config import GPSConfig
+from graphagg.nn.settings import differences
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

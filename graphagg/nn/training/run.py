@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted
 from graphagg.nn.files import write_whole
 from graphagg.nn.model.config import GPSConfig
@@ -78,11 +79,7 @@ def train(
     """
     plan, where = plan_of(model, training, name), find_device(device)
     dataset = checked(load_data(data))
-    whole = isinstance(splits, int) and not isinstance(splits, bool)
-    if not whole or not 1 <= splits <= len(dataset.splits):
-        raise InvalidParameter(
-            f"splits is {splits}, wanted 1 to {len(dataset.splits)}, the splits of {dataset.name}"
-        )
+    splits = integer("splits", splits, 1, len(dataset.splits))
     if plan.training.fanouts and not dataset.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
     metric = dataset.metric_of(plan.training.metric)

@@ -188,16 +188,10 @@ def graphs_of(
         InvalidBatch: They do not describe the rows of `x`, or contradict each other.
     """
     rows = x.shape[0]
-    if segments is None and ptr is None and batch is None:
-        whole = torch.tensor([0, rows], device=x.device)
-        return Segments(whole, whole.new_zeros(rows))
+    if segments is None and ptr is None:
+        return Segments.of(rows, None, batch, x.device)
     if segments is None:
-        if ptr is not None:
-            segments = Segments.from_ptr(ptr, rows)
-        elif batch is not None:
-            segments = Segments.from_index(batch)
-            batch = None
-    assert segments is not None
+        segments = Segments.of(rows, ptr, None, x.device)
     if segments.rows != rows:
         raise InvalidBatch(f"the graphs hold {segments.rows} rows, but x has {rows}; wanted equal")
     if batch is not None and not torch.equal(batch.long(), segments.index):

@@ -22,10 +22,7 @@ ACTIVATIONS = ("relu", "gelu", "silu", "elu")
 class LocalPart(torch.nn.Module):
     """Message passing that may change the features of the edges too.
 
-    `forward(x, edge_index, edge_attr=None, *, positions=None)` takes `x` `[N, channels]`,
-    `edge_index` `[2, E]` int64 (row 0 the source j, row 1 the target i), `edge_attr`
-    `[E, edge_channels]` or None and `positions` `[N, k]` or None, and returns the new `x`
-    `[N, channels]` and the new `edge_attr` (the one given where the part does not change it).
+    A subclass implements `update`, or `forward` where it checks its input itself.
 
     Attributes:
         channels: Width of the vertices' features.
@@ -47,7 +44,28 @@ class LocalPart(torch.nn.Module):
         *,
         positions: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """New features of the vertices and of the edges."""
+        """New features of the vertices and, where the part changes them, of the edges.
+
+        Args:
+            x: `[N, channels]`.
+            edge_index: `[2, E]` int64, from row 0, the source j, to row 1, the target i.
+            edge_attr: `[E, edge_channels]`; without `edge_channels` it is not read.
+            positions: `[N, k]` where `needs_positions` is set.
+
+        Returns:
+            `[N, channels]`, and the new `edge_attr` or the one that was given.
+
+        Raises:
+            InvalidBatch: `edge_index` out of range or of another form.
+            InvalidFeatures: Features that are missing, of another shape or type, or not finite.
+        """
+        self.check(x, edge_index, edge_attr, positions)
+        return self.update(x, edge_index, edge_attr, positions)
+
+    def update(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The part itself, on checked input; see `forward`."""
         raise NotImplementedError
 
     def check(

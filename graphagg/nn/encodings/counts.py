@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Ints
 from graphagg.errors import InvalidParameter
 from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.structure import Ints, laplace_structure, walk_structure
+from graphagg.nn.encodings.structure import laplace_structure, walk_structure
 from graphagg.nn.settings import check_sizes
 
 _LENGTHS = range(3, 9)

@@ -10,17 +10,12 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
+from graphagg.arrays import Doubles
 from graphagg.checks import number
 from graphagg.errors import InvalidParameter
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.krylov import chebyshev_diagonal
-from graphagg.nn.encodings.structure import (
-    Component,
-    Floats,
-    Structure,
-    components,
-    laplace_structure,
-)
+from graphagg.nn.encodings.structure import Component, Structure, components, laplace_structure
 
 _TIMES = tuple(float(t) for t in range(1, 21))
 _TAIL = 1e-12  # Chebyshev coefficients below this are left out
@@ -78,13 +73,13 @@ class HKdiagSE(Encoding):
             heat[component.vertices] = found if self.trivial else found - 1 / component.size
         return {"heat": heat}
 
-    def _dense(self, component: Component) -> Floats:
+    def _dense(self, component: Component) -> Doubles:
         matrix = np.diag(component.degrees) - component.dense()
         values, vectors = np.linalg.eigh(matrix)
-        found: Floats = vectors**2 @ np.exp(-np.outer(np.maximum(values, 0), self.times))
+        found: Doubles = vectors**2 @ np.exp(-np.outer(np.maximum(values, 0), self.times))
         return found
 
-    def _expanded(self, component: Component) -> Floats:
+    def _expanded(self, component: Component) -> Doubles:
         degrees = component.degrees
         rows = np.repeat(degrees, np.diff(component.indptr))
         # Anderson and Morley: no eigenvalue of D - W exceeds the largest d_u + d_v of an edge.
@@ -97,11 +92,11 @@ class HKdiagSE(Encoding):
             component.weights * (-2 / bound),
         )
         moments = chebyshev_diagonal(scaled, degrees * (2 / bound) - 1, len(coefficients) - 1)
-        found: Floats = moments @ coefficients
+        found: Doubles = moments @ coefficients
         return found
 
 
-def chebyshev_coefficients(times: Floats) -> Floats:
+def chebyshev_coefficients(times: Doubles) -> Doubles:
     """`[degree + 1, T]`: exp(-s (x + 1)) = sum_k c_k(s) T_k(x) on [-1, 1], for each s of `times`.
 
     c_k = (2 - [k = 0]) (-1)^k exp(-s) I_k(s); the degree is where all that is left is below 1e-12.
@@ -110,7 +105,7 @@ def chebyshev_coefficients(times: Floats) -> Floats:
 
     most = int(10 + 4 * times.max() ** 0.5 * 6 + 40)
     orders = np.arange(most)
-    found: Floats = 2 * (-1.0) ** orders[:, None] * ive(orders[:, None], times[None, :])
+    found: Doubles = 2 * (-1.0) ** orders[:, None] * ive(orders[:, None], times[None, :])
     found[0] /= 2
     needed = int(np.nonzero(np.abs(found).max(axis=1) > _TAIL)[0].max())
     return found[: needed + 1]

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphagg.arrays import Doubles
 from graphagg.errors import InvalidParameter
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.spectrum import Normalization, fix_signs, lowest, trivial_vector
-from graphagg.nn.encodings.structure import Component, Floats, components, laplace_structure
+from graphagg.nn.encodings.structure import Component, components, laplace_structure
 from graphagg.nn.segments import Segments, graph_seeds, mix
 from graphagg.nn.settings import check_choices, check_integers
 
@@ -95,7 +96,7 @@ class LapPE(Encoding):
                 vectors[component.vertices, column] = vector
         return {"lap_vectors": vectors, "lap_values": values, "lap_mask": mask}
 
-    def _graph(self, inside: list[Component], graph: int) -> list[tuple[float, Component, Floats]]:
+    def _graph(self, inside: list[Component], graph: int) -> list[tuple[float, Component, Doubles]]:
         """The first k of the eigenpairs of all components, ties in the components' order."""
         found = []
         for component in inside:
@@ -110,7 +111,7 @@ class LapPE(Encoding):
             )
         return found[: self.k]
 
-    def _component(self, component: Component) -> tuple[Floats, Floats]:
+    def _component(self, component: Component) -> tuple[Doubles, Doubles]:
         wanted = self.k - 1 if self.trivial else self.k
         values, vectors = lowest(component, wanted, self.normalization, self.dense_below)
         if self.trivial:
@@ -139,12 +140,7 @@ def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -
         A shallow copy; `data` stays as it is.
     """
     vectors: Tensor = data[name]
-    if data.get("ptr") is not None:
-        graphs = Segments.from_ptr(data.ptr, vectors.size(0))
-    elif data.batch is not None:
-        graphs = Segments.from_index(data.batch)
-    else:
-        graphs = Segments.from_ptr(torch.tensor([0, vectors.size(0)]), vectors.size(0))
+    graphs = Segments.of(vectors.size(0), data.get("ptr"), data.batch, vectors.device)
     if seed is None:
         bits = torch.randint(0, 2, (graphs.count, vectors.size(1)), device=vectors.device)
     else:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
+from graphagg.arrays import Doubles, offsets
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.krylov import powers_diagonal, reach, returns, walk_rows
 from graphagg.nn.encodings.structure import Structure, walk_structure
@@ -92,8 +93,9 @@ class RRWP(Encoding):
         walk = _transition(walk_structure(data))
         hops = self.steps - 1 if self.hops is None else min(self.hops, self.steps - 1)
         counts = reach(walk.indptr, walk.indices, hops)
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        columns, values = walk_rows(walk.indptr, walk.indices, walk.weights, self.steps, offsets)
+        columns, values = walk_rows(
+            walk.indptr, walk.indices, walk.weights, self.steps, offsets(counts)
+        )
         rows = np.repeat(np.arange(walk.vertices), counts)
         return {"rrwp_index": np.stack([rows, columns]), "rrwp": values}
 
@@ -104,5 +106,5 @@ def _transition(adjacency: Structure) -> Structure:
     return adjacency.with_weights(inverse[adjacency.rows] * adjacency.weights)
 
 
-def _inverse(sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _inverse(sums: Doubles) -> Doubles:
     return np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)

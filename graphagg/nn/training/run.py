@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import replace
@@ -14,7 +13,7 @@ from torch_geometric.data import Data
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted
-from graphagg.nn.files import write_whole
+from graphagg.nn.files import safetensors, write_json, write_whole
 from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
@@ -202,8 +201,6 @@ def save_model(model: torch.nn.Module, folder: Path, settings: dict[str, Any]) -
     if isinstance(getattr(model, "config", None), GPSConfig):
         model.cpu().save(folder)  # type: ignore[operator]  # a GPS
         return
-    from safetensors.torch import save_model as save
-
+    save = safetensors().torch.save_model
     write_whole(folder / WEIGHTS, lambda partial: save(model.cpu(), str(partial)))
-    text = json.dumps(settings, indent=1) + "\n"
-    write_whole(folder / CONFIG, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(folder / CONFIG, settings)

@@ -18,7 +18,7 @@ from torch_geometric.data import Data
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidDataset, InvalidParameter
-from graphagg.nn.segments import check_index
+from graphagg.nn.segments import check_index, offsets
 from graphagg.nn.training.data.graphs import ragged_ranges
 
 
@@ -59,7 +59,7 @@ class NeighborSampler:
         self._sources = check_index(edge_index[0], vertices)
         self._order = torch.argsort(targets, stable=True)
         degrees = torch.bincount(targets, minlength=vertices)
-        self._ptr = torch.cat([degrees.new_zeros(1), degrees.cumsum(0)])
+        self._ptr = offsets(degrees)
         self._local = torch.full((vertices,), -1, dtype=torch.int64)
 
     def sample(self, seeds: Tensor, generator: torch.Generator | None = None) -> Sample:

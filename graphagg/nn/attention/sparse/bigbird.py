@@ -29,7 +29,7 @@ from graphagg.checks import integer
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.exact import Buckets, bucketed_softmax
 from graphagg.nn.attention.tiles import Tiles
-from graphagg.nn.segments import Segments, graph_seeds, mix
+from graphagg.nn.segments import Segments, graph_seeds, mix, offsets
 
 
 class BigBirdAttention(ProjectedAttention):
@@ -152,5 +152,5 @@ class BigBirdAttention(ProjectedAttention):
 
 
 def _segments(sizes: Tensor) -> Segments:
-    ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    ptr = offsets(sizes)
     return Segments(ptr, torch.repeat_interleave(sizes))

@@ -22,14 +22,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import GraphAttention, PairBias
 from graphagg.nn.attention import attention as find_attention
 from graphagg.nn.conv import LocalPart
 from graphagg.nn.conv import local as find_local
 from graphagg.nn.conv.part import find_activation, find_norm
-from graphagg.nn.model.config import OFF, AttentionConfig, LayerOptions, LocalConfig, within
+from graphagg.nn.model.config import OFF, AttentionConfig, LayerOptions, LocalConfig
 from graphagg.nn.segments import Segments
+from graphagg.nn.settings import LARGE
 
 _BRINGS_NORM = ("gatedgcn", "gatedgcn-pe")
 
@@ -65,7 +67,7 @@ class GPSLayer(torch.nn.Module):
         layer: LayerOptions | None = None,
     ) -> None:
         super().__init__()
-        within("channels", channels, 1, 2**31)
+        integer("channels", channels, 1, LARGE)
         layer = layer or LayerOptions()
         self.channels, self.out_channels = channels, out_channels or channels
         self.local = _local(local, channels, edge_channels, layer)

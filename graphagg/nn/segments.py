@@ -90,7 +90,27 @@ class Segments:
         if index.numel() > 1 and bool((index[1:] < index[:-1]).any()):
             raise InvalidBatch("index is not sorted; sort the rows by it first")
         sizes = torch.bincount(index, minlength=count or 0)
-        return cls(torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]), index)
+        return cls(offsets(sizes), index)
+
+    @classmethod
+    def of(
+        cls, rows: int, ptr: Tensor | None, index: Tensor | None, device: torch.device
+    ) -> Segments:
+        """Segments of `rows` rows, as a PyG batch says: by `ptr`, else by `batch`, else one graph.
+
+        Raises:
+            InvalidBatch: `ptr` or `index` is not of its form, or is of another number of rows.
+        """
+        if ptr is not None:
+            return cls.from_ptr(ptr, rows)
+        if index is None:
+            # One segment needs no check, so that a model of one graph can be exported.
+            whole = torch.tensor([0, rows], device=device)
+            return cls(whole, torch.zeros(rows, dtype=torch.int64, device=device))
+        segments = cls.from_index(index)
+        if segments.rows != rows:
+            raise InvalidBatch(f"batch has {segments.rows} entries for {rows} rows; wanted equal")
+        return segments
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum over each segment: `[N, ...]` to `[S, ...]`; empty segments give 0."""
@@ -104,6 +124,11 @@ class Segments:
         sizes = self.sizes.clamp(min=1).to(wide.dtype)
         mean = self.sum(wide) / sizes.view(-1, *[1] * (values.dim() - 1))
         return mean.to(values.dtype)
+
+
+def offsets(sizes: Tensor) -> Tensor:
+    """Where each of consecutive runs begins, and the last one ends: `[S]` int64 to `[S + 1]`."""
+    return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
 
 
 def check_index(index: Tensor, count: int | None = None) -> Tensor:

@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakIdKeyDictionary
 
 from graphagg.nn.aggr.plan import LCMPlan
+from graphagg.nn.compat import owner_of, version_of, weak_table
 
 _Key = tuple[int | None, ...]
 
@@ -34,8 +33,7 @@ class _Entry:
 
 # Views of one tensor that are kept: both rows of edge_index, and a few sizes.
 _MOST = 4
-# A mapping from tensor to entry; torch's class is not typed.
-_known: Any = WeakIdKeyDictionary()
+_known = weak_table()  # the _Entry of each tensor
 _lock = Lock()
 
 
@@ -43,7 +41,7 @@ def cached(tensor: Tensor, count: int | None, make: Callable[[], LCMPlan]) -> LC
     """The plan made of `tensor` and `count`, now or before. Safe from several threads."""
     if tensor.is_inference():  # such tensors have no version
         return make()
-    owner = tensor if tensor._base is None else tensor._base
+    owner = owner_of(tensor)
     key = (tensor.data_ptr(), *tensor.shape, *tensor.stride(), count)
     with _lock:
         kept = _plans(owner).get(key)
@@ -62,8 +60,8 @@ def cached(tensor: Tensor, count: int | None, make: Callable[[], LCMPlan]) -> LC
 
 def _plans(owner: Tensor) -> dict[_Key, tuple[Tensor | None, LCMPlan]]:
     entry: _Entry | None = _known.get(owner)
-    if entry is None or entry.version != owner._version:
-        entry = _Entry(owner._version, {})
+    if entry is None or entry.version != version_of(owner):
+        entry = _Entry(version_of(owner), {})
         _known[owner] = entry
     return entry.plans
 

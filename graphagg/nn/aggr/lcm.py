@@ -35,6 +35,7 @@ from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import binary_operator, is_gru
 from graphagg.nn.aggr.plan import LCMPlan
 from graphagg.nn.checks import check_finite
+from graphagg.nn.segments import offsets
 
 
 class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
@@ -179,7 +180,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             order = torch.argsort(index, stable=True)
         count = int(index.max()) + 1 if dim_size is None else dim_size
         sizes = index.new_zeros(count).index_add(0, index, torch.ones_like(index))
-        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        ptr = offsets(sizes)
         folded: Tensor = lcm_gru(
             self._project(x[order]), ptr, self.identity, _weights(self.operator)
         )

@@ -13,9 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer
 from graphagg.nn.aggr.base import SegmentAggregation
 from graphagg.nn.segments import Segments
+from graphagg.nn.settings import part_width
 
 
 class MomentAggregation(SegmentAggregation):
@@ -44,14 +45,8 @@ class MomentAggregation(SegmentAggregation):
         check_finite: bool = True,
     ) -> None:
         super().__init__(in_channels, out_channels, False, check_finite)
-        if heads < 1 or in_channels % heads:
-            raise InvalidParameter(
-                f"heads is {heads} and in_channels {in_channels}; wanted a number of heads that "
-                "divides the width"
-            )
-        moment = min(in_channels // heads, 8) if moment is None else moment
-        if moment < 1:
-            raise InvalidParameter(f"moment is {moment}; wanted at least 1")
+        head_width = part_width("heads", heads, "in_channels", in_channels)
+        moment = integer("moment", min(head_width, 8) if moment is None else moment, 1)
         self.heads, self.moment = heads, moment
         self.parts = nn.Linear(in_channels, 2 * heads * moment, bias=False)
         self.lin = nn.Linear(in_channels + heads * moment * moment, out_channels)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.compat import UNSTEADY
+from graphagg.nn.resolver import find
 
 
 class SymmetricGRU(nn.GRUCell):
@@ -77,7 +79,7 @@ def _check(operator: nn.Module, channels: int) -> None:
                 f"the operator takes {widths[0]} and gives {widths[1]} channels; wanted {channels}"
             )
     # Backward computes an operator once more, and must find what forward found.
-    unsteady = [m for m in operator.modules() if isinstance(m, _UNSTEADY)]
+    unsteady = [m for m in operator.modules() if isinstance(m, UNSTEADY)]
     if unsteady:
         raise InvalidParameter(
             f"the operator holds a {type(unsteady[0]).__name__}, which in training gives another "
@@ -85,11 +87,6 @@ def _check(operator: nn.Module, channels: int) -> None:
         )
 
 
-_UNSTEADY = (
-    nn.modules.dropout._DropoutNd,
-    nn.modules.batchnorm._BatchNorm,
-    nn.RReLU,
-)
 _OPERATORS: dict[str, type[SymmetricGRU] | type[SymmetricMLP]] = {
     "gru": SymmetricGRU,
     "mlp": SymmetricMLP,
@@ -106,9 +103,5 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
     if isinstance(operator, nn.Module):
         _check(operator, channels)
         return operator
-    if not isinstance(operator, str) or operator not in _OPERATORS:
-        raise InvalidParameter(
-            f"operator {operator!r} is unknown; wanted one of {', '.join(_OPERATORS)}, or a module "
-            "that takes two tensors [P, channels] and returns one"
-        )
-    return _OPERATORS[operator](channels)
+    otherwise = "a module that takes two tensors [P, channels] and returns one"
+    return find("operator", operator, _OPERATORS, otherwise)(channels)

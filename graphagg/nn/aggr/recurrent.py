@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 
 from graphagg.nn.aggr.base import SegmentAggregation
+from graphagg.nn.compat import packed
 from graphagg.nn.segments import Segments
 
 
@@ -49,7 +49,7 @@ class RecurrentAggregation(SegmentAggregation):
         if not len(x):
             return out + x.sum()  # 0, and differentiable
         rows, lengths, longest = _steps(segments)
-        last: Tensor = self.gru(PackedSequence(x[rows], lengths))[1][0]
+        last: Tensor = self.gru(packed(x[rows], lengths))[1][0]
         return out.to(last.dtype).index_copy(0, longest, last)
 
 

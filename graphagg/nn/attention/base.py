@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphagg.checks import integer, number
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.energy import EnergyGate
 from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import Segments, check_index
+from graphagg.nn.settings import PROBABILITY, part_width
 
 _Call = TypeVar("_Call", bound=Callable[..., Tensor])
 
@@ -56,14 +58,9 @@ class GraphAttention(torch.nn.Module):
         self, channels: int, heads: int = 4, *, dropout: float = 0.0, energy_gate: bool = False
     ) -> None:
         super().__init__()
-        if channels < 1 or heads < 1 or channels % heads:
-            raise InvalidParameter(
-                f"{heads} heads do not divide {channels} channels; "
-                "wanted a head count of at least 1 that divides the width"
-            )
-        if not 0.0 <= dropout < 1.0:
-            raise InvalidParameter(f"dropout is {dropout}; wanted at least 0 and less than 1")
-        self.channels, self.heads, self.dropout = channels, heads, dropout
+        part_width("heads", heads, "channels", integer("channels", channels, 1))
+        self.channels, self.heads = channels, heads
+        self.dropout = number("dropout", dropout, **PROBABILITY)
         self.gate = EnergyGate(heads, self.head_channels) if energy_gate else None
 
     @property
@@ -191,16 +188,10 @@ def graphs_of(
         InvalidBatch: They do not describe the rows of `x`, or contradict each other.
     """
     rows = x.shape[0]
-    if segments is None and ptr is None and batch is None:
-        whole = torch.tensor([0, rows], device=x.device)
-        return Segments(whole, whole.new_zeros(rows))
+    if segments is None and ptr is None:
+        return Segments.of(rows, None, batch, x.device)
     if segments is None:
-        if ptr is not None:
-            segments = Segments.from_ptr(ptr, rows)
-        elif batch is not None:
-            segments = Segments.from_index(batch)
-            batch = None
-    assert segments is not None
+        segments = Segments.of(rows, ptr, None, x.device)
     if segments.rows != rows:
         raise InvalidBatch(f"the graphs hold {segments.rows} rows, but x has {rows}; wanted equal")
     if batch is not None and not torch.equal(batch.long(), segments.index):

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import fused
 from graphagg.nn.attention.base import ProjectedAttention
@@ -62,12 +63,8 @@ class ExactAttention(ProjectedAttention):
         energy_gate: bool = False,
         engine: Engine = "auto",
     ) -> None:
-        if engine not in get_args(Engine):
-            raise InvalidParameter(
-                f"engine is {engine!r}; wanted one of {', '.join(get_args(Engine))}"
-            )
         super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
-        self.engine = engine
+        self.engine = one_of("engine", engine, get_args(Engine))
 
     def attend(
         self, x: Tensor, graphs: Segments, edges: Tensor | None, bias: Tensor | PairBias | None

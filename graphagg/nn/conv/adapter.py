@@ -57,28 +57,14 @@ class ConvPart(LocalPart):
         if type(conv).__module__.startswith("torch_geometric."):
             try_conv(conv, channels, self.edge_channels)
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor | None = None,
-        *,
-        positions: Tensor | None = None,
+    def update(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """The convolution's output, and `edge_attr` as it was given.
 
-        Args:
-            x: `[N, channels]`.
-            edge_index: `[2, E]` int64, from row 0 to row 1.
-            edge_attr: `[E, edge_channels]` where the convolution takes it.
-            positions: Not read.
-
         Raises:
-            InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Features that are missing, of another shape or type, or not finite.
             InvalidParameter: The convolution returns another shape.
         """
-        self.check(x, edge_index, edge_attr, positions)
         out = call(self.conv, x, edge_index, edge_attr if self.edge_channels is not None else None)
         if not isinstance(out, Tensor) or out.shape != x.shape:
             found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__

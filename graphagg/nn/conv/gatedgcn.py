@@ -19,15 +19,12 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
+from graphagg.checks import number
 from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.messages import aggregate, find_aggregation, sum_messages
-from graphagg.nn.conv.part import (
-    LocalPart,
-    check_dropout,
-    find_activation,
-    find_norm,
-)
+from graphagg.nn.conv.part import LocalPart, find_activation, find_norm
 from graphagg.nn.conv.positions import PositionGate
+from graphagg.nn.settings import PROBABILITY
 
 _EPSILON = 1e-6
 
@@ -86,34 +83,12 @@ class GatedGCN(LocalPart):
         self.norm_x = find_norm(norm, channels)
         self.norm_e = None if edge_channels is None else find_norm(norm, channels)
         self.act = find_activation(act)
-        self.dropout = torch.nn.Dropout(check_dropout(dropout))
+        self.dropout = torch.nn.Dropout(number("dropout", dropout, **PROBABILITY))
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor | None = None,
-        *,
-        positions: Tensor | None = None,
+    def update(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """New features of the vertices and, where the edges have some, of the edges.
-
-        Without `edge_channels` an `edge_attr` is not read, and comes back as it was given.
-
-        Args:
-            x: `[N, channels]`.
-            edge_index: `[2, E]` int64, from row 0 to row 1.
-            edge_attr: `[E, channels]` where `edge_channels` was given.
-            positions: `[N, k]` where `positions=True`.
-
-        Returns:
-            `[N, channels]` and `[E, channels]` (or `edge_attr`).
-
-        Raises:
-            InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Features that are missing, of another shape or type, or not finite.
-        """
-        self.check(x, edge_index, edge_attr, positions)
+        """Gates, messages, and what follows them."""
         if self.edges is not None and edge_attr is not None:
             self.check_type("edge_attr", edge_attr)
         source, target = edge_index[0], edge_index[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
@@ -11,10 +11,11 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Ints
 from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings.base import Encoding, check_dtype
-from graphagg.nn.encodings.structure import Ints, laplace_structure, walk_structure
+from graphagg.nn.encodings.base import Encoding
+from graphagg.nn.encodings.structure import laplace_structure, walk_structure
+from graphagg.nn.settings import check_sizes
 
 _LENGTHS = range(3, 9)
 
@@ -32,17 +33,10 @@ class Degree(Encoding):
         dtype: Of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("degree",)
     weighted: bool = False
     log: bool = False
     dtype: torch.dtype = torch.float32
-
-    def __post_init__(self) -> None:
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`degree`."""
-        return ("degree",)
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`degree` of `data`."""
@@ -76,21 +70,16 @@ class CycleCounts(Encoding):
         dtype: Of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("cycles",)
     lengths: tuple[int, ...] = (3, 4, 5, 6)
     log: bool = False
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        lengths = tuple(self.lengths)
-        object.__setattr__(self, "lengths", lengths)
-        if not lengths or set(lengths) - set(_LENGTHS) or list(lengths) != sorted(set(lengths)):
-            raise InvalidParameter(f"lengths is {lengths}; wanted some of 3..8, ascending")
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`cycles`."""
-        return ("cycles",)
+        super().__post_init__()
+        check_sizes(self, lengths=(3, 8))
+        if not self.lengths or list(self.lengths) != sorted(set(self.lengths)):
+            raise InvalidParameter(f"lengths is {self.lengths}, wanted some of 3 to 8, ascending")
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`cycles` of `data`."""

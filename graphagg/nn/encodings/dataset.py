@@ -5,18 +5,17 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import CorruptArtifact, InvalidParameter, MissingExtra
+from graphagg.errors import CorruptArtifact, InvalidParameter
 from graphagg.nn.encodings.base import Encoding
+from graphagg.nn.files import safetensors, write_whole
 
 _FORMAT = "graphagg encodings 1"
 _OFFSETS = "offsets of "
@@ -46,6 +45,7 @@ def encode_dataset(
         InvalidParameter: A transform that is no `Encoding`, so that its parameters are unknown, or
             a `cache_dir` that is a file.
         CorruptArtifact: The file in `cache_dir` cannot be read.
+        WriteFailed: The folder cannot be written.
     """
     chosen = [transforms] if isinstance(transforms, Encoding) else list(transforms)
     for transform in chosen:
@@ -97,23 +97,14 @@ def _store(path: Path, graphs: Sequence[Data], names: Sequence[str]) -> None:
         sizes = torch.tensor([0, *(part.size(dim) for part in parts)])
         tensors[name] = torch.cat(parts, dim).contiguous()
         tensors[_OFFSETS + name] = sizes.cumsum(0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_safetensors().save(tensors, {"format": _FORMAT}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    data = safetensors().torch.save(tensors, {"format": _FORMAT})
+    write_whole(path, lambda partial: partial.write_bytes(data))
 
 
 def _restored(path: Path, graphs: Sequence[Data]) -> list[Data]:
     found = [copy.copy(graph) for graph in graphs]
     try:
-        tensors = _safetensors().load(path.read_bytes())
+        tensors = safetensors().torch.load(path.read_bytes())
         for name in [name for name in tensors if not name.startswith(_OFFSETS)]:
             sizes = tensors[_OFFSETS + name].diff().tolist()
             for graph, part in zip(
@@ -127,11 +118,3 @@ def _restored(path: Path, graphs: Sequence[Data]) -> list[Data]:
             f"{path} cannot be read ({error}); remove it, and run again"
         ) from error
     return found
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.torch
-    except ImportError as error:
-        raise MissingExtra("safetensors", "nn") from error
-    return safetensors.torch

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidFeatures, InvalidParameter
+from graphagg.checks import integer
+from graphagg.errors import InvalidFeatures
 from graphagg.nn.checks import check_finite
 from graphagg.nn.conv.part import BatchNorm
 from graphagg.nn.encodings.laplacian import flip_signs
@@ -75,10 +76,10 @@ class LinearEncoder(Encoder):
         self, name: str, width: int, dim: int, *, layers: int = 1, norm: bool = True
     ) -> None:
         super().__init__()
-        self.name, self.width = name, at_least_one("width", width)
-        self.dim, self.needs = at_least_one("dim", dim), (name,)
+        self.name, self.width = name, integer("width", width, 1)
+        self.dim, self.needs = integer("dim", dim, 1), (name,)
         self.norm = BatchNorm(width) if norm else torch.nn.Identity()
-        self.mlp = mlp([width, *[2 * dim] * (at_least_one("layers", layers) - 1), dim])
+        self.mlp = mlp([width, *[2 * dim] * (integer("layers", layers, 1) - 1), dim])
 
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]` from `data[name]` `[N, width]`."""
@@ -104,7 +105,7 @@ class EquivStableEncoder(Encoder):
 
     def __init__(self, dim: int, *, k: int = 8, flip: bool = True) -> None:
         super().__init__()
-        self.dim, self.k, self.flip = at_least_one("dim", dim), at_least_one("k", k), flip
+        self.dim, self.k, self.flip = integer("dim", dim, 1), integer("k", k, 1), flip
         self.map = torch.nn.Linear(k, dim, bias=False)
 
     def forward(self, data: Data) -> Tensor:
@@ -127,10 +128,3 @@ def mlp(widths: list[int], *, last: bool = False) -> torch.nn.Sequential:
     for fan_in, fan_out in pairwise(widths):
         layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
     return torch.nn.Sequential(*(layers if last else layers[:-1]))
-
-
-def at_least_one(name: str, value: int) -> int:
-    """The value, if it is a count that can be used."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidParameter(f"{name} is {value!r}; wanted an integer of at least 1")
-    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphagg.arrays import Doubles
 from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings.base import Encoding, check_dtype, check_positive
+from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.spectrum import Normalization, fix_signs, lowest, trivial_vector
-from graphagg.nn.encodings.structure import Component, Floats, components, laplace_structure
+from graphagg.nn.encodings.structure import Component, components, laplace_structure
 from graphagg.nn.segments import Segments, graph_seeds, mix
+from graphagg.nn.settings import check_choices, check_integers
 
-_KINDS = ("sym", "rw", "none")
-_SHORT = ("pad", "error")
+Short = Literal["pad", "error"]
 
 
 @dataclass(frozen=True)
@@ -60,27 +61,18 @@ class LapPE(Encoding):
         dtype: Of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("lap_vectors", "lap_values", "lap_mask")
     k: int = 8
     normalization: Normalization = "sym"
     trivial: bool = False
-    short: str = "pad"
+    short: Short = "pad"
     dense_below: int = 300
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        check_positive("k", self.k)
-        check_dtype(self.dtype)
-        for name, value, choices in [
-            ("normalization", self.normalization, _KINDS),
-            ("short", self.short, _SHORT),
-        ]:
-            if value not in choices:
-                raise InvalidParameter(f"{name} is {value!r}; choose one of {', '.join(choices)}")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`lap_vectors`, `lap_values` and `lap_mask`."""
-        return ("lap_vectors", "lap_values", "lap_mask")
+        super().__post_init__()
+        check_integers(self, k=(1, None))
+        check_choices(self, normalization=Normalization, short=Short)
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`lap_vectors`, `lap_values` and `lap_mask` of `data`.
@@ -104,7 +96,7 @@ class LapPE(Encoding):
                 vectors[component.vertices, column] = vector
         return {"lap_vectors": vectors, "lap_values": values, "lap_mask": mask}
 
-    def _graph(self, inside: list[Component], graph: int) -> list[tuple[float, Component, Floats]]:
+    def _graph(self, inside: list[Component], graph: int) -> list[tuple[float, Component, Doubles]]:
         """The first k of the eigenpairs of all components, ties in the components' order."""
         found = []
         for component in inside:
@@ -119,7 +111,7 @@ class LapPE(Encoding):
             )
         return found[: self.k]
 
-    def _component(self, component: Component) -> tuple[Floats, Floats]:
+    def _component(self, component: Component) -> tuple[Doubles, Doubles]:
         wanted = self.k - 1 if self.trivial else self.k
         values, vectors = lowest(component, wanted, self.normalization, self.dense_below)
         if self.trivial:
@@ -148,12 +140,7 @@ def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -
         A shallow copy; `data` stays as it is.
     """
     vectors: Tensor = data[name]
-    if data.get("ptr") is not None:
-        graphs = Segments.from_ptr(data.ptr, vectors.size(0))
-    elif data.batch is not None:
-        graphs = Segments.from_index(data.batch)
-    else:
-        graphs = Segments.from_ptr(torch.tensor([0, vectors.size(0)]), vectors.size(0))
+    graphs = Segments.of(vectors.size(0), data.get("ptr"), data.batch, vectors.device)
     if seed is None:
         bits = torch.randint(0, 2, (graphs.count, vectors.size(1)), device=vectors.device)
     else:

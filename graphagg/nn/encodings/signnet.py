@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer, one_of
 from graphagg.nn.conv.part import BatchNorm, check_edge_index
-from graphagg.nn.encodings.encoder import Encoder, at_least_one, mlp
+from graphagg.nn.encodings.encoder import Encoder, mlp
 
 
 class SignNet(Encoder):
@@ -53,16 +53,16 @@ class SignNet(Encoder):
         norm: bool = True,
     ) -> None:
         super().__init__()
-        if rho not in ("mlp", "deepset"):
-            raise InvalidParameter(f"unknown rho {rho!r}; choose mlp or deepset")
-        self.dim, self.k, self.concatenates = dim, at_least_one("k", k), rho == "mlp"
-        widths = [1, *[hidden] * (at_least_one("layers", layers) - 1), phi_out]
+        one_of("rho", rho, ("mlp", "deepset"))
+        self.dim, self.k = integer("dim", dim, 1), integer("k", k, 1)
+        self.concatenates = rho == "mlp"
+        widths = [1, *[hidden] * (integer("layers", layers, 1) - 1), phi_out]
         self.phi = torch.nn.ModuleList(
             _GinLayer(fan_in, hidden, fan_out, last=at == layers - 1, norm=norm)
             for at, (fan_in, fan_out) in enumerate(pairwise(widths))
         )
         width = k * phi_out if self.concatenates else phi_out
-        self.rho = mlp([width, *[hidden] * (at_least_one("post_layers", post_layers) - 1), dim])
+        self.rho = mlp([width, *[hidden] * (integer("post_layers", post_layers, 1) - 1), dim])
 
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]` from `lap_vectors` and `lap_mask` `[N, k]`.

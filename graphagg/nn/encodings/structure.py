@@ -12,12 +12,9 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.segments import Segments
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Structure:
     ptr: Ints
     indptr: Ints
     indices: npt.NDArray[np.int32]
-    weights: Floats
+    weights: Doubles
 
     @property
     def vertices(self) -> int:
@@ -47,11 +44,11 @@ class Structure:
         return np.repeat(np.arange(self.vertices), np.diff(self.indptr))
 
     @property
-    def row_sums(self) -> Floats:
+    def row_sums(self) -> Doubles:
         """The sum of each row's weights, `[N]`."""
         return np.bincount(self.rows, self.weights, self.vertices).astype(np.float64)
 
-    def with_weights(self, weights: Floats) -> Structure:
+    def with_weights(self, weights: Doubles) -> Structure:
         """The same pattern with other weights `[nnz]`."""
         return Structure(self.ptr, self.indptr, self.indices, weights)
 
@@ -127,15 +124,15 @@ class Component:
     vertices: Ints
     indptr: Ints
     indices: Ints
-    weights: Floats
-    degrees: Floats
+    weights: Doubles
+    degrees: Doubles
 
     @property
     def size(self) -> int:
         """N."""
         return len(self.vertices)
 
-    def dense(self) -> Floats:
+    def dense(self) -> Doubles:
         """The adjacency, `[n, n]`."""
         matrix = np.zeros((self.size, self.size))
         matrix[np.repeat(np.arange(self.size), np.diff(self.indptr)), self.indices] = self.weights
@@ -154,11 +151,11 @@ def components(structure: Structure) -> Iterator[Component]:
     order = np.argsort(labels, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(labels, minlength=count))])
+    bounds = offsets(np.bincount(labels, minlength=count))
     graphs = np.searchsorted(structure.ptr, order[bounds[:-1]], side="right") - 1
     degrees = structure.row_sums
     sizes = np.diff(structure.indptr)[order]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
+    starts = offsets(sizes)
     entries = np.repeat(structure.indptr[:-1][order] - starts[:-1], sizes) + np.arange(starts[-1])
     columns, weights = place[structure.indices[entries]], structure.weights[entries]
     for c in range(count):
@@ -183,16 +180,8 @@ def _graphs(data: Data) -> tuple[int, Ints]:
     vertices = data.num_nodes
     if vertices is None or data.edge_index is None:
         raise InvalidBatch("the data has no edge_index or no num_nodes; set both")
-    batch, given = data.batch, data.get("ptr")
-    if batch is None and given is None:
-        return vertices, np.array([0, vertices], dtype=np.int64)
-    if given is not None:
-        segments = Segments.from_ptr(given.cpu(), vertices)
-    else:
-        segments = Segments.from_index(batch.cpu())
-    if segments.rows != vertices:
-        raise InvalidBatch(f"batch has {segments.rows} entries for {vertices} vertices")
-    return vertices, segments.ptr.numpy()
+    segments = Segments.of(vertices, data.get("ptr"), data.batch, data.edge_index.device)
+    return vertices, segments.ptr.cpu().numpy()
 
 
 def _edges(data: Data, ptr: Ints) -> Ints:
@@ -219,11 +208,11 @@ def _edges(data: Data, ptr: Ints) -> Ints:
     return edges
 
 
-def _weights(data: Data, edges: int) -> Floats:
+def _weights(data: Data, edges: int) -> Doubles:
     given = data.get("edge_weight")
     if given is None:
         return np.ones(edges)
-    weights: Floats = given.detach().cpu().double().numpy()
+    weights: Doubles = given.detach().cpu().double().numpy()
     if weights.size != edges:
         raise InvalidFeatures(f"edge_weight is {weights.shape}; wanted ({edges},), one an edge")
     weights = weights.reshape(edges)
@@ -235,12 +224,14 @@ def _weights(data: Data, edges: int) -> Floats:
     return weights
 
 
-def _coalesced(ptr: Ints, vertices: int, rows: Array, columns: Array, weights: Floats) -> Structure:
+def _coalesced(
+    ptr: Ints, vertices: int, rows: Array, columns: Array, weights: Doubles
+) -> Structure:
     return Structure(ptr, *_coalesce(vertices, rows, columns, weights))
 
 
 @numba.njit(cache=True, nogil=True)
-def _coalesce(size: int, rows: Array, columns: Array, weights: Floats) -> Any:
+def _coalesce(size: int, rows: Array, columns: Array, weights: Doubles) -> Any:
     """Compressed rows in two counting passes; repeats are summed in their order."""
     by_column = np.zeros(size + 1, dtype=np.int64)
     by_row = np.zeros(size + 1, dtype=np.int64)
@@ -279,7 +270,7 @@ def _coalesce(size: int, rows: Array, columns: Array, weights: Floats) -> Any:
 
 @numba.njit(cache=True, nogil=True)
 def _larger(
-    ptr_a: Ints, index_a: Array, data_a: Floats, ptr_b: Ints, index_b: Array, data_b: Floats
+    ptr_a: Ints, index_a: Array, data_a: Doubles, ptr_b: Ints, index_b: Array, data_b: Doubles
 ) -> Any:
     """The entrywise maximum of two matrices; rows are merged."""
     size = len(ptr_a) - 1

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings.base import Encoding, check_dtype, check_positive
+from graphagg.arrays import Doubles, offsets
+from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.krylov import powers_diagonal, reach, returns, walk_rows
 from graphagg.nn.encodings.structure import Structure, walk_structure
+from graphagg.nn.settings import check_integers
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,13 @@ class RWSE(Encoding):
         dtype: Of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("rwse",)
     steps: int = 20
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        check_positive("steps", self.steps)
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`rwse`."""
-        return ("rwse",)
+        super().__post_init__()
+        check_integers(self, steps=(1, None))
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`rwse` of `data`."""
@@ -79,28 +77,25 @@ class RRWP(Encoding):
         dtype: Of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("rrwp_index", "rrwp")
     steps: int = 20
     hops: int | None = None
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        check_positive("steps", self.steps)
+        super().__post_init__()
+        check_integers(self, steps=(1, None))
         if self.hops is not None:
-            check_positive("hops", self.hops)
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`rrwp_index` and `rrwp`."""
-        return ("rrwp_index", "rrwp")
+            check_integers(self, hops=(1, None))
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`rrwp_index` and `rrwp` of `data`."""
         walk = _transition(walk_structure(data))
         hops = self.steps - 1 if self.hops is None else min(self.hops, self.steps - 1)
         counts = reach(walk.indptr, walk.indices, hops)
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        columns, values = walk_rows(walk.indptr, walk.indices, walk.weights, self.steps, offsets)
+        columns, values = walk_rows(
+            walk.indptr, walk.indices, walk.weights, self.steps, offsets(counts)
+        )
         rows = np.repeat(np.arange(walk.vertices), counts)
         return {"rrwp_index": np.stack([rows, columns]), "rrwp": values}
 
@@ -111,5 +106,5 @@ def _transition(adjacency: Structure) -> Structure:
     return adjacency.with_weights(inverse[adjacency.rows] * adjacency.weights)
 
 
-def _inverse(sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _inverse(sums: Doubles) -> Doubles:
     return np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)

@@ -18,7 +18,8 @@ from graphagg.nn.encodings import (
     LapPE,
     encoder,
 )
-from graphagg.nn.model.config import EncodingConfig, GPSConfig, one_of
+from graphagg.nn.model.config import EncodingConfig, GPSConfig
+from graphagg.nn.resolver import unknown
 
 _OF_VECTORS = ("lappe-", "signnet-", "equivstable")
 # What a transform writes where the config names no size.
@@ -39,7 +40,8 @@ def transform_of(config: EncodingConfig) -> Encoding:
     Raises:
         InvalidParameter: An unknown name, or a size that there is not.
     """
-    one_of("encodings.name", config.name, ENCODERS)
+    if config.name not in ENCODERS:
+        raise unknown("encoding", config.name, ENCODERS)
     if config.name.startswith(_OF_VECTORS):
         return LapPE(_size(config), normalization=config.laplacian, trivial=config.trivial)
     return _TRANSFORMS[config.name](_size(config))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.errors import InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import PairBias, PairBiasEncoder
 from graphagg.nn.conv.part import check_edge_index
 from graphagg.nn.gps import GPSLayer
@@ -188,15 +188,7 @@ def graphs_of(data: Data) -> Segments:
         raise InvalidFeatures("edge_index is missing; wanted [2, E], with E = 0 without edges")
     check_edge_index(edge_index, rows)
     ptr, batch = getattr(data, "ptr", None), getattr(data, "batch", None)
-    if ptr is not None:
-        return Segments.from_ptr(ptr, rows)
-    if batch is not None:
-        if batch.numel() != rows:
-            raise InvalidBatch(f"batch has {batch.numel()} entries for {rows} vertices")
-        return Segments.from_index(batch)
-    # One graph needs no check, so that a model of one graph can be exported.
-    index = torch.zeros(rows, dtype=torch.int64, device=edge_index.device)
-    return Segments(torch.tensor([0, rows], device=edge_index.device), index)
+    return Segments.of(rows, ptr, batch, edge_index.device)
 
 
 def _check_parts(config: GPSConfig, layer: GPSLayer) -> None:

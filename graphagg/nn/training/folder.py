@@ -26,7 +26,7 @@ from typing import Any, cast
 import torch
 
 from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFile
-from graphagg.nn.files import unwritable, write_whole
+from graphagg.nn.files import read_json, unwritable, write_json
 from graphagg.nn.training.results import SplitResult
 from graphagg.store.locks import hold
 
@@ -80,7 +80,7 @@ class RunFolder:
         self.begun = resume and (path / RUN).exists()
         self._settings = settings
         if self.begun:
-            _compare(path / RUN, _read(path / RUN, _REPLACE), json.loads(self.fingerprint))
+            _compare(path / RUN, read_json(path / RUN, _REPLACE), json.loads(self.fingerprint))
             return
         parts = [path / RUN] if (path / RUN).exists() else self._splits()
         if parts and not force:
@@ -106,7 +106,7 @@ class RunFolder:
             _remove(self.path, (RESULTS, RUN))
         except OSError as error:
             raise unwritable(self.path, error) from None
-        _write(self.path / RUN, self._settings)
+        write_json(self.path / RUN, self._settings)
         self.begun = True
 
     def split(self, number: int) -> Path:
@@ -133,7 +133,7 @@ class RunFolder:
         if not self.begun or not path.exists():
             return None
         remedy = f"remove {path} to train that split anew"
-        values = _read(path, remedy)
+        values = read_json(path, remedy)
         if values.pop("run", None) != self._run:
             raise CheckpointMismatch(f"{path} is another run's; {remedy}")
         return SplitResult.of_json(values, path, remedy)
@@ -160,16 +160,16 @@ class RunFolder:
 
     def save_result(self, number: int, result: SplitResult) -> None:
         """Write the result of a split."""
-        _write(self.split(number) / RESULT, {**result.to_json(), "run": self._run})
+        write_json(self.split(number) / RESULT, {**result.to_json(), "run": self._run})
 
     def save_results(self, results: dict[str, Any]) -> None:
         """Write the results of the run."""
-        _write(self.path / RESULTS, results)
+        write_json(self.path / RESULTS, results)
 
     def encoding_seconds(self) -> float:
         """CPU time of the encodings in an earlier call, 0 where that is not known."""
         path = self.path / RESULTS
-        known = _read(path, f"remove {path}") if self.begun and path.exists() else {}
+        known = read_json(path, f"remove {path}") if self.begun and path.exists() else {}
         seconds = known.get("encoding_cpu_seconds")
         return float(seconds) if isinstance(seconds, (int, float)) else 0.0
 
@@ -196,11 +196,6 @@ def _remove(folder: Path, names: Sequence[str]) -> None:
             path.unlink()
 
 
-def _write(path: Path, values: dict[str, Any]) -> None:
-    text = json.dumps(values, indent=1) + "\n"
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-
-
 def read_checkpoint(path: Path, remedy: str = "remove it to train anew") -> dict[str, Any]:
     """A checkpoint, on the CPU.
 
@@ -222,16 +217,6 @@ def read_checkpoint(path: Path, remedy: str = "remove it to train anew") -> dict
     if not isinstance(loaded, dict):
         raise UnreadableFile(f"{path} holds a {type(loaded).__name__}; wanted a checkpoint")
     return cast("dict[str, Any]", loaded)
-
-
-def _read(path: Path, remedy: str) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UnreadableFile(f"{path} is no JSON ({error}); {remedy}") from None
-    if not isinstance(values, dict):
-        raise UnreadableFile(f"{path} holds no object; {remedy}")
-    return values
 
 
 def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:

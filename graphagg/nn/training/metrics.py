@@ -12,16 +12,14 @@ from __future__ import annotations
 from typing import Literal, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graphagg.arrays import Doubles, Ints
 from graphagg.errors import InvalidDataset
 from graphagg.nn.training.config import Loss
 
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1"]
 """Metrics of answers and labels, row by row: all but `mrr`."""
 
@@ -114,7 +112,7 @@ def _of_classes(metric: RowMetric, found: Ints, classes: Ints) -> float:
     return float(f1_score(classes, found, average="macro", zero_division=0))
 
 
-def _over_columns(metric: RowMetric, logits: Array, truth: Array, part: str) -> float:
+def _over_columns(metric: RowMetric, logits: Doubles, truth: Doubles, part: str) -> float:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     measure = roc_auc_score if metric == "roc-auc" else average_precision_score

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.model.config import GPSConfig, parse
 from graphagg.nn.presets import Preset
-from graphagg.nn.training.config import TrainingConfig
-
-TABLES = ("model", "training")
+from graphagg.nn.presets.preset import TABLES
 
 
 def overridden(preset: Preset, changes: Sequence[str]) -> Preset:
@@ -35,9 +32,7 @@ def overridden(preset: Preset, changes: Sequence[str]) -> Preset:
                 "training.epochs=10"
             )
         _put(plain, keys, _value(value), path)
-    return Preset(
-        GPSConfig.from_dict(plain["model"]), parse(TrainingConfig, plain["training"], "training")
-    )
+    return Preset.from_dict(plain)
 
 
 def _put(plain: Any, keys: list[str], value: Any, path: str) -> None:

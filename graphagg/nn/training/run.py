@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import replace
@@ -12,8 +11,9 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted
-from graphagg.nn.files import write_whole
+from graphagg.nn.files import safetensors, write_json, write_whole
 from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
@@ -78,11 +78,7 @@ def train(
     """
     plan, where = plan_of(model, training, name), find_device(device)
     dataset = checked(load_data(data))
-    whole = isinstance(splits, int) and not isinstance(splits, bool)
-    if not whole or not 1 <= splits <= len(dataset.splits):
-        raise InvalidParameter(
-            f"splits is {splits}, wanted 1 to {len(dataset.splits)}, the splits of {dataset.name}"
-        )
+    splits = integer("splits", splits, 1, len(dataset.splits))
     if plan.training.fanouts and not dataset.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
     metric = dataset.metric_of(plan.training.metric)
@@ -205,8 +201,6 @@ def save_model(model: torch.nn.Module, folder: Path, settings: dict[str, Any]) -
     if isinstance(getattr(model, "config", None), GPSConfig):
         model.cpu().save(folder)  # type: ignore[operator]  # a GPS
         return
-    from safetensors.torch import save_model as save
-
+    save = safetensors().torch.save_model
     write_whole(folder / WEIGHTS, lambda partial: save(model.cpu(), str(partial)))
-    text = json.dumps(settings, indent=1) + "\n"
-    write_whole(folder / CONFIG, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(folder / CONFIG, settings)

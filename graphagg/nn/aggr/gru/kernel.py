@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_aten = torch.ops.aten
+from graphagg.nn.compat import sigmoid_backward_, tanh_backward_
 
 
 @dataclass(slots=True)
@@ -121,12 +121,12 @@ class GRUKernel:
         # h = n + z (hidden - n)
         torch.sub(hidden, g.n, out=grad_z)
         grad_z.mul_(half)
-        _aten.sigmoid_backward.grad_input(grad_z, g.z, grad_input=grad_z)
+        sigmoid_backward_(grad_z, g.z, grad_z)
         g.z.mul_(half)  # now the gradient that goes straight to the hidden side
         torch.sub(half, g.z, out=grad_n)
-        _aten.tanh_backward.grad_input(grad_n, g.n, grad_input=grad_n)
+        tanh_backward_(grad_n, g.n, grad_n)
         g.m.mul_(grad_n)
-        _aten.sigmoid_backward.grad_input(g.m, g.r, grad_input=g.m)  # of r's sum
+        sigmoid_backward_(g.m, g.r, g.m)  # of r's sum
         g.r.mul_(grad_n)  # of m
         self._sum_weights(g, grad_n, g.r)
         self._to_children(g, grad_n, grad_z, half, grad_x)

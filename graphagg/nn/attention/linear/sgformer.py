@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import one_of
 from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.linear.kernel import SMALLEST, widened
@@ -56,10 +56,8 @@ class SGFormerAttention(GraphAttention):
         dropout: float = 0.0,
         energy_gate: bool = False,
     ) -> None:
-        if normalize not in get_args(Normalize):
-            raise InvalidParameter(f"normalize is {normalize!r}; wanted 'graph' or 'vertex'")
         super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
-        self.normalize = normalize
+        self.normalize = one_of("normalize", normalize, get_args(Normalize))
         self.query = torch.nn.Linear(channels, heads * channels)
         self.key = torch.nn.Linear(channels, heads * channels)
         self.value = torch.nn.Linear(channels, heads * channels)

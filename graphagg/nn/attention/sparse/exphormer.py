@@ -28,7 +28,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.linear.kernel import widened
@@ -69,13 +69,9 @@ class ExphormerAttention(ProjectedAttention):
         dropout: float = 0.0,
         energy_gate: bool = False,
     ) -> None:
-        if cycles < 0 or virtual < 0:
-            raise InvalidParameter(
-                f"cycles is {cycles} and virtual is {virtual}; wanted both at least 0"
-            )
         super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
-        self.cycles, self.seed = cycles, seed
-        self.nodes = torch.nn.Parameter(torch.empty(virtual, channels))
+        self.cycles, self.seed = integer("cycles", cycles, 0), seed
+        self.nodes = torch.nn.Parameter(torch.empty(integer("virtual", virtual, 0), channels))
         # One scale for each kind: given edge, expander, the vertex itself, virtual node, reading.
         self.kinds = torch.nn.Parameter(torch.ones(5, heads, self.head_channels))
         torch.nn.init.normal_(self.nodes)

@@ -13,11 +13,11 @@ from typing import Any
 import numba
 import numpy as np
 
-from graphagg.arrays import Array
-from graphagg.nn.encodings.structure import Floats, Ints, Structure
+from graphagg.arrays import Array, Doubles, Ints
+from graphagg.nn.encodings.structure import Structure
 
 
-def powers_diagonal(matrix: Structure, steps: int) -> Floats:
+def powers_diagonal(matrix: Structure, steps: int) -> Doubles:
     """diag(M^m) for m = 1..steps of a symmetric M, `[N, steps]`.
 
     O(sum over i of the entries within steps/2 hops of i, times steps).
@@ -26,11 +26,11 @@ def powers_diagonal(matrix: Structure, steps: int) -> Floats:
     products = _products(
         matrix.indptr, matrix.indices, matrix.weights, np.zeros(matrix.vertices), half, False
     )
-    walked: Floats = products[:, 1 : steps + 1]
+    walked: Doubles = products[:, 1 : steps + 1]
     return walked
 
 
-def chebyshev_diagonal(matrix: Structure, diagonal: Floats, degree: int) -> Floats:
+def chebyshev_diagonal(matrix: Structure, diagonal: Doubles, degree: int) -> Doubles:
     """diag(T_k(M)) for k = 0..degree of a symmetric M with spectrum in [-1, 1], `[N, degree + 1]`.
 
     `matrix` holds the entries off the diagonal, `diagonal` `[N]` those on it. By
@@ -38,22 +38,22 @@ def chebyshev_diagonal(matrix: Structure, diagonal: Floats, degree: int) -> Floa
     """
     half = (degree + 1) // 2
     products = _products(matrix.indptr, matrix.indices, matrix.weights, diagonal, half, True)
-    found: Floats = 2 * products[:, : degree + 1]
+    found: Doubles = 2 * products[:, : degree + 1]
     found[:, ::2] -= 1.0
     if degree:
         found[:, 1::2] -= diagonal[:, None]
     return found
 
 
-def returns(matrix: Structure, steps: int) -> Floats:
+def returns(matrix: Structure, steps: int) -> Doubles:
     """diag(P^m) for m = 1..steps of any P, `[N, steps]`; balls of radius `steps`."""
-    found: Floats = _returns(matrix.indptr, matrix.indices, matrix.weights, steps)
+    found: Doubles = _returns(matrix.indptr, matrix.indices, matrix.weights, steps)
     return found
 
 
 @numba.njit(cache=True, nogil=True)
 def _products(
-    indptr: Ints, indices: Array, values: Floats, diagonal: Floats, half: int, chebyshev: bool
+    indptr: Ints, indices: Array, values: Doubles, diagonal: Doubles, half: int, chebyshev: bool
 ) -> Any:
     """`[N, 2 half + 1]`: <y_a, y_a> at 2a, <y_a, y_(a+1)> at 2a + 1, with y_a = M^a or T_a(M)."""
     size = len(indptr) - 1
@@ -89,10 +89,10 @@ def _products(
 def _step(
     indptr: Ints,
     indices: Array,
-    values: Floats,
-    diagonal: Floats,
-    now: Floats,
-    new: Floats,
+    values: Doubles,
+    diagonal: Doubles,
+    now: Doubles,
+    new: Doubles,
     seen: Ints,
     ball: Ints,
     count: int,
@@ -116,7 +116,7 @@ def _step(
 
 
 @numba.njit(cache=True, nogil=True)
-def _returns(indptr: Ints, indices: Array, values: Floats, steps: int) -> Any:
+def _returns(indptr: Ints, indices: Array, values: Doubles, steps: int) -> Any:
     size = len(indptr) - 1
     found = np.zeros((size, steps))
     now, new, nothing = np.zeros(size), np.zeros(size), np.zeros(size)
@@ -163,7 +163,7 @@ def reach(indptr: Ints, indices: Array, hops: int) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def walk_rows(indptr: Ints, indices: Array, values: Floats, steps: int, offsets: Ints) -> Any:
+def walk_rows(indptr: Ints, indices: Array, values: Doubles, steps: int, offsets: Ints) -> Any:
     """Row i of P^0..P^(steps - 1) at the `offsets[i + 1] - offsets[i]` vertices next to i.
 
     Returns the columns `[offsets[-1]]`, ascending for each i, and the values `[.., steps]`.

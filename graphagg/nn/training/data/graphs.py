@@ -15,6 +15,8 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from graphagg.errors import InvalidDataset
+from graphagg.nn.compat import set_graph_count
+from graphagg.nn.segments import offsets
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Column:
         rows = [t.reshape(1) if t.dim() == 0 else t for t in tensors]
         dim = dim % max(rows[0].dim(), 1)
         sizes = torch.tensor([t.size(dim) for t in rows], dtype=torch.int64)
-        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        ptr = offsets(sizes)
         return cls(torch.cat(rows, dim=dim), ptr, dim, counts_vertices)
 
     def take(self, ids: Tensor, first_vertex: Tensor) -> Tensor:
@@ -90,7 +92,7 @@ class Graphs:
                 raise InvalidDataset(
                     f"{name!r} has other shapes in some graphs ({error}); wanted the same width"
                 ) from None
-        return cls(columns, torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]))
+        return cls(columns, offsets(sizes))
 
     def __len__(self) -> int:
         return self.vertex_ptr.numel() - 1
@@ -98,13 +100,13 @@ class Graphs:
     def batch(self, ids: Tensor) -> Batch:
         """Graphs `ids` `[B]` int64 as one batch, as PyG's `Batch.from_data_list` gives it."""
         sizes = self.vertex_ptr[ids + 1] - self.vertex_ptr[ids]
-        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        ptr = offsets(sizes)
         batch = Batch()
         for name, column in self.columns.items():
             batch[name] = column.take(ids, ptr)
         batch.ptr = ptr
         batch.batch = torch.repeat_interleave(torch.arange(len(ids)), sizes)
-        batch._num_graphs = len(ids)
+        set_graph_count(batch, len(ids))
         return batch
 
 

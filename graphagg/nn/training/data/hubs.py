@@ -17,6 +17,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, MissingExtra
+from graphagg.nn.resolver import find
 from graphagg.nn.training.config import Metric
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split, folded
 
@@ -94,11 +95,7 @@ def load_hub(source: str) -> GraphData:
 
 
 def _from_pyg(name: str, root: str) -> GraphData:
-    known = BENCHMARKS.get(name)
-    if known is None:
-        raise InvalidDataset(
-            f"pyg:{name} is not a benchmark known here; wanted one of {', '.join(BENCHMARKS)}"
-        )
+    known = find("benchmark of pyg", name, BENCHMARKS, error=InvalidDataset)
     from torch_geometric import datasets
 
     loader = getattr(datasets, known.loader)
@@ -116,10 +113,7 @@ def _from_pyg(name: str, root: str) -> GraphData:
 
 
 def _from_ogb(name: str, root: str) -> GraphData:
-    if name not in _OGB:
-        raise InvalidDataset(
-            f"ogb:{name} is not a benchmark known here; wanted one of {', '.join(_OGB)}"
-        )
+    metric = find("benchmark of ogb", name, _OGB, error=InvalidDataset)
     try:
         loader = import_module("ogb.graphproppred").PygGraphPropPredDataset
     except ModuleNotFoundError:
@@ -131,7 +125,7 @@ def _from_ogb(name: str, root: str) -> GraphData:
     if name == "ogbg-ppa":
         for graph in graphs:
             graph.y = graph.y.view(-1)
-    return GraphData(name, "graph", graphs, (split,), _OGB[name])
+    return GraphData(name, "graph", graphs, (split,), metric)
 
 
 def _fetched(name: str, root: str, load: Callable[[], Any]) -> Any:

@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from graphagg.nn.compat import moved_checkpoint_state
 from graphagg.nn.files import write_whole
 from graphagg.nn.training.folder import BEST, LAST
 
@@ -54,17 +55,9 @@ class BestEpoch(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the state over, with the paths of this folder."""
-        score = state_dict["best_model_score"]
-        best = "" if score is None else str(Path(str(self.dirpath)) / BEST)
-        super().load_state_dict(
-            {
-                **state_dict,
-                "dirpath": self.dirpath,
-                "best_model_path": best,
-                "kth_best_model_path": best,
-                "best_k_models": {} if score is None else {best: score},
-            }
-        )
+        folder = str(self.dirpath)
+        best = str(Path(folder) / BEST)
+        super().load_state_dict(moved_checkpoint_state(state_dict, folder, best))
 
 
 class LastEpoch(Checkpoint):

@@ -271,7 +271,7 @@ def test_regression_and_pairs(tmp_path: Path) -> None:
 
 def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with pytest.raises(UnknownPreset, match="no preset 'zink'"):
+    with pytest.raises(UnknownPreset, match="no preset is named 'zink'"):
         train("zink", many(), out)
     for metric, loss, message in [
         ("mrr", "auto", "metric 'mrr' ranks pairs"),

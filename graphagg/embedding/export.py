@@ -13,7 +13,8 @@ from graphagg.errors import InvalidParameter, MissingExtra
 if TYPE_CHECKING:
     import networkx
 
-    from graphagg.embedding.index import NodeEmbedding, Side
+    from graphagg.embedding.config import Side
+    from graphagg.embedding.index import NodeEmbedding
 
 FORMATS = ("parquet", "word2vec")
 

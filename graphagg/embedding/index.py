@@ -17,13 +17,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.embedding.build import Embedded, embed
-from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.config import EmbeddingConfig, Side
 from graphagg.embedding.growth import grow
 from graphagg.embedding.neighbors import Searcher
 from graphagg.embedding.partition.metis import LevelReport, PartitionReport
@@ -42,7 +42,6 @@ from graphagg.store.manifest import Manifest
 if TYPE_CHECKING:
     import networkx
 
-Side = Literal["from", "to"]
 
 KIND = "embedding"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,9 @@ from graphagg.errors import InvalidGraph, InvalidParameter
 from graphagg.graph.adjacency import Dense, expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
+from graphagg.graph.kinds import GRAPH_KINDS as GRAPH_KINDS
+from graphagg.graph.kinds import GraphKind as GraphKind
 from graphagg.store.strings import StringTable
-
-GraphKind = Literal["undirected", "directed", "two-mode"]
-GRAPH_KINDS: tuple[GraphKind, ...] = get_args(GraphKind)
 
 
 @dataclass(frozen=True)

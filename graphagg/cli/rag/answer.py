@@ -8,7 +8,6 @@ import typer
 
 from graphagg.cli.output.console import AsJson, err, out, print_json
 from graphagg.cli.rag.options import Directory, Filters, ModeName, Question, TopK, selected
-from graphagg.cli.rag.options import settings as mode_of
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer
@@ -41,12 +40,11 @@ def answer(
     from graphagg.rag.answer.endpoint import Endpoint
     from graphagg.rag.answer.generate import answer as answer_from
 
-    kind, _ = mode_of(mode, None, None)
     visible = selected(filters, None, None, False)
     endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens)
     with PassageIndex.open(directory) as opened:
         found = answer_from(
-            opened, question, endpoint, k=top_k, mode=kind, filter=visible["filter"]
+            opened, question, endpoint, k=top_k, mode=mode, filter=visible["filter"]
         )
     if as_json:
         print_json({"question": question, "model": model, **found.to_json()})

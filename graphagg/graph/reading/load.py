@@ -11,11 +11,10 @@ from graphagg.errors import EmptyGraph, InvalidParameter
 from graphagg.graph.adjacency import Dense
 from graphagg.graph.graph import Graph, GraphKind, check_kind, graph_from_pairs
 from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.kinds import ID_TYPES
 from graphagg.graph.reading import sources
 from graphagg.graph.reading.buffer import IdColumn, number_together
 from graphagg.graph.reading.text import IdType, TextCounts, open_bytes, read_pairs
-
-ID_TYPES: tuple[IdType, ...] = ("auto", "integer", "string")
 
 
 def load_graph(

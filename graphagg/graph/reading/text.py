@@ -9,13 +9,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from graphagg.errors import InvalidGraph, UnreadableFile
+from graphagg.graph.kinds import IdType as IdType
 from graphagg.graph.reading.cells import (
     COMMA,
     SPACE,
@@ -29,7 +30,6 @@ from graphagg.graph.reading.cells import (
     undouble,
 )
 
-IdType = Literal["auto", "integer", "string"]
 Ids = Any
 """`[n]` int64, or an Arrow dictionary array of strings."""
 

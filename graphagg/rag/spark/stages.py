@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from graphagg.rag.models.weights import DEFAULT_ENCODER, Dtype
+from graphagg.rag.models.named import NamedModels as NamedModels
 from graphagg.rag.version.publish import Models
 from graphagg.spark.job import Work
 from graphagg.spark.pieces import Pieces
@@ -30,34 +30,6 @@ class ModelLoader(Protocol):
         """Encoder and extractor, for one process."""
 
     def __hash__(self) -> int: ...
-
-
-@dataclass(frozen=True)
-class NamedModels:
-    """Models by name.
-
-    Attributes:
-        encoder: a sentence-transformers model; None: the default.
-        extractor: a spaCy pipeline or `blank:CODE`; None: the default.
-        dtype: `auto`, `float32` or `bfloat16`.
-        device: `cpu`, `cuda`, ...; None: a GPU if there is any.
-    """
-
-    encoder: str | None = None
-    extractor: str | None = None
-    dtype: Dtype = "auto"
-    device: str | None = None
-
-    def load(self) -> Models:
-        """Load them; a worker process does so once."""
-        from graphagg.rag.models.encoder import SentenceTransformerEncoder
-        from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, SpacyExtractor
-
-        name = self.encoder or DEFAULT_ENCODER
-        return Models(
-            SentenceTransformerEncoder(name, dtype=self.dtype, device=self.device),
-            SpacyExtractor(self.extractor or DEFAULT_EXTRACTOR, processes=1),
-        )
 
 
 _LOADED: dict[ModelLoader, Models] = {}

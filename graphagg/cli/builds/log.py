@@ -6,7 +6,6 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from graphagg.spark.session import is_classic
@@ -14,21 +13,14 @@ from graphagg.spark.session import is_classic
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-
-class LogLevel(StrEnum):
-    """How much a job says."""
-
-    debug = "debug"
-    info = "info"
-    warning = "warning"
-    error = "error"
+    from graphagg.cli.builds.build import LogLevel
 
 
-_SPARK = {
-    LogLevel.debug: "INFO",
-    LogLevel.info: "WARN",
-    LogLevel.warning: "ERROR",
-    LogLevel.error: "ERROR",
+_SPARK: dict[LogLevel, str] = {
+    "debug": "INFO",
+    "info": "WARN",
+    "warning": "ERROR",
+    "error": "ERROR",
 }
 _LOGGER = logging.getLogger("graphagg.jobs")
 
@@ -42,7 +34,7 @@ def start_logging(job: str, level: LogLevel) -> None:
     handler.setFormatter(formatter)
     _LOGGER.handlers[:] = [handler]
     _LOGGER.propagate = False
-    _LOGGER.setLevel(level.value.upper())
+    _LOGGER.setLevel(level.upper())
 
 
 def follow(spark: SparkSession, level: LogLevel) -> None:

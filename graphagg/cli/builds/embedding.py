@@ -1,0 +1,155 @@
+"""The build of an embedding, and the jobs that stop before its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import typer
+from rich.table import Table
+
+from graphagg.cli.builds.build import Build, Built, RunOptions
+from graphagg.cli.builds.edges import WeightedReading, find_edges
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.errors import InvalidParameter
+from graphagg.progress import Progress
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from graphagg.embedding.spark.entries import Source
+
+_LEVEL = (
+    "pieces", "cut", "edge_balance", "vertex_balance", "border", "copies", "largest",
+)  # fmt: skip
+
+
+def embedding_config(
+    directed: Annotated[
+        bool, typer.Option("--directed", help="The same as --kind directed.")
+    ] = False,
+    two_mode: Annotated[
+        bool,
+        typer.Option("--two-mode", help="The same as --kind two-mode: pairs are (element, set)."),
+    ] = False,
+    **values: Any,
+) -> EmbeddingConfig:
+    """The parameters; `directed` and `two_mode` are short for a kind."""
+    if directed and two_mode:
+        raise InvalidParameter("--directed and --two-mode exclude each other; give one of them")
+    if directed or two_mode:
+        kind = "directed" if directed else "two-mode"
+        if values["kind"] not in ("undirected", kind):
+            raise InvalidParameter(f"--{kind} and --kind {values['kind']} exclude each other")
+        values["kind"] = kind
+    return EmbeddingConfig(**values)
+
+
+@dataclass(frozen=True)
+class EmbeddingBuild(Build):
+    """Embed a graph; an index that is there stays until the new one is complete.
+
+    Attributes:
+        edges: text (.gz), CSV, Parquet, GML, .mat, .jlg or JSON; Spark: Parquet or text on any
+            path.
+    """
+
+    name: ClassVar[str] = "embed"
+    table: ClassVar[str] = "embed"
+    kind: ClassVar[str] = "embedding"
+    until: ClassVar[Literal["entries", "partition"] | None] = None
+
+    edges: str = field(metadata={"argument": True})
+    parameters: Annotated[EmbeddingConfig, embedding_config, "Embedding"] = field(
+        default_factory=EmbeddingConfig
+    )
+    reading: WeightedReading = field(default_factory=WeightedReading)
+
+    @property
+    def source(self) -> str:
+        """The edges."""
+        return self.edges
+
+    def stages(self) -> tuple[str, ...]:
+        """The stages of the Spark engine, in their order."""
+        from graphagg.embedding.spark.build import stages
+
+        return stages(self.parameters, self.until)
+
+    def job(self) -> dict[str, Any]:
+        """What tells the job from another: input and parameters."""
+        from graphagg.embedding.spark.build import job_of
+
+        return job_of(self._source(), self.parameters)
+
+    def _source(self) -> Source:
+        from graphagg.embedding.spark.entries import Source
+
+        return Source(self.edges, **vars(self.reading))
+
+    def in_process(self, run: RunOptions, progress: Progress) -> Built:
+        """Build in this process."""
+        from graphagg.embedding import NodeEmbedding
+
+        with NodeEmbedding.build(
+            find_edges(self.edges), run.out, **self._options(run, progress)
+        ) as index:
+            return _built(index)
+
+    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
+        """Build by Spark, or go on with an unfinished job."""
+        from graphagg.embedding.spark.build import build_with_spark
+
+        with build_with_spark(spark, self.edges, run.out, **self._options(run, progress)) as index:
+            return _built(index)
+
+    def _options(self, run: RunOptions, progress: Progress) -> dict[str, Any]:
+        return {
+            "config": self.parameters,
+            "progress": progress,
+            "force": run.force,
+            **vars(self.reading),
+        }
+
+
+class GraphPreparation(EmbeddingBuild):
+    """Read and number a graph, and stop; the jobs `partition` and `embed` go on from there."""
+
+    name, until = "prepare_graph", "entries"
+
+    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
+        """Run the stages up to the matrix."""
+        from graphagg.embedding.spark.build import run_until
+
+        return Built(
+            run_until(spark, self.edges, run.out, "entries", **self._options(run, progress))
+        )
+
+
+class Partitioning(EmbeddingBuild):
+    """Cut a graph into pieces, and stop; the job `embed` goes on from there."""
+
+    name, until = "partition", "partition"
+
+    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
+        """Run the stages up to the partition."""
+        from graphagg.embedding.spark.build import run_until
+
+        report = run_until(spark, self.edges, run.out, "partition", **self._options(run, progress))
+        pieces = report["levels"][-1]["pieces"]
+        return Built({"pieces": pieces}, details=report, table=_partition_table(report))
+
+
+def _built(index: Any) -> Built:
+    report = index.report.to_json()
+    return Built.of(index.manifest, details={"partition": report}, table=_partition_table(report))
+
+
+def _partition_table(report: dict[str, Any]) -> Table:
+    title = f"partition by {report['partitioner']}, {report['hubs']} nodes split"
+    names = [name.replace("_", " ") for name in _LEVEL]
+    table = Table("level", *names, title=title, title_justify="left", box=None, pad_edge=False)
+    for number, level in enumerate(report["levels"], start=1):
+        shares = (f"{level[name]:.3f}" for name in _LEVEL[1:])
+        table.add_row(str(number), str(level["pieces"]), *shares)
+    return table

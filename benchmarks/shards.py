@@ -32,8 +32,8 @@ from benchmarks.report import Report
 from graphagg.progress import Progress, silent
 from graphagg.rag import PassageIndex
 from graphagg.rag.linearrag import push
-from graphagg.rag.linearrag.config import Mode
 from graphagg.rag.models.extractor import Annotation
+from graphagg.rag.modes import Mode
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.tables.vectors import Vectors
 

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.failures import Failure
     from graphagg.rag.evaluation.measure import GoldQuestion
-    from graphagg.rag.linearrag.config import Mode
-    from graphagg.rag.questions import Config
+    from graphagg.rag.modes import Config, Mode
 
     Runs = dict[str, tuple[Mode, Config | None]]
 

@@ -12,8 +12,7 @@ from graphagg.errors import EmptyCorpus, InvalidParameter
 
 if TYPE_CHECKING:
     from graphagg.rag import Passage
-    from graphagg.rag.linearrag.config import Mode
-    from graphagg.rag.questions import Config
+    from graphagg.rag.modes import Config, Mode
 
 Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 PassageFile = Annotated[Path, typer.Argument(help="JSONL (gz), Parquet, or folder of .txt/.md.")]
@@ -69,10 +68,11 @@ def settings(mode: str, preset: str | None, semantics: str | None) -> tuple[Mode
             than `faithful`.
     """
     from graphagg.rag.linearrag import config
+    from graphagg.rag.modes import MODES
 
-    kind = next((known for known in config.MODES if known == mode), None)
+    kind = next((known for known in MODES if known == mode), None)
     if kind is None:
-        raise InvalidParameter(f"mode is {mode!r}, wanted one of {config.MODES}")
+        raise InvalidParameter(f"mode is {mode!r}, wanted one of {MODES}")
     chosen = config.preset(preset or "official")
     if semantics is not None:
         known = next((name for name in config.SEMANTICS if name == semantics), None)

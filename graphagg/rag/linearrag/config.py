@@ -12,9 +12,7 @@ from typing import Literal
 from graphagg.errors import InvalidParameter
 
 Semantics = Literal["official", "paper"]
-Mode = Literal["best", "faithful", "dense", "bm25"]
 SEMANTICS: tuple[Semantics, ...] = ("official", "paper")
-MODES: tuple[Mode, ...] = ("best", "faithful", "dense", "bm25")
 
 
 @dataclass(frozen=True)

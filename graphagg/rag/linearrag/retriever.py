@@ -24,11 +24,10 @@ from graphagg.rag.linearrag.pagerank import EntityReset, Transitions, personaliz
 from graphagg.rag.linearrag.push import local_pagerank
 from graphagg.rag.linearrag.trigraph import TriGraph
 from graphagg.rag.results import Hit, Hop
-from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex, top_k
+from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex, dense_hits, top_k
 from graphagg.rag.search.lexical import best_rows, spread
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.spelling import Speller
-from graphagg.rag.tables.vectors import RowSet, Vectors
 from graphagg.rag.tables.view import View
 
 _LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
@@ -129,9 +128,7 @@ class FaithfulRetriever:
         """The `k` best passages of each question; edges are read once a block."""
         seeds = self._link(questions)
         answers = [
-            []
-            if i in seeds
-            else dense_hits(self.corpus, self.view, self.dense, q.vector, k, allowed)
+            [] if i in seeds else dense_hits(self.dense, self.view, q.vector, k, allowed)
             for i, q in enumerate(questions)
         ]
         if isinstance(self.graph, LocalGraph):
@@ -387,29 +384,6 @@ class FaithfulRetriever:
         hops.append(Hop("entity", speller.spelling(entity, owner), seed.score))
         hops.append(Hop("question_entity", seed.mention, seed.score))
         return tuple(reversed(hops))
-
-
-def dense_hits(
-    corpus: Corpus,
-    view: View,
-    dense: DenseIndex,
-    vector: Vectors,
-    k: int,
-    allowed: npt.NDArray[np.bool_] | None,
-) -> list[Hit]:
-    """The `k` passages most similar to a question `[d]`."""
-    rows = view.row_set if allowed is None else RowSet(allowed, int(np.count_nonzero(allowed)))
-    found, scores = dense.search(vector, k, rows)
-    return [
-        Hit(
-            corpus[row],
-            score,
-            {"dense": score},
-            (Hop("passage", corpus.id(row), score, score),),
-            "dense",
-        )
-        for row, score in zip(found.tolist(), scores.tolist(), strict=True)
-    ]
 
 
 def _dense_prior(

@@ -19,9 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import MissingExtra
+from graphagg.rag.results import Hit, plain_hits
 from graphagg.rag.search.paging import advise
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, RowSet, Stack, Vectors
+from graphagg.rag.tables.view import View
 
 FLAT_LIMIT = 100_000
 _OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
@@ -134,6 +136,14 @@ class DenseIndex:
             else:
                 self._faiss = open_mapped(self._inverted_file)
         return self._faiss
+
+
+def dense_hits(
+    dense: DenseIndex, view: View, vector: Vectors, k: int, allowed: npt.NDArray[np.bool_] | None
+) -> list[Hit]:
+    """The `k` passages most similar to a question `[d]`; `allowed` (`[R]`): only among these."""
+    rows = view.row_set if allowed is None else RowSet(allowed, int(np.count_nonzero(allowed)))
+    return plain_hits(dense.corpus, *dense.search(vector, k, rows), "dense")
 
 
 def top_k(

@@ -214,19 +214,19 @@ class BestRetriever:
             return value
 
         strength = weights.similarity + weights.sentence
-        some = visible.rows if self.dense.is_exact(visible) else None
-        if some is None:
-            found, _ = self.dense.search(vector, 2 * size, visible)
-            some = np.union1d(found, self._worded(lexical, named, size))
-        similar = self._similarity(some, vector)
+        if self.dense.is_exact(visible):
+            some, similar = visible.rows, self.dense.similarities(vector, visible)
+        else:
+            nearest, _ = self.dense.search(vector, 2 * size, visible)
+            some = np.union1d(nearest, self._worded(lexical, named, size))
+            similar = self.corpus.similarity_at(some, vector[None])[:, 0]
         pool = some[top_k(prior(some) + strength * similar, size, ranks[some])]
         best_named = named[top_k(prior(named), _MOST_TITLED, ranks[named])]
         pool = np.union1d(pool, best_named)
         if allowed is not None and allowed[pool].sum() < size:
             more = np.flatnonzero(allowed & self.view.visible)
-            pool = np.union1d(
-                pool, more[top_k(self._similarity(more, vector), size, self.dense.ranks[more])]
-            )
+            similar = self.corpus.similarity_at(more, vector[None])[:, 0]
+            pool = np.union1d(pool, more[top_k(similar, size, ranks[more])])
         return pool
 
     def _worded(self, lexical: Lexical, named: Rows, size: int) -> Rows:
@@ -239,11 +239,6 @@ class BestRetriever:
         scored = np.concatenate([lexical.rows, others])
         values = np.concatenate([values, np.full(len(others), weights.title)])
         return top_rows(scored, values, size, ranks, self.view, None)[0]
-
-    def _similarity(self, rows: Rows, vector: Vectors) -> Array:
-        if len(rows) == len(self.corpus):
-            return self.corpus.similarity(vector[None])[:, 0]
-        return self.corpus.similarity_at(rows, vector[None])[:, 0]
 
     def _candidates(
         self, rows: Rows, reading: Reading, vectors: Vectors, lexical: Lexical

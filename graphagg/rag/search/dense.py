@@ -64,13 +64,15 @@ class DenseIndex:
                 scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
             best = top_k(scores, k, self.ranks[candidates])
             return candidates[best], scores[best]
-        candidates = some.rows
-        if len(candidates) == len(self.corpus):
-            scores = self.corpus.similarity(query[None])[:, 0]
-        else:
-            scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
+        candidates, scores = some.rows, self.similarities(query, some)
         best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]
+
+    def similarities(self, query: Vectors, rows: RowSet) -> npt.NDArray[np.float32]:
+        """Similarity of a query `[d]` to each of some rows, every one compared."""
+        if rows.is_all:
+            return self.corpus.similarity(query[None])[:, 0]
+        return self.corpus.similarity_at(rows.rows, query[None])[:, 0]
 
     def _set(self, rows: Rows | RowSet) -> RowSet:
         return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))

@@ -91,7 +91,7 @@ class Snapshot:
         self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if inverted is not None:
             whole = self._whole
-            at_random([whole.title, whole.counts_as, whole.tie, whole.df, whole.walk])
+            at_random([whole.title, whole.counts_as, whole.tie, whole.df, whole.contain])
 
     def __len__(self) -> int:
         return self.artifact.manifest.counts["passages"]
@@ -158,7 +158,10 @@ class Snapshot:
         if visible is None:
             return self._whole
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
-        return self.kept("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
+        return self.kept("view", key, lambda: self._view_of(visible))
+
+    def _view_of(self, visible: Mask) -> View:
+        return View.of(self.gazetteer, self.lexicon, visible, contain=self._whole.contain)
 
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from graphagg.checks import integer
 from graphagg.errors import (
     DuplicateId,
     EmptyCorpus,
@@ -17,17 +18,10 @@ from graphagg.errors import (
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
-from graphagg.rag.linearrag.config import Mode
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
-from graphagg.rag.questions import Answerer, Config
-from graphagg.rag.requests import (
-    check_count,
-    check_request,
-    questions_of,
-    selection_of,
-    settings_of,
-)
+from graphagg.rag.modes import AnyRetriever, Asked, Config, Mode, retriever_of
+from graphagg.rag.requests import check_request, questions_of, selection_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.version.loading import IndexModels
 from graphagg.rag.version.opening import is_built, read_snapshot
@@ -167,17 +161,18 @@ class PassageIndex(Index[_Version]):
         """The parts of the opened version."""
         return self._version.snapshot
 
+    @property
+    def models(self) -> IndexModels:
+        """The models that questions and new passages need; each is loaded when first asked for."""
+        return self._version.models
+
     def load_encoder(self) -> Encoder:
         """The encoder of the index; it is loaded by its recorded name unless it was given."""
-        return self._version.models.encoder()
+        return self.models.encoder()
 
     def load_extractor(self) -> EntityExtractor:
         """The extractor of the index, likewise."""
-        return self._version.models.extractor()
-
-    def models_of(self, mode: Mode) -> tuple[EntityExtractor | None, Encoder | None]:
-        """The extractor and the encoder that a mode needs for questions; None: it needs none."""
-        return self._version.models.of_mode(mode)
+        return self.models.extractor()
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -364,8 +359,8 @@ class PassageIndex(Index[_Version]):
         A passage without a document is one of its own, also where a document has its id. Takes the
         options of `retrieve`.
         """
-        check_count("k", k, 1)
-        check_count("chunks", chunks, 1)
+        integer("k", k, 1)
+        integer("chunks", chunks, 1)
         grouped: dict[tuple[bool, str], list[Hit]] = {}
         for hit in self.retrieve(question, chunks * k, **options):
             alone = not hit.passage.document
@@ -396,19 +391,21 @@ class PassageIndex(Index[_Version]):
             And what `retrieve` raises.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        check_request([question], k)
         snapshot, models = self._version.snapshot, self._version.models
-        answerer = _answerer(snapshot, [question], k, mode, config, selection)
+        retriever = retriever_of(snapshot, selection, mode, config)
         row = snapshot.known_row(passage_id)
-        return answerer.explain(models.read(answerer, [question], mode)[0], row, k)
+        (asked,) = _asked(retriever, [question], models)
+        return retriever.explain(asked, row, k)
 
-    def answerer(
+    def retriever(
         self,
         mode: Mode = "best",
         config: Config | None = None,
         selection: Selection = _EVERYTHING,
-    ) -> Answerer:
+    ) -> AnyRetriever:
         """The stages of answering one by one, over the opened version."""
-        return _answerer(self.snapshot, [], 1, mode, config, selection)
+        return retriever_of(self.snapshot, selection, mode, config)
 
     def _retrieve(
         self,
@@ -419,12 +416,13 @@ class PassageIndex(Index[_Version]):
         selection: Selection,
         window: int,
     ) -> list[Hits]:
-        check_count("window", window, 0)
+        integer("window", window, 0)
+        check_request(questions, k)
         snapshot, models = self._version.snapshot, self._version.models
-        answerer = _answerer(snapshot, questions, k, mode, config, selection)
+        retriever = retriever_of(snapshot, selection, mode, config)
         if not questions:
             return []
-        answers = answerer.answer(models.read(answerer, questions, mode), k)
+        answers = retriever.answer(_asked(retriever, questions, models), k)
         if not window:
             return [Hits(hits) for hits in answers]
         visible = snapshot.mask(selection)
@@ -434,18 +432,11 @@ class PassageIndex(Index[_Version]):
         ]
 
 
-def _answerer(
-    snapshot: Snapshot,
-    questions: Sequence[str],
-    k: int,
-    mode: Mode,
-    config: Config | None,
-    selection: Selection,
-) -> Answerer:
-    """The answerer of a request, which is checked."""
-    check_request(questions, k)
-    settings = settings_of(mode, config)
-    return Answerer(snapshot, snapshot.scope(selection), mode, settings)
+def _asked(retriever: AnyRetriever, questions: Sequence[str], models: IndexModels) -> list[Asked]:
+    """Questions, read and encoded; threads take turns at the models."""
+    with models.lock:
+        asked: list[Asked] = retriever.encode(retriever.read(questions, models), models)
+    return asked
 
 
 def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome: str) -> list[int]:

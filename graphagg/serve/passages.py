@@ -25,7 +25,7 @@ from graphagg.store import open_artifact
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.questions import Answerer
+    from graphagg.rag.modes import AnyRetriever
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 
@@ -67,7 +67,7 @@ class Passages:
         encoder = self._encoders.get(models["encoder"]["sha256"])
         extractor = self._extractors.get(models["extractor"]["sha256"])
         ready = PassageIndex(artifact, encoder, extractor)
-        ready.answerer()  # makes the view of all passages
+        ready.retriever()  # makes the view of all passages
         return ready
 
     def info(self) -> Answer:
@@ -98,10 +98,10 @@ class Passages:
         watch = Watch()
         check_request(questions, request.top_k)
         with self.slot.lease() as index:
-            answerer, spent = await self._lane.run(self._scope, index, request)
-            encoded = await self._encode(index, answerer, request.mode, request.filter, questions)
+            retriever, spent = await self._lane.run(self._scope, index, request)
+            encoded = await self._encode(index, retriever, request.mode, request.filter, questions)
             results, more = await self._lane.run(
-                self._hits, index, answerer, encoded, request, begun=True
+                self._hits, index, retriever, encoded, request, begun=True
             )
         cpu_ms = round(spent + encoded.cpu_ms + more, 3)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
@@ -109,41 +109,41 @@ class Passages:
     async def _encode(
         self,
         index: PassageIndex,
-        answerer: Answerer,
+        retriever: AnyRetriever,
         mode: Mode,
         filter: Mapping[str, Any] | None,
         questions: Sequence[str],
     ) -> Encoded:
-        future = self._batcher.submit(index, answerer, mode, filter, questions)
+        future = self._batcher.submit(index, retriever, mode, filter, questions)
         encoded = await asyncio.wrap_future(future)
-        self._keep_models(index, mode)
+        self._keep_models(index)
         return encoded
 
-    def _keep_models(self, index: PassageIndex, mode: Mode) -> None:
+    def _keep_models(self, index: PassageIndex) -> None:
         """Let the next version have what this one loaded."""
-        models = index.manifest.models
-        if mode != "bm25" and models["encoder"]["sha256"] not in self._encoders:
-            self._encoders = {models["encoder"]["sha256"]: index.load_encoder()}
-        if mode == "faithful" and models["extractor"]["sha256"] not in self._extractors:
-            self._extractors = {models["extractor"]["sha256"]: index.load_extractor()}
+        encoder, extractor = index.models.loaded()
+        if encoder is not None:
+            self._encoders = {encoder.spec.sha256: encoder}
+        if extractor is not None:
+            self._extractors = {extractor.spec.sha256: extractor}
 
     @staticmethod
     def _scope(
         index: PassageIndex, request: SearchRequest | SearchBatchRequest
-    ) -> tuple[Answerer, float]:
+    ) -> tuple[AnyRetriever, float]:
         watch = Watch()
-        answerer = index.answerer(request.mode, selection=Selection(request.filter))
-        return answerer, watch.cpu_ms
+        retriever = index.retriever(request.mode, selection=Selection(request.filter))
+        return retriever, watch.cpu_ms
 
     @staticmethod
     def _hits(
         index: PassageIndex,
-        answerer: Answerer,
+        retriever: AnyRetriever,
         encoded: Encoded,
         request: SearchRequest | SearchBatchRequest,
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
-        found = answerer.answer(encoded.asked, request.top_k)
+        found = retriever.answer(encoded.asked, request.top_k)
         shown = [[_shown(index, hit, request.explain) for hit in hits] for hits in found]
         return shown, watch.cpu_ms
 
@@ -153,10 +153,10 @@ class Passages:
         check_request([question], request.top_k)
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
-            answerer, _ = await self._lane.run(self._scope, index, request)
-            encoded = await self._encode(index, answerer, mode, request.filter, [question])
+            retriever, _ = await self._lane.run(self._scope, index, request)
+            encoded = await self._encode(index, retriever, mode, request.filter, [question])
             asked = encoded.asked[0]
-            found = await self._lane.run(answerer.explain, asked, row, request.top_k, begun=True)
+            found = await self._lane.run(retriever.explain, asked, row, request.top_k, begun=True)
         return {"passage_id": passage_id, "mode": mode, **found.to_json()}
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag.linearrag.config import PRESETS, Mode, RetrievalConfig, Semantics, preset
+from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig, Semantics, preset
+from graphagg.rag.modes import Mode
 
 Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 PassageFile = Annotated[Path, typer.Argument(help="JSONL (gz), Parquet, or folder of .txt/.md.")]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numba
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.graph import push
 from graphagg.graph.csr import Csr
+from graphagg.graph.push import DIRECTED, TWO_MODE, UNDIRECTED
 
-UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
+__all__ = ["DIRECTED", "TWO_MODE", "UNDIRECTED", "Neighborhoods", "Scratch"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Neighborhoods:
         holders: `[m, n]` pattern, the vertices whose set holds an element; `sets` itself where the
             graph is undirected.
         closed: each set also holds its own vertex.
-        walk: how `segments` finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or
-            TWO_MODE (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
+        walk: the kind of the raw graph: UNDIRECTED, DIRECTED (walked both ways) or TWO_MODE
+            (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
     """
 
     sets: Csr
@@ -47,6 +49,11 @@ class Neighborhoods:
         degrees: Array = self.sets.indptr[vertices + 1] - self.sets.indptr[vertices]
         return degrees
 
+    @cached_property
+    def raw(self) -> push.PushGraph:
+        """The raw graph, as PageRank walks it."""
+        return push.push_graph(self.sets, self.holders, self.walk)
+
     def sizes(self, vertices: Array) -> Array:
         """Size of each vertex's set."""
         return self.degrees(vertices) + self.closed
@@ -59,8 +66,8 @@ class Neighborhoods:
 class Scratch:
     """Work arrays of one thread, reused so that a query touches only what it reaches.
 
-    All of `counts`, `score`, `mass`, `residual` and `queued` are zero between uses. They take 45
-    bytes a node; pages never touched are never allocated.
+    All of `counts`, `score` and `queued` are zero between uses. They take 50 bytes a node; pages
+    never touched are never allocated.
     """
 
     def __init__(self, vertices: int, nodes: int) -> None:
@@ -69,11 +76,8 @@ class Scratch:
         self.touched = np.empty(most, dtype=np.int32)
         self.score = np.zeros(most)
         self.active = np.empty(most, dtype=np.int32)
-        self.mass = np.zeros(nodes)
-        self.residual = np.zeros(nodes)
         self.queued = np.zeros(nodes, dtype=np.uint8)
-        self.queue = np.empty(nodes + 1, dtype=np.int32)
-        self.reached = np.empty(nodes, dtype=np.int32)
+        self.push = push.Scratch.of(nodes)
 
 
 @numba.njit(cache=True)
@@ -92,16 +96,3 @@ def _work(
                 break
         out[i] = total
     return out
-
-
-@numba.njit(cache=True)
-def node_degree(ptr: Array, hptr: Array, walk: int, node: int) -> Any:
-    """Degree of a node of the raw graph."""
-    n = len(ptr) - 1
-    if walk == UNDIRECTED:
-        return ptr[node + 1] - ptr[node]
-    if walk == DIRECTED:
-        return ptr[node + 1] - ptr[node] + hptr[node + 1] - hptr[node]
-    if node < n:
-        return ptr[node + 1] - ptr[node]
-    return hptr[node - n + 1] - hptr[node - n]

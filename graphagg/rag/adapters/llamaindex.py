@@ -14,7 +14,7 @@ from typing import Any
 from graphagg.errors import MissingExtra
 from graphagg.rag.adapters.shared import QUIET, metadata_of, opened
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.linearrag.config import Mode
+from graphagg.rag.modes import Mode
 from graphagg.rag.results import Hit
 
 try:

@@ -14,7 +14,7 @@ from typing import Any
 from graphagg.errors import InvalidParameter
 from graphagg.rag.answer.endpoint import Endpoint
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.linearrag.config import Mode
+from graphagg.rag.modes import Mode
 from graphagg.rag.results import Hit
 
 _SYSTEM = (

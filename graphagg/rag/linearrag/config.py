@@ -12,9 +12,7 @@ from typing import Literal
 from graphagg.checks import integer, number, one_of
 
 Semantics = Literal["official", "paper"]
-Mode = Literal["best", "faithful", "dense", "bm25"]
 SEMANTICS: tuple[Semantics, ...] = ("official", "paper")
-MODES: tuple[Mode, ...] = ("best", "faithful", "dense", "bm25")
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import MissingExtra
+from graphagg.rag.results import Hit, plain_hits
 from graphagg.rag.search.paging import advise
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, RowSet, Stack, Vectors
+from graphagg.rag.tables.view import View
 
 FLAT_LIMIT = 100_000
 _OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
@@ -62,13 +64,15 @@ class DenseIndex:
                 scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
             best = top_k(scores, k, self.ranks[candidates])
             return candidates[best], scores[best]
-        candidates = some.rows
-        if len(candidates) == len(self.corpus):
-            scores = self.corpus.similarity(query[None])[:, 0]
-        else:
-            scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
+        candidates, scores = some.rows, self.similarities(query, some)
         best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]
+
+    def similarities(self, query: Vectors, rows: RowSet) -> npt.NDArray[np.float32]:
+        """Similarity of a query `[d]` to each of some rows, every one compared."""
+        if rows.is_all:
+            return self.corpus.similarity(query[None])[:, 0]
+        return self.corpus.similarity_at(rows.rows, query[None])[:, 0]
 
     def _set(self, rows: Rows | RowSet) -> RowSet:
         return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
@@ -134,6 +138,14 @@ class DenseIndex:
             else:
                 self._faiss = open_mapped(self._inverted_file)
         return self._faiss
+
+
+def dense_hits(
+    dense: DenseIndex, view: View, vector: Vectors, k: int, allowed: npt.NDArray[np.bool_] | None
+) -> list[Hit]:
+    """The `k` passages most similar to a question `[d]`; `allowed` (`[R]`): only among these."""
+    rows = view.row_set if allowed is None else RowSet(allowed, int(np.count_nonzero(allowed)))
+    return plain_hits(dense.corpus, *dense.search(vector, k, rows), "dense")
 
 
 def top_k(

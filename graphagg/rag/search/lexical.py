@@ -86,6 +86,33 @@ def best_rows(
     return rows[best], values[best]
 
 
+def top_rows(
+    scored: Rows,
+    scores: Array,
+    k: int,
+    ranks: Array,
+    view: View,
+    allowed: npt.NDArray[np.bool_] | None,
+) -> tuple[Rows, Array]:
+    """`best_rows`, or where rows without a score are among the best, the best of all rows.
+
+    Args:
+        scored: rows that have a score.
+        scores: their scores.
+        k: how many.
+        ranks: `[R]`, by which equals are ordered.
+        view: what is visible.
+        allowed: `[R]`, which rows may be chosen; None: all that are visible.
+    """
+    best = best_rows(scored, scores, k, ranks, allowed)
+    if best is not None:
+        return best
+    rows = view.rows if allowed is None else np.flatnonzero(allowed)
+    values = spread(scored, scores, len(view.visible))[rows]
+    chosen = top_k(values, k, ranks[rows])
+    return rows[chosen], values[chosen]
+
+
 def lexical_scores(view: View, terms: Sequence[str]) -> Array:
     """BM25 of every passage over the sum of the terms' idf, `[R]`; 0 where hidden."""
     lexical = Lexical(view, terms)

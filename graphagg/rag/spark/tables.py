@@ -96,7 +96,7 @@ def write_view(stages: Stages, total: int) -> None:
 
     The gazetteer and the lengths of the passages lie in the folder; `total` is how many there are.
     """
-    folder, is_large = stages.folder, total > dense.FLAT_LIMIT
+    folder = stages.folder
 
     def allocate(name: str, dtype: type[np.generic], length: int) -> Any:
         path = folder / f"view.{name}.npy"
@@ -111,7 +111,6 @@ def write_view(stages: Stages, total: int) -> None:
         lexicon = replace(Lexicon.empty(), lengths=mapped(folder / "lexicon.lengths.npy"))
         gazetteer = Gazetteer(StringTable(*keys), **arrays)
         view = View.of(gazetteer, lexicon, np.ones(total, np.bool_), allocate)
-        view = view.with_walk(allocate) if is_large else view
         view.save(ArtifactWriter(folder))
         return {}
 

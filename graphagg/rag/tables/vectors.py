@@ -153,13 +153,6 @@ class VectorFile:
             np.lib.format.write_array_header_1_0(self._file, header)
 
 
-def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same array, not to be written: a kernel is compiled once for it and a mapped one."""
-    fixed = array.view()
-    fixed.flags.writeable = False
-    return fixed
-
-
 def ranges(starts: Rows, lengths: Rows) -> Rows:
     """`start, start + 1, ...` of each of several ranges, one after another."""
     ends = np.cumsum(lengths)

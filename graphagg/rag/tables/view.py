@@ -10,26 +10,27 @@ longest; beside them, likewise, the titles of visible passages that lie inside l
 pass over the mentions decides it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
-the entities and passages that it comes to. Any other view holds a byte a mention and a pair and 6 a
-an entity in memory.
+the entities and passages that it comes to. Any other view holds a byte a mention and a pair and 6
+an entity in memory, and reads the contain matrix of the index past what it hides.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array
-from graphagg.rag.linearrag.walk import Walk
+from graphagg.arrays import Array, read_only
+from graphagg.rag.tables.contain import Allocate, Contain
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
-from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FOUND, FULL_TITLE, TITLE
-from graphagg.rag.tables.vectors import RowSet, read_only
+from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, TITLE
+from graphagg.rag.tables.vectors import RowSet
 from graphagg.store import Artifact, ArtifactWriter
 
 OUTER, NESTED = 1, 2
@@ -52,10 +53,9 @@ class View:
         counts_as: `[m]` uint8, how each mention counts.
         tie: `[n]` uint8, how each pair is tied; 0 where it is not, or its passage is hidden.
         df: `[E]` int32, how many visible passages each entity is tied to.
-        found_words: `[R]` int32, the sum of N_ep over the entities found in a passage.
         passages: N, how many passages are visible.
         tokens: how many they have, and how many of their titles.
-        walk: the edges for PageRank, of the view of all that is alive of a large index.
+        contain: the contain matrix of these passages, or of more of the index.
     """
 
     gazetteer: Gazetteer
@@ -66,10 +66,9 @@ class View:
     counts_as: npt.NDArray[np.uint8]
     tie: npt.NDArray[np.uint8]
     df: npt.NDArray[np.int32]
-    found_words: npt.NDArray[np.int32]
     passages: int
     tokens: tuple[int, int]
-    walk: Walk | None = None
+    contain: Contain
 
     @classmethod
     def of(
@@ -78,6 +77,7 @@ class View:
         lexicon: Lexicon,
         visible: npt.NDArray[np.bool_],
         allocate: Allocate | None = None,
+        contain: Contain | None = None,
     ) -> View:
         """Decide everything for the given passages; linear in the mentions.
 
@@ -86,6 +86,7 @@ class View:
             lexicon: likewise.
             visible: `[R]`.
             allocate: makes the arrays, of zeros; None: in memory.
+            contain: the contain matrix of at least these passages; None: it is made.
         """
         g, make = _as_mapped(gazetteer), allocate or _zeros
         visible = read_only(visible)
@@ -100,26 +101,19 @@ class View:
         )  # fmt: skip
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
-        found_words = make("found_words", np.int32, len(visible))
-        _count_found(g.row, g.count, g.pair_flags, visible, found_words)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
         return cls(
-            gazetteer, lexicon, visible, entity, title, counts_as, tie, df, found_words,
+            gazetteer, lexicon, visible, entity, title, counts_as, tie, df,
             int(np.count_nonzero(visible)), (sums[0], sums[1]),
+            contain or Contain.of(g, visible, make),
         )  # fmt: skip
 
-    def with_walk(self, allocate: Allocate | None = None) -> View:
-        """The same with its edges laid out for PageRank."""
-        walk = Walk.of(self.gazetteer, self.visible, self.found_words, allocate or _zeros)
-        return replace(self, walk=walk)
-
     def save(self, writer: ArtifactWriter) -> None:
-        """Write the view of all that is alive; arrays that `allocate` laid down are there."""
-        if self.walk is not None:
-            self.walk.save(writer)
-        for name in _STORED:
+        """Write the view of all that is alive; skips arrays that `allocate` made on disk."""
+        own = ((name, getattr(self, name)) for name in _STORED)
+        for name, array in chain(own, self.contain.arrays()):
             if not (writer.folder / f"view.{name}.npy").exists():
-                writer.array(f"view.{name}", getattr(self, name))
+                writer.array(f"view.{name}", array)
         writer.array("view.counts", np.array([self.passages, *self.tokens], np.int64))
 
     @classmethod
@@ -141,7 +135,7 @@ class View:
             **arrays,
             passages=passages,
             tokens=(tokens, of_titles),
-            walk=Walk.open(artifact),
+            contain=Contain.open(artifact, len(visible), len(gazetteer.keys)),
         )
 
     @property
@@ -181,14 +175,7 @@ class View:
         return rows[(tie & OWN) > 0]
 
 
-_STORED = ("title", "counts_as", "tie", "df", "found_words")
-
-
-class Allocate(Protocol):
-    """Makes the arrays of a view."""
-
-    def __call__(self, name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
-        """Array `name`, of zeros."""
+_STORED = ("title", "counts_as", "tie", "df")
 
 
 def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
@@ -263,13 +250,6 @@ def _title_tie(flags: int, length: int) -> int:
     if flags & (FULL_TITLE | BASE_TITLE):
         return OWN
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
-
-
-@numba.njit(cache=True)
-def _count_found(rows: Array, counts: Array, flags: Array, visible: Array, total: Array) -> None:
-    for i in range(len(rows)):
-        if flags[i] & FOUND and visible[rows[i]]:
-            total[rows[i]] += counts[i]
 
 
 @numba.njit(cache=True)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 
-from graphagg.rag.linearrag.config import Mode
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
-from graphagg.rag.questions import Answerer, Asked
 from graphagg.rag.version.publish import Models
 from graphagg.store import Artifact
 
@@ -16,7 +13,7 @@ from graphagg.store import Artifact
 class IndexModels:
     """The models that a version was built with: given, or loaded by name when first needed.
 
-    Threads take turns at them.
+    Threads that use them take turns by `lock`.
 
     Args:
         artifact: the version.
@@ -38,7 +35,7 @@ class IndexModels:
             extractor.spec.check_built_with("extractor", self._recorded["extractor"], self._where)
         self._given = encoder, extractor
         self._encoder, self._extractor = encoder, extractor
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def of(self, artifact: Artifact) -> IndexModels:
         """The models of another version of the index; what is loaded of them already is kept.
@@ -47,7 +44,7 @@ class IndexModels:
             ModelMismatch: that version was built with another model than the given one.
         """
         models = IndexModels(artifact, *self._given)
-        with self._lock:
+        with self.lock:
             if models._recorded["encoder"] == self._recorded["encoder"]:
                 models._encoder = self._encoder
             if models._recorded["extractor"] == self._recorded["extractor"]:
@@ -56,7 +53,7 @@ class IndexModels:
 
     def encoder(self) -> Encoder:
         """The encoder; `ModelMismatch` if the installed one of that name is another."""
-        with self._lock:
+        with self.lock:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
                 dtype = recorded.get("dtype", "auto")
@@ -67,7 +64,7 @@ class IndexModels:
 
     def extractor(self) -> EntityExtractor:
         """The extractor, likewise."""
-        with self._lock:
+        with self.lock:
             if self._extractor is None:
                 recorded = self._recorded["extractor"]
                 extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
@@ -79,13 +76,6 @@ class IndexModels:
         """What new passages need."""
         return Models(self.encoder(), self.extractor())
 
-    def of_mode(self, mode: Mode) -> tuple[EntityExtractor | None, Encoder | None]:
-        """What questions need in a mode."""
-        extractor = self.extractor() if mode == "faithful" else None
-        return extractor, None if mode == "bm25" else self.encoder()
-
-    def read(self, answerer: Answerer, questions: Sequence[str], mode: Mode) -> list[Asked]:
-        """Questions, read and encoded."""
-        with self._lock:
-            extractor, encoder = self.of_mode(mode)
-            return answerer.encode(answerer.name(questions, extractor), encoder)
+    def loaded(self) -> tuple[Encoder | None, EntityExtractor | None]:
+        """The models that were given or are loaded by now."""
+        return self._encoder, self._extractor

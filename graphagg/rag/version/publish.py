@@ -40,7 +40,7 @@ from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 3  # raised when the same corpus and models give another index
+REVISION = 4  # raised when the same corpus and models give another index
 
 
 def parameters(extractor: EntityExtractor) -> dict[str, object]:
@@ -213,8 +213,7 @@ def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Ma
     writer.array("rows.by_id", rows[np.argsort(ranks[rows])].astype(np.int32))
     state.gazetteer.save(writer)
     state.lexicon.save(writer)
-    view = View.of(state.gazetteer, state.lexicon, state.alive)
-    (view.with_walk() if len(rows) > dense.FLAT_LIMIT else view).save(writer)
+    View.of(state.gazetteer, state.lexicon, state.alive).save(writer)
     _write_inverted_file(writer, state)
     return publication.publish(
         Manifest(

@@ -17,7 +17,6 @@ import numpy.typing as npt
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_schemas
-from graphagg.rag.linearrag.retriever import FaithfulRetriever
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.search.paging import at_random
 from graphagg.rag.tables.gazetteer import Gazetteer
@@ -92,7 +91,7 @@ class Snapshot:
         self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if inverted is not None:
             whole = self._whole
-            at_random([whole.title, whole.counts_as, whole.tie, whole.df, whole.walk])
+            at_random([whole.title, whole.counts_as, whole.tie, whole.df, whole.contain])
 
     def __len__(self) -> int:
         return self.artifact.manifest.counts["passages"]
@@ -147,7 +146,7 @@ class Snapshot:
         mask = np.array(self.alive)
         if selection.filter is not None:
             predicate = compile_filter(selection.filter, self.schema)
-            mask &= self._kept_by("filter", predicate.key, lambda: self._filtered(predicate))
+            mask &= self.kept("filter", predicate.key, lambda: self._filtered(predicate))
         if selection.include is not None:
             mask &= self._named(selection.include, "include")
         if selection.exclude:
@@ -159,14 +158,10 @@ class Snapshot:
         if visible is None:
             return self._whole
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
-        return self._kept_by("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
+        return self.kept("view", key, lambda: self._view_of(visible))
 
-    def faithful(self, view: View) -> FaithfulRetriever:
-        """The Tri-Graph retriever over a view of this version; the last ones are kept."""
-        # A kept retriever holds its view, so that no other view can have the same id meanwhile.
-        return self._kept_by(
-            "faithful", str(id(view)), lambda: FaithfulRetriever(self.corpus, view, self.dense)
-        )
+    def _view_of(self, visible: Mask) -> View:
+        return View.of(self.gazetteer, self.lexicon, visible, contain=self._whole.contain)
 
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])
@@ -211,7 +206,8 @@ class Snapshot:
         chunks = self._documents[document]
         return [r for r in chunks if visible[r] and abs(self._position(r) - place) <= window]
 
-    def _kept_by(self, name: str, key: str, make: Callable[[], T]) -> T:
+    def kept(self, name: str, key: str, make: Callable[[], T]) -> T:
+        """What `make` gives for a key; the last ones that were used are kept."""
         with self._lock:
             if (name, key) in self._kept:
                 self._kept.move_to_end((name, key))

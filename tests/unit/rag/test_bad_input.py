@@ -31,7 +31,7 @@ from graphagg.errors import (
     WriteFailed,
 )
 from graphagg.rag import BestConfig, Passage, PassageIndex, RetrievalConfig
-from graphagg.rag.linearrag.config import MODES, Mode
+from graphagg.rag.modes import MODES, Mode
 from graphagg.rag.search import dense
 from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor

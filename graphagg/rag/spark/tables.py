@@ -127,13 +127,14 @@ def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
 
     def build(_: int) -> Stats:
         keys = {key for i in range(len(passages)) for row in values(i) for key in row}
-        columns: dict[str, Any] = {}
         rows = sum(s["rows"] for s in passages)
-        for key in sorted(keys):
-            of_key = ({key: row[key]} if key in row else {} for i in range(len(passages))
-                      for row in values(i))  # fmt: skip
-            columns.update(MetadataTable.build(list(of_key)).columns)
-        MetadataTable(rows, columns).save(ArtifactWriter(folder), table_name(0))
+
+        def of_key(key: str) -> MetadataTable:
+            every = (row for i in range(len(passages)) for row in values(i))
+            return MetadataTable.build([{key: row[key]} if key in row else {} for row in every])
+
+        table = MetadataTable.joined(rows, map(of_key, sorted(keys)))
+        table.save(ArtifactWriter(folder), table_name(0))
         return {}
 
     run_tasks(stages.work.spark, 1, build)

@@ -33,8 +33,8 @@ from graphagg.progress import Progress, silent
 from graphagg.rag import PassageIndex
 from graphagg.rag.linearrag import pagerank
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.modes import Mode
 from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.settings import Mode
 from graphagg.rag.tables.vectors import Vectors
 
 SIZES = (100_000, 300_000, 1_000_000)

@@ -1,28 +1,30 @@
 """Communities around seed vertices: a MinHash/LSH index that answers in milliseconds.
 
-The heavy modules load when one of these names is first used.
+The names load their modules when they are first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from graphagg.communities.config import IndexConfig, QueryConfig
+from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.communities.answer.results import Community, Member, Shared
-    from graphagg.communities.index import CommunityIndex
+    from graphagg.communities.answer.results import (
+        Community as Community,
+    )
+    from graphagg.communities.answer.results import (
+        Member as Member,
+    )
+    from graphagg.communities.answer.results import (
+        Shared as Shared,
+    )
+    from graphagg.communities.config import (
+        IndexConfig as IndexConfig,
+    )
+    from graphagg.communities.config import (
+        QueryConfig as QueryConfig,
+    )
+    from graphagg.communities.index import (
+        CommunityIndex as CommunityIndex,
+    )
 
-__all__ = ["Community", "CommunityIndex", "IndexConfig", "Member", "QueryConfig", "Shared"]
-
-_HOME = {
-    "Community": "answer.results",
-    "CommunityIndex": "index",
-    "Member": "answer.results",
-    "Shared": "answer.results",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -20,9 +20,10 @@ from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
-from graphagg.rag.modes import AnyRetriever, Asked, Config, Mode, retriever_of
+from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
 from graphagg.rag.requests import check_request, questions_of, selection_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
+from graphagg.rag.settings import Config, Mode
 from graphagg.rag.version.loading import IndexModels
 from graphagg.rag.version.opening import is_built, read_snapshot
 from graphagg.rag.version.publish import KIND, Models, build, change_passages, compact

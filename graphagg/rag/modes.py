@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from graphagg.arrays import Floats, offsets
 from graphagg.checks import one_of
@@ -26,11 +26,8 @@ from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.results import Explanation, Hit, plain_hits
 from graphagg.rag.search.dense import dense_hits
 from graphagg.rag.search.lexical import Lexical, top_rows
+from graphagg.rag.settings import MODES, Config, Mode
 from graphagg.rag.version.snapshot import Scope, Selection, Snapshot
-
-Mode = Literal["best", "faithful", "dense", "bm25"]
-MODES: tuple[Mode, ...] = get_args(Mode)
-Config = BestConfig | RetrievalConfig
 
 
 class QuestionModels(Protocol):

@@ -21,7 +21,8 @@ from graphagg.errors import Overloaded
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.modes import AnyRetriever, Asked, Mode
+    from graphagg.rag.modes import AnyRetriever, Asked
+    from graphagg.rag.settings import Mode
 
 
 @dataclass(frozen=True)

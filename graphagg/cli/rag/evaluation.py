@@ -16,7 +16,7 @@ from graphagg.cli.rag.options import Directory, Preset, SemanticsName, settings
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
 from graphagg.rag.linearrag.config import SEMANTICS, RetrievalConfig, Semantics
-from graphagg.rag.modes import MODES, Mode
+from graphagg.rag.settings import MODES, Mode
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex

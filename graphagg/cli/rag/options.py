@@ -9,7 +9,7 @@ import typer
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig, Semantics, preset
-from graphagg.rag.modes import Mode
+from graphagg.rag.settings import Mode
 
 Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 PassageFile = Annotated[Path, typer.Argument(help="JSONL (gz), Parquet, or folder of .txt/.md.")]

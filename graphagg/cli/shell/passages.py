@@ -19,7 +19,7 @@ from graphagg.cli.shell.saving import save_hits
 from graphagg.cli.shell.words import scan
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage
 from graphagg.rag import Hit, PassageIndex
-from graphagg.rag.modes import MODES, Mode
+from graphagg.rag.settings import MODES, Mode
 
 _KEPT = 64  # answers that are kept, so that undo is free
 _MOST = 1_000

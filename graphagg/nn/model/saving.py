@@ -32,9 +32,10 @@ def write_model(
     Raises:
         WriteFailed: The folder cannot be written.
     """
+    save = safetensors().torch.save  # a missing library is the first thing to hear of
     plain = config.to_dict()
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
-    data = safetensors().torch.save(tensors, metadata={"config": json.dumps(plain)})
+    data = save(tensors, metadata={"config": json.dumps(plain)})
     write_whole(Path(folder) / WEIGHTS, lambda partial: partial.write_bytes(data))
     write_json(Path(folder) / CONFIG, plain, indent=2)
 

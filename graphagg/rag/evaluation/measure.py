@@ -20,9 +20,9 @@ from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.passages import read_json_lines
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.modes import Config, Mode
 from graphagg.rag.requests import check_question
 from graphagg.rag.results import Hit
+from graphagg.rag.settings import Config, Mode
 
 RECALL_AT = (2, 5, 10)
 ALL_GOLD_AT = (2, 5)

@@ -4,14 +4,33 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-web test-cluster dist bench bench-train lint java browser clean
+.PHONY: demo test fuzz test-slow test-web test-cluster dist bench bench-train lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
 
-# Two processes: what a small machine has cores for, each with a Spark of its own.
-test: java lint
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+# Two processes: what a small machine has cores for. The files come in their order, so that those with
+# Spark, which take longest, come early. Lint runs beside the tests, and its output follows theirs;
+# where either fails, the target fails.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: java $(VENV)/.dev
+	@start=$$(date +%s); \
+	$(MAKE) --no-print-directory lint > $(VENV)/lint.log 2>&1 & lint=$$!; \
+	$(BIN)/pytest $(PARALLEL); tests=$$?; \
+	wait $$lint; lint=$$?; cat $(VENV)/lint.log; \
+	echo "make test: $$(($$(date +%s) - start)) s; exit codes: pytest $$tests, lint $$lint"; \
+	[ $$tests = 0 ] && [ $$lint = 0 ]
+
+# The property tests with other examples than those that `make test` draws everywhere. A failure
+# prints its example: add that to the test as an @example. To run the same draws again:
+# make fuzz SEED=..., or for one test
+# .venv/bin/pytest --hypothesis-profile=fuzz --hypothesis-seed=SEED TEST
+fuzz: java $(VENV)/.dev
+	@seed=$(SEED); seed=$${seed:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
+	echo "make fuzz SEED=$$seed"; \
+	$(BIN)/pytest -m 'hypothesis and not slow and not gpu and not cluster' $(PARALLEL) \
+		--hypothesis-profile=fuzz --hypothesis-seed=$$seed \
+		|| { echo "the same draws again: make fuzz SEED=$$seed"; exit 1; }
 
 test-slow: java $(VENV)/.dev
 	$(BIN)/pytest -m slow

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from graphagg.rag import PassageIndex
 from graphagg.store import writing
@@ -16,8 +20,45 @@ DATA = Path(os.environ.get("GRAPHAGG_DATA", Path(__file__).parents[2] / "shared"
 for name in ("COLUMNS", "LINES"):  # readline sets them, and a worker of pytest-xdist inherits them
     os.environ.pop(name, None)
 
-settings.register_profile("no clock", deadline=None)  # a busy machine is no failure
-settings.load_profile("no clock")
+# On a busy machine every example is slow, so no test has a limit of time for one.
+BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+# The same examples on every machine, and none kept: what passes here passes again and elsewhere.
+settings.register_profile("same", database=None, derandomize=True, **BUSY)
+# Other examples in each run; `--hypothesis-seed` draws those of an earlier run.
+settings.register_profile("fuzz", database=None, derandomize=False, **BUSY)
+settings.load_profile("same")
+# Hypothesis also draws constants from the source of all modules loaded so far. Those depend on the
+# tests that ran before, and would change with every line of the package.
+providers._get_local_constants = Constants
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shuffle", type=int, metavar="SEED", help="run files, and the tests of each, in any order"
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--shuffle`, run the tests in random order; those of a file stay together."""
+    if (seed := config.getoption("shuffle")) is None:
+        return
+    random.Random(seed).shuffle(items)
+    rank = {item.path: number for number, item in enumerate(items)}
+    items.sort(key=lambda item: rank[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`, one process runs all files with Spark: one session, one JVM."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class SparkInOne(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path: str = super()._split_scope(nodeid)
+            return "tests/spark" if path.startswith("tests/spark/") else path
+
+    return SparkInOne(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.web
 
 # An example is a list of cases: a call into the browser costs more than many cases.
 few = settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 unicode = st.characters(exclude_categories=["Cs"])

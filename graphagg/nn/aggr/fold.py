@@ -50,9 +50,9 @@ def fold(x: Tensor, plan: LCMPlan, identity: Tensor, kernel: Kernel) -> Tensor:
 
     Args:
         x: `[N, d]`, sorted by segment.
-        plan: The tree of every segment.
+        plan: the tree of every segment.
         identity: `[d]`, the result of an empty segment.
-        kernel: The operator.
+        kernel: the operator.
 
     Returns:
         `[segments, d]`.
@@ -135,8 +135,8 @@ class ModuleKernel:
     """Any module psi(a, b): recomputed under autograd in the backward pass.
 
     Args:
-        operator: The module.
-        parameters: Those of it that want a gradient, by name, as they were in the forward pass.
+        operator: the module.
+        parameters: those of it that want a gradient, by name, as they were in the forward pass.
     """
 
     def __init__(self, operator: nn.Module, parameters: Mapping[str, Tensor]) -> None:

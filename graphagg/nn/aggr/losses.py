@@ -18,9 +18,9 @@ class MonoidLosses:
     """Mean squares, differentiable.
 
     Attributes:
-        associativity: Of psi(psi(a, b), c) - psi(a, psi(b, c)).
-        commutativity: Of psi(a, b) - psi(b, a); 0 for the operators of this package.
-        identity: Of psi(e, a) - a and psi(a, e) - a.
+        associativity: of psi(psi(a, b), c) - psi(a, psi(b, c)).
+        commutativity: of psi(a, b) - psi(b, a); 0 for the operators of this package.
+        identity: of psi(e, a) - a and psi(a, e) - a.
     """
 
     associativity: Tensor

@@ -25,11 +25,11 @@ class MomentAggregation(SegmentAggregation):
     For N rows: time and memory O(N heads moment^2). Empty segments have moments of 0.
 
     Args:
-        in_channels: Width of the input.
-        out_channels: Width of the output.
+        in_channels: width of the input.
+        out_channels: width of the output.
         heads: h; `in_channels` must be a multiple of it.
-        moment: Width of both parts of a head; by default `in_channels / heads`, at most 8.
-        check_finite: Whether NaN and infinity in the input are refused.
+        moment: width of both parts of a head; by default `in_channels / heads`, at most 8.
+        check_finite: whether NaN and infinity in the input are refused.
 
     Raises:
         InvalidParameter: `heads` does not divide `in_channels`, or a width below 1.

@@ -16,9 +16,9 @@ class PNAAggregation(SegmentAggregation):
     training graphs, and belong to a layer that knows it (`torch_geometric.nn.PNAConv`).
 
     Args:
-        in_channels: Width of the input.
-        out_channels: Width of the output.
-        check_finite: Whether NaN and infinity in the input are refused.
+        in_channels: width of the input.
+        out_channels: width of the output.
+        check_finite: whether NaN and infinity in the input are refused.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, check_finite: bool = True) -> None:

@@ -90,9 +90,9 @@ def flex(
         queries: `[N, H, d]`.
         keys: `[N, H, d]`.
         values: `[N, H, d]`.
-        graphs: The batch.
-        bias: Flat, `[sum n_g^2, H]`, or None.
-        compiled: Use the compiled kernel; by default on CUDA. What is not compiled holds N^2 H
+        graphs: the batch.
+        bias: flat, `[sum n_g^2, H]`, or None.
+        compiled: use the compiled kernel; by default on CUDA. What is not compiled holds N^2 H
             scores and is for tests.
     """
     q, k, v = (part.transpose(0, 1).unsqueeze(0) for part in (queries, keys, values))

@@ -22,8 +22,8 @@ class MessageAggregation(Aggregation):  # type: ignore[misc]
     heads, which is flattened for the aggregator.
 
     Args:
-        aggregation: Aggregates `[E, channels]`.
-        channels: Width of a message, all heads together.
+        aggregation: aggregates `[E, channels]`.
+        channels: width of a message, all heads together.
     """
 
     def __init__(self, aggregation: Aggregation, channels: int) -> None:
@@ -45,7 +45,7 @@ class MessageAggregation(Aggregation):  # type: ignore[misc]
         """Messages `[E, ...]` at the rows `index` `[E]` to `[dim_size, ...]`.
 
         Raises:
-            InvalidParameter: The aggregator returns another width than it was given.
+            InvalidParameter: the aggregator returns another width than it was given.
         """
         if self.own:
             out: Tensor = self.aggregation(x.flatten(1), index, ptr, dim_size)
@@ -81,8 +81,8 @@ def find_aggregation(name_or_module: Any, channels: int) -> MessageAggregation |
     """The aggregator for messages of width `channels`; None for the convolution's own.
 
     Args:
-        name_or_module: An `Aggregation`, a name that `graphagg.nn.aggr.aggregation` knows, or None.
-        channels: Width of a message, all heads together.
+        name_or_module: an `Aggregation`, a name that `graphagg.nn.aggr.aggregation` knows, or None.
+        channels: width of a message, all heads together.
     """
     if name_or_module is None or isinstance(name_or_module, MessageAggregation):
         return name_or_module

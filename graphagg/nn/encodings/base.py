@@ -27,8 +27,8 @@ class Encoding(BaseTransform):  # type: ignore[misc]
     graph it is the key of the cache in `encode_dataset`.
 
     Attributes:
-        names: The attributes that it writes.
-        dtype: Of what is written: float32 or float64.
+        names: the attributes that it writes.
+        dtype: of what is written: float32 or float64.
     """
 
     names: ClassVar[tuple[str, ...]]

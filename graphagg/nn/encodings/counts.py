@@ -28,9 +28,9 @@ class Degree(Encoding):
     is every edge. Self-loops count once, repeated edges each. O(E).
 
     Attributes:
-        weighted: Sum `edge_weight`; by default an edge counts 1.
-        log: Write log(1 + degree).
-        dtype: Of what is written.
+        weighted: sum `edge_weight`; by default an edge counts 1.
+        log: write log(1 + degree).
+        dtype: of what is written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("degree",)
@@ -65,9 +65,9 @@ class CycleCounts(Encoding):
     its smallest vertex: O(N d^(length - 1)) for degree d, for molecules and the like.
 
     Attributes:
-        lengths: Of the cycles, each in 3..8, ascending.
-        log: Write log(1 + count).
-        dtype: Of what is written.
+        lengths: of the cycles, each in 3..8, ascending.
+        log: write log(1 + count).
+        dtype: of what is written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("cycles",)

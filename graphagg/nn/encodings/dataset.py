@@ -34,18 +34,18 @@ def encode_dataset(
     whole or not at all. Features and labels are not in it.
 
     Args:
-        graphs: The data set.
-        transforms: One or more encodings of this package.
-        cache_dir: A folder, made where it is missing; None to keep nothing.
+        graphs: the data set.
+        transforms: one or more encodings of this package.
+        cache_dir: a folder, made where it is missing; None to keep nothing.
 
     Returns:
-        Shallow copies in the same order.
+        shallow copies in the same order.
 
     Raises:
-        InvalidParameter: A transform that is no `Encoding`, so that its parameters are unknown, or
+        InvalidParameter: a transform that is no `Encoding`, so that its parameters are unknown, or
             a `cache_dir` that is a file.
-        CorruptArtifact: The file in `cache_dir` cannot be read.
-        WriteFailed: The folder cannot be written.
+        CorruptArtifact: the file in `cache_dir` cannot be read.
+        WriteFailed: the folder cannot be written.
     """
     chosen = [transforms] if isinstance(transforms, Encoding) else list(transforms)
     for transform in chosen:

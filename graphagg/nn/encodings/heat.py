@@ -41,9 +41,9 @@ class HKdiagSE(Encoding):
 
     Attributes:
         times: t of each column, positive.
-        trivial: Keep the part of the eigenvalue 0.
-        dense_below: Number of vertices from which a component is solved without a dense matrix.
-        dtype: Of what is written.
+        trivial: keep the part of the eigenvalue 0.
+        dense_below: number of vertices from which a component is solved without a dense matrix.
+        dtype: of what is written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("heat",)

@@ -70,8 +70,8 @@ def walk_structure(data: Data) -> Structure:
     0 are left out; self-loops stay.
 
     Raises:
-        InvalidBatch: Not a homogeneous graph, or an `edge_index`, `batch` or `ptr` out of range.
-        InvalidFeatures: Weights that are NaN, infinite, negative or of another number.
+        InvalidBatch: not a homogeneous graph, or an `edge_index`, `batch` or `ptr` out of range.
+        InvalidFeatures: weights that are NaN, infinite, negative or of another number.
     """
     vertices, ptr = _graphs(data)
     edges = _edges(data, ptr)
@@ -89,8 +89,8 @@ def laplace_structure(data: Data) -> Structure:
     one as it is.
 
     Raises:
-        InvalidBatch: As `walk_structure`.
-        InvalidFeatures: As `walk_structure`.
+        InvalidBatch: as `walk_structure`.
+        InvalidFeatures: as `walk_structure`.
     """
     walk = walk_structure(data)
     if (walk.rows == walk.indices).any():
@@ -112,7 +112,7 @@ class Component:
     """A connected component of a symmetric `Structure`.
 
     Attributes:
-        graph: Number of the graph that it belongs to.
+        graph: number of the graph that it belongs to.
         vertices: `[n]` int64, its vertices in the batch, ascending.
         indptr: `[n + 1]` int64.
         indices: `[nnz]` int64, local columns in `[0, n)`.

@@ -40,8 +40,8 @@ def alone_in(path: Path) -> Iterator[None]:
     """Keep other processes from training in a folder meanwhile; it is made.
 
     Raises:
-        RunBusy: Another process trains there.
-        WriteFailed: The folder cannot be written.
+        RunBusy: another process trains there.
+        WriteFailed: the folder cannot be written.
     """
     busy = f"{path}: another process trains there; wait for it, or take another folder"
     try:
@@ -59,17 +59,17 @@ class RunFolder:
     """A folder that holds one run. Nothing is changed before `begin`.
 
     Attributes:
-        begun: What lies there is of this run.
+        begun: what lies there is of this run.
 
     Args:
-        path: The folder; it is made.
-        settings: What the run is made of, plain values; a run of other settings is refused.
-        resume: Go on with the run that is there.
-        force: Replace the run that is there.
+        path: the folder; it is made.
+        settings: what the run is made of, plain values; a run of other settings is refused.
+        resume: go on with the run that is there.
+        force: replace the run that is there.
 
     Raises:
-        RunExists: A run is there, and neither `resume` nor `force` is set.
-        CheckpointMismatch: The run that is there has other settings.
+        RunExists: a run is there, and neither `resume` nor `force` is set.
+        CheckpointMismatch: the run that is there has other settings.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class RunFolder:
         """Make way for the run: what another one wrote goes, and nothing else.
 
         Raises:
-            WriteFailed: The folder cannot be written.
+            WriteFailed: the folder cannot be written.
         """
         if self.begun:
             return
@@ -126,8 +126,8 @@ class RunFolder:
         """The result of a split that an earlier call finished.
 
         Raises:
-            UnreadableFile: It is broken.
-            CheckpointMismatch: It is another run's.
+            UnreadableFile: it is broken.
+            CheckpointMismatch: it is another run's.
         """
         path = self.split(number) / RESULT
         if not self.begun or not path.exists():
@@ -142,8 +142,8 @@ class RunFolder:
         """The checkpoint that a split goes on from, read; it lies in `LAST`.
 
         Raises:
-            UnreadableFile: It, or that of the best epoch, is truncated or holds more than numbers.
-            CheckpointMismatch: It is another run's.
+            UnreadableFile: it, or that of the best epoch, is truncated or holds more than numbers.
+            CheckpointMismatch: it is another run's.
         """
         where = self.split(number)
         if not self.begun or not (where / LAST).exists():
@@ -200,11 +200,11 @@ def read_checkpoint(path: Path, remedy: str = "remove it to train anew") -> dict
     """A checkpoint, on the CPU.
 
     Args:
-        path: The file.
-        remedy: What to do where it cannot be read.
+        path: the file.
+        remedy: what to do where it cannot be read.
 
     Raises:
-        UnreadableFile: It is missing, truncated, or holds more than numbers.
+        UnreadableFile: it is missing, truncated, or holds more than numbers.
     """
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)

@@ -23,11 +23,11 @@ class Plan:
     """What is trained, and how.
 
     Attributes:
-        name: For results.
-        training: Settings.
-        build: A model with new weights for data of a shape; its `forward` takes a `Data` or batch
+        name: for results.
+        training: settings.
+        build: a model with new weights for data of a shape; its `forward` takes a `Data` or batch
             and gives one row an answer.
-        model: The GPS settings, before they are fitted to the data; None: a model of one's own.
+        model: the GPS settings, before they are fitted to the data; None: a model of one's own.
     """
 
     name: str
@@ -56,12 +56,12 @@ def plan_of(
     """What `train` was asked for.
 
     Args:
-        model: A preset or its name, a config, or a callable that makes a model for a `Shape`.
-        training: Settings; by default the preset's, else the defaults.
-        name: What results call it; by default the preset's name.
+        model: a preset or its name, a config, or a callable that makes a model for a `Shape`.
+        training: settings; by default the preset's, else the defaults.
+        name: what results call it; by default the preset's name.
 
     Raises:
-        UnknownPreset: There is no preset of that name.
+        UnknownPreset: there is no preset of that name.
     """
     if isinstance(model, str):
         return plan_of(preset(model), training, name or model)
@@ -95,7 +95,7 @@ def fitted(config: GPSConfig, shape: Shape) -> GPSConfig:
     have them and the local part can.
 
     Raises:
-        InvalidDataset: The model answers for something else than the data's labels.
+        InvalidDataset: the model answers for something else than the data's labels.
     """
     if config.head.task != shape.level:
         raise InvalidDataset(

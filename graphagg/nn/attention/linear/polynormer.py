@@ -30,12 +30,12 @@ class PolynormerAttention(GraphAttention):
     Args:
         channels: C.
         heads: H; must divide C.
-        shared: Queries are the keys; otherwise they have a projection of their own.
-        dropout: Probability with which an entry of the output is dropped in training.
-        energy_gate: See `GraphAttention`.
+        shared: queries are the keys; otherwise they have a projection of their own.
+        dropout: probability with which an entry of the output is dropped in training.
+        energy_gate: see `GraphAttention`.
 
     Raises:
-        InvalidParameter: What `GraphAttention` raises.
+        InvalidParameter: what `GraphAttention` raises.
     """
 
     def __init__(

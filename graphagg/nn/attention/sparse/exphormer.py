@@ -46,13 +46,13 @@ class ExphormerAttention(ProjectedAttention):
         channels: C.
         heads: H; must divide C.
         cycles: Hamiltonian cycles in the expander, which is regular of degree 2 * cycles; 0: none.
-        virtual: Virtual nodes a graph; 0: none.
-        seed: Mixed into the seed of each graph's expander.
-        dropout: Probability with which an attention weight is dropped in training.
-        energy_gate: See `GraphAttention`.
+        virtual: virtual nodes a graph; 0: none.
+        seed: mixed into the seed of each graph's expander.
+        dropout: probability with which an attention weight is dropped in training.
+        energy_gate: see `GraphAttention`.
 
     Raises:
-        InvalidParameter: A negative count, or what `GraphAttention` raises.
+        InvalidParameter: a negative count, or what `GraphAttention` raises.
     """
 
     needs_edges: ClassVar[bool] = True
@@ -127,10 +127,10 @@ def expander(graphs: Segments, edges: Tensor, cycles: int, seed: int) -> Tensor:
     """Random Hamiltonian cycles through each graph, walked both ways.
 
     Args:
-        graphs: The batch, N vertices.
+        graphs: the batch, N vertices.
         edges: `[2, E]`, checked; with the size they are what a graph's seed is made of.
-        cycles: Number of cycles.
-        seed: Mixed into every graph's seed.
+        cycles: number of cycles.
+        seed: mixed into every graph's seed.
 
     Returns:
         `[2, 2 cycles N]` int64, less 2 cycles for each graph of one vertex: there are no loops.

@@ -31,9 +31,9 @@ def lanczos(matrix: Any, bound: float, trivial: Doubles, count: int) -> Doubles:
 
     Args:
         matrix: `[n, n]` sparse Laplacian of a connected graph.
-        bound: At least its largest eigenvalue.
+        bound: at least its largest eigenvalue.
         trivial: `[n]` unit vector of eigenvalue 0; projected out.
-        count: How many, below n.
+        count: how many, below n.
 
     Returns:
         `[n, m]`, orthonormal: those that converged, the copies that one start does not find, and
@@ -66,9 +66,9 @@ def chebyshev(matrix: Any, bound: float, block: Doubles, above: float) -> Double
 
     Args:
         matrix: L, `[n, n]`.
-        bound: At least its largest eigenvalue.
+        bound: at least its largest eigenvalue.
         block: `[n]` or `[n, w]`.
-        above: Where the damped part of the spectrum begins. The even degree m follows from it.
+        above: where the damped part of the spectrum begins. The even degree m follows from it.
     """
     above = min(max(above, 1e-12 * bound), 0.9 * bound)
     center, half = (bound + above) / 2, (bound - above) / 2

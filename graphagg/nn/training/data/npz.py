@@ -53,13 +53,13 @@ def read_npz(path: Path, splits: str | None = None) -> GraphData:
     """Read a data set.
 
     Args:
-        path: The file.
-        splits: Which of its kinds of splits, such as `geom` or `gin_fold`; None: the first.
+        path: the file.
+        splits: which of its kinds of splits, such as `geom` or `gin_fold`; None: the first.
 
     Raises:
-        UnreadableFile: It is missing or no `.npz` file.
-        InvalidDataset: Arrays are missing or do not fit, or there is no such split.
-        InvalidFeatures: Categories that are negative.
+        UnreadableFile: it is missing or no `.npz` file.
+        InvalidDataset: arrays are missing or do not fit, or there is no such split.
+        InvalidFeatures: categories that are negative.
     """
     arrays = load_arrays(path)
     if "node_ptr" in arrays:
@@ -173,8 +173,8 @@ def read_graph(path: Path, arrays: Arrays) -> Data:
     """One graph from its arrays.
 
     Raises:
-        InvalidDataset: Arrays are missing or do not fit.
-        InvalidFeatures: Categories that are negative.
+        InvalidDataset: arrays are missing or do not fit.
+        InvalidFeatures: categories that are negative.
     """
     if "node_features" in arrays:
         x, _ = take(path, arrays, "node_features", "edges")

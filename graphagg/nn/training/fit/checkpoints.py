@@ -39,7 +39,7 @@ class BestEpoch(ModelCheckpoint):
     """Keeps the best epoch, and knows which it was where the folder has moved since.
 
     Args:
-        where: The folder of the split.
+        where: the folder of the split.
         mode: "min" or "max" of `val`.
     """
 
@@ -64,7 +64,7 @@ class LastEpoch(Checkpoint):
     """Keeps the state after each epoch, and whether it is the last one.
 
     Args:
-        where: The folder of the split.
+        where: the folder of the split.
     """
 
     def __init__(self, where: Path) -> None:

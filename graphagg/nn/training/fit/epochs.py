@@ -18,8 +18,8 @@ class EpochLog:
     that the checkpoint holds.
 
     Args:
-        path: The file.
-        done: Epochs that are kept of it.
+        path: the file.
+        done: epochs that are kept of it.
     """
 
     def __init__(self, path: Path, done: int = 0) -> None:
@@ -44,7 +44,7 @@ def read_epochs(path: Path) -> list[dict[str, str]]:
     """The rows; none where there is no file.
 
     Raises:
-        UnreadableFile: It is not what `EpochLog` writes.
+        UnreadableFile: it is not what `EpochLog` writes.
     """
     if not path.exists():
         return []

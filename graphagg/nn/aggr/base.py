@@ -1,4 +1,4 @@
-"""What the aggregators that work on sorted segments share."""
+"""Base class of the aggregators that reduce sorted segments."""
 
 from __future__ import annotations
 

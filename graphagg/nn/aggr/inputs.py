@@ -1,4 +1,4 @@
-"""What every aggregator does with its input first: find the segments, and refuse bad features."""
+"""Input of every aggregator: find the segments, refuse bad features."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         self.identity = nn.Parameter(torch.zeros(out_channels))
 
     def reset_parameters(self) -> None:
-        """Draw the projection and the operator anew; the identity becomes 0."""
+        """Draw the projection and the operator again; the identity becomes 0."""
         for part in (self.lin, self.operator):
             reset = getattr(part, "reset_parameters", None)
             if callable(reset):

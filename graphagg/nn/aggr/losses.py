@@ -1,4 +1,4 @@
-"""How far a learned operator is from a commutative monoid, as losses on sampled elements.
+"""Losses that measure how far a learned operator is from a commutative monoid.
 
 The tree of arXiv 2212.08541 gives the same result for every order of a neighborhood only if the
 operator is associative and commutative, and an empty neighborhood fits only if its value is the

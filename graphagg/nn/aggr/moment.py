@@ -52,12 +52,12 @@ class MomentAggregation(SegmentAggregation):
         self.lin = nn.Linear(in_channels + heads * moment * moment, out_channels)
 
     def reset_parameters(self) -> None:
-        """Draw both layers anew."""
+        """Draw both layers again."""
         self.parts.reset_parameters()
         self.lin.reset_parameters()
 
     def reduce_segments(self, x: Tensor, segments: Segments) -> Tensor:
-        """See the class."""
+        """Reduce each segment; see the class."""
         mean = segments.mean(x)
         parts = self.parts(x - mean[segments.index]).view(-1, 2, self.heads, self.moment)
         products = torch.einsum("nhi,nhj->nhij", parts[:, 0], parts[:, 1])

@@ -1,7 +1,7 @@
 """Binary operators psi(a, b) for `LCMAggregation`, commutative by construction.
 
-Any module that takes two tensors `[P, d]` and returns one can take their place; whether it commutes
-is then its own affair (`commutativity` in `graphagg.nn.aggr.losses` measures it).
+Any module that takes two tensors `[P, d]` and returns one can take their place; nothing checks that
+it commutes (`commutativity` in `graphagg.nn.aggr.losses` measures it).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SymmetricMLP(nn.Module):
         self.second = nn.Linear(hidden, channels)
 
     def reset_parameters(self) -> None:
-        """Draw both layers anew."""
+        """Draw both layers again."""
         self.first.reset_parameters()
         self.second.reset_parameters()
 

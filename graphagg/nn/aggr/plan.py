@@ -138,7 +138,7 @@ class LCMPlan:
             segments: the sorted ragged batch.
             order: kept in the plan.
             block_rows: elements of a block; by default chosen by device.
-            pass_nodes: nodes of a pass; likewise.
+            pass_nodes: nodes of a pass; by default chosen by device.
         """
         cuda = segments.ptr.is_cuda
         block_rows = block_rows or (_CUDA_BLOCK if cuda else _CPU_BLOCK)

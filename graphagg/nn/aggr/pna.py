@@ -27,10 +27,10 @@ class PNAAggregation(SegmentAggregation):
         self.lin = nn.Linear(4 * in_channels, out_channels)
 
     def reset_parameters(self) -> None:
-        """Draw the linear layer anew."""
+        """Draw the linear layer again."""
         self.lin.reset_parameters()
 
     def reduce_segments(self, x: Tensor, segments: Segments) -> Tensor:
-        """See the class."""
+        """Reduce each segment; see the class."""
         out: Tensor = self.lin(self.parts(x, segments.index, dim_size=segments.count))
         return out

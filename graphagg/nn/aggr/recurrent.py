@@ -40,11 +40,11 @@ class RecurrentAggregation(SegmentAggregation):
         self.gru = nn.GRU(in_channels, out_channels)
 
     def reset_parameters(self) -> None:
-        """Draw the GRU anew."""
+        """Draw the GRU again."""
         self.gru.reset_parameters()
 
     def reduce_segments(self, x: Tensor, segments: Segments) -> Tensor:
-        """See the class."""
+        """Reduce each segment; see the class."""
         out = x.new_zeros(segments.count, self.out_channels)
         if not len(x):
             return out + x.sum()  # 0, and differentiable

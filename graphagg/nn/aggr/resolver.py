@@ -1,4 +1,4 @@
-"""One name for every aggregator, this package's and PyG's."""
+"""Aggregators by name, those of this package and of PyG."""
 
 from __future__ import annotations
 

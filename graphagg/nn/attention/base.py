@@ -32,13 +32,13 @@ class GraphAttention(torch.nn.Module):
     A graph's output is a function of that graph alone: no padding enters a sum, a normalizer or a
     stabilizer, and random structure is drawn from the graph's own content.
 
-    `torch.compile` of a model runs it as it is, with one break in the graph: its steps hang on the
-    sizes of the graphs, and would be compiled anew for every batch.
+    `torch.compile` of a model runs it as it is, with one break in the graph: its steps depend
+    on the sizes of the graphs, and would be compiled again for every batch.
 
     Args:
         channels: C, the width of a vertex.
         heads: H; must divide C.
-        dropout: probability; what it drops is said by each mechanism.
+        dropout: probability; each mechanism says what it drops.
         energy_gate: gate the values by the energy of the keys (see `graphagg.nn.attention.energy`).
 
     Attributes:
@@ -116,7 +116,7 @@ class GraphAttention(torch.nn.Module):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        """What `print` shows."""
+        """The settings that `print` shows."""
         return f"{self.channels}, heads={self.heads}, dropout={self.dropout}"
 
 
@@ -138,7 +138,7 @@ class ProjectedAttention(GraphAttention):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         torch.nn.init.xavier_uniform_(self.in_proj_weight)
         torch.nn.init.zeros_(self.in_proj_bias)
         self.out_proj.reset_parameters()

@@ -40,7 +40,7 @@ def engine_for(x: Tensor, width: int, *, drops: bool, biased: bool) -> Chosen:
 
 
 def choose(device: str, kind: torch.dtype, width: int, *, drops: bool, biased: bool) -> Chosen:
-    """What serves input of type `kind` on a device; on anything but CUDA, the size buckets.
+    """The engine for input of type `kind` on a device; on anything but CUDA, the size buckets.
 
     FlexAttention's kernels take no float64 and no head narrower than 16, FlashAttention's only
     widths that are multiples of 8.

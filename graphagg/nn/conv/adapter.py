@@ -75,7 +75,7 @@ class ConvPart(LocalPart):
 
 
 def call(conv: torch.nn.Module, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> Any:
-    """What `conv` returns; it hears of edge features where there are some."""
+    """The output of `conv`, called with edge features where there are some."""
     if edge_attr is None:
         return conv(x, edge_index)
     return conv(x, edge_index, edge_attr=edge_attr)
@@ -123,7 +123,7 @@ def check_arguments(conv: Any, *, takes_edges: bool) -> None:
 
 
 def _required(forward: Callable[..., Any]) -> list[str]:
-    """What `forward` cannot do without beyond `x` and the edges, which may have any names."""
+    """Arguments that `forward` needs beside `x` and the edges, which may have any names."""
     arguments = [a for a in inspect.signature(forward).parameters.values() if a.name != "self"]
     names = [
         argument.name

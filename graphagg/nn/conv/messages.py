@@ -14,12 +14,11 @@ from graphagg.errors import InvalidParameter
 class MessageAggregation(Aggregation):  # type: ignore[misc]
     """An aggregator that takes the messages of any convolution.
 
-    Three things stand between the aggregators and the convolutions of PyG, and are done here: its
-    recurrent and set aggregators demand a sorted index, so messages are brought into the order of
-    their targets first (stably: a vertex's neighbors stay in the order of the edges); what
-    they make of a vertex without messages depends on the vertices beside it, or fails, so that such
-    a vertex receives 0, as from its sum; and attention passes messages with a dimension for the
-    heads, which is flattened for the aggregator.
+    It does three things that PyG's aggregators and convolutions lack: messages are sorted by target
+    first, since the recurrent and set aggregators need a sorted index (the sort is stable: a
+    vertex's neighbors stay in the order of the edges); a vertex without messages receives 0, as
+    from a sum, since these aggregators fail there or give it a value that depends on the vertices
+    beside it; and the dimension of the heads, which attention adds to messages, is flattened.
 
     Args:
         aggregation: aggregates `[E, channels]`.
@@ -73,7 +72,7 @@ class MessageAggregation(Aggregation):  # type: ignore[misc]
         return out.masked_fill(alone[:, None], 0)
 
     def reset_parameters(self) -> None:
-        """Draw the aggregator's parameters anew."""
+        """Draw the aggregator's parameters again."""
         self.aggregation.reset_parameters()
 
 

@@ -1,4 +1,4 @@
-"""What every local part shares: its protocol, and the checks of what goes in.
+"""Base class of the local parts: their protocol, and the checks of their input.
 
 A local part is the message passing half of a GPS layer: it sees a vertex and its neighbors,
 nothing else of the batch.

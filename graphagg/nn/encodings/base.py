@@ -1,4 +1,4 @@
-"""What every encoding shares: from a graph's structure to tensors on its `Data`."""
+"""Base class of the encodings, which turn a graph's structure into tensors on its `Data`."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def encode_dataset(
 
     With `cache_dir` the encodings are kept there in one safetensors file, whose name is a digest of
     the graphs (their sizes, edges and edge weights, in this order) and of the transforms with all
-    their parameters: the same call later reads them, and any change computes anew. The file appears
-    whole or not at all. Features and labels are not in it.
+    their parameters: the same call later reads the file, and after any change the encodings are
+    computed again. The file appears whole or not at all. Features and labels are not in it.
 
     Args:
         graphs: the data set.

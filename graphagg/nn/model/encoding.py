@@ -1,4 +1,4 @@
-"""What an `EncodingConfig` stands for: a transform that writes on a graph, and an encoder."""
+"""From an `EncodingConfig` to its transform, which writes on a graph, and its encoder."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ TABLES = ("model", "training")
 
 @dataclass(frozen=True)
 class Preset:
-    """What `graphagg train` needs beside the data.
+    """A model and its training: all that `graphagg train` needs beside the data.
 
     Attributes:
         model: the model.

@@ -1,7 +1,7 @@
 """Batches of an epoch: of graphs, of one whole graph, or of samples from it.
 
-The order of an epoch's batches, and the neighbors that are drawn, hang on the random state and
-the epoch's number alone, so that a run that is resumed sees what the uninterrupted one saw.
+The random state and the epoch's number alone decide the order of an epoch's batches and the
+sampled neighbors, so that a resumed run sees what an uninterrupted one would have seen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which device a model is trained on."""
+"""The device that a model is trained on, by its name."""
 
 from __future__ import annotations
 

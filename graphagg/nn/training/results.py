@@ -1,4 +1,4 @@
-"""What a training run gave."""
+"""Results of a training run: scores of each split, their mean and deviation."""
 
 from __future__ import annotations
 

@@ -47,9 +47,9 @@ def train(
     """Train on the first `splits` official splits, each from new weights, and measure.
 
     On each split the epoch that is best on the validation part is chosen (the first of equal
-    ones), and the test part is looked at once, at that epoch. The weights of split s hang on
-    `random_state + s`. On one CPU thread the same settings give the same numbers, and a run that
-    is resumed those of an uninterrupted one.
+    ones), and the test part is looked at once, at that epoch. The weights of split s are seeded by
+    `random_state + s`. On one CPU thread the same settings give the same numbers, and a resumed run
+    gives those of an uninterrupted one.
 
     Args:
         model: a preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and

@@ -66,7 +66,7 @@ def gate_gradients(
 
 @cache
 def _compiled() -> tuple[Any, Any]:
-    # Passes come in all sizes: without dynamic shapes each would be compiled anew.
+    # Passes come in all sizes: without dynamic shapes each would be compiled again.
     return torch.compile(gates, dynamic=True), torch.compile(gate_gradients, dynamic=True)
 
 

@@ -57,7 +57,7 @@ class PolynormerAttention(GraphAttention):
         self.out_proj = torch.nn.Linear(channels, channels)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         for part in (self.query, self.key, self.value, self.self_gate, self.norm, self.out_proj):
             if part is not None:
                 part.reset_parameters()

@@ -68,7 +68,7 @@ class SGFormerAttention(GraphAttention):
         return self.channels
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         for part in (self.query, self.key, self.value):
             part.reset_parameters()
         if self.gate is not None:

@@ -14,7 +14,7 @@ global blocks are the first ones, where the paper leaves the choice open. A grap
 vertices than the blocks of one query block hold, `block * (2 window + 1 + global_blocks +
 random_blocks)`, is attended to exactly.
 
-Not permutation equivariant: it hangs on the order of the vertices.
+Not permutation equivariant: the result depends on the order of the vertices.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ to every vertex. Each kind of edge has a learned vector that scales the product 
 Departures:
 - The expander is the union of random Hamiltonian cycles, each walked both ways; no draw is tested
   for its spectral gap, since the union is an expander with high probability and always connected.
-- It is drawn from each graph's own content (`graph_seeds`), hence not from the batch. It hangs on
-  the numbering of the vertices, so the module is not permutation equivariant.
+- It is drawn from each graph's own content (`graph_seeds`), hence not from the batch. It depends
+  on the numbering of the vertices, so the module is not permutation equivariant.
 - The paper carries the state of virtual nodes from layer to layer. Here a layer keeps no state: its
   virtual nodes first read the graph by attention, starting from a learned vector, and hand out what
   they read in the same pass, by the same projections; so one layer moves what two do there.
@@ -77,7 +77,7 @@ class ExphormerAttention(ProjectedAttention):
         torch.nn.init.normal_(self.nodes)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         super().reset_parameters()
         if hasattr(self, "nodes"):  # the base constructor calls this before there are any
             torch.nn.init.normal_(self.nodes)

@@ -10,10 +10,10 @@ import numpy as np
 from graphagg.arrays import Doubles
 
 _TOLERANCE = 1e-12  # of an eigenvalue of the operator, relative to it
-# The same, where it is only to be told from another one: cheap with a factor, dear without.
+# Where an eigenvalue must only be told from another one: cheap with a factor, costly without.
 _NEARLY, _ROUGHLY = 1e-6, 1e-2
 _RESTARTS = 60
-_AMPLIFY = 9.0  # a filter multiplies the lowest of what is wanted by about e^9
+_AMPLIFY = 9.0  # a filter multiplies the vector of eigenvalue 0 by about e^9
 _DEGREES = (4, 600)
 _GUARD = 8  # Ritz values beyond the wanted ones, where the filter's damping begins
 _SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite

@@ -1,4 +1,4 @@
-"""What training reads of graphs, looked at before it: types, shapes, ids and labels."""
+"""Checks of the graphs before training: types, shapes, ids and labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KEPT = (torch.float32, torch.float64, torch.int64)
 
 
 def check_tensors(name: str, graphs: Sequence[object]) -> None:
-    """Look at what the attributes of each graph are, before they are put together.
+    """Check types and shapes of each graph's attributes, before they are concatenated.
 
     Args:
         name: of the data, for messages.
@@ -87,7 +87,7 @@ def _wide(graph: Data) -> Data:
 
 
 def check_features(name: str, key: str, column: Column) -> None:
-    """Look at real numbers or categories.
+    """Check real numbers or categories.
 
     Raises:
         InvalidFeatures: NaN, infinity, or a negative category.
@@ -108,7 +108,7 @@ def check_features(name: str, key: str, column: Column) -> None:
 
 
 def check_ids(name: str, flat: Graphs, key: str) -> None:
-    """Look whether the edges, or the pairs to predict, join vertices of their own graph.
+    """Check that the edges, or the pairs to predict, join vertices of their own graph.
 
     Raises:
         InvalidDataset: an id out of range.
@@ -127,7 +127,7 @@ def check_ids(name: str, flat: Graphs, key: str) -> None:
 
 
 def check_rows(name: str, flat: Graphs, key: str, wanted: Tensor, what: str) -> None:
-    """Look whether each graph has the rows that are wanted of it.
+    """Check that each graph has as many rows as its vertices, edges or labels need.
 
     Args:
         name: of the data, for messages.
@@ -150,7 +150,7 @@ def check_rows(name: str, flat: Graphs, key: str, wanted: Tensor, what: str) -> 
 
 
 def check_labels(name: str, key: str, labels: Tensor) -> None:
-    """Look at numbers or classes; NaN and -1 say that a label is unknown.
+    """Check labels: numbers or classes; NaN and -1 mean that a label is unknown.
 
     Raises:
         InvalidFeatures: infinity.

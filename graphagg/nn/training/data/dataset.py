@@ -1,4 +1,4 @@
-"""What a model is trained on: graphs, labels and splits, checked."""
+"""Training data: graphs, labels and splits, and their checks."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class GraphData:
         return "mae" if labels.dtype.is_floating_point else "accuracy"
 
     def shape(self, metric: Metric) -> Shape:
-        """What a model must fit.
+        """The widths that a model must fit.
 
         Raises:
             InvalidDataset: the metric is none of such labels.

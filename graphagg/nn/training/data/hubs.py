@@ -1,7 +1,7 @@
 """Benchmarks by name through PyG's and OGB's own loaders: `pyg:NAME@ROOT`, `ogb:NAME@ROOT`.
 
-They read what lies in ROOT, and fetch it on the first use where there is a network. Their raw
-archives are read by those loaders (some are pickles): take ROOT from nobody whom you do not trust.
+The loaders read the files in ROOT, and download them on the first use where there is a network.
+Some of the archives are pickles, which can run code: use no ROOT from people you do not trust.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ planetoid: one graph, `x_indptr`, `x_indices`, `x_values`, `num_features` (spars
     with -1 for no label, `edges[E,2]`.
 
 Splits, in this order; `FILE.npz#NAME` takes the one named: `train`, `val`, `test` numbers (`[n]` or
-`[S,n]`, padded with -1); `bench_train`, ... likewise; `train_masks`, ... booleans `[S,n]`;
+`[S,n]`, padded with -1); `bench_train`, ... in the same form; `train_masks`, ... booleans `[S,n]`;
 `geom_splits`, packed bits `[S,3,n/8]`; `gin_fold`, `fold5` or another `*fold*`: `[G]` the fold of
 each graph, from 0 without a gap, where split s tests on fold s, validates on fold s + 1 and trains
 on the others. Of one graph they split the vertices. n and S are checked; nothing is cut to fit.

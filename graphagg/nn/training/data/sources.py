@@ -1,4 +1,4 @@
-"""Where data come from: files, folders, benchmarks by name, graphs in memory."""
+"""Load training data from files, folders, benchmarks by name, or graphs in memory."""
 
 from __future__ import annotations
 

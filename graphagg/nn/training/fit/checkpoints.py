@@ -36,7 +36,7 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class BestEpoch(ModelCheckpoint):
-    """Keeps the best epoch, and knows which it was where the folder has moved since.
+    """Keeps the best epoch, also where the folder was moved after an earlier call.
 
     Args:
         where: the folder of the split.
@@ -54,7 +54,7 @@ class BestEpoch(ModelCheckpoint):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state over, with the paths of this folder."""
+        """Load the state, with the paths of this folder."""
         folder = str(self.dirpath)
         best = str(Path(folder) / BEST)
         super().load_state_dict(moved_checkpoint_state(state_dict, folder, best))

@@ -14,12 +14,12 @@ COLUMNS = ("epoch", "loss", "lr", "val")
 class EpochLog:
     """Writes a row after each epoch.
 
-    Lightning's own CSV log starts anew when a run is resumed; this one keeps the rows of the epochs
-    that the checkpoint holds.
+    Lightning's own CSV log loses its rows when a run is resumed; this one keeps the rows of the
+    epochs that the checkpoint holds.
 
     Args:
         path: the file.
-        done: epochs that are kept of it.
+        done: rows up to this epoch are kept.
     """
 
     def __init__(self, path: Path, done: int = 0) -> None:

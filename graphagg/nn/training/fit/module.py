@@ -37,7 +37,7 @@ class Learner(LightningModule):
     Args:
         model: the model.
         training: settings.
-        metric: what is measured, with `training.metric` resolved.
+        metric: the metric to measure: `training.metric`, with `auto` resolved.
         level: what a row of answers is about.
         fingerprint: JSON of the run's settings; a checkpoint of another one is refused.
 
@@ -66,7 +66,7 @@ class Learner(LightningModule):
         self.log_to: EpochLog | None = None
 
     def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
-        """Answers that count, `[n, C]`, and what is wanted of them.
+        """The answers that count, `[n, C]`, and their labels.
 
         Raises:
             InvalidFeatures: the model answers for another number of rows.
@@ -141,7 +141,7 @@ class Learner(LightningModule):
         )
 
     def on_train_epoch_start(self) -> None:
-        """Dropout hangs on the epoch's number, so that a resumed run draws the same."""
+        """Seed dropout by the epoch's number, so that a resumed run draws the same."""
         state = seeded(self.training_config.random_state, self.current_epoch)
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=state)))
         self.stage = f"epoch {self.current_epoch + 1}"
@@ -200,11 +200,11 @@ class Learner(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "epoch"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say whose checkpoint it is."""
+        """Write the settings of the run into its checkpoint."""
         checkpoint[_KEY] = self.fingerprint
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse another run's.
+        """Refuse a checkpoint of a run with other settings.
 
         Raises:
             CheckpointMismatch: the checkpoint says that it is another run's.
@@ -217,7 +217,7 @@ class Learner(LightningModule):
 
 
 class Answers:
-    """What a model said and what was wanted, over the batches of one part."""
+    """Answers of a model and their labels, over the batches of one part."""
 
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
@@ -225,7 +225,7 @@ class Answers:
         self._ranks: list[Tensor] = []
 
     def add(self, batch: Data) -> None:
-        """Ask about one batch.
+        """Run the model on one batch, and keep its answers.
 
         Raises:
             TrainingDiverged: answers that cannot be measured.
@@ -295,7 +295,7 @@ def evaluate(
     Args:
         learner: the model.
         batches: the part.
-        device: where.
+        device: where the model runs.
         part: what errors call it.
 
     Raises:

@@ -36,7 +36,7 @@ class Plan:
     model: GPSConfig | None = None
 
     def transform(self) -> Callable[[Data], Data] | None:
-        """Writes the encodings that the model reads; None where it reads none."""
+        """The transform for the encodings of the model; None where it reads none."""
         from graphagg.nn.training.encode import transform_of
 
         return None if self.model is None else transform_of(self.model)

@@ -135,7 +135,7 @@ def check_index(index: Tensor, count: int | None = None) -> Tensor:
     """`index` as int64 after a check of its type, shape and range.
 
     Raises:
-        InvalidBatch: A float type, more than one dimension, a negative value, or one >= `count`.
+        InvalidBatch: a float type, more than one dimension, a negative value, or one >= `count`.
     """
     index = _integers(index, "index")
     if index.numel():
@@ -155,9 +155,9 @@ def graph_seeds(vertices: Segments, edge_index: Tensor | None = None, seed: int 
     The seed of a graph does not depend on the batch around it, nor on the order of its edges.
 
     Args:
-        vertices: The vertices of each graph, N rows in G segments.
+        vertices: the vertices of each graph, N rows in G segments.
         edge_index: `[2, E]` int64 vertex ids in the batch, or None where only sizes are known.
-        seed: Any integer; mixed into every graph's seed.
+        seed: any integer; mixed into every graph's seed.
 
     Returns:
         `[G]` int64, non-negative.

@@ -66,12 +66,12 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
     """A dataclass of `kind` from plain values, strictly.
 
     Args:
-        kind: A dataclass, perhaps with dataclasses in it.
-        values: Its fields.
-        where: What errors call it.
+        kind: a dataclass, perhaps with dataclasses in it.
+        values: its fields.
+        where: what errors call it.
 
     Raises:
-        InvalidParameter: An unknown field, or a value of the wrong type or out of range.
+        InvalidParameter: an unknown field, or a value of the wrong type or out of range.
     """
     for name in values:
         if name not in _names(kind):

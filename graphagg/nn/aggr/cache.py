@@ -1,11 +1,11 @@
-"""Plans kept for as long as the tensor lives that they were made of.
+"""A cache of plans, each kept as long as the tensor that it was made from is alive.
 
-The layers of a model, and the epochs of a training, aggregate along the same `edge_index`. What a
-layer is given is a fresh view of it (`edge_index[1]`), so plans are kept by the tensor the view is
-of, in a weak table: they go when the graph goes. A tensor that was changed in place has another
-version number, and its plans are made anew. Not all changes count (those through `data`, or through
-numpy's view of the memory), so on a CPU the values are compared too; that takes a few microseconds
-for a thousand of them. On CUDA it would wait for the device.
+The layers of a model, and the epochs of a training, aggregate along the same `edge_index`. A layer
+gets a fresh view of it (`edge_index[1]`), so plans are stored in a weak table under the tensor that
+the view shows: they are freed with the graph. A tensor that was changed in place has another
+version number, and its plans are made again. Not every change raises the number (see
+`graphagg.nn.compat.version_of`), so on a CPU the values are compared too; that takes a few
+microseconds for a thousand of them. On CUDA it would wait for the device.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Key = tuple[int | None, ...]
 
 @dataclass(slots=True)
 class _Entry:
-    """The plans of one version of a tensor, each with the values that it was made of."""
+    """The plans of one version of a tensor, each with the values that it was made from."""
 
     version: int
     plans: dict[_Key, tuple[Tensor | None, LCMPlan]]
@@ -38,7 +38,7 @@ _lock = Lock()
 
 
 def cached(tensor: Tensor, count: int | None, make: Callable[[], LCMPlan]) -> LCMPlan:
-    """The plan made of `tensor` and `count`, now or before. Safe from several threads."""
+    """The plan made from `tensor` and `count`, from the cache where it is there; thread-safe."""
     if tensor.is_inference():  # such tensors have no version
         return make()
     owner = owner_of(tensor)
@@ -67,5 +67,5 @@ def _plans(owner: Tensor) -> dict[_Key, tuple[Tensor | None, LCMPlan]]:
 
 
 def plan_of_ptr(ptr: Tensor, rows: int) -> LCMPlan:
-    """`LCMPlan.from_ptr`, now or before."""
+    """`LCMPlan.from_ptr`, from the cache where it is there."""
     return cached(ptr, None, lambda: LCMPlan.from_ptr(ptr, rows))

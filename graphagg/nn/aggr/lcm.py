@@ -47,16 +47,16 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     the operator that order means nothing.
 
     Args:
-        in_channels: Width of the input.
-        out_channels: Width of the output.
-        project: Whether a linear layer and ReLU come before the fold.
+        in_channels: width of the input.
+        out_channels: width of the output.
+        project: whether a linear layer and ReLU come before the fold.
         operator: "gru" (the paper's), "mlp", or a module psi(a, b) on `[P, out_channels]`.
-        random_order: Whether rows are permuted inside their segments in training.
-        check_finite: Whether NaN and infinity in the input are refused (one pass over it; on CUDA
+        random_order: whether rows are permuted inside their segments in training.
+        check_finite: whether NaN and infinity in the input are refused (one pass over it; on CUDA
             the device is waited for).
 
     Raises:
-        InvalidParameter: An unknown operator, or widths that differ without a projection.
+        InvalidParameter: an unknown operator, or widths that differ without a projection.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         self.identity = nn.Parameter(torch.zeros(out_channels))
 
     def reset_parameters(self) -> None:
-        """Draw the projection and the operator anew; the identity becomes 0."""
+        """Draw the projection and the operator again; the identity becomes 0."""
         for part in (self.lin, self.operator):
             reset = getattr(part, "reset_parameters", None)
             if callable(reset):
@@ -107,8 +107,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
             dim_size: S; by default one more than the largest index.
             dim: -2 or 0.
-            max_num_elements: Not needed; PyG's aggregators have it.
-            plan: A plan made before, instead of `index` and `ptr`.
+            max_num_elements: not needed; PyG's aggregators have it.
+            plan: a plan made before, instead of `index` and `ptr`.
 
         Returns:
             `[S, out_channels]`.
@@ -192,7 +192,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         Args:
             rows: `[N, in_channels]`, from which elements are drawn with replacement; they are
                 projected as in `forward`.
-            triples: Number of triples.
+            triples: number of triples.
         """
         return monoid_losses(self.operator, self._project(rows), self.identity, triples)
 

@@ -25,11 +25,11 @@ class MomentAggregation(SegmentAggregation):
     For N rows: time and memory O(N heads moment^2). Empty segments have moments of 0.
 
     Args:
-        in_channels: Width of the input.
-        out_channels: Width of the output.
+        in_channels: width of the input.
+        out_channels: width of the output.
         heads: h; `in_channels` must be a multiple of it.
-        moment: Width of both parts of a head; by default `in_channels / heads`, at most 8.
-        check_finite: Whether NaN and infinity in the input are refused.
+        moment: width of both parts of a head; by default `in_channels / heads`, at most 8.
+        check_finite: whether NaN and infinity in the input are refused.
 
     Raises:
         InvalidParameter: `heads` does not divide `in_channels`, or a width below 1.
@@ -52,12 +52,12 @@ class MomentAggregation(SegmentAggregation):
         self.lin = nn.Linear(in_channels + heads * moment * moment, out_channels)
 
     def reset_parameters(self) -> None:
-        """Draw both layers anew."""
+        """Draw both layers again."""
         self.parts.reset_parameters()
         self.lin.reset_parameters()
 
     def reduce_segments(self, x: Tensor, segments: Segments) -> Tensor:
-        """See the class."""
+        """Reduce each segment; see the class."""
         mean = segments.mean(x)
         parts = self.parts(x - mean[segments.index]).view(-1, 2, self.heads, self.moment)
         products = torch.einsum("nhi,nhj->nhij", parts[:, 0], parts[:, 1])

@@ -1,7 +1,7 @@
 """Binary operators psi(a, b) for `LCMAggregation`, commutative by construction.
 
-Any module that takes two tensors `[P, d]` and returns one can take their place; whether it commutes
-is then its own affair (`commutativity` in `graphagg.nn.aggr.losses` measures it).
+Any module that takes two tensors `[P, d]` and returns one can take their place; nothing checks that
+it commutes (`commutativity` in `graphagg.nn.aggr.losses` measures it).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class SymmetricGRU(nn.GRUCell):
     `GRUCell` can be loaded.
 
     Args:
-        channels: Width d.
+        channels: width d.
     """
 
     def __init__(self, channels: int) -> None:
@@ -43,8 +43,8 @@ class SymmetricMLP(nn.Module):
     whose operator is the GRU: half the cost, and weaker.
 
     Args:
-        channels: Width d.
-        hidden: Width of the hidden layer; by default 2 d.
+        channels: width d.
+        hidden: width of the hidden layer; by default 2 d.
     """
 
     def __init__(self, channels: int, hidden: int | None = None) -> None:
@@ -54,7 +54,7 @@ class SymmetricMLP(nn.Module):
         self.second = nn.Linear(hidden, channels)
 
     def reset_parameters(self) -> None:
-        """Draw both layers anew."""
+        """Draw both layers again."""
         self.first.reset_parameters()
         self.second.reset_parameters()
 
@@ -97,7 +97,7 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
     """The operator of that name, or the module itself.
 
     Raises:
-        InvalidParameter: No operator has this name, or the module is no function of two tensors
+        InvalidParameter: no operator has this name, or the module is no function of two tensors
             `[P, channels]`: of another width, or another one at each call.
     """
     if isinstance(operator, nn.Module):

@@ -1,4 +1,4 @@
-"""One name for every aggregator, this package's and PyG's."""
+"""Aggregators by name, those of this package and of PyG."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def aggregation(name_or_module: str | nn.Module, channels: int, **options: Any) 
         name_or_module: "lcm", "gru" (recurrent), "moment", "pna", one of PyG's ("sum", "mean",
             "max", "min", "mul", "var", "std", "softmax", "powermean"), or a PyG
             aggregation, which is returned.
-        channels: Width of its input and output.
-        **options: Of the class.
+        channels: width of its input and output.
+        **options: of the class.
 
     Raises:
-        InvalidParameter: An unknown name, options that its class does not take, or a module that
+        InvalidParameter: an unknown name, options that its class does not take, or a module that
             is no aggregation.
     """
     if isinstance(name_or_module, Aggregation):

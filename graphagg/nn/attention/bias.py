@@ -60,7 +60,7 @@ def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
     Memory: O(H sum n_g^2), what exact attention with a bias needs for its scores anyway.
 
     Raises:
-        InvalidBatch: A wrong shape, a vertex that is not there, or a pair across two graphs.
+        InvalidBatch: a wrong shape, a vertex that is not there, or a pair across two graphs.
         NotFinite: NaN or +infinity; -infinity keeps a pair apart.
     """
     total = int(graphs.sizes.square().sum())

@@ -44,12 +44,12 @@ class ExactAttention(ProjectedAttention):
     Args:
         channels: C.
         heads: H; must divide C.
-        dropout: Probability with which an attention weight is dropped in training.
-        energy_gate: See `GraphAttention`.
+        dropout: probability with which an attention weight is dropped in training.
+        energy_gate: see `GraphAttention`.
         engine: `auto` chooses by device and input; `buckets`, `flex` or `varlen` insist.
 
     Raises:
-        InvalidParameter: An unknown engine, or what `GraphAttention` raises.
+        InvalidParameter: an unknown engine, or what `GraphAttention` raises.
     """
 
     accepts_bias: ClassVar[bool] = True
@@ -107,7 +107,7 @@ class Buckets:
     """Graphs sorted by size; those of one size lie side by side.
 
     Attributes:
-        graphs: The batch.
+        graphs: the batch.
         order: `[G]` graphs by size, the smallest first; equal sizes stay in the batch's order.
         shapes: (number of graphs, vertices of each) of each bucket; empty graphs are in none.
         rows: `[N]` the row of the batch at each sorted place, or None where the order is the same.
@@ -172,9 +172,9 @@ def bucketed_softmax(
         queries: `[N, H, d]`, rows in the buckets' order; so are keys and values.
         keys: `[N, H, d]`.
         values: `[N, H, d]`.
-        buckets: The buckets of the batch.
-        bias: Flat, `[sum n_g^2, H]`, in the batch's order.
-        dropout: Probability with which an attention weight is dropped.
+        buckets: the buckets of the batch.
+        bias: flat, `[sum n_g^2, H]`, in the batch's order.
+        dropout: probability with which an attention weight is dropped.
 
     Returns:
         `[N, H, d]` in the buckets' order.

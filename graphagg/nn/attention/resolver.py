@@ -32,13 +32,13 @@ def attention(name: str, channels: int, heads: int = 4, **options: Any) -> Graph
     """The attention of the given name.
 
     Args:
-        name: One of `ATTENTIONS`.
+        name: one of `ATTENTIONS`.
         channels: C, the width of a vertex.
         heads: H; must divide C.
-        **options: What the class takes besides, for instance `dropout` or `energy_gate`.
+        **options: what the class takes besides, for instance `dropout` or `energy_gate`.
 
     Raises:
-        InvalidParameter: An unknown name or option (the message lists those there are), or what
+        InvalidParameter: an unknown name or option (the message lists those there are), or what
             the class raises.
     """
     make = find("attention", name, ATTENTIONS)

@@ -42,15 +42,15 @@ class GatedGCN(LocalPart):
         channels: d, the width of the vertices' and the edges' features.
         edge_channels: `channels`, or None for edges without features; edge features are carried
             by a residual, so no other width is possible.
-        positions: Multiply the gates by `PositionGate` of `positions` (EquivStableLapPE).
-        aggregation: Aggregator of the gated messages, by default their sum.
-        dropout: Probability of the dropout after the activation.
+        positions: multiply the gates by `PositionGate` of `positions` (EquivStableLapPE).
+        aggregation: aggregator of the gated messages, by default their sum.
+        dropout: probability of the dropout after the activation.
         norm: "batch", "layer" or "none".
-        act: Name of the activation.
-        residual: Add the input to the output, for vertices and edges.
+        act: name of the activation.
+        residual: add the input to the output, for vertices and edges.
 
     Raises:
-        InvalidParameter: A width, norm, activation or probability that is not allowed.
+        InvalidParameter: a width, norm, activation or probability that is not allowed.
     """
 
     own_residual = True

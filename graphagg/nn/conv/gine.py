@@ -27,14 +27,14 @@ class GINE(LocalPart):
 
     Args:
         channels: d, the width of the vertices' features.
-        edge_channels: Width of the edges' features; None for edges without.
-        positions: Multiply the messages by `PositionGate` of `positions` (EquivStableLapPE).
-        aggregation: Aggregator of the messages, by default their sum.
-        act: Name of the activation in the MLP.
-        train_eps: Learn eps, which is 0 at the start.
+        edge_channels: width of the edges' features; None for edges without.
+        positions: multiply the messages by `PositionGate` of `positions` (EquivStableLapPE).
+        aggregation: aggregator of the messages, by default their sum.
+        act: name of the activation in the MLP.
+        train_eps: learn eps, which is 0 at the start.
 
     Raises:
-        InvalidParameter: An activation or an aggregator that does not exist.
+        InvalidParameter: an activation or an aggregator that does not exist.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What every local part shares: its protocol, and the checks of what goes in.
+"""Base class of the local parts: their protocol, and the checks of their input.
 
 A local part is the message passing half of a GPS layer: it sees a vertex and its neighbors,
 nothing else of the batch.
@@ -25,9 +25,9 @@ class LocalPart(torch.nn.Module):
     A subclass implements `update`, or `forward` where it checks its input itself.
 
     Attributes:
-        channels: Width of the vertices' features.
-        edge_channels: Width of the edges' features; None where the part uses none.
-        own_residual: The residual, the norm and the dropout are inside.
+        channels: width of the vertices' features.
+        edge_channels: width of the edges' features; None where the part uses none.
+        own_residual: the residual, the norm and the dropout are inside.
         needs_positions: `positions` must be given.
     """
 
@@ -57,7 +57,7 @@ class LocalPart(torch.nn.Module):
 
         Raises:
             InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Features that are missing, of another shape or type, or not finite.
+            InvalidFeatures: features that are missing, of another shape or type, or not finite.
         """
         self.check(x, edge_index, edge_attr, positions)
         return self.update(x, edge_index, edge_attr, positions)
@@ -78,7 +78,7 @@ class LocalPart(torch.nn.Module):
 
         Raises:
             InvalidBatch: `edge_index` is not `[2, E]` integers in `[0, N)`.
-            InvalidFeatures: Features of another width, number of rows or type, missing ones, or
+            InvalidFeatures: features of another width, number of rows or type, missing ones, or
                 NaN or infinity in them.
         """
         if x.dim() != 2 or x.size(1) != self.channels:

@@ -47,18 +47,18 @@ def local(
     """A local part `(x, edge_index, edge_attr, *, positions) -> (x, edge_attr)`.
 
     Args:
-        name_or_module: One of `NAMES`; the class name of a PyG convolution whose constructor begins
+        name_or_module: one of `NAMES`; the class name of a PyG convolution whose constructor begins
             with `in_channels, out_channels` ("TransformerConv"); a convolution from `channels` to
             `channels`, for all other classes; or a `LocalPart`, which is returned.
-        channels: Width of the vertices' features.
-        edge_channels: Width of the edges' features, None for edges without.
-        aggregation: An `Aggregation` or the name of one, for the messages; by default what the
+        channels: width of the vertices' features.
+        edge_channels: width of the edges' features, None for edges without.
+        aggregation: an `Aggregation` or the name of one, for the messages; by default what the
             part does by itself. A convolution that is given must be built with it (`aggr=...`).
-        options: Passed to the part, such as `dropout` (gatedgcn), `heads` (gat), `degrees` and
+        options: passed to the part, such as `dropout` (gatedgcn), `heads` (gat), `degrees` and
             `scalers` (pna).
 
     Raises:
-        InvalidParameter: An unknown name, an option that the part does not take, heads that do not
+        InvalidParameter: an unknown name, an option that the part does not take, heads that do not
             divide the width, an aggregation where none can be set, or a convolution that needs more
             than a local part has or fits another width.
     """

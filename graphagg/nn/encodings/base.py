@@ -1,4 +1,4 @@
-"""What every encoding shares: from a graph's structure to tensors on its `Data`."""
+"""Base class of the encodings, which turn a graph's structure into tensors on its `Data`."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Encoding(BaseTransform):  # type: ignore[misc]
     graph it is the key of the cache in `encode_dataset`.
 
     Attributes:
-        names: The attributes that it writes.
-        dtype: Of what is written: float32 or float64.
+        names: the attributes that it writes.
+        dtype: of what is written: float32 or float64.
     """
 
     names: ClassVar[tuple[str, ...]]

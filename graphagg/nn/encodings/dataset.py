@@ -30,22 +30,22 @@ def encode_dataset(
 
     With `cache_dir` the encodings are kept there in one safetensors file, whose name is a digest of
     the graphs (their sizes, edges and edge weights, in this order) and of the transforms with all
-    their parameters: the same call later reads them, and any change computes anew. The file appears
-    whole or not at all. Features and labels are not in it.
+    their parameters: the same call later reads the file, and after any change the encodings are
+    computed again. The file appears whole or not at all. Features and labels are not in it.
 
     Args:
-        graphs: The data set.
-        transforms: One or more encodings of this package.
-        cache_dir: A folder, made where it is missing; None to keep nothing.
+        graphs: the data set.
+        transforms: one or more encodings of this package.
+        cache_dir: a folder, made where it is missing; None to keep nothing.
 
     Returns:
-        Shallow copies in the same order.
+        shallow copies in the same order.
 
     Raises:
-        InvalidParameter: A transform that is no `Encoding`, so that its parameters are unknown, or
+        InvalidParameter: a transform that is no `Encoding`, so that its parameters are unknown, or
             a `cache_dir` that is a file.
-        CorruptArtifact: The file in `cache_dir` cannot be read.
-        WriteFailed: The folder cannot be written.
+        CorruptArtifact: the file in `cache_dir` cannot be read.
+        WriteFailed: the folder cannot be written.
     """
     chosen = [transforms] if isinstance(transforms, Encoding) else list(transforms)
     for transform in chosen:

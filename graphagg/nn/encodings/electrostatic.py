@@ -44,8 +44,8 @@ class ElstaticSE(Encoding):
     can be too large for the memory.
 
     Attributes:
-        dense_below: Number of vertices from which a component is solved without a dense matrix.
-        dtype: Of what is written.
+        dense_below: number of vertices from which a component is solved without a dense matrix.
+        dtype: of what is written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("electrostatic",)

@@ -20,8 +20,8 @@ class Encoder(torch.nn.Module):
     """`forward(data)` reads encodings from a `Data` or `Batch` and returns `[N, dim]`.
 
     Attributes:
-        dim: Width of what it returns.
-        needs: The attributes that it reads.
+        dim: width of what it returns.
+        needs: the attributes that it reads.
     """
 
     dim: int
@@ -35,7 +35,7 @@ class Encoder(torch.nn.Module):
         """Attribute `name` of `data`, `[N, width]`, in the dtype of the parameters.
 
         Raises:
-            InvalidFeatures: It is missing, of another shape, or not finite.
+            InvalidFeatures: it is missing, of another shape, or not finite.
         """
         values: Tensor | None = data.get(name)
         if values is None:
@@ -65,11 +65,11 @@ class LinearEncoder(Encoder):
     depend on the batch in training, not in evaluation.
 
     Args:
-        name: The attribute.
-        width: Its width.
-        dim: Width of the output.
+        name: the attribute.
+        width: its width.
+        dim: width of the output.
         layers: 1 for a linear map; more for an MLP with hidden layers of width 2 dim and ReLU.
-        norm: Normalize the raw values.
+        norm: normalize the raw values.
     """
 
     def __init__(
@@ -96,9 +96,9 @@ class EquivStableEncoder(Encoder):
     out and give `data.lap_vectors` as positions.
 
     Args:
-        dim: Width of the output.
-        k: Number of vectors.
-        flip: Random signs in training.
+        dim: width of the output.
+        k: number of vectors.
+        flip: random signs in training.
     """
 
     needs = ("lap_vectors",)

@@ -26,7 +26,7 @@ class HKdiagSE(Encoding):
     """`heat` `[N, T]`: sum over the eigenvalues l > 0 of exp(-t l) phi(v)^2, for each time t.
 
     The Laplacian is D - W of the undirected graph without self-loops. This is the heat left at v
-    at time t of a unit put there at time 0, less 1/n, what is left for ever on its component of n
+    at time t of a unit put there at time 0, less 1/n, what stays forever on its component of n
     vertices (`trivial=True` keeps that).
 
     Components below `dense_below` vertices are solved by an eigendecomposition, O(n^3). Above,
@@ -41,9 +41,9 @@ class HKdiagSE(Encoding):
 
     Attributes:
         times: t of each column, positive.
-        trivial: Keep the part of the eigenvalue 0.
-        dense_below: Number of vertices from which a component is solved without a dense matrix.
-        dtype: Of what is written.
+        trivial: keep the part of the eigenvalue 0.
+        dense_below: number of vertices from which a component is solved without a dense matrix.
+        dtype: of what is written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("heat",)

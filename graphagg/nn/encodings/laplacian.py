@@ -53,12 +53,12 @@ class LapPE(Encoding):
     matrix that is not symmetric; missing values are 0 and a mask, not NaN.
 
     Attributes:
-        k: Number of eigenvectors.
+        k: number of eigenvectors.
         normalization: "sym" (I - D^-1/2 W D^-1/2), "rw" (I - D^-1 W) or "none" (D - W).
-        trivial: Include the vectors of eigenvalue 0.
+        trivial: include the vectors of eigenvalue 0.
         short: "pad" or "error".
-        dense_below: Number of vertices from which a component is solved without a dense matrix.
-        dtype: Of what is written.
+        dense_below: number of vertices from which a component is solved without a dense matrix.
+        dtype: of what is written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("lap_vectors", "lap_values", "lap_mask")
@@ -78,8 +78,8 @@ class LapPE(Encoding):
         """`lap_vectors`, `lap_values` and `lap_mask` of `data`.
 
         Raises:
-            InvalidParameter: With `short="error"`, a graph with fewer than k eigenvectors.
-            NoConvergence: The vectors of a large graph were not found.
+            InvalidParameter: with `short="error"`, a graph with fewer than k eigenvectors.
+            NoConvergence: the vectors of a large graph were not found.
         """
         structure = laplace_structure(data)
         vectors = np.zeros((structure.vertices, self.k))
@@ -130,14 +130,14 @@ def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -
     batch (GraphGPS draws one sign a column for the whole batch).
 
     Args:
-        data: A `Data` or a `Batch` with `name` `[N, k]`.
-        seed: With a seed, such as the number of the step, a graph's signs follow from it and the
+        data: a `Data` or a `Batch` with `name` `[N, k]`.
+        seed: with a seed, such as the number of the step, a graph's signs follow from it and the
             graph's size and edges alone, whatever lies beside it in the batch; None draws from
             torch's generator.
-        name: The attribute.
+        name: the attribute.
 
     Returns:
-        A shallow copy; `data` stays as it is.
+        a shallow copy; `data` stays as it is.
     """
     vectors: Tensor = data[name]
     graphs = Segments.of(vectors.size(0), data.get("ptr"), data.batch, vectors.device)

@@ -42,12 +42,12 @@ def encoder(name: str, dim: int, **options: Any) -> Encoder:
     """The encoder of this name, of width `dim`.
 
     Args:
-        name: One of `ENCODERS`.
-        dim: Width of its output.
-        options: Of the encoder: `k` where it reads Laplacian vectors, `width` where it reads other
+        name: one of `ENCODERS`.
+        dim: width of its output.
+        options: of the encoder: `k` where it reads Laplacian vectors, `width` where it reads other
             columns (by default as many as the transform writes by default), and its own.
 
     Raises:
-        InvalidParameter: An unknown name or option, or a width that is not allowed.
+        InvalidParameter: an unknown name or option, or a width that is not allowed.
     """
     return build(f"encoder {name!r}", find("encoder", name, _MAKERS), dim, **options)

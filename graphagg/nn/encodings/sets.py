@@ -32,11 +32,11 @@ class DeepSetEncoder(_PairEncoder):
     """An MLP of each pair, summed, then an MLP of the sum.
 
     Args:
-        dim: Width of the output.
-        k: Number of vectors.
-        layers: Of the MLP on a pair: Linear and ReLU; hidden layers have width 2 dim.
-        post_layers: Of the MLP on the sum; 0 for none.
-        flip: Random signs in training.
+        dim: width of the output.
+        k: number of vectors.
+        layers: of the MLP on a pair: Linear and ReLU; hidden layers have width 2 dim.
+        post_layers: of the MLP on the sum; 0 for none.
+        flip: random signs in training.
     """
 
     def __init__(
@@ -61,15 +61,15 @@ class TransformerEncoder(_PairEncoder):
     O(N k^2 dim + N k dim^2).
 
     Args:
-        dim: Width of the output.
-        k: Number of vectors.
-        layers: Of the transformer.
-        heads: Of its attention; divides dim.
-        dropout: Inside its layers.
-        flip: Random signs in training.
+        dim: width of the output.
+        k: number of vectors.
+        layers: of the transformer.
+        heads: of its attention; divides dim.
+        dropout: inside its layers.
+        flip: random signs in training.
 
     Raises:
-        InvalidParameter: Heads that do not divide the width, or a number out of range.
+        InvalidParameter: heads that do not divide the width, or a number out of range.
     """
 
     def __init__(

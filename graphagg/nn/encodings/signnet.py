@@ -24,18 +24,18 @@ class SignNet(Encoder):
     O(layers k (E hidden + N hidden^2)) time, O(N k hidden) memory a layer.
 
     Args:
-        dim: Width of the output.
-        k: Number of vectors.
+        dim: width of the output.
+        k: number of vectors.
         rho: "mlp" concatenates what phi gives for the k vectors, 0 for those that a small graph
             lacks; "deepset" sums over those there are.
-        layers: Of phi's GIN.
-        hidden: Width of its hidden layers.
-        phi_out: Width of what phi gives for one vector.
-        post_layers: Of rho's MLP.
-        norm: Batch norm after each hidden layer of the GIN, over the vectors that exist.
+        layers: of phi's GIN.
+        hidden: width of its hidden layers.
+        phi_out: width of what phi gives for one vector.
+        post_layers: of rho's MLP.
+        norm: batch norm after each hidden layer of the GIN, over the vectors that exist.
 
     Raises:
-        InvalidParameter: An unknown rho.
+        InvalidParameter: an unknown rho.
     """
 
     needs = ("lap_vectors", "lap_mask")
@@ -69,7 +69,7 @@ class SignNet(Encoder):
 
         Raises:
             InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Missing vectors, or another number of them.
+            InvalidFeatures: missing vectors, or another number of them.
         """
         vectors = self.read(data, "lap_vectors", self.k)
         mask = self.read(data, "lap_mask", self.k)

@@ -34,7 +34,7 @@ class RWSE(Encoding):
 
     Attributes:
         steps: K, the longest walk.
-        dtype: Of what is written.
+        dtype: of what is written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("rwse",)
@@ -49,7 +49,7 @@ class RWSE(Encoding):
         """`rwse` of `data`."""
         adjacency = walk_structure(data)
         if not adjacency.is_symmetric(adjacency.transposed()):
-            return {"rwse": returns(_transition(adjacency), self.steps)}
+            return {"rwse": returns(_transition(adjacency).compressed, self.steps)}
         inverse_root = np.sqrt(_inverse(adjacency.row_sums))
         weights = inverse_root[adjacency.rows] * adjacency.weights * inverse_root[adjacency.indices]
         return {"rwse": powers_diagonal(adjacency.with_weights(weights), self.steps)}
@@ -73,8 +73,8 @@ class RRWP(Encoding):
 
     Attributes:
         steps: K, the number of powers.
-        hops: Keep pairs at most so many steps apart; by default `steps - 1`.
-        dtype: Of what is written.
+        hops: keep pairs at most so many steps apart; by default `steps - 1`.
+        dtype: of what is written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("rrwp_index", "rrwp")
@@ -92,10 +92,8 @@ class RRWP(Encoding):
         """`rrwp_index` and `rrwp` of `data`."""
         walk = _transition(walk_structure(data))
         hops = self.steps - 1 if self.hops is None else min(self.hops, self.steps - 1)
-        counts = reach(walk.indptr, walk.indices, hops)
-        columns, values = walk_rows(
-            walk.indptr, walk.indices, walk.weights, self.steps, offsets(counts)
-        )
+        counts = reach(walk.compressed, hops)
+        columns, values = walk_rows(walk.compressed, self.steps, offsets(counts))
         rows = np.repeat(np.arange(walk.vertices), counts)
         return {"rrwp_index": np.stack([rows, columns]), "rrwp": values}
 

@@ -42,11 +42,11 @@ class FeatureConfig:
     embedding, the real-valued ones share a linear map, and all of them are summed.
 
     Attributes:
-        vocabulary: Number of categories of each categorical column; a column holds whole numbers
+        vocabulary: number of categories of each categorical column; a column holds whole numbers
             from 0.
-        width: Number of real-valued columns.
-        constant: One learned vector for every row; the data is not read.
-        batch_norm: Batch norm and ReLU after the sum, for columns without a scale.
+        width: number of real-valued columns.
+        constant: one learned vector for every row; the data is not read.
+        batch_norm: batch norm and ReLU after the sum, for columns without a scale.
     """
 
     __pydantic_config__ = STRICT
@@ -81,14 +81,14 @@ class EncodingConfig:
     """A positional or structural encoding.
 
     Attributes:
-        name: The encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
-        dim: Its share of the model's width.
-        size: What the transform writes on a vertex: eigenvectors of `lappe-*`, `signnet-*` and
+        name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
+        dim: its share of the model's width.
+        size: what the transform writes on a vertex: eigenvectors of `lappe-*`, `signnet-*` and
             `equivstable`, steps of `rwse`, times of `heat`, lengths of `cycles` from 3 on. 0: the
             transform's default.
-        layers: Depth of the encoder. 0: the encoder's default.
-        laplacian: Of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
-        trivial: Whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
+        layers: depth of the encoder. 0: the encoder's default.
+        laplacian: of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
+        trivial: whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
     """
 
     __pydantic_config__ = STRICT
@@ -115,9 +115,9 @@ class LocalConfig:
     """The local, message-passing part of a layer.
 
     Attributes:
-        name: Such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.local`. `none`: no local
+        name: such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.local`. `none`: no local
             part.
-        aggregation: What combines the messages, such as `lcm`; see
+        aggregation: what combines the messages, such as `lcm`; see
             `graphagg.nn.aggr.aggregation`. Empty: what the convolution was published with.
     """
 
@@ -132,11 +132,11 @@ class AttentionConfig:
     """The global part of a layer.
 
     Attributes:
-        name: Such as `exact` or `performer`; see `graphagg.nn.attention.attention`. `none`: no
+        name: such as `exact` or `performer`; see `graphagg.nn.attention.attention`. `none`: no
             global part.
-        heads: Must divide the width.
-        dropout: On the attention weights, where the kind of attention has any.
-        energy_gate: Whether the values are gated by a learned projection of the keys.
+        heads: must divide the width.
+        dropout: on the attention weights, where the kind of attention has any.
+        energy_gate: whether the values are gated by a learned projection of the keys.
     """
 
     __pydantic_config__ = STRICT
@@ -156,11 +156,11 @@ class LayerOptions:
     """What surrounds the two parts of a layer.
 
     Attributes:
-        norm: Normalization after each residual.
-        activation: Of the feed-forward network and of the `gnn+` order.
-        dropout: After each part, and twice in the feed-forward network.
-        feedforward: Hidden width of the feed-forward network over the layer's width; 0 has none.
-        order: Of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
+        norm: normalization after each residual.
+        activation: of the feed-forward network and of the `gnn+` order.
+        dropout: after each part, and twice in the feed-forward network.
+        feedforward: hidden width of the feed-forward network over the layer's width; 0 has none.
+        order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
             activation and dropout, then residual.
     """
 
@@ -183,15 +183,15 @@ class HeadConfig:
     """From the vertices' last vectors to answers.
 
     Attributes:
-        task: What an answer is about: a `graph`, a `node`, or an `edge`: a pair of
+        task: what an answer is about: a `graph`, a `node`, or an `edge`: a pair of
             `edge_label_index`.
         kind: `san` halves the width `layers` times before the last linear map; `mlp` keeps the
             width for `layers - 1` hidden layers; `dot`, for edges only, is the dot product of the
             endpoints, each after `layers` layers.
-        pooling: Of a graph's vertices, where the task is `graph`.
-        layers: Depth, as `kind` reads it.
-        norm: Of the hidden layers of `mlp` and `dot`.
-        shape: Of one answer.
+        pooling: of a graph's vertices, where the task is `graph`.
+        layers: depth, as `kind` reads it.
+        norm: of the hidden layers of `mlp` and `dot`.
+        shape: of one answer.
     """
 
     __pydantic_config__ = STRICT
@@ -226,17 +226,17 @@ class GPSConfig:
     """A GPS model.
 
     Attributes:
-        nodes: Vertex features.
-        edges: Edge features.
-        encodings: Positional and structural encodings, concatenated after the vertex features.
-        channels: Width d of the layers.
-        layers: Number L of layers.
-        local: The local part of every layer.
-        attention: The global part of every layer.
-        rrwp: Steps of the random walks whose probabilities bias the attention of each pair of
+        nodes: vertex features.
+        edges: edge features.
+        encodings: positional and structural encodings, concatenated after the vertex features.
+        channels: width d of the layers.
+        layers: number L of layers.
+        local: the local part of every layer.
+        attention: the global part of every layer.
+        rrwp: steps of the random walks whose probabilities bias the attention of each pair of
             vertices (arXiv 2305.17589, as a bias only); 0 has no bias.
-        layer: What surrounds the two.
-        head: From vertices to answers.
+        layer: what surrounds the two.
+        head: from vertices to answers.
     """
 
     __pydantic_config__ = STRICT
@@ -290,6 +290,6 @@ class GPSConfig:
         """The inverse of `to_dict`; fields left out have their defaults.
 
         Raises:
-            InvalidParameter: An unknown field, or a value of the wrong type or out of range.
+            InvalidParameter: an unknown field, or a value of the wrong type or out of range.
         """
         return parse(cls, values, "model")

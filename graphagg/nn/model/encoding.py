@@ -1,4 +1,4 @@
-"""What an `EncodingConfig` stands for: a transform that writes on a graph, and an encoder."""
+"""From an `EncodingConfig` to its transform, which writes on a graph, and its encoder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def transform_of(config: EncodingConfig) -> Encoding:
     """The transform that writes what the encoder of `config` reads.
 
     Raises:
-        InvalidParameter: An unknown name, or a size that there is not.
+        InvalidParameter: an unknown name, or a size that there is not.
     """
     if config.name not in ENCODERS:
         raise unknown("encoding", config.name, ENCODERS)
@@ -51,7 +51,7 @@ def transforms_of(config: GPSConfig) -> tuple[Encoding, ...]:
     """The transforms that write all that a model reads, each once.
 
     Raises:
-        InvalidParameter: Two encodings read other forms of the same attribute.
+        InvalidParameter: two encodings read other forms of the same attribute.
     """
     wanted = [transform_of(encoding) for encoding in config.encodings]
     if config.rrwp:
@@ -71,7 +71,7 @@ def encoder_of(config: EncodingConfig) -> Encoder:
     """The encoder of `config`, with new weights.
 
     Raises:
-        InvalidParameter: An unknown name, or a size or depth that there is not.
+        InvalidParameter: an unknown name, or a size or depth that there is not.
     """
     transform_of(config)  # checks the name and the size
     vectors = config.name.startswith(_OF_VECTORS)

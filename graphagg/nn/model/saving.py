@@ -30,7 +30,7 @@ def write_model(
     """Write both files; each is replaced at once, the weights first.
 
     Raises:
-        WriteFailed: The folder cannot be written.
+        WriteFailed: the folder cannot be written.
     """
     save = safetensors().torch.save  # a missing library is the first thing to hear of
     plain = config.to_dict()
@@ -45,7 +45,7 @@ def read_config(folder: str | os.PathLike[str]) -> GPSConfig:
 
     Raises:
         UnreadableFile: `config.json` is missing or no JSON.
-        InvalidParameter: It is no config of this version.
+        InvalidParameter: it is no config of this version.
     """
     return GPSConfig.from_dict(read_json(Path(folder) / CONFIG, _WANTED))
 
@@ -56,8 +56,8 @@ def read_weights(
     """The weights of a saved model, for one of `config` whose own are `wanted`.
 
     Raises:
-        UnreadableFile: A file is missing, truncated or of another kind.
-        CheckpointMismatch: The weights are those of another config.
+        UnreadableFile: a file is missing, truncated or of another kind.
+        CheckpointMismatch: the weights are those of another config.
     """
     saved = read_config(folder)
     _compare(Path(folder) / CONFIG, saved, config)

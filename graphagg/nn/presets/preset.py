@@ -23,11 +23,11 @@ TABLES = ("model", "training")
 
 @dataclass(frozen=True)
 class Preset:
-    """What `graphagg train` needs beside the data.
+    """A model and its training: all that `graphagg train` needs beside the data.
 
     Attributes:
-        model: The model.
-        training: How it is trained.
+        model: the model.
+        training: how it is trained.
     """
 
     model: GPSConfig
@@ -42,7 +42,7 @@ class Preset:
         """The inverse of `to_dict`; what is left out has its defaults.
 
         Raises:
-            InvalidParameter: An unknown field, or a value of the wrong type or out of range.
+            InvalidParameter: an unknown field, or a value of the wrong type or out of range.
         """
         return cls(
             GPSConfig.from_dict(tables.get("model", {})),

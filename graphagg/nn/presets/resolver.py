@@ -27,7 +27,7 @@ def preset(name: str) -> Preset:
     """A preset.
 
     Raises:
-        UnknownPreset: There is none of this name; the message has the nearest and all others.
+        UnknownPreset: there is none of this name; the message has the nearest and all others.
     """
     return find("preset", name, _ALL, _FILE, UnknownPreset)
 
@@ -39,9 +39,9 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
     the preset's, a table of the file is merged into the preset's.
 
     Raises:
-        UnreadableFile: The file is missing or no TOML.
+        UnreadableFile: the file is missing or no TOML.
         UnknownPreset: `preset` names none.
-        InvalidParameter: An unknown table or field, or a value of the wrong type or out of range.
+        InvalidParameter: an unknown table or field, or a value of the wrong type or out of range.
     """
     file = Path(path)
     try:

@@ -91,7 +91,7 @@ class TrainingConfig:
         """The loss given, or the one that `auto` stands for.
 
         Raises:
-            InvalidParameter: A loss of other labels than the metric's.
+            InvalidParameter: a loss of other labels than the metric's.
         """
         fitting = _LOSSES_OF[metric]
         if self.loss == "auto":

@@ -1,4 +1,4 @@
-"""Which device a model is trained on."""
+"""The device that a model is trained on, by its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def find_device(name: str) -> torch.device:
     """The device of a name: `auto` (CUDA where it is there), `cpu`, `cuda`, `cuda:1`, `mps`.
 
     Raises:
-        DeviceUnavailable: It is not there; names those that are.
+        DeviceUnavailable: it is not there; names those that are.
     """
     found = available()
     if name == "auto":

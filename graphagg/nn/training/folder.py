@@ -37,11 +37,11 @@ _SHOWN = 4
 
 @contextmanager
 def alone_in(path: Path) -> Iterator[None]:
-    """Keep other processes from training in a folder meanwhile; it is made.
+    """Make a folder, and keep other processes from training in it inside the `with` block.
 
     Raises:
-        RunBusy: Another process trains there.
-        WriteFailed: The folder cannot be written.
+        RunBusy: another process trains there.
+        WriteFailed: the folder cannot be written.
     """
     busy = f"{path}: another process trains there; wait for it, or take another folder"
     try:
@@ -59,17 +59,18 @@ class RunFolder:
     """A folder that holds one run. Nothing is changed before `begin`.
 
     Attributes:
-        begun: What lies there is of this run.
+        begun: whether the files in the folder are those of this run.
 
     Args:
-        path: The folder; it is made.
-        settings: What the run is made of, plain values; a run of other settings is refused.
-        resume: Go on with the run that is there.
-        force: Replace the run that is there.
+        path: the folder; it is made.
+        settings: model, training and data of the run as plain values; a run with other settings is
+            refused.
+        resume: go on with the run that is there.
+        force: replace the run that is there.
 
     Raises:
-        RunExists: A run is there, and neither `resume` nor `force` is set.
-        CheckpointMismatch: The run that is there has other settings.
+        RunExists: a run is there, and neither `resume` nor `force` is set.
+        CheckpointMismatch: the run that is there has other settings.
     """
 
     def __init__(
@@ -90,10 +91,10 @@ class RunFolder:
             )
 
     def begin(self) -> None:
-        """Make way for the run: what another one wrote goes, and nothing else.
+        """Remove what another run wrote into the folder, and nothing else.
 
         Raises:
-            WriteFailed: The folder cannot be written.
+            WriteFailed: the folder cannot be written.
         """
         if self.begun:
             return
@@ -114,7 +115,7 @@ class RunFolder:
         return self.path / f"split-{number}"
 
     def make_split(self, number: int) -> Path:
-        """The same, made; `WriteFailed` where it cannot be."""
+        """The folder of a split, made; `WriteFailed` where that fails."""
         path = self.split(number)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -126,29 +127,29 @@ class RunFolder:
         """The result of a split that an earlier call finished.
 
         Raises:
-            UnreadableFile: It is broken.
-            CheckpointMismatch: It is another run's.
+            UnreadableFile: it is broken.
+            CheckpointMismatch: it belongs to another run.
         """
         path = self.split(number) / RESULT
         if not self.begun or not path.exists():
             return None
-        remedy = f"remove {path} to train that split anew"
+        remedy = f"remove {path} to train that split again"
         values = read_json(path, remedy)
         if values.pop("run", None) != self._run:
             raise CheckpointMismatch(f"{path} is another run's; {remedy}")
         return SplitResult.of_json(values, path, remedy)
 
     def last(self, number: int) -> dict[str, Any] | None:
-        """The checkpoint that a split goes on from, read; it lies in `LAST`.
+        """The checkpoint in the file `LAST`, from which a split is resumed.
 
         Raises:
-            UnreadableFile: It, or that of the best epoch, is truncated or holds more than numbers.
-            CheckpointMismatch: It is another run's.
+            UnreadableFile: it, or that of the best epoch, is truncated or holds more than numbers.
+            CheckpointMismatch: it belongs to another run.
         """
         where = self.split(number)
         if not self.begun or not (where / LAST).exists():
             return None
-        remedy = f"remove the folder {where} to train that split anew"
+        remedy = f"remove the folder {where} to train that split again"
         last, _ = (read_checkpoint(where / name, remedy) for name in (LAST, BEST))
         if last.get("graphagg") != self.fingerprint:
             raise CheckpointMismatch(
@@ -196,15 +197,15 @@ def _remove(folder: Path, names: Sequence[str]) -> None:
             path.unlink()
 
 
-def read_checkpoint(path: Path, remedy: str = "remove it to train anew") -> dict[str, Any]:
+def read_checkpoint(path: Path, remedy: str = "remove it to train again") -> dict[str, Any]:
     """A checkpoint, on the CPU.
 
     Args:
-        path: The file.
-        remedy: What to do where it cannot be read.
+        path: the file.
+        remedy: what to do where it cannot be read.
 
     Raises:
-        UnreadableFile: It is missing, truncated, or holds more than numbers.
+        UnreadableFile: it is missing, truncated, or holds more than numbers.
     """
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
@@ -229,7 +230,7 @@ def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
         more = f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
         raise CheckpointMismatch(
             f"{path} is of another configuration ({listed}{more}); resume with the settings of "
-            "the run, or start anew (--force)"
+            "the run, or start again (--force)"
         )
 
 

@@ -28,12 +28,12 @@ def loss_of(objective: Loss, predicted: Tensor, wanted: Tensor) -> Tensor:
     """The loss of a batch, over what is known.
 
     Args:
-        objective: Which one; not `auto`.
+        objective: which one; not `auto`.
         predicted: `[n, C]`, without a sigmoid or softmax.
         wanted: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; see `known`.
 
     Returns:
-        A scalar; 0 with a gradient of 0 where nothing is known.
+        a scalar; 0 with a gradient of 0 where nothing is known.
     """
     of_classes = objective in ("cross-entropy", "weighted-cross-entropy")
     wanted = wanted.view(-1) if of_classes else wanted.view(predicted.shape)
@@ -77,16 +77,16 @@ def score(metric: RowMetric, predicted: Tensor, wanted: Tensor, part: str = "the
     """A metric over a whole part of the data, over what is known.
 
     Args:
-        metric: Which one.
+        metric: which one.
         predicted: `[n, C]`, without a sigmoid or softmax.
-        wanted: As for `loss_of`.
-        part: What errors call the part.
+        wanted: as for `loss_of`.
+        part: what errors call the part.
 
     Returns:
-        A share of 1, or for `mae` an error.
+        a share of 1, or for `mae` an error.
 
     Raises:
-        InvalidDataset: It is not defined: no label is known, or for `roc-auc` and `ap` no column
+        InvalidDataset: it is not defined: no label is known, or for `roc-auc` and `ap` no column
             has both classes.
     """
     logits = predicted.detach().to(torch.float64).cpu().numpy()
@@ -135,7 +135,7 @@ def not_defined(metric: str, part: str, found: str, wanted: str) -> NoReturn:
     """Refuse a metric that a part of the data leaves without a value.
 
     Raises:
-        InvalidDataset: Always.
+        InvalidDataset: always.
     """
     raise InvalidDataset(
         f"metric {metric!r} is not defined on {part}: {found}; wanted {wanted}: take another "

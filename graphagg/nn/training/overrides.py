@@ -15,12 +15,12 @@ def overridden(preset: Preset, changes: Sequence[str]) -> Preset:
     """A preset with some settings changed.
 
     Args:
-        preset: The preset.
+        preset: the preset.
         changes: `model.layers=4`, `model.encodings.0.size=8`, `training.fanouts=[10, 5]`: values
             are JSON, and anything that is none is text.
 
     Raises:
-        InvalidParameter: A path that does not exist, or a value that its setting does not allow.
+        InvalidParameter: a path that does not exist, or a value that its setting does not allow.
     """
     plain = preset.to_dict()
     for change in changes:

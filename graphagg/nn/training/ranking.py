@@ -37,17 +37,17 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
     O(Q log Q) for Q pairs, which are those of the true edges' sources with all vertices.
 
     Args:
-        batch: One graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
+        batch: one graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
             a true edge; 0, -1 and NaN (unknown) are none.
-        scored: Scores `[q]` of pairs `[2, q]` of the batch.
-        limit: Pairs to ask for at once; one source's are never torn apart.
+        scored: scores `[q]` of pairs `[2, q]` of the batch.
+        limit: pairs to ask for at once; one source's are never torn apart.
 
     Returns:
         `[g]` float64, in the order of the graphs.
 
     Raises:
-        InvalidDataset: More than one column of labels.
-        InvalidBatch: A true edge that joins two graphs.
+        InvalidDataset: more than one column of labels.
+        InvalidBatch: a true edge that joins two graphs.
     """
     graphs, true = graphs_of(batch), _true_edges(batch)
     if not true.numel():
@@ -93,7 +93,7 @@ def mean_over_graphs(found: Sequence[Tensor], part: str) -> float:
     """The mean of what `reciprocal_ranks` gave for the batches of a part.
 
     Raises:
-        InvalidDataset: No graph has a true edge.
+        InvalidDataset: no graph has a true edge.
     """
     means = torch.cat(list(found))
     if not means.numel():

@@ -47,33 +47,33 @@ def train(
     """Train on the first `splits` official splits, each from new weights, and measure.
 
     On each split the epoch that is best on the validation part is chosen (the first of equal
-    ones), and the test part is looked at once, at that epoch. The weights of split s hang on
-    `random_state + s`. On one CPU thread the same settings give the same numbers, and a run that
-    is resumed those of an uninterrupted one.
+    ones), and the test part is looked at once, at that epoch. The weights of split s are seeded by
+    `random_state + s`. On one CPU thread the same settings give the same numbers, and a resumed run
+    gives those of an uninterrupted one.
 
     Args:
-        model: A preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
+        model: a preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
             returns a module whose `forward` takes a `Data` or batch.
-        data: A file or folder or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
+        data: a file or folder or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
             masks, or a list of `Data` with `split` 0, 1 or 2 each for train, val and test.
-        out: Folder of the run; see `graphagg.nn.training.folder`.
-        training: Settings; by default the preset's.
-        name: What results call the model; by default the preset's name.
-        splits: How many splits.
+        out: folder of the run; see `graphagg.nn.training.folder`.
+        training: settings; by default the preset's.
+        name: what results call the model; by default the preset's name.
+        splits: how many splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
-        resume: Go on with the run in `out`.
-        force: Replace the run in `out`.
-        progress: Told of each epoch.
+        resume: go on with the run in `out`.
+        force: replace the run in `out`.
+        progress: told of each epoch.
 
     Raises:
-        UnknownPreset: No preset has that name.
-        InvalidDataset: The data are missing something, or do not fit the model.
+        UnknownPreset: no preset has that name.
+        InvalidDataset: the data are missing something, or do not fit the model.
         InvalidFeatures: NaN or infinity in features.
-        DeviceUnavailable: The device is not there.
-        RunBusy: Another process trains in `out`.
+        DeviceUnavailable: the device is not there.
+        RunBusy: another process trains in `out`.
         RunExists: `out` holds a run, and neither `resume` nor `force` is set.
-        CheckpointMismatch: The run in `out` has other settings.
-        TrainingDiverged: The loss is no finite number.
+        CheckpointMismatch: the run in `out` has other settings.
+        TrainingDiverged: the loss is no finite number.
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
     """
     plan, where = plan_of(model, training, name), find_device(device)

@@ -44,11 +44,11 @@ class NeighborSampler:
         edge_index: `[2, E]` int64; messages flow from row 0 to row 1, so the neighbors of v are
             the sources of the edges that end in v.
         vertices: N.
-        fanouts: Neighbors a vertex keeps, of the first hop, the second, ...
+        fanouts: neighbors a vertex keeps, of the first hop, the second, ...
 
     Raises:
-        InvalidBatch: An id is out of range.
-        InvalidParameter: A fan-out below 1, or none.
+        InvalidBatch: an id is out of range.
+        InvalidParameter: a fan-out below 1, or none.
     """
 
     def __init__(self, edge_index: Tensor, vertices: int, fanouts: Sequence[int]) -> None:
@@ -104,7 +104,7 @@ def cut(graph: Data, sample: Sample, seeds: int) -> Data:
     A scalar belongs to the whole graph and stays.
 
     Raises:
-        InvalidDataset: An attribute of pairs of vertices, which a sample has no part of.
+        InvalidDataset: an attribute of pairs of vertices, which a sample has no part of.
     """
     vertices, edges = int(graph.num_nodes or 0), graph.num_edges
     values: dict[str, Tensor] = {}

@@ -4,7 +4,7 @@ With W x for the input and U h for the hidden side, gates r and z of both orders
 
     s(W a + U b) and s(W b + U a)  =  s(P (a + b) +- M (a - b)),  P = (W + U) / 2, M = (W - U) / 2,
 
-which takes two products of width d where four stand on the left: 8 d^2 multiplications a combine
+two products of width d where the left side has four: 8 d^2 multiplications a combine
 with the candidate n, not 12 d^2, and a third less in the backward pass too. The results differ from
 those of `torch.nn.GRUCell` by rounding alone. tanh(v) is taken as 2 s(2 v) - 1, because torch's
 sigmoid takes a tenth of the time of its tanh on a CPU.
@@ -25,7 +25,7 @@ from graphagg.nn.compat import sigmoid_backward_, tanh_backward_
 
 @dataclass(slots=True)
 class Gates:
-    """What backward needs of a pass of P nodes.
+    """Results of the forward pass over P nodes that the backward pass reads.
 
     Attributes:
         rows: `[3, P, d]`: a, b, a.

@@ -44,17 +44,17 @@ class PerformerAttention(KernelAttention):
         channels: C.
         heads: H; must divide C.
         features: m, random features a head; by default d ln d (at least d), as the paper advises.
-        redraw_interval: Training steps between two draws of the random vectors; None: never.
-        seed: Of all draws.
-        dropout: See `KernelAttention`.
-        energy_gate: See `GraphAttention`.
+        redraw_interval: training steps between two draws of the random vectors; None: never.
+        seed: of all draws.
+        dropout: see `KernelAttention`.
+        energy_gate: see `GraphAttention`.
 
     Attributes:
-        projection: Buffer `[m, d]`, the random vectors; saved with the state.
-        steps: Buffer, int64: forward passes in training so far; saved with the state.
+        projection: buffer `[m, d]`, the random vectors; saved with the state.
+        steps: buffer, int64: forward passes in training so far; saved with the state.
 
     Raises:
-        InvalidParameter: Fewer than one feature or step, or what `GraphAttention` raises.
+        InvalidParameter: fewer than one feature or step, or what `GraphAttention` raises.
     """
 
     projection: Tensor

@@ -38,13 +38,13 @@ class SGFormerAttention(GraphAttention):
     Args:
         channels: C.
         heads: H; must divide C; 1 in the paper.
-        normalize: What queries and keys are divided by: the Frobenius norm over the `graph`, or
+        normalize: what queries and keys are divided by: the Frobenius norm over the `graph`, or
             the length of each `vertex`.
-        dropout: Probability with which an entry of the output is dropped in training.
-        energy_gate: See `GraphAttention`.
+        dropout: probability with which an entry of the output is dropped in training.
+        energy_gate: see `GraphAttention`.
 
     Raises:
-        InvalidParameter: An unknown `normalize`, or what `GraphAttention` raises.
+        InvalidParameter: an unknown `normalize`, or what `GraphAttention` raises.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class SGFormerAttention(GraphAttention):
         return self.channels
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         for part in (self.query, self.key, self.value):
             part.reset_parameters()
         if self.gate is not None:

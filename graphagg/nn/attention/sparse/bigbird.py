@@ -14,7 +14,7 @@ global blocks are the first ones, where the paper leaves the choice open. A grap
 vertices than the blocks of one query block hold, `block * (2 window + 1 + global_blocks +
 random_blocks)`, is attended to exactly.
 
-Not permutation equivariant: it hangs on the order of the vertices.
+Not permutation equivariant: the result depends on the order of the vertices.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class BigBirdAttention(ProjectedAttention):
     Args:
         channels: C.
         heads: H; must divide C.
-        block: Vertices a block.
-        window: Blocks on each side of its own that a block attends to.
-        global_blocks: Blocks of a graph that all attend to, and that attend to all.
-        random_blocks: Blocks drawn for each block.
-        seed: Mixed into the seed of each graph's draws.
-        dropout: Probability with which an attention weight is dropped in training.
-        energy_gate: See `GraphAttention`.
+        block: vertices a block.
+        window: blocks on each side of its own that a block attends to.
+        global_blocks: blocks of a graph that all attend to, and that attend to all.
+        random_blocks: blocks drawn for each block.
+        seed: mixed into the seed of each graph's draws.
+        dropout: probability with which an attention weight is dropped in training.
+        energy_gate: see `GraphAttention`.
 
     Raises:
         InvalidParameter: `block` below 1 or another count below 0, or what `GraphAttention` raises.

@@ -10,10 +10,10 @@ import numpy as np
 from graphagg.arrays import Doubles
 
 _TOLERANCE = 1e-12  # of an eigenvalue of the operator, relative to it
-# The same, where it is only to be told from another one: cheap with a factor, dear without.
+# Where an eigenvalue must only be told from another one: cheap with a factor, costly without.
 _NEARLY, _ROUGHLY = 1e-6, 1e-2
 _RESTARTS = 60
-_AMPLIFY = 9.0  # a filter multiplies the lowest of what is wanted by about e^9
+_AMPLIFY = 9.0  # a filter multiplies the vector of eigenvalue 0 by about e^9
 _DEGREES = (4, 600)
 _GUARD = 8  # Ritz values beyond the wanted ones, where the filter's damping begins
 _SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
@@ -31,9 +31,9 @@ def lanczos(matrix: Any, bound: float, trivial: Doubles, count: int) -> Doubles:
 
     Args:
         matrix: `[n, n]` sparse Laplacian of a connected graph.
-        bound: At least its largest eigenvalue.
+        bound: at least its largest eigenvalue.
         trivial: `[n]` unit vector of eigenvalue 0; projected out.
-        count: How many, below n.
+        count: how many, below n.
 
     Returns:
         `[n, m]`, orthonormal: those that converged, the copies that one start does not find, and
@@ -66,9 +66,9 @@ def chebyshev(matrix: Any, bound: float, block: Doubles, above: float) -> Double
 
     Args:
         matrix: L, `[n, n]`.
-        bound: At least its largest eigenvalue.
+        bound: at least its largest eigenvalue.
         block: `[n]` or `[n, w]`.
-        above: Where the damped part of the spectrum begins. The even degree m follows from it.
+        above: where the damped part of the spectrum begins. The even degree m follows from it.
     """
     above = min(max(above, 1e-12 * bound), 0.9 * bound)
     center, half = (bound + above) / 2, (bound - above) / 2

@@ -55,17 +55,17 @@ def lowest(
     For `rw` these are the vectors of `sym`; those of D^-1 A are D^-1/2 times them.
 
     Args:
-        component: A connected graph of n vertices.
-        count: How many; at most n - 1 are returned.
+        component: a connected graph of n vertices.
+        count: how many; at most n - 1 are returned.
         kind: "sym" (I - D^-1/2 W D^-1/2), "rw" (the same spectrum) or "none" (D - W).
-        dense_below: Solve graphs of fewer vertices densely, in O(n^3).
+        dense_below: solve graphs of fewer vertices densely, in O(n^3).
 
     Returns:
         `[m]` ascending and `[n, m]`, m = min(count, n - 1). The vectors of a repeated eigenvalue
         are an arbitrary basis of its eigenspace.
 
     Raises:
-        NoConvergence: The residuals do not fall far enough below the smallest eigenvalue.
+        NoConvergence: the residuals do not fall far enough below the smallest eigenvalue.
     """
     count = min(count, component.size - 1)
     if count < 1:

@@ -24,10 +24,10 @@ class Column:
     """One attribute of all graphs.
 
     Attributes:
-        values: The graphs' tensors, concatenated along dimension `dim`.
+        values: the graphs' tensors, concatenated along dimension `dim`.
         ptr: `[G + 1]` int64; graph g owns the slice `ptr[g]:ptr[g + 1]` of `dim`.
         dim: 0, or 1 for `[2, E]` tensors.
-        counts_vertices: Values are vertex ids, which move with the graph's place in the batch.
+        counts_vertices: values are vertex ids, which move with the graph's place in the batch.
     """
 
     values: Tensor
@@ -56,7 +56,7 @@ class Graphs:
     """G graphs, cut into batches by their numbers.
 
     Attributes:
-        columns: The tensors that all graphs have, by name.
+        columns: the tensors that all graphs have, by name.
         vertex_ptr: `[G + 1]` int64, offsets of the graphs' vertices.
     """
 
@@ -69,7 +69,7 @@ class Graphs:
         """Concatenate graphs; attributes that are no tensors are left out.
 
         Raises:
-            InvalidDataset: There is no graph, or an attribute that only some of them have.
+            InvalidDataset: there is no graph, or an attribute that only some of them have.
         """
         if not graphs:
             raise InvalidDataset("the data hold no graph; wanted at least one")
@@ -118,7 +118,7 @@ def ragged_ranges(starts: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
         sizes: `[B]` int64, non-negative.
 
     Returns:
-        Two `[sizes.sum()]` int64 tensors.
+        two `[sizes.sum()]` int64 tensors.
     """
     owner = torch.repeat_interleave(torch.arange(sizes.numel(), device=sizes.device), sizes)
     before = sizes.cumsum(0) - sizes

@@ -1,7 +1,7 @@
 """Benchmarks by name through PyG's and OGB's own loaders: `pyg:NAME@ROOT`, `ogb:NAME@ROOT`.
 
-They read what lies in ROOT, and fetch it on the first use where there is a network. Their raw
-archives are read by those loaders (some are pickles): take ROOT from nobody whom you do not trust.
+The loaders read the files in ROOT, and download them on the first use where there is a network.
+Some of the archives are pickles, which can run code: use no ROOT from people you do not trust.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class _Benchmark:
     """How PyG names a benchmark.
 
     Attributes:
-        loader: Class in `torch_geometric.datasets`.
-        options: Of its constructor.
-        level: What is predicted.
-        metric: What the benchmark measures.
+        loader: class in `torch_geometric.datasets`.
+        options: of its constructor.
+        level: what is predicted.
+        metric: what the benchmark measures.
         parts: `split=` has the three parts; else the loader gives one list.
     """
 
@@ -86,7 +86,7 @@ def load_hub(source: str) -> GraphData:
         source: `pyg:ZINC@ROOT` or `ogb:ogbg-molhiv@ROOT`; ROOT is a folder, by default `data`.
 
     Raises:
-        InvalidDataset: An unknown name, or data that are not in ROOT and cannot be fetched.
+        InvalidDataset: an unknown name, or data that are not in ROOT and cannot be fetched.
         MissingExtra: OGB's package is not installed.
     """
     hub, _, rest = source.partition(":")
@@ -180,7 +180,7 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
     A mask `[N]` beside others `[N, S]` is that of all splits, as WikiCS has its test part.
 
     Raises:
-        InvalidDataset: A mask is missing, or is none of the graph's vertices.
+        InvalidDataset: a mask is missing, or is none of the graph's vertices.
     """
     names = [f"{part}_mask" for part in PARTS]
     missing = [name for name in names if graph.get(name) is None]

@@ -36,10 +36,10 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class BestEpoch(ModelCheckpoint):
-    """Keeps the best epoch, and knows which it was where the folder has moved since.
+    """Keeps the best epoch, also where the folder was moved after an earlier call.
 
     Args:
-        where: The folder of the split.
+        where: the folder of the split.
         mode: "min" or "max" of `val`.
     """
 
@@ -54,7 +54,7 @@ class BestEpoch(ModelCheckpoint):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state over, with the paths of this folder."""
+        """Load the state, with the paths of this folder."""
         folder = str(self.dirpath)
         best = str(Path(folder) / BEST)
         super().load_state_dict(moved_checkpoint_state(state_dict, folder, best))
@@ -64,7 +64,7 @@ class LastEpoch(Checkpoint):
     """Keeps the state after each epoch, and whether it is the last one.
 
     Args:
-        where: The folder of the split.
+        where: the folder of the split.
     """
 
     def __init__(self, where: Path) -> None:

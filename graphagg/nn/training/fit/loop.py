@@ -39,7 +39,7 @@ def fit_split(
 
     Raises:
         TrainingInterrupted: Ctrl-C.
-        TrainingDiverged: The loss is no finite number.
+        TrainingDiverged: the loss is no finite number.
     """
     wall, cpu = time.perf_counter(), _cpu_seconds()
     where = folder.make_split(number)

@@ -1,4 +1,4 @@
-"""Lightning without its advice."""
+"""Silence the advice of Lightning on the terminal."""
 
 from __future__ import annotations
 

@@ -98,10 +98,10 @@ class Communities:
 
     async def _lookup(self, call: Any, *arguments: Any) -> Answer:
         try:
-            found: Answer = await self._lookups.run(call, *arguments)
+            answer: Answer = await self._lookups.run(call, *arguments)
         except Overloaded as error:
             raise LookupsFlooded(str(error)) from None
-        return found
+        return answer
 
 
 def _open(directory: Path) -> OpenedCommunities:

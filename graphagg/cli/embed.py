@@ -76,15 +76,17 @@ def neighbors(
     from graphagg.embedding import NodeEmbedding
 
     with NodeEmbedding.open(directory) as index:
-        found = index.neighbors(vertex, top_k, of=of, among=among, normalized=not dot)
+        nearest = index.neighbors(vertex, top_k, of=of, among=among, normalized=not dot)
     if as_json:
-        print_json({"vertex": vertex, "neighbors": [{"id": n.id, "score": n.score} for n in found]})
+        print_json(
+            {"vertex": vertex, "neighbors": [{"id": n.id, "score": n.score} for n in nearest]}
+        )
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("vertex")
     table.add_column("dot" if dot else "cosine", justify="right")
-    for one in found:
-        table.add_row(str(one.id).replace("[", r"\["), f"{one.score:.4f}")
+    for neighbor in nearest:
+        table.add_row(str(neighbor.id).replace("[", r"\["), f"{neighbor.score:.4f}")
     out.print(table)
 
 
@@ -143,25 +145,25 @@ def evaluate(
     if not holdout and labels is None:
         raise InvalidParameter("holdout is 0 and there are no labels: give --holdout or --labels")
     truth = None if labels is None else read_labels(labels, graph.rows)
-    found: dict[str, Scores] = {}
+    measured: dict[str, Scores] = {}
     with progress_report() as report:
         if holdout:
             links = predict_links(
                 graph, weights, config, holdout=holdout, repeats=repeats, progress=report
             )
-            found["link_prediction"] = links.uniform
-            found["link_prediction_degree_matched"] = links.matched
+            measured["link_prediction"] = links.uniform
+            measured["link_prediction_degree_matched"] = links.matched
         if truth is not None:
-            found["node_classification"] = classify_nodes(
+            measured["node_classification"] = classify_nodes(
                 graph, weights, truth, config, repeats=repeats, shuffles=shuffles, progress=report
             )
     if truth is not None and truth.unknown:
         err.print(f"{truth.unknown:,} labels are of vertices not in the graph; left out")
     if as_json:
-        shown: dict[str, Any] = {name: scores.to_json() for name, scores in found.items()}
+        shown: dict[str, Any] = {name: scores.to_json() for name, scores in measured.items()}
         print_json({**shown, **({"unknown_labels": truth.unknown} if truth else {})})
         return
-    for name, scores in found.items():
+    for name, scores in measured.items():
         _print_scores(name.replace("_", " "), scores)
 
 
@@ -175,9 +177,9 @@ def _print_scores(title: str, scores: Scores) -> None:
     for method, run in scores.runs.items():
         cells = []
         for measure in measures:
-            place: Any = shown[method]
+            values: Any = shown[method]
             for name in measure.split("/"):
-                place = place.get(name, {})
-            cells.append(f"{place['mean']:.4f} ± {place['std']:.4f}" if measure in run else "")
+                values = values.get(name, {})
+            cells.append(f"{values['mean']:.4f} ± {values['std']:.4f}" if measure in run else "")
         table.add_row(method, *cells)
     out.print(table)

@@ -123,13 +123,13 @@ def _group(annotation: Any, positional: bool) -> Group | None:
             return None
         return Group(kind, _of_fields(kind, positional, panel))
     parameters = inspect.signature(make, eval_str=True).parameters
-    own = {
+    options = {
         name: _in_panel(parameter, panel)
         for name, parameter in parameters.items()
         if parameter.kind is not Parameter.VAR_KEYWORD
     }
-    takes_fields = len(own) < len(parameters)
-    return Group(make, (_of_fields(kind, positional, panel) if takes_fields else {}) | own)
+    takes_fields = len(options) < len(parameters)
+    return Group(make, (_of_fields(kind, positional, panel) if takes_fields else {}) | options)
 
 
 def _of_fields(kind: type, positional: bool, panel: str | None) -> dict[str, Parameter | Group]:

@@ -1,4 +1,4 @@
-"""What the service takes and gives, as models: the OpenAPI document is made from them.
+"""Models of requests and answers; the OpenAPI document is made from them.
 
 Requests are strict: an unknown key or a value of another type is refused. Integer ids beyond what
 JavaScript holds exactly come back as strings; both forms are taken everywhere.

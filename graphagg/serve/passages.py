@@ -143,8 +143,8 @@ class Passages:
         request: SearchRequest | SearchBatchRequest,
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
-        found = retriever.answer(encoded.asked, request.top_k)
-        shown = [[_shown(index, hit, request.explain) for hit in hits] for hits in found]
+        answers = retriever.answer(encoded.asked, request.top_k)
+        shown = [[_shown(index, hit, request.explain) for hit in hits] for hits in answers]
         return shown, watch.cpu_ms
 
     async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
@@ -156,8 +156,8 @@ class Passages:
             retriever, _ = await self._lane.run(self._scope, index, request)
             encoded = await self._encode(index, retriever, mode, request.filter, [question])
             asked = encoded.asked[0]
-            found = await self._lane.run(retriever.explain, asked, row, request.top_k, begun=True)
-        return {"passage_id": passage_id, "mode": mode, **found.to_json()}
+            why = await self._lane.run(retriever.explain, asked, row, request.top_k, begun=True)
+        return {"passage_id": passage_id, "mode": mode, **why.to_json()}
 
 
 def _shown(index: PassageIndex, hit: Hit, explain: bool) -> Answer:
@@ -177,16 +177,16 @@ def _mentions(index: PassageIndex, hit: Hit) -> list[Answer]:
     row = snapshot.row_of(hit.passage.id)
     assert row is not None
     view, gazetteer = snapshot.view(None), snapshot.gazetteer
-    place = gazetteer.mentions(row)
+    mentions = gazetteer.mentions(row)
     titles = int(gazetteer.title_tokens[row])
-    counts = (view.counts_as[place] == OUTER) & (gazetteer.start[place] >= titles)
+    counts = (view.counts_as[mentions] == OUTER) & (gazetteer.start[mentions] >= titles)
     spans = RowTokens.of(hit.passage).spans
     shift = len(hit.passage.full_text) - len(hit.passage.text)
-    found = []
-    for mention in (place.start + np.flatnonzero(counts)).tolist():
+    entities = []
+    for mention in (mentions.start + np.flatnonzero(counts)).tolist():
         first, length = int(gazetteer.start[mention]), int(gazetteer.length[mention])
         begin, end = spans[first][0] - shift, spans[first + length - 1][1] - shift
-        found.append(
+        entities.append(
             {"start": begin, "end": end, "entity": gazetteer.keys[int(gazetteer.entity[mention])]}
         )
-    return found
+    return entities

@@ -135,7 +135,7 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         ((*EVAL, "--half", "third"), "'third' is not one of 'tune', 'test'"),
         ((*EVAL, "--half", "tune"), "the tune half of 1 questions is empty"),
         ((*EVAL, "--random-state", "-1"), "'--random-state'"),
-        ((*EVAL, "--failures", "no/f.jsonl"), "no file can lie there"),
+        ((*EVAL, "--failures", "no/f.jsonl"), "not writable"),
         ((*EVAL, "--failures", "f.jsonl", "--mode", "dense"), "--failures is about mode best"),
         (("rag", "serch"), "serch"),
         (("rag", "search"), "Missing argument"),

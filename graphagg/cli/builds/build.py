@@ -1,4 +1,4 @@
-"""What a build is, and how it runs: the options that every index has in common."""
+"""The interface of a build, and the options that every build has."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Built:
-    """What a build gave.
+    """The result of a build.
 
     Attributes:
         counts: sizes, by what is counted.
@@ -66,7 +66,7 @@ class Built:
 
     @classmethod
     def of(cls, manifest: Manifest, **more: Any) -> Built:
-        """What is known of an index."""
+        """The sizes in a manifest."""
         size = sum(entry.bytes for entry in manifest.files.values())
         return cls(dict(manifest.counts), bytes=size, **more)
 
@@ -97,7 +97,7 @@ class Build(ABC):
 
     @abstractmethod
     def job(self) -> dict[str, Any]:
-        """What tells the job from another: input and parameters."""
+        """Identity of the job: its input and parameters."""
 
     @abstractmethod
     def in_process(self, run: RunOptions, progress: Progress) -> Built:

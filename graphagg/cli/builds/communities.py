@@ -66,7 +66,7 @@ class CommunitiesBuild(Build):
         return stages(self.parameters)
 
     def job(self) -> dict[str, Any]:
-        """What tells the job from another: input and parameters."""
+        """Identity of the job: its input and parameters."""
         from graphagg.communities.spark import job_of
 
         return job_of(self.edges, self.reading.ids, self.reading.header, self.parameters)

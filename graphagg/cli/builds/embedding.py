@@ -77,7 +77,7 @@ class EmbeddingBuild(Build):
         return stages(self.parameters, self.until)
 
     def job(self) -> dict[str, Any]:
-        """What tells the job from another: input and parameters."""
+        """Identity of the job: its input and parameters."""
         from graphagg.embedding.spark.build import job_of
 
         return job_of(self._source(), self.parameters)

@@ -86,7 +86,7 @@ class PassagesBuild(Build):
         return STAGES
 
     def job(self) -> dict[str, Any]:
-        """What tells the job from another: input and models, which are loaded for it."""
+        """Identity of the job: its input and models, which are loaded for it."""
         from graphagg.rag.spark.build import job_of
         from graphagg.rag.spark.stages import loaded
 

@@ -112,7 +112,7 @@ def print_change(directory: Path, change: Mapping[str, int], as_json: bool) -> N
 
 
 def resources(used: Mapping[str, float]) -> str:
-    """What a `Meter` read, in words."""
+    """The figures of a `Meter`, in words."""
     return "{wall_seconds} s, {cpu_seconds} CPU s, peak {peak_memory_mib} MiB".format(**used)
 
 

@@ -75,11 +75,11 @@ def delete(
     from graphagg.rag import PassageIndex
 
     meter = Meter()
-    wanted = [*(ids or ()), *(_read_ids(ids_file) if ids_file else ())]
-    if not wanted:
+    names = [*(ids or ()), *(_read_ids(ids_file) if ids_file else ())]
+    if not names:
         raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
     with PassageIndex.open(directory) as index:
-        deleted = index.delete(wanted, ignore_missing=ignore_missing)
+        deleted = index.delete(names, ignore_missing=ignore_missing)
         _print_change(directory, {"deleted": deleted}, index.manifest, meter, as_json)
 
 

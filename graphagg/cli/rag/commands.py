@@ -84,11 +84,11 @@ def search(
     options = {"mode": mode, "config": config, "window": window, **visible}
     with PassageIndex.open(directory) as opened:
         if documents:
-            found = opened.retrieve_documents(question, top_k, **options)
+            groups = opened.retrieve_documents(question, top_k, **options)
             if as_json:
-                _print_answer(question, mode, "documents", [_document(each) for each in found])
+                _print_answer(question, mode, "documents", [_document(each) for each in groups])
             else:
-                print_documents(found, opened, explain)
+                print_documents(groups, opened, explain)
             return
         hits = opened.retrieve(question, top_k, **options)
         if as_json:
@@ -120,11 +120,13 @@ def explain(
     config = settings(mode, preset, semantics)
     visible = selected(filters, include, exclude, bridge_through)
     with PassageIndex.open(directory) as opened:
-        found = opened.explain(question, passage_id, top_k, mode=mode, config=config, **visible)
+        explanation = opened.explain(
+            question, passage_id, top_k, mode=mode, config=config, **visible
+        )
         if as_json:
-            print_json({"passage_id": passage_id, "mode": mode, **found.to_json()})
+            print_json({"passage_id": passage_id, "mode": mode, **explanation.to_json()})
         else:
-            print_explanation(found, opened)
+            print_explanation(explanation, opened)
 
 
 @app.command("shell", epilog=_SHELL)
@@ -141,13 +143,13 @@ def shell(
     raise typer.Exit(code)
 
 
-def _print_answer(question: str, mode: str, name: str, found: list[dict[str, Any]]) -> None:
-    print_json({"question": question, "mode": mode, name: found})
+def _print_answer(question: str, mode: str, name: str, answers: list[dict[str, Any]]) -> None:
+    print_json({"question": question, "mode": mode, name: answers})
 
 
-def _document(found: DocumentHit) -> dict[str, Any]:
-    hits = [hit.to_json() for hit in found.hits]
-    return {"document": found.document, "score": found.score, "hits": hits}
+def _document(group: DocumentHit) -> dict[str, Any]:
+    hits = [hit.to_json() for hit in group.hits]
+    return {"document": group.document, "score": group.score, "hits": hits}
 
 
 app.command("answer", epilog=answer.EPILOG)(answer.answer)

@@ -120,7 +120,7 @@ def _check_together(runs: Runs, ablate: bool, compare: str | None, failures: Pat
     if "best" not in names:
         raise InvalidParameter(f"--failures is about mode best, the modes are {names}; add best")
     if failures.is_dir() or not failures.parent.is_dir():
-        raise InvalidParameter(f"--failures {failures}: no file can lie there; give another one")
+        raise InvalidParameter(f"--failures {failures}: not writable; give another path")
 
 
 def _questions(path: Path, name: _Half | None, random_state: int) -> list[GoldQuestion]:
@@ -135,10 +135,10 @@ def _questions(path: Path, name: _Half | None, random_state: int) -> list[GoldQu
 
 @dataclass(frozen=True)
 class _Result:
-    """What was measured.
+    """Results of an evaluation.
 
     Attributes:
-        parts: its JSON, by run.
+        parts: JSON, by run.
         show: prints it.
     """
 
@@ -170,10 +170,10 @@ def _evaluated(
     }  # fmt: skip
     first, *others = reports
     differences = {name: difference(reports[name], reports[first], random_state) for name in others}
-    parts = {name: {"mode": runs[name][0], **r.to_json()} for name, r in reports.items()}
+    results = {name: {"mode": runs[name][0], **r.to_json()} for name, r in reports.items()}
     for name, summary in differences.items():
-        parts[name]["difference"] = {"to": first, **summary.to_json()}
-    return _Result(parts, lambda: print_evaluations(reports, differences))
+        results[name]["difference"] = {"to": first, **summary.to_json()}
+    return _Result(results, lambda: print_evaluations(reports, differences))
 
 
 def _ablated(
@@ -181,5 +181,5 @@ def _ablated(
 ) -> _Result:
     from graphagg.rag.evaluation.comparison import ablate
 
-    found = ablate(index, gold, random_state=random_state, progress=report)
-    return _Result({"best": found.to_json()}, lambda: print_ablation(found))
+    ablation = ablate(index, gold, random_state=random_state, progress=report)
+    return _Result({"best": ablation.to_json()}, lambda: print_ablation(ablation))

@@ -29,6 +29,7 @@ from graphagg.communities.similarity.neighborhood import (
     TWO_MODE,
     UNDIRECTED,
     Neighborhoods,
+    Sets,
 )
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
@@ -81,8 +82,7 @@ class BuiltIndex:
             self.hoods.holders.save(writer, "holders")
         writer.array("signatures", self.sig)
         self.tables.save(writer, "lsh")
-        writer.array("sizes.order", self.partitions.order)
-        writer.array("sizes.bounds", self.partitions.bounds)
+        self.partitions.save(writer, "sizes")
 
     def manifest(self) -> Manifest:
         """Parameters, the graph's digest and counts; they depend on the graph alone."""
@@ -153,7 +153,7 @@ def build_index(
         progress("signatures", at + len(rows), len(todo))
     sizes = hoods.sets.degrees() + hoods.closed
     tables, buckets = build_tables(
-        sig, sizes > 0, config.bands, config.rows, QueryConfig().bucket_cap
+        sig, sizes > 0, range(config.bands), config.rows, QueryConfig().bucket_cap
     )
     progress("bands", config.bands, config.bands)
     partitions = SizePartitions.of(sizes, config.partitions)
@@ -168,33 +168,28 @@ def _reuse(
     two_mode = graph.rows is not graph.columns
     renamed = (graph.columns if two_mode else graph.rows).positions(part.columns)
     same = np.zeros(len(before), dtype=np.bool_)
-    _same_rows(
-        hoods.sets.indptr, hoods.sets.indices, part.hoods.sets.indptr, part.hoods.sets.indices,
-        before, renamed, same,
-    )  # fmt: skip
+    _same_rows(hoods.bundle, part.hoods.bundle, before, renamed, same)
     rows = np.flatnonzero(same & missing)
     sig[rows] = part.sig[before[rows]]
     missing[rows] = False
 
 
 @numba.njit(cache=True)
-def _same_rows(
-    ptr: Array,
-    ind: Array,
-    old_ptr: Array,
-    old_ind: Array,
-    before: Array,
-    renamed: Array,
-    out: Array,
-) -> None:
+def _same_rows(sets: Sets, old: Sets, before: Array, renamed: Array, out: Array) -> None:
+    """`out[row]`: whether the set is the one of row `before[row]` of the old graph.
+
+    `renamed` is the new number of each old element. Ids ascend in both graphs, so the elements of
+    equal sets are in the same order.
+    """
     for row in range(len(before)):
-        old = before[row]
-        if old < 0:
+        old_row = before[row]
+        if old_row < 0:  # a new vertex
             continue
-        size = ptr[row + 1] - ptr[row]
-        same = old_ptr[old + 1] - old_ptr[old] == size
+        start, old_start = sets.offsets[row], old.offsets[old_row]
+        size = sets.offsets[row + 1] - start
+        same = old.offsets[old_row + 1] - old_start == size
         i = 0
         while same and i < size:
-            same = renamed[old_ind[old_ptr[old] + i]] == ind[ptr[row] + i]
+            same = renamed[old.elements[old_start + i]] == sets.elements[start + i]
             i += 1
         out[row] = same

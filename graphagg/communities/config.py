@@ -118,7 +118,7 @@ class QueryConfig:
 
 @dataclass(frozen=True)
 class FusedConfig:
-    """Constants of `fused`; see `expansion.fused` for the formula and how they were chosen."""
+    """Constants of `fused`; see `Expander._fused` for the formula and how they were chosen."""
 
     power: float = 0.7
     floor: float = 0.05

@@ -31,12 +31,14 @@ class Opened:
     """The mapped arrays of one version. An answer keeps them while the index moves on.
 
     Attributes:
+        artifact: the version on disk.
         config: the kind of graph, and the parameters.
         vertices: ids; the dense number of a vertex is its position.
         elements: ids of what the sets hold: elements (two-mode), else the vertices themselves.
         expander: ranks vertices by their closeness to seeds.
     """
 
+    artifact: Artifact
     config: IndexConfig
     vertices: VertexIds
     elements: VertexIds
@@ -55,9 +57,9 @@ class Opened:
         expander = Expander(
             Neighborhoods(sets, holders, bool(config.closed), walk),
             Sketches(artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows)),
-            SizePartitions(artifact.array("sizes.order"), artifact.array("sizes.bounds")),
+            SizePartitions.open(artifact, "sizes"),
         )
-        return cls(config, vertices, elements, expander)
+        return cls(artifact, config, vertices, elements, expander)
 
     @property
     def hoods(self) -> Neighborhoods:

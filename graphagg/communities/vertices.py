@@ -10,6 +10,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.communities.opened import Opened
+from graphagg.communities.query.ranking import largest
 from graphagg.communities.similarity.neighborhood import DIRECTED, TWO_MODE
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.store.strings import StringTable
@@ -88,7 +89,7 @@ class Vertices:
         degrees = np.concatenate([np.zeros(0, np.int64), *(self._degrees(*r) for r in ranges)])
         exact = ids.find(prefix)
         first = [] if exact is None else [exact]
-        best = numbers[largest(degrees, limit + 1)].tolist()
+        best = numbers[largest(degrees, limit + 1, numbers)].tolist()
         shown = [*first, *(number for number in best if number != exact)][:limit]
         listed = tuple(Listed(ids[number], self._degree(number)) for number in shown)
         return Listing(listed, len(numbers) > len(shown))
@@ -117,20 +118,8 @@ class Vertices:
         if hoods.walk == DIRECTED:
             inverse = hoods.holders.indptr
             degrees = degrees + inverse[neighbors + 1] - inverse[neighbors]
-        best = largest(degrees, limit)
+        best = largest(degrees, limit, neighbors)
         pairs = zip(neighbors[best].tolist(), degrees[best].tolist(), strict=True)
         listed = tuple(Listed(ids[node], degree) for node, degree in pairs)
         asked = Listed(self._opened.vertices[number], self._degree(number))
         return asked, Listing(listed, len(neighbors) > limit)
-
-
-def largest(values: Array, count: int) -> Array:
-    """Positions of the `count` largest values, best first, ties by position; linear."""
-    if len(values) > count:
-        bound = np.partition(values, len(values) - count)[len(values) - count]
-        above = np.flatnonzero(values > bound)
-        kept = np.concatenate([above, np.flatnonzero(values == bound)[: count - len(above)]])
-    else:
-        kept = np.arange(len(values))
-    order: Array = kept[np.lexsort((kept, -values[kept]))]
-    return order

@@ -153,7 +153,7 @@ def degrees_of(graph: PushGraph, nodes: Array) -> Array:
     forward, backward = graph.forward.offsets, graph.backward.offsets
     degrees = np.empty(len(nodes), dtype=np.int64)
     for i in range(len(nodes)):
-        degrees[i] = _degree(forward, backward, graph.kind, nodes[i])
+        degrees[i] = node_degree(forward, backward, graph.kind, nodes[i])
     return degrees
 
 
@@ -167,7 +167,7 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
         node = starts[slot]
         scratch.slots[node], scratch.nodes[slot] = slot + 1, node
         scratch.mass[slot], scratch.residual[slot] = 0.0, values[slot]
-        degree = _degree(graph.forward.offsets, graph.backward.offsets, graph.kind, node)
+        degree = node_degree(graph.forward.offsets, graph.backward.offsets, graph.kind, node)
         scratch.limit[slot] = max(least, limits.per_edge * degree)
         if limits.push_starts or values[slot] >= scratch.limit[slot]:
             scratch.limit[slot] = np.inf
@@ -196,7 +196,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
         slot = queue[head]
         head = 0 if head + 1 == len(queue) else head + 1
         node = nodes[slot]
-        degree = _degree(forward, backward, kind, node)
+        degree = node_degree(forward, backward, kind, node)
         limit[slot] = max(least, per_edge * degree)
         if edges + degree > limits.edges:  # it keeps its residual; smaller nodes may still fit
             continue
@@ -235,7 +235,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
                 if residual[slot] < limit[slot]:  # always so while it stands in the queue
                     continue
                 # At first the limit is that of one edge: a degree may be a page on disk.
-                limit[slot] = max(least, per_edge * _degree(forward, backward, kind, other))
+                limit[slot] = max(least, per_edge * node_degree(forward, backward, kind, other))
                 if residual[slot] >= limit[slot]:
                     limit[slot] = np.inf
                     queue[tail] = slot
@@ -260,7 +260,7 @@ def _whole(graph: PushGraph, node: int) -> float:
 
 
 @numba.njit(cache=True)
-def _degree(forward: Array, backward: Array, kind: int, node: int) -> int:
+def node_degree(forward: Array, backward: Array, kind: int, node: int) -> int:
     """How many links a node has, to hidden nodes too, by the offsets of both sides."""
     rows = len(forward) - 1
     if kind == TWO_MODE:

@@ -28,8 +28,7 @@ def random_edges(kind, random_state=0):
 
 
 def scratch_of(index):
-    hoods = index.opened.hoods
-    return Scratch(max(hoods.sets.rows, hoods.sets.columns), hoods.nodes)
+    return Scratch.of(index.opened.hoods)
 
 
 @pytest.mark.parametrize(("kind", "closed"), CASES)
@@ -200,7 +199,7 @@ def test_band_tables_equal_brute_force():
         sig = generator.integers(0, spread, (n, 12)).astype(np.uint16)
         bands = 12 // rows
         filled = generator.random(n) < 0.9
-        tables, counts = build_tables(sig, filled, bands, rows, 5)
+        tables, counts = build_tables(sig, filled, range(bands), rows, 5)
         groups = [
             np.flatnonzero(filled & (sig[:, b * rows : (b + 1) * rows] == key).all(axis=1))
             for b in range(bands)

@@ -48,17 +48,16 @@ def answer(
 def _members(
     opened: Opened, seeds: Array, ranking: Ranking, best: Array, config: QueryConfig
 ) -> tuple[Member, ...]:
-    hoods, vertices = opened.hoods, ranking.vertices[best]
+    vertices = ranking.vertices[best]
     examples = np.full((len(vertices), len(seeds), _EXAMPLES), -1, dtype=np.int64)
     in_set = np.zeros((len(vertices), len(seeds)), dtype=np.bool_)
     counts = shared_with_seeds(
-        hoods.sets.indptr, hoods.sets.indices, hoods.closed, seeds, vertices, config.reason_work,
-        examples, in_set,
-    ).tolist()  # fmt: skip
+        opened.hoods.bundle, seeds, vertices, config.reason_work, examples, in_set
+    ).tolist()
     shown = examples.tolist()
     seed_ids = [opened.vertices[int(s)] for s in seeds]
     # In a two-mode graph the numbers in a set are those of elements, never of seeds.
-    adjacent = (in_set & (hoods.walk != TWO_MODE)).tolist()
+    adjacent = (in_set & (opened.hoods.walk != TWO_MODE)).tolist()
     members = []
     for i, (vertex, position) in enumerate(zip(vertices.tolist(), best.tolist(), strict=True)):
         reason = tuple(

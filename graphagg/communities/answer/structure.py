@@ -20,6 +20,7 @@ from graphagg.checks import number
 from graphagg.communities.answer.picture import draw
 from graphagg.communities.opened import Opened
 from graphagg.communities.similarity.exact import intersection
+from graphagg.communities.similarity.neighborhood import Sets, set_size
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
 
@@ -143,9 +144,8 @@ def similarities(opened: Opened, ids: Sequence[VertexId]) -> Array:
             f"{len(ids):,} vertices, at most {MOST_VERTICES:,} are compared with each other; "
             "ask for fewer"
         )
-    hoods = opened.hoods
     numbers = np.array([opened.find(vertex) for vertex in ids], dtype=np.int64)
-    dense: Array = _similarities(hoods.sets.indptr, hoods.sets.indices, hoods.closed, numbers)
+    dense: Array = _similarities(opened.hoods.bundle, numbers)
     return dense
 
 
@@ -169,16 +169,16 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
 
 
 @numba.njit(cache=True)
-def _similarities(ptr: Array, ind: Array, closed: bool, vertices: Array) -> Array:
-    none = np.empty(0, dtype=np.int64)
+def _similarities(sets: Sets, vertices: Array) -> Array:
+    """The Jaccard similarity of each pair, `[V, V]`; each is computed once."""
+    no_examples = np.empty(0, dtype=np.int64)
     out = np.zeros((len(vertices), len(vertices)))
     for i in range(len(vertices)):
         a = vertices[i]
         for j in range(i):
             b = vertices[j]
-            shared = intersection(ptr, ind, closed, a, b, none)
+            shared = intersection(sets, a, b, no_examples)
             if shared > 0:
-                total = ptr[a + 1] - ptr[a] + ptr[b + 1] - ptr[b] + 2 * closed
-                out[i, j] = shared / (total - shared)
+                out[i, j] = shared / (set_size(sets, a) + set_size(sets, b) - shared)
                 out[j, i] = out[i, j]
     return out

@@ -267,7 +267,7 @@ def _coalesce(size: int, rows: Array, columns: Array, weights: Doubles) -> Any:
     # by_row[v] may be overwritten once row v - 1 is done: its old value is in `start`.
     kept, start = 0, 0
     for v in range(size):
-        stop = by_row[v + 1]
+        stop = int(by_row[v + 1])
         first = kept
         for i in range(start, stop):
             if kept > first and indices[i] == indices[kept - 1]:

@@ -197,7 +197,7 @@ def test_interrupted_queries_leave_no_trace(index, monkeypatch):
     expected = {method: index.query([0, 1], 15, method=method) for method in METHODS}
 
     def interrupt(*arguments):
-        index.opened.expander._scratch.score[:] = 7.0
+        index.opened.expander._scratch.scores[:] = 7.0
         raise KeyboardInterrupt
 
     monkeypatch.setattr(expansion, "jaccard_ranking", interrupt)
@@ -215,8 +215,9 @@ def test_queries_leave_the_scratch_clean(index):
     for method in METHODS:
         assert index.query([0, 1], 15, method=method) == first[method]
     scratch = index.opened.expander._scratch
-    for name in ("counts", "score", "mass", "residual", "queued"):
+    for name in ("counts", "scores", "members"):
         assert not getattr(scratch, name).any(), name
+    assert not scratch.push.slots.any()
 
 
 def test_of_equal_containment_the_smaller_set_comes_first(tmp_path):

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig
-from graphagg.communities.vertices import Vertices, largest, prefix_ranges
+from graphagg.communities.query.ranking import largest
+from graphagg.communities.vertices import Vertices, prefix_ranges
 from graphagg.graph.ids import VertexIds
 from graphagg.serve.models import shown_id
 
@@ -46,7 +47,8 @@ def test_what_is_no_number_finds_no_integer(prefix: str) -> None:
 @given(values=st.lists(st.integers(0, 5), max_size=40), count=st.integers(1, 50))
 def test_the_largest_come_first_and_ties_by_place(values: list[int], count: int) -> None:
     expected = sorted(range(len(values)), key=lambda i: (-values[i], i))[:count]
-    assert largest(np.array(values, dtype=np.int64), count).tolist() == expected
+    places = np.arange(len(values))
+    assert largest(np.array(values, dtype=np.int64), count, places).tolist() == expected
 
 
 @given(

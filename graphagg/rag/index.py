@@ -31,8 +31,7 @@ from graphagg.rag.requests import (
     settings_of,
 )
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
-from graphagg.rag.version.loading import IndexModels
-from graphagg.rag.version.opening import is_built, open_snapshot
+from graphagg.rag.version.loading import IndexModels, is_built, open_snapshot
 from graphagg.rag.version.publish import Models, build, change_passages, compact
 from graphagg.rag.version.snapshot import Selection, Snapshot
 from graphagg.store import Publication, write_artifact

@@ -23,8 +23,8 @@ from graphagg.rag.linearrag.retriever import (
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.results import Explanation, Hit, Hop
-from graphagg.rag.search.dense import top_k
-from graphagg.rag.search.lexical import Lexical, best_rows, spread
+from graphagg.rag.search.lexical import Lexical
+from graphagg.rag.search.ranking import best_rows, spread, top_k
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.rag.version.snapshot import Scope, Snapshot
 

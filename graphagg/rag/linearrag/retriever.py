@@ -24,8 +24,8 @@ from graphagg.rag.linearrag.pagerank import EntityReset, Transitions, personaliz
 from graphagg.rag.linearrag.push import local_pagerank
 from graphagg.rag.linearrag.trigraph import TriGraph
 from graphagg.rag.results import Hit, Hop
-from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex, top_k
-from graphagg.rag.search.lexical import best_rows, spread
+from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex
+from graphagg.rag.search.ranking import best_rows, spread, top_k
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.vectors import RowSet, Vectors

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array
-from graphagg.rag.search.paging import each_will_need
+from graphagg.rag.search.paging import will_need
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.vectors import read_only
@@ -89,7 +89,8 @@ class Walk(NamedTuple):
         blocks = np.unique(rows // BLOCK)
         after = np.minimum(blocks + 1, len(self.starts) - 1)
         ends = np.where(after > blocks, self.starts[after], len(self.passages))
-        each_will_need(self.passages, self.starts[blocks], ends)
+        for start, end in zip(self.starts[blocks].tolist(), ends.tolist(), strict=True):
+            will_need(self.passages[start:end])
 
     @classmethod
     def open(cls, artifact: Artifact) -> Walk | None:

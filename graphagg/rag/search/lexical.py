@@ -9,10 +9,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from graphagg.arrays import Array
-from graphagg.rag.search.dense import top_k
+from graphagg.rag.search.ranking import lookup, spread
 from graphagg.rag.tables.lexicon import Postings, add_up
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
@@ -58,47 +57,6 @@ class Lexical:
         return held
 
 
-def best_rows(
-    scored: Rows, scores: Array, k: int, ranks: Array, among: npt.NDArray[np.bool_] | None
-) -> tuple[Rows, Array] | None:
-    """The `k` rows of greatest score, where the rest of the corpus scores 0.
-
-    Args:
-        scored: rows that have a score.
-        scores: their scores.
-        k: how many.
-        ranks: `[R]`, by which equals are ordered.
-        among: `[R]`, which rows may be chosen; None: all that are scored.
-
-    Returns:
-        Rows and scores, best first; None where fewer than `k` score above 0, so that rows without
-        a score would be among them.
-    """
-    may = scores > 0.0
-    if among is not None:
-        may &= among[scored]
-    if np.count_nonzero(may) < k:
-        return None
-    rows, values = scored[may], scores[may]
-    near = values >= np.partition(values, len(values) - k)[len(values) - k]
-    rows, values = rows[near], values[near]  # so that few ranks are read
-    best = top_k(values, k, ranks[rows])
-    return rows[best], values[best]
-
-
-def lexical_scores(view: View, terms: Sequence[str]) -> Array:
-    """BM25 of every passage over the sum of the terms' idf, `[R]`; 0 where hidden."""
-    lexical = Lexical(view, terms)
-    return spread(lexical.rows, lexical.body, len(view.visible))
-
-
-def spread(rows: Rows, values: Array, size: int) -> Array:
-    """`[size]`: the values in their rows, 0 elsewhere."""
-    everything = np.zeros(size)
-    everything[rows] = values
-    return everything
-
-
 def _idf(view: View, postings: Sequence[Postings | None]) -> Array:
     """`[2, t]` of the terms, in title and text, and in titles."""
     idf = np.zeros((2, len(postings)))
@@ -130,14 +88,3 @@ def _scores(view: View, postings: Sequence[Postings | None], idf: Array) -> tupl
         rows, scores,
     )  # fmt: skip
     return rows[:count], scores[:, :count]
-
-
-def lookup(
-    table: Array, wanted: Rows, ranks: Array | None = None
-) -> tuple[npt.NDArray[np.bool_], Array]:
-    """Which of `wanted` are in a table that ascends (by `ranks`, if given), and their places."""
-    if not len(table):
-        return np.zeros(len(wanted), bool), np.zeros(len(wanted), np.int64)
-    keys, values = (table, wanted) if ranks is None else (ranks[table], ranks[wanted])
-    place = np.minimum(np.searchsorted(keys, values), len(table) - 1)
-    return keys[place] == values, place

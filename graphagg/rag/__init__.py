@@ -5,8 +5,8 @@ from graphagg.rag.documents.passages import Passage, read_passages
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig
 from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
-from graphagg.rag.models.encoder import SentenceTransformerEncoder
-from graphagg.rag.models.extractor import SpacyExtractor
+from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
+from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits, Hop
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "BestConfig",
     "ChunkConfig",
     "DocumentHit",
+    "Encoder",
+    "EntityExtractor",
     "Explanation",
     "Hit",
     "Hits",

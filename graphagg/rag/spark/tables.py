@@ -136,7 +136,8 @@ def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
             every = (row for i in range(len(passages)) for row in values(i))
             return MetadataTable.build([{key: row[key]} if key in row else {} for row in every])
 
-        table = MetadataTable.joined(rows, map(of_key, sorted(keys)))
+        without_keys = MetadataTable.build([{}] * rows)
+        table = MetadataTable.joined([without_keys, *map(of_key, sorted(keys))])
         table.save(ArtifactWriter(folder), table_name(0))
         return {}
 

@@ -24,7 +24,7 @@ from graphagg.rag.tables.lexicon import Analyzer, Lexicon, TermCounts
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.build import make_segment
-from graphagg.rag.version.snapshot import ranks_of
+from graphagg.rag.version.publish import ranks_of
 
 CAPITALISED = r"[A-Z]\w*(?: [A-Z]\w*)*"
 

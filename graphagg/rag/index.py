@@ -24,8 +24,7 @@ from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
 from graphagg.rag.requests import check_request, questions_of, selection_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.settings import Config, Mode
-from graphagg.rag.version.loading import IndexModels
-from graphagg.rag.version.opening import is_built, read_snapshot
+from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
 from graphagg.rag.version.publish import KIND, Models, build, change_passages, compact
 from graphagg.rag.version.snapshot import Selection, Snapshot
 from graphagg.store import Artifact, open_artifact, write_artifact

@@ -25,7 +25,8 @@ from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.results import Explanation, Hit, plain_hits
 from graphagg.rag.search.dense import dense_hits
-from graphagg.rag.search.lexical import Lexical, top_rows
+from graphagg.rag.search.lexical import Lexical
+from graphagg.rag.search.ranking import top_rows
 from graphagg.rag.settings import MODES, Config, Mode
 from graphagg.rag.version.snapshot import Scope, Selection, Snapshot
 

@@ -63,7 +63,7 @@ def test_all_holds_one_faiss() -> None:
             "from graphagg.rag import SentenceTransformerEncoder as S; S('m').spec",
             "rag",
         ),
-        ("faiss", "from graphagg.rag.search import dense; dense._import_faiss()", "rag"),
+        ("faiss", "from graphagg.rag.search.compat import import_faiss as f; f()", "rag"),
         (
             "pymetis",
             "from graphagg.embedding.partition.metis import metis; metis(None, None, 2, 0)",

@@ -17,8 +17,9 @@ from graphagg.arrays import Array
 from graphagg.rag.best.formula import BestConfig, weights_of
 from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges
 from graphagg.rag.best.reading import Reading
-from graphagg.rag.search.dense import DenseIndex, top_k
-from graphagg.rag.search.lexical import Lexical, lookup, top_rows
+from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.search.lexical import Lexical
+from graphagg.rag.search.ranking import lookup, top_k, top_rows
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View

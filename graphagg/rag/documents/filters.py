@@ -31,7 +31,6 @@ from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from graphagg.arrays import Mask
 from graphagg.checks import shown
@@ -200,20 +199,21 @@ def _matches(values: Any, operator: str, operands: list[Any]) -> Mask:
     """Which of a key's distinct values satisfy a comparison, `[d]`."""
     if not len(values):  # of a key that holds `[]` alone, which any value is compared with
         return np.zeros(0, np.bool_)
-    if isinstance(values, pa.Array):
-        import pyarrow.compute as pc
-
-        packed = StringTable.pack(operands)
-        buffers = map(pa.py_buffer, (packed.offsets, packed.data))
-        sought = pa.LargeStringArray.from_buffers(len(packed), *buffers)  # `pa.array` loads pandas
+    if isinstance(values, np.ndarray):
+        if values.dtype == np.complex128:
+            operands = [exact(operand) for operand in operands]
         if operator == "in":
-            return np.asarray(pc.is_in(values, value_set=sought))
-        return np.asarray(getattr(pc, _ORDER[operator])(values, sought[0]))
-    if values.dtype == np.complex128:
-        operands = [exact(operand) for operand in operands]
+            return np.isin(values, np.array(operands, values.dtype))
+        return np.asarray(getattr(np, _ORDER[operator])(values, operands[0]))
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    packed = StringTable.pack(operands)
+    buffers = map(pa.py_buffer, (packed.offsets, packed.data))
+    sought = pa.LargeStringArray.from_buffers(len(packed), *buffers)  # `pa.array` loads pandas
     if operator == "in":
-        return np.isin(values, np.array(operands, values.dtype))
-    return np.asarray(getattr(np, _ORDER[operator])(values, operands[0]))
+        return np.asarray(pc.is_in(values, value_set=sought))
+    return np.asarray(getattr(pc, _ORDER[operator])(values, sought[0]))
 
 
 # --- compiling ---------------------------------------------------------------------------------

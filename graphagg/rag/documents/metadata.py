@@ -14,7 +14,7 @@ A key's type is what all its values in the segment have in common:
 
 null and NaN count as absent, so a key without any other value is not in the schema.
 
-The columns of `NAME.arrow` (Arrow IPC) are `key`, `type`, and the lists that `_CELLS` describes.
+The columns of `NAME.arrow` (Arrow IPC) are `key`, `type`, and the lists of `_columns`.
 The distinct values of a key are kept once, ascending, and every entry is a place among them: a
 condition is decided once a distinct value. Rows that lack a key take no space, so a table is linear
 in the values there are, however many keys they have.
@@ -24,20 +24,22 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import reduce
+from functools import cache, cached_property, reduce
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from graphagg.arrays import Mask, offsets
 from graphagg.errors import CorruptArtifact, InvalidPassage
 from graphagg.store import Artifact, ArtifactWriter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ValueType = Literal[
     "string",
@@ -50,18 +52,6 @@ ValueType = Literal[
     "mixed",
 ]
 
-_CELLS = {
-    "rows": pa.int32(),  # the rows that have the key, ascending; null: every row
-    "bounds": pa.int64(),  # row i of them holds codes[bounds[i]:bounds[i + 1]]; null: one code each
-    "codes": pa.int32(),  # places among the distinct values
-    "texts": pa.large_string(),  # distinct strings, in the order of their code points
-    "numbers": pa.float64(),  # distinct numbers and booleans, two parts each: see `exact`
-    "instants": pa.int64(),  # of dates, the instant of each text: see `parse_instant`
-}
-_SCHEMA = pa.schema(
-    [("key", pa.string()), ("type", pa.string())]
-    + [(name, pa.large_list(values)) for name, values in _CELLS.items()]
-)
 _INTEGER_BITS = 100
 """float64 rounds such an integer by less than 2**47, so that the second part is exact too."""
 
@@ -147,24 +137,51 @@ def exact(value: float) -> complex:
 # --- the table ---------------------------------------------------------------------------------
 
 
+@cache
+def _columns() -> pa.Schema:
+    import pyarrow as pa  # takes 0.1 s: only where metadata is read
+
+    lists = {
+        "rows": pa.int32(),  # the rows that have the key, ascending; null: every row
+        "bounds": pa.int64(),  # row i of them holds codes[bounds[i]:bounds[i + 1]]; null: one each
+        "codes": pa.int32(),  # places among the distinct values
+        "texts": pa.large_string(),  # distinct strings, in the order of their code points
+        "numbers": pa.float64(),  # distinct numbers and booleans, two parts each: see `exact`
+        "instants": pa.int64(),  # of dates, the instant of each text: see `parse_instant`
+    }
+    columns = [(name, pa.large_list(values)) for name, values in lists.items()]
+    return pa.schema([("key", pa.string()), ("type", pa.string()), *columns])
+
+
 class MetadataTable:
     """The metadata of one segment; immutable.
 
     Args:
-        rows: number of passages of the segment.
-        table: `[K]`, a row a key, keys ascending; see the head of this file.
-
-    Attributes:
-        rows: number of passages of the segment.
-        schema: the type of each key, keys ascending.
+        read: gives the table, a row a key, keys ascending, the number of passages in the metadata
+            of its schema; called when it is first needed.
     """
 
-    def __init__(self, rows: int, table: pa.Table) -> None:
-        self.rows = rows
-        self._table = table
-        keys, types = table["key"].to_pylist(), table["type"].to_pylist()
-        self._place = {key: i for i, key in enumerate(keys)}
-        self.schema: Mapping[str, ValueType] = MappingProxyType(dict(zip(keys, types, strict=True)))
+    def __init__(self, read: Callable[[], pa.Table]) -> None:
+        self._read = read
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        return self._read()
+
+    @cached_property
+    def rows(self) -> int:
+        """Number of passages of the segment."""
+        return int(self._table.schema.metadata[b"rows"])
+
+    @cached_property
+    def schema(self) -> Mapping[str, ValueType]:
+        """The type of each key, keys ascending."""
+        keys, types = (self._table[name].to_pylist() for name in ("key", "type"))
+        return MappingProxyType(dict(zip(keys, types, strict=True)))
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {key: place for place, key in enumerate(self.schema)}
 
     @classmethod
     def build(cls, metadata: Sequence[Mapping[str, Any]]) -> MetadataTable:
@@ -176,6 +193,8 @@ class MetadataTable:
         Raises:
             InvalidPassage: a key is no string, or a string is not Unicode text.
         """
+        import pyarrow as pa
+
         keys: defaultdict[str, _Entries] = defaultdict(lambda: _Entries([], [], set()))
         for row, of_passage in enumerate(metadata):
             for key, value in of_passage.items():
@@ -187,7 +206,9 @@ class MetadataTable:
                     entries.kinds.add(kind)
         columns = [_encoded(key, entries, len(metadata)) for key, entries in keys.items()]
         columns.sort(key=lambda column: column["key"])
-        return cls(len(metadata), pa.Table.from_pylist(columns, _SCHEMA))
+        schema = _columns().with_metadata({"rows": str(len(metadata))})
+        table = pa.Table.from_pylist(columns, schema)
+        return cls(lambda: table)
 
     def rows_with(self, key: str, matches: Mask | None = None) -> Mask:
         """Which rows have a key or, of a list, an element of it, `[rows]`; O(rows + e).
@@ -230,32 +251,45 @@ class MetadataTable:
 
     def save(self, writer: ArtifactWriter, name: str) -> None:
         """Write as `<name>.arrow`."""
-        schema = _SCHEMA.with_metadata({"rows": str(self.rows)})
-        with writer.path(f"{name}.arrow").open("wb") as file, pa.ipc.new_file(file, schema) as sink:
-            sink.write_table(self._table.combine_chunks())  # one batch: cells are not searched for
+        import pyarrow as pa
+
+        table = self._table.combine_chunks()  # one batch, so that no cell is searched for
+        path = writer.path(f"{name}.arrow")
+        with path.open("wb") as file, pa.ipc.new_file(file, table.schema) as sink:
+            sink.write_table(table)
 
     @classmethod
     def open(cls, artifact: Artifact, name: str) -> MetadataTable:
-        """Map what `save` wrote; the work grows with the keys, never with the rows.
+        """Map what `save` wrote; reading it later grows with the keys, never with the rows.
 
         Raises:
-            CorruptArtifact: the file is missing or is not what `save` writes.
+            CorruptArtifact: the file is missing or, when it is read, not what `save` writes.
         """
         path = artifact.path(f"{name}.arrow")
-        try:
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-            if table.schema != _SCHEMA:
-                raise ValueError(f"columns {table.schema.names}")
-            return cls(int(table.schema.metadata[b"rows"]), table)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptArtifact(
-                f"{path}: bad content ({error!r}); restore it, or build the index again"
-            ) from None
+        content = np.memmap(path, np.uint8, "r")
+
+        def read() -> pa.Table:
+            import pyarrow as pa
+
+            try:
+                table = pa.ipc.open_file(pa.py_buffer(content)).read_all()
+                if table.schema != _columns() or b"rows" not in (table.schema.metadata or {}):
+                    raise ValueError(f"columns {table.schema.names}")
+            except ValueError as error:
+                raise CorruptArtifact(
+                    f"{path}: bad content ({error!r}); restore it, or build the index again"
+                ) from None
+            return table
+
+        return cls(read)
 
     @classmethod
-    def joined(cls, rows: int, tables: Iterable[MetadataTable]) -> MetadataTable:
-        """One table of tables of different keys, keys ascending, of the same rows."""
-        return cls(rows, pa.concat_tables([_SCHEMA.empty_table(), *(t._table for t in tables)]))
+    def joined(cls, tables: Iterable[MetadataTable]) -> MetadataTable:
+        """One table of at least one table of the same rows; all keys differ and ascend."""
+        import pyarrow as pa
+
+        table = pa.concat_tables([table._table for table in tables])
+        return cls(lambda: table)
 
 
 class _Entries(NamedTuple):

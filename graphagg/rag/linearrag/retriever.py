@@ -23,7 +23,7 @@ from graphagg.rag.linearrag.pagerank import PassageScores, personalized_pagerank
 from graphagg.rag.linearrag.trigraph import TriGraph
 from graphagg.rag.results import Hit, Hop
 from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex, dense_hits
-from graphagg.rag.search.lexical import lookup, top_rows
+from graphagg.rag.search.ranking import lookup, top_rows
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.vectors import Rows

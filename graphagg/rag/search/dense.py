@@ -3,24 +3,22 @@
 Rule: up to 100,000 vectors every visible passage is compared. Above, an inverted file with 8-bit
 codes is trained: nlist = 4 sqrt(W) lists on 64 nlist sampled vectors, nprobe = nlist / 16 (at least
 32) are read, and the candidates are scored again by their exact vectors where at most 64 hits are
-wanted; under a filter that leaves
-at most 100,000 passages the search is exact. A passage longer than the encoder's window has several
-vectors and the similarity of the best one. With `faiss-gpu` and a CUDA device an unfiltered search
-of the inverted file runs there.
+wanted; under a filter that leaves at most 100,000 passages the search is exact. A passage longer
+than the encoder's window has several vectors and the similarity of the best one. With `faiss-gpu`
+and a CUDA device an unfiltered search of the inverted file runs there.
 """
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import MissingExtra
 from graphagg.rag.results import Hit, plain_hits
-from graphagg.rag.search.paging import advise
+from graphagg.rag.search.compat import import_faiss, open_mapped, probe
+from graphagg.rag.search.ranking import top_k
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, RowSet, Stack, Vectors
 from graphagg.rag.tables.view import View
@@ -29,7 +27,6 @@ FLAT_LIMIT = 100_000
 _OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
 _RESCORED = 64  # above so many hits the 8-bit codes decide: exact vectors would be a page each
 _BLOCK = 65_536
-_ID_BYTES = 8
 
 
 class DenseIndex:
@@ -123,15 +120,15 @@ class DenseIndex:
         """What lets a search see the windows of these rows only; None: all."""
         if some.is_all:
             return None
-        return _import_faiss().IDSelectorBitmap(some.bits(self.corpus.window_bounds))
+        return import_faiss().IDSelectorBitmap(some.bits(self.corpus.window_bounds))
 
     @property
     def _on_gpu(self) -> bool:
-        return bool(getattr(_import_faiss(), "get_num_gpus", int)())
+        return bool(getattr(import_faiss(), "get_num_gpus", int)())
 
     def _index(self) -> Any:
         if self._faiss is None:
-            faiss = _import_faiss()
+            faiss = import_faiss()
             assert self._inverted_file is not None
             if self._on_gpu:  # a mapped index cannot be copied
                 self._faiss = faiss.index_cpu_to_all_gpus(load(self._inverted_file))
@@ -148,66 +145,6 @@ def dense_hits(
     return plain_hits(dense.corpus, *dense.search(vector, k, rows), "dense")
 
 
-def top_k(
-    scores: npt.NDArray[Any], k: int, ranks: npt.NDArray[Any] | None = None
-) -> npt.NDArray[np.int64]:
-    """Positions of the `k` largest scores, largest first; of equals the one of lower rank."""
-    if k < 1:
-        return np.zeros(0, dtype=np.int64)
-    if k < len(scores):
-        bound = np.partition(scores, len(scores) - k)[len(scores) - k]
-        candidates = np.flatnonzero(scores >= bound)
-    else:
-        candidates = np.arange(len(scores))
-    if ranks is None:
-        return candidates[np.argsort(-scores[candidates], kind="stable")[:k]]
-    return candidates[np.lexsort((ranks[candidates], -scores[candidates]))[:k]]
-
-
-def open_mapped(path: Path) -> Any:
-    """An inverted file whose lists are mapped: a search reads the lists that it visits.
-
-    The kernel is told not to read around them; `probe` asks for each list as a whole.
-    """
-    faiss = _import_faiss()
-    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
-    lists = _lists_on_disk(index)
-    if lists is not None:
-        advise(int(lists.ptr), lists.totsize, mmap.MADV_RANDOM)
-    return index
-
-
-def probe(
-    index: Any, queries: Vectors, wanted: int, selector: Any = None
-) -> tuple[npt.NDArray[np.float32], Rows]:
-    """Similarities and numbers of the nearest windows `[q, wanted]`, -1 where there are fewer.
-
-    As `index.search`, but the lists are read first.
-    """
-    similar, visited = index.quantizer.search(queries, index.nprobe)
-    on_disk = _lists_on_disk(index)
-    if on_disk is not None:
-        base, size = int(on_disk.ptr), on_disk.code_size + _ID_BYTES
-        for number in visited[visited >= 0].tolist():
-            place = on_disk.lists.at(number)
-            advise(base + place.offset, place.capacity * size, mmap.MADV_WILLNEED)
-    found: tuple[npt.NDArray[np.float32], Rows]
-    if selector is None:
-        found = index.search_preassigned(queries, wanted, visited, similar)
-    else:  # which the other takes no account of
-        faiss = _import_faiss()
-        settings = faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
-        found = index.search(queries, wanted, params=settings)
-    return found
-
-
-def _lists_on_disk(index: Any) -> Any:
-    """The mapped lists of an inverted file; None where they lie in memory."""
-    faiss = _import_faiss()
-    lists = faiss.downcast_InvertedLists(index.invlists)
-    return lists if isinstance(lists, faiss.OnDiskInvertedLists) else None
-
-
 def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:
     """Train an inverted file on the windows of the passages that are alive, and write it."""
     ids = np.flatnonzero(np.repeat(alive, np.diff(corpus.window_bounds)))
@@ -218,7 +155,7 @@ def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:
 
 def trained(windows: Stack, ids: Rows) -> Any:
     """An empty inverted file for some windows, trained on a sample of them."""
-    faiss = _import_faiss()
+    faiss = import_faiss()
     lists = round(4 * len(ids) ** 0.5)
     index = faiss.IndexIVFScalarQuantizer(
         faiss.IndexFlatIP(windows.dimension),
@@ -240,19 +177,19 @@ def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None
     """
     index = load(old)
     if len(gone):
-        index.remove_ids(_import_faiss().IDSelectorBatch(gone))
+        index.remove_ids(import_faiss().IDSelectorBatch(gone))
     add(index, corpus.windows, new)
     save(index, path)
 
 
 def load(path: Path) -> Any:
     """An inverted file in memory, to be added to."""
-    return _import_faiss().read_index(str(path))
+    return import_faiss().read_index(str(path))
 
 
 def save(index: Any, path: Path) -> None:
     """Write through Python's file: FAISS's own is silent if the disk is full when it closes."""
-    faiss = _import_faiss()
+    faiss = import_faiss()
     with path.open("wb") as file:
         try:
             faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
@@ -265,11 +202,3 @@ def add(index: Any, windows: Stack, ids: Rows) -> None:
     for start in range(0, len(ids), _BLOCK):
         block = ids[start : start + _BLOCK]
         index.add_with_ids(windows.take(block), block)
-
-
-def _import_faiss() -> Any:
-    try:
-        import faiss
-    except ImportError:
-        raise MissingExtra("faiss", "rag") from None
-    return faiss

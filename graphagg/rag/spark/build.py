@@ -30,7 +30,7 @@ from graphagg.rag.spark.records import write_passages
 from graphagg.rag.spark.segment import join_segment, number_keys, write_names, write_segment
 from graphagg.rag.spark.stages import PASSAGES, ModelLoader, NamedModels, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
-from graphagg.rag.version.opening import is_built
+from graphagg.rag.version.loading import is_built
 from graphagg.rag.version.publish import KIND, Models, parameters
 from graphagg.spark.job import claimed, fingerprint, recall, remember
 from graphagg.spark.pieces import mapped

@@ -272,6 +272,7 @@ def find_pairs(bounds: Array, rows: Array, entity: Array, row: Array) -> Array:
     places = np.empty(len(entity), np.int32)
     for i in range(len(entity)):
         low, high = bounds[entity[i]], bounds[entity[i] + 1]
+        # Every pair before `low` is of a lower row, none from `high` on is: they meet at the row.
         while low < high:
             middle = (low + high) // 2
             if rows[middle] < row[i]:

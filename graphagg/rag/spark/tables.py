@@ -13,13 +13,15 @@ import numpy as np
 
 from graphagg.errors import DuplicateId
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.search import dense, inverted
+from graphagg.rag.search import dense
+from graphagg.rag.search.compat import merge
 from graphagg.rag.spark.stages import IDS, PASSAGES, Stages
 from graphagg.rag.tables.gazetteer import ARRAYS, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
+from graphagg.rag.tables.segments import table_name
 from graphagg.rag.tables.vectors import Stack
 from graphagg.rag.tables.view import View
-from graphagg.rag.version.snapshot import INVERTED_FILE, table_name
+from graphagg.rag.version.snapshot import INVERTED_FILE
 from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.pieces import mapped
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
@@ -133,7 +135,8 @@ def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
             every = (row for i in range(len(passages)) for row in values(i))
             return MetadataTable.build([{key: row[key]} if key in row else {} for row in every])
 
-        table = MetadataTable.joined(rows, map(of_key, sorted(keys)))
+        without_keys = MetadataTable.build([{}] * rows)
+        table = MetadataTable.joined([without_keys, *map(of_key, sorted(keys))])
         table.save(ArtifactWriter(folder), table_name(0))
         return {}
 
@@ -157,17 +160,17 @@ def write_inverted_file(stages: Stages) -> None:
 
     a_task = min(stages.a_task, _VECTORS_A_TASK)
     bounds = np.linspace(0, windows, math.ceil(windows / a_task) + 1).astype(np.int64)
-    stems = [work / f"part{i:06d}" for i in range(len(bounds) - 1)]
+    parts = [work / f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
 
     def fill(i: int) -> Stats:
-        ids = np.arange(bounds[i], bounds[i + 1])
-        inverted.fill(work / "trained.faiss", vectors(), ids, stems[i])
+        index = dense.load(work / "trained.faiss")
+        dense.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
+        dense.save(index, parts[i])
         return {}
 
-    def merge(_: int) -> Stats:
-        parts = [inverted.Part.open(stem) for stem in stems]
-        inverted.merge(work / "trained.faiss", parts, folder / INVERTED_FILE)
+    def join(_: int) -> Stats:
+        merge(work / "trained.faiss", parts, folder / INVERTED_FILE)
         return {}
 
-    for count, task in ((1, train), (len(bounds) - 1, fill), (1, merge)):
+    for count, task in ((1, train), (len(parts), fill), (1, join)):
         run_tasks(spark, count, task)

@@ -187,6 +187,11 @@ def segment_prefix(number: int) -> str:
     return f"s{number}."
 
 
+def table_name(segment: int) -> str:
+    """Name of the metadata table of a segment."""
+    return f"metadata.{segment}"
+
+
 class Corpus:
     """All segments of a version, read as one table of R rows.
 
@@ -314,10 +319,6 @@ class _Parts:
         lengths = np.concatenate([np.diff(table.bounds)[rows] for table, rows in pairs])
         values = np.concatenate([table.values[table.places(rows)] for table, rows in pairs])
         return Ragged(offsets(lengths), values)
-
-
-def _of_sentences(segment: Segment) -> Ragged:
-    return Ragged(segment.sentences.bounds, segment.sentence_vectors)
 
 
 def _split(mask: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> list[Rows]:

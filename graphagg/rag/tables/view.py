@@ -6,8 +6,8 @@ the mean lengths, which entities there are, which mentions count, and how often 
 So an answer under a filter equals that of an index of exactly the visible passages.
 
 Which mentions count: of those that begin like a name and whose entity is visible, the leftmost and
-longest; beside them, likewise, the titles of visible passages that lie inside longer names. A lone
-pass over the mentions decides it, 1 ms for 6,000 passages.
+longest; beside them, likewise, the titles of visible passages inside longer names. One pass over
+the mentions decides it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
 the entities and passages that it comes to. Any other view holds a byte a mention and a pair and 6
@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -95,10 +95,9 @@ class View:
         _mark_entities(g.pair_bounds, g.row, g.pair_flags, visible, entity, title)
         counts_as = make("counts_as", np.uint8, len(g.entity))
         tie = make("tie", np.uint8, len(g.row))
-        _resolve(
-            g.bounds, g.entity, g.start, g.length, g.flags, g.pair, g.title_tokens,
-            visible, entity & ((g.kind & LINKABLE) > 0), title, counts_as, tie,
-        )  # fmt: skip
+        mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair)
+        usable = entity & ((g.kind & LINKABLE) > 0)
+        _resolve(mentions, g.title_tokens, visible, usable, title, counts_as, tie)
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
@@ -191,10 +190,26 @@ def _as_mapped(gazetteer: Gazetteer) -> Gazetteer:
     return replace(gazetteer, **fixed)
 
 
+class _Mentions(NamedTuple):
+    """The mentions of a gazetteer, as kernels take them; see `Gazetteer`."""
+
+    bounds: Array
+    entity: Array
+    start: Array
+    length: Array
+    flags: Array
+    pair: Array
+
+
 @numba.njit(cache=True)
 def _mark_entities(
     bounds: Array, rows: Array, flags: Array, visible: Array, entity: Array, title: Array
 ) -> None:
+    """Mark the entities that a visible passage defines (`entity`) and titles (`title`), `[E]`.
+
+    `bounds` (`[E + 1]`) is where the pairs of each entity begin, `rows` and `flags` (`[n]`) are
+    those of the pairs.
+    """
     for e in range(len(bounds) - 1):
         for i in range(bounds[e], bounds[e + 1]):
             if visible[rows[i]]:
@@ -206,38 +221,49 @@ def _mark_entities(
 
 @numba.njit(cache=True)
 def _resolve(
-    bounds: Array,
-    entities: Array,
-    starts: Array,
-    lengths: Array,
-    flags: Array,
-    pairs: Array,
-    titles: Array,
+    mentions: _Mentions,
+    title_tokens: Array,
     visible: Array,
     usable: Array,
     is_title: Array,
     counts_as: Array,
     tie: Array,
 ) -> None:
-    """Choose the mentions that count, and tie their passages to their entities."""
+    """Choose the mentions that count, and tie their passages to their entities.
+
+    Args:
+        mentions: of the gazetteer; of a row by their start, of one start the longest first.
+        title_tokens: `[R]`, how many tokens of each row are its title.
+        visible: `[R]`.
+        usable: `[E]`, entities that are visible and may be linked.
+        is_title: `[E]`, entities that title a visible passage.
+        counts_as: `[m]`, takes how each mention counts.
+        tie: `[n]`, takes how each pair is tied.
+    """
+    bounds, entities, starts, lengths, flags, pairs = mentions
     for row in range(len(visible)):
         if not visible[row]:
             continue
+        # Where the last mention that counts ends, of either kind.
         outer_end, nested_end = 0, 0
         for i in range(bounds[row], bounds[row + 1]):
             e = entities[i]
             if not usable[e] or not flags[i] & CAPITAL:
                 continue
             start, end = starts[i], starts[i] + lengths[i]
+            # Titles tie their passage and are no links to other passages.
             if flags[i] & TITLE:
                 tie[pairs[i]] |= _title_tie(flags[i], lengths[i])
                 continue
+            # Starts ascend and the longest comes first: what does not begin inside the last one
+            # that counts is leftmost and longest.
             if start >= outer_end:
                 counts_as[i] = OUTER
                 outer_end = end
                 tie[pairs[i]] |= PLAIN
-                if start == titles[row]:
+                if start == title_tokens[row]:  # the first token of the text
                     tie[pairs[i]] |= LEADS
+            # Beside them the titles, leftmost and longest among themselves, inside longer names.
             if is_title[e] and start >= nested_end:
                 nested_end = end
                 if counts_as[i] == 0:
@@ -247,6 +273,7 @@ def _resolve(
 
 @numba.njit(cache=True)
 def _title_tie(flags: int, length: int) -> int:
+    """How a passage is tied to an entity that its title holds; 0: its part is too long a run."""
     if flags & (FULL_TITLE | BASE_TITLE):
         return OWN
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
@@ -254,6 +281,7 @@ def _title_tie(flags: int, length: int) -> int:
 
 @numba.njit(cache=True)
 def _count_ties(bounds: Array, tie: Array, df: Array) -> None:
+    """Count the tied pairs of each entity, `[E]`: a pair is one passage."""
     for e in range(len(bounds) - 1):
         for i in range(bounds[e], bounds[e + 1]):
             if tie[i]:

@@ -9,6 +9,7 @@ joined when the last one is at least half as large as the one before it, so that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,17 +26,16 @@ from graphagg.rag.search import dense
 from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
 from graphagg.rag.tables.lexicon import Analyzer, Lexicon, TermCounts
 from graphagg.rag.tables.mentions import NewRows
-from graphagg.rag.tables.segments import Corpus, Segment, join_segments, segment_prefix
-from graphagg.rag.tables.view import View
-from graphagg.rag.version.build import make_segment
-from graphagg.rag.version.snapshot import (
-    INVERTED_FILE,
-    Mask,
-    Snapshot,
-    metadata_of,
-    ranks_of,
+from graphagg.rag.tables.segments import (
+    Corpus,
+    Segment,
+    join_segments,
+    segment_prefix,
     table_name,
 )
+from graphagg.rag.tables.view import View
+from graphagg.rag.version.build import make_segment
+from graphagg.rag.version.snapshot import INVERTED_FILE, Mask, Snapshot
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
@@ -281,3 +281,19 @@ def _counts(state: _State) -> dict[str, int]:
         "terms": len(state.lexicon.terms),
         "segments": len(state.corpus.segments),
     }
+
+
+def ranks_of(identifiers: Iterable[tuple[int, bytes]], rows: int) -> npt.NDArray[np.int32]:
+    """`[R]` places of `(row, id in UTF-8)` in the order of ids; -1 for the other rows."""
+    ranks = np.full(rows, -1, np.int32)
+    for rank, (row, _) in enumerate(sorted(identifiers, key=lambda pair: pair[1])):
+        ranks[row] = rank
+    return ranks
+
+
+def metadata_of(segment: Segment, alive: Mask) -> list[dict[str, Any]]:
+    """The metadata of a segment's passages, `{}` for those that are deleted."""
+    return [
+        json.loads(segment.passages.metadata[row]) if keep else {}
+        for row, keep in enumerate(alive.tolist())
+    ]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.search.paging import at_random
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Analyzer, Lexicon
-from graphagg.rag.tables.segments import Corpus, Segment
+from graphagg.rag.tables.segments import Corpus, Segment, table_name
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 
@@ -224,24 +223,3 @@ class Snapshot:
 def _postings(lexicon: Lexicon) -> list[Any]:
     """The lexicon without the lengths, 8 bytes a passage, of which a common word needs many."""
     return [lexicon.terms, lexicon.bounds, lexicon.rows, lexicon.counts, lexicon.title_counts]
-
-
-def table_name(segment: int) -> str:
-    """Name of the metadata table of a segment."""
-    return f"metadata.{segment}"
-
-
-def ranks_of(identifiers: Iterable[tuple[int, bytes]], rows: int) -> npt.NDArray[np.int32]:
-    """`[R]` places of `(row, id in UTF-8)` in the order of ids; -1 for the other rows."""
-    ranks = np.full(rows, -1, np.int32)
-    for rank, (row, _) in enumerate(sorted(identifiers, key=lambda pair: pair[1])):
-        ranks[row] = rank
-    return ranks
-
-
-def metadata_of(segment: Segment, alive: Mask) -> list[dict[str, Any]]:
-    """The metadata of a segment's passages, `{}` for those that are deleted."""
-    return [
-        json.loads(segment.passages.metadata[row]) if keep else {}
-        for row, keep in enumerate(alive.tolist())
-    ]

@@ -25,6 +25,7 @@ def test_files_are_few_mapped_and_free_of_the_keys_names(tmp_path: Path) -> None
     before = pa.total_allocated_bytes()
     with open_artifact(tmp_path) as artifact:
         mapped = MetadataTable.open(artifact, "segment-0.metadata")
+    assert mapped.schema == table.schema
     assert pa.total_allocated_bytes() == before  # the file's pages, not a copy
     marks = mapped.distinct("../key 7\n", "number")
     assert not marks.flags.writeable and not marks.flags.owndata
@@ -50,7 +51,7 @@ def test_an_altered_head_is_named(tmp_path: Path, altered: tuple[bytes, bytes]) 
         open_artifact(tmp_path) as artifact,
         pytest.raises(CorruptArtifact, match=r"metadata\.arrow: bad content \("),
     ):
-        MetadataTable.open(artifact, "segment-0.metadata")
+        _ = MetadataTable.open(artifact, "segment-0.metadata").schema
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import ArtifactError
 from graphagg.rag import Passage, RetrievalConfig
 from graphagg.rag.linearrag import pagerank
 from graphagg.rag.linearrag import retriever as faithful
 from graphagg.rag.linearrag.config import SEMANTICS
-from graphagg.rag.search import dense, inverted
-from graphagg.rag.search.dense import top_k
-from graphagg.rag.search.lexical import best_rows, spread
+from graphagg.rag.search.ranking import best_rows, spread, top_k
 from graphagg.rag.tables import mentions
-from graphagg.rag.tables.vectors import Stack, VectorFile
+from graphagg.rag.tables.vectors import VectorFile
 from graphagg.rag.tables.view import View
 from graphagg.rag.version import build as build_module
 from tests.fakes import assert_same_hits
@@ -129,29 +126,6 @@ def test_vectors_of_a_file_are_those_of_memory(tmp_path: Path) -> None:
     np.testing.assert_array_equal(file.close(), memory.close())
     np.save(tmp_path / "w.npy", np.concatenate(blocks))
     assert (tmp_path / "v.npy").read_bytes() == (tmp_path / "w.npy").read_bytes()
-
-
-@pytest.mark.parametrize("count", [3, 200, 1500])
-def test_parts_of_an_inverted_file_join_to_the_bytes_of_one(tmp_path: Path, count: int) -> None:
-    rng = np.random.default_rng(count)
-    windows = Stack([rng.normal(size=(1500, 8)).astype(np.float32)], 8)
-    index = dense.trained(windows, np.arange(1500))
-    dense.save(index, tmp_path / "trained")
-    dense.add(index, windows, np.arange(count))
-    dense.save(index, tmp_path / "whole")
-    cuts = [0, *sorted(rng.choice(np.arange(1, count), 2, replace=False).tolist()), count]
-    stems = [tmp_path / f"part{i}" for i in range(3)]
-    for stem, begin, end in zip(stems, cuts, cuts[1:], strict=False):
-        inverted.fill(tmp_path / "trained", windows, np.arange(begin, end), stem)
-    inverted.merge(tmp_path / "trained", [*map(inverted.Part.open, stems)], tmp_path / "joined")
-    assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole").read_bytes()
-    opened = dense.open_mapped(tmp_path / "joined")
-    queries = windows.take(np.arange(5))
-    found, wanted = dense.probe(opened, queries, 3), index.search(queries, 3)
-    for probed, searched in zip(found, wanted, strict=True):
-        assert probed.tolist() == searched.tolist()
-    with pytest.raises(ArtifactError, match="wanted"):
-        inverted.merge(tmp_path / "whole", [inverted.Part.open(stems[0])], tmp_path / "again")
 
 
 def test_rows_are_read_again_as_they_were() -> None:

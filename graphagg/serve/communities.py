@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from graphagg.communities import Community, CommunityIndex
 from graphagg.communities.answer.structure import Structure
+from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Vertices, shown_id
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
-from graphagg.serve.models import CommunityRequest, Method
+from graphagg.serve.models import CommunityRequest
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
 from graphagg.store.manifest import Manifest
-
-METHODS: tuple[Method, ...] = get_args(Method)
 
 Answer = dict[str, Any]
 

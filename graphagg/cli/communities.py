@@ -10,7 +10,7 @@ from rich.table import Table
 
 from graphagg.cli.builds.build import Built
 from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.edges import Reading
+from graphagg.cli.builds.graphs import Reading
 from graphagg.cli.builds.run import build_command
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (

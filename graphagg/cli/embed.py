@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from graphagg.cli.builds.edges import WeightedReading
 from graphagg.cli.builds.embedding import EmbeddingBuild, embedding_config
+from graphagg.cli.builds.graphs import WeightedReading
 from graphagg.cli.builds.run import build_command
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (

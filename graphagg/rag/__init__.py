@@ -23,12 +23,8 @@ if TYPE_CHECKING:
     from graphagg.rag.index import (
         PassageIndex as PassageIndex,
     )
-    from graphagg.rag.linearrag.config import (
-        PRESETS as PRESETS,
-    )
-    from graphagg.rag.linearrag.config import (
-        RetrievalConfig as RetrievalConfig,
-    )
+    from graphagg.rag.linearrag.config import PRESETS as PRESETS
+    from graphagg.rag.linearrag.config import RetrievalConfig as RetrievalConfig
     from graphagg.rag.models.chunking import (
         ChunkConfig as ChunkConfig,
     )

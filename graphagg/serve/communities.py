@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from graphagg.communities import Community, CommunityIndex
 from graphagg.communities.answer.structure import Structure
+from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
-from graphagg.serve.models import CommunityRequest, Method, shown_id
+from graphagg.serve.models import CommunityRequest, shown_id
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
 from graphagg.store.manifest import Manifest
-
-METHODS: tuple[Method, ...] = get_args(Method)
 
 Answer = dict[str, Any]
 T = TypeVar("T")

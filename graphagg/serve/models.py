@@ -17,6 +17,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from graphagg.communities.config import Method, Plan
+from graphagg.rag.settings import Mode
 from graphagg.serve.limits import (
     LONGEST_NAME,
     LONGEST_QUESTION,
@@ -25,10 +27,6 @@ from graphagg.serve.limits import (
     MOST_MEMBERS,
     MOST_SEEDS,
 )
-
-Mode = Literal["best", "faithful", "dense", "bm25"]
-Method = Literal["minhash", "jaccard", "agglomerative", "pagerank", "fused", "containment"]
-Plan = Literal["auto", "exact", "lsh", "scan"]
 
 
 def unicode_text(text: str) -> str:

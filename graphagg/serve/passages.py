@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphagg.rag import PassageIndex
 from graphagg.rag.requests import check_request
 from graphagg.rag.results import Hit
+from graphagg.rag.settings import MODES, Mode
 from graphagg.rag.tables.mentions import RowTokens
 from graphagg.rag.tables.view import OUTER
 from graphagg.rag.version.snapshot import Selection
 from graphagg.serve.batching import Batcher, Encoded
-from graphagg.serve.models import Mode, SearchBatchRequest, SearchRequest
+from graphagg.serve.models import SearchBatchRequest, SearchRequest
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.modes import AnyRetriever
-
-MODES: tuple[Mode, ...] = get_args(Mode)
 
 Answer = dict[str, Any]
 

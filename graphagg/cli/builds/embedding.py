@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 from rich.table import Table
 
-from graphagg.cli.builds.build import Build, Built, RunOptions
-from graphagg.cli.builds.edges import WeightedReading, find_edges
+from graphagg.cli.builds.build import Built, RunOptions
+from graphagg.cli.builds.graphs import GraphBuild, WeightedReading
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-    from graphagg.embedding.spark.entries import Source
 
 _LEVEL = (
     "pieces", "cut", "edge_balance", "vertex_balance", "border", "copies", "largest",
@@ -46,32 +45,33 @@ def embedding_config(
 
 
 @dataclass(frozen=True)
-class EmbeddingBuild(Build):
-    """Embed a graph; an index that is there stays until the new one is complete.
-
-    Attributes:
-        edges: text (.gz), CSV, Parquet, GML, .mat, .jlg or JSON; Spark: Parquet or text on any
-            path.
-    """
+class EmbeddingBuild(GraphBuild):
+    """Embed a graph; an index that is there stays until the new one is complete."""
 
     name: ClassVar[str] = "embed"
     table: ClassVar[str] = "embed"
     kind: ClassVar[str] = "embedding"
     until: ClassVar[Literal["entries", "partition"] | None] = None
 
-    edges: str = field(metadata={"argument": True})
     parameters: Annotated[EmbeddingConfig, embedding_config, "Embedding"] = field(
         default_factory=EmbeddingConfig
     )
     reading: WeightedReading = field(default_factory=WeightedReading)
 
-    @property
-    def source(self) -> str:
-        """The edges."""
-        return self.edges
+    def index_class(self) -> Any:
+        """The class of the index."""
+        from graphagg.embedding import NodeEmbedding
+
+        return NodeEmbedding
+
+    def engine(self) -> ModuleType:
+        """The module of the Spark engine."""
+        from graphagg.embedding.spark import build
+
+        return build
 
     def stages(self) -> tuple[str, ...]:
-        """The stages of the Spark engine, in their order."""
+        """The stages up to the one that the job ends with."""
         from graphagg.embedding.spark.build import stages
 
         return stages(self.parameters, self.until)
@@ -79,37 +79,23 @@ class EmbeddingBuild(Build):
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and parameters."""
         from graphagg.embedding.spark.build import job_of
-
-        return job_of(self._source(), self.parameters)
-
-    def _source(self) -> Source:
         from graphagg.embedding.spark.entries import Source
 
-        return Source(self.edges, **vars(self.reading))
+        return job_of(Source(self.edges, **vars(self.reading)), self.parameters)
 
-    def in_process(self, run: RunOptions, progress: Progress) -> Built:
-        """Build in this process."""
-        from graphagg.embedding import NodeEmbedding
+    def built(self, index: Any) -> Built:
+        """The result, with the quality of the partition."""
+        report = index.report.to_json()
+        return Built.of(
+            index.manifest, details={"partition": report}, table=_partition_table(report)
+        )
 
-        with NodeEmbedding.build(
-            find_edges(self.edges), run.out, **self._options(run, progress)
-        ) as index:
-            return _built(index)
+    def run_until(self, spark: SparkSession, run: RunOptions, progress: Progress) -> dict[str, Any]:
+        """Run the stages of a job that stops before the end."""
+        from graphagg.embedding.spark.build import run_until
 
-    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
-        """Build by Spark, or go on with an unfinished job."""
-        from graphagg.embedding.spark.build import build_with_spark
-
-        with build_with_spark(spark, self.edges, run.out, **self._options(run, progress)) as index:
-            return _built(index)
-
-    def _options(self, run: RunOptions, progress: Progress) -> dict[str, Any]:
-        return {
-            "config": self.parameters,
-            "progress": progress,
-            "force": run.force,
-            **vars(self.reading),
-        }
+        assert self.until is not None
+        return run_until(spark, self.edges, run.out, self.until, **self.options(run, progress))
 
 
 class GraphPreparation(EmbeddingBuild):
@@ -119,11 +105,7 @@ class GraphPreparation(EmbeddingBuild):
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Run the stages up to the matrix."""
-        from graphagg.embedding.spark.build import run_until
-
-        return Built(
-            run_until(spark, self.edges, run.out, "entries", **self._options(run, progress))
-        )
+        return Built(self.run_until(spark, run, progress))
 
 
 class Partitioning(EmbeddingBuild):
@@ -133,16 +115,9 @@ class Partitioning(EmbeddingBuild):
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Run the stages up to the partition."""
-        from graphagg.embedding.spark.build import run_until
-
-        report = run_until(spark, self.edges, run.out, "partition", **self._options(run, progress))
+        report = self.run_until(spark, run, progress)
         pieces = report["levels"][-1]["pieces"]
         return Built({"pieces": pieces}, details=report, table=_partition_table(report))
-
-
-def _built(index: Any) -> Built:
-    report = index.report.to_json()
-    return Built.of(index.manifest, details={"partition": report}, table=_partition_table(report))
 
 
 def _partition_table(report: dict[str, Any]) -> Table:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EmbeddingConfig", "NodeEmbedding", "PartitionReport"]
 
-_HOME = {"EmbeddingConfig": "config", "NodeEmbedding": "index", "PartitionReport": "partition"}
+_HOME = {"EmbeddingConfig": "config", "NodeEmbedding": "index", "PartitionReport": "partition.metis"}
 
 
 def __getattr__(name: str) -> Any:

@@ -33,8 +33,8 @@ _HOME = {
     "ReadReport": "graph",
     "VertexId": "ids",
     "VertexIds": "ids",
-    "bundled_graph": "sources",
-    "load_graph": "load",
+    "bundled_graph": "reading.sources",
+    "load_graph": "reading.load",
 }
 
 

@@ -120,7 +120,7 @@ class EmbeddingParameters(BaseModel):
     dim: int = 128
     pieces: int | None = None
     max_piece_edges: int | None = None
-    partitioner: Literal["auto", "metis", "propagation"] = "auto"
+    partitioner: Literal["auto", "metis", "streaming"] = "auto"
     base: Literal["prone", "netmf", "deepwalk", "cleora"] = "prone"
     fusion: Literal["merge", "concat", "procrustes"] = "merge"
     propagate: int = 1

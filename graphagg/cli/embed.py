@@ -34,7 +34,7 @@ MaxPieceEdges = Annotated[
     int | None,
     typer.Option(help="Matrix entries (an edge has two) a piece holds.  [5000000]"),
 ]
-PartitionerName = Annotated[str, typer.Option(help="auto, metis or propagation.")]
+PartitionerName = Annotated[str, typer.Option(help="auto, metis or streaming.")]
 BaseName = Annotated[str, typer.Option(help="prone, netmf, deepwalk or cleora.")]
 FusionName = Annotated[str, typer.Option(help="merge, concat or procrustes.")]
 Propagate = Annotated[int, typer.Option(help="Passes of spectral propagation, 0 to 2.")]

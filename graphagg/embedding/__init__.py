@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphagg.embedding.config import EmbeddingConfig
     from graphagg.embedding.index import NodeEmbedding
-    from graphagg.embedding.partition.metis import PartitionReport
+    from graphagg.embedding.partition.report import PartitionReport
 
 __all__ = ["EmbeddingConfig", "NodeEmbedding", "PartitionReport"]
 
-_HOME = {"EmbeddingConfig": "config", "NodeEmbedding": "index", "PartitionReport": "partition.metis"}
+_HOME = {
+    "EmbeddingConfig": "config",
+    "NodeEmbedding": "index",
+    "PartitionReport": "partition.report",
+}
 
 
 def __getattr__(name: str) -> Any:

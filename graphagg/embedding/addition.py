@@ -1,9 +1,9 @@
 """Vectors for new vertices from their neighbors', without training anew.
 
 After a propagation a vector is the sum of its row of A1 over the `sources` of all nodes (see
-`local.Vectors`); without one, the sum of its row of the log matrix. So the row of a new vertex over
-its neighbors' sources gives its vector: exactly, as far as the sources are those that a new
-embedding would have. What is not linear is held fixed: the neighbors' strengths and q, the
+`prone.engine.Vectors`); without one, the sum of its row of the log matrix. So the row of a new
+vertex over its neighbors' sources gives its vector: exactly, as far as the sources are those that a
+new embedding would have. What is not linear is held fixed: the neighbors' strengths and q, the
 rotation, and the lengths that rows were divided by. The source of the new vertex itself, which its
 loop and other new vertices ask for, is taken to be the mean of its neighbors' (a second round
 reaches new vertices that have new neighbors).

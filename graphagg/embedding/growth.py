@@ -9,7 +9,7 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.embedding.addition import new_vectors
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.metis import ADDED, ISOLATED
+from graphagg.embedding.partition.report import ADDED, ISOLATED
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.results import AddReport
 from graphagg.graph.adjacency import expand_rows

@@ -26,7 +26,7 @@ from graphagg.embedding.build import Embedded, embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.growth import grow
 from graphagg.embedding.neighbors import Searcher
-from graphagg.embedding.partition.metis import LevelReport, PartitionReport
+from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
@@ -154,8 +154,7 @@ class NodeEmbedding(Closing):
     def report(self) -> PartitionReport:
         """How good the partition is, level by level."""
         raw = json.loads(self._artifact.path("partition.json").read_text(encoding="utf-8"))
-        levels = tuple(LevelReport(**level) for level in raw["levels"])
-        return PartitionReport(raw["partitioner"], raw["hubs"], levels)
+        return PartitionReport.from_json(raw)
 
     def __len__(self) -> int:
         return len(self.vertices)

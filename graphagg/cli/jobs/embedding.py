@@ -55,7 +55,7 @@ def command(name: Name) -> Callable[..., None]:
             int | None,
             typer.Option(help="Matrix entries (an edge has two) a piece holds.  [5000000]"),
         ] = None,
-        partitioner: Annotated[str, typer.Option(help="auto, metis or propagation.")] = "auto",
+        partitioner: Annotated[str, typer.Option(help="auto, metis or streaming.")] = "auto",
         propagate: Annotated[int, typer.Option(help="Passes of spectral propagation, 0 to 2.")] = 1,
         kind: Annotated[str, typer.Option(help="undirected, directed or two-mode.")] = "undirected",
         dtype: Annotated[str, typer.Option(help="float32 or float16.")] = "float32",

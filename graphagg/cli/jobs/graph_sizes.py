@@ -92,13 +92,14 @@ def embedding_sizes(
     nodes, entries = size.vertices * (1 + two), 2 * (size.edges + size.vertices * two)
     limit = config.max_piece_edges or MAX_PIECE_EDGES
     pieces = config.pieces or max(1, math.ceil(1.05 * entries / limit))
-    whole = {"edges": 1, "entries": math.ceil(entries / limit), "degrees": 1, "partition": 1}
+    sorts = math.ceil(entries / limit)
+    whole = {"edges": 1, "entries": sorts, "matrix": sorts, "partition": 1}
     tasks = {stage: whole.get(stage, pieces) for stage in stages}
     stored = np.dtype(config.dtype).itemsize * config.dim
     output = nodes * (2 * stored + 4) + 8 * size.vertices
     matrix = 8 * size.edges + 36 * entries
     steps = sum(stage.startswith(("pass", "leaves", "start", "refined")) for stage in stages)
-    vectors = 4 * config.width * nodes * (2 * _COPIES + 1) * steps
+    vectors = 4 * config.width * nodes * steps
     expected = [
         Expected(
             "index", output if "vectors" in stages else 0,
@@ -106,12 +107,12 @@ def embedding_sizes(
         ),
         Expected(
             "work folder", matrix + vectors,
-            f"36 bytes an entry of the matrix, and in {steps} phases vectors of {4 * config.width} "
-            f"bytes of each node and of its {_COPIES} copies, written and sent",
+            f"36 bytes an entry of the matrix, and in {steps} stages vectors of {4 * config.width} "
+            "bytes of each node",
         ),
         Expected(
-            "shuffle", 3 * 24 * entries + vectors // 2,
-            "uncompressed: 24 bytes an entry for each of three sorts, and the vectors sent",
+            "shuffle", 3 * 24 * entries,
+            "uncompressed: 24 bytes an entry for each of three sorts",
         ),
         Expected(
             "memory a task", _WORKER + 200 * min(entries, limit) // max(1, entries // limit),

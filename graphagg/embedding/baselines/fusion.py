@@ -21,7 +21,8 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.embedding.baselines.bases import BASES
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.metis import HUB, Parts, induced
+from graphagg.embedding.partition.cut import induced, partition
+from graphagg.embedding.partition.report import HUB, Parts
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 
@@ -66,8 +67,6 @@ def _internal(matrix: Csr, parts: Parts, config: EmbeddingConfig, dim: int, dept
 
 def _border(outer: Csr, config: EmbeddingConfig, dim: int, depth: int) -> Array:
     """Embed the border subgraph, or cut it again when it is over the limit."""
-    from graphagg.embedding.partition.cut import partition
-
     nodes = np.flatnonzero(outer.degrees() > 0)
     inside = induced(outer, nodes)
     found = np.zeros((outer.rows, dim), dtype=np.float32)

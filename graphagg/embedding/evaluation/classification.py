@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.embedding.build import one_thread
+from graphagg.embedding.prone.threads import one_thread
 from graphagg.errors import InvalidParameter
 
 FRACTIONS = (0.1, 0.5)

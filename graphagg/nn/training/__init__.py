@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from graphagg.nn.training.sampling import NeighborSampler
 
 _PLACES = {
-    "GraphData": "data",
+    "GraphData": "data.dataset",
     "NeighborSampler": "sampling",
     "Score": "results",
-    "Shape": "data",
-    "Split": "data",
+    "Shape": "data.dataset",
+    "Split": "data.dataset",
     "SplitResult": "results",
     "TrainingResult": "results",
-    "load_data": "sources",
+    "load_data": "data.sources",
     "train": "run",
 }
 

@@ -325,7 +325,7 @@ def test_one_vertex():
         ({"fusion": "odd"}, "fusion is 'odd'"),
         ({"kind": "odd"}, "kind is 'odd'"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
-        ({"propagate": 3}, "propagate is 3, wanted 0 to 2"),
+        ({"propagate": 3}, "propagate is 3, wanted an integer of 0 to 2"),
         ({"base": "cleora"}, "fusion 'merge' merges factorizations"),
     ],
 )

@@ -168,7 +168,7 @@ def export(
     from graphagg.embedding.export import write_vectors
 
     with NodeEmbedding.open(directory) as index:
-        write_vectors(index, target, form, side)  # type: ignore[arg-type]  # checked there
+        write_vectors(*index.side(side), target, form)  # type: ignore[arg-type]  # checked there
     err.print(f"wrote {target}", markup=False)
 
 

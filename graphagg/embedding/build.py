@@ -60,14 +60,14 @@ def embed(network: Network, config: EmbeddingConfig, progress: Progress = silent
         layout = Layout.of(parts, pieces)
         engine = in_process(network.matrix, layout, config, _shown(progress, config, pieces))
         engine.prepare()
-        found = _start(network, engine, parts, config)
+        vectors = _start(network, engine, parts, config)
         for number in range(1, config.propagate + 1):
-            found = engine.propagate(found, number)
+            vectors = engine.propagate(vectors, number)
         numbers = layout.numbers(network.nodes)
         blocks = [numbers[low:high] for low, high in ranges(network.nodes)]
-        pairs = [engine.rotated(found, block) for block in blocks]
-        vectors, sources = (np.concatenate(rows) for rows in zip(*pairs, strict=True))
-        return Embedded(vectors, sources, engine.log_q_of(numbers), parts, report)
+        pairs = [engine.rotated(vectors, block) for block in blocks]
+        rows, sources = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+        return Embedded(rows, sources, engine.log_q_of(numbers), parts, report)
 
 
 def ranges(nodes: int) -> list[tuple[int, int]]:

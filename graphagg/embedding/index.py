@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.checks import integer, one_of
 from graphagg.embedding.build import Embedded, embed
 from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.export import neighbor_graph, to_networkx
 from graphagg.embedding.growth import grow
 from graphagg.embedding.neighbors import Searcher
 from graphagg.embedding.partition.report import PartitionReport
@@ -208,8 +210,7 @@ class NodeEmbedding(Closing):
         """
         among = of if among is None else among
         table = self.targets if among == "to" else self.vertices
-        if not 1 <= k:
-            raise InvalidParameter(f"k is {k}, wanted at least 1")
+        integer("k", k, 1)
         number = self.find(vertex, of)
         query = np.asarray(self._side(of)[number], dtype=np.float32)
         if not query.any():
@@ -220,8 +221,8 @@ class NodeEmbedding(Closing):
         if normalized:
             query = query / np.linalg.norm(query)
         own = number if self._same(of, among) else None
-        found = self._searcher(among, normalized).search(query, k, own)
-        return Neighbors(Neighbor(table[place], score) for place, score in found)
+        nearest = self._searcher(among, normalized).search(query, k, own)
+        return Neighbors(Neighbor(table[row], score) for row, score in nearest)
 
     def _same(self, of: Side, among: Side) -> bool:
         """Whether the vertex itself is among those it is compared with."""
@@ -254,13 +255,14 @@ class NodeEmbedding(Closing):
             InvalidParameter: a graph and neighbors are given, or neighbors is negative.
             MissingExtra: networkx, or with neighbors FAISS, is not installed.
         """
-        from graphagg.embedding.export import neighbor_graph, to_networkx
-
-        if graph is None:
-            return neighbor_graph(self, attribute, neighbors)
-        if neighbors:
-            raise InvalidParameter("a graph has its own edges: give a graph, or neighbors")
-        return to_networkx(self, graph.copy(), attribute)
+        integer("neighbors", neighbors, 0)
+        if graph is not None:
+            if neighbors:
+                raise InvalidParameter("a graph has its own edges: give a graph, or neighbors")
+            return to_networkx(self.vertices, self.vectors, graph.copy(), attribute)
+        nearest = (lambda vertex: self.neighbors(vertex, neighbors)) if neighbors else None
+        pieces = self.parts[: len(self)]
+        return neighbor_graph(self.vertices, self.vectors, pieces, nearest, attribute)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""
@@ -268,8 +270,7 @@ class NodeEmbedding(Closing):
         return (self.targets if side == "to" else self.vertices), rows
 
     def _side(self, side: Side) -> Array:
-        if side not in ("from", "to"):
-            raise InvalidParameter(f"side is {side!r}, wanted 'from' or 'to'")
+        one_of("side", side, ("from", "to"))
         return self.target_vectors if side == "to" else self.vectors
 
     # --- growing -------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def _undivided(network: Network, config: EmbeddingConfig) -> Engine:
 
 
 def _propagated(engine: Engine, rows: Array, network: Network, config: EmbeddingConfig) -> Array:
-    found = engine.take(rows)
+    vectors = engine.take(rows)
     for number in range(1, config.propagate + 1):
-        found = engine.propagate(found, number)
-    return engine.rotated(found, engine.layout.numbers(network.nodes))[0]
+        vectors = engine.propagate(vectors, number)
+    return engine.rotated(vectors, engine.layout.numbers(network.nodes))[0]

@@ -151,8 +151,8 @@ def _divide(
     pattern = Csr(matrix.indptr, matrix.indices, None, matrix.columns)
     if len(nodes) < matrix.rows:
         pattern = induced(pattern, nodes)
-    found = metis(pattern, weights[nodes], len(names), config.random_state)
-    parts[nodes] = names[used(found, weights[nodes], len(names))]
+    labels = metis(pattern, weights[nodes], len(names), config.random_state)
+    parts[nodes] = names[used(labels, weights[nodes], len(names))]
 
 
 def _oversized(parts: Parts, weights: Ints, limit: int | None) -> int | None:

@@ -80,8 +80,7 @@ class Layout:
 
     def owner(self, nodes: Numbers) -> Numbers:
         """The piece of each node by its new number; -1 for hubs."""
-        found: Numbers = np.searchsorted(self.starts, nodes, side="right") - 1
-        return found
+        return np.asarray(np.searchsorted(self.starts, nodes, side="right") - 1)
 
     @classmethod
     def of(cls, parts: npt.NDArray[np.integer[Any]], count: int) -> Layout:

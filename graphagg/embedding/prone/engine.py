@@ -118,11 +118,11 @@ class Engine:
     def merge(self) -> None:
         """Stage `start`: Q, the leading right singular vectors of the stacked pieces, float32."""
         pieces, shards = self.layout.pieces, shards_of(self._nodes)
-        level = count()
+        levels = count()
         maps, singular = merge_leaves(
             [self.state.load("leaf", i, "values").shape[1] for i in range(pieces)],
             self.config.width,
-            lambda found: self._grams(found, next(level)),
+            lambda level: self._grams(level, next(levels)),
         )
         check_width(len(singular), self.config.dim, self._nodes)
         self._save_maps("map", dict(enumerate(matrix / singular for matrix in maps)))
@@ -242,14 +242,14 @@ class Engine:
 
     # --- results ---------------------------------------------------------------------------------
 
-    def rotated(self, found: Vectors, nodes: Ints) -> tuple[Array, Array]:
+    def rotated(self, vectors: Vectors, nodes: Ints) -> tuple[Array, Array]:
         """Vectors and sources of some nodes, zeros for one without an edge (-1); `[n, d]` each."""
-        filled, turn = nodes >= 0, self._map(f"{found.rows}.turn")
-        vectors, sources = (
+        filled, turn = nodes >= 0, self._map(f"{vectors.rows}.turn")
+        rows, sources = (
             _spread(self.state.rows(name)[nodes[filled]] @ turn, filled)
-            for name in (found.rows, found.sources)
+            for name in (vectors.rows, vectors.sources)
         )
-        return vectors, sources
+        return rows, sources
 
     def log_q_of(self, nodes: Ints) -> Array:
         """The logarithm of q, 0 for nodes without an edge (-1)."""

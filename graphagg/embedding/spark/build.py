@@ -171,9 +171,9 @@ def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, fo
     inputs = digests(work, entries, a_task)
     if not force and _is_current(published, inputs, config):
         return
-    found = cut(work, entries, config, a_task)
-    write_pieces(work, entries, found.layout)
-    engine = on_spark(work, found.layout, config)
+    partition = cut(work, entries, config, a_task)
+    write_pieces(work, entries, partition.layout)
+    engine = on_spark(work, partition.layout, config)
     with one_thread():  # the driver merges and rotates
         engine.prepare()
         vectors = engine.factorize()
@@ -183,8 +183,8 @@ def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, fo
     _write_ids(work, entries, writer.folder)
     isolated = _write_parts(work, entries, writer.folder)
     _write_vectors(work, engine, vectors, entries, writer.folder)
-    write_report(writer, found.report)
-    published.publish(_manifest(entries, config, inputs, found.report, isolated))
+    write_report(writer, partition.report)
+    published.publish(_manifest(entries, config, inputs, partition.report, isolated))
 
 
 # --- the index -----------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ def _write_parts(work: Work, entries: Entries, folder: Path) -> int:
 
 
 def _write_vectors(
-    work: Work, engine: Engine, found: Vectors, entries: Entries, folder: Path
+    work: Work, engine: Engine, vectors: Vectors, entries: Entries, folder: Path
 ) -> None:
     """Stage `vectors`: the arrays of the index, a task a range of nodes."""
     config, blocks = engine.config, ranges(entries.nodes)
@@ -231,7 +231,9 @@ def _write_vectors(
         low, high = blocks[b]
         numbers = np.asarray(engine.state.rows("numbers")[low:high])
         split = min(max(rows - low, 0), high - low)
-        for name, whole in zip(("vectors", "sources"), engine.rotated(found, numbers), strict=True):
+        for name, whole in zip(
+            ("vectors", "sources"), engine.rotated(vectors, numbers), strict=True
+        ):
             stored = whole.astype(config.dtype)
             write_range(folder / f"{name}.npy", low, stored[:split])
             if rows < nodes:

@@ -49,8 +49,8 @@ class Folder:
 
     def rows(self, name: str) -> Array:
         """An array of all nodes, mapped."""
-        found: Array = np.load(self.work.path(name), mmap_mode="r", allow_pickle=False)
-        return found
+        rows: Array = np.load(self.work.path(name), mmap_mode="r", allow_pickle=False)
+        return rows
 
     def write(self, name: str, start: int, rows: Array) -> None:
         """Write a range of an array of all nodes."""

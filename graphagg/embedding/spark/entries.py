@@ -200,14 +200,14 @@ def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
 
 def _digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
     numbers = sorted_blocks(work, entries, a_task)
-    found = {"graph": _graph_digest(work, entries, numbers)}
+    hashes = {"graph": _graph_digest(work, entries, numbers)}
     if entries.weighted:
         state = hashlib.sha256()
         for number in numbers:
             weights = work.blocks.load("sorted", number, "weight")
             state.update(np.ascontiguousarray(weights[weights > 0]).data)
-        found["weights"] = state.hexdigest()
-    return found
+        hashes["weights"] = state.hexdigest()
+    return hashes
 
 
 def sorted_blocks(work: Work, entries: Entries, a_task: int) -> list[int]:
@@ -215,8 +215,8 @@ def sorted_blocks(work: Work, entries: Entries, a_task: int) -> list[int]:
 
     A block holds `row`, `col` and, of a weighted graph, `weight`.
     """
-    found: list[int] = work.note("sorted", lambda: _sort(work, entries, a_task))
-    return found
+    numbers: list[int] = work.note("sorted", lambda: _sort(work, entries, a_task))
+    return numbers
 
 
 def _sort(work: Work, entries: Entries, a_task: int) -> list[int]:

@@ -109,8 +109,8 @@ def _partition(work: Work, nodes: int, config: EmbeddingConfig) -> dict[str, Any
         folder.save("layout", 0, hubs=layout.order[: layout.hubs], starts=layout.starts)
         return {"report": json.dumps(report.to_json()).encode()}
 
-    found: dict[str, Any] = json.loads(run_tasks(work.spark, 1, run)[0]["report"])
-    return found
+    report: dict[str, Any] = json.loads(run_tasks(work.spark, 1, run)[0]["report"])
+    return report
 
 
 def write_pieces(work: Work, entries: Entries, layout: Layout) -> None:

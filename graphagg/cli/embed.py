@@ -102,7 +102,7 @@ def export(
     from graphagg.embedding.export import write_vectors
 
     with NodeEmbedding.open(directory) as index:
-        write_vectors(index, target, form, side)
+        write_vectors(*index.side(side), target, form)
     err.print(f"wrote {target}", markup=False)
 
 

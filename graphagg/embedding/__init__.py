@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from graphagg.embedding.index import (
         NodeEmbedding as NodeEmbedding,
     )
-    from graphagg.embedding.partition.metis import (
+    from graphagg.embedding.partition.report import (
         PartitionReport as PartitionReport,
     )
 

@@ -9,7 +9,7 @@ from graphagg.checks import integer, one_of
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GRAPH_KINDS, GraphKind
 
-Partitioner = Literal["auto", "metis", "propagation"]
+Partitioner = Literal["auto", "metis", "streaming"]
 Base = Literal["prone", "netmf", "deepwalk", "cleora"]
 Fusion = Literal["merge", "concat", "procrustes"]
 Dtype = Literal["float32", "float16"]
@@ -34,9 +34,8 @@ class EmbeddingConfig:
         pieces: how many pieces the graph is cut into. None: as many as `max_piece_edges` asks for.
         max_piece_edges: entries of the matrix (an edge has two) that a piece holds at most. None:
             5,000,000, or no limit where `pieces` is given.
-        partitioner: what cuts the graph: `metis` (on one worker), `propagation` (label propagation
-            with capacities, and METIS on the coarse graph alone), or `auto`: `metis` where the
-            graph fits a worker.
+        partitioner: `metis`, which holds the graph in memory; `streaming`, passes over the rows of
+            a graph that need not fit; or `auto`: `metis` up to 100 million entries.
         base: what embeds a piece.
         fusion: how pieces become one: `merge`, `concat` or `procrustes`.
         propagate: passes of spectral propagation over the whole graph, 0 to 2.
@@ -61,6 +60,11 @@ class EmbeddingConfig:
     random_state: int = 0
 
     def __post_init__(self) -> None:
+        if str(self.partitioner) == "propagation":
+            raise InvalidParameter(
+                f"partitioner is 'propagation', wanted one of {', '.join(PARTITIONERS)}; take "
+                "'streaming', which took its place, and build an index of the old one again"
+            )
         one_of("partitioner", self.partitioner, PARTITIONERS)
         one_of("base", self.base, BASES)
         one_of("fusion", self.fusion, FUSIONS)

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.checks import integer, one_of
 from graphagg.embedding.build import Embedded, embed
 from graphagg.embedding.config import EmbeddingConfig, Side
+from graphagg.embedding.export import neighbor_graph, to_networkx
 from graphagg.embedding.growth import grow
 from graphagg.embedding.neighbors import Searcher
-from graphagg.embedding.partition.metis import LevelReport, PartitionReport
+from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
@@ -161,8 +163,7 @@ class NodeEmbedding(Index[_Version]):
     def report(self) -> PartitionReport:
         """How good the partition is, level by level."""
         raw = json.loads(self._version.artifact.path("partition.json").read_text(encoding="utf-8"))
-        levels = tuple(LevelReport(**level) for level in raw["levels"])
-        return PartitionReport(raw["partitioner"], raw["hubs"], levels)
+        return PartitionReport.from_json(raw)
 
     def __len__(self) -> int:
         return len(self.vertices)
@@ -207,8 +208,7 @@ class NodeEmbedding(Index[_Version]):
         """
         among = of if among is None else among
         table = self.targets if among == "to" else self.vertices
-        if not 1 <= k:
-            raise InvalidParameter(f"k is {k}, wanted at least 1")
+        integer("k", k, 1)
         number = self.find(vertex, of)
         query = np.asarray(self._side(of)[number], dtype=np.float32)
         if not query.any():
@@ -219,8 +219,8 @@ class NodeEmbedding(Index[_Version]):
         if normalized:
             query = query / np.linalg.norm(query)
         own = number if self._same(of, among) else None
-        found = self._searcher(among, normalized).search(query, k, own)
-        return Neighbors(Neighbor(table[place], score) for place, score in found)
+        nearest = self._searcher(among, normalized).search(query, k, own)
+        return Neighbors(Neighbor(table[row], score) for row, score in nearest)
 
     def _same(self, of: Side, among: Side) -> bool:
         """Whether the vertex itself is among those it is compared with."""
@@ -254,13 +254,14 @@ class NodeEmbedding(Index[_Version]):
             InvalidParameter: a graph and neighbors are given, or neighbors is negative.
             MissingExtra: networkx, or with neighbors FAISS, is not installed.
         """
-        from graphagg.embedding.export import neighbor_graph, to_networkx
-
-        if graph is None:
-            return neighbor_graph(self, attribute, neighbors)
-        if neighbors:
-            raise InvalidParameter("a graph has its own edges: give a graph, or neighbors")
-        return to_networkx(self, graph.copy(), attribute)
+        integer("neighbors", neighbors, 0)
+        if graph is not None:
+            if neighbors:
+                raise InvalidParameter("a graph has its own edges: give a graph, or neighbors")
+            return to_networkx(self.vertices, self.vectors, graph.copy(), attribute)
+        nearest = (lambda vertex: self.neighbors(vertex, neighbors)) if neighbors else None
+        pieces = self.parts[: len(self)]
+        return neighbor_graph(self.vertices, self.vectors, pieces, nearest, attribute)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""
@@ -268,8 +269,7 @@ class NodeEmbedding(Index[_Version]):
         return (self.targets if side == "to" else self.vertices), rows
 
     def _side(self, side: Side) -> Array:
-        if side not in ("from", "to"):
-            raise InvalidParameter(f"side is {side!r}, wanted 'from' or 'to'")
+        one_of("side", side, ("from", "to"))
         return self.target_vectors if side == "to" else self.vectors
 
     # --- growing -------------------------------------------------------------------------------

@@ -44,10 +44,17 @@ class Blocks:
             partial = path.with_suffix(f".{os.getpid()}.part")
             with partial.open("wb") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
-            if self._newest_run() > self._run:
+            try:
+                self.check_run()
+            except JobFailed:
                 partial.unlink()
-                raise JobFailed(f"{self.folder}: the job was submitted again; this run is over")
+                raise
             os.replace(partial, path)
+
+    def check_run(self) -> None:
+        """Raise `JobFailed` where a newer run writes: the tasks of this one may write no more."""
+        if self._newest_run() > self._run:
+            raise JobFailed(f"{self.folder}: the job was submitted again; this run is over")
 
     def _newest_run(self) -> int:
         try:
@@ -58,6 +65,12 @@ class Blocks:
     def load(self, stage: str, number: int, name: str) -> Array:
         """An array of a block."""
         array: Array = np.load(self._path(stage, number, name), allow_pickle=False)
+        return array
+
+    def map(self, stage: str, number: int, name: str) -> Array:
+        """An array of a block, memory-mapped."""
+        path = self._path(stage, number, name)
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
 
     def _path(self, stage: str, number: int, name: str) -> Path:

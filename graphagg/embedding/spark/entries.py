@@ -199,6 +199,27 @@ def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
 
 
 def _digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
+    numbers = sorted_blocks(work, entries, a_task)
+    hashes = {"graph": _graph_digest(work, entries, numbers)}
+    if entries.weighted:
+        state = hashlib.sha256()
+        for number in numbers:
+            weights = work.blocks.load("sorted", number, "weight")
+            state.update(np.ascontiguousarray(weights[weights > 0]).data)
+        hashes["weights"] = state.hexdigest()
+    return hashes
+
+
+def sorted_blocks(work: Work, entries: Entries, a_task: int) -> list[int]:
+    """The numbers of the blocks `sorted`: all entries by row and column, once.
+
+    A block holds `row`, `col` and, of a weighted graph, `weight`.
+    """
+    numbers: list[int] = work.note("sorted", lambda: _sort(work, entries, a_task))
+    return numbers
+
+
+def _sort(work: Work, entries: Entries, a_task: int) -> list[int]:
     blocks, weighted = work.blocks, entries.weighted
     partitions = math.ceil(2 * entries.edges / a_task)
 
@@ -212,15 +233,7 @@ def _digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
 
     ordered = entries.frame.repartitionByRange(partitions, "row", "col")
     stats = write_blocks(ordered.sortWithinPartitions("row", "col"), write)
-    numbers = [s["block"] for s in stats]
-    found = {"graph": _graph_digest(work, entries, numbers)}
-    if weighted:
-        state = hashlib.sha256()
-        for number in numbers:
-            weights = blocks.load("sorted", number, "weight")
-            state.update(np.ascontiguousarray(weights[weights > 0]).data)
-        found["weights"] = state.hexdigest()
-    return found
+    return [s["block"] for s in stats]
 
 
 def _graph_digest(work: Work, entries: Entries, numbers: list[int]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Doubles, Floats
 from graphagg.errors import InvalidGraph, InvalidParameter
 from graphagg.graph.adjacency import Dense, expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
@@ -106,25 +107,43 @@ def graph_from_pairs(
         pairs: `[E]` and `[E]` int32.
         counts: fields of `ReadReport` that are known already.
     """
+    return weighted_graph(kind, rows, columns, pairs, None, **counts)[0]
+
+
+def weighted_graph(
+    kind: GraphKind,
+    rows: VertexIds,
+    columns: VertexIds,
+    pairs: tuple[Dense, Dense],
+    weights: Doubles | None,
+    **counts: Any,
+) -> tuple[Graph, Floats | None]:
+    """`graph_from_pairs`, and the weights of the entries of its adjacency.
+
+    Args:
+        kind: which graph.
+        rows: ids of the first of each pair.
+        columns: ids of the second; the same object unless two-mode.
+        pairs: `[E]` and `[E]` int32.
+        weights: `[E]`, or None.
+        counts: fields of `ReadReport` that are known already.
+
+    Returns:
+        The graph, and `[nnz]` the weights, those of repeats added up; None without weights.
+    """
     source, target = pairs
     loops = 0 if kind == "two-mode" else int(np.count_nonzero(source == target))
-    symmetric = kind == "undirected"
-    adjacency, repeats = rows_from_pairs(
+    matrix, repeats = rows_from_pairs(
         source,
         target,
         (len(rows), len(columns)),
-        symmetric=symmetric,
+        symmetric=kind == "undirected",
         loops=kind == "two-mode",
+        weights=weights,
     )
-    edges = len(adjacency.indices) // (2 if symmetric else 1)
-    report = ReadReport(
-        edges_read=len(source),
-        edges=edges,
-        self_loops=loops,
-        duplicates=repeats // 2 if symmetric else repeats,
-        **counts,
-    )
-    return Graph(kind, rows, columns, adjacency, report)
+    edges = len(source) - loops - repeats
+    report = ReadReport(len(source), edges, loops, repeats, **counts)
+    return Graph(kind, rows, columns, replace(matrix, data=None), report), matrix.data
 
 
 def check_kind(kind: str) -> GraphKind:

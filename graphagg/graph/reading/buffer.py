@@ -1,4 +1,4 @@
-"""Edges as they stream in, and their dense numbers once all ids are known."""
+"""Columns of edges while they are read, and the dense numbers of their ids once all are known."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graphagg.arrays import Doubles
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.reading.text import Ids
+from graphagg.graph.reading.batches import Ids
 from graphagg.store.strings import StringTable
 
 Dense = npt.NDArray[np.int32]
@@ -62,6 +63,33 @@ class IdColumn:
 
     def __len__(self) -> int:
         return sum(len(chunk) for chunk in self._chunks)
+
+
+class WeightColumn:
+    """The weights of edges, in chunks; none at all where some edges came without."""
+
+    def __init__(self) -> None:
+        self._chunks: list[Doubles] | None = []
+
+    def add(self, weights: Doubles | None) -> None:
+        """Append a chunk, `[n]`."""
+        if weights is None:
+            self._chunks = None
+        elif self._chunks is not None:
+            self._chunks.append(weights)
+
+    def joined(self) -> Doubles | None:
+        """The weights of all edges, `[E]`; `InvalidGraph` if one is negative or not finite."""
+        if not self._chunks:
+            return None
+        weights = np.concatenate(self._chunks)
+        bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+        if len(bad):
+            raise InvalidGraph(
+                f"edge {bad[0] + 1:,} of {len(weights):,} has the weight {weights[bad[0]]}, wanted "
+                f"a number of 0 or more ({len(bad):,} such edges); mend or drop them"
+            )
+        return weights
 
 
 def number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds, list[Dense]]:

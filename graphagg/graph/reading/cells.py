@@ -21,10 +21,18 @@ _LARGEST, _LAST = divmod(2**63 - 1, 10)
 def split_lines(
     text: Bytes, separator: int, skip: int, spans: Spans, line_of: Spans
 ) -> tuple[int, tuple[int, int], int, int, int]:
-    """Find the first two cells of each line.
+    """Find the first three cells of each line that holds data.
 
-    Returns rows, the 0-based line that has no two cells and why (or -1, 0), comment lines, lines
-    whose third cell is text, lines whose third cell is a number.
+    Args:
+        text: whole lines, each ends in LF.
+        separator: SPACE, TAB or COMMA.
+        skip: how many lines to leave out at the top.
+        spans: `[lines, 6]`, filled in: begin and end of two cells, and of a third or nothing.
+        line_of: `[lines]`, filled in: the 0-based line of each row of `spans`.
+
+    Returns:
+        Rows, the 0-based line that has no two cells and why (or -1, 0), comment lines, lines
+        whose third cell is text, lines whose third cell is a number.
     """
     rows = comments = third_text = third_number = line = start = 0
     for end in range(len(text)):
@@ -59,22 +67,41 @@ def line_start(text: Bytes, start: int, end: int, separator: int) -> int:
 
 @numba.njit(cache=True)
 def _split_line(text: Bytes, at: int, end: int, separator: int, span: Spans) -> int:
-    """Write where two cells begin and end; 1, 2: a third is text, a number; negative: refused."""
-    for cell in range(3):
+    """Write where the cells are; 1, 2: a third is text, a number; negative: refused."""
+    for cell in range(2):
         stop = cell_stop(text, at, end, separator)
         if stop < 0:
-            return UNCLOSED if cell < 2 else 1
+            return UNCLOSED
         low, high = past_blanks(text, at, stop), before_blanks(text, at, stop)
-        if high - low > 1 and text[low] == _QUOTE and text[high - 1] == _QUOTE:
+        if _is_quoted(text, low, high):
             low, high = low + 1, high - 1
         if low >= high:
-            return MISSING if cell < 2 else 0
-        if cell == 2:
-            return 2 if _is_number(text, low, high) else 1
+            return MISSING
         span[2 * cell] = low
         span[2 * cell + 1] = high
         at = next_cell(text, stop, end, separator)
-    return 0
+    return _third_cell(text, at, end, separator, span)
+
+
+@numba.njit(cache=True)
+def _third_cell(text: Bytes, at: int, end: int, separator: int, span: Spans) -> int:
+    """Write where the third cell is; 0: there is none, 1: it is text, 2: a number."""
+    span[4] = span[5] = at
+    stop = cell_stop(text, at, end, separator)
+    if stop < 0:
+        return 1  # an open quote: text without a value
+    low, high = past_blanks(text, at, stop), before_blanks(text, at, stop)
+    span[4], span[5] = low, high
+    # A weight stands bare in its span, however it is quoted.
+    while span[4] < span[5] and _is_wrapping(text[span[4]]):
+        span[4] += 1
+    while span[4] < span[5] and _is_wrapping(text[span[5] - 1]):
+        span[5] -= 1
+    if _is_quoted(text, low, high):
+        low, high = low + 1, high - 1
+    if low >= high:
+        return 0
+    return 2 if _is_number(text, low, high) else 1
 
 
 # Functions that a line calls often return one number: numba makes a tuple cost as much as the rest.
@@ -147,6 +174,16 @@ def undouble(text: Bytes, spans: Spans) -> None:
 @numba.njit(cache=True)
 def _is_blank(byte: int) -> bool:
     return byte == SPACE or byte == TAB
+
+
+@numba.njit(cache=True)
+def _is_wrapping(byte: int) -> bool:
+    return _is_blank(byte) or byte == _QUOTE
+
+
+@numba.njit(cache=True)
+def _is_quoted(text: Bytes, low: int, high: int) -> bool:
+    return high - low > 1 and text[low] == _QUOTE and text[high - 1] == _QUOTE
 
 
 @numba.njit(cache=True)

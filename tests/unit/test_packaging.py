@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -63,7 +65,7 @@ def test_all_holds_one_faiss() -> None:
             "from graphagg.rag import SentenceTransformerEncoder as S; S('m').spec",
             "rag",
         ),
-        ("faiss", "from graphagg.rag import dense; dense._import_faiss()", "rag"),
+        ("faiss", "from graphagg.rag.search import dense; dense._import_faiss()", "rag"),
         (
             "pymetis",
             "from graphagg.embedding.partition.metis import metis; metis(None, None, 2, 0)",
@@ -96,3 +98,21 @@ def test_a_missing_extra_says_what_to_install(module: str, call: str, extra: str
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert f'pip install "graphagg[{extra}]"' in shown.stdout
+
+
+@pytest.mark.parametrize("package", ["graph", "embedding", "nn", "nn.training"])
+def test_a_lazy_package_gives_what_type_checkers_read(package: str) -> None:
+    module = importlib.import_module(f"graphagg.{package}")
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    checked = next(node for node in tree.body if isinstance(node, ast.If))
+    declared = [
+        (alias.asname, node.module, alias.name)
+        for node in checked.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert sorted(str(name) for name, *_ in declared) == module.__all__ == dir(module)
+    for name, home, original in declared:
+        assert getattr(module, str(name)) is getattr(importlib.import_module(str(home)), original)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = module.nothing

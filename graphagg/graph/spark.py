@@ -145,9 +145,10 @@ class Numbering:
     """Distinct ids in ascending order, in blocks on disk.
 
     Attributes:
-        blocks: where they lie, stage `name`.
-        name: the stage.
-        counts: ids of each block.
+        blocks: the folder of the blocks.
+        name: stage of the blocks.
+        counts: how many ids each block holds.
+        numbers: number of each block in its file names.
         sizes: bytes of each block's strings; None for integers.
     """
 
@@ -158,12 +159,12 @@ class Numbering:
     sizes: tuple[int, ...] | None
 
     def to_json(self) -> dict[str, Any]:
-        """What a note of an unfinished job holds of it."""
+        """The fields that a note of an unfinished job holds."""
         return {k: getattr(self, k) for k in ("name", "counts", "numbers", "sizes")}
 
     @classmethod
     def from_json(cls, blocks: Blocks, note: dict[str, Any]) -> Numbering:
-        """The numbering of a note."""
+        """The numbering that `to_json` described."""
         sizes = None if note["sizes"] is None else tuple(note["sizes"])
         return cls(blocks, note["name"], tuple(note["counts"]), tuple(note["numbers"]), sizes)
 
@@ -218,16 +219,16 @@ def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Nu
         if integer:
             values = column.to_numpy()
             blocks.save(name, number, ids=values)
-            return {"count": len(values), "least": int(values[0])}
+            return {"count": len(values), "smallest": int(values[0])}
         packed = StringTable.pack(column.to_pylist())
         blocks.save(name, number, utf8=packed.data, offsets=packed.offsets)
         return {"count": len(packed), "bytes": len(packed.data)}
 
     ordered = ids.distinct().repartitionByRange(partitions, "id").sortWithinPartitions("id")
     stats = write_blocks(ordered, write)
-    if integer and stats and stats[0]["least"] < 0:
+    if integer and stats and stats[0]["smallest"] < 0:
         raise InvalidGraph(
-            f"negative id {stats[0]['least']}, wanted integers of 0 to 2^63 - 1; renumber, or "
+            f"negative id {stats[0]['smallest']}, wanted integers of 0 to 2^63 - 1; renumber, or "
             "write the ids as strings"
         )
     return Numbering(
@@ -240,7 +241,7 @@ def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Nu
 
 
 def write_ids(spark: SparkSession, numbering: Numbering, folder: Path, name: str) -> None:
-    """Write the ids as `VertexIds.save` would, each block its own range."""
+    """Write the ids as `VertexIds.save` would; each task writes the range of one block."""
     from graphagg.spark.blocks import preallocate, write_range
 
     n, sizes = numbering.total, numbering.sizes

@@ -55,7 +55,7 @@ def line_blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
 
 
 def _chunks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
-    """The text as it comes, without a byte order mark."""
+    """The text in blocks of `BLOCK` bytes, without a byte order mark."""
     start = True
     while True:
         try:
@@ -69,7 +69,7 @@ def _chunks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
 
 
 def _newlines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """CR LF and CR become LF, as Spark and old Macintoshes mean them."""
+    """CR LF and CR become LF: Spark ends lines with them too."""
     kept = b""
     for chunk in chunks:
         block = kept + chunk if kept else chunk

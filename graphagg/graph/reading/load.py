@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 
 from graphagg.arrays import Floats
+from graphagg.checks import one_of
 from graphagg.errors import EmptyGraph, InvalidParameter
 from graphagg.graph.adjacency import Dense
 from graphagg.graph.graph import Graph, GraphKind, check_kind, weighted_graph
@@ -28,7 +29,7 @@ from graphagg.graph.reading.sources import (
 )
 from graphagg.graph.reading.text import IdType, read_text
 
-ID_TYPES: tuple[IdType, ...] = ("auto", "integer", "string")
+ID_TYPES: tuple[IdType, ...] = get_args(IdType)
 
 
 def load_graph(
@@ -80,8 +81,7 @@ def read_graph(
     The weights are None where the edges carry none; see `graphagg.graph.weights.load_weighted`.
     """
     check_kind(kind)
-    if ids not in ID_TYPES:
-        raise InvalidParameter(f"ids is {ids!r}, wanted one of {ID_TYPES}")
+    one_of("ids", ids, ID_TYPES)
     if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
         raise InvalidParameter(f"vertices is {vertices!r}, wanted vertex ids: put them in a list")
     counts = ReadCounts()

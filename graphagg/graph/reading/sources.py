@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphagg.arrays import Array, Doubles
+from graphagg.checks import one_of
 from graphagg.errors import (
     GraphAggError,
     InvalidGraph,
-    InvalidParameter,
     MissingExtra,
     UnreadableFile,
 )
@@ -103,7 +103,7 @@ def read_sets_json(path: Path) -> EdgeSource:
 def parse_json(
     content: bytes | str, path: Path, repeated: type[GraphAggError] = InvalidGraph
 ) -> Any:
-    """JSON of which nothing is lost: `UnreadableFile` if it is none, `repeated` for equal keys."""
+    """JSON without equal keys in an object, which would be lost: they raise `repeated`."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         unique: dict[str, Any] = {}
@@ -172,7 +172,7 @@ def _gml_fields(tokens: list[str], at: int) -> tuple[dict[str, str], int]:
 
 
 def _gml_value(token: str) -> str:
-    """A value; in quotes, GML is ASCII and writes other characters as `&#233;`."""
+    """A value without its quotes; GML is ASCII and writes other characters as `&#233;`."""
     return html.unescape(token.strip('"')) if token.startswith('"') else token
 
 
@@ -391,11 +391,10 @@ def bundled_graph(name: str) -> Any:
     """A small graph that comes with networkx, as a networkx graph.
 
     Raises:
-        InvalidParameter: there is none of this name.
+        InvalidParameter: no graph has this name.
         MissingExtra: networkx is not installed.
     """
-    if name not in BUNDLED:
-        raise InvalidParameter(f"bundled graph is {name!r}, wanted one of {tuple(BUNDLED)}")
+    one_of("bundled graph", name, BUNDLED)
     try:
         import networkx
     except ImportError:

@@ -127,10 +127,10 @@ class Columns:
             header = _is_header(rows, id_types)
         if header:
             counts.header = lines[0].decode("utf-8", "replace")
-        typed = rows[-1] if header else rows[0]
+        cells = [*(rows[-1] if header else rows[0]), b"", b""][:2]
         integer = [
-            _looks_integer(cell) if wanted == "auto" else wanted == "integer"
-            for cell, wanted in zip([*typed, b"", b""][:2], id_types, strict=True)
+            _looks_integer(cell) if kind == "auto" else kind == "integer"
+            for cell, kind in zip(cells, id_types, strict=True)
         ]
         automatic = "string" not in id_types
         skip = first_number if header else 0
@@ -265,7 +265,7 @@ def _doubles(cells: pa.Array) -> Doubles | None:
 
 
 def _separator(line: bytes) -> int:
-    """What sets the columns of a line apart; the attributes that networkx writes do not tell."""
+    """The separator of a line's columns; attributes as networkx writes them are left out."""
     plain = _ATTRIBUTES.sub(b"", line)
     if b"\t" in plain:
         return TAB
@@ -274,26 +274,26 @@ def _separator(line: bytes) -> int:
 
 def _cells(line: bytes, separator: int) -> list[bytes]:
     if separator == COMMA:
-        found = _COMMA_CELL.findall(line)
-        return [quoted.replace(b'""', b'"') or plain.strip(b" \t") for quoted, plain in found]
-    parts = line.split() if separator == SPACE else line.split(b"\t")
-    return [cell.strip(b' \t"') for cell in parts]
+        matches = _COMMA_CELL.findall(line)
+        return [quoted.replace(b'""', b'"') or plain.strip(b" \t") for quoted, plain in matches]
+    cells = line.split() if separator == SPACE else line.split(b"\t")
+    return [cell.strip(b' \t"') for cell in cells]
 
 
 def _looks_integer(cell: bytes) -> bool:
-    """Whether an id is an integer as integers are written; it may be out of range."""
+    """Whether an id is written as a canonical integer; it may be out of range."""
     return _INTEGER.fullmatch(cell) is not None
 
 
 def looks_like_number(cell: str) -> bool:
-    """Whether a cell is made of digits, signs and dots, so names no column."""
+    """Whether a cell is made of digits, signs and dots, and so is no name of a column."""
     return _NUMBER_LIKE.fullmatch(cell.strip().encode("utf-8", "replace")) is not None
 
 
 def _is_header(rows: list[list[bytes]], id_types: tuple[IdType, IdType]) -> bool:
     first = rows[0][:2]
     if any(_NUMBER_LIKE.fullmatch(cell) for cell in rows[0]):
-        return False  # an edge taken for a header is lost without a word
+        return False  # an edge taken for a header would be lost without a message
     if all(c.decode("utf-8", "replace").casefold() in HEADER_NAMES for c in first):
         return True
     below = rows[1][:2] if len(rows) > 1 else []

@@ -42,10 +42,11 @@ from graphagg.graph.spark import Numbering, number_ids, read_edges, write_ids
 from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import Blocks, preallocate, write_range
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
-from graphagg.spark.pieces import Pieces, PieceWriter, mapped
 from graphagg.spark.session import small_driver
+from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter, write_artifact
+from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class _Build:
         return self.folder / f"{name}.npy"
 
     def array(self, name: str) -> Array:
-        return np.asarray(mapped(self.path(name)))
+        return map_array(self.path(name))
 
     def ids(self, name: str) -> VertexIds:
         if self.path(name).exists():
@@ -341,20 +342,21 @@ def _write_block(
 
 def _write_bands(build: _Build) -> BucketCounts:
     """Write the LSH tables, a task a band."""
-    config, pieces, spark = build.config, Pieces(build.work.blocks, "lsh"), build.work.spark
+    config, spark = build.config, build.work.spark
+    tasks = TaskArrays(build.work.blocks, "lsh")
     cap = QueryConfig().bucket_cap
 
     def sort(band: int) -> Stats:
         filled = np.diff(build.array("sets.indptr")) + int(bool(config.closed)) > 0
         sig = build.array("signatures")
         tables, counts = build_tables(sig, filled, range(band, band + 1), config.rows, cap)
-        writer = PieceWriter()
+        writer = ArrayCollector()
         tables.save(writer, "lsh")
-        return pieces.save(band, writer.arrays, largest=counts.largest, over_cap=counts.over_cap)
+        return tasks.save(band, writer.arrays, largest=counts.largest, over_cap=counts.over_cap)
 
     stats = build.work.stage("bands", lambda: run_tasks(spark, config.bands, sort))
     names = ("lsh.starts", "lsh.directory", "lsh.ids")
-    pieces.join(spark, stats, build.folder, names, {"lsh.starts": "lsh.ids"})
+    tasks.join(spark, stats, build.folder, names, {"lsh.starts": "lsh.ids"})
     largest, over_cap = max(s["largest"] for s in stats), sum(s["over_cap"] for s in stats)
     return BucketCounts(sum(s["lsh.ids"] for s in stats), largest, over_cap)
 

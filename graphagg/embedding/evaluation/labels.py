@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidLabels, MissingExtra, UnreadableFile
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.reading.text import read_bytes
+from graphagg.graph.reading.files import read_bytes
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,11 @@ from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write
 from graphagg.rag.version.loading import is_built
 from graphagg.rag.version.publish import KIND, Models, parameters
 from graphagg.spark.job import claimed, fingerprint, recall, remember
-from graphagg.spark.pieces import mapped
 from graphagg.spark.session import small_driver
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication, write_artifact
 from graphagg.store.manifest import Manifest
+from graphagg.store.reading import map_array
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -135,7 +135,7 @@ def _run(
             models={role: spec.to_json() for role, spec in specs.items()},
             counts={
                 "passages": starts[-1],
-                "sentences": len(mapped(stages.folder / "s0.sentences.vectors.npy")),
+                "sentences": len(map_array(stages.folder / "s0.sentences.vectors.npy")),
                 **{name: counts[name] for name in ("entities", "mentions", "terms")},
                 "segments": 1,
             },

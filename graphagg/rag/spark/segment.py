@@ -20,7 +20,7 @@ from graphagg.rag.spark.stages import NAMES, PASSAGES, SEGMENT, Stages, loaded
 from graphagg.rag.tables.lexicon import Analyzer, TermCounts
 from graphagg.rag.tables.mentions import NewRow
 from graphagg.rag.version.build import make_segment
-from graphagg.spark.pieces import PieceWriter
+from graphagg.spark.task_arrays import ArrayCollector
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store.strings import StringTable
 
@@ -41,7 +41,7 @@ def write_segment(stages: Stages, passages: Sequence[Stats]) -> list[Stats]:
         given = load_passages(stages, number)
         extractor, encoder = loaded(models).extractor, loaded(models).encoder
         segment, rows = make_segment(given, extractor, encoder, lambda key: True, silent)
-        writer = PieceWriter()
+        writer = ArrayCollector()
         segment.save(writer, 0)
         arrays = {
             name: array

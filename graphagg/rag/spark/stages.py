@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from graphagg.rag.models.named import NamedModels as NamedModels
 from graphagg.rag.version.publish import Models
 from graphagg.spark.job import Work
-from graphagg.spark.pieces import Pieces
+from graphagg.spark.task_arrays import TaskArrays
 from graphagg.spark.tasks import Stats
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class Stages:
     language: str
     a_task: int
 
-    def pieces(self, stage: str) -> Pieces:
+    def pieces(self, stage: str) -> TaskArrays:
         """The pieces of a stage."""
-        return Pieces(self.work.blocks, stage)
+        return TaskArrays(self.work.blocks, stage)
 
     def noted(self, stage: str, make: Callable[[], list[Stats]]) -> list[Stats]:
         """The lengths of a stage's pieces; computed unless they were before."""

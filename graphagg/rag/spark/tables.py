@@ -23,9 +23,9 @@ from graphagg.rag.tables.vectors import Stack
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.snapshot import INVERTED_FILE
 from graphagg.spark.blocks import preallocate, write_range
-from graphagg.spark.pieces import mapped
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter
+from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -108,9 +108,9 @@ def write_view(stages: Stages, total: int) -> None:
         return np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
 
     def write(_: int) -> Stats:
-        arrays = {name: mapped(folder / f"gazetteer.{name}.npy") for name in ARRAYS}
-        keys = (mapped(folder / f"entities.keys.{part}.npy") for part in ("utf8", "offsets"))
-        lexicon = replace(Lexicon.empty(), lengths=mapped(folder / "lexicon.lengths.npy"))
+        arrays = {name: map_array(folder / f"gazetteer.{name}.npy") for name in ARRAYS}
+        keys = (map_array(folder / f"entities.keys.{part}.npy") for part in ("utf8", "offsets"))
+        lexicon = replace(Lexicon.empty(), lengths=map_array(folder / "lexicon.lengths.npy"))
         gazetteer = Gazetteer(StringTable(*keys), **arrays)
         view = View.of(gazetteer, lexicon, np.ones(total, np.bool_), allocate)
         view.save(ArtifactWriter(folder))
@@ -146,12 +146,12 @@ def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
 def write_inverted_file(stages: Stages) -> None:
     """Above the flat limit: train on a sample, fill a part a task, and join the parts on disk."""
     work, folder, spark = stages.work.folder, stages.folder, stages.work.spark
-    windows = len(mapped(folder / "s0.windows.npy"))
+    windows = len(map_array(folder / "s0.windows.npy"))
     if windows <= dense.FLAT_LIMIT:
         return
 
     def vectors() -> Stack:
-        part = mapped(folder / "s0.windows.npy")
+        part = map_array(folder / "s0.windows.npy")
         return Stack([part], part.shape[1])
 
     def train(_: int) -> Stats:

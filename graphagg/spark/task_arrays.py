@@ -1,22 +1,19 @@
-"""Arrays that tasks lay down piece by piece, and their joining into the `.npy` files of an index.
+"""Arrays that tasks write one by one, and their joining into the `.npy` files of an index.
 
-A piece is what one task computed of every array of a stage. Joined, the files are byte for byte
-what one process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds` of
-`<name>`, `<name>.offsets` of `<name>.utf8`) count from the first piece on.
+Each task writes its share of every array of a stage. Joined, the files are byte for byte what one
+process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds` of `<name>`,
+`<name>.offsets` of `<name>.utf8`) are shifted: joined, they count from the first task on.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from graphagg.arrays import Array
-from graphagg.spark.blocks import Blocks, preallocate, write_range
+from graphagg.arrays import Array, offsets
+from graphagg.spark.blocks import Blocks, preallocate, write_json, write_range
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
@@ -24,11 +21,12 @@ from graphagg.store.strings import StringTable
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_BOUNDS = {".bounds": "", ".offsets": ".utf8"}
+_BOUNDED = {"bounds": "", "offsets": ".utf8"}
+"""Ends of the names of bounds, and of the arrays that they count in."""
 
 
-class PieceWriter(ArtifactWriter):
-    """Takes what an `ArtifactWriter` would write, and keeps it in memory.
+class ArrayCollector(ArtifactWriter):
+    """An `ArtifactWriter` that keeps arrays in memory in place of writing them.
 
     Attributes:
         arrays: by name, without `.npy`.
@@ -43,44 +41,39 @@ class PieceWriter(ArtifactWriter):
         self.arrays[name] = array
 
 
-class Pieces:
-    """The pieces of a stage.
+class TaskArrays:
+    """The arrays that the tasks of a stage write.
 
     Args:
-        blocks: where they lie.
-        stage: their name there.
+        blocks: the folder that tasks and driver share.
+        stage: name of the stage, which begins the names of its files.
     """
 
     def __init__(self, blocks: Blocks, stage: str) -> None:
         self.blocks, self.stage = blocks, stage
 
     def save(self, number: int, arrays: Mapping[str, Array], **more: int) -> Stats:
-        """Write a piece; the lengths of its arrays, by name, and `more`.
+        """Write the arrays of task `number`; the last file written says that all are there.
 
-        A piece is known only when all of it is written.
+        Returns:
+            The length of each array, by name, and `more`.
         """
         self.blocks.save(self.stage, number, **arrays)
         stats = {name: len(array) for name, array in arrays.items()} | more
-        note = self._note(number)
-        partial = note.with_suffix(f".{os.getpid()}.part")
-        partial.write_text(json.dumps(stats), encoding="utf-8")
-        os.replace(partial, note)
+        write_json(self._note(number), stats)
         return stats
 
     def known(self, number: int) -> Stats | None:
-        """What `save` returned, if the piece was written before."""
+        """What `save` returned, if the task finished before."""
         note = self._note(number)
-        if not note.exists():
-            return None
-        found: Stats = json.loads(note.read_text(encoding="utf-8"))
-        return found
+        return json.loads(note.read_text(encoding="utf-8")) if note.exists() else None
 
     def array(self, number: int, name: str) -> Array:
-        """An array of a piece."""
+        """An array of task `number`."""
         return self.blocks.load(self.stage, number, name)
 
     def strings(self, number: int, name: str) -> StringTable:
-        """A string table of a piece."""
+        """A string table of task `number`."""
         data = self.array(number, f"{name}.utf8")
         return StringTable(data, self.array(number, f"{name}.offsets"))
 
@@ -95,18 +88,18 @@ class Pieces:
         names: Sequence[str],
         bounds: Mapping[str, str] | None = None,
     ) -> None:
-        """Write `<name>.npy` for each name: the pieces one after another, a task a piece.
+        """Write `<name>.npy` for each name: the tasks' arrays one after another, by as many tasks.
 
         Args:
             spark: the session.
-            stats: of all pieces, in order; their `block` is the number of the piece.
+            stats: what `save` returned, in the order of the result; `block` is the task's number.
             folder: where the files go.
             names: which arrays.
-            bounds: which of them count in another one, where their name does not tell.
+            bounds: for arrays of bounds whose name does not tell: the array that they count in.
         """
-        if not stats:
-            raise ValueError(f"stage {self.stage} has no pieces")
+        assert stats, f"stage {self.stage} has no arrays to join"
         owners = {name: owner for name in names if (owner := _counted(name, bounds or {}))}
+        # Bounds are one longer than what they bound; each task's first repeats the one before.
         starts = {name: _starts([s[name] - (name in owners) for s in stats]) for name in names}
         bases = {name: _starts([s[owner] for s in stats]) for name, owner in owners.items()}
         numbers = [s["block"] for s in stats]
@@ -115,7 +108,7 @@ class Pieces:
             rows = starts[name][-1] + (name in owners)
             preallocate(folder / f"{name}.npy", like.dtype, (rows, *like.shape[1:]))
 
-        def place(i: int) -> Stats:
+        def write(i: int) -> Stats:
             for name in names:
                 array, start = self.array(numbers[i], name), starts[name][i]
                 if name in owners:
@@ -123,27 +116,16 @@ class Pieces:
                 write_range(folder / f"{name}.npy", start, array)
             return {}
 
-        run_tasks(spark, len(stats), place)
+        run_tasks(spark, len(stats), write)
 
 
-def _counted(name: str, given: Mapping[str, str]) -> str | None:
+def _counted(name: str, bounds: Mapping[str, str]) -> str | None:
     """The array that an array of bounds counts in; None for any other array."""
-    if name in given:
-        return given[name]
-    for suffix, of in _BOUNDS.items():
-        if name.endswith(suffix):
-            return name.removesuffix(suffix) + of
-    return None
+    if name in bounds:
+        return bounds[name]
+    stem, dot, suffix = name.rpartition(".")
+    return stem + _BOUNDED[suffix] if dot and suffix in _BOUNDED else None
 
 
 def _starts(lengths: Sequence[int]) -> list[int]:
-    return [0, *np.cumsum(np.array(lengths, np.int64)).tolist()]
-
-
-def mapped(path: Path) -> Any:
-    """A `.npy` file, memory-mapped; an empty one cannot be mapped and is read."""
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)
-        shape = np.lib.format.read_array_header_1_0(file)[0]
-    empty = 0 in shape
-    return np.load(path, mmap_mode=None if empty else "r", allow_pickle=False)
+    return list(map(int, offsets(lengths)))  # Python integers: they go to tasks

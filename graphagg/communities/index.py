@@ -16,7 +16,6 @@ from graphagg.communities.answer.results import Community
 from graphagg.communities.build import (
     KIND,
     BuiltIndex,
-    KnownSignatures,
     build_index,
 )
 from graphagg.communities.changes import (
@@ -182,7 +181,7 @@ class CommunityIndex(Closing):
                     )
             with write_artifact(directory) as published:
                 graph = union_graphs([part.graph() for part in parts])
-                known = [part._known() for part in parts]
+                known = [part.opened for part in parts]
                 built = build_index(graph, parts[0].config, known, progress)
                 built.save(published.writer)
                 published.publish(built.manifest())
@@ -353,10 +352,6 @@ class CommunityIndex(Closing):
             raise EmptyGraph("the change names no edge and no vertex, wanted one at least")
         return graph
 
-    def _known(self) -> KnownSignatures:
-        opened = self.opened
-        return KnownSignatures(opened.vertices, opened.elements, opened.hoods, opened.sketches.sig)
-
     def _change(
         self, change: Callable[[Graph], tuple[Graph, int]], progress: Progress
     ) -> ChangeReport:
@@ -369,7 +364,7 @@ class CommunityIndex(Closing):
                     )
             before = self.graph()
             after, not_found = change(before)
-            built: BuiltIndex = build_index(after, self.config, [self._known()], progress)
+            built: BuiltIndex = build_index(after, self.config, [self.opened], progress)
             built.save(published.writer)
             published.publish(built.manifest())
         old, artifact = self._artifact, open_artifact(directory, kind=KIND)

@@ -21,11 +21,11 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.communities.config import IndexConfig, QueryConfig
+from graphagg.communities.opened import Opened
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.similarity.lsh import BandTables, BucketCounts, build_tables
 from graphagg.communities.similarity.minhash import HashFamily, signatures
 from graphagg.communities.similarity.neighborhood import (
-    DIRECTED,
     TWO_MODE,
     UNDIRECTED,
     Neighborhoods,
@@ -33,30 +33,12 @@ from graphagg.communities.similarity.neighborhood import (
 )
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
-from graphagg.graph.ids import VertexIds
 from graphagg.progress import Progress, silent
 from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import Manifest
 
 KIND = "communities"
 _ROWS_AT_ONCE = 1 << 16
-
-
-@dataclass(frozen=True)
-class KnownSignatures:
-    """Signatures that were computed before, by the same hash family.
-
-    Attributes:
-        rows: ids of the vertices.
-        columns: ids of the elements.
-        hoods: their sets.
-        sig: `[n, K]` uint16.
-    """
-
-    rows: VertexIds
-    columns: VertexIds
-    hoods: Neighborhoods
-    sig: Array
 
 
 @dataclass(frozen=True)
@@ -112,37 +94,34 @@ def index_manifest(
 
 def neighborhoods(graph: Graph, config: IndexConfig) -> Neighborhoods:
     """Whose neighbors form a vertex's set, by the kind."""
-    closed = bool(config.closed)
-    if config.kind == "undirected":
-        return Neighborhoods(graph.adjacency, graph.adjacency, closed, UNDIRECTED)
-    other = transpose_pattern(graph.adjacency)
-    if config.kind == "two-mode":
-        return Neighborhoods(graph.adjacency, other, closed, TWO_MODE)
-    if config.kind == "directed-out":
-        return Neighborhoods(graph.adjacency, other, closed, DIRECTED)
-    return Neighborhoods(other, graph.adjacency, closed, DIRECTED)
+    sets = holders = graph.adjacency
+    if config.kind == "directed-in":
+        sets = transpose_pattern(graph.adjacency)
+    elif config.kind != "undirected":
+        holders = transpose_pattern(graph.adjacency)
+    return Neighborhoods.of(sets, holders, config)
 
 
 def build_index(
     graph: Graph,
     config: IndexConfig,
-    known: Sequence[KnownSignatures] = (),
+    known: Sequence[Opened] = (),
     progress: Progress = silent,
 ) -> BuiltIndex:
     """Signatures, band tables and size partitions of a graph.
 
     Args:
-        graph: of the kind that `config.kind` stands on.
+        graph: of the kind that `config.kind` needs.
         config: parameters.
-        known: signatures from before; rows whose set is the same take theirs from there.
+        known: indices of the same parameters, for the signatures of rows whose set is the same.
         progress: called after each block of rows and each stage.
     """
     hoods = neighborhoods(graph, config)
     n = hoods.sets.rows
     sig = np.empty((n, config.permutations), dtype=np.uint16)
     missing = np.ones(n, dtype=np.bool_)
-    for part in known:
-        _reuse(graph, hoods, part, sig, missing)
+    for version in known:
+        _reuse(graph, hoods, version, sig, missing)
     todo = np.flatnonzero(missing)
     family = HashFamily(config.permutations, config.hash_seed)
     columns = graph.columns.tokens()
@@ -160,17 +139,15 @@ def build_index(
     return BuiltIndex(graph, config, hoods, sig, tables, buckets, partitions, len(todo))
 
 
-def _reuse(
-    graph: Graph, hoods: Neighborhoods, part: KnownSignatures, sig: Array, missing: Array
-) -> None:
+def _reuse(graph: Graph, hoods: Neighborhoods, known: Opened, sig: Array, missing: Array) -> None:
     """Copy the signatures of rows whose set is the same as before."""
-    before = part.rows.positions(graph.rows)
+    before = known.vertices.positions(graph.rows)
     two_mode = graph.rows is not graph.columns
-    renamed = (graph.columns if two_mode else graph.rows).positions(part.columns)
+    renamed = (graph.columns if two_mode else graph.rows).positions(known.elements)
     same = np.zeros(len(before), dtype=np.bool_)
-    _same_rows(hoods.bundle, part.hoods.bundle, before, renamed, same)
+    _same_rows(hoods.bundle, known.hoods.bundle, before, renamed, same)
     rows = np.flatnonzero(same & missing)
-    sig[rows] = part.sig[before[rows]]
+    sig[rows] = known.sketches.sig[before[rows]]
     missing[rows] = False
 
 

@@ -16,7 +16,6 @@ from graphagg.communities.answer.answer import answer
 from graphagg.communities.answer.results import Community
 from graphagg.communities.build import (
     KIND,
-    KnownSignatures,
     build_index,
 )
 from graphagg.communities.changes import (
@@ -172,7 +171,7 @@ class CommunityIndex(Index[_Version]):
                     )
             with write_artifact(directory) as published:
                 graph = union_graphs([part.graph() for part in parts])
-                known = [_known(part.opened) for part in parts]
+                known = [part.opened for part in parts]
                 built = build_index(graph, parts[0].config, known, progress)
                 built.save(published.writer)
                 published.publish(built.manifest())
@@ -348,14 +347,10 @@ class CommunityIndex(Index[_Version]):
                 )
             before = newest.opened.graph()
             after, not_found = change(before)
-            built = build_index(after, self.config, [_known(newest.opened)], progress)
+            built = build_index(after, self.config, [newest.opened], progress)
             built.save(publication.writer)
             publication.publish(built.manifest())
         return report_change(before, after, built.recomputed, not_found)
-
-
-def _known(opened: Opened) -> KnownSignatures:
-    return KnownSignatures(opened.vertices, opened.elements, opened.hoods, opened.sketches.sig)
 
 
 def is_current(directory: StrPath, graph: Graph, config: IndexConfig) -> bool:

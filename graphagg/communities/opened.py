@@ -13,12 +13,7 @@ from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.query.expansion import Expander
 from graphagg.communities.query.planner import Sketches
 from graphagg.communities.similarity.lsh import BandTables
-from graphagg.communities.similarity.neighborhood import (
-    DIRECTED,
-    TWO_MODE,
-    UNDIRECTED,
-    Neighborhoods,
-)
+from graphagg.communities.similarity.neighborhood import Neighborhoods
 from graphagg.errors import InvalidSeeds
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
@@ -48,14 +43,14 @@ class Opened:
     def read(cls, artifact: Artifact) -> Opened:
         """Map the arrays that `BuiltIndex.save` wrote."""
         config = IndexConfig(**artifact.manifest.parameters)
-        two_mode, undirected = config.kind == "two-mode", config.kind == "undirected"
-        vertices = VertexIds.open(artifact, "vertices")
-        elements = VertexIds.open(artifact, "elements") if two_mode else vertices
-        sets = Csr.open(artifact, "sets", len(elements))
-        holders = sets if undirected else Csr.open(artifact, "holders", len(vertices))
-        walk = TWO_MODE if two_mode else UNDIRECTED if undirected else DIRECTED
+        elements = vertices = VertexIds.open(artifact, "vertices")
+        if config.kind == "two-mode":
+            elements = VertexIds.open(artifact, "elements")
+        holders = sets = Csr.open(artifact, "sets", len(elements))
+        if config.kind != "undirected":
+            holders = Csr.open(artifact, "holders", len(vertices))
         expander = Expander(
-            Neighborhoods(sets, holders, bool(config.closed), walk),
+            Neighborhoods.of(sets, holders, config),
             Sketches(artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows)),
             SizePartitions.open(artifact, "sizes"),
         )

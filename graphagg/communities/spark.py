@@ -80,7 +80,7 @@ def build_with_spark(
         header: whether text has a header; None recognizes it.
         entries_a_block: entries of compressed rows that one task holds in memory.
         progress: called after each stage.
-        force: build anew also where nothing changed, or over an unfinished job.
+        force: build again also where nothing changed, or over an unfinished job.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -325,9 +325,9 @@ def _write_block(
         tokens = table.column("cmark").to_numpy()[distinct].astype(np.uint32)
         own = table.column("rmark").to_numpy()[distinct][starts].astype(np.uint32)
         family = HashFamily(config.permutations, config.hash_seed)
-        of_rows = partial(minima, sets, tokens, own if config.closed else None, family)
-        arrays["signatures"] = truncate(of_rows(np.arange(1, len(rows) - 1)))
-        arrays["ends"] = of_rows(np.array([0, len(rows) - 1]))
+        of = (sets, tokens, own if config.closed else None, family)
+        arrays["signatures"] = signatures(*of, np.arange(1, len(rows) - 1))
+        arrays["ends"] = minima(*of, np.array([0, len(rows) - 1]))
     blocks.save(name, number, **arrays)
     return {
         "first": int(rows[0]),

@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from graphagg.arrays import Array, Ints
+from graphagg.communities.config import IndexConfig
 from graphagg.graph import push
 from graphagg.graph.csr import Csr
 from graphagg.graph.push import DIRECTED, TWO_MODE, UNDIRECTED
@@ -54,6 +55,12 @@ class Neighborhoods:
     holders: Csr
     closed: bool
     walk: int
+
+    @classmethod
+    def of(cls, sets: Csr, holders: Csr, config: IndexConfig) -> Neighborhoods:
+        """The neighborhoods of a graph of the kind that an index is built for."""
+        walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)
+        return cls(sets, holders, bool(config.closed), walk)
 
     @property
     def nodes(self) -> int:

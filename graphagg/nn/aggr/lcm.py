@@ -99,23 +99,16 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         max_num_elements: int | None = None,
         plan: LCMPlan | None = None,
     ) -> Tensor:
-        """Aggregate.
+        """Aggregate; arguments and errors as of `SegmentAggregation.forward`, and one more.
 
         Args:
             x: `[N, in_channels]` floats.
             index: `[N]` segment of each row, in any order.
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
-            dim_size: S; by default one more than the largest index.
+            dim_size: S.
             dim: -2 or 0.
-            max_num_elements: not needed; PyG's aggregators have it.
+            max_num_elements: not needed.
             plan: a plan made before, instead of `index` and `ptr`.
-
-        Returns:
-            `[S, out_channels]`.
-
-        Raises:
-            InvalidBatch: `index` or `ptr` out of range, unsorted with `ptr`, or of a float type.
-            InvalidFeatures: `x` of another width or type, or with NaN or infinity in it.
         """
         check_rows(x, dim, self.in_channels)
         traced = torch.compiler.is_compiling() and plan is None

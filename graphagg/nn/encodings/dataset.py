@@ -61,9 +61,9 @@ def encode_dataset(
     path = Path(cache_dir) / f"{_digest(originals, chosen)}.safetensors"
     if path.exists():
         return _restored(path, originals)
-    found = [_encoded(graph, chosen) for graph in originals]
-    _store(path, found, [name for transform in chosen for name in transform.names])
-    return found
+    encoded = [_encoded(graph, chosen) for graph in originals]
+    _store(path, encoded, [name for transform in chosen for name in transform.names])
+    return encoded
 
 
 def _encoded(graph: Data, transforms: Sequence[Encoding]) -> Data:
@@ -102,13 +102,13 @@ def _store(path: Path, graphs: Sequence[Data], names: Sequence[str]) -> None:
 
 
 def _restored(path: Path, graphs: Sequence[Data]) -> list[Data]:
-    found = [copy.copy(graph) for graph in graphs]
+    encoded = [copy.copy(graph) for graph in graphs]
     try:
         tensors = safetensors().torch.load(path.read_bytes())
         for name in [name for name in tensors if not name.startswith(_OFFSETS)]:
             sizes = tensors[_OFFSETS + name].diff().tolist()
             for graph, part in zip(
-                found,
+                encoded,
                 tensors[name].split(sizes, graphs[0].__cat_dim__(name, tensors[name])),
                 strict=True,
             ):
@@ -117,4 +117,4 @@ def _restored(path: Path, graphs: Sequence[Data]) -> list[Data]:
         raise CorruptArtifact(
             f"{path} cannot be read ({error}); remove it, and run again"
         ) from error
-    return found
+    return encoded

@@ -55,11 +55,11 @@ class ElstaticSE(Encoding):
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`electrostatic` of `data`."""
         structure = laplace_structure(data)
-        found = np.zeros((structure.vertices, 10))
+        statistics = np.zeros((structure.vertices, 10))
         for component in components(structure):
             if component.size > 1:
-                found[component.vertices] = self._statistics(component)
-        return {"electrostatic": found}
+                statistics[component.vertices] = self._statistics(component)
+        return {"electrostatic": statistics}
 
     def _statistics(self, component: Component) -> Doubles:
         size = component.size
@@ -70,14 +70,14 @@ class ElstaticSE(Encoding):
         for start in range(0, size, block):
             stop = min(start + block, size)
             potential = columns(start, stop)
-            own = np.arange(stop - start)
-            potential -= potential[own + start, own]
+            charged = np.arange(stop - start)
+            potential -= potential[charged + start, charged]
             out[start:stop, 8] = (potential.T * transition[start:stop].toarray()).sum(axis=1)
             # Row u of the transition holds the neighbors v whose charges u feels.
             out[:, 9] += np.asarray(
                 transition[:, start:stop].multiply(potential).sum(axis=1)
             ).ravel()
-            potential[own + start, own] = np.nan
+            potential[charged + start, charged] = np.nan
             out[start:stop, :4] = _statistics(potential.T)
             felt.add(potential)
         out[:, 4:8] = felt.statistics()
@@ -135,8 +135,8 @@ def _pseudo_inverse(component: Component, dense: bool) -> tuple[Callable[[int, i
     def columns(start: int, stop: int) -> Doubles:
         charges = np.zeros((size, stop - start))
         charges[np.arange(start, stop), np.arange(stop - start)] = 1.0
-        found: Doubles = solve(charges) - means[:, None] - means[start:stop] + mean
-        return found
+        potentials: Doubles = solve(charges) - means[:, None] - means[start:stop] + mean
+        return potentials
 
     return columns, _BLOCK
 
@@ -155,8 +155,8 @@ def _grounded(component: Component) -> Callable[[Doubles], Doubles]:
     )
 
     def solve(charges: Doubles) -> Doubles:
-        found = np.zeros_like(charges)
-        found[1:] = factor.solve(charges[1:])
-        return found
+        potentials = np.zeros_like(charges)
+        potentials[1:] = factor.solve(charges[1:])
+        return potentials
 
     return solve

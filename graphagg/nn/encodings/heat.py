@@ -65,19 +65,19 @@ class HKdiagSE(Encoding):
         heat = np.zeros((structure.vertices, len(self.times)))
         for component in components(structure):
             if component.size == 1:
-                found = np.ones((1, len(self.times)))
+                diagonals = np.ones((1, len(self.times)))
             elif component.size < self.dense_below:
-                found = self._dense(component)
+                diagonals = self._dense(component)
             else:
-                found = self._expanded(component)
-            heat[component.vertices] = found if self.trivial else found - 1 / component.size
+                diagonals = self._expanded(component)
+            heat[component.vertices] = diagonals if self.trivial else diagonals - 1 / component.size
         return {"heat": heat}
 
     def _dense(self, component: Component) -> Doubles:
         matrix = np.diag(component.degrees) - component.dense()
         values, vectors = np.linalg.eigh(matrix)
-        found: Doubles = vectors**2 @ np.exp(-np.outer(np.maximum(values, 0), self.times))
-        return found
+        diagonals: Doubles = vectors**2 @ np.exp(-np.outer(np.maximum(values, 0), self.times))
+        return diagonals
 
     def _expanded(self, component: Component) -> Doubles:
         degrees = component.degrees
@@ -92,8 +92,8 @@ class HKdiagSE(Encoding):
             component.weights * (-2 / bound),
         )
         moments = chebyshev_diagonal(scaled, degrees * (2 / bound) - 1, len(coefficients) - 1)
-        found: Doubles = moments @ coefficients
-        return found
+        diagonals: Doubles = moments @ coefficients
+        return diagonals
 
 
 def chebyshev_coefficients(times: Doubles) -> Doubles:
@@ -105,7 +105,7 @@ def chebyshev_coefficients(times: Doubles) -> Doubles:
 
     most = int(10 + 4 * times.max() ** 0.5 * 6 + 40)
     orders = np.arange(most)
-    found: Doubles = 2 * (-1.0) ** orders[:, None] * ive(orders[:, None], times[None, :])
-    found[0] /= 2
-    needed = int(np.nonzero(np.abs(found).max(axis=1) > _TAIL)[0].max())
-    return found[: needed + 1]
+    coefficients: Doubles = 2 * (-1.0) ** orders[:, None] * ive(orders[:, None], times[None, :])
+    coefficients[0] /= 2
+    needed = int(np.nonzero(np.abs(coefficients).max(axis=1) > _TAIL)[0].max())
+    return coefficients[: needed + 1]

@@ -88,35 +88,37 @@ class LapPE(Encoding):
         for component in components(structure):
             parts[component.graph].append(component)
         for graph, inside in enumerate(parts):
-            found = self._graph(inside, graph)
+            eigenpairs = self._graph(inside, graph)
             rows = slice(structure.ptr[graph], structure.ptr[graph + 1])
-            values[rows, : len(found)] = [value for value, _, _ in found]
-            mask[rows, : len(found)] = True
-            for column, (_, component, vector) in enumerate(found):
+            values[rows, : len(eigenpairs)] = [value for value, _, _ in eigenpairs]
+            mask[rows, : len(eigenpairs)] = True
+            for column, (_, component, vector) in enumerate(eigenpairs):
                 vectors[component.vertices, column] = vector
         return {"lap_vectors": vectors, "lap_values": values, "lap_mask": mask}
 
     def _graph(self, inside: list[Component], graph: int) -> list[tuple[float, Component, Doubles]]:
         """The first k of the eigenpairs of all components, ties in the components' order."""
-        found = []
+        eigenpairs = []
         for component in inside:
-            pairs = self._component(component)
-            found += [(float(v), component, pairs[1][:, i]) for i, v in enumerate(pairs[0])]
-        found.sort(key=lambda pair: pair[0])
-        if self.short == "error" and len(found) < self.k:
+            component_values, vectors = self._component(component)
+            eigenpairs += [
+                (float(value), component, vectors[:, i]) for i, value in enumerate(component_values)
+            ]
+        eigenpairs.sort(key=lambda pair: pair[0])
+        if self.short == "error" and len(eigenpairs) < self.k:
             size = sum(component.size for component in inside)
             raise InvalidParameter(
-                f"graph {graph} has {size} vertices in {len(inside)} components, and {len(found)} "
-                f'eigenvectors; k is {self.k}: ask for fewer, or set short="pad"'
+                f"graph {graph} has {size} vertices in {len(inside)} components, and "
+                f'{len(eigenpairs)} eigenvectors; k is {self.k}: ask for fewer, or set short="pad"'
             )
-        return found[: self.k]
+        return eigenpairs[: self.k]
 
     def _component(self, component: Component) -> tuple[Doubles, Doubles]:
-        wanted = self.k - 1 if self.trivial else self.k
-        values, vectors = lowest(component, wanted, self.normalization, self.dense_below)
+        count = self.k - 1 if self.trivial else self.k
+        values, vectors = lowest(component, count, self.normalization, self.dense_below)
         if self.trivial:
-            own = trivial_vector(component, self.normalization)
-            values, vectors = np.append(0.0, values), np.column_stack([own, vectors])
+            trivial = trivial_vector(component, self.normalization)
+            values, vectors = np.append(0.0, values), np.column_stack([trivial, vectors])
         if self.normalization == "rw" and component.size > 1:
             vectors = vectors / np.sqrt(component.degrees)[:, None]
             vectors = vectors / np.linalg.norm(vectors, axis=0)

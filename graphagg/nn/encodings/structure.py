@@ -259,10 +259,10 @@ def _coalesce(size: int, rows: Array, columns: Array, weights: Doubles) -> Any:
     position = by_row[:-1].copy()
     indices = np.empty(len(rows), dtype=np.int32)
     values = np.empty(len(rows), dtype=np.float64)
-    for edge in order:
-        indices[position[rows[edge]]] = columns[edge]
-        values[position[rows[edge]]] = weights[edge]
-        position[rows[edge]] += 1
+    for entry in order:
+        indices[position[rows[entry]]] = columns[entry]
+        values[position[rows[entry]]] = weights[entry]
+        position[rows[entry]] += 1
     # Repeats lie side by side now. `kept` never overtakes i, so the arrays shrink in place, and
     # by_row[v] may be overwritten once row v - 1 is done: its old value is in `start`.
     kept, start = 0, 0

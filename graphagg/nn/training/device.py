@@ -9,10 +9,10 @@ from graphagg.errors import DeviceUnavailable
 
 def available() -> list[str]:
     """The devices that are there, the fastest first."""
-    found = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
-        found.append("mps")
-    return [*found, "cpu"]
+        devices.append("mps")
+    return [*devices, "cpu"]
 
 
 def find_device(name: str) -> torch.device:
@@ -21,12 +21,12 @@ def find_device(name: str) -> torch.device:
     Raises:
         DeviceUnavailable: it is not there; names those that are.
     """
-    found = available()
+    devices = available()
     if name == "auto":
-        return torch.device(found[0] if found[0].startswith("cuda") else "cpu")
-    wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in found:
+        return torch.device(devices[0] if devices[0].startswith("cuda") else "cpu")
+    full_name = "cuda:0" if name == "cuda" else name
+    if full_name not in devices:
         raise DeviceUnavailable(
-            f"device {name!r} is not there; available: {', '.join(found)}, or 'auto'"
+            f"device {name!r} is not there; available: {', '.join(devices)}, or 'auto'"
         )
-    return torch.device(wanted)
+    return torch.device(full_name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, TypeAlias
 
 import torch
@@ -37,9 +38,14 @@ class Plan:
 
     def transform(self) -> Callable[[Data], Data] | None:
         """The transform for the encodings of the model; None where it reads none."""
-        from graphagg.nn.training.encode import transform_of
+        if self.model is None:
+            return None
+        from graphagg.nn.model.encoding import transforms_of
 
-        return None if self.model is None else transform_of(self.model)
+        transforms = transforms_of(self.model)
+        if not transforms:
+            return None
+        return lambda graph: reduce(lambda data, transform: transform(data), transforms, graph)
 
     def settings(self, shape: Shape) -> dict[str, Any]:
         """Plain values that say what the model is."""

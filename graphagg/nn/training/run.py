@@ -129,18 +129,18 @@ class _Run:
     def all(self, splits: int) -> TrainingResult:
         """Train those of the first `splits` that are not done; the result is of all that are."""
         known = {number: self._folder.done(number) for number in range(len(self._data.splits))}
-        found = {number: result for number, result in known.items() if result is not None}
+        results = {number: result for number, result in known.items() if result is not None}
         self._encoding = self._folder.encoding_seconds()
         for number in range(splits):
-            if number not in found:
-                found[number] = self._split(number)
-                self._folder.save_results(self._result(found).to_json())
-        result = self._result(found)
+            if number not in results:
+                results[number] = self._split(number)
+                self._folder.save_results(self._result(results).to_json())
+        result = self._result(results)
         self._folder.save_results(result.to_json())
         return result
 
-    def _result(self, found: dict[int, SplitResult]) -> TrainingResult:
-        splits = tuple(found[number] for number in sorted(found))
+    def _result(self, results: dict[int, SplitResult]) -> TrainingResult:
+        splits = tuple(results[number] for number in sorted(results))
         return TrainingResult(
             self._shape.level,
             self._plan.name,

@@ -70,8 +70,8 @@ def read_npz(path: Path, splits: str | None = None) -> GraphData:
     known = None
     if level == "node" and len(graphs) == 1:
         known = ~unknown_rows(graphs[0].y)
-    found = read_splits(path, arrays, rows, splits, known)
-    return GraphData(path.stem, level, graphs, found, _METRICS.get(path.stem))
+    split_list = read_splits(path, arrays, rows, splits, known)
+    return GraphData(path.stem, level, graphs, split_list, _METRICS.get(path.stem))
 
 
 # --- many graphs ---------------------------------------------------------------------------------

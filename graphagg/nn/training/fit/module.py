@@ -15,7 +15,6 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import (
-    CheckpointMismatch,
     InvalidDataset,
     InvalidFeatures,
     NotFinite,
@@ -39,7 +38,8 @@ class Learner(LightningModule):
         training: settings.
         metric: the metric to measure: `training.metric`, with `auto` resolved.
         level: what a row of answers is about.
-        fingerprint: JSON of the run's settings; a checkpoint of another one is refused.
+        fingerprint: JSON of the run's settings, written into its checkpoints: `RunFolder.last`
+            refuses those of another run.
 
     Raises:
         InvalidParameter: a loss that does not fit the metric.
@@ -202,18 +202,6 @@ class Learner(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write the settings of the run into its checkpoint."""
         checkpoint[_KEY] = self.fingerprint
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of a run with other settings.
-
-        Raises:
-            CheckpointMismatch: the checkpoint says that it is another run's.
-        """
-        if checkpoint.get(_KEY) != self.fingerprint:
-            raise CheckpointMismatch(
-                "the checkpoint is of another configuration than this run; start without "
-                "resuming, in another folder or with force"
-            )
 
 
 class Answers:

@@ -37,12 +37,6 @@ class Ragged:
     bounds: npt.NDArray[np.int64]
     values: npt.NDArray[Any]
 
-    @classmethod
-    def pack(cls, rows: Sequence[Sequence[Any]], width: int) -> Ragged:
-        """Pack int32 rows whose entries have `width` numbers each."""
-        flat = np.array([entry for row in rows for entry in row], dtype=np.int32)
-        return cls(offsets([len(row) for row in rows]), flat.reshape(-1, width))
-
     def row(self, i: int) -> npt.NDArray[Any]:
         """The values of row `i`."""
         return self.values[self.bounds[i] : self.bounds[i + 1]]

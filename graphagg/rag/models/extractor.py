@@ -321,7 +321,7 @@ def _sentence_part(nlp: Language) -> str:
 def _pipeline_sha256(nlp: Language) -> str:
     folder = Path(nlp.path) if nlp.path else None
     if folder is None:
-        raise InvalidParameter("the spaCy pipeline lies in no folder; save it with to_disk first")
+        raise InvalidParameter("the spaCy pipeline is in no folder; save it with to_disk first")
     return files_sha256(
         path
         for part in ("meta.json", "tokenizer", *nlp.component_names)

@@ -35,7 +35,7 @@ class DenseIndex:
     Args:
         corpus: holds the vectors.
         ranks: `[R]` place of each passage's id in their order; ties are broken by it.
-        inverted_file: where the trained FAISS index lies, its ids being numbers of windows; None
+        inverted_file: the trained FAISS index, whose ids are numbers of windows; None
             for flat search.
     """
 
@@ -54,14 +54,14 @@ class DenseIndex:
         self, query: Vectors, k: int, rows: Rows | RowSet
     ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """The `k` of `rows` most similar to a query `[d]`: rows and similarities, best first."""
-        some = self._set(rows)
-        if not self.is_exact(some):
-            candidates, scores = self._candidates(query, k, some)
+        visible = self._set(rows)
+        if not self.is_exact(visible):
+            candidates, scores = self._candidates(query, k, visible)
             if k <= _RESCORED:
                 scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
             best = top_k(scores, k, self.ranks[candidates])
             return candidates[best], scores[best]
-        candidates, scores = some.rows, self.similarities(query, some)
+        candidates, scores = visible.rows, self.similarities(query, visible)
         best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]
 
@@ -75,22 +75,22 @@ class DenseIndex:
         return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
 
     def _candidates(
-        self, query: Vectors, k: int, some: RowSet
+        self, query: Vectors, k: int, visible: RowSet
     ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """Visible rows that the inverted file finds, and their similarities by its codes.
 
         At least `k` of them if there are.
         """
         index = self._index()
-        wanted = _OVERSAMPLE * k if k <= _RESCORED else k
+        count = _OVERSAMPLE * k if k <= _RESCORED else k
         while True:
-            ids, scores = self._find(index, query, wanted, some)
-            owners, best = self._owners(ids, scores)
-            visible = some.mask[owners]
-            owners, best = owners[visible], best[visible]
-            if len(owners) >= min(k, some.count) or wanted >= index.ntotal:
-                return owners, best
-            wanted *= 2
+            ids, scores = self._find(index, query, count, visible)
+            rows, best = self._owners(ids, scores)
+            is_visible = visible.mask[rows]
+            rows, best = rows[is_visible], best[is_visible]
+            if len(rows) >= min(k, visible.count) or count >= index.ntotal:
+                return rows, best
+            count *= 2  # windows of one passage, or on a GPU hidden ones, took the places
 
     def _owners(
         self, ids: Rows, scores: npt.NDArray[np.float32]
@@ -99,28 +99,28 @@ class DenseIndex:
         if len(self.corpus.windows) == len(self.corpus):  # one each: the bounds stay unread
             order = np.argsort(ids)
             return ids[order], scores[order]
-        found = np.searchsorted(self.corpus.window_bounds, ids, side="right") - 1
-        owners, place = np.unique(found, return_inverse=True)
-        best = np.full(len(owners), -np.inf, np.float32)
-        np.maximum.at(best, place, scores)
-        return owners, best
+        owners = np.searchsorted(self.corpus.window_bounds, ids, side="right") - 1
+        rows, places = np.unique(owners, return_inverse=True)
+        best = np.full(len(rows), -np.inf, np.float32)
+        np.maximum.at(best, places, scores)
+        return rows, best
 
     def _find(
-        self, index: Any, query: Vectors, wanted: int, some: RowSet
+        self, index: Any, query: Vectors, count: int, visible: RowSet
     ) -> tuple[Rows, npt.NDArray[np.float32]]:
-        wanted = min(wanted, index.ntotal)
+        count = min(count, index.ntotal)
         if self._on_gpu:
-            scores, ids = index.search(query[None], wanted)
+            scores, ids = index.search(query[None], count)
         else:
-            scores, ids = probe(index, query[None], wanted, self._selector(some))
-        there = ids[0] >= 0
-        return ids[0][there], scores[0][there]
+            scores, ids = probe(index, query[None], count, self._selector(visible))
+        is_match = ids[0] >= 0
+        return ids[0][is_match], scores[0][is_match]
 
-    def _selector(self, some: RowSet) -> Any:
-        """What lets a search see the windows of these rows only; None: all."""
-        if some.is_all:
+    def _selector(self, visible: RowSet) -> Any:
+        """A FAISS selector of the windows of these rows; None: all."""
+        if visible.is_all:
             return None
-        return import_faiss().IDSelectorBitmap(some.bits(self.corpus.window_bounds))
+        return import_faiss().IDSelectorBitmap(visible.bits(self.corpus.window_bounds))
 
     @property
     def _on_gpu(self) -> bool:
@@ -173,7 +173,7 @@ def trained(windows: Stack, ids: Rows) -> Any:
 def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None:
     """Write an inverted file without the windows `gone` and with the windows `new`.
 
-    The lists stay as they were trained; `PassageIndex.compact` trains anew.
+    The lists stay as they were trained; `PassageIndex.compact` trains them again.
     """
     index = load(old)
     if len(gone):

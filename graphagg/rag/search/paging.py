@@ -1,4 +1,4 @@
-"""How mapped files are read: page by page where a question jumps, as a whole where it reads on.
+"""Advice to the kernel on mapped files: read single pages at random, or a range as a whole.
 
 A page that is not in memory is read with its neighbors, which on many machines are megabytes: of
 an index that is larger than memory a question would read a hundred times what it needs. So the

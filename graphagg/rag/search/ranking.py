@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Mask
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 
-def top_k(
-    scores: npt.NDArray[Any], k: int, ranks: npt.NDArray[Any] | None = None
-) -> npt.NDArray[np.int64]:
+def top_k(scores: Array, k: int, ranks: Array | None = None) -> Ints:
     """Positions of the `k` largest scores, largest first; of equals the one of lower rank."""
     if k < 1:
         return np.zeros(0, dtype=np.int64)
@@ -29,7 +24,7 @@ def top_k(
 
 
 def best_rows(
-    scored: Rows, scores: Array, k: int, ranks: Array, among: npt.NDArray[np.bool_] | None
+    scored: Rows, scores: Array, k: int, ranks: Array, among: Mask | None
 ) -> tuple[Rows, Array] | None:
     """The `k` rows of greatest score, where the rest of the corpus scores 0.
 
@@ -62,7 +57,7 @@ def top_rows(
     k: int,
     ranks: Array,
     view: View,
-    allowed: npt.NDArray[np.bool_] | None,
+    allowed: Mask | None,
 ) -> tuple[Rows, Array]:
     """`best_rows`, or where rows without a score are among the best, the best of all rows.
 
@@ -85,17 +80,15 @@ def top_rows(
 
 def spread(rows: Rows, values: Array, size: int) -> Array:
     """`[size]`: the values in their rows, 0 elsewhere."""
-    everything = np.zeros(size)
-    everything[rows] = values
-    return everything
+    dense = np.zeros(size)
+    dense[rows] = values
+    return dense
 
 
-def lookup(
-    table: Array, wanted: Rows, ranks: Array | None = None
-) -> tuple[npt.NDArray[np.bool_], Array]:
-    """Which of `wanted` are in a table that ascends (by `ranks`, if given), and their places."""
+def lookup(table: Array, rows: Rows, ranks: Array | None = None) -> tuple[Mask, Array]:
+    """Which of some rows are in a table that ascends (by `ranks`, if given), and their places."""
     if not len(table):
-        return np.zeros(len(wanted), bool), np.zeros(len(wanted), np.int64)
-    keys, values = (table, wanted) if ranks is None else (ranks[table], ranks[wanted])
-    place = np.minimum(np.searchsorted(keys, values), len(table) - 1)
-    return keys[place] == values, place
+        return np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)
+    keys, values = (table, rows) if ranks is None else (ranks[table], ranks[rows])
+    places = np.minimum(np.searchsorted(keys, values), len(table) - 1)
+    return keys[places] == values, places

@@ -2,7 +2,7 @@
 
 Stages, each of which ends on disk in `<directory>.work`, so that a job that was killed goes on:
 
-1. passages: read, checked and laid down in pieces of consecutive rows, in the order of the input.
+1. passages: read, checked and written in pieces of consecutive rows, in the order of the input.
 2. segment: entities, sentences and vectors of each piece; models load once a worker process.
 3. names: distinct keys sorted by range and numbered; those that were found are encoded.
 4. gazetteer: mentions by lookup in the sorted keys, pairs and entities by a sort (C and M).
@@ -69,7 +69,7 @@ def build_with_spark(
         passages_a_task: passages that a task annotates and encodes.
         entries_a_task: mentions or postings that a task holds in memory.
         progress: called after each stage.
-        force: build anew also where nothing changed, or over an unfinished job.
+        force: build again also where nothing changed, or over an unfinished job.
 
     Raises:
         EmptyCorpus, InvalidPassage, DuplicateId, UnreadableFile: about the passages.
@@ -93,11 +93,10 @@ def build_with_spark(
 
 
 def job_of(passages: str, models: Models) -> dict[str, Any]:
-    """What tells a job from another: its input and models."""
-    specs = {"encoder": models.encoder.spec, "extractor": models.extractor.spec}
+    """Identity of a job: its input and models."""
     return {
         "source": fingerprint(passages),
-        "models": {role: spec.to_json() for role, spec in specs.items()},
+        "models": models.to_json(),
         "parameters": parameters(models.extractor),
     }
 
@@ -126,13 +125,12 @@ def _run(
     counts["terms"] = write_lexicon(stages, segment, starts)
     write_metadata(stages, passages)
     write_inverted_file(stages)
-    specs = {"encoder": models.encoder.spec, "extractor": models.extractor.spec}
     publication.publish(
         Manifest(
             kind=KIND,
             parameters=parameters(models.extractor),
             inputs={"passages": digest},
-            models={role: spec.to_json() for role, spec in specs.items()},
+            models=models.to_json(),
             counts={
                 "passages": starts[-1],
                 "sentences": len(map_array(stages.folder / "s0.sentences.vectors.npy")),

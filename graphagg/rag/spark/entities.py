@@ -1,4 +1,4 @@
-"""The gazetteer: every place of every key, by a sorted vocabulary that lies on disk.
+"""The gazetteer: every place of every key, by a sorted vocabulary on disk.
 
 1. mentions: a task reads a piece's tokens and looks up their n-grams in the sorted keys, mapped
    from disk: pages that no token asks for are not read, and nothing is broadcast.

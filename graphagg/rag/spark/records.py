@@ -153,7 +153,7 @@ def _as_json(passage: Passage) -> bytes:
 
 
 def write_passages(stages: Stages, source: str, a_task: int) -> list[Stats]:
-    """Lay down the passages, about `a_task` a piece; known pieces' lengths.
+    """Write the passages, about `a_task` a piece, and give the pieces' lengths.
 
     Raises:
         EmptyCorpus: there is none.

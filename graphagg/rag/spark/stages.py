@@ -1,4 +1,4 @@
-"""What the stages share: the unfinished job, names of their pieces, and the models on executors."""
+"""Shared by the stages: the unfinished job, names of their pieces, and the models on executors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Stages:
     """An unfinished job.
 
     Attributes:
-        work: where its stages lie.
+        work: where its stages are kept.
         folder: where the files of the new version go.
         models: how executors load the models.
         language: of the analyzer.

@@ -1,4 +1,4 @@
-"""What is written once over all rows: the order of ids, metadata, and the inverted file."""
+"""Files over all rows: the order of ids, the view, metadata, and the inverted file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphagg.arrays import offsets
 from graphagg.errors import DuplicateId
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.search import dense
@@ -64,7 +65,7 @@ def write_ranks(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]
     frame = stages.frame(len(passages), identifiers, "id string, row int")
     ordered = frame.repartitionByRange(partitions, "id").sortWithinPartitions("id")
     stats = stages.noted(IDS, lambda: write_blocks(ordered, sort))
-    begins = np.cumsum([0, *(s["rows"] for s in stats)])
+    begins = offsets([s["rows"] for s in stats])
     by_id = stages.folder / "rows.by_id.npy"
     preallocate(by_id, np.int32, (total,))
 

@@ -1,4 +1,4 @@
-"""What a version of an index holds: segments, and tables that are merged over them.
+"""Contents of a version of an index: segments, and tables that are merged over them.
 
     corpus       `Corpus`: all segments, read as one table of rows
       segment    what one change added, never altered: passages, vectors, sentences, names

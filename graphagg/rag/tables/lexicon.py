@@ -70,16 +70,16 @@ class Analyzer:
         name = "EN_PLUS" if self.language == "en" else _LANGUAGES.get(self.language, "").upper()
         listed: Iterable[str] = getattr(stopwords, f"STOPWORDS_{name}", ())
         plain = (tokenize(word) for word in listed if "'" not in word)
-        words = [found[0] for found in plain if len(found) == 1]
+        words = [tokens[0] for tokens in plain if len(tokens) == 1]
         return frozenset([*words, *_QUESTION_WORDS.get(self.language, ())])
 
     def stem(self, word: str) -> str:
         """The stem of a token."""
-        found = self._stems.get(word)
-        if found is None:
-            found = self._stemmer.stemWord(word) if self._stemmer else word
-            self._stems[word] = found
-        return found
+        stem: str | None = self._stems.get(word)
+        if stem is None:
+            stem = self._stemmer.stemWord(word) if self._stemmer else word
+            self._stems[word] = stem
+        return stem
 
     def content(self, words: Iterable[str]) -> list[str]:
         """Distinct stems of the words that are no stop words, in order."""
@@ -88,7 +88,7 @@ class Analyzer:
 
 @dataclass(frozen=True)
 class Postings:
-    """Where one term stands; rows ascend.
+    """The passages that hold one term; rows ascend.
 
     Attributes:
         start: where they begin among those of all terms.
@@ -129,10 +129,10 @@ class Lexicon:
         if number is None:
             return None
         start, end = int(self.bounds[number]), int(self.bounds[number + 1])
-        part = slice(start, end)
-        found = Postings(start, end, self.rows[part], self.counts[part], self.title_counts[part])
-        will_need(found.rows, found.counts, found.title_counts)
-        return found
+        columns: list[Any] = [self.rows, self.counts, self.title_counts]
+        of_term = [column[start:end] for column in columns]
+        will_need(*of_term)
+        return Postings(start, end, *of_term)
 
     def save(self, writer: ArtifactWriter) -> None:
         """Write every part."""
@@ -221,7 +221,7 @@ class _Fresh:
         lengths: `[R, 2]`, where the length of each is put.
 
     Attributes:
-        terms: number of each stem, in the order in which they were met.
+        terms: number of each stem, in the order in which they first occur.
     """
 
     def __init__(self, added: Iterable[tuple[int, TermCounts]], lengths: Array) -> None:
@@ -277,9 +277,9 @@ class _Columns:
 
 
 def _number(table: StringTable, text: str) -> int:
-    found = table.find_sorted(text)
-    assert found is not None
-    return found
+    number = table.find_sorted(text)
+    assert number is not None
+    return number
 
 
 def merge_sorted(

@@ -79,8 +79,8 @@ class Stack:
     def take(self, rows: Rows) -> Vectors:
         """A copy of some rows, `[m, d]`."""
         taken = np.empty((len(rows), self.dimension), dtype=np.float32)
-        for part, inside, place in self._split(rows):
-            taken[place] = part[inside]
+        for part, inside, places in self._split(rows):
+            taken[places] = part[inside]
         return taken
 
     def dots(self, queries: Vectors) -> npt.NDArray[np.float32]:
@@ -107,12 +107,12 @@ class Stack:
         if len(self.parts) == 1:
             return [(self.parts[0], rows, np.arange(len(rows)))]
         owner = np.searchsorted(self.starts, rows, side="right") - 1
-        pieces = []
+        split = []
         for number, part in enumerate(self.parts):
-            place = np.flatnonzero(owner == number)
-            if len(place):
-                pieces.append((part, rows[place] - self.starts[number], place))
-        return pieces
+            places = np.flatnonzero(owner == number)
+            if len(places):
+                split.append((part, rows[places] - self.starts[number], places))
+        return split
 
 
 class VectorFile:
@@ -167,12 +167,12 @@ def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
     """Maxima of consecutive ranges of rows, `[len(lengths), q]`; -1 for an empty range."""
     if len(values) == len(lengths) and bool((lengths == 1).all()):
         return values
-    found = np.full((len(lengths), *values.shape[1:]), -1, dtype=values.dtype)
-    some = lengths > 0
-    if some.any():
-        starts = (np.cumsum(lengths) - lengths)[some]
-        found[some] = np.maximum.reduceat(values, starts, axis=0)
-    return found
+    maxima = np.full((len(lengths), *values.shape[1:]), -1, dtype=values.dtype)
+    filled = lengths > 0
+    if filled.any():
+        starts = (np.cumsum(lengths) - lengths)[filled]
+        maxima[filled] = np.maximum.reduceat(values, starts, axis=0)
+    return maxima
 
 
 def _plain(queries: Vectors) -> Vectors:

@@ -43,7 +43,7 @@ LONGEST_TITLE_PART = 6
 
 @dataclass(frozen=True)
 class View:
-    """What is visible; R rows, E entities, m mentions, n pairs of the gazetteer.
+    """The visible part of an index; R rows, E entities, m mentions, n pairs of the gazetteer.
 
     Attributes:
         gazetteer, lexicon: of the index.
@@ -83,7 +83,7 @@ class View:
 
         Args:
             gazetteer: of the index.
-            lexicon: likewise.
+            lexicon: of the index.
             visible: `[R]`.
             allocate: makes the arrays, of zeros; None: in memory.
             contain: the contain matrix of at least these passages; None: it is made.

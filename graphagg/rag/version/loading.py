@@ -38,8 +38,7 @@ def is_built(
         and manifest.inputs == {"passages": digest}
         and manifest.counts.get("segments") == 1
         and manifest.parameters == parameters(extractor)
-        and manifest.models["encoder"] == (encoder or SentenceTransformerEncoder()).spec.to_json()
-        and manifest.models["extractor"] == extractor.spec.to_json()
+        and manifest.models == Models(encoder or SentenceTransformerEncoder(), extractor).to_json()
     )
 
 
@@ -51,7 +50,7 @@ class IndexModels:
     Args:
         artifact: the version.
         encoder: its encoder; None loads the recorded one.
-        extractor: likewise.
+        extractor: its extractor; None loads the recorded one.
 
     Raises:
         ModelMismatch: a given model is not the one that the version was built with.
@@ -96,7 +95,7 @@ class IndexModels:
             return self._encoder
 
     def extractor(self) -> EntityExtractor:
-        """The extractor, likewise."""
+        """The extractor; `ModelMismatch` if the installed one of that name is another."""
         with self.lock:
             if self._extractor is None:
                 recorded = self._recorded["extractor"]

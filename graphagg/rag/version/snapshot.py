@@ -40,7 +40,7 @@ class Selection:
         include: ids of documents or passages; None: all. A document's id takes all its chunks.
         exclude: ids of documents or passages that are left out.
         bridge_through: whether what is left out may still lead to what is seen. It then changes
-            scores and stands in paths.
+            scores and appears in paths.
     """
 
     filter: Mapping[str, Any] | None = None
@@ -56,7 +56,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a question is answered from: a view, and which of its rows may be hits (None: all)."""
+    """The view that a question is answered from, and which of its rows may be hits (None: all)."""
 
     view: View
     allowed: Mask | None
@@ -127,7 +127,7 @@ class Snapshot:
     # --- what is visible -------------------------------------------------------------------------
 
     def scope(self, selection: Selection) -> Scope:
-        """What a selection lets a caller see.
+        """The part of the index that a selection lets a caller see.
 
         Raises:
             InvalidFilter: the filter names an unknown key or does not fit its type.

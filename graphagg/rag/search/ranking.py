@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphagg.arrays import Array, Mask
+from graphagg.arrays import Array, Ints, Mask
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 

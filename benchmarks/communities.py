@@ -268,7 +268,7 @@ def bench_large(vertices: int, edges: int, queries: int) -> dict[str, object]:
         process.join()
         index = CommunityIndex.open(target)
         size = sum(entry.bytes for entry in index.manifest.files.values())
-        degrees = index.expander.hoods.sets.degrees()
+        degrees = index.opened.hoods.sets.degrees()
         hubs = np.argsort(-degrees, kind="stable")[:100]
         generator = np.random.default_rng(1)
         plain = [generator.choice(len(index), 5, replace=False) for _ in range(queries // 2)]
@@ -340,7 +340,7 @@ def follower_sets(random_state: int = 0) -> tuple[dict[str, np.ndarray], dict[st
 
 def estimate_error(index) -> dict[str, float]:
     """Root mean square of (estimate - J) over the standard error sqrt(J (1 - J) / K)."""
-    hoods, sig = index.expander.hoods, index.expander.sketches.sig
+    hoods, sig = index.opened.hoods, index.opened.sketches.sig
     names = [i for i, name in enumerate(index.vertices) if str(name).startswith(("hub", "alike"))]
     scaled, errors = [], []
     for a in names:

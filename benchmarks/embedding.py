@@ -1,7 +1,8 @@
 """Node embeddings beside gensim's DeepWalk and pycleora, and how cost and memory grow.
 
     python -m benchmarks.embedding                  all parts
-    python -m benchmarks.embedding --part peers     one of peers, growth, memory, workers
+    python -m benchmarks.embedding --part peers     one of peers, partitioners, growth, memory,
+                                                    workers
 
 CPU is process CPU time (user and system, all threads), so that no peer hides threads. Ratios are
 medians of pairs, ours and the peer's one after the other, after a warm-up; DeepWalk, which takes
@@ -32,7 +33,7 @@ DATA = ROOT / "graphs"
 GRAPHS = {"blogcatalog": "blogcatalog/blogcatalog.mat", "ca-astroph": "ca-astroph/astro-ph-cc1.jlg"}
 LABELS = DATA / "blogcatalog" / "blogcatalog.cmty"
 PIECES, SHUFFLES = 16, 10
-PARTS = ("peers", "growth", "memory", "workers")
+PARTS = ("peers", "partitioners", "growth", "memory", "workers")
 
 
 def main() -> None:
@@ -46,6 +47,8 @@ def main() -> None:
     for part in chosen.part or PARTS:
         if part == "peers":
             result[part] = {name: bench_peers(name) for name in GRAPHS}
+        elif part == "partitioners":
+            result[part] = bench_partitioners()
         elif part == "growth":
             result[part] = bench_growth(chosen.edges, chosen.out)
         elif part == "memory":
@@ -183,6 +186,61 @@ def deepwalk_vectors(graph) -> np.ndarray:
     return vectors
 
 
+# --- partitioners --------------------------------------------------------------------------------
+
+CUT_GRAPHS = {
+    "ca-astroph": ("ca-astroph/astro-ph-cc1.jlg", "undirected"),
+    "email-enron": ("email-enron/email-enron.jlg", "undirected"),
+    "blogcatalog": ("blogcatalog/blogcatalog.mat", "undirected"),
+    "soc-Epinions1": ("soc-Epinions1/soc-Epinions1.txt.gz", "directed"),
+    "web-NotreDame": ("web-NotreDame/web-NotreDame.txt.gz", "directed"),
+}
+CUT_PIECES = (8, 46)
+
+
+def bench_partitioners() -> list[dict[str, object]]:
+    """Cut, balance, copies, CPU seconds and AUC of each partitioner, on graphs with 30 % held out.
+
+    The training graph of split 0 is cut and embedded; AUC is that of the dot products.
+    """
+    from graphagg.embedding import EmbeddingConfig
+    from graphagg.embedding.build import embed
+    from graphagg.embedding.evaluation.splits import split_edges
+    from graphagg.embedding.partition.cut import partition
+    from graphagg.embedding.prone.network import Network
+    from graphagg.graph import load_graph
+
+    rows = []
+    for name, (path, kind) in CUT_GRAPHS.items():
+        split = split_edges(load_graph(DATA / path, kind), None, 0.3, 0)
+        network = Network.of(split.train)
+        for pieces in CUT_PIECES:
+            for partitioner in ("metis", "streaming"):
+                config = EmbeddingConfig(pieces=pieces, partitioner=partitioner, kind=kind)
+                partition(network.matrix, config)  # warms up
+                (_, report), seconds = timed(lambda c=config, m=network.matrix: partition(m, c))
+                vectors, level = embed(network, config).vectors, report.levels[-1]
+                row = {"graph": name, "partitioner": partitioner, "pieces": pieces}
+                for figure in ("cut", "edge_balance", "vertex_balance", "copies"):
+                    row[figure] = round(getattr(level, figure), 4)
+                row["auc"] = link_auc(vectors, split)
+                row["cpu s"] = seconds
+                print(row, file=sys.stderr, flush=True)
+                rows.append(row)
+    return rows
+
+
+def link_auc(vectors: np.ndarray, split) -> float:
+    from graphagg.embedding.evaluation.measure import auc
+
+    first = 0 if split.train.kind == "undirected" else len(split.train.rows)
+    scores = [
+        np.einsum("ij,ij->i", vectors[pairs[0]], vectors[first + pairs[1]])
+        for pairs in (split.positive, split.uniform)
+    ]
+    return round(auc(*scores), 4)
+
+
 # --- growth --------------------------------------------------------------------------------------
 
 
@@ -284,8 +342,8 @@ def leaf_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
     """Cut a generated graph, and decompose its heaviest piece in a process of its own."""
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.partition.cut import partition
-    from graphagg.embedding.partition.pieces import Layout, cut
-    from graphagg.embedding.prone.engine import LocalEngine
+    from graphagg.embedding.partition.pieces import Layout
+    from graphagg.embedding.prone.engine import in_process
     from graphagg.embedding.prone.network import Network
     from graphagg.graph import load_graph
 
@@ -294,8 +352,10 @@ def leaf_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
     parts, report = partition(matrix, config)
     count = report.levels[-1].pieces
     layout = Layout.of(parts, count)
-    engine = LocalEngine(layout, cut(matrix, layout), config)
-    leaf = max(engine.log_matrices(engine.strengths()), key=lambda found: len(found.indices))
+    engine = in_process(matrix, layout, config)
+    engine.prepare()
+    logs = (engine.log_matrix(engine.piece(i)) for i in range(count))
+    leaf = max(logs, key=lambda found: len(found.indices))
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
@@ -331,7 +391,7 @@ def worker_memory(edges: int, entries: int) -> tuple[int, int, int, float]:
     from graphagg.embedding.spark.build import build_with_spark
     from graphagg.spark.session import create_session
 
-    config = EmbeddingConfig(max_piece_edges=entries, partitioner="propagation")
+    config = EmbeddingConfig(max_piece_edges=entries, partitioner="streaming")
     spark = create_session("memory", "local[2]", {"spark.sql.shuffle.partitions": "8"})
     with tempfile.TemporaryDirectory() as name:
         pairs = grouped_edges(edges)

@@ -30,8 +30,9 @@ from graphagg.rag.evaluation.measure import (
     half,
     read_questions,
 )
-from graphagg.rag.linearrag.config import PRESETS, Mode
-from graphagg.rag.questions import Answerer, Asked, Config
+from graphagg.rag.linearrag.config import PRESETS
+from graphagg.rag.modes import AnyRetriever, Asked
+from graphagg.rag.settings import Config, Mode
 from graphagg.rag.version.snapshot import Selection
 from tests.conftest import DATA
 
@@ -208,26 +209,25 @@ def _other_sets(
 
 def _asked(
     index: PassageIndex, mode: Mode, texts: Sequence[str], selection: Selection = EVERYTHING
-) -> tuple[Answerer, list[Asked]]:
-    answerer = index.answerer(mode, None, selection)
-    extractor, encoder = index.models_of(mode)
-    return answerer, answerer.encode(answerer.name(texts, extractor), encoder)
+) -> tuple[AnyRetriever, list[Asked]]:
+    retriever = index.retriever(mode, None, selection)
+    return retriever, retriever.encode(retriever.read(texts, index.models), index.models)
 
 
-def _each(answerer: Answerer, asked: Sequence[Asked]) -> list[float]:
+def _each(retriever: AnyRetriever, asked: Sequence[Asked]) -> list[float]:
     """Thread CPU milliseconds of each answer."""
     times = []
     for one in asked:
         start = time.thread_time()
-        answerer.answer([one], 5)
+        retriever.answer([one], 5)
         times.append(1e3 * (time.thread_time() - start))
     return times
 
 
 def _throughput(report: Report, index: PassageIndex, questions: list[GoldQuestion]) -> None:
-    answerer, asked = _asked(index, "faithful", [question.text for question in questions])
+    retriever, asked = _asked(index, "faithful", [question.text for question in questions])
     pairs = [
-        (sum(_each(answerer, asked)) / 1e3, _cpu(lambda: answerer.answer(asked, 5)))
+        (sum(_each(retriever, asked)) / 1e3, _cpu(lambda: retriever.answer(asked, 5)))
         for _ in range(4)
     ][1:]
     ratio = median(alone / together for alone, together in pairs)
@@ -248,7 +248,7 @@ def _filter(report: Report, index: PassageIndex, questions: list[GoldQuestion]) 
     _each(plain, asked)
     for name, conditions in filters.items():
         selection = Selection(filter=conditions)
-        first = _cpu(lambda s=selection: index.answerer("best", None, s))  # type: ignore[misc]
+        first = _cpu(lambda s=selection: index.retriever("best", None, s))  # type: ignore[misc]
         filtered, seen = _asked(index, "best", texts, selection)
         pairs = [(_each(plain, asked), _each(filtered, seen)) for _ in range(3)]
         ratio = median(median(b) / median(a) for a, b in pairs)
@@ -273,18 +273,16 @@ def _large(report: Report, root: Path, index: PassageIndex, questions: list[Gold
     seconds = time.process_time() - start
     report.line(f"{len(large):,} passages, {large.manifest.counts['entities']:,} entities")
     report.line(f"gazetteer, lexicon, inverted file, write: {seconds:.0f} CPU s (no model)\n")
-    answerer = index.answerer("best")
+    retriever = index.retriever("best")
     texts = [question.text for question in questions[:300]]
-    vectors = answerer.encode(answerer.name(texts, None), index.load_encoder())
+    encoded = retriever.encode(retriever.read(texts, index.models), index.models)
     before = _anonymous_memory()
-    over = large.answerer("best")
+    over = large.retriever("best")
     rows = []
-    for name, one in (("6,119 passages", answerer), (f"{len(large):,} passages", over)):
-        named = one.name(texts, None)
+    for name, one in (("6,119 passages", retriever), (f"{len(large):,} passages", over)):
         asked = [
-            replace(a, named=n) if len(a.named.reading.parts) == len(n.reading.parts) else a
-            for a, n in zip(vectors, named, strict=True)
-            if a.named.reading is not None and n.reading is not None
+            replace(q, reading=reading) if len(q.reading.parts) == len(reading.parts) else q
+            for q, reading in zip(encoded, one.read(texts, large.models), strict=True)
         ]
         _each(one, asked[:20])
         times = _each(one, asked)

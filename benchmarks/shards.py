@@ -31,10 +31,10 @@ from benchmarks import generated_corpus
 from benchmarks.report import Report
 from graphagg.progress import Progress, silent
 from graphagg.rag import PassageIndex
-from graphagg.rag.linearrag import push
-from graphagg.rag.linearrag.config import Mode
+from graphagg.rag.linearrag import pagerank
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.settings import Mode
 from graphagg.rag.tables.vectors import Vectors
 
 SIZES = (100_000, 300_000, 1_000_000)
@@ -301,7 +301,7 @@ def _compare(asker: Asker, directory: Path) -> dict[str, Any]:
     with asker.open(directory) as index:
         found = [set(asker.ask(index, number)) for number in COMPARED]
         DenseIndex.is_exact = lambda self, rows: True  # type: ignore[method-assign]
-        push.EPSILON /= 100
+        pagerank.EPSILON /= 100
         exact = [set(asker.ask(index, number)) for number in COMPARED]
     shared = sum(len(a & b) for a, b in zip(found, exact, strict=True))
     return {"recall": shared / sum(map(len, exact))}

@@ -1,4 +1,4 @@
-"""Array types by name, and the offsets of consecutive ranges."""
+"""Array types by name, views that cannot be written, and the offsets of consecutive ranges."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+
+
+def read_only(array: Array) -> Array:
+    """The same array, not to be written: a kernel is compiled once for it and a mapped one."""
+    fixed = array.view()
+    fixed.flags.writeable = False
+    return fixed
 
 
 def offsets(lengths: Sequence[int] | Array) -> Ints:

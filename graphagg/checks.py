@@ -12,8 +12,6 @@ from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-import numpy as np
-
 from graphagg.errors import InvalidParameter
 
 T = TypeVar("T")
@@ -56,7 +54,7 @@ def number(
 
 def _plain(value: object) -> int | float | None:
     """The Python number of a number of any library; None for booleans and for all else."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, Real):
         return None
     return int(value) if isinstance(value, Integral) else float(value)
 

@@ -1,4 +1,4 @@
-"""How long work reports its progress."""
+"""Progress of long work, reported to a callback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 def renamed(progress: Progress, name: str) -> Progress:
-    """Report to `progress`, whatever the stage, under one name."""
+    """Report to `progress` under one name, whatever the stage."""
 
     def report(stage: str, done: int, total: int) -> None:
         progress(name, done, total)

@@ -1,4 +1,4 @@
-"""Results as tables of pyarrow and pandas."""
+"""Results as tables of PyArrow and pandas."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyar
     """Vertex ids as int64 or strings, as they are; where there are none, of the type of `like`."""
     import pyarrow as pa
 
-    known = [*ids[:1], *like[:1]]
-    if not known:
+    examples = [*ids[:1], *like[:1]]
+    if not examples:
         return pa.nulls(0)
-    return pa.array(ids, pa.string() if isinstance(known[0], str) else pa.int64())
+    return pa.array(ids, pa.string() if isinstance(examples[0], str) else pa.int64())
 
 
 def ranks_column(count: int) -> pyarrow.Array:

@@ -1,7 +1,7 @@
 """Embed a graph: spark-submit jobs/embed.py --edges EDGES --out DIR [...]."""
 
-from graphagg.cli.jobs.embedding import command
-from graphagg.cli.jobs.run import main
+from graphagg.cli.builds.embedding import EmbeddingBuild
+from graphagg.cli.builds.run import main
 
 if __name__ == "__main__":
-    main(command("embed"), "embed")
+    main(EmbeddingBuild)

@@ -1,7 +1,7 @@
-"""The phases up to the partition; embed.py goes on: spark-submit jobs/partition.py --edges ..."""
+"""The stages up to the partition; embed.py goes on: spark-submit jobs/partition.py --edges ..."""
 
-from graphagg.cli.jobs.embedding import command
-from graphagg.cli.jobs.run import main
+from graphagg.cli.builds.embedding import Partitioning
+from graphagg.cli.builds.run import main
 
 if __name__ == "__main__":
-    main(command("partition"), "partition")
+    main(Partitioning)

@@ -1,7 +1,7 @@
-"""The phases up to the matrix; embed.py goes on: spark-submit jobs/prepare_graph.py --edges ..."""
+"""The stages up to the matrix; embed.py goes on: spark-submit jobs/prepare_graph.py --edges ..."""
 
-from graphagg.cli.jobs.embedding import command
-from graphagg.cli.jobs.run import main
+from graphagg.cli.builds.embedding import GraphPreparation
+from graphagg.cli.builds.run import main
 
 if __name__ == "__main__":
-    main(command("prepare_graph"), "prepare_graph")
+    main(GraphPreparation)

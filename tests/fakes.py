@@ -20,11 +20,11 @@ from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.results import Hit
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
-from graphagg.rag.tables.lexicon import Analyzer, Lexicon, TermCounts
+from graphagg.rag.tables.lexicon import Analyzer, Lexicon
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.build import make_segment
-from graphagg.rag.version.snapshot import ranks_of
+from graphagg.rag.version.publish import ranks_of
 
 CAPITALISED = r"[A-Z]\w*(?: [A-Z]\w*)*"
 
@@ -131,11 +131,7 @@ class InMemory:
         corpus = Corpus([segment])
         nothing = np.zeros(0, np.int64)
         change = Change(corpus, nothing, range(len(passages)), 0)
-        terms = (
-            (row, TermCounts.of(words[:titles], words[titles:], analyzer))
-            for row, new in enumerate(rows)
-            for words, titles in [(new.tokens.words, new.tokens.titles)]
-        )
+        terms = ((row, new.tokens.stems(analyzer)) for row, new in enumerate(rows))
         ranks = ranks_of(((row, p.id.encode()) for row, p in enumerate(passages)), len(passages))
         return cls(
             corpus,

@@ -54,7 +54,7 @@ class Job:
 JOBS = {
     "communities": Job("communities", "edges", 4_500_000, ()),
     "embed": Job(
-        "embed", "edges", 45_000, ("--max-piece-edges", "30000", "--partitioner", "propagation")
+        "embed", "edges", 45_000, ("--max-piece-edges", "30000", "--partitioner", "streaming")
     ),
     "trigraph": Job("trigraph", "passages", 3_000, ("--passages-a-task", "500"), models=True),
     MODELS: Job(  # what the default models cost a passage

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from graphagg.cli.output.console import AsJson, Meter, err, out, print_json, progress_report
+from graphagg.cli.builds.build import Built
+from graphagg.cli.builds.communities import CommunitiesBuild
+from graphagg.cli.builds.graphs import Reading
+from graphagg.cli.builds.run import build_command
+from graphagg.cli.options import command
+from graphagg.cli.output.console import (
+    AsJson,
+    Meter,
+    current_version,
+    err,
+    out,
+    print_built,
+    print_change,
+    print_json,
+    progress_report,
+)
+from graphagg.communities.config import Method, Plan, check_method, check_plan
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
-    from graphagg.communities import Community, CommunityIndex
+    from graphagg.communities import Community
     from graphagg.communities.evaluation.measure import Evaluation
-    from graphagg.graph import ReadReport
 
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
 
@@ -24,16 +38,8 @@ OutDir = Annotated[Path, typer.Option("--out", help="Where the index goes.")]
 Seeds = Annotated[list[str] | None, typer.Option("--seed", help="A seed vertex; repeat it.")]
 TopK = Annotated[int, typer.Option(help="Members besides the seeds.")]
 Sweep = Annotated[bool, typer.Option("--sweep", help="A sweep cut chooses how many members.")]
-MethodName = Annotated[
-    str,
-    typer.Option(help="fused, minhash, jaccard, agglomerative, pagerank or containment."),
-]
-PlanName = Annotated[str, typer.Option(help="How candidates are found: auto, exact, lsh or scan.")]
-Ids = Annotated[str, typer.Option(help="Read text ids as auto, integer or string.")]
-Header = Annotated[
-    bool | None,
-    typer.Option("--header/--no-header", help="Whether text has a header; else recognized."),
-]
+MethodName = Annotated[Method, typer.Option(help="How members are found and ranked.")]
+PlanName = Annotated[Plan, typer.Option(help="How candidates are found.")]
 RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
 
 _BUILD = "Example: graphagg communities build edges.txt.gz --out comm --kind undirected"
@@ -49,67 +55,7 @@ _SHELL = (
 )
 
 
-@app.command("build", epilog=_BUILD)
-def build(
-    edges: Annotated[Path, typer.Argument(help="Text (gz), CSV, Parquet, GML, .jlg or JSON.")],
-    out_dir: OutDir,
-    engine: Annotated[str, typer.Option(help="local or spark.")] = "local",
-    master: Annotated[
-        str | None, typer.Option(help="Where Spark runs, e.g. local[4].  [local[*]]")
-    ] = None,
-    kind: Annotated[
-        str, typer.Option(help="undirected, directed-in, directed-out or two-mode.")
-    ] = "undirected",
-    closed: Annotated[
-        bool | None,
-        typer.Option("--closed/--open", help="Does a vertex belong to its own set? [closed]"),
-    ] = None,
-    permutations: Annotated[int, typer.Option(help="Slots of a signature.")] = 128,
-    bands: Annotated[int | None, typer.Option(help="LSH bands.  [64]")] = None,
-    rows: Annotated[int | None, typer.Option(help="Slots a band.  [2]")] = None,
-    similarity: Annotated[
-        float | None, typer.Option(help="Choose bands and rows for this Jaccard similarity.")
-    ] = None,
-    ids: Ids = "auto",
-    header: Header = None,
-    force: Annotated[bool, typer.Option(help="Build also where nothing changed.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Index a graph; an index that is there stays until the new one is complete."""
-    from graphagg.communities import CommunityIndex, IndexConfig
-    from graphagg.communities.similarity.lsh import choose_bands
-
-    if engine not in ("local", "spark"):
-        raise InvalidParameter(f"engine is {engine!r}, wanted 'local' or 'spark'")
-    if similarity is not None:
-        if bands is not None or rows is not None:
-            raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
-        bands, rows = choose_bands(permutations, similarity)
-    config = IndexConfig(
-        kind=kind,  # type: ignore[arg-type]  # checked there
-        closed=closed,
-        permutations=permutations,
-        bands=64 if bands is None else bands,
-        rows=2 if rows is None else rows,
-    )
-    meter = Meter()
-    with progress_report() as report:
-        make: Any = CommunityIndex.build
-        if engine == "spark":
-            from graphagg.communities.spark import build_with_spark
-            from graphagg.spark.session import create_session
-
-            make = partial(build_with_spark, create_session("graphagg communities", master))
-        index = make(
-            str(edges),
-            out_dir,
-            config=config,
-            ids=ids,
-            header=header,
-            progress=report,
-            force=force,
-        )
-    _print_summary(out_dir, index, index.report, meter, as_json)
+app.command("build", epilog=_BUILD)(build_command(CommunitiesBuild))
 
 
 @app.command("query", epilog=_QUERY)
@@ -157,16 +103,16 @@ def structure(
 ) -> None:
     """Part a community into sub-communities, and draw it."""
     community = _ask(directory, seed, top_k, sweep, method, plan)
-    found = community.structure(resolution=resolution, random_state=random_state)
+    parts = community.structure(resolution=resolution, random_state=random_state)
     if picture is not None:
         names = ", ".join(str(name) for name in community.seeds[:5])
-        found.draw(picture, title=f"Community of {names}")
+        parts.draw(picture, title=f"Community of {names}")
         err.print(f"wrote {picture}", markup=False)
     if as_json:
-        print_json(found.to_json())
+        print_json(parts.to_json())
         return
-    for number, part in enumerate(found.communities(), 1):
-        out.print(f"{number}: {' '.join(str(vertex) for vertex in part)}", markup=False)
+    for number, vertices in enumerate(parts.communities(), 1):
+        out.print(f"{number}: {' '.join(map(str, vertices))}", markup=False)
 
 
 @app.command("shell", epilog=_SHELL)
@@ -197,40 +143,34 @@ def evaluate(
         int | None, typer.Option(help="So many communities, drawn at random.")
     ] = None,
     method: Annotated[
-        list[str] | None, typer.Option(help="A method; repeat it to compare.  [fused]")
+        list[str] | None,
+        typer.Option(help="A method; repeat it to compare.", show_default="fused"),
     ] = None,
     plan: Annotated[
-        list[str] | None, typer.Option(help="A plan; repeat it to compare.  [auto]")
+        list[str] | None, typer.Option(help="A plan; repeat it to compare.", show_default="auto")
     ] = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure how much of true communities is found from a few of their members."""
     from graphagg.communities import CommunityIndex
-    from graphagg.communities.config import check_method, check_plan
     from graphagg.communities.evaluation.ground_truth import read_communities
     from graphagg.communities.evaluation.measure import draw_seeds
-    from graphagg.communities.evaluation.measure import evaluate as run
+    from graphagg.communities.evaluation.measure import evaluate as measure
 
     methods = [check_method(name) for name in method or ["fused"]]
     plans = [check_plan(name) for name in plan or ["auto"]]
-    results: list[Evaluation] = []
     with CommunityIndex.open(directory) as index, progress_report() as report:
         truth = read_communities(communities, index.vertices)
         chosen = truth.select(min_size, max_size, max_communities, random_state)
         questions = draw_seeds(chosen, seeds, draws, random_state)
-        for name in methods:
-            for kind in plans:
-                results.append(
-                    run(
-                        index,
-                        questions,
-                        method=name,
-                        plan=kind,
-                        random_state=random_state,
-                        progress=report,
-                    )
-                )
+        results = [
+            measure(
+                index, questions, method=name, plan=kind, random_state=random_state, progress=report
+            )
+            for name in methods
+            for kind in plans
+        ]  # fmt: skip
     if truth.unknown:
         err.print(f"{truth.unknown:,} members are not in the graph; left out", markup=False)
     if as_json:
@@ -239,34 +179,25 @@ def evaluate(
         _table_evaluations(results)
 
 
-@app.command("add", epilog=_ADD)
 def add(
     directory: Directory,
     edges: Annotated[Path, typer.Argument(help="Edges to add.")],
-    ids: Ids = "auto",
-    header: Header = None,
+    reading: Reading,
     as_json: AsJson = False,
 ) -> None:
     """Add edges; the result equals a build of the larger graph."""
     from graphagg.communities import CommunityIndex
 
     with CommunityIndex.open(directory) as index, progress_report() as report:
-        change = index.add_edges(
-            edges,
-            ids=ids,  # type: ignore[arg-type]  # checked there
-            header=header,
-            progress=report,
-        )
-    _print_change(directory, change.to_json(), as_json)
+        change = index.add_edges(edges, **vars(reading), progress=report)
+    print_change(directory, change.to_json(), as_json)
 
 
-@app.command("remove", epilog=_REMOVE)
 def remove(
     directory: Directory,
+    reading: Reading,
     edges: Annotated[Path | None, typer.Option(help="Edges to remove; vertices stay.")] = None,
     vertex: Annotated[list[str] | None, typer.Option(help="A vertex to remove; repeat it.")] = None,
-    ids: Ids = "auto",
-    header: Header = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove edges, or vertices with their edges; the result equals a build of what is left."""
@@ -276,15 +207,14 @@ def remove(
         raise InvalidParameter("give --edges FILE, or --vertex V one or more times, and not both")
     with CommunityIndex.open(directory) as index, progress_report() as report:
         if edges is not None:
-            change = index.remove_edges(
-                edges,
-                ids=ids,  # type: ignore[arg-type]  # checked there
-                header=header,
-                progress=report,
-            )
+            change = index.remove_edges(edges, **vars(reading), progress=report)
         else:
             change = index.remove_vertices(vertex or [], progress=report)
-    _print_change(directory, change.to_json(), as_json)
+    print_change(directory, change.to_json(), as_json)
+
+
+app.command("add", epilog=_ADD)(command(add))
+app.command("remove", epilog=_REMOVE)(command(remove))
 
 
 @app.command("merge", epilog=_MERGE)
@@ -296,62 +226,20 @@ def merge(
     """Merge indices that were built apart; the result equals one build of all edges."""
     from graphagg.communities import CommunityIndex
 
-    meter = Meter()
+    meter, before = Meter(), current_version(out_dir)
     with progress_report() as report:
-        index = CommunityIndex.merge(list(shards), out_dir, progress=report)
-    _print_summary(out_dir, index, None, meter, as_json)
+        with CommunityIndex.merge(list(shards), out_dir, progress=report) as index:
+            merged = Built.of(index.manifest)
+    print_built(out_dir, merged, before, meter, as_json)
 
 
 def _ask(
-    directory: Path, seed: list[str] | None, top_k: int, sweep: bool, method: str, plan: str
+    directory: Path, seed: list[str] | None, top_k: int, sweep: bool, method: Method, plan: Plan
 ) -> Community:
     from graphagg.communities import CommunityIndex
-    from graphagg.communities.config import check_method, check_plan
 
     with CommunityIndex.open(directory) as index:
-        return index.query(
-            seed or [],
-            None if sweep else top_k,
-            method=check_method(method),
-            plan=check_plan(plan),
-        )
-
-
-def _print_summary(
-    directory: Path,
-    index: CommunityIndex,
-    read: ReadReport | None,
-    meter: Meter,
-    as_json: bool,
-) -> None:
-    size = sum(entry.bytes for entry in index.manifest.files.values())
-    summary: dict[str, Any] = {
-        "index": str(directory),
-        **index.manifest.counts,
-        "bytes": size,
-        **({"read": read.to_json()} if read is not None else {}),
-        **meter.read(),
-    }
-    if as_json:
-        print_json(summary)
-        return
-    out.print(
-        "{index}: {vertices:,} vertices, {edges:,} edges, {bytes:,} bytes; {wall_seconds} s, "
-        "{cpu_seconds} CPU s, peak {peak_memory_mib} MiB".format(**summary),
-        markup=False,
-    )
-    if read is not None:
-        for name, value in read.to_json().items():
-            if value and name not in ("edges", "edges_read"):
-                err.print(f"{name.replace('_', ' ')}: {value}", markup=False)
-
-
-def _print_change(directory: Path, change: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json({"index": str(directory), **change})
-        return
-    parts = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in change.items())
-    out.print(f"{directory}: {parts}", markup=False)
+        return index.query(seed or [], None if sweep else top_k, method=method, plan=plan)
 
 
 def _print_evaluations(results: list[Evaluation], unknown: int) -> None:

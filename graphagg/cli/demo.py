@@ -39,7 +39,7 @@ def demo(
         answers = index.retrieve_batch([question.text for question in questions], 3)
         if not as_json:
             _print_answers(questions, answers, index)
-    found = _recall(questions, answers)
+    recall = _recall(questions, answers)
     community = _community(out_dir / "communities")
     picture = out_dir / "community.png"
     community.structure().draw(picture, title="Around " + " and ".join(_SEEDS))
@@ -47,7 +47,7 @@ def demo(
     if as_json:
         print_json(
             {
-                "recall@3": found,
+                "recall@3": recall,
                 "answers": [
                     {"question": question.text, "hits": [hit.to_json() for hit in hits]}
                     for question, hits in zip(questions, answers, strict=True)
@@ -59,7 +59,7 @@ def demo(
         )
         return
     out.print(
-        f"[green]*[/green] needed for the answer: {100 * found:.0f} % of those are among the "
+        f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of those are among the "
         "first 3.\n"
     )
     _print_community(community)

@@ -33,8 +33,8 @@ app.command("info", epilog=artifact.INFO)(artifact.info)
 app.command("verify", epilog=artifact.VERIFY)(artifact.verify)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(asked: bool) -> None:
+    if asked:
         typer.echo(__version__)
         raise typer.Exit
 

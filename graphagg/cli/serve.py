@@ -38,7 +38,7 @@ def serve(
     ] = 10.0,
     waiting: Annotated[int, typer.Option(help="Requests answered or waiting at most.")] = 256,
 ) -> None:
-    """Serve indices over HTTP, with a page to explore them; newly published versions are met."""
+    """Serve indices over HTTP, with a page to explore them; new versions are picked up."""
     try:
         from graphagg.serve.http.app import create_app
         from graphagg.serve.http.security import Access, read_token

@@ -1,4 +1,4 @@
-"""What the commands that serve indices share: options, the token, and starting."""
+"""Options of the commands that serve indices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Origins = Annotated[
 
 
 def keep_memory_flat() -> None:
-    """Bound what oneDNN keeps for each shape of a batch; call it before a model is loaded.
+    """Limit oneDNN's cache of kernels, one a shape of batch; call it before a model is loaded.
 
     By default it keeps 1,024 kernels: over 2,900 questions the process grew from 563 to 674 MiB.
     With 32 it stays at 510, in the same time. A value that is set already stays.

@@ -50,8 +50,8 @@ def train(
         _print_presets(as_json)
         return
     if preset is None or data is None or out_dir is None:
-        given = {"PRESET": preset, "--data": data, "--out": out_dir}
-        missing = ", ".join(name for name, value in given.items() if value is None)
+        required = {"PRESET": preset, "--data": data, "--out": out_dir}
+        missing = ", ".join(name for name, value in required.items() if value is None)
         raise InvalidParameter(f"missing {missing}; e.g. graphagg train csl --data FILE --out DIR")
     if resume and force:
         raise InvalidParameter("--resume and --force exclude each other; give one of them")
@@ -73,15 +73,15 @@ def _chosen(name: str, changes: list[str], epochs: int | None, random_state: int
     from graphagg.nn.presets import preset, read_preset
     from graphagg.nn.training.overrides import overridden
 
-    found = read_preset(name) if name.endswith(".toml") else preset(name)
-    found = overridden(found, changes)
-    training = found.training
+    chosen = read_preset(name) if name.endswith(".toml") else preset(name)
+    chosen = overridden(chosen, changes)
+    training = chosen.training
     if epochs is not None:
         warmup = min(training.warmup_epochs, max(epochs, 0))
         training = replace(training, epochs=epochs, warmup_epochs=warmup)
     if random_state is not None:
         training = replace(training, random_state=random_state)
-    return replace(found, training=training)
+    return replace(chosen, training=training)
 
 
 def _print_presets(as_json: bool) -> None:
@@ -96,12 +96,12 @@ def _print_presets(as_json: bool) -> None:
     for column in ("layers", "width", "epochs"):
         table.add_column(column, justify="right")
     for name in presets():
-        found = preset(name)
-        model = found.model
+        settings = preset(name)
+        model = settings.model
         encodings = ", ".join(encoding.name for encoding in model.encodings) or "none"
         table.add_row(
             name, model.head.task, model.local.name, model.attention.name, encodings,
-            str(model.layers), str(model.channels), str(found.training.epochs),
+            str(model.layers), str(model.channels), str(settings.training.epochs),
         )  # fmt: skip
     out.print(table)
 

@@ -1,7 +1,30 @@
-"""Communities around seed vertices: a MinHash/LSH index that answers in milliseconds."""
+"""Communities around seed vertices: a MinHash/LSH index that answers in milliseconds.
 
-from graphagg.communities.answer.results import Community, Member, Shared
-from graphagg.communities.config import IndexConfig, QueryConfig
-from graphagg.communities.index import CommunityIndex
+The names load their modules when they are first used.
+"""
 
-__all__ = ["Community", "CommunityIndex", "IndexConfig", "Member", "QueryConfig", "Shared"]
+from typing import TYPE_CHECKING
+
+from graphagg.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from graphagg.communities.answer.results import (
+        Community as Community,
+    )
+    from graphagg.communities.answer.results import (
+        Member as Member,
+    )
+    from graphagg.communities.answer.results import (
+        Shared as Shared,
+    )
+    from graphagg.communities.config import (
+        IndexConfig as IndexConfig,
+    )
+    from graphagg.communities.config import (
+        QueryConfig as QueryConfig,
+    )
+    from graphagg.communities.index import (
+        CommunityIndex as CommunityIndex,
+    )
+
+__getattr__, __dir__, __all__ = lazy_names(__name__)

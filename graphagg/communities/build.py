@@ -21,41 +21,24 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.communities.config import IndexConfig, QueryConfig
+from graphagg.communities.opened import Opened
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.similarity.lsh import BandTables, BucketCounts, build_tables
 from graphagg.communities.similarity.minhash import HashFamily, signatures
 from graphagg.communities.similarity.neighborhood import (
-    DIRECTED,
     TWO_MODE,
     UNDIRECTED,
     Neighborhoods,
+    Sets,
 )
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
-from graphagg.graph.ids import VertexIds
 from graphagg.progress import Progress, silent
 from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import Manifest
 
 KIND = "communities"
 _ROWS_AT_ONCE = 1 << 16
-
-
-@dataclass(frozen=True)
-class KnownSignatures:
-    """Signatures that were computed before, by the same hash family.
-
-    Attributes:
-        rows: ids of the vertices.
-        columns: ids of the elements.
-        hoods: their sets.
-        sig: `[n, K]` uint16.
-    """
-
-    rows: VertexIds
-    columns: VertexIds
-    hoods: Neighborhoods
-    sig: Array
 
 
 @dataclass(frozen=True)
@@ -81,8 +64,7 @@ class BuiltIndex:
             self.hoods.holders.save(writer, "holders")
         writer.array("signatures", self.sig)
         self.tables.save(writer, "lsh")
-        writer.array("sizes.order", self.partitions.order)
-        writer.array("sizes.bounds", self.partitions.bounds)
+        self.partitions.save(writer, "sizes")
 
     def manifest(self) -> Manifest:
         """Parameters, the graph's digest and counts; they depend on the graph alone."""
@@ -112,37 +94,34 @@ def index_manifest(
 
 def neighborhoods(graph: Graph, config: IndexConfig) -> Neighborhoods:
     """Whose neighbors form a vertex's set, by the kind."""
-    closed = bool(config.closed)
-    if config.kind == "undirected":
-        return Neighborhoods(graph.adjacency, graph.adjacency, closed, UNDIRECTED)
-    other = transpose_pattern(graph.adjacency)
-    if config.kind == "two-mode":
-        return Neighborhoods(graph.adjacency, other, closed, TWO_MODE)
-    if config.kind == "directed-out":
-        return Neighborhoods(graph.adjacency, other, closed, DIRECTED)
-    return Neighborhoods(other, graph.adjacency, closed, DIRECTED)
+    sets = holders = graph.adjacency
+    if config.kind == "directed-in":
+        sets = transpose_pattern(graph.adjacency)
+    elif config.kind != "undirected":
+        holders = transpose_pattern(graph.adjacency)
+    return Neighborhoods.of(sets, holders, config)
 
 
 def build_index(
     graph: Graph,
     config: IndexConfig,
-    known: Sequence[KnownSignatures] = (),
+    known: Sequence[Opened] = (),
     progress: Progress = silent,
 ) -> BuiltIndex:
     """Signatures, band tables and size partitions of a graph.
 
     Args:
-        graph: of the kind that `config.kind` stands on.
+        graph: of the kind that `config.kind` needs.
         config: parameters.
-        known: signatures from before; rows whose set is the same take theirs from there.
+        known: indices of the same parameters, for the signatures of rows whose set is the same.
         progress: called after each block of rows and each stage.
     """
     hoods = neighborhoods(graph, config)
     n = hoods.sets.rows
     sig = np.empty((n, config.permutations), dtype=np.uint16)
     missing = np.ones(n, dtype=np.bool_)
-    for part in known:
-        _reuse(graph, hoods, part, sig, missing)
+    for version in known:
+        _reuse(graph, hoods, version, sig, missing)
     todo = np.flatnonzero(missing)
     family = HashFamily(config.permutations, config.hash_seed)
     columns = graph.columns.tokens()
@@ -153,48 +132,41 @@ def build_index(
         progress("signatures", at + len(rows), len(todo))
     sizes = hoods.sets.degrees() + hoods.closed
     tables, buckets = build_tables(
-        sig, sizes > 0, config.bands, config.rows, QueryConfig().bucket_cap
+        sig, sizes > 0, range(config.bands), config.rows, QueryConfig().bucket_cap
     )
     progress("bands", config.bands, config.bands)
     partitions = SizePartitions.of(sizes, config.partitions)
     return BuiltIndex(graph, config, hoods, sig, tables, buckets, partitions, len(todo))
 
 
-def _reuse(
-    graph: Graph, hoods: Neighborhoods, part: KnownSignatures, sig: Array, missing: Array
-) -> None:
+def _reuse(graph: Graph, hoods: Neighborhoods, known: Opened, sig: Array, missing: Array) -> None:
     """Copy the signatures of rows whose set is the same as before."""
-    before = part.rows.positions(graph.rows)
+    before = known.vertices.positions(graph.rows)
     two_mode = graph.rows is not graph.columns
-    renamed = (graph.columns if two_mode else graph.rows).positions(part.columns)
+    renamed = (graph.columns if two_mode else graph.rows).positions(known.elements)
     same = np.zeros(len(before), dtype=np.bool_)
-    _same_rows(
-        hoods.sets.indptr, hoods.sets.indices, part.hoods.sets.indptr, part.hoods.sets.indices,
-        before, renamed, same,
-    )  # fmt: skip
+    _same_rows(hoods.bundle, known.hoods.bundle, before, renamed, same)
     rows = np.flatnonzero(same & missing)
-    sig[rows] = part.sig[before[rows]]
+    sig[rows] = known.sketches.sig[before[rows]]
     missing[rows] = False
 
 
 @numba.njit(cache=True)
-def _same_rows(
-    ptr: Array,
-    ind: Array,
-    old_ptr: Array,
-    old_ind: Array,
-    before: Array,
-    renamed: Array,
-    out: Array,
-) -> None:
+def _same_rows(sets: Sets, old: Sets, before: Array, renamed: Array, out: Array) -> None:
+    """`out[row]`: whether the set is the one of row `before[row]` of the old graph.
+
+    `renamed` is the new number of each old element. Ids ascend in both graphs, so the elements of
+    equal sets are in the same order.
+    """
     for row in range(len(before)):
-        old = before[row]
-        if old < 0:
+        old_row = before[row]
+        if old_row < 0:  # a new vertex
             continue
-        size = ptr[row + 1] - ptr[row]
-        same = old_ptr[old + 1] - old_ptr[old] == size
+        start, old_start = sets.offsets[row], old.offsets[old_row]
+        size = sets.offsets[row + 1] - start
+        same = old.offsets[old_row + 1] - old_start == size
         i = 0
         while same and i < size:
-            same = renamed[old_ind[old_ptr[old] + i]] == ind[ptr[row] + i]
+            same = renamed[old.elements[old_start + i]] == sets.elements[start + i]
             i += 1
         out[row] = same

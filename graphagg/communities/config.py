@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
+from graphagg.checks import integer, number, one_of
 from graphagg.errors import InvalidParameter
-from graphagg.graph.graph import GraphKind
+from graphagg.graph.kinds import GraphKind
 
 Kind = Literal["undirected", "directed-in", "directed-out", "two-mode"]
 Method = Literal["minhash", "jaccard", "agglomerative", "pagerank", "fused", "containment"]
@@ -33,16 +34,16 @@ class IndexConfig:
         closed: whether the set holds the vertex itself. None: yes, unless two-mode. Closed sets
             find more of the true communities (0.575 against 0.572 on email-Eu-core, 0.436 against
             0.423 on LastFM Asia, recall of `minhash` at community size).
-        permutations: K, slots of a signature.
-        bands: b, bands of the LSH tables.
-        rows: r, slots a band; b * r is at most K. 64 bands of 2 meet with probability one half at
-            a similarity of 0.10.
-        partitions: size partitions that `containment` goes through.
-        hash_seed: the seed of the hash family; 1 is datasketch's default.
+        permutations: slots of a signature (K).
+        bands: bands of the LSH tables (b).
+        rows: slots a band (r); b * r is at most K. 64 bands of 2 match with probability one half
+            at a similarity of 0.10.
+        partitions: groups of sets of like size that the method `containment` searches.
+        hash_seed: seed of the hash family; 1 is datasketch's default.
     """
 
     kind: Kind = "undirected"
-    closed: bool | None = None
+    closed: bool | None = field(default=None, metadata={"flags": "--closed/--open"})
     permutations: int = 128
     bands: int = 64
     rows: int = 2
@@ -50,17 +51,16 @@ class IndexConfig:
     hash_seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InvalidParameter(f"kind is {self.kind!r}, wanted one of {KINDS}")
+        one_of("kind", self.kind, KINDS)
         if self.closed is None:
             object.__setattr__(self, "closed", self.kind != "two-mode")
         if self.closed and self.kind == "two-mode":
             raise InvalidParameter("closed sets of a two-mode graph: a set is no element; use open")
-        _within("permutations", self.permutations, 1, 4096)
-        _within("bands", self.bands, 1, 4096)
-        _within("rows", self.rows, 1, 64)
-        _within("partitions", self.partitions, 1, 256)
-        _within("hash_seed", self.hash_seed, 0, 2**32 - 1)
+        integer("permutations", self.permutations, 1, 4096)
+        integer("bands", self.bands, 1, 4096)
+        integer("rows", self.rows, 1, 64)
+        integer("partitions", self.partitions, 1, 256)
+        integer("hash_seed", self.hash_seed, 0, 2**32 - 1)
         if self.bands * self.rows > self.permutations:
             raise InvalidParameter(
                 f"{self.bands} bands of {self.rows} rows take {self.bands * self.rows} slots, the "
@@ -109,18 +109,16 @@ class QueryConfig:
 
     def __post_init__(self) -> None:
         for name in ("bucket_cap", "candidates", "sweep_limit"):
-            _within(name, getattr(self, name), 1, 2**31)
+            integer(name, getattr(self, name), 1, 2**31)
         for name in ("exact", "minhash", "pair", "reason", "push", "growth"):
-            _within(f"{name}_work", getattr(self, f"{name}_work"), 0, 2**62)
-        if not 0 < self.alpha < 1:
-            raise InvalidParameter(f"alpha is {self.alpha}, wanted between 0 and 1")
-        if not 0 < self.eps < 1:
-            raise InvalidParameter(f"eps is {self.eps}, wanted between 0 and 1")
+            integer(f"{name}_work", getattr(self, f"{name}_work"), 0, 2**62)
+        number("alpha", self.alpha, above=0, below=1)
+        number("eps", self.eps, above=0, below=1)
 
 
 @dataclass(frozen=True)
 class FusedConfig:
-    """Constants of `fused`; see `expansion.fused` for the formula and how they were chosen."""
+    """Constants of `fused`; see `Expander._fused` for the formula and how they were chosen."""
 
     power: float = 0.7
     floor: float = 0.05
@@ -131,18 +129,9 @@ class FusedConfig:
 
 def check_method(method: str) -> Method:
     """The method itself; `InvalidParameter` with the choices if there is none such."""
-    if method not in METHODS:
-        raise InvalidParameter(f"method is {method!r}, wanted one of {METHODS}")
-    return method
+    return one_of("method", cast(Method, method), METHODS)
 
 
 def check_plan(plan: str) -> Plan:
     """The plan itself; `InvalidParameter` with the choices if there is none such."""
-    if plan not in PLANS:
-        raise InvalidParameter(f"plan is {plan!r}, wanted one of {PLANS}")
-    return plan
-
-
-def _within(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise InvalidParameter(f"{name} is {value}, wanted {low} to {high}")
+    return one_of("plan", cast(Plan, plan), PLANS)

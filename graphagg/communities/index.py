@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from numbers import Integral
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Ints
+from graphagg.checks import integer
 from graphagg.communities.answer.answer import answer
 from graphagg.communities.answer.results import Community
 from graphagg.communities.build import (
     KIND,
-    BuiltIndex,
-    KnownSignatures,
     build_index,
 )
 from graphagg.communities.changes import (
@@ -33,84 +33,81 @@ from graphagg.communities.config import (
     check_method,
     check_plan,
 )
-from graphagg.communities.query.containment import SizePartitions
-from graphagg.communities.query.expansion import Expander
-from graphagg.communities.query.planner import Sketches
+from graphagg.communities.opened import Opened
 from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.similarity.lsh import BandTables
 from graphagg.communities.similarity.minhash import HashFamily, minima
-from graphagg.communities.similarity.neighborhood import (
-    DIRECTED,
-    TWO_MODE,
-    UNDIRECTED,
-    Neighborhoods,
-)
 from graphagg.errors import (
     ArtifactBusy,
-    ArtifactError,
     EmptyGraph,
     InvalidParameter,
-    InvalidSeeds,
     MissingExtra,
-    UnknownVertex,
 )
-from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport, union_graphs
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.load import load_graph
 from graphagg.graph.reading.text import IdType
 from graphagg.progress import Progress, silent
-from graphagg.store import Artifact, open_artifact, write_artifact
-from graphagg.store.closing import Closing
-from graphagg.store.manifest import Manifest
+from graphagg.store import Artifact, write_artifact
+from graphagg.store.index import Index, current_manifest
 
 if TYPE_CHECKING:
     import datasketch
 
-Path = str | os.PathLike[str]
+StrPath = str | os.PathLike[str]
 
 _DEFAULT = QueryConfig()
 
 
-class CommunityIndex(Closing):
+@dataclass(frozen=True)
+class _Version:
+    """One version: its folder, and the arrays that queries and answers read."""
+
+    artifact: Artifact
+    opened: Opened
+
+
+class CommunityIndex(Index[_Version]):
     """An index of a graph's neighborhoods, opened from its directory.
 
     Use `CommunityIndex.build` or `CommunityIndex.open`. Queries may run in several threads. The
     index keeps the version it opened, also while another process publishes a newer one; its own
-    changes (`add_edges` and the like) publish a version and move to it.
+    changes (`add_edges` and the like) go on from the newest version, publish one and move to it.
 
     Attributes:
         report: what reading the edges met, where this object built the index; else None.
     """
 
+    KIND = KIND
     report: ReadReport | None = None
 
-    def __init__(self, artifact: Artifact) -> None:
-        self._load(artifact)
+    def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
+        return _Version(artifact, Opened.read(artifact))
 
-    def _load(self, artifact: Artifact) -> None:
-        self._artifact = artifact
-        manifest = artifact.manifest
-        self.config = IndexConfig(**manifest.parameters)
-        self.vertices = VertexIds.open(artifact, "vertices")
-        two_mode = self.config.kind == "two-mode"
-        self.elements = VertexIds.open(artifact, "elements") if two_mode else self.vertices
-        sets = Csr.open(artifact, "sets", len(self.elements))
-        undirected = self.config.kind == "undirected"
-        holders = sets if undirected else Csr.open(artifact, "holders", len(self.vertices))
-        walk = TWO_MODE if two_mode else UNDIRECTED if undirected else DIRECTED
-        hoods = Neighborhoods(sets, holders, bool(self.config.closed), walk)
-        sketches = Sketches(
-            artifact.array("signatures"), BandTables.open(artifact, "lsh", self.config.rows)
-        )
-        partitions = SizePartitions(artifact.array("sizes.order"), artifact.array("sizes.bounds"))
-        self.expander = Expander(hoods, sketches, partitions)
+    @property
+    def opened(self) -> Opened:
+        """The mapped arrays of the opened version."""
+        return self._version.opened
+
+    @property
+    def config(self) -> IndexConfig:
+        """The kind of graph, and the parameters."""
+        return self.opened.config
+
+    @property
+    def vertices(self) -> VertexIds:
+        """Ids of the vertices; the dense number of a vertex is its position."""
+        return self.opened.vertices
+
+    @property
+    def elements(self) -> VertexIds:
+        """Ids of what the sets hold: elements (two-mode), else the vertices themselves."""
+        return self.opened.elements
 
     @classmethod
     def build(
         cls,
         edges: Any,
-        directory: Path,
+        directory: StrPath,
         *,
         config: IndexConfig | None = None,
         vertices: Iterable[VertexId] = (),
@@ -154,26 +151,8 @@ class CommunityIndex(Closing):
         return index
 
     @classmethod
-    def open(cls, directory: Path, *, verify: bool = False) -> CommunityIndex:
-        """Open an index in milliseconds.
-
-        Args:
-            directory: the index.
-            verify: compare every file's checksum first.
-
-        Raises:
-            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
-        """
-        artifact = open_artifact(directory, kind=KIND, verify=verify)
-        try:
-            return cls(artifact)
-        except BaseException:
-            artifact.close()
-            raise
-
-    @classmethod
     def merge(
-        cls, shards: Sequence[Path], directory: Path, *, progress: Progress = silent
+        cls, shards: Sequence[StrPath], directory: StrPath, *, progress: Progress = silent
     ) -> CommunityIndex:
         """Merge indices that were built apart with the same parameters; equal to one build.
 
@@ -192,7 +171,7 @@ class CommunityIndex(Closing):
                     )
             with write_artifact(directory) as published:
                 graph = union_graphs([part.graph() for part in parts])
-                known = [part._known() for part in parts]
+                known = [part.opened for part in parts]
                 built = build_index(graph, parts[0].config, known, progress)
                 built.save(published.writer)
                 published.publish(built.manifest())
@@ -201,17 +180,8 @@ class CommunityIndex(Closing):
                 part.close()
         return cls.open(directory)
 
-    @property
-    def manifest(self) -> Manifest:
-        """What the index was built from, and its sizes."""
-        return self._artifact.manifest
-
     def __len__(self) -> int:
         return len(self.vertices)
-
-    def close(self) -> None:
-        """Give up the opened version, so that a writer may remove it."""
-        self._artifact.close()
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -239,26 +209,26 @@ class CommunityIndex(Closing):
             UnknownVertex: a seed is not in the graph; the closest ids are named.
             InvalidParameter: `k`, `method` or `plan`.
         """
-        found = self.find_seeds(seeds)
-        whole = isinstance(k, Integral) and not isinstance(k, bool)
-        if k is not None and (not whole or k < 1):
-            raise InvalidParameter(f"k is {k!r}, wanted at least 1, or None for a sweep cut")
-        if k is None and self.config.kind == "two-mode":
+        opened = self.opened  # of one version, also if another thread changes the index meanwhile
+        numbers = opened.find_seeds(seeds)
+        if k is None and opened.config.kind == "two-mode":
             raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
-        wanted = config.sweep_limit if k is None else min(k, len(self))
-        ranking = self.rank(found, wanted, method=method, plan=plan, config=config)
-        return answer(self, found, ranking, k, wanted, method, config)
+        limit = config.sweep_limit if k is None else min(integer("k", k, 1), len(opened.vertices))
+        ranking = opened.expander.rank(
+            numbers, limit, check_method(method), check_plan(plan), config
+        )
+        return answer(opened, numbers, ranking, k, limit, method, config)
 
     def rank(
         self,
-        seeds: npt.NDArray[np.int64],
+        seeds: Ints,
         k: int,
         *,
         method: Method = "fused",
         plan: Plan = "auto",
         config: QueryConfig = _DEFAULT,
     ) -> Ranking:
-        """Scores without reasons, by dense numbers; what `query` and the evaluation stand on.
+        """Score vertices by dense numbers, without reasons; for `query` and the evaluation.
 
         Args:
             seeds: `[s]` distinct dense numbers, as `find_seeds` gives them.
@@ -267,31 +237,15 @@ class CommunityIndex(Closing):
             plan: see `query`.
             config: see `query`.
         """
-        return self.expander.rank(seeds, k, check_method(method), check_plan(plan), config)
+        return self.opened.expander.rank(seeds, k, check_method(method), check_plan(plan), config)
 
-    def find_seeds(self, seeds: Sequence[VertexId]) -> npt.NDArray[np.int64]:
+    def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
         """The dense numbers of seeds, without repeats; raises as `query` does."""
-        if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
-            raise InvalidSeeds(f"seeds are {seeds!r}, wanted a list of vertices")
-        found = list(dict.fromkeys(self.find(seed) for seed in seeds))
-        if not found:
-            raise InvalidSeeds("no seeds, wanted at least one vertex; name one (--seed VERTEX)")
-        numbers = np.array(found, dtype=np.int64)
-        sets = self.expander.hoods.sets
-        if not (sets.indptr[numbers + 1] > sets.indptr[numbers]).any():
-            names = ", ".join(repr(self.vertices[int(i)]) for i in numbers[:3])
-            raise InvalidSeeds(
-                f"no seed has a neighbor ({names}), wanted one at least; add another seed"
-            )
-        return numbers
+        return self.opened.find_seeds(seeds)
 
     def find(self, vertex: VertexId) -> int:
         """The dense number of a vertex; `UnknownVertex` names the closest ids."""
-        number = self.vertices.find(vertex)
-        if number is None:
-            closest = ", ".join(repr(name) for name in self.vertices.closest(vertex))
-            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
-        return number
+        return self.opened.find(vertex)
 
     def signature(self, vertex: VertexId) -> datasketch.MinHash:
         """The vertex's signature as a datasketch MinHash with the same values.
@@ -317,21 +271,17 @@ class CommunityIndex(Closing):
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """The 32-bit minima of a vertex's set, `[K]`, computed from its row."""
-        own = self.vertices.tokens() if self.config.closed else None
-        family = HashFamily(self.config.permutations, self.config.hash_seed)
-        hoods = self.expander.hoods
-        row = np.array([self.find(vertex)])
+        opened, row = self.opened, np.array([self.find(vertex)])
+        own = opened.vertices.tokens() if opened.config.closed else None
+        family = HashFamily(opened.config.permutations, opened.config.hash_seed)
         values: npt.NDArray[np.uint32] = minima(
-            hoods.sets, self.elements.tokens(), own, family, row
+            opened.hoods.sets, opened.elements.tokens(), own, family, row
         )[0]
         return values
 
     def graph(self) -> Graph:
         """The graph that the index was built from."""
-        hoods = self.expander.hoods
-        adjacency = hoods.holders if self.config.kind == "directed-in" else hoods.sets
-        kind = GRAPH_KIND[self.config.kind]
-        return Graph(kind, self.vertices, self.elements, adjacency, ReadReport())
+        return self.opened.graph()
 
     # --- changing ------------------------------------------------------------------------------
 
@@ -347,9 +297,10 @@ class CommunityIndex(Closing):
         """Add edges, and the vertices they name; equal to a build of the larger graph.
 
         Raises:
-            As `build`; ArtifactBusy also where the index changed since it was opened.
+            As `build`; ArtifactBusy also where the index was built again with other parameters
+            since it was opened.
         """
-        more = self._read(edges, vertices=vertices, ids=ids, header=header)
+        more = self._read_edges(edges, vertices=vertices, ids=ids, header=header)
         return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)
 
     def remove_edges(
@@ -361,7 +312,7 @@ class CommunityIndex(Closing):
         progress: Progress = silent,
     ) -> ChangeReport:
         """Remove edges; their vertices stay. Edges that are not there are counted."""
-        gone = self._read(edges, ids=ids, header=header)
+        gone = self._read_edges(edges, ids=ids, header=header)
         return self._change(lambda graph: without_edges(graph, gone), progress)
 
     def remove_vertices(
@@ -370,10 +321,12 @@ class CommunityIndex(Closing):
         """Remove vertices with their edges; `UnknownVertex` if one is not there."""
         if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):
             raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
-        numbers = [self.find(vertex) for vertex in vertices]
-        return self._change(lambda graph: (without_vertices(graph, numbers), 0), progress)
+        return self._change(
+            lambda graph: (without_vertices(graph, [graph.rows.known(v) for v in vertices]), 0),
+            progress,
+        )
 
-    def _read(self, edges: Any, **options: Any) -> Graph:
+    def _read_edges(self, edges: Any, **options: Any) -> Graph:
         if options["ids"] == "auto":  # the index knows; only a two-mode graph may have both types
             types = {self.vertices.is_integer, self.elements.is_integer}
             if types == {False}:
@@ -383,40 +336,28 @@ class CommunityIndex(Closing):
             raise EmptyGraph("the change names no edge and no vertex, wanted one at least")
         return graph
 
-    def _known(self) -> KnownSignatures:
-        return KnownSignatures(
-            self.vertices, self.elements, self.expander.hoods, self.expander.sketches.sig
-        )
-
     def _change(
         self, change: Callable[[Graph], tuple[Graph, int]], progress: Progress
     ) -> ChangeReport:
-        directory = self._artifact.directory
-        with write_artifact(directory) as published:
-            with open_artifact(directory, kind=KIND) as current:
-                if current.manifest.data != self.manifest.data:
-                    raise ArtifactBusy(
-                        f"{directory}: the index was changed since it was opened; open it again"
-                    )
-            before = self.graph()
+        with self._changing() as (publication, newest):
+            if newest.opened.config != self.config:
+                raise ArtifactBusy(
+                    f"{self.directory}: the index was built again with other parameters since it "
+                    "was opened; open it again"
+                )
+            before = newest.opened.graph()
             after, not_found = change(before)
-            built: BuiltIndex = build_index(after, self.config, [self._known()], progress)
-            built.save(published.writer)
-            published.publish(built.manifest())
-        old, artifact = self._artifact, open_artifact(directory, kind=KIND)
-        self._load(artifact)
-        old.close()
+            built = build_index(after, self.config, [newest.opened], progress)
+            built.save(publication.writer)
+            publication.publish(built.manifest())
         return report_change(before, after, built.recomputed, not_found)
 
 
-def is_current(directory: Path, graph: Graph, config: IndexConfig) -> bool:
+def is_current(directory: StrPath, graph: Graph, config: IndexConfig) -> bool:
     """Whether the index there is of this graph with these parameters."""
-    try:
-        with open_artifact(directory, kind=KIND) as artifact:
-            manifest = artifact.manifest
-    except ArtifactError:
-        return False
+    manifest = current_manifest(directory, KIND)
     return (
-        manifest.inputs.get("graph") == graph.digest()
+        manifest is not None
+        and manifest.inputs.get("graph") == graph.digest()
         and dict(manifest.parameters) == config.to_json()
     )

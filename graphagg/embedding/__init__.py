@@ -1,22 +1,21 @@
 """Node embeddings: pieces as good as the whole graph.
 
-The heavy modules load when one of these names is first used.
+The names load their modules when they are first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.embedding.config import EmbeddingConfig
-    from graphagg.embedding.index import NodeEmbedding
-    from graphagg.embedding.partition.metis import PartitionReport
+    from graphagg.embedding.config import (
+        EmbeddingConfig as EmbeddingConfig,
+    )
+    from graphagg.embedding.index import (
+        NodeEmbedding as NodeEmbedding,
+    )
+    from graphagg.embedding.partition.report import (
+        PartitionReport as PartitionReport,
+    )
 
-__all__ = ["EmbeddingConfig", "NodeEmbedding", "PartitionReport"]
-
-_HOME = {"EmbeddingConfig": "config", "NodeEmbedding": "index", "PartitionReport": "partition.metis"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -1,9 +1,9 @@
 """Vectors for new vertices from their neighbors', without training anew.
 
 After a propagation a vector is the sum of its row of A1 over the `sources` of all nodes (see
-`local.Vectors`); without one, the sum of its row of the log matrix. So the row of a new vertex over
-its neighbors' sources gives its vector: exactly, as far as the sources are those that a new
-embedding would have. What is not linear is held fixed: the neighbors' strengths and q, the
+`prone.engine.Vectors`); without one, the sum of its row of the log matrix. So the row of a new
+vertex over its neighbors' sources gives its vector: exactly, as far as the sources are those that a
+new embedding would have. What is not linear is held fixed: the neighbors' strengths and q, the
 rotation, and the lengths that rows were divided by. The source of the new vertex itself, which its
 loop and other new vertices ask for, is taken to be the mean of its neighbors' (a second round
 reaches new vertices that have new neighbors).
@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.embedding.prone.sparse import multiply, row_sums
+from graphagg.embedding.prone.sparse import entries_where, multiply, row_sums
 from graphagg.graph.csr import Csr
 
 _ROUNDS = 2
@@ -36,7 +36,7 @@ def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) ->
     known = np.ones(len(sources), dtype=bool)
     known[fresh] = False
     for _ in range(_ROUNDS):
-        usable = _usable(rows, known)
+        usable = entries_where(rows, known[rows.indices])  # those whose column has a source
         counts = np.maximum(usable.degrees(), 1)[:, None]
         weights = usable if log_q is None else _log_rows(usable, log_q)
         vectors = multiply(weights, sources)
@@ -47,13 +47,6 @@ def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) ->
         sources[fresh] = means
         known[fresh] = usable.degrees() > 0
     return vectors, sources[fresh]
-
-
-def _usable(rows: Csr, known: Array) -> Csr:
-    """The entries whose column has a source."""
-    kept = known[rows.indices]
-    ends = np.concatenate(([0], np.cumsum(kept)))[rows.indptr].astype(np.int64)
-    return Csr(ends, rows.indices[kept], rows.entries[kept], rows.columns)
 
 
 def _means(rows: Csr) -> Csr:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
-from graphagg.embedding.partition.metis import PartitionReport, Parts
-from graphagg.embedding.partition.pieces import Layout, cut
-from graphagg.embedding.prone.engine import LocalEngine, Vectors
+from graphagg.embedding.partition.pieces import Layout
+from graphagg.embedding.partition.report import ISOLATED, PartitionReport, Parts
+from graphagg.embedding.prone.engine import Engine, Vectors, in_process
 from graphagg.embedding.prone.network import Network
-from graphagg.errors import MissingExtra
-from graphagg.progress import Progress, renamed, silent
+from graphagg.embedding.prone.propagation import STEPS
+from graphagg.embedding.prone.threads import one_thread
+from graphagg.progress import Progress, silent
+
+_NODES_A_RANGE = 50_000
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Embedded:
 
     Attributes:
         vectors: `[N, d]` float32, not normalized; zeros for nodes without an edge.
-        sources: `[N, d]` float32, what the vectors are sums of; see `local.Vectors`.
+        sources: `[N, d]` float32, what the vectors are sums of; see `prone.engine.Vectors`.
         log_q: `[N]` float64, ln q of the log matrix; 0 for nodes without an edge.
         parts: `[N]` int32 piece of each node; -1 split, -2 without an edge.
         report: the partition.
@@ -39,7 +41,7 @@ class Embedded:
     @property
     def isolated(self) -> int:
         """Nodes without an edge."""
-        return int(np.count_nonzero(self.parts == -2))
+        return int(np.count_nonzero(self.parts == ISOLATED))
 
 
 def embed(network: Network, config: EmbeddingConfig, progress: Progress = silent) -> Embedded:
@@ -53,46 +55,51 @@ def embed(network: Network, config: EmbeddingConfig, progress: Progress = silent
     """
     with one_thread():
         parts, report = partition(network.matrix, config)
-        progress("partition", report.levels[-1].pieces, report.levels[-1].pieces)
-        layout = Layout.of(parts, report.levels[-1].pieces)
-        engine = LocalEngine(layout, cut(network.matrix, layout), config, progress)
-        strength = engine.strengths()
-        found = _start(network, engine, strength, parts, config)
-        for done in range(config.propagate):
-            found = engine.propagate(found.rows, strength)
-            renamed(progress, "propagation")("", done + 1, config.propagate)
-        log_q = engine.log_q(strength)
-    return Embedded(
-        spread(found.rows, layout, network.nodes),
-        spread(found.sources, layout, network.nodes),
-        spread(log_q, layout, network.nodes),
-        parts,
-        report,
-    )
+        pieces = report.levels[-1].pieces
+        progress("partition", pieces, pieces)
+        layout = Layout.of(parts, pieces)
+        engine = in_process(network.matrix, layout, config, _shown(progress, config, pieces))
+        engine.prepare()
+        vectors = _start(network, engine, parts, config)
+        for number in range(1, config.propagate + 1):
+            vectors = engine.propagate(vectors, number)
+        numbers = layout.numbers(network.nodes)
+        blocks = [numbers[low:high] for low, high in ranges(network.nodes)]
+        pairs = [engine.rotated(vectors, block) for block in blocks]
+        rows, sources = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+        return Embedded(rows, sources, engine.log_q_of(numbers), parts, report)
 
 
-def _start(
-    network: Network, engine: LocalEngine, strength: Array, parts: Parts, config: EmbeddingConfig
-) -> Vectors:
+def ranges(nodes: int) -> list[tuple[int, int]]:
+    """Ranges of nodes whose vectors are made at once."""
+    starts = range(0, nodes, _NODES_A_RANGE)
+    return [(start, min(start + _NODES_A_RANGE, nodes)) for start in starts]
+
+
+def _start(network: Network, engine: Engine, parts: Parts, config: EmbeddingConfig) -> Vectors:
+    """The vectors before propagation."""
     if config.fusion == "merge":
-        return engine.factorize(strength)
+        return engine.factorize()
     from graphagg.embedding.baselines.fusion import fuse
 
-    fused = fuse(network.matrix, parts, config)[engine.layout.order]
-    return Vectors(fused, fused)
+    return engine.take(fuse(network.matrix, parts, config)[engine.layout.order])
 
 
-def spread(rows: Array, layout: Layout, nodes: int) -> Array:
-    """Rows in the nodes' own order, zeros for nodes without an edge."""
-    whole = np.zeros((nodes, *rows.shape[1:]), dtype=rows.dtype)
-    whole[layout.order] = rows
-    return whole
+def _shown(progress: Progress, config: EmbeddingConfig, pieces: int) -> Progress:
+    """Report the loops over the pieces, or shards, of three stages by the names that users know."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage == "leaves":
+            progress("pieces", done, total)
+        elif stage == "start" and done == total:
+            progress("merge", 1, 1)
+        elif (number := _last_of_pass(stage)) and done == total == pieces:
+            progress("propagation", number, config.propagate)
+
+    return report
 
 
-def one_thread() -> Any:
-    """Let linear algebra take one thread meanwhile: sums then have one order on any machine."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        raise MissingExtra("threadpoolctl", "embedding") from None
-    return threadpool_limits(limits=1)
+def _last_of_pass(stage: str) -> int:
+    """The number of the pass whose last stage this is, else 0."""
+    name, _, rest = stage.removeprefix("pass").partition(".")
+    return int(name) if stage.startswith("pass") and rest == str(STEPS - 1) else 0

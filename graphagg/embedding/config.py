@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from graphagg.checks import integer, one_of
 from graphagg.errors import InvalidParameter
-from graphagg.graph.graph import GRAPH_KINDS, GraphKind
+from graphagg.graph.kinds import GRAPH_KINDS, GraphKind
 
-Partitioner = Literal["auto", "metis", "propagation"]
+Partitioner = Literal["auto", "metis", "streaming"]
 Base = Literal["prone", "netmf", "deepwalk", "cleora"]
 Fusion = Literal["merge", "concat", "procrustes"]
 Dtype = Literal["float32", "float16"]
+Side = Literal["from", "to"]
+"""Directed and two-mode graphs have vectors of both ends of edges."""
 PARTITIONERS: tuple[Partitioner, ...] = get_args(Partitioner)
 BASES: tuple[Base, ...] = get_args(Base)
 FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
@@ -27,20 +30,20 @@ class EmbeddingConfig:
     """What a graph is embedded with.
 
     Attributes:
-        dim: d, length of a vector.
+        dim: length of a vector (d).
         pieces: how many pieces the graph is cut into. None: as many as `max_piece_edges` asks for.
         max_piece_edges: entries of the matrix (an edge has two) that a piece holds at most. None:
             5,000,000, or no limit where `pieces` is given.
-        partitioner: `metis` (on one worker), `propagation` (label propagation with capacities, and
-            METIS on the coarse graph alone), or `auto`: `metis` where the graph fits a worker.
+        partitioner: `metis`, which holds the graph in memory; `streaming`, passes over the rows of
+            a graph that need not fit; or `auto`: `metis` up to 100 million entries.
         base: what embeds a piece.
         fusion: how pieces become one: `merge`, `concat` or `procrustes`.
-        propagate: passes of spectral propagation over the whole graph.
+        propagate: passes of spectral propagation over the whole graph, 0 to 2.
         kind: how edges are read.
         leaf_rank: least rank of a piece's decomposition.
         iterations: power iterations of a piece's decomposition.
-        dtype: of the stored vectors.
-        random_state: the seed of all that is random.
+        dtype: type of the stored vectors.
+        random_state: seed of every random choice.
     """
 
     dim: int = 128
@@ -57,20 +60,25 @@ class EmbeddingConfig:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("partitioner", self.partitioner, PARTITIONERS)
-        _one_of("base", self.base, BASES)
-        _one_of("fusion", self.fusion, FUSIONS)
-        _one_of("kind", self.kind, GRAPH_KINDS)
-        _one_of("dtype", self.dtype, DTYPES)
-        _within("dim", self.dim, 1, 1024)
-        _within("propagate", self.propagate, 0, 2)
-        _within("leaf_rank", self.leaf_rank, 1, 512)
-        _within("iterations", self.iterations, 0, 20)
-        _within("random_state", self.random_state, 0, 2**32 - 1)
+        if str(self.partitioner) == "propagation":
+            raise InvalidParameter(
+                f"partitioner is 'propagation', wanted one of {', '.join(PARTITIONERS)}; take "
+                "'streaming', which took its place, and build an index of the old one again"
+            )
+        one_of("partitioner", self.partitioner, PARTITIONERS)
+        one_of("base", self.base, BASES)
+        one_of("fusion", self.fusion, FUSIONS)
+        one_of("kind", self.kind, GRAPH_KINDS)
+        one_of("dtype", self.dtype, DTYPES)
+        integer("dim", self.dim, 1, 1024)
+        integer("propagate", self.propagate, 0, 2)
+        integer("leaf_rank", self.leaf_rank, 1, 512)
+        integer("iterations", self.iterations, 0, 20)
+        integer("random_state", self.random_state, 0, 2**32 - 1)
         if self.pieces is not None:
-            _within("pieces", self.pieces, 1, _LIMIT)
+            integer("pieces", self.pieces, 1, _LIMIT)
         if self.max_piece_edges is not None:
-            _within("max_piece_edges", self.max_piece_edges, 2, _LIMIT)
+            integer("max_piece_edges", self.max_piece_edges, 2, _LIMIT)
         if self.fusion == "merge" and self.base != "prone":
             raise InvalidParameter(
                 f"fusion 'merge' merges factorizations of one matrix, base {self.base!r} is none; "
@@ -89,13 +97,3 @@ class EmbeddingConfig:
     def to_json(self) -> dict[str, Any]:
         """The manifest's `parameters`."""
         return asdict(self)
-
-
-def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InvalidParameter(f"{name} is {value!r}, wanted one of {choices}")
-
-
-def _within(name: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidParameter(f"{name} is {value}, wanted {low} to {high}")

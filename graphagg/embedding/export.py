@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphagg.arrays import Array
+from graphagg.checks import one_of
+from graphagg.embedding.results import Neighbors
 from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.graph.ids import VertexId, VertexIds
 
 if TYPE_CHECKING:
     import networkx
-
-    from graphagg.embedding.index import NodeEmbedding, Side
 
 FORMATS = ("parquet", "word2vec")
 
 
 def write_vectors(
-    index: NodeEmbedding, path: str | os.PathLike[str], form: str, side: Side = "from"
+    ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[str], form: str
 ) -> None:
-    """Write the vectors of one side; whole or not at all.
+    """Write vectors `[n, d]` with their ids; the whole file or none.
 
     `parquet` has columns `id` and `vector` (a list of d floats). `word2vec` is its text format:
     a line `n d`, then a line a vertex; an id with white space in it cannot be written.
@@ -29,29 +32,26 @@ def write_vectors(
     Raises:
         InvalidParameter: another format, or such an id.
     """
-    if form not in FORMATS:
-        raise InvalidParameter(f"format is {form!r}, wanted one of {FORMATS}")
+    one_of("format", form, FORMATS)
     target = Path(path)
     partial = target.with_name(f".{target.name}.part")
     try:
-        (_write_parquet if form == "parquet" else _write_word2vec)(index, partial, side)
+        (_write_parquet if form == "parquet" else _write_word2vec)(ids, rows, partial)
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _write_parquet(index: NodeEmbedding, path: Path, side: Side) -> None:
+def _write_parquet(ids: Sequence[VertexId], rows: Array, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    ids, rows = index.side(side)
     flat = pa.array(np.ascontiguousarray(rows).ravel())
     vectors = pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])
     pq.write_table(pa.table({"id": list(ids), "vector": vectors}), path)
 
 
-def _write_word2vec(index: NodeEmbedding, path: Path, side: Side) -> None:
-    ids, rows = index.side(side)
+def _write_word2vec(ids: Sequence[VertexId], rows: Array, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write(f"{len(ids)} {rows.shape[1]}\n")
         for vertex, row in zip(ids, rows, strict=True):
@@ -64,8 +64,13 @@ def _write_word2vec(index: NodeEmbedding, path: Path, side: Side) -> None:
             file.write(f"{name} {' '.join(f'{value:.9g}' for value in row.astype(float))}\n")
 
 
-def to_pyg(index: NodeEmbedding) -> Any:
-    """PyG `Data` with `x` `[n, d]` float32 (directed: also `x_to`) and the ids as `vertex`.
+def to_pyg(ids: Sequence[VertexId], rows: Array, targets: Array | None = None) -> Any:
+    """PyG `Data` with `x` `[n, d]` float32, the ids as `vertex`, and `targets` as `x_to`.
+
+    Args:
+        ids: of the rows.
+        rows: `[n, d]`.
+        targets: of a directed graph, the vectors of the vertices as targets of edges.
 
     Raises:
         MissingExtra: torch or torch_geometric is not installed.
@@ -75,39 +80,50 @@ def to_pyg(index: NodeEmbedding) -> Any:
         from torch_geometric.data import Data
     except ImportError:
         raise MissingExtra("torch_geometric", "nn") from None
-    rows = torch.from_numpy(np.array(index.vectors, dtype=np.float32))
-    data = Data(x=rows, vertex=list(index.vertices))
-    if index.config.kind != "undirected":
-        data.x_to = torch.from_numpy(np.array(index.target_vectors, dtype=np.float32))
+    data = Data(x=torch.from_numpy(np.array(rows, dtype=np.float32)), vertex=list(ids))
+    if targets is not None:
+        data.x_to = torch.from_numpy(np.array(targets, dtype=np.float32))
     return data
 
 
-def to_networkx(index: NodeEmbedding, graph: Any, attribute: str = "vector") -> Any:
+def to_networkx(ids: VertexIds, rows: Array, graph: Any, attribute: str = "vector") -> Any:
     """Set each vector as an attribute of its node in a networkx graph, and give the graph back.
 
-    Nodes that the index does not have stay without.
+    Nodes without a vector stay as they are.
     """
     for node in graph.nodes:
-        number = index.vertices.find(node)
+        number = ids.find(node)
         if number is not None:
-            graph.nodes[node][attribute] = np.array(index.vectors[number])
+            graph.nodes[node][attribute] = np.array(rows[number])
     return graph
 
 
-def neighbor_graph(index: NodeEmbedding, attribute: str, neighbors: int) -> networkx.Graph:
-    """The index's vertices with vector and `piece`; see `NodeEmbedding.to_networkx`."""
+def neighbor_graph(
+    ids: Sequence[VertexId],
+    rows: Array,
+    pieces: Array,
+    nearest: Callable[[VertexId], Neighbors] | None,
+    attribute: str,
+) -> networkx.Graph:
+    """A networkx graph of vertices with their vector and `piece`.
+
+    Args:
+        ids: of the vertices.
+        rows: `[n, d]` their vectors.
+        pieces: `[n]`.
+        nearest: gives the vertices that a vertex is joined with, where its vector is not zero.
+        attribute: the vectors' name.
+    """
     try:
         import networkx
     except ImportError:
         raise MissingExtra("networkx", "embedding") from None
-    if neighbors < 0:
-        raise InvalidParameter(f"neighbors is {neighbors}, wanted at least 0")
     graph = networkx.Graph()
-    for vertex, row, piece in zip(index.vertices, index.vectors, index.parts, strict=False):
+    for vertex, row, piece in zip(ids, rows, pieces, strict=True):
         graph.add_node(vertex, piece=int(piece), **{attribute: np.array(row)})
-    if neighbors:
-        for vertex, row in zip(index.vertices, index.vectors, strict=True):
+    if nearest is not None:
+        for vertex, row in zip(ids, rows, strict=True):
             if row.any():
-                for near in index.neighbors(vertex, neighbors):
+                for near in nearest(vertex):
                     graph.add_edge(vertex, near.id, weight=near.score)
     return graph

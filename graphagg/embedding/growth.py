@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, offsets
 from graphagg.embedding.addition import new_vectors
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.metis import ADDED, ISOLATED
+from graphagg.embedding.partition.report import ADDED, ISOLATED
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.results import AddReport
 from graphagg.graph.adjacency import expand_rows
@@ -93,13 +93,15 @@ def grow(
     if config.propagate == 0:
         log_q = grown.spread(np.asarray(artifact.array("log_q")))
     sources = grown.spread(_stacked(artifact, "sources", config).astype(np.float32))
-    found, origins = new_vectors(rows, sources, log_q, fresh)
-    _write(artifact, published.writer, grown, config, {"vectors": found, "sources": origins}, fresh)
+    vectors, origins = new_vectors(rows, sources, log_q, fresh)
+    _write(
+        artifact, published.writer, grown, config, {"vectors": vectors, "sources": origins}, fresh
+    )
     new_ids = len(grown.rows) - artifact.manifest.counts["vertices"]
     if config.kind == "two-mode":
         new_ids += len(grown.columns) - artifact.manifest.counts["elements"]
     used = _edges_of(network, grown.fresh)
-    report = AddReport(new_ids, int((~found.any(axis=1)).sum()), used, network.graph.edges - used)
+    report = AddReport(new_ids, int((~vectors.any(axis=1)).sum()), used, network.graph.edges - used)
     published.publish(_manifest(artifact.manifest, grown, graph, report, config))
     return report
 
@@ -113,7 +115,7 @@ def _edges_of(network: Network, fresh: Array) -> int:
 
 def _rows_of(matrix: Csr, nodes: Array) -> Csr:
     lengths = matrix.indptr[nodes + 1] - matrix.indptr[nodes]
-    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    indptr = offsets(lengths)
     places = matrix.places(nodes)
     return Csr(indptr, matrix.indices[places], matrix.entries[places], matrix.columns)
 
@@ -131,14 +133,14 @@ def _write(
     writer: ArtifactWriter,
     grown: _Grown,
     config: EmbeddingConfig,
-    found: dict[str, Array],
+    arrays: dict[str, Array],
     fresh: Array,
 ) -> None:
     grown.rows.save(writer, "vertices")
     if config.kind == "two-mode":
         grown.columns.save(writer, "elements")
     n = len(grown.rows)
-    for name, values in found.items():
+    for name, values in arrays.items():
         whole = grown.spread(_stacked(artifact, name, config))
         whole[fresh] = values
         writer.array(name, whole[:n])
@@ -147,7 +149,7 @@ def _write(
     if config.propagate == 0:
         writer.array("log_q", grown.spread(np.asarray(artifact.array("log_q"))))
     parts = grown.spread(np.asarray(artifact.array("parts")), ISOLATED)
-    parts[fresh[found["vectors"].any(axis=1)]] = ADDED
+    parts[fresh[arrays["vectors"].any(axis=1)]] = ADDED
     writer.array("parts", parts)
     report = artifact.path("partition.json").read_text(encoding="utf-8")
     writer.path("partition.json").write_text(report, encoding="utf-8")
@@ -163,5 +165,7 @@ def _manifest(
         "edges": old.counts["edges"] + report.edges_used,
         "added": old.counts["added"] + report.vertices_added,
     }
-    given = sum(name.startswith("added") for name in old.inputs)
-    return replace(old, inputs={**old.inputs, f"added{given + 1}": graph.digest()}, counts=counts)
+    additions = sum(name.startswith("added") for name in old.inputs)
+    return replace(
+        old, inputs={**old.inputs, f"added{additions + 1}": graph.digest()}, counts=counts
+    )

@@ -17,60 +17,45 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.checks import integer, one_of
 from graphagg.embedding.build import Embedded, embed
-from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.config import EmbeddingConfig, Side
+from graphagg.embedding.export import neighbor_graph, to_networkx
 from graphagg.embedding.growth import grow
 from graphagg.embedding.neighbors import Searcher
-from graphagg.embedding.partition.metis import LevelReport, PartitionReport
+from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
-from graphagg.errors import (
-    ArtifactBusy,
-    ArtifactError,
-    InvalidParameter,
-    UnknownVertex,
-)
+from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.text import IdType
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
-from graphagg.store import Artifact, ArtifactWriter, open_artifact, write_artifact
-from graphagg.store.closing import Closing
+from graphagg.store import Artifact, ArtifactWriter, write_artifact
+from graphagg.store.index import Index, current_manifest
 from graphagg.store.manifest import Manifest
 
 if TYPE_CHECKING:
     import networkx
 
-Side = Literal["from", "to"]
 
 KIND = "embedding"
 
 
-class NodeEmbedding(Closing):
-    """Vectors of a graph's vertices, memory-mapped.
+class _Version:
+    """One version of an embedding, mapped, with the searchers made over it.
 
-    Use `build` or `open`.
-
-    Attributes:
-        config: what it was built with.
-        vertices: ids of the vertices (two-mode: of the sets), in the order of `vectors`.
-        targets: ids in the order of `target_vectors`: `vertices`, or the elements.
-        vectors: `[n, d]`, not normalized; of a directed graph as sources of edges.
-        target_vectors: directed: `[n, d]` as targets; two-mode: the elements'; else `vectors`.
-        parts: `[N]` the piece of each node.
+    Attributes: see `NodeEmbedding`.
     """
 
     def __init__(self, artifact: Artifact) -> None:
-        self._load(artifact)
-
-    def _load(self, artifact: Artifact) -> None:
-        self._artifact = artifact
+        self.artifact = artifact
         self.config = EmbeddingConfig(**artifact.manifest.parameters)
         self.vertices = VertexIds.open(artifact, "vertices")
         two_mode = self.config.kind == "two-mode"
@@ -80,7 +65,50 @@ class NodeEmbedding(Closing):
         if self.config.kind != "undirected":
             self.target_vectors = artifact.array("vectors.to")
         self.parts = artifact.array("parts")
-        self._searchers: dict[tuple[str, bool], Searcher] = {}
+        self.searchers: dict[tuple[str, bool], Searcher] = {}
+
+
+class NodeEmbedding(Index[_Version]):
+    """Vectors of a graph's vertices, memory-mapped.
+
+    Use `build` or `open`. The index keeps the version it opened, also while another process
+    publishes a newer one, until `reopen` or a change of its own (`add`).
+    """
+
+    KIND = KIND
+
+    def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
+        return _Version(artifact)
+
+    @property
+    def config(self) -> EmbeddingConfig:
+        """What it was built with."""
+        return self._version.config
+
+    @property
+    def vertices(self) -> VertexIds:
+        """Ids of the vertices (two-mode: of the sets), in the order of `vectors`."""
+        return self._version.vertices
+
+    @property
+    def targets(self) -> VertexIds:
+        """Ids in the order of `target_vectors`: `vertices`, or the elements of a two-mode graph."""
+        return self._version.targets
+
+    @property
+    def vectors(self) -> Array:
+        """`[n, d]`, not normalized; of a directed graph as sources of edges."""
+        return self._version.vectors
+
+    @property
+    def target_vectors(self) -> Array:
+        """Directed: `[n, d]` as targets of edges; two-mode: the elements'; else `vectors`."""
+        return self._version.target_vectors
+
+    @property
+    def parts(self) -> Array:
+        """`[N]` the piece of each node."""
+        return self._version.parts
 
     @classmethod
     def build(
@@ -131,38 +159,14 @@ class NodeEmbedding(Closing):
                 published.publish(index_manifest(network, built, config))
         return cls.open(directory)
 
-    @classmethod
-    def open(cls, directory: str | Path, *, verify: bool = False) -> NodeEmbedding:
-        """Open an index in milliseconds.
-
-        Raises:
-            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
-        """
-        artifact = open_artifact(directory, kind=KIND, verify=verify)
-        try:
-            return cls(artifact)
-        except BaseException:
-            artifact.close()
-            raise
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the index was built from, and its sizes."""
-        return self._artifact.manifest
-
     @property
     def report(self) -> PartitionReport:
         """How good the partition is, level by level."""
-        raw = json.loads(self._artifact.path("partition.json").read_text(encoding="utf-8"))
-        levels = tuple(LevelReport(**level) for level in raw["levels"])
-        return PartitionReport(raw["partitioner"], raw["hubs"], levels)
+        raw = json.loads(self._version.artifact.path("partition.json").read_text(encoding="utf-8"))
+        return PartitionReport.from_json(raw)
 
     def __len__(self) -> int:
         return len(self.vertices)
-
-    def close(self) -> None:
-        """Give up the opened version, so that a writer may remove it."""
-        self._artifact.close()
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -176,12 +180,7 @@ class NodeEmbedding(Closing):
 
     def find(self, vertex: VertexId, side: Side = "from") -> int:
         """The dense number of a vertex; `UnknownVertex` names the closest ids."""
-        table = self.targets if side == "to" else self.vertices
-        number = table.find(vertex)
-        if number is None:
-            closest = ", ".join(repr(name) for name in table.closest(vertex))
-            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
-        return number
+        return (self.targets if side == "to" else self.vertices).known(vertex)
 
     def neighbors(
         self,
@@ -209,8 +208,7 @@ class NodeEmbedding(Closing):
         """
         among = of if among is None else among
         table = self.targets if among == "to" else self.vertices
-        if not 1 <= k:
-            raise InvalidParameter(f"k is {k}, wanted at least 1")
+        integer("k", k, 1)
         number = self.find(vertex, of)
         query = np.asarray(self._side(of)[number], dtype=np.float32)
         if not query.any():
@@ -221,18 +219,19 @@ class NodeEmbedding(Closing):
         if normalized:
             query = query / np.linalg.norm(query)
         own = number if self._same(of, among) else None
-        found = self._searcher(among, normalized).search(query, k, own)
-        return Neighbors(Neighbor(table[place], score) for place, score in found)
+        nearest = self._searcher(among, normalized).search(query, k, own)
+        return Neighbors(Neighbor(table[row], score) for row, score in nearest)
 
     def _same(self, of: Side, among: Side) -> bool:
         """Whether the vertex itself is among those it is compared with."""
         return of == among or self.config.kind != "two-mode"
 
     def _searcher(self, side: Side, normalized: bool) -> Searcher:
-        if (side, normalized) not in self._searchers:
+        searchers = self._version.searchers
+        if (side, normalized) not in searchers:
             rows = self.normalized(side) if normalized else self._side(side)
-            self._searchers[side, normalized] = Searcher(rows)
-        return self._searchers[side, normalized]
+            searchers[side, normalized] = Searcher(rows)
+        return searchers[side, normalized]
 
     def to_networkx(
         self,
@@ -255,13 +254,14 @@ class NodeEmbedding(Closing):
             InvalidParameter: a graph and neighbors are given, or neighbors is negative.
             MissingExtra: networkx, or with neighbors FAISS, is not installed.
         """
-        from graphagg.embedding.export import neighbor_graph, to_networkx
-
-        if graph is None:
-            return neighbor_graph(self, attribute, neighbors)
-        if neighbors:
-            raise InvalidParameter("a graph has its own edges: give a graph, or neighbors")
-        return to_networkx(self, graph.copy(), attribute)
+        integer("neighbors", neighbors, 0)
+        if graph is not None:
+            if neighbors:
+                raise InvalidParameter("a graph has its own edges: give a graph, or neighbors")
+            return to_networkx(self.vertices, self.vectors, graph.copy(), attribute)
+        nearest = (lambda vertex: self.neighbors(vertex, neighbors)) if neighbors else None
+        pieces = self.parts[: len(self)]
+        return neighbor_graph(self.vertices, self.vectors, pieces, nearest, attribute)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""
@@ -269,8 +269,7 @@ class NodeEmbedding(Closing):
         return (self.targets if side == "to" else self.vertices), rows
 
     def _side(self, side: Side) -> Array:
-        if side not in ("from", "to"):
-            raise InvalidParameter(f"side is {side!r}, wanted 'from' or 'to'")
+        one_of("side", side, ("from", "to"))
         return self.target_vectors if side == "to" else self.vectors
 
     # --- growing -------------------------------------------------------------------------------
@@ -285,6 +284,8 @@ class NodeEmbedding(Closing):
     ) -> AddReport:
         """Give new vertices vectors from their neighbors'; all other vectors stay as they are.
 
+        The change goes on from the newest version, and the index moves on to what it published.
+
         Args:
             edges: edges of the new vertices, to known ones and among themselves.
             ids: how text ids are read.
@@ -292,25 +293,21 @@ class NodeEmbedding(Closing):
             weighted: use the weights where edges carry any.
 
         Raises:
-            As `build`; ArtifactBusy also where the index changed since it was opened.
+            As `build`; ArtifactBusy also where the index was built again for another kind of
+            graph since it was opened.
         """
         if ids == "auto" and not self.vertices.is_integer:
             ids = "string"
         graph, weights = load_weighted(
             edges, self.config.kind, ids=ids, header=header, weighted=weighted
         )
-        directory = self._artifact.directory
-        with write_artifact(directory) as published:
-            with open_artifact(directory, kind=KIND) as current:
-                if current.manifest.data != self.manifest.data:
-                    raise ArtifactBusy(
-                        f"{directory}: the index was changed since it was opened; open it again"
-                    )
-            report = grow(self._artifact, published, graph, weights)
-        old = self._artifact
-        self._load(open_artifact(directory, kind=KIND))
-        old.close()
-        return report
+        with self._changing() as (publication, newest):
+            if newest.config.kind != self.config.kind:
+                raise ArtifactBusy(
+                    f"{self.directory}: the index was built again, as {newest.config.kind}, since "
+                    "it was opened; open it again"
+                )
+            return grow(newest.artifact, publication, graph, weights)
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -378,11 +375,9 @@ def inputs(network: Network) -> dict[str, str]:
 
 def is_current(directory: str | Path, network: Network, config: EmbeddingConfig) -> bool:
     """Whether the index there is of this graph with these parameters."""
-    try:
-        with open_artifact(directory, kind=KIND) as artifact:
-            manifest = artifact.manifest
-    except ArtifactError:
-        return False
+    manifest = current_manifest(directory, KIND)
     return (
-        dict(manifest.inputs) == inputs(network) and dict(manifest.parameters) == config.to_json()
+        manifest is not None
+        and dict(manifest.inputs) == inputs(network)
+        and dict(manifest.parameters) == config.to_json()
     )

@@ -31,6 +31,6 @@ class Searcher:
 
     def search(self, query: Array, k: int, without: int | None = None) -> list[tuple[int, float]]:
         """The k nearest rows and their products, best first, `without` left out."""
-        scores, places = self._index.search(query[None, :], min(k + 1, self._rows))
-        found = zip(places[0].tolist(), scores[0].tolist(), strict=True)
-        return [pair for pair in found if pair[0] != without][:k]
+        scores, rows = self._index.search(query[None, :], min(k + 1, self._rows))
+        pairs = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
+        return [pair for pair in pairs if pair[0] != without][:k]

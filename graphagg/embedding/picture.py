@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.embedding.build import one_thread
+from graphagg.embedding.prone.threads import one_thread
 from graphagg.errors import InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def project(rows: Array, random_state: int = 0) -> Array:
     perplexity = min(30.0, (len(rows) - 1) / 3)
     model = TSNE(perplexity=perplexity, init="pca", random_state=random_state)
     with one_thread():  # on a few thousand points threads cost more than they give
-        found: Array = model.fit_transform(rows)
-    return found
+        points: Array = model.fit_transform(rows)
+    return points
 
 
 def draw(
@@ -71,12 +71,12 @@ def draw(
         generator = np.random.default_rng(random_state)
         drawn = np.sort(generator.choice(drawn, MOST_POINTS, replace=False))
     colors = _colors(index, labels)[drawn]
-    places = project(rows[drawn], random_state)
+    points = project(rows[drawn], random_state)
     figure = Figure(figsize=(9, 9), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.scatter(
-        places[:, 0], places[:, 1], s=4, c=colors, cmap="tab20", vmin=0, vmax=19, linewidths=0
+        points[:, 0], points[:, 1], s=4, c=colors, cmap="tab20", vmin=0, vmax=19, linewidths=0
     )
     axes.set_title(f"{len(drawn):,} vertices, colored by {'label' if labels else 'piece'}")
     axes.set_axis_off()
@@ -85,8 +85,7 @@ def draw(
 
 def _colors(index: NodeEmbedding, labels: Sequence[str | None] | None) -> Array:
     if labels is None:
-        found: Array = np.asarray(index.parts[: len(index)]) % 20
-        return found
+        return np.asarray(index.parts[: len(index)]) % 20
     names = sorted({label for label in labels if label is not None})
-    place = {label: i % 20 for i, label in enumerate(names)}
-    return np.array([19 if label is None else place[label] for label in labels])
+    colors = {label: i % 20 for i, label in enumerate(names)}
+    return np.array([19 if label is None else colors[label] for label in labels])

@@ -1,44 +1,39 @@
 """Edges in, compressed rows out: what the capabilities share.
 
-The readers load, with pyarrow, when one of their names is first used.
+The names load their modules, and with them pyarrow, when they are first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from graphagg.graph.csr import Csr
+from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport
-    from graphagg.graph.ids import VertexId, VertexIds
-    from graphagg.graph.reading.load import load_graph
-    from graphagg.graph.reading.sources import bundled_graph
+    from graphagg.graph.csr import (
+        Csr as Csr,
+    )
+    from graphagg.graph.graph import (
+        GRAPH_KINDS as GRAPH_KINDS,
+    )
+    from graphagg.graph.graph import (
+        Graph as Graph,
+    )
+    from graphagg.graph.graph import (
+        GraphKind as GraphKind,
+    )
+    from graphagg.graph.graph import (
+        ReadReport as ReadReport,
+    )
+    from graphagg.graph.ids import (
+        VertexId as VertexId,
+    )
+    from graphagg.graph.ids import (
+        VertexIds as VertexIds,
+    )
+    from graphagg.graph.reading.load import (
+        load_graph as load_graph,
+    )
+    from graphagg.graph.reading.sources import (
+        bundled_graph as bundled_graph,
+    )
 
-__all__ = [
-    "GRAPH_KINDS",
-    "Csr",
-    "Graph",
-    "GraphKind",
-    "ReadReport",
-    "VertexId",
-    "VertexIds",
-    "bundled_graph",
-    "load_graph",
-]
-
-_HOME = {
-    "GRAPH_KINDS": "graph",
-    "Graph": "graph",
-    "GraphKind": "graph",
-    "ReadReport": "graph",
-    "VertexId": "ids",
-    "VertexIds": "ids",
-    "bundled_graph": "reading.sources",
-    "load_graph": "reading.load",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

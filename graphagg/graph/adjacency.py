@@ -1,4 +1,4 @@
-"""From pairs of dense vertex numbers to compressed rows, in two counting passes."""
+"""From pairs of dense vertex numbers to compressed rows, in counting passes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,27 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Doubles
 from graphagg.graph.csr import Csr
 
 Dense = npt.NDArray[np.int32]
 
+_UNWEIGHTED: Doubles = np.empty(0)
+
 
 def rows_from_pairs(
-    rows: Dense, columns: Dense, shape: tuple[int, int], *, symmetric: bool, loops: bool = False
+    rows: Dense,
+    columns: Dense,
+    shape: tuple[int, int],
+    *,
+    symmetric: bool,
+    loops: bool = False,
+    weights: Doubles | None = None,
 ) -> tuple[Csr, int]:
     """Compressed rows of distinct pairs; O(pairs + rows + columns), no comparison sort.
+
+    Weights of a pair's repeats are added up in float64, the smallest first: the sum is the same in
+    whatever order the pairs come.
 
     Args:
         rows: `[E]` row of each pair, in any order, repeats allowed.
@@ -25,22 +36,30 @@ def rows_from_pairs(
         shape: rows and columns of the result.
         symmetric: take each pair both ways; then the shape is square.
         loops: keep pairs of a row with the same column (two-mode: they are no self-loops).
+        weights: `[E]` weight of each pair, or None.
 
     Returns:
-        The rows with ascending, distinct columns, and how many entries were repeats.
+        The rows with ascending, distinct columns and, with weights, float32 data; and how many
+        pairs were repeats (symmetric: also of the same pair the other way round).
     """
-    # Scattered by column first and then, column by column, into the rows: each row ends ascending.
-    by_column = _scatter(columns, rows, shape[1], symmetric, loops)
-    pointers, indices = _transpose(by_column[0], by_column[1], shape[0])
-    del by_column
-    kept = _drop_repeats(pointers, indices)
+    # Grouped by column first and then, column by column, by row: each row ends ascending.
+    carried = _UNWEIGHTED if weights is None else weights
+    starts, ends, carried = _by_column(rows, columns, carried, shape[1], symmetric, loops)
+    pointers, indices, values = _transpose(starts, ends, carried, shape[0])
+    del ends, carried  # of 100 million edges with weights: 1.2 GB
+    kept = _merge_repeats(pointers, indices, values)
     repeats = len(indices) - kept
-    return Csr(pointers, indices[:kept].copy() if repeats else indices, None, shape[1]), repeats
+    if repeats:
+        indices, values = indices[:kept].copy(), values[:kept]
+    if symmetric:
+        pointers, indices, values = _mirror(pointers, indices, values)
+    data = None if weights is None else values.astype(np.float32, copy=False)
+    return Csr(pointers, indices, data, shape[1]), repeats
 
 
 def transpose_pattern(matrix: Csr) -> Csr:
     """Rows and columns exchanged, values dropped; O(nnz)."""
-    pointers, indices = _transpose(matrix.indptr, matrix.indices, matrix.columns)
+    pointers, indices, _ = _transpose(matrix.indptr, matrix.indices, _UNWEIGHTED, matrix.columns)
     return Csr(pointers, indices, None, matrix.rows)
 
 
@@ -49,58 +68,104 @@ def expand_rows(matrix: Csr) -> Dense:
     return np.repeat(np.arange(matrix.rows, dtype=np.int32), matrix.degrees())
 
 
+# In all kernels `values` is as long as the entries, or empty where there are no weights.
+
+
 @numba.njit(cache=True)
-def _scatter(keys: Array, values: Array, size: int, both: bool, loops: bool) -> Any:
-    """Group `values` by `keys` (and, with `both`, keys by values); loops are left out."""
+def _by_column(
+    rows: Array, columns: Array, values: Array, size: int, symmetric: bool, loops: bool
+) -> Any:
+    """Group pairs by their column; symmetric: by their larger end, so that each counts once."""
     pointers = np.zeros(size + 1, dtype=np.int64)
-    for i in range(len(keys)):
-        if loops or keys[i] != values[i]:
-            pointers[keys[i] + 1] += 1
-            if both:
-                pointers[values[i] + 1] += 1
+    for i in range(len(rows)):
+        if loops or rows[i] != columns[i]:
+            key = max(rows[i], columns[i]) if symmetric else columns[i]
+            pointers[key + 1] += 1
     for k in range(size):
         pointers[k + 1] += pointers[k]
-    place = pointers[:-1].copy()
+    position = pointers[:-1].copy()  # where the next pair of each column goes
     grouped = np.empty(pointers[size], dtype=np.int32)
-    for i in range(len(keys)):
-        if loops or keys[i] != values[i]:
-            grouped[place[keys[i]]] = values[i]
-            place[keys[i]] += 1
-            if both:
-                grouped[place[values[i]]] = keys[i]
-                place[values[i]] += 1
-    return pointers, grouped
+    carried = np.empty(len(grouped) if len(values) else 0)
+    for i in range(len(rows)):
+        if loops or rows[i] != columns[i]:
+            key = max(rows[i], columns[i]) if symmetric else columns[i]
+            at = position[key]
+            grouped[at] = min(rows[i], columns[i]) if symmetric else rows[i]
+            if len(values):
+                carried[at] = values[i]
+            position[key] = at + 1
+    return pointers, grouped, carried
 
 
 @numba.njit(cache=True)
-def _transpose(pointers: Array, indices: Array, size: int) -> Any:
+def _transpose(pointers: Array, indices: Array, values: Array, size: int) -> Any:
+    """Group entries by their column, in the order of their rows: each column ends ascending."""
     turned = np.zeros(size + 1, dtype=np.int64)
     for i in range(len(indices)):
         turned[indices[i] + 1] += 1
     for k in range(size):
         turned[k + 1] += turned[k]
-    place = turned[:-1].copy()
+    position = turned[:-1].copy()
     grouped = np.empty(len(indices), dtype=np.int32)
+    carried = np.empty(len(values))
     for row in range(len(pointers) - 1):
         for i in range(pointers[row], pointers[row + 1]):
-            grouped[place[indices[i]]] = row
-            place[indices[i]] += 1
-    return turned, grouped
+            at = position[indices[i]]
+            grouped[at] = row
+            if len(values):
+                carried[at] = values[i]
+            position[indices[i]] = at + 1
+    return turned, grouped, carried
 
 
 @numba.njit(cache=True)
-def _drop_repeats(pointers: Array, indices: Array) -> int:
-    """Close the gaps that repeats leave in ascending rows, in place; entries kept."""
+def _merge_repeats(pointers: Array, indices: Array, values: Array) -> int:
+    """Make repeats in ascending rows one entry, in place; returns how many entries are left."""
     kept = 0
     start = pointers[0]
     for row in range(len(pointers) - 1):
         stop = pointers[row + 1]
-        last = -1
-        for i in range(start, stop):
-            if indices[i] != last:
-                last = indices[i]
-                indices[kept] = last
-                kept += 1
-        start = stop
+        while start < stop:
+            # Entries start to end are repeats of one; `kept` never passes `start`.
+            end = start + 1
+            while end < stop and indices[end] == indices[start]:
+                end += 1
+            indices[kept] = indices[start]
+            if len(values):
+                if end - start > 1:
+                    values[start:end].sort()
+                total = 0.0
+                for i in range(start, end):
+                    total += values[i]
+                values[kept] = total
+            kept += 1
+            start = end
         pointers[row + 1] = kept
     return kept
+
+
+@numba.njit(cache=True)
+def _mirror(pointers: Array, indices: Array, values: Array) -> Any:
+    """Add the mirror image to rows that hold only columns above their own number."""
+    count = len(pointers) - 1
+    both = np.zeros(count + 1, dtype=np.int64)
+    for row in range(count):
+        both[row + 1] += pointers[row + 1] - pointers[row]
+        for i in range(pointers[row], pointers[row + 1]):
+            both[indices[i] + 1] += 1
+    for row in range(count):
+        both[row + 1] += both[row]
+    position = both[:-1].copy()
+    whole = np.empty(2 * len(indices), dtype=np.int32)
+    data = np.empty(2 * len(values), dtype=np.float32)
+    for row in range(count):
+        # The smaller columns of this row were written while those rows had their turn, in
+        # ascending order; the larger ones follow them now.
+        for i in range(pointers[row], pointers[row + 1]):
+            column = indices[i]
+            low, high = position[row], position[column]
+            whole[low], whole[high] = column, row
+            if len(values):
+                data[low] = data[high] = values[i]
+            position[row], position[column] = low + 1, high + 1
+    return both, whole, data

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Array, Ints, offsets
 from graphagg.store import Artifact, ArtifactWriter
 
 
@@ -22,9 +23,9 @@ class Csr:
         columns: number of columns.
     """
 
-    indptr: npt.NDArray[np.int64]
+    indptr: Ints
     indices: npt.NDArray[np.int32]
-    data: npt.NDArray[Any] | None
+    data: Array | None
     columns: int
 
     @property
@@ -36,36 +37,33 @@ class Csr:
         """Columns of row `i`."""
         return self.indices[self.indptr[i] : self.indptr[i + 1]]
 
-    def values(self, i: int) -> npt.NDArray[Any]:
+    def values(self, i: int) -> Array:
         """Values of row `i`, in the order of `row(i)`."""
         assert self.data is not None, "a pattern holds no values"
         return self.data[self.indptr[i] : self.indptr[i + 1]]
 
-    def gather(
-        self, rows: npt.NDArray[np.integer[Any]]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    def gather(self, rows: npt.NDArray[np.integer[Any]]) -> tuple[Ints, npt.NDArray[np.int32]]:
         """Entries of several rows at once: `(position in rows, column)` of each, in row order."""
-        starts = self.indptr[rows]
-        lengths = self.indptr[rows + 1] - starts
-        owners = np.repeat(np.arange(len(rows)), lengths)
-        shifts = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-        return owners, self.indices[np.arange(len(owners)) + shifts]
+        owners = np.repeat(np.arange(len(rows)), self.indptr[rows + 1] - self.indptr[rows])
+        return owners, self.indices[self.places(rows)]
 
     @property
-    def entries(self) -> npt.NDArray[Any]:
+    def entries(self) -> Array:
         """All values, `[nnz]`."""
         assert self.data is not None, "a pattern holds no values"
         return self.data
 
-    def places(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
-        """Where the entries of several rows stand, in the order of `gather`."""
+    def places(self, rows: npt.NDArray[np.integer[Any]]) -> Ints:
+        """The positions of the entries of several rows in `indices`, in the order of `gather`."""
         starts = self.indptr[rows]
         lengths = self.indptr[rows + 1] - starts
-        shifts = np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-        found: npt.NDArray[np.int64] = np.arange(len(shifts)) + shifts
-        return found
+        # In the result, the entries of a row follow those of the rows before: shift each row by
+        # the distance between where it begins here and there.
+        shifts = np.repeat(starts - offsets(lengths)[:-1], lengths)
+        positions: Ints = np.arange(len(shifts)) + shifts
+        return positions
 
-    def degrees(self) -> npt.NDArray[np.int64]:
+    def degrees(self) -> Ints:
         """Number of entries of each row, `[rows]`."""
         return np.diff(self.indptr)
 
@@ -74,15 +72,14 @@ class Csr:
         cls,
         rows: npt.NDArray[np.integer[Any]],
         columns: npt.NDArray[np.integer[Any]],
-        data: npt.NDArray[Any] | None,
+        data: Array | None,
         shape: tuple[int, int],
     ) -> Csr:
         """Build from distinct `(row, column)` pairs in any order; O(nnz log nnz)."""
         order = np.lexsort((columns, rows))
-        indptr = np.zeros(shape[0] + 1, dtype=np.int64)
-        np.cumsum(np.bincount(rows, minlength=shape[0]), out=indptr[1:])
-        kept = None if data is None else data[order]
-        return cls(indptr, columns[order].astype(np.int32), kept, shape[1])
+        ordered = None if data is None else data[order]
+        indptr = offsets(np.bincount(rows, minlength=shape[0]))
+        return cls(indptr, columns[order].astype(np.int32), ordered, shape[1])
 
     def transpose(self) -> Csr:
         """The same matrix with rows and columns exchanged."""

@@ -1,28 +1,28 @@
-"""A graph: ids and who is adjacent to whom."""
+"""A graph: vertex ids and adjacency."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from graphagg.errors import InvalidGraph, InvalidParameter
+from graphagg.arrays import Array, Doubles, Floats
+from graphagg.checks import one_of
+from graphagg.errors import InvalidGraph
 from graphagg.graph.adjacency import Dense, expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
+from graphagg.graph.kinds import GRAPH_KINDS as GRAPH_KINDS
+from graphagg.graph.kinds import GraphKind as GraphKind
 from graphagg.store.strings import StringTable
-
-GraphKind = Literal["undirected", "directed", "two-mode"]
-GRAPH_KINDS: tuple[GraphKind, ...] = get_args(GraphKind)
 
 
 @dataclass(frozen=True)
 class ReadReport:
-    """What reading the edges met.
+    """Counts of what was read and dropped.
 
     Attributes:
         edges_read: pairs read, with repeats and self-loops.
@@ -32,7 +32,7 @@ class ReadReport:
         comments: lines of comment.
         header: the header line that was skipped, or None.
         third_ignored: lines whose third column is no number; it was ignored.
-        weights_ignored: edges that carried a weight; graphs here are unweighted.
+        weights_ignored: edges that carried a weight which was not used.
     """
 
     edges_read: int = 0
@@ -59,7 +59,7 @@ class Graph:
         columns: the same object; the ids of the elements where two-mode.
         adjacency: `[len(rows), len(columns)]` pattern: neighbors (symmetric), out-neighbors, or
             the elements of each set.
-        report: what reading met.
+        report: counts of what was read and dropped.
     """
 
     kind: GraphKind
@@ -84,19 +84,31 @@ class Graph:
 
     def digest(self) -> str:
         """Hex sha256 of ids and edges: equal graphs have equal digests, whatever their source."""
-        parts: list[npt.NDArray[Any]] = []
+        arrays: list[Array] = []
         for ids in [self.rows] if self.rows is self.columns else [self.rows, self.columns]:
             table = ids.table
-            parts += [table.offsets, table.data] if isinstance(table, StringTable) else [table]
+            arrays += [table.offsets, table.data] if isinstance(table, StringTable) else [table]
         state = hashlib.sha256(self.kind.encode())
-        for part in [*parts, self.adjacency.indptr, self.adjacency.indices]:
-            state.update(np.ascontiguousarray(part).data)
+        for array in [*arrays, self.adjacency.indptr, self.adjacency.indices]:
+            state.update(np.ascontiguousarray(array).data)
         return state.hexdigest()
 
 
 def graph_from_pairs(
     kind: GraphKind, rows: VertexIds, columns: VertexIds, pairs: tuple[Dense, Dense], **counts: Any
 ) -> Graph:
+    """The graph of `weighted_graph` without weights."""
+    return weighted_graph(kind, rows, columns, pairs, None, **counts)[0]
+
+
+def weighted_graph(
+    kind: GraphKind,
+    rows: VertexIds,
+    columns: VertexIds,
+    pairs: tuple[Dense, Dense],
+    weights: Doubles | None,
+    **counts: Any,
+) -> tuple[Graph, Floats | None]:
     """Build a graph from dense pairs, dropping and counting self-loops and repeats.
 
     Args:
@@ -104,34 +116,31 @@ def graph_from_pairs(
         rows: ids of the first of each pair.
         columns: ids of the second; the same object unless two-mode.
         pairs: `[E]` and `[E]` int32.
+        weights: `[E]`, or None.
         counts: fields of `ReadReport` that are known already.
+
+    Returns:
+        The graph, and `[nnz]` a weight for each entry of its adjacency, those of repeats added up;
+        None without weights.
     """
     source, target = pairs
     loops = 0 if kind == "two-mode" else int(np.count_nonzero(source == target))
-    symmetric = kind == "undirected"
-    adjacency, repeats = rows_from_pairs(
+    matrix, repeats = rows_from_pairs(
         source,
         target,
         (len(rows), len(columns)),
-        symmetric=symmetric,
+        symmetric=kind == "undirected",
         loops=kind == "two-mode",
+        weights=weights,
     )
-    edges = len(adjacency.indices) // (2 if symmetric else 1)
-    report = ReadReport(
-        edges_read=len(source),
-        edges=edges,
-        self_loops=loops,
-        duplicates=repeats // 2 if symmetric else repeats,
-        **counts,
-    )
-    return Graph(kind, rows, columns, adjacency, report)
+    edges = len(source) - loops - repeats
+    report = ReadReport(len(source), edges, loops, repeats, **counts)
+    return Graph(kind, rows, columns, replace(matrix, data=None), report), matrix.data
 
 
 def check_kind(kind: str) -> GraphKind:
-    """The kind itself; `InvalidParameter` with the choices if there is none such."""
-    if kind not in GRAPH_KINDS:
-        raise InvalidParameter(f"kind is {kind!r}, wanted one of {GRAPH_KINDS}")
-    return kind
+    """The kind itself; `InvalidParameter` with the choices if it is none of them."""
+    return cast(GraphKind, one_of("kind", kind, GRAPH_KINDS))
 
 
 def union_graphs(graphs: Sequence[Graph]) -> Graph:

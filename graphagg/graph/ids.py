@@ -1,4 +1,4 @@
-"""Vertex ids as the user wrote them, in the order that decides the dense numbers."""
+"""Vertex ids as the user wrote them, sorted: a vertex's position is its dense number."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import InvalidGraph
+from graphagg.arrays import Ints
+from graphagg.errors import InvalidGraph, UnknownVertex
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.strings import StringTable
 
 VertexId = int | str
-IntArray = npt.NDArray[np.int64]
 
 _COMPARED = 200
 """How many neighbors in the order of the ids `closest` compares a string with."""
@@ -33,18 +33,17 @@ class VertexIds(Sequence[VertexId]):
         table: `[n]` int64, or a table of strings; ascending, distinct.
     """
 
-    def __init__(self, table: IntArray | StringTable) -> None:
+    def __init__(self, table: Ints | StringTable) -> None:
         self.table = table
 
     @classmethod
     def of(cls, ids: Iterable[VertexId]) -> VertexIds:
         """Sort distinct ids; `InvalidGraph` if they mix types or hold a negative one."""
-        found = list(ids)
-        check_ids(found)
-        if found and isinstance(found[0], str):
-            ordered = sorted({str(name).encode("utf-8") for name in found})
-            return cls(StringTable.pack(name.decode("utf-8") for name in ordered))
-        return cls(np.unique(np.array(found, dtype=np.int64)))
+        listed = list(ids)
+        check_ids(listed)
+        if listed and isinstance(listed[0], str):
+            return cls(StringTable.pack_bytes(sorted({str(name).encode() for name in listed})))
+        return cls(np.unique(np.array(listed, dtype=np.int64)))
 
     @property
     def is_integer(self) -> bool:
@@ -71,9 +70,9 @@ class VertexIds(Sequence[VertexId]):
         return (int(i) for i in self.table)
 
     def find(self, vertex: object) -> int | None:
-        """The dense number of an id, O(log n); None if it is not here.
+        """The dense number of an id, O(log n); None if there is no such id.
 
-        The text of an integer finds that integer, for command lines know no types.
+        The text of an integer finds that integer: a command line gives text only.
         """
         if isinstance(self.table, StringTable):
             known = isinstance(vertex, str) and _is_unicode(vertex)
@@ -85,53 +84,54 @@ class VertexIds(Sequence[VertexId]):
             return None
         if not 0 <= vertex < 2**63:
             return None
-        place = int(np.searchsorted(self.table, vertex))
-        return place if place < len(self.table) and self.table[place] == vertex else None
+        position = int(np.searchsorted(self.table, vertex))
+        return position if self[position : position + 1] == [vertex] else None
+
+    def known(self, vertex: VertexId) -> int:
+        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
+        number = self.find(vertex)
+        if number is None:
+            closest = ", ".join(repr(name) for name in self.closest(vertex))
+            raise UnknownVertex(f"{vertex!r} is not in the graph; the closest ids are {closest}")
+        return number
 
     def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
-        """The ids most like one that is not here: by value, or by spelling.
+        """The ids most like an unknown one: by value, or by spelling.
 
-        Strings are compared with those that stand near it in the order, so with those that begin
-        like it; the work does not grow with n.
+        Strings are compared with those next to it in the order, which begin like it; the work does
+        not grow with n.
         """
         if not len(self):
             return []
         if isinstance(self.table, StringTable):
             return self._closest_text(str(vertex), count)
         try:
-            wanted = int(str(vertex))
+            value = int(str(vertex))
         except ValueError:
             return self[:count]
-        place = int(np.searchsorted(self.table, min(max(wanted, 0), 2**63 - 1)))
-        near = self[max(0, place - count) : place + count]
-        return sorted(near, key=lambda found: (abs(int(found) - wanted), found))[:count]
+        position = int(np.searchsorted(self.table, min(max(value, 0), 2**63 - 1)))
+        near = self[max(0, position - count) : position + count]
+        return sorted(near, key=lambda other: (abs(int(other) - value), other))[:count]
 
     def _closest_text(self, vertex: str, count: int) -> list[VertexId]:
         assert isinstance(self.table, StringTable)
-        wanted = vertex.encode("utf-8", "replace")
-        low, high = 0, len(self.table)
-        while low < high:
-            middle = (low + high) // 2
-            if self.table.raw(middle) < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        near = self.table[max(0, low - _COMPARED) : low + _COMPARED]
+        position = self.table.place_sorted(vertex.encode("utf-8", "replace"))
+        near = self.table[max(0, position - _COMPARED) : position + _COMPARED]
 
         def unlike(name: str) -> float:
             return -SequenceMatcher(None, vertex.casefold(), name.casefold()).ratio()
 
         return list(sorted(near, key=lambda name: (unlike(name), name))[:count])
 
-    def positions(self, other: VertexIds) -> IntArray:
-        """Where each id of `other` stands here, `[len(other)]`; -1 where it does not."""
+    def positions(self, other: VertexIds) -> Ints:
+        """The position here of each id of `other`, `[len(other)]`; -1 for those missing."""
         mine, theirs = self.table, other.table
         if isinstance(mine, StringTable) or isinstance(theirs, StringTable):
             return _string_positions(self, other)
         if not len(mine):
             return np.full(len(theirs), -1, dtype=np.int64)
-        places = np.minimum(np.searchsorted(mine, theirs), len(mine) - 1)
-        return np.where(mine[places] == theirs, places, -1)
+        positions = np.minimum(np.searchsorted(mine, theirs), len(mine) - 1)
+        return np.where(mine[positions] == theirs, positions, -1)
 
     def union(self, *others: VertexIds) -> VertexIds:
         """The ids of all; `InvalidGraph` if one has integers and another strings."""
@@ -148,10 +148,10 @@ class VertexIds(Sequence[VertexId]):
         return VertexIds.of(name for ids in filled for name in ids)
 
     def tokens(self) -> npt.NDArray[np.uint32]:
-        """A 32-bit number for each id, `[n]`, that depends on the id alone.
+        """A 32-bit hash of each id, `[n]`, which depends on the id alone.
 
-        Integers below 2^32 stand for themselves, larger ones for the XOR of their two halves;
-        strings for the first four bytes of the SHA-1 of their UTF-8 (what `datasketch` does with
+        Integers below 2^32 are themselves, larger ones the XOR of their two halves, strings the
+        first four bytes of the SHA-1 of their UTF-8 (what `datasketch` does with
         `update(text.encode())`).
         """
         if not isinstance(self.table, StringTable):
@@ -216,12 +216,12 @@ def _check_unicode(ids: Sequence[Any]) -> None:
         )
 
 
-def _string_positions(mine: VertexIds, theirs: VertexIds) -> IntArray:
-    """Merge two ascending lists of strings."""
+def _string_positions(mine: VertexIds, theirs: VertexIds) -> Ints:
+    """`positions` where at least one side holds strings."""
     if mine.is_integer or theirs.is_integer:
         return np.full(len(theirs), -1, dtype=np.int64)
-    places = {name: place for place, name in enumerate(mine)}
-    return np.array([places.get(name, -1) for name in theirs], dtype=np.int64)
+    positions = {name: position for position, name in enumerate(mine)}
+    return np.array([positions.get(name, -1) for name in theirs], dtype=np.int64)
 
 
 def _example(tables: Sequence[VertexIds], integer: bool) -> Any:

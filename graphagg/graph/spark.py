@@ -1,4 +1,4 @@
-"""Edges in, dense pairs out, by Spark: the reading and numbering of `load_graph`, distributed."""
+"""Reading edges and numbering their ids, as `load_graph` does, by Spark."""
 
 from __future__ import annotations
 
@@ -9,40 +9,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.reading.text import IdType, TextCounts
-from graphagg.graph.reading.text import _Columns as Columns
+from graphagg.graph.reading.batches import Ids, ReadCounts
+from graphagg.graph.reading.text import Columns, IdType
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.tasks import run_tasks, write_blocks
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 _SNIFFED = 1000  # lines of a text file that tell its columns
 
 
 def read_edges(
-    spark: SparkSession, edges: str, ids: IdType = "auto", header: bool | None = None
+    spark: SparkSession,
+    edges: str,
+    ids: IdType = "auto",
+    header: bool | None = None,
+    weighted: bool = False,
 ) -> DataFrame:
-    """Columns `src` and `dst` of Parquet (a file or folder) or of text, on any Hadoop path.
+    """Columns `src`, `dst` and perhaps `weight` of Parquet or of text, on any Hadoop path.
 
     Text is what `load_graph` reads as text; it is unpacked by its suffix `.gz`. Both ids become
-    integers (long) or strings.
+    integers (long) or strings, weights double.
+
+    Args:
+        spark: the session.
+        edges: Parquet (a file or folder) or text.
+        ids: how text ids are read.
+        header: whether text has a header.
+        weighted: read weights where the edges carry any: the frame has a column `weight` then.
 
     Raises:
-        InvalidGraph: columns are missing or of other types.
+        InvalidGraph: columns are missing or of other types. A task raises it for a weight that is
+            negative, infinite or no number.
         UnreadableFile: the path does not exist.
     """
     from pyspark.errors import AnalysisException
 
     try:
         if edges.rstrip("/").endswith((".parquet", ".pq")) or _is_parquet_folder(edges):
-            return _typed(spark.read.parquet(edges), edges)
-        return _read_text(spark, edges, ids, header)
+            return _read_parquet(spark, edges, weighted)
+        return _read_text(spark, edges, ids, header, weighted)
     except AnalysisException as error:
         raise UnreadableFile(f"{edges}: {str(error).splitlines()[0]}") from None
 
@@ -51,7 +63,8 @@ def _is_parquet_folder(edges: str) -> bool:
     return os.path.isdir(edges) and any(Path(edges).glob("*.parquet"))
 
 
-def _typed(frame: DataFrame, name: str) -> DataFrame:
+def _read_parquet(spark: SparkSession, name: str, weighted: bool) -> DataFrame:
+    frame = spark.read.parquet(name)
     types = dict(frame.dtypes)
     if "src" not in types or "dst" not in types:
         raise InvalidGraph(f"{name}: columns {frame.columns}, wanted src and dst; rename them")
@@ -66,80 +79,65 @@ def _typed(frame: DataFrame, name: str) -> DataFrame:
     typed = frame.select(*casts)
     if typed.filter(typed["src"].isNull() | typed["dst"].isNull()).limit(1).count():
         raise InvalidGraph(f"{name}: a row has no id, wanted an id in every row; remove it")
-    return typed
+    if not weighted or "weight" not in types:
+        return typed
+    typed = frame.select(*casts, frame["weight"].cast("double").alias("weight"))
+
+    def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield _check_weights(batch, name)
+
+    return typed.mapInArrow(check, typed.schema)
 
 
-def _read_text(spark: SparkSession, name: str, ids: IdType, header: bool | None) -> DataFrame:
+def _read_text(
+    spark: SparkSession, name: str, ids: IdType, header: bool | None, weighted: bool
+) -> DataFrame:
     lines = spark.read.text(name)
-    first = "\n".join(row["value"] for row in lines.limit(_SNIFFED).collect()) + "\n"
-    counts = TextCounts()
-    state = Columns.sniff(first.encode("utf-8"), name, (ids, ids), header, counts)
-    if state is None:
+    top = "\n".join(row["value"] for row in lines.limit(_SNIFFED).collect()) + "\n"
+    counts, block = ReadCounts(), top.encode("utf-8")
+    columns = Columns.sniff(block, name, (ids, ids), header, weighted, counts)
+    if columns is None:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
-    head, columns = counts.header, replace(state, skip=0)  # what tells the columns: the file's top
+    if weighted:
+        columns.parse(block, ReadCounts())  # its first edge tells whether there are weights
+    head, columns = counts.header, replace(columns, skip=0, weighted=bool(columns.weighted))
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         for batch in batches:
             text = [line for line in batch.column(0).to_pylist() if line.strip() != head]
             block = ("\n".join(text) + "\n").encode("utf-8")
-            pair = [_plain(pa, ids) for ids in columns.parse(block, TextCounts())]
-            yield pa.RecordBatch.from_arrays(pair, names=["src", "dst"])
+            sources, targets, weights = columns.parse(block, ReadCounts())
+            pair = {"src": _plain(sources), "dst": _plain(targets)}
+            if weights is None:
+                yield pa.RecordBatch.from_pydict(pair)
+            else:
+                edges = pa.RecordBatch.from_pydict(pair | {"weight": pa.array(weights)})
+                yield _check_weights(edges, name)
 
-    types = ["long" if i else "string" for i in state.integer]
-    return lines.mapInArrow(parse, f"src {types[0]}, dst {types[1]}")
-
-
-def read_text_weights(
-    spark: SparkSession, edges: str, ids: IdType = "auto", header: bool | None = None
-) -> DataFrame | None:
-    """Columns `src`, `dst` and `weight` (double); None where the edges carry no weights.
-
-    Weights are the column `weight` of Parquet, or the third of text as `load_weighted` reads it.
-    """
-    if edges.rstrip("/").endswith((".parquet", ".pq")) or _is_parquet_folder(edges):
-        frame = spark.read.parquet(edges)
-        if "weight" not in frame.columns:
-            return None
-        typed = [frame[name].cast(kind).alias(name) for name, kind in _plain_types(frame)]
-        return frame.select(*typed, frame["weight"].cast("double").alias("weight"))
-    from graphagg.graph.weights import has_weights, third_numbers
-
-    lines = spark.read.text(edges)
-    first = "\n".join(row["value"] for row in lines.limit(_SNIFFED).collect()) + "\n"
-    counts = TextCounts()
-    state = Columns.sniff(first.encode("utf-8"), edges, (ids, ids), header, counts)
-    if state is None or not has_weights(first.encode("utf-8"), state.separator, state.skip):
-        return None
-    head, columns = counts.header, replace(state, skip=0)
-
-    def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
-        for batch in batches:
-            text = [line for line in batch.column(0).to_pylist() if line.strip() != head]
-            block = ("\n".join(text) + "\n").encode("utf-8")
-            if not block.strip():
-                continue
-            weights = third_numbers(block, columns.separator, 0, edges)
-            pair = [_plain(pa, ids) for ids in columns.parse(block, TextCounts())]
-            parts = [*pair, pa.array(weights)]
-            yield pa.RecordBatch.from_arrays(parts, names=["src", "dst", "weight"])
-
-    types = ["long" if i else "string" for i in state.integer]
-    return lines.mapInArrow(parse, f"src {types[0]}, dst {types[1]}, weight double")
+    types = ["long" if i else "string" for i in columns.integer]
+    schema = f"src {types[0]}, dst {types[1]}"
+    return lines.mapInArrow(parse, f"{schema}, weight double" if columns.weighted else schema)
 
 
-def _plain_types(frame: DataFrame) -> list[tuple[str, str]]:
-    types = dict(frame.dtypes)
-    return [(n, "string" if types[n] == "string" else "long") for n in ("src", "dst")]
+def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:
+    """The edges themselves; `InvalidGraph` if a weight is negative, infinite or no number."""
+    weights = edges.column("weight").to_numpy(zero_copy_only=False)
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        source, target = (edges.column(end)[bad[0]].as_py() for end in ("src", "dst"))
+        raise InvalidGraph(
+            f"{name}: edge {source!r} - {target!r} has the weight {weights[bad[0]]}, wanted a "
+            "number of 0 or more; mend or drop such edges"
+        )
+    return edges
 
 
-def _plain(pa: Any, column: Any) -> pa.Array:
-    if isinstance(column, np.ndarray):
-        return pa.array(column)
-    return column.dictionary_decode().cast(pa.string())
+def _plain(ids: Ids) -> pa.Array:
+    """Ids of a batch as Spark takes them."""
+    if isinstance(ids, np.ndarray):
+        return pa.array(ids)
+    return ids.dictionary_decode().cast(pa.string())
 
 
 @dataclass(frozen=True)
@@ -147,9 +145,10 @@ class Numbering:
     """Distinct ids in ascending order, in blocks on disk.
 
     Attributes:
-        blocks: where they lie, stage `name`.
-        name: the stage.
-        counts: ids of each block.
+        blocks: the folder of the blocks.
+        name: stage of the blocks.
+        counts: how many ids each block holds.
+        numbers: number of each block in its file names.
         sizes: bytes of each block's strings; None for integers.
     """
 
@@ -160,12 +159,12 @@ class Numbering:
     sizes: tuple[int, ...] | None
 
     def to_json(self) -> dict[str, Any]:
-        """What a note of an unfinished job holds of it."""
+        """The fields that a note of an unfinished job holds."""
         return {k: getattr(self, k) for k in ("name", "counts", "numbers", "sizes")}
 
     @classmethod
     def from_json(cls, blocks: Blocks, note: dict[str, Any]) -> Numbering:
-        """The numbering of a note."""
+        """The numbering that `to_json` described."""
         sizes = None if note["sizes"] is None else tuple(note["sizes"])
         return cls(blocks, note["name"], tuple(note["counts"]), tuple(note["numbers"]), sizes)
 
@@ -192,8 +191,6 @@ class Numbering:
         integer = self.sizes is None
 
         def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            import pyarrow as pa
-
             for batch in batches:
                 for i in batch.column(0).to_pylist():
                     ids = self.load(i)
@@ -222,16 +219,16 @@ def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Nu
         if integer:
             values = column.to_numpy()
             blocks.save(name, number, ids=values)
-            return {"count": len(values), "least": int(values[0])}
+            return {"count": len(values), "smallest": int(values[0])}
         packed = StringTable.pack(column.to_pylist())
         blocks.save(name, number, utf8=packed.data, offsets=packed.offsets)
         return {"count": len(packed), "bytes": len(packed.data)}
 
     ordered = ids.distinct().repartitionByRange(partitions, "id").sortWithinPartitions("id")
     stats = write_blocks(ordered, write)
-    if integer and stats and stats[0]["least"] < 0:
+    if integer and stats and stats[0]["smallest"] < 0:
         raise InvalidGraph(
-            f"negative id {stats[0]['least']}, wanted integers of 0 to 2^63 - 1; renumber, or "
+            f"negative id {stats[0]['smallest']}, wanted integers of 0 to 2^63 - 1; renumber, or "
             "write the ids as strings"
         )
     return Numbering(
@@ -244,7 +241,7 @@ def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Nu
 
 
 def write_ids(spark: SparkSession, numbering: Numbering, folder: Path, name: str) -> None:
-    """Write the ids as `VertexIds.save` would, each block its own range."""
+    """Write the ids as `VertexIds.save` would; each task writes the range of one block."""
     from graphagg.spark.blocks import preallocate, write_range
 
     n, sizes = numbering.total, numbering.sizes

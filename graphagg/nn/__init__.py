@@ -3,105 +3,89 @@
 `graphagg.nn.attention.attention` and `graphagg.nn.presets.presets` stay in the modules whose names
 they share.
 
-The heavy modules load when one of these names is first used. Without PyTorch or PyTorch Geometric
-the import says what to install.
+The names load their modules when they are first used. Without PyTorch or PyTorch Geometric the
+import says what to install.
 """
 
-from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graphagg.errors import MissingExtra
+from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
     from graphagg.nn.aggr import (
-        LCMAggregation,
-        MomentAggregation,
-        RecurrentAggregation,
-        aggregation,
+        LCMAggregation as LCMAggregation,
     )
-    from graphagg.nn.attention import GraphAttention
-    from graphagg.nn.conv import LocalPart, local
-    from graphagg.nn.encodings import encoder
-    from graphagg.nn.gps import GPSLayer
+    from graphagg.nn.aggr import (
+        MomentAggregation as MomentAggregation,
+    )
+    from graphagg.nn.aggr import (
+        RecurrentAggregation as RecurrentAggregation,
+    )
+    from graphagg.nn.aggr import (
+        aggregation as aggregation,
+    )
+    from graphagg.nn.attention import (
+        GraphAttention as GraphAttention,
+    )
+    from graphagg.nn.conv import (
+        LocalPart as LocalPart,
+    )
+    from graphagg.nn.conv import (
+        local as local,
+    )
+    from graphagg.nn.encodings import (
+        encoder as encoder,
+    )
+    from graphagg.nn.gps import (
+        GPSLayer as GPSLayer,
+    )
     from graphagg.nn.model.config import (
-        AttentionConfig,
-        EncodingConfig,
-        FeatureConfig,
-        GPSConfig,
-        HeadConfig,
-        LayerOptions,
-        LocalConfig,
+        AttentionConfig as AttentionConfig,
     )
-    from graphagg.nn.model.network import GPS
-    from graphagg.nn.presets import Preset, preset, read_preset
-    from graphagg.nn.segments import Segments
-    from graphagg.nn.training import TrainingConfig, train
-
-__all__ = [
-    "GPS",
-    "AttentionConfig",
-    "EncodingConfig",
-    "FeatureConfig",
-    "GPSConfig",
-    "GPSLayer",
-    "GraphAttention",
-    "HeadConfig",
-    "LCMAggregation",
-    "LayerOptions",
-    "LocalConfig",
-    "LocalPart",
-    "MomentAggregation",
-    "Preset",
-    "RecurrentAggregation",
-    "Segments",
-    "TrainingConfig",
-    "aggregation",
-    "encoder",
-    "local",
-    "preset",
-    "read_preset",
-    "train",
-]
-
-_HOME = {
-    "GPS": "model.network",
-    "AttentionConfig": "model.config",
-    "EncodingConfig": "model.config",
-    "FeatureConfig": "model.config",
-    "GPSConfig": "model.config",
-    "GPSLayer": "gps",
-    "GraphAttention": "attention",
-    "HeadConfig": "model.config",
-    "LCMAggregation": "aggr",
-    "LayerOptions": "model.config",
-    "LocalConfig": "model.config",
-    "LocalPart": "conv",
-    "MomentAggregation": "aggr",
-    "Preset": "presets",
-    "RecurrentAggregation": "aggr",
-    "Segments": "segments",
-    "TrainingConfig": "training",
-    "aggregation": "aggr",
-    "encoder": "encodings",
-    "local": "conv",
-    "preset": "presets",
-    "read_preset": "presets",
-    "train": "training",
-}
+    from graphagg.nn.model.config import (
+        EncodingConfig as EncodingConfig,
+    )
+    from graphagg.nn.model.config import (
+        FeatureConfig as FeatureConfig,
+    )
+    from graphagg.nn.model.config import (
+        GPSConfig as GPSConfig,
+    )
+    from graphagg.nn.model.config import (
+        HeadConfig as HeadConfig,
+    )
+    from graphagg.nn.model.config import (
+        LayerOptions as LayerOptions,
+    )
+    from graphagg.nn.model.config import (
+        LocalConfig as LocalConfig,
+    )
+    from graphagg.nn.model.network import (
+        GPS as GPS,
+    )
+    from graphagg.nn.presets import (
+        Preset as Preset,
+    )
+    from graphagg.nn.presets import (
+        preset as preset,
+    )
+    from graphagg.nn.presets import (
+        read_preset as read_preset,
+    )
+    from graphagg.nn.segments import (
+        Segments as Segments,
+    )
+    from graphagg.nn.training import (
+        TrainingConfig as TrainingConfig,
+    )
+    from graphagg.nn.training import (
+        train as train,
+    )
 
 for _package in ("torch", "torch_geometric"):
     if find_spec(_package) is None:
         raise MissingExtra(_package, "nn")
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package in ("", "graphagg"):
-            raise
-        raise MissingExtra(package, "nn") from None
+__getattr__, __dir__, __all__ = lazy_names(__name__, extra="nn")

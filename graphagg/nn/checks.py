@@ -13,10 +13,10 @@ def check_finite(x: Tensor, name: str = "x") -> None:
 
     Args:
         x: `[N, ...]`.
-        name: What messages call it.
+        name: what messages call it.
 
     Raises:
-        NotFinite: Names the first row that is not finite.
+        NotFinite: names the first row that is not finite.
     """
     # The sum is finite only if all is, but for sums that overflow: those are looked at again.
     values = x.detach()

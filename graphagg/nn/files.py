@@ -1,29 +1,37 @@
-"""Files that are whole: written beside their place, and put there at once."""
+"""Files of runs, models and caches: written whole or not at all, and read with named errors."""
 
 from __future__ import annotations
 
+import json
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from graphagg.errors import WriteFailed
+from graphagg.errors import MissingExtra, UnreadableFile, WriteFailed
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file; what was in its place stays until the new one is whole.
+    """Write a file beside its place and put it there in one step.
+
+    The old file stays until the new one is complete and on the disk, also where two processes
+    write it at once, or the power fails.
 
     Args:
-        path: The file; its folder is made.
-        write: Writes to the path that it is given, in the same folder.
+        path: the file; its folder is made.
+        write: writes to the path that it is given, in the same folder.
 
     Raises:
-        WriteFailed: The disk is full, or refuses.
+        WriteFailed: the disk is full, or refuses.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write(partial)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
             os.replace(partial, path)
         except BaseException:
             partial.unlink(missing_ok=True)
@@ -32,9 +40,49 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise unwritable(path, error) from None
 
 
+def write_json(path: Path, values: dict[str, Any], indent: int = 1) -> None:
+    """Write plain values; see `write_whole`."""
+    data = (json.dumps(values, indent=indent) + "\n").encode()
+    write_whole(path, lambda partial: partial.write_bytes(data))
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """Read what `write_json` wrote.
+
+    Args:
+        path: the file.
+        remedy: what the user should do where it cannot be read.
+
+    Raises:
+        UnreadableFile: it is missing, or holds no JSON object.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UnreadableFile(f"{path} does not exist; {remedy}") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UnreadableFile(f"{path} is no JSON ({error}); {remedy}") from None
+    if not isinstance(values, dict):
+        raise UnreadableFile(f"{path} holds a {type(values).__name__}, wanted an object; {remedy}")
+    return values
+
+
 def unwritable(path: Path, error: OSError) -> WriteFailed:
-    """The error that says so."""
+    """The error about a file that the disk refuses."""
     return WriteFailed(
         f"{path} cannot be written ({error.strerror or error}); free some space or take another "
         "folder"
     )
+
+
+def safetensors() -> Any:
+    """The package `safetensors`, with its module `torch`.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        import safetensors.torch
+    except ModuleNotFoundError:
+        raise MissingExtra("safetensors", "nn") from None
+    return safetensors

@@ -22,14 +22,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import GraphAttention, PairBias
 from graphagg.nn.attention import attention as find_attention
 from graphagg.nn.conv import LocalPart
 from graphagg.nn.conv import local as find_local
 from graphagg.nn.conv.part import find_activation, find_norm
-from graphagg.nn.model.config import OFF, AttentionConfig, LayerOptions, LocalConfig, within
+from graphagg.nn.model.config import OFF, AttentionConfig, LayerOptions, LocalConfig
 from graphagg.nn.segments import Segments
+from graphagg.nn.settings import LARGE
 
 _BRINGS_NORM = ("gatedgcn", "gatedgcn-pe")
 
@@ -42,16 +44,16 @@ class GPSLayer(torch.nn.Module):
 
     Args:
         channels: d, width of the vertices' vectors.
-        local: The local part: a name of `graphagg.nn.conv.local`, a `LocalConfig`, any convolution
+        local: the local part: a name of `graphagg.nn.conv.local`, a `LocalConfig`, any convolution
             of PyTorch Geometric from `channels` to `channels`, or None.
-        attention: The global part: a name of `graphagg.nn.attention.attention`, an
+        attention: the global part: a name of `graphagg.nn.attention.attention`, an
             `AttentionConfig`, a `GraphAttention`, or None.
-        edge_channels: Width of the edges' vectors; None where edges have none.
-        out_channels: Width of the result; `channels` by default.
-        layer: Norm, dropout, feed-forward network and order.
+        edge_channels: width of the edges' vectors; None where edges have none.
+        out_channels: width of the result; `channels` by default.
+        layer: norm, dropout, feed-forward network and order.
 
     Raises:
-        InvalidParameter: Neither part, heads that do not divide the width, an unknown name.
+        InvalidParameter: neither part, heads that do not divide the width, an unknown name.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class GPSLayer(torch.nn.Module):
         layer: LayerOptions | None = None,
     ) -> None:
         super().__init__()
-        within("channels", channels, 1, 2**31)
+        integer("channels", channels, 1, LARGE)
         layer = layer or LayerOptions()
         self.channels, self.out_channels = channels, out_channels or channels
         self.local = _local(local, channels, edge_channels, layer)
@@ -111,18 +113,18 @@ class GPSLayer(torch.nn.Module):
             batch: `[N]` int64, sorted: the graph of each vertex; neither this nor `ptr` nor
                 `segments`: one graph.
             ptr: `[G + 1]` int64: graph g owns the rows `ptr[g]:ptr[g+1]`.
-            segments: The same, already checked; a model computes it once for all layers.
+            segments: the same, already checked; a model computes it once for all layers.
             positions: `[N, k]` for a local part that reads positions.
-            bias: Added to the attention's scores; see `graphagg.nn.attention.PairBias`.
+            bias: added to the attention's scores; see `graphagg.nn.attention.PairBias`.
 
         Returns:
             `[N, out_channels]`, and the edges' vectors: new ones from a local part that updates
             them, else `edge_attr`.
 
         Raises:
-            InvalidBatch: Indices out of range, unsorted or of a float type.
-            InvalidFeatures: Features of another shape, or not finite.
-            InvalidParameter: A bias for an attention that takes none.
+            InvalidBatch: indices out of range, unsorted or of a float type.
+            InvalidFeatures: features of another shape, or not finite.
+            InvalidParameter: a bias for an attention that takes none.
         """
         if x.dim() != 2 or x.size(1) != self.channels:
             raise InvalidFeatures(

@@ -90,7 +90,27 @@ class Segments:
         if index.numel() > 1 and bool((index[1:] < index[:-1]).any()):
             raise InvalidBatch("index is not sorted; sort the rows by it first")
         sizes = torch.bincount(index, minlength=count or 0)
-        return cls(torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]), index)
+        return cls(offsets(sizes), index)
+
+    @classmethod
+    def of(
+        cls, rows: int, ptr: Tensor | None, index: Tensor | None, device: torch.device
+    ) -> Segments:
+        """Segments of `rows` rows, as a PyG batch says: by `ptr`, else by `batch`, else one graph.
+
+        Raises:
+            InvalidBatch: `ptr` or `index` is not of its form, or is of another number of rows.
+        """
+        if ptr is not None:
+            return cls.from_ptr(ptr, rows)
+        if index is None:
+            # One segment needs no check, so that a model of one graph can be exported.
+            whole = torch.tensor([0, rows], device=device)
+            return cls(whole, torch.zeros(rows, dtype=torch.int64, device=device))
+        segments = cls.from_index(index)
+        if segments.rows != rows:
+            raise InvalidBatch(f"batch has {segments.rows} entries for {rows} rows; wanted equal")
+        return segments
 
     def sum(self, values: Tensor) -> Tensor:
         """Sum over each segment: `[N, ...]` to `[S, ...]`; empty segments give 0."""
@@ -106,11 +126,16 @@ class Segments:
         return mean.to(values.dtype)
 
 
+def offsets(sizes: Tensor) -> Tensor:
+    """Where each of consecutive runs begins, and the last one ends: `[S]` int64 to `[S + 1]`."""
+    return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+
+
 def check_index(index: Tensor, count: int | None = None) -> Tensor:
     """`index` as int64 after a check of its type, shape and range.
 
     Raises:
-        InvalidBatch: A float type, more than one dimension, a negative value, or one >= `count`.
+        InvalidBatch: a float type, more than one dimension, a negative value, or one >= `count`.
     """
     index = _integers(index, "index")
     if index.numel():
@@ -130,9 +155,9 @@ def graph_seeds(vertices: Segments, edge_index: Tensor | None = None, seed: int 
     The seed of a graph does not depend on the batch around it, nor on the order of its edges.
 
     Args:
-        vertices: The vertices of each graph, N rows in G segments.
+        vertices: the vertices of each graph, N rows in G segments.
         edge_index: `[2, E]` int64 vertex ids in the batch, or None where only sizes are known.
-        seed: Any integer; mixed into every graph's seed.
+        seed: any integer; mixed into every graph's seed.
 
     Returns:
         `[G]` int64, non-negative.

@@ -1,29 +1,62 @@
-"""Multi-hop passage retrieval without an LLM."""
+"""Multi-hop passage retrieval without an LLM.
 
-from graphagg.rag.best.formula import PARTS, BestConfig
-from graphagg.rag.documents.passages import Passage, read_passages
-from graphagg.rag.index import PassageIndex
-from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig
-from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
-from graphagg.rag.models.encoder import SentenceTransformerEncoder
-from graphagg.rag.models.extractor import SpacyExtractor
-from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits, Hop
+The names load their modules when they are first used.
+"""
 
-__all__ = [
-    "PARTS",
-    "PRESETS",
-    "BestConfig",
-    "ChunkConfig",
-    "DocumentHit",
-    "Explanation",
-    "Hit",
-    "Hits",
-    "Hop",
-    "Passage",
-    "PassageIndex",
-    "RetrievalConfig",
-    "SentenceTransformerEncoder",
-    "SpacyExtractor",
-    "chunk_documents",
-    "read_passages",
-]
+from typing import TYPE_CHECKING
+
+from graphagg.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from graphagg.rag.best.formula import (
+        PARTS as PARTS,
+    )
+    from graphagg.rag.best.formula import (
+        BestConfig as BestConfig,
+    )
+    from graphagg.rag.documents.passages import (
+        Passage as Passage,
+    )
+    from graphagg.rag.documents.passages import (
+        read_passages as read_passages,
+    )
+    from graphagg.rag.index import (
+        PassageIndex as PassageIndex,
+    )
+    from graphagg.rag.linearrag.config import PRESETS as PRESETS
+    from graphagg.rag.linearrag.config import RetrievalConfig as RetrievalConfig
+    from graphagg.rag.models.chunking import (
+        ChunkConfig as ChunkConfig,
+    )
+    from graphagg.rag.models.chunking import (
+        chunk_documents as chunk_documents,
+    )
+    from graphagg.rag.models.encoder import (
+        Encoder as Encoder,
+    )
+    from graphagg.rag.models.encoder import (
+        SentenceTransformerEncoder as SentenceTransformerEncoder,
+    )
+    from graphagg.rag.models.extractor import (
+        EntityExtractor as EntityExtractor,
+    )
+    from graphagg.rag.models.extractor import (
+        SpacyExtractor as SpacyExtractor,
+    )
+    from graphagg.rag.results import (
+        DocumentHit as DocumentHit,
+    )
+    from graphagg.rag.results import (
+        Explanation as Explanation,
+    )
+    from graphagg.rag.results import (
+        Hit as Hit,
+    )
+    from graphagg.rag.results import (
+        Hits as Hits,
+    )
+    from graphagg.rag.results import (
+        Hop as Hop,
+    )
+
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -5,58 +5,71 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from graphagg.checks import integer
 from graphagg.errors import (
     DuplicateId,
     EmptyCorpus,
     InvalidParameter,
-    ModelMismatch,
     UnknownPassage,
 )
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
-from graphagg.rag.linearrag.config import Mode
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
-from graphagg.rag.questions import Answerer, Config
-from graphagg.rag.requests import (
-    check_count,
-    check_request,
-    questions_of,
-    selection_of,
-    settings_of,
-)
+from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
+from graphagg.rag.requests import check_request, questions_of, selection_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
-from graphagg.rag.version.loading import IndexModels
-from graphagg.rag.version.opening import is_built, open_snapshot
-from graphagg.rag.version.publish import Models, build, change_passages, compact
+from graphagg.rag.settings import Config, Mode
+from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
+from graphagg.rag.version.publish import KIND, Models, build, change_passages, compact
 from graphagg.rag.version.snapshot import Selection, Snapshot
-from graphagg.store import Publication, write_artifact
-from graphagg.store.closing import Closing
-from graphagg.store.manifest import Manifest
+from graphagg.store import Artifact, open_artifact, write_artifact
+from graphagg.store.index import Index
 
 _EVERYTHING = Selection()
 
 
-class PassageIndex(Closing):
+@dataclass(frozen=True)
+class _Version:
+    """One version of an index, and the models that it was built with."""
+
+    snapshot: Snapshot
+    models: IndexModels
+
+    @property
+    def artifact(self) -> Artifact:
+        return self.snapshot.artifact
+
+
+class PassageIndex(Index[_Version]):
     """An index of passages, opened from its directory.
 
     Use `PassageIndex.build` or `PassageIndex.open`. Models load at the first question. The index
     keeps the version it opened, also while another process publishes a newer one, until `reopen`
-    or a change of its own. Reading is safe from several threads.
+    or a change of its own. Reading is safe from several threads. `reopen` and changes raise
+    `ModelMismatch` where the newest version was built with another model than the given one; the
+    opened version then stays.
     """
+
+    KIND = KIND
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        artifact: Artifact,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
     ) -> None:
-        self._now = snapshot, IndexModels(snapshot.artifact, encoder, extractor)
+        self._given = encoder, extractor
+        super().__init__(artifact)
+
+    def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
+        snapshot = read_snapshot(artifact)
+        models = before.models.of(artifact) if before else IndexModels(artifact, *self._given)
+        return _Version(snapshot, models)
 
     # --- making and opening ----------------------------------------------------------------------
 
@@ -120,26 +133,7 @@ class PassageIndex(Closing):
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
             ModelMismatch: a given model is not the one the index was built with.
         """
-        return cls(open_snapshot(directory, verify=verify), encoder, extractor)
-
-    def reopen(self) -> None:
-        """Move on to the version that is current now; questions under way keep theirs.
-
-        Raises:
-            ModelMismatch: it was built with another model than the given one; the opened version
-                stays.
-        """
-        snapshot = open_snapshot(self.snapshot.artifact.directory)
-        try:
-            models = self._models.of(snapshot.artifact)
-        except ModelMismatch:
-            snapshot.artifact.close()
-            raise
-        self._now = snapshot, models  # the older snapshot is closed by its last question
-
-    def close(self) -> None:
-        """Give up the opened version, so that a writer may remove it."""
-        self.snapshot.artifact.close()
+        return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor)
 
     def __len__(self) -> int:
         return len(self.snapshot)
@@ -158,11 +152,6 @@ class PassageIndex(Closing):
         return snapshot.corpus[snapshot.known_row(identifier)]
 
     @property
-    def manifest(self) -> Manifest:
-        """What the index was built from, with which models, and its sizes."""
-        return self.snapshot.artifact.manifest
-
-    @property
     def schema(self) -> Mapping[str, ValueType]:
         """The keys that passages can be filtered by, and their types."""
         return self.snapshot.schema
@@ -170,23 +159,20 @@ class PassageIndex(Closing):
     @property
     def snapshot(self) -> Snapshot:
         """The parts of the opened version."""
-        return self._now[0]
+        return self._version.snapshot
 
     @property
-    def _models(self) -> IndexModels:
-        return self._now[1]
+    def models(self) -> IndexModels:
+        """The models that questions and new passages need; each is loaded when first asked for."""
+        return self._version.models
 
     def load_encoder(self) -> Encoder:
         """The encoder of the index; it is loaded by its recorded name unless it was given."""
-        return self._models.encoder()
+        return self.models.encoder()
 
     def load_extractor(self) -> EntityExtractor:
         """The extractor of the index, likewise."""
-        return self._models.extractor()
-
-    def models_of(self, mode: Mode) -> tuple[EntityExtractor | None, Encoder | None]:
-        """The extractor and the encoder that a mode needs for questions; None: it needs none."""
-        return self._models.of_mode(mode)
+        return self.models.extractor()
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -215,7 +201,8 @@ class PassageIndex(Closing):
             ModelMismatch: it holds an index by other models now than the given ones.
         """
         new = check_corpus(passages)
-        with self._changing() as (publication, before, models):
+        with self._changing() as (publication, newest):
+            before = newest.snapshot
             there = {p.id: row for p in new if (row := before.row_of(p.id)) is not None}
             if there and not replace:
                 first = next(iter(there))
@@ -223,7 +210,9 @@ class PassageIndex(Closing):
                     f"passage {first!r} is in the index ({len(there)} of {len(new)} are); nothing "
                     "was added. Use update, or replace=True (--replace), or other ids"
                 )
-            change_passages(publication, before, there.values(), new, models.both(), progress)
+            change_passages(
+                publication, before, there.values(), new, newest.models.both(), progress
+            )
         return len(there)
 
     def update(
@@ -231,11 +220,12 @@ class PassageIndex(Closing):
     ) -> None:
         """Replace passages of the same ids; raises `UnknownPassage` if one is not there."""
         new = check_corpus(passages)
-        with self._changing() as (publication, before, models):
+        with self._changing() as (publication, newest):
+            before = newest.snapshot
             known = {p.id: before.row_of(p.id) for p in new}
             found = {name: [] if row is None else [row] for name, row in known.items()}
             rows = _all_rows(found, False, "nothing was changed")
-            change_passages(publication, before, rows, new, models.both(), progress)
+            change_passages(publication, before, rows, new, newest.models.both(), progress)
 
     def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
         """Delete passages and move on to the version without them.
@@ -258,7 +248,8 @@ class PassageIndex(Closing):
         wanted = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
         if not all(isinstance(name, str) for name in wanted):
             raise InvalidParameter(f"ids are {wanted!r}, wanted a list of strings")
-        with self._changing() as (publication, before, _):
+        with self._changing() as (publication, newest):
+            before = newest.snapshot
             found = {name: before.rows_named(name) for name in wanted}
             rows = _all_rows(found, ignore_missing, "nothing was deleted")
             if len(rows) == len(before):
@@ -276,25 +267,8 @@ class PassageIndex(Closing):
         Byte for byte what `build` writes of the passages that are left, given that the encoder
         gives a text the same vector in any batch. An inverted file is trained anew.
         """
-        with self._changing() as (publication, before, _):
-            compact(publication, before)
-
-    @contextmanager
-    def _changing(self) -> Iterator[tuple[Publication, Snapshot, IndexModels]]:
-        """The right to write, and the current version, which may be newer than the opened one.
-
-        Raises:
-            ModelMismatch: it was built anew, with another model than the given one.
-        """
-        directory = self.snapshot.artifact.directory
-        with write_artifact(directory) as publication:
-            before = open_snapshot(directory)
-            try:
-                yield publication, before, self._models.of(before.artifact)
-            finally:
-                before.artifact.close()
-            self.reopen()
-            publication.remove_unread()
+        with self._changing() as (publication, newest):
+            compact(publication, newest.snapshot)
 
     # --- questions -------------------------------------------------------------------------------
 
@@ -385,8 +359,8 @@ class PassageIndex(Closing):
         A passage without a document is one of its own, also where a document has its id. Takes the
         options of `retrieve`.
         """
-        check_count("k", k, 1)
-        check_count("chunks", chunks, 1)
+        integer("k", k, 1)
+        integer("chunks", chunks, 1)
         grouped: dict[tuple[bool, str], list[Hit]] = {}
         for hit in self.retrieve(question, chunks * k, **options):
             alone = not hit.passage.document
@@ -417,19 +391,21 @@ class PassageIndex(Closing):
             And what `retrieve` raises.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        snapshot, models = self._now
-        answerer = _answerer(snapshot, [question], k, mode, config, selection)
+        check_request([question], k)
+        snapshot, models = self._version.snapshot, self._version.models
+        retriever = retriever_of(snapshot, selection, mode, config)
         row = snapshot.known_row(passage_id)
-        return answerer.explain(models.read(answerer, [question], mode)[0], row, k)
+        (asked,) = _asked(retriever, [question], models)
+        return retriever.explain(asked, row, k)
 
-    def answerer(
+    def retriever(
         self,
         mode: Mode = "best",
         config: Config | None = None,
         selection: Selection = _EVERYTHING,
-    ) -> Answerer:
+    ) -> AnyRetriever:
         """The stages of answering one by one, over the opened version."""
-        return _answerer(self.snapshot, [], 1, mode, config, selection)
+        return retriever_of(self.snapshot, selection, mode, config)
 
     def _retrieve(
         self,
@@ -440,12 +416,13 @@ class PassageIndex(Closing):
         selection: Selection,
         window: int,
     ) -> list[Hits]:
-        check_count("window", window, 0)
-        snapshot, models = self._now
-        answerer = _answerer(snapshot, questions, k, mode, config, selection)
+        integer("window", window, 0)
+        check_request(questions, k)
+        snapshot, models = self._version.snapshot, self._version.models
+        retriever = retriever_of(snapshot, selection, mode, config)
         if not questions:
             return []
-        answers = answerer.answer(models.read(answerer, questions, mode), k)
+        answers = retriever.answer(_asked(retriever, questions, models), k)
         if not window:
             return [Hits(hits) for hits in answers]
         visible = snapshot.mask(selection)
@@ -455,18 +432,11 @@ class PassageIndex(Closing):
         ]
 
 
-def _answerer(
-    snapshot: Snapshot,
-    questions: Sequence[str],
-    k: int,
-    mode: Mode,
-    config: Config | None,
-    selection: Selection,
-) -> Answerer:
-    """The answerer of a request, which is checked."""
-    check_request(questions, k)
-    settings = settings_of(mode, config)
-    return Answerer(snapshot, snapshot.scope(selection), mode, settings)
+def _asked(retriever: AnyRetriever, questions: Sequence[str], models: IndexModels) -> list[Asked]:
+    """Questions, read and encoded; threads take turns at the models."""
+    with models.lock:
+        asked: list[Asked] = retriever.encode(retriever.read(questions, models), models)
+    return asked
 
 
 def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome: str) -> list[int]:

@@ -1,15 +1,12 @@
-"""What callers ask of an index, checked."""
+"""Checks of what callers ask of an index."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, InvalidQuestion
-from graphagg.rag.best.formula import BestConfig
-from graphagg.rag.linearrag.config import MODES, Mode, RetrievalConfig
-from graphagg.rag.questions import Config
 from graphagg.rag.version.snapshot import Selection
 
 LONGEST_QUESTION = 10_000
@@ -30,31 +27,11 @@ def selection_of(
     return Selection(filter, included, tuple(exclude), bridge_through)
 
 
-def settings_of(mode: Mode, config: Config | None) -> Config:
-    """The settings of a mode, its defaults for None; raises `InvalidParameter`."""
-    if mode not in MODES:
-        raise InvalidParameter(f"mode is {mode!r}, wanted one of {MODES}")
-    wanted = RetrievalConfig if mode == "faithful" else BestConfig
-    if config is None:
-        return wanted()
-    if not isinstance(config, wanted) and mode in ("best", "faithful"):
-        raise InvalidParameter(
-            f"config is a {type(config).__name__}, wanted a {wanted.__name__} for mode {mode!r}"
-        )
-    return config
-
-
 def check_request(questions: Sequence[str], k: int) -> None:
     """Raise `InvalidParameter` or `InvalidQuestion` for what cannot be answered."""
-    check_count("k", k, 1)
+    integer("k", k, 1)
     for question in questions:
         check_question(question)
-
-
-def check_count(name: str, value: object, least: int) -> None:
-    """Raise `InvalidParameter` for what is no integer of at least `least`."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise InvalidParameter(f"{name} is {value!r}, wanted an integer of at least {least}")
 
 
 def questions_of(questions: Iterable[str]) -> list[str]:

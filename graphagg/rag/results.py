@@ -1,4 +1,4 @@
-"""What a retrieval returns: frozen, small, able to say why."""
+"""The results of a retrieval: small frozen dataclasses that say why a passage was found."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from graphagg.rag.documents.passages import Passage
 if TYPE_CHECKING:
     import pyarrow
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
+
+    from graphagg.arrays import Array
+    from graphagg.rag.tables.segments import Corpus
 
 HopKind = Literal["question_entity", "sentence", "entity", "passage"]
 Method = Literal["best", "graph", "dense", "bm25"]
@@ -44,7 +47,7 @@ class Hit:
         passage: id, title, text, metadata, and its place in a document.
         score: what the hits are ranked by.
         components: the parts of the score, by name; they add up to it. In `best` those of the
-            formula in `best_config`: of the passage itself (`similarity`, `sentence`, `lexical`,
+            formula in `best.formula`: of the passage itself (`similarity`, `sentence`, `lexical`,
             `title_words`, `title`, `entities`), from where the path comes (`carried`, `link`,
             `joint`), and of the choice (`coverage`, `side`). In `faithful`: `dense` and `entity`,
             the passage's own share of the prior, and `walk`, what PageRank brings. In `dense` and
@@ -131,6 +134,27 @@ class Hits(list[Hit]):
         from graphagg.tables import to_pandas
 
         return to_pandas(self.to_arrow())
+
+
+def plain_hits(corpus: Corpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
+    """Hits whose score is one number: one component, and a path of the passage alone.
+
+    Args:
+        corpus: holds the passages.
+        rows: `[k]`, best first.
+        scores: `[k]`.
+        method: how they were found, which also names the component.
+    """
+    return [
+        Hit(
+            corpus[row],
+            score,
+            {method: score},
+            (Hop("passage", corpus.id(row), score, score),),
+            method,
+        )
+        for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+    ]
 
 
 @dataclass(frozen=True)

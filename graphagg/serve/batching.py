@@ -21,8 +21,8 @@ from graphagg.errors import Overloaded
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.linearrag.config import Mode
-    from graphagg.rag.questions import Answerer, Asked
+    from graphagg.rag.modes import AnyRetriever, Asked
+    from graphagg.rag.settings import Mode
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Encoded:
 @dataclass(frozen=True)
 class _Job:
     index: PassageIndex
-    answerer: Answerer
+    retriever: AnyRetriever
     mode: Mode
     scope: str
     questions: Sequence[str]
@@ -76,7 +76,7 @@ class Batcher:
     def submit(
         self,
         index: PassageIndex,
-        answerer: Answerer,
+        retriever: AnyRetriever,
         mode: Mode,
         filter: Mapping[str, Any] | None,
         questions: Sequence[str],
@@ -91,7 +91,7 @@ class Batcher:
                 f"{self._capacity} requests wait to be encoded already; try again in a second"
             )
         scope = json.dumps(filter, sort_keys=True)
-        job = _Job(index, answerer, mode, scope, questions)
+        job = _Job(index, retriever, mode, scope, questions)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
@@ -134,9 +134,8 @@ class Batcher:
         begin = time.thread_time()
         try:
             questions = [question for job in jobs for question in job.questions]
-            index, answerer, mode = jobs[0].index, jobs[0].answerer, jobs[0].mode
-            extractor, encoder = index.models_of(mode)
-            asked = answerer.encode(answerer.name(questions, extractor), encoder)
+            models, retriever = jobs[0].index.models, jobs[0].retriever
+            asked = retriever.encode(retriever.read(questions, models), models)
         except BaseException as error:
             for job in jobs:
                 job.future.set_exception(error)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar
 
 from graphagg.communities import Community, CommunityIndex
 from graphagg.communities.answer.structure import Structure
-from graphagg.communities.vertices import Vertices, shown_id
+from graphagg.communities.config import METHODS
+from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
-from graphagg.serve.models import CommunityRequest, Method
+from graphagg.serve.models import CommunityRequest, shown_id
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
 from graphagg.store.manifest import Manifest
 
-METHODS: tuple[Method, ...] = get_args(Method)
-
 Answer = dict[str, Any]
+T = TypeVar("T")
 
 
 class OpenedCommunities:
@@ -27,7 +27,7 @@ class OpenedCommunities:
 
     def __init__(self, index: CommunityIndex) -> None:
         self.index = index
-        self.vertices = Vertices(index)
+        self.vertices = Vertices(index.opened)
 
     @property
     def manifest(self) -> Manifest:
@@ -89,23 +89,33 @@ class Communities:
     async def starting_with(self, prefix: str, limit: int) -> Answer:
         """Type-ahead."""
         with self.slot.lease() as opened:
-            return await self._lookup(opened.vertices.starting_with, prefix, limit)
+            listing = await self._lookup(opened.vertices.starting_with, prefix, limit)
+            return {"vertices": _listed(listing), "more": listing.more}
 
     async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
         """The neighbors of a vertex."""
         with self.slot.lease() as opened:
-            return await self._lookup(opened.vertices.neighbors, vertex, limit)
+            asked, listing = await self._lookup(opened.vertices.neighbors, vertex, limit)
+            return {
+                "vertex": shown_id(asked.id),
+                "degree": asked.degree,
+                "neighbors": _listed(listing),
+                "more": listing.more,
+            }
 
-    async def _lookup(self, call: Any, *arguments: Any) -> Answer:
+    async def _lookup(self, call: Callable[..., T], *arguments: Any) -> T:
         try:
-            found: Answer = await self._lookups.run(call, *arguments)
+            return await self._lookups.run(call, *arguments)
         except Overloaded as error:
             raise LookupsFlooded(str(error)) from None
-        return found
 
 
 def _open(directory: Path) -> OpenedCommunities:
     return OpenedCommunities(CommunityIndex.open(directory))
+
+
+def _listed(listing: Listing) -> list[Answer]:
+    return [{"id": shown_id(each.id), "degree": each.degree} for each in listing.vertices]
 
 
 def _ask(index: CommunityIndex, request: CommunityRequest) -> Community:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graphagg.communities.vertices import shown_id
 from graphagg.embedding import NodeEmbedding
 from graphagg.graph.ids import VertexId
+from graphagg.serve.models import shown_id
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane

@@ -1,11 +1,11 @@
-"""What one request may ask for, and what it may cost."""
+"""Limits of a request: how much it may ask for, and how long it may take."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import number
 
 LONGEST_QUESTION = 2_000
 """Characters of a question."""
@@ -24,16 +24,16 @@ MOST_LISTED = 1_000
 
 @dataclass(frozen=True)
 class Limits:
-    """What an operator may change.
+    """Limits that an operator may change.
 
     Attributes:
-        body_bytes: of a request's body, also where it comes in chunks without a length.
-        receive_seconds: for the header of a request, and again for its body.
+        body_bytes: most bytes of a request's body, also where it comes in chunks without a length.
+        receive_seconds: longest time for the header of a request, and again for its body.
         stall_seconds: how long a client may leave an answer unread.
         answer_seconds: from the complete request to its answer.
         waiting: requests that are answered or wait for it; the next one is refused.
         lookups: the same for type-ahead and neighbors, which have a lane of their own.
-        threads: that compute answers.
+        threads: how many threads compute answers.
     """
 
     body_bytes: int = 1 << 20
@@ -46,5 +46,4 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > 0:
-                raise InvalidParameter(f"{name} is {value}, wanted above 0")
+            number(name, value, above=0)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import Field, ValidationError
 
 from graphagg import __version__
+from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
+from graphagg.rag.settings import Mode
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import explained
 from graphagg.serve.http.security import Access, Guard
@@ -22,8 +24,6 @@ from graphagg.serve.models import (
     CommunityAnswer,
     CommunityRequest,
     ExplainAnswer,
-    Method,
-    Mode,
     NearestAnswer,
     NearestRequest,
     Request,

@@ -1,4 +1,4 @@
-"""What Prometheus reads: one registry a service."""
+"""Metrics for Prometheus: one registry a service."""
 
 from __future__ import annotations
 

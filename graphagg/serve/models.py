@@ -1,4 +1,4 @@
-"""What the service takes and gives, as models: the OpenAPI document is made from them.
+"""Models of requests and answers; the OpenAPI document is made from them.
 
 Requests are strict: an unknown key or a value of another type is refused. Integer ids beyond what
 JavaScript holds exactly come back as strings; both forms are taken everywhere.
@@ -17,6 +17,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from graphagg.communities.config import Method, Plan
+from graphagg.rag.settings import Mode
 from graphagg.serve.limits import (
     LONGEST_NAME,
     LONGEST_QUESTION,
@@ -26,16 +28,19 @@ from graphagg.serve.limits import (
     MOST_SEEDS,
 )
 
-Mode = Literal["best", "faithful", "dense", "bm25"]
-Method = Literal["minhash", "jaccard", "agglomerative", "pagerank", "fused", "containment"]
-Plan = Literal["auto", "exact", "lsh", "scan"]
-
 
 def unicode_text(text: str) -> str:
     """The text itself; `ValueError` where it holds a lone surrogate, which no UTF-8 can carry."""
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("a lone surrogate is no Unicode text; remove it")
     return text
+
+
+def shown_id(vertex: ShownVertex) -> ShownVertex:
+    """An id as JSON: an integer that JavaScript would round becomes a string."""
+    if isinstance(vertex, int) and vertex >= _EXACT_IN_JAVASCRIPT:
+        return str(vertex)
+    return vertex
 
 
 def _whole(value: object) -> object:
@@ -50,6 +55,7 @@ Vertex = Name | Number
 """A vertex id as the user wrote it."""
 ShownVertex = str | int
 """A vertex id in an answer, of any length."""
+_EXACT_IN_JAVASCRIPT = 2**53
 Question = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_QUESTION),

@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphagg.rag import PassageIndex
 from graphagg.rag.requests import check_request
 from graphagg.rag.results import Hit
+from graphagg.rag.settings import MODES, Mode
 from graphagg.rag.tables.mentions import RowTokens
 from graphagg.rag.tables.view import OUTER
 from graphagg.rag.version.snapshot import Selection
 from graphagg.serve.batching import Batcher, Encoded
-from graphagg.serve.models import Mode, SearchBatchRequest, SearchRequest
+from graphagg.serve.models import SearchBatchRequest, SearchRequest
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
+from graphagg.store import open_artifact
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.questions import Answerer
-
-MODES: tuple[Mode, ...] = get_args(Mode)
+    from graphagg.rag.modes import AnyRetriever
 
 Answer = dict[str, Any]
 
@@ -61,12 +61,12 @@ class Passages:
 
     def _open(self, directory: Path) -> PassageIndex:
         """A version that is ready to answer, with the models that are loaded already."""
-        opened = PassageIndex.open(directory)
-        models = opened.manifest.models
+        artifact = open_artifact(directory, kind=PassageIndex.KIND)
+        models = artifact.manifest.models
         encoder = self._encoders.get(models["encoder"]["sha256"])
         extractor = self._extractors.get(models["extractor"]["sha256"])
-        ready = PassageIndex(opened.snapshot, encoder, extractor)
-        ready.answerer()  # makes the view of all passages
+        ready = PassageIndex(artifact, encoder, extractor)
+        ready.retriever()  # makes the view of all passages
         return ready
 
     def info(self) -> Answer:
@@ -97,10 +97,10 @@ class Passages:
         watch = Watch()
         check_request(questions, request.top_k)
         with self.slot.lease() as index:
-            answerer, spent = await self._lane.run(self._scope, index, request)
-            encoded = await self._encode(index, answerer, request.mode, request.filter, questions)
+            retriever, spent = await self._lane.run(self._scope, index, request)
+            encoded = await self._encode(index, retriever, request.mode, request.filter, questions)
             results, more = await self._lane.run(
-                self._hits, index, answerer, encoded, request, begun=True
+                self._hits, index, retriever, encoded, request, begun=True
             )
         cpu_ms = round(spent + encoded.cpu_ms + more, 3)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
@@ -108,42 +108,42 @@ class Passages:
     async def _encode(
         self,
         index: PassageIndex,
-        answerer: Answerer,
+        retriever: AnyRetriever,
         mode: Mode,
         filter: Mapping[str, Any] | None,
         questions: Sequence[str],
     ) -> Encoded:
-        future = self._batcher.submit(index, answerer, mode, filter, questions)
+        future = self._batcher.submit(index, retriever, mode, filter, questions)
         encoded = await asyncio.wrap_future(future)
-        self._keep_models(index, mode)
+        self._keep_models(index)
         return encoded
 
-    def _keep_models(self, index: PassageIndex, mode: Mode) -> None:
+    def _keep_models(self, index: PassageIndex) -> None:
         """Let the next version have what this one loaded."""
-        models = index.manifest.models
-        if mode != "bm25" and models["encoder"]["sha256"] not in self._encoders:
-            self._encoders = {models["encoder"]["sha256"]: index.load_encoder()}
-        if mode == "faithful" and models["extractor"]["sha256"] not in self._extractors:
-            self._extractors = {models["extractor"]["sha256"]: index.load_extractor()}
+        encoder, extractor = index.models.loaded()
+        if encoder is not None:
+            self._encoders = {encoder.spec.sha256: encoder}
+        if extractor is not None:
+            self._extractors = {extractor.spec.sha256: extractor}
 
     @staticmethod
     def _scope(
         index: PassageIndex, request: SearchRequest | SearchBatchRequest
-    ) -> tuple[Answerer, float]:
+    ) -> tuple[AnyRetriever, float]:
         watch = Watch()
-        answerer = index.answerer(request.mode, selection=Selection(request.filter))
-        return answerer, watch.cpu_ms
+        retriever = index.retriever(request.mode, selection=Selection(request.filter))
+        return retriever, watch.cpu_ms
 
     @staticmethod
     def _hits(
         index: PassageIndex,
-        answerer: Answerer,
+        retriever: AnyRetriever,
         encoded: Encoded,
         request: SearchRequest | SearchBatchRequest,
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
-        found = answerer.answer(encoded.asked, request.top_k)
-        shown = [[_shown(index, hit, request.explain) for hit in hits] for hits in found]
+        answers = retriever.answer(encoded.asked, request.top_k)
+        shown = [[_shown(index, hit, request.explain) for hit in hits] for hits in answers]
         return shown, watch.cpu_ms
 
     async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
@@ -152,11 +152,11 @@ class Passages:
         check_request([question], request.top_k)
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
-            answerer, _ = await self._lane.run(self._scope, index, request)
-            encoded = await self._encode(index, answerer, mode, request.filter, [question])
+            retriever, _ = await self._lane.run(self._scope, index, request)
+            encoded = await self._encode(index, retriever, mode, request.filter, [question])
             asked = encoded.asked[0]
-            found = await self._lane.run(answerer.explain, asked, row, request.top_k, begun=True)
-        return {"passage_id": passage_id, "mode": mode, **found.to_json()}
+            why = await self._lane.run(retriever.explain, asked, row, request.top_k, begun=True)
+        return {"passage_id": passage_id, "mode": mode, **why.to_json()}
 
 
 def _shown(index: PassageIndex, hit: Hit, explain: bool) -> Answer:
@@ -176,16 +176,16 @@ def _mentions(index: PassageIndex, hit: Hit) -> list[Answer]:
     row = snapshot.row_of(hit.passage.id)
     assert row is not None
     view, gazetteer = snapshot.view(None), snapshot.gazetteer
-    place = gazetteer.mentions(row)
+    mentions = gazetteer.mentions(row)
     titles = int(gazetteer.title_tokens[row])
-    counts = (view.counts_as[place] == OUTER) & (gazetteer.start[place] >= titles)
+    counts = (view.counts_as[mentions] == OUTER) & (gazetteer.start[mentions] >= titles)
     spans = RowTokens.of(hit.passage).spans
     shift = len(hit.passage.full_text) - len(hit.passage.text)
-    found = []
-    for mention in (place.start + np.flatnonzero(counts)).tolist():
+    entities = []
+    for mention in (mentions.start + np.flatnonzero(counts)).tolist():
         first, length = int(gazetteer.start[mention]), int(gazetteer.length[mention])
         begin, end = spans[first][0] - shift, spans[first + length - 1][1] - shift
-        found.append(
+        entities.append(
             {"start": begin, "end": end, "entity": gazetteer.keys[int(gazetteer.entity[mention])]}
         )
-    return found
+    return entities

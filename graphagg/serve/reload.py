@@ -18,7 +18,7 @@ class Closable(Protocol):
 
     @property
     def manifest(self) -> Manifest:
-        """What it was built from, and its sizes."""
+        """Manifest: what the index was built from, and its sizes."""
         ...
 
     def close(self) -> None:
@@ -116,9 +116,9 @@ class Slot(Generic[T]):
     def _stamp_now(self) -> tuple[int, int, int]:
         path = self.directory / MANIFEST_NAME
         try:
-            found = os.stat(path)
+            status = os.stat(path)
         except OSError as error:
             if hasattr(self, "_stamp"):
                 raise GraphAggError(f"{path}: {error.strerror}; the opened index stays") from None
             return (0, 0, 0)  # opening says what is missing
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return status.st_ino, status.st_mtime_ns, status.st_size

@@ -1,4 +1,4 @@
-"""What a process serves: indices, the threads they share, and the watch for new versions."""
+"""The service of one process: its indices, the threads they share, the watch for new versions."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Service:
         return kind in dict(self._slots())
 
     def info(self) -> dict[str, Any]:
-        """What this service has."""
+        """Versions, sizes and limits of what is served."""
         parts = {
             "passages": self._passages,
             "communities": self._communities,

@@ -1,4 +1,4 @@
-"""What an answer took."""
+"""Wall and CPU time of an answer."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Spark: sessions, tasks that write blocks, jobs that resume, and errors by their names."""
+"""Spark: sessions, tasks that write blocks, jobs that resume, and failures as named errors."""

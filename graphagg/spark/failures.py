@@ -1,4 +1,4 @@
-"""Failures of Spark, as the errors of graphagg that they are."""
+"""Failures of Spark, raised as errors of graphagg."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ERROR_LINE = re.compile(r"graphagg\.errors\.(\w+): (.*)")
 
 @contextmanager
 def named_errors() -> Iterator[None]:
-    """Raise what a task found wrong with its input as the error of graphagg that it is.
+    """Context manager: raises an error of graphagg that a task raised in place of Spark's.
 
     Raises:
         WriteFailed: a disk is full.
-        JobFailed: anything else for which Spark gave up.
+        JobFailed: Spark gave up for another reason.
     """
     try:
         yield
@@ -38,35 +38,36 @@ def named_errors() -> Iterator[None]:
 
 
 _FULL = ("No space left on device", "Disk quota exceeded")
-"""What Python and Java both say."""
+"""How Python and Java both word a full disk."""
 
 
 def _is_of_spark(failure: Exception) -> bool:
-    """PySpark's own errors, and those of the ways to its JVM or server."""
+    """Whether PySpark raised it, or the libraries that connect it to its JVM or server."""
     names = {kind.__module__.partition(".")[0] for kind in type(failure).__mro__}
     return bool(names & {"pyspark", "py4j", "grpc"}) or isinstance(failure, ConnectionError)
 
 
 def cause(failure: BaseException) -> str:
-    """One line that says what went wrong, out of the traceback of a failure of Spark."""
+    """One line that says what went wrong, taken from the traceback of a failure of Spark."""
     lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
-    for found in map(_CAUSE_LINE.match, reversed(lines)):
-        if found and not found[1].endswith(_WRAPPERS):
-            return f"{found[1].rpartition('.')[2]}: {found[2]}"[:400]
+    for match in map(_CAUSE_LINE.match, reversed(lines)):
+        if match and not match[1].endswith(_WRAPPERS):
+            return f"{match[1].rpartition('.')[2]}: {match[2]}"[:400]
     return (lines or [type(failure).__name__])[0][:400]
 
 
 _CAUSE_LINE = re.compile(r"(?:Caused by: )?((?:\w+\.)*\w*(?:Error|Exception|Exit)): (.+)")
 _WRAPPERS = ("SparkException", "PythonException", "Py4JJavaError")
-"""Errors that only say that there was another one."""
+"""Errors that only wrap another one."""
 
 
 def _named(traceback: str) -> GraphAggError | None:
+    """The error of graphagg that a traceback shows."""
     for line in traceback.splitlines():
-        found = _ERROR_LINE.search(line)
-        kind = getattr(errors, found[1], None) if found else None
-        if found and isinstance(kind, type) and issubclass(kind, GraphAggError):
-            error = kind.__new__(kind)
-            GraphAggError.__init__(error, found[2])
+        match = _ERROR_LINE.search(line)
+        kind = getattr(errors, match[1], None) if match else None
+        if match and isinstance(kind, type) and issubclass(kind, GraphAggError):
+            error = kind.__new__(kind)  # some classes take other arguments than a message
+            GraphAggError.__init__(error, match[2])
             return error
     return None

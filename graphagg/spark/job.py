@@ -1,8 +1,8 @@
-"""The folder of an unfinished job: its phases, each a Parquet folder, and the blocks of its tasks.
+"""Jobs that resume: the folder of an unfinished job holds its phases and the blocks of its tasks.
 
-A job that is started again over it goes on after the last finished phase. The folder is removed
-when the index is published; then a note in the index says which job built it, so that the same job
-is over before it reads anything.
+Started again, a job continues after its last finished phase. The folder is removed when the index
+is published; from then on a note in the index says which job built it, and the same job ends
+before it reads anything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from graphagg import __version__
 from graphagg.errors import ArtifactBusy, ArtifactError, GraphAggError, ParametersDiffer
 from graphagg.progress import Progress
-from graphagg.spark.blocks import Blocks
+from graphagg.spark.blocks import Blocks, write_json
 from graphagg.spark.failures import named_errors
 from graphagg.store import JOB_NOTE, open_artifact
 from graphagg.store.locks import hold
@@ -32,7 +32,7 @@ _LOCK = ".lock"
 
 
 class Work:
-    """What an unfinished job has done.
+    """The folder of an unfinished job.
 
     Args:
         spark: the session.
@@ -48,11 +48,11 @@ class Work:
         self._lock = -1
 
     def __getstate__(self) -> dict[str, Any]:
-        """What goes with a task: where things lie, without the session."""
+        """Tasks get the paths without the session, which cannot be sent."""
         return {"folder": self.folder, "blocks": self.blocks}
 
     def claim(self, job: dict[str, Any], *, force: bool = False) -> None:
-        """Begin the job, or go on with it; with `force` begin it anew.
+        """Begin the job or continue it; with `force` begin from nothing.
 
         Raises:
             ArtifactBusy: another process runs a job there.
@@ -63,17 +63,17 @@ class Work:
         if force:
             self._empty()
         if note.exists():
-            found = json.loads(note.read_text(encoding="utf-8"))
-            for name in sorted({*found, *job}):
-                if found.get(name) != job.get(name):
+            unfinished = json.loads(note.read_text(encoding="utf-8"))
+            for name in sorted({*unfinished, *job}):
+                if unfinished.get(name) != job.get(name):
                     self.release()
                     raise ParametersDiffer(
-                        f"{self.folder}: an unfinished job with {name} {found.get(name)!r}, "
+                        f"{self.folder}: an unfinished job with {name} {unfinished.get(name)!r}, "
                         f"wanted {job.get(name)!r}; finish it with its own parameters, or start "
-                        "anew with --force, which removes it"
+                        "again with --force, which removes it"
                     )
         else:
-            _write(note, job)
+            write_json(note, job)
         self.blocks.begin()
 
     def _take_lock(self) -> None:
@@ -91,13 +91,13 @@ class Work:
                 entry.unlink()
 
     def release(self) -> None:
-        """Let another process go on with the job."""
+        """Let another process continue the job."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
-        """The rows of a phase: read if it was finished before, else computed and written."""
+        """The rows of a phase: read if it finished before, else computed and written."""
         path = self.folder / "phases" / name
         if not (path / "_SUCCESS").exists():
             make().write.mode("overwrite").parquet(str(path))
@@ -109,19 +109,19 @@ class Work:
         path = self.folder / f"{name}.json"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write(path, make())
+            write_json(path, make())
         return json.loads(path.read_text(encoding="utf-8"))
 
     def stage(self, name: str, make: Callable[[], Any]) -> Any:
-        """A note that ends a stage of its own, and is reported as such."""
+        """A note that is reported to `progress` as a stage, when it is new."""
         known = (self.folder / f"{name}.json").exists()
-        found = self.note(name, make)
+        result = self.note(name, make)
         if not known:
             self._progress(name, 1, 1)
-        return found
+        return result
 
     def path(self, name: str) -> Path:
-        """Where an array that many tasks write parts of lies."""
+        """The file of an array that many tasks write ranges of."""
         return self.folder / f"{name}.npy"
 
     def remove(self) -> None:
@@ -131,13 +131,13 @@ class Work:
 
 
 def work_folder(directory: str | Path) -> Path:
-    """Where the unfinished job of an index directory lies."""
+    """The folder of the unfinished job of an index directory."""
     target = Path(directory).absolute()
     return target.with_name(f"{target.name}.work")
 
 
 def finished(folder: Path, stages: Sequence[str]) -> list[str]:
-    """Those of some stages that the job in a work folder has finished."""
+    """Which of `stages` the job in a work folder has finished."""
     return [
         name
         for name in stages
@@ -153,7 +153,7 @@ def claimed(
     progress: Progress,
     force: bool,
 ) -> Iterator[Work]:
-    """The unfinished job beside an index: bad input leaves none, a failed or killed job does.
+    """Context manager: the job of an index; bad input removes its folder, a failure keeps it.
 
     Raises:
         ArtifactBusy, ParametersDiffer: as `Work.claim`.
@@ -172,11 +172,11 @@ def claimed(
         work.release()
 
 
-# --- what built an index -------------------------------------------------------------------------
+# --- which job built an index -------------------------------------------------------------------
 
 
 def fingerprint(source: str) -> list[Any]:
-    """What tells an input from a changed one: its path, and size and time of each local file."""
+    """What changes when an input changes: its path, and size and time of each local file."""
     path = local_path(source)
     if path is None:
         return [source, []]
@@ -194,16 +194,16 @@ def local_path(source: str) -> Path | None:
 
 
 def remember(directory: str | Path, kind: str, job: dict[str, Any], report: Any = None) -> None:
-    """Note which job built the current version, unless its input cannot be known again."""
+    """Note which job built the current version, unless its input has no local files to compare."""
     if not _is_known_input(job):
         return
     with open_artifact(directory, kind=kind) as artifact:
         note = {"job": _digest(job), "data": artifact.manifest.data, "report": report}
-    _write(Path(directory) / JOB_NOTE, note)
+    write_json(Path(directory) / JOB_NOTE, note)
 
 
 def recall(directory: str | Path, kind: str, job: dict[str, Any]) -> dict[str, Any] | None:
-    """What was noted, if this very job built the current version from the same files."""
+    """The note of `remember`, if this job built the current version from the same files."""
     if not _is_known_input(job):
         return None
     try:
@@ -222,9 +222,3 @@ def _is_known_input(job: dict[str, Any]) -> bool:
 def _digest(job: dict[str, Any]) -> str:
     text = json.dumps([__version__, job], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _write(path: Path, value: Any) -> None:
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(value), encoding="utf-8")
-    os.replace(partial, path)

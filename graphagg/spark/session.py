@@ -1,4 +1,4 @@
-"""Spark sessions: DataFrames only, so that Spark Connect works."""
+"""Spark sessions, classic or by Spark Connect: callers use DataFrames only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def create_session(
     *,
     remote: str | None = None,
 ) -> SparkSession:
-    """Start a session, or take the one that `spark-submit` started.
+    """Start a session, or return the one that `spark-submit` started.
 
     Args:
         name: what the application is called.
@@ -34,7 +34,7 @@ def create_session(
     Raises:
         MissingExtra: PySpark, or what Spark Connect needs, is not installed.
         InvalidParameter: both master and remote are given.
-        JobFailed: no session can be had.
+        JobFailed: no session starts.
     """
     try:
         from pyspark.sql import SparkSession
@@ -85,7 +85,7 @@ def _check_connect() -> None:
 
 
 def is_classic(spark: SparkSession) -> bool:
-    """Whether the session has the driver's JVM in it; a Spark Connect session has none."""
+    """Whether the session runs with a JVM in this process; a Spark Connect session does not."""
     return "connect" not in type(spark).__module__
 
 
@@ -93,7 +93,7 @@ def is_classic(spark: SparkSession) -> bool:
 def session(
     name: str, master: str | None = None, remote: str | None = None
 ) -> Iterator[SparkSession]:
-    """A session for one job; one that was there before stays.
+    """Context manager: a session for one job; a session that was active before is not stopped.
 
     Raises:
         As `create_session`.
@@ -113,17 +113,17 @@ def _active() -> SparkSession | None:
         from pyspark.sql import SparkSession
     except ImportError:
         raise MissingExtra("pyspark", "spark") from None
-    found: SparkSession | None = SparkSession.getActiveSession()
-    return found
+    active: SparkSession | None = SparkSession.getActiveSession()
+    return active
 
 
 @contextmanager
 def small_driver(spark: SparkSession) -> Iterator[None]:
-    """Plan meanwhile for a driver that holds no data.
+    """Context manager: settings of a session under which no data collect in the driver.
 
-    Joins go by shuffle: no side of one has to fit the driver. A sort by ranges draws its limits
-    from a fifth of Spark's own sample, all of which passes through the driver: 60 rows a partition,
-    enough for partitions within some 15 % of each other.
+    Joins shuffle: no side of one has to fit the driver. A sort by ranges takes its bounds from a
+    sample that passes through the driver; it is a fifth of Spark's own, 60 rows a partition, which
+    keeps partitions within some 15 % of each other.
     """
     before = {key: spark.conf.get(key, None) for key in _SMALL_DRIVER}
     for key, value in _SMALL_DRIVER.items():

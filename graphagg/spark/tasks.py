@@ -1,7 +1,7 @@
 """Tasks: pure functions that run on executors and return a row of statistics each.
 
-What grows with the input stays on the executors: they write their arrays into a folder that all of
-them and the driver share (a local disk, NFS), and only a row of statistics a block comes back.
+What grows with the input stays on the executors: they write arrays into a folder that they share
+with the driver (a local disk, NFS), and only one row of statistics a block comes back.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ Stats = dict[str, Any]
 
 
 def run_tasks(spark: SparkSession, count: int, task: Callable[[int], Stats]) -> list[Stats]:
-    """Run `task(i)` for i below `count`, each in a Spark task of its own; the results, by i.
+    """Run `task(i)` for i below `count`, each in a Spark task of its own.
 
-    A result is a small dict of integers and bytes. A task may run more than once: it must write
-    the same bytes to the same place each time.
+    Spark may run a task more than once: it must write the same bytes to the same place each time.
+
+    Returns:
+        The results, by i: small dicts of integers and bytes.
     """
     if count == 0:
         return []
@@ -49,10 +51,10 @@ def write_blocks(frame: DataFrame, write: Callable[[int, pa.Table], Stats]) -> l
 
         context = TaskContext.get()
         assert context is not None
-        held = [batch for batch in batches if batch.num_rows]
-        if held:
+        rows = [batch for batch in batches if batch.num_rows]
+        if rows:
             number = context.partitionId()
-            yield _stats_batch(pa, number, write(number, pa.Table.from_batches(held)))
+            yield _stats_batch(pa, number, write(number, pa.Table.from_batches(rows)))
 
     return _collected(frame.mapInArrow(each, _STATS_SCHEMA))
 
@@ -73,8 +75,8 @@ def _stats_batch(pa: Any, number: int, stats: Stats) -> pa.RecordBatch:
 
 
 def _collected(rows: DataFrame) -> list[Stats]:
-    found: dict[int, Stats] = {}
+    stats: dict[int, Stats] = {}
     for row in rows.collect():
         value = row["value"] if row["content"] is None else bytes(row["content"])
-        found.setdefault(row["block"], {})[row["name"]] = value
-    return [found[number] for number in sorted(found)]
+        stats.setdefault(row["block"], {})[row["name"]] = value
+    return [stats[number] for number in sorted(stats)]

@@ -4,12 +4,12 @@
     DIR/v-<digest>/        the files: .npy, .json, .faiss, Parquet
     DIR/.lock              held by the process that writes
     DIR/.job.json          which job of Spark built it from which files (`graphagg.spark.job`)
-    DIR/.tmp-<random>/     what a build is writing
+    DIR/.tmp-<random>/     files that a build is writing
 
 `write_artifact` fills a `.tmp-` folder, syncs it, renames it to `v-<digest>` and then replaces
 `manifest.json` by one atomic `os.replace`: at every moment the old or the new index can be opened.
-A reader holds a shared `flock` on the data folder it opened; a writer removes older folders only
-when it gets the exclusive one. POSIX only. The format for other readers: `indices/README.md`.
+A reader holds a shared `flock` on the data folder it opened; a writer removes an older folder only
+if it gets the exclusive one. POSIX only. The format for other readers: `indices/README.md`.
 """
 
 from graphagg.store.reading import Artifact, open_artifact

@@ -1,4 +1,4 @@
-"""What is closed at the end of a `with` block."""
+"""Mixin: makes a class with `close()` a context manager."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Self
 
 
 class Closing:
-    """Gives a class with `close` the `with` statement."""
+    """A class whose `with` block calls `close()` at its end."""
 
     def close(self) -> None:
-        """Give up what is held."""
+        """Release files and locks."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

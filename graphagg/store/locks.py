@@ -1,4 +1,4 @@
-"""Locks between processes: files that one of them holds. POSIX only."""
+"""Locks between processes, as locked files. POSIX only."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from graphagg.errors import GraphAggError
 
 
 def hold(path: Path, busy: GraphAggError) -> int:
-    """Take the lock of a file, which is made, until its descriptor is closed or the process ends.
+    """Create a file and lock it, until its descriptor is closed or the process ends.
 
     Args:
-        path: the file; its folder is there.
-        busy: raised where another process holds it.
+        path: the file; its folder exists.
+        busy: raised where another process holds the lock.
 
     Returns:
         The descriptor, to be closed by `os.close`.
@@ -25,7 +25,7 @@ def hold(path: Path, busy: GraphAggError) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(descriptor).st_ino != path.stat().st_ino:
-            raise FileNotFoundError  # its holder has just removed it
+            raise FileNotFoundError  # the process that held it has just removed it
     except (BlockingIOError, FileNotFoundError):
         os.close(descriptor)
         raise busy from None
@@ -36,8 +36,8 @@ def hold(path: Path, busy: GraphAggError) -> int:
 
 
 @contextmanager
-def held(path: Path, busy: GraphAggError) -> Iterator[None]:
-    """Hold the lock meanwhile; as `hold`."""
+def locked(path: Path, busy: GraphAggError) -> Iterator[None]:
+    """Context manager: `hold` the lock within the block."""
     descriptor = hold(path, busy)
     try:
         yield

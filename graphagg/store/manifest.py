@@ -22,7 +22,7 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class FileEntry:
-    """What the manifest says of one data file; `dtype` and `shape` for `.npy` only."""
+    """One data file as the manifest lists it; `dtype` and `shape` for `.npy` only."""
 
     bytes: int
     sha256: str
@@ -36,7 +36,7 @@ class Manifest:
 
     Attributes:
         kind: which index this is, for instance `passages`.
-        parameters: what the build was told.
+        parameters: options of the build.
         inputs: sha256 of each input, by role.
         models: name, sha256 and settings of each model, by role.
         counts: sizes of the index, by unit.
@@ -54,7 +54,7 @@ class Manifest:
     data: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest as it stands in the file."""
+        """The content of the file."""
         return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -103,9 +103,9 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        found = "a folder without manifest.json" if directory.is_dir() else "no such folder"
+        problem = "a folder without manifest.json" if directory.is_dir() else "no such folder"
         raise NotAnArtifact(
-            f"{directory}: {found}; wanted a graphagg index. Check the path, or build one first"
+            f"{directory}: {problem}; wanted a graphagg index. Check the path, or build one first"
         ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CorruptArtifact(f"{path}: not JSON ({error}); build the index again") from None

@@ -1,4 +1,4 @@
-"""Opening an artifact: a lease on its current version, checks, memory-mapped arrays."""
+"""Opening an artifact: a shared lock on its current version, checks, memory-mapped arrays."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact, NotAnArtifact
 from graphagg.store.closing import Closing
 from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
@@ -19,7 +18,7 @@ from graphagg.store.strings import StringTable
 
 
 class Artifact(Closing):
-    """An opened index directory. It keeps the version that it opened until `close`.
+    """An opened index directory. No writer removes the version that it opened until `close`.
 
     Use `open_artifact`. Arrays are memory-mapped, read-only.
     """
@@ -35,7 +34,7 @@ class Artifact(Closing):
         return self.directory / self.manifest.data
 
     def path(self, name: str) -> Path:
-        """Where data file `name` lies; `CorruptArtifact` if the manifest has no such file."""
+        """The path of data file `name`; `CorruptArtifact` if the manifest lists no such file."""
         if name not in self.manifest.files:
             raise CorruptArtifact(
                 f"{self.directory}: the manifest lists no file {name!r}; rebuild it"
@@ -45,15 +44,9 @@ class Artifact(Closing):
     def __contains__(self, name: str) -> bool:
         return name in self.manifest.files
 
-    def array(self, name: str) -> npt.NDArray[Any]:
+    def array(self, name: str) -> Array:
         """Array `name` (without `.npy`), memory-mapped read-only."""
-        path = self.path(f"{name}.npy")
-        if 0 in (self.manifest.files[path.name].shape or ()):
-            array: npt.NDArray[Any] = np.load(
-                path, allow_pickle=False
-            )  # mmap needs a byte at least
-            return array
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+        return map_array(self.path(f"{name}.npy"))
 
     def strings(self, name: str) -> StringTable:
         """String table `name`."""
@@ -62,15 +55,15 @@ class Artifact(Closing):
     def verify(self) -> None:
         """Compare every file with its checksum; `CorruptArtifact` names the first that differs."""
         for name, entry in sorted(self.manifest.files.items()):
-            found = file_sha256(self.folder / name)
-            if found != entry.sha256:
+            digest = file_sha256(self.folder / name)
+            if digest != entry.sha256:
                 raise CorruptArtifact(
-                    f"{self.folder / name}: sha256 is {found}, the manifest says {entry.sha256}; "
+                    f"{self.folder / name}: sha256 is {digest}, the manifest says {entry.sha256}; "
                     "the file was altered: restore it, or build the index again"
                 )
 
     def close(self) -> None:
-        """Give up the version; arrays taken from it stay valid."""
+        """Let writers remove the version; arrays taken from it stay valid."""
         if self._lease >= 0:
             os.close(self._lease)
             self._lease = -1
@@ -116,7 +109,7 @@ def open_artifact(
 
 
 def _take_lease(root: Path, manifest: Manifest) -> int | None:
-    """A file descriptor that keeps the data folder alive; None if a writer was faster."""
+    """A locked descriptor of the data folder; None if a writer published meanwhile."""
     folder = root / manifest.data
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -152,16 +145,23 @@ def _check_file(path: Path, entry: FileEntry) -> None:
             "restore it, or build the index again"
         )
     if path.suffix == ".npy":
-        found = npy_header(path)
-        if found != (entry.dtype, entry.shape):
+        header = npy_header(path)
+        if header != (entry.dtype, entry.shape):
             raise CorruptArtifact(
-                f"{path}: dtype and shape are {found}, the manifest says "
+                f"{path}: dtype and shape are {header}, the manifest says "
                 f"{(entry.dtype, entry.shape)}; restore it, or build the index again"
             )
 
 
+def map_array(path: Path) -> Array:
+    """A `.npy` file, memory-mapped read-only; an empty array has no byte to map and is read."""
+    header = npy_header(path)
+    empty = header is not None and 0 in header[1]
+    return np.asarray(np.load(path, mmap_mode=None if empty else "r", allow_pickle=False))
+
+
 def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
-    """Dtype and shape that a file states of itself; None where it is no `.npy` file."""
+    """Dtype and shape by the header of a `.npy` file; None where it is none."""
     with path.open("rb") as file:
         try:
             version = np.lib.format.read_magic(file)

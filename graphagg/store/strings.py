@@ -1,4 +1,4 @@
-"""An immutable sequence of strings in two flat arrays, so that it can be memory-mapped."""
+"""An immutable sequence of strings in two flat arrays, which can be memory-mapped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import offsets
+
 
 class StringTable(Sequence[str]):
     """Strings as one UTF-8 buffer and their offsets.
@@ -16,7 +18,7 @@ class StringTable(Sequence[str]):
         data: `[B]` uint8, the concatenated UTF-8 bytes.
         offsets: `[n + 1]` int64; string i is `data[offsets[i]:offsets[i + 1]]`.
 
-    Opening is free of work; reading string i touches only its own pages.
+    Opening reads nothing; reading string i touches only its own pages.
     """
 
     def __init__(self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> None:
@@ -32,24 +34,21 @@ class StringTable(Sequence[str]):
     def pack_bytes(cls, strings: Iterable[bytes]) -> StringTable:
         """Pack strings given as UTF-8, in the order given."""
         encoded = list(strings)
-        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-        np.cumsum([len(b) for b in encoded], out=offsets[1:])
-        return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets)
+        data = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+        return cls(data, offsets([len(text) for text in encoded]))
 
     @classmethod
     def joined(cls, tables: Sequence[StringTable]) -> StringTable:
         """The strings of several tables, one table after another."""
-        lengths = [np.diff(table.offsets) for table in tables]
-        offsets = np.concatenate([[0], *lengths]).cumsum().astype(np.int64)
-        return cls(np.concatenate([table.data for table in tables]), offsets)
+        lengths = np.concatenate([np.diff(table.offsets) for table in tables])
+        return cls(np.concatenate([table.data for table in tables]), offsets(lengths))
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
         """A table of the strings at `rows`, in that order."""
         starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
-        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=offsets[1:])
-        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-        return StringTable(self.data[places], offsets)
+        bounds = offsets(lengths)
+        positions = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
+        return StringTable(self.data[positions], bounds)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -77,19 +76,22 @@ class StringTable(Sequence[str]):
 
         O(log n) reads; None if it is not there.
         """
-        wanted = text.encode("utf-8")
-        place = self.place_sorted(wanted)
-        return place if place < len(self) and self.raw(place) == wanted else None
+        encoded = text.encode("utf-8")
+        position = self.place_sorted(encoded)
+        return position if position < len(self) and self.raw(position) == encoded else None
 
-    def place_sorted(self, wanted: bytes, low: int = 0, high: int | None = None) -> int:
-        """How many strings of a sorted table come before `wanted` (UTF-8); O(log n) reads.
+    def place_sorted(self, text: bytes, low: int = 0, high: int | None = None) -> int:
+        """How many strings of a sorted table come before `text` (UTF-8); O(log n) reads.
 
-        The first `low` of them are known to, those from `high` on are known not to.
+        Args:
+            text: UTF-8.
+            low: how many strings are known to come before it.
+            high: strings from here on are known not to; None: nothing is known.
         """
         high = len(self) if high is None else high
         while low < high:
             middle = (low + high) // 2
-            if self.raw(middle) < wanted:
+            if self.raw(middle) < text:
                 low = middle + 1
             else:
                 high = middle

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
-from graphagg.store.locks import held
+from graphagg.store.locks import locked
 from graphagg.store.manifest import (
     DATA_FOLDER,
     FILE_NAME,
@@ -43,7 +42,7 @@ class ArtifactWriter:
         self.adopted: dict[str, FileEntry] = {}
 
     def adopt(self, artifact: Artifact, name: str) -> None:
-        """Take file `name` over from another version as it is: linked, not copied, if it can be."""
+        """Take file `name` from another version unchanged: by a hard link, or else by a copy."""
         source, target = artifact.path(name), self.path(name)
         try:
             os.link(source, target)
@@ -60,7 +59,7 @@ class ArtifactWriter:
             raise ValueError(f"bad file name {name!r}")
         return self.folder / name
 
-    def array(self, name: str, array: npt.NDArray[Any]) -> None:
+    def array(self, name: str, array: Array) -> None:
         """Write array `name` (without `.npy`)."""
         with self.path(f"{name}.npy").open("wb") as file:
             np.lib.format.write_array(
@@ -75,7 +74,7 @@ class ArtifactWriter:
 
 
 class Publication:
-    """What `write_artifact` yields: a writer, and `publish` to make its files current."""
+    """A new version that is being written; `publish` makes its files current."""
 
     def __init__(self, root: Path, writer: ArtifactWriter) -> None:
         self._root = root
@@ -112,13 +111,13 @@ class Publication:
 def write_artifact(directory: str | os.PathLike[str]) -> Iterator[Publication]:
     """Write a new version of the index in `directory`.
 
-    Until `publish` returns, and if anything is raised, the old version stays as it was. What
-    killed builds left behind is removed first.
+    Until `publish` returns, and if anything is raised, the old version stays as it was. Files that
+    killed builds left behind are removed first.
 
     Raises:
         ArtifactBusy: another process is writing there.
         ArtifactError: `directory` is a file, or a folder that holds something else.
-        WriteFailed: the disk is full, or refuses.
+        WriteFailed: the disk is full or read-only.
     """
     root = Path(directory)
     try:
@@ -135,7 +134,7 @@ def write_artifact(directory: str | os.PathLike[str]) -> Iterator[Publication]:
 def _publication(root: Path) -> Iterator[Publication]:
     created = _make_root(root)
     busy = f"{root}: another process is writing this index; wait for it, or stop it"
-    with held(root / ".lock", ArtifactBusy(busy)):
+    with locked(root / ".lock", ArtifactBusy(busy)):
         _remove_unpublished(root)
         folder = root / f"{_TEMPORARY}{secrets.token_hex(8)}"
         folder.mkdir()
@@ -151,7 +150,7 @@ def _publication(root: Path) -> Iterator[Publication]:
 
 
 def _make_root(root: Path) -> bool:
-    """Make the directory if it is not there; refuse one that holds something else."""
+    """Make the directory if it does not exist; refuse one that holds something else."""
     if root.exists() and not root.is_dir():
         raise ArtifactError(f"{root}: a file, wanted a folder for the index; choose another path")
     created = not root.exists()
@@ -174,7 +173,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _remove_unpublished(root: Path) -> None:
-    """Remove all but the current version; nothing where another graphagg may know which it is."""
+    """Remove all but the current version; nothing where the manifest cannot be read."""
     keep = None
     if (root / MANIFEST_NAME).exists():
         try:
@@ -191,7 +190,7 @@ def _describe(path: Path) -> FileEntry:
 
 
 def _install(root: Path, folder: Path, manifest: Manifest) -> str:
-    """Move the folder to its final name; an intact folder of that name is taken instead."""
+    """Move the folder to its final name, unless an intact folder of that name exists."""
     base = f"v-{manifest.digest()}"
     for attempt in range(1000):
         name = base if attempt == 0 else f"{base}-{attempt}"
@@ -254,8 +253,8 @@ def _remove_empty(root: Path) -> None:
         root.rmdir()
 
 
-# Every change to the disk that a publish consists of goes through these four, so that the tests
-# can stop the process before and after each.
+# All changes to the disk in a publish are made by these four functions: the tests stop the process
+# before and after each.
 
 
 def _write(path: Path, text: str) -> None:

@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 # A session that is not of Connect cannot live in the same process.
 SCRIPT = """
 import json, sys
-from graphagg.cli.jobs.communities import communities
-from graphagg.cli.jobs.embedding import command
-from graphagg.cli.jobs.run import main
+from graphagg.cli.builds.communities import CommunitiesBuild
+from graphagg.cli.builds.embedding import EmbeddingBuild, GraphPreparation, Partitioning
+from graphagg.cli.builds.run import main
 from graphagg.errors import GraphAggError
 from graphagg.rag.spark.build import build_with_spark
 from graphagg.spark.session import create_session, is_classic
@@ -36,19 +36,19 @@ settings = {"spark.sql.shuffle.partitions": "2", "spark.sql.warehouse.dir": fold
 spark = create_session("graphagg tests", remote="local[2]", settings=settings)
 assert not is_classic(spark)
 
-def job(command, name, edges, out, *more):
-    sys.argv = [name, "--edges", f"{folder}/{edges}", "--out", f"{folder}/{out}", *more]
+def job(build, edges, out, *more):
+    sys.argv = [build.name, "--edges", f"{folder}/{edges}", "--out", f"{folder}/{out}", *more]
     try:
-        main(command, name)
+        main(build)
     except SystemExit as end:
-        codes[name + " " + edges] = end.code or 0
+        codes[build.name + " " + edges] = end.code or 0
 
 small = ("--dim", "8", "--pieces", "3")
-job(communities, "communities", "edges.txt", "communities")
-for name in ("prepare_graph", "partition", "embed"):
-    job(command(name), name, "edges.txt", "embedding", *small)
+job(CommunitiesBuild, "edges.txt", "communities")
+for build in (GraphPreparation, Partitioning, EmbeddingBuild):
+    job(build, "edges.txt", "embedding", *small)
 for edges in ("negative.txt", "absent.txt"):
-    job(communities, "communities", edges, "refused")
+    job(CommunitiesBuild, edges, "refused")
 build_with_spark(
     spark, f"{folder}/p.jsonl", f"{folder}/passages", models=Fakes(), passages_a_task=9,
     entries_a_task=150,

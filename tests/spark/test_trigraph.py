@@ -132,7 +132,7 @@ def test_an_inverted_file_of_parts(
         spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes(), entries_a_task=90
     ).close()
     assert files(tmp_path / "spark") == files(tmp_path / "local")
-    assert {"passages.faiss", "view.walk.starts.npy"} <= set(files(tmp_path / "spark"))
+    assert {"passages.faiss", "view.contain.by_entity.data.npy"} <= set(files(tmp_path / "spark"))
 
 
 @pytest.mark.parametrize(

@@ -9,29 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from graphagg.cli.jobs import run as running
-from graphagg.cli.jobs.communities import communities
-from graphagg.cli.jobs.embedding import command
-from graphagg.cli.jobs.graph_sizes import GraphSize, community_sizes
-from graphagg.cli.jobs.log import LogLevel
-from graphagg.cli.jobs.options import Out
-from graphagg.cli.jobs.plan import Plan
-from graphagg.cli.jobs.run import Job, main
-from graphagg.cli.jobs.sizes import measure
+from graphagg.cli.builds import run as running
+from graphagg.cli.builds.build import Build, Built
+from graphagg.cli.builds.communities import CommunitiesBuild
+from graphagg.cli.builds.embedding import EmbeddingBuild, GraphPreparation, Partitioning
+from graphagg.cli.builds.run import main
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.build import KIND
 from graphagg.communities.spark import job_of
-from graphagg.errors import EmptyGraph, GraphAggError, JobFailed, UnreadableFile, WriteFailed
+from graphagg.errors import EmptyGraph, GraphAggError, JobFailed, WriteFailed
 from graphagg.spark.failures import cause
 from graphagg.spark.job import recall, remember
 
-COMMANDS = {"communities": communities} | {
-    name: command(name) for name in ("prepare_graph", "partition", "embed")
+JOBS: dict[str, type[Build]] = {
+    build.name: build
+    for build in (CommunitiesBuild, GraphPreparation, Partitioning, EmbeddingBuild)
 }
 Start = Callable[..., int]
 
@@ -46,7 +40,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
             for key, value in environment.items():
                 patch.setenv(key, value)
             with pytest.raises(SystemExit) as end:
-                main(COMMANDS[name], name)
+                main(JOBS[name])
         return int(end.value.code or 0)
 
     return run
@@ -64,17 +58,17 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, Any]]:
     """What an embedding job would run with; it runs nothing."""
     seen: list[Mapping[str, Any]] = []
 
-    def keep(name: str, source: Any, settings: Any, common: Any, vertices: Any) -> None:
-        seen.append(vars(source) | vars(settings) | vars(common))
+    def keep(build: Any, run: Any) -> None:
+        seen.append(vars(build) | vars(build.parameters) | vars(build.reading) | vars(run))
 
-    monkeypatch.setattr("graphagg.cli.jobs.embedding._run", keep)
+    monkeypatch.setattr(running, "run_job", keep)
     return seen
 
 
 def test_flags_environment_file_defaults(
     start: Start, tmp_path: Path, given: list[Mapping[str, Any]]
 ) -> None:
-    """The first of the four that says something has the word, for each option by itself."""
+    """The first of the four that gives a value wins, for each option by itself."""
     file = tmp_path / "job.toml"
     table = "dim = 4\npieces = 4\npropagate = 2\nweighted = false\nforce = true\n"
     file.write_text(f'[communities]\nbands = 9\n[embed]\nedges = "e"\nout = "o"\n{table}')
@@ -87,7 +81,9 @@ def test_flags_environment_file_defaults(
     names = ("dim", "pieces", "propagate", "dtype", "kind", "edges", "weighted", "force")
     wanted = (2, 3, 2, "float16", "undirected", "f", False, False)
     assert tuple(found[name] for name in names) == wanted
-    assert found["out"] == Path("o") and found["level"] == "debug"
+    assert (
+        found["out"] == Path("o") and found["log_level"] == "debug" and found["engine"] == "spark"
+    )
 
 
 def test_the_file_by_the_environment_and_for_all_three_jobs(
@@ -109,7 +105,7 @@ def test_the_file_by_the_environment_and_for_all_three_jobs(
         ("embed = 3\n", ["write [embed]"]),
         ("[embed]\ndim = [3]\n", ["dim in [embed] is [3]"]),
         ("[embed]\ndim = 3.5\n", ["--dim", "integer"]),
-        ("[embed\n", ["not TOML"]),
+        ("[embed\n", ["not readable TOML"]),
         (None, ["No such file"]),
     ],
 )
@@ -134,7 +130,7 @@ def tree(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("name", list(COMMANDS))
+@pytest.mark.parametrize("name", list(JOBS))
 def test_a_plan_writes_nothing(
     start: Start,
     tmp_path: Path,
@@ -151,11 +147,12 @@ def test_a_plan_writes_nothing(
     before = tree(tmp_path)
     assert start(name, "--edges", edges, "--out", out, "--dry-run") == 0
     shown = capsys.readouterr()
-    assert re.search(r"edges +1 +finished", shown.out) and "no index yet" in shown.out
+    assert re.search(r"edges +finished", shown.out) and "no index yet" in shown.out
     assert start(name, "--edges", edges, "--out", out, "--dry-run", "--json") == 0
     plan = json.loads(capsys.readouterr().out)
-    assert plan["finished"] == ["edges"] and plan["input"]["records"] == 3
-    assert {size["what"] for size in plan["expected"]} >= {"index", "work folder", "shuffle"}
+    assert plan["finished"] == ["edges"] and plan["stages"][0] == "edges"
+    assert plan["input"] == {"path": str(edges), "files": 1, "bytes": edges.stat().st_size}
+    assert (plan["engine"], plan["state"], plan["index"]) == ("spark", "none", str(out))
     assert tree(tmp_path) == before
 
 
@@ -177,44 +174,27 @@ def test_a_plan_says_what_it_is_sure_of(
     assert state() == "not known"
 
 
-@pytest.mark.parametrize("kind", ["undirected", "directed-in", "two-mode"])
-def test_the_expected_index_is_within_a_factor_of_two(tmp_path: Path, kind: str) -> None:
-    """Where the vertices are known; of strings, the ids come on top."""
-    rng = np.random.default_rng(0)
-    pairs = rng.integers(0, 3000, (12_000, 2))
-    path = tmp_path / "edges.parquet"
-    pq.write_table(pa.table({"src": pairs[:, 0], "dst": pairs[:, 1]}), path)
-    config = IndexConfig(kind)  # type: ignore[arg-type]
-    CommunityIndex.build(str(path), tmp_path / "out", config=config).close()
-    real = sum(file.stat().st_size for file in (tmp_path / "out").rglob("*.npy"))
-    size = GraphSize.of(measure(str(path)), None)
-    expected = community_sizes(size, config, 1000)[1][0]
-    assert expected.what == "index" and 0.5 < expected.bytes / real < 2
-
-
-def test_measuring(tmp_path: Path) -> None:
-    import gzip
-
-    rows = [f"{i % 5000} {i * 7 % 5000}\n" for i in range(400_000)]
-    text = "# Nodes: 5000 Edges: 400000\n" + "".join(rows)
-    (tmp_path / "e.txt").write_text(text)
-    (tmp_path / "e.txt.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
-    for name in ("e.txt", "e.txt.gz"):
-        found = measure(str(tmp_path / name))
-        assert found.vertices == 5000
-        assert abs(found.records / len(rows) - 1) < 0.1
+def test_a_plan_counts_the_files_of_its_input(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a folder those that are not hidden; nothing is known where only Spark reads."""
     parts = tmp_path / "parts"
     parts.mkdir()
-    for i in range(3):
-        table = pa.table({"src": [10 + i, 11], "dst": [12, 30]})
-        pq.write_table(table, parts / f"{i}.parquet")
-    (parts / "_SUCCESS").touch()
-    found = measure(str(parts))
-    assert (found.files, found.records, found.vertices) == (3, 6, 21)
-    with pytest.raises(UnreadableFile, match="not there"):
-        measure(str(tmp_path / "absent"))
-    with pytest.raises(UnreadableFile, match="mounted"):
-        measure("hdfs://host/edges")
+    for name in ("a.parquet", "b.parquet", "_SUCCESS", ".hidden"):
+        (parts / name).write_text("12345")
+
+    def plan(source: object) -> Any:
+        options = ("--edges", source, "--out", tmp_path / "out", "--dry-run", "--json")
+        assert start("communities", *options) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert plan(parts)["input"] == {"path": str(parts), "files": 2, "bytes": 10}
+    far = plan("hdfs://host/edges")
+    assert far["input"] == {"path": "hdfs://host/edges", "files": None, "bytes": None}
+    assert far["parameters"]["config"]["bands"] == 64
+    absent = ("--edges", tmp_path / "absent", "--out", tmp_path / "out", "--dry-run")
+    assert start("communities", *absent) == 2
+    assert "no such file" in capsys.readouterr().err
 
 
 def test_the_note_of_a_job_stands_for_its_files(tmp_path: Path, edges: Path) -> None:
@@ -276,29 +256,30 @@ def test_exit_codes(
     monkeypatch.setattr(running, "follow", lambda *_: None)
     out = tmp_path / "out"
 
-    def build(spark: Any, progress: Any) -> dict[str, Any]:
-        out.with_name("out.work").mkdir()
-        progress("edges", 1, 1)
-        if error is not None:
-            raise error
-        return {"vertices": 3}
+    @dataclass(frozen=True)
+    class Test(CommunitiesBuild):
+        """A job that ends as it is told to."""
 
-    def plan() -> Plan:
-        raise AssertionError
+        name = "test"
 
-    def command(out: Out) -> None:
-        common = running.Common(out, False, False, LogLevel.info, False, None, None)
-        stages = ("edges", "pairs", "bands")
-        running.run(Job("test", stages, plan, build, lambda made: "made"), common)
+        def stages(self) -> tuple[str, ...]:
+            return ("edges", "pairs", "bands")
 
-    monkeypatch.setattr("sys.argv", ["test.py", "--out", str(out)])
+        def by_spark(self, spark: Any, run: Any, progress: Any) -> Built:
+            run.out.with_name("out.work").mkdir()
+            progress("edges", 1, 1)
+            if error is not None:
+                raise error
+            return Built({"vertices": 3})
+
+    monkeypatch.setattr("sys.argv", ["test.py", "--edges", "e", "--out", str(out)])
     with pytest.raises(SystemExit) as end:
-        main(command, "test")
+        main(Test)
     assert (end.value.code or 0) == code
     shown = capsys.readouterr()
     assert "INFO test edges stage 1 of 3 done" in shown.err
     assert message in shown.err and "Traceback" not in shown.err
-    assert shown.out == ("" if code else f"{out}: made\n")
+    assert shown.out.startswith(f"{out}: 3 vertices; ") if code == 0 else shown.out == ""
 
 
 def test_the_cause_of_a_failure_is_one_line() -> None:

@@ -63,7 +63,7 @@ def test_all_holds_one_faiss() -> None:
             "from graphagg.rag import SentenceTransformerEncoder as S; S('m').spec",
             "rag",
         ),
-        ("faiss", "from graphagg.rag.search import dense; dense._import_faiss()", "rag"),
+        ("faiss", "from graphagg.rag.search.compat import import_faiss as f; f()", "rag"),
         (
             "pymetis",
             "from graphagg.embedding.partition.metis import metis; metis(None, None, 2, 0)",
@@ -96,3 +96,26 @@ def test_a_missing_extra_says_what_to_install(module: str, call: str, extra: str
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert f'pip install "graphagg[{extra}]"' in shown.stdout
+
+
+def test_every_exported_name_is_there_and_listed():
+    import graphagg.communities
+    import graphagg.embedding
+    import graphagg.graph
+    import graphagg.nn
+    import graphagg.nn.training as training
+    import graphagg.rag
+
+    for package in (
+        graphagg.communities,
+        graphagg.embedding,
+        graphagg.graph,
+        graphagg.nn,
+        graphagg.rag,
+        training,
+    ):
+        assert package.__all__ and set(package.__all__) <= set(dir(package))
+        for name in package.__all__:
+            assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match=r"module 'graphagg\.rag' has no attribute 'nothing'"):
+        graphagg.rag.nothing  # noqa: B018

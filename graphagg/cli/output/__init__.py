@@ -1,1 +1,1 @@
-"""What commands print: messages, progress, tables."""
+"""Printing: messages, progress, tables."""

@@ -1,4 +1,4 @@
-"""What all commands share: results on stdout, progress on stderr."""
+"""Printing of all commands: results on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
@@ -19,7 +19,10 @@ from rich.progress import Progress as Bars
 
 from graphagg.errors import ArtifactError
 from graphagg.progress import Progress
-from graphagg.store.manifest import Manifest, read_manifest
+from graphagg.store.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from graphagg.cli.builds.build import Built
 
 _PIPE_WIDTH = 100_000  # in a pipe a row stays on its line, for grep and cut; COLUMNS changes that
 
@@ -81,21 +84,36 @@ def current_version(directory: Path) -> str | None:
 
 
 def print_built(
-    directory: Path, manifest: Manifest, before: str | None, meter: Meter, as_json: bool
+    directory: Path, built: Built, before: str | None, meter: Meter, as_json: bool
 ) -> None:
     """Print what a build gave; `before` is the version that was there."""
-    unchanged = manifest.data == before
+    unchanged = before is not None and before == current_version(directory)
     used = meter.read()
+    size = {} if built.bytes is None else {"bytes": built.bytes}
     if as_json:
-        print_json({"index": str(directory), "unchanged": unchanged, **manifest.counts, **used})
+        known = {"index": str(directory), "unchanged": unchanged}
+        print_json({**known, **built.counts, **size, **built.details, **used})
         return
-    counts = ", ".join(f"{n:,} {unit.replace('_', ' ')}" for unit, n in manifest.counts.items())
+    sizes = {**built.counts, **size}
+    counts = ", ".join(f"{n:,} {unit.replace('_', ' ')}" for unit, n in sizes.items())
     state = "unchanged: " if unchanged else ""
-    out.print(
-        f"{state}{directory}: {counts}; {used['wall_seconds']} s, {used['cpu_seconds']} CPU s, "
-        f"peak {used['peak_memory_mib']} MiB",
-        markup=False,
-    )
+    out.print(f"{state}{directory}: {counts}; {resources(used)}", markup=False)
+    if built.table is not None:
+        out.print(built.table)
+
+
+def print_change(directory: Path, change: Mapping[str, int], as_json: bool) -> None:
+    """Print what a change did to an index."""
+    if as_json:
+        print_json({"index": str(directory), **change})
+        return
+    counts = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in change.items())
+    out.print(f"{directory}: {counts}", markup=False)
+
+
+def resources(used: Mapping[str, float]) -> str:
+    """The figures of a `Meter`, in words."""
+    return "{wall_seconds} s, {cpu_seconds} CPU s, peak {peak_memory_mib} MiB".format(**used)
 
 
 class Meter:

@@ -1,4 +1,4 @@
-"""What `graphagg rag` prints for people."""
+"""Tables and text that `graphagg rag` prints for people."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def hits_table(hits: Sequence[Hit], index: PassageIndex, explain: bool) -> Table
     return table
 
 
-def print_documents(found: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
+def print_documents(documents: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
     """Print documents, each with its passages among the hits."""
-    if not found:
+    if not documents:
         out.print(_NOTHING)
         return
     why = "why" if explain else "text"
     table = Table("", "document", "score", "passage", why, expand=out.is_terminal)
-    for rank, document in enumerate(found, start=1):
+    for rank, document in enumerate(documents, start=1):
         first = (str(rank), escape(document.document))
         for hit in document.hits:
             table.add_row(*first, f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
@@ -116,19 +116,19 @@ def _texts(hit: Hit) -> Iterator[str]:
         kind = hop.kind
 
 
-def print_explanation(found: Explanation, index: PassageIndex) -> None:
+def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
     """Print why a passage is where it is: the reason, the parts of its score, and its path."""
-    for part in explanation_parts(found, index):
+    for part in explanation_parts(explanation, index):
         print_part(part)
 
 
 def explanation_parts(
-    found: Explanation, index: PassageIndex
+    explanation: Explanation, index: PassageIndex
 ) -> tuple[str] | tuple[str, str, Table, str, Table]:
     """The reason; then, unless the passage is hidden, the parts of its score and its path."""
-    if found.hit is None:
-        return (found.reason,)
-    hit = found.hit
+    if explanation.hit is None:
+        return (explanation.reason,)
+    hit = explanation.hit
     parts = Table("part of the score", "", box=None, pad_edge=False)
     parts.columns[1].justify = "right"
     for name, value in hit.components.items():
@@ -143,7 +143,7 @@ def explanation_parts(
         kind = hop.kind.replace("_", " ")
         path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
     path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
-    return found.reason, "", parts, "", path
+    return explanation.reason, "", parts, "", path
 
 
 # --- evaluation ----------------------------------------------------------------------------------
@@ -210,15 +210,17 @@ def _times(reports: Mapping[str, Evaluation]) -> Table:
     return table
 
 
-def print_ablation(found: Ablation) -> None:
+def print_ablation(ablation: Ablation) -> None:
     """Print the whole, and the difference that each part makes when it is switched off."""
     table = _metrics_table(_COMPARED, "without")
-    table.add_row("[bold]nothing[/bold]", *(_beside(found.whole, metric) for metric in _COMPARED))
-    for part, summary in found.differences.items():
+    table.add_row(
+        "[bold]nothing[/bold]", *(_beside(ablation.whole, metric) for metric in _COMPARED)
+    )
+    for part, summary in ablation.differences.items():
         table.add_row(part, *(_beside(summary, metric, sign="+") for metric in _COMPARED))
     out.print(table)
     out.print(
-        f"\n{found.whole.questions:,} questions; the first line in percent, the others the "
+        f"\n{ablation.whole.questions:,} questions; the first line in percent, the others the "
         "difference to it in percent points; in parentheses the 95 % interval, paired"
     )
 

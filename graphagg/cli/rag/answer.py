@@ -8,7 +8,6 @@ import typer
 
 from graphagg.cli.output.console import AsJson, err, out, print_json
 from graphagg.cli.rag.options import Directory, Filters, ModeName, Question, TopK, selected
-from graphagg.cli.rag.options import settings as mode_of
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer
@@ -41,29 +40,28 @@ def answer(
     from graphagg.rag.answer.endpoint import Endpoint
     from graphagg.rag.answer.generate import answer as answer_from
 
-    kind, _ = mode_of(mode, None, None)
     visible = selected(filters, None, None, False)
     endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens)
     with PassageIndex.open(directory) as opened:
-        found = answer_from(
-            opened, question, endpoint, k=top_k, mode=kind, filter=visible["filter"]
+        reply = answer_from(
+            opened, question, endpoint, k=top_k, mode=mode, filter=visible["filter"]
         )
     if as_json:
-        print_json({"question": question, "model": model, **found.to_json()})
+        print_json({"question": question, "model": model, **reply.to_json()})
     else:
-        _print(found)
+        _print(reply)
 
 
-def _print(found: Answer) -> None:
-    if not found.hits:
+def _print(reply: Answer) -> None:
+    if not reply.hits:
         err.print("no passage is visible, so the model was not asked")
         return
-    out.print(found.text, markup=False)
+    out.print(reply.text, markup=False)
     out.print()
-    for citation in found.citations:
+    for citation in reply.citations:
         out.print(f"[{citation.number}] {citation.passage_id}  {citation.title}", markup=False)
-    if not found.citations:
+    if not reply.citations:
         err.print("the answer cites no passage", markup=False)
-    if found.unknown:
-        numbers = ", ".join(map(str, found.unknown))
+    if reply.unknown:
+        numbers = ", ".join(map(str, reply.unknown))
         err.print(f"the answer cites what it was not given: {numbers}", markup=False)

@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
-from graphagg.cli.rag.options import (
-    ChunkWords,
-    Directory,
-    OverlapSentences,
-    PassageFile,
-    read_corpus,
+from graphagg.cli.builds.passages import Chunking, read_corpus
+from graphagg.cli.output.console import (
+    AsJson,
+    Meter,
+    out,
+    print_json,
+    progress_report,
+    resources,
 )
+from graphagg.cli.rag.options import Directory, PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.store.manifest import Manifest
 
@@ -22,11 +24,10 @@ from graphagg.store.manifest import Manifest
 def add(
     directory: Directory,
     passages: PassageFile,
+    chunking: Chunking,
     replace: Annotated[
         bool, typer.Option("--replace", help="Passages whose ids are there are replaced.")
     ] = False,
-    chunk_words: ChunkWords = None,
-    overlap_sentences: OverlapSentences = None,
     as_json: AsJson = False,
 ) -> None:
     """Add passages: all of them or, if one is refused, none; answers equal those of a rebuild.
@@ -35,13 +36,13 @@ def add(
     """
     from graphagg.rag import PassageIndex
 
-    if replace and chunk_words is not None:
+    if replace and chunking is not None:
         raise InvalidParameter(
             "--replace goes by passage ids, and chunks of the older text could stay; delete the "
             "documents, then add them without --replace"
         )
     meter = Meter()
-    new = read_corpus(passages, chunk_words, overlap_sentences)
+    new = read_corpus(passages, chunking)
     with PassageIndex.open(directory) as index, progress_report() as report:
         replaced = index.add(new, replace=replace, progress=report)
         change = {"added": len(new) - replaced, "replaced": replaced}
@@ -53,7 +54,7 @@ def update(directory: Directory, passages: PassageFile, as_json: AsJson = False)
     from graphagg.rag import PassageIndex
 
     meter = Meter()
-    new = read_corpus(passages, None, None)
+    new = read_corpus(passages, None)
     with PassageIndex.open(directory) as index, progress_report() as report:
         index.update(new, progress=report)
         _print_change(directory, {"replaced": len(new)}, index.manifest, meter, as_json)
@@ -74,11 +75,11 @@ def delete(
     from graphagg.rag import PassageIndex
 
     meter = Meter()
-    wanted = [*(ids or ()), *(_read_ids(ids_file) if ids_file else ())]
-    if not wanted:
+    names = [*(ids or ()), *(_read_ids(ids_file) if ids_file else ())]
+    if not names:
         raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
     with PassageIndex.open(directory) as index:
-        deleted = index.delete(wanted, ignore_missing=ignore_missing)
+        deleted = index.delete(names, ignore_missing=ignore_missing)
         _print_change(directory, {"deleted": deleted}, index.manifest, meter, as_json)
 
 
@@ -117,7 +118,6 @@ def _print_change(
     changed = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in change.items())
     out.print(
         f"{directory}: {changed}; {counts['passages']:,} passages in {counts['segments']:,} "
-        f"segments; {used['wall_seconds']} s, {used['cpu_seconds']} CPU s, "
-        f"peak {used['peak_memory_mib']} MiB",
+        f"segments; {resources(used)}",
         markup=False,
     )

@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from graphagg.checks import one_of
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.passages import print_ablation, print_evaluations, print_failures
-from graphagg.cli.rag.options import Directory, Preset, Semantics, settings
+from graphagg.cli.rag.options import Directory, Preset, SemanticsName, settings
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
+from graphagg.rag.linearrag.config import SEMANTICS, RetrievalConfig, Semantics
+from graphagg.rag.settings import MODES, Mode
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.failures import Failure
     from graphagg.rag.evaluation.measure import GoldQuestion
-    from graphagg.rag.linearrag.config import Mode
-    from graphagg.rag.questions import Config
 
-    Runs = dict[str, tuple[Mode, Config | None]]
+Runs = dict[str, tuple[Mode, RetrievalConfig | None]]
+_Half = Literal["tune", "test"]
 
 
 def evaluate(
     directory: Directory,
     questions: Annotated[Path, typer.Argument(help="JSONL: id, question, gold_passage_ids, type.")],
-    mode: Annotated[str | None, typer.Option(help="best, faithful, dense or bm25.  [best]")] = None,
+    mode: Annotated[
+        Mode | None, typer.Option(help="How passages are found.", show_default="best")
+    ] = None,
     compare: Annotated[
         str | None,
         typer.Option(help="Modes side by side, e.g. best,faithful,faithful:paper,dense,bm25."),
@@ -39,14 +43,12 @@ def evaluate(
     failures: Annotated[
         Path | None, typer.Option(help="Write what best fails here, with the cause, as JSONL.")
     ] = None,
-    half: Annotated[
-        str | None, typer.Option(help="tune or test: only that half of the questions.")
-    ] = None,
+    half: Annotated[_Half | None, typer.Option(help="Only that half of the questions.")] = None,
     random_state: Annotated[
         int, typer.Option(help="Seed of the halves and of the bootstrap intervals.", min=0)
     ] = 0,
     preset: Preset = None,
-    semantics: Semantics = None,
+    semantics: SemanticsName = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure recall of the gold passages, with 95 % intervals, and latency a question."""
@@ -83,20 +85,24 @@ def evaluate(
 # --- what is asked for ---------------------------------------------------------------------------
 
 
-def _runs(mode: str | None, compare: str | None, preset: str | None, semantics: str | None) -> Runs:
+def _runs(
+    mode: Mode | None, compare: str | None, preset: str | None, semantics: Semantics | None
+) -> Runs:
     """The runs by name; `faithful:paper` is faithful with semantics paper."""
     if mode is not None and compare is not None:
         raise InvalidParameter("give --mode or --compare, not both")
     if compare is None:
-        name = mode or "best"
-        return {name: settings(name, preset, semantics)}
+        mode = mode or "best"
+        return {mode: (mode, settings(mode, preset, semantics))}
     runs: Runs = {}
     for name in (part.strip() for part in compare.split(",")):
-        kind, _, reading = name.partition(":")
+        before, _, after = name.partition(":")
+        kind = one_of("mode", cast(Mode, before), MODES)
+        reading = one_of("semantics", cast(Semantics, after), SEMANTICS) if after else None
         if kind == "faithful":
-            runs[name] = settings(kind, preset, reading or semantics)
+            runs[name] = kind, settings(kind, preset, reading or semantics)
         else:
-            runs[name] = settings(kind, None, reading or None)
+            runs[name] = kind, settings(kind, None, reading)
     if (preset or semantics) and not any(kind == "faithful" for kind, _ in runs.values()):
         raise InvalidParameter(
             f"preset and semantics are settings of mode 'faithful', the modes are {tuple(runs)}; "
@@ -114,18 +120,14 @@ def _check_together(runs: Runs, ablate: bool, compare: str | None, failures: Pat
     if "best" not in names:
         raise InvalidParameter(f"--failures is about mode best, the modes are {names}; add best")
     if failures.is_dir() or not failures.parent.is_dir():
-        raise InvalidParameter(f"--failures {failures}: no file can lie there; give another one")
+        raise InvalidParameter(f"--failures {failures}: not writable; give another path")
 
 
-def _questions(path: Path, half: str | None, random_state: int) -> list[GoldQuestion]:
-    from graphagg.rag.evaluation import measure as ev
+def _questions(path: Path, name: _Half | None, random_state: int) -> list[GoldQuestion]:
+    from graphagg.rag.evaluation.measure import half, read_questions
 
-    if half is None:
-        return ev.read_questions(path)
-    which = next((name for name in ev.HALVES if name == half), None)
-    if which is None:
-        raise InvalidParameter(f"half is {half!r}, wanted one of {ev.HALVES}")
-    return ev.half(ev.read_questions(path), which, random_state)
+    questions = read_questions(path)
+    return questions if name is None else half(questions, name, random_state)
 
 
 # --- what is done --------------------------------------------------------------------------------
@@ -133,10 +135,10 @@ def _questions(path: Path, half: str | None, random_state: int) -> list[GoldQues
 
 @dataclass(frozen=True)
 class _Result:
-    """What was measured.
+    """Results of an evaluation.
 
     Attributes:
-        parts: its JSON, by run.
+        parts: JSON, by run.
         show: prints it.
     """
 
@@ -168,10 +170,10 @@ def _evaluated(
     }  # fmt: skip
     first, *others = reports
     differences = {name: difference(reports[name], reports[first], random_state) for name in others}
-    parts = {name: {"mode": runs[name][0], **r.to_json()} for name, r in reports.items()}
+    results = {name: {"mode": runs[name][0], **r.to_json()} for name, r in reports.items()}
     for name, summary in differences.items():
-        parts[name]["difference"] = {"to": first, **summary.to_json()}
-    return _Result(parts, lambda: print_evaluations(reports, differences))
+        results[name]["difference"] = {"to": first, **summary.to_json()}
+    return _Result(results, lambda: print_evaluations(reports, differences))
 
 
 def _ablated(
@@ -179,5 +181,5 @@ def _ablated(
 ) -> _Result:
     from graphagg.rag.evaluation.comparison import ablate
 
-    found = ablate(index, gold, random_state=random_state, progress=report)
-    return _Result({"best": found.to_json()}, lambda: print_ablation(found))
+    ablation = ablate(index, gold, random_state=random_state, progress=report)
+    return _Result({"best": ablation.to_json()}, lambda: print_ablation(ablation))

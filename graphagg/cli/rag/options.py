@@ -1,35 +1,31 @@
-"""What several commands of `graphagg rag` take, and what it means to the library."""
+"""Options of several commands of `graphagg rag`, and what they mean to the library."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from graphagg.errors import EmptyCorpus, InvalidParameter
-
-if TYPE_CHECKING:
-    from graphagg.rag import Passage
-    from graphagg.rag.linearrag.config import Mode
-    from graphagg.rag.questions import Config
+from graphagg.errors import InvalidParameter
+from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig, Semantics, preset
+from graphagg.rag.settings import Mode
 
 Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 PassageFile = Annotated[Path, typer.Argument(help="JSONL (gz), Parquet, or folder of .txt/.md.")]
 Question = Annotated[str, typer.Argument(help="What to ask.")]
 TopK = Annotated[int, typer.Option(help="How many passages.")]
 ModeName = Annotated[
-    str,
+    Mode,
     typer.Option("--mode", help="best; faithful (LinearRAG); dense (cosine alone); bm25 (words)."),
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Of faithful: official (the default), official-run, paper, musique, ..."),
+    typer.Option(help=f"Of faithful: {', '.join(PRESETS)}.", show_default="official"),
 ]
-Semantics = Annotated[
-    str | None,
-    typer.Option(help="Of faithful: official or paper; default: what the preset says."),
+SemanticsName = Annotated[
+    Semantics | None,
+    typer.Option("--semantics", help="Of faithful.", show_default="what the preset says"),
 ]
 Filters = Annotated[
     list[str] | None,
@@ -52,41 +48,28 @@ BridgeThrough = Annotated[
         "--bridge-through-filtered", help="What is left out may lead to hits all the same."
     ),
 ]
-ChunkWords = Annotated[
-    int | None,
-    typer.Option(help="Split documents into passages of at most so many words, at sentences."),
-]
-OverlapSentences = Annotated[
-    int | None, typer.Option(help="Sentences that neighboring chunks share.  [1]")
-]
 
 
-def settings(mode: str, preset: str | None, semantics: str | None) -> tuple[Mode, Config | None]:
-    """The mode of a name, and its settings.
+def settings(
+    mode: Mode, preset_name: str | None, semantics: Semantics | None
+) -> RetrievalConfig | None:
+    """The settings of a mode; None: its own.
 
     Raises:
-        InvalidParameter: a name is unknown, or a preset or semantics is given for another mode
-            than `faithful`.
+        InvalidParameter: there is no such preset, or a preset or semantics is given for another
+            mode than `faithful`.
     """
-    from graphagg.rag.linearrag import config
-
-    kind = next((known for known in config.MODES if known == mode), None)
-    if kind is None:
-        raise InvalidParameter(f"mode is {mode!r}, wanted one of {config.MODES}")
-    chosen = config.preset(preset or "official")
+    chosen = preset(preset_name or "official")
     if semantics is not None:
-        known = next((name for name in config.SEMANTICS if name == semantics), None)
-        if known is None:
-            raise InvalidParameter(f"semantics is {semantics!r}, wanted one of {config.SEMANTICS}")
-        chosen = chosen.with_semantics(known)
-    if kind == "faithful":
-        return kind, chosen
-    if preset is not None or semantics is not None:
+        chosen = chosen.with_semantics(semantics)
+    if mode == "faithful":
+        return chosen
+    if preset_name is not None or semantics is not None:
         raise InvalidParameter(
             f"preset and semantics are settings of mode 'faithful', the mode is {mode!r}; "
             "leave them out or add --mode faithful"
         )
-    return kind, None
+    return None
 
 
 def selected(
@@ -105,23 +88,3 @@ def selected(
         "exclude": exclude or (),
         "bridge_through_filtered": bridge_through,
     }
-
-
-def read_corpus(path: Path, words: int | None, overlap: int | None) -> list[Passage]:
-    """Read passages, or documents to split into them, and check them as a whole."""
-    from graphagg.rag import ChunkConfig, chunk_documents, read_passages
-    from graphagg.rag.documents.passages import check_corpus
-
-    if words is None and overlap is not None:
-        raise InvalidParameter("--overlap-sentences needs --chunk-words; add it")
-    passages: Iterable[Passage] = read_passages(path)
-    if words is not None:
-        least = min(ChunkConfig.min_words, words // 6)  # in proportion, where chunks are small
-        shared = ChunkConfig.overlap_sentences if overlap is None else overlap
-        passages = chunk_documents(passages, ChunkConfig(words, shared, least))
-    try:
-        return check_corpus(passages)
-    except EmptyCorpus:
-        raise EmptyCorpus(
-            f"{path}: no passage in it, wanted one at least; check the path"
-        ) from None

@@ -16,12 +16,12 @@ from graphagg.errors import InvalidParameter
 View = TypeVar("View")
 
 Candidates = Sequence[tuple[str, str]]
-"""Words that could stand at the cursor, best first, each with a remark."""
+"""Words that complete a line, best first, each with a remark."""
 
 
 @dataclass(frozen=True)
 class Outcome(Generic[View]):
-    """What a command did.
+    """The result of a command.
 
     Attributes:
         history: the session after it.
@@ -86,7 +86,9 @@ def common_commands(table: Callable[[], Commands[View]]) -> dict[str, Command[Vi
         return Outcome(history, leave=True)
 
     def names(history: History[View], prefix: str) -> Candidates:
-        return [(name, found.summary) for name, found in table().items() if name.startswith(prefix)]
+        return [
+            (name, command.summary) for name, command in table().items() if name.startswith(prefix)
+        ]
 
     return {
         "help": Command("[COMMAND]", "list the commands, or describe one", show_help, names),

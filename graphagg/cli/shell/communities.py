@@ -38,7 +38,7 @@ _KEPT = 64  # answers that are kept, so that undo is free
 
 @dataclass(frozen=True)
 class View:
-    """What is looked at.
+    """The state of a session.
 
     Attributes:
         seeds: the vertices asked for, in the order in which they were added.
@@ -68,7 +68,7 @@ class CommunityShell(CommandInterpreter[View]):
         self, index: CommunityIndex, seeds: Sequence[str] = (), method: str = "fused"
     ) -> None:
         self._index = index
-        self._vertices = Vertices(index)
+        self._vertices = Vertices(index.opened)
         self.answer = lru_cache(_KEPT)(self._answer)
         known = dict.fromkeys(index.vertices[index.find(seed)] for seed in seeds)
         super().__init__(
@@ -79,6 +79,7 @@ class CommunityShell(CommandInterpreter[View]):
                 ),
                 "drop": Command("VERTEX...", "remove seeds", self.drop, self._a_seed),
                 "more": Command("[N]", f"show N more members ({FIRST})", self.more),
+                "top": Command("N", "show N members", self.top),
                 "method": Command(
                     "[NAME]", "rank by " + ", ".join(METHODS), self.method, _a_method
                 ),
@@ -155,6 +156,11 @@ class CommunityShell(CommandInterpreter[View]):
         known = [m.id for m in after[: len(before)]] == [m.id for m in before]
         return self.show(wider, len(before) if known else 0)
 
+    def top(self, history: Session, words: Sequence[str]) -> Shown:
+        """Show another number of members."""
+        size = expect_count(words, "how many members", None, _FAR)
+        return self.show(history.to(replace(history.now, size=size)))
+
     def method(self, history: Session, words: Sequence[str]) -> Shown:
         """Rank by another method."""
         if not words:
@@ -173,10 +179,10 @@ class CommunityShell(CommandInterpreter[View]):
             return Outcome(history, (f"{vertex} is a seed",))
         wide = replace(history.now, size=max(_FAR, history.now.size))
         for view, note in ((history.now, ()), (wide, (f"asked for {wide.size:,} members:",))):
-            found = self.answer(view)
-            for rank, member in enumerate(found.members, 1):
+            answer = self.answer(view)
+            for rank, member in enumerate(answer.members, 1):
                 if member.id == vertex:
-                    return Outcome(history, (*note, *_reasons(member, rank, found)))
+                    return Outcome(history, (*note, *_reasons(member, rank, answer)))
         line = f"{vertex} is not among the first {wide.size:,} members by {wide.method}"
         return Outcome(history, (line,))
 
@@ -202,18 +208,18 @@ class CommunityShell(CommandInterpreter[View]):
 
     def _vertex(self, history: Session, word: str) -> VertexId:
         """The vertex of a name, or of a rank such as #3 where no vertex is called so."""
-        place = self._index.vertices.find(word)
-        if place is None and word[:1] == "#" and word[1:].isascii() and word[1:].isdigit():
+        number = self._index.vertices.find(word)
+        if number is None and word[:1] == "#" and word[1:].isascii() and word[1:].isdigit():
             members = self._current(history).members
             rank = expect_count([word[1:]], "the rank of a member", None, len(members))
             return members[rank - 1].id
-        return self._index.vertices[self._index.find(word) if place is None else place]
+        return self._index.vertices[self._index.find(word) if number is None else number]
 
     def _any_vertex(self, history: Session, prefix: str) -> Candidates:
         if not prefix:
             return self._a_member(history, prefix)
-        found = self._vertices.starting_with(prefix, _OFFERED)["vertices"]
-        return [(str(each["id"]), f"degree {each['degree']:,}") for each in found]
+        listing = self._vertices.starting_with(prefix, _OFFERED)
+        return [(str(each.id), f"degree {each.degree:,}") for each in listing.vertices]
 
     def _a_seed(self, history: Session, prefix: str) -> Candidates:
         names = [str(seed) for seed in history.now.seeds]
@@ -224,8 +230,8 @@ class CommunityShell(CommandInterpreter[View]):
             return ()
         members = enumerate(self.answer(history.now).members, 1)
         named = [(str(member.id), f"#{rank}") for rank, member in members]
-        found = [each for each in named if each[0].startswith(prefix)]
-        return found or self._any_vertex(history, prefix) if prefix else found
+        matches = [each for each in named if each[0].startswith(prefix)]
+        return matches or self._any_vertex(history, prefix) if prefix else matches
 
 
 def _a_method(history: Session, prefix: str) -> Candidates:

@@ -1,4 +1,4 @@
-"""What is looked at now, and what was before: undo for any frozen view."""
+"""Undo: the current view of a shell, and the views before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line in, one outcome out; and what could stand at the cursor."""
+"""One line in, one outcome out; and the words that complete a line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST = 50
 
 
 class Interpreter(Protocol[View]):
-    """What a prompt needs to know of a shell."""
+    """The interface between a shell and its prompt."""
 
     @property
     def commands(self) -> Commands[View]:
@@ -37,7 +37,7 @@ class Interpreter(Protocol[View]):
         """Do what a line says; raises `GraphAggError` and leaves the session as it was."""
 
     def status(self, view: View) -> str:
-        """What is looked at, in a line."""
+        """The current view, in one line."""
 
     def prepare(self) -> None:
         """Load what the first answer would wait for; called beside the first line's typing."""
@@ -89,7 +89,7 @@ class CommandInterpreter(Generic[View]):
 def complete(
     commands: Commands[View], history: History[View], line: str
 ) -> tuple[int, Candidates, bool]:
-    """What could stand at the end of a line.
+    """The words that complete a line.
 
     Args:
         commands: of the shell.
@@ -97,21 +97,23 @@ def complete(
         line: the text before the cursor.
 
     Returns:
-        Where the word begins that a candidate takes the place of; the candidates, quoted where
-        they must be; and whether a path stands there instead.
+        Where the word begins that a candidate replaces; the candidates, quoted where they must
+        be; and whether a path is wanted there instead.
     """
     words = list(scan(line))
     within = bool(words) and (bool(words[-1].quote) or not line[-1].isspace())
     current = words.pop() if within else Word("", len(line))
     if not words:
-        names = [(name, found.summary) for name, found in commands.items()]
+        names = [(name, command.summary) for name, command in commands.items()]
         return current.start, [each for each in names if each[0].startswith(current.text)], False
-    command = commands.get(words[0].text)
-    if command is None:
+    chosen = commands.get(words[0].text)
+    if chosen is None:
         return current.start, (), False
-    if command.files:
+    if chosen.files:
         return current.start, (), True
-    found = command.complete(history, current.text)[:_MOST]
     mark = current.quote
-    written = [(quoted(text, mark) if mark else quote(text), remark) for text, remark in found]
-    return current.start, written, False
+    candidates = [
+        (quoted(text, mark) if mark else quote(text), remark)
+        for text, remark in chosen.complete(history, current.text)[:_MOST]
+    ]
+    return current.start, candidates, False

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 from rich.console import RenderableType
 
+from graphagg.checks import one_of
 from graphagg.cli.output.passages import explanation_parts, hits_table
 from graphagg.cli.rag.options import selected
 from graphagg.cli.shell.commands import Candidates, Command, Outcome, expect_count, expect_one
@@ -19,7 +21,7 @@ from graphagg.cli.shell.saving import save_hits
 from graphagg.cli.shell.words import scan
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage
 from graphagg.rag import Hit, PassageIndex
-from graphagg.rag.linearrag.config import MODES, Mode
+from graphagg.rag.settings import MODES, Mode
 
 _KEPT = 64  # answers that are kept, so that undo is free
 _MOST = 1_000
@@ -28,7 +30,7 @@ _NO_FILTER = "none"
 
 @dataclass(frozen=True)
 class View:
-    """What is looked at.
+    """The state of a session.
 
     Attributes:
         question: the question; empty before the first.
@@ -122,8 +124,8 @@ class PassageShell(CommandInterpreter[View]):
 
     def _answer(self, view: View) -> tuple[Hit, ...]:
         visible = selected(list(view.filters), None, None, False)
-        found = self._index.retrieve(view.question, view.top, mode=view.mode, **visible)
-        return tuple(found)
+        hits = self._index.retrieve(view.question, view.top, mode=view.mode, **visible)
+        return tuple(hits)
 
     def _hits(self, history: Session) -> tuple[Hit, ...]:
         if not history.now.question:
@@ -198,10 +200,10 @@ class PassageShell(CommandInterpreter[View]):
         """Why a passage is, or is not, among the hits."""
         hits, view = self._hits(history), history.now
         visible = selected(list(view.filters), None, None, False)
-        found = self._index.explain(
+        explanation = self._index.explain(
             view.question, self._identifier(hits, words), view.top, mode=view.mode, **visible
         )
-        return Outcome(history, explanation_parts(found, self._index))
+        return Outcome(history, explanation_parts(explanation, self._index))
 
     def open(self, history: Session, words: Sequence[str]) -> Shown:
         """A passage as a whole."""
@@ -244,10 +246,7 @@ class PassageShell(CommandInterpreter[View]):
 
 
 def _checked(mode: str) -> Mode:
-    for known in MODES:
-        if known == mode:
-            return known
-    raise InvalidParameter(f"mode is {mode!r}, wanted one of {MODES}")
+    return one_of("mode", cast(Mode, mode), MODES)
 
 
 def _a_mode(history: Session, prefix: str) -> Candidates:

@@ -116,14 +116,14 @@ def make_session(interpreter: Interpreter[Any], now: Now, **options: Any) -> Pro
         def get_completions(self, document: Document, event: Any) -> Iterator[Completion]:
             line = document.text_before_cursor
             try:
-                start, found, path = complete(interpreter.commands, now.history, line)
+                start, candidates, path = complete(interpreter.commands, now.history, line)
             except GraphAggError:  # what is looked at has no answer: nothing to offer
                 return
             if path:
                 yield from PathCompleter(expanduser=True).get_completions(
                     Document(line[start:]), event
                 )
-            for text, remark in found:
+            for text, remark in candidates:
                 yield Completion(text, start - len(line), display_meta=remark)
 
     def status() -> str:

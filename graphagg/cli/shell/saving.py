@@ -1,4 +1,4 @@
-"""What a shell writes: answers as CSV, JSON or GraphML."""
+"""Answers written to files: CSV, JSON or GraphML."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def _save(target: Path, writers: Mapping[str, Writer]) -> None:
     """Write by the suffix, whole or not at all."""
     writer = writers.get(target.suffix.casefold())
     if writer is None:
-        wanted = ", ".join(writers)
-        raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted one of {wanted}")
+        suffixes = ", ".join(writers)
+        raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted one of {suffixes}")
     partial = target.with_name(f".{target.name}.part")
     try:
         writer(partial)

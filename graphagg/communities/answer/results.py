@@ -1,19 +1,21 @@
-"""What a query returns: frozen, small, able to say why."""
+"""The results of a query: frozen dataclasses that can say why each member is there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from graphagg.communities.answer.structure import Structure, structure_of
+from graphagg.communities.answer.subgraph import subgraph_of
+from graphagg.communities.opened import Opened
+from graphagg.errors import InvalidParameter
 from graphagg.graph.ids import VertexId
 
 if TYPE_CHECKING:
     import networkx
     import pyarrow
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
-
-    from graphagg.communities.answer.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,6 @@ class Member:
         }
 
 
-class Origin(Protocol):
-    """Where an answer comes from, for what is only made when it is asked for."""
-
-    def structure(
-        self, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
-    ) -> Structure:
-        """The similarity graph of some vertices, the seeds first."""
-
-    def graph(self, ids: Sequence[VertexId]) -> networkx.Graph:
-        """Some vertices and the edges among them."""
-
-
 @dataclass(frozen=True)
 class Community:
     """The answer to a query.
@@ -110,7 +100,7 @@ class Community:
     plan: str
     notes: tuple[str, ...] = ()
     conductance: float | None = None
-    _origin: Origin | None = field(default=None, repr=False, compare=False)
+    _opened: Opened | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.members)
@@ -124,9 +114,10 @@ class Community:
 
         Raises:
             MissingExtra: scikit-network is not installed.
+            InvalidParameter: `resolution`; over 2,000 vertices; or no query made this object.
         """
-        assert self._origin is not None, "a community made by hand has no graph"
-        return self._origin.structure(self._ids(), len(self.seeds), resolution, random_state)
+        opened = self._index()
+        return structure_of(opened, self._ids(), len(self.seeds), resolution, random_state)
 
     def to_networkx(self) -> networkx.Graph:
         """Seeds, members and the edges among them that the indexed graph has.
@@ -138,10 +129,9 @@ class Community:
 
         Raises:
             MissingExtra: networkx is not installed.
-            InvalidParameter: over 2,000 sets of a two-mode graph.
+            InvalidParameter: over 2,000 sets of a two-mode graph, or no query made this object.
         """
-        assert self._origin is not None, "a community made by hand has no graph"
-        graph = self._origin.graph(self._ids())
+        graph = subgraph_of(self._index(), self._ids())
         for seed in self.seeds:
             graph.nodes[seed]["seed"] = True
         for rank, member in enumerate(self.members, 1):
@@ -177,6 +167,14 @@ class Community:
         from graphagg.tables import to_pandas
 
         return to_pandas(self.to_arrow())
+
+    def _index(self) -> Opened:
+        if self._opened is None:
+            raise InvalidParameter(
+                "this Community was made by hand and knows no graph, wanted one from a query; "
+                "call CommunityIndex.query"
+            )
+        return self._opened
 
     def _ids(self) -> list[VertexId]:
         return [*self.seeds, *(member.id for member in self.members)]

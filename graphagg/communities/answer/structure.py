@@ -1,7 +1,7 @@
 """The structure of an answer: weighted similarity graph, sub-communities, picture.
 
-Paper: arXiv 1601.03958, the last stage: the weighted Jaccard graph of the vertices that were found,
-parted and drawn. Departure: Louvain (scikit-network) instead of WALKTRAP.
+Paper: arXiv 1601.03958, the last stage: the weighted Jaccard graph of the community, split into
+sub-communities and drawn. Departure: Louvain (scikit-network) instead of WALKTRAP.
 """
 
 from __future__ import annotations
@@ -9,21 +9,23 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.checks import number
+from graphagg.communities.answer.picture import draw
+from graphagg.communities.opened import Opened
 from graphagg.communities.similarity.exact import intersection
+from graphagg.communities.similarity.neighborhood import Sets, set_size
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
 
 if TYPE_CHECKING:
     import networkx
-
-    from graphagg.communities.index import CommunityIndex
-
 
 MOST_VERTICES = 2_000
 """Vertices whose pairwise similarities are computed at most: 2 million pairs."""
@@ -89,9 +91,18 @@ class Structure:
             MissingExtra: matplotlib is not installed.
             InvalidParameter: the suffix is neither `.png` nor `.svg`.
         """
-        from graphagg.communities.answer.picture import draw
-
-        draw(self, path, title, most_edges)
+        heaviest = np.argsort(-self.weights, kind="stable")[:most_edges]
+        draw(
+            Path(path),
+            title,
+            names=[str(vertex) for vertex in self.vertices],
+            seeds=self.seeds,
+            positions=self.positions,
+            labels=self.labels,
+            degrees=np.bincount(self.edges.ravel(), minlength=len(self.vertices)),
+            edges=self.edges[heaviest],
+            weights=self.weights[heaviest],
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -109,12 +120,11 @@ class Structure:
 
 
 def structure_of(
-    index: CommunityIndex, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
+    opened: Opened, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
 ) -> Structure:
-    """Similarities, sub-communities and positions of some vertices; the seeds stand first."""
-    if not resolution > 0:
-        raise InvalidParameter(f"resolution is {resolution}, wanted above 0")
-    dense = similarities(index, ids)
+    """Similarities, sub-communities and positions of some vertices; the seeds come first."""
+    number("resolution", resolution, above=0)
+    dense = similarities(opened, ids)
     first, second = np.nonzero(np.triu(dense, 1))
     labels, positions = _layout(dense, resolution, random_state)
     return Structure(
@@ -123,7 +133,7 @@ def structure_of(
     )  # fmt: skip
 
 
-def similarities(index: CommunityIndex, ids: Sequence[VertexId]) -> Array:
+def similarities(opened: Opened, ids: Sequence[VertexId]) -> Array:
     """Exact Jaccard similarity of all pairs of some vertices, `[V, V]`, 0 on the diagonal.
 
     Raises:
@@ -134,10 +144,9 @@ def similarities(index: CommunityIndex, ids: Sequence[VertexId]) -> Array:
             f"{len(ids):,} vertices, at most {MOST_VERTICES:,} are compared with each other; "
             "ask for fewer"
         )
-    hoods = index.expander.hoods
-    numbers = np.array([index.find(vertex) for vertex in ids], dtype=np.int64)
-    found: Array = _similarities(hoods.sets.indptr, hoods.sets.indices, hoods.closed, numbers)
-    return found
+    numbers = np.array([opened.find(vertex) for vertex in ids], dtype=np.int64)
+    dense: Array = _similarities(opened.hoods.bundle, numbers)
+    return dense
 
 
 def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, Array]:
@@ -160,16 +169,16 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
 
 
 @numba.njit(cache=True)
-def _similarities(ptr: Array, ind: Array, closed: bool, vertices: Array) -> Array:
-    none = np.empty(0, dtype=np.int64)
+def _similarities(sets: Sets, vertices: Array) -> Array:
+    """The Jaccard similarity of each pair, `[V, V]`; each is computed once."""
+    no_examples = np.empty(0, dtype=np.int64)
     out = np.zeros((len(vertices), len(vertices)))
     for i in range(len(vertices)):
         a = vertices[i]
         for j in range(i):
             b = vertices[j]
-            shared = intersection(ptr, ind, closed, a, b, none)
+            shared = intersection(sets, a, b, no_examples)
             if shared > 0:
-                total = ptr[a + 1] - ptr[a] + ptr[b + 1] - ptr[b] + 2 * closed
-                out[i, j] = shared / (total - shared)
+                out[i, j] = shared / (set_size(sets, a) + set_size(sets, b) - shared)
                 out[j, i] = out[i, j]
     return out

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidCommunities, UnreadableFile
 from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.reading.files import read_bytes
 from graphagg.graph.reading.sources import parse_json
-from graphagg.graph.reading.text import looks_like_number, read_bytes
+from graphagg.graph.reading.text import looks_like_number
 
 _INTEGER = re.compile("0|[1-9][0-9]{0,18}")
 

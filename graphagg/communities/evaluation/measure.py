@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.checks import integer
 from graphagg.communities.config import Method, Plan, QueryConfig
 from graphagg.communities.index import CommunityIndex
-from graphagg.errors import InvalidCommunities, InvalidParameter
+from graphagg.errors import InvalidCommunities
 from graphagg.progress import Progress, silent
 
 _RESAMPLES = 2000
@@ -71,18 +72,9 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
-        return {
-            "method": self.method,
-            "plan": self.plan,
-            "communities": self.communities,
-            "draws": self.draws,
-            "recall": self.recall,
-            "recall_interval": list(self.recall_interval),
-            "recall_auc": self.recall_auc,
-            "latency_ms": self.latency_ms,
-            "cpu_ms": self.cpu_ms,
-            "plans": self.plans,
-        }
+        content = asdict(self)
+        del content["per_community"]
+        return content
 
 
 def draw_seeds(
@@ -94,8 +86,8 @@ def draw_seeds(
         InvalidParameter: `seeds` or `draws` is under 1.
         InvalidCommunities: no community is large enough.
     """
-    if seeds < 1 or draws < 1:
-        raise InvalidParameter(f"seeds is {seeds} and draws {draws}, wanted at least 1 of each")
+    integer("seeds", seeds, 1)
+    integer("draws", draws, 1)
     generator = np.random.default_rng(random_state)
     questions = []
     for number, members in enumerate(communities):

@@ -1,27 +1,28 @@
-"""Containment C(A, B) = |A & B| / |A|: which large sets hold a small one.
+"""Containment C(A, B) = |A & B| / |A|: finds the large sets that have most of a small one.
 
 Jaccard similarity cannot find them: a set of 20 inside one of 100,000 has J = 0.0002. Paper: Zhu
-et al., LSH Ensemble, VLDB 2016: sets are parted by size, and within a part the containment wanted
-becomes a similarity, J = C x / (x + u - C x) for sizes x and at most u. Departures: where counting
-fits the work budget it is exact over all sets; and a part whose similarity is below what K slots
-can show (K J < 1) is compared element by element, the largest sets first, instead of being looked
-up in tables that would find nothing.
+et al., LSH Ensemble, VLDB 2016: sets are partitioned by size, and within a partition the
+containment looked for becomes a similarity, J = C x / (x + u - C x) for sizes x and at most u.
+Departures: where counting fits the work budget it is exact over all sets; and a partition whose
+similarity is below what K slots can show (K J < 1) is compared element by element, the largest sets
+first, instead of being looked up in tables that would find nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numba
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.config import Plan, QueryConfig
-from graphagg.communities.query.planner import split_by_work
+from graphagg.communities.query.planner import Query, left_out, split_by_work
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import count_shared, intersection
 from graphagg.communities.similarity.minhash import agreements
-from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
+from graphagg.communities.similarity.neighborhood import Sets, set_size
+from graphagg.store import Artifact, ArtifactWriter
 
 THRESHOLD = 0.5
 """The containment that the size partitions are searched for."""
@@ -29,61 +30,63 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class SizePartitions:
-    """Vertices by the size of their sets, in parts of equal number.
+    """Vertices by the size of their sets, in partitions of equal number.
 
     Attributes:
         order: `[n]` int32, by (size, vertex) ascending.
-        bounds: `[parts + 1]` int64, where in `order` each part begins.
+        bounds: `[partitions + 1]` int64, where in `order` each partition begins.
     """
 
     order: Array
     bounds: Array
 
     @classmethod
-    def of(cls, sizes: Array, parts: int) -> SizePartitions:
+    def of(cls, sizes: Array, count: int) -> SizePartitions:
         """Sort by size; `sizes` is `[n]`."""
         order = np.argsort(sizes, kind="stable").astype(np.int32)
-        bounds = np.linspace(0, len(sizes), parts + 1).astype(np.int64)
+        bounds = np.linspace(0, len(sizes), count + 1).astype(np.int64)
         return cls(order, bounds)
 
+    def save(self, writer: ArtifactWriter, name: str) -> None:
+        """Write as `<name>.order` and `.bounds`."""
+        writer.array(f"{name}.order", self.order)
+        writer.array(f"{name}.bounds", self.bounds)
 
-def containment_ranking(
-    hoods: Neighborhoods,
-    sig: Array,
-    partitions: SizePartitions,
-    seeds: Array,
-    plan: Plan,
-    config: QueryConfig,
-    scratch: Scratch,
-) -> Ranking:
-    """Score by the mean share of a seed's set that the vertex's set holds.
+    @classmethod
+    def open(cls, artifact: Artifact, name: str) -> SizePartitions:
+        """Map what `save` wrote."""
+        return cls(artifact.array(f"{name}.order"), artifact.array(f"{name}.bounds"))
+
+
+def containment_ranking(query: Query, partitions: SizePartitions) -> Ranking:
+    """Score by the mean share of a seed's set that the vertex's set has.
 
     `exact` counts; `lsh` and `scan` go through the size partitions; `auto` counts the seeds that
     fit the work budget.
     """
-    budget = 0 if plan in ("lsh", "scan") else config.exact_work
-    cheap, costly = split_by_work(hoods, seeds, budget)
+    hoods, plan, scratch = query.hoods, query.plan, query.scratch
+    budget = 0 if plan in ("lsh", "scan") else query.config.exact_work
+    cheap, costly = split_by_work(hoods, query.seeds, budget)
     notes: tuple[str, ...] = ()
-    if plan == "exact" and len(costly):
-        notes = (f"{len(costly)} seeds passed the work budget of plan 'exact' and were left out",)
-        costly = costly[:0]
-    found, shares = [], []
-    for seed in cheap:
-        reached = count_shared(*hoods.arrays, hoods.closed, seed, scratch.counts, scratch.touched)
-        touched = scratch.touched[:reached].astype(np.int64)
-        found.append(touched)
-        shares.append(scratch.counts[touched] / float(hoods.sizes(np.array([seed]))[0]))
+    if plan == "exact":
+        notes, costly = left_out(costly), costly[:0]
+    reached, shares, bundle = [], [], hoods.bundle
+    for seed, size in zip(cheap, hoods.sizes(cheap).tolist(), strict=True):
+        count = count_shared(bundle, seed, scratch)
+        touched = scratch.touched[:count].astype(np.int64)
+        reached.append(touched)
+        shares.append(scratch.counts[touched] / float(size))
         scratch.counts[touched] = 0
     for seed in costly:
-        vertices, share, complete = _through_partitions(hoods, sig, partitions, int(seed), config)
-        found.append(vertices)
+        vertices, share, complete = _through_partitions(query, partitions, int(seed))
+        reached.append(vertices)
         shares.append(share)
         if not complete:
             notes = ("the comparison budget ended before the smallest partition", *notes)
-    if not found:
+    if not reached:
         return Ranking(np.zeros(0, dtype=np.int64), np.zeros(0), plan, notes=notes)
-    vertices, places = np.unique(np.concatenate(found), return_inverse=True)
-    scores = np.bincount(places, np.concatenate(shares), len(vertices)) / len(seeds)
+    vertices, positions = np.unique(np.concatenate(reached), return_inverse=True)
+    scores = np.bincount(positions, np.concatenate(shares), len(vertices)) / len(query.seeds)
     used = "exact" if not len(costly) else "exact+scan" if len(cheap) else "scan"
     sizes = hoods.sizes(vertices).astype(np.float64)
     # Of equal containment the smaller set says more.
@@ -92,55 +95,52 @@ def containment_ranking(
 
 
 def _through_partitions(
-    hoods: Neighborhoods, sig: Array, partitions: SizePartitions, seed: int, config: QueryConfig
+    query: Query, partitions: SizePartitions, seed: int
 ) -> tuple[Array, Array, bool]:
-    """Vertices that hold part of the seed's set, their shares, and whether all were looked at."""
+    """Vertices that have part of the seed's set, their shares, and whether all were looked at."""
+    hoods, sig = query.hoods, query.sketches.sig
     size = int(hoods.sizes(np.array([seed]))[0])
-    left = config.pair_work
-    vertices, shares = [], []
-    for part in range(len(partitions.bounds) - 2, -1, -1):
-        low, high = partitions.bounds[part], partitions.bounds[part + 1]
+    left = query.config.pair_work
+    vertices, shares = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+    complete = True
+    for low, high in reversed(list(pairwise(partitions.bounds.tolist()))):
         members = partitions.order[low:high][::-1].astype(np.int64)  # the largest first
         if not len(members):
             continue
         largest = int(hoods.sizes(members[:1])[0])
         if largest < THRESHOLD * size:
             break
-        wanted = THRESHOLD * size / (size + largest - THRESHOLD * size)
-        slots = wanted * sig.shape[1]
-        if slots >= 1:
+        similarity = THRESHOLD * size / (size + largest - THRESHOLD * size)
+        slots = similarity * sig.shape[1]
+        if slots >= 1:  # enough for signatures to show it; 8 look-ups buy a comparison of them
             members = members[: left // 8]
-            equal = np.empty(len(members), dtype=np.uint32)
-            agreements(sig, np.ascontiguousarray(sig[seed : seed + 1]), members, equal)
+            equal = agreements(sig, np.ascontiguousarray(sig[seed : seed + 1]), members)
             left -= len(members) * 8
             members = members[equal >= max(1.0, slots / 2)]
-        held = np.zeros(len(members))
-        done, used = _held(
-            hoods.sets.indptr, hoods.sets.indices, hoods.closed, seed, members, left, held
-        )
+        contained = np.zeros(len(members))
+        done, used = _containments(hoods.bundle, seed, members, left, contained)
         left -= used
         vertices.append(members[:done])
-        shares.append(held[:done])
+        shares.append(contained[:done])
         if done < len(members) or left <= 0:
-            return np.concatenate(vertices), np.concatenate(shares), False
-    if not vertices:
-        return np.zeros(0, dtype=np.int64), np.zeros(0), True
-    return np.concatenate(vertices), np.concatenate(shares), True
+            complete = False
+            break
+    return np.concatenate(vertices), np.concatenate(shares), complete
 
 
 @numba.njit(cache=True)
-def _held(
-    ptr: Array, ind: Array, closed: bool, seed: int, vertices: Array, most: int, out: Array
+def _containments(
+    sets: Sets, seed: int, vertices: Array, budget: int, out: Array
 ) -> tuple[int, int]:
     """Containment of the seed's set in each vertex's; how many were done, and look-ups used."""
-    none = np.empty(0, dtype=np.int64)
-    size = ptr[seed + 1] - ptr[seed] + closed
+    no_examples = np.empty(0, dtype=np.int64)
+    size = set_size(sets, seed)
     used = 0
     for i in range(len(vertices)):
         v = vertices[i]
-        used += min(size, ptr[v + 1] - ptr[v] + closed) + 1
-        if used > most:
+        used += min(size, set_size(sets, v)) + 1  # + 1: an empty set is looked at, too
+        if used > budget:
             return i, used
         if size > 0:
-            out[i] = intersection(ptr, ind, closed, seed, v, none) / size
+            out[i] = intersection(sets, seed, v, no_examples) / size
     return len(vertices), used

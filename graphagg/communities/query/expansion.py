@@ -17,6 +17,7 @@ from graphagg.communities.config import Method, Plan, QueryConfig
 from graphagg.communities.query.containment import SizePartitions, containment_ranking
 from graphagg.communities.query.pagerank import pagerank
 from graphagg.communities.query.planner import (
+    Query,
     Sketches,
     jaccard_ranking,
     minhash_ranking,
@@ -48,8 +49,7 @@ class Expander:
     def _scratch(self) -> Scratch:
         scratch = getattr(self._local, "scratch", None)
         if scratch is None:
-            scratch = Scratch(max(self.hoods.sets.rows, self.hoods.sets.columns), self.hoods.nodes)
-            self._local.scratch = scratch
+            scratch = self._local.scratch = Scratch.of(self.hoods)
         return scratch
 
     def rank(
@@ -73,20 +73,18 @@ class Expander:
     def _rank(
         self, seeds: Array, k: int, method: Method, plan: Plan, config: QueryConfig
     ) -> Ranking:
-        shared = (self.hoods, self.sketches, seeds, plan, config, self._scratch)
+        query = Query(self.hoods, self.sketches, seeds, plan, config, self._scratch)
         if method == "minhash":
-            return minhash_ranking(*shared)
-        if method == "jaccard":
-            return jaccard_ranking(*shared)
+            return minhash_ranking(query)
         if method == "containment":
-            return containment_ranking(
-                self.hoods, self.sketches.sig, self.partitions, seeds, plan, config, self._scratch
-            )
+            return containment_ranking(query, self.partitions)
         if method == "pagerank":
             return self._pagerank(seeds, config)
-        if method == "agglomerative":
-            return self._agglomerative(seeds, k, jaccard_ranking(*shared), config)
-        return self._fused(seeds, k, jaccard_ranking(*shared), config)
+        close = jaccard_ranking(query)
+        if method == "jaccard":
+            return close
+        grow_by = self._agglomerative if method == "agglomerative" else self._fused
+        return grow_by(seeds, k, close, config)
 
     def _pagerank(self, seeds: Array, config: QueryConfig) -> Ranking:
         """Score by PageRank mass over degree."""
@@ -99,33 +97,28 @@ class Expander:
     def _agglomerative(self, seeds: Array, k: int, start: Ranking, config: QueryConfig) -> Ranking:
         """Add the vertex of the highest mean similarity to all members, again and again."""
         scratch = self._scratch
-        score, active = scratch.score, scratch.active
-        near = start.vertices[start.scores > 0]  # what scores 0 joins `active` when it is reached
-        size = len(near)
-        active[:size] = near
-        score[near] = start.scores[start.scores > 0] * len(seeds)
-        member = scratch.queued
-        member[seeds] = 1
-        order, means = np.empty(k, dtype=np.int64), np.empty(k)
-        found, size, light = grow(
-            *self.hoods.arrays, self.hoods.closed, k, float(len(seeds)), config.growth_work,
-            member, scratch.counts, scratch.touched, score, active, size, order, means,
-        )  # fmt: skip
-        notes = start.notes
+        near = start.scores > 0  # a vertex of score 0 becomes active when growing reaches it
+        size = int(np.count_nonzero(near))
+        scratch.active[:size] = start.vertices[near]
+        scratch.scores[start.vertices[near]] = start.scores[near] * len(seeds)  # sums, not means
+        scratch.members[seeds] = 1
+        order, means, notes = np.empty(k, dtype=np.int64), np.empty(k), start.notes
+        joined, size, unread = grow(
+            self.hoods.bundle, scratch, len(seeds), size, config.growth_work, order, means
+        )
+        order, means = order[:joined], means[:joined]
         rest = np.zeros(0, dtype=np.int64)
-        if found < k:
-            reached = active[:size].astype(np.int64)
-            taken = np.concatenate([seeds, order[:found]])
-            rest = top_vertices(reached, score[reached], k - found, taken)
-        if light or len(rest):
-            notes = (*notes, f"the work budget ended growth after {found - light:,} members")
-        last = score[rest] / (len(seeds) + found)
-        score[active[:size]] = 0.0
-        member[seeds] = 0
-        member[order[:found]] = 0
-        scores = np.concatenate([means[:found], last])
-        vertices = np.concatenate([order[:found], rest])
-        parts = {"running_mean": scores}
+        if joined < k:  # the budget ended: the best of the candidates that growing left
+            active = scratch.active[:size].astype(np.int64)
+            members = np.concatenate([seeds, order])
+            rest = top_vertices(active, scratch.scores[active], k - joined, members)
+        if unread or len(rest):
+            notes = (*notes, f"the work budget ended growth after {joined - unread:,} members")
+        scores = np.concatenate([means, scratch.scores[rest] / (len(seeds) + joined)])
+        scratch.scores[scratch.active[:size]] = 0.0
+        scratch.members[seeds] = 0
+        scratch.members[order] = 0
+        vertices, parts = np.concatenate([order, rest]), {"running_mean": scores}
         return Ranking(vertices, scores, start.plan, parts, notes, ordered=True)
 
     def _fused(self, seeds: Array, k: int, close: Ranking, config: QueryConfig) -> Ranking:
@@ -144,8 +137,8 @@ class Expander:
         """
         settings = config.fused
         walk = self._pagerank(seeds, config)
-        vertices, p = walk.vertices, _scaled(walk.scores)  # elsewhere the score is 0
-        j = self._at(vertices, close.vertices, _scaled(close.scores))
+        vertices, p = walk.vertices, _scaled(walk.scores)  # all other vertices score 0
+        j = self._scores_at(vertices, close.vertices, _scaled(close.scores))
         nearest = Ranking(vertices, p, "").best(k, seeds)
         coverage = float((j[nearest] > 0).mean()) if len(nearest) else 1.0
         c = settings.floor + settings.gap * (1.0 - coverage) / max(coverage, 0.01)
@@ -154,18 +147,18 @@ class Expander:
         grown, _ = split_by_work(self.hoods, np.concatenate([seeds, first]), config.growth_work)
         if len(first) and len(grown):
             near, sums = jaccard_to_seeds(self.hoods, grown, 1.0, self._scratch)
-            wider = self._at(vertices, near, _scaled(sums))
+            wider = self._scores_at(vertices, near, _scaled(sums))
             j = (1.0 - settings.mixture) * j + settings.mixture * wider
         parts = {"pagerank": p, "jaccard": j}
         return Ranking(vertices, walked * (j + c), close.plan, parts, close.notes)
 
-    def _at(self, wanted: Array, vertices: Array, scores: Array) -> Array:
-        """The scores of the wanted vertices; 0 for those that have none."""
-        dense = self._scratch.score
+    def _scores_at(self, asked: Array, vertices: Array, scores: Array) -> Array:
+        """The scores of the vertices asked for; 0 for those that have none."""
+        dense = self._scratch.scores
         dense[vertices] = scores
-        found: Array = dense[wanted]
+        values: Array = dense[asked]
         dense[vertices] = 0.0
-        return found
+        return values
 
 
 def _scaled(scores: Array) -> Array:

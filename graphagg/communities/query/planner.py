@@ -39,6 +39,27 @@ class Sketches:
         return int(self.sig.shape[1])
 
 
+@dataclass(frozen=True)
+class Query:
+    """What is asked, what it is answered from, and what that may cost.
+
+    Attributes:
+        hoods: the sets, their inverse, and the raw graph.
+        sketches: signatures and band tables.
+        seeds: `[s]` int64 distinct vertices.
+        plan: how candidates are found.
+        config: budgets and constants.
+        scratch: the thread's work arrays.
+    """
+
+    hoods: Neighborhoods
+    sketches: Sketches
+    seeds: Array
+    plan: Plan
+    config: QueryConfig
+    scratch: Scratch
+
+
 def split_by_work(hoods: Neighborhoods, seeds: Array, budget: int) -> tuple[Array, Array]:
     """Seeds whose exact comparison fits the budget, cheapest first, and the others."""
     work = hoods.work(seeds, budget)
@@ -47,89 +68,72 @@ def split_by_work(hoods: Neighborhoods, seeds: Array, budget: int) -> tuple[Arra
     return seeds[order[fits]], seeds[order[~fits]]
 
 
-def minhash_ranking(
-    hoods: Neighborhoods,
-    sketches: Sketches,
-    seeds: Array,
-    plan: Plan,
-    config: QueryConfig,
-    scratch: Scratch,
-) -> Ranking:
+def minhash_ranking(query: Query) -> Ranking:
     """Score by the mean estimated Jaccard similarity to the seeds."""
+    hoods, seeds, plan, config = query.hoods, query.seeds, query.plan, query.config
     notes: tuple[str, ...] = ()
-    seed_sig = np.ascontiguousarray(sketches.sig[seeds])
-    used: str = plan
+    sig = query.sketches.sig
+    seed_sig = np.ascontiguousarray(sig[seeds])
     if plan == "scan" or (plan == "auto" and hoods.sets.rows < config.scan_below):
-        equal = scan(sketches.sig, seed_sig)
+        equal = scan(sig, seed_sig)
         vertices = np.flatnonzero(equal)
         equal, used = equal[vertices], "scan"
     else:
-        cheap, costly = split_by_work(
-            hoods, seeds, config.exact_work if plan == "exact" else config.minhash_work
-        )
+        budget = config.exact_work if plan == "exact" else config.minhash_work
+        cheap, costly = split_by_work(hoods, seeds, budget)
         if plan == "exact" or (plan == "auto" and not len(costly)):
-            vertices, _ = jaccard_to_seeds(hoods, cheap, 1.0, scratch)
-            notes, used = _left_out(costly), "exact"
+            vertices, _ = jaccard_to_seeds(hoods, cheap, 1.0, query.scratch)
+            notes, used = left_out(costly), "exact"
         else:
-            vertices, cut = sketches.tables.candidates(
-                sketches.sig, seeds, config.bucket_cap, config.candidates
-            )
-            notes, used = _cut_note(cut, config), "lsh"
-        equal = np.empty(len(vertices), dtype=np.uint32)
-        agreements(sketches.sig, seed_sig, vertices, equal)
+            vertices, notes = _from_tables(query, seeds)
+            used = "lsh"
+        equal = agreements(sig, seed_sig, vertices)
     filled = hoods.sizes(vertices) > 0
     vertices, equal = vertices[filled], equal[filled]
-    scores = equal / (sketches.permutations * len(seeds))
+    scores = equal / (query.sketches.permutations * len(seeds))
     return Ranking(vertices, scores, used, {"minhash": scores}, notes)
 
 
-def jaccard_ranking(
-    hoods: Neighborhoods,
-    sketches: Sketches,
-    seeds: Array,
-    plan: Plan,
-    config: QueryConfig,
-    scratch: Scratch,
-) -> Ranking:
+def jaccard_ranking(query: Query) -> Ranking:
     """Score by the mean exact Jaccard similarity to the seeds.
 
-    Seeds that fit the work budget are compared with all; for the others the vertices found so far
+    Seeds that fit the work budget are compared with all. For the others the vertices scored so far
     and those of the LSH tables (or of a scan) are compared one by one, best estimate first, within
     `pair_work` look-ups.
     """
-    weight = 1.0 / len(seeds)
+    hoods, sketches, plan, config = query.hoods, query.sketches, query.plan, query.config
+    weight = 1.0 / len(query.seeds)
     budget = 0 if plan in ("lsh", "scan") else config.exact_work
-    cheap, costly = split_by_work(hoods, seeds, budget)
-    vertices, scores = jaccard_to_seeds(hoods, cheap, weight, scratch)
-    if not len(costly):
-        return Ranking(vertices, scores, "exact", {"jaccard": scores})
-    if plan == "exact":
-        return Ranking(vertices, scores, "exact", {"jaccard": scores}, _left_out(costly))
+    cheap, costly = split_by_work(hoods, query.seeds, budget)
+    vertices, scores = jaccard_to_seeds(hoods, cheap, weight, query.scratch)
+    if plan == "exact" or not len(costly):
+        return Ranking(vertices, scores, "exact", {"jaccard": scores}, left_out(costly))
     notes: tuple[str, ...] = ()
     if plan == "scan":
-        equal = scan(sketches.sig, np.ascontiguousarray(sketches.sig[costly]))
-        others = np.flatnonzero(equal)
+        others = np.flatnonzero(scan(sketches.sig, np.ascontiguousarray(sketches.sig[costly])))
     else:
-        others, cut = sketches.tables.candidates(
-            sketches.sig, costly, config.bucket_cap, config.candidates
-        )
-        notes = _cut_note(cut, config)
-    if len(vertices) > config.candidates:  # the others are left out
+        others, notes = _from_tables(query, costly)
+    if len(vertices) > config.candidates:  # the least similar are left out
         kept = np.argpartition(-scores, config.candidates)[: config.candidates]
         vertices, scores = vertices[kept], scores[kept]
     merged, summed = _merge(vertices, scores, others)
     ordered = _most_alike(sketches, costly, merged, summed, config.candidates)
     extra = np.zeros(len(ordered))
-    done = pair_similarities(
-        hoods.sets.indptr, hoods.sets.indices, hoods.closed, costly, merged[ordered],
-        config.pair_work, extra,
-    )  # fmt: skip
+    done = pair_similarities(hoods.bundle, costly, merged[ordered], config.pair_work, extra)
     if done < len(ordered):
         notes = (*notes, f"{len(ordered) - done:,} candidates passed the comparison budget")
     summed[ordered] += weight * extra
     name = "scan" if plan == "scan" else "lsh"
     used = f"exact+{name}" if len(cheap) else name
     return Ranking(merged, summed, used, {"jaccard": summed}, notes)
+
+
+def _from_tables(query: Query, seeds: Array) -> tuple[Array, tuple[str, ...]]:
+    """The vertices that share LSH buckets with some seeds, and a note if buckets were cut."""
+    cap = query.config.bucket_cap
+    sketches = query.sketches
+    vertices, cut = sketches.tables.candidates(sketches.sig, seeds, cap, query.config.candidates)
+    return vertices, (f"{cut:,} LSH buckets were cut to {cap} vertices",) if cut else ()
 
 
 def _merge(vertices: Array, scores: Array, others: Array) -> tuple[Array, Array]:
@@ -144,20 +148,14 @@ def _most_alike(
     sketches: Sketches, seeds: Array, vertices: Array, scores: Array, most: int
 ) -> Array:
     """Positions of the vertices in order of score plus estimated similarity, at most `most`."""
-    equal = np.empty(len(vertices), dtype=np.uint32)
-    agreements(sketches.sig, np.ascontiguousarray(sketches.sig[seeds]), vertices, equal)
+    equal = agreements(sketches.sig, np.ascontiguousarray(sketches.sig[seeds]), vertices)
     likely = scores + equal / (sketches.permutations * len(seeds))
     order: Array = np.lexsort((vertices, -likely))[:most]
     return order
 
 
-def _cut_note(cut: int, config: QueryConfig) -> tuple[str, ...]:
-    if not cut:
-        return ()
-    return (f"{cut:,} LSH buckets were cut to {config.bucket_cap} vertices",)
-
-
-def _left_out(costly: Array) -> tuple[str, ...]:
+def left_out(costly: Array) -> tuple[str, ...]:
+    """A note on the seeds that plan `exact` left out, if there are any."""
     if not len(costly):
         return ()
     return (f"{len(costly)} seeds passed the work budget of plan 'exact' and were left out",)

@@ -9,7 +9,13 @@ import numba
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.similarity.neighborhood import TWO_MODE, Neighborhoods
+from graphagg.communities.similarity.neighborhood import (
+    DIRECTED,
+    TWO_MODE,
+    Neighborhoods,
+    Sets,
+)
+from graphagg.graph.push import node_degree
 
 
 @dataclass(frozen=True)
@@ -37,18 +43,22 @@ class Ranking:
         allowed = np.flatnonzero((self.scores > 0) & ~np.isin(self.vertices, exclude))
         if self.ordered:
             return allowed[:k]
-        scores, vertices = self.scores[allowed], self.vertices[allowed]
-        if len(scores) > k:
-            limit = np.partition(scores, len(scores) - k)[len(scores) - k]
-            above = np.flatnonzero(scores > limit)
-            level = np.flatnonzero(scores == limit)
-            missing = k - len(above)
-            if len(level) > missing:
-                level = level[np.argpartition(vertices[level], missing - 1)[:missing]]
-            kept = np.concatenate([above, level])
-            allowed, scores, vertices = allowed[kept], scores[kept], vertices[kept]
-        order: Array = allowed[np.lexsort((vertices, -scores))]
-        return order
+        kept: Array = allowed[largest(self.scores[allowed], k, self.vertices[allowed])]
+        return kept
+
+
+def largest(values: Array, count: int, ties: Array) -> Array:
+    """Positions of the `count` largest values, best first, ties by the lower of `ties`; O(n)."""
+    kept = np.arange(len(values))
+    if len(values) > count:
+        bound = np.partition(values, len(values) - count)[len(values) - count]
+        above, level = np.flatnonzero(values > bound), np.flatnonzero(values == bound)
+        missing = count - len(above)
+        if len(level) > missing:
+            level = level[np.argpartition(ties[level], missing - 1)[:missing]]
+        kept = np.concatenate([above, level])
+    order: Array = kept[np.lexsort((ties[kept], -values[kept]))]
+    return order
 
 
 def top_vertices(vertices: Array, scores: Array, k: int, exclude: Array) -> Array:
@@ -72,38 +82,35 @@ def sweep_cut(
     assert hoods.walk != TWO_MODE
     if not len(ordered):
         return None
-    inside = np.zeros(hoods.sets.rows, dtype=np.uint8)
+    # The adjacency of an undirected graph lists each edge twice, that of a directed one once.
     total = 2 * len(hoods.sets.indices) if hoods.walk else len(hoods.sets.indices)
-    return _sweep(*hoods.arrays, bool(hoods.walk), seeds, ordered, most, total, inside)
+    inside = np.zeros(hoods.sets.rows, dtype=np.uint8)
+    return _sweep(hoods.bundle, seeds, ordered, most, total, inside)
 
 
 @numba.njit(cache=True)
 def _sweep(
-    ptr: Array,
-    ind: Array,
-    hptr: Array,
-    hind: Array,
-    both: bool,
-    seeds: Array,
-    ordered: Array,
-    most: int,
-    total: int,
-    inside: Array,
+    sets: Sets, seeds: Array, ordered: Array, budget: int, total: int, inside: Array
 ) -> tuple[int, float]:
+    """The best prefix of `ordered` and its conductance; `inside` is all zero, `total` all degrees.
+
+    The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
+    degree to both, and each edge between it and S leaves S no more, at neither end.
+    """
     volume = cut = read = 0
     best_size, best = 1, np.inf
-    for i in range(-len(seeds), len(ordered)):
+    for i in range(-len(seeds), len(ordered)):  # the seeds first: they are always in S
         v = seeds[i + len(seeds)] if i < 0 else ordered[i]
-        degree = ptr[v + 1] - ptr[v] + (hptr[v + 1] - hptr[v] if both else 0)
+        degree = node_degree(sets.offsets, sets.holder_offsets, sets.walk, v)
         read += degree
-        if read > most and i > 0:
+        if read > budget and i > 0:  # one member at least is tried
             break
         internal = 0
-        for j in range(ptr[v], ptr[v + 1]):
-            internal += inside[ind[j]]
-        if both:
-            for j in range(hptr[v], hptr[v + 1]):
-                internal += inside[hind[j]]
+        for j in range(sets.offsets[v], sets.offsets[v + 1]):
+            internal += inside[sets.elements[j]]
+        if sets.walk == DIRECTED:
+            for j in range(sets.holder_offsets[v], sets.holder_offsets[v + 1]):
+                internal += inside[sets.holders[j]]
         inside[v] = 1
         volume += degree
         cut += degree - 2 * internal

@@ -11,7 +11,13 @@ import numba
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
+from graphagg.communities.similarity.neighborhood import (
+    Neighborhoods,
+    Scratch,
+    Sets,
+    comparison_work,
+    set_size,
+)
 
 
 def jaccard_to_seeds(
@@ -28,73 +34,56 @@ def jaccard_to_seeds(
     Returns:
         `[c]` int64 vertices in order of first contact, and `[c]` float64 sums.
     """
-    size = 0
+    size, sets = 0, hoods.bundle
     for seed in seeds:
-        size = add_similarity(
-            *hoods.arrays, hoods.closed, seed, weight, scratch.counts, scratch.touched,
-            scratch.score, scratch.active, size,
-        )  # fmt: skip
-    found = scratch.active[:size].astype(np.int64)
-    score = scratch.score[found]
-    scratch.score[found] = 0.0
-    return found, score
+        size = add_similarity(sets, seed, weight, scratch, size)
+    vertices = scratch.active[:size].astype(np.int64)
+    sums = scratch.scores[vertices]
+    scratch.scores[vertices] = 0.0
+    return vertices, sums
 
 
 @numba.njit(cache=True)
-def add_similarity(
-    ptr: Array,
-    ind: Array,
-    hptr: Array,
-    hind: Array,
-    closed: bool,
-    seed: int,
-    weight: float,
-    counts: Array,
-    touched: Array,
-    score: Array,
-    active: Array,
-    size: int,
-) -> int:
-    """Add `weight` times the similarity to `seed` to all vertices that share an element.
+def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size: int) -> int:
+    """Add `weight` times the similarity to `seed` to the scores of all that share an element.
 
-    `counts` is all zero before and after; vertices whose score was zero are appended to `active`.
+    Vertices whose score was zero are appended to the first `size` of `scratch.active`; returns how
+    many there are then.
     """
-    reached = count_shared(ptr, ind, hptr, hind, closed, seed, counts, touched)
-    mine = ptr[seed + 1] - ptr[seed] + closed
+    counts, scores, active = scratch.counts, scratch.scores, scratch.active
+    reached = count_shared(sets, seed, scratch)
+    seed_size = set_size(sets, seed)
     for i in range(reached):
-        v = touched[i]
+        v = scratch.touched[i]
         shared = counts[v]
-        counts[v] = 0
-        if score[v] == 0.0:
+        counts[v] = 0  # `counts` is all zero again for the next seed
+        if scores[v] == 0.0:  # similarities are above 0, so this is the first contact
             active[size] = v
             size += 1
-        score[v] += weight * shared / (mine + ptr[v + 1] - ptr[v] + closed - shared)
+        # |A or B| = |A| + |B| - |A and B|
+        scores[v] += weight * shared / (seed_size + set_size(sets, v) - shared)
     return size
 
 
 @numba.njit(cache=True)
-def count_shared(
-    ptr: Array,
-    ind: Array,
-    hptr: Array,
-    hind: Array,
-    closed: bool,
-    seed: int,
-    counts: Array,
-    touched: Array,
-) -> int:
-    """Count the elements that each vertex shares with `seed`; returns how many were touched."""
+def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
+    """Count in `scratch.counts` the elements that each vertex shares with `seed`.
+
+    Returns how many vertices share any; they are the first of `scratch.touched`.
+    """
+    offsets, closed, holders = sets.offsets, sets.closed, sets.holders
+    counts, touched = scratch.counts, scratch.touched
     reached = 0
-    first = ptr[seed] - (1 if closed else 0)
-    for j in range(first, ptr[seed + 1]):
-        element = seed if j < ptr[seed] else ind[j]
-        if closed:
+    # In a closed set the first element is the vertex itself, read at the position before its row.
+    for j in range(offsets[seed] - closed, offsets[seed + 1]):
+        element = seed if j < offsets[seed] else sets.elements[j]
+        if closed:  # each element is a vertex here, and holds itself
             if counts[element] == 0:
                 touched[reached] = element
                 reached += 1
             counts[element] += 1
-        for i in range(hptr[element], hptr[element + 1]):
-            v = hind[i]
+        for i in range(sets.holder_offsets[element], sets.holder_offsets[element + 1]):
+            v = holders[i]
             if counts[v] == 0:
                 touched[reached] = v
                 reached += 1
@@ -103,22 +92,20 @@ def count_shared(
 
 
 @numba.njit(cache=True)
-def intersection(ptr: Array, ind: Array, closed: bool, a: int, b: int, examples: Array) -> int:
+def intersection(sets: Sets, a: int, b: int, examples: Array) -> int:
     """Size of the intersection of two sets; the first shared elements go to `examples`.
 
     Each element of the smaller set is searched in the larger: O(small * log large).
     """
-    if ptr[a + 1] - ptr[a] > ptr[b + 1] - ptr[b]:
+    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    if offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b]:
         a, b = b, a
-    low, high = ptr[b], ptr[b + 1]
+    low, high = offsets[b], offsets[b + 1]
     shared = 0
-    for j in range(ptr[a] - (1 if closed else 0), ptr[a + 1]):
-        element = a if j < ptr[a] else ind[j]
-        inside = closed and element == b
-        if not inside and low < high:
-            at = _search(ind, low, high, element)
-            inside = at < high and ind[at] == element
-        if inside:
+    # In a closed set the vertex itself comes first, as in `count_shared`.
+    for j in range(offsets[a] - closed, offsets[a + 1]):
+        element = a if j < offsets[a] else elements[j]
+        if (closed and element == b) or _contains(elements, low, high, element):
             if shared < len(examples):
                 examples[shared] = element
             shared += 1
@@ -126,126 +113,110 @@ def intersection(ptr: Array, ind: Array, closed: bool, a: int, b: int, examples:
 
 
 @numba.njit(cache=True)
-def _search(ind: Array, low: int, high: int, element: int) -> int:
+def _contains(elements: Array, low: int, high: int, element: int) -> bool:
+    """Whether the ascending `elements[low:high]` have an element, by binary search."""
+    end = high
     while low < high:
         middle = (low + high) // 2
-        if ind[middle] < element:
+        if elements[middle] < element:
             low = middle + 1
         else:
             high = middle
-    return low
+    return bool(low < end and elements[low] == element)
 
 
 @numba.njit(cache=True)
-def pair_similarities(
-    ptr: Array, ind: Array, closed: bool, seeds: Array, vertices: Array, most: int, out: Array
-) -> int:
+def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, out: Array) -> int:
     """`out[i]`: the sum of the exact similarities of `vertices[i]` to the seeds.
 
-    Vertices are taken in order while the look-ups stay within `most`; returns how many were.
+    Vertices are taken in order while the look-ups stay within `budget`; returns how many were.
     """
-    none = np.empty(0, dtype=np.int64)
+    no_examples = np.empty(0, dtype=np.int64)
     used = 0
     for i in range(len(vertices)):
         v = vertices[i]
-        size = ptr[v + 1] - ptr[v] + closed
-        for seed in seeds:
-            used += min(size, ptr[seed + 1] - ptr[seed] + closed) + 1
-        if used > most:
+        size = set_size(sets, v)
+        for seed in seeds:  # + 1: comparing with an empty set is not free either
+            used += min(size, set_size(sets, seed)) + 1
+        if used > budget:
             return i
         total = 0.0
         for seed in seeds:
-            shared = intersection(ptr, ind, closed, seed, v, none)
-            other = ptr[seed + 1] - ptr[seed] + closed
+            shared = intersection(sets, seed, v, no_examples)
             if shared > 0:
-                total += shared / (size + other - shared)
+                total += shared / (size + set_size(sets, seed) - shared)
         out[i] = total
     return len(vertices)
 
 
 @numba.njit(cache=True)
 def shared_with_seeds(
-    ptr: Array,
-    ind: Array,
-    closed: bool,
-    seeds: Array,
-    members: Array,
-    most: int,
-    examples: Array,
-    adjacent: Array,
+    sets: Sets, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array
 ) -> Array:
     """How many elements each member shares with each seed, `[members, seeds]`; -1: not counted.
 
     `examples` is `[members, seeds, e]` and takes the first shared elements, `adjacent` whether the
-    member's set holds the seed; comparisons whose look-ups would pass `most` in sum are left out.
+    member's set has the seed. Comparisons whose look-ups would pass `budget` in sum are left out.
     """
-    out = np.full((len(members), len(seeds)), -1, dtype=np.int64)
+    offsets = sets.offsets
+    counts = np.full((len(members), len(seeds)), -1, dtype=np.int64)
     used = 0
     for i in range(len(members)):
         v = members[i]
         for j in range(len(seeds)):
             s = seeds[j]
-            at = _search(ind, ptr[v], ptr[v + 1], s)
-            adjacent[i, j] = at < ptr[v + 1] and ind[at] == s
-            cost = min(ptr[v + 1] - ptr[v], ptr[s + 1] - ptr[s]) + closed
-            if used + cost <= most:
+            # Adjacency costs one look-up and is always told; only counting has a budget.
+            adjacent[i, j] = _contains(sets.elements, offsets[v], offsets[v + 1], s)
+            cost = min(set_size(sets, v), set_size(sets, s))
+            if used + cost <= budget:  # a later, smaller comparison may still fit
                 used += cost
-                out[i, j] = intersection(ptr, ind, closed, s, v, examples[i, j])
-    return out
+                counts[i, j] = intersection(sets, s, v, examples[i, j])
+    return counts
 
 
 @numba.njit(cache=True)
 def grow(
-    ptr: Array,
-    ind: Array,
-    hptr: Array,
-    hind: Array,
-    closed: bool,
-    wanted: int,
-    weight: float,
-    most: int,
-    member: Array,
-    counts: Array,
-    touched: Array,
-    score: Array,
-    active: Array,
-    size: int,
-    out: Array,
-    means: Array,
+    sets: Sets, scratch: Scratch, seeds: int, size: int, budget: int, order: Array, means: Array
 ) -> tuple[int, int, int]:
-    """Add the best vertex `wanted` times, each time with its similarities to all others.
+    """Add the best vertex until `order` is full, each with its similarities to all others.
 
-    `member` marks the seeds; `weight` is their number. The score is the SUM over members: the
-    running mean orders alike. A vertex whose work passes what is left of `most` joins without
-    adding its similarities; looking for the best counts as work too, and growing ends with the
-    budget. Returns the members found, the size of `active`, and how many joined so.
+    Args:
+        sets: the sets.
+        scratch: `members` marks the seeds, `scores` has the sums of similarities to them, the
+            first `size` of `active` are the vertices that have one.
+        seeds: how many seeds there are.
+        size: how many vertices are active.
+        budget: entries of compressed rows and of the list of candidates that may be read.
+        order: int64, takes the new members, first to last.
+        means: float64, takes the mean similarity of each to all who were there before it.
+
+    Returns:
+        How many joined, the new `size`, and how many joined without adding their similarities
+        because reading them did not fit into what was left of the budget.
     """
-    found = light = 0
-    while found < wanted and most >= 0:
+    scores, active, members = scratch.scores, scratch.active, scratch.members
+    joined = unread = 0
+    while joined < len(order) and budget >= 0:
         best = -1
+        # The score is the SUM over members, since their number is the same for all candidates:
+        # the mean orders alike. Of equal scores the lowest number wins, whatever the order.
         for i in range(size):
             v = active[i]
-            if member[v] == 0 and (
-                best < 0 or score[v] > score[best] or (score[v] == score[best] and v < best)
+            if members[v] == 0 and (
+                best < 0 or scores[v] > scores[best] or (scores[v] == scores[best] and v < best)
             ):
                 best = v
-        most -= size
+        budget -= size  # looking for the best counts as work too
         if best < 0:
             break
-        member[best] = 1
-        out[found] = best
-        means[found] = score[best] / (weight + found)
-        found += 1
-        work = (hptr[best + 1] - hptr[best] + 1) if closed else 0
-        for j in range(ptr[best], ptr[best + 1]):
-            work += hptr[ind[j] + 1] - hptr[ind[j]] + closed
-            if work > most:
-                break
-        if work > most:
-            light += 1
+        members[best] = 1
+        order[joined] = best
+        means[joined] = scores[best] / (seeds + joined)
+        joined += 1
+        work = comparison_work(sets, best, budget)
+        if work > budget:  # a hub joins, but the community does not grow from it
+            unread += 1
             continue
-        most -= work
-        size = add_similarity(
-            ptr, ind, hptr, hind, closed, best, 1.0, counts, touched, score, active, size
-        )
-    return found, size, light
+        budget -= work
+        size = add_similarity(sets, best, 1.0, scratch, size)
+    return joined, size, unread

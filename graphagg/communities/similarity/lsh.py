@@ -1,13 +1,13 @@
 """LSH band tables as flat sorted arrays.
 
 A band is r slots of the signature; two sets meet in a band with probability J^r, in one of b bands
-with 1 - (1 - J^r)^b. The paper keeps a dictionary a band; here the vertices of a band stand sorted
-by a 32-bit key, in one array for all bands that can be memory-mapped:
+with 1 - (1 - J^r)^b. The paper keeps a dictionary a band; here the vertices of a band are sorted by
+a 32-bit key, in one array for all bands that can be memory-mapped:
 
     directory[band, prefix] ... [band, prefix + 1]   entries whose key begins with `prefix`
     ids[entry]                                       the vertex; by (key, vertex) ascending
 
-Entries whose key no other vertex has are dropped (as in the paper: they can find nobody). The keys
+Entries whose key no other vertex has are dropped (as in the paper: they find nobody). The keys
 are not stored, which saves a third of the space: a look-up reads one directory entry and finds its
 bucket among about 10 entries by binary search, with keys computed from their signatures.
 """
@@ -15,22 +15,21 @@ bucket among about 10 entries by binary search, with keys computed from their si
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-from graphagg.arrays import Array
-from graphagg.errors import InvalidParameter
+from graphagg.arrays import Array, offsets
+from graphagg.checks import number
 from graphagg.store import Artifact, ArtifactWriter
 
 _BANDS_AT_ONCE = 8
 _MOST_BITS = 16
 
 
-@dataclass(frozen=True)
-class BandTables:
-    """The tables of all bands.
+class BandTables(NamedTuple):
+    """The tables of all bands; kernels take them as they are.
 
     Attributes:
         rows: r, slots a band.
@@ -58,8 +57,8 @@ class BandTables:
     @classmethod
     def open(cls, artifact: Artifact, name: str, rows: int) -> BandTables:
         """Map what `save` wrote."""
-        parts = (artifact.array(f"{name}.{p}") for p in ("starts", "directory", "ids"))
-        return cls(rows, *parts)
+        names = ("starts", "directory", "ids")
+        return cls(rows, *(artifact.array(f"{name}.{each}") for each in names))
 
     def candidates(self, sig: Array, seeds: Array, cap: int, most: int) -> tuple[Array, int]:
         """Vertices that share a bucket with a seed.
@@ -73,11 +72,9 @@ class BandTables:
         Returns:
             `[c]` int64 ascending distinct vertices, and how many buckets were cut by `cap`.
         """
-        found = np.empty(len(seeds) * self.bands * cap, dtype=np.int32)
-        size, cut = _collect(
-            sig, seeds, self.rows, self.starts, self.directory, self.ids, cap, found
-        )
-        vertices, shared = np.unique(found[:size], return_counts=True)
+        entries = np.empty(len(seeds) * self.bands * cap, dtype=np.int32)
+        size, cut = _collect(self, sig, seeds, cap, entries)
+        vertices, shared = np.unique(entries[:size], return_counts=True)
         if len(vertices) > most:
             kept = np.argsort(-shared, kind="stable")[:most]
             vertices = np.sort(vertices[kept])
@@ -99,54 +96,35 @@ def directory_bits(vertices: int) -> int:
 
 
 def build_tables(
-    sig: Array, filled: Array, bands: int, rows: int, cap: int
+    sig: Array, filled: Array, bands: range, rows: int, cap: int
 ) -> tuple[BandTables, BucketCounts]:
-    """Sort each band; O(b n).
+    """Sort some bands; O(b n).
 
     Args:
         sig: `[n, K]` uint16 signatures.
-        filled: `[n]` bool, whether a row's set holds anything; empty sets find nobody.
-        bands: b.
-        rows: r; b * r slots are used.
+        filled: `[n]` bool, whether a row's set has any element; empty sets find nobody.
+        bands: which ones; band i is the slots i * r to (i + 1) * r - 1.
+        rows: r.
         cap: buckets larger than this are counted.
 
     Returns:
-        The tables, and what a bucket cap would meet.
+        The tables of these bands, and the counts of their buckets.
     """
-    n = len(sig)
-    met = np.zeros(2, dtype=np.int64)
-    bits = directory_bits(n)
-    directory = np.zeros((bands, (1 << bits) + 1), dtype=np.uint32)
-    starts = np.zeros(bands + 1, dtype=np.int64)
-    ids = []
-    keys = np.empty((min(bands, _BANDS_AT_ONCE), n), dtype=np.uint32)
-    scratch, spare = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint64)
-    for band in range(bands):
-        if band % _BANDS_AT_ONCE == 0:  # a cache line of the signatures holds several bands
-            _keys(sig, band, min(bands - band, _BANDS_AT_ONCE), rows, keys)
-        band_ids = np.empty(n, dtype=np.int32)
-        size = _sort_band(
-            keys[band % _BANDS_AT_ONCE], filled, bits, scratch, spare, directory[band], band_ids,
-            cap, met,
-        )  # fmt: skip
-        starts[band + 1] = starts[band] + size
-        ids.append(band_ids[:size].copy())
-    tables = BandTables(rows, starts, directory, np.concatenate(ids))
-    return tables, BucketCounts(int(starts[-1]), int(met[0]), int(met[1]))
-
-
-def build_band(
-    sig: Array, filled: Array, band: int, rows: int, cap: int
-) -> tuple[Array, Array, BucketCounts]:
-    """One band of `build_tables`: its entries, its row of the directory, its counts."""
     n, bits = len(sig), directory_bits(len(sig))
-    keys = np.empty((1, n), dtype=np.uint32)
-    _keys(sig, band, 1, rows, keys)
-    directory = np.zeros((1 << bits) + 1, dtype=np.uint32)
-    ids, met = np.empty(n, dtype=np.int32), np.zeros(2, dtype=np.int64)
-    scratch, spare = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.uint64)
-    size = _sort_band(keys[0], filled, bits, scratch, spare, directory, ids, cap, met)
-    return ids[:size], directory, BucketCounts(size, int(met[0]), int(met[1]))
+    keys = np.empty((min(len(bands), _BANDS_AT_ONCE), n), dtype=np.uint32)
+    entries, counts = np.empty(n, dtype=np.uint64), np.zeros(2, dtype=np.int64)
+    directory = np.zeros((len(bands), (1 << bits) + 1), dtype=np.uint32)
+    band_ids, ids = np.empty(n, dtype=np.int32), []
+    for i, band in enumerate(bands):
+        if i % _BANDS_AT_ONCE == 0:  # a cache line of the signatures holds several bands
+            _keys(sig, band, min(len(bands) - i, _BANDS_AT_ONCE), rows, keys)
+        band_keys = keys[i % _BANDS_AT_ONCE]
+        size = _sort_band(band_keys, filled, cap, entries, directory[i], band_ids, counts)
+        ids.append(band_ids[:size].copy())
+    starts = offsets([len(each) for each in ids])
+    largest, over_cap = counts.tolist()
+    tables = BandTables(rows, starts, directory, np.concatenate(ids))
+    return tables, BucketCounts(int(starts[-1]), largest, over_cap)
 
 
 def choose_bands(permutations: int, similarity: float) -> tuple[int, int]:
@@ -155,14 +133,13 @@ def choose_bands(permutations: int, similarity: float) -> tuple[int, int]:
     The error is the area of wrong candidates below the target plus that of missed ones above it
     (Zhu et al., LSH Ensemble, VLDB 2016, section 5.3), with b = K / r bands.
     """
-    if not 0 < similarity < 1:
-        raise InvalidParameter(f"similarity is {similarity}, wanted between 0 and 1")
+    number("similarity", similarity, above=0, below=1)
     grid = (np.arange(2000) + 0.5) / 2000
     above = grid >= similarity
 
     def error(rows: int) -> float:
-        found = 1 - (1 - grid**rows) ** (permutations // rows)
-        return float(np.where(above, 1 - found, found).mean())
+        curve = 1 - (1 - grid**rows) ** (permutations // rows)
+        return float(np.where(above, 1 - curve, curve).mean())
 
     rows = min(range(1, permutations + 1), key=error)
     return permutations // rows, rows
@@ -173,7 +150,7 @@ def _key(slots: Array, first: int, rows: int) -> Any:
     """32-bit key of slots `first` to `first + rows`; distinct pairs have distinct keys."""
     h = np.uint32(0)
     for i in range(rows):
-        if i % 2 == 0 and i > 0:
+        if i % 2 == 0 and i > 0:  # two 16-bit slots fill the key; mix before the next two
             h = _mix(h)
         h = np.uint32(h ^ (np.uint32(slots[first + i]) << np.uint32(16 * (i % 2))))
     return _mix(h)
@@ -181,6 +158,7 @@ def _key(slots: Array, first: int, rows: int) -> Any:
 
 @numba.njit(cache=True)
 def _mix(h: Any) -> Any:
+    """`minhash.mix` of one number: a bijection, so keys stay distinct."""
     h = np.uint32(h ^ (h >> np.uint32(16)))
     h = np.uint32(h * np.uint32(0x85EBCA6B))
     h = np.uint32(h ^ (h >> np.uint32(13)))
@@ -190,6 +168,7 @@ def _mix(h: Any) -> Any:
 
 @numba.njit(cache=True)
 def _keys(sig: Array, band: int, count: int, rows: int, out: Array) -> None:
+    """Keys of every vertex in `count` bands from `band` on, `[count, n]`."""
     for i in range(len(sig)):
         for j in range(count):
             out[j, i] = _key(sig[i], (band + j) * rows, rows)
@@ -199,98 +178,102 @@ def _keys(sig: Array, band: int, count: int, rows: int, out: Array) -> None:
 def _sort_band(
     keys: Array,
     filled: Array,
-    bits: int,
-    scratch: Array,
-    spare: Array,
+    cap: int,
+    entries: Array,
     directory: Array,
     ids: Array,
-    cap: int,
-    met: Array,
+    counts: Array,
 ) -> int:
-    """Write one band's entries and directory; returns how many entries stay."""
-    ends = np.zeros((1 << bits) + 1, dtype=np.int64)
+    """Write one band's `ids` and its row of the directory; returns how many entries stay.
+
+    `entries` is room for (key << 32 | vertex) of each vertex, uint64. `counts` is kept up to date:
+    vertices in the largest bucket, and buckets above the cap.
+    """
+    prefixes = len(directory) - 1  # a power of two
+    bits = np.uint64(0)
+    while (1 << bits) < prefixes:
+        bits += np.uint64(1)
+    shift = np.uint64(32) - bits
+    # First by prefix, by counting: after that only the few entries of one prefix are compared.
+    ends = np.zeros(prefixes + 1, dtype=np.int64)
     for i in range(len(keys)):
         if filled[i]:
-            ends[(np.uint64(keys[i]) >> np.uint64(32 - bits)) + np.uint64(1)] += 1
-    for p in range(1 << bits):
+            ends[(np.uint64(keys[i]) >> shift) + np.uint64(1)] += 1
+    for p in range(prefixes):
         ends[p + 1] += ends[p]
-    place = ends[:-1].copy()
+    free = ends[:-1].copy()  # where the next entry of each prefix goes
     for i in range(len(keys)):
         if filled[i]:
-            prefix = np.uint64(keys[i]) >> np.uint64(32 - bits)
-            scratch[place[prefix]] = (np.uint64(keys[i]) << np.uint64(32)) | np.uint64(i)
-            place[prefix] += 1
+            prefix = np.uint64(keys[i]) >> shift
+            entries[free[prefix]] = (np.uint64(keys[i]) << np.uint64(32)) | np.uint64(i)
+            free[prefix] += 1
     size = 0
-    for p in range(1 << bits):
-        low, high = ends[p], ends[p + 1]
-        _sort(scratch[low:high], spare)
-        directory[p] = size
-        size = _keep_shared(scratch[low:high], ids, size, cap, met)
-    directory[1 << bits] = size
+    for p in range(prefixes):
+        bucket = entries[ends[p] : ends[p + 1]]
+        _sort(bucket)
+        directory[p] = size  # of the entries that stay, not of all
+        size = _keep_shared(bucket, ids, size, cap, counts)
+    directory[prefixes] = size
     return size
 
 
 @numba.njit(cache=True)
-def _sort(part: Array, spare: Array) -> None:
+def _sort(entries: Array) -> None:
     """Sort by key; the vertices come in ascending order, and stay so where keys are equal."""
-    if len(part) > 256:  # a hub's leaves: one key a million times
-        for shift in (32, 40, 48, 56):
-            _sort_by_byte(part, spare, np.uint64(shift))
+    if len(entries) > 256:  # a hub's leaves: one key a million times
+        for shift in (32, 40, 48, 56):  # the bytes of the key; the vertex is below them
+            _sort_by_byte(entries, np.uint64(shift))
         return
-    for i in range(1, len(part)):
-        value = part[i]
+    for i in range(1, len(entries)):  # insertion: about 16 entries share a prefix
+        value = entries[i]
         j = i
-        while j > 0 and part[j - 1] > value:
-            part[j] = part[j - 1]
+        while j > 0 and entries[j - 1] > value:
+            entries[j] = entries[j - 1]
             j -= 1
-        part[j] = value
+        entries[j] = value
 
 
 @numba.njit(cache=True)
-def _sort_by_byte(part: Array, spare: Array, shift: Any) -> None:
+def _sort_by_byte(entries: Array, shift: Any) -> None:
     """Stable counting sort by one byte of the key."""
-    place = np.zeros(257, dtype=np.int64)
-    for i in range(len(part)):
-        place[((part[i] >> shift) & np.uint64(255)) + np.uint64(1)] += 1
-        spare[i] = part[i]
+    before = entries.copy()
+    starts = np.zeros(257, dtype=np.int64)
+    for i in range(len(entries)):
+        starts[((entries[i] >> shift) & np.uint64(255)) + np.uint64(1)] += 1
     for byte in range(256):
-        place[byte + 1] += place[byte]
-    for i in range(len(part)):
-        byte = (spare[i] >> shift) & np.uint64(255)
-        part[place[byte]] = spare[i]
-        place[byte] += 1
+        starts[byte + 1] += starts[byte]
+    for i in range(len(entries)):
+        byte = (before[i] >> shift) & np.uint64(255)
+        entries[starts[byte]] = before[i]
+        starts[byte] += 1
 
 
 @numba.njit(cache=True)
-def _keep_shared(part: Array, ids: Array, size: int, cap: int, met: Array) -> int:
-    """Append the runs of two and more entries with one key."""
+def _keep_shared(entries: Array, ids: Array, size: int, cap: int, counts: Array) -> int:
+    """Append the buckets of two and more vertices to the first `size` of `ids`."""
     shift = np.uint64(32)
     low = 0
-    while low < len(part):
+    while low < len(entries):
         high = low + 1
-        while high < len(part) and part[high] >> shift == part[low] >> shift:
+        while high < len(entries) and entries[high] >> shift == entries[low] >> shift:
             high += 1
-        if high - low > 1:
-            met[0] = max(met[0], high - low)
-            met[1] += high - low > cap
+        if high - low > 1:  # who is alone in a bucket can find nobody through it
+            counts[0] = max(counts[0], high - low)
+            counts[1] += high - low > cap
             for i in range(low, high):
-                ids[size] = np.int32(part[i] & np.uint64(0xFFFFFFFF))
+                ids[size] = np.int32(entries[i] & np.uint64(0xFFFFFFFF))
                 size += 1
         low = high
     return size
 
 
 @numba.njit(cache=True)
-def _collect(
-    sig: Array,
-    seeds: Array,
-    rows: int,
-    starts: Array,
-    directory: Array,
-    ids: Array,
-    cap: int,
-    found: Array,
-) -> tuple[int, int]:
+def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array) -> tuple[int, int]:
+    """Write the vertices of the seeds' buckets to `out`.
+
+    Returns how many were written, and how many buckets were cut to `cap` vertices.
+    """
+    rows, directory, ids = tables.rows, tables.directory, tables.ids
     bits = np.uint64(0)
     while (1 << bits) + 1 < directory.shape[1]:
         bits += np.uint64(1)
@@ -300,8 +283,10 @@ def _collect(
             first = band * rows
             key = np.uint64(_key(sig[seed], first, rows))
             prefix = key >> (np.uint64(32) - bits)
-            low = starts[band] + np.int64(directory[band, prefix])
-            end = starts[band] + np.int64(directory[band, prefix + np.uint64(1)])
+            low = tables.starts[band] + np.int64(directory[band, prefix])
+            end = tables.starts[band] + np.int64(directory[band, prefix + np.uint64(1)])
+            # Entries are sorted by key. The keys are not stored: they are computed again from the
+            # signatures, of the few entries that binary search and the bucket itself need.
             high = end
             while low < high:
                 middle = (low + high) // 2
@@ -311,9 +296,10 @@ def _collect(
                     high = middle
             stop = min(end, low + cap)
             while low < stop and np.uint64(_key(sig[ids[low]], first, rows)) == key:
-                found[size] = ids[low]
+                out[size] = ids[low]
                 size += 1
                 low += 1
+            # The bucket goes on beyond the cap only if the next entry has the same key.
             if low == stop and low < end and np.uint64(_key(sig[ids[low]], first, rows)) == key:
                 cut += 1
     return size, cut

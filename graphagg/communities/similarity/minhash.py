@@ -15,6 +15,8 @@ J(1 - J)/K. Departures:
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -58,9 +60,9 @@ def signatures(
         family: the hash functions.
         rows: which rows; None: all.
     """
-    chosen = np.arange(sets.rows, dtype=np.int64) if rows is None else rows.astype(np.int64)
+    chosen = np.arange(sets.rows) if rows is None else rows
     out = np.empty((len(chosen), len(family.factors)), dtype=np.uint16)
-    _minima(*_kernel_arguments(sets, columns, own, family), chosen, out)
+    _minima(sets.indptr, sets.indices, _hashes(columns, own, family), chosen.astype(np.int64), out)
     return out
 
 
@@ -73,7 +75,7 @@ def minima(
     `truncate` drop the high bits.
     """
     out = np.empty((len(rows), len(family.factors)), dtype=np.uint32)
-    _minima(*_kernel_arguments(sets, columns, own, family), rows.astype(np.int64), out)
+    _minima(sets.indptr, sets.indices, _hashes(columns, own, family), rows.astype(np.int64), out)
     return out
 
 
@@ -82,11 +84,21 @@ def truncate(whole: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint16]:
     return (whole & np.uint32(0xFFFF)).astype(np.uint16)
 
 
-def _kernel_arguments(
-    sets: Csr, columns: Tokens, own: Tokens | None, family: HashFamily
-) -> tuple[Array, Array, Array, Array, Array, Array]:
+class _Hashes(NamedTuple):
+    """f(x) of each element and of each row's own vertex, and a_k, b_k of each slot; all uint32.
+
+    `own` is empty where sets are open.
+    """
+
+    elements: Tokens
+    own: Tokens
+    factors: Tokens
+    shifts: Tokens
+
+
+def _hashes(columns: Tokens, own: Tokens | None, family: HashFamily) -> _Hashes:
     mixed_own = np.zeros(0, dtype=np.uint32) if own is None else mix(own)
-    return sets.indptr, sets.indices, mix(columns), mixed_own, family.factors, family.shifts
+    return _Hashes(mix(columns), mixed_own, family.factors, family.shifts)
 
 
 def mix(tokens: Array) -> Tokens:
@@ -101,61 +113,46 @@ def mix(tokens: Array) -> Tokens:
 
 
 @numba.njit(cache=True)
-def _minima(
-    ptr: Array,
-    ind: Array,
-    mixed: Array,
-    own: Array,
-    factors: Array,
-    shifts: Array,
-    rows: Array,
-    out: Array,
-) -> None:
-    count = len(factors)
-    best = np.empty(count, dtype=np.uint32)
+def _minima(offsets: Array, elements: Array, hashes: _Hashes, rows: Array, out: Array) -> None:
+    """Write the minima of some rows to `out`, `[len(rows), K]`, cut to its type."""
+    factors, shifts, own = hashes.factors, hashes.shifts, hashes.own
+    best = np.empty(len(factors), dtype=np.uint32)
     closed = 1 if len(own) > 0 else 0
     for i in range(len(rows)):
         row = rows[i]
-        best[:] = np.uint32(0xFFFFFFFF)
-        for j in range(ptr[row] - closed, ptr[row + 1]):
-            h = own[row] if j < ptr[row] else mixed[ind[j]]
-            for k in range(count):
+        best[:] = np.uint32(EMPTY)
+        # In a closed set the first element is the vertex itself, read before its row.
+        for j in range(offsets[row] - closed, offsets[row + 1]):
+            h = own[row] if j < offsets[row] else hashes.elements[elements[j]]
+            # Elements outside, slots inside: K slots stay in cache, and the loop is vectorized.
+            for k in range(len(factors)):
                 best[k] = min(best[k], np.uint32(factors[k] * h + shifts[k]))
-        for k in range(count):
+        for k in range(len(factors)):
             out[i, k] = best[k]  # 16-bit slots keep the low bits
 
 
+def agreements(sig: Array, seeds: Array, rows: Array) -> Array:
+    """Equal slots of some rows with all seeds together, `[len(rows)]` uint32."""
+    equal = np.empty(len(rows), dtype=np.uint32)
+    _agreements(sig, seeds, rows, equal)
+    return equal
+
+
+def scan(sig: Array, seeds: Array) -> Array:
+    """Equal slots of every row with all seeds together, `[n]` uint32: the whole matrix is read."""
+    return agreements(sig, seeds, np.arange(len(sig)))
+
+
 @numba.njit(cache=True)
-def agreements(sig: Array, seeds: Array, rows: Array, out: Array) -> None:
-    """Equal slots of each row with all seeds together: `out[i]` for `rows[i]`, uint32."""
-    count = sig.shape[1]
+def _agreements(sig: Array, seeds: Array, rows: Array, out: Array) -> None:
+    """`out[i]`: equal slots of row `rows[i]` with all seeds together."""
     for i in range(len(rows)):
         row = sig[rows[i]]
         equal = np.uint32(0)
         for s in range(len(seeds)):
             seed = seeds[s]
-            same = np.uint16(0)
-            for k in range(count):
+            same = np.uint16(0)  # as wide as a slot, which keeps the loop vectorized
+            for k in range(len(row)):
                 same += np.uint16(row[k] == seed[k])
-            equal += same
-        out[i] = equal
-
-
-def scan(sig: Array, seeds: Array) -> Array:
-    """Equal slots of every row with all seeds together, `[n]` uint32: the whole matrix is read."""
-    out = np.empty(len(sig), dtype=np.uint32)
-    _scan(sig, seeds, out)
-    return out
-
-
-@numba.njit(cache=True)
-def _scan(sig: Array, seeds: Array, out: Array) -> None:
-    count = sig.shape[1]
-    for i in range(len(sig)):
-        equal = np.uint32(0)
-        for s in range(len(seeds)):
-            same = np.uint16(0)
-            for k in range(count):
-                same += np.uint16(sig[i, k] == seeds[s, k])
             equal += same
         out[i] = equal

@@ -1,17 +1,41 @@
-"""What all queries walk on: the sets, who holds an element, and the raw graph."""
+"""The graph as queries read it: each vertex's set, the inverse of the sets, the raw adjacency."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Ints
+from graphagg.communities.config import IndexConfig
+from graphagg.graph import push
 from graphagg.graph.csr import Csr
+from graphagg.graph.push import DIRECTED, TWO_MODE, UNDIRECTED
 
-UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
+__all__ = ["DIRECTED", "TWO_MODE", "UNDIRECTED", "Neighborhoods", "Scratch"]
+
+
+class Sets(NamedTuple):
+    """The sets and their inverse, as kernels take them.
+
+    Attributes:
+        offsets: `[n + 1]` int64, the set of vertex v is `elements[offsets[v]:offsets[v + 1]]`.
+        elements: `[entries]` int32, ascending within a set, without the vertex itself.
+        holder_offsets: `[m + 1]` int64, where the holders of each element begin.
+        holders: `[entries]` int32, the vertices whose set has the element.
+        closed: each set also has its own vertex, which `elements` does not list.
+        walk: UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`.
+    """
+
+    offsets: Array
+    elements: Array
+    holder_offsets: Array
+    holders: Array
+    closed: bool
+    walk: int
 
 
 @dataclass(frozen=True)
@@ -20,17 +44,23 @@ class Neighborhoods:
 
     Attributes:
         sets: `[n, m]` pattern, the set of each vertex, without the vertex itself.
-        holders: `[m, n]` pattern, the vertices whose set holds an element; `sets` itself where the
+        holders: `[m, n]` pattern, the vertices whose set has an element; `sets` itself where the
             graph is undirected.
-        closed: each set also holds its own vertex.
-        walk: how `segments` finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or
-            TWO_MODE (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
+        closed: each set also has its own vertex.
+        walk: how a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
+            (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
     """
 
     sets: Csr
     holders: Csr
     closed: bool
     walk: int
+
+    @classmethod
+    def of(cls, sets: Csr, holders: Csr, config: IndexConfig) -> Neighborhoods:
+        """The neighborhoods of a graph of the kind that an index is built for."""
+        walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)
+        return cls(sets, holders, bool(config.closed), walk)
 
     @property
     def nodes(self) -> int:
@@ -39,65 +69,95 @@ class Neighborhoods:
 
     @property
     def arrays(self) -> tuple[Array, Array, Array, Array]:
-        """The pointers and indices of `sets` and `holders`, for the kernels."""
+        """The offsets and indices of `sets` and `holders`, for the walk's kernels."""
         return self.sets.indptr, self.sets.indices, self.holders.indptr, self.holders.indices
 
-    def sizes(self, vertices: Array) -> Array:
+    @property
+    def bundle(self) -> Sets:
+        """The same graph for kernels."""
+        return Sets(*self.arrays, self.closed, self.walk)
+
+    def degrees(self, vertices: Array) -> Ints:
+        """Elements of each vertex's set besides the vertex itself."""
+        degrees: Ints = self.sets.indptr[vertices + 1] - self.sets.indptr[vertices]
+        return degrees
+
+    @cached_property
+    def raw(self) -> push.PushGraph:
+        """The raw graph, as PageRank walks it."""
+        return push.push_graph(self.sets, self.holders, self.walk)
+
+    def sizes(self, vertices: Array) -> Ints:
         """Size of each vertex's set."""
-        sizes: Array = self.sets.indptr[vertices + 1] - self.sets.indptr[vertices] + self.closed
-        return sizes
+        return self.degrees(vertices) + self.closed
 
-    def work(self, vertices: Array, most: int) -> Array:
-        """Entries that exact comparison with each vertex reads; counting stops at `most`."""
-        return _work(*self.arrays, self.closed, vertices, most)
+    def work(self, vertices: Array, limit: int) -> Ints:
+        """Entries that exact comparison with each vertex reads; counting stops above `limit`."""
+        work: Ints = _work(self.bundle, vertices, limit)
+        return work
 
 
-class Scratch:
+class Scratch(NamedTuple):
     """Work arrays of one thread, reused so that a query touches only what it reaches.
 
-    All of `counts`, `score`, `mass`, `residual` and `queued` are zero between uses. They take 45
-    bytes a node; pages never touched are never allocated.
+    All of `counts`, `scores` and `members` are zero between uses. They take 21 bytes a vertex, and
+    `push` 36 bytes a node; pages never touched are never allocated.
+
+    Attributes:
+        counts: int32, shared elements of each vertex with the one that is compared.
+        touched: int32, the vertices whose count is not zero, in order of contact.
+        scores: float64, sum of similarities of each vertex.
+        active: int32, the vertices that have a score, in order of contact.
+        members: uint8, 1 for seeds and members of a community that grows.
+        push: of PageRank.
     """
 
-    def __init__(self, vertices: int, nodes: int) -> None:
-        most = max(vertices, 1)
-        self.counts = np.zeros(most, dtype=np.int32)
-        self.touched = np.empty(most, dtype=np.int32)
-        self.score = np.zeros(most)
-        self.active = np.empty(most, dtype=np.int32)
-        self.mass = np.zeros(nodes)
-        self.residual = np.zeros(nodes)
-        self.queued = np.zeros(nodes, dtype=np.uint8)
-        self.queue = np.empty(nodes + 1, dtype=np.int32)
-        self.reached = np.empty(nodes, dtype=np.int32)
+    counts: Array
+    touched: Array
+    scores: Array
+    active: Array
+    members: Array
+    push: push.Scratch
+
+    @classmethod
+    def of(cls, hoods: Neighborhoods) -> Scratch:
+        """The arrays for a graph."""
+        vertices = max(hoods.sets.rows, hoods.sets.columns, 1)
+        return cls(
+            counts=np.zeros(vertices, dtype=np.int32),
+            touched=np.empty(vertices, dtype=np.int32),
+            scores=np.zeros(vertices),
+            active=np.empty(vertices, dtype=np.int32),
+            members=np.zeros(vertices, dtype=np.uint8),
+            push=push.Scratch.of(hoods.nodes),
+        )
 
 
 @numba.njit(cache=True)
-def _work(
-    ptr: Array, ind: Array, hptr: Array, hind: Array, closed: bool, vertices: Array, most: int
-) -> Array:
-    out = np.zeros(len(vertices), dtype=np.int64)
+def set_size(sets: Sets, vertex: int) -> Any:
+    """Size of a vertex's set, the vertex itself included where sets are closed."""
+    return sets.offsets[vertex + 1] - sets.offsets[vertex] + sets.closed
+
+
+@numba.njit(cache=True)
+def comparison_work(sets: Sets, vertex: int, limit: int) -> Any:
+    """Entries that `exact.count_shared` reads for a vertex; counting stops above `limit`."""
+    holder_offsets = sets.holder_offsets
+    total = np.int64(0)
+    if sets.closed:  # the vertex is an element of its own set, and a holder of itself
+        total += holder_offsets[vertex + 1] - holder_offsets[vertex] + 1
+    for j in range(sets.offsets[vertex], sets.offsets[vertex + 1]):
+        element = sets.elements[j]
+        total += holder_offsets[element + 1] - holder_offsets[element] + sets.closed
+        if total > limit:
+            break
+    return total
+
+
+@numba.njit(cache=True)
+def _work(sets: Sets, vertices: Array, limit: int) -> Array:
+    """`comparison_work` of each vertex, `[len(vertices)]` int64."""
+    work = np.empty(len(vertices), dtype=np.int64)
     for i in range(len(vertices)):
-        v = vertices[i]
-        total = np.int64(0)
-        if closed:
-            total += hptr[v + 1] - hptr[v] + 1
-        for j in range(ptr[v], ptr[v + 1]):
-            total += hptr[ind[j] + 1] - hptr[ind[j]] + closed
-            if total > most:
-                break
-        out[i] = total
-    return out
-
-
-@numba.njit(cache=True)
-def node_degree(ptr: Array, hptr: Array, walk: int, node: int) -> Any:
-    """Degree of a node of the raw graph."""
-    n = len(ptr) - 1
-    if walk == UNDIRECTED:
-        return ptr[node + 1] - ptr[node]
-    if walk == DIRECTED:
-        return ptr[node + 1] - ptr[node] + hptr[node + 1] - hptr[node]
-    if node < n:
-        return ptr[node + 1] - ptr[node]
-    return hptr[node - n + 1] - hptr[node - n]
+        work[i] = comparison_work(sets, vertices[i], limit)
+    return work

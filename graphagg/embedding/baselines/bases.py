@@ -13,7 +13,7 @@ All are deterministic in (graph, dim, seed).
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numba
 import numpy as np
@@ -89,8 +89,8 @@ def netmf(matrix: Csr, dim: int, seed: list[int]) -> Array:
     from scipy.sparse import csr_array
 
     sparse = csr_array(logs)
-    found = Csr(sparse.indptr.astype(np.int64), sparse.indices, sparse.data, n)
-    left, singular, _ = truncated_svd(found, dim, _ITERATIONS, seed)
+    sparse_logs = Csr(sparse.indptr.astype(np.int64), sparse.indices, sparse.data, n)
+    left, singular, _ = truncated_svd(sparse_logs, dim, _ITERATIONS, seed)
     return _padded(left * np.sqrt(singular), dim)
 
 
@@ -100,43 +100,72 @@ def deepwalk(matrix: Csr, dim: int, seed: list[int]) -> Array:
     n = matrix.rows
     sums = np.concatenate([[0.0], np.cumsum(matrix.entries, dtype=np.float64)])
     degree = row_sums(matrix.indptr, matrix.entries)
-    noise = np.cumsum(degree**0.75)
+    graph = _Graph(matrix.indptr, matrix.indices, sums, np.cumsum(degree**0.75))
     center = ((generator.random((n, dim)) - 0.5) / dim).astype(np.float32)
-    context = np.zeros((n, dim), dtype=np.float32)
+    model = _Model(center, np.zeros((n, dim), dtype=np.float32))
     starts = np.flatnonzero(degree > 0)
     state = int(generator.integers(1, 2**31 - 1))
     for turn in range(_WALKS):
         order = generator.permutation(starts)
-        rate = _RATE * (1 - turn / _WALKS)
-        state = _train(
-            matrix.indptr, matrix.indices, sums, noise, order, center, context, rate, state
-        )
+        state = _train(graph, model, order, _RATE * (1 - turn / _WALKS), state)
     center[degree == 0] = 0
     return center
 
 
+class _Graph(NamedTuple):
+    """What walks and negative samples are drawn from.
+
+    Attributes:
+        indptr: `[n + 1]` of the rows.
+        indices: `[nnz]` columns.
+        sums: `[nnz + 1]` running sums of the weights.
+        noise: `[n]` running sums of degree^0.75.
+    """
+
+    indptr: Array
+    indices: Array
+    sums: Array
+    noise: Array
+
+
+class _Model(NamedTuple):
+    """The vectors of nodes as centers and as contexts, `[n, dim]` float32, trained in place."""
+
+    center: Array
+    context: Array
+
+
 @numba.njit(cache=True)
-def _train(indptr, indices, sums, noise, order, center, context, rate, state):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _train(graph: _Graph, model: _Model, order: Array, rate: float, state: int) -> int:
+    """Train on one walk from each node of `order`; the state that the next call begins with."""
     np.random.seed(state)  # noqa: NPY002  # numba has no Generator with a seed
     walk = np.empty(_WALK_LENGTH, dtype=np.int64)
-    pull = np.empty(center.shape[1], dtype=np.float32)
+    pull = np.empty(model.center.shape[1], dtype=np.float32)
     for start in order:
         walk[0] = start
         for i in range(1, _WALK_LENGTH):
-            low, high = indptr[walk[i - 1]], indptr[walk[i - 1] + 1]
-            drawn = sums[low] + np.random.random() * (sums[high] - sums[low])  # noqa: NPY002
-            at = np.searchsorted(sums[low + 1 : high + 1], drawn, side="right")
-            walk[i] = indices[min(low + at, high - 1)]
+            low, high = graph.indptr[walk[i - 1]], graph.indptr[walk[i - 1] + 1]
+            # A neighbor in proportion to its weight, by bisection of the running sums; `min`, for
+            # rounding may draw the very end of the last interval.
+            between = graph.sums[high] - graph.sums[low]
+            drawn = graph.sums[low] + np.random.random() * between  # noqa: NPY002
+            step = np.searchsorted(graph.sums[low + 1 : high + 1], drawn, side="right")
+            walk[i] = graph.indices[min(low + step, high - 1)]
         for i in range(_WALK_LENGTH):
+            # A window of random width weighs near contexts more, as in word2vec.
             reach = 1 + int(np.random.random() * _WINDOW)  # noqa: NPY002
             for j in range(max(0, i - reach), min(_WALK_LENGTH, i + reach + 1)):
                 if i != j:
-                    _step(center[walk[i]], walk[j], context, noise, pull, rate)
+                    _step(model.center[walk[i]], walk[j], model.context, graph.noise, pull, rate)
     return np.random.randint(1, 2**31 - 1)  # noqa: NPY002
 
 
 @numba.njit(cache=True, fastmath=True)
-def _step(row, target, context, noise, pull, rate):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _step(
+    center: Array, target: int, context: Array, noise: Array, pull: Array, rate: float
+) -> None:
+    """One step of gradient descent for a pair and its negative samples, in place."""
+    # The center moves once, after all samples: until then its change is gathered in `pull`.
     pull[:] = 0
     for draw in range(_NEGATIVES + 1):
         other, label = target, 1.0
@@ -146,14 +175,14 @@ def _step(row, target, context, noise, pull, rate):  # type: ignore[no-untyped-d
             if other == target:
                 continue
         dot = np.float32(0)
-        for k in range(len(row)):
-            dot += row[k] * context[other, k]
+        for k in range(len(center)):
+            dot += center[k] * context[other, k]
         error = np.float32(rate * (label - 1.0 / (1.0 + np.exp(-dot))))
-        for k in range(len(row)):
+        for k in range(len(center)):
             pull[k] += error * context[other, k]
-            context[other, k] += error * row[k]
-    for k in range(len(row)):
-        row[k] += pull[k]
+            context[other, k] += error * center[k]
+    for k in range(len(center)):
+        center[k] += pull[k]
 
 
 def cleora(matrix: Csr, dim: int, seed: list[int]) -> Array:

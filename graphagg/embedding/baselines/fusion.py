@@ -21,7 +21,9 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.embedding.baselines.bases import BASES
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.metis import HUB, Parts, induced
+from graphagg.embedding.partition.cut import induced, partition
+from graphagg.embedding.partition.report import HUB, Parts
+from graphagg.embedding.prone.sparse import entries_where
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 
@@ -49,40 +51,33 @@ def concat(matrix: Csr, parts: Parts, config: EmbeddingConfig, dim: int, depth: 
     inner = _internal(matrix, parts, config, dim - wide, depth)
     if not wide:
         return inner
-    outer = _only(matrix, crossing)
+    outer = entries_where(matrix, crossing)
     return np.hstack((inner, _border(outer, config, wide, depth + 1)))
 
 
 def _internal(matrix: Csr, parts: Parts, config: EmbeddingConfig, dim: int, depth: int) -> Array:
-    found = np.zeros((matrix.rows, dim), dtype=np.float32)
+    vectors = np.zeros((matrix.rows, dim), dtype=np.float32)
     for part in range(int(parts.max()) + 1):
         nodes = np.flatnonzero(parts == part)
         inside = induced(matrix, nodes)
         if len(inside.indices):
             seed = [config.random_state, depth, part]
-            found[nodes] = BASES[config.base](inside, dim, seed)
-    return found
+            vectors[nodes] = BASES[config.base](inside, dim, seed)
+    return vectors
 
 
 def _border(outer: Csr, config: EmbeddingConfig, dim: int, depth: int) -> Array:
     """Embed the border subgraph, or cut it again when it is over the limit."""
-    from graphagg.embedding.partition.cut import partition
-
     nodes = np.flatnonzero(outer.degrees() > 0)
     inside = induced(outer, nodes)
-    found = np.zeros((outer.rows, dim), dtype=np.float32)
+    vectors = np.zeros((outer.rows, dim), dtype=np.float32)
     limit = config.max_piece_edges
     if limit is None or len(inside.indices) <= limit or dim < 2 * _LEAST_DIM:
-        found[nodes] = BASES[config.base](inside, dim, [config.random_state, depth])
-        return found
+        vectors[nodes] = BASES[config.base](inside, dim, [config.random_state, depth])
+        return vectors
     again, _ = partition(inside, replace(config, pieces=None))
-    found[nodes] = concat(inside, np.where(again == HUB, 0, again), config, dim, depth)
-    return found
-
-
-def _only(matrix: Csr, kept: Array) -> Csr:
-    ends = np.concatenate(([0], np.cumsum(kept)))[matrix.indptr].astype(np.int64)
-    return Csr(ends, matrix.indices[kept], matrix.entries[kept], matrix.columns)
+    vectors[nodes] = concat(inside, np.where(again == HUB, 0, again), config, dim, depth)
+    return vectors
 
 
 def procrustes(matrix: Csr, parts: Parts, config: EmbeddingConfig) -> Array:
@@ -90,12 +85,12 @@ def procrustes(matrix: Csr, parts: Parts, config: EmbeddingConfig) -> Array:
     nodes, vectors = [], []
     for part in range(int(parts.max()) + 1):
         own = np.flatnonzero(parts == part)
-        held = np.union1d(own, matrix.gather(own)[1])
-        if len(held) < 2:
+        members = np.union1d(own, matrix.gather(own)[1])
+        if len(members) < 2:
             continue
-        nodes.append(held)
+        nodes.append(members)
         seed = [config.random_state, part]
-        vectors.append(BASES[config.base](induced(matrix, held), config.dim, seed))
+        vectors.append(BASES[config.base](induced(matrix, members), config.dim, seed))
     _align(nodes, vectors, matrix.rows)
     return _mean(nodes, vectors, matrix.rows)[0].astype(np.float32)
 
@@ -104,15 +99,15 @@ def _align(nodes: list[Array], vectors: list[Array], count: int) -> None:
     """Turn each piece onto the mean of the others, in place."""
     sums, copies = np.zeros((count, vectors[0].shape[1])), np.zeros(count)
     for sweep in range(_SWEEPS + 1):
-        for held, rows in zip(nodes, vectors, strict=True):
+        for members, rows in zip(nodes, vectors, strict=True):
             if sweep:
-                sums[held] -= rows
-                copies[held] -= 1
-            shared = copies[held] > 0
-            target = sums[held[shared]] / copies[held[shared], None]
+                sums[members] -= rows
+                copies[members] -= 1
+            shared = copies[members] > 0
+            target = sums[members[shared]] / copies[members[shared], None]
             rows[:] = rows @ turn_onto(rows[shared], target)
-            sums[held] += rows
-            copies[held] += 1
+            sums[members] += rows
+            copies[members] += 1
 
 
 def turn_onto(rows: Array, target: Array) -> Array:
@@ -124,7 +119,7 @@ def turn_onto(rows: Array, target: Array) -> Array:
 
 def _mean(nodes: list[Array], vectors: list[Array], count: int) -> tuple[Array, Array]:
     sums, copies = np.zeros((count, vectors[0].shape[1])), np.zeros(count)
-    for held, rows in zip(nodes, vectors, strict=True):
-        sums[held] += rows
-        copies[held] += 1
+    for members, rows in zip(nodes, vectors, strict=True):
+        sums[members] += rows
+        copies[members] += 1
     return sums / np.maximum(copies, 1)[:, None], copies

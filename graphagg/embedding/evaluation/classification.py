@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.embedding.build import one_thread
-from graphagg.errors import InvalidParameter
+from graphagg.checks import number
+from graphagg.embedding.prone.threads import one_thread
 
 FRACTIONS = (0.1, 0.5)
 
@@ -36,8 +36,7 @@ def classify(vectors: Array, labels: Array, fraction: float, seed: int) -> F1:
         fraction: share that is trained on.
         seed: of the shuffle.
     """
-    if not 0 < fraction < 1:
-        raise InvalidParameter(f"fraction is {fraction}, wanted between 0 and 1")
+    number("fraction", fraction, above=0, below=1)
     order = np.random.default_rng(seed).permutation(len(vectors))
     bound = max(1, int(fraction * len(order)))
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -66,8 +65,8 @@ def fit(inputs: Array, labels: Array, penalty: float = 1.0) -> Array:
     options = {"maxiter": 500, "ftol": 1e-10, "gtol": 1e-4}
     start = np.zeros(shape[0] * shape[1])
     with one_thread():
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
-    weights: Array = found.x.reshape(shape)
+        result = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    weights: Array = result.x.reshape(shape)
     return weights
 
 

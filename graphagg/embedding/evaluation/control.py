@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.embedding.build import one_thread, spread
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.metis import ISOLATED
-from graphagg.embedding.partition.pieces import Layout, cut
-from graphagg.embedding.prone.engine import LocalEngine
+from graphagg.embedding.partition.pieces import Layout
+from graphagg.embedding.partition.report import ISOLATED
+from graphagg.embedding.prone.engine import Engine, in_process
 from graphagg.embedding.prone.leaf import truncated_svd
 from graphagg.embedding.prone.merge import check_width
 from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.threads import one_thread
 
 _ITERATIONS = 5
 
@@ -24,33 +24,34 @@ def embed_whole(network: Network, config: EmbeddingConfig) -> Array:
 
     Same matrix and propagation as `build.embed`; neither pieces nor a merge.
     """
-    engine = _undivided(network, config)
     with one_thread():
-        strength = engine.strengths()
-        matrix = engine.log_matrices(strength)[0]
+        engine = _undivided(network, config)
+        matrix = engine.log_matrix(engine.piece(0))
         left, singular, _ = truncated_svd(matrix, config.dim, _ITERATIONS, [config.random_state])
         check_width(len(singular), config.dim, network.nodes)
-        return _propagated(engine, left * np.sqrt(singular), strength, network, config)
+        return _propagated(engine, left * np.sqrt(singular), network, config)
 
 
 def embed_random(network: Network, config: EmbeddingConfig) -> Array:
     """Normal random vectors with the same propagation, `[N, d]`."""
-    engine = _undivided(network, config)
     generator = np.random.default_rng(config.random_state)
-    rows = generator.standard_normal((len(engine.layout.order), config.dim), dtype=np.float32)
     with one_thread():
-        return _propagated(engine, rows, engine.strengths(), network, config)
+        engine = _undivided(network, config)
+        shape = (len(engine.layout.order), config.dim)
+        rows = generator.standard_normal(shape, dtype=np.float32)
+        return _propagated(engine, rows, network, config)
 
 
-def _undivided(network: Network, config: EmbeddingConfig) -> LocalEngine:
+def _undivided(network: Network, config: EmbeddingConfig) -> Engine:
+    """The engine of the whole matrix as one piece."""
     parts = np.where(network.matrix.degrees() > 0, 0, ISOLATED)
-    layout = Layout.of(parts, 1)
-    return LocalEngine(layout, cut(network.matrix, layout), replace(config, pieces=1))
+    engine = in_process(network.matrix, Layout.of(parts, 1), replace(config, pieces=1))
+    engine.prepare()
+    return engine
 
 
-def _propagated(
-    engine: LocalEngine, rows: Array, strength: Array, network: Network, config: EmbeddingConfig
-) -> Array:
-    for _ in range(config.propagate):
-        rows = engine.propagate(rows, strength).rows
-    return spread(rows, engine.layout, network.nodes)
+def _propagated(engine: Engine, rows: Array, network: Network, config: EmbeddingConfig) -> Array:
+    vectors = engine.take(rows)
+    for number in range(1, config.propagate + 1):
+        vectors = engine.propagate(vectors, number)
+    return engine.rotated(vectors, engine.layout.numbers(network.nodes))[0]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidLabels, MissingExtra, UnreadableFile
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.reading.text import read_bytes
+from graphagg.graph.reading.files import read_bytes
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Labels:
 
     def first(self) -> list[str | None]:
         """One label a vertex: its first, or None."""
-        places = [np.flatnonzero(row) for row in self.matrix]
-        return [self.names[place[0]] if len(place) else None for place in places]
+        labels = [np.flatnonzero(row) for row in self.matrix]
+        return [self.names[first[0]] if len(first) else None for first in labels]
 
 
 def read_labels(path: str | os.PathLike[str], vertices: VertexIds) -> Labels:
@@ -81,9 +81,9 @@ def number_labels(
             "check that labels and edges belong together"
         )
     names = sorted({label for _, label in known})
-    place = {label: i for i, label in enumerate(names)}
+    columns = {label: i for i, label in enumerate(names)}
     matrix = np.zeros((len(vertices), len(names)), dtype=bool)
-    matrix[[v for v, _ in known], [place[label] for _, label in known]] = True
+    matrix[[v for v, _ in known], [columns[label] for _, label in known]] = True
     return Labels(tuple(names), matrix, unknown)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.checks import integer
 from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.evaluation.classification import FRACTIONS, classify
@@ -58,10 +59,10 @@ class Scores:
         shown: dict[str, Any] = {}
         for method, measures in self.runs.items():
             for measure, values in measures.items():
-                place = shown.setdefault(method, {})
+                level = shown.setdefault(method, {})
                 for name in measure.split("/"):
-                    place = place.setdefault(name, {})
-                place["mean"], place["std"] = float(np.mean(values)), float(np.std(values))
+                    level = level.setdefault(name, {})
+                level["mean"], level["std"] = float(np.mean(values)), float(np.std(values))
         return shown
 
 
@@ -94,7 +95,7 @@ def predict_links(
         methods: of `METHODS`.
         progress: called after each split.
     """
-    _at_least_one(repeats)
+    integer("repeats", repeats, 1)
     result = LinkPrediction(Scores(), Scores())
     for turn in range(repeats):
         again = replace(config, random_state=config.random_state + turn)
@@ -114,8 +115,8 @@ def _score_vectors(result: LinkPrediction, name: str, vectors: Array, split: Spl
         first, second = (normalize_rows(side) for side in sides) if normalized else sides
 
         def products(pairs: Array, first: Array = first, second: Array = second) -> Array:
-            found: Array = np.einsum("ij,ij->i", first[pairs[0]], second[pairs[1]])
-            return found
+            scores: Array = np.einsum("ij,ij->i", first[pairs[0]], second[pairs[1]])
+            return scores
 
         positive = products(split.positive)
         for scores, pairs in ((result.uniform, split.uniform), (result.matched, split.matched)):
@@ -173,8 +174,8 @@ def classify_nodes(
         methods: of `METHODS`.
         progress: called after each embedding.
     """
-    _at_least_one(repeats)
-    network, found = Network.of(graph, weights), Scores()
+    integer("repeats", repeats, 1)
+    network, scores = Network.of(graph, weights), Scores()
     chosen = np.flatnonzero(labels.matrix.any(axis=1))
     if len(chosen) < 20:
         raise InvalidParameter(
@@ -187,10 +188,10 @@ def classify_nodes(
             for fraction in FRACTIONS:
                 for shuffle in range(shuffles):
                     score = classify(rows, labels.matrix[chosen], fraction, shuffle)
-                    found.add(name, f"micro_f1/{fraction}", score.micro)
-                    found.add(name, f"macro_f1/{fraction}", score.macro)
+                    scores.add(name, f"micro_f1/{fraction}", score.micro)
+                    scores.add(name, f"macro_f1/{fraction}", score.macro)
         progress("classification", turn + 1, repeats)
-    return found
+    return scores
 
 
 def _rows_of_vertices(vectors: Array, graph: Graph) -> Array:
@@ -198,8 +199,3 @@ def _rows_of_vertices(vectors: Array, graph: Graph) -> Array:
     if graph.kind == "directed":
         return np.hstack((normalize_rows(vectors[:n]), normalize_rows(vectors[n:])))
     return vectors[:n]
-
-
-def _at_least_one(repeats: int) -> None:
-    if repeats < 1:
-        raise InvalidParameter(f"repeats is {repeats}, wanted 1 at least")

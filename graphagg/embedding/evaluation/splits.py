@@ -51,16 +51,18 @@ def split_edges(graph: Graph, weights: Array | None, holdout: float, seed: int) 
             "leaves an edge on each side"
         )
     generator = np.random.default_rng(seed)
-    held = np.zeros(len(rows), dtype=bool)
-    held[generator.choice(len(rows), count, replace=False)] = True
-    train = graph_from_pairs(graph.kind, graph.rows, graph.columns, (rows[~held], columns[~held]))
+    is_held = np.zeros(len(rows), dtype=bool)
+    is_held[generator.choice(len(rows), count, replace=False)] = True
+    train = graph_from_pairs(
+        graph.kind, graph.rows, graph.columns, (rows[~is_held], columns[~is_held])
+    )
     kept = None
     if weights is not None:
         once = weights
         if graph.kind == "undirected":
             once = weights[expand_rows(graph.adjacency) < graph.adjacency.indices]
-        kept = align(train, rows[~held], columns[~held], once[~held])
-    positive = np.stack((rows[held], columns[held])).astype(np.int64)
+        kept = align(train, rows[~is_held], columns[~is_held], once[~is_held])
+    positive = np.stack((rows[is_held], columns[is_held])).astype(np.int64)
     sizes = (len(graph.rows), len(graph.columns))
     keys = np.sort(rows.astype(np.int64) * sizes[1] + columns)
 
@@ -84,22 +86,22 @@ def split_edges(graph: Graph, weights: Array | None, holdout: float, seed: int) 
 
 def _without_edge(graph: Graph, keys: Array, count: int, draw: Any) -> Array:
     """Pairs `[2, count]` that are no edge."""
-    found: list[Array] = []
+    batches: list[Array] = []
     total = 0
     for _ in range(_TRIES):
         pairs = draw(count)
         low, high = pairs
         if graph.kind == "undirected":
             low, high = np.minimum(*pairs), np.maximum(*pairs)
-        wanted = low * len(graph.columns) + high
-        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        free = keys[places] != wanted
+        drawn = low * len(graph.columns) + high
+        matches = np.minimum(np.searchsorted(keys, drawn), len(keys) - 1)
+        free = keys[matches] != drawn
         if graph.kind != "two-mode":
             free &= low != high
-        found.append(pairs[:, free])
+        batches.append(pairs[:, free])
         total += int(free.sum())
         if total >= count:
-            return np.hstack(found)[:, :count]
+            return np.hstack(batches)[:, :count]
     raise InvalidParameter(
         f"{total:,} pairs without an edge found, wanted {count:,}: the graph is nearly complete; "
         "hold out fewer edges"

@@ -72,10 +72,15 @@ class Layout:
         """How many nodes are split."""
         return int(self.starts[0])
 
+    def numbers(self, nodes: int) -> Numbers:
+        """The new number of each of `nodes` old ones; -1 for nodes without an edge."""
+        new = np.full(nodes, -1, dtype=np.int64)
+        new[self.order] = np.arange(len(self.order))
+        return new
+
     def owner(self, nodes: Numbers) -> Numbers:
         """The piece of each node by its new number; -1 for hubs."""
-        found: Numbers = np.searchsorted(self.starts, nodes, side="right") - 1
-        return found
+        return np.asarray(np.searchsorted(self.starts, nodes, side="right") - 1)
 
     @classmethod
     def of(cls, parts: npt.NDArray[np.integer[Any]], count: int) -> Layout:
@@ -93,8 +98,7 @@ class Layout:
 
 def cut(matrix: Csr, layout: Layout) -> list[Piece]:
     """The pieces of a matrix."""
-    new = np.full(matrix.rows, -1, dtype=np.int64)
-    new[layout.order] = np.arange(len(layout.order))
+    new = layout.numbers(matrix.rows)
     pieces = []
     hub_rows = hub_entries(matrix, layout, new)
     for i in range(layout.pieces):

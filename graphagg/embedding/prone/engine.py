@@ -1,172 +1,404 @@
-"""The engine in process: pieces one after another, each step over all of them."""
+"""The factorization over the pieces of a matrix: one text, in process and on Spark.
+
+What is known of all nodes lies in arrays `[N', ...]` in the order of `Layout`. A task takes one
+piece: it reads the rows of the piece's columns, its halo included, and writes the rows of the
+piece's nodes. What the pieces hold of the hubs' rows is added up in a task of its own, in the order
+of the pieces. So each number is computed from the same numbers in the same order on both engines,
+and they give the same bytes.
+
+    strength    [N']     D, float64
+    arrived     [N']     q but for its sum, float64
+    leaf        a piece  V S of its part of the log matrix, `[c, r]`
+    start       [N', m]  Q, from the merge of the leaves
+    refined     [N', m]  F Q
+    loops       [N']     the weight of each node's loop, float64
+    pass1.start [N', d]  E of the first pass; pass1.0 to pass1.4: after each of its products
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
+from typing import Any
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Ints
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.pieces import Layout, Piece
+from graphagg.embedding.partition.pieces import Layout, Piece, cut
 from graphagg.embedding.prone.leaf import scaled_right_vectors
 from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, smoothing, strengths
-from graphagg.embedding.prone.merge import (
-    Level,
-    Rows,
-    Wide,
-    check_width,
-    level_grams,
-    mapped,
-    merge,
-)
-from graphagg.embedding.prone.merge import shards as node_shards
-from graphagg.embedding.prone.propagation import band_pass, finish, rotation, start_rows
+from graphagg.embedding.prone.merge import Level, Rows, Wide, check_width, level_grams, mapped
+from graphagg.embedding.prone.merge import merge as merge_leaves
+from graphagg.embedding.prone.merge import shards as shards_of
+from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation, start_rows
 from graphagg.embedding.prone.sparse import gram, multiply
+from graphagg.embedding.prone.state import InProcess, Loops, Memory, State
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """Vectors of all nodes, and what they are sums of.
+    """The names of the arrays that hold vectors, before the rotation `<rows>.turn`.
 
     Attributes:
-        rows: `[N', d]` the vectors.
-        sources: `[N', d]`; a vector is the sum of its node's matrix row over these: the row of
-            A1 after a propagation, of the log matrix before.
+        rows: the vectors, `[N', m]`; a vector is one of these times the rotation.
+        sources: what they are sums of, `[N', m]`: a vector is the sum of its node's matrix row over
+            these, the row of A1 after a propagation, of the log matrix before.
     """
 
-    rows: Array
-    sources: Array
+    rows: str
+    sources: str
 
 
 @dataclass(frozen=True)
-class LocalEngine:
+class Engine:
     """The pieces of a matrix and what is done with them.
 
     Attributes:
-        layout: who owns which node.
-        pieces: all of them.
+        layout: who owns which node; of its `order` only the hubs are read.
         config: parameters.
-        progress: called after each stage.
+        state: where arrays are; pieces are there already (`save_piece`).
+        loops: how tasks are run.
     """
 
     layout: Layout
-    pieces: Sequence[Piece]
     config: EmbeddingConfig
-    progress: Progress = silent
+    state: State
+    loops: Loops
 
-    def collect(self, rows: Callable[[Piece], Array]) -> Array:
-        """Rows of all nodes from what each piece gives of its own; partial rows are added up."""
-        parts = [rows(piece) for piece in self.pieces]
-        nodes = int(self.layout.starts[-1])
-        whole = np.zeros((nodes, *parts[0].shape[1:]), dtype=parts[0].dtype)
-        for piece, part in zip(self.pieces, parts, strict=True):
-            whole[piece.first : piece.first + piece.own] = part[: piece.own]
-            whole[piece.hubs] += part[piece.own :]
-        return whole
+    # --- the log matrix --------------------------------------------------------------------------
 
-    def of_rows(self, piece: Piece, whole: Array) -> Array:
-        """What `whole` says of a piece's rows, partial ones included."""
-        return np.concatenate((whole[piece.first : piece.first + piece.own], whole[piece.hubs]))
+    def prepare(self) -> None:
+        """Stages `strength` and `arrived`: D and q of all nodes."""
+        self._collect("strength", (), np.float64, strengths)
 
-    def strengths(self) -> Array:
-        """D of all nodes, `[N']`."""
-        return self.collect(strengths)
+        def arrived(piece: Piece) -> Array:
+            return arriving(piece, self.state.rows("strength")[piece.columns])
 
-    def factorize(self, strength: Array) -> Vectors:
-        """U sqrt(S) of the log matrix: leaves, merge, one refinement."""
-        matrices = self.log_matrices(strength)
-        leaves, rank = [], self.config.rank(len(self.pieces))
-        for piece, matrix in zip(self.pieces, matrices, strict=True):
-            seed = [self.config.random_state, piece.number]
-            values = scaled_right_vectors(matrix, rank, self.config.iterations, seed)
-            leaves.append(Rows(piece.columns, values))
-            self.progress("pieces", len(leaves), len(self.pieces))
-        start = merged(leaves, len(strength), self.config)
-        self.progress("merge", 1, 1)
-        refined = self._multiply(matrices, start)
-        turn = self._rotation(refined, self.config.dim)
-        return Vectors(refined @ turn, start @ turn)
+        self._collect("arrived", (), np.float64, arrived, lambda first, sums: raised(sums))
+        sums = self._total("arrived", "arrived.sums", lambda rows: rows.sum(keepdims=True))
+        self.state.save("arrived.total", 0, value=sums)
 
-    def propagate(self, rows: Array, strength: Array) -> Vectors:
-        """One pass of spectral propagation over all nodes."""
-        loops = self.loops(strength)
-        matrices = [
-            smoothing(p, self.of_rows(p, strength), self.of_rows(p, loops)) for p in self.pieces
-        ]
-        degree = (strength + loops).astype(np.float32)
-        kept = (loops / (strength + loops)).astype(np.float32)[:, None]
+    def log_q(self, nodes: Ints) -> Array:
+        """Logarithm of q of some nodes, float64."""
+        total = float(self.state.load("arrived.total", 0, "value")[0])
+        return np.asarray(np.log(self.state.rows("arrived")[nodes]) - np.log(total))
 
-        def product(dense: Array) -> Array:
-            spread: Array = self._multiply(matrices, dense) + kept * dense
-            return spread
+    def log_matrix(self, piece: Piece) -> Csr:
+        """The log matrix of a piece."""
+        return log_matrix(piece, self._of_rows(piece, "strength"), self.log_q(piece.columns))
 
-        filtered = band_pass(start_rows(rows), product)
-        spread = finish(product(filtered), degree)
-        turn = self._rotation(spread)
-        return Vectors(spread @ turn, filtered @ turn)
+    # --- leaves, merge, refinement ---------------------------------------------------------------
 
-    def loops(self, strength: Array) -> Array:
-        """The weight of each node's loop: that of its mean edge."""
-        counts = self.collect(lambda piece: piece.matrix.degrees().astype(np.float64))
-        return np.asarray(strength / np.maximum(counts, 1))
+    def factorize(self) -> Vectors:
+        """Stages `leaves`, `gram...`, `start` and `refined`: U sqrt(S) of the log matrix."""
+        self.loops.stage("leaves", lambda: self.loops.each(self.layout.pieces, self._leaf))
+        self.merge()
 
-    def log_q(self, strength: Array) -> Array:
-        """Logarithm of q of all nodes, `[N']` float64."""
-        q = raised(self.collect(lambda piece: arriving(piece, strength[piece.columns])))
-        return np.asarray(np.log(q) - np.log(self._total(q)))
+        def refined(piece: Piece) -> Array:
+            return self._multiply("log", piece, "start")
 
-    def log_matrices(self, strength: Array) -> list[Csr]:
-        """The log matrix of each piece."""
-        log_q = self.log_q(strength)
-        return [
-            log_matrix(piece, self.of_rows(piece, strength), log_q[piece.columns])
-            for piece in self.pieces
-        ]
+        width = self.state.rows("start").shape[1:]
+        self._collect("refined", width, np.float32, refined)
+        self._rotate("refined", self.config.dim)
+        return Vectors("refined", "start")
 
-    def _total(self, values: Array) -> float:
-        """A sum that adds hubs first and then piece by piece, as the other engine does."""
-        starts = [0, *self.layout.starts.tolist()]
-        return float(sum(values[a:b].sum() for a, b in pairwise(starts)))
+    def _leaf(self, i: int) -> None:
+        """Decompose the log matrix of piece i."""
+        piece, config = self.piece(i), self.config
+        matrix = self.log_matrix(piece)
+        rank, seed = config.rank(self.layout.pieces), [config.random_state, i]
+        values = scaled_right_vectors(matrix, rank, config.iterations, seed)
+        self.state.save("log", i, values=matrix.entries)
+        self.state.save("leaf", i, values=values)
 
-    def _multiply(self, matrices: Sequence[Csr], dense: Array) -> Array:
-        products = {
-            piece.number: multiply(matrix, dense[piece.columns])
-            for piece, matrix in zip(self.pieces, matrices, strict=True)
-        }
-        whole: Array = self.collect(lambda piece: products[piece.number])
-        return whole
+    def merge(self) -> None:
+        """Stage `start`: Q, the leading right singular vectors of the stacked pieces, float32."""
+        pieces, shards = self.layout.pieces, shards_of(self._nodes)
+        levels = count()
+        maps, singular = merge_leaves(
+            [self.state.load("leaf", i, "values").shape[1] for i in range(pieces)],
+            self.config.width,
+            lambda level: self._grams(level, next(levels)),
+        )
+        check_width(len(singular), self.config.dim, self._nodes)
+        self._save_maps("map", dict(enumerate(matrix / singular for matrix in maps)))
 
-    def _rotation(self, rows: Array, width: int | None = None) -> Array:
-        starts = [0, *self.layout.starts.tolist()]
-        size = rows.shape[1]
-        total: Wide = np.zeros((size, size))
-        for a, b in pairwise(starts):
-            total += gram(rows[a:b])
-        turn: Array = rotation(total, width).astype(np.float32)
-        return turn
+        def shard(s: int) -> None:
+            low, high = shards[s]
+            rows = mapped(range(pieces), self._maps("map"), self._leaf_rows(low, high))
+            whole = np.zeros((high - low, len(singular)), dtype=np.float32)
+            whole[rows.nodes - low] = rows.values
+            self.state.write("start", low, whole)
+
+        self._fill("start", (len(singular),), np.float32, len(shards), shard)
+        self.state.drop("leaf")
+
+    def _grams(self, level: Level, number: int) -> Iterable[Wide]:
+        """The Gram matrices of a level of the merge; a task a shard of nodes."""
+        name, shards = f"gram{number}", shards_of(self._nodes)
+        groups, has_maps = level.groups, level.maps is not None
+        if level.maps is not None:
+            self._save_maps(f"{name}.map", level.maps)
+
+        def shard(s: int) -> list[Wide]:
+            maps = self._maps(f"{name}.map") if has_maps else None
+            return level_grams(Level(groups, maps), self._leaf_rows(*shards[s]))
+
+        return self.loops.total(name, len(shards), shard)
+
+    def _leaf_rows(self, low: int, high: int) -> list[Rows]:
+        """The rows that each leaf has of nodes `low` to `high - 1`."""
+        load = self.state.load
+        leaves = (
+            Rows(load("piece", i, "columns"), load("leaf", i, "values"))
+            for i in range(self.layout.pieces)
+        )
+        return [leaf.within(low, high) for leaf in leaves]
+
+    def _save_maps(self, name: str, maps: dict[int, Wide]) -> None:
+        for leaf, matrix in maps.items():
+            self._save_map(name, leaf, matrix)
+
+    def _maps(self, name: str) -> dict[int, Wide]:
+        return {i: self._map(name, i) for i in range(self.layout.pieces)}
+
+    def take(self, rows: Array) -> Vectors:
+        """Vectors `[N', m]` that were made elsewhere, for `propagate` to go on from."""
+        self.state.create("taken", rows.shape, rows.dtype)
+        self.state.write("taken", 0, rows)
+        self._save_map("taken.turn", 0, np.eye(rows.shape[1], dtype=rows.dtype))
+        return Vectors("taken", "taken")
+
+    # --- propagation -----------------------------------------------------------------------------
+
+    def propagate(self, before: Vectors, number: int) -> Vectors:
+        """Stages `pass<number>...`: one pass of spectral propagation over all nodes."""
+        if number == 1:
+            self._smoothing()
+        turn = self._map(f"{before.rows}.turn")
+        name, width, spans = f"pass{number}", (turn.shape[1],), self._spans
+
+        def start(s: int) -> None:
+            low, high = spans[s]
+            rows = start_rows(self.state.rows(before.rows)[low:high] @ turn)
+            self.state.write(f"{name}.start", low, rows)
+
+        self._fill(f"{name}.start", width, np.float32, len(spans), start)
+        self.state.drop(before.rows)
+        self.state.drop(before.sources)
+        for step in range(STEPS):
+            read, written = self._product(name, step)
+            self._collect(f"{name}.{step}", width, np.float32, read, written)
+            for earlier in set(NEEDS[step]).difference(*NEEDS[step + 1 :], NEEDS[-1]):
+                self.state.drop(f"{name}.{earlier}")
+        self._rotate(f"{name}.{STEPS - 1}")
+        return Vectors(f"{name}.{STEPS - 1}", f"{name}.{STEPS - 2}")
+
+    def _product(
+        self, name: str, step: int
+    ) -> tuple[Callable[[Piece], Array], Callable[[int, Array], Array]]:
+        """The product of a step over a piece's entries, and what becomes of it by node."""
+        needed = [f"{name}.{part}" for part in NEEDS[step]]
+
+        def read(piece: Piece) -> Array:
+            return self._multiply("smooth", piece, needed[-1])
+
+        def written(first: int, product: Array) -> Array:
+            mine = slice(first, first + len(product))
+            strength, loops = (self.state.rows(key)[mine] for key in ("strength", "loops"))
+            state = [np.asarray(self.state.rows(key)[mine]) for key in needed]
+            kept = (loops / (strength + loops)).astype(np.float32)
+            product = product + kept[:, None] * state[-1]
+            if step < STEPS - 1:
+                return advance(step, state, product)
+            return finish(product, (strength + loops).astype(np.float32))
+
+        return read, written
+
+    def _smoothing(self) -> None:
+        """Stages `loops` and `smooth`: the loops of all nodes, and D1^-1 A of each piece."""
+
+        def degrees(piece: Piece) -> Array:
+            return piece.matrix.degrees().astype(np.float64)
+
+        def loops(first: int, counts: Array) -> Array:
+            strength = self.state.rows("strength")[first : first + len(counts)]
+            return np.asarray(strength / np.maximum(counts, 1))
+
+        def smooth(i: int) -> None:
+            piece = self.piece(i)
+            matrix = smoothing(
+                piece, self._of_rows(piece, "strength"), self._of_rows(piece, "loops")
+            )
+            self.state.save("smooth", i, values=matrix.entries)
+
+        self._collect("loops", (), np.float64, degrees, loops)
+        self.loops.stage("smooth", lambda: self.loops.each(self.layout.pieces, smooth))
+        self.state.drop("log")
+
+    # --- results ---------------------------------------------------------------------------------
+
+    def rotated(self, vectors: Vectors, nodes: Ints) -> tuple[Array, Array]:
+        """Vectors and sources of some nodes, zeros for one without an edge (-1); `[n, d]` each."""
+        filled, turn = nodes >= 0, self._map(f"{vectors.rows}.turn")
+        rows, sources = (
+            _spread(self.state.rows(name)[nodes[filled]] @ turn, filled)
+            for name in (vectors.rows, vectors.sources)
+        )
+        return rows, sources
+
+    def log_q_of(self, nodes: Ints) -> Array:
+        """The logarithm of q, 0 for nodes without an edge (-1)."""
+        filled = nodes >= 0
+        return _spread(self.log_q(nodes[filled]), filled)
+
+    # --- over pieces, and over nodes -------------------------------------------------------------
+
+    def piece(self, i: int) -> Piece:
+        """Piece i."""
+        return load_piece(self.state, self.layout, i)
+
+    @property
+    def _nodes(self) -> int:
+        return int(self.layout.starts[-1])
+
+    @property
+    def _spans(self) -> list[tuple[int, int]]:
+        """The ranges of nodes: the hubs, then those of each piece."""
+        return list(pairwise([0, *self.layout.starts.tolist()]))
+
+    def _fill(
+        self, name: str, row: tuple[int, ...], dtype: Any, tasks: int, task: Callable[[int], None]
+    ) -> None:
+        """A stage that makes array `name` of all nodes and lets tasks write its ranges."""
+
+        def make() -> None:
+            self.state.create(name, (self._nodes, *row), dtype)
+            self.loops.each(tasks, task)
+
+        self.loops.stage(name, make)
+
+    def _collect(
+        self,
+        name: str,
+        row: tuple[int, ...],
+        dtype: Any,
+        read: Callable[[Piece], Array],
+        written: Callable[[int, Array], Array] = lambda first, rows: rows,
+    ) -> None:
+        """A stage that makes array `name` of all nodes from what each piece gives of its rows.
+
+        Args:
+            name: of the array.
+            row: shape of a row.
+            dtype: of the array.
+            read: rows of a piece's nodes and then of its hubs, those in part.
+            written: maps the whole rows of the nodes from `first` on to the rows of the array.
+        """
+
+        def piece(i: int) -> None:
+            piece = self.piece(i)
+            rows = read(piece)
+            self.state.save(f"{name}.hubs", i, rows=rows[piece.own :])
+            self.state.write(name, piece.first, written(piece.first, rows[: piece.own]))
+
+        def hubs(_: int) -> None:
+            total = np.zeros((self.layout.hubs, *row), dtype)
+            for i in range(self.layout.pieces):
+                numbers = self.state.load("piece", i, "hubs")
+                total[numbers] += self.state.load(f"{name}.hubs", i, "rows")
+            self.state.write(name, 0, written(0, total))
+
+        def make() -> None:
+            self.state.create(name, (self._nodes, *row), dtype)
+            self.loops.each(self.layout.pieces, piece)
+            self.loops.each(min(self.layout.hubs, 1), hubs)
+            self.state.drop(f"{name}.hubs")
+
+        self.loops.stage(name, make)
+
+    def _of_rows(self, piece: Piece, name: str) -> Array:
+        """What an array of all nodes says of a piece's rows, those of hubs included."""
+        whole = self.state.rows(name)
+        mine = whole[piece.first : piece.first + piece.own]
+        return np.concatenate((mine, whole[piece.hubs]))
+
+    def _multiply(self, matrix: str, piece: Piece, name: str) -> Array:
+        """The piece's matrix with the values of a stage, times the rows of its columns."""
+        values = self.state.load(matrix, piece.number, "values")
+        return multiply(piece.with_values(values), self.state.rows(name)[piece.columns])
+
+    def _total(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
+        """The sum of what the hubs' rows and then each piece's rows of an array give."""
+        spans = self._spans
+
+        def span(i: int) -> list[Array]:
+            low, high = spans[i]
+            return [of_rows(self.state.rows(name)[low:high])]
+
+        return next(iter(self.loops.total(stage, len(spans), span)))
+
+    def _rotate(self, name: str, width: int | None = None) -> None:
+        """Save the rotation that the rows of an array are to be turned by, `<name>.turn`."""
+        total = self._total(name, f"{name}.gram", gram)
+        turn = rotation(total, width).astype(np.float32)
+        self._save_map(f"{name}.turn", 0, turn)
+
+    def _save_map(self, name: str, number: int, matrix: Array) -> None:
+        """Save a matrix that rows are multiplied by, column by column.
+
+        The order in memory decides which loop of the linear algebra library multiplies, and so the
+        last bits; LAPACK gives columns.
+        """
+        self.state.save(name, number, columns=matrix.T)
+
+    def _map(self, name: str, number: int = 0) -> Array:
+        return self.state.load(name, number, "columns").T
 
 
-def merged(leaves: Sequence[Rows], nodes: int, config: EmbeddingConfig) -> Array:
-    """Q, the leading right singular vectors of the stacked pieces, `[N', m]` float32."""
-    spans = node_shards(nodes)
+def _spread(rows: Array, filled: Array) -> Array:
+    """Rows where `filled`, zeros elsewhere."""
+    whole = np.zeros((len(filled), *rows.shape[1:]), dtype=rows.dtype)
+    whole[filled] = rows
+    return whole
 
-    def grams(level: Level) -> list[Wide]:
-        totals: list[Wide] = []
-        for low, high in spans:
-            parts = level_grams(level, [leaf.within(low, high) for leaf in leaves])
-            totals = [a + b for a, b in zip(totals, parts, strict=True)] if totals else parts
-        return totals
 
-    maps, singular = merge([leaf.values.shape[1] for leaf in leaves], config.width, grams)
-    check_width(len(singular), config.dim, nodes)
-    found = np.zeros((nodes, len(singular)), dtype=np.float32)
-    scaled = {leaf: matrix / singular for leaf, matrix in enumerate(maps)}
-    for low, high in spans:
-        rows = mapped(range(len(leaves)), scaled, [leaf.within(low, high) for leaf in leaves])
-        found[rows.nodes] = rows.values
-    return found
+def save_piece(state: State, piece: Piece) -> None:
+    """Put a piece where the engine's tasks find it."""
+    matrix = piece.matrix
+    state.save(
+        "piece", piece.number, hubs=piece.hubs, columns=piece.columns,
+        indptr=matrix.indptr, indices=matrix.indices, values=matrix.entries,
+    )  # fmt: skip
+
+
+def load_piece(state: State, layout: Layout, number: int) -> Piece:
+    """What `save_piece` saved."""
+    hubs, columns, indptr, indices, values = (
+        state.load("piece", number, name)
+        for name in ("hubs", "columns", "indptr", "indices", "values")
+    )
+    first, end = (int(start) for start in layout.starts[number : number + 2])
+    matrix = Csr(indptr, indices, values, len(columns))
+    return Piece(number, first, end - first, hubs, columns, matrix)
+
+
+def in_process(
+    matrix: Csr, layout: Layout, config: EmbeddingConfig, progress: Progress = silent
+) -> Engine:
+    """The engine of a matrix in memory.
+
+    Args:
+        matrix: symmetric, with values.
+        layout: its nodes by piece.
+        config: parameters.
+        progress: called with a stage's name after each of its tasks.
+    """
+    state = Memory()
+    for piece in cut(matrix, layout):
+        save_piece(state, piece)
+    return Engine(layout, config, state, InProcess(progress))

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from graphagg.arrays import Floats
 from graphagg.errors import MissingExtra
 from graphagg.graph.csr import Csr
-
-Floats = npt.NDArray[np.float32]
 
 _OVERSAMPLES = 10
 
@@ -41,17 +39,17 @@ def truncated_svd(
     except ImportError:
         raise MissingExtra("scikit-learn", "embedding") from None
     shape = (matrix.rows, matrix.columns)
-    wanted = min(rank, *shape)
-    if not wanted:  # a piece whose nodes are all hubs
+    columns = min(rank, *shape)
+    if not columns:  # a piece whose nodes are all hubs
         left, right = (np.zeros(size, dtype=np.float32) for size in ((shape[0], 0), (0, shape[1])))
         return left, np.zeros(0, dtype=np.float32), right
     sparse: Any = csr_array((matrix.data, matrix.indices, matrix.indptr), shape=shape)
-    found: tuple[Floats, Floats, Floats] = randomized_svd(
+    factors: tuple[Floats, Floats, Floats] = randomized_svd(
         sparse,
-        wanted,
+        columns,
         n_oversamples=_OVERSAMPLES,
         n_iter=iterations,
         power_iteration_normalizer="QR" if iterations else "none",
         random_state=np.random.RandomState(seed),
     )
-    return found
+    return factors

@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.errors import InvalidParameter
 
-Wide = npt.NDArray[np.float64]
+Wide = Doubles
 
 MOST_COLUMNS = 1280
 """Columns of Y at a vertex of the tree; its Gram matrix takes 13 MB."""
@@ -42,7 +41,7 @@ class Rows:
         values: `[r, w]`.
     """
 
-    nodes: npt.NDArray[np.int64]
+    nodes: Ints
     values: Array
 
     def within(self, low: int, high: int) -> Rows:
@@ -165,31 +164,31 @@ def mapped(child: Sequence[int], maps: dict[int, Wide], leaves: Sequence[Rows]) 
 
 def _group_gram(parts: Sequence[Rows]) -> Wide:
     """Y^T Y of children side by side, through the nodes that two of them share."""
-    bounds = np.concatenate(([0], np.cumsum([part.values.shape[1] for part in parts])))
+    bounds = offsets([part.values.shape[1] for part in parts])
     total = np.zeros((bounds[-1], bounds[-1]))
     if not any(len(part.nodes) for part in parts):
         return total
     low = min(int(part.nodes[0]) for part in parts if len(part.nodes))
     high = max(int(part.nodes[-1]) for part in parts if len(part.nodes)) + 1
-    place = np.full(high - low, -1, dtype=np.int64)
+    row_of_node = np.full(high - low, -1, dtype=np.int64)
     for a, first in enumerate(parts):
-        place[first.nodes - low] = np.arange(len(first.nodes))
+        row_of_node[first.nodes - low] = np.arange(len(first.nodes))
         for b, second in enumerate(parts[: a + 1]):
-            found = place[second.nodes - low]
-            shared = found >= 0
-            left = first.values[found[shared]].astype(np.float64)
+            matches = row_of_node[second.nodes - low]
+            shared = matches >= 0
+            left = first.values[matches[shared]].astype(np.float64)
             right = second.values[shared].astype(np.float64)
             block = left.T @ right
             total[bounds[a] : bounds[a + 1], bounds[b] : bounds[b + 1]] = block
             total[bounds[b] : bounds[b + 1], bounds[a] : bounds[a + 1]] = block.T
-        place[first.nodes - low] = -1
+        row_of_node[first.nodes - low] = -1
     return total
 
 
-def check_width(found: int, dim: int, nodes: int) -> None:
+def check_width(directions: int, dim: int, nodes: int) -> None:
     """Raise `InvalidParameter` where the matrix gives fewer directions than `dim`."""
-    if found < dim:
+    if directions < dim:
         raise InvalidParameter(
-            f"dim is {dim}, but the matrix of these {nodes:,} nodes has {found} directions; take "
-            f"dim {found} or less"
+            f"dim is {dim}, but the matrix of these {nodes:,} nodes has {directions} directions; "
+            f"take dim {directions} or less"
         )

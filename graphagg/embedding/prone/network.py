@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.embedding.prone.sparse import entries_where
 from graphagg.errors import InvalidGraph
 from graphagg.graph.adjacency import expand_rows, transpose_pattern
 from graphagg.graph.csr import Csr
@@ -127,7 +128,4 @@ def _coupled(matrix: Csr) -> Csr:
 def _without_zeros(matrix: Csr) -> Csr:
     """Entries of weight 0 are no edges."""
     kept = matrix.entries > 0
-    if kept.all():
-        return matrix
-    ends = np.concatenate(([0], np.cumsum(kept)))[matrix.indptr].astype(np.int64)
-    return Csr(ends, matrix.indices[kept], matrix.entries[kept], matrix.columns)
+    return matrix if kept.all() else entries_where(matrix, kept)

@@ -16,61 +16,39 @@ dot product then scores links about a point better), and a second pass may follo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.embedding.prone.merge import Wide, fix_signs
 from graphagg.embedding.prone.sparse import normalize_rows
 
-Product = Callable[[Array], Array]
-"""D1^-1 A1 X."""
-
 _MU = 0.2
 _BESSEL = (1.0634833707413236, 0.2578943053908963, 0.031906149177738254)  # I_n(0.5), n = 0, 1, 2
-
-STEPS = 5
+NEEDS = (("start",), ("start", "0"), ("start", "1"), ("start", "1", "2"), ("3",))
+"""What each step of a pass reads: E, and what the steps before wrote. It multiplies the last."""
+STEPS = len(NEEDS)
 """Products with the matrix in a pass."""
 
 
-def advance(step: int, state: list[Array], product: Array) -> list[Array]:
-    """One product further.
-
-    The state after step 0 is [L0, M L0], then [L0, L1], [L0, L1, M L1], [L0, L1, E - C]; what the
-    next product is taken of stands last. `product` is D1^-1 A1 of the last.
+def advance(step: int, state: list[Array], product: Array) -> Array:
+    """What a step writes: M L0, then L1, M L1, and E - C.
 
     Args:
         step: 0 to 3.
-        state: arrays `[rows, d]`; before step 0 [L0].
-        product: `[rows, d]`.
+        state: arrays `[rows, d]` of `NEEDS[step]`; L0 is E.
+        product: D1^-1 A1 of the last of them, `[rows, d]`.
     """
-    filtered = np.float32(1 - _MU) * state[-1] - product
-    if step == 0:
-        return [state[0], filtered]
+    filtered: Array = np.float32(1 - _MU) * state[-1] - product
+    if step in (0, 2):
+        return filtered
+    start = state[0]
     if step == 1:
-        first = np.float32(0.5) * filtered - state[0]
-        return [state[0], first]
-    if step == 2:
-        return [state[0], state[1], filtered]
-    start, first = state[0], state[1]
+        return np.float32(0.5) * filtered - start
+    first = state[1]
     second = filtered - np.float32(2) * first - start
     c0, c1, c2 = (np.float32(value) for value in _BESSEL)
     smooth = c0 * start - np.float32(2) * c1 * first + np.float32(2) * c2 * second
-    return [start - smooth]
-
-
-def band_pass(start: Array, product: Product) -> Array:
-    """E - C of a whole matrix, `[N, d]`.
-
-    Args:
-        start: E, rows of length 1.
-        product: D1^-1 A1 X.
-    """
-    state = [start]
-    for step in range(STEPS - 1):
-        state = advance(step, state, product(state[-1]))
-    return state[-1]
+    return np.asarray(start - smooth)
 
 
 def finish(product: Array, degree: Array) -> Array:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Doubles, Mask, offsets
 from graphagg.graph.csr import Csr
 
-Floats = npt.NDArray[np.float32]
+
+def entries_where(matrix: Csr, kept: Mask) -> Csr:
+    """The matrix with some of its entries, `kept` `[nnz]`; rows and columns stay."""
+    indptr = offsets(kept)[matrix.indptr]
+    return Csr(indptr, matrix.indices[kept], matrix.entries[kept], matrix.columns)
 
 
 def multiply(matrix: Csr, dense: Array) -> Array:
@@ -25,6 +28,9 @@ def multiply(matrix: Csr, dense: Array) -> Array:
 
 @numba.njit(cache=True, nogil=True)
 def _multiply(indptr: Array, indices: Array, data: Array, dense: Array, out: Array) -> None:
+    """Add the product to `out`, a row of `dense` at a time."""
+    # The innermost loop runs over neighbors in memory of both matrices, which the compiler turns
+    # into vector instructions; each sum still goes through the columns in their order.
     width = dense.shape[1]
     for row in range(len(indptr) - 1):
         for i in range(indptr[row], indptr[row + 1]):
@@ -44,10 +50,10 @@ def row_sums(indptr: Array, values: Array) -> Array:
     return sums
 
 
-def gram(rows: Array) -> npt.NDArray[np.float64]:
+def gram(rows: Array) -> Doubles:
     """`rows.T @ rows` in float64, `[w, w]`."""
     wide = rows.astype(np.float64)
-    result: npt.NDArray[np.float64] = wide.T @ wide
+    result: Doubles = wide.T @ wide
     return result
 
 

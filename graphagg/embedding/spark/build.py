@@ -1,30 +1,29 @@
 """The embedding by Spark: the same vectors as `NodeEmbedding.build` gives.
 
-Phases, each of which ends in Parquet in `<directory>.work`, so that a job that was killed goes on
-after the last one when it is started again:
+Stages, each of which ends in `<directory>.work`, so that a job that was killed goes on after the
+last one when it is started again:
 
 1. `edges`, `entries`: ids numbered by a distributed sort; the symmetric matrix.
-2. `degrees`, `partition`: the parts; see `distributed.partition`.
+2. `matrix`, `partition`: the matrix as mapped rows, and its parts, in one task.
 3. `pieces`: each piece in blocks; one shuffle of the entries.
 4. `strength`, `arrived`, `leaves`: the log matrix and its decomposition, a task a piece.
 5. `gram...`, `start`, `refined`: the merge and one refinement.
-6. `pass...`: five products with the matrix a pass; rows of the halo move, the matrix stays.
+6. `pass...`: five products with the matrix a pass; tasks read the rows of their halo.
 7. `vectors`: rows to where the index has them.
 
-Executors and driver must share the file system of the directory. A task holds one piece with its
-halo, one block of nodes or one shard of 50,000; METIS holds the graph (`metis`) or the coarse graph
-(`propagation`).
+Stages 4 to 6 are those of the build in process, `prone.engine`. Executors and driver must share the
+file system of the directory. A task holds one piece with its halo or one range of 50,000 nodes; the
+task of the partition holds the graph (`metis`) or 60 bytes a node (`streaming`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.embedding.build import ranges
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.index import (
     KIND,
@@ -32,34 +31,28 @@ from graphagg.embedding.index import (
     isolated_vertices,
     write_report,
 )
-from graphagg.embedding.partition.metis import LevelReport, PartitionReport
+from graphagg.embedding.partition.report import ISOLATED, PartitionReport
+from graphagg.embedding.prone.engine import Engine, Vectors
 from graphagg.embedding.prone.propagation import STEPS
-from graphagg.embedding.spark.cutting import (
-    all_parts,
-    level_report,
-    load_parts,
-    write_pieces,
-)
-from graphagg.embedding.spark.engine import SparkEngine
+from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.spark.engine import on_spark
 from graphagg.embedding.spark.entries import Entries, Source, digests, prepare
-from graphagg.embedding.spark.messages import Message, next_phase
-from graphagg.embedding.spark.partition import cut
-from graphagg.errors import ArtifactError, InvalidParameter
+from graphagg.embedding.spark.partition import cut, write_pieces
+from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import write_ids
 from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
 from graphagg.spark.session import small_driver
-from graphagg.spark.tasks import run_tasks
-from graphagg.store import open_artifact, write_artifact
+from graphagg.spark.tasks import Stats, run_tasks
+from graphagg.store import write_artifact
+from graphagg.store.index import current_manifest
 from graphagg.store.manifest import Manifest
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
-
-_NODES_A_RANGE = 50_000
 Stage = Literal["entries", "partition"]
 
 
@@ -85,14 +78,14 @@ def build_with_spark(
         ids: how text ids are read.
         header: whether text has a header.
         weighted: use the weights where edges carry any.
-        progress: called after each phase.
+        progress: called after each stage.
         force: build anew also where nothing changed, or over an unfinished job.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
         InvalidParameter, PieceTooLarge: the parameters do not fit the graph.
         ParametersDiffer: an unfinished job there has other parameters.
-        JobFailed: Spark gave up; the same call goes on after the last finished phase.
+        JobFailed: Spark gave up; the same call goes on after the last finished stage.
         ArtifactBusy, ArtifactError, WriteFailed: about the directory.
     """
     config = config or EmbeddingConfig()
@@ -125,7 +118,7 @@ def run_until(
     progress: Progress = silent,
     force: bool = False,
 ) -> dict[str, Any]:
-    """Run the phases up to the matrix or the partition; `build_with_spark` goes on from there.
+    """Run the stages up to the matrix or the partition; `build_with_spark` goes on from there.
 
     Arguments and errors are those of `build_with_spark`.
 
@@ -142,17 +135,14 @@ def run_until(
         if stage == "entries":
             return {"nodes": entries.nodes, "entries": 2 * entries.edges, "edges": entries.edges}
         digests(work, entries, a_task)
-        found: dict[str, Any] = work.note(
-            "partition", lambda: _partition(work, entries, config, a_task)
-        )
-        return {**found, "hubs": len(found["hubs"])}
+        return cut(work, entries, config, a_task).report.to_json()
 
 
 def stages(config: EmbeddingConfig, until: Stage | None = None) -> tuple[str, ...]:
-    """The phases of a job that have a name beforehand, in their order."""
+    """The stages of a job that have a name beforehand, in their order."""
     passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
     names = (
-        "edges", "entries", "degrees", "partition", "pieces", "strength", "arrived", "leaves",
+        "edges", "entries", "matrix", "partition", "pieces", "strength", "arrived", "leaves",
         "start", "refined", *passes, "vectors",
     )  # fmt: skip
     return names if until is None else names[: names.index(until) + 1]
@@ -182,68 +172,20 @@ def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, fo
     inputs = digests(work, entries, a_task)
     if not force and _is_current(published, inputs, config):
         return
-    levels = work.note("partition", lambda: _partition(work, entries, config, a_task))
-    report = PartitionReport(
-        levels["partitioner"],
-        len(levels["hubs"]),
-        tuple(LevelReport(**level) for level in levels["levels"]),
-    )
-    hubs = np.array(levels["hubs"], dtype=np.int64)
-    count = report.levels[-1].pieces
-    parts = work.path(f"level{len(report.levels) - 1}")
-    layout = write_pieces(work, entries, parts, count, hubs)
-    engine = SparkEngine(work, layout, config, count)
-    frame, _ = engine.start(engine.leaves())
-    frame, stage = engine.refine(frame), "refined"
-    engine.rotation(stage, config.dim)
-    for number in range(1, config.propagate + 1):
-        frame = engine.propagate(frame, stage, number)
-        stage = f"pass{number}.4"
-        engine.rotation(stage)
+    partition = cut(work, entries, config, a_task)
+    write_pieces(work, entries, partition.layout)
+    engine = on_spark(work, partition.layout, config)
+    with one_thread():  # the driver merges and rotates
+        engine.prepare()
+        vectors = engine.factorize()
+        for number in range(1, config.propagate + 1):
+            vectors = engine.propagate(vectors, number)
     writer = published.writer
     _write_ids(work, entries, writer.folder)
-    isolated = _write_parts(work, entries, parts, writer.folder)
-    _write_vectors(engine, stage, entries, writer.folder)
-    write_report(writer, report)
-    published.publish(_manifest(entries, config, inputs, report, isolated))
-
-
-def _partition(
-    work: Work, entries: Entries, config: EmbeddingConfig, a_task: int
-) -> dict[str, Any]:
-    found = cut(work, entries, config, a_task)
-    levels = []
-    for level, (_, count) in enumerate(found.parts):
-        path = all_parts(work, entries, found, level)
-        levels.append(level_report(entries, path, count))
-    report = PartitionReport(found.partitioner, len(found.hubs), tuple(levels))
-    work.phase("partition", lambda: _parts_frame(work, entries, path))
-    return {**report.to_json(), "hubs": found.hubs.tolist()}
-
-
-def _parts_frame(work: Work, entries: Entries, parts: Path) -> DataFrame:
-    """Columns `node` and `part`."""
-    from collections.abc import Iterable
-
-    bounds = _ranges(entries.nodes)
-
-    def each(batches: Iterable[Any]) -> Iterator[Any]:
-        import pyarrow as pa
-
-        for batch in batches:
-            for b in batch.column(0).to_pylist():
-                low, high = bounds[b]
-                columns = [np.arange(low, high, dtype=np.int32), load_parts(parts, low, high)]
-                arrays = [pa.array(column) for column in columns]
-                yield pa.RecordBatch.from_arrays(arrays, names=["node", "part"])
-
-    count = len(bounds)
-    return work.spark.range(0, count, 1, count).mapInArrow(each, "node int, part int")
-
-
-def _ranges(nodes: int) -> list[tuple[int, int]]:
-    starts = range(0, nodes, _NODES_A_RANGE)
-    return [(start, min(start + _NODES_A_RANGE, nodes)) for start in starts]
+    isolated = _write_parts(work, entries, writer.folder)
+    _write_vectors(work, engine, vectors, entries, writer.folder)
+    write_report(writer, partition.report)
+    published.publish(_manifest(entries, config, inputs, partition.report, isolated))
 
 
 # --- the index -----------------------------------------------------------------------------------
@@ -251,12 +193,12 @@ def _ranges(nodes: int) -> list[tuple[int, int]]:
 
 def _is_current(published: Any, inputs: dict[str, str], config: EmbeddingConfig) -> bool:
     directory = published.writer.folder.parent
-    try:
-        with open_artifact(directory, kind=KIND) as artifact:
-            manifest = artifact.manifest
-    except ArtifactError:
-        return False
-    return dict(manifest.inputs) == inputs and dict(manifest.parameters) == config.to_json()
+    manifest = current_manifest(directory, KIND)
+    return (
+        manifest is not None
+        and dict(manifest.inputs) == inputs
+        and dict(manifest.parameters) == config.to_json()
+    )
 
 
 def _write_ids(work: Work, entries: Entries, folder: Path) -> None:
@@ -265,95 +207,48 @@ def _write_ids(work: Work, entries: Entries, folder: Path) -> None:
         write_ids(work.spark, entries.columns, folder, "elements")
 
 
-def _write_parts(work: Work, entries: Entries, parts: Path, folder: Path) -> int:
+def _write_parts(work: Work, entries: Entries, folder: Path) -> int:
     """Write the parts; how many nodes have no edge."""
-    bounds, path = _ranges(entries.nodes), folder / "parts.npy"
+    blocks, path, parts = ranges(entries.nodes), folder / "parts.npy", work.path("parts")
     preallocate(path, np.int32, (entries.nodes,))
 
-    def write(b: int) -> dict[str, Any]:
-        low, high = bounds[b]
-        own = load_parts(parts, low, high)
-        write_range(path, low, own.astype(np.int32))
-        return {"isolated": int(np.count_nonzero(own == -2))}
+    def write(b: int) -> Stats:
+        low, high = blocks[b]
+        mine = np.load(parts, mmap_mode="r", allow_pickle=False)[low:high]
+        write_range(path, low, mine)
+        return {"isolated": int(np.count_nonzero(mine == ISOLATED))}
 
-    return sum(s["isolated"] for s in run_tasks(work.spark, len(bounds), write))
+    return sum(s["isolated"] for s in run_tasks(work.spark, len(blocks), write))
 
 
-def _write_vectors(engine: SparkEngine, stage: str, entries: Entries, folder: Path) -> None:
-    """Phase `vectors`, and the arrays of the index from it."""
-    tasks, config, n = engine.tasks, engine.config, entries.rows.total
-    hubs, count = engine.layout.order, engine.layout.pieces
+def _write_vectors(
+    work: Work, engine: Engine, vectors: Vectors, entries: Entries, folder: Path
+) -> None:
+    """Stage `vectors`: the arrays of the index, a task a range of nodes."""
+    config, blocks = engine.config, ranges(entries.nodes)
+    rows, nodes = entries.rows.total, entries.nodes
 
-    def send(i: int) -> Iterator[Message]:
-        turn = tasks.blocks.load(f"{stage}.turn", 0, "values")
-        old = hubs if i == count else tasks.blocks.load("piece", i, "old")
-        found = [tasks.own(stage, i) @ turn, tasks.own(f"{stage}.sources", i) @ turn]
-        kinds: list[Array] = [old.astype(np.float64)[:, None], *found]
+    def write(b: int) -> None:
+        low, high = blocks[b]
+        numbers = np.asarray(engine.state.rows("numbers")[low:high])
+        split = min(max(rows - low, 0), high - low)
+        for name, whole in zip(
+            ("vectors", "sources"), engine.rotated(vectors, numbers), strict=True
+        ):
+            stored = whole.astype(config.dtype)
+            write_range(folder / f"{name}.npy", low, stored[:split])
+            if rows < nodes:
+                write_range(folder / f"{name}.to.npy", max(low - rows, 0), stored[split:])
         if config.propagate == 0:
-            kinds.append(tasks.own("log", i))
-        for b in np.unique(old // _NODES_A_RANGE).tolist():
-            mine = old // _NODES_A_RANGE == b
-            for kind, values in enumerate(kinds):
-                yield Message(b, i, values[mine], kind)
+            write_range(folder / "log_q.npy", low, engine.log_q_of(numbers))
 
-    from graphagg.embedding.spark.messages import first_phase
-
-    pieces = count + (1 if len(hubs) else 0)
-    frame = engine.work.phase("vectors", lambda: first_phase(engine.work.spark, pieces, send))
-    names = ["vectors", "sources"] + (["log_q"] if config.propagate == 0 else [])
-    files = _Files(folder, config, n, entries.nodes, tuple(names))
-    files.preallocate()
-
-    def write(b: int, messages: list[Message]) -> Iterator[Message]:
-        files.write(b, messages)
-        return iter(())
-
-    next_phase(frame, write).count()
-
-
-class _Files:
-    """The arrays of the index that are written by ranges of nodes."""
-
-    def __init__(
-        self, folder: Path, config: EmbeddingConfig, rows: int, nodes: int, names: tuple[str, ...]
-    ) -> None:
-        self.folder, self.config, self.rows, self.nodes, self.names = (
-            folder, config, rows, nodes, names,
-        )  # fmt: skip
-
-    def preallocate(self) -> None:
-        two = self.config.kind != "undirected"
-        for name in self.names:
-            if name == "log_q":
-                preallocate(self.folder / "log_q.npy", np.float64, (self.nodes,))
-                continue
-            shape = (self.rows, self.config.dim)
-            preallocate(self.folder / f"{name}.npy", self.config.dtype, shape)
-            if two:
-                shape = (self.nodes - self.rows, self.config.dim)
-                preallocate(self.folder / f"{name}.to.npy", self.config.dtype, shape)
-
-    def write(self, b: int, messages: list[Message]) -> None:
-        low = b * _NODES_A_RANGE
-        high = min(low + _NODES_A_RANGE, self.nodes)
-        nodes = {m.src: m.values[:, 0].astype(np.int64) - low for m in messages if m.kind == 0}
-        for kind, name in enumerate(self.names, start=1):
-            found = [m for m in messages if m.kind == kind]
-            whole = np.zeros((high - low, found[0].values.shape[1]), found[0].values.dtype)
-            for message in found:
-                whole[nodes[message.src]] = message.values
-            self._write_rows(name, low, high, whole)
-
-    def _write_rows(self, name: str, low: int, high: int, whole: Array) -> None:
-        if name == "log_q":
-            write_range(self.folder / "log_q.npy", low, whole[:, 0])
-            return
-        stored = whole.astype(self.config.dtype)
-        split = min(max(self.rows - low, 0), high - low)
-        write_range(self.folder / f"{name}.npy", low, stored[:split])
-        if self.config.kind != "undirected":
-            start = max(low - self.rows, 0)
-            write_range(self.folder / f"{name}.to.npy", start, stored[split:])
+    for name in ("vectors", "sources"):
+        preallocate(folder / f"{name}.npy", config.dtype, (rows, config.dim))
+        if rows < nodes:
+            preallocate(folder / f"{name}.to.npy", config.dtype, (nodes - rows, config.dim))
+    if config.propagate == 0:
+        preallocate(folder / "log_q.npy", np.float64, (nodes,))
+    engine.loops.each(len(blocks), write)
 
 
 def _manifest(

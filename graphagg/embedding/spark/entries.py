@@ -15,14 +15,14 @@ from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.reading.text import IdType
-from graphagg.graph.spark import Numbering, number_ids, read_edges, read_text_weights
+from graphagg.graph.spark import Numbering, number_ids, read_edges
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 
 @dataclass(frozen=True)
@@ -74,37 +74,19 @@ class Entries:
         return self.frame.filter("weight > 0")
 
 
-def read_weighted(spark: SparkSession, source: Source) -> tuple[DataFrame, bool]:
-    """Columns `src`, `dst` and, if the second result says so, `weight` (double)."""
-    plain = read_edges(spark, source.edges, source.ids, source.header)
-    if not source.weighted:
-        return plain, False
-    found = read_text_weights(spark, source.edges, source.ids, source.header)
-    if found is None:
-        return plain, False
-    bad = found.filter("weight IS NULL OR isnan(weight) OR weight < 0 OR weight = double('inf')")
-    for row in bad.limit(1).collect():
-        raise InvalidGraph(
-            f"{source.edges}: edge {row['src']!r} - {row['dst']!r} has the weight "
-            f"{row['weight']}, wanted a number of 0 or more; mend or drop such edges"
-        )
-    return found, True
-
-
 def prepare(work: Work, source: Source, config: EmbeddingConfig, a_task: int) -> Entries:
     """Phases `edges` and `entries`.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
     """
-    spark = work.spark
-
-    def first() -> DataFrame:
-        frame, weighted = read_weighted(spark, source)
-        return frame if weighted else frame.selectExpr("src", "dst", "1D AS weight")
-
-    weighted = work.note("weighted", lambda: read_weighted(spark, source)[1])
-    frame = work.phase("edges", first)
+    frame = work.phase(
+        "edges",
+        lambda: read_edges(work.spark, source.edges, source.ids, source.header, source.weighted),
+    )
+    weighted = "weight" in frame.columns
+    if not weighted:
+        frame = frame.selectExpr("src", "dst", "1D AS weight")
     if config.kind == "two-mode":  # pairs are (element, set)
         frame = frame.selectExpr("dst AS src", "src AS dst", "weight")
     counted = work.note("read", lambda: frame.count())
@@ -112,7 +94,7 @@ def prepare(work: Work, source: Source, config: EmbeddingConfig, a_task: int) ->
         raise EmptyGraph(f"{source.edges}: no edge in it, wanted at least one; check the path")
     partitions = math.ceil(2 * counted / a_task)
     notes = work.note("numbered", lambda: _number(work, source, frame, config, partitions))
-    rows, columns = (_numbering(work, note) for note in notes)
+    rows, columns = (Numbering.from_json(work.blocks, note) for note in notes)
     entries = work.phase("entries", lambda: _entries(work, frame, rows, columns, config, weighted))
     own = entries
     if config.kind == "directed":  # without the couplings
@@ -131,7 +113,7 @@ def _number(
     types = dict(frame.dtypes)
     sources, targets = frame.selectExpr("src AS id"), frame.selectExpr("dst AS id")
     if config.kind == "two-mode":
-        found = [
+        numberings = [
             number_ids(sources, work.blocks, "vertices", partitions),
             number_ids(targets, work.blocks, "elements", partitions),
         ]
@@ -141,16 +123,8 @@ def _number(
                 f"{source.edges}: columns are {types}, wanted one type of id; convert one"
             )
         ids = number_ids(sources.union(targets), work.blocks, "vertices", partitions)
-        found = [ids, ids]
-    return [
-        {"name": n.name, "counts": n.counts, "numbers": n.numbers, "sizes": n.sizes} for n in found
-    ]
-
-
-def _numbering(work: Work, note: dict[str, Any]) -> Numbering:
-    sizes = None if note["sizes"] is None else tuple(note["sizes"])
-    counts, numbers = tuple(note["counts"]), tuple(note["numbers"])
-    return Numbering(work.blocks, note["name"], counts, numbers, sizes)
+        numberings = [ids, ids]
+    return [numbering.to_json() for numbering in numberings]
 
 
 def _entries(
@@ -199,6 +173,27 @@ def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
 
 
 def _digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
+    numbers = sorted_blocks(work, entries, a_task)
+    hashes = {"graph": _graph_digest(work, entries, numbers)}
+    if entries.weighted:
+        state = hashlib.sha256()
+        for number in numbers:
+            weights = work.blocks.load("sorted", number, "weight")
+            state.update(np.ascontiguousarray(weights[weights > 0]).data)
+        hashes["weights"] = state.hexdigest()
+    return hashes
+
+
+def sorted_blocks(work: Work, entries: Entries, a_task: int) -> list[int]:
+    """The numbers of the blocks `sorted`: all entries by row and column, once.
+
+    A block holds `row`, `col` and, of a weighted graph, `weight`.
+    """
+    numbers: list[int] = work.note("sorted", lambda: _sort(work, entries, a_task))
+    return numbers
+
+
+def _sort(work: Work, entries: Entries, a_task: int) -> list[int]:
     blocks, weighted = work.blocks, entries.weighted
     partitions = math.ceil(2 * entries.edges / a_task)
 
@@ -212,15 +207,7 @@ def _digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
 
     ordered = entries.frame.repartitionByRange(partitions, "row", "col")
     stats = write_blocks(ordered.sortWithinPartitions("row", "col"), write)
-    numbers = [s["block"] for s in stats]
-    found = {"graph": _graph_digest(work, entries, numbers)}
-    if weighted:
-        state = hashlib.sha256()
-        for number in numbers:
-            weights = blocks.load("sorted", number, "weight")
-            state.update(np.ascontiguousarray(weights[weights > 0]).data)
-        found["weights"] = state.hexdigest()
-    return found
+    return [s["block"] for s in stats]
 
 
 def _graph_digest(work: Work, entries: Entries, numbers: list[int]) -> str:

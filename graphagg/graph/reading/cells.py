@@ -1,4 +1,4 @@
-"""Cells of lines of text, found and parsed by compiled loops over bytes."""
+"""Compiled loops over bytes that find and parse the cells of lines of text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ Spans = npt.NDArray[np.integer]
 
 SPACE, TAB, COMMA = ord(" "), ord("\t"), ord(",")
 MISSING, UNCLOSED = -1, -2
-"""Why a line has no two ids: a cell is empty or not there; a quote is not closed."""
+"""Why a line has no two ids: a cell is empty or missing; a quote is not closed."""
 _BLANK_LINE, _COMMENT = -1, -2
 _QUOTE, _HASH, _PERCENT, _NEWLINE = ord('"'), ord("#"), ord("%"), ord("\n")
+_ZERO, _NINE, _SIGNS, _EXPONENTS = ord("0"), ord("9"), tuple(b"+-."), tuple(b"eE")
+_DIGITS = len(str(2**63 - 1))
 _LARGEST, _LAST = divmod(2**63 - 1, 10)
 
 
@@ -21,15 +23,24 @@ _LARGEST, _LAST = divmod(2**63 - 1, 10)
 def split_lines(
     text: Bytes, separator: int, skip: int, spans: Spans, line_of: Spans
 ) -> tuple[int, tuple[int, int], int, int, int]:
-    """Find the first two cells of each line.
+    """Find the first three cells of each line that holds data.
 
-    Returns rows, the 0-based line that has no two cells and why (or -1, 0), comment lines, lines
-    whose third cell is text, lines whose third cell is a number.
+    Args:
+        text: whole lines, each ends in LF.
+        separator: SPACE, TAB or COMMA.
+        skip: how many lines to leave out at the top.
+        spans: `[lines, 6]`, filled in: begin and end of two cells, and of a third or nothing.
+        line_of: `[lines]`, filled in: the 0-based line of each row of `spans`.
+
+    Returns:
+        Rows, the 0-based line that has no two cells and why (or -1, 0), comment lines, lines
+        whose third cell is text, lines whose third cell is a number.
     """
     rows = comments = third_text = third_number = line = start = 0
     for end in range(len(text)):
         if text[end] != _NEWLINE:
             continue
+        # The line is text[start:end]; `line` counts all lines, `rows` those that hold an edge.
         at = line_start(text, start, end, separator) if line >= skip else _BLANK_LINE
         if at == _COMMENT:
             comments += 1
@@ -54,30 +65,49 @@ def line_start(text: Bytes, start: int, end: int, separator: int) -> int:
         return _BLANK_LINE
     if text[at] == _HASH or text[at] == _PERCENT:
         return _COMMENT
-    return start if separator == TAB else at  # a leading tab is an empty first cell
+    return start if separator == TAB else at  # between tabs, a leading tab is an empty first cell
 
 
 @numba.njit(cache=True)
 def _split_line(text: Bytes, at: int, end: int, separator: int, span: Spans) -> int:
-    """Write where two cells begin and end; 1, 2: a third is text, a number; negative: refused."""
-    for cell in range(3):
+    """Write where the cells are; 1, 2: a third is text, a number; negative: refused."""
+    for cell in range(2):
         stop = cell_stop(text, at, end, separator)
         if stop < 0:
-            return UNCLOSED if cell < 2 else 1
+            return UNCLOSED
         low, high = past_blanks(text, at, stop), before_blanks(text, at, stop)
-        if high - low > 1 and text[low] == _QUOTE and text[high - 1] == _QUOTE:
+        if _is_quoted(text, low, high):
             low, high = low + 1, high - 1
         if low >= high:
-            return MISSING if cell < 2 else 0
-        if cell == 2:
-            return 2 if _is_number(text, low, high) else 1
+            return MISSING  # an empty cell is refused: taken as none, it would shift the row
         span[2 * cell] = low
         span[2 * cell + 1] = high
         at = next_cell(text, stop, end, separator)
-    return 0
+    return _third_cell(text, at, end, separator, span)
 
 
-# Functions that a line calls often return one number: numba makes a tuple cost as much as the rest.
+@numba.njit(cache=True)
+def _third_cell(text: Bytes, at: int, end: int, separator: int, span: Spans) -> int:
+    """Write where the third cell is; 0: there is none, 1: it is text, 2: a number."""
+    span[4] = span[5] = at
+    stop = cell_stop(text, at, end, separator)
+    if stop < 0:
+        return 1  # an open quote: text without a value
+    low, high = past_blanks(text, at, stop), before_blanks(text, at, stop)
+    span[4], span[5] = low, high
+    # The span of a weight leaves out all blanks and quotes around it.
+    while span[4] < span[5] and _is_wrapping(text[span[4]]):
+        span[4] += 1
+    while span[4] < span[5] and _is_wrapping(text[span[5] - 1]):
+        span[5] -= 1
+    if _is_quoted(text, low, high):
+        low, high = low + 1, high - 1
+    if low >= high:
+        return 0
+    return 2 if _is_number(text, low, high) else 1
+
+
+# Functions called several times a line return one number: a tuple would double their time in numba.
 
 
 @numba.njit(cache=True)
@@ -94,13 +124,14 @@ def cell_stop(text: Bytes, at: int, end: int, separator: int) -> int:
 
 @numba.njit(cache=True)
 def _quoted_stop(text: Bytes, at: int, end: int) -> int:
-    """`cell_stop` behind an opening quote; two quotes within stand for one."""
+    """`cell_stop` after an opening quote; two quotes within a cell mean one."""
     while at < end:
         if text[at] == _QUOTE:
             if at + 1 >= end or text[at + 1] != _QUOTE:
-                break
-            at += 1
+                break  # the closing quote
+            at += 1  # two quotes: the second is passed below
         at += 1
+    # After the closing quote, only blanks may come before the next comma or the end.
     stop = past_blanks(text, at + 1, end)
     closed = at < end and (stop >= end or text[stop] == COMMA)
     return min(stop, end) if closed else -1
@@ -108,13 +139,13 @@ def _quoted_stop(text: Bytes, at: int, end: int) -> int:
 
 @numba.njit(cache=True)
 def next_cell(text: Bytes, stop: int, end: int, separator: int) -> int:
-    """Where the cell behind one that ends at `stop` begins."""
+    """Where the cell after one that ends at `stop` begins."""
     return past_blanks(text, stop + 1, end) if separator == SPACE else min(stop + 1, end)
 
 
 @numba.njit(cache=True)
 def past_blanks(text: Bytes, at: int, end: int) -> int:
-    """The first place from `at` on that is not blank; at most `end`."""
+    """The first byte from `at` on that is not blank; at most `end`."""
     while at < end and _is_blank(text[at]):
         at += 1
     return min(at, end)
@@ -122,7 +153,7 @@ def past_blanks(text: Bytes, at: int, end: int) -> int:
 
 @numba.njit(cache=True)
 def before_blanks(text: Bytes, at: int, end: int) -> int:
-    """Where what stands before `end` ends, without blanks; at least `at`."""
+    """Where the text before `end` ends, without blanks; at least `at`."""
     while end > at and _is_blank(text[end - 1]):
         end -= 1
     return end
@@ -135,8 +166,8 @@ def undouble(text: Bytes, spans: Spans) -> None:
         for cell in range(0, spans.shape[1], 2):
             low, high = spans[row, cell], spans[row, cell + 1]
             if low == 0 or text[low - 1] != _QUOTE:
-                continue
-            write = read = low
+                continue  # the cell is not quoted
+            write = read = low  # `write` never passes `read`
             while read < high:
                 text[write] = text[read]
                 read += 2 if text[read] == _QUOTE else 1
@@ -146,22 +177,37 @@ def undouble(text: Bytes, spans: Spans) -> None:
 
 @numba.njit(cache=True)
 def _is_blank(byte: int) -> bool:
+    """Whether a byte is a space or a tab."""
     return byte == SPACE or byte == TAB
 
 
 @numba.njit(cache=True)
+def _is_wrapping(byte: int) -> bool:
+    """Whether a byte is blank or a quote."""
+    return _is_blank(byte) or byte == _QUOTE
+
+
+@numba.njit(cache=True)
+def _is_quoted(text: Bytes, low: int, high: int) -> bool:
+    """Whether a cell begins and ends with a quote."""
+    return high - low > 1 and text[low] == _QUOTE and text[high - 1] == _QUOTE
+
+
+@numba.njit(cache=True)
 def _parts(byte: int, separator: int) -> bool:
+    """Whether a byte ends a cell; with SPACE as the separator, a tab does too."""
     return byte == separator or (separator == SPACE and _is_blank(byte))
 
 
 @numba.njit(cache=True)
 def _is_number(text: Bytes, low: int, high: int) -> bool:
+    """Whether a cell is made of digits, signs, dots and, after a digit, exponents."""
     digits = 0
     for i in range(low, high):
-        c = text[i]
-        if 48 <= c <= 57:
+        byte = text[i]
+        if _ZERO <= byte <= _NINE:
             digits += 1
-        elif not (c == 43 or c == 45 or c == 46 or ((c == 101 or c == 69) and digits > 0)):
+        elif not (byte in _SIGNS or (byte in _EXPONENTS and digits > 0)):
             return False
     return digits > 0
 
@@ -172,14 +218,15 @@ def parse_integers(text: Bytes, spans: Spans, values: npt.NDArray[np.int64]) -> 
     for row in range(len(spans)):
         low, high = spans[row, 0], spans[row, 1]
         size = high - low
-        if size == 0 or size > 19 or (text[low] == 48 and size > 1):
-            return row
+        if size == 0 or size > _DIGITS or (text[low] == _ZERO and size > 1):
+            return row  # canonical integers have no leading zero: "007" is a string
         value = 0
         for i in range(low, high):
-            digit = int(text[i]) - 48
+            digit = int(text[i]) - _ZERO
             if digit < 0 or digit > 9:
                 return row
-            if size == 19 and (value > _LARGEST or (value == _LARGEST and digit > _LAST)):
+            # The next digit would pass 2^63 - 1; only the longest integers can.
+            if size == _DIGITS and (value > _LARGEST or (value == _LARGEST and digit > _LAST)):
                 return row
             value = value * 10 + digit
         values[row] = value
@@ -188,6 +235,6 @@ def parse_integers(text: Bytes, spans: Spans, values: npt.NDArray[np.int64]) -> 
 
 @numba.njit(cache=True)
 def copy_cells(text: Bytes, spans: Spans, offsets: Spans, data: Bytes) -> None:
-    """Write cells one behind another; `offsets` says where each begins."""
+    """Write cells one after another; `offsets` says where each begins."""
     for row in range(len(spans)):
         data[offsets[row] : offsets[row + 1]] = text[spans[row, 0] : spans[row, 1]]

@@ -1,4 +1,4 @@
-"""`load_graph`: edges in any form the library takes, a `Graph` out."""
+"""`load_graph`: from edges in any form that the library takes to a `Graph`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,28 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from graphagg.arrays import Floats
+from graphagg.checks import one_of
 from graphagg.errors import EmptyGraph, InvalidParameter
 from graphagg.graph.adjacency import Dense
-from graphagg.graph.graph import Graph, GraphKind, check_kind, graph_from_pairs
+from graphagg.graph.graph import Graph, GraphKind, check_kind, weighted_graph
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.reading import sources
-from graphagg.graph.reading.buffer import IdColumn, number_together
-from graphagg.graph.reading.text import IdType, TextCounts, open_bytes, read_pairs
-
-ID_TYPES: tuple[IdType, ...] = ("auto", "integer", "string")
+from graphagg.graph.kinds import ID_TYPES, IdType
+from graphagg.graph.reading.batches import EdgeSource, ReadCounts
+from graphagg.graph.reading.buffer import IdColumn, WeightColumn, number_together
+from graphagg.graph.reading.files import open_bytes
+from graphagg.graph.reading.sources import (
+    id_array,
+    jlg_vertices,
+    read_gml,
+    read_mat,
+    read_object,
+    read_parquet,
+    read_sets_json,
+)
+from graphagg.graph.reading.text import read_text
 
 
 def load_graph(
@@ -47,46 +60,68 @@ def load_graph(
         InvalidGraph, UnreadableFile: see the message.
         EmptyGraph: there is no edge.
     """
+    return read_graph(
+        edges, kind, vertices=vertices, ids=ids, header=header, allow_empty=allow_empty
+    )[0]
+
+
+def read_graph(
+    edges: Any,
+    kind: GraphKind,
+    *,
+    vertices: Iterable[VertexId] = (),
+    ids: IdType = "auto",
+    header: bool | None = None,
+    allow_empty: bool = False,
+    weighted: bool = False,
+) -> tuple[Graph, Floats | None]:
+    """`load_graph`, and with `weighted` the weights of the entries of the adjacency, `[nnz]`.
+
+    The weights are None where the edges carry none; see `graphagg.graph.weights.load_weighted`.
+    """
     check_kind(kind)
-    if ids not in ID_TYPES:
-        raise InvalidParameter(f"ids is {ids!r}, wanted one of {ID_TYPES}")
+    one_of("ids", ids, ID_TYPES)
     if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
         raise InvalidParameter(f"vertices is {vertices!r}, wanted vertex ids: put them in a list")
-    counts = TextCounts()
-    sets_first = False
+    counts = ReadCounts()
     if isinstance(edges, str | os.PathLike):
         name = str(edges)
-        extra, pairs, sets_first = _read_file(Path(edges), counts, ids, header)
+        source = _open_file(Path(edges), counts, ids, header, weighted)
     else:
         name = f"the {type(edges).__name__}"
-        extra, pairs = sources.read_object(edges, counts)
-        sets_first = hasattr(edges, "items") and not hasattr(edges, "nodes")
-    first, second, alone = IdColumn(), IdColumn(), IdColumn()
-    for left, right in pairs:
-        first.add(left, name)
-        second.add(right, name)
-    alone.add(sources.id_array([*extra, *vertices]), name)
+        source = read_object(edges, counts, weighted)
+    first, second, alone, column = IdColumn(), IdColumn(), IdColumn(), WeightColumn()
+    for batch in source.batches:
+        if len(batch.sources):
+            first.add(batch.sources, name)
+            second.add(batch.targets, name)
+            column.add(batch.weights)
+    pa.default_memory_pool().release_unused()  # Arrow keeps what batches took, as much as all ids
+    weights = column.joined()
+    del column
+    alone.add(id_array([*source.vertices, *vertices]), name)
     if not len(first) and not allow_empty:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
-    if kind == "two-mode" and not sets_first:
+    if kind == "two-mode" and not source.sets_first:
         first, second = second, first
-    rows, columns, numbered = _number(kind, first, second, alone, name)
+    rows, columns, pairs = _number(kind, first, second, alone, name)
     del first, second  # a graph of 100 million edges takes 800 MB twice
-    graph = graph_from_pairs(
+    graph, entries = weighted_graph(
         kind,
         rows,
         columns,
-        numbered,
+        pairs,
+        weights,
         comments=counts.comments,
         header=counts.header,
         third_ignored=counts.third_ignored,
-        weights_ignored=counts.weights_ignored,
+        weights_ignored=counts.weights_ignored if weights is None else 0,
     )
     if not graph.edges and not allow_empty:
         raise EmptyGraph(
             f"{name}: {graph.report.self_loops:,} self-loops and no edge, wanted at least one edge"
         )
-    return graph
+    return graph, entries
 
 
 def _number(
@@ -101,26 +136,22 @@ def _number(
     return rows, rows, (source, target)
 
 
-def _read_file(
-    path: Path, counts: TextCounts, ids: IdType, header: bool | None
-) -> tuple[list[VertexId], sources.Pairs, bool]:
-    """Vertices, pairs, and whether the first of a pair is the set."""
+def _open_file(
+    path: Path, counts: ReadCounts, ids: IdType, header: bool | None, weighted: bool
+) -> EdgeSource:
+    """The edges of a file, by its suffix."""
     suffixes = [suffix.casefold() for suffix in path.suffixes if suffix.casefold() != ".gz"]
     suffix = suffixes[-1] if suffixes else ""
     if suffix in (".parquet", ".pq"):
-        return [], sources.read_parquet(path, counts), False
+        return EdgeSource(read_parquet(path, counts, weighted))
     if suffix == ".mat":
-        names, pairs = sources.read_mat(path)
-        return names, pairs, False
+        return read_mat(path)
     if suffix == ".json":
-        names, pairs = sources.read_sets_json(path)
-        return names, pairs, True
+        return read_sets_json(path)
     if suffix == ".gml":
-        names, pairs, _ = sources.read_gml(path)
-        return names, pairs, False
-    vertices: list[VertexId] = []
+        return read_gml(path)
+    vertices = range(0)
     if suffix == ".jlg":
-        _, count, _ = sources.read_jlg(path)
-        vertices, header = list(range(1, count + 1)), True
+        vertices, header, weighted = jlg_vertices(path), True, False
     file = open_bytes(path)
-    return vertices, read_pairs(file, str(path), counts, (ids, ids), header), False
+    return EdgeSource(read_text(file, str(path), counts, (ids, ids), header, weighted), vertices)

@@ -1,4 +1,4 @@
-"""Edges out of everything but text: Parquet, GML, JSON, networkx, PyG, arrays, pairs."""
+"""Edges from everything but text: Parquet, GML, JSON, networkx, PyG, arrays, pairs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from itertools import islice
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graphagg.arrays import Array, Doubles
+from graphagg.checks import one_of
 from graphagg.errors import (
     GraphAggError,
     InvalidGraph,
-    InvalidParameter,
     MissingExtra,
     UnreadableFile,
 )
 from graphagg.graph.ids import VertexId, check_ids
-from graphagg.graph.reading.text import BROKEN_GZIP, Ids, TextCounts, open_bytes, read_bytes
+from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
+from graphagg.graph.reading.files import BROKEN_GZIP, open_bytes, read_bytes
 
-Pairs = Iterator[tuple[Ids, Ids]]
-_PAIRS_AT_ONCE = 1 << 18
+Batches = Iterator[EdgeBatch]
+EDGES_AT_ONCE = 1 << 18
 BROKEN_PARQUET = (pa.ArrowInvalid, OSError)
 """What reading a damaged Parquet file raises."""
 
 
-def read_parquet(path: Path, counts: TextCounts) -> Pairs:
-    """Columns `src` and `dst`, in batches; a `weight` is counted and ignored."""
+def read_parquet(path: Path, counts: ReadCounts, weighted: bool) -> Batches:
+    """Columns `src`, `dst` and, if wanted and there, `weight`."""
     try:
         file = pq.ParquetFile(path)
         names = file.schema_arrow.names
@@ -40,10 +42,26 @@ def read_parquet(path: Path, counts: TextCounts) -> Pairs:
             raise InvalidGraph(f"{path}: columns {names}, wanted src and dst; rename them")
         if "weight" in names:
             counts.weights_ignored += file.metadata.num_rows
-        for batch in file.iter_batches(batch_size=1 << 20, columns=["src", "dst"]):
-            yield _arrow_ids(batch["src"], path, "src"), _arrow_ids(batch["dst"], path, "dst")
+        weighted = weighted and "weight" in names
+        columns = ["src", "dst", "weight"][: 3 if weighted else 2]
+        for batch in file.iter_batches(batch_size=EDGES_AT_ONCE, columns=columns):
+            sources, targets = (_arrow_ids(batch[name], path, name) for name in columns[:2])
+            weights = _arrow_weights(batch["weight"], path) if weighted else None
+            yield EdgeBatch(sources, targets, weights)
     except BROKEN_PARQUET as error:
         raise UnreadableFile(f"{path}: not a Parquet file, or damaged ({error})") from None
+
+
+def _arrow_weights(column: pa.Array, path: Path) -> Doubles:
+    """A column of numbers as float64; nulls are NaN, which is refused with the other weights."""
+    try:
+        weights: Doubles = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InvalidGraph(
+            f"{path}: column weight is {column.type} ({error}), wanted numbers; convert it, or "
+            "leave weights out (--unweighted)"
+        ) from None
+    return weights
 
 
 def _arrow_ids(column: pa.Array, path: Path, name: str) -> Ids:
@@ -70,31 +88,32 @@ def _arrow_ids(column: pa.Array, path: Path, name: str) -> Ids:
     )
 
 
-def read_sets_json(path: Path) -> tuple[list[VertexId], Pairs]:
-    """`{set: [elements]}`: the set ids and the pairs (set, element). Held in memory whole."""
+def read_sets_json(path: Path) -> EdgeSource:
+    """Pairs (set, element) of `{set: [elements]}`. Held in memory whole."""
     raw = parse_json(read_bytes(path), path)
-    if not isinstance(raw, dict) or not all(isinstance(part, list) for part in raw.values()):
+    if not isinstance(raw, dict) or not all(isinstance(sets, list) for sets in raw.values()):
         raise InvalidGraph(f"{path}: wanted a JSON object {{set: [elements]}}")
     integer = _all_integers(raw)
     names: list[VertexId] = [int(name) if integer else name for name in raw]
-    pairs = ((name, e) for name, part in zip(names, raw.values(), strict=True) for e in part)
-    return names, read_tuples(pairs, str(path))
+    sets = zip(names, raw.values(), strict=True)
+    pairs = ((name, element) for name, elements in sets for element in elements)
+    return EdgeSource(read_tuples(pairs, str(path)), names, True)
 
 
 def parse_json(
     content: bytes | str, path: Path, repeated: type[GraphAggError] = InvalidGraph
 ) -> Any:
-    """JSON of which nothing is lost: `UnreadableFile` if it is none, `repeated` for equal keys."""
+    """JSON without equal keys in an object, which would be lost: they raise `repeated`."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        unique: dict[str, Any] = {}
         for name, value in pairs:
-            if name in found:
+            if name in unique:
                 raise repeated(
                     f"{path}: key {name!r} stands twice in an object, wanted each once; join them"
                 )
-            found[name] = value
-        return found
+            unique[name] = value
+        return unique
 
     try:
         return json.loads(content, object_pairs_hook=distinct)
@@ -109,8 +128,8 @@ def _all_integers(names: Iterable[str]) -> bool:
     return all(re.fullmatch("0|[1-9][0-9]{0,18}", n) and int(n) < 2**63 for n in names)
 
 
-def read_gml(path: Path) -> tuple[list[VertexId], Pairs, bool]:
-    """Vertices (their labels where all differ, else their ids), edges, and whether directed.
+def read_gml(path: Path) -> EdgeSource:
+    """Vertices (their labels where all differ, else their ids) and edges.
 
     A parser for the part of GML that graphs are exchanged in: flat `node` and `edge` lists.
     """
@@ -120,7 +139,6 @@ def read_gml(path: Path) -> tuple[list[VertexId], Pairs, bool]:
         raise UnreadableFile(f"{path}: not UTF-8 ({error}); convert the file to UTF-8") from None
     tokens = re.findall(r'"[^"]*"|[^\s\[\]]+|\[|\]', re.sub(r"(?m)^\s*#.*$", "", text))
     records: dict[str, list[dict[str, str]]] = {"node": [], "edge": []}
-    directed = any(a == "directed" and b == "1" for a, b in pairwise(tokens))
     at = 0
     while at < len(tokens) - 1:
         if tokens[at] in records and tokens[at + 1] == "[":
@@ -138,7 +156,7 @@ def read_gml(path: Path) -> tuple[list[VertexId], Pairs, bool]:
         raise InvalidGraph(
             f"{path}: {error} is missing, wanted an id in each node, source and target in each edge"
         ) from None
-    return list(name_of.values()), read_tuples(pairs, str(path)), directed
+    return EdgeSource(read_tuples(pairs, str(path)), list(name_of.values()))
 
 
 def _gml_fields(tokens: list[str], at: int) -> tuple[dict[str, str], int]:
@@ -154,7 +172,7 @@ def _gml_fields(tokens: list[str], at: int) -> tuple[dict[str, str], int]:
 
 
 def _gml_value(token: str) -> str:
-    """A value; in quotes, GML is ASCII and writes other characters as `&#233;`."""
+    """A value without its quotes; GML is ASCII and writes other characters as `&#233;`."""
     return html.unescape(token.strip('"')) if token.startswith('"') else token
 
 
@@ -166,8 +184,8 @@ def _gml_names(nodes: list[tuple[str, str | None]]) -> dict[str, VertexId]:
     return {number: int(number) if integer else number for number, _ in nodes}
 
 
-def read_jlg(path: Path) -> tuple[bytes, int, bool]:
-    """The header `n,m,d,name` of a `.jlg` file: the line, n, and whether it is directed."""
+def jlg_vertices(path: Path) -> range:
+    """The vertices 1 to n of a `.jlg` file, by its header `n,m,d,name`; edges in text follow it."""
     with open_bytes(path) as file:
         try:
             header = file.readline()
@@ -176,10 +194,10 @@ def read_jlg(path: Path) -> tuple[bytes, int, bool]:
     cells = header.decode("utf-8", "replace").strip().split(",")
     if len(cells) < 3 or not cells[0].isdigit() or cells[2] not in ("u", "d"):
         raise InvalidGraph(f"{path}: header {header[:80]!r}, wanted n,m,u or d,name")
-    return header, int(cells[0]), cells[2] == "d"
+    return range(1, int(cells[0]) + 1)
 
 
-def read_mat(path: Path) -> tuple[list[VertexId], Pairs]:
+def read_mat(path: Path) -> EdgeSource:
     """The vertices 0 to n - 1 and the edges of the sparse matrix `network` of a MATLAB file."""
     try:
         from scipy.io import loadmat
@@ -187,30 +205,56 @@ def read_mat(path: Path) -> tuple[list[VertexId], Pairs]:
     except ImportError:
         raise MissingExtra("scipy", "communities") from None
     try:
-        found = loadmat(str(path), variable_names=["network"], spmatrix=False)
+        network = loadmat(str(path), variable_names=["network"], spmatrix=False).get("network")
     except (*BROKEN_GZIP, ValueError, TypeError, NotImplementedError, MatReadError) as error:
         raise UnreadableFile(f"{path}: not a MATLAB file ({error})") from None
-    network = found.get("network")
     if network is None or network.ndim != 2 or network.shape[0] != network.shape[1]:
         raise InvalidGraph(f"{path}: wanted a square sparse matrix `network`")
     rows, columns = network.nonzero()
-    pairs = (rows.astype(np.int64), columns.astype(np.int64))
-    return list(range(network.shape[0])), iter([pairs])
+    edges = EdgeBatch(rows.astype(np.int64), columns.astype(np.int64))
+    return EdgeSource(iter([edges]), range(network.shape[0]))
 
 
-def read_tuples(pairs: Iterable[Any], name: str, counts: TextCounts | None = None) -> Pairs:
-    """Python pairs, in batches; the third of a triple is counted and ignored."""
-    iterator = iter(pairs)
-    counts = counts or TextCounts()
-    while batch := list(islice(iterator, _PAIRS_AT_ONCE)):
-        for pair in batch:
-            if not _is_pair(pair):
-                raise InvalidGraph(f"{name}: {pair!r}, wanted pairs (source, target) or triples")
-            if len(pair) == 3:
-                weight = isinstance(pair[2], Real | np.number)
-                counts.weights_ignored += weight
-                counts.third_ignored += not weight
-        yield id_array([pair[0] for pair in batch]), id_array([pair[1] for pair in batch])
+def read_tuples(
+    edges: Iterable[Any], name: str, counts: ReadCounts | None = None, weighted: bool = False
+) -> Batches:
+    """Python pairs or triples, in batches; the third of a triple is counted.
+
+    Args:
+        edges: the pairs.
+        name: what messages call them.
+        counts: filled in.
+        weighted: take the third of triples as weights, where all edges are triples.
+    """
+    iterator = iter(edges)
+    counts = counts or ReadCounts()
+    while batch := list(islice(iterator, EDGES_AT_ONCE)):
+        for edge in batch:
+            if not _is_pair(edge):
+                raise InvalidGraph(f"{name}: {edge!r}, wanted pairs (source, target) or triples")
+            if len(edge) == 3:
+                number = isinstance(edge[2], Real | np.number)
+                counts.weights_ignored += number
+                counts.third_ignored += not number
+        weighted = weighted and all(map(_is_weighted, batch))
+        weights = _third(batch, name) if weighted else None
+        sources, targets = (id_array([edge[end] for edge in batch]) for end in (0, 1))
+        yield EdgeBatch(sources, targets, weights)
+
+
+def _is_weighted(edge: Any) -> bool:
+    return isinstance(edge, tuple | list) and len(edge) == 3 and not isinstance(edge[2], str)
+
+
+def _third(edges: list[Any], name: str) -> Doubles:
+    """The weights of triples."""
+    try:
+        return np.array([edge[2] for edge in edges], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidGraph(
+            f"{name}: the third of a triple is no number (the first is {edges[0]!r}), wanted a "
+            "weight in each triple, or pairs; convert them, or leave weights out"
+        ) from None
 
 
 def _is_pair(pair: Any) -> bool:
@@ -228,28 +272,22 @@ def id_array(ids: list[Any]) -> Ids:
     return np.array(ids, dtype=np.int64)
 
 
-def read_object(edges: Any, counts: TextCounts) -> tuple[list[VertexId], Pairs]:
-    """Edges of a Python object: networkx, PyG `Data` or `EdgeIndex`, array, mapping or pairs.
-
-    Returns:
-        Vertices that may have no edge, and the pairs.
-    """
+def read_object(edges: Any, counts: ReadCounts, weighted: bool) -> EdgeSource:
+    """Edges of a Python object: networkx, PyG `Data` or `EdgeIndex`, array, mapping or pairs."""
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
-        counts.weights_ignored += _networkx_weights(edges)
-        return list(edges.nodes), read_tuples(edges.edges(), "the networkx graph")
+        return EdgeSource(_networkx_batches(edges, counts, weighted), list(edges.nodes))
     if getattr(edges, "edge_index", None) is not None:
-        count = edges.num_nodes
-        return list(range(count or 0)), _tensor_pairs(edges.edge_index)
+        return EdgeSource(_tensor_batches(edges.edge_index), range(edges.num_nodes or 0))
     if hasattr(edges, "detach") and hasattr(edges, "cpu"):
-        return [], _tensor_pairs(edges)
+        return EdgeSource(_tensor_batches(edges))
     if isinstance(edges, np.ndarray):
-        return [], _array_pairs(edges)
+        return EdgeSource(_array_batches(edges, weighted))
     if isinstance(edges, Mapping):
-        return list(edges), read_tuples(_mapping_pairs(edges), "the mapping")
+        return EdgeSource(read_tuples(_mapping_pairs(edges), "the mapping"), list(edges), True)
     if _are_columns(edges):
-        return [], _array_pairs(_stacked(edges))
+        return EdgeSource(_array_batches(_stacked(edges)))
     if isinstance(edges, Iterable) and not isinstance(edges, bytes) and not hasattr(edges, "tocoo"):
-        return [], read_tuples(edges, "the edges", counts)
+        return EdgeSource(read_tuples(edges, "the edges", counts, weighted))
     raise InvalidGraph(
         f"edges are a {type(edges).__name__}, wanted a path, a networkx graph, PyG Data or "
         "EdgeIndex, an [E, 2] array, a mapping {set: elements}, or pairs (of a sparse matrix: "
@@ -258,12 +296,12 @@ def read_object(edges: Any, counts: TextCounts) -> tuple[list[VertexId], Pairs]:
 
 
 def _mapping_pairs(sets: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
-    for name, part in sets.items():
-        if isinstance(part, str | bytes) or not isinstance(part, Iterable):
+    for name, elements in sets.items():
+        if isinstance(elements, str | bytes) or not isinstance(elements, Iterable):
             raise InvalidGraph(
-                f"set {name!r} holds {part!r}, wanted its elements: {{set: [elements]}}"
+                f"set {name!r} holds {elements!r}, wanted its elements: {{set: [elements]}}"
             )
-        for element in part:
+        for element in elements:
             yield name, element
 
 
@@ -272,7 +310,7 @@ def _are_columns(edges: Any) -> bool:
     return (
         isinstance(edges, tuple | list)
         and len(edges) == 2
-        and all(isinstance(part, np.ndarray) for part in edges)
+        and all(isinstance(column, np.ndarray) for column in edges)
     )
 
 
@@ -290,34 +328,55 @@ def _count(column: np.ndarray[Any, Any]) -> str:
     return f"{len(column):,}" if column.ndim == 1 else f"{list(column.shape)}"
 
 
-def _networkx_weights(edges: Any) -> int:
-    """How many edges of a networkx graph carry a `weight`."""
-    return sum(1 for *_, weight in edges.edges(data="weight") if weight is not None)
+def _networkx_batches(graph: Any, counts: ReadCounts, weighted: bool) -> Batches:
+    name = "the networkx graph"
+    known = sum(1 for *_, weight in graph.edges(data="weight") if weight is not None)
+    counts.weights_ignored += known
+    if weighted and known:
+        return read_tuples(_networkx_triples(graph), name, weighted=True)
+    return read_tuples(graph.edges(), name)
 
 
-def _tensor_pairs(tensor: Any) -> Pairs:
+def _networkx_triples(graph: Any) -> Iterator[tuple[Any, Any, float]]:
+    for source, target, weight in graph.edges(data="weight"):
+        try:
+            number = 1.0 if weight is None else float(weight)
+        except (TypeError, ValueError):
+            raise InvalidGraph(
+                f"the networkx graph: edge {source!r} - {target!r} has the weight {weight!r}, "
+                "wanted a number; convert it"
+            ) from None
+        yield source, target, number
+
+
+def _tensor_batches(tensor: Any) -> Batches:
     plain = tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
     array = np.asarray(plain.detach().cpu())
     if array.ndim != 2 or array.shape[0] != 2:
         raise InvalidGraph(f"edge_index has shape {array.shape}, wanted [2, E]; transpose it")
-    return _array_pairs(array.T)
+    return _array_batches(array.T)
 
 
-def _array_pairs(array: np.ndarray[Any, Any]) -> Pairs:
-    if array.ndim != 2 or array.shape[1] != 2:
+def _array_batches(array: Array, weighted: bool = False) -> Batches:
+    """Edges of an `[E, 2]` array; weighted, an `[E, 3]` array has weights in its third column."""
+    triples = weighted and array.ndim == 2 and array.shape[1] == 3
+    if array.ndim != 2 or not (array.shape[1] == 2 or triples):
         raise InvalidGraph(f"the edge array has shape {array.shape}, wanted [E, 2]; transpose it")
-    if array.dtype.kind in "OU":
-        return read_tuples(array.tolist(), "the edge array")
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind == "O" or (array.dtype.kind == "U" and not triples):
+        return read_tuples(array.tolist(), "the edge array", None, weighted)
+    ids, weights = array[:, :2], array[:, 2].astype(np.float64) if triples else None
+    if array.dtype.kind not in ("iuf" if triples else "iu"):
         raise InvalidGraph(
             f"the edge array holds {array.dtype}, wanted integers or strings; convert it"
         )
-    if array.dtype.kind == "u" and array.size and array.max() >= 2**63:
+    if ids.size and ids.dtype.kind != "i" and ids.max() >= 2**63:
         raise InvalidGraph(
-            f"vertex id {array.max()} is out of range, wanted integers of 0 to 2^63 - 1; renumber"
+            f"vertex id {ids.max()} is out of range, wanted integers of 0 to 2^63 - 1; renumber"
         )
-    wide = array.astype(np.int64)
-    return iter([(wide[:, 0], wide[:, 1])])
+    wide = ids.astype(np.int64)
+    if ids.dtype.kind == "f" and (wide != ids).any():
+        raise InvalidGraph("the edge array holds ids that are no integers, wanted whole numbers")
+    return iter([EdgeBatch(wide[:, 0], wide[:, 1], weights)])
 
 
 BUNDLED = {
@@ -332,11 +391,10 @@ def bundled_graph(name: str) -> Any:
     """A small graph that comes with networkx, as a networkx graph.
 
     Raises:
-        InvalidParameter: there is none of this name.
+        InvalidParameter: no graph has this name.
         MissingExtra: networkx is not installed.
     """
-    if name not in BUNDLED:
-        raise InvalidParameter(f"bundled graph is {name!r}, wanted one of {tuple(BUNDLED)}")
+    one_of("bundled graph", name, BUNDLED)
     try:
         import networkx
     except ImportError:

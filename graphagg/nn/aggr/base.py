@@ -1,4 +1,4 @@
-"""What the aggregators that work on sorted segments share."""
+"""Base class of the aggregators that reduce sorted segments."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class SegmentAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no typ
     """Checks and sorts its input; a subclass reduces sorted segments.
 
     Args:
-        in_channels: Width of the input.
-        out_channels: Width of the output.
-        random_order: Whether rows are permuted inside their segments in training.
-        check_finite: Whether NaN and infinity in the input are refused (one pass over it; on CUDA
+        in_channels: width of the input.
+        out_channels: width of the output.
+        random_order: whether rows are permuted inside their segments in training.
+        check_finite: whether NaN and infinity in the input are refused (one pass over it; on CUDA
             the device is waited for).
     """
 
@@ -47,7 +47,7 @@ class SegmentAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no typ
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
             dim_size: S; by default one more than the largest index.
             dim: -2 or 0.
-            max_num_elements: Not needed; PyG's aggregators have it.
+            max_num_elements: not needed; PyG's aggregators have it.
 
         Returns:
             `[S, out_channels]`.

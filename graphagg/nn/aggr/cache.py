@@ -1,11 +1,11 @@
-"""Plans kept for as long as the tensor lives that they were made of.
+"""A cache of plans, each kept as long as the tensor that it was made from is alive.
 
-The layers of a model, and the epochs of a training, aggregate along the same `edge_index`. What a
-layer is given is a fresh view of it (`edge_index[1]`), so plans are kept by the tensor the view is
-of, in a weak table: they go when the graph goes. A tensor that was changed in place has another
-version number, and its plans are made anew. Not all changes count (those through `data`, or through
-numpy's view of the memory), so on a CPU the values are compared too; that takes a few microseconds
-for a thousand of them. On CUDA it would wait for the device.
+The layers of a model, and the epochs of a training, aggregate along the same `edge_index`. A layer
+gets a fresh view of it (`edge_index[1]`), so plans are stored in a weak table under the tensor that
+the view shows: they are freed with the graph. A tensor that was changed in place has another
+version number, and its plans are made again. Not every change raises the number (see
+`graphagg.nn.compat.version_of`), so on a CPU the values are compared too; that takes a few
+microseconds for a thousand of them. On CUDA it would wait for the device.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakIdKeyDictionary
 
 from graphagg.nn.aggr.plan import LCMPlan
+from graphagg.nn.compat import owner_of, version_of, weak_table
 
 _Key = tuple[int | None, ...]
 
 
 @dataclass(slots=True)
 class _Entry:
-    """The plans of one version of a tensor, each with the values that it was made of."""
+    """The plans of one version of a tensor, each with the values that it was made from."""
 
     version: int
     plans: dict[_Key, tuple[Tensor | None, LCMPlan]]
@@ -34,16 +33,15 @@ class _Entry:
 
 # Views of one tensor that are kept: both rows of edge_index, and a few sizes.
 _MOST = 4
-# A mapping from tensor to entry; torch's class is not typed.
-_known: Any = WeakIdKeyDictionary()
+_known = weak_table()  # the _Entry of each tensor
 _lock = Lock()
 
 
 def cached(tensor: Tensor, count: int | None, make: Callable[[], LCMPlan]) -> LCMPlan:
-    """The plan made of `tensor` and `count`, now or before. Safe from several threads."""
+    """The plan made from `tensor` and `count`, from the cache where it is there; thread-safe."""
     if tensor.is_inference():  # such tensors have no version
         return make()
-    owner = tensor if tensor._base is None else tensor._base
+    owner = owner_of(tensor)
     key = (tensor.data_ptr(), *tensor.shape, *tensor.stride(), count)
     with _lock:
         kept = _plans(owner).get(key)
@@ -62,12 +60,12 @@ def cached(tensor: Tensor, count: int | None, make: Callable[[], LCMPlan]) -> LC
 
 def _plans(owner: Tensor) -> dict[_Key, tuple[Tensor | None, LCMPlan]]:
     entry: _Entry | None = _known.get(owner)
-    if entry is None or entry.version != owner._version:
-        entry = _Entry(owner._version, {})
+    if entry is None or entry.version != version_of(owner):
+        entry = _Entry(version_of(owner), {})
         _known[owner] = entry
     return entry.plans
 
 
 def plan_of_ptr(ptr: Tensor, rows: int) -> LCMPlan:
-    """`LCMPlan.from_ptr`, now or before."""
+    """`LCMPlan.from_ptr`, from the cache where it is there."""
     return cached(ptr, None, lambda: LCMPlan.from_ptr(ptr, rows))

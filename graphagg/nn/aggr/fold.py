@@ -26,7 +26,7 @@ class Kernel(Protocol):
     """
 
     def prepare(self, values: Tensor, most: int, keep: bool) -> None:
-        """Make room for passes of at most `most` nodes, or for `most` nodes kept in all."""
+        """Allocate for passes of at most `most` nodes; where `keep`, for `most` nodes in all."""
 
     def forward(self, values: Tensor, left: Tensor, right: Tensor, out: Tensor, at: int) -> Any:
         """Write psi into `out` `[P, d]`; what it returns is given back to `backward`.
@@ -50,9 +50,9 @@ def fold(x: Tensor, plan: LCMPlan, identity: Tensor, kernel: Kernel) -> Tensor:
 
     Args:
         x: `[N, d]`, sorted by segment.
-        plan: The tree of every segment.
+        plan: the tree of every segment.
         identity: `[d]`, the result of an empty segment.
-        kernel: The operator.
+        kernel: the operator.
 
     Returns:
         `[segments, d]`.
@@ -67,7 +67,7 @@ def fold(x: Tensor, plan: LCMPlan, identity: Tensor, kernel: Kernel) -> Tensor:
 
 
 def unfold(x: Tensor, plan: LCMPlan, grad_out: Tensor, kernel: Kernel) -> Tensor:
-    """The gradient of `fold` for `x`; the kernel then has those of its parameters."""
+    """The gradient of `fold` for `x`; the kernel then holds the gradients of its parameters."""
     keep = max([b.nodes[1] - b.nodes[0] for b in plan.blocks if _is_kept(b, plan)], default=0)
     kernel.prepare(x, max(keep, _largest_pass(plan)), keep=True)
     room = x.new_empty(_largest_block(plan), x.size(1))
@@ -135,8 +135,8 @@ class ModuleKernel:
     """Any module psi(a, b): recomputed under autograd in the backward pass.
 
     Args:
-        operator: The module.
-        parameters: Those of it that want a gradient, by name, as they were in the forward pass.
+        operator: the module.
+        parameters: its parameters that need a gradient, by name, as they were in the forward pass.
     """
 
     def __init__(self, operator: nn.Module, parameters: Mapping[str, Tensor]) -> None:
@@ -197,7 +197,7 @@ class ModuleFold(torch.autograd.Function):
         identity: Tensor,
         *params: Tensor,
     ) -> Tensor:
-        """`params`, called `names`, are those of the module that want a gradient."""
+        """`params`, by `names`, are the module's parameters that need a gradient."""
         ctx.save_for_backward(x, *params)
         ctx.operator, ctx.names, ctx.plan = operator, names, plan
         named = dict(zip(names, params, strict=True))
@@ -216,7 +216,9 @@ class ModuleFold(torch.autograd.Function):
 
 
 def once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor | None]:
-    """Gradients whose own gradient is an error: they hang on the sources, in ways not recorded.
+    """Gradients that raise an error where they are differentiated again.
+
+    They depend on the sources in ways that autograd did not record.
 
     `torch.autograd.function.once_differentiable` is silent where the gradient that came in wants
     none itself, and the second derivative then lacks a part.

@@ -1,4 +1,4 @@
-"""What every aggregator does with its input first: find the segments, and refuse bad features."""
+"""Input of every aggregator: find the segments, refuse bad features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sorted_segments(
         count: S.
 
     Raises:
-        InvalidBatch: They do not describe N rows in S segments.
+        InvalidBatch: they do not describe N rows in S segments.
     """
     if ptr is not None:
         segments = Segments.from_ptr(ptr, rows)
@@ -43,7 +43,7 @@ def check_agreement(index: Tensor, described: Tensor) -> None:
     """Refuse an index beside a ptr that describes another one.
 
     Raises:
-        InvalidBatch: They differ.
+        InvalidBatch: they differ.
     """
     if not torch.equal(check_index(index), described):
         raise InvalidBatch(
@@ -56,7 +56,7 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
     """Refuse anything but `[N, channels]` with rows in the first dimension.
 
     Raises:
-        InvalidFeatures: Another shape, or integers.
+        InvalidFeatures: another shape, or integers.
     """
     if x.dim() != 2 or dim not in (-2, 0):
         raise InvalidFeatures(

@@ -35,6 +35,7 @@ from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import binary_operator, is_gru
 from graphagg.nn.aggr.plan import LCMPlan
 from graphagg.nn.checks import check_finite
+from graphagg.nn.segments import offsets
 
 
 class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
@@ -46,16 +47,16 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     the operator that order means nothing.
 
     Args:
-        in_channels: Width of the input.
-        out_channels: Width of the output.
-        project: Whether a linear layer and ReLU come before the fold.
+        in_channels: width of the input.
+        out_channels: width of the output.
+        project: whether a linear layer and ReLU come before the fold.
         operator: "gru" (the paper's), "mlp", or a module psi(a, b) on `[P, out_channels]`.
-        random_order: Whether rows are permuted inside their segments in training.
-        check_finite: Whether NaN and infinity in the input are refused (one pass over it; on CUDA
+        random_order: whether rows are permuted inside their segments in training.
+        check_finite: whether NaN and infinity in the input are refused (one pass over it; on CUDA
             the device is waited for).
 
     Raises:
-        InvalidParameter: An unknown operator, or widths that differ without a projection.
+        InvalidParameter: an unknown operator, or widths that differ without a projection.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         self.identity = nn.Parameter(torch.zeros(out_channels))
 
     def reset_parameters(self) -> None:
-        """Draw the projection and the operator anew; the identity becomes 0."""
+        """Draw the projection and the operator again; the identity becomes 0."""
         for part in (self.lin, self.operator):
             reset = getattr(part, "reset_parameters", None)
             if callable(reset):
@@ -98,23 +99,16 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         max_num_elements: int | None = None,
         plan: LCMPlan | None = None,
     ) -> Tensor:
-        """Aggregate.
+        """Aggregate; arguments and errors as of `SegmentAggregation.forward`, and one more.
 
         Args:
             x: `[N, in_channels]` floats.
             index: `[N]` segment of each row, in any order.
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
-            dim_size: S; by default one more than the largest index.
+            dim_size: S.
             dim: -2 or 0.
-            max_num_elements: Not needed; PyG's aggregators have it.
-            plan: A plan made before, instead of `index` and `ptr`.
-
-        Returns:
-            `[S, out_channels]`.
-
-        Raises:
-            InvalidBatch: `index` or `ptr` out of range, unsorted with `ptr`, or of a float type.
-            InvalidFeatures: `x` of another width or type, or with NaN or infinity in it.
+            max_num_elements: not needed.
+            plan: a plan made before, instead of `index` and `ptr`.
         """
         check_rows(x, dim, self.in_channels)
         traced = torch.compiler.is_compiling() and plan is None
@@ -179,7 +173,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             order = torch.argsort(index, stable=True)
         count = int(index.max()) + 1 if dim_size is None else dim_size
         sizes = index.new_zeros(count).index_add(0, index, torch.ones_like(index))
-        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        ptr = offsets(sizes)
         folded: Tensor = lcm_gru(
             self._project(x[order]), ptr, self.identity, _weights(self.operator)
         )
@@ -191,7 +185,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         Args:
             rows: `[N, in_channels]`, from which elements are drawn with replacement; they are
                 projected as in `forward`.
-            triples: Number of triples.
+            triples: number of triples.
         """
         return monoid_losses(self.operator, self._project(rows), self.identity, triples)
 

@@ -1,4 +1,4 @@
-"""How far a learned operator is from a commutative monoid, as losses on sampled elements.
+"""Losses that measure how far a learned operator is from a commutative monoid.
 
 The tree of arXiv 2212.08541 gives the same result for every order of a neighborhood only if the
 operator is associative and commutative, and an empty neighborhood fits only if its value is the
@@ -18,9 +18,9 @@ class MonoidLosses:
     """Mean squares, differentiable.
 
     Attributes:
-        associativity: Of psi(psi(a, b), c) - psi(a, psi(b, c)).
-        commutativity: Of psi(a, b) - psi(b, a); 0 for the operators of this package.
-        identity: Of psi(e, a) - a and psi(a, e) - a.
+        associativity: of psi(psi(a, b), c) - psi(a, psi(b, c)).
+        commutativity: of psi(a, b) - psi(b, a); 0 for the operators of this package.
+        identity: of psi(e, a) - a and psi(a, e) - a.
     """
 
     associativity: Tensor

@@ -13,9 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer
 from graphagg.nn.aggr.base import SegmentAggregation
 from graphagg.nn.segments import Segments
+from graphagg.nn.settings import part_width
 
 
 class MomentAggregation(SegmentAggregation):
@@ -24,11 +25,11 @@ class MomentAggregation(SegmentAggregation):
     For N rows: time and memory O(N heads moment^2). Empty segments have moments of 0.
 
     Args:
-        in_channels: Width of the input.
-        out_channels: Width of the output.
+        in_channels: width of the input.
+        out_channels: width of the output.
         heads: h; `in_channels` must be a multiple of it.
-        moment: Width of both parts of a head; by default `in_channels / heads`, at most 8.
-        check_finite: Whether NaN and infinity in the input are refused.
+        moment: width of both parts of a head; by default `in_channels / heads`, at most 8.
+        check_finite: whether NaN and infinity in the input are refused.
 
     Raises:
         InvalidParameter: `heads` does not divide `in_channels`, or a width below 1.
@@ -44,25 +45,19 @@ class MomentAggregation(SegmentAggregation):
         check_finite: bool = True,
     ) -> None:
         super().__init__(in_channels, out_channels, False, check_finite)
-        if heads < 1 or in_channels % heads:
-            raise InvalidParameter(
-                f"heads is {heads} and in_channels {in_channels}; wanted a number of heads that "
-                "divides the width"
-            )
-        moment = min(in_channels // heads, 8) if moment is None else moment
-        if moment < 1:
-            raise InvalidParameter(f"moment is {moment}; wanted at least 1")
+        head_width = part_width("heads", heads, "in_channels", in_channels)
+        moment = integer("moment", min(head_width, 8) if moment is None else moment, 1)
         self.heads, self.moment = heads, moment
         self.parts = nn.Linear(in_channels, 2 * heads * moment, bias=False)
         self.lin = nn.Linear(in_channels + heads * moment * moment, out_channels)
 
     def reset_parameters(self) -> None:
-        """Draw both layers anew."""
+        """Draw both layers again."""
         self.parts.reset_parameters()
         self.lin.reset_parameters()
 
     def reduce_segments(self, x: Tensor, segments: Segments) -> Tensor:
-        """See the class."""
+        """Reduce each segment; see the class."""
         mean = segments.mean(x)
         parts = self.parts(x - mean[segments.index]).view(-1, 2, self.heads, self.moment)
         products = torch.einsum("nhi,nhj->nhij", parts[:, 0], parts[:, 1])

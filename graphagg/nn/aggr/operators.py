@@ -1,7 +1,7 @@
 """Binary operators psi(a, b) for `LCMAggregation`, commutative by construction.
 
-Any module that takes two tensors `[P, d]` and returns one can take their place; whether it commutes
-is then its own affair (`commutativity` in `graphagg.nn.aggr.losses` measures it).
+Any module that takes two tensors `[P, d]` and returns one can take their place; nothing checks that
+it commutes (`commutativity` in `graphagg.nn.aggr.losses` measures it).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.compat import UNSTEADY
+from graphagg.nn.resolver import find
 
 
 class SymmetricGRU(nn.GRUCell):
@@ -19,7 +21,7 @@ class SymmetricGRU(nn.GRUCell):
     `GRUCell` can be loaded.
 
     Args:
-        channels: Width d.
+        channels: width d.
     """
 
     def __init__(self, channels: int) -> None:
@@ -41,8 +43,8 @@ class SymmetricMLP(nn.Module):
     whose operator is the GRU: half the cost, and weaker.
 
     Args:
-        channels: Width d.
-        hidden: Width of the hidden layer; by default 2 d.
+        channels: width d.
+        hidden: width of the hidden layer; by default 2 d.
     """
 
     def __init__(self, channels: int, hidden: int | None = None) -> None:
@@ -52,7 +54,7 @@ class SymmetricMLP(nn.Module):
         self.second = nn.Linear(hidden, channels)
 
     def reset_parameters(self) -> None:
-        """Draw both layers anew."""
+        """Draw both layers again."""
         self.first.reset_parameters()
         self.second.reset_parameters()
 
@@ -77,7 +79,7 @@ def _check(operator: nn.Module, channels: int) -> None:
                 f"the operator takes {widths[0]} and gives {widths[1]} channels; wanted {channels}"
             )
     # Backward computes an operator once more, and must find what forward found.
-    unsteady = [m for m in operator.modules() if isinstance(m, _UNSTEADY)]
+    unsteady = [m for m in operator.modules() if isinstance(m, UNSTEADY)]
     if unsteady:
         raise InvalidParameter(
             f"the operator holds a {type(unsteady[0]).__name__}, which in training gives another "
@@ -85,11 +87,6 @@ def _check(operator: nn.Module, channels: int) -> None:
         )
 
 
-_UNSTEADY = (
-    nn.modules.dropout._DropoutNd,
-    nn.modules.batchnorm._BatchNorm,
-    nn.RReLU,
-)
 _OPERATORS: dict[str, type[SymmetricGRU] | type[SymmetricMLP]] = {
     "gru": SymmetricGRU,
     "mlp": SymmetricMLP,
@@ -100,15 +97,11 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
     """The operator of that name, or the module itself.
 
     Raises:
-        InvalidParameter: No operator has this name, or the module is no function of two tensors
+        InvalidParameter: no operator has this name, or the module is no function of two tensors
             `[P, channels]`: of another width, or another one at each call.
     """
     if isinstance(operator, nn.Module):
         _check(operator, channels)
         return operator
-    if not isinstance(operator, str) or operator not in _OPERATORS:
-        raise InvalidParameter(
-            f"operator {operator!r} is unknown; wanted one of {', '.join(_OPERATORS)}, or a module "
-            "that takes two tensors [P, channels] and returns one"
-        )
-    return _OPERATORS[operator](channels)
+    otherwise = "a module that takes two tensors [P, channels] and returns one"
+    return find("operator", operator, _OPERATORS, otherwise)(channels)

@@ -33,10 +33,10 @@ class Block:
     """Consecutive segments that are folded together.
 
     Attributes:
-        rows: First and last + 1 of its elements.
-        nodes: First and last + 1 of its nodes.
-        roots: First and last + 1 of its non-empty segments.
-        passes: First and last + 1 nodes of each pass, relative to `nodes[0]`; all nodes of a pass
+        rows: first and last + 1 of its elements.
+        nodes: first and last + 1 of its nodes.
+        roots: first and last + 1 of its non-empty segments.
+        passes: first and last + 1 nodes of each pass, relative to `nodes[0]`; all nodes of a pass
             are of one level, and passes go from leaves to roots.
     """
 
@@ -61,7 +61,7 @@ class LCMPlan:
         roots: `[S]` int64, the result of each non-empty segment.
         filled: `[S]` int64, the segment of each root.
         levels: ceil(log2 of the largest segment).
-        blocks: In the order of the elements.
+        blocks: in the order of the elements.
     """
 
     ptr: Tensor
@@ -115,7 +115,7 @@ class LCMPlan:
 
         Args:
             index: `[N]` integers in `[0, count)`.
-            count: Number of segments; by default one more than the largest index.
+            count: number of segments; by default one more than the largest index.
 
         Raises:
             InvalidBatch: `index` is negative, too large or of a float type.
@@ -135,10 +135,10 @@ class LCMPlan:
         """The plan of a ragged batch whose elements, taken by `order`, are sorted by segment.
 
         Args:
-            segments: The sorted ragged batch.
-            order: Kept in the plan.
-            block_rows: Elements of a block; by default chosen by device.
-            pass_nodes: Nodes of a pass; likewise.
+            segments: the sorted ragged batch.
+            order: kept in the plan.
+            block_rows: elements of a block; by default chosen by device.
+            pass_nodes: nodes of a pass; by default chosen by device.
         """
         cuda = segments.ptr.is_cuda
         block_rows = block_rows or (_CUDA_BLOCK if cuda else _CPU_BLOCK)

@@ -16,9 +16,9 @@ class PNAAggregation(SegmentAggregation):
     training graphs, and belong to a layer that knows it (`torch_geometric.nn.PNAConv`).
 
     Args:
-        in_channels: Width of the input.
-        out_channels: Width of the output.
-        check_finite: Whether NaN and infinity in the input are refused.
+        in_channels: width of the input.
+        out_channels: width of the output.
+        check_finite: whether NaN and infinity in the input are refused.
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, check_finite: bool = True) -> None:
@@ -27,10 +27,10 @@ class PNAAggregation(SegmentAggregation):
         self.lin = nn.Linear(4 * in_channels, out_channels)
 
     def reset_parameters(self) -> None:
-        """Draw the linear layer anew."""
+        """Draw the linear layer again."""
         self.lin.reset_parameters()
 
     def reduce_segments(self, x: Tensor, segments: Segments) -> Tensor:
-        """See the class."""
+        """Reduce each segment; see the class."""
         out: Tensor = self.lin(self.parts(x, segments.index, dim_size=segments.count))
         return out

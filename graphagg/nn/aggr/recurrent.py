@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 
 from graphagg.nn.aggr.base import SegmentAggregation
+from graphagg.nn.compat import packed
 from graphagg.nn.segments import Segments
 
 
@@ -22,10 +22,10 @@ class RecurrentAggregation(SegmentAggregation):
     Time O(N) in all, in as many steps as the largest segment has rows; memory O(N).
 
     Args:
-        in_channels: Width of the input.
-        out_channels: Width of the state.
-        random_order: Whether rows are permuted inside their segments in training.
-        check_finite: Whether NaN and infinity in the input are refused.
+        in_channels: width of the input.
+        out_channels: width of the state.
+        random_order: whether rows are permuted inside their segments in training.
+        check_finite: whether NaN and infinity in the input are refused.
     """
 
     def __init__(
@@ -40,16 +40,16 @@ class RecurrentAggregation(SegmentAggregation):
         self.gru = nn.GRU(in_channels, out_channels)
 
     def reset_parameters(self) -> None:
-        """Draw the GRU anew."""
+        """Draw the GRU again."""
         self.gru.reset_parameters()
 
     def reduce_segments(self, x: Tensor, segments: Segments) -> Tensor:
-        """See the class."""
+        """Reduce each segment; see the class."""
         out = x.new_zeros(segments.count, self.out_channels)
         if not len(x):
             return out + x.sum()  # 0, and differentiable
         rows, lengths, longest = _steps(segments)
-        last: Tensor = self.gru(PackedSequence(x[rows], lengths))[1][0]
+        last: Tensor = self.gru(packed(x[rows], lengths))[1][0]
         return out.to(last.dtype).index_copy(0, longest, last)
 
 

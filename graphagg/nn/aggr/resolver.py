@@ -1,4 +1,4 @@
-"""One name for every aggregator, this package's and PyG's."""
+"""Aggregators by name, those of this package and of PyG."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from graphagg.nn.aggr.lcm import LCMAggregation
 from graphagg.nn.aggr.moment import MomentAggregation
 from graphagg.nn.aggr.pna import PNAAggregation
 from graphagg.nn.aggr.recurrent import RecurrentAggregation
+from graphagg.nn.resolver import build, find
 
 _OURS: dict[str, Callable[..., Any]] = {
     "lcm": LCMAggregation,
@@ -23,6 +24,7 @@ _OURS: dict[str, Callable[..., Any]] = {
 }
 # Names of PyG's that take no width; others can be given as modules.
 _PYG = ("sum", "add", "mean", "max", "min", "mul", "var", "std", "softmax", "powermean")
+_KNOWN = {**_OURS, **dict.fromkeys(_PYG)}
 
 
 def aggregation(name_or_module: str | nn.Module, channels: int, **options: Any) -> Aggregation:
@@ -32,23 +34,19 @@ def aggregation(name_or_module: str | nn.Module, channels: int, **options: Any) 
         name_or_module: "lcm", "gru" (recurrent), "moment", "pna", one of PyG's ("sum", "mean",
             "max", "min", "mul", "var", "std", "softmax", "powermean"), or a PyG
             aggregation, which is returned.
-        channels: Width of its input and output.
-        **options: Of the class.
+        channels: width of its input and output.
+        **options: of the class.
 
     Raises:
-        InvalidParameter: An unknown name, options that its class does not take, or a module that
+        InvalidParameter: an unknown name, options that its class does not take, or a module that
             is no aggregation.
     """
     if isinstance(name_or_module, Aggregation):
         return name_or_module
-    if not isinstance(name_or_module, str) or name_or_module not in (*_OURS, *_PYG):
-        raise InvalidParameter(
-            f"aggregation {name_or_module!r} is unknown; wanted one of "
-            f"{', '.join((*_OURS, *_PYG))}, or a torch_geometric.nn.aggr.Aggregation"
-        )
+    ours = find("aggregation", name_or_module, _KNOWN, "a torch_geometric.nn.aggr.Aggregation")
+    if ours is not None:
+        return build(f"aggregation {name_or_module!r}", ours, channels, channels, **options)
     try:
-        if name_or_module in _OURS:
-            return _OURS[name_or_module](channels, channels, **options)
         return aggregation_resolver(name_or_module, **options)
     except TypeError as error:
         raise InvalidParameter(f"options of aggregation {name_or_module!r}: {error}") from error

@@ -9,11 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from graphagg.checks import integer, number
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.energy import EnergyGate
 from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import Segments, check_index
+from graphagg.nn.settings import PROBABILITY, part_width
 
 _Call = TypeVar("_Call", bound=Callable[..., Tensor])
 
@@ -30,19 +32,19 @@ class GraphAttention(torch.nn.Module):
     A graph's output is a function of that graph alone: no padding enters a sum, a normalizer or a
     stabilizer, and random structure is drawn from the graph's own content.
 
-    `torch.compile` of a model runs it as it is, with one break in the graph: its steps hang on the
-    sizes of the graphs, and would be compiled anew for every batch.
+    `torch.compile` of a model runs it as it is, with one break in the graph: its steps depend
+    on the sizes of the graphs, and would be compiled again for every batch.
 
     Args:
         channels: C, the width of a vertex.
         heads: H; must divide C.
-        dropout: Probability; what it drops is said by each mechanism.
-        energy_gate: Gate the values by the energy of the keys (see `graphagg.nn.attention.energy`).
+        dropout: probability; each mechanism says what it drops.
+        energy_gate: gate the values by the energy of the keys (see `graphagg.nn.attention.energy`).
 
     Attributes:
         needs_edges: `forward` must be given `edge_index`.
         accepts_bias: `forward` takes a pair bias.
-        equivariant: Permuting the vertices of a graph permutes its output and changes nothing else.
+        equivariant: permuting the vertices of a graph permutes its output and changes nothing else.
 
     Raises:
         InvalidParameter: `heads` does not divide `channels`, or a number is out of range.
@@ -56,14 +58,9 @@ class GraphAttention(torch.nn.Module):
         self, channels: int, heads: int = 4, *, dropout: float = 0.0, energy_gate: bool = False
     ) -> None:
         super().__init__()
-        if channels < 1 or heads < 1 or channels % heads:
-            raise InvalidParameter(
-                f"{heads} heads do not divide {channels} channels; "
-                "wanted a head count of at least 1 that divides the width"
-            )
-        if not 0.0 <= dropout < 1.0:
-            raise InvalidParameter(f"dropout is {dropout}; wanted at least 0 and less than 1")
-        self.channels, self.heads, self.dropout = channels, heads, dropout
+        part_width("heads", heads, "channels", integer("channels", channels, 1))
+        self.channels, self.heads = channels, heads
+        self.dropout = number("dropout", dropout, **PROBABILITY)
         self.gate = EnergyGate(heads, self.head_channels) if energy_gate else None
 
     @property
@@ -89,17 +86,17 @@ class GraphAttention(torch.nn.Module):
             batch: `[N]` the graph of each row, non-decreasing; without any of `batch`, `ptr` and
                 `segments` all rows are one graph.
             ptr: `[G + 1]` offsets of the graphs; goes before `batch`, which must then agree.
-            segments: The same, already checked; goes before both.
+            segments: the same, already checked; goes before both.
             edge_index: `[2, E]` source and target of each edge; read where `needs_edges` is set.
-            bias: Added to the scores where `accepts_bias` is set: see `PairBias` for the layouts.
+            bias: added to the scores where `accepts_bias` is set: see `PairBias` for the layouts.
 
         Returns:
             `[N, C]`.
 
         Raises:
             InvalidFeatures: `x` has the wrong width or type, or holds NaN or infinity.
-            InvalidBatch: The graphs, the edges or the bias do not fit the rows.
-            InvalidParameter: A bias was given to a mechanism that takes none.
+            InvalidBatch: the graphs, the edges or the bias do not fit the rows.
+            InvalidParameter: a bias was given to a mechanism that takes none.
         """
         check_features(x, self.channels)
         graphs = graphs_of(x, batch, ptr, segments)
@@ -119,7 +116,7 @@ class GraphAttention(torch.nn.Module):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        """What `print` shows."""
+        """The settings that `print` shows."""
         return f"{self.channels}, heads={self.heads}, dropout={self.dropout}"
 
 
@@ -141,7 +138,7 @@ class ProjectedAttention(GraphAttention):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         torch.nn.init.xavier_uniform_(self.in_proj_weight)
         torch.nn.init.zeros_(self.in_proj_bias)
         self.out_proj.reset_parameters()
@@ -173,7 +170,7 @@ def check_features(x: Tensor, channels: int) -> None:
     """Check type, shape and values of `x`.
 
     Raises:
-        InvalidFeatures: Not a finite float tensor `[N, channels]`.
+        InvalidFeatures: not a finite float tensor `[N, channels]`.
     """
     if not x.is_floating_point():
         raise InvalidFeatures(f"x is of type {x.dtype}; wanted a float type such as torch.float32")
@@ -188,19 +185,13 @@ def graphs_of(
     """The graphs of a batch from whichever of the three is given.
 
     Raises:
-        InvalidBatch: They do not describe the rows of `x`, or contradict each other.
+        InvalidBatch: they do not describe the rows of `x`, or contradict each other.
     """
     rows = x.shape[0]
-    if segments is None and ptr is None and batch is None:
-        whole = torch.tensor([0, rows], device=x.device)
-        return Segments(whole, whole.new_zeros(rows))
+    if segments is None and ptr is None:
+        return Segments.of(rows, None, batch, x.device)
     if segments is None:
-        if ptr is not None:
-            segments = Segments.from_ptr(ptr, rows)
-        elif batch is not None:
-            segments = Segments.from_index(batch)
-            batch = None
-    assert segments is not None
+        segments = Segments.of(rows, ptr, None, x.device)
     if segments.rows != rows:
         raise InvalidBatch(f"the graphs hold {segments.rows} rows, but x has {rows}; wanted equal")
     if batch is not None and not torch.equal(batch.long(), segments.index):
@@ -212,7 +203,7 @@ def check_edges(edge_index: Tensor | None, graphs: Segments, name: str) -> Tenso
     """Edges as int64 `[2, E]` after a check that each stays in its graph.
 
     Raises:
-        InvalidBatch: No edges given, a wrong shape or type, a vertex that is not there, or an edge
+        InvalidBatch: no edges given, a wrong shape or type, a vertex that is not there, or an edge
             between two graphs.
     """
     if edge_index is None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidBatch, NotFinite
-from graphagg.nn.segments import Segments, check_index
+from graphagg.nn.segments import Segments, check_index, offsets
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def flat_bias(bias: Tensor | PairBias, graphs: Segments, heads: int) -> Tensor:
     Memory: O(H sum n_g^2), what exact attention with a bias needs for its scores anyway.
 
     Raises:
-        InvalidBatch: A wrong shape, a vertex that is not there, or a pair across two graphs.
+        InvalidBatch: a wrong shape, a vertex that is not there, or a pair across two graphs.
         NotFinite: NaN or +infinity; -infinity keeps a pair apart.
     """
     total = int(graphs.sizes.square().sum())
@@ -103,4 +103,4 @@ def flat_position(pairs: Tensor, graph: Tensor, graphs: Segments) -> Tensor:
 def flat_offsets(graphs: Segments) -> Tensor:
     """`[G + 1]` where each graph's pairs begin in the flat layout."""
     squares = graphs.sizes.square()
-    return torch.cat([squares.new_zeros(1), squares.cumsum(0)])
+    return offsets(squares)

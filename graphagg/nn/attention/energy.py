@@ -1,4 +1,4 @@
-"""The energy gate: values of vertices whose keys carry little energy count for less.
+"""The energy gate scales down the values of vertices whose keys carry little energy.
 
 Paper: Energy-Gated Attention: Spectral Salience as an Inductive Bias for Transformer Attention
 (arXiv 2605.21842). The paper's idea: one learned linear projection of the keys finds the dominant
@@ -9,8 +9,8 @@ and tau_h learned for each head h:
     g_jh = sigmoid(alpha_h (e_jh - tau_h))
     o_ih = sum_j a_ijh g_jh v_jh
 
-Departures: the energy is not standardized over a sequence, so that the gate of a vertex hangs on
-that vertex alone and a batch can change nothing; threshold and slope are learned per head. The
+Departures: the energy is not standardized over a sequence, so that the gate of a vertex depends
+on that vertex alone and a batch can change nothing; threshold and slope are learned per head. The
 threshold starts at 0.35, where the paper reports that it settles. How the paper sets the slope's
 first value is not known here; it starts at 1. The attention's weights themselves stay as they are,
 so a mechanism with a denominator keeps it.
@@ -40,7 +40,7 @@ class EnergyGate(torch.nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the projection anew; slope and threshold go back to 1 and 0.35."""
+        """Draw the projection again; slope and threshold go back to 1 and 0.35."""
         torch.nn.init.normal_(self.projection, std=self.projection.shape[1] ** -0.5)
         torch.nn.init.ones_(self.slope)
         torch.nn.init.constant_(self.threshold, FIRST_THRESHOLD)

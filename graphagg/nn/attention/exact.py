@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import fused
 from graphagg.nn.attention.base import ProjectedAttention
@@ -43,12 +44,12 @@ class ExactAttention(ProjectedAttention):
     Args:
         channels: C.
         heads: H; must divide C.
-        dropout: Probability with which an attention weight is dropped in training.
-        energy_gate: See `GraphAttention`.
+        dropout: probability with which an attention weight is dropped in training.
+        energy_gate: see `GraphAttention`.
         engine: `auto` chooses by device and input; `buckets`, `flex` or `varlen` insist.
 
     Raises:
-        InvalidParameter: An unknown engine, or what `GraphAttention` raises.
+        InvalidParameter: an unknown engine, or what `GraphAttention` raises.
     """
 
     accepts_bias: ClassVar[bool] = True
@@ -62,12 +63,8 @@ class ExactAttention(ProjectedAttention):
         energy_gate: bool = False,
         engine: Engine = "auto",
     ) -> None:
-        if engine not in get_args(Engine):
-            raise InvalidParameter(
-                f"engine is {engine!r}; wanted one of {', '.join(get_args(Engine))}"
-            )
         super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
-        self.engine = engine
+        self.engine = one_of("engine", engine, get_args(Engine))
 
     def attend(
         self, x: Tensor, graphs: Segments, edges: Tensor | None, bias: Tensor | PairBias | None
@@ -110,7 +107,7 @@ class Buckets:
     """Graphs sorted by size; those of one size lie side by side.
 
     Attributes:
-        graphs: The batch.
+        graphs: the batch.
         order: `[G]` graphs by size, the smallest first; equal sizes stay in the batch's order.
         shapes: (number of graphs, vertices of each) of each bucket; empty graphs are in none.
         rows: `[N]` the row of the batch at each sorted place, or None where the order is the same.
@@ -175,9 +172,9 @@ def bucketed_softmax(
         queries: `[N, H, d]`, rows in the buckets' order; so are keys and values.
         keys: `[N, H, d]`.
         values: `[N, H, d]`.
-        buckets: The buckets of the batch.
-        bias: Flat, `[sum n_g^2, H]`, in the batch's order.
-        dropout: Probability with which an attention weight is dropped.
+        buckets: the buckets of the batch.
+        bias: flat, `[sum n_g^2, H]`, in the batch's order.
+        dropout: probability with which an attention weight is dropped.
 
     Returns:
         `[N, H, d]` in the buckets' order.

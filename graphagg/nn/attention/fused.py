@@ -40,7 +40,7 @@ def engine_for(x: Tensor, width: int, *, drops: bool, biased: bool) -> Chosen:
 
 
 def choose(device: str, kind: torch.dtype, width: int, *, drops: bool, biased: bool) -> Chosen:
-    """What serves input of type `kind` on a device; on anything but CUDA, the size buckets.
+    """The engine for input of type `kind` on a device; on anything but CUDA, the size buckets.
 
     FlexAttention's kernels take no float64 and no head narrower than 16, FlashAttention's only
     widths that are multiples of 8.
@@ -90,9 +90,9 @@ def flex(
         queries: `[N, H, d]`.
         keys: `[N, H, d]`.
         values: `[N, H, d]`.
-        graphs: The batch.
-        bias: Flat, `[sum n_g^2, H]`, or None.
-        compiled: Use the compiled kernel; by default on CUDA. What is not compiled holds N^2 H
+        graphs: the batch.
+        bias: flat, `[sum n_g^2, H]`, or None.
+        compiled: use the compiled kernel; by default on CUDA. What is not compiled holds N^2 H
             scores and is for tests.
     """
     q, k, v = (part.transpose(0, 1).unsqueeze(0) for part in (queries, keys, values))

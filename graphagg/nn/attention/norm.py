@@ -32,7 +32,7 @@ class NormAttention(LinearAttention):
         self.norm = torch.nn.RMSNorm(channels, eps=EPSILON)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         super().reset_parameters()
         if hasattr(self, "norm"):  # the base constructor calls this before there is one
             self.norm.reset_parameters()

@@ -25,7 +25,7 @@ class Tiles:
     """The rows of a batch in tiles, no tile in two graphs.
 
     Attributes:
-        graphs: The batch, G graphs and N rows.
+        graphs: the batch, G graphs and N rows.
         side: c, the rows of a tile.
         owner: `[T]` the graph of each tile, non-decreasing.
         places: `[N]` where each row lies among the T c places, or None where that is row by row.

@@ -25,15 +25,15 @@ class ConvPart(LocalPart):
     are. Modules of other packages are not tried; they may know the graph that they were made for.
 
     Args:
-        conv: From `channels` to `channels`.
-        channels: Width of the vertices' features.
-        edge_channels: Width of the edges' features; None where the convolution shall see none.
-        takes_edges: Hand `edge_attr` to the convolution; by default, where its `forward` has an
+        conv: from `channels` to `channels`.
+        channels: width of the vertices' features.
+        edge_channels: width of the edges' features; None where the convolution shall see none.
+        takes_edges: hand `edge_attr` to the convolution; by default, where its `forward` has an
             `edge_attr` and it was not built with `edge_dim=None`.
-        own_residual: The convolution has its own residual, norm and dropout.
+        own_residual: the convolution has its own residual, norm and dropout.
 
     Raises:
-        InvalidParameter: No convolution, one that needs more than a local part has, or one of
+        InvalidParameter: no convolution, one that needs more than a local part has, or one of
             another width.
     """
 
@@ -57,28 +57,14 @@ class ConvPart(LocalPart):
         if type(conv).__module__.startswith("torch_geometric."):
             try_conv(conv, channels, self.edge_channels)
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor | None = None,
-        *,
-        positions: Tensor | None = None,
+    def update(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """The convolution's output, and `edge_attr` as it was given.
 
-        Args:
-            x: `[N, channels]`.
-            edge_index: `[2, E]` int64, from row 0 to row 1.
-            edge_attr: `[E, edge_channels]` where the convolution takes it.
-            positions: Not read.
-
         Raises:
-            InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Features that are missing, of another shape or type, or not finite.
-            InvalidParameter: The convolution returns another shape.
+            InvalidParameter: the convolution returns another shape.
         """
-        self.check(x, edge_index, edge_attr, positions)
         out = call(self.conv, x, edge_index, edge_attr if self.edge_channels is not None else None)
         if not isinstance(out, Tensor) or out.shape != x.shape:
             found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
@@ -89,7 +75,7 @@ class ConvPart(LocalPart):
 
 
 def call(conv: torch.nn.Module, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> Any:
-    """What `conv` returns; it hears of edge features where there are some."""
+    """The output of `conv`, called with edge features where there are some."""
     if edge_attr is None:
         return conv(x, edge_index)
     return conv(x, edge_index, edge_attr=edge_attr)
@@ -119,8 +105,8 @@ def check_arguments(conv: Any, *, takes_edges: bool) -> None:
     """`InvalidParameter` where `forward` needs more than `x`, the edges and their features.
 
     Args:
-        conv: A convolution, or its class.
-        takes_edges: It is given `edge_attr`.
+        conv: a convolution, or its class.
+        takes_edges: it is given `edge_attr`.
     """
     given = {"edge_index", "edge_attr"} if takes_edges else {"edge_index"}
     needs = [name for name in _required(conv.forward) if name not in given]
@@ -137,7 +123,7 @@ def check_arguments(conv: Any, *, takes_edges: bool) -> None:
 
 
 def _required(forward: Callable[..., Any]) -> list[str]:
-    """What `forward` cannot do without beyond `x` and the edges, which may have any names."""
+    """Arguments that `forward` needs beside `x` and the edges, which may have any names."""
     arguments = [a for a in inspect.signature(forward).parameters.values() if a.name != "self"]
     names = [
         argument.name
@@ -152,7 +138,7 @@ def try_conv(conv: torch.nn.Module, channels: int, edge_channels: int | None) ->
     """Run a copy of `conv` on a small graph, in evaluation mode; a few milliseconds.
 
     Raises:
-        InvalidParameter: It fails, or returns another width.
+        InvalidParameter: it fails, or returns another width.
     """
     weight = next((w for w in conv.parameters() if w.dtype.is_floating_point), None)
     if weight is not None and weight.is_meta:

@@ -19,15 +19,12 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
+from graphagg.checks import number
 from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.messages import aggregate, find_aggregation, sum_messages
-from graphagg.nn.conv.part import (
-    LocalPart,
-    check_dropout,
-    find_activation,
-    find_norm,
-)
+from graphagg.nn.conv.part import LocalPart, find_activation, find_norm
 from graphagg.nn.conv.positions import PositionGate
+from graphagg.nn.settings import PROBABILITY
 
 _EPSILON = 1e-6
 
@@ -45,15 +42,15 @@ class GatedGCN(LocalPart):
         channels: d, the width of the vertices' and the edges' features.
         edge_channels: `channels`, or None for edges without features; edge features are carried
             by a residual, so no other width is possible.
-        positions: Multiply the gates by `PositionGate` of `positions` (EquivStableLapPE).
-        aggregation: Aggregator of the gated messages, by default their sum.
-        dropout: Probability of the dropout after the activation.
+        positions: multiply the gates by `PositionGate` of `positions` (EquivStableLapPE).
+        aggregation: aggregator of the gated messages, by default their sum.
+        dropout: probability of the dropout after the activation.
         norm: "batch", "layer" or "none".
-        act: Name of the activation.
-        residual: Add the input to the output, for vertices and edges.
+        act: name of the activation.
+        residual: add the input to the output, for vertices and edges.
 
     Raises:
-        InvalidParameter: A width, norm, activation or probability that is not allowed.
+        InvalidParameter: a width, norm, activation or probability that is not allowed.
     """
 
     own_residual = True
@@ -86,34 +83,12 @@ class GatedGCN(LocalPart):
         self.norm_x = find_norm(norm, channels)
         self.norm_e = None if edge_channels is None else find_norm(norm, channels)
         self.act = find_activation(act)
-        self.dropout = torch.nn.Dropout(check_dropout(dropout))
+        self.dropout = torch.nn.Dropout(number("dropout", dropout, **PROBABILITY))
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor | None = None,
-        *,
-        positions: Tensor | None = None,
+    def update(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """New features of the vertices and, where the edges have some, of the edges.
-
-        Without `edge_channels` an `edge_attr` is not read, and comes back as it was given.
-
-        Args:
-            x: `[N, channels]`.
-            edge_index: `[2, E]` int64, from row 0 to row 1.
-            edge_attr: `[E, channels]` where `edge_channels` was given.
-            positions: `[N, k]` where `positions=True`.
-
-        Returns:
-            `[N, channels]` and `[E, channels]` (or `edge_attr`).
-
-        Raises:
-            InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Features that are missing, of another shape or type, or not finite.
-        """
-        self.check(x, edge_index, edge_attr, positions)
+        """Gates, messages, and what follows them."""
         if self.edges is not None and edge_attr is not None:
             self.check_type("edge_attr", edge_attr)
         source, target = edge_index[0], edge_index[1]

@@ -27,14 +27,14 @@ class GINE(LocalPart):
 
     Args:
         channels: d, the width of the vertices' features.
-        edge_channels: Width of the edges' features; None for edges without.
-        positions: Multiply the messages by `PositionGate` of `positions` (EquivStableLapPE).
-        aggregation: Aggregator of the messages, by default their sum.
-        act: Name of the activation in the MLP.
-        train_eps: Learn eps, which is 0 at the start.
+        edge_channels: width of the edges' features; None for edges without.
+        positions: multiply the messages by `PositionGate` of `positions` (EquivStableLapPE).
+        aggregation: aggregator of the messages, by default their sum.
+        act: name of the activation in the MLP.
+        train_eps: learn eps, which is 0 at the start.
 
     Raises:
-        InvalidParameter: An activation or an aggregator that does not exist.
+        InvalidParameter: an activation or an aggregator that does not exist.
     """
 
     def __init__(
@@ -67,30 +67,10 @@ class GINE(LocalPart):
         self.gate = PositionGate(channels) if positions else None
         self.aggregation = find_aggregation(aggregation, channels)
 
-    def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor | None = None,
-        *,
-        positions: Tensor | None = None,
+    def update(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """New features of the vertices; `edge_attr` comes back as it was given.
-
-        Args:
-            x: `[N, channels]`.
-            edge_index: `[2, E]` int64, from row 0 to row 1.
-            edge_attr: `[E, edge_channels]` where `edge_channels` was given.
-            positions: `[N, k]` where `positions=True`.
-
-        Returns:
-            `[N, channels]` and `edge_attr`.
-
-        Raises:
-            InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Features that are missing, of another shape or type, or not finite.
-        """
-        self.check(x, edge_index, edge_attr, positions)
+        """Messages, their aggregate, and the MLP."""
         if self.edges is not None and edge_attr is not None:
             self.check_type("edge_attr", edge_attr)
         messages = x.index_select(0, edge_index[0])

@@ -14,16 +14,15 @@ from graphagg.errors import InvalidParameter
 class MessageAggregation(Aggregation):  # type: ignore[misc]
     """An aggregator that takes the messages of any convolution.
 
-    Three things stand between the aggregators and the convolutions of PyG, and are done here: its
-    recurrent and set aggregators demand a sorted index, so messages are brought into the order of
-    their targets first (stably: a vertex's neighbors stay in the order of the edges); what
-    they make of a vertex without messages depends on the vertices beside it, or fails, so that such
-    a vertex receives 0, as from its sum; and attention passes messages with a dimension for the
-    heads, which is flattened for the aggregator.
+    It does three things that PyG's aggregators and convolutions lack: messages are sorted by target
+    first, since the recurrent and set aggregators need a sorted index (the sort is stable: a
+    vertex's neighbors stay in the order of the edges); a vertex without messages receives 0, as
+    from a sum, since these aggregators fail there or give it a value that depends on the vertices
+    beside it; and the dimension of the heads, which attention adds to messages, is flattened.
 
     Args:
-        aggregation: Aggregates `[E, channels]`.
-        channels: Width of a message, all heads together.
+        aggregation: aggregates `[E, channels]`.
+        channels: width of a message, all heads together.
     """
 
     def __init__(self, aggregation: Aggregation, channels: int) -> None:
@@ -45,7 +44,7 @@ class MessageAggregation(Aggregation):  # type: ignore[misc]
         """Messages `[E, ...]` at the rows `index` `[E]` to `[dim_size, ...]`.
 
         Raises:
-            InvalidParameter: The aggregator returns another width than it was given.
+            InvalidParameter: the aggregator returns another width than it was given.
         """
         if self.own:
             out: Tensor = self.aggregation(x.flatten(1), index, ptr, dim_size)
@@ -73,7 +72,7 @@ class MessageAggregation(Aggregation):  # type: ignore[misc]
         return out.masked_fill(alone[:, None], 0)
 
     def reset_parameters(self) -> None:
-        """Draw the aggregator's parameters anew."""
+        """Draw the aggregator's parameters again."""
         self.aggregation.reset_parameters()
 
 
@@ -81,8 +80,8 @@ def find_aggregation(name_or_module: Any, channels: int) -> MessageAggregation |
     """The aggregator for messages of width `channels`; None for the convolution's own.
 
     Args:
-        name_or_module: An `Aggregation`, a name that `graphagg.nn.aggr.aggregation` knows, or None.
-        channels: Width of a message, all heads together.
+        name_or_module: an `Aggregation`, a name that `graphagg.nn.aggr.aggregation` knows, or None.
+        channels: width of a message, all heads together.
     """
     if name_or_module is None or isinstance(name_or_module, MessageAggregation):
         return name_or_module

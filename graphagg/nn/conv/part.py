@@ -1,4 +1,4 @@
-"""What every local part shares: its protocol, and the checks of what goes in.
+"""Base class of the local parts: their protocol, and the checks of their input.
 
 A local part is the message passing half of a GPS layer: it sees a vertex and its neighbors,
 nothing else of the batch.
@@ -6,30 +6,28 @@ nothing else of the batch.
 
 from __future__ import annotations
 
-from numbers import Real
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch_geometric.nn.resolver import activation_resolver
 
-from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.checks import check_finite
+from graphagg.nn.resolver import find, unknown
 
-NORMS = ("batch", "layer", "none")
+ACTIVATIONS = ("relu", "gelu", "silu", "elu")
 
 
 class LocalPart(torch.nn.Module):
     """Message passing that may change the features of the edges too.
 
-    `forward(x, edge_index, edge_attr=None, *, positions=None)` takes `x` `[N, channels]`,
-    `edge_index` `[2, E]` int64 (row 0 the source j, row 1 the target i), `edge_attr`
-    `[E, edge_channels]` or None and `positions` `[N, k]` or None, and returns the new `x`
-    `[N, channels]` and the new `edge_attr` (the one given where the part does not change it).
+    A subclass implements `update`, or `forward` where it checks its input itself.
 
     Attributes:
-        channels: Width of the vertices' features.
-        edge_channels: Width of the edges' features; None where the part uses none.
-        own_residual: The residual, the norm and the dropout are inside.
+        channels: width of the vertices' features.
+        edge_channels: width of the edges' features; None where the part uses none.
+        own_residual: the residual, the norm and the dropout are inside.
         needs_positions: `positions` must be given.
     """
 
@@ -46,7 +44,28 @@ class LocalPart(torch.nn.Module):
         *,
         positions: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """New features of the vertices and of the edges."""
+        """New features of the vertices and, where the part changes them, of the edges.
+
+        Args:
+            x: `[N, channels]`.
+            edge_index: `[2, E]` int64, from row 0, the source j, to row 1, the target i.
+            edge_attr: `[E, edge_channels]`; without `edge_channels` it is not read.
+            positions: `[N, k]` where `needs_positions` is set.
+
+        Returns:
+            `[N, channels]`, and the new `edge_attr` or the one that was given.
+
+        Raises:
+            InvalidBatch: `edge_index` out of range or of another form.
+            InvalidFeatures: features that are missing, of another shape or type, or not finite.
+        """
+        self.check(x, edge_index, edge_attr, positions)
+        return self.update(x, edge_index, edge_attr, positions)
+
+    def update(
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None, positions: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The part itself, on checked input; see `forward`."""
         raise NotImplementedError
 
     def check(
@@ -59,7 +78,7 @@ class LocalPart(torch.nn.Module):
 
         Raises:
             InvalidBatch: `edge_index` is not `[2, E]` integers in `[0, N)`.
-            InvalidFeatures: Features of another width, number of rows or type, missing ones, or
+            InvalidFeatures: features of another width, number of rows or type, missing ones, or
                 NaN or infinity in them.
         """
         if x.dim() != 2 or x.size(1) != self.channels:
@@ -149,25 +168,16 @@ def check_edge_index(edge_index: Tensor, vertices: int) -> None:
 
 def find_activation(name: str) -> torch.nn.Module:
     """The activation of this name, as PyG resolves it ("relu", "gelu", "silu", ...)."""
-    unknown = f"unknown activation {name!r}; try relu, gelu, silu, elu"
-    if not isinstance(name, str):
-        raise InvalidParameter(unknown)
     try:
-        module: torch.nn.Module = activation_resolver(name)
-    except ValueError as error:
-        raise InvalidParameter(unknown) from error
+        module: torch.nn.Module = activation_resolver(name if isinstance(name, str) else "")
+    except ValueError:
+        raise unknown("activation", name, ACTIVATIONS, "another that PyG resolves") from None
     return module
 
 
 def find_norm(name: str, channels: int) -> torch.nn.Module:
     """The norm over features `[rows, channels]`: one of `NORMS`."""
-    if name == "batch":
-        return BatchNorm(channels)
-    if name == "layer":
-        return torch.nn.LayerNorm(channels)
-    if name == "none":
-        return torch.nn.Identity()
-    raise InvalidParameter(f"unknown norm {name!r}; choose one of {', '.join(NORMS)}")
+    return find("norm", name, NORMS)(channels)
 
 
 class BatchNorm(torch.nn.BatchNorm1d):
@@ -186,8 +196,8 @@ class BatchNorm(torch.nn.BatchNorm1d):
         return super().forward(input)
 
 
-def check_dropout(dropout: float) -> float:
-    """`dropout` if it is a probability below 1."""
-    if not isinstance(dropout, Real) or not 0 <= dropout < 1:
-        raise InvalidParameter(f"dropout is {dropout!r}; wanted a value in [0, 1)")
-    return dropout
+NORMS: dict[str, Callable[[int], torch.nn.Module]] = {
+    "batch": BatchNorm,
+    "layer": torch.nn.LayerNorm,
+    "none": lambda channels: torch.nn.Identity(),
+}

@@ -14,7 +14,7 @@ class PositionGate(torch.nn.Module):
     positions are not unique.
 
     Args:
-        channels: Width of the hidden layer.
+        channels: width of the hidden layer.
     """
 
     def __init__(self, channels: int) -> None:

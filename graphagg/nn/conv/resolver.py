@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from numbers import Integral
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import torch
@@ -15,12 +14,15 @@ from torch_geometric.nn.aggr import Aggregation
 from torch_geometric.nn.conv import MessagePassing
 from torch_geometric.utils import degree
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.adapter import ConvPart, check_arguments
 from graphagg.nn.conv.gatedgcn import GatedGCN
 from graphagg.nn.conv.gine import GINE
 from graphagg.nn.conv.messages import find_aggregation
 from graphagg.nn.conv.part import LocalPart, find_activation
+from graphagg.nn.resolver import build, unknown
+from graphagg.nn.settings import part_width
 
 Aggregator: TypeAlias = Aggregation | str | None
 
@@ -32,7 +34,7 @@ _OWN: dict[str, tuple[type[GatedGCN] | type[GINE], bool]] = {
 }
 _SHORT = {"gcn": "GCNConv", "gat": "GATConv", "sage": "SAGEConv", "gen": "GENConv"}
 NAMES = (*_OWN, *_SHORT, "gin", "pna")
-_CHOICES = f"{', '.join(NAMES)}, or the class name of a PyG convolution"
+_OR_CLASS = "the class name of a PyG convolution"
 
 
 def local(
@@ -45,41 +47,38 @@ def local(
     """A local part `(x, edge_index, edge_attr, *, positions) -> (x, edge_attr)`.
 
     Args:
-        name_or_module: One of `NAMES`; the class name of a PyG convolution whose constructor begins
+        name_or_module: one of `NAMES`; the class name of a PyG convolution whose constructor begins
             with `in_channels, out_channels` ("TransformerConv"); a convolution from `channels` to
             `channels`, for all other classes; or a `LocalPart`, which is returned.
-        channels: Width of the vertices' features.
-        edge_channels: Width of the edges' features, None for edges without.
-        aggregation: An `Aggregation` or the name of one, for the messages; by default what the
+        channels: width of the vertices' features.
+        edge_channels: width of the edges' features, None for edges without.
+        aggregation: an `Aggregation` or the name of one, for the messages; by default what the
             part does by itself. A convolution that is given must be built with it (`aggr=...`).
-        options: Passed to the part, such as `dropout` (gatedgcn), `heads` (gat), `degrees` and
+        options: passed to the part, such as `dropout` (gatedgcn), `heads` (gat), `degrees` and
             `scalers` (pna).
 
     Raises:
-        InvalidParameter: An unknown name, an option that the part does not take, heads that do not
+        InvalidParameter: an unknown name, an option that the part does not take, heads that do not
             divide the width, an aggregation where none can be set, or a convolution that needs more
             than a local part has or fits another width.
     """
     if isinstance(name_or_module, torch.nn.Module):
         return _given(name_or_module, channels, edge_channels, aggregation, options)
     if not isinstance(name_or_module, str):
-        raise InvalidParameter(
-            f"the local part is {name_or_module!r}, neither a name nor a module; wanted one of "
-            f"{_CHOICES}, or a module that is built"
-        )
+        raise unknown("local part", name_or_module, NAMES, f"{_OR_CLASS}, or a module")
     if name_or_module in _OWN:
         own, positions = _OWN[name_or_module]
         settings = {"positions": positions, "aggregation": aggregation, **options}
-        return _built(own.__name__, own, (channels, edge_channels), settings)
+        return build(own.__name__, own, channels, edge_channels, **settings)
     if name_or_module == "gin":
-        return _built("gin", _gin, (channels, aggregation), options)
+        return build("gin", _gin, channels, aggregation, **options)
     if name_or_module == "pna":
         if aggregation is not None:
             raise InvalidParameter(
                 f"pna aggregates by its own aggregators and scalers, not by {aggregation!r}; set "
                 "aggregators=[...] and scalers=[...]"
             )
-        return _built("pna", _pna, (channels, edge_channels), options)
+        return build("pna", _pna, channels, edge_channels, **options)
     return _by_class(name_or_module, channels, edge_channels, aggregation, options)
 
 
@@ -117,17 +116,7 @@ def _given(
         if options:
             raise InvalidParameter(f"{type(module).__name__} is already built: no {list(options)}")
         return module
-    return _built("ConvPart", ConvPart, (module, channels, edge_channels), options)
-
-
-def _built(
-    name: str, make: Callable[..., LocalPart], given: tuple[Any, ...], options: dict[str, Any]
-) -> LocalPart:
-    names = list(inspect.signature(make).parameters)[len(given) :]
-    unknown = sorted(set(options) - set(names))
-    if unknown:
-        raise InvalidParameter(f"{name} has no option {unknown}; it has {names}")
-    return make(*given, **options)
+    return build("ConvPart", ConvPart, module, channels, edge_channels, **options)
 
 
 def _gin(
@@ -216,12 +205,12 @@ def _find_class(name: str, channels: int) -> Any:
     make: Any = getattr(torch_geometric.nn.conv, _SHORT.get(name, name), None)
     known = isinstance(make, type) and issubclass(make, MessagePassing)
     if not known:
-        raise InvalidParameter(f"unknown local part {name!r}; choose one of {_CHOICES}")
+        raise unknown("local part", name, NAMES, _OR_CLASS)
     check_arguments(make, takes_edges=True)
     if "edge_index" not in inspect.signature(make.forward).parameters:
         raise InvalidParameter(
             f"{make.__name__} takes no edge_index, so it is no convolution over the edges of a "
-            f"graph; choose one of {_CHOICES}"
+            f"graph; wanted one of {', '.join(NAMES)}, or {_OR_CLASS}"
         )
     first = list(inspect.signature(make).parameters)
     if first[:2] != ["in_channels", "out_channels"]:
@@ -235,19 +224,11 @@ def _find_class(name: str, channels: int) -> Any:
 
 def _width(make: Any, channels: int, options: dict[str, Any]) -> int:
     """The width of one head where the heads' results are joined, else `channels`."""
-    heads = options.get("heads", 1)
-    if not isinstance(heads, Integral) or heads < 1:
-        raise InvalidParameter(
-            f"{make.__name__}: heads is {heads!r}; wanted a whole number of at least 1 that divides"
-            f" the width {channels}"
-        )
+    name = f"{make.__name__}: heads"
+    heads = integer(name, options.get("heads", 1), 1)
     if "concat" not in inspect.signature(make).parameters or not options.get("concat", True):
         return channels
-    if channels % int(heads):
-        raise InvalidParameter(
-            f"{make.__name__}: {heads} heads do not divide the width {channels}; wanted a divisor"
-        )
-    return channels // int(heads)
+    return part_width(name, heads, "channels", channels)
 
 
 def _conv(make: Any, settings: dict[str, Any]) -> torch.nn.Module:

@@ -1,9 +1,9 @@
-"""What every encoding shares: from a graph's structure to tensors on its `Data`."""
+"""Base class of the encodings, which turn a graph's structure into tensors on its `Data`."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import one_of
 
 _FLOATS = (torch.float32, torch.float64)
 
@@ -25,14 +25,17 @@ class Encoding(BaseTransform):  # type: ignore[misc]
 
     Subclasses are frozen dataclasses: their `repr` names all parameters, and with the content of a
     graph it is the key of the cache in `encode_dataset`.
+
+    Attributes:
+        names: the attributes that it writes.
+        dtype: of what is written: float32 or float64.
     """
 
+    names: ClassVar[tuple[str, ...]]
     dtype: torch.dtype = torch.float32
 
-    @property
-    @abstractmethod
-    def names(self) -> tuple[str, ...]:
-        """The attributes that it writes."""
+    def __post_init__(self) -> None:
+        one_of("dtype", self.dtype, _FLOATS)
 
     @abstractmethod
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
@@ -51,15 +54,3 @@ class Encoding(BaseTransform):  # type: ignore[misc]
                 tensor = tensor.to(self.dtype)
             data[name] = tensor.to(data.edge_index.device)
         return data
-
-
-def check_dtype(dtype: torch.dtype) -> None:
-    """`InvalidParameter` unless `dtype` is float32 or float64."""
-    if dtype not in _FLOATS:
-        raise InvalidParameter(f"dtype is {dtype}; wanted torch.float32 or torch.float64")
-
-
-def check_positive(name: str, value: int) -> None:
-    """`InvalidParameter` unless `value` is at least 1."""
-    if value < 1:
-        raise InvalidParameter(f"{name} is {value}; wanted at least 1")

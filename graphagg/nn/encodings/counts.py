@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import numpy as np
@@ -11,10 +11,11 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Ints
 from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings.base import Encoding, check_dtype
-from graphagg.nn.encodings.structure import Ints, laplace_structure, walk_structure
+from graphagg.nn.encodings.base import Encoding
+from graphagg.nn.encodings.structure import laplace_structure, walk_structure
+from graphagg.nn.settings import check_sizes
 
 _LENGTHS = range(3, 9)
 
@@ -27,22 +28,15 @@ class Degree(Encoding):
     is every edge. Self-loops count once, repeated edges each. O(E).
 
     Attributes:
-        weighted: Sum `edge_weight`; by default an edge counts 1.
-        log: Write log(1 + degree).
-        dtype: Of what is written.
+        weighted: sum `edge_weight`; by default an edge counts 1.
+        log: write log(1 + degree).
+        dtype: of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("degree",)
     weighted: bool = False
     log: bool = False
     dtype: torch.dtype = torch.float32
-
-    def __post_init__(self) -> None:
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`degree`."""
-        return ("degree",)
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`degree` of `data`."""
@@ -71,26 +65,21 @@ class CycleCounts(Encoding):
     its smallest vertex: O(N d^(length - 1)) for degree d, for molecules and the like.
 
     Attributes:
-        lengths: Of the cycles, each in 3..8, ascending.
-        log: Write log(1 + count).
-        dtype: Of what is written.
+        lengths: of the cycles, each in 3..8, ascending.
+        log: write log(1 + count).
+        dtype: of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("cycles",)
     lengths: tuple[int, ...] = (3, 4, 5, 6)
     log: bool = False
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        lengths = tuple(self.lengths)
-        object.__setattr__(self, "lengths", lengths)
-        if not lengths or set(lengths) - set(_LENGTHS) or list(lengths) != sorted(set(lengths)):
-            raise InvalidParameter(f"lengths is {lengths}; wanted some of 3..8, ascending")
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`cycles`."""
-        return ("cycles",)
+        super().__post_init__()
+        check_sizes(self, lengths=(3, 8))
+        if not self.lengths or list(self.lengths) != sorted(set(self.lengths)):
+            raise InvalidParameter(f"lengths is {self.lengths}, wanted some of 3 to 8, ascending")
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`cycles` of `data`."""
@@ -105,34 +94,36 @@ class CycleCounts(Encoding):
 
 @numba.njit(cache=True, nogil=True)
 def _short_cycles(indptr: Ints, indices: Array) -> Any:
-    """Cycles of length 3, 4 and 5 through each vertex, `[N, 3]`."""
+    """Cycles of length 3, 4 and 5 through each vertex, `[N, 3]`; see `CycleCounts`."""
     size = len(indptr) - 1
-    found = np.zeros((size, 3), dtype=np.int64)
+    cycles = np.zeros((size, 3), dtype=np.int64)
     closed = np.zeros(size, dtype=np.int64)  # (A^3)_ii
-    paths = np.zeros(size, dtype=np.int64)  # row i of A^2
+    paths = np.zeros(size, dtype=np.int64)  # row i of A^2, 0 again at the end of each i
     ball = np.empty(size, dtype=np.int64)
     for i in range(size):
         count = _two_steps(indptr, indices, i, paths, ball)
         for e in range(indptr[i], indptr[i + 1]):
             u = indices[e]
             closed[i] += paths[u]
-            found[i, 2] -= 2 * (indptr[u + 1] - indptr[u]) * paths[u]
-        paths_back = paths[i]
+            cycles[i, 2] -= 2 * (indptr[u + 1] - indptr[u]) * paths[u]
         for t in range(count):
             u = ball[t]
-            found[i, 1] += paths[u] * (paths[u] - 1) // 2
+            cycles[i, 1] += paths[u] * (paths[u] - 1) // 2
+            # (A^5)_ii = sum over u, f of (A^2)_iu A_uf (A^2)_fi.
             for f in range(indptr[u], indptr[u + 1]):
-                found[i, 2] += paths[u] * paths[indices[f]]
-        found[i, 1] -= paths_back * (paths_back - 1) // 2
+                cycles[i, 2] += paths[u] * paths[indices[f]]
+        # The ball holds i itself, which is opposite to no vertex of a cycle through i.
+        cycles[i, 1] -= paths[i] * (paths[i] - 1) // 2
         for t in range(count):
             paths[ball[t]] = 0
+    # The formula for length 5 reads (A^3)_jj of the neighbors, so it waits for all of them.
     for i in range(size):
-        found[i, 0] = closed[i] // 2
-        found[i, 2] += (5 - 2 * (indptr[i + 1] - indptr[i])) * closed[i]
+        cycles[i, 0] = closed[i] // 2
+        cycles[i, 2] += (5 - 2 * (indptr[i + 1] - indptr[i])) * closed[i]
         for e in range(indptr[i], indptr[i + 1]):
-            found[i, 2] -= closed[indices[e]]
-        found[i, 2] //= 2
-    return found
+            cycles[i, 2] -= closed[indices[e]]
+        cycles[i, 2] //= 2
+    return cycles
 
 
 @numba.njit(cache=True, nogil=True)
@@ -154,30 +145,31 @@ def _two_steps(indptr: Ints, indices: Array, source: int, paths: Ints, ball: Int
 def _long_cycles(indptr: Ints, indices: Array, longest: int) -> Any:
     """Cycles of lengths up to `longest` through each vertex, `[N, 9]`, by depth-first search."""
     size = len(indptr) - 1
-    found = np.zeros((size, 9), dtype=np.int64)
+    cycles = np.zeros((size, 9), dtype=np.int64)
     path = np.zeros(longest, dtype=np.int64)
-    place = np.zeros(longest, dtype=np.int64)  # the next edge to try at each depth
+    next_edge = np.zeros(longest, dtype=np.int64)  # the next edge to try at each depth
     on_path = np.zeros(size, dtype=np.bool_)
     for root in range(size):
         path[0] = root
-        place[0] = indptr[root]
+        next_edge[0] = indptr[root]
         on_path[root] = True
         depth = 0
         while depth >= 0:
             u = path[depth]
-            if place[depth] == indptr[u + 1]:
+            if next_edge[depth] == indptr[u + 1]:  # all edges tried: step back
                 on_path[u] = False
                 depth -= 1
                 continue
-            v = indices[place[depth]]
-            place[depth] += 1
+            v = indices[next_edge[depth]]
+            next_edge[depth] += 1
             if v == root and depth >= 2 and path[1] < u:
                 # Both directions close; the one whose second vertex is the smaller counts.
                 for t in range(depth + 1):
-                    found[path[t], depth + 1] += 1
+                    cycles[path[t], depth + 1] += 1
+            # Vertices below the root were roots before: each cycle is found from its smallest.
             elif v > root and not on_path[v] and depth + 1 < longest:
                 depth += 1
                 path[depth] = v
-                place[depth] = indptr[v]
+                next_edge[depth] = indptr[v]
                 on_path[v] = True
-    return found
+    return cycles

@@ -5,18 +5,17 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import CorruptArtifact, InvalidParameter, MissingExtra
+from graphagg.errors import CorruptArtifact, InvalidParameter
 from graphagg.nn.encodings.base import Encoding
+from graphagg.nn.files import safetensors, write_whole
 
 _FORMAT = "graphagg encodings 1"
 _OFFSETS = "offsets of "
@@ -31,21 +30,22 @@ def encode_dataset(
 
     With `cache_dir` the encodings are kept there in one safetensors file, whose name is a digest of
     the graphs (their sizes, edges and edge weights, in this order) and of the transforms with all
-    their parameters: the same call later reads them, and any change computes anew. The file appears
-    whole or not at all. Features and labels are not in it.
+    their parameters: the same call later reads the file, and after any change the encodings are
+    computed again. The file appears whole or not at all. Features and labels are not in it.
 
     Args:
-        graphs: The data set.
-        transforms: One or more encodings of this package.
-        cache_dir: A folder, made where it is missing; None to keep nothing.
+        graphs: the data set.
+        transforms: one or more encodings of this package.
+        cache_dir: a folder, made where it is missing; None to keep nothing.
 
     Returns:
-        Shallow copies in the same order.
+        shallow copies in the same order.
 
     Raises:
-        InvalidParameter: A transform that is no `Encoding`, so that its parameters are unknown, or
+        InvalidParameter: a transform that is no `Encoding`, so that its parameters are unknown, or
             a `cache_dir` that is a file.
-        CorruptArtifact: The file in `cache_dir` cannot be read.
+        CorruptArtifact: the file in `cache_dir` cannot be read.
+        WriteFailed: the folder cannot be written.
     """
     chosen = [transforms] if isinstance(transforms, Encoding) else list(transforms)
     for transform in chosen:
@@ -61,9 +61,9 @@ def encode_dataset(
     path = Path(cache_dir) / f"{_digest(originals, chosen)}.safetensors"
     if path.exists():
         return _restored(path, originals)
-    found = [_encoded(graph, chosen) for graph in originals]
-    _store(path, found, [name for transform in chosen for name in transform.names])
-    return found
+    encoded = [_encoded(graph, chosen) for graph in originals]
+    _store(path, encoded, [name for transform in chosen for name in transform.names])
+    return encoded
 
 
 def _encoded(graph: Data, transforms: Sequence[Encoding]) -> Data:
@@ -97,27 +97,18 @@ def _store(path: Path, graphs: Sequence[Data], names: Sequence[str]) -> None:
         sizes = torch.tensor([0, *(part.size(dim) for part in parts)])
         tensors[name] = torch.cat(parts, dim).contiguous()
         tensors[_OFFSETS + name] = sizes.cumsum(0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_safetensors().save(tensors, {"format": _FORMAT}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    data = safetensors().torch.save(tensors, {"format": _FORMAT})
+    write_whole(path, lambda partial: partial.write_bytes(data))
 
 
 def _restored(path: Path, graphs: Sequence[Data]) -> list[Data]:
-    found = [copy.copy(graph) for graph in graphs]
+    encoded = [copy.copy(graph) for graph in graphs]
     try:
-        tensors = _safetensors().load(path.read_bytes())
+        tensors = safetensors().torch.load(path.read_bytes())
         for name in [name for name in tensors if not name.startswith(_OFFSETS)]:
             sizes = tensors[_OFFSETS + name].diff().tolist()
             for graph, part in zip(
-                found,
+                encoded,
                 tensors[name].split(sizes, graphs[0].__cat_dim__(name, tensors[name])),
                 strict=True,
             ):
@@ -126,12 +117,4 @@ def _restored(path: Path, graphs: Sequence[Data]) -> list[Data]:
         raise CorruptArtifact(
             f"{path} cannot be read ({error}); remove it, and run again"
         ) from error
-    return found
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.torch
-    except ImportError as error:
-        raise MissingExtra("safetensors", "nn") from error
-    return safetensors.torch
+    return encoded

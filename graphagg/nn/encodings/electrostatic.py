@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings.base import Encoding, check_dtype
-from graphagg.nn.encodings.structure import Component, Floats, components, laplace_structure
+from graphagg.arrays import Doubles
+from graphagg.nn.encodings.base import Encoding
+from graphagg.nn.encodings.structure import Component, components, laplace_structure
 
 _BLOCK = 128
 
@@ -43,31 +44,24 @@ class ElstaticSE(Encoding):
     can be too large for the memory.
 
     Attributes:
-        dense_below: Number of vertices from which a component is solved without a dense matrix.
-        dtype: Of what is written.
+        dense_below: number of vertices from which a component is solved without a dense matrix.
+        dtype: of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("electrostatic",)
     dense_below: int = 1000
     dtype: torch.dtype = torch.float32
-
-    def __post_init__(self) -> None:
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`electrostatic`."""
-        return ("electrostatic",)
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`electrostatic` of `data`."""
         structure = laplace_structure(data)
-        found = np.zeros((structure.vertices, 10))
+        statistics = np.zeros((structure.vertices, 10))
         for component in components(structure):
             if component.size > 1:
-                found[component.vertices] = self._statistics(component)
-        return {"electrostatic": found}
+                statistics[component.vertices] = self._statistics(component)
+        return {"electrostatic": statistics}
 
-    def _statistics(self, component: Component) -> Floats:
+    def _statistics(self, component: Component) -> Doubles:
         size = component.size
         columns, block = _pseudo_inverse(component, size < self.dense_below)
         transition = component.sparse() / component.degrees[:, None]
@@ -76,21 +70,21 @@ class ElstaticSE(Encoding):
         for start in range(0, size, block):
             stop = min(start + block, size)
             potential = columns(start, stop)
-            own = np.arange(stop - start)
-            potential -= potential[own + start, own]
+            charged = np.arange(stop - start)
+            potential -= potential[charged + start, charged]
             out[start:stop, 8] = (potential.T * transition[start:stop].toarray()).sum(axis=1)
             # Row u of the transition holds the neighbors v whose charges u feels.
             out[:, 9] += np.asarray(
                 transition[:, start:stop].multiply(potential).sum(axis=1)
             ).ravel()
-            potential[own + start, own] = np.nan
+            potential[charged + start, charged] = np.nan
             out[start:stop, :4] = _statistics(potential.T)
             felt.add(potential)
         out[:, 4:8] = felt.statistics()
         return out
 
 
-def _statistics(values: Floats) -> Floats:
+def _statistics(values: Doubles) -> Doubles:
     """Minimum, maximum, mean and deviation of each row but its NaN, `[rows, 4]`."""
     parts = (np.nanmin, np.nanmax, np.nanmean, np.nanstd)
     return np.column_stack([part(values, axis=1) for part in parts])
@@ -104,7 +98,7 @@ class _Moments:
         self.mean, self.squares = np.zeros(rows), np.zeros(rows)
         self.least, self.most = np.full(rows, np.inf), np.full(rows, -np.inf)
 
-    def add(self, values: Floats) -> None:
+    def add(self, values: Doubles) -> None:
         """Take in `[rows, w]`, without their NaN."""
         there = ~np.isnan(values)
         count = there.sum(axis=1)
@@ -119,35 +113,35 @@ class _Moments:
         self.least = np.minimum(self.least, np.where(there, values, np.inf).min(axis=1))
         self.most = np.maximum(self.most, np.where(there, values, -np.inf).max(axis=1))
 
-    def statistics(self) -> Floats:
+    def statistics(self) -> Doubles:
         """Minimum, maximum, mean and deviation, `[rows, 4]`."""
         return np.column_stack(
             [self.least, self.most, self.mean, np.sqrt(self.squares / self.count)]
         )
 
 
-def _pseudo_inverse(component: Component, dense: bool) -> tuple[Callable[[int, int], Floats], int]:
+def _pseudo_inverse(component: Component, dense: bool) -> tuple[Callable[[int, int], Doubles], int]:
     """Columns `start:stop` of the pseudo-inverse of D - W, and how many to ask for at once."""
     size = component.size
     if dense:
         matrix = np.diag(component.degrees) - component.dense() + 1 / size
-        whole: Floats = np.asarray(np.linalg.inv(matrix) - 1 / size, dtype=np.float64)
+        whole: Doubles = np.asarray(np.linalg.inv(matrix) - 1 / size, dtype=np.float64)
         return lambda start, stop: whole[:, start:stop].copy(), size
     solve = _grounded(component)
     # G = (I - J) M (I - J), with M the inverse of the grounded Laplacian and J the means.
     means = solve(np.ones((size, 1)))[:, 0] / size
     mean = means.mean()
 
-    def columns(start: int, stop: int) -> Floats:
+    def columns(start: int, stop: int) -> Doubles:
         charges = np.zeros((size, stop - start))
         charges[np.arange(start, stop), np.arange(stop - start)] = 1.0
-        found: Floats = solve(charges) - means[:, None] - means[start:stop] + mean
-        return found
+        potentials: Doubles = solve(charges) - means[:, None] - means[start:stop] + mean
+        return potentials
 
     return columns, _BLOCK
 
 
-def _grounded(component: Component) -> Callable[[Floats], Floats]:
+def _grounded(component: Component) -> Callable[[Doubles], Doubles]:
     """Solves with D - W, vertex 0 held at potential 0: `[n, w]` to `[n, w]`."""
     from scipy.sparse import csc_array, diags_array
     from scipy.sparse.linalg import splu
@@ -160,9 +154,9 @@ def _grounded(component: Component) -> Callable[[Floats], Floats]:
         options={"SymmetricMode": True},
     )
 
-    def solve(charges: Floats) -> Floats:
-        found = np.zeros_like(charges)
-        found[1:] = factor.solve(charges[1:])
-        return found
+    def solve(charges: Doubles) -> Doubles:
+        potentials = np.zeros_like(charges)
+        potentials[1:] = factor.solve(charges[1:])
+        return potentials
 
     return solve

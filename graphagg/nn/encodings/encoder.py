@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidFeatures, InvalidParameter
+from graphagg.checks import integer
+from graphagg.errors import InvalidFeatures
 from graphagg.nn.checks import check_finite
 from graphagg.nn.conv.part import BatchNorm
 from graphagg.nn.encodings.laplacian import flip_signs
@@ -19,8 +20,8 @@ class Encoder(torch.nn.Module):
     """`forward(data)` reads encodings from a `Data` or `Batch` and returns `[N, dim]`.
 
     Attributes:
-        dim: Width of what it returns.
-        needs: The attributes that it reads.
+        dim: width of what it returns.
+        needs: the attributes that it reads.
     """
 
     dim: int
@@ -34,7 +35,7 @@ class Encoder(torch.nn.Module):
         """Attribute `name` of `data`, `[N, width]`, in the dtype of the parameters.
 
         Raises:
-            InvalidFeatures: It is missing, of another shape, or not finite.
+            InvalidFeatures: it is missing, of another shape, or not finite.
         """
         values: Tensor | None = data.get(name)
         if values is None:
@@ -64,21 +65,21 @@ class LinearEncoder(Encoder):
     depend on the batch in training, not in evaluation.
 
     Args:
-        name: The attribute.
-        width: Its width.
-        dim: Width of the output.
+        name: the attribute.
+        width: its width.
+        dim: width of the output.
         layers: 1 for a linear map; more for an MLP with hidden layers of width 2 dim and ReLU.
-        norm: Normalize the raw values.
+        norm: normalize the raw values.
     """
 
     def __init__(
         self, name: str, width: int, dim: int, *, layers: int = 1, norm: bool = True
     ) -> None:
         super().__init__()
-        self.name, self.width = name, at_least_one("width", width)
-        self.dim, self.needs = at_least_one("dim", dim), (name,)
+        self.name, self.width = name, integer("width", width, 1)
+        self.dim, self.needs = integer("dim", dim, 1), (name,)
         self.norm = BatchNorm(width) if norm else torch.nn.Identity()
-        self.mlp = mlp([width, *[2 * dim] * (at_least_one("layers", layers) - 1), dim])
+        self.mlp = mlp([width, *[2 * dim] * (integer("layers", layers, 1) - 1), dim])
 
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]` from `data[name]` `[N, width]`."""
@@ -95,16 +96,16 @@ class EquivStableEncoder(Encoder):
     out and give `data.lap_vectors` as positions.
 
     Args:
-        dim: Width of the output.
-        k: Number of vectors.
-        flip: Random signs in training.
+        dim: width of the output.
+        k: number of vectors.
+        flip: random signs in training.
     """
 
     needs = ("lap_vectors",)
 
     def __init__(self, dim: int, *, k: int = 8, flip: bool = True) -> None:
         super().__init__()
-        self.dim, self.k, self.flip = at_least_one("dim", dim), at_least_one("k", k), flip
+        self.dim, self.k, self.flip = integer("dim", dim, 1), integer("k", k, 1), flip
         self.map = torch.nn.Linear(k, dim, bias=False)
 
     def forward(self, data: Data) -> Tensor:
@@ -127,10 +128,3 @@ def mlp(widths: list[int], *, last: bool = False) -> torch.nn.Sequential:
     for fan_in, fan_out in pairwise(widths):
         layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
     return torch.nn.Sequential(*(layers if last else layers[:-1]))
-
-
-def at_least_one(name: str, value: int) -> int:
-    """The value, if it is a count that can be used."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidParameter(f"{name} is {value!r}; wanted an integer of at least 1")
-    return value

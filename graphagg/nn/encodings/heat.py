@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
+from graphagg.arrays import Doubles
+from graphagg.checks import number
 from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings.base import Encoding, check_dtype
+from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.krylov import chebyshev_diagonal
-from graphagg.nn.encodings.structure import (
-    Component,
-    Floats,
-    Structure,
-    components,
-    laplace_structure,
-)
+from graphagg.nn.encodings.structure import Component, Structure, components, laplace_structure
 
 _TIMES = tuple(float(t) for t in range(1, 21))
 _TAIL = 1e-12  # Chebyshev coefficients below this are left out
@@ -30,7 +26,7 @@ class HKdiagSE(Encoding):
     """`heat` `[N, T]`: sum over the eigenvalues l > 0 of exp(-t l) phi(v)^2, for each time t.
 
     The Laplacian is D - W of the undirected graph without self-loops. This is the heat left at v
-    at time t of a unit put there at time 0, less 1/n, what is left for ever on its component of n
+    at time t of a unit put there at time 0, less 1/n, what stays forever on its component of n
     vertices (`trivial=True` keeps that).
 
     Components below `dense_below` vertices are solved by an eigendecomposition, O(n^3). Above,
@@ -45,26 +41,23 @@ class HKdiagSE(Encoding):
 
     Attributes:
         times: t of each column, positive.
-        trivial: Keep the part of the eigenvalue 0.
-        dense_below: Number of vertices from which a component is solved without a dense matrix.
-        dtype: Of what is written.
+        trivial: keep the part of the eigenvalue 0.
+        dense_below: number of vertices from which a component is solved without a dense matrix.
+        dtype: of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("heat",)
     times: tuple[float, ...] = _TIMES
     trivial: bool = False
     dense_below: int = 500
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "times", tuple(float(t) for t in self.times))
-        if not self.times or not all(0 < t < np.inf for t in self.times):
-            raise InvalidParameter(f"times is {self.times}; wanted at least one, all positive")
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`heat`."""
-        return ("heat",)
+        super().__post_init__()
+        times = tuple(number("times", time, above=0.0) for time in self.times)
+        object.__setattr__(self, "times", times)
+        if not times:
+            raise InvalidParameter("times is (), wanted at least one positive number")
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`heat` of `data`."""
@@ -72,21 +65,21 @@ class HKdiagSE(Encoding):
         heat = np.zeros((structure.vertices, len(self.times)))
         for component in components(structure):
             if component.size == 1:
-                found = np.ones((1, len(self.times)))
+                diagonals = np.ones((1, len(self.times)))
             elif component.size < self.dense_below:
-                found = self._dense(component)
+                diagonals = self._dense(component)
             else:
-                found = self._expanded(component)
-            heat[component.vertices] = found if self.trivial else found - 1 / component.size
+                diagonals = self._expanded(component)
+            heat[component.vertices] = diagonals if self.trivial else diagonals - 1 / component.size
         return {"heat": heat}
 
-    def _dense(self, component: Component) -> Floats:
+    def _dense(self, component: Component) -> Doubles:
         matrix = np.diag(component.degrees) - component.dense()
         values, vectors = np.linalg.eigh(matrix)
-        found: Floats = vectors**2 @ np.exp(-np.outer(np.maximum(values, 0), self.times))
-        return found
+        diagonals: Doubles = vectors**2 @ np.exp(-np.outer(np.maximum(values, 0), self.times))
+        return diagonals
 
-    def _expanded(self, component: Component) -> Floats:
+    def _expanded(self, component: Component) -> Doubles:
         degrees = component.degrees
         rows = np.repeat(degrees, np.diff(component.indptr))
         # Anderson and Morley: no eigenvalue of D - W exceeds the largest d_u + d_v of an edge.
@@ -99,11 +92,11 @@ class HKdiagSE(Encoding):
             component.weights * (-2 / bound),
         )
         moments = chebyshev_diagonal(scaled, degrees * (2 / bound) - 1, len(coefficients) - 1)
-        found: Floats = moments @ coefficients
-        return found
+        diagonals: Doubles = moments @ coefficients
+        return diagonals
 
 
-def chebyshev_coefficients(times: Floats) -> Floats:
+def chebyshev_coefficients(times: Doubles) -> Doubles:
     """`[degree + 1, T]`: exp(-s (x + 1)) = sum_k c_k(s) T_k(x) on [-1, 1], for each s of `times`.
 
     c_k = (2 - [k = 0]) (-1)^k exp(-s) I_k(s); the degree is where all that is left is below 1e-12.
@@ -112,7 +105,7 @@ def chebyshev_coefficients(times: Floats) -> Floats:
 
     most = int(10 + 4 * times.max() ** 0.5 * 6 + 40)
     orders = np.arange(most)
-    found: Floats = 2 * (-1.0) ** orders[:, None] * ive(orders[:, None], times[None, :])
-    found[0] /= 2
-    needed = int(np.nonzero(np.abs(found).max(axis=1) > _TAIL)[0].max())
-    return found[: needed + 1]
+    coefficients: Doubles = 2 * (-1.0) ** orders[:, None] * ive(orders[:, None], times[None, :])
+    coefficients[0] /= 2
+    needed = int(np.nonzero(np.abs(coefficients).max(axis=1) > _TAIL)[0].max())
+    return coefficients[: needed + 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphagg.arrays import Doubles
 from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings.base import Encoding, check_dtype, check_positive
+from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.spectrum import Normalization, fix_signs, lowest, trivial_vector
-from graphagg.nn.encodings.structure import Component, Floats, components, laplace_structure
+from graphagg.nn.encodings.structure import Component, components, laplace_structure
 from graphagg.nn.segments import Segments, graph_seeds, mix
+from graphagg.nn.settings import check_choices, check_integers
 
-_KINDS = ("sym", "rw", "none")
-_SHORT = ("pad", "error")
+Short = Literal["pad", "error"]
 
 
 @dataclass(frozen=True)
@@ -52,42 +53,33 @@ class LapPE(Encoding):
     matrix that is not symmetric; missing values are 0 and a mask, not NaN.
 
     Attributes:
-        k: Number of eigenvectors.
+        k: number of eigenvectors.
         normalization: "sym" (I - D^-1/2 W D^-1/2), "rw" (I - D^-1 W) or "none" (D - W).
-        trivial: Include the vectors of eigenvalue 0.
+        trivial: include the vectors of eigenvalue 0.
         short: "pad" or "error".
-        dense_below: Number of vertices from which a component is solved without a dense matrix.
-        dtype: Of what is written.
+        dense_below: number of vertices from which a component is solved without a dense matrix.
+        dtype: of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("lap_vectors", "lap_values", "lap_mask")
     k: int = 8
     normalization: Normalization = "sym"
     trivial: bool = False
-    short: str = "pad"
+    short: Short = "pad"
     dense_below: int = 300
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        check_positive("k", self.k)
-        check_dtype(self.dtype)
-        for name, value, choices in [
-            ("normalization", self.normalization, _KINDS),
-            ("short", self.short, _SHORT),
-        ]:
-            if value not in choices:
-                raise InvalidParameter(f"{name} is {value!r}; choose one of {', '.join(choices)}")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`lap_vectors`, `lap_values` and `lap_mask`."""
-        return ("lap_vectors", "lap_values", "lap_mask")
+        super().__post_init__()
+        check_integers(self, k=(1, None))
+        check_choices(self, normalization=Normalization, short=Short)
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`lap_vectors`, `lap_values` and `lap_mask` of `data`.
 
         Raises:
-            InvalidParameter: With `short="error"`, a graph with fewer than k eigenvectors.
-            NoConvergence: The vectors of a large graph were not found.
+            InvalidParameter: with `short="error"`, a graph with fewer than k eigenvectors.
+            NoConvergence: the vectors of a large graph were not found.
         """
         structure = laplace_structure(data)
         vectors = np.zeros((structure.vertices, self.k))
@@ -96,35 +88,37 @@ class LapPE(Encoding):
         for component in components(structure):
             parts[component.graph].append(component)
         for graph, inside in enumerate(parts):
-            found = self._graph(inside, graph)
+            eigenpairs = self._graph(inside, graph)
             rows = slice(structure.ptr[graph], structure.ptr[graph + 1])
-            values[rows, : len(found)] = [value for value, _, _ in found]
-            mask[rows, : len(found)] = True
-            for column, (_, component, vector) in enumerate(found):
+            values[rows, : len(eigenpairs)] = [value for value, _, _ in eigenpairs]
+            mask[rows, : len(eigenpairs)] = True
+            for column, (_, component, vector) in enumerate(eigenpairs):
                 vectors[component.vertices, column] = vector
         return {"lap_vectors": vectors, "lap_values": values, "lap_mask": mask}
 
-    def _graph(self, inside: list[Component], graph: int) -> list[tuple[float, Component, Floats]]:
+    def _graph(self, inside: list[Component], graph: int) -> list[tuple[float, Component, Doubles]]:
         """The first k of the eigenpairs of all components, ties in the components' order."""
-        found = []
+        eigenpairs = []
         for component in inside:
-            pairs = self._component(component)
-            found += [(float(v), component, pairs[1][:, i]) for i, v in enumerate(pairs[0])]
-        found.sort(key=lambda pair: pair[0])
-        if self.short == "error" and len(found) < self.k:
+            component_values, vectors = self._component(component)
+            eigenpairs += [
+                (float(value), component, vectors[:, i]) for i, value in enumerate(component_values)
+            ]
+        eigenpairs.sort(key=lambda pair: pair[0])
+        if self.short == "error" and len(eigenpairs) < self.k:
             size = sum(component.size for component in inside)
             raise InvalidParameter(
-                f"graph {graph} has {size} vertices in {len(inside)} components, and {len(found)} "
-                f'eigenvectors; k is {self.k}: ask for fewer, or set short="pad"'
+                f"graph {graph} has {size} vertices in {len(inside)} components, and "
+                f'{len(eigenpairs)} eigenvectors; k is {self.k}: ask for fewer, or set short="pad"'
             )
-        return found[: self.k]
+        return eigenpairs[: self.k]
 
-    def _component(self, component: Component) -> tuple[Floats, Floats]:
-        wanted = self.k - 1 if self.trivial else self.k
-        values, vectors = lowest(component, wanted, self.normalization, self.dense_below)
+    def _component(self, component: Component) -> tuple[Doubles, Doubles]:
+        count = self.k - 1 if self.trivial else self.k
+        values, vectors = lowest(component, count, self.normalization, self.dense_below)
         if self.trivial:
-            own = trivial_vector(component, self.normalization)
-            values, vectors = np.append(0.0, values), np.column_stack([own, vectors])
+            trivial = trivial_vector(component, self.normalization)
+            values, vectors = np.append(0.0, values), np.column_stack([trivial, vectors])
         if self.normalization == "rw" and component.size > 1:
             vectors = vectors / np.sqrt(component.degrees)[:, None]
             vectors = vectors / np.linalg.norm(vectors, axis=0)
@@ -138,22 +132,17 @@ def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -
     batch (GraphGPS draws one sign a column for the whole batch).
 
     Args:
-        data: A `Data` or a `Batch` with `name` `[N, k]`.
-        seed: With a seed, such as the number of the step, a graph's signs follow from it and the
+        data: a `Data` or a `Batch` with `name` `[N, k]`.
+        seed: with a seed, such as the number of the step, a graph's signs follow from it and the
             graph's size and edges alone, whatever lies beside it in the batch; None draws from
             torch's generator.
-        name: The attribute.
+        name: the attribute.
 
     Returns:
-        A shallow copy; `data` stays as it is.
+        a shallow copy; `data` stays as it is.
     """
     vectors: Tensor = data[name]
-    if data.get("ptr") is not None:
-        graphs = Segments.from_ptr(data.ptr, vectors.size(0))
-    elif data.batch is not None:
-        graphs = Segments.from_index(data.batch)
-    else:
-        graphs = Segments.from_ptr(torch.tensor([0, vectors.size(0)]), vectors.size(0))
+    graphs = Segments.of(vectors.size(0), data.get("ptr"), data.batch, vectors.device)
     if seed is None:
         bits = torch.randint(0, 2, (graphs.count, vectors.size(1)), device=vectors.device)
     else:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidParameter
-from graphagg.nn.encodings.encoder import Encoder, at_least_one, flipped, mlp
+from graphagg.checks import integer, number
+from graphagg.nn.encodings.encoder import Encoder, flipped, mlp
+from graphagg.nn.settings import PROBABILITY, part_width
 
 
 class _PairEncoder(Encoder):
@@ -31,19 +32,19 @@ class DeepSetEncoder(_PairEncoder):
     """An MLP of each pair, summed, then an MLP of the sum.
 
     Args:
-        dim: Width of the output.
-        k: Number of vectors.
-        layers: Of the MLP on a pair: Linear and ReLU; hidden layers have width 2 dim.
-        post_layers: Of the MLP on the sum; 0 for none.
-        flip: Random signs in training.
+        dim: width of the output.
+        k: number of vectors.
+        layers: of the MLP on a pair: Linear and ReLU; hidden layers have width 2 dim.
+        post_layers: of the MLP on the sum; 0 for none.
+        flip: random signs in training.
     """
 
     def __init__(
         self, dim: int, *, k: int = 8, layers: int = 2, post_layers: int = 0, flip: bool = True
     ) -> None:
         super().__init__()
-        self.dim, self.k, self.flip = at_least_one("dim", dim), at_least_one("k", k), flip
-        self.phi = mlp([2, *[2 * dim] * (at_least_one("layers", layers) - 1), dim], last=True)
+        self.dim, self.k, self.flip = integer("dim", dim, 1), integer("k", k, 1), flip
+        self.phi = mlp([2, *[2 * dim] * (integer("layers", layers, 1) - 1), dim], last=True)
         self.rho = mlp([dim, *[2 * dim] * (post_layers - 1), dim]) if post_layers else None
 
     def forward(self, data: Data) -> Tensor:
@@ -60,15 +61,15 @@ class TransformerEncoder(_PairEncoder):
     O(N k^2 dim + N k dim^2).
 
     Args:
-        dim: Width of the output.
-        k: Number of vectors.
-        layers: Of the transformer.
-        heads: Of its attention; divides dim.
-        dropout: Inside its layers.
-        flip: Random signs in training.
+        dim: width of the output.
+        k: number of vectors.
+        layers: of the transformer.
+        heads: of its attention; divides dim.
+        dropout: inside its layers.
+        flip: random signs in training.
 
     Raises:
-        InvalidParameter: Heads that do not divide the width, or a number out of range.
+        InvalidParameter: heads that do not divide the width, or a number out of range.
     """
 
     def __init__(
@@ -82,17 +83,19 @@ class TransformerEncoder(_PairEncoder):
         flip: bool = True,
     ) -> None:
         super().__init__()
-        if at_least_one("dim", dim) % at_least_one("heads", heads):
-            raise InvalidParameter(f"{heads} heads do not divide the width {dim}")
-        if not 0.0 <= dropout < 1.0:
-            raise InvalidParameter(f"dropout is {dropout}; wanted at least 0 and less than 1")
-        self.dim, self.k, self.flip = dim, at_least_one("k", k), flip
+        part_width("heads", heads, "dim", integer("dim", dim, 1))
+        self.dim, self.k, self.flip = dim, integer("k", k, 1), flip
+        number("dropout", dropout, **PROBABILITY)
         self.line = torch.nn.Linear(2, dim)
         layer = torch.nn.TransformerEncoderLayer(
-            dim, heads, dim_feedforward=2 * dim, dropout=dropout, batch_first=True
+            dim,
+            heads,
+            dim_feedforward=2 * dim,
+            dropout=number("dropout", dropout, **PROBABILITY),
+            batch_first=True,
         )
         self.transformer = torch.nn.TransformerEncoder(
-            layer, at_least_one("layers", layers), enable_nested_tensor=False
+            layer, integer("layers", layers, 1), enable_nested_tensor=False
         )
 
     def forward(self, data: Data) -> Tensor:

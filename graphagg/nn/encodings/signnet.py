@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer, one_of
 from graphagg.nn.conv.part import BatchNorm, check_edge_index
-from graphagg.nn.encodings.encoder import Encoder, at_least_one, mlp
+from graphagg.nn.encodings.encoder import Encoder, mlp
 
 
 class SignNet(Encoder):
@@ -24,18 +24,18 @@ class SignNet(Encoder):
     O(layers k (E hidden + N hidden^2)) time, O(N k hidden) memory a layer.
 
     Args:
-        dim: Width of the output.
-        k: Number of vectors.
+        dim: width of the output.
+        k: number of vectors.
         rho: "mlp" concatenates what phi gives for the k vectors, 0 for those that a small graph
             lacks; "deepset" sums over those there are.
-        layers: Of phi's GIN.
-        hidden: Width of its hidden layers.
-        phi_out: Width of what phi gives for one vector.
-        post_layers: Of rho's MLP.
-        norm: Batch norm after each hidden layer of the GIN, over the vectors that exist.
+        layers: of phi's GIN.
+        hidden: width of its hidden layers.
+        phi_out: width of what phi gives for one vector.
+        post_layers: of rho's MLP.
+        norm: batch norm after each hidden layer of the GIN, over the vectors that exist.
 
     Raises:
-        InvalidParameter: An unknown rho.
+        InvalidParameter: an unknown rho.
     """
 
     needs = ("lap_vectors", "lap_mask")
@@ -53,23 +53,23 @@ class SignNet(Encoder):
         norm: bool = True,
     ) -> None:
         super().__init__()
-        if rho not in ("mlp", "deepset"):
-            raise InvalidParameter(f"unknown rho {rho!r}; choose mlp or deepset")
-        self.dim, self.k, self.concatenates = dim, at_least_one("k", k), rho == "mlp"
-        widths = [1, *[hidden] * (at_least_one("layers", layers) - 1), phi_out]
+        one_of("rho", rho, ("mlp", "deepset"))
+        self.dim, self.k = integer("dim", dim, 1), integer("k", k, 1)
+        self.concatenates = rho == "mlp"
+        widths = [1, *[hidden] * (integer("layers", layers, 1) - 1), phi_out]
         self.phi = torch.nn.ModuleList(
             _GinLayer(fan_in, hidden, fan_out, last=at == layers - 1, norm=norm)
             for at, (fan_in, fan_out) in enumerate(pairwise(widths))
         )
         width = k * phi_out if self.concatenates else phi_out
-        self.rho = mlp([width, *[hidden] * (at_least_one("post_layers", post_layers) - 1), dim])
+        self.rho = mlp([width, *[hidden] * (integer("post_layers", post_layers, 1) - 1), dim])
 
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]` from `lap_vectors` and `lap_mask` `[N, k]`.
 
         Raises:
             InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: Missing vectors, or another number of them.
+            InvalidFeatures: missing vectors, or another number of them.
         """
         vectors = self.read(data, "lap_vectors", self.k)
         mask = self.read(data, "lap_mask", self.k)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -12,12 +12,17 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.segments import Segments
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+
+class CompressedRows(NamedTuple):
+    """A sparse matrix as the kernels take it: `[N + 1]` offsets, `[nnz]` columns and weights."""
+
+    indptr: Ints
+    indices: Array
+    weights: Doubles
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Structure:
     ptr: Ints
     indptr: Ints
     indices: npt.NDArray[np.int32]
-    weights: Floats
+    weights: Doubles
 
     @property
     def vertices(self) -> int:
@@ -42,16 +47,21 @@ class Structure:
         return len(self.indptr) - 1
 
     @property
+    def compressed(self) -> CompressedRows:
+        """The matrix as the kernels take it."""
+        return CompressedRows(self.indptr, self.indices, self.weights)
+
+    @property
     def rows(self) -> npt.NDArray[np.int64]:
         """The row of each entry, `[nnz]`."""
         return np.repeat(np.arange(self.vertices), np.diff(self.indptr))
 
     @property
-    def row_sums(self) -> Floats:
+    def row_sums(self) -> Doubles:
         """The sum of each row's weights, `[N]`."""
         return np.bincount(self.rows, self.weights, self.vertices).astype(np.float64)
 
-    def with_weights(self, weights: Floats) -> Structure:
+    def with_weights(self, weights: Doubles) -> Structure:
         """The same pattern with other weights `[nnz]`."""
         return Structure(self.ptr, self.indptr, self.indices, weights)
 
@@ -73,8 +83,8 @@ def walk_structure(data: Data) -> Structure:
     0 are left out; self-loops stay.
 
     Raises:
-        InvalidBatch: Not a homogeneous graph, or an `edge_index`, `batch` or `ptr` out of range.
-        InvalidFeatures: Weights that are NaN, infinite, negative or of another number.
+        InvalidBatch: not a homogeneous graph, or an `edge_index`, `batch` or `ptr` out of range.
+        InvalidFeatures: weights that are NaN, infinite, negative or of another number.
     """
     vertices, ptr = _graphs(data)
     edges = _edges(data, ptr)
@@ -92,8 +102,8 @@ def laplace_structure(data: Data) -> Structure:
     one as it is.
 
     Raises:
-        InvalidBatch: As `walk_structure`.
-        InvalidFeatures: As `walk_structure`.
+        InvalidBatch: as `walk_structure`.
+        InvalidFeatures: as `walk_structure`.
     """
     walk = walk_structure(data)
     if (walk.rows == walk.indices).any():
@@ -104,10 +114,7 @@ def laplace_structure(data: Data) -> Structure:
     other = walk.transposed()
     if walk.is_symmetric(other):
         return walk
-    made = _larger(
-        walk.indptr, walk.indices, walk.weights, other.indptr, other.indices, other.weights
-    )
-    return Structure(walk.ptr, *made)
+    return Structure(walk.ptr, *_larger(walk.compressed, other.compressed))
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ class Component:
     """A connected component of a symmetric `Structure`.
 
     Attributes:
-        graph: Number of the graph that it belongs to.
+        graph: number of the graph that it belongs to.
         vertices: `[n]` int64, its vertices in the batch, ascending.
         indptr: `[n + 1]` int64.
         indices: `[nnz]` int64, local columns in `[0, n)`.
@@ -127,15 +134,15 @@ class Component:
     vertices: Ints
     indptr: Ints
     indices: Ints
-    weights: Floats
-    degrees: Floats
+    weights: Doubles
+    degrees: Doubles
 
     @property
     def size(self) -> int:
         """N."""
         return len(self.vertices)
 
-    def dense(self) -> Floats:
+    def dense(self) -> Doubles:
         """The adjacency, `[n, n]`."""
         matrix = np.zeros((self.size, self.size))
         matrix[np.repeat(np.arange(self.size), np.diff(self.indptr)), self.indices] = self.weights
@@ -154,11 +161,11 @@ def components(structure: Structure) -> Iterator[Component]:
     order = np.argsort(labels, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(labels, minlength=count))])
+    bounds = offsets(np.bincount(labels, minlength=count))
     graphs = np.searchsorted(structure.ptr, order[bounds[:-1]], side="right") - 1
     degrees = structure.row_sums
     sizes = np.diff(structure.indptr)[order]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
+    starts = offsets(sizes)
     entries = np.repeat(structure.indptr[:-1][order] - starts[:-1], sizes) + np.arange(starts[-1])
     columns, weights = place[structure.indices[entries]], structure.weights[entries]
     for c in range(count):
@@ -183,16 +190,8 @@ def _graphs(data: Data) -> tuple[int, Ints]:
     vertices = data.num_nodes
     if vertices is None or data.edge_index is None:
         raise InvalidBatch("the data has no edge_index or no num_nodes; set both")
-    batch, given = data.batch, data.get("ptr")
-    if batch is None and given is None:
-        return vertices, np.array([0, vertices], dtype=np.int64)
-    if given is not None:
-        segments = Segments.from_ptr(given.cpu(), vertices)
-    else:
-        segments = Segments.from_index(batch.cpu())
-    if segments.rows != vertices:
-        raise InvalidBatch(f"batch has {segments.rows} entries for {vertices} vertices")
-    return vertices, segments.ptr.numpy()
+    segments = Segments.of(vertices, data.get("ptr"), data.batch, data.edge_index.device)
+    return vertices, segments.ptr.cpu().numpy()
 
 
 def _edges(data: Data, ptr: Ints) -> Ints:
@@ -219,11 +218,11 @@ def _edges(data: Data, ptr: Ints) -> Ints:
     return edges
 
 
-def _weights(data: Data, edges: int) -> Floats:
+def _weights(data: Data, edges: int) -> Doubles:
     given = data.get("edge_weight")
     if given is None:
         return np.ones(edges)
-    weights: Floats = given.detach().cpu().double().numpy()
+    weights: Doubles = given.detach().cpu().double().numpy()
     if weights.size != edges:
         raise InvalidFeatures(f"edge_weight is {weights.shape}; wanted ({edges},), one an edge")
     weights = weights.reshape(edges)
@@ -235,13 +234,15 @@ def _weights(data: Data, edges: int) -> Floats:
     return weights
 
 
-def _coalesced(ptr: Ints, vertices: int, rows: Array, columns: Array, weights: Floats) -> Structure:
+def _coalesced(
+    ptr: Ints, vertices: int, rows: Array, columns: Array, weights: Doubles
+) -> Structure:
     return Structure(ptr, *_coalesce(vertices, rows, columns, weights))
 
 
 @numba.njit(cache=True, nogil=True)
-def _coalesce(size: int, rows: Array, columns: Array, weights: Floats) -> Any:
-    """Compressed rows in two counting passes; repeats are summed in their order."""
+def _coalesce(size: int, rows: Array, columns: Array, weights: Doubles) -> Any:
+    """Compressed rows in two counting sorts, O(N + nnz); repeats are summed in their order."""
     by_column = np.zeros(size + 1, dtype=np.int64)
     by_row = np.zeros(size + 1, dtype=np.int64)
     for e in range(len(rows)):
@@ -250,20 +251,23 @@ def _coalesce(size: int, rows: Array, columns: Array, weights: Floats) -> Any:
     for v in range(size):
         by_column[v + 1] += by_column[v]
         by_row[v + 1] += by_row[v]
+    # By column first: the second sort is stable, so that columns ascend within each row.
     order = np.empty(len(rows), dtype=np.int64)
     for e in range(len(rows)):
         order[by_column[columns[e]]] = e
         by_column[columns[e]] += 1
-    place = by_row[:-1].copy()
+    position = by_row[:-1].copy()
     indices = np.empty(len(rows), dtype=np.int32)
     values = np.empty(len(rows), dtype=np.float64)
-    for at in order:
-        indices[place[rows[at]]] = columns[at]
-        values[place[rows[at]]] = weights[at]
-        place[rows[at]] += 1
+    for entry in order:
+        indices[position[rows[entry]]] = columns[entry]
+        values[position[rows[entry]]] = weights[entry]
+        position[rows[entry]] += 1
+    # Repeats lie side by side now. `kept` never overtakes i, so the arrays shrink in place, and
+    # by_row[v] may be overwritten once row v - 1 is done: its old value is in `start`.
     kept, start = 0, 0
     for v in range(size):
-        stop = by_row[v + 1]
+        stop = int(by_row[v + 1])
         first = kept
         for i in range(start, stop):
             if kept > first and indices[i] == indices[kept - 1]:
@@ -278,26 +282,25 @@ def _coalesce(size: int, rows: Array, columns: Array, weights: Floats) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _larger(
-    ptr_a: Ints, index_a: Array, data_a: Floats, ptr_b: Ints, index_b: Array, data_b: Floats
-) -> Any:
-    """The entrywise maximum of two matrices; rows are merged."""
-    size = len(ptr_a) - 1
+def _larger(a: CompressedRows, b: CompressedRows) -> Any:
+    """The entrywise maximum of two matrices, by merging their rows."""
+    size = len(a.indptr) - 1
     indptr = np.zeros(size + 1, dtype=np.int64)
-    indices = np.empty(len(index_a) + len(index_b), dtype=np.int32)
+    indices = np.empty(len(a.indices) + len(b.indices), dtype=np.int32)
     values = np.empty(len(indices), dtype=np.float64)
     kept = 0
     for v in range(size):
-        i, j = ptr_a[v], ptr_b[v]
-        while i < ptr_a[v + 1] or j < ptr_b[v + 1]:
-            left = index_a[i] if i < ptr_a[v + 1] else size
-            right = index_b[j] if j < ptr_b[v + 1] else size
-            value = 0.0
+        i, j = a.indptr[v], b.indptr[v]
+        while i < a.indptr[v + 1] or j < b.indptr[v + 1]:
+            # A row that is done gives `size`, larger than every column.
+            left = a.indices[i] if i < a.indptr[v + 1] else size
+            right = b.indices[j] if j < b.indptr[v + 1] else size
+            value = 0.0  # of a matrix without this entry; weights are positive
             if left <= right:
-                value = data_a[i]
+                value = a.weights[i]
                 i += 1
             if right <= left:
-                value = max(value, data_b[j])
+                value = max(value, b.weights[j])
                 j += 1
             indices[kept] = min(left, right)
             values[kept] = value
@@ -310,9 +313,10 @@ def _larger(
 def _label(indptr: Ints, indices: Array) -> Any:
     """The component of each vertex, numbered by its smallest vertex, and how many there are."""
     size = len(indptr) - 1
-    labels = np.full(size, -1, dtype=np.int64)
+    labels = np.full(size, -1, dtype=np.int64)  # -1: not reached yet
     queue = np.empty(size, dtype=np.int64)
     count = 0
+    # Roots ascend, so each is the smallest vertex of its component.
     for root in range(size):
         if labels[root] >= 0:
             continue
@@ -325,7 +329,7 @@ def _label(indptr: Ints, indices: Array) -> Any:
             for i in range(indptr[u], indptr[u + 1]):
                 v = indices[i]
                 if labels[v] < 0:
-                    labels[v] = count
+                    labels[v] = count  # labeled when queued: each vertex is queued once
                     queue[tail] = v
                     tail += 1
         count += 1

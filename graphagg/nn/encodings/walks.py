@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings.base import Encoding, check_dtype, check_positive
+from graphagg.arrays import Doubles, offsets
+from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigen.krylov import powers_diagonal, reach, returns, walk_rows
 from graphagg.nn.encodings.structure import Structure, walk_structure
+from graphagg.nn.settings import check_integers
 
 
 @dataclass(frozen=True)
@@ -32,26 +34,22 @@ class RWSE(Encoding):
 
     Attributes:
         steps: K, the longest walk.
-        dtype: Of what is written.
+        dtype: of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("rwse",)
     steps: int = 20
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        check_positive("steps", self.steps)
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`rwse`."""
-        return ("rwse",)
+        super().__post_init__()
+        check_integers(self, steps=(1, None))
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`rwse` of `data`."""
         adjacency = walk_structure(data)
         if not adjacency.is_symmetric(adjacency.transposed()):
-            return {"rwse": returns(_transition(adjacency), self.steps)}
+            return {"rwse": returns(_transition(adjacency).compressed, self.steps)}
         inverse_root = np.sqrt(_inverse(adjacency.row_sums))
         weights = inverse_root[adjacency.rows] * adjacency.weights * inverse_root[adjacency.indices]
         return {"rwse": powers_diagonal(adjacency.with_weights(weights), self.steps)}
@@ -75,32 +73,27 @@ class RRWP(Encoding):
 
     Attributes:
         steps: K, the number of powers.
-        hops: Keep pairs at most so many steps apart; by default `steps - 1`.
-        dtype: Of what is written.
+        hops: keep pairs at most so many steps apart; by default `steps - 1`.
+        dtype: of what is written.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("rrwp_index", "rrwp")
     steps: int = 20
     hops: int | None = None
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        check_positive("steps", self.steps)
+        super().__post_init__()
+        check_integers(self, steps=(1, None))
         if self.hops is not None:
-            check_positive("hops", self.hops)
-        check_dtype(self.dtype)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """`rrwp_index` and `rrwp`."""
-        return ("rrwp_index", "rrwp")
+            check_integers(self, hops=(1, None))
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`rrwp_index` and `rrwp` of `data`."""
         walk = _transition(walk_structure(data))
         hops = self.steps - 1 if self.hops is None else min(self.hops, self.steps - 1)
-        counts = reach(walk.indptr, walk.indices, hops)
-        offsets = np.concatenate([[0], np.cumsum(counts)])
-        columns, values = walk_rows(walk.indptr, walk.indices, walk.weights, self.steps, offsets)
+        counts = reach(walk.compressed, hops)
+        columns, values = walk_rows(walk.compressed, self.steps, offsets(counts))
         rows = np.repeat(np.arange(walk.vertices), counts)
         return {"rrwp_index": np.stack([rows, columns]), "rrwp": values}
 
@@ -111,5 +104,5 @@ def _transition(adjacency: Structure) -> Structure:
     return adjacency.with_weights(inverse[adjacency.rows] * adjacency.weights)
 
 
-def _inverse(sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _inverse(sums: Doubles) -> Doubles:
     return np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)

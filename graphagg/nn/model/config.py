@@ -6,13 +6,22 @@ The defaults are those of the GraphGPS paper (arXiv 2205.12454) where it has one
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from math import prod
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
-
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing import Any, Literal
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.settings import (
+    LARGE,
+    PROBABILITY,
+    STRICT,
+    check_choices,
+    check_integers,
+    check_numbers,
+    check_sizes,
+    parse,
+    part_width,
+)
 
 Norm = Literal["batch", "layer", "none"]
 Activation = Literal["relu", "gelu", "elu", "silu", "tanh"]
@@ -23,9 +32,6 @@ HeadKind = Literal["san", "mlp", "dot"]
 Pooling = Literal["add", "mean", "max"]
 
 OFF = "none"
-_LARGE = 2**31
-_STRICT = ConfigDict(extra="forbid", strict=True)
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -36,14 +42,14 @@ class FeatureConfig:
     embedding, the real-valued ones share a linear map, and all of them are summed.
 
     Attributes:
-        vocabulary: Number of categories of each categorical column; a column holds whole numbers
+        vocabulary: number of categories of each categorical column; a column holds whole numbers
             from 0.
-        width: Number of real-valued columns.
-        constant: One learned vector for every row; the data is not read.
-        batch_norm: Batch norm and ReLU after the sum, for columns without a scale.
+        width: number of real-valued columns.
+        constant: one learned vector for every row; the data is not read.
+        batch_norm: batch norm and ReLU after the sum, for columns without a scale.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     vocabulary: tuple[int, ...] = ()
     width: int = 0
@@ -51,9 +57,8 @@ class FeatureConfig:
     batch_norm: bool = False
 
     def __post_init__(self) -> None:
-        for size in self.vocabulary:
-            within("vocabulary", size, 1, _LARGE)
-        within("width", self.width, 0, _LARGE)
+        check_sizes(self, vocabulary=(1, LARGE))
+        check_integers(self, width=(0, LARGE))
         if self.constant and self.columns:
             raise InvalidParameter(
                 f"constant features read no column, but {self.columns} are given; "
@@ -76,17 +81,17 @@ class EncodingConfig:
     """A positional or structural encoding.
 
     Attributes:
-        name: The encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
-        dim: Its share of the model's width.
-        size: What the transform writes on a vertex: eigenvectors of `lappe-*`, `signnet-*` and
+        name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
+        dim: its share of the model's width.
+        size: what the transform writes on a vertex: eigenvectors of `lappe-*`, `signnet-*` and
             `equivstable`, steps of `rwse`, times of `heat`, lengths of `cycles` from 3 on. 0: the
             transform's default.
-        layers: Depth of the encoder. 0: the encoder's default.
-        laplacian: Of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
-        trivial: Whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
+        layers: depth of the encoder. 0: the encoder's default.
+        laplacian: of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
+        trivial: whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     name: str
     dim: int
@@ -96,10 +101,8 @@ class EncodingConfig:
     trivial: bool = True
 
     def __post_init__(self) -> None:
-        one_of("laplacian", self.laplacian, get_args(Laplacian))
-        within("dim", self.dim, 1, _LARGE)
-        within("size", self.size, 0, _LARGE)
-        within("layers", self.layers, 0, 1000)
+        check_choices(self, laplacian=Laplacian)
+        check_integers(self, dim=(1, LARGE), size=(0, LARGE), layers=(0, 1000))
 
     @property
     def relative(self) -> bool:
@@ -112,13 +115,13 @@ class LocalConfig:
     """The local, message-passing part of a layer.
 
     Attributes:
-        name: Such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.local`. `none`: no local
+        name: such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.local`. `none`: no local
             part.
-        aggregation: What combines the messages, such as `lcm`; see
+        aggregation: what combines the messages, such as `lcm`; see
             `graphagg.nn.aggr.aggregation`. Empty: what the convolution was published with.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     name: str = "gatedgcn"
     aggregation: str = ""
@@ -129,14 +132,14 @@ class AttentionConfig:
     """The global part of a layer.
 
     Attributes:
-        name: Such as `exact` or `performer`; see `graphagg.nn.attention.attention`. `none`: no
+        name: such as `exact` or `performer`; see `graphagg.nn.attention.attention`. `none`: no
             global part.
-        heads: Must divide the width.
-        dropout: On the attention weights, where the kind of attention has any.
-        energy_gate: Whether the values are gated by a learned projection of the keys.
+        heads: must divide the width.
+        dropout: on the attention weights, where the kind of attention has any.
+        energy_gate: whether the values are gated by a learned projection of the keys.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     name: str = "exact"
     heads: int = 4
@@ -144,8 +147,8 @@ class AttentionConfig:
     energy_gate: bool = False
 
     def __post_init__(self) -> None:
-        within("heads", self.heads, 1, _LARGE)
-        _fraction("dropout", self.dropout)
+        check_integers(self, heads=(1, LARGE))
+        check_numbers(self, dropout=PROBABILITY)
 
 
 @dataclass(frozen=True)
@@ -153,15 +156,15 @@ class LayerOptions:
     """What surrounds the two parts of a layer.
 
     Attributes:
-        norm: Normalization after each residual.
-        activation: Of the feed-forward network and of the `gnn+` order.
-        dropout: After each part, and twice in the feed-forward network.
-        feedforward: Hidden width of the feed-forward network over the layer's width; 0 has none.
-        order: Of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
+        norm: normalization after each residual.
+        activation: of the feed-forward network and of the `gnn+` order.
+        dropout: after each part, and twice in the feed-forward network.
+        feedforward: hidden width of the feed-forward network over the layer's width; 0 has none.
+        order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
             activation and dropout, then residual.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     norm: Norm = "batch"
     activation: Activation = "relu"
@@ -170,11 +173,9 @@ class LayerOptions:
     order: Order = "gps"
 
     def __post_init__(self) -> None:
-        one_of("norm", self.norm, get_args(Norm))
-        one_of("activation", self.activation, get_args(Activation))
-        one_of("order", self.order, get_args(Order))
-        _fraction("dropout", self.dropout)
-        within("feedforward", self.feedforward, 0, 64)
+        check_choices(self, norm=Norm, activation=Activation, order=Order)
+        check_numbers(self, dropout=PROBABILITY)
+        check_integers(self, feedforward=(0, 64))
 
 
 @dataclass(frozen=True)
@@ -182,18 +183,18 @@ class HeadConfig:
     """From the vertices' last vectors to answers.
 
     Attributes:
-        task: What an answer is about: a `graph`, a `node`, or an `edge`: a pair of
+        task: what an answer is about: a `graph`, a `node`, or an `edge`: a pair of
             `edge_label_index`.
         kind: `san` halves the width `layers` times before the last linear map; `mlp` keeps the
             width for `layers - 1` hidden layers; `dot`, for edges only, is the dot product of the
             endpoints, each after `layers` layers.
-        pooling: Of a graph's vertices, where the task is `graph`.
-        layers: Depth, as `kind` reads it.
-        norm: Of the hidden layers of `mlp` and `dot`.
-        shape: Of one answer.
+        pooling: of a graph's vertices, where the task is `graph`.
+        layers: depth, as `kind` reads it.
+        norm: of the hidden layers of `mlp` and `dot`.
+        shape: of one answer.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     task: Task = "graph"
     kind: HeadKind = "san"
@@ -203,15 +204,11 @@ class HeadConfig:
     shape: tuple[int, ...] = (1,)
 
     def __post_init__(self) -> None:
-        one_of("task", self.task, get_args(Task))
-        one_of("kind", self.kind, get_args(HeadKind))
-        one_of("pooling", self.pooling, get_args(Pooling))
-        one_of("norm", self.norm, get_args(Norm))
-        within("layers", self.layers, 1, 100)
+        check_choices(self, task=Task, kind=HeadKind, pooling=Pooling, norm=Norm)
         if not self.shape:
             raise InvalidParameter("shape is (); wanted at least one size, such as (1,)")
-        for size in self.shape:
-            within("shape", size, 1, _LARGE)
+        check_integers(self, layers=(1, 100))
+        check_sizes(self, shape=(1, LARGE))
         if self.kind == "dot" and (self.task != "edge" or self.width != 1):
             raise InvalidParameter(
                 f"kind 'dot' gives one number a pair, but task is {self.task!r} and shape "
@@ -229,20 +226,20 @@ class GPSConfig:
     """A GPS model.
 
     Attributes:
-        nodes: Vertex features.
-        edges: Edge features.
-        encodings: Positional and structural encodings, concatenated after the vertex features.
-        channels: Width d of the layers.
-        layers: Number L of layers.
-        local: The local part of every layer.
-        attention: The global part of every layer.
-        rrwp: Steps of the random walks whose probabilities bias the attention of each pair of
+        nodes: vertex features.
+        edges: edge features.
+        encodings: positional and structural encodings, concatenated after the vertex features.
+        channels: width d of the layers.
+        layers: number L of layers.
+        local: the local part of every layer.
+        attention: the global part of every layer.
+        rrwp: steps of the random walks whose probabilities bias the attention of each pair of
             vertices (arXiv 2305.17589, as a bias only); 0 has no bias.
-        layer: What surrounds the two.
-        head: From vertices to answers.
+        layer: what surrounds the two.
+        head: from vertices to answers.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     nodes: FeatureConfig = field(default_factory=FeatureConfig)
     edges: FeatureConfig = field(default_factory=FeatureConfig)
@@ -256,18 +253,13 @@ class GPSConfig:
     head: HeadConfig = field(default_factory=HeadConfig)
 
     def __post_init__(self) -> None:
-        within("channels", self.channels, 1, _LARGE)
-        within("layers", self.layers, 1, 1000)
+        check_integers(self, channels=(1, LARGE), layers=(1, 1000), rrwp=(0, 10_000))
         if OFF == self.local.name == self.attention.name:
             raise InvalidParameter(
                 "local.name and attention.name are both 'none'; a layer needs at least one of them"
             )
-        within("rrwp", self.rrwp, 0, 10_000)
-        if self.attention.name != OFF and self.channels % self.attention.heads:
-            raise InvalidParameter(
-                f"attention.heads is {self.attention.heads}, which does not divide "
-                f"channels {self.channels}"
-            )
+        if self.attention.name != OFF:
+            part_width("attention.heads", self.attention.heads, "channels", self.channels)
         self._check_widths()
 
     def _check_widths(self) -> None:
@@ -298,98 +290,6 @@ class GPSConfig:
         """The inverse of `to_dict`; fields left out have their defaults.
 
         Raises:
-            InvalidParameter: An unknown field, or a value of the wrong type or out of range.
+            InvalidParameter: an unknown field, or a value of the wrong type or out of range.
         """
         return parse(cls, values, "model")
-
-
-def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
-    """A dataclass of `kind` from plain values, strictly.
-
-    Args:
-        kind: A dataclass, perhaps with dataclasses in it.
-        values: Its fields.
-        where: What errors call it.
-
-    Raises:
-        InvalidParameter: An unknown field, or a value of the wrong type or out of range.
-    """
-    for name in values:
-        if name not in _names(kind):
-            raise InvalidParameter(f"{where}.{name} is not a field; {_choice(kind)}")
-    try:
-        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
-    except ValidationError as error:
-        first = error.errors()[0]
-        location = first["loc"]
-        name = ".".join([where, *map(str, location)])
-        if first["type"] == "unexpected_keyword_argument":
-            choice = _choice(_at(kind, location[:-1]))
-            raise InvalidParameter(f"{name} is not a field; {choice}") from None
-        message = first["msg"][:1].lower() + first["msg"][1:]
-        raise InvalidParameter(f"{name} is {first['input']!r}: {message}") from None
-    except TypeError as error:
-        raise InvalidParameter(f"{where} holds what JSON cannot: {error}") from None
-
-
-def differences(left: Any, right: Any, where: str = "") -> list[str]:
-    """Fields in which two configs differ, as `field: left, right`, in the order of the fields."""
-    if is_dataclass(left) and type(left) is type(right):
-        return [
-            line
-            for part in fields(left)
-            for line in differences(
-                getattr(left, part.name),
-                getattr(right, part.name),
-                f"{where}.{part.name}" if where else part.name,
-            )
-        ]
-    return [] if left == right else [f"{where}: {_shown(left)}, {_shown(right)}"]
-
-
-def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Check a choice.
-
-    Raises:
-        InvalidParameter: `value` is none of `choices`.
-    """
-    if value not in choices:
-        raise InvalidParameter(f"{name} is {value!r}, wanted one of {', '.join(choices)}")
-
-
-def within(name: str, value: object, low: int, high: int) -> None:
-    """Check an integer.
-
-    Raises:
-        InvalidParameter: `value` is no integer from `low` to `high`.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidParameter(f"{name} is {value!r}, wanted an integer from {low} to {high}")
-
-
-def _fraction(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise InvalidParameter(f"{name} is {value!r}, wanted a number from 0 to below 1")
-
-
-def _names(kind: Any) -> list[str]:
-    return [part.name for part in fields(kind)]
-
-
-def _choice(kind: Any) -> str:
-    return f"the fields are {', '.join(_names(kind))}"
-
-
-def _at(kind: Any, location: tuple[int | str, ...]) -> Any:
-    """The dataclass at a place inside of `kind`."""
-    for name in location:
-        if isinstance(name, str):
-            hint = get_type_hints(kind)[name]
-            kind = get_args(hint)[0] if get_origin(hint) is tuple else hint
-    return kind
-
-
-def _shown(value: Any) -> str:
-    if is_dataclass(value) and not isinstance(value, type):
-        return str(asdict(value))
-    return repr(value)

@@ -1,4 +1,4 @@
-"""What an `EncodingConfig` stands for: a transform that writes on a graph, and an encoder."""
+"""From an `EncodingConfig` to its transform, which writes on a graph, and its encoder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from graphagg.nn.encodings import (
     LapPE,
     encoder,
 )
-from graphagg.nn.model.config import EncodingConfig, GPSConfig, one_of
+from graphagg.nn.model.config import EncodingConfig, GPSConfig
+from graphagg.nn.resolver import unknown
 
 _OF_VECTORS = ("lappe-", "signnet-", "equivstable")
 # What a transform writes where the config names no size.
@@ -37,9 +38,10 @@ def transform_of(config: EncodingConfig) -> Encoding:
     """The transform that writes what the encoder of `config` reads.
 
     Raises:
-        InvalidParameter: An unknown name, or a size that there is not.
+        InvalidParameter: an unknown name, or a size that there is not.
     """
-    one_of("encodings.name", config.name, ENCODERS)
+    if config.name not in ENCODERS:
+        raise unknown("encoding", config.name, ENCODERS)
     if config.name.startswith(_OF_VECTORS):
         return LapPE(_size(config), normalization=config.laplacian, trivial=config.trivial)
     return _TRANSFORMS[config.name](_size(config))
@@ -49,7 +51,7 @@ def transforms_of(config: GPSConfig) -> tuple[Encoding, ...]:
     """The transforms that write all that a model reads, each once.
 
     Raises:
-        InvalidParameter: Two encodings read other forms of the same attribute.
+        InvalidParameter: two encodings read other forms of the same attribute.
     """
     wanted = [transform_of(encoding) for encoding in config.encodings]
     if config.rrwp:
@@ -69,7 +71,7 @@ def encoder_of(config: EncodingConfig) -> Encoder:
     """The encoder of `config`, with new weights.
 
     Raises:
-        InvalidParameter: An unknown name, or a size or depth that there is not.
+        InvalidParameter: an unknown name, or a size or depth that there is not.
     """
     transform_of(config)  # checks the name and the size
     vectors = config.name.startswith(_OF_VECTORS)

@@ -15,9 +15,9 @@ class FeatureEncoder(torch.nn.Module):
     """Sum of an embedding for each categorical column and a linear map of the real-valued ones.
 
     Args:
-        config: The columns.
+        config: the columns.
         channels: d, width of the result.
-        name: What errors call the features, such as `x`.
+        name: what errors call the features, such as `x`.
     """
 
     def __init__(self, config: FeatureConfig, channels: int, name: str) -> None:
@@ -38,11 +38,11 @@ class FeatureEncoder(torch.nn.Module):
 
         Args:
             values: `[rows, columns]`, or `[rows]` for one column.
-            rows: Wanted number of rows.
-            owner: The graph of each row, for errors.
+            rows: wanted number of rows.
+            owner: the graph of each row, for errors.
 
         Raises:
-            InvalidFeatures: Missing, of another shape, not finite, or a category that is no whole
+            InvalidFeatures: missing, of another shape, not finite, or a category that is no whole
                 number of the vocabulary; names the row and its graph.
         """
         if self.config.constant:

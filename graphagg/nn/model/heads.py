@@ -19,9 +19,9 @@ class Head(torch.nn.Module):
     """Answers `[A, *shape]`: one for each graph, vertex, or pair of `edge_label_index`.
 
     Args:
-        config: Task and form.
+        config: task and form.
         channels: d, width of the vertices' vectors.
-        activation: Of the hidden layers.
+        activation: of the hidden layers.
     """
 
     def __init__(self, config: HeadConfig, channels: int, activation: Activation) -> None:
@@ -40,15 +40,15 @@ class Head(torch.nn.Module):
 
         Args:
             x: `[N, d]`.
-            graphs: The vertices of each graph.
+            graphs: the vertices of each graph.
             pairs: `[2, P]` int64 where the task is `edge`.
 
         Returns:
             `[G, *shape]`, `[N, *shape]` or `[P, *shape]`.
 
         Raises:
-            InvalidFeatures: The task is `edge` and there are no pairs.
-            InvalidBatch: Pairs of vertices that do not exist.
+            InvalidFeatures: the task is `edge` and there are no pairs.
+            InvalidBatch: pairs of vertices that do not exist.
         """
         out: Tensor
         if self.config.task == "graph":

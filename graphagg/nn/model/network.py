@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
+from graphagg.errors import InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import PairBias, PairBiasEncoder
 from graphagg.nn.conv.part import check_edge_index
 from graphagg.nn.gps import GPSLayer
@@ -34,10 +34,10 @@ class GPS(torch.nn.Module):
     so.
 
     Args:
-        config: What the model is made of.
+        config: what the model is made of.
 
     Raises:
-        InvalidParameter: A part that does not exist, or that lacks what it reads.
+        InvalidParameter: a part that does not exist, or that lacks what it reads.
     """
 
     def __init__(self, config: GPSConfig) -> None:
@@ -67,16 +67,16 @@ class GPS(torch.nn.Module):
         """Answers for a graph or a batch of graphs.
 
         Args:
-            data: See the class.
+            data: see the class.
 
         Returns:
             `[G, *shape]` for a graph task, `[N, *shape]` for a node task, `[P, *shape]` for an
             edge task, with `shape` of the head's config.
 
         Raises:
-            InvalidFeatures: Features that are missing, of another width, not finite, or categories
+            InvalidFeatures: features that are missing, of another width, not finite, or categories
                 outside the vocabulary.
-            InvalidBatch: Indices that do not fit.
+            InvalidBatch: indices that do not fit.
         """
         graphs = graphs_of(data)
         x, positions = self._vertices(data, graphs)
@@ -133,7 +133,7 @@ class GPS(torch.nn.Module):
         """A model with new weights, from a config or its plain values.
 
         Raises:
-            InvalidParameter: Values that are no config.
+            InvalidParameter: values that are no config.
         """
         return cls(GPSConfig.from_dict(config) if isinstance(config, dict) else config)
 
@@ -141,7 +141,7 @@ class GPS(torch.nn.Module):
         """Write `config.json` and `model.safetensors`; each is replaced at once.
 
         Raises:
-            WriteFailed: The folder cannot be written.
+            WriteFailed: the folder cannot be written.
         """
         write_model(folder, self.config, self.state_dict())
 
@@ -150,12 +150,12 @@ class GPS(torch.nn.Module):
         """A saved model, in evaluation mode and in the precision of its weights.
 
         Args:
-            folder: What `save` wrote.
-            config: Where given, what the saved config must be.
+            folder: what `save` wrote.
+            config: where given, what the saved config must be.
 
         Raises:
-            UnreadableFile: A file is missing, truncated or of another kind.
-            CheckpointMismatch: The saved config is another one, or the weights are not its.
+            UnreadableFile: a file is missing, truncated or of another kind.
+            CheckpointMismatch: the saved config is another one, or the weights are not its.
         """
         model = cls(config or read_config(folder))
         weights = read_weights(folder, model.config, model.state_dict())
@@ -167,8 +167,8 @@ class GPS(torch.nn.Module):
         """Copy the weights that `save` wrote for a model of the same config.
 
         Raises:
-            UnreadableFile: A file is missing, truncated or of another kind.
-            CheckpointMismatch: They were saved from another config.
+            UnreadableFile: a file is missing, truncated or of another kind.
+            CheckpointMismatch: they were saved from another config.
         """
         self.load_state_dict(read_weights(folder, self.config, self.state_dict()))
 
@@ -177,7 +177,7 @@ def graphs_of(data: Data) -> Segments:
     """The graphs of a `Data` or batch, and a check that its edges fit.
 
     Raises:
-        InvalidFeatures: The number of vertices is unknown.
+        InvalidFeatures: the number of vertices is unknown.
         InvalidBatch: `ptr`, `batch` or `edge_index` do not fit.
     """
     rows = data.num_nodes
@@ -188,15 +188,7 @@ def graphs_of(data: Data) -> Segments:
         raise InvalidFeatures("edge_index is missing; wanted [2, E], with E = 0 without edges")
     check_edge_index(edge_index, rows)
     ptr, batch = getattr(data, "ptr", None), getattr(data, "batch", None)
-    if ptr is not None:
-        return Segments.from_ptr(ptr, rows)
-    if batch is not None:
-        if batch.numel() != rows:
-            raise InvalidBatch(f"batch has {batch.numel()} entries for {rows} vertices")
-        return Segments.from_index(batch)
-    # One graph needs no check, so that a model of one graph can be exported.
-    index = torch.zeros(rows, dtype=torch.int64, device=edge_index.device)
-    return Segments(torch.tensor([0, rows], device=edge_index.device), index)
+    return Segments.of(rows, ptr, batch, edge_index.device)
 
 
 def _check_parts(config: GPSConfig, layer: GPSLayer) -> None:

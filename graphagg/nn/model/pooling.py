@@ -14,7 +14,7 @@ def pool(x: Tensor, graphs: Segments, how: Pooling) -> Tensor:
     Args:
         x: `[N, d]`.
         graphs: N vertices in G graphs.
-        how: Which.
+        how: which.
 
     Returns:
         `[G, d]`.

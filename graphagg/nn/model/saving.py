@@ -13,14 +13,15 @@ from pathlib import Path
 
 from torch import Tensor
 
-from graphagg.errors import CheckpointMismatch, MissingExtra, UnreadableFile
-from graphagg.nn.files import write_whole
-from graphagg.nn.model.config import GPSConfig, differences
+from graphagg.errors import CheckpointMismatch, UnreadableFile
+from graphagg.nn.files import read_json, safetensors, write_json, write_whole
+from graphagg.nn.model.config import GPSConfig
+from graphagg.nn.settings import differences
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 _SHOWN = 3
-_WANTED = "wanted a folder that GPS.save wrote"
+_WANTED = "wanted a folder that GPS.save wrote: save the model again"
 
 
 def write_model(
@@ -29,18 +30,14 @@ def write_model(
     """Write both files; each is replaced at once, the weights first.
 
     Raises:
-        WriteFailed: The folder cannot be written.
+        WriteFailed: the folder cannot be written.
     """
-    try:
-        from safetensors.torch import save
-    except ModuleNotFoundError:
-        raise MissingExtra("safetensors", "nn") from None
+    save = safetensors().torch.save  # a missing library is the first thing to hear of
     plain = config.to_dict()
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
     data = save(tensors, metadata={"config": json.dumps(plain)})
-    text = (json.dumps(plain, indent=2) + "\n").encode()
     write_whole(Path(folder) / WEIGHTS, lambda partial: partial.write_bytes(data))
-    write_whole(Path(folder) / CONFIG, lambda partial: partial.write_bytes(text))
+    write_json(Path(folder) / CONFIG, plain, indent=2)
 
 
 def read_config(folder: str | os.PathLike[str]) -> GPSConfig:
@@ -48,20 +45,9 @@ def read_config(folder: str | os.PathLike[str]) -> GPSConfig:
 
     Raises:
         UnreadableFile: `config.json` is missing or no JSON.
-        InvalidParameter: It is no config of this version.
+        InvalidParameter: it is no config of this version.
     """
-    path = Path(folder) / CONFIG
-    try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UnreadableFile(
-            f"{path} does not exist; wanted a folder that GPS.save wrote"
-        ) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UnreadableFile(f"{path} is no config: {error}; save the model again") from None
-    if not isinstance(plain, dict):
-        raise UnreadableFile(f"{path} holds a {type(plain).__name__}; wanted an object")
-    return GPSConfig.from_dict(plain)
+    return GPSConfig.from_dict(read_json(Path(folder) / CONFIG, _WANTED))
 
 
 def read_weights(
@@ -70,8 +56,8 @@ def read_weights(
     """The weights of a saved model, for one of `config` whose own are `wanted`.
 
     Raises:
-        UnreadableFile: A file is missing, truncated or of another kind.
-        CheckpointMismatch: The weights are those of another config.
+        UnreadableFile: a file is missing, truncated or of another kind.
+        CheckpointMismatch: the weights are those of another config.
     """
     saved = read_config(folder)
     _compare(Path(folder) / CONFIG, saved, config)
@@ -93,21 +79,16 @@ def read_weights(
 
 
 def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    library = safetensors()
     try:
-        from safetensors import SafetensorError, safe_open
-    except ModuleNotFoundError:
-        raise MissingExtra("safetensors", "nn") from None
-    try:
-        with safe_open(path, framework="pt") as file:
+        with library.safe_open(path, framework="pt") as file:
             names = file.keys()
             return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
     except FileNotFoundError:
+        raise UnreadableFile(f"{path} does not exist; {_WANTED}") from None
+    except (OSError, library.SafetensorError) as error:
         raise UnreadableFile(
-            f"{path} does not exist; wanted a folder that GPS.save wrote"
-        ) from None
-    except (OSError, SafetensorError) as error:
-        raise UnreadableFile(
-            f"{path} is truncated or no safetensors file ({error}); save the model again"
+            f"{path} is truncated or no safetensors file ({error}); {_WANTED}"
         ) from None
 
 

@@ -18,15 +18,16 @@ from graphagg.nn.training.config import TrainingConfig
 ATOMS = FeatureConfig(vocabulary=(119, 5, 12, 12, 10, 6, 6, 2, 2))
 BONDS = FeatureConfig(vocabulary=(5, 6, 2))
 CONSTANT = FeatureConfig(constant=True)
+TABLES = ("model", "training")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What `graphagg train` needs beside the data.
+    """A model and its training: all that `graphagg train` needs beside the data.
 
     Attributes:
-        model: The model.
-        training: How it is trained.
+        model: the model.
+        training: how it is trained.
     """
 
     model: GPSConfig
@@ -35,6 +36,18 @@ class Preset:
     def to_dict(self) -> dict[str, Any]:
         """As plain values: the tables `model` and `training` of a TOML file."""
         return {"model": self.model.to_dict(), "training": self.training.to_dict()}
+
+    @classmethod
+    def from_dict(cls, tables: dict[str, Any]) -> Preset:
+        """The inverse of `to_dict`; what is left out has its defaults.
+
+        Raises:
+            InvalidParameter: an unknown field, or a value of the wrong type or out of range.
+        """
+        return cls(
+            GPSConfig.from_dict(tables.get("model", {})),
+            TrainingConfig.from_dict(tables.get("training", {})),
+        )
 
 
 def lap_pe(dim: int, vectors: int = 10, layers: int = 2) -> tuple[EncodingConfig, ...]:

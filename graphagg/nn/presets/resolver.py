@@ -4,41 +4,32 @@ from __future__ import annotations
 
 import os
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from graphagg.errors import InvalidParameter, UnknownPreset, UnreadableFile
-from graphagg.nn.model.config import GPSConfig, parse
 from graphagg.nn.presets.official import OFFICIAL
 from graphagg.nn.presets.plus import PLUS
-from graphagg.nn.presets.preset import Preset
+from graphagg.nn.presets.preset import TABLES, Preset
 from graphagg.nn.presets.small import SMALL
-from graphagg.nn.training.config import TrainingConfig
+from graphagg.nn.resolver import find
 
-_ALL = {**OFFICIAL, **SMALL, **PLUS}
-_TABLES = ("model", "training")
+_ALL = dict(sorted({**OFFICIAL, **SMALL, **PLUS}.items()))
+_FILE = "a TOML file with the tables [model] and [training]"
 
 
 def presets() -> tuple[str, ...]:
     """The names of all presets, sorted."""
-    return tuple(sorted(_ALL))
+    return tuple(_ALL)
 
 
 def preset(name: str) -> Preset:
     """A preset.
 
     Raises:
-        UnknownPreset: There is none of this name; the message has the nearest and all others.
+        UnknownPreset: there is none of this name; the message has the nearest and all others.
     """
-    if name in _ALL:
-        return _ALL[name]
-    close = get_close_matches(name[:200].lower(), presets(), n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else "."
-    raise UnknownPreset(
-        f"there is no preset {name[:200]!r}{meant} The presets are {', '.join(presets())}; "
-        "or give a TOML file with the tables [model] and [training]"
-    )
+    return find("preset", name, _ALL, _FILE, UnknownPreset)
 
 
 def read_preset(path: str | os.PathLike[str]) -> Preset:
@@ -48,9 +39,9 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
     the preset's, a table of the file is merged into the preset's.
 
     Raises:
-        UnreadableFile: The file is missing or no TOML.
+        UnreadableFile: the file is missing or no TOML.
         UnknownPreset: `preset` names none.
-        InvalidParameter: An unknown table or field, or a value of the wrong type or out of range.
+        InvalidParameter: an unknown table or field, or a value of the wrong type or out of range.
     """
     file = Path(path)
     try:
@@ -59,7 +50,7 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
         raise UnreadableFile(f"{file} cannot be read as TOML: {error}") from None
     base = tables.pop("preset", None)
     for name, table in tables.items():
-        if name not in _TABLES or not isinstance(table, dict):
+        if name not in TABLES or not isinstance(table, dict):
             raise InvalidParameter(
                 f"{file}: {name!r} is not a table of it; wanted `preset`, [model] and [training]"
             )
@@ -67,10 +58,7 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
         if not isinstance(base, str):
             raise InvalidParameter(f"{file}: preset is {base!r}; wanted a name")
         tables = _merged(preset(base).to_dict(), tables)
-    return Preset(
-        GPSConfig.from_dict(tables.get("model", {})),
-        parse(TrainingConfig, tables.get("training", {}), "training"),
-    )
+    return Preset.from_dict(tables)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -1,49 +1,42 @@
 """Training of graph models: data, the loop, checkpoints and results.
 
-`TrainingConfig` is all that a preset needs; the rest loads Lightning when it is first named.
+The names load their modules, and with them Lightning, when they are first used.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-from graphagg.nn.training.config import TrainingConfig
+from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.nn.training.data.dataset import GraphData, Shape, Split
-    from graphagg.nn.training.data.sources import load_data
-    from graphagg.nn.training.results import Score, SplitResult, TrainingResult
-    from graphagg.nn.training.run import train
-    from graphagg.nn.training.sampling import NeighborSampler
+    from graphagg.nn.training.config import (
+        TrainingConfig as TrainingConfig,
+    )
+    from graphagg.nn.training.data.dataset import (
+        GraphData as GraphData,
+    )
+    from graphagg.nn.training.data.dataset import (
+        Shape as Shape,
+    )
+    from graphagg.nn.training.data.dataset import (
+        Split as Split,
+    )
+    from graphagg.nn.training.data.sources import (
+        load_data as load_data,
+    )
+    from graphagg.nn.training.results import (
+        Score as Score,
+    )
+    from graphagg.nn.training.results import (
+        SplitResult as SplitResult,
+    )
+    from graphagg.nn.training.results import (
+        TrainingResult as TrainingResult,
+    )
+    from graphagg.nn.training.run import (
+        train as train,
+    )
+    from graphagg.nn.training.sampling import (
+        NeighborSampler as NeighborSampler,
+    )
 
-_PLACES = {
-    "GraphData": "data.dataset",
-    "NeighborSampler": "sampling",
-    "Score": "results",
-    "Shape": "data.dataset",
-    "Split": "data.dataset",
-    "SplitResult": "results",
-    "TrainingResult": "results",
-    "load_data": "data.sources",
-    "train": "run",
-}
-
-__all__ = [
-    "GraphData",
-    "NeighborSampler",
-    "Score",
-    "Shape",
-    "Split",
-    "SplitResult",
-    "TrainingConfig",
-    "TrainingResult",
-    "load_data",
-    "train",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -1,7 +1,7 @@
 """Batches of an epoch: of graphs, of one whole graph, or of samples from it.
 
-The order of an epoch's batches, and the neighbors that are drawn, hang on the random state and
-the epoch's number alone, so that a run that is resumed sees what the uninterrupted one saw.
+The random state and the epoch's number alone decide the order of an epoch's batches and the
+sampled neighbors, so that a resumed run sees what an uninterrupted one would have seen.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class GraphBatches:
     """Batches of many graphs.
 
     Args:
-        graphs: All graphs.
+        graphs: all graphs.
         ids: `[n]` int64, those of this part.
-        size: Graphs in a batch.
-        epoch: The current epoch, where they are shuffled; None keeps their order.
-        random_state: Of the shuffles.
+        size: graphs in a batch.
+        epoch: the current epoch, where they are shuffled; None keeps their order.
+        random_state: of the shuffles.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class SampledBatches:
     """Samples around the vertices of one part of a large graph.
 
     Args:
-        graph: The graph.
+        graph: the graph.
         rows: `[n]` int64, the seeds.
-        size: Seeds in a batch.
-        fanouts: Neighbors that a vertex keeps, hop by hop.
-        epoch: The current epoch.
-        random_state: Of the shuffles and the draws.
+        size: seeds in a batch.
+        fanouts: neighbors that a vertex keeps, hop by hop.
+        epoch: the current epoch.
+        random_state: of the shuffles and the draws.
     """
 
     def __init__(
@@ -117,12 +117,12 @@ class Feed:
     """The batches of one split.
 
     Args:
-        data: The data, encoded.
+        data: the data, encoded.
         graphs: `Graphs.of(data.graphs)`, made once for all splits; None for a single graph.
-        split: The split.
-        size: Graphs or seeds a step.
-        fanouts: Where one graph is sampled; empty: not.
-        random_state: Of shuffles and draws.
+        split: the split.
+        size: graphs or seeds a step.
+        fanouts: where one graph is sampled; empty: not.
+        random_state: of shuffles and draws.
     """
 
     def __init__(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.settings import check_choices, check_integers, check_numbers, check_sizes, parse
 
 Metric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "mrr", "f1"]
 MetricOrAuto = Literal["auto", "mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "mrr", "f1"]
@@ -15,8 +14,6 @@ Loss = Literal["auto", "l1", "mse", "cross-entropy", "weighted-cross-entropy", "
 Schedule = Literal["cosine", "constant"]
 Precision = Literal["float32", "bfloat16", "float64"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
-SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 # The first of each is what `auto` stands for. Labels of 0 and 1 can be regressed, too.
 _LOSSES_OF: dict[Metric, tuple[Loss, ...]] = {
@@ -29,7 +26,6 @@ _LOSSES_OF: dict[Metric, tuple[Loss, ...]] = {
     "f1": ("cross-entropy", "weighted-cross-entropy"),
 }
 _MANY = 10**7
-_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -75,25 +71,19 @@ class TrainingConfig:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        _one_of("metric", self.metric, get_args(MetricOrAuto))
-        _one_of("loss", self.loss, LOSSES)
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("precision", self.precision, PRECISIONS)
-        _integer("epochs", self.epochs, 1, _MANY)
-        _integer("batch_size", self.batch_size, 1, _MANY)
-        _integer("warmup_epochs", self.warmup_epochs, 0, self.epochs)
-        _integer("patience", self.patience, 0, _MANY)
-        _integer("random_state", self.random_state, 0, 2**32 - 1)
-        _number("lr", self.lr, above=0.0)
-        _number("weight_decay", self.weight_decay, least=0.0)
-        _number("clip_norm", self.clip_norm, least=0.0)
-        if not isinstance(self.fanouts, list | tuple):
-            raise InvalidParameter(
-                f"fanouts is {_shown(self.fanouts)}, wanted a list of integers such as [10, 5]"
-            )
-        object.__setattr__(self, "fanouts", tuple(self.fanouts))  # lists come from TOML and JSON
-        for fanout in self.fanouts:
-            _integer("fanouts", fanout, 1, _MANY)
+        check_choices(self, metric=MetricOrAuto, loss=Loss, schedule=Schedule, precision=Precision)
+        check_integers(
+            self,
+            epochs=(1, _MANY),
+            batch_size=(1, _MANY),
+            warmup_epochs=(0, self.epochs),
+            patience=(0, _MANY),
+            random_state=(0, 2**32 - 1),
+        )
+        check_numbers(
+            self, lr={"above": 0.0}, weight_decay={"least": 0.0}, clip_norm={"least": 0.0}
+        )
+        check_sizes(self, fanouts=(1, _MANY))  # lists come from TOML and JSON
         if self.metric != "auto":
             self.objective(self.metric)
 
@@ -101,7 +91,7 @@ class TrainingConfig:
         """The loss given, or the one that `auto` stands for.
 
         Raises:
-            InvalidParameter: A loss of other labels than the metric's.
+            InvalidParameter: a loss of other labels than the metric's.
         """
         fitting = _LOSSES_OF[metric]
         if self.loss == "auto":
@@ -124,35 +114,4 @@ class TrainingConfig:
         Raises:
             InvalidParameter: an unknown key, or a value outside what is allowed.
         """
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
-            raise InvalidParameter(f"training has no key {unknown[0]!r}, wanted some of {known}")
-        return cls(**values)
-
-
-def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InvalidParameter(f"{name} is {_shown(value)}, wanted one of {choices}")
-
-
-def _integer(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidParameter(f"{name} is {_shown(value)}, wanted an integer of {low} to {high}")
-
-
-def _number(
-    name: str, value: object, *, above: float = -math.inf, least: float = -math.inf
-) -> None:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    # No comparison turns an integer into a float, which may hold no number that large.
-    if not good or not (-_LARGEST <= value <= _LARGEST and value > above and value >= least):  # type: ignore[operator]  # a number by now
-        bound = f"above {above:g}" if above > -math.inf else f"of at least {least:g}"
-        raise InvalidParameter(f"{name} is {_shown(value)}, wanted a finite number {bound}")
-
-
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to print integers of thousands of digits
-        return "an integer of thousands of digits"
-    return text if len(text) <= 100 else f"{text[:100]}..."
+        return parse(cls, values, "training")

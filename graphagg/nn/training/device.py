@@ -1,4 +1,4 @@
-"""Which device a model is trained on."""
+"""The device that a model is trained on, by its name."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from graphagg.errors import DeviceUnavailable
 
 def available() -> list[str]:
     """The devices that are there, the fastest first."""
-    found = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
-        found.append("mps")
-    return [*found, "cpu"]
+        devices.append("mps")
+    return [*devices, "cpu"]
 
 
 def find_device(name: str) -> torch.device:
     """The device of a name: `auto` (CUDA where it is there), `cpu`, `cuda`, `cuda:1`, `mps`.
 
     Raises:
-        DeviceUnavailable: It is not there; names those that are.
+        DeviceUnavailable: it is not there; names those that are.
     """
-    found = available()
+    devices = available()
     if name == "auto":
-        return torch.device(found[0] if found[0].startswith("cuda") else "cpu")
-    wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in found:
+        return torch.device(devices[0] if devices[0].startswith("cuda") else "cpu")
+    full_name = "cuda:0" if name == "cuda" else name
+    if full_name not in devices:
         raise DeviceUnavailable(
-            f"device {name!r} is not there; available: {', '.join(found)}, or 'auto'"
+            f"device {name!r} is not there; available: {', '.join(devices)}, or 'auto'"
         )
-    return torch.device(wanted)
+    return torch.device(full_name)

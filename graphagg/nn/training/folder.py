@@ -26,7 +26,7 @@ from typing import Any, cast
 import torch
 
 from graphagg.errors import CheckpointMismatch, RunBusy, RunExists, UnreadableFile
-from graphagg.nn.files import unwritable, write_whole
+from graphagg.nn.files import read_json, unwritable, write_json
 from graphagg.nn.training.results import SplitResult
 from graphagg.store.locks import hold
 
@@ -37,11 +37,11 @@ _SHOWN = 4
 
 @contextmanager
 def alone_in(path: Path) -> Iterator[None]:
-    """Keep other processes from training in a folder meanwhile; it is made.
+    """Make a folder, and keep other processes from training in it inside the `with` block.
 
     Raises:
-        RunBusy: Another process trains there.
-        WriteFailed: The folder cannot be written.
+        RunBusy: another process trains there.
+        WriteFailed: the folder cannot be written.
     """
     busy = f"{path}: another process trains there; wait for it, or take another folder"
     try:
@@ -59,17 +59,18 @@ class RunFolder:
     """A folder that holds one run. Nothing is changed before `begin`.
 
     Attributes:
-        begun: What lies there is of this run.
+        begun: whether the files in the folder are those of this run.
 
     Args:
-        path: The folder; it is made.
-        settings: What the run is made of, plain values; a run of other settings is refused.
-        resume: Go on with the run that is there.
-        force: Replace the run that is there.
+        path: the folder; it is made.
+        settings: model, training and data of the run as plain values; a run with other settings is
+            refused.
+        resume: go on with the run that is there.
+        force: replace the run that is there.
 
     Raises:
-        RunExists: A run is there, and neither `resume` nor `force` is set.
-        CheckpointMismatch: The run that is there has other settings.
+        RunExists: a run is there, and neither `resume` nor `force` is set.
+        CheckpointMismatch: the run that is there has other settings.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class RunFolder:
         self.begun = resume and (path / RUN).exists()
         self._settings = settings
         if self.begun:
-            _compare(path / RUN, _read(path / RUN, _REPLACE), json.loads(self.fingerprint))
+            _compare(path / RUN, read_json(path / RUN, _REPLACE), json.loads(self.fingerprint))
             return
         parts = [path / RUN] if (path / RUN).exists() else self._splits()
         if parts and not force:
@@ -90,10 +91,10 @@ class RunFolder:
             )
 
     def begin(self) -> None:
-        """Make way for the run: what another one wrote goes, and nothing else.
+        """Remove what another run wrote into the folder, and nothing else.
 
         Raises:
-            WriteFailed: The folder cannot be written.
+            WriteFailed: the folder cannot be written.
         """
         if self.begun:
             return
@@ -106,7 +107,7 @@ class RunFolder:
             _remove(self.path, (RESULTS, RUN))
         except OSError as error:
             raise unwritable(self.path, error) from None
-        _write(self.path / RUN, self._settings)
+        write_json(self.path / RUN, self._settings)
         self.begun = True
 
     def split(self, number: int) -> Path:
@@ -114,7 +115,7 @@ class RunFolder:
         return self.path / f"split-{number}"
 
     def make_split(self, number: int) -> Path:
-        """The same, made; `WriteFailed` where it cannot be."""
+        """The folder of a split, made; `WriteFailed` where that fails."""
         path = self.split(number)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -126,29 +127,29 @@ class RunFolder:
         """The result of a split that an earlier call finished.
 
         Raises:
-            UnreadableFile: It is broken.
-            CheckpointMismatch: It is another run's.
+            UnreadableFile: it is broken.
+            CheckpointMismatch: it belongs to another run.
         """
         path = self.split(number) / RESULT
         if not self.begun or not path.exists():
             return None
-        remedy = f"remove {path} to train that split anew"
-        values = _read(path, remedy)
+        remedy = f"remove {path} to train that split again"
+        values = read_json(path, remedy)
         if values.pop("run", None) != self._run:
             raise CheckpointMismatch(f"{path} is another run's; {remedy}")
         return SplitResult.of_json(values, path, remedy)
 
     def last(self, number: int) -> dict[str, Any] | None:
-        """The checkpoint that a split goes on from, read; it lies in `LAST`.
+        """The checkpoint in the file `LAST`, from which a split is resumed.
 
         Raises:
-            UnreadableFile: It, or that of the best epoch, is truncated or holds more than numbers.
-            CheckpointMismatch: It is another run's.
+            UnreadableFile: it, or that of the best epoch, is truncated or holds more than numbers.
+            CheckpointMismatch: it belongs to another run.
         """
         where = self.split(number)
         if not self.begun or not (where / LAST).exists():
             return None
-        remedy = f"remove the folder {where} to train that split anew"
+        remedy = f"remove the folder {where} to train that split again"
         last, _ = (read_checkpoint(where / name, remedy) for name in (LAST, BEST))
         if last.get("graphagg") != self.fingerprint:
             raise CheckpointMismatch(
@@ -160,16 +161,16 @@ class RunFolder:
 
     def save_result(self, number: int, result: SplitResult) -> None:
         """Write the result of a split."""
-        _write(self.split(number) / RESULT, {**result.to_json(), "run": self._run})
+        write_json(self.split(number) / RESULT, {**result.to_json(), "run": self._run})
 
     def save_results(self, results: dict[str, Any]) -> None:
         """Write the results of the run."""
-        _write(self.path / RESULTS, results)
+        write_json(self.path / RESULTS, results)
 
     def encoding_seconds(self) -> float:
         """CPU time of the encodings in an earlier call, 0 where that is not known."""
         path = self.path / RESULTS
-        known = _read(path, f"remove {path}") if self.begun and path.exists() else {}
+        known = read_json(path, f"remove {path}") if self.begun and path.exists() else {}
         seconds = known.get("encoding_cpu_seconds")
         return float(seconds) if isinstance(seconds, (int, float)) else 0.0
 
@@ -196,20 +197,15 @@ def _remove(folder: Path, names: Sequence[str]) -> None:
             path.unlink()
 
 
-def _write(path: Path, values: dict[str, Any]) -> None:
-    text = json.dumps(values, indent=1) + "\n"
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-
-
-def read_checkpoint(path: Path, remedy: str = "remove it to train anew") -> dict[str, Any]:
+def read_checkpoint(path: Path, remedy: str = "remove it to train again") -> dict[str, Any]:
     """A checkpoint, on the CPU.
 
     Args:
-        path: The file.
-        remedy: What to do where it cannot be read.
+        path: the file.
+        remedy: what to do where it cannot be read.
 
     Raises:
-        UnreadableFile: It is missing, truncated, or holds more than numbers.
+        UnreadableFile: it is missing, truncated, or holds more than numbers.
     """
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
@@ -224,16 +220,6 @@ def read_checkpoint(path: Path, remedy: str = "remove it to train anew") -> dict
     return cast("dict[str, Any]", loaded)
 
 
-def _read(path: Path, remedy: str) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UnreadableFile(f"{path} is no JSON ({error}); {remedy}") from None
-    if not isinstance(values, dict):
-        raise UnreadableFile(f"{path} holds no object; {remedy}")
-    return values
-
-
 def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     left, right = _flat(found), _flat(wanted)
     odd = [key for key in sorted(left | right) if left.get(key) != right.get(key)]
@@ -244,7 +230,7 @@ def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
         more = f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
         raise CheckpointMismatch(
             f"{path} is of another configuration ({listed}{more}); resume with the settings of "
-            "the run, or start anew (--force)"
+            "the run, or start again (--force)"
         )
 
 

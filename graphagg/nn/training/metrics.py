@@ -12,16 +12,14 @@ from __future__ import annotations
 from typing import Literal, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graphagg.arrays import Doubles, Ints
 from graphagg.errors import InvalidDataset
 from graphagg.nn.training.config import Loss
 
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1"]
 """Metrics of answers and labels, row by row: all but `mrr`."""
 
@@ -30,12 +28,12 @@ def loss_of(objective: Loss, predicted: Tensor, wanted: Tensor) -> Tensor:
     """The loss of a batch, over what is known.
 
     Args:
-        objective: Which one; not `auto`.
+        objective: which one; not `auto`.
         predicted: `[n, C]`, without a sigmoid or softmax.
         wanted: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; see `known`.
 
     Returns:
-        A scalar; 0 with a gradient of 0 where nothing is known.
+        a scalar; 0 with a gradient of 0 where nothing is known.
     """
     of_classes = objective in ("cross-entropy", "weighted-cross-entropy")
     wanted = wanted.view(-1) if of_classes else wanted.view(predicted.shape)
@@ -79,16 +77,16 @@ def score(metric: RowMetric, predicted: Tensor, wanted: Tensor, part: str = "the
     """A metric over a whole part of the data, over what is known.
 
     Args:
-        metric: Which one.
+        metric: which one.
         predicted: `[n, C]`, without a sigmoid or softmax.
-        wanted: As for `loss_of`.
-        part: What errors call the part.
+        wanted: as for `loss_of`.
+        part: what errors call the part.
 
     Returns:
-        A share of 1, or for `mae` an error.
+        a share of 1, or for `mae` an error.
 
     Raises:
-        InvalidDataset: It is not defined: no label is known, or for `roc-auc` and `ap` no column
+        InvalidDataset: it is not defined: no label is known, or for `roc-auc` and `ap` no column
             has both classes.
     """
     logits = predicted.detach().to(torch.float64).cpu().numpy()
@@ -114,7 +112,7 @@ def _of_classes(metric: RowMetric, found: Ints, classes: Ints) -> float:
     return float(f1_score(classes, found, average="macro", zero_division=0))
 
 
-def _over_columns(metric: RowMetric, logits: Array, truth: Array, part: str) -> float:
+def _over_columns(metric: RowMetric, logits: Doubles, truth: Doubles, part: str) -> float:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     measure = roc_auc_score if metric == "roc-auc" else average_precision_score
@@ -137,7 +135,7 @@ def not_defined(metric: str, part: str, found: str, wanted: str) -> NoReturn:
     """Refuse a metric that a part of the data leaves without a value.
 
     Raises:
-        InvalidDataset: Always.
+        InvalidDataset: always.
     """
     raise InvalidDataset(
         f"metric {metric!r} is not defined on {part}: {found}; wanted {wanted}: take another "

@@ -7,23 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.model.config import GPSConfig, parse
 from graphagg.nn.presets import Preset
-from graphagg.nn.training.config import TrainingConfig
-
-TABLES = ("model", "training")
+from graphagg.nn.presets.preset import TABLES
 
 
 def overridden(preset: Preset, changes: Sequence[str]) -> Preset:
     """A preset with some settings changed.
 
     Args:
-        preset: The preset.
+        preset: the preset.
         changes: `model.layers=4`, `model.encodings.0.size=8`, `training.fanouts=[10, 5]`: values
             are JSON, and anything that is none is text.
 
     Raises:
-        InvalidParameter: A path that does not exist, or a value that its setting does not allow.
+        InvalidParameter: a path that does not exist, or a value that its setting does not allow.
     """
     plain = preset.to_dict()
     for change in changes:
@@ -35,9 +32,7 @@ def overridden(preset: Preset, changes: Sequence[str]) -> Preset:
                 "training.epochs=10"
             )
         _put(plain, keys, _value(value), path)
-    return Preset(
-        GPSConfig.from_dict(plain["model"]), parse(TrainingConfig, plain["training"], "training")
-    )
+    return Preset.from_dict(plain)
 
 
 def _put(plain: Any, keys: list[str], value: Any, path: str) -> None:

@@ -1,9 +1,10 @@
-"""What is trained: a preset, a config, or a model of one's own."""
+"""The plan of a run: a preset, a config or the user's own model, with its training settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, TypeAlias
 
 import torch
@@ -20,14 +21,14 @@ Build: TypeAlias = Callable[[Shape], torch.nn.Module]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained, and how.
+    """A model to train, and the settings to train it with.
 
     Attributes:
-        name: For results.
-        training: Settings.
-        build: A model with new weights for data of a shape; its `forward` takes a `Data` or batch
+        name: for results.
+        training: settings.
+        build: a model with new weights for data of a shape; its `forward` takes a `Data` or batch
             and gives one row an answer.
-        model: The GPS settings, before they are fitted to the data; None: a model of one's own.
+        model: the GPS settings, before they are fitted to the data; None for the user's own model.
     """
 
     name: str
@@ -36,10 +37,15 @@ class Plan:
     model: GPSConfig | None = None
 
     def transform(self) -> Callable[[Data], Data] | None:
-        """What writes the encodings that the model reads; None: it reads none."""
-        from graphagg.nn.training.encode import transform_of
+        """The transform for the encodings of the model; None where it reads none."""
+        if self.model is None:
+            return None
+        from graphagg.nn.model.encoding import transforms_of
 
-        return None if self.model is None else transform_of(self.model)
+        transforms = transforms_of(self.model)
+        if not transforms:
+            return None
+        return lambda graph: reduce(lambda data, transform: transform(data), transforms, graph)
 
     def settings(self, shape: Shape) -> dict[str, Any]:
         """Plain values that say what the model is."""
@@ -53,15 +59,15 @@ def plan_of(
     training: TrainingConfig | None = None,
     name: str | None = None,
 ) -> Plan:
-    """What `train` was asked for.
+    """The plan for what the user gave to `train`.
 
     Args:
-        model: A preset or its name, a config, or a callable that makes a model for a `Shape`.
-        training: Settings; by default the preset's, else the defaults.
-        name: What results call it; by default the preset's name.
+        model: a preset or its name, a config, or a callable that makes a model for a `Shape`.
+        training: settings; by default the preset's, else the defaults.
+        name: what results call it; by default the preset's name.
 
     Raises:
-        UnknownPreset: There is no preset of that name.
+        UnknownPreset: there is no preset of that name.
     """
     if isinstance(model, str):
         return plan_of(preset(model), training, name or model)
@@ -95,7 +101,7 @@ def fitted(config: GPSConfig, shape: Shape) -> GPSConfig:
     have them and the local part can.
 
     Raises:
-        InvalidDataset: The model answers for something else than the data's labels.
+        InvalidDataset: the model answers for something else than the data's labels.
     """
     if config.head.task != shape.level:
         raise InvalidDataset(

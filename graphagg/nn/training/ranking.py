@@ -37,17 +37,17 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
     O(Q log Q) for Q pairs, which are those of the true edges' sources with all vertices.
 
     Args:
-        batch: One graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
+        batch: one graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
             a true edge; 0, -1 and NaN (unknown) are none.
-        scored: Scores `[q]` of pairs `[2, q]` of the batch.
-        limit: Pairs to ask for at once; one source's are never torn apart.
+        scored: scores `[q]` of pairs `[2, q]` of the batch.
+        limit: pairs to ask for at once; one source's are never torn apart.
 
     Returns:
         `[g]` float64, in the order of the graphs.
 
     Raises:
-        InvalidDataset: More than one column of labels.
-        InvalidBatch: A true edge that joins two graphs.
+        InvalidDataset: more than one column of labels.
+        InvalidBatch: a true edge that joins two graphs.
     """
     graphs, true = graphs_of(batch), _true_edges(batch)
     if not true.numel():
@@ -57,13 +57,13 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
     first, sizes = graphs.ptr[graphs.index[sources]], graphs.sizes[graphs.index[sources]]
     before = sizes.cumsum(0) - sizes
     _, counts = torch.unique_consecutive(before // limit, return_counts=True)
-    found = []
+    ranked = []
     for some in torch.split(torch.arange(len(sources), device=true.device), counts.tolist()):
         target, owner = ragged_ranges(first[some], sizes[some])
         scores = scored(torch.stack([sources[some][owner], target]))
-        found.append(ranks(scores.detach().cpu().double(), owner.cpu()))
+        ranked.append(ranks(scores.detach().cpu().double(), owner.cpu()))
     own = (before[which] + true[1] - first[which]).cpu()
-    return _means(1.0 / torch.cat(found)[own], graphs.index[true[0]].cpu())
+    return _means(1.0 / torch.cat(ranked)[own], graphs.index[true[0]].cpu())
 
 
 def ranks(scores: Tensor, group: Tensor) -> Tensor:
@@ -89,13 +89,13 @@ def ranks(scores: Tensor, group: Tensor) -> Tensor:
     return out
 
 
-def mean_over_graphs(found: Sequence[Tensor], part: str) -> float:
+def mean_over_graphs(ranks_of_batches: Sequence[Tensor], part: str) -> float:
     """The mean of what `reciprocal_ranks` gave for the batches of a part.
 
     Raises:
-        InvalidDataset: No graph has a true edge.
+        InvalidDataset: no graph has a true edge.
     """
-    means = torch.cat(list(found))
+    means = torch.cat(list(ranks_of_batches))
     if not means.numel():
         not_defined("mrr", part, "no graph has a true edge", "an edge_label of 1 in at least one")
     return float(means.mean())

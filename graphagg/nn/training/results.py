@@ -1,4 +1,4 @@
-"""What a training run gave."""
+"""Results of a training run: scores of each split, their mean and deviation."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class SplitResult:
     """One split; the scores are those of the epoch that was best on its validation part.
 
     Attributes:
-        split: Name of the split.
-        train: Metric over the training part, in evaluation mode.
-        val: Metric over the validation part.
-        test: Metric over the test part.
-        epoch: The best epoch, counted from 1.
-        epochs: Epochs trained.
-        parameters: Learned numbers of the model.
-        seconds: Wall time of training and evaluation.
+        split: name of the split.
+        train: metric over the training part, in evaluation mode.
+        val: metric over the validation part.
+        test: metric over the test part.
+        epoch: the best epoch, counted from 1.
+        epochs: epochs trained.
+        parameters: learned numbers of the model.
+        seconds: wall time of training and evaluation.
         cpu_seconds: CPU time of the process meanwhile.
     """
 
@@ -78,12 +78,12 @@ class TrainingResult:
     """All splits.
 
     Attributes:
-        task: What an answer is about: `graph`, `node` or `edge`.
-        model: Name of the preset, or of the model.
-        data: Name of the data.
-        parameters: Learned numbers of the model.
-        metric: What the scores are.
-        splits: One result a split.
+        task: what an answer is about: `graph`, `node` or `edge`.
+        model: name of the preset, or of the model.
+        data: name of the data.
+        parameters: learned numbers of the model.
+        metric: what the scores are.
+        splits: one result a split.
         encoding_seconds: CPU time of the encodings, once for all splits.
     """
 

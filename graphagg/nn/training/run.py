@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import replace
@@ -12,8 +11,9 @@ from typing import Any
 import torch
 from torch_geometric.data import Data
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted
-from graphagg.nn.files import write_whole
+from graphagg.nn.files import safetensors, write_json, write_whole
 from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
@@ -47,42 +47,38 @@ def train(
     """Train on the first `splits` official splits, each from new weights, and measure.
 
     On each split the epoch that is best on the validation part is chosen (the first of equal
-    ones), and the test part is looked at once, at that epoch. The weights of split s hang on
-    `random_state + s`. On one CPU thread the same settings give the same numbers, and a run that
-    is resumed those of an uninterrupted one.
+    ones), and the test part is looked at once, at that epoch. The weights of split s are seeded by
+    `random_state + s`. On one CPU thread the same settings give the same numbers, and a resumed run
+    gives those of an uninterrupted one.
 
     Args:
-        model: A preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
+        model: a preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
             returns a module whose `forward` takes a `Data` or batch.
-        data: A file or folder or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
+        data: a file or folder or `pyg:NAME@ROOT` (see `load_data`), a `GraphData`, one `Data` with
             masks, or a list of `Data` with `split` 0, 1 or 2 each for train, val and test.
-        out: Folder of the run; see `graphagg.nn.training.folder`.
-        training: Settings; by default the preset's.
-        name: What results call the model; by default the preset's name.
-        splits: How many splits.
+        out: folder of the run; see `graphagg.nn.training.folder`.
+        training: settings; by default the preset's.
+        name: what results call the model; by default the preset's name.
+        splits: how many splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
-        resume: Go on with the run in `out`.
-        force: Replace the run in `out`.
-        progress: Told of each epoch.
+        resume: go on with the run in `out`.
+        force: replace the run in `out`.
+        progress: told of each epoch.
 
     Raises:
-        UnknownPreset: No preset has that name.
-        InvalidDataset: The data are missing something, or do not fit the model.
+        UnknownPreset: no preset has that name.
+        InvalidDataset: the data are missing something, or do not fit the model.
         InvalidFeatures: NaN or infinity in features.
-        DeviceUnavailable: The device is not there.
-        RunBusy: Another process trains in `out`.
+        DeviceUnavailable: the device is not there.
+        RunBusy: another process trains in `out`.
         RunExists: `out` holds a run, and neither `resume` nor `force` is set.
-        CheckpointMismatch: The run in `out` has other settings.
-        TrainingDiverged: The loss is no finite number.
+        CheckpointMismatch: the run in `out` has other settings.
+        TrainingDiverged: the loss is no finite number.
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
     """
     plan, where = plan_of(model, training, name), find_device(device)
     dataset = checked(load_data(data))
-    whole = isinstance(splits, int) and not isinstance(splits, bool)
-    if not whole or not 1 <= splits <= len(dataset.splits):
-        raise InvalidParameter(
-            f"splits is {splits}, wanted 1 to {len(dataset.splits)}, the splits of {dataset.name}"
-        )
+    splits = integer("splits", splits, 1, len(dataset.splits))
     if plan.training.fanouts and not dataset.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
     metric = dataset.metric_of(plan.training.metric)
@@ -133,18 +129,18 @@ class _Run:
     def all(self, splits: int) -> TrainingResult:
         """Train those of the first `splits` that are not done; the result is of all that are."""
         known = {number: self._folder.done(number) for number in range(len(self._data.splits))}
-        found = {number: result for number, result in known.items() if result is not None}
+        results = {number: result for number, result in known.items() if result is not None}
         self._encoding = self._folder.encoding_seconds()
         for number in range(splits):
-            if number not in found:
-                found[number] = self._split(number)
-                self._folder.save_results(self._result(found).to_json())
-        result = self._result(found)
+            if number not in results:
+                results[number] = self._split(number)
+                self._folder.save_results(self._result(results).to_json())
+        result = self._result(results)
         self._folder.save_results(result.to_json())
         return result
 
-    def _result(self, found: dict[int, SplitResult]) -> TrainingResult:
-        splits = tuple(found[number] for number in sorted(found))
+    def _result(self, results: dict[int, SplitResult]) -> TrainingResult:
+        splits = tuple(results[number] for number in sorted(results))
         return TrainingResult(
             self._shape.level,
             self._plan.name,
@@ -205,8 +201,6 @@ def save_model(model: torch.nn.Module, folder: Path, settings: dict[str, Any]) -
     if isinstance(getattr(model, "config", None), GPSConfig):
         model.cpu().save(folder)  # type: ignore[operator]  # a GPS
         return
-    from safetensors.torch import save_model as save
-
+    save = safetensors().torch.save_model
     write_whole(folder / WEIGHTS, lambda partial: save(model.cpu(), str(partial)))
-    text = json.dumps(settings, indent=1) + "\n"
-    write_whole(folder / CONFIG, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(folder / CONFIG, settings)

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidDataset, InvalidParameter
-from graphagg.nn.segments import check_index
+from graphagg.nn.segments import check_index, offsets
 from graphagg.nn.training.data.graphs import ragged_ranges
 
 
@@ -43,23 +44,23 @@ class NeighborSampler:
         edge_index: `[2, E]` int64; messages flow from row 0 to row 1, so the neighbors of v are
             the sources of the edges that end in v.
         vertices: N.
-        fanouts: Neighbors a vertex keeps, of the first hop, the second, ...
+        fanouts: neighbors a vertex keeps, of the first hop, the second, ...
 
     Raises:
-        InvalidBatch: An id is out of range.
-        InvalidParameter: A fan-out below 1, or none.
+        InvalidBatch: an id is out of range.
+        InvalidParameter: a fan-out below 1, or none.
     """
 
     def __init__(self, edge_index: Tensor, vertices: int, fanouts: Sequence[int]) -> None:
-        if not fanouts or min(fanouts) < 1:
-            raise InvalidParameter(f"fanouts are {list(fanouts)}, wanted at least one, all above 0")
+        if not fanouts:
+            raise InvalidParameter("fanouts is empty, wanted at least one")
+        self.fanouts = tuple(integer("fanouts", fanout, 1) for fanout in fanouts)
         targets = self._targets = check_index(edge_index[1], vertices)
         self._sources = check_index(edge_index[0], vertices)
         self._order = torch.argsort(targets, stable=True)
         degrees = torch.bincount(targets, minlength=vertices)
-        self._ptr = torch.cat([degrees.new_zeros(1), degrees.cumsum(0)])
+        self._ptr = offsets(degrees)
         self._local = torch.full((vertices,), -1, dtype=torch.int64)
-        self.fanouts = tuple(fanouts)
 
     def sample(self, seeds: Tensor, generator: torch.Generator | None = None) -> Sample:
         """A sample around `seeds` `[s]` int64, which are distinct.
@@ -103,7 +104,7 @@ def cut(graph: Data, sample: Sample, seeds: int) -> Data:
     A scalar belongs to the whole graph and stays.
 
     Raises:
-        InvalidDataset: An attribute of pairs of vertices, which a sample has no part of.
+        InvalidDataset: an attribute of pairs of vertices, which a sample has no part of.
     """
     vertices, edges = int(graph.num_nodes or 0), graph.num_edges
     values: dict[str, Tensor] = {}

@@ -14,8 +14,8 @@ from typing import Any
 from graphagg.errors import MissingExtra
 from graphagg.rag.adapters.shared import metadata_of, opened
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.linearrag.config import Mode
 from graphagg.rag.results import Hit
+from graphagg.rag.settings import Mode
 
 try:
     from haystack import Document, component, default_from_dict, default_to_dict
@@ -60,7 +60,7 @@ class GraphAggRetriever:
         """The component as part of a saved pipeline: where the index lies, and the options."""
         where = self._where
         if isinstance(where, PassageIndex):
-            where = where.snapshot.artifact.directory
+            where = where.directory
         return default_to_dict(
             self, index=os.fspath(where), top_k=self.top_k, mode=self.mode, filters=self.filters
         )

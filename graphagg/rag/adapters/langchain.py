@@ -14,8 +14,8 @@ from pydantic import ConfigDict, Field, field_validator
 from graphagg.errors import MissingExtra
 from graphagg.rag.adapters.shared import metadata_of, opened
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.linearrag.config import Mode
 from graphagg.rag.results import Hit
+from graphagg.rag.settings import Mode
 
 try:
     from langchain_core.callbacks import (

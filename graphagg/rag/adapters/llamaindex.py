@@ -14,8 +14,8 @@ from typing import Any
 from graphagg.errors import MissingExtra
 from graphagg.rag.adapters.shared import QUIET, metadata_of, opened
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.linearrag.config import Mode
 from graphagg.rag.results import Hit
+from graphagg.rag.settings import Mode
 
 try:
     from llama_index.core.base.base_retriever import BaseRetriever

@@ -14,8 +14,8 @@ from typing import Any
 from graphagg.errors import InvalidParameter
 from graphagg.rag.answer.endpoint import Endpoint
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.linearrag.config import Mode
 from graphagg.rag.results import Hit
+from graphagg.rag.settings import Mode
 
 _SYSTEM = (
     "You answer questions from numbered passages. Use only what they say. After each statement "

@@ -25,17 +25,12 @@ class Explainer:
     """
 
     def __init__(self, retriever: BestRetriever, reading: Reading, outcome: Outcome) -> None:
-        self._retriever, self._reading, self._outcome = retriever, reading, outcome
+        self.retriever, self.outcome, self._reading = retriever, outcome, reading
         self._speller = Speller(retriever.corpus, retriever.view.gazetteer)
-
-    @property
-    def outcome(self) -> Outcome:
-        """What is explained."""
-        return self._outcome
 
     def hits(self) -> list[Hit]:
         """The chosen passages, in order."""
-        outcome = self._outcome
+        outcome = self.outcome
         return [
             self.hit(position, gain)
             for position, gain in zip(outcome.chosen, outcome.gains, strict=True)
@@ -43,7 +38,7 @@ class Explainer:
 
     def hit(self, position: int, gains: tuple[float, float]) -> Hit:
         """One candidate, with what it gains by terms and pages that no earlier one holds."""
-        outcome, config = self._outcome, self._retriever.config
+        outcome, config = self.outcome, self.retriever.config
         coverage, side = config.coverage * gains[0], config.side * gains[1]
         row = int(outcome.candidates.rows[position])
         components = self._components(position, row) | {"coverage": coverage, "side": side}
@@ -51,11 +46,11 @@ class Explainer:
         path[-1] = _add(path[-1], coverage + side)
         score = float(outcome.score[position]) + coverage + side
         shown = {name: value for name, value in components.items() if value}
-        return Hit(self._retriever.corpus[row], score, shown, tuple(path), "best")
+        return Hit(self.retriever.corpus[row], score, shown, tuple(path), "best")
 
     def next_hit(self, row: int) -> Hit:
         """A candidate as if it were chosen after all hits."""
-        outcome = self._outcome
+        outcome = self.outcome
         position = outcome.position(row)
         assert position is not None
         candidates = outcome.candidates
@@ -65,16 +60,16 @@ class Explainer:
         return self.hit(position, (float(new_terms[position]), float(new_sides[position])))
 
     def _direct(self, position: int) -> dict[str, float]:
-        features = self._outcome.candidates.features[position].tolist()
-        weights = weights_of(self._retriever.config.passage)
+        features = self.outcome.candidates.features[position].tolist()
+        weights = weights_of(self.retriever.config.passage)
         return {name: weights[name] * x for name, x in zip(FEATURES, features, strict=True)}
 
     def _components(self, position: int, row: int) -> dict[str, float]:
-        step = self._outcome.step(row)
+        step = self.outcome.step(row)
         direct = self._direct(position)
         if step is None:
             return direct
-        config, round_, edge = self._retriever.config, step.round, step.edge
+        config, round_, edge = self.retriever.config, step.round, step.edge
         handed = float(round_.handed[edge])
         return {name: config.own * value for name, value in direct.items()} | {
             "carried": config.carry * handed,
@@ -88,7 +83,7 @@ class Explainer:
         self, row: int, step: Step | None, share: float = 1.0, lift: float = 0.0
     ) -> Iterator[Hop]:
         """The hops to a passage; their contributions add up to `lift` and `share` of its score."""
-        config, identifier = self._retriever.config, self._retriever.corpus.id(row)
+        config, identifier = self.retriever.config, self.retriever.corpus.id(row)
         direct = self._direct_score(row)
         if step is None:
             yield from self._start(row)
@@ -100,19 +95,19 @@ class Explainer:
             more = carried * (handed - self._direct_score(parent))
             yield from self._path(parent, None, carried, more)
         else:
-            yield from self._path(parent, self._outcome.step(parent, step.number), carried)
+            yield from self._path(parent, self.outcome.step(parent, step.number), carried)
         yield from self._link(step, share * handed)
         own = config.own * direct + config.joint * float(step.round.joint[step.edge])
         yield Hop("passage", identifier, direct, share * own + lift)
 
     def _direct_score(self, row: int) -> float:
-        position = self._outcome.position(row)
+        position = self.outcome.position(row)
         assert position is not None
-        return float(self._outcome.candidates.direct[position])
+        return float(self.outcome.candidates.direct[position])
 
     def _start(self, row: int) -> Iterator[Hop]:
         """The entity of the question that ties to the passage: its own, else the rarest."""
-        view, reading = self._retriever.view, self._reading
+        view, reading = self.retriever.view, self._reading
         rarity = view.idf(np.asarray(reading.entities, dtype=np.int64)).tolist()
         ties = []
         for name, entity, idf in zip(reading.names, reading.entities, rarity, strict=True):
@@ -126,7 +121,7 @@ class Explainer:
 
     def _link(self, step: Step, handed: float) -> Iterator[Hop]:
         """Sentence and entity of a hop that hands on so much."""
-        retriever, bridges, edges = self._retriever, step.round.bridges, step.round.edges
+        retriever, bridges, edges = self.retriever, step.round.bridges, step.round.edges
         bridge, row = int(edges.bridge[step.edge]), int(step.round.parent[step.edge])
         entity, sentence = int(bridges.entity[bridge]), int(bridges.sentence[bridge])
         similarity = float(bridges.similarity[bridge])
@@ -141,11 +136,11 @@ class Explainer:
 
     def reason(self, row: int) -> str:
         """How a candidate was reached."""
-        step = self._outcome.step(row)
+        step = self.outcome.step(row)
         if step is None:
             return "it is scored by itself: no better passage leads to it"
         kind = KINDS[int(step.round.edges.kind[step.edge])]
-        parent = self._retriever.corpus.id(int(step.round.parent[step.edge]))
+        parent = self.retriever.corpus.id(int(step.round.parent[step.edge]))
         return f"passage {parent!r} leads to it by a {kind} link"
 
 

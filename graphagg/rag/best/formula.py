@@ -45,7 +45,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer, one_of
 
 
 @dataclass(frozen=True)
@@ -121,14 +121,11 @@ class BestConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("parts", 0), ("pool", 1), ("beam", 0), ("second_beam", 0)):
-            if getattr(self, name) < least:
-                raise InvalidParameter(f"{name} is {getattr(self, name)}, wanted at least {least}")
+            integer(name, getattr(self, name), least)
 
     def without(self, part: str) -> BestConfig:
         """The settings with one part switched off; raises `InvalidParameter` with the names."""
-        if part not in PARTS:
-            raise InvalidParameter(f"part is {part!r}, wanted one of {tuple(PARTS)}")
-        return _off(self, PARTS[part])
+        return _off(self, PARTS[one_of("part", part, PARTS)])
 
 
 _NO_LINK = (-10.0, 0.0)

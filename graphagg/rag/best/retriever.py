@@ -17,8 +17,9 @@ from graphagg.arrays import Array
 from graphagg.rag.best.formula import BestConfig, weights_of
 from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges
 from graphagg.rag.best.reading import Reading
-from graphagg.rag.search.dense import DenseIndex, top_k
-from graphagg.rag.search.lexical import Lexical, best_rows, lookup, spread
+from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.search.lexical import Lexical
+from graphagg.rag.search.ranking import lookup, top_k, top_rows
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
@@ -167,10 +168,7 @@ class BestRetriever:
             if not len(front):
                 break
             walked |= set(candidates.rows[front].tolist())
-            bridges = find_bridges(
-                self.corpus, self.view, candidates.rows[front], reading, vectors[0], self.config
-            )
-            edges = expand(self.view, bridges, candidates.rows[front], self.config)
+            bridges, edges = self.links(candidates.rows[front], reading, vectors[0])
             if not len(edges.row):
                 break
             candidates, score, front = self._grown(
@@ -188,6 +186,11 @@ class BestRetriever:
             may &= allowed[candidates.rows]
         chosen, gains = _choose(candidates, score, lexical.weights, self.config, k, may)
         return Outcome(candidates, score, rounds, lexical.weights, chosen, gains)
+
+    def links(self, front: Rows, reading: Reading, vector: Vectors) -> tuple[Bridges, Edges]:
+        """The entities through which the passages of a front lead on, and the links to passages."""
+        bridges = find_bridges(self.corpus, self.view, front, reading, vector, self.config)
+        return bridges, expand(self.view, bridges, front, self.config)
 
     # --- candidates ------------------------------------------------------------------------------
 
@@ -212,19 +215,19 @@ class BestRetriever:
             return value
 
         strength = weights.similarity + weights.sentence
-        some = visible.rows if self.dense.is_exact(visible) else None
-        if some is None:
-            found, _ = self.dense.search(vector, 2 * size, visible)
-            some = np.union1d(found, self._worded(lexical, named, size))
-        similar = self._similarity(some, vector)
+        if self.dense.is_exact(visible):
+            some, similar = visible.rows, self.dense.similarities(vector, visible)
+        else:
+            nearest, _ = self.dense.search(vector, 2 * size, visible)
+            some = np.union1d(nearest, self._worded(lexical, named, size))
+            similar = self.corpus.similarity_at(some, vector[None])[:, 0]
         pool = some[top_k(prior(some) + strength * similar, size, ranks[some])]
         best_named = named[top_k(prior(named), _MOST_TITLED, ranks[named])]
         pool = np.union1d(pool, best_named)
         if allowed is not None and allowed[pool].sum() < size:
             more = np.flatnonzero(allowed & self.view.visible)
-            pool = np.union1d(
-                pool, more[top_k(self._similarity(more, vector), size, self.dense.ranks[more])]
-            )
+            similar = self.corpus.similarity_at(more, vector[None])[:, 0]
+            pool = np.union1d(pool, more[top_k(similar, size, ranks[more])])
         return pool
 
     def _worded(self, lexical: Lexical, named: Rows, size: int) -> Rows:
@@ -236,16 +239,7 @@ class BestRetriever:
         others = named[~there]
         scored = np.concatenate([lexical.rows, others])
         values = np.concatenate([values, np.full(len(others), weights.title)])
-        best = best_rows(scored, values, size, ranks, None)
-        if best is not None:
-            return best[0]
-        rows = self.view.rows
-        return rows[top_k(spread(scored, values, len(self.corpus))[rows], size, ranks[rows])]
-
-    def _similarity(self, rows: Rows, vector: Vectors) -> Array:
-        if len(rows) == len(self.corpus):
-            return self.corpus.similarity(vector[None])[:, 0]
-        return self.corpus.similarity_at(rows, vector[None])[:, 0]
+        return top_rows(scored, values, size, ranks, self.view, None)[0]
 
     def _candidates(
         self, rows: Rows, reading: Reading, vectors: Vectors, lexical: Lexical

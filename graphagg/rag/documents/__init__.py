@@ -1,1 +1,1 @@
-"""What users bring: passages, their metadata, filters over it, and tokens."""
+"""Input from users: passages, their metadata, filters over it, and tokens."""

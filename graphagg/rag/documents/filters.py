@@ -24,42 +24,43 @@ from __future__ import annotations
 
 import json
 import re
-import reprlib
 import sys
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from graphagg.arrays import Mask
+from graphagg.checks import shown
 from graphagg.errors import InvalidFilter
 from graphagg.rag.documents.metadata import (
-    Column,
-    Mask,
     MetadataTable,
     ValueType,
+    exact,
     join_types,
     parse_instant,
 )
+from graphagg.store.strings import StringTable
 
 MAX_DEPTH = 32
 MAX_CLAUSES = 1_000
 
 _EQUALITY = ("eq", "ne", "in", "nin", "exists")
-_ORDER = ("gt", "gte", "lt", "lte")
+_ORDER = {"gt": "greater", "gte": "greater_equal", "lt": "less", "lte": "less_equal"}
+"""Operators, and the function of numpy and of Arrow that each is."""
 _ORDERED: tuple[ValueType, ...] = ("string", "number", "date")
 _TEXTS: tuple[ValueType, ...] = ("string", "list of strings", "empty list")
 _NUMBERS: tuple[ValueType, ...] = ("number", "list of numbers", "empty list")
+_TEXT, _NUMBER_WORDS = "a string of Unicode text", "a finite number"
 _WANTED: dict[ValueType, str] = {
-    "string": "a string of Unicode text",
-    "number": "a finite number",
+    "string": _TEXT,
+    "number": _NUMBER_WORDS,
     "boolean": "true or false",
     "date": "an ISO 8601 date like 2024-05-31 or 2024-05-31T12:00:00+02:00",
-    "list of strings": "a string of Unicode text",
-    "list of numbers": "a finite number",
+    "list of strings": _TEXT,
+    "list of numbers": _NUMBER_WORDS,
     "empty list": "a string or a finite number",
 }
 _KEYS_SHOWN = 20
@@ -96,7 +97,7 @@ def parse_cli(text: str) -> dict[str, Any]:
     key = text[: sign.start()].strip() if sign else ""
     if not sign or not key:
         raise InvalidFilter(
-            f"filter {_shown(text)}: wanted k=v, k!=v, k>v, k>=v, k<v, k<=v, 'k in a,b' "
+            f"filter {shown(text)}: wanted k=v, k!=v, k>v, k>=v, k<v, k<=v, 'k in a,b' "
             "or a JSON object"
         )
     value = text[sign.end() :].strip()
@@ -105,30 +106,30 @@ def parse_cli(text: str) -> dict[str, Any]:
     values = [CliText(item.strip()) for item in value.split(",")]
     if not all(values):
         raise InvalidFilter(
-            f"filter {_shown(text)}: an empty value in the list; remove it, or use a JSON object"
+            f"filter {shown(text)}: an empty value in the list; remove it, or use a JSON object"
         )
     return {key: {"in": values}}
 
 
 def _parse_json(text: str) -> dict[str, Any]:
     try:
-        parsed: dict[str, Any] = json.loads(text, object_pairs_hook=_distinct)
+        parsed: dict[str, Any] = json.loads(text, object_pairs_hook=_no_key_twice)
     except (ValueError, RecursionError) as error:
-        raise InvalidFilter(f"filter {_shown(text)}: not readable as JSON ({error})") from None
+        raise InvalidFilter(f"filter {shown(text)}: not readable as JSON ({error})") from None
     return parsed
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON; a key given twice would silently lose a condition."""
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in members:
             raise InvalidFilter(f"filter with {key!r} twice in one object; join the two by and")
-        found[key] = value
-    return found
+        members[key] = value
+    return members
 
 
-def _typed(kind: ValueType, text: str) -> object:
+def _typed(kind: ValueType, text: CliText) -> object:
     """A value of the command line as one of the key's type, or the text if it is none."""
     if kind == "boolean":
         return {"true": True, "false": False}.get(text.lower(), text)
@@ -141,70 +142,14 @@ def _typed(kind: ValueType, text: str) -> object:
 
 # --- the compiled form -------------------------------------------------------------------------
 
+_Node = tuple[Any, ...]
+"""A filter without its spelling:
 
-@dataclass(frozen=True)
-class _Comparison:
-    """Operator `in`, `gt`, `gte`, `lt`, `lte` or `exists`; operands differ, dates are instants.
-
-    `type` is that of the key in the merged schema; a segment's column may be narrower.
-    """
-
-    key: str
-    type: ValueType
-    operator: str
-    operands: tuple[Any, ...]
-
-    @cached_property
-    def canonical(self) -> str:
-        return json.dumps([self.operator, self.key, self.type, *self.operands])
-
-    def mask(self, table: MetadataTable) -> Mask:
-        column = table.columns.get(self.key)
-        if column is None:
-            return table.holding(self.key)
-        if join_types(column.type, self.type) != self.type:
-            raise InvalidFilter(
-                f"key {self.key!r} is of type {column.type} in this segment, the filter was "
-                f"compiled for {self.type}; compile it with the schema of this index"
-            )
-        if self.operator == "exists":
-            return table.holding(self.key)
-        return table.having(self.key, _wanted(column, self))
-
-
-@dataclass(frozen=True)
-class _Junction:
-    """Every part, or any part; the parts differ and are ordered by their canonical form."""
-
-    every: bool
-    parts: tuple[_Node, ...]
-
-    @cached_property
-    def canonical(self) -> str:
-        name = '"and"' if self.every else '"or"'
-        return f"[{', '.join([name, *(part.canonical for part in self.parts)])}]"
-
-    def mask(self, table: MetadataTable) -> Mask:
-        combine = np.logical_and if self.every else np.logical_or
-        mask = np.full(table.rows, self.every)
-        for part in self.parts:
-            combine(mask, part.mask(table), out=mask)
-        return mask
-
-
-@dataclass(frozen=True)
-class _Not:
-    part: _Node
-
-    @cached_property
-    def canonical(self) -> str:
-        return f'["not", {self.part.canonical}]'
-
-    def mask(self, table: MetadataTable) -> Mask:
-        return ~self.part.mask(table)
-
-
-_Node = _Comparison | _Junction | _Not
+- `("and", NODE, ...)` and `("or", NODE, ...)`, whose parts differ and are in canonical order;
+- `("not", NODE)`;
+- `(OPERATOR, key, type, operand, ...)` with `in`, `gt`, `gte`, `lt`, `lte` or `exists`: the type is
+  that of the key in the merged schema, operands differ, and dates are instants.
+"""
 
 
 @dataclass(frozen=True)
@@ -225,33 +170,50 @@ class Predicate:
         Raises:
             InvalidFilter: a column's type does not fit the schema of the compilation.
         """
-        return self._root.mask(table)
+        return _mask(self._root, table)
 
 
-_COMPARE = {"gt": np.greater, "gte": np.greater_equal, "lt": np.less, "lte": np.less_equal}
+def _mask(node: _Node, table: MetadataTable) -> Mask:
+    match node:
+        case ("not", inner):
+            return ~_mask(inner, table)
+        case ("and" | "or" as name, *parts):
+            combine = np.logical_and if name == "and" else np.logical_or
+            mask = np.full(table.rows, name == "and")
+            for part in parts:
+                combine(mask, _mask(part, table), out=mask)
+            return mask
+    operator, key, kind, *operands = node
+    own_kind = table.schema.get(key)
+    if own_kind is None or operator == "exists":
+        return table.rows_with(key)
+    if join_types(own_kind, kind) != kind:
+        raise InvalidFilter(
+            f"key {key!r} is of type {own_kind} in this segment, the filter was "
+            f"compiled for {kind}; compile it with the schema of this index"
+        )
+    return table.rows_with(key, _matches(table.distinct(key, kind), operator, operands))
 
 
-def _wanted(column: Column, comparison: _Comparison) -> Mask:
-    """Which values of the column's dictionary satisfy the comparison, `[d]`."""
-    operands, name = comparison.operands, comparison.operator
-    if comparison.type == "boolean":
-        return np.array([False in operands, True in operands])
-    if comparison.type == "date":
-        assert column.instants is not None, "a column of dates has instants"
-        if name == "in":
-            return np.isin(column.instants, np.array(operands, dtype=np.int64))
-        return np.asarray(_COMPARE[name](column.instants, operands[0]))
-    values: Any = column.dictionary
-    wanted = np.zeros(len(values), dtype=np.bool_)
-    if name == "in":
-        for operand in operands:
-            place = bisect_left(values, operand)
-            if place < len(values) and values[place] == operand:
-                wanted[place] = True
-        return wanted
-    place = (bisect_right if name in ("gt", "lte") else bisect_left)(values, operands[0])
-    wanted[slice(place, None) if name in ("gt", "gte") else slice(place)] = True
-    return wanted
+def _matches(values: Any, operator: str, operands: list[Any]) -> Mask:
+    """Which of a key's distinct values satisfy a comparison, `[d]`."""
+    if not len(values):  # of a key that holds `[]` alone, which any value is compared with
+        return np.zeros(0, np.bool_)
+    if isinstance(values, np.ndarray):
+        if values.dtype == np.complex128:
+            operands = [exact(operand) for operand in operands]
+        if operator == "in":
+            return np.isin(values, np.array(operands, values.dtype))
+        return np.asarray(getattr(np, _ORDER[operator])(values, operands[0]))
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    packed = StringTable.pack(operands)
+    buffers = map(pa.py_buffer, (packed.offsets, packed.data))
+    sought = pa.LargeStringArray.from_buffers(len(packed), *buffers)  # `pa.array` loads pandas
+    if operator == "in":
+        return np.asarray(pc.is_in(values, value_set=sought))
+    return np.asarray(getattr(pc, _ORDER[operator])(values, sought[0]))
 
 
 # --- compiling ---------------------------------------------------------------------------------
@@ -269,7 +231,7 @@ def compile_filter(filter: Mapping[str, Any], schema: Mapping[str, ValueType]) -
             type of its key, or more than `MAX_DEPTH` levels or `MAX_CLAUSES` comparisons.
     """
     root = _Compiler(schema).filter(filter, depth=1)
-    return Predicate(root.canonical, root)
+    return Predicate(json.dumps(root), root)
 
 
 class _Compiler:
@@ -277,145 +239,114 @@ class _Compiler:
         self.schema = schema
         self.clauses = 0
 
-    def filter(self, given: object, depth: int) -> _Node:
+    def filter(self, condition: object, depth: int) -> _Node:
         if depth > MAX_DEPTH:
             raise InvalidFilter(f"filter nested deeper than {MAX_DEPTH} levels; write it flatter")
-        if not isinstance(given, Mapping):
+        if not isinstance(condition, Mapping):
             raise InvalidFilter(
-                f"filter {_shown(given)}: a {type(given).__name__}, "
+                f"filter {shown(condition)}: a {type(condition).__name__}, "
                 'wanted a mapping like {"year": {"gte": 2000}}'
             )
-        return _junction(True, [self.part(key, value, depth) for key, value in given.items()])
+        return _junction("and", [self.part(*item, depth) for item in condition.items()])
 
-    def part(self, key: object, given: object, depth: int) -> _Node:
+    def part(self, key: object, condition: object, depth: int) -> _Node:
         if key == "not":
-            return _negated(self.filter(given, depth + 1))
+            return _negated(self.filter(condition, depth + 1))
         if key not in ("and", "or"):
-            return self.condition(key, given)
-        if not isinstance(given, list | tuple) or (key == "or" and not given):
+            return self.condition(key, condition)
+        if not isinstance(condition, list | tuple) or (key == "or" and not condition):
             wanted = "a list of filters" if key == "and" else "a list of at least one filter"
-            raise InvalidFilter(f"{key!r} wants {wanted}, found {_shown(given)}")
-        return _junction(key == "and", [self.filter(part, depth + 1) for part in given])
+            raise InvalidFilter(f"{key!r} wants {wanted}, found {shown(condition)}")
+        return _junction(str(key), [self.filter(part, depth + 1) for part in condition])
 
-    def condition(self, key: object, given: object) -> _Node:
-        name, kind = self.known(key)
-        if not isinstance(given, Mapping):
-            given = {"in" if isinstance(given, _SEVERAL) else "eq": given}
-        if not given:
-            raise InvalidFilter(f"key {name!r}: no operator; use {', '.join(_operators(kind))}")
-        return _junction(True, [self.clause(name, kind, op, given[op]) for op in given])
-
-    def known(self, key: object) -> tuple[str, ValueType]:
+    def condition(self, key: object, condition: object) -> _Node:
         if not isinstance(key, str):
-            raise InvalidFilter(f"key {_shown(key)}: a {type(key).__name__}, wanted a string")
+            raise InvalidFilter(f"key {shown(key)}: a {type(key).__name__}, wanted a string")
         kind = self.schema.get(key)
         if kind is None:
             raise InvalidFilter(_unknown(key, self.schema))
         if kind == "mixed":
             raise InvalidFilter(
-                f"key {key!r} is of type mixed: its values differ in kind, or are objects; "
-                "it can be filtered once every passage gives it one kind of value"
+                f"key {key!r} is of type mixed: its values differ in kind, are objects or integers "
+                "of more than 100 bits; it can be filtered once every passage gives it one kind of "
+                "value"
             )
-        return key, kind
-
-    def clause(self, key: str, kind: ValueType, name: object, value: object) -> _Node:
-        self.clauses += 1
+        if not isinstance(condition, Mapping):
+            condition = {"in" if isinstance(condition, _SEVERAL) else "eq": condition}
+        operators = (*_EQUALITY, *_ORDER) if kind in _ORDERED else _EQUALITY
+        if not condition:
+            raise InvalidFilter(f"key {key!r}: no operator; use {', '.join(operators)}")
+        self.clauses += len(condition)
         if self.clauses > MAX_CLAUSES:
             raise InvalidFilter(
                 f"filter with more than {MAX_CLAUSES:,} comparisons; use 'in' for many values"
             )
-        operators = _operators(kind)
-        if not isinstance(name, str) or name not in operators:
-            raise InvalidFilter(
-                f"key {key!r} is of type {kind}: operator {_shown(name)} is none of "
-                f"{', '.join(operators)}"
-            )
-        return _comparison(key, kind, name, value)
+        for operator in condition:
+            if not isinstance(operator, str) or operator not in operators:
+                raise InvalidFilter(
+                    f"key {key!r} is of type {kind}: operator {shown(operator)} is none of "
+                    f"{', '.join(operators)}"
+                )
+        return _junction("and", [_comparison(key, kind, *item) for item in condition.items()])
 
 
-def _comparison(key: str, kind: ValueType, name: str, value: object) -> _Node:
-    if name == "exists":
+def _comparison(key: str, kind: ValueType, operator: str, value: Any) -> _Node:
+    if operator == "exists":
         if not isinstance(value, bool):
-            raise InvalidFilter(f"key {key!r}: 'exists' wants true or false, found {_shown(value)}")
-        return _Comparison(key, kind, name, ()) if value else _Not(_Comparison(key, kind, name, ()))
-    given: Iterable[object] = (value,)
-    if name in ("in", "nin"):
-        if not isinstance(value, _SEVERAL):
-            raise InvalidFilter(f"key {key!r}: {name!r} wants a list, found {_shown(value)}")
-        given = value
-    operands = {_operand(key, kind, name, item) for item in given}
-    ordered = tuple(sorted(operands, key=repr))
-    comparison = _Comparison(key, kind, name if name in _ORDER else "in", ordered)
-    return _Not(comparison) if name in ("ne", "nin") else comparison
+            raise InvalidFilter(f"key {key!r}: 'exists' wants true or false, found {shown(value)}")
+        node: _Node = ("exists", key, kind)
+        return node if value else _negated(node)
+    if operator not in ("in", "nin"):
+        value = (value,)
+    elif not isinstance(value, _SEVERAL):
+        raise InvalidFilter(f"key {key!r}: {operator!r} wants a list, found {shown(value)}")
+    operands = {_operand(key, kind, operator, item) for item in value}
+    name = operator if operator in _ORDER else "in"
+    node = (name, key, kind, *sorted(operands, key=repr))
+    return _negated(node) if operator in ("ne", "nin") else node
 
 
-def _operand(key: str, kind: ValueType, name: str, value: object) -> str | float:
-    operand = _fitted(kind, value)
-    if operand is None:
-        hint = ""
-        if value is None:
-            hint = '; for passages that lack the key use {"exists": false}'
-        elif isinstance(value, _SEVERAL):
-            hint = "; for one of several values use 'in'"
-        raise InvalidFilter(
-            f"key {key!r} is of type {kind}: {name!r} wants {_WANTED[kind]}, "
-            f"found {_shown(value)}{hint}"
-        )
-    return operand
+def _operand(key: str, kind: ValueType, operator: str, value: object) -> str | float:
+    """The value in the form in which it is compared."""
+    typed = _typed(kind, value) if isinstance(value, CliText) else value
+    if kind == "boolean" and isinstance(typed, bool):
+        return typed
+    if kind == "date" and isinstance(typed, str):
+        typed = parse_instant(typed)
+        if typed is not None:
+            return typed
+    if kind in _TEXTS and isinstance(typed, str) and not _SURROGATE.search(typed):
+        return typed
+    if kind in _NUMBERS and isinstance(typed, int | float) and not isinstance(typed, bool):
+        if abs(typed) <= sys.float_info.max:  # else infinite, NaN, or beyond every float64
+            return int(typed) if typed == int(typed) else typed
+    hint = ""
+    if value is None:
+        hint = '; for passages that lack the key use {"exists": false}'
+    elif isinstance(value, _SEVERAL):
+        hint = "; for one of several values use 'in'"
+    raise InvalidFilter(
+        f"key {key!r} is of type {kind}: {operator!r} wants {_WANTED[kind]}, "
+        f"found {shown(value)}{hint}"
+    )
 
 
-def _fitted(kind: ValueType, value: object) -> str | float | None:
-    """The value in the form in which it is compared; None if it does not fit the type."""
-    if isinstance(value, CliText):
-        value = _typed(kind, str(value))
-    if kind == "boolean":
-        return value if isinstance(value, bool) else None
-    if kind == "date":
-        return parse_instant(value) if isinstance(value, str) else None
-    if isinstance(value, str):
-        return value if kind in _TEXTS and not _SURROGATE.search(value) else None
-    return _number(value) if kind in _NUMBERS else None
+def _junction(name: str, parts: Iterable[_Node]) -> _Node:
+    flat = (part[1:] if part[0] == name else (part,) for part in parts)
+    distinct = {json.dumps(part): part for inner in flat for part in inner}
+    if len(distinct) == 1:
+        return next(iter(distinct.values()))
+    return (name, *(distinct[text] for text in sorted(distinct)))
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if not abs(value) <= sys.float_info.max:  # NaN, infinite, or an integer beyond every float64
-        return None
-    return int(value) if value == int(value) else value
-
-
-def _junction(every: bool, parts: Iterable[_Node]) -> _Node:
-    found: dict[str, _Node] = {}
-    for part in parts:
-        flat = part.parts if isinstance(part, _Junction) and part.every == every else (part,)
-        found |= {inner.canonical: inner for inner in flat}
-    if len(found) == 1:
-        return next(iter(found.values()))
-    return _Junction(every, tuple(found[key] for key in sorted(found)))
-
-
-def _negated(part: _Node) -> _Node:
-    return part.part if isinstance(part, _Not) else _Not(part)
+def _negated(node: _Node) -> _Node:
+    return node[1] if node[0] == "not" else ("not", node)
 
 
 def _unknown(key: str, schema: Mapping[str, ValueType]) -> str:
     names = sorted(schema)
-    listed = ", ".join(f"{_shown(name)} ({schema[name]})" for name in names[:_KEYS_SHOWN])
+    listed = ", ".join(f"{shown(name)} ({schema[name]})" for name in names[:_KEYS_SHOWN])
     more = f" and {len(names) - _KEYS_SHOWN} more" if len(names) > _KEYS_SHOWN else ""
     close = get_close_matches(key[:200], names, n=1)
-    meant = f"; did you mean {_shown(close[0])}?" if close else "."
-    return f"unknown key {_shown(key)}{meant} The keys are {listed or 'none'}{more}"
-
-
-def _operators(kind: ValueType) -> tuple[str, ...]:
-    return (*_EQUALITY, *_ORDER) if kind in _ORDERED else _EQUALITY
-
-
-def _shown(value: object) -> str:
-    brief = reprlib.Repr()
-    brief.maxstring = brief.maxother = 60
-    try:
-        return brief.repr(value)
-    except ValueError:  # an integer of thousands of digits
-        return f"a huge {type(value).__name__}"
+    meant = f"; did you mean {shown(close[0])}?" if close else "."
+    return f"unknown key {shown(key)}{meant} The keys are {listed or 'none'}{more}"

@@ -1,4 +1,4 @@
-"""The metadata of a segment's passages as typed, memory-mapped columns.
+"""The metadata of a segment's passages: one memory-mapped Arrow table, a row a key.
 
 A key's type is what all its values in the segment have in common:
 
@@ -10,44 +10,36 @@ A key's type is what all its values in the segment have in common:
 | `boolean` | true, false |
 | `list of strings`, `list of numbers` | lists of one kind, `[]` among them |
 | `empty list` | only `[]` |
-| `mixed` | anything else: objects, kinds that differ, null in a list; its values are not kept |
+| `mixed` | anything else: objects, larger integers, kinds that differ, null in a list; not kept |
 
 null and NaN count as absent, so a key without any other value is not in the schema.
 
-Every column is dictionary-encoded: its distinct values ascending, and an int32 code for each entry.
-A condition is decided once for each distinct value and then looked up for each entry. Rows that
-lack the key take no space, so a table is linear in the values there are. All columns share these
-files, however many keys there are:
-
-    NAME.json              keys, types and each column's place in the arrays
-    NAME.rows              int32, the rows that have the key; nothing if all do
-    NAME.indptr            int64, where each row's list begins and ends in the codes
-    NAME.codes             int32, positions in the dictionary
-    NAME.numbers           float64, a dictionary of numbers
-    NAME.remainders        int64, what to add to them; nothing if no integer needs it
-    NAME.instants          int64, microseconds since 1970 in UTC of a dictionary of dates
-    NAME.texts             string table, a dictionary of strings in the order of their UTF-8 bytes
+The columns of `NAME.arrow` (Arrow IPC) are `key`, `type`, and the lists of `_columns`.
+The distinct values of a key are kept once, ascending, and every entry is a place among them: a
+condition is decided once a distinct value. Rows that lack a key take no space, so a table is linear
+in the values there are, however many keys they have.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property, reduce
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import Mask, offsets
 from graphagg.errors import CorruptArtifact, InvalidPassage
 from graphagg.store import Artifact, ArtifactWriter
-from graphagg.store.manifest import canonical_json
-from graphagg.store.strings import StringTable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ValueType = Literal[
     "string",
@@ -59,18 +51,9 @@ ValueType = Literal[
     "empty list",
     "mixed",
 ]
-Mask = npt.NDArray[np.bool_]
 
-_POOLS: dict[str, type[np.generic]] = {
-    "rows": np.int32,
-    "indptr": np.int64,
-    "codes": np.int32,
-    "numbers": np.float64,
-    "remainders": np.int64,
-    "instants": np.int64,
-}
 _INTEGER_BITS = 100
-"""With float64's 53 bits as the first part, the remainder then fits an int64 with room to spare."""
+"""float64 rounds such an integer by less than 2**47, so that the second part is exact too."""
 
 # --- types -------------------------------------------------------------------------------------
 
@@ -119,7 +102,7 @@ def _list_kind(elements: Sequence[object]) -> ValueType:
     return "list of numbers" if kinds == {"number"} else "mixed"
 
 
-# --- dates -------------------------------------------------------------------------------------
+# --- values ------------------------------------------------------------------------------------
 
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -145,145 +128,60 @@ def parse_instant(text: str) -> int | None:
     return (utc - _EPOCH) // timedelta(microseconds=1)
 
 
-def _instants(texts: Sequence[str]) -> npt.NDArray[np.int64] | None:
-    """The instant of each text, `[n]`; None at the first that is no date."""
-    found: list[int] = []
-    for text in texts:
-        instant = parse_instant(text)
-        if instant is None:
-            return None
-        found.append(instant)
-    return np.array(found, dtype=np.int64)
-
-
-# --- columns -----------------------------------------------------------------------------------
-
-
-class NumberTable:
-    """Numbers as float64 and, for integers that it rounds, what to add.
-
-    Args:
-        values: `[n]` float64.
-        remainders: `[n]` int64; number i is `values[i] + remainders[i]`, exactly. None: all 0.
-    """
-
-    def __init__(
-        self, values: npt.NDArray[np.float64], remainders: npt.NDArray[np.int64] | None
-    ) -> None:
-        self.values = values
-        self.remainders = remainders
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, i: int) -> float:
-        value = float(self.values[i])
-        remainder = 0 if self.remainders is None else int(self.remainders[i])
-        return int(value) + remainder if remainder else value
-
-
-@dataclass(frozen=True)
-class Column:
-    """The values of one key.
-
-    Attributes:
-        type: what they are; of a `mixed` key nothing is kept.
-        rows: `[m]` int32, the rows that have the key, ascending. None: every row.
-        codes: `[e]` int32, positions in the dictionary; of booleans, 0 and 1.
-        indptr: `[m + 1]` int64; row `rows[i]` holds `codes[indptr[i]:indptr[i + 1]]`. None: `e`
-            is `m` and entry i belongs to row `rows[i]`.
-        numbers: `[d]` float64, see `NumberTable`. None unless the values are numbers.
-        remainders: `[d]` int64, see `NumberTable`.
-        texts: `[d]` the distinct strings, ascending. None unless the values are strings.
-        instants: `[d]` int64, see `parse_instant`. None unless the type is `date`.
-    """
-
-    type: ValueType
-    rows: npt.NDArray[np.int32] | None
-    codes: npt.NDArray[np.int32]
-    indptr: npt.NDArray[np.int64] | None = None
-    numbers: npt.NDArray[np.float64] | None = None
-    remainders: npt.NDArray[np.int64] | None = None
-    texts: StringTable | None = None
-    instants: npt.NDArray[np.int64] | None = None
-
-    @property
-    def dictionary(self) -> StringTable | NumberTable | tuple[()]:
-        """The distinct strings by code points, or numbers by value, ascending; else nothing."""
-        if self.numbers is not None:
-            return NumberTable(self.numbers, self.remainders)
-        return () if self.texts is None else self.texts
-
-
-class _Draft:
-    """What the rows say of one key, while they are read."""
-
-    def __init__(self) -> None:
-        self.type: ValueType | None = None
-        self.rows: list[int] = []
-        self.values: list[Any] = []
-
-    def add(self, row: int, value: object, kind: ValueType) -> None:
-        self.type = kind if self.type is None else join_types(self.type, kind)
-        if self.type == "mixed":
-            self.rows, self.values = [], []
-        else:
-            self.rows.append(row)
-            self.values.append(value)
-
-    def column(self, rows: int) -> Column:
-        """Encode; O(e + d log d) for `e` entries with `d` distinct values."""
-        assert self.type is not None, "a draft begins with a value"
-        entries, indptr = self.values, None
-        if self.values and isinstance(self.values[0], list | tuple):
-            indptr = np.zeros(len(self.values) + 1, dtype=np.int64)
-            np.cumsum([len(value) for value in self.values], out=indptr[1:])
-            entries = [element for value in self.values for element in value]
-        distinct: list[Any] = [False, True] if self.type == "boolean" else sorted(set(entries))
-        position = {value: code for code, value in enumerate(distinct)}
-        codes = np.fromiter((position[value] for value in entries), np.int32, len(entries))
-        complete = len(self.rows) == rows and self.type != "mixed"
-        where = None if complete else np.array(self.rows, dtype=np.int32)
-        column = Column(self.type, where, codes, indptr)
-        if self.type == "boolean" or not distinct:
-            return column
-        encode = _with_texts if isinstance(distinct[0], str) else _with_numbers
-        return encode(column, distinct)
-
-
-def _with_texts(column: Column, distinct: list[str]) -> Column:
-    instants = _instants(distinct) if column.type == "string" else None
-    kind: ValueType = column.type if instants is None else "date"
-    return replace(column, type=kind, texts=StringTable.pack(distinct), instants=instants)
-
-
-def _with_numbers(column: Column, distinct: list[float]) -> Column:
-    numbers = np.array([float(value) for value in distinct], dtype=np.float64)
-    remainders = np.array(
-        [value - int(float(value)) if isinstance(value, int) else 0 for value in distinct],
-        dtype=np.int64,
-    )
-    return replace(column, numbers=numbers, remainders=remainders if remainders.any() else None)
+def exact(value: float) -> complex:
+    """A number as its float64 and what that lacks: numpy orders such pairs as the numbers."""
+    rounded = float(value)
+    return complex(rounded, value - int(rounded) if isinstance(value, int) else 0.0)
 
 
 # --- the table ---------------------------------------------------------------------------------
 
 
-class MetadataTable:
-    """The metadata columns of one segment; immutable.
+@cache
+def _columns() -> pa.Schema:
+    import pyarrow as pa  # takes 0.1 s: only where metadata is read
 
-    Attributes:
-        rows: number of passages of the segment.
-        columns: by key, keys ascending.
-        schema: the type of each key, keys ascending.
+    lists = {
+        "rows": pa.int32(),  # the rows that have the key, ascending; null: every row
+        "bounds": pa.int64(),  # row i of them holds codes[bounds[i]:bounds[i + 1]]; null: one each
+        "codes": pa.int32(),  # places among the distinct values
+        "texts": pa.large_string(),  # distinct strings, in the order of their code points
+        "numbers": pa.float64(),  # distinct numbers and booleans, two parts each: see `exact`
+        "instants": pa.int64(),  # of dates, the instant of each text: see `parse_instant`
+    }
+    columns = [(name, pa.large_list(values)) for name, values in lists.items()]
+    return pa.schema([("key", pa.string()), ("type", pa.string()), *columns])
+
+
+class MetadataTable:
+    """The metadata of one segment; immutable.
+
+    Args:
+        read: gives the table, a row a key, keys ascending, the number of passages in the metadata
+            of its schema; called when it is first needed.
     """
 
-    def __init__(self, rows: int, columns: Mapping[str, Column]) -> None:
-        self.rows = rows
-        self.columns: Mapping[str, Column] = MappingProxyType(dict(sorted(columns.items())))
-        self.schema: Mapping[str, ValueType] = MappingProxyType(
-            {key: column.type for key, column in self.columns.items()}
-        )
+    def __init__(self, read: Callable[[], pa.Table]) -> None:
+        self._read = read
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        return self._read()
+
+    @cached_property
+    def rows(self) -> int:
+        """Number of passages of the segment."""
+        return int(self._table.schema.metadata[b"rows"])
+
+    @cached_property
+    def schema(self) -> Mapping[str, ValueType]:
+        """The type of each key, keys ascending."""
+        keys, types = (self._table[name].to_pylist() for name in ("key", "type"))
+        return MappingProxyType(dict(zip(keys, types, strict=True)))
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {key: place for place, key in enumerate(self.schema)}
 
     @classmethod
     def build(cls, metadata: Sequence[Mapping[str, Any]]) -> MetadataTable:
@@ -295,109 +193,142 @@ class MetadataTable:
         Raises:
             InvalidPassage: a key is no string, or a string is not Unicode text.
         """
-        drafts: defaultdict[str, _Draft] = defaultdict(_Draft)
-        for row, values in enumerate(metadata):
-            for key, value in values.items():
+        import pyarrow as pa
+
+        keys: defaultdict[str, _Entries] = defaultdict(lambda: _Entries([], [], set()))
+        for row, of_passage in enumerate(metadata):
+            for key, value in of_passage.items():
                 kind = _kind(value)
                 if kind is not None:
-                    drafts[key].add(row, value, kind)
-        rows = len(metadata)
-        return cls(rows, {key: _encoded(key, draft, rows) for key, draft in drafts.items()})
+                    entries = keys[key]
+                    entries.rows.append(row)
+                    entries.values.append(value)
+                    entries.kinds.add(kind)
+        columns = [_encoded(key, entries, len(metadata)) for key, entries in keys.items()]
+        columns.sort(key=lambda column: column["key"])
+        schema = _columns().with_metadata({"rows": str(len(metadata))})
+        table = pa.Table.from_pylist(columns, schema)
+        return cls(lambda: table)
 
-    def holding(self, key: str) -> Mask:
-        """Which rows have the key, `[rows]`; O(rows)."""
-        column = self.columns.get(key)
-        if column is None:
-            return np.zeros(self.rows, dtype=np.bool_)
-        count = self.rows if column.rows is None else len(column.rows)
-        return self._spread(column, np.ones(count, dtype=np.bool_))
+    def rows_with(self, key: str, matches: Mask | None = None) -> Mask:
+        """Which rows have a key or, of a list, an element of it, `[rows]`; O(rows + e).
 
-    def having(self, key: str, wanted: Mask) -> Mask:
-        """Which rows have, or hold in their list, a wanted value of the key, `[rows]`; O(rows + e).
+        Args:
+            key: any; no row has an unknown one.
+            matches: `[d]`, which of the key's distinct values count; None: all, and `[]` too.
+        """
+        mask = np.zeros(self.rows, np.bool_)
+        if key not in self.schema:
+            return mask
+        rows, bounds = self._cell(key, "rows"), self._cell(key, "bounds")
+        hits: Any = True if matches is None else matches[self._cell(key, "codes")]
+        if matches is not None and bounds is not None:
+            before = offsets(hits)[bounds]
+            hits = before[1:] > before[:-1]
+        mask[slice(None) if rows is None else rows] = hits
+        return mask
+
+    def distinct(self, key: str, kind: ValueType) -> pa.Array | npt.NDArray[Any]:
+        """The distinct values of a key, ascending, `[d]`, in the form in which they are compared.
 
         Args:
             key: a key of the schema.
-            wanted: `[d]`, whether each value of the column's dictionary is wanted.
-        """
-        column = self.columns[key]
-        hits: Mask = wanted[column.codes]
-        if column.indptr is not None:
-            before = np.concatenate(([0], np.cumsum(hits)))[column.indptr]
-            hits = before[1:] > before[:-1]
-        return self._spread(column, hits)
+            kind: that of the merged schema: what is a date here may be text elsewhere.
 
-    def _spread(self, column: Column, hits: Mask) -> Mask:
-        if column.rows is None:
-            return hits  # of every row
-        mask = np.zeros(self.rows, dtype=np.bool_)
-        mask[column.rows] = hits
-        return mask
+        Returns:
+            Instants (int64) of dates, complex numbers (see `exact`) of numbers and booleans, else
+            an Arrow array of strings.
+        """
+        if kind == "date":
+            return self._cell(key, "instants")
+        if kind in ("number", "boolean", "list of numbers"):
+            return self._cell(key, "numbers").view(np.complex128)
+        return self._table["texts"][self._place[key]].values
+
+    def _cell(self, key: str, name: str) -> Any:
+        values = self._table[name][self._place[key]].values
+        return None if values is None else np.asarray(values)
 
     def save(self, writer: ArtifactWriter, name: str) -> None:
-        """Write as `<name>.json` and the arrays that the head of this file lists."""
-        columns = self.columns.values()
-        for pool, dtype in _POOLS.items():
-            parts = [part for column in columns if (part := getattr(column, pool)) is not None]
-            writer.array(f"{name}.{pool}", np.concatenate([np.zeros(0, dtype), *parts]))
-        texts = (column.texts for column in columns if column.texts is not None)
-        writer.strings(f"{name}.texts", chain.from_iterable(texts))
-        content = {"rows": self.rows, "columns": list(_places(self.columns))}
-        writer.path(f"{name}.json").write_bytes(canonical_json(content) + b"\n")
+        """Write as `<name>.arrow`."""
+        import pyarrow as pa
+
+        table = self._table.combine_chunks()  # one batch, so that no cell is searched for
+        path = writer.path(f"{name}.arrow")
+        with path.open("wb") as file, pa.ipc.new_file(file, table.schema) as sink:
+            sink.write_table(table)
 
     @classmethod
     def open(cls, artifact: Artifact, name: str) -> MetadataTable:
-        """Map what `save` wrote; the work grows with the keys, never with the rows.
+        """Map what `save` wrote; reading it later grows with the keys, never with the rows.
 
         Raises:
-            CorruptArtifact: a file is missing or is not what `save` writes.
+            CorruptArtifact: the file is missing or, when it is read, not what `save` writes.
         """
-        path = artifact.path(f"{name}.json")
-        pools = {pool: artifact.array(f"{name}.{pool}") for pool in _POOLS}
-        texts = artifact.strings(f"{name}.texts")
-        try:
-            content = json.loads(path.read_bytes())
-            columns = {c["key"]: _mapped(c, pools, texts) for c in content["columns"]}
-            return cls(int(content["rows"]), columns)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CorruptArtifact(
-                f"{path}: bad content ({error!r}); restore it, or build the index again"
-            ) from None
+        path = artifact.path(f"{name}.arrow")
+        content = np.memmap(path, np.uint8, "r")
+
+        def read() -> pa.Table:
+            import pyarrow as pa
+
+            try:
+                table = pa.ipc.open_file(pa.py_buffer(content)).read_all()
+                if table.schema != _columns() or b"rows" not in (table.schema.metadata or {}):
+                    raise ValueError(f"columns {table.schema.names}")
+            except ValueError as error:
+                raise CorruptArtifact(
+                    f"{path}: bad content ({error!r}); restore it, or build the index again"
+                ) from None
+            return table
+
+        return cls(read)
+
+    @classmethod
+    def joined(cls, tables: Iterable[MetadataTable]) -> MetadataTable:
+        """One table of at least one table of the same rows; all keys differ and ascend."""
+        import pyarrow as pa
+
+        table = pa.concat_tables([table._table for table in tables])
+        return cls(lambda: table)
 
 
-def _encoded(key: object, draft: _Draft, rows: int) -> Column:
+class _Entries(NamedTuple):
+    """The rows that have a key, ascending, the value of each, and the types that there are."""
+
+    rows: list[int]
+    values: list[Any]
+    kinds: set[ValueType]
+
+
+def _encoded(key: object, entries: _Entries, count: int) -> dict[str, Any]:
+    """The table's row of one key that some of `count` passages have."""
     if not isinstance(key, str):
         raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, wanted a string")
+    rows, values, kind = entries.rows, entries.values, reduce(join_types, entries.kinds)
+    bounds = None
+    if kind == "mixed":
+        rows, values = [], []
+    if kind in ("empty list", "list of strings", "list of numbers"):
+        bounds, values = offsets([len(value) for value in values]), [*chain.from_iterable(values)]
+    distinct = sorted(set(values))
+    texts = distinct if distinct and isinstance(distinct[0], str) else []
+    instants = [parse_instant(text) for text in texts] if kind == "string" else [None]
+    is_date = None not in instants
     try:
-        key.encode("utf-8")
-        return draft.column(rows)
+        "".join([key, *texts]).encode()
     except UnicodeEncodeError:
         raise InvalidPassage(
             f"metadata key {key!r}: it or one of its values holds a lone surrogate, "
             "not Unicode text; remove it"
         ) from None
-
-
-def _places(columns: Mapping[str, Column]) -> Iterator[dict[str, Any]]:
-    """Key, type and `[start, stop]` in each array, column by column."""
-    ends = dict.fromkeys((*_POOLS, "texts"), 0)
-    for key, column in columns.items():
-        place: dict[str, Any] = {"key": key, "type": column.type}
-        for pool, start in ends.items():
-            part = getattr(column, pool)
-            if part is not None:
-                place[pool] = [start, start + len(part)]
-                ends[pool] = start + len(part)
-        yield place
-
-
-def _mapped(
-    place: Mapping[str, Any], pools: Mapping[str, npt.NDArray[Any]], texts: StringTable
-) -> Column:
-    arrays: dict[str, Any] = {
-        pool: array[slice(*place[pool])] for pool, array in pools.items() if pool in place
+    places = {value: place for place, value in enumerate(distinct)}
+    return {
+        "key": key,
+        "type": "date" if is_date else kind,
+        "rows": None if len(rows) == count else np.array(rows, np.int32),
+        "bounds": bounds,
+        "codes": np.fromiter((places[value] for value in values), np.int32, len(values)),
+        "texts": texts,
+        "numbers": np.array([] if texts else [*map(exact, distinct)], complex).view(np.float64),
+        "instants": instants if is_date else [],
     }
-    arrays.setdefault("rows", None)
-    if "texts" in place:
-        start, stop = place["texts"]
-        arrays["texts"] = StringTable(texts.data, texts.offsets[start : stop + 1])
-    return Column(type=place["type"], **arrays)

@@ -33,7 +33,7 @@ class Passage:
         text: what is searched and returned.
         title: optional; it is indexed in front of the text.
         metadata: any JSON values, returned with each hit.
-        document: id of the document that it is a chunk of; "" where it stands alone.
+        document: id of the document that it is a chunk of; "" if it is none.
         position: its place among the chunks of its document, from 0.
     """
 
@@ -46,12 +46,12 @@ class Passage:
 
     @property
     def full_text(self) -> str:
-        """What is embedded: the title, a new line, the text."""
+        """The text that is embedded: the title, a new line, the text."""
         return f"{self.title}\n{self.text}" if self.title else self.text
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What is read for entities: the title, if there is one, and the text."""
+        """The texts that are searched for entities: the title, if there is one, and the text."""
         return (self.title, self.text) if self.title else (self.text,)
 
 

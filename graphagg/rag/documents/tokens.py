@@ -3,7 +3,7 @@
 A token is a run of letters, their marks and digits, case-folded, without accents. Vowel signs, tone
 marks and voiced kana are part of their words. A run of characters in a script without spaces, and
 of Korean, gives its overlapping pairs (a single character: itself), so that a name is found inside
-a run by its pairs: it is three characters long and its two pairs stand side by side.
+a run by its pairs: it is three characters long and its two pairs follow each other.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ from graphagg.rag.evaluation.measure import (
     outcomes_of,
 )
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.questions import Asked
+from graphagg.rag.modes import Best, EncodedReading
+from graphagg.rag.version.snapshot import Selection
 
 
 def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summary:
@@ -98,12 +99,12 @@ def ablate(
 
 def _ask(
     index: PassageIndex, questions: Sequence[GoldQuestion], config: BestConfig, progress: Progress
-) -> list[Asked]:
+) -> list[EncodedReading]:
     """Read and encode each question alone, as `evaluate` does."""
-    answerer, encoder = index.answerer("best", config), index.load_encoder()
-    asked: list[Asked] = []
+    retriever = Best(index.snapshot, index.snapshot.scope(Selection()), config)
+    asked: list[EncodedReading] = []
     for number, question in enumerate(questions, start=1):
-        asked += answerer.encode(answerer.name([question.text], None), encoder)
+        asked += retriever.encode(retriever.read([question.text], index.models), index.models)
         progress("questions", number, len(questions))
     return asked
 
@@ -111,13 +112,13 @@ def _ask(
 def _outcomes(
     index: PassageIndex,
     questions: Sequence[GoldQuestion],
-    asked: Sequence[Asked],
+    asked: Sequence[EncodedReading],
     config: BestConfig,
 ) -> Outcomes:
-    answerer = index.answerer("best", config)
+    retriever = Best(index.snapshot, index.snapshot.scope(Selection()), config)
     ranks = []
     for question in asked:
         used = replace(question, vectors=np.ascontiguousarray(question.vectors[: 1 + config.parts]))
-        (hits,) = answerer.answer([used], max(RECALL_AT))
+        (hits,) = retriever.answer([used], max(RECALL_AT))
         ranks.append([hit.passage.id for hit in hits])
     return outcomes_of(questions, ranks)

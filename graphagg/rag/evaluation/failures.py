@@ -33,15 +33,12 @@ import numpy as np
 
 from graphagg.errors import WriteFailed
 from graphagg.progress import Progress, silent
-from graphagg.rag.best.explain import Explainer
 from graphagg.rag.best.formula import BestConfig
-from graphagg.rag.best.links import expand, find_bridges
-from graphagg.rag.best.retriever import BestRetriever, Outcome
 from graphagg.rag.evaluation.measure import GoldQuestion
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.questions import Asked
+from graphagg.rag.modes import Best, EncodedReading
 from graphagg.rag.results import Hit
-from graphagg.rag.version.snapshot import Selection, Snapshot
+from graphagg.rag.version.snapshot import Selection
 
 FIRST, CLOSE, RANKED = 5, 20, 50
 """Ranks up to which a passage counts as found, as close behind, and as ranked at all."""
@@ -122,17 +119,15 @@ def find_failures(
 ) -> list[Failure]:
     """The questions that `mode="best"` fails, in their order, with the cause."""
     config = config or BestConfig()
-    answerer, encoder = index.answerer("best", config), index.load_encoder()
     snapshot = index.snapshot
-    view = snapshot.scope(Selection()).view
-    retriever = BestRetriever(snapshot.corpus, view, snapshot.dense, config)
-    found = []
+    best = Best(snapshot, snapshot.scope(Selection()), config)
+    failures = []
     for number, question in enumerate(questions, start=1):
-        (asked,) = answerer.encode(answerer.name([question.text], None), encoder)
-        failure = _Case(snapshot, retriever, question, asked).failure()
-        found += [failure] if failure else []
+        (asked,) = best.encode(best.read([question.text], index.models), index.models)
+        failure = _Case(best, question, asked).failure()
+        failures += [failure] if failure else []
         progress("failures", number, len(questions))
-    return found
+    return failures
 
 
 def count_kinds(failures: Iterable[Failure]) -> dict[str, dict[str, int]]:
@@ -158,17 +153,13 @@ def write_failures(failures: Iterable[Failure], path: str | os.PathLike[str]) ->
 class _Case:
     """One question, answered, with its gold passages by their rows."""
 
-    def __init__(
-        self, snapshot: Snapshot, retriever: BestRetriever, question: GoldQuestion, asked: Asked
-    ) -> None:
-        reading = asked.named.reading
-        assert reading is not None
-        self._snapshot, self._retriever = snapshot, retriever
-        self._question, self._asked, self._reading = question, asked, reading
-        self._outcome: Outcome = retriever.answer(reading, asked.vectors, RANKED)
+    def __init__(self, best: Best, question: GoldQuestion, asked: EncodedReading) -> None:
+        self._corpus, self._question, self._asked = best.snapshot.corpus, question, asked
+        self._explainer = best.explainer(asked, RANKED)
+        self._outcome = self._explainer.outcome
         rows = self._outcome.candidates.rows[self._outcome.chosen].tolist()
         self._rank = {int(row): rank for rank, row in enumerate(rows, start=1)}
-        self._gold = {name: snapshot.row_of(name) for name in sorted(question.gold)}
+        self._gold = {name: best.snapshot.row_of(name) for name in sorted(question.gold)}
 
     def failure(self) -> Failure | None:
         """The failure, if a gold passage is not among the first 5."""
@@ -181,10 +172,6 @@ class _Case:
         hits = self._explainer.hits()[:FIRST]
         return Failure(self._question, kind, tuple(places), tuple(hits))
 
-    @property
-    def _explainer(self) -> Explainer:
-        return Explainer(self._retriever, self._reading, self._outcome)
-
     def _place(self, name: str, row: int | None) -> GoldPlace:
         if row is None:
             return GoldPlace(name, "", None, "not in the index", "")
@@ -195,7 +182,7 @@ class _Case:
         return GoldPlace(name, self._title(row), rank, kind, reason)
 
     def _title(self, row: int) -> str:
-        return self._snapshot.corpus[row].title
+        return self._corpus[row].title
 
     # --- rules, see the module -------------------------------------------------------------------
 
@@ -242,13 +229,10 @@ class _Case:
     @cached_property
     def _leads_to(self) -> dict[int, set[int]]:
         """The passages that each gold passage would lead to."""
-        retriever, view = self._retriever, self._retriever.view
-        found = {}
+        retriever = self._explainer.retriever
+        leads_to = {}
         for row in self._gold_rows:
             front = np.array([row], dtype=np.int64)
-            bridges = find_bridges(
-                retriever.corpus, view, front, self._reading, self._asked.vectors[0],
-                retriever.config,
-            )  # fmt: skip
-            found[row] = set(expand(view, bridges, front, retriever.config).row.tolist())
-        return found
+            _, edges = retriever.links(front, self._asked.reading, self._asked.vectors[0])
+            leads_to[row] = set(edges.row.tolist())
+        return leads_to

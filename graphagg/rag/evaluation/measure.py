@@ -20,10 +20,9 @@ from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.passages import read_json_lines
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.linearrag.config import Mode
-from graphagg.rag.questions import Config
 from graphagg.rag.requests import check_question
 from graphagg.rag.results import Hit
+from graphagg.rag.settings import Config, Mode
 
 RECALL_AT = (2, 5, 10)
 ALL_GOLD_AT = (2, 5)
@@ -230,14 +229,13 @@ def _evaluate(
     progress: Progress,
 ) -> Evaluation:
     k = max(RECALL_AT)
-    answerer = index.answerer(mode, config)
-    extractor, encoder = index.models_of(mode)
+    retriever = index.retriever(mode, config)
 
     def ask(text: str) -> tuple[list[Hit], _Clock]:
         clock = _Clock()
-        named = clock.time(lambda: answerer.name([text], extractor))
-        asked = clock.time(lambda: answerer.encode(named, encoder), time.process_time)
-        return clock.time(lambda: answerer.answer(asked, k)[0]), clock
+        questions = clock.time(lambda: retriever.read([text], index.models))
+        asked = clock.time(lambda: retriever.encode(questions, index.models), time.process_time)
+        return clock.time(lambda: retriever.answer(asked, k)[0]), clock
 
     ask(questions[0].text)  # loads the models and compiles the kernels
     ranks: list[list[str]] = []

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.rag.linearrag.config import RetrievalConfig
-from graphagg.rag.linearrag.trigraph import Graph
+from graphagg.rag.linearrag.trigraph import TriGraph
 
 Sigma = Callable[[npt.NDArray[np.int32]], npt.NDArray[np.float64]]
 """Similarity of the question to each of the given sentences, at most 1."""
@@ -67,7 +67,7 @@ class Activation:
 
 
 def activate(
-    graph: Graph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
+    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
 ) -> Activation:
     """Activate entities from the seeds, under `config.semantics`."""
     run = _activate_official if config.semantics == "official" else _activate_paper
@@ -75,7 +75,7 @@ def activate(
 
 
 def _activate_official(
-    graph: Graph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
+    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
 ) -> Activation:
     state = Activation()
     for seed in seeds:  # where two mentions mean one entity, the last counts, as in the code
@@ -93,7 +93,7 @@ def _activate_official(
                 used.add(sentence)
                 bridge = Bridge(entity, sentence, similarity, activation * similarity)
                 if bridge.activation >= config.threshold:
-                    _pass_on(state, bridge, graph.mention.row(sentence).tolist(), roots, reached)
+                    _pass_on(state, bridge, _entities_of(graph, sentence), roots, reached)
         if not reached:
             break
         for other, passed in reached.items():
@@ -103,9 +103,9 @@ def _activate_official(
 
 
 def _best_unused(
-    graph: Graph, entity: int, used: set[int], sigma: Sigma, config: RetrievalConfig
+    graph: TriGraph, entity: int, used: set[int], sigma: Sigma, config: RetrievalConfig
 ) -> list[tuple[int, float]]:
-    sentences = graph.mentioned_by.row(entity)
+    _, sentences = graph.sentences_of(np.array([entity]))
     if used:
         sentences = np.array([s for s in sentences.tolist() if s not in used], dtype=np.int32)
     if not len(sentences):
@@ -113,6 +113,12 @@ def _best_unused(
     similarities = sigma(sentences)
     best = np.argsort(-similarities, kind="stable")[: config.top_k_sentence]
     return list(zip(sentences[best].tolist(), similarities[best].tolist(), strict=True))
+
+
+def _entities_of(graph: TriGraph, sentence: int) -> list[int]:
+    _, entities = graph.entities_of(np.array([sentence]))
+    listed: list[int] = entities.tolist()
+    return listed
 
 
 def _pass_on(
@@ -132,7 +138,7 @@ def _pass_on(
 
 
 def _activate_paper(
-    graph: Graph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
+    graph: TriGraph, seeds: Sequence[Seed], sigma: Sigma, config: RetrievalConfig
 ) -> Activation:
     state = Activation()
     for seed in seeds:
@@ -141,12 +147,12 @@ def _activate_paper(
     frontier = np.fromiter(state.value, np.int64, len(state.value))
     for level in range(2, config.max_iterations + 2):
         strength = np.array([state.value[e] for e in frontier.tolist()])
-        owner, sentence = graph.mentioned_by.gather(frontier)
+        owner, sentence = graph.sentences_of(frontier)
         owner, sentence, _ = _strongest(owner, sentence, strength[owner])
         similarity = np.maximum(sigma(sentence), 0.0)
         passed = similarity * strength[owner]
         over = passed > config.threshold
-        via, other = graph.mention.gather(sentence[over])
+        via, other = graph.entities_of(sentence[over])
         via, other, activation = _strongest(via, other, passed[over][via])
         frontier_next = []
         for v, e, a in zip(via.tolist(), other.tolist(), activation.tolist(), strict=True):

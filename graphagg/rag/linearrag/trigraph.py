@@ -1,7 +1,9 @@
 """The Tri-Graph of LinearRAG: passages, sentences, entities, and who contains whom.
 
 Paper: LinearRAG, arXiv 2510.10114, section on graph construction: the contain matrix C (passage x
-entity) and the mention matrix M (sentence x entity). No relation is extracted, no LLM is called.
+entity; see `tables.contain`) and the mention matrix M (sentence x entity). No relation is
+extracted, no LLM is called. Nothing is made for a view: rows are read where a question comes to
+them.
 
 Departures from the official code, with recall@2 / recall@5 on 2WikiMultiHopQA (996 questions,
 `semantics="official"`, default preset, same models; the official code: 54.3 / 70.1):
@@ -26,69 +28,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import NamedTuple
 
+import numba
 import numpy as np
-import numpy.typing as npt
 
-from graphagg.graph.csr import Csr
+from graphagg.arrays import Array, Ints, offsets, read_only
+from graphagg.graph.push import NO_MASK, TWO_MODE, PushGraph, push_graph
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.view import View
 
 
-class Incidence(Protocol):
-    """A matrix that is read by rows; see `Csr`."""
+class _Mentions(NamedTuple):
+    """The mentions by passage and the pairs by entity as the gazetteer holds them; see there.
 
-    def row(self, i: int) -> npt.NDArray[np.int32]:
-        """Columns of row `i`, ascending."""
+    `sentence_bounds` are those of the graph, `visible` says which passages are seen.
+    """
 
-    def gather(
-        self, rows: npt.NDArray[np.integer[Any]]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Entries of several rows at once: `(position in rows, column)` of each, in row order."""
-
-
-class Counted(Incidence, Protocol):
-    """Likewise, with values."""
-
-    def values(self, i: int) -> npt.NDArray[Any]:
-        """Values of row `i`, in the order of `row(i)`."""
-
-
-class Graph(Protocol):
-    """What is read of a Tri-Graph for a question; see `TriGraph`."""
-
-    @property
-    def sentence_bounds(self) -> npt.NDArray[np.int64]:
-        """`[R + 1]`, the sentences of each passage."""
-
-    @property
-    def mention(self) -> Incidence:
-        """`[S, E]`, the entities found in each sentence."""
-
-    @property
-    def mentioned_by(self) -> Incidence:
-        """`[E, S]`, its transpose."""
-
-    @property
-    def occurrence(self) -> Counted:
-        """`[E, R]`, how often each entity stands in each passage."""
-
-    @property
-    def contained_in(self) -> Incidence:
-        """`[E, R]`, the passages that each entity was found in."""
-
-    @property
-    def found(self) -> npt.NDArray[np.int64]:
-        """Entities that the extractor found in a visible passage, ascending."""
+    bounds: Array
+    entity: Array
+    sentence: Array
+    flags: Array
+    pair_bounds: Array
+    row: Array
+    word_count: Array
+    pair_flags: Array
+    sentence_bounds: Array
+    visible: Array
 
 
 @dataclass(frozen=True)
 class TriGraph:
-    """Visible passages, sentences and entities with their incidence, each side readable by rows.
+    """The visible passages, sentences and entities, and who contains whom.
 
-    R rows of the corpus, S sentences, E entities of the gazetteer; those that are not visible, and
-    entities that only titles name, have no edges.
+    R rows of the corpus are passages, S sentences, E entities of the gazetteer; those that are not
+    visible, and entities that only titles name, have no edges.
 
     Attributes:
         view: what is visible.
@@ -96,58 +70,116 @@ class TriGraph:
     """
 
     view: View
-    sentence_bounds: npt.NDArray[np.int64]
+    sentence_bounds: Ints
 
     @property
     def passages(self) -> int:
         """R, the number of rows."""
         return len(self.view.visible)
 
-    @property
-    def entities(self) -> int:
-        """E, the number of entities."""
-        return len(self.view.gazetteer.keys)
+    def occurrences(self, entity: int) -> tuple[Array, Array]:
+        """The passages that hold the words of an entity's key, ascending, and how often: N_ep."""
+        gazetteer = self.view.gazetteer
+        pairs = gazetteer.pairs(entity)
+        rows, counts = gazetteer.row[pairs], gazetteer.count[pairs]
+        if self.view.row_set.is_all:
+            return rows, counts
+        seen = self.view.visible[rows]
+        return rows[seen], counts[seen]
+
+    def found_in(self, entity: int) -> Array:
+        """The passages that the extractor found an entity in, ascending: a column of C."""
+        rows = self.view.contain.by_entity.row(entity)
+        return rows if self.view.row_set.is_all else rows[self.view.visible[rows]]
+
+    def sentences_of(self, entities: Ints) -> tuple[Ints, Array]:
+        """Columns of M: `(position in entities, sentence)`; the sentences of each ascend."""
+        return _sentences_of(self._mentions, entities)  # type: ignore[no-any-return]
+
+    def entities_of(self, sentences: Array) -> tuple[Ints, Array]:
+        """Rows of M: `(position in sentences, entity)`; the entities of each ascend."""
+        return _entities_of(self._mentions, sentences.astype(np.int64))  # type: ignore[no-any-return]
 
     @cached_property
-    def occurrence(self) -> Csr:
-        """`[E, R]`, values N_ep: how often the words of an entity's key stand in a passage."""
-        return self._pairs(self.view.visible[self.view.gazetteer.row])
+    def entities(self) -> Ints:
+        """Entities that the extractor found in a visible passage, ascending; O(E) or O(pairs)."""
+        gazetteer, visible = self.view.gazetteer, self.view.row_set
+        if visible.is_all:
+            return np.flatnonzero(gazetteer.name_row >= 0)
+        contain = self.view.contain.by_entity
+        seen_before = offsets(visible.mask[contain.indices])[contain.indptr]
+        return np.flatnonzero(seen_before[1:] > seen_before[:-1])
+
+    def walk(self, weighted: bool) -> PushGraph:
+        """Passages and entities as PageRank walks them; `weighted`: by C, else all edges alike."""
+        return self._walks[weighted]
 
     @cached_property
-    def contained_in(self) -> Csr:
-        """`[E, R]`, the passages that each entity was found in by the extractor; values N_ep."""
+    def _walks(self) -> tuple[PushGraph, PushGraph]:
+        contain = self.view.contain
+        sides = (contain.by_passage, contain.by_entity)
+        visible = NO_MASK if self.view.row_set.is_all else self.view.visible
+        return (
+            push_graph(*sides, TWO_MODE, visible=visible),
+            push_graph(*sides, TWO_MODE, weighted=True, visible=visible),
+        )
+
+    @cached_property
+    def _mentions(self) -> _Mentions:
         g = self.view.gazetteer
-        return self._pairs(self.view.visible[g.row] & ((g.pair_flags & FOUND) > 0))
+        arrays: tuple[Array, ...] = (
+            g.bounds, g.entity, g.sentence, g.flags, g.pair_bounds, g.row, g.count, g.pair_flags,
+            self.sentence_bounds, self.view.visible,
+        )  # fmt: skip
+        return _Mentions(*map(read_only, arrays))
 
-    @cached_property
-    def contain(self) -> Csr:
-        """C, `[R, E]`: the transpose of `contained_in`."""
-        return self.contained_in.transpose()
 
-    @cached_property
-    def mention(self) -> Csr:
-        """M, `[S, E]`, a pattern: the entities found in each sentence."""
-        g = self.view.gazetteer
-        row = np.repeat(np.arange(self.passages), np.diff(g.bounds))
-        there = self.view.visible[row] & ((g.flags & FOUND) > 0)
-        sentence = self.sentence_bounds[row[there]] + g.sentence[there]
-        pairs = np.unique(sentence * max(self.entities, 1) + g.entity[there])
-        shape = (int(self.sentence_bounds[-1]), self.entities)
-        columns = max(self.entities, 1)
-        return Csr.from_pairs(pairs // columns, pairs % columns, None, shape)
+@numba.njit(cache=True)
+def _sentences_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    mentions: _Mentions, entities: Array
+):
+    """Read the mentions of each passage that an entity was found in."""
+    m, most = mentions, 0
+    bounds, entity_at, sentence_at, flags = m.bounds, m.entity, m.sentence, m.flags
+    for entity in entities:
+        for i in range(m.pair_bounds[entity], m.pair_bounds[entity + 1]):
+            most += m.word_count[i]
+    owners, sentences, size = np.empty(most, np.int64), np.empty(most, np.int32), 0
+    for owner in range(len(entities)):
+        entity = entities[owner]
+        for i in range(m.pair_bounds[entity], m.pair_bounds[entity + 1]):
+            row = m.row[i]
+            if not m.pair_flags[i] & FOUND or not m.visible[row]:
+                continue
+            last = -1  # mentions ascend by their start: those of a sentence follow each other
+            for j in range(bounds[row], bounds[row + 1]):
+                if entity_at[j] == entity and flags[j] & FOUND and sentence_at[j] != last:
+                    last = sentence_at[j]
+                    owners[size], sentences[size] = owner, m.sentence_bounds[row] + last
+                    size += 1
+    return owners[:size], sentences[:size]
 
-    @cached_property
-    def mentioned_by(self) -> Csr:
-        """`[E, S]`: the transpose of `mention`."""
-        return self.mention.transpose()
 
-    @cached_property
-    def found(self) -> npt.NDArray[np.int64]:
-        """Entities that the extractor found in a visible passage, ascending."""
-        return np.flatnonzero(self.contained_in.degrees() > 0)
-
-    def _pairs(self, there: npt.NDArray[np.bool_]) -> Csr:
-        g = self.view.gazetteer
-        ends = np.concatenate(([0], np.cumsum(there)))
-        bounds: npt.NDArray[Any] = ends[g.pair_bounds]
-        return Csr(bounds.astype(np.int64), g.row[there], g.count[there], self.passages)
+@numba.njit(cache=True)
+def _entities_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    mentions: _Mentions, sentences: Array
+):
+    """Read the mentions of each sentence's passage."""
+    m, most = mentions, 0
+    rows = np.searchsorted(m.sentence_bounds, sentences, side="right") - 1
+    for row in rows:
+        most += m.bounds[row + 1] - m.bounds[row]
+    owners, entities, size = np.empty(most, np.int64), np.empty(most, np.int32), 0
+    for owner in range(len(sentences)):
+        row, first = rows[owner], size
+        if not m.visible[row]:
+            continue
+        number = sentences[owner] - m.sentence_bounds[row]  # of the sentence in its passage
+        for j in range(m.bounds[row], m.bounds[row + 1]):
+            if m.sentence[j] == number and m.flags[j] & FOUND:
+                entities[size] = m.entity[j]
+                size += 1
+        distinct = np.unique(entities[first:size])  # a sentence may name an entity again
+        size = first + len(distinct)
+        entities[first:size], owners[first:size] = distinct, owner
+    return owners[:size], entities[:size]

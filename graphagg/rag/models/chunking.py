@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
+from graphagg.checks import integer
 from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag.documents.passages import Passage, as_passage
 from graphagg.rag.documents.tokens import UNSPACED
@@ -70,9 +71,7 @@ class ChunkConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("max_words", 1), ("overlap_sentences", 0), ("min_words", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise InvalidParameter(f"{name} is {value!r}, wanted an integer from {least} on")
+            integer(name, getattr(self, name), least)
         if self.min_words > self.max_words:
             raise InvalidParameter(
                 f"min_words is {self.min_words}, wanted at most max_words ({self.max_words})"

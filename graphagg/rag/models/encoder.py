@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.forward import forward
@@ -81,8 +82,7 @@ class SentenceTransformerEncoder:
     def __init__(
         self, model: str = DEFAULT_ENCODER, *, dtype: Dtype = "auto", device: str | None = None
     ) -> None:
-        if dtype not in DTYPES:
-            raise InvalidParameter(f"dtype is {dtype!r}, wanted one of {DTYPES}")
+        one_of("dtype", dtype, DTYPES)
         self._name, self._wanted_dtype, self._device = model, dtype, device
         self._lock = threading.RLock()  # fast tokenizers are not thread-safe
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
@@ -127,8 +128,8 @@ class SpacyExtractor:
         drop: Iterable[str] = DROPPED_LABELS,
         processes: int | None = None,
     ) -> None:
-        if processes is not None and processes < 1:
-            raise InvalidParameter(f"processes is {processes}, wanted at least 1")
+        if processes is not None:
+            integer("processes", processes, 1)
         self._drop = frozenset(drop)
         self._processes = processes
         self._by_rule = model.startswith(_BLANK)
@@ -320,7 +321,7 @@ def _sentence_part(nlp: Language) -> str:
 def _pipeline_sha256(nlp: Language) -> str:
     folder = Path(nlp.path) if nlp.path else None
     if folder is None:
-        raise InvalidParameter("the spaCy pipeline lies in no folder; save it with to_disk first")
+        raise InvalidParameter("the spaCy pipeline is in no folder; save it with to_disk first")
     return files_sha256(
         path
         for part in ("meta.json", "tokenizer", *nlp.component_names)

@@ -1,4 +1,4 @@
-"""What an index records of the models it was built with."""
+"""Identity of a model, as an index records it."""
 
 from __future__ import annotations
 

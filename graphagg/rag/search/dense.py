@@ -3,31 +3,30 @@
 Rule: up to 100,000 vectors every visible passage is compared. Above, an inverted file with 8-bit
 codes is trained: nlist = 4 sqrt(W) lists on 64 nlist sampled vectors, nprobe = nlist / 16 (at least
 32) are read, and the candidates are scored again by their exact vectors where at most 64 hits are
-wanted; under a filter that leaves
-at most 100,000 passages the search is exact. A passage longer than the encoder's window has several
-vectors and the similarity of the best one. With `faiss-gpu` and a CUDA device an unfiltered search
-of the inverted file runs there.
+wanted; under a filter that leaves at most 100,000 passages the search is exact. A passage longer
+than the encoder's window has several vectors and the similarity of the best one. With `faiss-gpu`
+and a CUDA device an unfiltered search of the inverted file runs there.
 """
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import MissingExtra
-from graphagg.rag.search.paging import advise
+from graphagg.rag.results import Hit, plain_hits
+from graphagg.rag.search.compat import import_faiss, open_mapped, probe
+from graphagg.rag.search.ranking import top_k
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, RowSet, Stack, Vectors
+from graphagg.rag.tables.view import View
 
 FLAT_LIMIT = 100_000
 _OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
 _RESCORED = 64  # above so many hits the 8-bit codes decide: exact vectors would be a page each
 _BLOCK = 65_536
-_ID_BYTES = 8
 
 
 class DenseIndex:
@@ -36,7 +35,7 @@ class DenseIndex:
     Args:
         corpus: holds the vectors.
         ranks: `[R]` place of each passage's id in their order; ties are broken by it.
-        inverted_file: where the trained FAISS index lies, its ids being numbers of windows; None
+        inverted_file: the trained FAISS index, whose ids are numbers of windows; None
             for flat search.
     """
 
@@ -55,41 +54,43 @@ class DenseIndex:
         self, query: Vectors, k: int, rows: Rows | RowSet
     ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """The `k` of `rows` most similar to a query `[d]`: rows and similarities, best first."""
-        some = self._set(rows)
-        if not self.is_exact(some):
-            candidates, scores = self._candidates(query, k, some)
+        visible = self._set(rows)
+        if not self.is_exact(visible):
+            candidates, scores = self._candidates(query, k, visible)
             if k <= _RESCORED:
                 scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
             best = top_k(scores, k, self.ranks[candidates])
             return candidates[best], scores[best]
-        candidates = some.rows
-        if len(candidates) == len(self.corpus):
-            scores = self.corpus.similarity(query[None])[:, 0]
-        else:
-            scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
+        candidates, scores = visible.rows, self.similarities(query, visible)
         best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]
+
+    def similarities(self, query: Vectors, rows: RowSet) -> npt.NDArray[np.float32]:
+        """Similarity of a query `[d]` to each of some rows, every one compared."""
+        if rows.is_all:
+            return self.corpus.similarity(query[None])[:, 0]
+        return self.corpus.similarity_at(rows.rows, query[None])[:, 0]
 
     def _set(self, rows: Rows | RowSet) -> RowSet:
         return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
 
     def _candidates(
-        self, query: Vectors, k: int, some: RowSet
+        self, query: Vectors, k: int, visible: RowSet
     ) -> tuple[Rows, npt.NDArray[np.float32]]:
         """Visible rows that the inverted file finds, and their similarities by its codes.
 
         At least `k` of them if there are.
         """
         index = self._index()
-        wanted = _OVERSAMPLE * k if k <= _RESCORED else k
+        count = _OVERSAMPLE * k if k <= _RESCORED else k
         while True:
-            ids, scores = self._find(index, query, wanted, some)
-            owners, best = self._owners(ids, scores)
-            visible = some.mask[owners]
-            owners, best = owners[visible], best[visible]
-            if len(owners) >= min(k, some.count) or wanted >= index.ntotal:
-                return owners, best
-            wanted *= 2
+            ids, scores = self._find(index, query, count, visible)
+            rows, best = self._owners(ids, scores)
+            is_visible = visible.mask[rows]
+            rows, best = rows[is_visible], best[is_visible]
+            if len(rows) >= min(k, visible.count) or count >= index.ntotal:
+                return rows, best
+            count *= 2  # windows of one passage, or on a GPU hidden ones, took the places
 
     def _owners(
         self, ids: Rows, scores: npt.NDArray[np.float32]
@@ -98,36 +99,36 @@ class DenseIndex:
         if len(self.corpus.windows) == len(self.corpus):  # one each: the bounds stay unread
             order = np.argsort(ids)
             return ids[order], scores[order]
-        found = np.searchsorted(self.corpus.window_bounds, ids, side="right") - 1
-        owners, place = np.unique(found, return_inverse=True)
-        best = np.full(len(owners), -np.inf, np.float32)
-        np.maximum.at(best, place, scores)
-        return owners, best
+        owners = np.searchsorted(self.corpus.window_bounds, ids, side="right") - 1
+        rows, places = np.unique(owners, return_inverse=True)
+        best = np.full(len(rows), -np.inf, np.float32)
+        np.maximum.at(best, places, scores)
+        return rows, best
 
     def _find(
-        self, index: Any, query: Vectors, wanted: int, some: RowSet
+        self, index: Any, query: Vectors, count: int, visible: RowSet
     ) -> tuple[Rows, npt.NDArray[np.float32]]:
-        wanted = min(wanted, index.ntotal)
+        count = min(count, index.ntotal)
         if self._on_gpu:
-            scores, ids = index.search(query[None], wanted)
+            scores, ids = index.search(query[None], count)
         else:
-            scores, ids = probe(index, query[None], wanted, self._selector(some))
-        there = ids[0] >= 0
-        return ids[0][there], scores[0][there]
+            scores, ids = probe(index, query[None], count, self._selector(visible))
+        is_match = ids[0] >= 0
+        return ids[0][is_match], scores[0][is_match]
 
-    def _selector(self, some: RowSet) -> Any:
-        """What lets a search see the windows of these rows only; None: all."""
-        if some.is_all:
+    def _selector(self, visible: RowSet) -> Any:
+        """A FAISS selector of the windows of these rows; None: all."""
+        if visible.is_all:
             return None
-        return _import_faiss().IDSelectorBitmap(some.bits(self.corpus.window_bounds))
+        return import_faiss().IDSelectorBitmap(visible.bits(self.corpus.window_bounds))
 
     @property
     def _on_gpu(self) -> bool:
-        return bool(getattr(_import_faiss(), "get_num_gpus", int)())
+        return bool(getattr(import_faiss(), "get_num_gpus", int)())
 
     def _index(self) -> Any:
         if self._faiss is None:
-            faiss = _import_faiss()
+            faiss = import_faiss()
             assert self._inverted_file is not None
             if self._on_gpu:  # a mapped index cannot be copied
                 self._faiss = faiss.index_cpu_to_all_gpus(load(self._inverted_file))
@@ -136,64 +137,12 @@ class DenseIndex:
         return self._faiss
 
 
-def top_k(
-    scores: npt.NDArray[Any], k: int, ranks: npt.NDArray[Any] | None = None
-) -> npt.NDArray[np.int64]:
-    """Positions of the `k` largest scores, largest first; of equals the one of lower rank."""
-    if k < 1:
-        return np.zeros(0, dtype=np.int64)
-    if k < len(scores):
-        bound = np.partition(scores, len(scores) - k)[len(scores) - k]
-        candidates = np.flatnonzero(scores >= bound)
-    else:
-        candidates = np.arange(len(scores))
-    if ranks is None:
-        return candidates[np.argsort(-scores[candidates], kind="stable")[:k]]
-    return candidates[np.lexsort((ranks[candidates], -scores[candidates]))[:k]]
-
-
-def open_mapped(path: Path) -> Any:
-    """An inverted file whose lists are mapped: a search reads the lists that it visits.
-
-    The kernel is told not to read around them; `probe` asks for each list as a whole.
-    """
-    faiss = _import_faiss()
-    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
-    lists = _lists_on_disk(index)
-    if lists is not None:
-        advise(int(lists.ptr), lists.totsize, mmap.MADV_RANDOM)
-    return index
-
-
-def probe(
-    index: Any, queries: Vectors, wanted: int, selector: Any = None
-) -> tuple[npt.NDArray[np.float32], Rows]:
-    """Similarities and numbers of the nearest windows `[q, wanted]`, -1 where there are fewer.
-
-    As `index.search`, but the lists are read first.
-    """
-    similar, visited = index.quantizer.search(queries, index.nprobe)
-    on_disk = _lists_on_disk(index)
-    if on_disk is not None:
-        base, size = int(on_disk.ptr), on_disk.code_size + _ID_BYTES
-        for number in visited[visited >= 0].tolist():
-            place = on_disk.lists.at(number)
-            advise(base + place.offset, place.capacity * size, mmap.MADV_WILLNEED)
-    found: tuple[npt.NDArray[np.float32], Rows]
-    if selector is None:
-        found = index.search_preassigned(queries, wanted, visited, similar)
-    else:  # which the other takes no account of
-        faiss = _import_faiss()
-        settings = faiss.SearchParametersIVF(sel=selector, nprobe=index.nprobe)
-        found = index.search(queries, wanted, params=settings)
-    return found
-
-
-def _lists_on_disk(index: Any) -> Any:
-    """The mapped lists of an inverted file; None where they lie in memory."""
-    faiss = _import_faiss()
-    lists = faiss.downcast_InvertedLists(index.invlists)
-    return lists if isinstance(lists, faiss.OnDiskInvertedLists) else None
+def dense_hits(
+    dense: DenseIndex, view: View, vector: Vectors, k: int, allowed: npt.NDArray[np.bool_] | None
+) -> list[Hit]:
+    """The `k` passages most similar to a question `[d]`; `allowed` (`[R]`): only among these."""
+    rows = view.row_set if allowed is None else RowSet(allowed, int(np.count_nonzero(allowed)))
+    return plain_hits(dense.corpus, *dense.search(vector, k, rows), "dense")
 
 
 def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:
@@ -206,7 +155,7 @@ def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:
 
 def trained(windows: Stack, ids: Rows) -> Any:
     """An empty inverted file for some windows, trained on a sample of them."""
-    faiss = _import_faiss()
+    faiss = import_faiss()
     lists = round(4 * len(ids) ** 0.5)
     index = faiss.IndexIVFScalarQuantizer(
         faiss.IndexFlatIP(windows.dimension),
@@ -224,23 +173,23 @@ def trained(windows: Stack, ids: Rows) -> Any:
 def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None:
     """Write an inverted file without the windows `gone` and with the windows `new`.
 
-    The lists stay as they were trained; `PassageIndex.compact` trains anew.
+    The lists stay as they were trained; `PassageIndex.compact` trains them again.
     """
     index = load(old)
     if len(gone):
-        index.remove_ids(_import_faiss().IDSelectorBatch(gone))
+        index.remove_ids(import_faiss().IDSelectorBatch(gone))
     add(index, corpus.windows, new)
     save(index, path)
 
 
 def load(path: Path) -> Any:
     """An inverted file in memory, to be added to."""
-    return _import_faiss().read_index(str(path))
+    return import_faiss().read_index(str(path))
 
 
 def save(index: Any, path: Path) -> None:
     """Write through Python's file: FAISS's own is silent if the disk is full when it closes."""
-    faiss = _import_faiss()
+    faiss = import_faiss()
     with path.open("wb") as file:
         try:
             faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
@@ -253,11 +202,3 @@ def add(index: Any, windows: Stack, ids: Rows) -> None:
     for start in range(0, len(ids), _BLOCK):
         block = ids[start : start + _BLOCK]
         index.add_with_ids(windows.take(block), block)
-
-
-def _import_faiss() -> Any:
-    try:
-        import faiss
-    except ImportError:
-        raise MissingExtra("faiss", "rag") from None
-    return faiss

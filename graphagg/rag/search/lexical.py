@@ -9,11 +9,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from graphagg.arrays import Array
-from graphagg.rag.search.dense import top_k
-from graphagg.rag.tables.lexicon import Postings, add_up
+from graphagg.rag.search.ranking import lookup, spread
+from graphagg.rag.tables.lexicon import Postings, TermPostings, add_up
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
@@ -39,76 +38,36 @@ class Lexical:
         self.weights = idf[0] / sums[0]
 
     def at(self, rows: Rows) -> tuple[Array, Array]:
-        """`body` and `title` of any rows; 0 where none of the terms stands."""
+        """`body` and `title` of any rows; 0 for a row that holds none of the terms."""
         if not len(self.rows):
             return np.zeros(len(rows)), np.zeros(len(rows))
         if len(rows) > len(self.rows):
             size = int(max(self.rows[-1], rows.max())) + 1
-            body, title = (spread(self.rows, part, size) for part in (self.body, self.title))
+            body, title = (spread(self.rows, scores, size) for scores in (self.body, self.title))
             return body[rows], title[rows]
-        there, place = lookup(self.rows, rows)
-        return np.where(there, self.body[place], 0.0), np.where(there, self.title[place], 0.0)
+        is_scored, places = lookup(self.rows, rows)
+        body, title = self.body[places], self.title[places]
+        return np.where(is_scored, body, 0.0), np.where(is_scored, title, 0.0)
 
     def covers(self, rows: Rows) -> Array:
         """Which terms each of some rows holds, `[n, t]` of 0 and 1."""
-        held = np.zeros((len(rows), len(self._postings)))
+        holds = np.zeros((len(rows), len(self._postings)))
         for i, postings in enumerate(self._postings):
             if postings is not None:
-                held[:, i] = lookup(postings.rows, rows)[0]
-        return held
-
-
-def best_rows(
-    scored: Rows, scores: Array, k: int, ranks: Array, among: npt.NDArray[np.bool_] | None
-) -> tuple[Rows, Array] | None:
-    """The `k` rows of greatest score, where the rest of the corpus scores 0.
-
-    Args:
-        scored: rows that have a score.
-        scores: their scores.
-        k: how many.
-        ranks: `[R]`, by which equals are ordered.
-        among: `[R]`, which rows may be chosen; None: all that are scored.
-
-    Returns:
-        Rows and scores, best first; None where fewer than `k` score above 0, so that rows without
-        a score would be among them.
-    """
-    may = scores > 0.0
-    if among is not None:
-        may &= among[scored]
-    if np.count_nonzero(may) < k:
-        return None
-    rows, values = scored[may], scores[may]
-    near = values >= np.partition(values, len(values) - k)[len(values) - k]
-    rows, values = rows[near], values[near]  # so that few ranks are read
-    best = top_k(values, k, ranks[rows])
-    return rows[best], values[best]
-
-
-def lexical_scores(view: View, terms: Sequence[str]) -> Array:
-    """BM25 of every passage over the sum of the terms' idf, `[R]`; 0 where hidden."""
-    lexical = Lexical(view, terms)
-    return spread(lexical.rows, lexical.body, len(view.visible))
-
-
-def spread(rows: Rows, values: Array, size: int) -> Array:
-    """`[size]`: the values in their rows, 0 elsewhere."""
-    everything = np.zeros(size)
-    everything[rows] = values
-    return everything
+                holds[:, i] = lookup(postings.rows, rows)[0]
+        return holds
 
 
 def _idf(view: View, postings: Sequence[Postings | None]) -> Array:
     """`[2, t]` of the terms, in title and text, and in titles."""
     idf = np.zeros((2, len(postings)))
-    for t, found in enumerate(postings):
-        df = (0, 0)
-        if found is not None:
-            some = slice(None) if view.row_set.is_all else view.visible[found.rows]
-            titles = np.count_nonzero(found.title_counts[some])
-            df = int(np.count_nonzero(found.counts[some])), int(titles)
-        idf[:, t] = [inverse_frequency(view.passages, some) for some in df]
+    for t, of_term in enumerate(postings):
+        frequencies = (0, 0)
+        if of_term is not None:
+            some = slice(None) if view.row_set.is_all else view.visible[of_term.rows]
+            titles = np.count_nonzero(of_term.title_counts[some])
+            frequencies = int(np.count_nonzero(of_term.counts[some])), int(titles)
+        idf[:, t] = [inverse_frequency(view.passages, df) for df in frequencies]
     return idf
 
 
@@ -118,26 +77,16 @@ def inverse_frequency(passages: int, df: int) -> float:
 
 
 def _scores(view: View, postings: Sequence[Postings | None], idf: Array) -> tuple[Rows, Array]:
+    """Rows that hold any of the terms, ascending, `[n]`, and the scores of body and title."""
     known = [p is not None for p in postings]
     starts = np.array([p.start for p in postings if p is not None], np.int64)
     ends = np.array([p.end for p in postings if p is not None], np.int64)
     size = int((ends - starts).sum())
     rows, scores = np.empty(size, np.int64), np.empty((2, size))
     lexicon = view.lexicon
-    count = add_up(
-        starts, ends, lexicon.rows, lexicon.counts, lexicon.title_counts, lexicon.lengths,
-        view.visible, idf[:, known], np.array([BODY, TITLE]), np.array(view.mean_lengths),
-        rows, scores,
-    )  # fmt: skip
+    of_terms = TermPostings(
+        starts, ends, lexicon.rows, lexicon.counts, lexicon.title_counts, lexicon.lengths
+    )
+    constants, averages = np.array([BODY, TITLE]), np.array(view.mean_lengths)
+    count = add_up(of_terms, view.visible, idf[:, known], constants, averages, rows, scores)
     return rows[:count], scores[:, :count]
-
-
-def lookup(
-    table: Array, wanted: Rows, ranks: Array | None = None
-) -> tuple[npt.NDArray[np.bool_], Array]:
-    """Which of `wanted` are in a table that ascends (by `ranks`, if given), and their places."""
-    if not len(table):
-        return np.zeros(len(wanted), bool), np.zeros(len(wanted), np.int64)
-    keys, values = (table, wanted) if ranks is None else (ranks[table], ranks[wanted])
-    place = np.minimum(np.searchsorted(keys, values), len(table) - 1)
-    return keys[place] == values, place

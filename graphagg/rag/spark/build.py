@@ -2,7 +2,7 @@
 
 Stages, each of which ends on disk in `<directory>.work`, so that a job that was killed goes on:
 
-1. passages: read, checked and laid down in pieces of consecutive rows, in the order of the input.
+1. passages: read, checked and written in pieces of consecutive rows, in the order of the input.
 2. segment: entities, sentences and vectors of each piece; models load once a worker process.
 3. names: distinct keys sorted by range and numbered; those that were found are encoded.
 4. gazetteer: mentions by lookup in the sorted keys, pairs and entities by a sort (C and M).
@@ -30,14 +30,14 @@ from graphagg.rag.spark.records import write_passages
 from graphagg.rag.spark.segment import join_segment, number_keys, write_names, write_segment
 from graphagg.rag.spark.stages import PASSAGES, ModelLoader, NamedModels, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
-from graphagg.rag.version.opening import is_built
+from graphagg.rag.version.loading import is_built
 from graphagg.rag.version.publish import KIND, Models, parameters
 from graphagg.spark.job import claimed, fingerprint, recall, remember
-from graphagg.spark.pieces import mapped
 from graphagg.spark.session import small_driver
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication, write_artifact
 from graphagg.store.manifest import Manifest
+from graphagg.store.reading import map_array
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -69,7 +69,7 @@ def build_with_spark(
         passages_a_task: passages that a task annotates and encodes.
         entries_a_task: mentions or postings that a task holds in memory.
         progress: called after each stage.
-        force: build anew also where nothing changed, or over an unfinished job.
+        force: build again also where nothing changed, or over an unfinished job.
 
     Raises:
         EmptyCorpus, InvalidPassage, DuplicateId, UnreadableFile: about the passages.
@@ -93,11 +93,10 @@ def build_with_spark(
 
 
 def job_of(passages: str, models: Models) -> dict[str, Any]:
-    """What tells a job from another: its input and models."""
-    specs = {"encoder": models.encoder.spec, "extractor": models.extractor.spec}
+    """Identity of a job: its input and models."""
     return {
         "source": fingerprint(passages),
-        "models": {role: spec.to_json() for role, spec in specs.items()},
+        "models": models.to_json(),
         "parameters": parameters(models.extractor),
     }
 
@@ -126,16 +125,15 @@ def _run(
     counts["terms"] = write_lexicon(stages, segment, starts)
     write_metadata(stages, passages)
     write_inverted_file(stages)
-    specs = {"encoder": models.encoder.spec, "extractor": models.extractor.spec}
     publication.publish(
         Manifest(
             kind=KIND,
             parameters=parameters(models.extractor),
             inputs={"passages": digest},
-            models={role: spec.to_json() for role, spec in specs.items()},
+            models=models.to_json(),
             counts={
                 "passages": starts[-1],
-                "sentences": len(mapped(stages.folder / "s0.sentences.vectors.npy")),
+                "sentences": len(map_array(stages.folder / "s0.sentences.vectors.npy")),
                 **{name: counts[name] for name in ("entities", "mentions", "terms")},
                 "segments": 1,
             },

@@ -1,4 +1,4 @@
-"""The gazetteer: every place of every key, by a sorted vocabulary that lies on disk.
+"""The gazetteer: every place of every key, by a sorted vocabulary on disk.
 
 1. mentions: a task reads a piece's tokens and looks up their n-grams in the sorted keys, mapped
    from disk: pages that no token asks for are not read, and nothing is broadcast.
@@ -33,8 +33,8 @@ from graphagg.rag.tables.gazetteer import DEFINES, kind_of, mentions_of, or_of
 from graphagg.rag.tables.lexicon import Analyzer
 from graphagg.rag.tables.mentions import FOUND, KeyFinder, NewRow
 from graphagg.spark.blocks import preallocate, write_range
-from graphagg.spark.pieces import mapped
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
+from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _find_mentions(stages: Stages, passages: Sequence[Stats], starts: Sequence[i
     work = stages.work.folder
 
     def find(i: int) -> Stats:
-        keys = StringTable(mapped(work / "keys.utf8.npy"), mapped(work / "keys.offsets.npy"))
+        keys = StringTable(map_array(work / "keys.utf8.npy"), map_array(work / "keys.offsets.npy"))
         finder = KeyFinder(keys)
         given = load_passages(stages, passages[i]["block"])
         spans = {
@@ -165,7 +165,7 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
         kept = np.repeat(defined, lengths)
         own = defined & (here != before[i])
         places = np.cumsum(kept) - 1
-        keys = StringTable(mapped(work / "keys.utf8.npy"), mapped(work / "keys.offsets.npy"))
+        keys = StringTable(map_array(work / "keys.utf8.npy"), map_array(work / "keys.offsets.npy"))
         names, analyzer = keys.take(here[own]), Analyzer(language)
         arrays = {
             "key": here[own],
@@ -232,12 +232,12 @@ def _number_mentions(stages: Stages, mentions: Sequence[Stats], starts: Sequence
 
     def number(i: int) -> Stats:
         m = {name: found.array(i, name) for name in _COLUMNS}
-        final = mapped(work / "entity_of.npy")[m["entity"]].astype(np.int64) - 1
+        final = map_array(work / "entity_of.npy")[m["entity"]].astype(np.int64) - 1
         kept = final >= 0
         m, entity = {name: column[kept] for name, column in m.items()}, final[kept]
-        bounds, rows = (mapped(folder / f"gazetteer.{n}.npy") for n in ("pair_bounds", "row"))
+        bounds, rows = (map_array(folder / f"gazetteer.{n}.npy") for n in ("pair_bounds", "row"))
         of_row = np.bincount(m["row"] - starts[i], minlength=starts[i + 1] - starts[i])
-        arrays = {
+        arrays: dict[str, Array] = {
             "gazetteer.bounds": offsets(of_row),
             "gazetteer.entity": entity.astype(np.int32),
             "gazetteer.start": m["start"].astype(np.int32),
@@ -255,7 +255,7 @@ def _number_mentions(stages: Stages, mentions: Sequence[Stats], starts: Sequence
 
 
 def _mentions_written(stages: Stages) -> int:
-    return len(mapped(stages.folder / "gazetteer.entity.npy"))
+    return len(map_array(stages.folder / "gazetteer.entity.npy"))
 
 
 def _starts(lengths: Sequence[int]) -> list[int]:
@@ -272,6 +272,7 @@ def find_pairs(bounds: Array, rows: Array, entity: Array, row: Array) -> Array:
     places = np.empty(len(entity), np.int32)
     for i in range(len(entity)):
         low, high = bounds[entity[i]], bounds[entity[i] + 1]
+        # Every pair before `low` is of a lower row, none from `high` on is: they meet at the row.
         while low < high:
             middle = (low + high) // 2
             if rows[middle] < row[i]:

@@ -31,7 +31,7 @@ def write_lexicon(stages: Stages, segment: Sequence[Stats], starts: Sequence[int
     pieces, terms = stages.pieces(POSTINGS), stages.pieces(TERMS)
 
     def own(i: int) -> Stats:
-        """Terms whose first posting lies here, and where it does."""
+        """Write the terms whose first posting is in this range, and its place."""
         number = postings[i]["block"]
         table, begins = pieces.strings(number, "terms"), pieces.array(number, "begins")
         first = 0

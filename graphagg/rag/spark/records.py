@@ -22,7 +22,7 @@ from graphagg.rag.documents.passages import (
 )
 from graphagg.rag.spark.stages import PASSAGES, Stages
 from graphagg.rag.tables.segments import PassageTable
-from graphagg.spark.pieces import PieceWriter
+from graphagg.spark.task_arrays import ArrayCollector
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.manifest import canonical_json
 
@@ -153,7 +153,7 @@ def _as_json(passage: Passage) -> bytes:
 
 
 def write_passages(stages: Stages, source: str, a_task: int) -> list[Stats]:
-    """Lay down the passages, about `a_task` a piece; known pieces' lengths.
+    """Write the passages, about `a_task` a piece, and give the pieces' lengths.
 
     Raises:
         EmptyCorpus: there is none.
@@ -169,7 +169,7 @@ def write_passages(stages: Stages, source: str, a_task: int) -> list[Stats]:
 
     def write(number: int, table: pa.Table) -> Stats:
         passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
-        writer = PieceWriter()
+        writer = ArrayCollector()
         PassageTable.of(passages).save(writer, "s0.passages")
         return pieces.save(number, writer.arrays, rows=len(passages))
 

@@ -1,7 +1,7 @@
 """Models over pieces of passages: sentences, entities and vectors, each written once.
 
 A task loads a piece of passages, annotates and encodes it (batches sorted by length, by the
-encoder itself), and lays down its part of the segment, the keys it found, and its postings. A
+encoder itself), and writes its part of the segment, the keys it found, and its postings. A
 piece that was finished before a job was killed is not computed again.
 """
 
@@ -17,10 +17,10 @@ from graphagg.graph.spark import Numbering, number_ids
 from graphagg.progress import silent
 from graphagg.rag.spark.records import load_passages
 from graphagg.rag.spark.stages import NAMES, PASSAGES, SEGMENT, Stages, loaded
-from graphagg.rag.tables.lexicon import Analyzer, TermCounts
+from graphagg.rag.tables.lexicon import Analyzer
 from graphagg.rag.tables.mentions import NewRow
 from graphagg.rag.version.build import make_segment
-from graphagg.spark.pieces import PieceWriter
+from graphagg.spark.task_arrays import ArrayCollector
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store.strings import StringTable
 
@@ -30,7 +30,7 @@ NAMES_A_TASK = 20_000
 
 
 def write_segment(stages: Stages, passages: Sequence[Stats]) -> list[Stats]:
-    """Annotate and encode every piece; lengths of what was laid down."""
+    """Annotate and encode every piece; the lengths of its arrays."""
     pieces, models, language = stages.pieces(SEGMENT), stages.models, stages.language
 
     def annotate(i: int) -> Stats:
@@ -41,7 +41,7 @@ def write_segment(stages: Stages, passages: Sequence[Stats]) -> list[Stats]:
         given = load_passages(stages, number)
         extractor, encoder = loaded(models).extractor, loaded(models).encoder
         segment, rows = make_segment(given, extractor, encoder, lambda key: True, silent)
-        writer = PieceWriter()
+        writer = ArrayCollector()
         segment.save(writer, 0)
         arrays = {
             name: array
@@ -62,11 +62,7 @@ def _keys(rows: Sequence[NewRow]) -> dict[str, Any]:
 
 
 def _postings(rows: Sequence[NewRow], analyzer: Analyzer) -> dict[str, Any]:
-    counts = [
-        TermCounts.of(words[:titles], words[titles:], analyzer)
-        for row in rows
-        for words, titles in [(row.tokens.words, row.tokens.titles)]
-    ]
+    counts = [row.tokens.stems(analyzer) for row in rows]
     terms = sorted({term for c in counts for term in c.all})
     number = {term: i for i, term in enumerate(terms)}
     entries = [
@@ -139,18 +135,15 @@ def write_names(stages: Stages, names: Numbering) -> None:
     spark = stages.work.spark
     if names.total:
         stats = stages.noted(NAMES, lambda: run_tasks(spark, len(names.counts), encode))
-        pieces.join(spark, stats, stages.folder, [n for n in stats[0] if n.startswith("s0.")])
-        return
-    dimension = loaded(models).encoder.dimension
-    empty = _string_arrays({"s0.names": []})
-    stats = [{"block": 0} | pieces.save(0, empty | {
-        "s0.names.vectors": np.zeros((0, dimension), np.float32)
-    })]  # fmt: skip
+    else:
+        no_vectors = np.zeros((0, loaded(models).encoder.dimension), np.float32)
+        empty = _string_arrays({"s0.names": []}) | {"s0.names.vectors": no_vectors}
+        stats = [{"block": 0} | pieces.save(0, empty)]
     pieces.join(spark, stats, stages.folder, [n for n in stats[0] if n.startswith("s0.")])
 
 
 def join_segment(stages: Stages, passages: Sequence[Stats], segment: Sequence[Stats]) -> None:
-    """Write the files of the segment that hang on single passages."""
+    """Write the files of the segment that depend on single passages."""
     spark, folder = stages.work.spark, stages.folder
     for stage, stats in ((PASSAGES, passages), (SEGMENT, segment)):
         names = [name for name in stats[0] if name.startswith(("s0.", "lexicon.", "gazetteer."))]

@@ -1,4 +1,4 @@
-"""What the stages share: the unfinished job, names of their pieces, and the models on executors."""
+"""Shared by the stages: the unfinished job, names of their pieces, and the models on executors."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from graphagg.rag.models.weights import DEFAULT_ENCODER, Dtype
+from graphagg.rag.models.named import NamedModels as NamedModels
 from graphagg.rag.version.publish import Models
 from graphagg.spark.job import Work
-from graphagg.spark.pieces import Pieces
+from graphagg.spark.task_arrays import TaskArrays
 from graphagg.spark.tasks import Stats
 
 if TYPE_CHECKING:
@@ -32,34 +32,6 @@ class ModelLoader(Protocol):
     def __hash__(self) -> int: ...
 
 
-@dataclass(frozen=True)
-class NamedModels:
-    """Models by name.
-
-    Attributes:
-        encoder: a sentence-transformers model; None: the default.
-        extractor: a spaCy pipeline or `blank:CODE`; None: the default.
-        dtype: `auto`, `float32` or `bfloat16`.
-        device: `cpu`, `cuda`, ...; None: a GPU if there is any.
-    """
-
-    encoder: str | None = None
-    extractor: str | None = None
-    dtype: Dtype = "auto"
-    device: str | None = None
-
-    def load(self) -> Models:
-        """Load them; a worker process does so once."""
-        from graphagg.rag.models.encoder import SentenceTransformerEncoder
-        from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, SpacyExtractor
-
-        name = self.encoder or DEFAULT_ENCODER
-        return Models(
-            SentenceTransformerEncoder(name, dtype=self.dtype, device=self.device),
-            SpacyExtractor(self.extractor or DEFAULT_EXTRACTOR, processes=1),
-        )
-
-
 _LOADED: dict[ModelLoader, Models] = {}
 
 
@@ -76,7 +48,7 @@ class Stages:
     """An unfinished job.
 
     Attributes:
-        work: where its stages lie.
+        work: where its stages are kept.
         folder: where the files of the new version go.
         models: how executors load the models.
         language: of the analyzer.
@@ -89,9 +61,9 @@ class Stages:
     language: str
     a_task: int
 
-    def pieces(self, stage: str) -> Pieces:
+    def pieces(self, stage: str) -> TaskArrays:
         """The pieces of a stage."""
-        return Pieces(self.work.blocks, stage)
+        return TaskArrays(self.work.blocks, stage)
 
     def noted(self, stage: str, make: Callable[[], list[Stats]]) -> list[Stats]:
         """The lengths of a stage's pieces; computed unless they were before."""

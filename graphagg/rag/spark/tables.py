@@ -1,4 +1,4 @@
-"""What is written once over all rows: the order of ids, metadata, and the inverted file."""
+"""Files over all rows: the order of ids, the view, metadata, and the inverted file."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphagg.arrays import offsets
 from graphagg.errors import DuplicateId
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.search import dense, inverted
+from graphagg.rag.search import dense
+from graphagg.rag.search.compat import merge
 from graphagg.rag.spark.stages import IDS, PASSAGES, Stages
 from graphagg.rag.tables.gazetteer import ARRAYS, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
+from graphagg.rag.tables.segments import table_name
 from graphagg.rag.tables.vectors import Stack
 from graphagg.rag.tables.view import View
-from graphagg.rag.version.snapshot import INVERTED_FILE, table_name
+from graphagg.rag.version.snapshot import INVERTED_FILE
 from graphagg.spark.blocks import preallocate, write_range
-from graphagg.spark.pieces import mapped
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter
+from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ def write_ranks(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]
     frame = stages.frame(len(passages), identifiers, "id string, row int")
     ordered = frame.repartitionByRange(partitions, "id").sortWithinPartitions("id")
     stats = stages.noted(IDS, lambda: write_blocks(ordered, sort))
-    begins = np.cumsum([0, *(s["rows"] for s in stats)])
+    begins = offsets([s["rows"] for s in stats])
     by_id = stages.folder / "rows.by_id.npy"
     preallocate(by_id, np.int32, (total,))
 
@@ -96,7 +99,7 @@ def write_view(stages: Stages, total: int) -> None:
 
     The gazetteer and the lengths of the passages lie in the folder; `total` is how many there are.
     """
-    folder, is_large = stages.folder, total > dense.FLAT_LIMIT
+    folder = stages.folder
 
     def allocate(name: str, dtype: type[np.generic], length: int) -> Any:
         path = folder / f"view.{name}.npy"
@@ -106,12 +109,11 @@ def write_view(stages: Stages, total: int) -> None:
         return np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
 
     def write(_: int) -> Stats:
-        arrays = {name: mapped(folder / f"gazetteer.{name}.npy") for name in ARRAYS}
-        keys = (mapped(folder / f"entities.keys.{part}.npy") for part in ("utf8", "offsets"))
-        lexicon = replace(Lexicon.empty(), lengths=mapped(folder / "lexicon.lengths.npy"))
+        arrays = {name: map_array(folder / f"gazetteer.{name}.npy") for name in ARRAYS}
+        keys = (map_array(folder / f"entities.keys.{part}.npy") for part in ("utf8", "offsets"))
+        lexicon = replace(Lexicon.empty(), lengths=map_array(folder / "lexicon.lengths.npy"))
         gazetteer = Gazetteer(StringTable(*keys), **arrays)
         view = View.of(gazetteer, lexicon, np.ones(total, np.bool_), allocate)
-        view = view.with_walk(allocate) if is_large else view
         view.save(ArtifactWriter(folder))
         return {}
 
@@ -128,13 +130,15 @@ def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
 
     def build(_: int) -> Stats:
         keys = {key for i in range(len(passages)) for row in values(i) for key in row}
-        columns: dict[str, Any] = {}
         rows = sum(s["rows"] for s in passages)
-        for key in sorted(keys):
-            of_key = ({key: row[key]} if key in row else {} for i in range(len(passages))
-                      for row in values(i))  # fmt: skip
-            columns.update(MetadataTable.build(list(of_key)).columns)
-        MetadataTable(rows, columns).save(ArtifactWriter(folder), table_name(0))
+
+        def of_key(key: str) -> MetadataTable:
+            every = (row for i in range(len(passages)) for row in values(i))
+            return MetadataTable.build([{key: row[key]} if key in row else {} for row in every])
+
+        without_keys = MetadataTable.build([{}] * rows)
+        table = MetadataTable.joined([without_keys, *map(of_key, sorted(keys))])
+        table.save(ArtifactWriter(folder), table_name(0))
         return {}
 
     run_tasks(stages.work.spark, 1, build)
@@ -143,12 +147,12 @@ def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
 def write_inverted_file(stages: Stages) -> None:
     """Above the flat limit: train on a sample, fill a part a task, and join the parts on disk."""
     work, folder, spark = stages.work.folder, stages.folder, stages.work.spark
-    windows = len(mapped(folder / "s0.windows.npy"))
+    windows = len(map_array(folder / "s0.windows.npy"))
     if windows <= dense.FLAT_LIMIT:
         return
 
     def vectors() -> Stack:
-        part = mapped(folder / "s0.windows.npy")
+        part = map_array(folder / "s0.windows.npy")
         return Stack([part], part.shape[1])
 
     def train(_: int) -> Stats:
@@ -157,17 +161,17 @@ def write_inverted_file(stages: Stages) -> None:
 
     a_task = min(stages.a_task, _VECTORS_A_TASK)
     bounds = np.linspace(0, windows, math.ceil(windows / a_task) + 1).astype(np.int64)
-    stems = [work / f"part{i:06d}" for i in range(len(bounds) - 1)]
+    parts = [work / f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
 
     def fill(i: int) -> Stats:
-        ids = np.arange(bounds[i], bounds[i + 1])
-        inverted.fill(work / "trained.faiss", vectors(), ids, stems[i])
+        index = dense.load(work / "trained.faiss")
+        dense.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
+        dense.save(index, parts[i])
         return {}
 
-    def merge(_: int) -> Stats:
-        parts = [inverted.Part.open(stem) for stem in stems]
-        inverted.merge(work / "trained.faiss", parts, folder / INVERTED_FILE)
+    def join(_: int) -> Stats:
+        merge(work / "trained.faiss", parts, folder / INVERTED_FILE)
         return {}
 
-    for count, task in ((1, train), (len(bounds) - 1, fill), (1, merge)):
+    for count, task in ((1, train), (len(parts), fill), (1, join)):
         run_tasks(spark, count, task)

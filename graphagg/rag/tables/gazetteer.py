@@ -1,4 +1,4 @@
-"""Every entity, and every place in every passage where its words stand.
+"""Every entity, and every place in every passage where its words occur.
 
 An entity is a key (`tokens.entity_key`) that the extractor found in a passage or that titles one.
 All places are kept, also where they overlap, are in lower case or lie inside a longer name: which
@@ -57,17 +57,17 @@ class Gazetteer:
 
     Attributes:
         keys: `[E]` ascending by their UTF-8 bytes: an entity's id is its rank.
-        name_row: `[E]` int32, where its vector lies in `Corpus.name_vectors`; -1 for an entity
+        name_row: `[E]` int32, the row of its vector in `Corpus.name_vectors`; -1 for an entity
             that only titles name.
         kind: `[E]` uint8, flags of an entity.
         title_tokens: `[R]` int32, tokens of each passage's title; 0 for a passage that is gone.
-        bounds: `[R + 1]` int64; the mentions of row r lie from `bounds[r]` to `bounds[r + 1]`, by
-            their start, the longest first, then by entity.
+        bounds: `[R + 1]` int64; the mentions of row r are `bounds[r]` to `bounds[r + 1]`, by their
+            start, the longest first, then by entity.
         entity, start, length, sentence, flags: `[m]`; start counts the tokens of title and text,
             sentence those of the passage.
         pair: `[m]` int32, the pair that a mention belongs to.
-        pair_bounds: `[E + 1]` int64; the pairs of entity e lie from `[e]` to `[e + 1]`, by row.
-        row, count: `[n]`, the passage, and how often the entity stands in it (N_ep).
+        pair_bounds: `[E + 1]` int64; the pairs of entity e are `[e]` to `[e + 1]`, by row.
+        row, count: `[n]`, the passage, and how often the entity occurs in it (N_ep).
         pair_flags: `[n]` uint8, the flags of all its mentions there.
     """
 
@@ -92,11 +92,11 @@ class Gazetteer:
         return self.keys.find_sorted(key)
 
     def pairs(self, entity: int) -> slice:
-        """Where the pairs of an entity lie."""
+        """The range of an entity's pairs."""
         return slice(int(self.pair_bounds[entity]), int(self.pair_bounds[entity + 1]))
 
     def mentions(self, row: int) -> slice:
-        """Where the mentions of a passage lie."""
+        """The range of a passage's mentions."""
         return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
 
     def save(self, writer: ArtifactWriter) -> None:
@@ -138,7 +138,7 @@ class Change:
         corpus: the segments after the change.
         row_map: `[R before]` the new row of each passage, -1 where it goes.
         new_rows: rows after the change that were not there before.
-        first_renamed: number of the first segment whose names were laid down anew.
+        first_renamed: number of the first segment whose names were written again.
     """
 
     corpus: Corpus
@@ -167,8 +167,8 @@ def changed(
     for record in _mentions_of_old(read_again, change.corpus, KeyFinder(None, fresh_ids.items())):
         records.extend(record)
     finder = KeyFinder(keys)
-    for row, given in zip(change.new_rows, new, strict=True):
-        for record in mentions_of(row, given, finder, keys):
+    for row, passage in zip(change.new_rows, new, strict=True):
+        for record in mentions_of(row, passage, finder, keys):
             records.extend(record)
     titles = np.zeros(len(change.corpus), np.int32)
     stays = change.row_map >= 0
@@ -203,13 +203,13 @@ def _rows_with(
     keys: Iterable[str], lexicon: Lexicon, analyzer: Analyzer, row_map: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """New rows of the old passages that hold all stems of any of the keys, ascending."""
-    held = [np.zeros(0, np.int64)]
+    holders = [np.zeros(0, np.int64)]
     for key in keys if len(row_map) else ():
         postings = [lexicon.find(analyzer.stem(word)) for word in set(key.split(" "))]
         if all(p is not None for p in postings):
             by_size = sorted((p.rows for p in postings if p is not None), key=len)
-            held.append(reduce(np.intersect1d, by_size).astype(np.int64))
-    rows = row_map[np.unique(np.concatenate(held))]
+            holders.append(reduce(np.intersect1d, by_size).astype(np.int64))
+    rows = row_map[np.unique(np.concatenate(holders))]
     return rows[rows >= 0]
 
 
@@ -226,37 +226,37 @@ def _mentions_of_old(
             yield reader.record(entity, start, length, 0)
 
 
-def mentions_of(row: int, given: NewRow, finder: KeyFinder, keys: StringTable) -> Iterator[Record]:
+def mentions_of(row: int, new: NewRow, finder: KeyFinder, keys: StringTable) -> Iterator[Record]:
     """The mentions of a passage that is new, by the keys of a sorted table."""
-    reader = RowReader(row, given.tokens, given.passage.full_text, given.sentences)
-    found: dict[tuple[int, int], list[str]] = {}
-    for f in dict.fromkeys(given.found):
-        found.setdefault((f.start, f.length), []).append(f.key)
+    reader = RowReader(row, new.tokens, new.passage.full_text, new.sentences)
+    unmatched: dict[tuple[int, int], list[str]] = {}  # what the extractor found, by its tokens
+    for f in dict.fromkeys(new.found):
+        unmatched.setdefault((f.start, f.length), []).append(f.key)
     for start, length, entity in reader.find(finder):
-        flags, here = 0, found.get((start, length), [])
-        if here and keys[entity] in here:
-            here.remove(keys[entity])
+        flags, same_tokens = 0, unmatched.get((start, length), [])
+        if same_tokens and keys[entity] in same_tokens:
+            same_tokens.remove(keys[entity])
             flags = FOUND
-        if start < given.tokens.titles and given.titles:
-            flags |= given.titles.get(keys[entity], 0)
+        if start < new.tokens.titles and new.titles:
+            flags |= new.titles.get(keys[entity], 0)
         yield reader.record(entity, start, length, flags)
-    for (start, length), inside in found.items():  # parts of a run without spaces
-        for key in inside:
+    for (start, length), in_run in unmatched.items():  # parts of a run without spaces
+        for key in in_run:
             yield reader.record(keys.place_sorted(key.encode()), start, length, FOUND)
 
 
 def _place_names(name_row: npt.NDArray[np.int32], keys: StringTable, change: Change) -> None:
-    """Set where the vectors lie of the names that were laid down anew; both tables ascend."""
+    """Set the rows of the vectors of names that were written again; both tables ascend."""
     corpus = change.corpus
     for number in range(change.first_renamed, len(corpus.segments)):
         names, begin = corpus.segments[number].names, int(corpus.name_vectors.starts[number])
-        place = 0
+        entity = 0
         for i in range(len(names)):
             raw = names.raw(i)
-            if keys.raw(place) != raw:  # of a first segment, the next key is nearly always it
-                place = keys.place_sorted(raw, place + 1)
-            name_row[place] = begin + i
-            place += 1
+            if keys.raw(entity) != raw:  # of a first segment, the next key is nearly always it
+                entity = keys.place_sorted(raw, entity + 1)
+            name_row[entity] = begin + i
+            entity += 1
 
 
 @dataclass(frozen=True)
@@ -300,7 +300,7 @@ class _Mentions:
         return defined, found
 
     def order(self, defined: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """Where the mentions of defined keys lie, as the gazetteer lists them."""
+        """The places of the mentions of defined keys, in the order of the gazetteer."""
         some = np.flatnonzero(defined[self.entity])
         m = [column[some] for column in (self.entity, self.length, self.start, self.row)]
         return some[np.lexsort((m[0], -m[1], m[2], m[3]))]
@@ -319,7 +319,7 @@ def _assemble(
 
     Args:
         keys: all of them.
-        name_row: `[keys]` where the vector of each lies.
+        name_row: `[keys]` the row of each one's vector.
         kind: `[keys]` flags.
         titles: `[R]` tokens of each title.
         m: the mentions of the defined keys, in their order.

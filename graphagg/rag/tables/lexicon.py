@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -70,16 +70,16 @@ class Analyzer:
         name = "EN_PLUS" if self.language == "en" else _LANGUAGES.get(self.language, "").upper()
         listed: Iterable[str] = getattr(stopwords, f"STOPWORDS_{name}", ())
         plain = (tokenize(word) for word in listed if "'" not in word)
-        words = [found[0] for found in plain if len(found) == 1]
+        words = [tokens[0] for tokens in plain if len(tokens) == 1]
         return frozenset([*words, *_QUESTION_WORDS.get(self.language, ())])
 
     def stem(self, word: str) -> str:
         """The stem of a token."""
-        found = self._stems.get(word)
-        if found is None:
-            found = self._stemmer.stemWord(word) if self._stemmer else word
-            self._stems[word] = found
-        return found
+        stem: str | None = self._stems.get(word)
+        if stem is None:
+            stem = self._stemmer.stemWord(word) if self._stemmer else word
+            self._stems[word] = stem
+        return stem
 
     def content(self, words: Iterable[str]) -> list[str]:
         """Distinct stems of the words that are no stop words, in order."""
@@ -88,7 +88,7 @@ class Analyzer:
 
 @dataclass(frozen=True)
 class Postings:
-    """Where one term stands; rows ascend.
+    """The passages that hold one term; rows ascend.
 
     Attributes:
         start: where they begin among those of all terms.
@@ -129,10 +129,10 @@ class Lexicon:
         if number is None:
             return None
         start, end = int(self.bounds[number]), int(self.bounds[number + 1])
-        part = slice(start, end)
-        found = Postings(start, end, self.rows[part], self.counts[part], self.title_counts[part])
-        will_need(found.rows, found.counts, found.title_counts)
-        return found
+        columns: list[Any] = [self.rows, self.counts, self.title_counts]
+        of_term = [column[start:end] for column in columns]
+        will_need(*of_term)
+        return Postings(start, end, *of_term)
 
     def save(self, writer: ArtifactWriter) -> None:
         """Write every part."""
@@ -221,7 +221,7 @@ class _Fresh:
         lengths: `[R, 2]`, where the length of each is put.
 
     Attributes:
-        terms: number of each stem, in the order in which they were met.
+        terms: number of each stem, in the order in which they first occur.
     """
 
     def __init__(self, added: Iterable[tuple[int, TermCounts]], lengths: Array) -> None:
@@ -277,9 +277,9 @@ class _Columns:
 
 
 def _number(table: StringTable, text: str) -> int:
-    found = table.find_sorted(text)
-    assert found is not None
-    return found
+    number = table.find_sorted(text)
+    assert number is not None
+    return number
 
 
 def merge_sorted(
@@ -304,87 +304,106 @@ def merge_sorted(
 _BLOCK = 65_536  # rows that are scored together, so that their scores stay in a core's cache
 
 
+class TermPostings(NamedTuple):
+    """The postings of t terms inside those of a lexicon.
+
+    Attributes:
+        starts: `[t]` int64, where the postings of each term begin.
+        ends: `[t]` int64, where they end.
+        rows, counts, title_counts, lengths: those of the lexicon.
+    """
+
+    starts: Array
+    ends: Array
+    rows: Array
+    counts: Array
+    title_counts: Array
+    lengths: Array
+
+
 @numba.njit(cache=True)
 def add_up(
-    starts: Array,
-    ends: Array,
-    rows: Array,
-    counts: Array,
-    title_counts: Array,
-    lengths: Array,
+    postings: TermPostings,
     visible: Array,
     idf: Array,
     constants: Array,
     averages: Array,
-    found: Array,
+    rows: Array,
     scores: Array,
 ) -> int:
     """BM25 of every visible row that holds any of t terms, and of its title.
 
-    Block by block of the rows, so that what it takes follows the terms' postings and not the
-    corpus. The shares of a row are added in the order of the terms.
+    Block by block of the rows, so that the work follows the terms' postings and not the corpus. The
+    shares of a row are added in the order of the terms.
 
     Args:
-        starts: `[t]` where the postings of each term begin.
-        ends: `[t]` where they end.
-        rows: of the lexicon, as the next three.
-        counts: likewise.
-        title_counts: likewise.
-        lengths: likewise.
+        postings: of the terms.
         visible: `[R]`.
         idf: `[2, t]` of the terms, in title and text and in titles; 0 for none.
         constants: `[2, 2]` k1 and b of the two.
         averages: `[2]` mean lengths.
-        found: `[sum of ends - starts]`, takes the rows, ascending.
+        rows: `[sum of ends - starts]`, takes the rows, ascending.
         scores: `[2, the same]`, takes the scores of the two.
 
     Returns:
         How many rows there are.
     """
-    place, size = starts.copy(), 0
-    held = np.zeros(_BLOCK, np.bool_)
-    total = np.zeros((2, _BLOCK))
-    first = _next_block(place, ends, rows)
+    ends, lengths = postings.ends, postings.lengths
+    cursors, size = postings.starts.copy(), 0  # the next posting of each term
+    is_held = np.zeros(_BLOCK, np.bool_)
+    totals = np.zeros((2, _BLOCK))
+    first = _next_block(cursors, ends, postings.rows)
     while first >= 0:
-        for t in range(len(starts)):
-            while place[t] < ends[t] and rows[place[t]] < first + _BLOCK:
-                i, row = place[t], rows[place[t]]
-                place[t] += 1
+        # Term by term, so that a row's sum does not depend on which rows share its block: the
+        # same bits under any filter.
+        for t in range(len(ends)):
+            while cursors[t] < ends[t] and postings.rows[cursors[t]] < first + _BLOCK:
+                i, row = cursors[t], postings.rows[cursors[t]]
+                cursors[t] += 1
                 if not visible[row]:
                     continue
                 j = row - first
-                held[j] = True
-                if counts[i] > 0:
-                    total[0, j] += _bm25(
-                        counts[i], idf[0, t], constants[0], lengths[row, 0], averages[0]
+                is_held[j] = True
+                # A title's words count in the body too; a row may hold the term in one alone.
+                if postings.counts[i] > 0:
+                    totals[0, j] += _bm25(
+                        postings.counts[i], idf[0, t], constants[0], lengths[row, 0], averages[0]
                     )
-                if title_counts[i] > 0:
-                    total[1, j] += _bm25(
-                        title_counts[i], idf[1, t], constants[1], lengths[row, 1], averages[1]
+                if postings.title_counts[i] > 0:
+                    totals[1, j] += _bm25(
+                        postings.title_counts[i],
+                        idf[1, t],
+                        constants[1],
+                        lengths[row, 1],
+                        averages[1],
                     )
+        # Rows ascend within a block and blocks ascend: so do all rows. The block is cleared as it
+        # is read, for the next one.
         for j in range(_BLOCK):
-            if held[j]:
-                found[size] = first + j
-                scores[0, size], scores[1, size] = total[0, j], total[1, j]
-                held[j] = False
-                total[0, j], total[1, j] = 0.0, 0.0
+            if is_held[j]:
+                rows[size] = first + j
+                scores[0, size], scores[1, size] = totals[0, j], totals[1, j]
+                is_held[j] = False
+                totals[0, j], totals[1, j] = 0.0, 0.0
                 size += 1
-        first = _next_block(place, ends, rows)
+        first = _next_block(cursors, ends, postings.rows)
     return size
 
 
 @numba.njit(cache=True)
-def _next_block(place: Array, ends: Array, rows: Array) -> int:
-    """The first row of the block that the next posting of any term lies in; -1 after the last."""
+def _next_block(cursors: Array, ends: Array, rows: Array) -> int:
+    """The first row of the block that the next posting of any term is in; -1 after the last."""
     first = -1
-    for t in range(len(place)):
-        if place[t] < ends[t] and (first < 0 or rows[place[t]] < first):
-            first = rows[place[t]]
+    for t in range(len(cursors)):
+        if cursors[t] < ends[t] and (first < 0 or rows[cursors[t]] < first):
+            first = rows[cursors[t]]
+    # Blocks without a posting are skipped: the cost follows the postings.
     return first // _BLOCK * _BLOCK if first >= 0 else -1
 
 
 @numba.njit(cache=True)
 def _bm25(count: int, idf: float, constants: Array, length: int, average: float) -> float:
+    """The share of one term in the score of one text; the formula is at the head of this file."""
     f, k1, b = float(count), constants[0], constants[1]
     share: float = idf * f / (f + k1 * (1.0 - b + b * length / average))
     return share

@@ -1,4 +1,4 @@
-"""What one passage brings to the gazetteer: its tokens, keys, and where keys stand in it.
+"""One passage as the gazetteer reads it: its tokens, its keys, and their places in it.
 
 Keys are found by a trie of tokens, one dictionary a first token.
 """
@@ -18,11 +18,12 @@ from graphagg.arrays import offsets
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital, scan, tokenize, without_article
 from graphagg.rag.models.extractor import Annotation
+from graphagg.rag.tables.lexicon import Analyzer, TermCounts
 from graphagg.rag.tables.segments import Ragged
 from graphagg.store.strings import StringTable
 
 CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE = 1, 2, 4, 8, 16
-"""Flags of a mention: begins like a name; found by the extractor; stands in the title; is the whole
+"""Flags of a mention: begins like a name; found by the extractor; is in the title; is the whole
 title; is the title without its last parentheses."""
 _MOST_TOKENS = 100
 
@@ -49,12 +50,16 @@ class RowTokens:
         moved = [(start + shift, end + shift) for start, end in text.spans]
         return cls(title.words + text.words, title.spans + moved, len(title))
 
+    def stems(self, analyzer: Analyzer) -> TermCounts:
+        """The stems of the passage, counted."""
+        return TermCounts.of(self.words[: self.titles], self.words[self.titles :], analyzer)
+
 
 class KeyFinder:
-    """Finds which of some keys stand in a sequence of tokens.
+    """Finds which of some keys occur in a sequence of tokens.
 
     Args:
-        known: a sorted table whose keys are loaded by their first token when it is met.
+        known: a sorted table whose keys are loaded by their first token, when it first occurs.
         more: further keys and their ids.
     """
 
@@ -75,16 +80,16 @@ class KeyFinder:
                     yield start, length, number
 
     def _beginning_with(self, word: str) -> tuple[int, dict[str, int]]:
-        found = self._by_first.get(word)
-        if found is None:
+        entry = self._by_first.get(word)
+        if entry is None:
             ids = dict(self._more.get(word, ()))
             if self._known is not None:
                 first = self._known.place_sorted(word.encode())
                 last = self._known.place_sorted(word.encode() + b"!")  # "!" follows " "
                 ids.update(zip(self._known[first:last], range(first, last), strict=True))
-            found = max((key.count(" ") + 1 for key in ids), default=0), ids
-            self._by_first[word] = found
-        return found
+            entry = max((key.count(" ") + 1 for key in ids), default=0), ids
+            self._by_first[word] = entry
+        return entry
 
 
 def title_keys(title: str) -> dict[str, int]:
@@ -101,7 +106,7 @@ def title_keys(title: str) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class FoundKey:
-    """What the extractor found: a key and the tokens that it covers."""
+    """An entity that the extractor found: its key and the tokens that it covers."""
 
     key: str
     start: int
@@ -131,7 +136,7 @@ def _found_key(
 
 
 def _place(words: Sequence[str], among: Sequence[str]) -> int:
-    """Where some words stand side by side among others; 0 if nowhere."""
+    """Where some words follow each other among others; 0 if nowhere."""
     for start in range(len(among) - len(words) + 1):
         if among[start : start + len(words)] == words:
             return start

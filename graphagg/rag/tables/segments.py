@@ -1,8 +1,8 @@
 """The passages of an index and all that depends on one passage alone, in immutable segments.
 
-A segment is what one change added: texts, vectors, sentences, and what the extractor found. It is
-never altered; a passage that was deleted is left out by everything that is built over the segments
-(`Gazetteer`, `Lexicon`) until segments are joined, which drops it for good. A row is the number of
+A segment holds what one change added: texts, vectors, sentences, and entities that were found. It
+is never altered; everything that is built over the segments (`Gazetteer`, `Lexicon`) leaves out a
+passage that was deleted, until segments are joined, which drops it for good. A row is the number of
 a passage over all segments, deleted ones included.
 """
 
@@ -36,12 +36,6 @@ class Ragged:
 
     bounds: npt.NDArray[np.int64]
     values: npt.NDArray[Any]
-
-    @classmethod
-    def pack(cls, rows: Sequence[Sequence[Any]], width: int) -> Ragged:
-        """Pack int32 rows whose entries have `width` numbers each."""
-        flat = np.array([entry for row in rows for entry in row], dtype=np.int32)
-        return cls(offsets([len(row) for row in rows]), flat.reshape(-1, width))
 
     def row(self, i: int) -> npt.NDArray[Any]:
         """The values of row `i`."""
@@ -128,18 +122,18 @@ class PassageTable:
 
 @dataclass(frozen=True)
 class Segment:
-    """What one change added; P passages.
+    """The passages that one change added, P of them, and all that depends on one alone.
 
     Attributes:
         passages: `[P]`.
         sentences: `[S, 2]` int32, where the sentences of each passage begin and end, in characters
             of its full text; the title is part of the first one.
-        found: `[F, 2]` int32, where the extractor found entities, likewise.
+        found: `[F, 2]` int32, where the entities that the extractor found begin and end.
         windows: `[W, d]` float32 unit vectors of the windows of each passage, at least one each.
         sentence_vectors: `[S, d]` float32.
         names: keys of entities that were new with this segment, ascending by their UTF-8 bytes.
         name_vectors: `[n, d]` float32, one a name.
-        laid: names of arrays that lie in the folder of the version that is written already.
+        on_disk: names of arrays that are in the folder of the new version already.
     """
 
     passages: PassageTable
@@ -149,7 +143,7 @@ class Segment:
     sentence_vectors: Vectors
     names: StringTable
     name_vectors: Vectors
-    laid: frozenset[str] = frozenset()
+    on_disk: frozenset[str] = frozenset()
 
     def save(self, writer: ArtifactWriter, number: int) -> None:
         """Write as segment `number`."""
@@ -164,7 +158,7 @@ class Segment:
             ("sentences.vectors", self.sentence_vectors),
             ("names.vectors", self.name_vectors),
         ):
-            if name not in self.laid:
+            if name not in self.on_disk:
                 writer.array(f"{prefix}{name}", vectors)
 
     @classmethod
@@ -183,8 +177,13 @@ class Segment:
 
 
 def segment_prefix(number: int) -> str:
-    """What the names of a segment's files begin with."""
+    """The prefix of the names of a segment's files."""
     return f"s{number}."
+
+
+def table_name(segment: int) -> str:
+    """Name of the metadata table of a segment."""
+    return f"metadata.{segment}"
 
 
 class Corpus:
@@ -226,7 +225,7 @@ class Corpus:
 
     @cached_property
     def window_bounds(self) -> npt.NDArray[np.int64]:
-        """`[R + 1]`: likewise its windows."""
+        """`[R + 1]`: the windows of row r are numbered from `[r]` to `[r + 1]`."""
         return _stacked([segment.windows.bounds for segment in self.segments])
 
     def sentence(self, row: int, number: int) -> str:
@@ -251,7 +250,7 @@ class Corpus:
 def sentence_text(passage: Passage, start: int, end: int) -> str:
     """A sentence by its place in the full text, with single blanks as white space.
 
-    The title, where the sentence begins with it, stands on a line of its own.
+    The title, where the sentence begins with it, is on a line of its own.
     """
     text, title_end = passage.full_text, len(passage.title)
     lines = (text[:title_end], text[title_end:end]) if start < title_end else (text[start:end],)
@@ -314,10 +313,6 @@ class _Parts:
         lengths = np.concatenate([np.diff(table.bounds)[rows] for table, rows in pairs])
         values = np.concatenate([table.values[table.places(rows)] for table, rows in pairs])
         return Ragged(offsets(lengths), values)
-
-
-def _of_sentences(segment: Segment) -> Ragged:
-    return Ragged(segment.sentences.bounds, segment.sentence_vectors)
 
 
 def _split(mask: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> list[Rows]:

@@ -1,4 +1,4 @@
-"""How an entity is written where it stands."""
+"""Spelling of an entity in a passage that mentions it."""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.arrays import offsets
+
 Vectors = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
@@ -68,7 +70,7 @@ class Stack:
 
     def __init__(self, parts: Sequence[Vectors], dimension: int) -> None:
         self.parts = list(parts)
-        self.starts = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(int)
+        self.starts = offsets([len(part) for part in parts])
         self.dimension = dimension
 
     def __len__(self) -> int:
@@ -77,40 +79,40 @@ class Stack:
     def take(self, rows: Rows) -> Vectors:
         """A copy of some rows, `[m, d]`."""
         taken = np.empty((len(rows), self.dimension), dtype=np.float32)
-        for part, inside, place in self._split(rows):
-            taken[place] = part[inside]
+        for part, inside, places in self._split(rows):
+            taken[places] = part[inside]
         return taken
 
     def dots(self, queries: Vectors) -> npt.NDArray[np.float32]:
         """Products of every row with queries `[q, d]`; `[n, q]`."""
-        found = np.empty((len(self), len(queries)), dtype=np.float32)
+        products = np.empty((len(self), len(queries)), dtype=np.float32)
         for part, start, end in zip(self.parts, self.starts, self.starts[1:], strict=False):
-            _dots(part, _plain(queries), found[start:end])
-        return found
+            _dots(part, _plain(queries), products[start:end])
+        return products
 
     def dots_at(self, rows: Rows, queries: Vectors) -> npt.NDArray[np.float32]:
         """Products of some rows with queries `[q, d]`; `[m, q]`."""
-        found = np.empty((len(rows), len(queries)), dtype=np.float32)
-        for part, inside, place in self._split(rows):
-            if len(place) == len(rows):
-                _dots_at(part, inside, _plain(queries), found)
+        products = np.empty((len(rows), len(queries)), dtype=np.float32)
+        for part, inside, places in self._split(rows):
+            if len(places) == len(rows):
+                _dots_at(part, inside, _plain(queries), products)
             else:
-                some = np.empty((len(place), len(queries)), dtype=np.float32)
+                some = np.empty((len(places), len(queries)), dtype=np.float32)
                 _dots_at(part, inside, _plain(queries), some)
-                found[place] = some
-        return found
+                products[places] = some
+        return products
 
     def _split(self, rows: Rows) -> list[tuple[Vectors, Rows, npt.NDArray[Any]]]:
         """Of each part that holds any of the rows: it, the rows inside it, their places."""
         if len(self.parts) == 1:
             return [(self.parts[0], rows, np.arange(len(rows)))]
         owner = np.searchsorted(self.starts, rows, side="right") - 1
-        pieces = []
+        split = []
         for number, part in enumerate(self.parts):
-            place = np.flatnonzero(owner == number)
-            if len(place):
-                pieces.append((part, rows[place] - self.starts[number], place))
-        return pieces
+            places = np.flatnonzero(owner == number)
+            if len(places):
+                split.append((part, rows[places] - self.starts[number], places))
+        return split
 
 
 class VectorFile:
@@ -153,13 +155,6 @@ class VectorFile:
             np.lib.format.write_array_header_1_0(self._file, header)
 
 
-def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same array, not to be written: a kernel is compiled once for it and a mapped one."""
-    fixed = array.view()
-    fixed.flags.writeable = False
-    return fixed
-
-
 def ranges(starts: Rows, lengths: Rows) -> Rows:
     """`start, start + 1, ...` of each of several ranges, one after another."""
     ends = np.cumsum(lengths)
@@ -172,12 +167,12 @@ def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
     """Maxima of consecutive ranges of rows, `[len(lengths), q]`; -1 for an empty range."""
     if len(values) == len(lengths) and bool((lengths == 1).all()):
         return values
-    found = np.full((len(lengths), *values.shape[1:]), -1, dtype=values.dtype)
-    some = lengths > 0
-    if some.any():
-        starts = (np.cumsum(lengths) - lengths)[some]
-        found[some] = np.maximum.reduceat(values, starts, axis=0)
-    return found
+    maxima = np.full((len(lengths), *values.shape[1:]), -1, dtype=values.dtype)
+    filled = lengths > 0
+    if filled.any():
+        starts = (np.cumsum(lengths) - lengths)[filled]
+        maxima[filled] = np.maximum.reduceat(values, starts, axis=0)
+    return maxima
 
 
 def _plain(queries: Vectors) -> Vectors:
@@ -185,21 +180,25 @@ def _plain(queries: Vectors) -> Vectors:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _dots(matrix: Vectors, queries: Vectors, found: Vectors) -> None:
+def _dots(matrix: Vectors, queries: Vectors, products: Vectors) -> None:
+    """Products of all rows `[n, d]` with queries `[q, d]` into `products` `[n, q]`."""
     for i in range(matrix.shape[0]):
         for q in range(queries.shape[0]):
+            # fastmath lets this sum run in SIMD lanes: its order then depends on d alone, so that
+            # the bits are the same wherever the row is.
             total = np.float32(0)
             for j in range(matrix.shape[1]):
                 total += matrix[i, j] * queries[q, j]
-            found[i, q] = total
+            products[i, q] = total
 
 
 @numba.njit(cache=True, fastmath=True)
-def _dots_at(matrix: Vectors, rows: Rows, queries: Vectors, found: Vectors) -> None:
+def _dots_at(matrix: Vectors, rows: Rows, queries: Vectors, products: Vectors) -> None:
+    """Products of some rows `[m]` of `[n, d]` with queries `[q, d]` into `products` `[m, q]`."""
     for i in range(len(rows)):
         row = rows[i]
         for q in range(queries.shape[0]):
-            total = np.float32(0)
+            total = np.float32(0)  # the same loop as in `_dots`, for the same bits
             for j in range(matrix.shape[1]):
                 total += matrix[row, j] * queries[q, j]
-            found[i, q] = total
+            products[i, q] = total

@@ -6,30 +6,31 @@ the mean lengths, which entities there are, which mentions count, and how often 
 So an answer under a filter equals that of an index of exactly the visible passages.
 
 Which mentions count: of those that begin like a name and whose entity is visible, the leftmost and
-longest; beside them, likewise, the titles of visible passages that lie inside longer names. A lone
-pass over the mentions decides it, 1 ms for 6,000 passages.
+longest; beside them, likewise, the titles of visible passages inside longer names. One pass over
+the mentions decides it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
-the entities and passages that it comes to. Any other view holds a byte a mention and a pair and 6 a
-an entity in memory.
+the entities and passages that it comes to. Any other view holds a byte a mention and a pair and 6
+an entity in memory, and reads the contain matrix of the index past what it hides.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array
-from graphagg.rag.linearrag.walk import Walk
+from graphagg.arrays import Array, read_only
+from graphagg.rag.tables.contain import Allocate, Contain
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
-from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FOUND, FULL_TITLE, TITLE
-from graphagg.rag.tables.vectors import RowSet, read_only
+from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, TITLE
+from graphagg.rag.tables.vectors import RowSet
 from graphagg.store import Artifact, ArtifactWriter
 
 OUTER, NESTED = 1, 2
@@ -42,7 +43,7 @@ LONGEST_TITLE_PART = 6
 
 @dataclass(frozen=True)
 class View:
-    """What is visible; R rows, E entities, m mentions, n pairs of the gazetteer.
+    """The visible part of an index; R rows, E entities, m mentions, n pairs of the gazetteer.
 
     Attributes:
         gazetteer, lexicon: of the index.
@@ -52,10 +53,9 @@ class View:
         counts_as: `[m]` uint8, how each mention counts.
         tie: `[n]` uint8, how each pair is tied; 0 where it is not, or its passage is hidden.
         df: `[E]` int32, how many visible passages each entity is tied to.
-        found_words: `[R]` int32, the sum of N_ep over the entities found in a passage.
         passages: N, how many passages are visible.
         tokens: how many they have, and how many of their titles.
-        walk: the edges for PageRank, of the view of all that is alive of a large index.
+        contain: the contain matrix of these passages, or of more of the index.
     """
 
     gazetteer: Gazetteer
@@ -66,10 +66,9 @@ class View:
     counts_as: npt.NDArray[np.uint8]
     tie: npt.NDArray[np.uint8]
     df: npt.NDArray[np.int32]
-    found_words: npt.NDArray[np.int32]
     passages: int
     tokens: tuple[int, int]
-    walk: Walk | None = None
+    contain: Contain
 
     @classmethod
     def of(
@@ -78,14 +77,16 @@ class View:
         lexicon: Lexicon,
         visible: npt.NDArray[np.bool_],
         allocate: Allocate | None = None,
+        contain: Contain | None = None,
     ) -> View:
         """Decide everything for the given passages; linear in the mentions.
 
         Args:
             gazetteer: of the index.
-            lexicon: likewise.
+            lexicon: of the index.
             visible: `[R]`.
             allocate: makes the arrays, of zeros; None: in memory.
+            contain: the contain matrix of at least these passages; None: it is made.
         """
         g, make = _as_mapped(gazetteer), allocate or _zeros
         visible = read_only(visible)
@@ -94,32 +95,24 @@ class View:
         _mark_entities(g.pair_bounds, g.row, g.pair_flags, visible, entity, title)
         counts_as = make("counts_as", np.uint8, len(g.entity))
         tie = make("tie", np.uint8, len(g.row))
-        _resolve(
-            g.bounds, g.entity, g.start, g.length, g.flags, g.pair, g.title_tokens,
-            visible, entity & ((g.kind & LINKABLE) > 0), title, counts_as, tie,
-        )  # fmt: skip
+        mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair)
+        usable = entity & ((g.kind & LINKABLE) > 0)
+        _resolve(mentions, g.title_tokens, visible, usable, title, counts_as, tie)
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
-        found_words = make("found_words", np.int32, len(visible))
-        _count_found(g.row, g.count, g.pair_flags, visible, found_words)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
         return cls(
-            gazetteer, lexicon, visible, entity, title, counts_as, tie, df, found_words,
+            gazetteer, lexicon, visible, entity, title, counts_as, tie, df,
             int(np.count_nonzero(visible)), (sums[0], sums[1]),
+            contain or Contain.of(g, visible, make),
         )  # fmt: skip
 
-    def with_walk(self, allocate: Allocate | None = None) -> View:
-        """The same with its edges laid out for PageRank."""
-        walk = Walk.of(self.gazetteer, self.visible, self.found_words, allocate or _zeros)
-        return replace(self, walk=walk)
-
     def save(self, writer: ArtifactWriter) -> None:
-        """Write the view of all that is alive; arrays that `allocate` laid down are there."""
-        if self.walk is not None:
-            self.walk.save(writer)
-        for name in _STORED:
+        """Write the view of all that is alive; skips arrays that `allocate` made on disk."""
+        own = ((name, getattr(self, name)) for name in _STORED)
+        for name, array in chain(own, self.contain.arrays()):
             if not (writer.folder / f"view.{name}.npy").exists():
-                writer.array(f"view.{name}", getattr(self, name))
+                writer.array(f"view.{name}", array)
         writer.array("view.counts", np.array([self.passages, *self.tokens], np.int64))
 
     @classmethod
@@ -141,7 +134,7 @@ class View:
             **arrays,
             passages=passages,
             tokens=(tokens, of_titles),
-            walk=Walk.open(artifact),
+            contain=Contain.open(artifact, len(visible), len(gazetteer.keys)),
         )
 
     @property
@@ -181,14 +174,7 @@ class View:
         return rows[(tie & OWN) > 0]
 
 
-_STORED = ("title", "counts_as", "tie", "df", "found_words")
-
-
-class Allocate(Protocol):
-    """Makes the arrays of a view."""
-
-    def __call__(self, name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
-        """Array `name`, of zeros."""
+_STORED = ("title", "counts_as", "tie", "df")
 
 
 def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
@@ -204,10 +190,26 @@ def _as_mapped(gazetteer: Gazetteer) -> Gazetteer:
     return replace(gazetteer, **fixed)
 
 
+class _Mentions(NamedTuple):
+    """The mentions of a gazetteer, as kernels take them; see `Gazetteer`."""
+
+    bounds: Array
+    entity: Array
+    start: Array
+    length: Array
+    flags: Array
+    pair: Array
+
+
 @numba.njit(cache=True)
 def _mark_entities(
     bounds: Array, rows: Array, flags: Array, visible: Array, entity: Array, title: Array
 ) -> None:
+    """Mark the entities that a visible passage defines (`entity`) and titles (`title`), `[E]`.
+
+    `bounds` (`[E + 1]`) is where the pairs of each entity begin, `rows` and `flags` (`[n]`) are
+    those of the pairs.
+    """
     for e in range(len(bounds) - 1):
         for i in range(bounds[e], bounds[e + 1]):
             if visible[rows[i]]:
@@ -219,38 +221,49 @@ def _mark_entities(
 
 @numba.njit(cache=True)
 def _resolve(
-    bounds: Array,
-    entities: Array,
-    starts: Array,
-    lengths: Array,
-    flags: Array,
-    pairs: Array,
-    titles: Array,
+    mentions: _Mentions,
+    title_tokens: Array,
     visible: Array,
     usable: Array,
     is_title: Array,
     counts_as: Array,
     tie: Array,
 ) -> None:
-    """Choose the mentions that count, and tie their passages to their entities."""
+    """Choose the mentions that count, and tie their passages to their entities.
+
+    Args:
+        mentions: of the gazetteer; of a row by their start, of one start the longest first.
+        title_tokens: `[R]`, how many tokens of each row are its title.
+        visible: `[R]`.
+        usable: `[E]`, entities that are visible and may be linked.
+        is_title: `[E]`, entities that title a visible passage.
+        counts_as: `[m]`, takes how each mention counts.
+        tie: `[n]`, takes how each pair is tied.
+    """
+    bounds, entities, starts, lengths, flags, pairs = mentions
     for row in range(len(visible)):
         if not visible[row]:
             continue
+        # Where the last mention that counts ends, of either kind.
         outer_end, nested_end = 0, 0
         for i in range(bounds[row], bounds[row + 1]):
             e = entities[i]
             if not usable[e] or not flags[i] & CAPITAL:
                 continue
             start, end = starts[i], starts[i] + lengths[i]
+            # Titles tie their passage and are no links to other passages.
             if flags[i] & TITLE:
                 tie[pairs[i]] |= _title_tie(flags[i], lengths[i])
                 continue
+            # Starts ascend and the longest comes first: what does not begin inside the last one
+            # that counts is leftmost and longest.
             if start >= outer_end:
                 counts_as[i] = OUTER
                 outer_end = end
                 tie[pairs[i]] |= PLAIN
-                if start == titles[row]:
+                if start == title_tokens[row]:  # the first token of the text
                     tie[pairs[i]] |= LEADS
+            # Beside them the titles, leftmost and longest among themselves, inside longer names.
             if is_title[e] and start >= nested_end:
                 nested_end = end
                 if counts_as[i] == 0:
@@ -260,20 +273,15 @@ def _resolve(
 
 @numba.njit(cache=True)
 def _title_tie(flags: int, length: int) -> int:
+    """How a passage is tied to an entity that its title holds; 0: its part is too long a run."""
     if flags & (FULL_TITLE | BASE_TITLE):
         return OWN
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
 
 
 @numba.njit(cache=True)
-def _count_found(rows: Array, counts: Array, flags: Array, visible: Array, total: Array) -> None:
-    for i in range(len(rows)):
-        if flags[i] & FOUND and visible[rows[i]]:
-            total[rows[i]] += counts[i]
-
-
-@numba.njit(cache=True)
 def _count_ties(bounds: Array, tie: Array, df: Array) -> None:
+    """Count the tied pairs of each entity, `[E]`: a pair is one passage."""
     for e in range(len(bounds) - 1):
         for i in range(bounds[e], bounds[e + 1]):
             if tie[i]:

@@ -83,7 +83,7 @@ def make_segment(
         sentences,
         StringTable.pack(fresh),
         vectors.reshape(-1, encoder.dimension),
-        frozenset(encoding.laid),
+        frozenset(encoding.on_disk),
     )
     return segment, rows
 
@@ -96,12 +96,12 @@ class _Encoding:
         place: where files go; None: everything into memory.
 
     Attributes:
-        laid: names of the arrays that lie in files.
+        on_disk: names of the arrays that are in files.
     """
 
     def __init__(self, encoder: Encoder, place: Place | None) -> None:
         self._encoder, self._place = encoder, place
-        self.laid: list[str] = []
+        self.on_disk: list[str] = []
 
     def of(self, name: str, texts: Iterable[str], count: int | None, progress: Progress) -> Vectors:
         """Vectors of texts, `[n, d]`; `count` is how many there will be, if that is known."""
@@ -117,7 +117,7 @@ class _Encoding:
             done += len(block)
             block, following = following, list(islice(stream, BLOCK))
         if self._place:
-            self.laid.append(name)
+            self.on_disk.append(name)
         return file.close()
 
 

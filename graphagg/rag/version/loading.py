@@ -1,27 +1,56 @@
-"""The models of an opened version of an index."""
+"""Opening a version of an index: its parts, and its models when they are needed."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
 
-from graphagg.rag.linearrag.config import Mode
+from graphagg.errors import UnsupportedFormat
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
-from graphagg.rag.questions import Answerer, Asked
-from graphagg.rag.version.publish import Models
+from graphagg.rag.version.publish import KIND, REVISION, Models, parameters
+from graphagg.rag.version.snapshot import Snapshot
 from graphagg.store import Artifact
+from graphagg.store.index import current_manifest
+
+
+def read_snapshot(artifact: Artifact) -> Snapshot:
+    """The parts of an opened version; raises `UnsupportedFormat` for another revision."""
+    found = artifact.manifest.parameters.get("revision")
+    if found != REVISION:
+        raise UnsupportedFormat(
+            f"{artifact.directory}: a passage index of revision {found}, this graphagg reads "
+            f"{REVISION}; build the index again"
+        )
+    return Snapshot(artifact)
+
+
+def is_built(
+    directory: str | os.PathLike[str],
+    digest: str,
+    encoder: Encoder | None,
+    extractor: EntityExtractor,
+) -> bool:
+    """Whether building again would give the index that is there."""
+    manifest = current_manifest(directory, KIND)
+    return (
+        manifest is not None
+        and manifest.inputs == {"passages": digest}
+        and manifest.counts.get("segments") == 1
+        and manifest.parameters == parameters(extractor)
+        and manifest.models == Models(encoder or SentenceTransformerEncoder(), extractor).to_json()
+    )
 
 
 class IndexModels:
     """The models that a version was built with: given, or loaded by name when first needed.
 
-    Threads take turns at them.
+    Threads that use them take turns by `lock`.
 
     Args:
         artifact: the version.
         encoder: its encoder; None loads the recorded one.
-        extractor: likewise.
+        extractor: its extractor; None loads the recorded one.
 
     Raises:
         ModelMismatch: a given model is not the one that the version was built with.
@@ -38,7 +67,7 @@ class IndexModels:
             extractor.spec.check_built_with("extractor", self._recorded["extractor"], self._where)
         self._given = encoder, extractor
         self._encoder, self._extractor = encoder, extractor
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def of(self, artifact: Artifact) -> IndexModels:
         """The models of another version of the index; what is loaded of them already is kept.
@@ -47,7 +76,7 @@ class IndexModels:
             ModelMismatch: that version was built with another model than the given one.
         """
         models = IndexModels(artifact, *self._given)
-        with self._lock:
+        with self.lock:
             if models._recorded["encoder"] == self._recorded["encoder"]:
                 models._encoder = self._encoder
             if models._recorded["extractor"] == self._recorded["extractor"]:
@@ -56,7 +85,7 @@ class IndexModels:
 
     def encoder(self) -> Encoder:
         """The encoder; `ModelMismatch` if the installed one of that name is another."""
-        with self._lock:
+        with self.lock:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
                 dtype = recorded.get("dtype", "auto")
@@ -66,8 +95,8 @@ class IndexModels:
             return self._encoder
 
     def extractor(self) -> EntityExtractor:
-        """The extractor, likewise."""
-        with self._lock:
+        """The extractor; `ModelMismatch` if the installed one of that name is another."""
+        with self.lock:
             if self._extractor is None:
                 recorded = self._recorded["extractor"]
                 extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
@@ -79,13 +108,6 @@ class IndexModels:
         """What new passages need."""
         return Models(self.encoder(), self.extractor())
 
-    def of_mode(self, mode: Mode) -> tuple[EntityExtractor | None, Encoder | None]:
-        """What questions need in a mode."""
-        extractor = self.extractor() if mode == "faithful" else None
-        return extractor, None if mode == "bm25" else self.encoder()
-
-    def read(self, answerer: Answerer, questions: Sequence[str], mode: Mode) -> list[Asked]:
-        """Questions, read and encoded."""
-        with self._lock:
-            extractor, encoder = self.of_mode(mode)
-            return answerer.encode(answerer.name(questions, extractor), encoder)
+    def loaded(self) -> tuple[Encoder | None, EntityExtractor | None]:
+        """The models that were given or are loaded by now."""
+        return self._encoder, self._extractor

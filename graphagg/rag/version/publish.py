@@ -1,6 +1,6 @@
-"""Building and changing an index: what is written, and which part of it a change writes anew.
+"""Building and changing an index: which files a version gets, and which a change writes again.
 
-A change adds a segment or none, and writes anew what is merged over all segments: gazetteer,
+A change adds a segment or none, and writes again what is merged over all segments: gazetteer,
 lexicon, ids, and which rows are alive. Segments are taken over as they are (their files are
 linked), so that a change costs what it adds plus one pass over the merged lists. Segments are
 joined when the last one is at least half as large as the one before it, so that there are few.
@@ -9,6 +9,7 @@ joined when the last one is at least half as large as the one before it, so that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,28 +24,27 @@ from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.search import dense
 from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
-from graphagg.rag.tables.lexicon import Analyzer, Lexicon, TermCounts
+from graphagg.rag.tables.lexicon import Analyzer, Lexicon
 from graphagg.rag.tables.mentions import NewRows
-from graphagg.rag.tables.segments import Corpus, Segment, join_segments, segment_prefix
-from graphagg.rag.tables.view import View
-from graphagg.rag.version.build import make_segment
-from graphagg.rag.version.snapshot import (
-    INVERTED_FILE,
-    Mask,
-    Snapshot,
-    metadata_of,
-    ranks_of,
+from graphagg.rag.tables.segments import (
+    Corpus,
+    Segment,
+    join_segments,
+    segment_prefix,
     table_name,
 )
+from graphagg.rag.tables.view import View
+from graphagg.rag.version.build import make_segment
+from graphagg.rag.version.snapshot import INVERTED_FILE, Mask, Snapshot
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 3  # raised when the same corpus and models give another index
+REVISION = 4  # raised when the same corpus and models give another index
 
 
 def parameters(extractor: EntityExtractor) -> dict[str, object]:
-    """What decides an index beside its passages and models."""
+    """Parameters that decide an index beside its passages and models."""
     return {"revision": REVISION, "language": str(extractor.spec.settings.get("language", ""))}
 
 
@@ -55,21 +55,22 @@ class Models:
     encoder: Encoder
     extractor: EntityExtractor
 
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """The manifest's entries."""
+        specs = {"encoder": self.encoder.spec, "extractor": self.extractor.spec}
+        return {role: spec.to_json() for role, spec in specs.items()}
+
 
 @dataclass(frozen=True)
 class _Recorded:
-    """What a manifest says of models and parameters."""
+    """Models and parameters as the manifest records them."""
 
     models: Mapping[str, Mapping[str, Any]]
     parameters: Mapping[str, Any]
 
     @classmethod
     def of_models(cls, models: Models) -> _Recorded:
-        specs = {
-            "encoder": models.encoder.spec.to_json(),
-            "extractor": models.extractor.spec.to_json(),
-        }
-        return cls(specs, parameters(models.extractor))
+        return cls(models.to_json(), parameters(models.extractor))
 
     @classmethod
     def of_version(cls, before: Snapshot) -> _Recorded:
@@ -80,7 +81,7 @@ class _Recorded:
 class _State:
     """What is merged over the segments of a version, and the segments themselves.
 
-    `kept` counts the first segments, which stand in `before` as they are.
+    `kept` counts the first segments, which are in `before` as they are.
     """
 
     before: Snapshot | None
@@ -167,11 +168,8 @@ def _merged(
 ) -> tuple[Gazetteer, Lexicon]:
     """Gazetteer and lexicon after a change."""
     merged = changed(gazetteer, lexicon, change, rows, analyzer)
-    counts = (
-        (row, TermCounts.of(words[:titles], words[titles:], analyzer))
-        for row, given in zip(change.new_rows, rows, strict=True)
-        for words, titles in [(given.tokens.words, given.tokens.titles)]
-    )
+    new = zip(change.new_rows, rows, strict=True)
+    counts = ((row, passage.tokens.stems(analyzer)) for row, passage in new)
     return merged, lexicon.changed(change.row_map, counts, len(change.corpus))
 
 
@@ -213,8 +211,7 @@ def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Ma
     writer.array("rows.by_id", rows[np.argsort(ranks[rows])].astype(np.int32))
     state.gazetteer.save(writer)
     state.lexicon.save(writer)
-    view = View.of(state.gazetteer, state.lexicon, state.alive)
-    (view.with_walk() if len(rows) > dense.FLAT_LIMIT else view).save(writer)
+    View.of(state.gazetteer, state.lexicon, state.alive).save(writer)
     _write_inverted_file(writer, state)
     return publication.publish(
         Manifest(
@@ -255,7 +252,7 @@ def _write_inverted_file(writer: ArtifactWriter, state: _State) -> None:
     if before is None or not state.kept or INVERTED_FILE not in before.artifact:
         dense.train(state.corpus, state.alive, path)
         return
-    begin = int(state.corpus.windows.starts[state.kept])  # windows from here on are laid anew
+    begin = int(state.corpus.windows.starts[state.kept])  # windows from here on are written again
     was, now = (
         np.repeat(alive, np.diff(corpus.window_bounds))
         for alive, corpus in ((before.alive, before.corpus), (state.alive, state.corpus))
@@ -282,3 +279,19 @@ def _counts(state: _State) -> dict[str, int]:
         "terms": len(state.lexicon.terms),
         "segments": len(state.corpus.segments),
     }
+
+
+def ranks_of(identifiers: Iterable[tuple[int, bytes]], rows: int) -> npt.NDArray[np.int32]:
+    """`[R]` places of `(row, id in UTF-8)` in the order of ids; -1 for the other rows."""
+    ranks = np.full(rows, -1, np.int32)
+    for rank, (row, _) in enumerate(sorted(identifiers, key=lambda pair: pair[1])):
+        ranks[row] = rank
+    return ranks
+
+
+def metadata_of(segment: Segment, alive: Mask) -> list[dict[str, Any]]:
+    """The metadata of a segment's passages, `{}` for those that are deleted."""
+    return [
+        json.loads(segment.passages.metadata[row]) if keep else {}
+        for row, keep in enumerate(alive.tolist())
+    ]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -17,12 +16,11 @@ import numpy.typing as npt
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_schemas
-from graphagg.rag.linearrag.retriever import FaithfulRetriever
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.search.paging import at_random
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Analyzer, Lexicon
-from graphagg.rag.tables.segments import Corpus, Segment
+from graphagg.rag.tables.segments import Corpus, Segment, table_name
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 
@@ -42,7 +40,7 @@ class Selection:
         include: ids of documents or passages; None: all. A document's id takes all its chunks.
         exclude: ids of documents or passages that are left out.
         bridge_through: whether what is left out may still lead to what is seen. It then changes
-            scores and stands in paths.
+            scores and appears in paths.
     """
 
     filter: Mapping[str, Any] | None = None
@@ -58,7 +56,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a question is answered from: a view, and which of its rows may be hits (None: all)."""
+    """The view that a question is answered from, and which of its rows may be hits (None: all)."""
 
     view: View
     allowed: Mask | None
@@ -92,7 +90,7 @@ class Snapshot:
         self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if inverted is not None:
             whole = self._whole
-            at_random([whole.title, whole.counts_as, whole.tie, whole.df, whole.walk])
+            at_random([whole.title, whole.counts_as, whole.tie, whole.df, whole.contain])
 
     def __len__(self) -> int:
         return self.artifact.manifest.counts["passages"]
@@ -129,7 +127,7 @@ class Snapshot:
     # --- what is visible -------------------------------------------------------------------------
 
     def scope(self, selection: Selection) -> Scope:
-        """What a selection lets a caller see.
+        """The part of the index that a selection lets a caller see.
 
         Raises:
             InvalidFilter: the filter names an unknown key or does not fit its type.
@@ -147,7 +145,7 @@ class Snapshot:
         mask = np.array(self.alive)
         if selection.filter is not None:
             predicate = compile_filter(selection.filter, self.schema)
-            mask &= self._kept_by("filter", predicate.key, lambda: self._filtered(predicate))
+            mask &= self.kept("filter", predicate.key, lambda: self._filtered(predicate))
         if selection.include is not None:
             mask &= self._named(selection.include, "include")
         if selection.exclude:
@@ -159,14 +157,10 @@ class Snapshot:
         if visible is None:
             return self._whole
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
-        return self._kept_by("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
+        return self.kept("view", key, lambda: self._view_of(visible))
 
-    def faithful(self, view: View) -> FaithfulRetriever:
-        """The Tri-Graph retriever over a view of this version; the last ones are kept."""
-        # A kept retriever holds its view, so that no other view can have the same id meanwhile.
-        return self._kept_by(
-            "faithful", str(id(view)), lambda: FaithfulRetriever(self.corpus, view, self.dense)
-        )
+    def _view_of(self, visible: Mask) -> View:
+        return View.of(self.gazetteer, self.lexicon, visible, contain=self._whole.contain)
 
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])
@@ -211,7 +205,8 @@ class Snapshot:
         chunks = self._documents[document]
         return [r for r in chunks if visible[r] and abs(self._position(r) - place) <= window]
 
-    def _kept_by(self, name: str, key: str, make: Callable[[], T]) -> T:
+    def kept(self, name: str, key: str, make: Callable[[], T]) -> T:
+        """What `make` gives for a key; the last ones that were used are kept."""
         with self._lock:
             if (name, key) in self._kept:
                 self._kept.move_to_end((name, key))
@@ -228,24 +223,3 @@ class Snapshot:
 def _postings(lexicon: Lexicon) -> list[Any]:
     """The lexicon without the lengths, 8 bytes a passage, of which a common word needs many."""
     return [lexicon.terms, lexicon.bounds, lexicon.rows, lexicon.counts, lexicon.title_counts]
-
-
-def table_name(segment: int) -> str:
-    """Name of the metadata table of a segment."""
-    return f"metadata.{segment}"
-
-
-def ranks_of(identifiers: Iterable[tuple[int, bytes]], rows: int) -> npt.NDArray[np.int32]:
-    """`[R]` places of `(row, id in UTF-8)` in the order of ids; -1 for the other rows."""
-    ranks = np.full(rows, -1, np.int32)
-    for rank, (row, _) in enumerate(sorted(identifiers, key=lambda pair: pair[1])):
-        ranks[row] = rank
-    return ranks
-
-
-def metadata_of(segment: Segment, alive: Mask) -> list[dict[str, Any]]:
-    """The metadata of a segment's passages, `{}` for those that are deleted."""
-    return [
-        json.loads(segment.passages.metadata[row]) if keep else {}
-        for row, keep in enumerate(alive.tolist())
-    ]

@@ -53,7 +53,7 @@ def status_of(error: GraphAggError) -> int:
     if isinstance(error, Overloaded):
         return 503
     if isinstance(error, MissingExtra | ArtifactError):
-        return 500  # the operator must mend it; the message says how
+        return 500  # the operator must repair it; the message says how
     return 400
 
 
@@ -70,8 +70,8 @@ def documented(*more: int) -> dict[int | str, dict[str, Any]]:
         429: "Too many at once; try again.",
         503: "Over capacity or the time limit; try again.",
     }
-    wanted = {400, 401, 403, 408, 413, 422, 503, *more}
-    return {code: {"model": ErrorAnswer, "description": said[code]} for code in sorted(wanted)}
+    codes = {400, 401, 403, 408, 413, 422, 503, *more}
+    return {code: {"model": ErrorAnswer, "description": said[code]} for code in sorted(codes)}
 
 
 async def _library(request: Request, error: Exception) -> Response:

@@ -18,7 +18,7 @@ from graphagg.serve.http.failures import refusal
 _SHORTEST_TOKEN = 16
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _OPEN_PATHS = ("/", "/healthz")
-"""What needs no token, beside the files of the page: they hold nothing of the indices."""
+"""Paths that need no token, beside the files of the page: they hold nothing of the indices."""
 
 HEADERS = {
     "content-security-policy": (
@@ -104,7 +104,7 @@ class Access:
         """Whether a request may name this host.
 
         On loopback only its own names: a page that has its own name point to 127.0.0.1 (DNS
-        rebinding) is told off. Beyond it the token keeps such pages out.
+        rebinding) is refused. Beyond it the token keeps such pages out.
         """
         if not is_loopback(self.host):
             return True
@@ -118,8 +118,8 @@ class Access:
         """Whether a request with this header may ask; takes the same time for any wrong token."""
         if self.token is None:
             return True
-        scheme, _, given = (authorization or "").partition(" ")
-        right = hmac.compare_digest(given.strip().encode("latin-1"), self.token.encode())
+        scheme, _, token = (authorization or "").partition(" ")
+        right = hmac.compare_digest(token.strip().encode("latin-1"), self.token.encode())
         return right and scheme.lower() == "bearer"
 
 
@@ -152,7 +152,7 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._dress(MutableHeaders(scope=message), scope["path"], origin)
+                self._add_headers(MutableHeaders(scope=message), scope["path"], origin)
             await send(message)
 
         answer = self._refusal(scope, headers) or self._preflight(scope, headers)
@@ -180,7 +180,7 @@ class Guard:
         )
 
     def _preflight(self, scope: Scope, headers: Headers) -> Response | None:
-        """What a browser asks before a page of a listed site may."""
+        """The answer to the question that a browser asks first for a page of a listed site."""
         asks = scope["method"] == "OPTIONS" and "access-control-request-method" in headers
         if not asks or headers.get("origin") not in self._access.origins:
             return None
@@ -193,7 +193,7 @@ class Guard:
             },
         )
 
-    def _dress(self, headers: MutableHeaders, path: str, origin: str | None) -> None:
+    def _add_headers(self, headers: MutableHeaders, path: str, origin: str | None) -> None:
         for name, value in HEADERS.items():
             headers.setdefault(name, value)
         if not path.startswith("/static/"):

@@ -1,4 +1,4 @@
-"""The process: a uvicorn server that drops slow clients and leaves without dropping requests."""
+"""The process: a uvicorn server that drops slow clients and answers open requests first."""
 
 from __future__ import annotations
 
@@ -6,82 +6,17 @@ import asyncio
 import socket
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, ClassVar
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from graphagg.errors import PortTaken
+from graphagg.serve.http.protocol import TimedProtocol
 from graphagg.serve.limits import Limits
 
 _LAST_CALL_SECONDS = 1.0
 """How long open connections may still bring a request after the signal to stop."""
 _IDLE_SECONDS = 30.0
-
-
-class TimedProtocol(H11Protocol):
-    """Ends connections whose header does not come, or whose answer is not read.
-
-    uvicorn itself bounds only the pause between two requests.
-    """
-
-    limits: ClassVar[Limits] = Limits()
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._header: asyncio.TimerHandle | None = None
-        self._stall: asyncio.TimerHandle | None = None
-
-    @classmethod
-    def within(cls, limits: Limits) -> type[TimedProtocol]:
-        """The protocol with these limits."""
-        return type("LimitedProtocol", (cls,), {"limits": limits})
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A header should follow."""
-        super().connection_made(transport)
-        self._expect_header()
-
-    def data_received(self, data: bytes) -> None:
-        """The first bytes after an answer begin the next header."""
-        between = self.cycle is not None and self.cycle.response_complete
-        if between and self._header is None:
-            self._expect_header()
-        super().data_received(data)
-
-    def handle_events(self) -> None:
-        """A new cycle means a whole header."""
-        before = self.cycle
-        super().handle_events()
-        if self.cycle is not before:
-            _stop(self._header)
-            self._header = None
-
-    def pause_writing(self) -> None:
-        """The client does not read."""
-        super().pause_writing()
-        self._stall = self.loop.call_later(self.limits.stall_seconds, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        """It does again."""
-        super().resume_writing()
-        _stop(self._stall)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is expected any more."""
-        _stop(self._header)
-        _stop(self._stall)
-        super().connection_lost(exc)
-
-    def _expect_header(self) -> None:
-        seconds = self.limits.receive_seconds
-        self._header = self.loop.call_later(seconds, self.transport.abort)
-
-
-def _stop(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
 
 
 class Server(uvicorn.Server):
@@ -113,9 +48,9 @@ class Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         if self.started:
-            found = self.servers[0].sockets[0].getsockname()
-            host = f"[{found[0]}]" if ":" in found[0] else found[0]
-            self._ready(f"http://{host}:{found[1]}")
+            address = self.servers[0].sockets[0].getsockname()
+            host = f"[{address[0]}]" if ":" in address[0] else address[0]
+            self._ready(f"http://{host}:{address[1]}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connection, answer what open ones still bring for a moment, then close."""

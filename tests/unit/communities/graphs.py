@@ -52,7 +52,7 @@ def jaccard(a, b):
 
 def files(index):
     """The bytes of every file of an index, by name, and its manifest's text."""
-    folder = index._artifact.folder
+    folder = index.directory / index.manifest.data
     found = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     found["manifest.json"] = (folder.parent / "manifest.json").read_bytes()
     return found

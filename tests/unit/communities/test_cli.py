@@ -98,9 +98,6 @@ def test_similarity_chooses_the_bands(files):
     [
         (["--similarity", 0.5, "--bands", 3], "not both"),
         (["--bands", 100], "at most 64 bands"),
-        (["--kind", "odd"], "kind is 'odd'"),
-        (["--ids", "odd"], "ids is 'odd'"),
-        (["--engine", "odd"], "engine is 'odd'"),
         (["--kind", "two-mode", "--closed"], "use open"),
     ],
 )
@@ -110,14 +107,22 @@ def test_bad_options(files, arguments, message):
     assert not (files / "new").exists()
 
 
+@pytest.mark.parametrize("option", ["--kind", "--ids", "--engine"])
+def test_choices_are_refused_with_what_there_is(files, call, option):
+    build = ("communities", "build", files / "edges.txt", "--out", files / "new")
+    error = call(*build, option, "odd").error
+    assert f"'{option}'" in error and "'odd' is not one of" in error
+    assert not (files / "new").exists()
+
+
 def test_bad_requests_propagate(files):
     run("build", files / "edges.txt", "--out", files / "index")
     with pytest.raises(UnknownVertex, match="closest ids are 79"):
         run("query", files / "index", "--seed", 12345)
     for arguments in (
+        ["eval", files / "index", files / "truth.txt", "--method", "odd"],
         ["query", files / "index"],
         ["query", files / "nowhere", "--seed", 1],
-        ["query", files / "index", "--seed", 1, "--method", "odd"],
         ["remove", files / "index"],
         ["eval", files / "index", files / "truth.txt", "--seeds", 50],
         ["add", files / "index", files / "nowhere.txt"],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from graphagg.communities import Community, CommunityIndex, IndexConfig, Member
 from graphagg.communities.config import METHODS
-from graphagg.errors import InvalidGraph, MissingExtra
+from graphagg.errors import InvalidGraph, InvalidParameter, MissingExtra
 from tests.unit.communities.graphs import KINDS, jaccard, real_pairs, sets_of
 
 CLASSES = [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph]
@@ -127,3 +127,19 @@ def test_without_the_package_the_extra_is_named(index, monkeypatch, package, cal
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtra, match=rf'pip install "graphagg\[{extra}\]"'):
         getattr(found, call)()
+
+
+@pytest.mark.parametrize("call", ["structure", "to_networkx"])
+def test_a_community_made_by_hand_says_that_it_knows_no_graph(call):
+    made = Community(seeds=(7,), members=(), method="fused", plan="exact")
+    with pytest.raises(InvalidParameter, match=r"made by hand.*wanted one from a query"):
+        getattr(made, call)()
+
+
+def test_an_answer_keeps_the_version_that_gave_it(tmp_path):
+    index = CommunityIndex.build([(0, 1), (1, 2), (2, 0), (2, 3)], tmp_path / "a")
+    answer = index.query([0], 3)
+    before = (answer.structure().to_json(), sorted(answer.to_networkx().edges))
+    index.remove_edges([(0, 1)])
+    assert (answer.structure().to_json(), sorted(answer.to_networkx().edges)) == before
+    assert not index.query([0], 3).to_networkx().has_edge(0, 1)

@@ -191,18 +191,31 @@ def test_changes_of_two_writers_do_not_get_lost(tmp_path):
     first = CommunityIndex.build(edges, tmp_path / "a", config=small())
     second = CommunityIndex.open(tmp_path / "a")
     first.add_edges([(0, 500)])
-    with pytest.raises(ArtifactBusy, match="changed since it was opened"):
-        second.add_edges([(0, 600)])
     assert 500 not in second.vertices
-    assert second.query([0], 3).members
+    second.add_edges([(0, 600)])
+    assert 500 in second.vertices and 600 in second.vertices and 600 not in first.vertices
+    first.remove_vertices([600])
+    with CommunityIndex.build([*edges, (0, 500)], tmp_path / "b", config=small()) as whole:
+        assert first.manifest.files == whole.manifest.files
     second.close()
+
+
+def test_a_change_of_an_index_that_was_built_again_otherwise_is_refused(tmp_path):
+    edges, _ = planted()
+    first = CommunityIndex.build(edges, tmp_path / "a", config=small())
+    CommunityIndex.build(edges, tmp_path / "a", config=small(kind="directed-out")).close()
+    with pytest.raises(ArtifactBusy, match="built again with other parameters"):
+        first.add_edges([(0, 500)])
+    assert first.query([0], 3).members
+    first.reopen()
+    assert first.config.kind == "directed-out"
 
 
 def test_bad_directories(tmp_path):
     with pytest.raises(NotAnArtifact):
         CommunityIndex.open(tmp_path / "nowhere")
     index = CommunityIndex.build([(0, 1)], tmp_path / "a", config=small())
-    path = index._artifact.folder / "signatures.npy"
+    path = index.directory / index.manifest.data / "signatures.npy"
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CorruptArtifact, match=r"signatures\.npy"):
@@ -267,7 +280,7 @@ def test_threads_give_the_answers_of_one(tmp_path):
 def test_signature_values_keep_their_low_bits(tmp_path):
     edges, _ = planted()
     index = CommunityIndex.build(edges, tmp_path / "a", config=small())
-    stored = index.expander.sketches.sig
+    stored = index.opened.sketches.sig
     for vertex in (0, 50, 99):
         values = index.signature_values(vertex)
         assert values.dtype == np.uint32

@@ -160,7 +160,7 @@ def test_seed_of_degree_one_million(tmp_path):
     star = np.stack([np.zeros_like(leaves), leaves], axis=1)
     ring = np.stack([leaves[:1000], np.roll(leaves[:1000], 1)], axis=1)
     index = CommunityIndex.build(np.concatenate([star, ring]), tmp_path / "a")
-    assert index.expander.hoods.sets.degrees().max() == 1_000_000
+    assert index.opened.hoods.sets.degrees().max() == 1_000_000
     for method in METHODS:
         for seeds in ([0], [0, 5], [5]):
             index.query(seeds, 20, method=method)
@@ -178,7 +178,7 @@ def test_budget_turns_seeds_to_the_tables(index):
     tight = QueryConfig(exact_work=0)
     assert index.query([0, 1], 5, method="jaccard").plan == "exact"
     assert index.query([0, 1], 5, method="jaccard", config=tight).plan == "lsh"
-    work = index.expander.hoods.work(np.array([0, 1]), 10**9)
+    work = index.opened.hoods.work(np.array([0, 1]), 10**9)
     between = QueryConfig(exact_work=int(work.min()))
     mixed = index.query([0, 1], 5, method="jaccard", config=between)
     assert mixed.plan == "exact+lsh"
@@ -197,7 +197,7 @@ def test_interrupted_queries_leave_no_trace(index, monkeypatch):
     expected = {method: index.query([0, 1], 15, method=method) for method in METHODS}
 
     def interrupt(*arguments):
-        index.expander._scratch.score[:] = 7.0
+        index.opened.expander._scratch.scores[:] = 7.0
         raise KeyboardInterrupt
 
     monkeypatch.setattr(expansion, "jaccard_ranking", interrupt)
@@ -214,9 +214,10 @@ def test_queries_leave_the_scratch_clean(index):
         index.query([40, 90], 15, method=method)
     for method in METHODS:
         assert index.query([0, 1], 15, method=method) == first[method]
-    scratch = index.expander._scratch
-    for name in ("counts", "score", "mass", "residual", "queued"):
+    scratch = index.opened.expander._scratch
+    for name in ("counts", "scores", "members"):
         assert not getattr(scratch, name).any(), name
+    assert not scratch.push.slots.any()
 
 
 def test_of_equal_containment_the_smaller_set_comes_first(tmp_path):

@@ -68,7 +68,7 @@ def test_twitch_estimates_err_as_theory_says(tmp_path):
     index = CommunityIndex.build(
         DATA / "twitch_de" / "features.json.gz", tmp_path / "a", config=config
     )
-    hoods, sig = index.expander.hoods, index.expander.sketches.sig
+    hoods, sig = index.opened.hoods, index.opened.sketches.sig
     generator = np.random.default_rng(0)
     errors, scaled = [], []
     for a, b in generator.integers(0, len(index), (20_000, 2)):
@@ -90,7 +90,7 @@ def test_twitch_containment_finds_what_jaccard_misses(tmp_path):
     raw = json.loads(gzip.decompress(source.read_bytes()))
     pairs = [(int(account), feature) for account, held in raw.items() for feature in held]
     index = CommunityIndex.build(pairs, tmp_path / "a", config=IndexConfig(kind="two-mode"))
-    hoods = index.expander.hoods
+    hoods = index.opened.hoods
     sizes = hoods.sets.degrees()
     small = np.flatnonzero((sizes >= 8) & (sizes <= 20))
     assert sizes.max() > 5_000

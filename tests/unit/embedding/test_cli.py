@@ -75,12 +75,9 @@ def test_bad_requests_propagate(files):
         run("build", files / "edges.txt", "--out", files / "b", "--directed", "--two-mode")
     for arguments in (
         ["build", files / "nowhere.txt", "--out", files / "b"],
-        ["build", files / "edges.txt", "--out", files / "b", "--engine", "odd"],
         ["build", files / "edges.txt", "--out", files / "b", "--pieces", 5000],
-        ["build", files / "edges.txt", "--out", files / "b", "--base", "odd"],
         ["build", files / "edges.txt", "--out", files / "b", "--dim", 500],
         ["neighbors", files / "nowhere", "--vertex", 1],
-        ["neighbors", files / "a", "--vertex", 1, "--of", "odd"],
         ["add", files / "a", files / "nowhere.txt"],
         ["export", files / "a", "--out", files / "x", "--format", "odd"],
         ["draw", files / "a", "--out", files / "x.gif"],
@@ -90,6 +87,24 @@ def test_bad_requests_propagate(files):
         with pytest.raises(GraphAggError):
             run(*arguments)
     assert not (files / "b").exists()
+
+
+@pytest.mark.parametrize("option", ["--engine", "--base", "--kind", "--dtype", "--partitioner"])
+def test_choices_are_refused_with_what_there_is(files, call, option):
+    error = call("embed", "build", files / "edges.txt", "--out", files / "b", option, "odd").error
+    assert f"'{option}'" in error and "'odd' is not one of" in error
+    assert not (files / "b").exists()
+
+
+def test_short_options_for_a_kind(files):
+    build = ["build", files / "edges.txt", "--dim", 8]
+    for short in ("directed", "two-mode"):
+        run(*build, "--out", files / short, f"--{short}")
+        run(*build, "--out", files / "long", "--kind", short)
+        manifests = [(files / name / "manifest.json").read_bytes() for name in (short, "long")]
+        assert manifests[0] == manifests[1]
+    with pytest.raises(InvalidParameter, match="exclude each other"):
+        run(*build, "--out", files / "b", "--directed", "--kind", "two-mode")
 
 
 def test_a_recipe(files):

@@ -17,7 +17,6 @@ from graphagg.embedding.build import embed
 from graphagg.embedding.evaluation.control import embed_whole
 from graphagg.embedding.prone.network import Network
 from graphagg.errors import (
-    ArtifactBusy,
     ArtifactError,
     CorruptArtifact,
     EmptyGraph,
@@ -240,12 +239,18 @@ def test_adding_in_any_order_of_names_and_counting(tmp_path):
     assert index.vector(9).any()
 
 
-def test_adding_to_a_changed_index_is_refused(tmp_path):
+def test_a_change_goes_on_from_the_newest_version(tmp_path):
     first = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
-    second = NodeEmbedding.open(tmp_path / "a")
-    second.add([(1000, 1)])
-    with pytest.raises(ArtifactBusy, match="open it again"):
+    count = len(first)
+    with NodeEmbedding.open(tmp_path / "a") as second:
+        second.add([(1000, 1)])
+        assert len(first) == count
         first.add([(1001, 1)])
+        assert len(first) == count + 2 and first.vector(1000).any()
+        assert len(second) == count + 1
+        second.reopen()
+        assert len(second) == count + 2
+        np.testing.assert_array_equal(second.vectors, first.vectors)
 
 
 def test_adding_to_both_sides(tmp_path):
@@ -325,7 +330,7 @@ def test_one_vertex():
         ({"fusion": "odd"}, "fusion is 'odd'"),
         ({"kind": "odd"}, "kind is 'odd'"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
-        ({"propagate": 3}, "propagate is 3, wanted 0 to 2"),
+        ({"propagate": 3}, "propagate is 3, wanted an integer of 0 to 2"),
         ({"base": "cleora"}, "fusion 'merge' merges factorizations"),
     ],
 )

@@ -7,23 +7,28 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graphagg.embedding.build import one_thread
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.evaluation.classification import classify, fit, score
-from graphagg.embedding.partition.pieces import Layout, cut
-from graphagg.embedding.prone.engine import LocalEngine, merged
+from graphagg.embedding.partition.pieces import Layout, Piece, cut
+from graphagg.embedding.prone.engine import Engine, in_process
 from graphagg.embedding.prone.leaf import scaled_right_vectors
-from graphagg.embedding.prone.merge import Rows
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.propagation import rotation
 from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows
+from graphagg.embedding.prone.threads import one_thread
 from graphagg.graph.csr import Csr
 from tests.unit.embedding.graphs import graph
 
 
-def engine(network: Network, parts: np.ndarray, config: EmbeddingConfig) -> LocalEngine:
-    layout = Layout.of(parts, int(parts.max()) + 1)
-    return LocalEngine(layout, cut(network.matrix, layout), config)
+def engine(network: Network, parts: np.ndarray, config: EmbeddingConfig) -> Engine:
+    """The engine of a partition, with D and q computed."""
+    prepared = in_process(network.matrix, Layout.of(parts, int(parts.max()) + 1), config)
+    prepared.prepare()
+    return prepared
+
+
+def pieces_of(whole: Engine) -> list[Piece]:
+    return [whole.piece(i) for i in range(whole.layout.pieces)]
 
 
 def dense(network: Network) -> np.ndarray:
@@ -65,16 +70,17 @@ def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
     network = Network.of(graph(70, 5, seed % 5))
     config = EmbeddingConfig(dim=16, leaf_rank=512)
     whole = engine(network, random_parts(network, pieces, hubs, seed), config)
-    matrices = whole.log_matrices(whole.strengths())
-    leaves = [
-        Rows(piece.columns, scaled_right_vectors(matrix, 70, 3, [seed, piece.number]))
-        for piece, matrix in zip(whole.pieces, matrices, strict=True)
-    ]
-    found = merged(leaves, int(whole.layout.starts[-1]), config)
+    pieces = pieces_of(whole)
+    matrices = [whole.log_matrix(piece) for piece in pieces]
+    for piece, matrix in zip(pieces, matrices, strict=True):
+        values = scaled_right_vectors(matrix, 70, 3, [seed, piece.number])
+        whole.state.save("leaf", piece.number, values=values)
+    whole.merge()
+    found = whole.state.rows("start")
     np.testing.assert_allclose(gram(found), np.eye(found.shape[1]), atol=2e-3)
     stacked = np.zeros((sum(m.rows for m in matrices), len(found)))
     at = 0
-    for piece, matrix in zip(whole.pieces, matrices, strict=True):
+    for piece, matrix in zip(pieces, matrices, strict=True):
         for row in range(matrix.rows):
             stacked[at, piece.columns[matrix.row(row)]] = matrix.values(row)
             at += 1
@@ -94,7 +100,8 @@ def test_log_matrix_is_its_formula(pieces, hubs):
     with np.errstate(divide="ignore"):
         wanted = np.where(weights > 0, np.log(steps) - np.log(q / q.sum()), 0.0)
     found = np.zeros_like(wanted)
-    for piece, matrix in zip(whole.pieces, whole.log_matrices(whole.strengths()), strict=True):
+    for piece in pieces_of(whole):
+        matrix = whole.log_matrix(piece)
         rows = np.concatenate((np.arange(piece.first, piece.first + piece.own), piece.hubs))
         for place, row in enumerate(rows):
             columns = whole.layout.order[piece.columns[matrix.row(place)]]
@@ -122,10 +129,12 @@ def test_propagation_is_its_formula(pieces, hubs):
     smooth = iv(0, 0.5) * first - 2 * iv(1, 0.5) * second + 2 * iv(2, 0.5) * third
     wanted = looped @ (first - smooth)
     wanted = wanted @ rotation(gram(wanted))
-    found = whole.propagate(start[order], whole.strengths())
-    np.testing.assert_allclose(found.rows, wanted[order], atol=2e-4)
+    vectors, sources = whole.rotated(
+        whole.propagate(whole.take(start[order]), 1), whole.layout.numbers(80)
+    )
+    np.testing.assert_allclose(vectors, wanted, atol=2e-4)
     # A vector is its row of A1 over the sources.
-    np.testing.assert_allclose(looped[order][:, order] @ found.sources, found.rows, atol=1e-4)
+    np.testing.assert_allclose(looped @ sources, vectors, atol=1e-4)
 
 
 def test_rotation_gives_left_vectors_times_root_of_values():

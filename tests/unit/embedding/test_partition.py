@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.cut import partition
-from graphagg.embedding.partition.label_propagation import (
-    Grain,
-    accept,
-    cluster,
-    contract,
-    lightened,
-    movers,
+from graphagg.embedding.partition.cut import node_weights, partition
+from graphagg.embedding.partition.report import HUB, ISOLATED, measure
+from graphagg.embedding.partition.streaming import (
+    Groups,
+    Labels,
+    Rows,
+    _breadth_first,
+    _coarser,
+    _restream,
+    stream,
 )
-from graphagg.embedding.partition.metis import measure, node_weights
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.spark import partition as by_spark
 from graphagg.errors import InvalidParameter, PieceTooLarge
 from graphagg.graph import load_graph
 from graphagg.graph.csr import Csr
 from tests.unit.embedding.graphs import graph
 
 
-@pytest.mark.parametrize("partitioner", ["metis", "propagation"])
+@pytest.mark.parametrize("partitioner", ["metis", "streaming"])
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1000), pieces=st.integers(1, 6))
 def test_every_node_has_one_piece_and_pieces_are_balanced(partitioner, seed, pieces):
@@ -100,83 +102,128 @@ def test_more_pieces_than_vertices():
         partition(network.matrix, EmbeddingConfig(pieces=21))
 
 
+def distances(matrix: Csr, active: np.ndarray) -> np.ndarray:
+    """The lengths of shortest paths between active nodes (infinite: none), by brute force."""
+    n = matrix.rows
+    near = np.full((n, n), np.inf)
+    for v in np.flatnonzero(active):
+        near[v, [w for w in matrix.row(v) if active[w]]] = 1
+        near[v, v] = 0
+    for v in range(n):
+        near = np.minimum(near, near[:, [v]] + near[[v], :])
+    return near
+
+
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10**6), bound=st.integers(5, 200))
-def test_clusters_keep_their_bound_and_contract_to_the_same_weight(seed, bound):
-    network = Network.of(graph(120, 6, seed % 11))
-    matrix = network.matrix
-    ones = np.ones(len(matrix.indices), dtype=np.int64)
-    grain = Grain(Csr(matrix.indptr, matrix.indices, ones, matrix.columns), matrix.degrees())
-    labels = cluster(grain, bound)
-    loads = np.bincount(labels, grain.weights, len(labels))
-    assert loads.max() <= max(bound, grain.weights.max())
-    coarse, places = contract(grain, labels)
-    assert coarse.weights.sum() == grain.weights.sum()
-    rows = np.repeat(np.arange(matrix.rows), matrix.degrees())
-    between = places[rows] != places[matrix.indices]
-    assert coarse.matrix.entries.sum() == np.count_nonzero(between)
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10**6))
-def test_a_label_takes_the_best_that_it_has_room_for(seed):
+@given(seed=st.integers(0, 10**6), left_out=st.integers(0, 20))
+def test_nodes_come_in_breadth_first_order(seed, left_out):
     rng = np.random.default_rng(seed)
-    targets, gains = rng.integers(-1, 4, 50), rng.integers(-5, 5, 50)
-    weights, room = rng.integers(1, 9, 50), rng.integers(0, 40, 4)
-    taken = accept(targets, gains, weights, room)
-    for label in range(4):
-        mine = sorted(np.flatnonzero(targets == label), key=lambda v: (-gains[v], v))
-        wanted, load = [], 0
-        for node in mine:
-            load += weights[node]
-            if load <= room[label]:
-                wanted.append(node)
-        assert sorted(v for v in taken if targets[v] == label) == sorted(wanted)
+    dense = np.triu(rng.random((30, 30)) < 0.05, 1)
+    rows, columns = np.nonzero(dense | dense.T)
+    matrix = Csr.from_pairs(rows, columns, None, (30, 30))
+    active = np.ones(30, dtype=bool)
+    active[rng.choice(30, left_out, replace=False)] = False
+    order = _breadth_first(Rows(matrix.indptr, matrix.indices), ~active)
+    assert sorted(order) == np.flatnonzero(active).tolist()
+    near = distances(matrix, active)
+    root = None
+    for i, node in enumerate(order):
+        if root is None or np.isinf(near[root, node]):
+            root = node
+            assert node == min(order[i:]), "a component begins with its lowest node"
+        else:
+            assert near[root, order[i - 1]] <= near[root, node]
 
 
-def test_every_node_may_move_sometimes():
-    turns = np.array([movers(np.arange(1000), turn) for turn in range(12)])
-    assert 0.4 < turns.mean() < 0.6
-    assert turns.any(axis=0).mean() > 0.99
+def rows_of(matrix: Csr) -> Rows:
+    return Rows(matrix.indptr, matrix.indices)
 
 
-class Blocks:
-    """A graph of a level in blocks, as the Spark engine sees it."""
-
-    class work:
-        spark = None
-
-    def __init__(self, grain: Grain, starts: list[int]) -> None:
-        self.grain, self.starts, self.blocks = grain, starts, len(starts) - 1
-        self.nodes, self.entries = grain.matrix.rows, len(grain.matrix.indices)
-        self.heaviest = int(grain.weights.max())
-
-    def rows(self, b: int) -> Csr:
-        matrix, first, last = self.grain.matrix, self.starts[b], self.starts[b + 1]
-        some = slice(matrix.indptr[first], matrix.indptr[last])
-        indptr = matrix.indptr[first : last + 1] - matrix.indptr[first]
-        return Csr(indptr, matrix.indices[some], matrix.entries[some], matrix.columns)
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), bound=st.integers(1, 200))
+def test_clusters_keep_their_bound_and_every_node(seed, bound):
+    matrix = Network.of(graph(120, 6, seed % 11)).matrix
+    weights = matrix.degrees()
+    groups = Groups(np.random.default_rng(seed).permutation(120), np.arange(121))
+    for factor in (1, 4):
+        before = max(weights[groups.nodes[a:b]].sum() for a, b in pairwise(groups.starts))
+        groups = _coarser(rows_of(matrix), weights, groups, factor * bound)
+        assert sorted(groups.nodes) == list(range(120))
+        loads = [weights[groups.nodes[a:b]].sum() for a, b in pairwise(groups.starts)]
+        assert min(loads) > 0
+        assert max(loads) <= max(factor * bound, before)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 1000),
-    limit=st.integers(2, 300),
-    largest=st.sampled_from([1, 3, 300, 100_000]),
-    cuts=st.sets(st.integers(1, 39), max_size=4),
-)
-def test_blocks_keep_the_heaviest_entries_of_the_whole(seed, limit, largest, cuts):
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 6), left_out=st.integers(0, 20))
+def test_a_pass_puts_each_node_where_its_formula_says(seed, count, left_out):
+    """The first pass over single nodes, written out with dictionaries."""
     rng = np.random.default_rng(seed)
-    upper = np.triu(rng.integers(1, largest + 1, (40, 40)) * (rng.random((40, 40)) < 0.3), 1)
-    dense = upper + upper.T
-    rows, columns = np.nonzero(dense)
-    matrix = Csr.from_pairs(rows, columns, dense[rows, columns].astype(np.int64), (40, 40))
-    grain = Grain(matrix, dense.sum(axis=1) + 1)
-    blocks = Blocks(grain, [0, *sorted(cuts), 40])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_spark, "run_tasks", lambda spark, n, task: [task(i) for i in range(n)])
-        least, ties = by_spark._lightest(blocks, limit)
-    found, wanted = by_spark._heaviest(blocks, least, ties), lightened(grain, limit)
-    assert len(found.indices) == min(len(matrix.indices), limit // 2 * 2)
-    for name in ("indptr", "indices", "data"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+    matrix = Network.of(graph(60, 4, seed % 7)).matrix
+    weights = rng.integers(1, 9, 60)
+    nodes = rng.permutation(60)[left_out:]
+    capacity = int(1.05 * weights[nodes].sum() / count) + 1
+    labels = Labels(np.full(60, -1, dtype=np.int32), np.zeros(count, np.int64), capacity)
+    _restream(rows_of(matrix), weights, Groups(nodes, np.arange(len(nodes) + 1)), labels, 1)
+    part, loads = {}, [0] * count
+    for v in nodes.tolist():
+        around = [part[w] for w in matrix.row(v).tolist() if w in part]
+        room = [p for p in dict.fromkeys(around) if loads[p] + weights[v] <= capacity]
+        scores = [around.count(p) * (1 - loads[p] / capacity) for p in room]
+        best = room[int(np.argmax(scores))] if room else int(np.argmin(loads))
+        part[v] = best
+        loads[best] += int(weights[v])
+    assert {v: p for v, p in enumerate(labels.of_node.tolist()) if p >= 0} == part
+    assert labels.loads.tolist() == loads
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), count=st.integers(1, 6))
+def test_only_active_nodes_get_a_part_and_values_do_not_count(seed, count):
+    matrix = Network.of(graph(200, 5, seed)).matrix
+    weights, rng = matrix.degrees(), np.random.default_rng(seed)
+    active = (rng.random(200) < 0.8) & (weights > 0)
+    parts = stream(matrix, weights, active, count)
+    assert (parts[~active] == -1).all()
+    assert set(parts[active].tolist()) <= set(range(count))
+    again = Csr(matrix.indptr, matrix.indices, None, matrix.columns)
+    np.testing.assert_array_equal(parts, stream(again, weights, active, count))
+
+
+def test_planted_groups_are_found():
+    """Rings of cliques: a part is whole cliques, and only ring edges are cut."""
+    cliques, size = 12, 10
+    inside = [(a, b) for a in range(size) for b in range(a)]
+    pairs = [(c * size + a, c * size + b) for c in range(cliques) for a, b in inside]
+    pairs += [(c * size, (c + 1) % cliques * size + 1) for c in range(cliques)]
+    network = Network.of(load_graph(pairs))
+    parts, report = partition(network.matrix, EmbeddingConfig(pieces=4, partitioner="streaming"))
+    assert all(len(set(parts[c * size : (c + 1) * size])) == 1 for c in range(cliques))
+    assert report.levels[-1].cut <= cliques / len(pairs)
+    assert report.levels[-1].edge_balance <= 1.05
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), hubs=st.integers(0, 4))
+def test_copies_count_who_holds_a_node(seed, hubs):
+    """With hubs, whose entries lie in the part of their column, and entries between hubs."""
+    matrix = Network.of(graph(60, 4, seed % 7)).matrix
+    parts = np.random.default_rng(seed).integers(0, 3, 60).astype(np.int32)
+    parts[np.argsort(-matrix.degrees(), kind="stable")[:hubs]] = HUB
+    parts[matrix.degrees() == 0] = ISOLATED
+    holders = [{int(parts[v])} if parts[v] >= 0 else set() for v in range(60)]
+    entries = [0, 0, 0]
+    for v in range(60):
+        for w in matrix.row(v).tolist():
+            holder = int(parts[v] if parts[v] >= 0 else parts[w])
+            holders[w].add(holder)
+            entries[max(holder, 0)] += 1
+    found = measure(matrix, parts, 3)
+    filled = np.count_nonzero(parts != ISOLATED)
+    assert found.copies == pytest.approx(sum(map(len, holders)) / filled)
+    assert found.edge_balance == pytest.approx(max(entries) / np.mean(entries))
+
+
+def test_the_old_partitioner_is_refused_with_the_choices():
+    with pytest.raises(InvalidParameter, match=r"'propagation', wanted one of auto, metis, str"):
+        EmbeddingConfig(partitioner="propagation")

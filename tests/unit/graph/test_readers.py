@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import load_graph
-from graphagg.graph.reading import text
+from graphagg.graph.reading import files
 
 PAIRS = [(0, 1), (1, 2), (2, 0), (2, 7), (1, 0), (5, 5), (0, 1)]
 EDGES = {(0, 1), (1, 2), (0, 2), (2, 7)}
@@ -269,7 +269,7 @@ def test_blocks_do_not_show(tmp_path, monkeypatch):
     pairs = generator.integers(0, 500, (3000, 2))
     path = write(tmp_path / "many.txt", [f"{a} {b}" for a, b in pairs])
     whole = load_graph(path)
-    monkeypatch.setattr(text, "BLOCK", 100)
+    monkeypatch.setattr(files, "BLOCK", 100)
     parts = load_graph(path)
     assert parts.digest() == whole.digest()
     assert parts.report == whole.report
@@ -285,7 +285,7 @@ def test_long_file_makes_no_object_an_edge(tmp_path, monkeypatch):
     path = tmp_path / "long.txt"
     np.savetxt(path, pairs, fmt="%d")
     load_graph(path)  # compiles
-    monkeypatch.setattr(text, "BLOCK", 1 << 16)
+    monkeypatch.setattr(files, "BLOCK", 1 << 16)
     tracemalloc.start()
     load_graph(path)
     peak = tracemalloc.get_traced_memory()[1]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import InvalidGraph
 from graphagg.graph import load_graph
-from graphagg.graph.reading import text
+from graphagg.graph.reading import files
 from graphagg.graph.weights import load_weighted
 
 LARGEST = 2**63 - 1
@@ -73,7 +73,7 @@ def test_a_byte_order_mark_is_no_part_of_an_id(tmp_path, header):
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 1 << 23])
 def test_line_ends_do_not_show(tmp_path, monkeypatch, end, block):
-    monkeypatch.setattr(text, "BLOCK", block)
+    monkeypatch.setattr(files, "BLOCK", block)
     lines = ["# c", "1 2", "3 4", "", "55 6", "7 88"]
     for last in ("", end):
         graph = read(tmp_path, end.join(lines) + last)

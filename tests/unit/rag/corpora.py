@@ -9,8 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from graphagg.rag import BestConfig, Hit, Passage, PassageIndex, RetrievalConfig
-from graphagg.rag.linearrag.config import Mode
-from graphagg.rag.questions import Config
+from graphagg.rag.settings import Config, Mode
 from tests.fakes import FakeEncoder, FakeExtractor, assert_same_hits
 
 ENCODER = FakeEncoder(window=12)

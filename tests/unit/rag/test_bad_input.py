@@ -31,8 +31,8 @@ from graphagg.errors import (
     WriteFailed,
 )
 from graphagg.rag import BestConfig, Passage, PassageIndex, RetrievalConfig
-from graphagg.rag.linearrag.config import MODES, Mode
 from graphagg.rag.search import dense
+from graphagg.rag.settings import MODES, Mode
 from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
@@ -60,9 +60,9 @@ def refused(index: PassageIndex, error: type[GraphAggError], message: str, chang
     with pytest.raises(error, match=message):
         change()
     assert index.manifest.data == before and index.retrieve(QUESTION) == answers
-    with opened(index.snapshot.artifact.directory) as again:
+    with opened(index.directory) as again:
         assert again.manifest.data == before and again.retrieve(QUESTION) == answers
-    folder = index.snapshot.artifact.directory
+    folder = index.directory
     assert {p.name for p in folder.iterdir()} == {"manifest.json", ".lock", before}
 
 
@@ -154,7 +154,7 @@ def test_nothing_given_and_nothing_left(index: PassageIndex) -> None:
 
 
 def test_a_second_writer_is_refused_by_name(index: PassageIndex) -> None:
-    directory = index.snapshot.artifact.directory
+    directory = index.directory
     changes: list[Callable[[], object]] = [
         lambda: index.add([NEW]),
         lambda: index.update(CORPUS[:1]),
@@ -172,7 +172,7 @@ def test_a_second_writer_is_refused_by_name(index: PassageIndex) -> None:
 
 
 def test_of_two_writers_at_once_none_loses(index: PassageIndex) -> None:
-    directory = index.snapshot.artifact.directory
+    directory = index.directory
     busy = []
 
     def write(name: str) -> None:
@@ -274,7 +274,7 @@ def test_an_inverted_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mon
 def test_an_index_of_a_newer_format_is_left_alone_by_a_build_that_fails(
     index: PassageIndex,
 ) -> None:
-    directory, data = index.snapshot.artifact.directory, index.manifest.data
+    directory, data = index.directory, index.manifest.data
     index.close()
     path = directory / "manifest.json"
     newer = path.read_text().replace('"format_version": 1', '"format_version": 99')
@@ -301,7 +301,7 @@ def edit_manifest(directory: Path, **parameters: object) -> None:
 
 
 def test_an_index_of_an_older_revision(index: PassageIndex) -> None:
-    directory = index.snapshot.artifact.directory
+    directory = index.directory
     index.close()
     edit_manifest(directory, revision=1)
     message = r"a passage index of revision 1, this graphagg reads \d; build the index again"
@@ -314,7 +314,7 @@ def test_an_index_of_an_older_revision(index: PassageIndex) -> None:
 
 
 def test_other_models_are_refused(index: PassageIndex) -> None:
-    directory = index.snapshot.artifact.directory
+    directory = index.directory
     with pytest.raises(ModelMismatch, match="built with the encoder 'fake'"):
         PassageIndex.open(directory, encoder=FakeEncoder("other"))
 
@@ -372,7 +372,7 @@ def test_settings_of_another_mode(index: PassageIndex) -> None:
     with pytest.raises(InvalidParameter, match="mode is 'worst', wanted one of"):
         index.retrieve(QUESTION, mode="worst")  # type: ignore[arg-type]
     for name in ("pool", "beam", "second_beam", "parts"):
-        with pytest.raises(InvalidParameter, match=f"{name} is -1, wanted at least"):
+        with pytest.raises(InvalidParameter, match=f"{name} is -1, wanted an integer of at least"):
             BestConfig(**{name: -1})
     with pytest.raises(InvalidParameter, match=r"part is 'x', wanted one of .*'third-hop'"):
         BestConfig().without("x")

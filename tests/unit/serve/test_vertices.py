@@ -11,8 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig
-from graphagg.communities.vertices import Vertices, largest, prefix_ranges, shown_id
+from graphagg.communities.query.ranking import largest
+from graphagg.communities.vertices import Vertices, prefix_ranges
 from graphagg.graph.ids import VertexIds
+from graphagg.serve.models import shown_id
 
 small = st.integers(0, 3_000)
 integers = st.lists(small | st.integers(0, 2**63 - 1), min_size=1, max_size=60, unique=True)
@@ -45,7 +47,8 @@ def test_what_is_no_number_finds_no_integer(prefix: str) -> None:
 @given(values=st.lists(st.integers(0, 5), max_size=40), count=st.integers(1, 50))
 def test_the_largest_come_first_and_ties_by_place(values: list[int], count: int) -> None:
     expected = sorted(range(len(values)), key=lambda i: (-values[i], i))[:count]
-    assert largest(np.array(values, dtype=np.int64), count).tolist() == expected
+    places = np.arange(len(values))
+    assert largest(np.array(values, dtype=np.int64), count, places).tolist() == expected
 
 
 @given(
@@ -57,15 +60,13 @@ def test_the_exact_id_comes_first_then_degree(pairs, prefix: str, limit: int) ->
     vertices = sorted({v for pair in pairs for v in pair})
     indptr = np.cumsum([0] + [sum(v in pair for pair in pairs) for v in vertices])
     hoods = SimpleNamespace(sets=SimpleNamespace(indptr=indptr), walk=0)
-    index = SimpleNamespace(vertices=VertexIds.of(vertices), expander=SimpleNamespace(hoods=hoods))
+    opened = SimpleNamespace(vertices=VertexIds.of(vertices), hoods=hoods)
     degree = dict(zip(vertices, np.diff(indptr).tolist(), strict=True))
     matching = [v for v in vertices if str(v).startswith(prefix)]
     ranked = sorted(matching, key=lambda v: (str(v) != prefix, -degree[v], v))
-    answer = Vertices(index).starting_with(prefix, limit)  # type: ignore[arg-type]
-    assert [(v["id"], v["degree"]) for v in answer["vertices"]] == [
-        (v, degree[v]) for v in ranked[:limit]
-    ]
-    assert answer["more"] is (len(matching) > limit)
+    listing = Vertices(opened).starting_with(prefix, limit)  # type: ignore[arg-type]
+    assert list(listing.vertices) == [(v, degree[v]) for v in ranked[:limit]]
+    assert listing.more is (len(matching) > limit)
 
 
 @pytest.mark.parametrize("kind", ["directed-in", "directed-out", "two-mode"])
@@ -73,13 +74,13 @@ def test_neighbors_of_other_kinds_of_graph(tmp_path: Path, kind: str) -> None:
     edges = [("a", "b"), ("b", "c"), ("c", "a"), ("b", "a"), ("d", "a")]
     config = IndexConfig(kind=kind)  # type: ignore[arg-type]
     with CommunityIndex.build(edges, tmp_path / "idx", config=config) as index:
-        answer = Vertices(index).neighbors("a", 10)
-    found = [each["id"] for each in answer["neighbors"]]
+        asked, listing = Vertices(index.opened).neighbors("a", 10)
+    found = [each.id for each in listing.vertices]
     if kind == "two-mode":  # pairs of an element and a set: the elements of set a
-        assert found == ["b", "c", "d"] and answer["degree"] == 3
+        assert found == ["b", "c", "d"] and asked == ("a", 3)
     else:
         assert set(found) == {"b", "c", "d"}
-        assert answer["degree"] == 4  # a -> b, and from b, c and d
+        assert asked == ("a", 4)  # a -> b, and from b, c and d
 
 
 def test_ids_that_javascript_would_round_go_as_text() -> None:

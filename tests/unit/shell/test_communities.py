@@ -25,6 +25,7 @@ lines = st.one_of(
     st.builds("seed {}".format, st.sampled_from(NAMES)),
     st.builds("drop {}".format, st.sampled_from(NAMES)),
     st.builds("more {}".format, st.integers(0, 30)),
+    st.builds("top {}".format, st.integers(0, 30)),
     st.builds("method {}".format, st.sampled_from([*METHODS, "luck"])),
     st.builds("why {}".format, st.sampled_from(NAMES)),
     st.sampled_from(["undo", "undo", "draw", "help", "", "more", "seed #1", "nonsense", 'seed "']),
@@ -95,6 +96,14 @@ def test_more_shows_only_what_is_new_where_the_first_stay(shell: CommunityShell)
     assert everything.history.now.size == 1010 and "all there are" in text_of(everything)
 
 
+def test_top_shows_so_many_members(shell: CommunityShell) -> None:
+    outcome = talk(shell, "seed Valjean", "top 3")
+    assert outcome.history.now.size == len(shell.answer(outcome.history.now).members) == 3
+    assert talk(shell, "seed Valjean", "top 3", "more 2").history.now.size == 5
+    with pytest.raises(InvalidParameter, match="a number from 1 to 1,000"):
+        talk(shell, "seed Valjean", "top 0")
+
+
 def test_why_of_members_seeds_and_others(shell: CommunityShell) -> None:
     view = View(("Enjolras", "Gavroche"))
     member = shell.answer(view).members[1]
@@ -119,7 +128,7 @@ def test_why_of_members_seeds_and_others(shell: CommunityShell) -> None:
         ("more many", InvalidParameter, "a number from 1 to 1,000"),
         ("more 0", InvalidParameter, "a number from 1 to 1,000"),
         ("more 1 2", InvalidParameter, "2 words are given"),
-        ("method luck", InvalidParameter, "'pagerank'"),
+        ("method luck", InvalidParameter, "wanted one of minhash, jaccard"),
         ("metod pagerank", InvalidParameter, "did you mean 'method'"),
         ("why", InvalidParameter, "nothing is given, wanted a vertex"),
         ("draw picture.gif", InvalidParameter, ".png or .svg"),

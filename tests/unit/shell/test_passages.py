@@ -140,7 +140,7 @@ def test_without_a_question_it_says_so(shell: PassageShell, line: str) -> None:
 
 
 def test_no_model_is_loaded_before_the_first_question(index: PassageIndex) -> None:
-    directory = index.snapshot.artifact.directory
+    directory = index.directory
 
     class Counting(FakeEncoder):
         used = 0

@@ -45,10 +45,10 @@ def gate_gradients(
     Args:
         grad_out: `[P, d]`, of psi.
         hidden: `[2, P, d]`: b, a.
-        r: This and the others as in `Gates`.
-        z: The other gate.
-        n: The candidate.
-        m: Its hidden side.
+        r: this and the others as in `Gates`.
+        z: the other gate.
+        n: the candidate.
+        m: its hidden side.
 
     Returns:
         `[2, P, d]` each: gradients of n's sum, of m, of the hidden side as it passes z by, of
@@ -66,7 +66,7 @@ def gate_gradients(
 
 @cache
 def _compiled() -> tuple[Any, Any]:
-    # Passes come in all sizes: without dynamic shapes each would be compiled anew.
+    # Passes come in all sizes: without dynamic shapes each would be compiled again.
     return torch.compile(gates, dynamic=True), torch.compile(gate_gradients, dynamic=True)
 
 

@@ -4,7 +4,7 @@ With W x for the input and U h for the hidden side, gates r and z of both orders
 
     s(W a + U b) and s(W b + U a)  =  s(P (a + b) +- M (a - b)),  P = (W + U) / 2, M = (W - U) / 2,
 
-which takes two products of width d where four stand on the left: 8 d^2 multiplications a combine
+two products of width d where the left side has four: 8 d^2 multiplications a combine
 with the candidate n, not 12 d^2, and a third less in the backward pass too. The results differ from
 those of `torch.nn.GRUCell` by rounding alone. tanh(v) is taken as 2 s(2 v) - 1, because torch's
 sigmoid takes a tenth of the time of its tanh on a CPU.
@@ -20,12 +20,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_aten = torch.ops.aten
+from graphagg.nn.compat import sigmoid_backward_, tanh_backward_
 
 
 @dataclass(slots=True)
 class Gates:
-    """What backward needs of a pass of P nodes.
+    """Results of the forward pass over P nodes that the backward pass reads.
 
     Attributes:
         rows: `[3, P, d]`: a, b, a.
@@ -121,12 +121,12 @@ class GRUKernel:
         # h = n + z (hidden - n)
         torch.sub(hidden, g.n, out=grad_z)
         grad_z.mul_(half)
-        _aten.sigmoid_backward.grad_input(grad_z, g.z, grad_input=grad_z)
+        sigmoid_backward_(grad_z, g.z, grad_z)
         g.z.mul_(half)  # now the gradient that goes straight to the hidden side
         torch.sub(half, g.z, out=grad_n)
-        _aten.tanh_backward.grad_input(grad_n, g.n, grad_input=grad_n)
+        tanh_backward_(grad_n, g.n, grad_n)
         g.m.mul_(grad_n)
-        _aten.sigmoid_backward.grad_input(g.m, g.r, grad_input=g.m)  # of r's sum
+        sigmoid_backward_(g.m, g.r, g.m)  # of r's sum
         g.r.mul_(grad_n)  # of m
         self._sum_weights(g, grad_n, g.r)
         self._to_children(g, grad_n, grad_z, half, grad_x)

@@ -68,7 +68,7 @@ def kernel_mean(left: Tensor, right: Tensor, values: Tensor, graphs: Segments) -
         left: `[N, H, m]` features of queries, not negative.
         right: `[N, H, m]` features of keys, not negative.
         values: `[N, H, d]`.
-        graphs: The batch.
+        graphs: the batch.
 
     Returns:
         `[N, H, d]`; 0 where all weights are 0.

@@ -26,7 +26,7 @@ import math
 import torch
 from torch import Tensor
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer
 from graphagg.nn.attention.linear.kernel import KernelAttention
 from graphagg.nn.segments import Segments
 
@@ -44,17 +44,17 @@ class PerformerAttention(KernelAttention):
         channels: C.
         heads: H; must divide C.
         features: m, random features a head; by default d ln d (at least d), as the paper advises.
-        redraw_interval: Training steps between two draws of the random vectors; None: never.
-        seed: Of all draws.
-        dropout: See `KernelAttention`.
-        energy_gate: See `GraphAttention`.
+        redraw_interval: training steps between two draws of the random vectors; None: never.
+        seed: of all draws.
+        dropout: see `KernelAttention`.
+        energy_gate: see `GraphAttention`.
 
     Attributes:
-        projection: Buffer `[m, d]`, the random vectors; saved with the state.
-        steps: Buffer, int64: forward passes in training so far; saved with the state.
+        projection: buffer `[m, d]`, the random vectors; saved with the state.
+        steps: buffer, int64: forward passes in training so far; saved with the state.
 
     Raises:
-        InvalidParameter: Fewer than one feature or step, or what `GraphAttention` raises.
+        InvalidParameter: fewer than one feature or step, or what `GraphAttention` raises.
     """
 
     projection: Tensor
@@ -75,12 +75,9 @@ class PerformerAttention(KernelAttention):
         d = self.head_channels
         if features is None:
             features = max(d, int(d * math.log(d)))
-        if features < 1:
-            raise InvalidParameter(f"features is {features}; wanted at least 1")
-        if redraw_interval is not None and redraw_interval < 1:
-            raise InvalidParameter(
-                f"redraw_interval is {redraw_interval}; wanted at least 1 step, or None for never"
-            )
+        features = integer("features", features, 1)
+        if redraw_interval is not None:
+            redraw_interval = integer("redraw_interval", redraw_interval, 1)
         self.redraw_interval, self.seed = redraw_interval, seed
         self.register_buffer("projection", torch.empty(features, d))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))

@@ -30,12 +30,12 @@ class PolynormerAttention(GraphAttention):
     Args:
         channels: C.
         heads: H; must divide C.
-        shared: Queries are the keys; otherwise they have a projection of their own.
-        dropout: Probability with which an entry of the output is dropped in training.
-        energy_gate: See `GraphAttention`.
+        shared: queries are the keys; otherwise they have a projection of their own.
+        dropout: probability with which an entry of the output is dropped in training.
+        energy_gate: see `GraphAttention`.
 
     Raises:
-        InvalidParameter: What `GraphAttention` raises.
+        InvalidParameter: what `GraphAttention` raises.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class PolynormerAttention(GraphAttention):
         self.out_proj = torch.nn.Linear(channels, channels)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         for part in (self.query, self.key, self.value, self.self_gate, self.norm, self.out_proj):
             if part is not None:
                 part.reset_parameters()

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import one_of
 from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.linear.kernel import SMALLEST, widened
@@ -38,13 +38,13 @@ class SGFormerAttention(GraphAttention):
     Args:
         channels: C.
         heads: H; must divide C; 1 in the paper.
-        normalize: What queries and keys are divided by: the Frobenius norm over the `graph`, or
+        normalize: what queries and keys are divided by: the Frobenius norm over the `graph`, or
             the length of each `vertex`.
-        dropout: Probability with which an entry of the output is dropped in training.
-        energy_gate: See `GraphAttention`.
+        dropout: probability with which an entry of the output is dropped in training.
+        energy_gate: see `GraphAttention`.
 
     Raises:
-        InvalidParameter: An unknown `normalize`, or what `GraphAttention` raises.
+        InvalidParameter: an unknown `normalize`, or what `GraphAttention` raises.
     """
 
     def __init__(
@@ -56,10 +56,8 @@ class SGFormerAttention(GraphAttention):
         dropout: float = 0.0,
         energy_gate: bool = False,
     ) -> None:
-        if normalize not in get_args(Normalize):
-            raise InvalidParameter(f"normalize is {normalize!r}; wanted 'graph' or 'vertex'")
         super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
-        self.normalize = normalize
+        self.normalize = one_of("normalize", normalize, get_args(Normalize))
         self.query = torch.nn.Linear(channels, heads * channels)
         self.key = torch.nn.Linear(channels, heads * channels)
         self.value = torch.nn.Linear(channels, heads * channels)
@@ -70,7 +68,7 @@ class SGFormerAttention(GraphAttention):
         return self.channels
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         for part in (self.query, self.key, self.value):
             part.reset_parameters()
         if self.gate is not None:

@@ -14,7 +14,7 @@ global blocks are the first ones, where the paper leaves the choice open. A grap
 vertices than the blocks of one query block hold, `block * (2 window + 1 + global_blocks +
 random_blocks)`, is attended to exactly.
 
-Not permutation equivariant: it hangs on the order of the vertices.
+Not permutation equivariant: the result depends on the order of the vertices.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.exact import Buckets, bucketed_softmax
 from graphagg.nn.attention.tiles import Tiles
-from graphagg.nn.segments import Segments, graph_seeds, mix
+from graphagg.nn.segments import Segments, graph_seeds, mix, offsets
 
 
 class BigBirdAttention(ProjectedAttention):
@@ -38,13 +38,13 @@ class BigBirdAttention(ProjectedAttention):
     Args:
         channels: C.
         heads: H; must divide C.
-        block: Vertices a block.
-        window: Blocks on each side of its own that a block attends to.
-        global_blocks: Blocks of a graph that all attend to, and that attend to all.
-        random_blocks: Blocks drawn for each block.
-        seed: Mixed into the seed of each graph's draws.
-        dropout: Probability with which an attention weight is dropped in training.
-        energy_gate: See `GraphAttention`.
+        block: vertices a block.
+        window: blocks on each side of its own that a block attends to.
+        global_blocks: blocks of a graph that all attend to, and that attend to all.
+        random_blocks: blocks drawn for each block.
+        seed: mixed into the seed of each graph's draws.
+        dropout: probability with which an attention weight is dropped in training.
+        energy_gate: see `GraphAttention`.
 
     Raises:
         InvalidParameter: `block` below 1 or another count below 0, or what `GraphAttention` raises.
@@ -65,14 +65,11 @@ class BigBirdAttention(ProjectedAttention):
         dropout: float = 0.0,
         energy_gate: bool = False,
     ) -> None:
-        if block < 1 or min(window, global_blocks, random_blocks) < 0:
-            raise InvalidParameter(
-                f"block is {block}, window {window}, global_blocks {global_blocks} and "
-                f"random_blocks {random_blocks}; wanted block at least 1, the others at least 0"
-            )
         super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
-        self.block, self.window, self.seed = block, window, seed
-        self.global_blocks, self.random_blocks = global_blocks, random_blocks
+        self.seed, self.block = seed, integer("block", block, 1)
+        self.window = integer("window", window, 0)
+        self.global_blocks = integer("global_blocks", global_blocks, 0)
+        self.random_blocks = integer("random_blocks", random_blocks, 0)
 
     @property
     def exact_up_to(self) -> int:
@@ -155,5 +152,5 @@ class BigBirdAttention(ProjectedAttention):
 
 
 def _segments(sizes: Tensor) -> Segments:
-    ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    ptr = offsets(sizes)
     return Segments(ptr, torch.repeat_interleave(sizes))

@@ -80,7 +80,7 @@ def edge_sum(weights: Tensor, values: Tensor, target: Tensor, source: Tensor, co
         values: `[M, H, d]`, read at sources.
         target: `[E]` int64, in `[0, count)`.
         source: `[E]` int64, rows of `values`.
-        count: Rows of the result.
+        count: rows of the result.
 
     Returns:
         `[count, H, d]`; 0 for a target without edges.

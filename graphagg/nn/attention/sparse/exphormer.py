@@ -10,8 +10,8 @@ to every vertex. Each kind of edge has a learned vector that scales the product 
 Departures:
 - The expander is the union of random Hamiltonian cycles, each walked both ways; no draw is tested
   for its spectral gap, since the union is an expander with high probability and always connected.
-- It is drawn from each graph's own content (`graph_seeds`), hence not from the batch. It hangs on
-  the numbering of the vertices, so the module is not permutation equivariant.
+- It is drawn from each graph's own content (`graph_seeds`), hence not from the batch. It depends
+  on the numbering of the vertices, so the module is not permutation equivariant.
 - The paper carries the state of virtual nodes from layer to layer. Here a layer keeps no state: its
   virtual nodes first read the graph by attention, starting from a learned vector, and hand out what
   they read in the same pass, by the same projections; so one layer moves what two do there.
@@ -28,7 +28,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.linear.kernel import widened
@@ -46,13 +46,13 @@ class ExphormerAttention(ProjectedAttention):
         channels: C.
         heads: H; must divide C.
         cycles: Hamiltonian cycles in the expander, which is regular of degree 2 * cycles; 0: none.
-        virtual: Virtual nodes a graph; 0: none.
-        seed: Mixed into the seed of each graph's expander.
-        dropout: Probability with which an attention weight is dropped in training.
-        energy_gate: See `GraphAttention`.
+        virtual: virtual nodes a graph; 0: none.
+        seed: mixed into the seed of each graph's expander.
+        dropout: probability with which an attention weight is dropped in training.
+        energy_gate: see `GraphAttention`.
 
     Raises:
-        InvalidParameter: A negative count, or what `GraphAttention` raises.
+        InvalidParameter: a negative count, or what `GraphAttention` raises.
     """
 
     needs_edges: ClassVar[bool] = True
@@ -69,19 +69,15 @@ class ExphormerAttention(ProjectedAttention):
         dropout: float = 0.0,
         energy_gate: bool = False,
     ) -> None:
-        if cycles < 0 or virtual < 0:
-            raise InvalidParameter(
-                f"cycles is {cycles} and virtual is {virtual}; wanted both at least 0"
-            )
         super().__init__(channels, heads, dropout=dropout, energy_gate=energy_gate)
-        self.cycles, self.seed = cycles, seed
-        self.nodes = torch.nn.Parameter(torch.empty(virtual, channels))
+        self.cycles, self.seed = integer("cycles", cycles, 0), seed
+        self.nodes = torch.nn.Parameter(torch.empty(integer("virtual", virtual, 0), channels))
         # One scale for each kind: given edge, expander, the vertex itself, virtual node, reading.
         self.kinds = torch.nn.Parameter(torch.ones(5, heads, self.head_channels))
         torch.nn.init.normal_(self.nodes)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Draw the weights again."""
         super().reset_parameters()
         if hasattr(self, "nodes"):  # the base constructor calls this before there are any
             torch.nn.init.normal_(self.nodes)
@@ -131,10 +127,10 @@ def expander(graphs: Segments, edges: Tensor, cycles: int, seed: int) -> Tensor:
     """Random Hamiltonian cycles through each graph, walked both ways.
 
     Args:
-        graphs: The batch, N vertices.
+        graphs: the batch, N vertices.
         edges: `[2, E]`, checked; with the size they are what a graph's seed is made of.
-        cycles: Number of cycles.
-        seed: Mixed into every graph's seed.
+        cycles: number of cycles.
+        seed: mixed into every graph's seed.
 
     Returns:
         `[2, 2 cycles N]` int64, less 2 cycles for each graph of one vertex: there are no loops.

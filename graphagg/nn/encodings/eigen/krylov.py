@@ -8,205 +8,217 @@ vertices there are, and no column needs another.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-from graphagg.arrays import Array
-from graphagg.nn.encodings.structure import Floats, Ints, Structure
+from graphagg.arrays import Doubles, Ints
+from graphagg.nn.encodings.structure import CompressedRows, Structure
 
 
-def powers_diagonal(matrix: Structure, steps: int) -> Floats:
+class Ball(NamedTuple):
+    """The vertices that walks from one vertex have reached, in the order in which they did.
+
+    One pair of arrays serves all vertices in turn: `seen` is never cleared, since it holds the
+    vertex whose ball was the last to reach each vertex.
+    """
+
+    seen: Ints
+    members: Ints
+
+
+def powers_diagonal(matrix: Structure, steps: int) -> Doubles:
     """diag(M^m) for m = 1..steps of a symmetric M, `[N, steps]`.
 
     O(sum over i of the entries within steps/2 hops of i, times steps).
     """
     half = (steps + 1) // 2
-    products = _products(
-        matrix.indptr, matrix.indices, matrix.weights, np.zeros(matrix.vertices), half, False
-    )
-    walked: Floats = products[:, 1 : steps + 1]
+    products = _products(matrix.compressed, np.zeros(matrix.vertices), half, False)
+    walked: Doubles = products[:, 1 : steps + 1]
     return walked
 
 
-def chebyshev_diagonal(matrix: Structure, diagonal: Floats, degree: int) -> Floats:
+def chebyshev_diagonal(matrix: Structure, diagonal: Doubles, degree: int) -> Doubles:
     """diag(T_k(M)) for k = 0..degree of a symmetric M with spectrum in [-1, 1], `[N, degree + 1]`.
 
     `matrix` holds the entries off the diagonal, `diagonal` `[N]` those on it. By
     T_(a+b) = 2 T_a T_b - T_(a-b), with a - b at most 1.
     """
     half = (degree + 1) // 2
-    products = _products(matrix.indptr, matrix.indices, matrix.weights, diagonal, half, True)
-    found: Floats = 2 * products[:, : degree + 1]
-    found[:, ::2] -= 1.0
+    products = _products(matrix.compressed, diagonal, half, True)
+    values: Doubles = 2 * products[:, : degree + 1]
+    values[:, ::2] -= 1.0  # T_(2a) = 2 T_a T_a - T_0
     if degree:
-        found[:, 1::2] -= diagonal[:, None]
-    return found
-
-
-def returns(matrix: Structure, steps: int) -> Floats:
-    """diag(P^m) for m = 1..steps of any P, `[N, steps]`; balls of radius `steps`."""
-    found: Floats = _returns(matrix.indptr, matrix.indices, matrix.weights, steps)
-    return found
+        values[:, 1::2] -= diagonal[:, None]  # T_(2a+1) = 2 T_a T_(a+1) - T_1
+    return values
 
 
 @numba.njit(cache=True, nogil=True)
-def _products(
-    indptr: Ints, indices: Array, values: Floats, diagonal: Floats, half: int, chebyshev: bool
-) -> Any:
+def _products(matrix: CompressedRows, diagonal: Doubles, half: int, chebyshev: bool) -> Any:
     """`[N, 2 half + 1]`: <y_a, y_a> at 2a, <y_a, y_(a+1)> at 2a + 1, with y_a = M^a or T_a(M)."""
-    size = len(indptr) - 1
-    found = np.zeros((size, 2 * half + 1))
+    size = len(diagonal)
+    products = np.zeros((size, 2 * half + 1))
     older, now, new = np.zeros(size), np.zeros(size), np.zeros(size)
-    seen = np.full(size, -1, dtype=np.int64)
-    ball = np.empty(size, dtype=np.int64)
+    ball = _empty_ball(size)
     for i in range(size):
-        seen[i] = i
-        ball[0] = i
-        count = 1
+        count = _begin(ball, i)
         now[i] = 1.0
-        found[i, 0] = 1.0
+        products[i, 0] = 1.0
         for step in range(half):
-            count = _step(indptr, indices, values, diagonal, now, new, seen, ball, count, i)
+            # `new` is all 0 here: it was `older` one step before, and was cleared then.
+            count = _step(matrix, diagonal, now, new, ball, count, i)
             square = cross = 0.0
             for t in range(count):
-                u = ball[t]
-                if chebyshev and step:
+                u = ball.members[t]
+                if chebyshev and step:  # T_1 = M has no older one
                     new[u] = 2 * new[u] - older[u]
                 square += new[u] * new[u]
                 cross += now[u] * new[u]
                 older[u] = 0.0
-            found[i, 2 * step + 1] = cross
-            found[i, 2 * step + 2] = square
+            products[i, 2 * step + 1] = cross
+            products[i, 2 * step + 2] = square
             older, now, new = now, new, older
+        # Only the ball was written, so only the ball is cleared: the cost stays local.
         for t in range(count):
-            older[ball[t]] = now[ball[t]] = 0.0
-    return found
+            older[ball.members[t]] = now[ball.members[t]] = 0.0
+    return products
+
+
+@numba.njit(cache=True, nogil=True)
+def _empty_ball(size: int) -> Ball:
+    """Room for the balls of a graph of `size` vertices."""
+    return Ball(np.full(size, -1, dtype=np.int64), np.empty(size, dtype=np.int64))
+
+
+@numba.njit(cache=True, nogil=True)
+def _begin(ball: Ball, source: int) -> int:
+    """Start the ball of `source`, with itself in it; returns the 1 vertex that it holds."""
+    ball.seen[source] = source
+    ball.members[0] = source
+    return 1
 
 
 @numba.njit(cache=True, nogil=True)
 def _step(
-    indptr: Ints,
-    indices: Array,
-    values: Floats,
-    diagonal: Floats,
-    now: Floats,
-    new: Floats,
-    seen: Ints,
-    ball: Ints,
+    matrix: CompressedRows,
+    diagonal: Doubles,
+    now: Doubles,
+    new: Doubles,
+    ball: Ball,
     count: int,
     source: int,
 ) -> int:
-    """Add M' now to new, and the vertices that it reaches to the ball; how many it holds then."""
+    """Add M' now to new, and the vertices that it reaches to the ball; returns its new size."""
+    # Vertices that join the ball in this loop are 0 in `now`: `count` is read once, at the start.
     for t in range(count):
-        u = ball[t]
+        u = ball.members[t]
         value = now[u]
         if value == 0.0:
             continue
         new[u] += diagonal[u] * value
-        for e in range(indptr[u], indptr[u + 1]):
-            v = indices[e]
-            if seen[v] != source:
-                seen[v] = source
-                ball[count] = v
+        for e in range(matrix.indptr[u], matrix.indptr[u + 1]):
+            v = matrix.indices[e]
+            if ball.seen[v] != source:
+                ball.seen[v] = source
+                ball.members[count] = v
                 count += 1
-            new[v] += values[e] * value
+            new[v] += matrix.weights[e] * value
     return count
 
 
 @numba.njit(cache=True, nogil=True)
-def _returns(indptr: Ints, indices: Array, values: Floats, steps: int) -> Any:
-    size = len(indptr) - 1
-    found = np.zeros((size, steps))
+def returns(matrix: CompressedRows, steps: int) -> Any:
+    """diag(P^m) for m = 1..steps of any P, `[N, steps]`; balls of radius `steps`."""
+    size = len(matrix.indptr) - 1
+    probabilities = np.zeros((size, steps))
     now, new, nothing = np.zeros(size), np.zeros(size), np.zeros(size)
-    seen = np.full(size, -1, dtype=np.int64)
-    ball = np.empty(size, dtype=np.int64)
+    ball = _empty_ball(size)
     for i in range(size):
-        seen[i] = i
-        ball[0] = i
-        count = 1
+        count = _begin(ball, i)
         now[i] = 1.0
         for step in range(steps):
-            count = _step(indptr, indices, values, nothing, now, new, seen, ball, count, i)
-            found[i, step] = new[i]
-            for t in range(count):
-                now[ball[t]] = 0.0
+            count = _step(matrix, nothing, now, new, ball, count, i)
+            probabilities[i, step] = new[i]
+            _clear(now, ball, count)
             now, new = new, now
-        for t in range(count):
-            now[ball[t]] = 0.0
-    return found
+        _clear(now, ball, count)
+    return probabilities
 
 
 @numba.njit(cache=True, nogil=True)
-def reach(indptr: Ints, indices: Array, hops: int) -> Any:
+def _clear(values: Doubles, ball: Ball, count: int) -> None:
+    """Set the entries of the first `count` vertices of the ball to 0."""
+    for t in range(count):
+        values[ball.members[t]] = 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def reach(matrix: CompressedRows, hops: int) -> Any:
     """How many vertices lie within `hops` steps of each vertex, itself included, `[N]`."""
-    size = len(indptr) - 1
-    found = np.zeros(size, dtype=np.int64)
-    seen = np.full(size, -1, dtype=np.int64)
-    ball = np.empty(size, dtype=np.int64)
+    size = len(matrix.indptr) - 1
+    counts = np.zeros(size, dtype=np.int64)
+    ball = _empty_ball(size)
     for i in range(size):
-        seen[i] = i
-        ball[0] = i
-        start, count = 0, 1
+        start, count = 0, _begin(ball, i)
         for _ in range(hops):
+            # members[start:stop] joined in the last hop; whoever joins now is behind them.
             stop = count
             for t in range(start, stop):
-                for e in range(indptr[ball[t]], indptr[ball[t] + 1]):
-                    if seen[indices[e]] != i:
-                        seen[indices[e]] = i
-                        ball[count] = indices[e]
-                        count += 1
+                count = _join_neighbors(matrix, ball, ball.members[t], i, count)
             start = stop
-        found[i] = count
-    return found
+        counts[i] = count
+    return counts
 
 
 @numba.njit(cache=True, nogil=True)
-def walk_rows(indptr: Ints, indices: Array, values: Floats, steps: int, offsets: Ints) -> Any:
+def walk_rows(matrix: CompressedRows, steps: int, offsets: Ints) -> Any:
     """Row i of P^0..P^(steps - 1) at the `offsets[i + 1] - offsets[i]` vertices next to i.
 
     Returns the columns `[offsets[-1]]`, ascending for each i, and the values `[.., steps]`.
     """
-    size = len(indptr) - 1
+    size = len(matrix.indptr) - 1
     columns = np.empty(offsets[size], dtype=np.int64)
-    found = np.zeros((offsets[size], steps))
+    values = np.zeros((offsets[size], steps))
     now, new, nothing = np.zeros(size), np.zeros(size), np.zeros(size)
-    seen = np.full(size, -1, dtype=np.int64)
-    ball = np.empty(size, dtype=np.int64)
+    ball = _empty_ball(size)
     for i in range(size):
-        _hops(indptr, indices, seen, ball, i, offsets[i + 1] - offsets[i])
+        _fill(matrix, ball, i, offsets[i + 1] - offsets[i])
         kept = columns[offsets[i] : offsets[i + 1]]
-        kept[:] = np.sort(ball[: len(kept)])
+        kept[:] = np.sort(ball.members[: len(kept)])
+        # The walk below starts a ball of its own: its vertices must count as not seen again.
         for t in range(len(kept)):
-            seen[kept[t]] = -1
-        seen[i] = i
-        ball[0] = i
-        count = 1
+            ball.seen[kept[t]] = -1
+        count = _begin(ball, i)
         now[i] = 1.0
         for step in range(steps):
+            # Read before the step: the first column is P^0.
             for t in range(len(kept)):
-                found[offsets[i] + t, step] = now[kept[t]]
-            count = _step(indptr, indices, values, nothing, now, new, seen, ball, count, i)
-            for t in range(count):
-                now[ball[t]] = 0.0
+                values[offsets[i] + t, step] = now[kept[t]]
+            count = _step(matrix, nothing, now, new, ball, count, i)
+            _clear(now, ball, count)
             now, new = new, now
-        for t in range(count):
-            now[ball[t]] = 0.0
-    return columns, found
+        _clear(now, ball, count)
+    return columns, values
 
 
 @numba.njit(cache=True, nogil=True)
-def _hops(indptr: Ints, indices: Array, seen: Ints, ball: Ints, source: int, wanted: int) -> None:
+def _fill(matrix: CompressedRows, ball: Ball, source: int, wanted: int) -> None:
     """Fill the ball with the `wanted` vertices next to the source, in the order of their hops."""
-    seen[source] = source
-    ball[0] = source
-    count, t = 1, 0
+    count, t = _begin(ball, source), 0
+    # `reach` counted whole hops, so the ball never has to stop in the middle of one.
     while count < wanted:
-        for e in range(indptr[ball[t]], indptr[ball[t] + 1]):
-            v = indices[e]
-            if seen[v] != source:
-                seen[v] = source
-                ball[count] = v
-                count += 1
+        count = _join_neighbors(matrix, ball, ball.members[t], source, count)
         t += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _join_neighbors(matrix: CompressedRows, ball: Ball, u: int, source: int, count: int) -> int:
+    """Add the neighbors of `u` that are not there yet to the ball; returns its new size."""
+    for e in range(matrix.indptr[u], matrix.indptr[u + 1]):
+        v = matrix.indices[e]
+        if ball.seen[v] != source:
+            ball.seen[v] = source
+            ball.members[count] = v
+            count += 1
+    return count

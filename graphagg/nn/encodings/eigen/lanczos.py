@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from graphagg.nn.encodings.structure import Floats
+from graphagg.arrays import Doubles
 
 _TOLERANCE = 1e-12  # of an eigenvalue of the operator, relative to it
-# The same, where it is only to be told from another one: cheap with a factor, dear without.
+# Where an eigenvalue must only be told from another one: cheap with a factor, costly without.
 _NEARLY, _ROUGHLY = 1e-6, 1e-2
 _RESTARTS = 60
-_AMPLIFY = 9.0  # a filter multiplies the lowest of what is wanted by about e^9
+_AMPLIFY = 9.0  # a filter multiplies the vector of eigenvalue 0 by about e^9
 _DEGREES = (4, 600)
 _GUARD = 8  # Ritz values beyond the wanted ones, where the filter's damping begins
 _SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
 _MOST_ENTRIES = 10**8  # of the envelope, so that a factor stays below a GiB
 
 
-def lanczos(matrix: Any, bound: float, trivial: Floats, count: int) -> Floats:
+def lanczos(matrix: Any, bound: float, trivial: Doubles, count: int) -> Doubles:
     """Vectors of the `count` smallest eigenvalues but the trivial, as far as they converge.
 
     Long thin graphs (grids, roads, trees), on which products alone need very many restarts, are
@@ -31,9 +31,9 @@ def lanczos(matrix: Any, bound: float, trivial: Floats, count: int) -> Floats:
 
     Args:
         matrix: `[n, n]` sparse Laplacian of a connected graph.
-        bound: At least its largest eigenvalue.
+        bound: at least its largest eigenvalue.
         trivial: `[n]` unit vector of eigenvalue 0; projected out.
-        count: How many, below n.
+        count: how many, below n.
 
     Returns:
         `[n, m]`, orthonormal: those that converged, the copies that one start does not find, and
@@ -44,7 +44,7 @@ def lanczos(matrix: Any, bound: float, trivial: Floats, count: int) -> Floats:
     else:
         above, tolerance = _estimate(matrix, trivial, count), _ROUGHLY
 
-        def operator(v: Floats) -> Floats:
+        def operator(v: Doubles) -> Doubles:
             return chebyshev(matrix, bound, v, above)
 
     found = _largest(operator, trivial[:, None], count, _TOLERANCE)
@@ -61,14 +61,14 @@ def lanczos(matrix: Any, bound: float, trivial: Floats, count: int) -> Floats:
     return found
 
 
-def chebyshev(matrix: Any, bound: float, block: Floats, above: float) -> Floats:
+def chebyshev(matrix: Any, bound: float, block: Doubles, above: float) -> Doubles:
     """T_m(t(L)) block, with t mapping [above, bound] to [-1, 1]; what lies below `above` grows.
 
     Args:
         matrix: L, `[n, n]`.
-        bound: At least its largest eigenvalue.
+        bound: at least its largest eigenvalue.
         block: `[n]` or `[n, w]`.
-        above: Where the damped part of the spectrum begins. The even degree m follows from it.
+        above: where the damped part of the spectrum begins. The even degree m follows from it.
     """
     above = min(max(above, 1e-12 * bound), 0.9 * bound)
     center, half = (bound + above) / 2, (bound - above) / 2
@@ -84,7 +84,7 @@ def chebyshev(matrix: Any, bound: float, block: Floats, above: float) -> Floats:
     return now
 
 
-def _estimate(matrix: Any, trivial: Floats, count: int) -> float:
+def _estimate(matrix: Any, trivial: Doubles, count: int) -> float:
     """A Ritz value a little beyond the wanted ones: an upper bound on an eigenvalue there."""
     from scipy.linalg import eigh_tridiagonal
 
@@ -104,23 +104,23 @@ def _estimate(matrix: Any, trivial: Floats, count: int) -> float:
     return float(ritz[min(count + _GUARD, len(ritz) - 1)])
 
 
-def _rayleigh(matrix: Any, vectors: Floats) -> Floats:
-    found: Floats = (vectors * (matrix @ vectors)).sum(axis=0)
+def _rayleigh(matrix: Any, vectors: Doubles) -> Doubles:
+    found: Doubles = (vectors * (matrix @ vectors)).sum(axis=0)
     return found
 
 
 def _largest(
-    multiply: Callable[[Floats], Floats], known: Floats, count: int, tolerance: float
-) -> Floats:
+    multiply: Callable[[Doubles], Doubles], known: Doubles, count: int, tolerance: float
+) -> Doubles:
     """Vectors of the operator's largest eigenvalues, orthogonal to the columns of `known`."""
     from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
     size = len(known)
 
-    def projected(vector: Floats) -> Floats:
+    def projected(vector: Doubles) -> Doubles:
         vector = vector.ravel()
         out = multiply(vector - known @ (known.T @ vector))
-        result: Floats = out - known @ (known.T @ out)
+        result: Doubles = out - known @ (known.T @ out)
         return result
 
     try:
@@ -135,7 +135,7 @@ def _largest(
         )
     except ArpackNoConvergence as error:
         vectors = error.eigenvectors
-    found: Floats = np.asarray(vectors).reshape(size, -1)
+    found: Doubles = np.asarray(vectors).reshape(size, -1)
     return found
 
 
@@ -150,12 +150,12 @@ def _envelope(matrix: Any) -> int:
     return int((place - np.minimum(first, place)).sum())
 
 
-def _shifted_inverse(matrix: Any, bound: float) -> Callable[[Floats], Floats]:
+def _shifted_inverse(matrix: Any, bound: float) -> Callable[[Doubles], Doubles]:
     from scipy.sparse import csc_array, eye_array
     from scipy.sparse.linalg import splu
 
     shifted = csc_array(matrix + _SHIFT * bound * eye_array(matrix.shape[0]))
-    solve: Callable[[Floats], Floats] = splu(
+    solve: Callable[[Doubles], Doubles] = splu(
         shifted,
         permc_spec="MMD_AT_PLUS_A",
         diag_pivot_thresh=0.0,

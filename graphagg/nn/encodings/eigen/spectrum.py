@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from graphagg.arrays import Doubles
 from graphagg.errors import GraphAggError
 from graphagg.nn.encodings.eigen.lanczos import chebyshev, lanczos
-from graphagg.nn.encodings.structure import Component, Floats
+from graphagg.nn.encodings.structure import Component
 
 Normalization = Literal["sym", "rw", "none"]
 
@@ -37,34 +38,34 @@ class NoConvergence(GraphAggError):
     exit_code = 1
 
 
-def trivial_vector(component: Component, kind: Normalization) -> Floats:
+def trivial_vector(component: Component, kind: Normalization) -> Doubles:
     """The unit vector of eigenvalue 0, `[n]`; of `sym` for kind `rw`, see `lowest`."""
     if component.size == 1:
         return np.ones(1)
     vector = np.ones(component.size) if kind == "none" else np.sqrt(component.degrees)
-    unit: Floats = vector / np.linalg.norm(vector)
+    unit: Doubles = vector / np.linalg.norm(vector)
     return unit
 
 
 def lowest(
     component: Component, count: int, kind: Normalization, dense_below: int
-) -> tuple[Floats, Floats]:
+) -> tuple[Doubles, Doubles]:
     """The `count` smallest eigenvalues above the trivial one, and their unit vectors.
 
     For `rw` these are the vectors of `sym`; those of D^-1 A are D^-1/2 times them.
 
     Args:
-        component: A connected graph of n vertices.
-        count: How many; at most n - 1 are returned.
+        component: a connected graph of n vertices.
+        count: how many; at most n - 1 are returned.
         kind: "sym" (I - D^-1/2 W D^-1/2), "rw" (the same spectrum) or "none" (D - W).
-        dense_below: Solve graphs of fewer vertices densely, in O(n^3).
+        dense_below: solve graphs of fewer vertices densely, in O(n^3).
 
     Returns:
         `[m]` ascending and `[n, m]`, m = min(count, n - 1). The vectors of a repeated eigenvalue
         are an arbitrary basis of its eigenspace.
 
     Raises:
-        NoConvergence: The residuals do not fall far enough below the smallest eigenvalue.
+        NoConvergence: the residuals do not fall far enough below the smallest eigenvalue.
     """
     count = min(count, component.size - 1)
     if count < 1:
@@ -77,20 +78,20 @@ def lowest(
     return _filtered(matrix, bound, trivial, lanczos(matrix, bound, trivial, count), count)
 
 
-def fix_signs(vectors: Floats) -> Floats:
+def fix_signs(vectors: Doubles) -> Doubles:
     """Each column with its first entry of (nearly) the largest size positive."""
     if vectors.size == 0:
         return vectors
     sizes = np.abs(vectors)
     first = np.argmax(sizes >= sizes.max(axis=0) * (1 - 1e-6), axis=0)
     signs = np.where(vectors[first, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
-    fixed: Floats = vectors * signs
+    fixed: Doubles = vectors * signs
     return fixed
 
 
 def _dense(
-    component: Component, count: int, kind: Normalization, trivial: Floats
-) -> tuple[Floats, Floats]:
+    component: Component, count: int, kind: Normalization, trivial: Doubles
+) -> tuple[Doubles, Doubles]:
     weights, degrees = component.dense(), component.degrees
     if kind == "none":
         matrix, above = np.diag(degrees) - weights, 2 * degrees.max() + 1
@@ -124,8 +125,8 @@ def _laplacian(component: Component, kind: Normalization) -> tuple[Any, float]:
 
 
 def _filtered(
-    matrix: Any, bound: float, trivial: Floats, found: Floats, count: int
-) -> tuple[Floats, Floats]:
+    matrix: Any, bound: float, trivial: Doubles, found: Doubles, count: int
+) -> tuple[Doubles, Doubles]:
     """Chebyshev-filtered subspace iteration from what was found and random columns."""
     size = matrix.shape[0]
     rng = np.random.default_rng(size + 1)
@@ -159,12 +160,14 @@ def _nothing_below(last: float, following: float, residual: float) -> bool:
     return residual <= _SEEN * following or following - last <= _SAME * following
 
 
-def _rayleigh_ritz(matrix: Any, block: Floats, trivial: Floats) -> tuple[Floats, Floats, Floats]:
+def _rayleigh_ritz(
+    matrix: Any, block: Doubles, trivial: Doubles
+) -> tuple[Doubles, Doubles, Doubles]:
     """Ritz values, ascending, their vectors in the span of the block, and the residuals."""
     block = block - np.outer(trivial, trivial @ block)
     block, _ = np.linalg.qr(block)
     product = matrix @ block
     values, turn = np.linalg.eigh(block.T @ product)
     block, product = block @ turn, product @ turn
-    residuals: Floats = np.linalg.norm(product - block * values, axis=0)
+    residuals: Doubles = np.linalg.norm(product - block * values, axis=0)
     return values, block, residuals

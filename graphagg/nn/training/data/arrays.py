@@ -29,7 +29,7 @@ def load_arrays(path: Path) -> Arrays:
     """All arrays of an `.npz` file; members that are none, such as a text, are left out.
 
     Raises:
-        UnreadableFile: It is missing, no `.npz` file, broken, or holds pickled objects.
+        UnreadableFile: it is missing, no `.npz` file, broken, or holds pickled objects.
     """
     try:
         with path.open("rb") as file:
@@ -86,7 +86,7 @@ def take(path: Path, arrays: Arrays, *names: str) -> list[Array]:
     """The arrays of these names.
 
     Raises:
-        InvalidDataset: One is missing.
+        InvalidDataset: one is missing.
     """
     missing = [name for name in names if name not in arrays]
     if missing:
@@ -105,7 +105,7 @@ def offsets(path: Path, name: str, ptr: Array, rows: int) -> list[int]:
     """Offsets `[G + 1]` that cut `rows` rows.
 
     Raises:
-        InvalidDataset: They decrease, or do not go from 0 to `rows`.
+        InvalidDataset: they decrease, or do not go from 0 to `rows`.
     """
     good = ptr.ndim == 1 and len(ptr) > 0 and ptr.dtype.kind in INTEGERS
     if not good or ptr[0] != 0 or ptr[-1] != rows or (np.diff(ptr.astype(np.int64)) < 0).any():
@@ -121,7 +121,7 @@ def columns(path: Path, name: str, values: Array) -> Tensor:
     """`[N, F]` float32, or int64 categories; `[N]` is one column.
 
     Raises:
-        InvalidDataset: They are no numbers, or have no column.
+        InvalidDataset: they are no numbers, or have no column.
     """
     if values.dtype.kind not in NUMBERS or values.ndim == 0 or 0 in values.shape[1:]:
         raise misfit(
@@ -135,8 +135,8 @@ def one_hot(path: Path, name: str, categories: Tensor) -> Tensor:
     """Categories `[N, F]` as columns of 0 and 1, side by side.
 
     Raises:
-        InvalidDataset: They are too many for that.
-        InvalidFeatures: One is negative.
+        InvalidDataset: they are too many for that.
+        InvalidFeatures: one is negative.
     """
     if not len(categories):
         return torch.zeros(0, categories.size(1))
@@ -155,7 +155,7 @@ def sparse_rows(path: Path, arrays: Arrays) -> Tensor:
     """`x_indptr`, `x_indices`, `x_values` and `num_features` as `[N, F]` float32.
 
     Raises:
-        InvalidDataset: They do not fit each other.
+        InvalidDataset: they do not fit each other.
     """
     ptr, at, values, width = take(path, arrays, "x_indptr", "x_indices", "x_values", "num_features")
     if width.size != 1 or width.dtype.kind not in INTEGERS:
@@ -187,7 +187,7 @@ def label_tensor(path: Path, name: str, values: Array) -> Tensor:
     """`[n]` or `[n, T]` float32, or int64 classes.
 
     Raises:
-        InvalidDataset: They are no numbers, or not one row each.
+        InvalidDataset: they are no numbers, or not one row each.
     """
     if values.dtype.kind not in NUMBERS or values.ndim not in (1, 2) or 0 in values.shape[1:]:
         raise misfit(path, name, values, "numbers, one row a label")
@@ -198,7 +198,7 @@ def index_tensor(path: Path, name: str, pairs: Array, *, by_row: bool = False) -
     """Pairs of vertices as `[2, E]` int64; `by_row`: they are there as `[E, 2]`.
 
     Raises:
-        InvalidDataset: They are no such pairs of integers.
+        InvalidDataset: they are no such pairs of integers.
     """
     two = pairs.ndim == 2 and pairs.shape[1 if by_row else 0] == 2
     if not two or pairs.dtype.kind not in INTEGERS:

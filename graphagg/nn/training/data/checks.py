@@ -1,4 +1,4 @@
-"""What training reads of graphs, looked at before it: types, shapes, ids and labels."""
+"""Checks of the graphs before training: types, shapes, ids and labels."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _KEPT = (torch.float32, torch.float64, torch.int64)
 
 
 def check_tensors(name: str, graphs: Sequence[object]) -> None:
-    """Look at what the attributes of each graph are, before they are put together.
+    """Check types and shapes of each graph's attributes, before they are concatenated.
 
     Args:
-        name: Of the data, for messages.
-        graphs: What should be graphs.
+        name: of the data, for messages.
+        graphs: what should be graphs.
 
     Raises:
-        InvalidDataset: No graph, an attribute that is no tensor, or one of a shape or type that
+        InvalidDataset: no graph, an attribute that is no tensor, or one of a shape or type that
             it cannot have.
     """
     for number, graph in enumerate(graphs):
@@ -87,7 +87,7 @@ def _wide(graph: Data) -> Data:
 
 
 def check_features(name: str, key: str, column: Column) -> None:
-    """Look at real numbers or categories.
+    """Check real numbers or categories.
 
     Raises:
         InvalidFeatures: NaN, infinity, or a negative category.
@@ -108,10 +108,10 @@ def check_features(name: str, key: str, column: Column) -> None:
 
 
 def check_ids(name: str, flat: Graphs, key: str) -> None:
-    """Look whether the edges, or the pairs to predict, join vertices of their own graph.
+    """Check that the edges, or the pairs to predict, join vertices of their own graph.
 
     Raises:
-        InvalidDataset: An id out of range.
+        InvalidDataset: an id out of range.
     """
     column = flat.columns[key]
     owner = torch.repeat_interleave(torch.arange(len(flat)), column.ptr.diff())
@@ -127,17 +127,17 @@ def check_ids(name: str, flat: Graphs, key: str) -> None:
 
 
 def check_rows(name: str, flat: Graphs, key: str, wanted: Tensor, what: str) -> None:
-    """Look whether each graph has the rows that are wanted of it.
+    """Check that each graph has as many rows as its vertices, edges or labels need.
 
     Args:
-        name: Of the data, for messages.
-        flat: The graphs.
-        key: The attribute.
+        name: of the data, for messages.
+        flat: the graphs.
+        key: the attribute.
         wanted: `[G]` rows.
-        what: One of which a row is about.
+        what: one of which a row is about.
 
     Raises:
-        InvalidDataset: A graph has another number of rows.
+        InvalidDataset: a graph has another number of rows.
     """
     rows = flat.columns[key].ptr.diff()
     odd = (rows != wanted).nonzero().flatten()
@@ -150,11 +150,11 @@ def check_rows(name: str, flat: Graphs, key: str, wanted: Tensor, what: str) -> 
 
 
 def check_labels(name: str, key: str, labels: Tensor) -> None:
-    """Look at numbers or classes; NaN and -1 say that a label is unknown.
+    """Check labels: numbers or classes; NaN and -1 mean that a label is unknown.
 
     Raises:
-        InvalidFeatures: Infinity.
-        InvalidDataset: A class below -1.
+        InvalidFeatures: infinity.
+        InvalidDataset: a class below -1.
     """
     if labels.dtype.is_floating_point:
         if bool(labels.isinf().any()):

@@ -1,4 +1,4 @@
-"""What a model is trained on: graphs, labels and splits, checked."""
+"""Training data: graphs, labels and splits, and their checks."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Split:
     """Numbers of graphs, or of vertices where the data are one graph, `[n]` int64 each.
 
     Attributes:
-        name: Where it comes from, for messages and results.
-        train: Trained on.
-        val: Chooses the best epoch.
-        test: Reported.
+        name: where it comes from, for messages and results.
+        train: trained on.
+        val: chooses the best epoch.
+        test: reported.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Split:
         """From three boolean masks `[n]`.
 
         Raises:
-            InvalidDataset: One is no such mask, or of another length.
+            InvalidDataset: one is no such mask, or of another length.
         """
         masks = (train, val, test)
         kinds = [f"{list(mask.shape)} of {mask.dtype}" for mask in masks]
@@ -65,12 +65,12 @@ class Shape:
     """Widths that a model must fit.
 
     Attributes:
-        level: What is predicted: one row a graph, a vertex or a pair of `edge_label_index`.
-        features: Width F of real-valued `x` `[N, F]`; 0 where `x` holds categories.
-        categories: Number of categories of each column of integer `x`; empty where it is real.
-        edge_features: Width of real-valued `edge_attr`; 0 where there is none.
-        edge_categories: Number of categories of each column of integer `edge_attr`.
-        outputs: Columns that the model predicts.
+        level: what is predicted: one row a graph, a vertex or a pair of `edge_label_index`.
+        features: width F of real-valued `x` `[N, F]`; 0 where `x` holds categories.
+        categories: number of categories of each column of integer `x`; empty where it is real.
+        edge_features: width of real-valued `edge_attr`; 0 where there is none.
+        edge_categories: number of categories of each column of integer `edge_attr`.
+        outputs: columns that the model predicts.
     """
 
     level: Level
@@ -86,13 +86,13 @@ class GraphData:
     """Graphs with labels and splits.
 
     Attributes:
-        name: For results.
-        level: What is predicted.
+        name: for results.
+        level: what is predicted.
         graphs: `Data` with `x` (`[N, F]` float32, or int64 categories), `edge_index` `[2, E]`
             int64, perhaps `edge_attr`, and `y`: one row a graph, one a vertex where `level` is
             `node` (-1 or NaN: unknown), or `edge_label` `[P]` of `edge_label_index` `[2, P]`.
-        splits: At least one.
-        metric: What the benchmark measures; None where the data do not say.
+        splits: at least one.
+        metric: what the benchmark measures; None where the data do not say.
     """
 
     name: str
@@ -129,10 +129,10 @@ class GraphData:
         return "mae" if labels.dtype.is_floating_point else "accuracy"
 
     def shape(self, metric: Metric) -> Shape:
-        """What a model must fit.
+        """The widths that a model must fit.
 
         Raises:
-            InvalidDataset: The metric is none of such labels.
+            InvalidDataset: the metric is none of such labels.
         """
         flat = Graphs.of(self.graphs).columns
         features, categories = _widths(flat["x"].values)
@@ -161,10 +161,10 @@ def folded(fold: Tensor, where: str) -> tuple[Split, ...]:
 
     Args:
         fold: `[n]` int64, the fold of each graph, or of each vertex.
-        where: They come from, for messages.
+        where: they come from, for messages.
 
     Raises:
-        InvalidDataset: They are not numbered from 0 without a gap, or are fewer than three.
+        InvalidDataset: they are not numbered from 0 without a gap, or are fewer than three.
     """
     numbers = sorted(set(fold.tolist()))
     count = len(numbers)
@@ -189,7 +189,7 @@ def outputs_of(labels: Tensor, metric: Metric) -> int:
     """Columns to predict: of regression and binary labels their own, else one a class.
 
     Raises:
-        InvalidDataset: The metric is none of such labels.
+        InvalidDataset: the metric is none of such labels.
     """
     columns = 1 if labels.dim() == 1 else labels.size(1)
     whole = not labels.dtype.is_floating_point
@@ -241,7 +241,7 @@ def checked(data: GraphData) -> GraphData:
     Real numbers of 16 bits become float32 and small integers int64, which is what models take.
 
     Raises:
-        InvalidDataset: An attribute that is missing or of a wrong shape, ids out of range, labels
+        InvalidDataset: an attribute that is missing or of a wrong shape, ids out of range, labels
             that are missing or below -1, a split that is empty, overlaps, goes out of range or has
             a part of which no label is known.
         InvalidFeatures: NaN or infinity in features or labels, negative categories.

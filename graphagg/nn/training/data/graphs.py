@@ -15,6 +15,8 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from graphagg.errors import InvalidDataset
+from graphagg.nn.compat import set_graph_count
+from graphagg.nn.segments import offsets
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,10 @@ class Column:
     """One attribute of all graphs.
 
     Attributes:
-        values: The graphs' tensors, concatenated along dimension `dim`.
+        values: the graphs' tensors, concatenated along dimension `dim`.
         ptr: `[G + 1]` int64; graph g owns the slice `ptr[g]:ptr[g + 1]` of `dim`.
         dim: 0, or 1 for `[2, E]` tensors.
-        counts_vertices: Values are vertex ids, which move with the graph's place in the batch.
+        counts_vertices: values are vertex ids, which move with the graph's place in the batch.
     """
 
     values: Tensor
@@ -39,7 +41,7 @@ class Column:
         rows = [t.reshape(1) if t.dim() == 0 else t for t in tensors]
         dim = dim % max(rows[0].dim(), 1)
         sizes = torch.tensor([t.size(dim) for t in rows], dtype=torch.int64)
-        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        ptr = offsets(sizes)
         return cls(torch.cat(rows, dim=dim), ptr, dim, counts_vertices)
 
     def take(self, ids: Tensor, first_vertex: Tensor) -> Tensor:
@@ -54,7 +56,7 @@ class Graphs:
     """G graphs, cut into batches by their numbers.
 
     Attributes:
-        columns: The tensors that all graphs have, by name.
+        columns: the tensors that all graphs have, by name.
         vertex_ptr: `[G + 1]` int64, offsets of the graphs' vertices.
     """
 
@@ -67,7 +69,7 @@ class Graphs:
         """Concatenate graphs; attributes that are no tensors are left out.
 
         Raises:
-            InvalidDataset: There is no graph, or an attribute that only some of them have.
+            InvalidDataset: there is no graph, or an attribute that only some of them have.
         """
         if not graphs:
             raise InvalidDataset("the data hold no graph; wanted at least one")
@@ -90,7 +92,7 @@ class Graphs:
                 raise InvalidDataset(
                     f"{name!r} has other shapes in some graphs ({error}); wanted the same width"
                 ) from None
-        return cls(columns, torch.cat([sizes.new_zeros(1), sizes.cumsum(0)]))
+        return cls(columns, offsets(sizes))
 
     def __len__(self) -> int:
         return self.vertex_ptr.numel() - 1
@@ -98,13 +100,13 @@ class Graphs:
     def batch(self, ids: Tensor) -> Batch:
         """Graphs `ids` `[B]` int64 as one batch, as PyG's `Batch.from_data_list` gives it."""
         sizes = self.vertex_ptr[ids + 1] - self.vertex_ptr[ids]
-        ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+        ptr = offsets(sizes)
         batch = Batch()
         for name, column in self.columns.items():
             batch[name] = column.take(ids, ptr)
         batch.ptr = ptr
         batch.batch = torch.repeat_interleave(torch.arange(len(ids)), sizes)
-        batch._num_graphs = len(ids)
+        set_graph_count(batch, len(ids))
         return batch
 
 
@@ -116,7 +118,7 @@ def ragged_ranges(starts: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
         sizes: `[B]` int64, non-negative.
 
     Returns:
-        Two `[sizes.sum()]` int64 tensors.
+        two `[sizes.sum()]` int64 tensors.
     """
     owner = torch.repeat_interleave(torch.arange(sizes.numel(), device=sizes.device), sizes)
     before = sizes.cumsum(0) - sizes

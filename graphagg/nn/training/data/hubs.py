@@ -1,7 +1,7 @@
 """Benchmarks by name through PyG's and OGB's own loaders: `pyg:NAME@ROOT`, `ogb:NAME@ROOT`.
 
-They read what lies in ROOT, and fetch it on the first use where there is a network. Their raw
-archives are read by those loaders (some are pickles): take ROOT from nobody whom you do not trust.
+The loaders read the files in ROOT, and download them on the first use where there is a network.
+Some of the archives are pickles, which can run code: use no ROOT from people you do not trust.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, MissingExtra
+from graphagg.nn.resolver import find
 from graphagg.nn.training.config import Metric
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split, folded
 
@@ -28,10 +29,10 @@ class _Benchmark:
     """How PyG names a benchmark.
 
     Attributes:
-        loader: Class in `torch_geometric.datasets`.
-        options: Of its constructor.
-        level: What is predicted.
-        metric: What the benchmark measures.
+        loader: class in `torch_geometric.datasets`.
+        options: of its constructor.
+        level: what is predicted.
+        metric: what the benchmark measures.
         parts: `split=` has the three parts; else the loader gives one list.
     """
 
@@ -85,7 +86,7 @@ def load_hub(source: str) -> GraphData:
         source: `pyg:ZINC@ROOT` or `ogb:ogbg-molhiv@ROOT`; ROOT is a folder, by default `data`.
 
     Raises:
-        InvalidDataset: An unknown name, or data that are not in ROOT and cannot be fetched.
+        InvalidDataset: an unknown name, or data that are not in ROOT and cannot be fetched.
         MissingExtra: OGB's package is not installed.
     """
     hub, _, rest = source.partition(":")
@@ -94,11 +95,7 @@ def load_hub(source: str) -> GraphData:
 
 
 def _from_pyg(name: str, root: str) -> GraphData:
-    known = BENCHMARKS.get(name)
-    if known is None:
-        raise InvalidDataset(
-            f"pyg:{name} is not a benchmark known here; wanted one of {', '.join(BENCHMARKS)}"
-        )
+    known = find("benchmark of pyg", name, BENCHMARKS, error=InvalidDataset)
     from torch_geometric import datasets
 
     loader = getattr(datasets, known.loader)
@@ -116,10 +113,7 @@ def _from_pyg(name: str, root: str) -> GraphData:
 
 
 def _from_ogb(name: str, root: str) -> GraphData:
-    if name not in _OGB:
-        raise InvalidDataset(
-            f"ogb:{name} is not a benchmark known here; wanted one of {', '.join(_OGB)}"
-        )
+    metric = find("benchmark of ogb", name, _OGB, error=InvalidDataset)
     try:
         loader = import_module("ogb.graphproppred").PygGraphPropPredDataset
     except ModuleNotFoundError:
@@ -131,7 +125,7 @@ def _from_ogb(name: str, root: str) -> GraphData:
     if name == "ogbg-ppa":
         for graph in graphs:
             graph.y = graph.y.view(-1)
-    return GraphData(name, "graph", graphs, (split,), _OGB[name])
+    return GraphData(name, "graph", graphs, (split,), metric)
 
 
 def _fetched(name: str, root: str, load: Callable[[], Any]) -> Any:
@@ -186,7 +180,7 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
     A mask `[N]` beside others `[N, S]` is that of all splits, as WikiCS has its test part.
 
     Raises:
-        InvalidDataset: A mask is missing, or is none of the graph's vertices.
+        InvalidDataset: a mask is missing, or is none of the graph's vertices.
     """
     names = [f"{part}_mask" for part in PARTS]
     missing = [name for name in names if graph.get(name) is None]

@@ -12,7 +12,7 @@ planetoid: one graph, `x_indptr`, `x_indices`, `x_values`, `num_features` (spars
     with -1 for no label, `edges[E,2]`.
 
 Splits, in this order; `FILE.npz#NAME` takes the one named: `train`, `val`, `test` numbers (`[n]` or
-`[S,n]`, padded with -1); `bench_train`, ... likewise; `train_masks`, ... booleans `[S,n]`;
+`[S,n]`, padded with -1); `bench_train`, ... in the same form; `train_masks`, ... booleans `[S,n]`;
 `geom_splits`, packed bits `[S,3,n/8]`; `gin_fold`, `fold5` or another `*fold*`: `[G]` the fold of
 each graph, from 0 without a gap, where split s tests on fold s, validates on fold s + 1 and trains
 on the others. Of one graph they split the vertices. n and S are checked; nothing is cut to fit.
@@ -53,13 +53,13 @@ def read_npz(path: Path, splits: str | None = None) -> GraphData:
     """Read a data set.
 
     Args:
-        path: The file.
-        splits: Which of its kinds of splits, such as `geom` or `gin_fold`; None: the first.
+        path: the file.
+        splits: which of its kinds of splits, such as `geom` or `gin_fold`; None: the first.
 
     Raises:
-        UnreadableFile: It is missing or no `.npz` file.
-        InvalidDataset: Arrays are missing or do not fit, or there is no such split.
-        InvalidFeatures: Categories that are negative.
+        UnreadableFile: it is missing or no `.npz` file.
+        InvalidDataset: arrays are missing or do not fit, or there is no such split.
+        InvalidFeatures: categories that are negative.
     """
     arrays = load_arrays(path)
     if "node_ptr" in arrays:
@@ -70,8 +70,8 @@ def read_npz(path: Path, splits: str | None = None) -> GraphData:
     known = None
     if level == "node" and len(graphs) == 1:
         known = ~unknown_rows(graphs[0].y)
-    found = read_splits(path, arrays, rows, splits, known)
-    return GraphData(path.stem, level, graphs, found, _METRICS.get(path.stem))
+    split_list = read_splits(path, arrays, rows, splits, known)
+    return GraphData(path.stem, level, graphs, split_list, _METRICS.get(path.stem))
 
 
 # --- many graphs ---------------------------------------------------------------------------------
@@ -173,8 +173,8 @@ def read_graph(path: Path, arrays: Arrays) -> Data:
     """One graph from its arrays.
 
     Raises:
-        InvalidDataset: Arrays are missing or do not fit.
-        InvalidFeatures: Categories that are negative.
+        InvalidDataset: arrays are missing or do not fit.
+        InvalidFeatures: categories that are negative.
     """
     if "node_features" in arrays:
         x, _ = take(path, arrays, "node_features", "edges")

@@ -1,4 +1,4 @@
-"""Where data come from: files, folders, benchmarks by name, graphs in memory."""
+"""Load training data from files, folders, benchmarks by name, or graphs in memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_data(source: Source) -> GraphData:
     """Data from anywhere.
 
     Args:
-        source: One of
+        source: one of
             - a `.npz` file, perhaps with `#` and the name of its splits (see
               `graphagg.nn.training.data.npz`); a path that is there is never cut at its `#`;
             - a folder with `train`, `val` and `test`: three folders with one `.npz` a graph
@@ -37,8 +37,8 @@ def load_data(source: Source) -> GraphData:
             - a `GraphData`, returned as it is.
 
     Raises:
-        UnreadableFile: No such file, or one that cannot be read.
-        InvalidDataset: It lacks what training needs.
+        UnreadableFile: no such file, or one that cannot be read.
+        InvalidDataset: it lacks what training needs.
     """
     if isinstance(source, GraphData):
         return source

@@ -25,14 +25,14 @@ def read_splits(
     """The splits of one kind.
 
     Args:
-        path: The file, for messages.
-        arrays: Its arrays.
-        count: What is split: the number of graphs, or of vertices of one graph.
-        wanted: The kind; None: the first.
+        path: the file, for messages.
+        arrays: its arrays.
+        count: what is split: the number of graphs, or of vertices of one graph.
+        wanted: the kind; None: the first.
         known: `[count]` booleans, the vertices that have a label; None: all.
 
     Raises:
-        InvalidDataset: There is no such split, or it is of another number of graphs or vertices.
+        InvalidDataset: there is no such split, or it is of another number of graphs or vertices.
     """
     kinds = _kinds(arrays)
     if not kinds:

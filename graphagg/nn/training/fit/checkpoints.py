@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from graphagg.nn.compat import moved_checkpoint_state
 from graphagg.nn.files import write_whole
 from graphagg.nn.training.folder import BEST, LAST
 
@@ -35,10 +36,10 @@ class WholeFiles(TorchCheckpointIO):
 
 
 class BestEpoch(ModelCheckpoint):
-    """Keeps the best epoch, and knows which it was where the folder has moved since.
+    """Keeps the best epoch, also where the folder was moved after an earlier call.
 
     Args:
-        where: The folder of the split.
+        where: the folder of the split.
         mode: "min" or "max" of `val`.
     """
 
@@ -53,25 +54,17 @@ class BestEpoch(ModelCheckpoint):
         )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state over, with the paths of this folder."""
-        score = state_dict["best_model_score"]
-        best = "" if score is None else str(Path(str(self.dirpath)) / BEST)
-        super().load_state_dict(
-            {
-                **state_dict,
-                "dirpath": self.dirpath,
-                "best_model_path": best,
-                "kth_best_model_path": best,
-                "best_k_models": {} if score is None else {best: score},
-            }
-        )
+        """Load the state, with the paths of this folder."""
+        folder = str(self.dirpath)
+        best = str(Path(folder) / BEST)
+        super().load_state_dict(moved_checkpoint_state(state_dict, folder, best))
 
 
 class LastEpoch(Checkpoint):
     """Keeps the state after each epoch, and whether it is the last one.
 
     Args:
-        where: The folder of the split.
+        where: the folder of the split.
     """
 
     def __init__(self, where: Path) -> None:

@@ -14,12 +14,12 @@ COLUMNS = ("epoch", "loss", "lr", "val")
 class EpochLog:
     """Writes a row after each epoch.
 
-    Lightning's own CSV log starts anew when a run is resumed; this one keeps the rows of the epochs
-    that the checkpoint holds.
+    Lightning's own CSV log loses its rows when a run is resumed; this one keeps the rows of the
+    epochs that the checkpoint holds.
 
     Args:
-        path: The file.
-        done: Epochs that are kept of it.
+        path: the file.
+        done: rows up to this epoch are kept.
     """
 
     def __init__(self, path: Path, done: int = 0) -> None:
@@ -44,7 +44,7 @@ def read_epochs(path: Path) -> list[dict[str, str]]:
     """The rows; none where there is no file.
 
     Raises:
-        UnreadableFile: It is not what `EpochLog` writes.
+        UnreadableFile: it is not what `EpochLog` writes.
     """
     if not path.exists():
         return []

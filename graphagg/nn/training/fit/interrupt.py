@@ -15,8 +15,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 class CtrlC(Callback):
     """Ends a fit between two batches; a second Ctrl-C ends it at once.
 
-    Python raises `KeyboardInterrupt` wherever it is, in the lock of a log's queue too, which then
-    stays taken: the process may wait for it for ever. Here it is raised where nothing is held.
+    Python raises `KeyboardInterrupt` wherever it happens to be, also while it holds the lock of a
+    log's queue; the lock is then never released, and the process can hang. Here the interrupt is
+    raised between batches, where no lock is held.
     """
 
     def __init__(self) -> None:
@@ -24,9 +25,9 @@ class CtrlC(Callback):
 
     @contextmanager
     def awaited(self) -> Iterator[None]:
-        """Take Ctrl-C meanwhile, and leave its handler as it was, which Lightning does not.
+        """Handle Ctrl-C inside the `with` block, and restore the handler, which Lightning does not.
 
-        A handler of the caller's own, and a fit in another thread than the main one, are left be.
+        The caller's own handler stays, and so does a fit in another thread than the main one.
 
         Raises:
             KeyboardInterrupt: Ctrl-C.
@@ -52,7 +53,7 @@ class CtrlC(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """End here if that was asked for."""
+        """Raise here if Ctrl-C was pressed."""
         self._end()
 
     def on_validation_batch_start(
@@ -63,7 +64,7 @@ class CtrlC(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """End here if that was asked for."""
+        """Raise here if Ctrl-C was pressed."""
         self._end()
 
     def _end(self) -> None:

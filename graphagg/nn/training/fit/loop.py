@@ -39,7 +39,7 @@ def fit_split(
 
     Raises:
         TrainingInterrupted: Ctrl-C.
-        TrainingDiverged: The loss is no finite number.
+        TrainingDiverged: the loss is no finite number.
     """
     wall, cpu = time.perf_counter(), _cpu_seconds()
     where = folder.make_split(number)
@@ -118,14 +118,18 @@ def _trainer(
 def _callbacks(learner: Learner, where: Path, stage: str, progress: Progress) -> list[Callback]:
     mode = "min" if learner.metric == "mae" else "max"
     training = learner.training_config
-    found: list[Callback] = [_Report(stage, training.epochs, progress)]
+    callbacks: list[Callback] = [_Report(stage, training.epochs, progress)]
     if training.patience:
         # Nothing is better than all of it: the first epoch that gets there is the best one.
         perfect = None if mode == "min" else 1.0 - 1e-6  # of a float32
-        found.append(
+        callbacks.append(
             EarlyStopping("val", mode=mode, patience=training.patience, stopping_threshold=perfect)
         )
-    return [*found, BestEpoch(where, mode), LastEpoch(where)]  # in this order, at an epoch's end
+    return [
+        *callbacks,
+        BestEpoch(where, mode),
+        LastEpoch(where),
+    ]  # in this order, at an epoch's end
 
 
 class _Report(Callback):

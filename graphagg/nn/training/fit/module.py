@@ -15,7 +15,6 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import (
-    CheckpointMismatch,
     InvalidDataset,
     InvalidFeatures,
     NotFinite,
@@ -35,15 +34,16 @@ class Learner(LightningModule):
     """Trains a model whose `forward` takes a `Data` and gives one row an answer.
 
     Args:
-        model: The model.
-        training: Settings.
-        metric: What is measured, with `training.metric` resolved.
-        level: What a row of answers is about.
-        fingerprint: JSON of the run's settings; a checkpoint of another one is refused.
+        model: the model.
+        training: settings.
+        metric: the metric to measure: `training.metric`, with `auto` resolved.
+        level: what a row of answers is about.
+        fingerprint: JSON of the run's settings, written into its checkpoints: `RunFolder.last`
+            refuses those of another run.
 
     Raises:
-        InvalidParameter: A loss that does not fit the metric.
-        InvalidDataset: A metric that does not fit the level.
+        InvalidParameter: a loss that does not fit the metric.
+        InvalidDataset: a metric that does not fit the level.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Learner(LightningModule):
         self.log_to: EpochLog | None = None
 
     def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
-        """Answers that count, `[n, C]`, and what is wanted of them.
+        """The answers that count, `[n, C]`, and their labels.
 
         Raises:
-            InvalidFeatures: The model answers for another number of rows.
-            TrainingDiverged: See `predict`.
+            InvalidFeatures: the model answers for another number of rows.
+            TrainingDiverged: see `predict`.
         """
         predicted = self.predict(batch)
         wanted = batch.edge_label if self.level == "edge" else batch.y
@@ -86,8 +86,8 @@ class Learner(LightningModule):
         """One score `[P]` for each of other pairs `[2, P]` than the batch's own.
 
         Raises:
-            InvalidFeatures: The model gives another number of scores.
-            TrainingDiverged: See `predict`; or a score is NaN.
+            InvalidFeatures: the model gives another number of scores.
+            TrainingDiverged: see `predict`; or a score is NaN.
         """
         asked = copy.copy(batch)
         asked.edge_label_index = pairs
@@ -104,7 +104,7 @@ class Learner(LightningModule):
         """All answers of the model, `[rows, C]`.
 
         Raises:
-            TrainingDiverged: The model finds NaN or infinity in its own vectors, since all that it
+            TrainingDiverged: the model finds NaN or infinity in its own vectors, since all that it
                 is given is finite.
         """
         try:
@@ -141,7 +141,7 @@ class Learner(LightningModule):
         )
 
     def on_train_epoch_start(self) -> None:
-        """Dropout hangs on the epoch's number, so that a resumed run draws the same."""
+        """Seed dropout by the epoch's number, so that a resumed run draws the same."""
         state = seeded(self.training_config.random_state, self.current_epoch)
         torch.manual_seed(int(torch.randint(2**62, (1,), generator=state)))
         self.stage = f"epoch {self.current_epoch + 1}"
@@ -152,7 +152,7 @@ class Learner(LightningModule):
         """The loss of a batch.
 
         Raises:
-            TrainingDiverged: The loss is no finite number.
+            TrainingDiverged: the loss is no finite number.
         """
         predicted, wanted = self.answers(batch)
         if predicted.dtype is torch.bfloat16:
@@ -169,7 +169,7 @@ class Learner(LightningModule):
         """Log the mean loss of the epoch's batches with a known label, and its rate.
 
         Raises:
-            InvalidDataset: There was none.
+            InvalidDataset: there was none.
         """
         if not self._losses:
             raise InvalidDataset(
@@ -200,24 +200,12 @@ class Learner(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "epoch"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Say whose checkpoint it is."""
+        """Write the settings of the run into its checkpoint."""
         checkpoint[_KEY] = self.fingerprint
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse another run's.
-
-        Raises:
-            CheckpointMismatch: The checkpoint says that it is another run's.
-        """
-        if checkpoint.get(_KEY) != self.fingerprint:
-            raise CheckpointMismatch(
-                "the checkpoint is of another configuration than this run; start without "
-                "resuming, in another folder or with force"
-            )
 
 
 class Answers:
-    """What a model said and what was wanted, over the batches of one part."""
+    """Answers of a model and their labels, over the batches of one part."""
 
     def __init__(self, learner: Learner) -> None:
         self._learner = learner
@@ -225,10 +213,10 @@ class Answers:
         self._ranks: list[Tensor] = []
 
     def add(self, batch: Data) -> None:
-        """Ask about one batch.
+        """Run the model on one batch, and keep its answers.
 
         Raises:
-            TrainingDiverged: Answers that cannot be measured.
+            TrainingDiverged: answers that cannot be measured.
         """
         learner = self._learner
         if learner.metric == "mrr":
@@ -242,7 +230,7 @@ class Answers:
         """The metric over all of them.
 
         Raises:
-            InvalidDataset: It is not defined on them.
+            InvalidDataset: it is not defined on them.
         """
         metric = self._learner.metric
         if metric == "mrr":
@@ -293,14 +281,14 @@ def evaluate(
     """The metric of the model over a part of the data, in evaluation mode.
 
     Args:
-        learner: The model.
-        batches: The part.
-        device: Where.
-        part: What errors call it.
+        learner: the model.
+        batches: the part.
+        device: where the model runs.
+        part: what errors call it.
 
     Raises:
-        InvalidDataset: The metric is not defined on the part.
-        TrainingDiverged: Answers that cannot be measured.
+        InvalidDataset: the metric is not defined on the part.
+        TrainingDiverged: answers that cannot be measured.
     """
     learner.stage = part
     answers = Answers(learner)

@@ -1,4 +1,4 @@
-"""Lightning without its advice."""
+"""Silence the advice of Lightning on the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_LOGGERS = ("lightning", "lightning.pytorch", "lightning.fabric", "lightning_fabric")
+from graphagg.nn.compat import LIGHTNING_LOGGERS
 
 
 @contextmanager
@@ -16,11 +16,11 @@ def quiet() -> Iterator[None]:
 
     Errors still come through as exceptions; what is ours to say is said by `progress`.
     """
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    loggers = [logging.getLogger(name) for name in LIGHTNING_LOGGERS]
     loggers += [
         logging.getLogger(name)
         for name in list(logging.root.manager.loggerDict)
-        if name.startswith(("lightning.", "lightning_fabric.")) and name not in _LOGGERS
+        if name.startswith(("lightning.", "lightning_fabric.")) and name not in LIGHTNING_LOGGERS
     ]
     before = [logger.level for logger in loggers]
     for logger in loggers:

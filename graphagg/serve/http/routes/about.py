@@ -1,4 +1,4 @@
-"""What the service says of itself, and its page."""
+"""`/v1/info`, health, metrics, and the page."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def router(service: Service, page: Path = PAGE) -> APIRouter:
 def _about(routes: APIRouter, service: Service) -> None:
     @routes.get("/v1/info", response_model=Info, tags=["about"], responses=documented())
     async def info() -> Info:
-        """What this service has: versions, sizes, modes, methods, metadata keys, limits."""
+        """Show what is served: versions, sizes, modes, methods, metadata keys, limits."""
         return Info.model_validate(service.info())
 
     @routes.get("/healthz", response_model=Health, tags=["about"])
@@ -52,7 +52,7 @@ def _about(routes: APIRouter, service: Service) -> None:
 
 
 def _page(routes: APIRouter, page: Path) -> None:
-    """Serve the files that lie in the page's folder now, by name; no path is ever put together."""
+    """Serve the files of the page's folder, by name: a request never makes a path."""
     files = {
         path.relative_to(page).as_posix(): path
         for path in sorted(page.rglob("*"))

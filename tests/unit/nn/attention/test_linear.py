@@ -252,7 +252,7 @@ def test_far_out_features_stay_finite() -> None:
     [
         ("performer", {"features": 0}, "features is 0"),
         ("performer", {"redraw_interval": 0}, "redraw_interval is 0"),
-        ("sgformer", {"normalize": "batch"}, "wanted 'graph' or 'vertex'"),
+        ("sgformer", {"normalize": "batch"}, "wanted one of graph, vertex"),
     ],
 )
 def test_options_out_of_range(name: str, options: dict, message: str) -> None:

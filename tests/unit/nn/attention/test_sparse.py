@@ -192,7 +192,7 @@ def test_bigbird_visits_window_global_and_random_blocks(
         ("exphormer", {"cycles": -1}, "cycles is -1"),
         ("exphormer", {"virtual": -1}, "virtual is -1"),
         ("bigbird", {"block": 0}, "block is 0"),
-        ("bigbird", {"random_blocks": -2}, "random_blocks -2"),
+        ("bigbird", {"random_blocks": -2}, "random_blocks is -2"),
     ],
 )
 def test_options_out_of_range(name: str, options: dict, message: str) -> None:

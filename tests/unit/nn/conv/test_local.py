@@ -140,14 +140,20 @@ def test_features_that_do_not_fit(name: str) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: local("gatedgnc", D), "choose one of gatedgcn, gatedgcn-pe"),
-        (lambda: local("MLP", D), "unknown local part"),
-        (lambda: local("gat", D, heads=3), "3 heads do not divide the width 4"),
+        (
+            lambda: local("gatedgnc", D),
+            r"did you mean 'gatedgcn'.*wanted one of gatedgcn",
+        ),
+        (lambda: local("MLP", D), "no local part is named 'MLP'"),
+        (lambda: local("gat", D, heads=3), "heads is 3, wanted a divisor of channels, which is 4"),
         (lambda: local("gatedgcn", D, 3), "edge_channels is 3; wanted 4"),
-        (lambda: local("gatedgcn", D, norm="instance"), "choose one of batch, layer, none"),
+        (
+            lambda: local("gatedgcn", D, norm="instance"),
+            "wanted one of batch, layer, none",
+        ),
         (lambda: local("gatedgcn", D, dropout=1.0), "dropout is 1.0"),
-        (lambda: local("gine", D, act="nope"), "unknown activation 'nope'"),
-        (lambda: local("gine", D, heads=2), r"no option \['heads'\]; it has \['positions'"),
+        (lambda: local("gine", D, act="nope"), "no activation is named 'nope'; wanted one of relu"),
+        (lambda: local("gine", D, heads=2), "no option 'heads'; wanted some of positions"),
         (lambda: local("pna", D, scalers=["linear"]), "degrees=degree_histogram"),
         (lambda: local("pna", D, None, "sum"), "its own aggregators"),
         (lambda: local(SAGEConv(D, D), D, None, "sum"), "already built"),

@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import AddRandomWalkPE
 
-from graphagg.errors import CorruptArtifact, InvalidParameter
+from graphagg.errors import CorruptArtifact, InvalidParameter, WriteFailed
 from graphagg.nn.encodings import RRWP, RWSE, CycleCounts, LapPE, encode_dataset
 from tests.unit.nn.encodings.graphs import random_graph
 
@@ -78,8 +78,8 @@ def test_a_run_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
     def fail(*paths: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("graphagg.nn.encodings.dataset.os.replace", fail)
-    with pytest.raises(OSError, match="no space"):
+    monkeypatch.setattr("graphagg.nn.files.os.replace", fail)
+    with pytest.raises(WriteFailed, match="no space"):
         encode_dataset(data_set(), RWSE(4), tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -161,10 +161,16 @@ def test_equivstable_gives_positions_for_a_local_part() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: encoder("rswe", 8), "choose one of lappe-deepset"),
-        (lambda: encoder("rwse", 0), "width of encoder 'rwse' is 0"),
-        (lambda: encoder("rwse", 8, k=3), "cannot be built from"),
-        (lambda: encoder("lappe-transformer", 9, heads=4), "4 heads do not divide the width 9"),
+        (lambda: encoder("rswe", 8), r"did you mean 'rwse'.*wanted one of lappe-deepset"),
+        (lambda: encoder("rwse", 0), "dim is 0, wanted an integer of at least 1"),
+        (
+            lambda: encoder("rwse", 8, k=3),
+            "no option 'k'; wanted some of width, layers, norm",
+        ),
+        (
+            lambda: encoder("lappe-transformer", 9, heads=4),
+            "heads is 4, wanted a divisor of dim",
+        ),
         (lambda: encoder("lappe-deepset", 8, layers=0), "layers is 0"),
         (lambda: encoder("signnet-mlp", 8, rho="sum"), "rho"),
     ],
@@ -210,7 +216,7 @@ def test_encodings_of_other_vertices_or_not_finite(name: str) -> None:
     ("name", "options", "message"),
     [
         ("lappe-transformer", {"heads": 0}, "heads is 0"),
-        ("lappe-transformer", {"heads": 2.0}, "heads is 2.0; wanted an integer"),
+        ("lappe-transformer", {"heads": 2.0}, "heads is 2.0, wanted an integer"),
         ("lappe-transformer", {"dropout": 3.0}, "dropout is 3.0"),
         ("lappe-transformer", {"k": 0}, "k is 0"),
         ("lappe-deepset", {"k": 0}, "k is 0"),

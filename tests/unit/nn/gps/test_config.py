@@ -16,8 +16,8 @@ from graphagg.nn import (
     preset,
     read_preset,
 )
-from graphagg.nn.model.config import differences
 from graphagg.nn.presets import presets
+from graphagg.nn.settings import differences
 
 
 def toml(values: dict, where: str = "") -> str:
@@ -82,7 +82,7 @@ def test_defaults_fill_a_short_file(tmp_path: Path) -> None:
         ),
         ("[model]\nchannels = '64'", InvalidParameter, "model.channels is '64'"),
         ("[model.layer]\nnorm = 'group'", InvalidParameter, "'group'.*'batch', 'layer' or 'none'"),
-        ("[model]\nchannels = 0", InvalidParameter, "channels is 0, wanted an integer from 1"),
+        ("[model]\nchannels = 0", InvalidParameter, "channels is 0, wanted an integer of 1"),
         ("[model.head]\nshape = []", InvalidParameter, "shape is \\(\\)"),
         ('preset = "zinc"\n[training]\nepoch = 3', InvalidParameter, "epoch"),
         ('preset = "zinc"\n[training]\nepochs = "many"', InvalidParameter, "epochs"),
@@ -114,7 +114,10 @@ def test_an_unknown_preset_lists_all_and_the_nearest() -> None:
     ("make", "said"),
     [
         (lambda: GPSConfig(), "nodes has no features"),
-        (lambda: GPSConfig(FeatureConfig(width=3), channels=63), "4, which does not divide"),
+        (
+            lambda: GPSConfig(FeatureConfig(width=3), channels=63),
+            "heads is 4, wanted a divisor of",
+        ),
         (
             lambda: replace(preset("zinc").model, channels=28),
             "leave none to the vertex features",
@@ -123,7 +126,7 @@ def test_an_unknown_preset_lists_all_and_the_nearest() -> None:
         (lambda: FeatureConfig(vocabulary=(0,)), "vocabulary is 0"),
         (lambda: HeadConfig(kind="dot"), "wanted task 'edge' and shape"),
         (lambda: HeadConfig(pooling="sum"), "add, mean, max"),  # type: ignore[arg-type]
-        (lambda: AttentionConfig(dropout=1.0), "0 to below 1"),
+        (lambda: AttentionConfig(dropout=1.0), "of at least 0 and below 1"),
         (lambda: AttentionConfig(heads=True), "heads is True"),
     ],
 )

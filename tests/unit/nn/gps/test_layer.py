@@ -193,7 +193,7 @@ def test_what_cannot_be_is_said() -> None:
     x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS)
     with pytest.raises(InvalidParameter, match="both None"):
         GPSLayer(CHANNELS, None, None)
-    with pytest.raises(InvalidParameter, match="3 heads do not divide 8"):
+    with pytest.raises(InvalidParameter, match="heads is 3, wanted a divisor of channels"):
         GPSLayer(CHANNELS, None, AttentionConfig(heads=3))
     with pytest.raises(InvalidParameter, match="exact"):
         GPSLayer(CHANNELS, None, "exakt")

@@ -59,16 +59,19 @@ def test_train_prints_what_it_writes(
     ("arguments", "message"),
     [
         ((), "missing PRESET, --data, --out"),
-        (("zink", "--data", "d", "--out", "o"), "no preset 'zink'; did you mean 'zinc'?"),
+        (("zink", "--data", "d", "--out", "o"), "no preset is named 'zink' (did you mean 'zinc'?)"),
         (("RECIPE", "--data", "absent.npz", "--out", "o"), "absent.npz: no such file"),
         (("absent.toml", "--data", "DATA", "--out", "o"), "absent.toml cannot be read as TOML"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--device", "cuda:77"), "available: "),
-        (("RECIPE", "--data", "DATA", "--out", "o", "--splits", 9), "splits is 9, wanted 1 to 1"),
+        (
+            ("RECIPE", "--data", "DATA", "--out", "o", "--splits", 9),
+            "splits is 9, wanted an integer of 1 to 1",
+        ),
         (("RECIPE", "--data", "DATA#geom", "--out", "o"), "no split 'geom'"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--set", "model.depth=3"), "no setting"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--epochs", 0), "epochs is 0"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--resume", "--force"), "exclude each other"),
-        (("RECIPE", "--data", "pyg:QM9@x", "--out", "o"), "not a benchmark known here"),
+        (("RECIPE", "--data", "pyg:QM9@x", "--out", "o"), "no benchmark of pyg is named 'QM9'"),
     ],
 )
 def test_bad_input_is_named_with_exit_code_2(

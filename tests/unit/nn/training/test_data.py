@@ -216,9 +216,11 @@ def test_benchmarks_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(ZINC, "download", no_network)
     with pytest.raises(InvalidDataset, match=r"ZINC is not in .* no route to host"):
         load_data(f"pyg:ZINC@{tmp_path / 'none'}")
-    with pytest.raises(InvalidDataset, match="not a benchmark known here; wanted one of ZINC"):
+    with pytest.raises(InvalidDataset, match=r"no benchmark of pyg is named .* wanted one of ZINC"):
         load_data("pyg:QM9@x")
-    with pytest.raises(InvalidDataset, match="wanted one of ogbg-molhiv"):
+    with pytest.raises(
+        InvalidDataset, match=r"benchmark of ogb is named .* wanted one of ogbg-molhiv"
+    ):
         load_data("ogb:ogbg-none@x")
 
 

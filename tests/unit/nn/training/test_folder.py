@@ -228,7 +228,7 @@ def test_fewer_splits_leave_the_results_of_more(tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("result.json", '{"test": nul', "is no JSON"),
-        ("result.json", "[]", "holds no object"),
+        ("result.json", "[]", "wanted an object"),
         ("metrics.csv", "epoch,loss\n1,2\n", "line 2 is 1,2"),
         ("metrics.csv", "epoch,loss,lr,val\nx,1,1,1\n", "line 2 is x,1,1,1"),
         ("metrics.csv", "epoch,loss,lr,val\n1.0,1,1,1\n", "line 2 is 1.0,1,1,1"),
@@ -263,7 +263,7 @@ def test_a_result_of_other_values_is_named(tmp_path: Path, change: dict[str, Any
 
 @pytest.mark.parametrize("wrong", [2.0, "2", True, 0, 3])
 def test_numbers_of_splits(tmp_path: Path, wrong: Any) -> None:
-    with pytest.raises(InvalidParameter, match="wanted 1 to 2"):
+    with pytest.raises(InvalidParameter, match="wanted an integer of 1 to 2"):
         run(tmp_path, splits=wrong)
 
 

@@ -280,7 +280,7 @@ def test_regression_and_pairs(tmp_path: Path) -> None:
 
 def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with pytest.raises(UnknownPreset, match="no preset 'zink'"):
+    with pytest.raises(UnknownPreset, match="no preset is named 'zink'"):
         train("zink", many(), out)
     for metric, loss, message in [
         ("mrr", "auto", "metric 'mrr' ranks pairs"),
@@ -290,7 +290,7 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
             train(tiny, many(), out, training=replace(SHORT, loss=loss, metric=metric))
     with pytest.raises(DeviceUnavailable, match=r"'cuda:99' is not there; available: .*cpu"):
         train(tiny, many(), out, device="cuda:99")
-    with pytest.raises(InvalidParameter, match=r"splits is 3, wanted 1 to 2"):
+    with pytest.raises(InvalidParameter, match=r"splits is 3, wanted an integer of 1 to 2"):
         train(tiny, many(), out, splits=3)
     with pytest.raises(InvalidParameter, match="fanouts sample one large graph"):
         train(tiny, many(), out, training=replace(SHORT, fanouts=(3,)))

@@ -230,7 +230,7 @@ def test_options_are_checked(index: PassageIndex, model: Model) -> None:
 
 
 def test_the_command(call, index: PassageIndex, model: Model) -> None:
-    where = index.snapshot.artifact.directory
+    where = index.directory
     asked = ("rag", "answer", where, QUESTION, "--base-url", model.url, "--model", "small")
     asked = (*asked, "--mode", "bm25", "--api-key-env", "TEST_KEY")
     model.body = completion("In London [1][7].")

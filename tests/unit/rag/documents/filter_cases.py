@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from graphagg.rag.documents.filters import compile_filter
-from graphagg.rag.documents.metadata import Column, MetadataTable, ValueType, merge_schemas
+from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_schemas
 from graphagg.store import open_artifact, write_artifact
 from graphagg.store.manifest import Manifest
 
@@ -26,10 +26,6 @@ def masks(filter: Mapping[str, Any], *segments: Sequence[Mapping[str, Any]]) -> 
     parts = [predicate.mask(table) for table in tables]
     assert all(part.dtype == np.bool_ for part in parts)
     return [bool(hit) for part in parts for hit in part]
-
-
-def distinct(column: Column) -> list[Any]:
-    return [column.dictionary[i] for i in range(len(column.dictionary))]
 
 
 def reopened(table: MetadataTable, folder: Path) -> MetadataTable:

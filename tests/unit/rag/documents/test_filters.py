@@ -23,7 +23,6 @@ from tests.unit.rag.documents.filter_cases import (
     Schema,
     brute,
     brute_type,
-    distinct,
     filters,
     masks,
     reopened,
@@ -50,8 +49,9 @@ def test_masks_equal_brute_force_in_any_segments_and_when_reopened(data: st.Data
     with TemporaryDirectory() as folder:
         again = reopened(whole, Path(folder))
         assert again.rows == len(rows) and again.schema == whole.schema
-        for key, column in whole.columns.items():
-            assert distinct(again.columns[key]) == distinct(column)
+        for key, kind in whole.schema.items():
+            assert list(again.distinct(key, kind)) == list(whole.distinct(key, kind))
+            assert again.rows_with(key).tolist() == whole.rows_with(key).tolist()
         assert predicate.mask(again).tolist() == expected
 
 
@@ -195,7 +195,7 @@ def test_what_makes_a_key_mixed(values: list[Any]) -> None:
     rows: list[Row] = [{"k": value} for value in values]
     table = MetadataTable.build(rows)
     assert table.schema == {"k": "mixed"}
-    assert len(table.columns["k"].codes) == len(table.columns["k"].dictionary) == 0
+    assert not len(table.distinct("k", "mixed")) and not table.rows_with("k").any()
     assert merge_schemas(MetadataTable.build([row]).schema for row in rows) == {"k": "mixed"}
 
 
@@ -244,7 +244,7 @@ CYCLE["not"] = CYCLE
         ({"year": float("nan")}, "wants a finite number, found nan"),
         ({"year": {"lt": float("inf")}}, "'lt' wants a finite number, found inf"),
         ({"year": 10**400}, "wants a finite number, found 10000"),
-        ({"year": 10**5000}, "wants a finite number, found a huge int"),
+        ({"year": 10**5000}, "wants a finite number, found an integer of thousands of digits"),
         ({"year": CliText("1_0")}, "wants a finite number, found '1_0'"),
         ({"year": CliText("nan")}, "wants a finite number, found 'nan'"),
         ({"year": CliText("1e999")}, "wants a finite number, found '1e999'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from graphagg.errors import CorruptArtifact, InvalidPassage
@@ -19,10 +20,15 @@ def test_files_are_few_mapped_and_free_of_the_keys_names(tmp_path: Path) -> None
         {f"../key {i}\n": i, "tags": ["a", "b"], "when": "2024-05-01"} for i in range(50)
     ]
     table = reopened(MetadataTable.build(rows), tmp_path)
-    assert len(list(tmp_path.glob("v-*/*"))) == 9
-    codes = table.columns["tags"].codes
-    assert table.columns["tags"].rows is None and not codes.flags.writeable
-    assert codes.base is not None and isinstance(codes.base.base, np.memmap)
+    (path,) = tmp_path.glob("v-*/*")
+    assert path.name == "segment-0.metadata.arrow"
+    before = pa.total_allocated_bytes()
+    with open_artifact(tmp_path) as artifact:
+        mapped = MetadataTable.open(artifact, "segment-0.metadata")
+    assert mapped.schema == table.schema
+    assert pa.total_allocated_bytes() == before  # the file's pages, not a copy
+    marks = mapped.distinct("../key 7\n", "number")
+    assert not marks.flags.writeable and not marks.flags.owndata
     hits = compile_filter({"../key 7\n": 7, "tags": "b"}, table.schema).mask(table)
     assert np.flatnonzero(hits).tolist() == [7]
 
@@ -36,15 +42,16 @@ def test_equal_metadata_gives_equal_files(tmp_path: Path) -> None:
     assert digests[0] == digests[1]
 
 
-def test_an_altered_head_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("altered", [(b"codes", b"kodes"), (b"ARROW1", b"ARROW2")])
+def test_an_altered_head_is_named(tmp_path: Path, altered: tuple[bytes, bytes]) -> None:
     reopened(MetadataTable.build([{"a": 1}]), tmp_path)
-    path = next(tmp_path.glob("v-*/segment-0.metadata.json"))
-    path.write_bytes(path.read_bytes().replace(b'"columns"', b'"kolumns"'))
+    path = next(tmp_path.glob("v-*/segment-0.metadata.arrow"))
+    path.write_bytes(path.read_bytes().replace(*altered))
     with (
         open_artifact(tmp_path) as artifact,
-        pytest.raises(CorruptArtifact, match=r"metadata\.json: bad content \(KeyError"),
+        pytest.raises(CorruptArtifact, match=r"metadata\.arrow: bad content \("),
     ):
-        MetadataTable.open(artifact, "segment-0.metadata")
+        _ = MetadataTable.open(artifact, "segment-0.metadata").schema
 
 
 @pytest.mark.parametrize(

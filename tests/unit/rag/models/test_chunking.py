@@ -235,7 +235,7 @@ def test_faults_are_named() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"max_words": 0}, "max_words is 0, wanted an integer from 1 on"),
+        ({"max_words": 0}, "max_words is 0, wanted an integer of at least 1"),
         ({"overlap_sentences": -1}, "overlap_sentences is -1"),
         ({"min_words": True}, "min_words is True"),
         ({"max_words": 1.5}, r"max_words is 1\.5"),

@@ -11,21 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import ArtifactError
 from graphagg.rag import Passage, RetrievalConfig
-from graphagg.rag.linearrag import push
+from graphagg.rag.linearrag import pagerank
 from graphagg.rag.linearrag import retriever as faithful
 from graphagg.rag.linearrag.config import SEMANTICS
-from graphagg.rag.linearrag.local import LocalGraph
-from graphagg.rag.linearrag.trigraph import TriGraph
-from graphagg.rag.search import dense, inverted
-from graphagg.rag.search.dense import top_k
-from graphagg.rag.search.lexical import best_rows, spread
+from graphagg.rag.search.ranking import best_rows, spread, top_k
 from graphagg.rag.tables import mentions
-from graphagg.rag.tables.vectors import Stack, VectorFile
+from graphagg.rag.tables.vectors import VectorFile
 from graphagg.rag.tables.view import View
 from graphagg.rag.version import build as build_module
-from tests.fakes import FakeEncoder, InMemory, assert_same_hits
+from tests.fakes import assert_same_hits
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, TITLES, build
 
 pytestmark = pytest.mark.usefixtures("unsynced")
@@ -39,30 +34,9 @@ def some_passages(count: int, seed: int) -> list[Passage]:
     ]
 
 
-@settings(deadline=None, max_examples=15)
-@given(st.integers(0, 1000), st.sets(st.integers(0, 7)))
-def test_rows_that_are_read_equal_the_matrices(seed: int, hidden: set[int]) -> None:
-    index = InMemory.of(some_passages(8, seed), FakeEncoder(), EXTRACTOR)
-    visible = np.array([row not in hidden for row in range(8)])
-    view, bounds = index.view(visible), index.corpus.sentence_bounds
-    whole, read = TriGraph(view, bounds), LocalGraph(view, bounds)
-    assert read.found.tolist() == whole.found.tolist()
-    for name in ("occurrence", "contained_in", "mentioned_by", "mention"):
-        matrix, reader = getattr(whole, name), getattr(read, name)
-        rows = [i for i in range(matrix.rows) if len(matrix.row(i))]
-        for i in rows:
-            assert reader.row(i).tolist() == matrix.row(i).tolist()
-            if matrix.data is not None:
-                assert reader.values(i).tolist() == matrix.values(i).tolist()
-        some = np.array(rows[::2], np.int64)
-        for found, wanted in zip(reader.gather(some), matrix.gather(some), strict=True):
-            assert found.tolist() == wanted.tolist()
-
-
-@pytest.mark.parametrize("recorded", [False, True])
 @pytest.mark.parametrize("semantics", SEMANTICS)
 def test_local_push_comes_to_the_same_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, semantics: Any, recorded: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, semantics: Any
 ) -> None:
     config = RetrievalConfig(semantics=semantics, threshold=0.05, prior_top=12)
     with build(some_passages(60, 1), tmp_path / "i") as index:
@@ -71,13 +45,8 @@ def test_local_push_comes_to_the_same_answers(
         wanted = index.retrieve_batch(QUESTIONS, 100, **options)
         monkeypatch.setattr(faithful, "FLAT_LIMIT", 20)
         index.reopen()
-        view = index.snapshot.view(None)
-        assert view.walk is None  # of a small index
-        if recorded:
-            vars(index.snapshot)["_whole"] = view.with_walk()
         rough = index.retrieve_batch(QUESTIONS, 100, **options)
-        monkeypatch.setattr(push, "EPSILON", 1e-14)
-        monkeypatch.setattr(push, "_LEAST_SLOTS", 4)
+        monkeypatch.setattr(pagerank, "EPSILON", 1e-14)
         for few, many in ((5, rough), (100, rough)):
             for hits, exact in zip(many, wanted, strict=True):
                 scores = {hit.passage.id: hit.score for hit in hits}
@@ -95,8 +64,13 @@ def test_the_view_of_everything_is_mapped(tmp_path: Path) -> None:
         snapshot = index.snapshot
         stored = snapshot.view(None)
         made = View.of(snapshot.gazetteer, snapshot.lexicon, snapshot.alive)
-        for name in ("entity", "title", "counts_as", "tie", "df", "found_words"):
+        for name in ("entity", "title", "counts_as", "tie", "df"):
             assert getattr(stored, name).tolist() == getattr(made, name).tolist()
+        for (name, array), (_, other) in zip(
+            stored.contain.arrays(), made.contain.arrays(), strict=True
+        ):
+            assert array.tolist() == other.tolist(), name
+            assert not array.flags.writeable and not array.flags.owndata
         assert not stored.tie.flags.writeable and not stored.tie.flags.owndata
         assert (stored.passages, stored.tokens) == (made.passages, made.tokens)
         assert stored.mean_lengths == made.mean_lengths
@@ -152,29 +126,6 @@ def test_vectors_of_a_file_are_those_of_memory(tmp_path: Path) -> None:
     np.testing.assert_array_equal(file.close(), memory.close())
     np.save(tmp_path / "w.npy", np.concatenate(blocks))
     assert (tmp_path / "v.npy").read_bytes() == (tmp_path / "w.npy").read_bytes()
-
-
-@pytest.mark.parametrize("count", [3, 200, 1500])
-def test_parts_of_an_inverted_file_join_to_the_bytes_of_one(tmp_path: Path, count: int) -> None:
-    rng = np.random.default_rng(count)
-    windows = Stack([rng.normal(size=(1500, 8)).astype(np.float32)], 8)
-    index = dense.trained(windows, np.arange(1500))
-    dense.save(index, tmp_path / "trained")
-    dense.add(index, windows, np.arange(count))
-    dense.save(index, tmp_path / "whole")
-    cuts = [0, *sorted(rng.choice(np.arange(1, count), 2, replace=False).tolist()), count]
-    stems = [tmp_path / f"part{i}" for i in range(3)]
-    for stem, begin, end in zip(stems, cuts, cuts[1:], strict=False):
-        inverted.fill(tmp_path / "trained", windows, np.arange(begin, end), stem)
-    inverted.merge(tmp_path / "trained", [*map(inverted.Part.open, stems)], tmp_path / "joined")
-    assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole").read_bytes()
-    opened = dense.open_mapped(tmp_path / "joined")
-    queries = windows.take(np.arange(5))
-    found, wanted = dense.probe(opened, queries, 3), index.search(queries, 3)
-    for probed, searched in zip(found, wanted, strict=True):
-        assert probed.tolist() == searched.tolist()
-    with pytest.raises(ArtifactError, match="wanted"):
-        inverted.merge(tmp_path / "whole", [inverted.Part.open(stems[0])], tmp_path / "again")
 
 
 def test_rows_are_read_again_as_they_were() -> None:

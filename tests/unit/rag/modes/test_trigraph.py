@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
@@ -11,8 +13,10 @@ from hypothesis import strategies as st
 from graphagg.graph import Csr
 from graphagg.rag import Passage
 from graphagg.rag.documents.tokens import entity_key, tokenize
+from graphagg.rag.linearrag.pagerank import personalized_pagerank
 from graphagg.rag.linearrag.trigraph import TriGraph
 from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.view import View
 from tests.fakes import FakeExtractor, InMemory
 
 WORDS = ["Ada", "Babbage", "New", "York", "the", "Engine", "runs.", "in", "York.", "Ada's", "a"]
@@ -22,11 +26,42 @@ TEXTS = st.lists(
 
 
 def dense(matrix: Csr) -> np.ndarray:
-    result = np.zeros((matrix.rows, matrix.columns), dtype=int)
+    result = np.zeros((matrix.rows, matrix.columns))
     for i in range(matrix.rows):
         result[i, matrix.row(i)] = 1 if matrix.data is None else matrix.values(i)
         assert (np.diff(matrix.row(i)) > 0).all()
     return result
+
+
+def matrix(row_of: Callable[[int], Any], shape: tuple[int, int]) -> np.ndarray:
+    """A matrix from a reader of its rows: their columns, or columns and values."""
+    result = np.zeros(shape, dtype=int)
+    for i in range(shape[0]):
+        row = row_of(i)
+        columns, values = row if isinstance(row, tuple) else (row, 1)
+        assert (np.diff(columns) > 0).all()
+        result[i, columns] = values
+    return result
+
+
+def mention_matrices(graph: TriGraph, entities: int) -> tuple[np.ndarray, np.ndarray]:
+    """M by its rows and by its columns, each read at once, and one by one in another order."""
+    shape = (int(graph.sentence_bounds[-1]), entities)
+    made = []
+    for read, count in ((graph.entities_of, shape[0]), (graph.sentences_of, shape[1])):
+        whole = np.zeros((count, shape[0] + shape[1] - count), dtype=int)
+        owners, others = read(np.arange(count))
+        assert (np.diff(owners) >= 0).all()
+        whole[owners, others] = 1
+        assert whole.sum() == len(owners)
+        backwards = np.arange(count)[::-1]
+        owners, others = read(backwards)
+        again = np.zeros_like(whole)
+        again[backwards[owners], others] = 1
+        assert (again == whole).all()
+        assert (matrix(lambda i, read=read: read(np.array([i]))[1], whole.shape) == whole).all()
+        made.append(whole)
+    return made[0], made[1]
 
 
 def read(texts: list[str]) -> InMemory:
@@ -42,11 +77,13 @@ def test_matrices_equal_a_plain_reading(texts: list[str], data: st.DataObject) -
     graph = TriGraph(index.view(visible), index.corpus.sentence_bounds)
     keys = list(index.gazetteer.keys)
     assert keys == sorted(set(keys))
-    contain, mention, occurrence = (
-        dense(m) for m in (graph.contain, graph.mention, graph.occurrence)
-    )
-    expected_contain, expected_mention = np.zeros_like(contain), np.zeros_like(mention)
-    expected_occurrence = np.zeros_like(occurrence)
+    shape = (len(keys), len(texts))
+    occurrence = matrix(graph.occurrences, shape)
+    found_in = matrix(graph.found_in, shape)
+    mention, mentioned_by = mention_matrices(graph, len(keys))
+    assert (mentioned_by == mention.T).all()
+    expected_contain = np.zeros((len(texts), len(keys)), dtype=int)
+    expected_mention, expected_occurrence = np.zeros_like(mention), np.zeros_like(occurrence)
     for p in np.flatnonzero(visible):
         padded = " " + " ".join(tokenize(texts[p])) + " "
         for e, key in enumerate(keys):
@@ -58,18 +95,52 @@ def test_matrices_equal_a_plain_reading(texts: list[str], data: st.DataObject) -
             expected_contain[p, e] = expected_occurrence[e, p]
             expected_mention[graph.sentence_bounds[p] + number, e] = 1
     assert (occurrence == expected_occurrence).all()
-    assert (contain == expected_contain).all()
+    assert (found_in == (expected_contain > 0).T).all()
     assert (mention == expected_mention).all()
-    assert (dense(graph.contained_in) == contain.T).all()
-    assert (dense(graph.mentioned_by) == mention.T).all()
-    assert graph.found.tolist() == np.flatnonzero(contain.any(axis=0)).tolist()
+    assert graph.entities.tolist() == np.flatnonzero(found_in.any(axis=1)).tolist()
+    contain = index.view(visible).contain
+    weights = expected_contain / np.maximum(expected_contain.sum(axis=1, keepdims=True), 1)
+    np.testing.assert_allclose(dense(contain.by_passage), weights)
+    assert (dense(contain.by_entity) == dense(contain.by_passage).T).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(TEXTS, st.data())
+def test_a_view_past_what_is_hidden_equals_a_view_of_its_own(
+    texts: list[str], data: st.DataObject
+) -> None:
+    """The contain matrix of everything, read past hidden passages, is that of the others."""
+    index = read(texts)
+    hidden = data.draw(st.sets(st.sampled_from(range(len(texts)))))
+    visible = np.array([p not in hidden for p in range(len(texts))])
+    own = index.view(visible)
+    shared = View.of(index.gazetteer, index.lexicon, visible, contain=index.view().contain)
+    one, other = (TriGraph(view, index.corpus.sentence_bounds) for view in (own, shared))
+    assert one.entities.tolist() == other.entities.tolist()
+    for entity in range(len(index.gazetteer.keys)):
+        assert one.found_in(entity).tolist() == other.found_in(entity).tolist()
+    rows = np.flatnonzero(visible)
+    reset = np.arange(1.0, 1.0 + len(rows))
+    weights = {int(entity): 1.0 for entity in one.entities[::2]}
+    for weighted in (False, True):
+        for exact in (False, True):
+            scores = []
+            for graph in (one, other):
+                found = personalized_pagerank(
+                    graph, rows, reset, weights, damping=0.5, weighted=weighted, exact=exact
+                )
+                scores.append(np.zeros(len(texts)))
+                scores[-1][found.rows] = found.scores
+            np.testing.assert_allclose(*scores, atol=1e-8 if exact else 1e-3)
+            assert not scores[1][~visible].any()
 
 
 def test_sentences_of_equal_text_are_one_a_passage() -> None:
     index = read(["Ada ran. Ada ran.", "Ada ran."])
     graph = TriGraph(index.view(), index.corpus.sentence_bounds)
     assert graph.sentence_bounds.tolist() == [0, 2, 3]
-    assert dense(graph.mention)[:, index.gazetteer.find("ada")].tolist() == [1, 1, 1]
+    ada = index.gazetteer.find("ada")
+    assert graph.sentences_of(np.array([ada]))[1].tolist() == [0, 1, 2]
 
 
 def test_keys_unite_spellings() -> None:

@@ -190,12 +190,13 @@ def test_a_question_under_way_keeps_its_version(
     with build(corpus, tmp_path / "i") as index:
         expected = index.retrieve("How many did Ada see?", mode="dense")
         index.reopen()
-        answerer, old = index.answerer("dense"), index.snapshot.artifact.folder
+        retriever, old = index.retriever("dense"), index.snapshot.artifact.folder
         index.delete([hit.passage.id for hit in expected])
         index.compact()
-        asked = answerer.encode(answerer.name(["How many did Ada see?"], None), ENCODER)
-        assert answerer.answer(asked, 5) == [expected]
-        del answerer
+        models = index.models
+        asked = retriever.encode(retriever.read(["How many did Ada see?"], models), models)
+        assert retriever.answer(asked, 5) == [expected]
+        del retriever
         index.compact()
         assert not old.exists()
 

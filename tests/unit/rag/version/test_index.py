@@ -17,9 +17,11 @@ from graphagg.errors import (
 )
 from graphagg.rag import Passage, PassageIndex, RetrievalConfig
 from graphagg.rag.linearrag import retriever as faithful_module
-from graphagg.rag.linearrag.config import MODES, PRESETS, Mode, preset
+from graphagg.rag.linearrag.config import PRESETS, preset
 from graphagg.rag.search import dense as dense_module
-from graphagg.rag.search.dense import DenseIndex, top_k
+from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.search.ranking import top_k
+from graphagg.rag.settings import MODES, Mode
 from graphagg.store.manifest import read_manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
 

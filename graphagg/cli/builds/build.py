@@ -1,0 +1,108 @@
+"""The interface of a build, and the options that every build has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from graphagg.progress import Progress
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+    from rich.table import Table
+
+    from graphagg.store.manifest import Manifest
+
+Engine = Literal["local", "spark"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+_HOW = {"panel": "How it runs"}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a build runs.
+
+    Attributes:
+        out: folder of the index; with Spark on a file system that driver and executors share.
+        engine: what builds: local (this process) or spark.
+        master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
+        remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
+        force: build also where nothing changed, or over an unfinished job.
+        dry_run: print what would run and which stages are finished, and write nothing.
+        log_level: how much a job and its Spark log.
+        json: print JSON instead of text.
+    """
+
+    out: Path
+    engine: Engine = field(default="local", metadata=_HOW)
+    master: str | None = field(default=None, metadata=_HOW)
+    remote: str | None = field(default=None, metadata=_HOW)
+    force: bool = field(default=False, metadata=_HOW)
+    dry_run: bool = field(default=False, metadata=_HOW)
+    log_level: LogLevel = field(default="info", metadata=_HOW | {"case_sensitive": False})
+    json: bool = field(default=False, metadata=_HOW)
+
+
+@dataclass(frozen=True)
+class Built:
+    """The result of a build.
+
+    Attributes:
+        counts: sizes, by what is counted.
+        details: further JSON.
+        bytes: size of the index; None where a job stops before there is one.
+        notes: sentences for a person.
+        table: for a person.
+    """
+
+    counts: dict[str, int]
+    details: dict[str, Any] = field(default_factory=dict)
+    bytes: int | None = None
+    notes: Sequence[str] = ()
+    table: Table | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest, **more: Any) -> Built:
+        """The sizes in a manifest."""
+        size = sum(entry.bytes for entry in manifest.files.values())
+        return cls(dict(manifest.counts), bytes=size, **more)
+
+
+class Build(ABC):
+    """An index to build; its fields are the options of a command, a job and a recipe.
+
+    Attributes:
+        name: of the job, in logs and in Spark's pages.
+        table: the table of a TOML file that `--config` reads.
+        kind: of the artifact.
+        local_only: fields that only `--engine local` knows; a job has no such options.
+    """
+
+    name: ClassVar[str]
+    table: ClassVar[str]
+    kind: ClassVar[str]
+    local_only: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """Path of the input."""
+
+    @abstractmethod
+    def stages(self) -> tuple[str, ...]:
+        """The stages of the Spark engine, in their order."""
+
+    @abstractmethod
+    def job(self) -> dict[str, Any]:
+        """Identity of the job: its input and parameters."""
+
+    @abstractmethod
+    def in_process(self, run: RunOptions, progress: Progress) -> Built:
+        """Build in this process."""
+
+    @abstractmethod
+    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
+        """Build by Spark, or go on with an unfinished job."""

@@ -1,0 +1,81 @@
+"""The build of a community index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Annotated, Any, ClassVar
+
+import typer
+
+from graphagg.cli.builds.build import Built
+from graphagg.cli.builds.graphs import GraphBuild, Reading
+from graphagg.communities.config import IndexConfig
+from graphagg.errors import InvalidParameter
+
+
+def index_config(
+    similarity: Annotated[
+        float | None, typer.Option(help="Choose bands and rows for this Jaccard similarity.")
+    ] = None,
+    **values: Any,
+) -> IndexConfig:
+    """The parameters; `similarity` chooses bands and rows."""
+    if similarity is not None:
+        from graphagg.communities.similarity.lsh import choose_bands
+
+        if (values["bands"], values["rows"]) != (IndexConfig.bands, IndexConfig.rows):
+            raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
+        values["bands"], values["rows"] = choose_bands(values["permutations"], similarity)
+    return IndexConfig(**values)
+
+
+@dataclass(frozen=True)
+class CommunitiesBuild(GraphBuild):
+    """Index a graph; an index that is there stays until the new one is complete.
+
+    Attributes:
+        entries_a_block: entries of compressed rows that a Spark task holds, 100 bytes each. None:
+            2,000,000.
+    """
+
+    name: ClassVar[str] = "communities"
+    table: ClassVar[str] = "communities"
+    kind: ClassVar[str] = "communities"
+
+    parameters: Annotated[IndexConfig, index_config, "Index"] = field(default_factory=IndexConfig)
+    reading: Reading = field(default_factory=Reading)
+    entries_a_block: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
+
+    def index_class(self) -> Any:
+        """The class of the index."""
+        from graphagg.communities import CommunityIndex
+
+        return CommunityIndex
+
+    def engine(self) -> ModuleType:
+        """The module of the Spark engine."""
+        from graphagg.communities import spark
+
+        return spark
+
+    def job(self) -> dict[str, Any]:
+        """Identity of the job: its input and parameters."""
+        from graphagg.communities.spark import job_of
+
+        return job_of(self.edges, self.reading.ids, self.reading.header, self.parameters)
+
+    def task_size(self) -> Mapping[str, int]:
+        """Entries that a task holds."""
+        return {"entries_a_block": self.entries_a_block} if self.entries_a_block else {}
+
+    def built(self, index: Any) -> Built:
+        """The result, with what was left out on reading."""
+        read = index.report.to_json() if index.report else {}
+        notes = [
+            f"{name.replace('_', ' ')}: {value}"
+            for name, value in read.items()
+            if value and name not in ("edges", "edges_read")
+        ]
+        return Built.of(index.manifest, details={"read": read}, notes=notes)

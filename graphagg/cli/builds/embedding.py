@@ -1,0 +1,130 @@
+"""The build of an embedding, and the jobs that stop before its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import typer
+from rich.table import Table
+
+from graphagg.cli.builds.build import Built, RunOptions
+from graphagg.cli.builds.graphs import GraphBuild, WeightedReading
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.errors import InvalidParameter
+from graphagg.progress import Progress
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_LEVEL = (
+    "pieces", "cut", "edge_balance", "vertex_balance", "border", "copies", "largest",
+)  # fmt: skip
+
+
+def embedding_config(
+    directed: Annotated[
+        bool, typer.Option("--directed", help="The same as --kind directed.")
+    ] = False,
+    two_mode: Annotated[
+        bool,
+        typer.Option("--two-mode", help="The same as --kind two-mode: pairs are (element, set)."),
+    ] = False,
+    **values: Any,
+) -> EmbeddingConfig:
+    """The parameters; `directed` and `two_mode` are short for a kind."""
+    if directed and two_mode:
+        raise InvalidParameter("--directed and --two-mode exclude each other; give one of them")
+    if directed or two_mode:
+        kind = "directed" if directed else "two-mode"
+        if values["kind"] not in ("undirected", kind):
+            raise InvalidParameter(f"--{kind} and --kind {values['kind']} exclude each other")
+        values["kind"] = kind
+    return EmbeddingConfig(**values)
+
+
+@dataclass(frozen=True)
+class EmbeddingBuild(GraphBuild):
+    """Embed a graph; an index that is there stays until the new one is complete."""
+
+    name: ClassVar[str] = "embed"
+    table: ClassVar[str] = "embed"
+    kind: ClassVar[str] = "embedding"
+    until: ClassVar[Literal["entries", "partition"] | None] = None
+
+    parameters: Annotated[EmbeddingConfig, embedding_config, "Embedding"] = field(
+        default_factory=EmbeddingConfig
+    )
+    reading: WeightedReading = field(default_factory=WeightedReading)
+
+    def index_class(self) -> Any:
+        """The class of the index."""
+        from graphagg.embedding import NodeEmbedding
+
+        return NodeEmbedding
+
+    def engine(self) -> ModuleType:
+        """The module of the Spark engine."""
+        from graphagg.embedding.spark import build
+
+        return build
+
+    def stages(self) -> tuple[str, ...]:
+        """The stages up to the one that the job ends with."""
+        from graphagg.embedding.spark.build import stages
+
+        return stages(self.parameters, self.until)
+
+    def job(self) -> dict[str, Any]:
+        """Identity of the job: its input and parameters."""
+        from graphagg.embedding.spark.build import job_of
+        from graphagg.embedding.spark.entries import Source
+
+        return job_of(Source(self.edges, **vars(self.reading)), self.parameters)
+
+    def built(self, index: Any) -> Built:
+        """The result, with the quality of the partition."""
+        report = index.report.to_json()
+        return Built.of(
+            index.manifest, details={"partition": report}, table=_partition_table(report)
+        )
+
+    def run_until(self, spark: SparkSession, run: RunOptions, progress: Progress) -> dict[str, Any]:
+        """Run the stages of a job that stops before the end."""
+        from graphagg.embedding.spark.build import run_until
+
+        assert self.until is not None
+        return run_until(spark, self.edges, run.out, self.until, **self.options(run, progress))
+
+
+class GraphPreparation(EmbeddingBuild):
+    """Read and number a graph, and stop; the jobs `partition` and `embed` go on from there."""
+
+    name, until = "prepare_graph", "entries"
+
+    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
+        """Run the stages up to the matrix."""
+        return Built(self.run_until(spark, run, progress))
+
+
+class Partitioning(EmbeddingBuild):
+    """Cut a graph into pieces, and stop; the job `embed` goes on from there."""
+
+    name, until = "partition", "partition"
+
+    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
+        """Run the stages up to the partition."""
+        report = self.run_until(spark, run, progress)
+        pieces = report["levels"][-1]["pieces"]
+        return Built({"pieces": pieces}, details=report, table=_partition_table(report))
+
+
+def _partition_table(report: dict[str, Any]) -> Table:
+    title = f"partition by {report['partitioner']}, {report['hubs']} nodes split"
+    names = [name.replace("_", " ") for name in _LEVEL]
+    table = Table("level", *names, title=title, title_justify="left", box=None, pad_edge=False)
+    for number, level in enumerate(report["levels"], start=1):
+        shares = (f"{level[name]:.3f}" for name in _LEVEL[1:])
+        table.add_row(str(number), str(level["pieces"]), *shares)
+    return table

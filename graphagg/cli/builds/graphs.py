@@ -1,0 +1,117 @@
+"""Builds that read a graph: where edges come from, and how they are read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from graphagg.cli.builds.build import Build, Built, RunOptions
+from graphagg.graph.kinds import IdType
+from graphagg.progress import Progress
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+BUNDLED = "bundled:"
+"""A recipe's input that begins so is a graph that comes with networkx, by its name."""
+_READING = {"panel": "How edges are read"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How edges are read.
+
+    Attributes:
+        ids: how text ids are read.
+        header: whether text has a header. None: recognized.
+    """
+
+    ids: IdType = field(default="auto", metadata=_READING)
+    header: bool | None = field(default=None, metadata=_READING | {"flags": "--header/--no-header"})
+
+
+@dataclass(frozen=True)
+class WeightedReading(Reading):
+    """How edges are read where weights count.
+
+    Attributes:
+        weighted: use the weights where edges carry any.
+    """
+
+    weighted: bool = field(default=True, metadata=_READING | {"flags": "--weighted/--unweighted"})
+
+
+@dataclass(frozen=True)
+class GraphBuild(Build):
+    """A build that reads a graph.
+
+    Attributes:
+        edges: text (.gz), CSV, Parquet, GML, .mat, .jlg or JSON; Spark: Parquet or text on any
+            path.
+        parameters: what the index is built with.
+        reading: how edges are read.
+    """
+
+    edges: str = field(metadata={"argument": True})
+    parameters: Any = None
+    reading: Any = None
+
+    @property
+    def source(self) -> str:
+        """The edges."""
+        return self.edges
+
+    @abstractmethod
+    def index_class(self) -> Any:
+        """The class of the index, which has `build`."""
+
+    @abstractmethod
+    def engine(self) -> ModuleType:
+        """The module of the Spark engine, which has `build_with_spark` and `stages`."""
+
+    @abstractmethod
+    def built(self, index: Any) -> Built:
+        """The result, from the opened index."""
+
+    def task_size(self) -> Mapping[str, int]:
+        """Arguments of `build_with_spark` that say how much a task holds."""
+        return {}
+
+    def stages(self) -> tuple[str, ...]:
+        """The stages of the Spark engine, in their order."""
+        stages: tuple[str, ...] = self.engine().stages(self.parameters)
+        return stages
+
+    def in_process(self, run: RunOptions, progress: Progress) -> Built:
+        """Build in this process."""
+        edges = _find_edges(self.edges)
+        with self.index_class().build(edges, run.out, **self.options(run, progress)) as index:
+            return self.built(index)
+
+    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
+        """Build by Spark, or go on with an unfinished job."""
+        build, options = self.engine().build_with_spark, self.options(run, progress)
+        with build(spark, self.edges, run.out, **options, **self.task_size()) as index:
+            return self.built(index)
+
+    def options(self, run: RunOptions, progress: Progress) -> dict[str, Any]:
+        """Arguments that both engines take."""
+        return {
+            "config": self.parameters,
+            "progress": progress,
+            "force": run.force,
+            **vars(self.reading),
+        }
+
+
+def _find_edges(source: str) -> Any:
+    """A path, or a bundled graph."""
+    if not source.startswith(BUNDLED):
+        return Path(source)
+    from graphagg.graph import bundled_graph
+
+    return bundled_graph(source.removeprefix(BUNDLED))

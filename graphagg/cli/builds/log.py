@@ -1,0 +1,86 @@
+"""Logging of jobs: `time level job stage message` on stderr, a line a finished stage."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from graphagg.spark.session import is_classic
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from graphagg.cli.builds.build import LogLevel
+
+
+_SPARK: dict[LogLevel, str] = {
+    "debug": "INFO",
+    "info": "WARN",
+    "warning": "ERROR",
+    "error": "ERROR",
+}
+_LOGGER = logging.getLogger("graphagg.jobs")
+
+
+def start_logging(job: str, level: LogLevel) -> None:
+    """Log to stderr from now on, in the one format of all jobs."""
+    line = f"%(asctime)s %(levelname)s {job} %(stage)s %(message)s"
+    formatter = logging.Formatter(line, "%Y-%m-%dT%H:%M:%SZ", defaults={"stage": "-"})
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    _LOGGER.handlers[:] = [handler]
+    _LOGGER.propagate = False
+    _LOGGER.setLevel(level.upper())
+
+
+def follow(spark: SparkSession, level: LogLevel) -> None:
+    """Let Spark log as much as the job; a Connect server keeps its own level."""
+    if is_classic(spark):
+        spark.sparkContext.setLogLevel(_SPARK[level])
+
+
+def say(message: str, *values: object, stage: str = "-", level: int = logging.INFO) -> None:
+    """Log a line."""
+    _LOGGER.log(level, message, *values, extra={"stage": stage})
+
+
+class StageLog:
+    """A `Progress` that logs each finished stage, its place and its seconds.
+
+    Args:
+        stages: the job's stages, in their order.
+        finished: those that an earlier run of the job has finished.
+    """
+
+    def __init__(self, stages: Sequence[str], finished: Sequence[str] = ()) -> None:
+        self.stages = tuple(stages)
+        self.finished = list(finished)
+        self._since = time.monotonic()
+        if finished:
+            say("%d of %d stages were finished before", len(finished), len(stages))
+
+    @property
+    def current(self) -> str:
+        """The stage after the last finished one; some are left out where they have no work."""
+        places = [self.stages.index(stage) for stage in self.finished]
+        return self.stages[min(max(places, default=-1) + 1, len(self.stages) - 1)]
+
+    @property
+    def place(self) -> str:
+        """The current stage, as `name (n of m)`."""
+        return f"{self.current} ({self.stages.index(self.current) + 1} of {len(self.stages)})"
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Log a stage when all of it is done."""
+        if done < total or stage not in self.stages or stage in self.finished:
+            say("%s: %d of %d", stage, done, total, stage=self.current, level=logging.DEBUG)
+            return
+        now = time.monotonic()
+        self.finished.append(stage)
+        place = self.stages.index(stage) + 1
+        say("stage %d of %d done, %.1f s", place, len(self.stages), now - self._since, stage=stage)
+        self._since = now

@@ -1,0 +1,150 @@
+"""Running a build: for the command line, or as a job that logs its stages.
+
+Exit codes of a job: 0: done, also where nothing was to do. 2: input that must change. 1: a failed
+run, also of Spark. 130: Ctrl-C. A failed job keeps its finished stages in the work folder, unless
+the input is at fault.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import typer
+
+from graphagg.cli.builds.build import Build, Built, LogLevel, RunOptions
+from graphagg.cli.builds.log import StageLog, follow, say, start_logging
+from graphagg.cli.builds.plan import plan_of, print_plan
+from graphagg.cli.options import command
+from graphagg.cli.output.console import (
+    Meter,
+    current_version,
+    err,
+    print_built,
+    progress_report,
+)
+from graphagg.errors import GraphAggError
+from graphagg.progress import Progress
+from graphagg.spark.job import finished, work_folder
+from graphagg.spark.session import session
+
+_INTERRUPTED = 130
+
+
+def build_command(build: type[Build]) -> Callable[..., None]:
+    """The command that builds an index, for typer."""
+    return command(_function(build, as_job=False), table=build.table, fixed={"log_level": "info"})
+
+
+def main(build: type[Build]) -> None:
+    """Run a build as a job of Spark: `spark-submit jobs/X.py --option ...`; never returns."""
+    local = dict.fromkeys(build.local_only)
+    function = command(
+        _function(build, as_job=True),
+        table=build.table,
+        fixed={"engine": "spark"} | local,
+        positional=False,
+    )
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(build.name)(function)
+    try:
+        app(prog_name=f"{build.name}.py")
+    except GraphAggError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+
+
+def _function(kind: type[Build], *, as_job: bool) -> Callable[..., None]:
+    def function(build: Any, run: RunOptions) -> None:
+        (run_job if as_job else run_build)(build, run)
+
+    function.__annotations__ |= {"build": kind}
+    function.__doc__ = (kind.__doc__ or "").partition("\n")[0]
+    return function
+
+
+def run_build(build: Build, run: RunOptions) -> None:
+    """Run a build, with progress on stderr; or only print its plan."""
+    if run.dry_run:
+        print_plan(plan_of(build, run), run.json)
+        return
+    meter, before = Meter(), current_version(run.out)
+    with progress_report() as progress:
+        if run.engine == "spark":
+            built = _by_spark(build, run, progress)
+        else:
+            built = build.in_process(run, progress)
+    print_built(run.out, built, before, meter, run.json)
+    if not run.json:
+        for note in built.notes:
+            err.print(note, markup=False)
+
+
+def _by_spark(
+    build: Build, run: RunOptions, progress: Progress, level: LogLevel | None = None
+) -> Built:
+    with session(f"graphagg {build.name}", run.master, run.remote) as spark:
+        if level is not None:
+            follow(spark, level)
+        return build.by_spark(spark, run, progress)
+
+
+# --- jobs ----------------------------------------------------------------------------------------
+
+
+def run_job(build: Build, run: RunOptions) -> None:
+    """Run a build by Spark, logged; raises `typer.Exit` with the exit code if it fails."""
+    start_logging(build.name, run.log_level)
+    if run.dry_run:
+        with _exit_codes(run, None):
+            print_plan(plan_of(build, run), run.json)
+        return
+    meter, before, stages = Meter(), current_version(run.out), build.stages()
+    log = StageLog(stages, [] if run.force else finished(work_folder(run.out), stages))
+    with _exit_codes(run, log):
+        built = _by_spark(build, run, log, run.log_level)
+        if before is not None and before == current_version(run.out):
+            say("nothing to do: the index is of this input and these parameters")
+        for note in built.notes:
+            say("%s", note)
+        print_built(run.out, built, before, meter, run.json)
+
+
+@contextmanager
+def _exit_codes(run: RunOptions, log: StageLog | None) -> Iterator[None]:
+    """Turn the end of a job into a line on stderr and an exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _end(f"interrupted{_place(run, log)}", _INTERRUPTED)
+    except OSError as error:
+        _end(f"{error.filename or 'file system'}: {error.strerror or error}{_place(run, log)}", 1)
+    except GraphAggError as error:
+        message = f"{type(error).__name__} error: {error}"
+        if error.exit_code == 1:
+            message += _place(run, log)
+        if run.log_level == "debug":
+            traceback.print_exception(error)
+        elif error.exit_code == 1:
+            message += " (--log-level debug shows the traceback)"
+        _end(message, error.exit_code)
+
+
+def _place(run: RunOptions, log: StageLog | None) -> str:
+    """The stage that a job ended in, and how to go on."""
+    if log is None:
+        return ""
+    folder = work_folder(run.out)
+    left = f"what is finished stays in {folder}, and the same command goes on from there"
+    if not folder.exists():
+        left = "the same command starts from the beginning"
+    return f", in stage {log.place}; {left}"
+
+
+def _end(message: str, code: int) -> NoReturn:
+    say("%s", message, level=logging.ERROR)
+    raise typer.Exit(code) from None

@@ -1,0 +1,216 @@
+"""Options of commands, derived from dataclasses: an option is declared once, as a field.
+
+`command` gives a function whose parameters are dataclasses one option a field:
+
+    field `max_piece_edges`     option `--max-piece-edges`, environment variable
+                                `GRAPHAGG_MAX_PIECE_EDGES`, key `max_piece_edges` of a TOML table
+    its type                    what is accepted; a `Literal` is a choice; a dataclass gives its
+                                own fields
+    its default                 the default; without one the option is required
+    its text in "Attributes"    the help: the first sentence; `None: ...` is shown as the default
+    its metadata                `panel` (heading in the help), `argument` (positional), and anything
+                                else that `typer.Option` takes; `flags` names the option otherwise
+
+A function in `Annotated[Config, function]` makes the value: its parameters are options too, and
+with `**fields` it also takes those of `Config`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache
+from inspect import Parameter
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import typer
+
+from graphagg.cli.settings import use_file
+
+T = TypeVar("T")
+PREFIX = "GRAPHAGG"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The options of one value.
+
+    Attributes:
+        make: makes the value of what the options hold.
+        fields: by field, its option, or the group of options of a dataclass.
+    """
+
+    make: Callable[..., Any]
+    fields: Mapping[str, Parameter | Group]
+
+    def options(self) -> Iterator[Parameter]:
+        """All options, in the order of the fields."""
+        for each in self.fields.values():
+            if isinstance(each, Group):
+                yield from each.options()
+            else:
+                yield each
+
+    def value(self, values: Mapping[str, Any]) -> Any:
+        """The value, given those of all options of the command."""
+        return self.make(
+            **{
+                name: each.value(values) if isinstance(each, Group) else values[name]
+                for name, each in self.fields.items()
+                if isinstance(each, Group) or name in values
+            }
+        )
+
+
+def command(
+    function: Callable[..., None],
+    *,
+    table: str | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    positional: bool = True,
+) -> Callable[..., None]:
+    """A function for typer, with one parameter for each option.
+
+    Args:
+        function: the command; parameters that are dataclasses become options.
+        table: the table of a TOML file that `--config` reads; None: no such option.
+        fixed: values of options that the command does not have.
+        positional: whether fields marked `argument` are arguments; else they are options too.
+    """
+    fixed = fixed or {}
+    groups: dict[str, Group] = {}
+    plain: list[str] = []
+    parameters: list[Parameter] = []
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        group = _group(parameter.annotation, positional)
+        if group is None:
+            plain.append(parameter.name)
+            parameters.append(parameter)
+        else:
+            groups[parameter.name] = group
+            parameters += group.options()
+
+    def run(**values: Any) -> None:
+        values |= fixed
+        function(
+            **{name: values[name] for name in plain},
+            **{name: group.value(values) for name, group in groups.items()},
+        )
+
+    if table is not None:
+        parameters.append(_config_file(table))
+    shown = [_keyword(p) for p in parameters if p.name not in fixed]
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    run.__doc__, run.__name__ = function.__doc__, function.__name__
+    return run
+
+
+def _keyword(parameter: Parameter) -> Parameter:
+    return parameter.replace(kind=Parameter.KEYWORD_ONLY)
+
+
+def _group(annotation: Any, positional: bool) -> Group | None:
+    """The options of a dataclass, or of the function that makes the value; None for all else."""
+    kind, *extra = get_args(annotation) if get_origin(annotation) is Annotated else [annotation]
+    panel = next((each for each in extra if isinstance(each, str)), None)
+    make = next((each for each in extra if inspect.isfunction(each)), None)
+    if make is None:
+        if not is_dataclass(kind) or not isinstance(kind, type):
+            return None
+        return Group(kind, _of_fields(kind, positional, panel))
+    parameters = inspect.signature(make, eval_str=True).parameters
+    options = {
+        name: _in_panel(parameter, panel)
+        for name, parameter in parameters.items()
+        if parameter.kind is not Parameter.VAR_KEYWORD
+    }
+    takes_fields = len(options) < len(parameters)
+    return Group(make, (_of_fields(kind, positional, panel) if takes_fields else {}) | options)
+
+
+def _of_fields(kind: type, positional: bool, panel: str | None) -> dict[str, Parameter | Group]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {
+        each.name: _group(hints[each.name], positional)
+        or _option(kind, each, hints[each.name], positional, panel)
+        for each in fields(kind)
+    }
+
+
+def _option(
+    kind: type, each: Field[Any], hint: Any, positional: bool, panel: str | None
+) -> Parameter:
+    default = Parameter.empty if each.default is MISSING else each.default
+    settings = dict(each.metadata)
+    flags, argument = settings.pop("flags", None), settings.pop("argument", False)
+    text, shown = help_of(kind, each.name)
+    settings.setdefault("help", text)
+    if shown is not None and default is None:
+        settings["show_default"] = shown
+    settings |= {
+        "envvar": f"{PREFIX}_{each.name.upper()}",
+        "show_envvar": False,
+        "rich_help_panel": settings.pop("panel", panel),
+    }
+    if argument and positional:
+        info = typer.Argument(**settings)
+    else:
+        info = typer.Option(*([flags] if flags else []), **settings)
+    annotation: Any = Annotated[hint, info]
+    return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _in_panel(parameter: Parameter, panel: str | None) -> Parameter:
+    """An option of a function that makes a value: with its environment variable and heading."""
+    kind, info = get_args(parameter.annotation)
+    info = copy(info)
+    info.envvar, info.show_envvar = f"{PREFIX}_{parameter.name.upper()}", False
+    info.rich_help_panel = panel
+    return parameter.replace(annotation=Annotated[kind, info])
+
+
+def _config_file(table: str) -> Parameter:
+    info = typer.Option(
+        help=f"TOML file whose table {table} holds options; flags come first, then environment "
+        f"variables such as {PREFIX}_FORCE.",
+        callback=lambda context, path: use_file(context, path, table),
+        is_eager=True,
+        envvar=f"{PREFIX}_CONFIG",
+        show_envvar=False,
+        rich_help_panel="How it runs",
+    )
+    return Parameter(
+        "config", Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Path | None, info]
+    )
+
+
+# --- help ----------------------------------------------------------------------------------------
+
+
+def help_of(kind: type, name: str) -> tuple[str, str | None]:
+    """The help of a field, and what its default None stands for, from the class's docstring."""
+    text = next((texts[name] for texts in map(_attributes, kind.__mro__) if name in texts), "")
+    names = {each.name for each in fields(kind)}
+    text = re.sub(r"`(\w+)`", lambda m: _flag(m[1]) if m[1] in names else m[1], text)
+    first, *others = re.split(r"(?<=[.?]) (?=[A-Z0-9])", text.replace("`", ""))
+    none = next((s.removeprefix("None: ") for s in others if s.startswith("None: ")), None)
+    return first[:1].upper() + first[1:], none.rstrip(".") if none else None
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+@cache
+def _attributes(kind: type) -> dict[str, str]:
+    """The texts of the section "Attributes" of a class's own docstring, by field."""
+    texts: dict[str, str] = {}
+    _, _, section = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("Attributes:\n")
+    for entry in re.split(r"\n(?=    \S)", section.split("\n\n")[0]):
+        name, _, text = entry.strip().partition(": ")
+        texts[name] = " ".join(text.split())
+    return texts

@@ -1,0 +1,103 @@
+"""TOML files: the options of a build (`--config`), and the tables of a recipe."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import typer
+
+from graphagg.checks import shown
+from graphagg.errors import InvalidParameter, UnreadableFile
+
+T = TypeVar("T")
+TABLES = ("communities", "embed", "trigraph")
+"""The tables that a file of options may have: one a kind of index, so that one file serves all."""
+
+
+def use_file(context: typer.Context, path: Path | None, table: str) -> Path | None:
+    """Take the values of a TOML file as defaults; callback of the eager option `--config`."""
+    if path is not None:
+        known = {str(parameter.name) for parameter in context.command.params}
+        context.default_map = read_table(path, table, known - {"config", "help"})
+    return path
+
+
+def read_table(path: Path, table: str, known: set[str]) -> dict[str, str]:
+    """The values of a table as the words that an option would have.
+
+    Raises:
+        UnreadableFile: no TOML.
+        InvalidParameter: a table of no index, or keys that are no options.
+    """
+    document = read_toml(path)
+    strange = sorted(name for name in document if name not in TABLES)
+    if strange:
+        raise InvalidParameter(
+            f"{path}: unknown {_listed(strange)}, wanted the tables {sorted(TABLES)}"
+        )
+    values = document.get(table, {})
+    if not isinstance(values, dict):
+        raise InvalidParameter(f"{path}: {table} is no table; write [{table}]")
+    unknown = sorted(values.keys() - known)
+    if unknown:
+        choices = ", ".join(sorted(known))
+        raise InvalidParameter(
+            f"{path}: unknown {_listed(unknown)} in [{table}]; the options are {choices}"
+        )
+    return {name: _word(path, table, name, value) for name, value in values.items()}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; `UnreadableFile` if it is missing, no UTF-8 or no TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror or error}; wanted a TOML file") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UnreadableFile(f"{path}: not readable TOML ({error}); correct it") from None
+
+
+def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
+    """A dataclass from the values of a TOML table: its keys are the fields, their types hold.
+
+    Raises:
+        InvalidParameter: a key is unknown, or a value is not of its field's type or range.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    hints = get_type_hints(kind)
+    names = [each.name for each in fields(kind)]  # type: ignore[arg-type]  # it is a dataclass
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        key = f"key {where + name!r}"
+        if name not in names:
+            raise InvalidParameter(f"{key} is unknown, wanted one of {', '.join(names)}")
+        types = (hints[name], *get_args(hints[name]))
+        part = next((each for each in types if is_dataclass(each)), None)
+        if part is None:
+            try:
+                values[name] = TypeAdapter(hints[name]).validate_python(value, strict=True)
+            except ValidationError as error:
+                message = error.errors()[0]["msg"]
+                raise InvalidParameter(f"{key} is {shown(value)}: {message}") from None
+        elif isinstance(value, Mapping):
+            values[name] = from_table(part, value, f"{where}{name}.")  # type: ignore[arg-type]
+        else:
+            raise InvalidParameter(f"{key} is {shown(value)}, wanted a table")
+    return kind(**values)
+
+
+def _word(path: Path, table: str, name: str, value: Any) -> str:
+    if not isinstance(value, str | bool | int | float):
+        raise InvalidParameter(
+            f"{path}: {name} in [{table}] is {value!r}, wanted a string, a number, true or false"
+        )
+    return str(value)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(repr(name) for name in names)

@@ -1,0 +1,93 @@
+"""One version of a community index, opened: everything that a query and its answer read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphagg.arrays import Ints
+from graphagg.communities.config import GRAPH_KIND, IndexConfig
+from graphagg.communities.query.containment import SizePartitions
+from graphagg.communities.query.expansion import Expander
+from graphagg.communities.query.planner import Sketches
+from graphagg.communities.similarity.lsh import BandTables
+from graphagg.communities.similarity.neighborhood import Neighborhoods
+from graphagg.errors import InvalidSeeds
+from graphagg.graph.csr import Csr
+from graphagg.graph.graph import Graph, ReadReport
+from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.store import Artifact
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The mapped arrays of one version. An answer keeps them while the index moves on.
+
+    Attributes:
+        artifact: the version on disk.
+        config: the kind of graph, and the parameters.
+        vertices: ids; the dense number of a vertex is its position.
+        elements: ids of what the sets hold: elements (two-mode), else the vertices themselves.
+        expander: ranks vertices by their closeness to seeds.
+    """
+
+    artifact: Artifact
+    config: IndexConfig
+    vertices: VertexIds
+    elements: VertexIds
+    expander: Expander
+
+    @classmethod
+    def read(cls, artifact: Artifact) -> Opened:
+        """Map the arrays that `BuiltIndex.save` wrote."""
+        config = IndexConfig(**artifact.manifest.parameters)
+        elements = vertices = VertexIds.open(artifact, "vertices")
+        if config.kind == "two-mode":
+            elements = VertexIds.open(artifact, "elements")
+        holders = sets = Csr.open(artifact, "sets", len(elements))
+        if config.kind != "undirected":
+            holders = Csr.open(artifact, "holders", len(vertices))
+        expander = Expander(
+            Neighborhoods.of(sets, holders, config),
+            Sketches(artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows)),
+            SizePartitions.open(artifact, "sizes"),
+        )
+        return cls(artifact, config, vertices, elements, expander)
+
+    @property
+    def hoods(self) -> Neighborhoods:
+        """The sets, their inverse, and the raw graph."""
+        return self.expander.hoods
+
+    @property
+    def sketches(self) -> Sketches:
+        """Signatures and band tables."""
+        return self.expander.sketches
+
+    def graph(self) -> Graph:
+        """The graph that the index was built from."""
+        # A graph lists out-neighbors; the sets of `directed-in` are the in-neighbors.
+        inward = self.config.kind == "directed-in"
+        adjacency = self.hoods.holders if inward else self.hoods.sets
+        kind = GRAPH_KIND[self.config.kind]
+        return Graph(kind, self.vertices, self.elements, adjacency, ReadReport())
+
+    def find(self, vertex: VertexId) -> int:
+        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
+        return self.vertices.known(vertex)
+
+    def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
+        """The dense numbers of seeds, without repeats; raises as `CommunityIndex.query` does."""
+        if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
+            raise InvalidSeeds(f"seeds are {seeds!r}, wanted a list of vertices")
+        numbers = np.array(list(dict.fromkeys(map(self.find, seeds))), dtype=np.int64)
+        if not len(numbers):
+            raise InvalidSeeds("no seeds, wanted at least one vertex; name one (--seed VERTEX)")
+        if not self.hoods.degrees(numbers).any():
+            names = ", ".join(repr(self.vertices[int(i)]) for i in numbers[:3])
+            raise InvalidSeeds(
+                f"no seed has a neighbor ({names}), wanted one at least; add another seed"
+            )
+        return numbers

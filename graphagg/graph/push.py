@@ -1,0 +1,287 @@
+"""Personalized PageRank by forward push (Andersen, Chung and Lang, FOCS 2006).
+
+p = alpha r + (1 - alpha) T' p, for a reset vector r and the transition matrix T of a graph, is
+computed from the reset outward: of the residual of a node, alpha stays as its mass and the rest is
+handed on to its neighbors, until no residual is due. What is returned is p + alpha residual: what a
+node received and did not hand on counts as if it had been pushed once, at no cost.
+
+The work follows what is reached, not the size of the graph: with a residual of `per_edge` for each
+edge that may stay, at most 1 / (alpha per_edge) edges are read for a reset of sum 1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from graphagg.arrays import Array, Doubles, Ints, read_only
+from graphagg.graph.csr import Csr
+
+UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
+_NO_WEIGHTS = read_only(np.zeros(0))
+NO_MASK = read_only(np.zeros(0, np.bool_))
+_NO_LIMIT = 1 << 62
+
+
+class Links(NamedTuple):
+    """The links of some nodes: those of node i lie from `offsets[i]` to `offsets[i + 1]`.
+
+    Attributes:
+        offsets: `[nodes + 1]` int64.
+        neighbors: `[links]` int32.
+        weights: `[links]` float64, above 0; empty where all links weigh the same.
+    """
+
+    offsets: Array
+    neighbors: Array
+    weights: Array
+
+
+class PushGraph(NamedTuple):
+    """A graph as the kernel reads it; make it by `push_graph`.
+
+    Attributes:
+        forward: links of the n rows of a matrix.
+        backward: links of its m columns.
+        kind: UNDIRECTED: `forward` holds every neighbor of nodes 0 to n - 1. DIRECTED: a node's
+            neighbors are those of `forward` and those of `backward`. TWO_MODE: rows are nodes 0 to
+            n - 1, columns are nodes n to n + m - 1, and each side links to the other.
+        visible: `[n]`, which rows there are for a TWO_MODE graph; empty: all.
+    """
+
+    forward: Links
+    backward: Links
+    kind: int
+    visible: Array
+
+
+class Limits(NamedTuple):
+    """When a push ends.
+
+    Attributes:
+        alpha: probability of a return to the reset in each step.
+        per_edge: residual that may stay at a node for each of its edges.
+        per_node: residual that may stay at any node.
+        edges: how many edges to read at most; a node with more edges than are left is passed over.
+        push_starts: whether the nodes of the reset are pushed whatever their residual.
+    """
+
+    alpha: float
+    per_edge: float
+    per_node: float = 0.0
+    edges: int = _NO_LIMIT
+    push_starts: bool = False
+
+
+class Scratch(NamedTuple):
+    """Work arrays for graphs of a number of nodes; pages never touched are never allocated.
+
+    A node that is reached gets the next slot, so that values lie together in the order of arrival.
+
+    Attributes:
+        slots: `[nodes]` int32, all 0 between two pushes; 1 + the slot of a node that was reached.
+        nodes: `[nodes]` int32, the node of each slot.
+        mass, residual: `[nodes]` float64, by slot.
+        limit: `[nodes]` float64, by slot: the least residual that puts it in the queue; infinite
+            while it stands there.
+        queue: `[nodes + 1]` int32 slots in a ring. A slot is in it at most once, and one place
+            more tells a full ring from an empty one.
+    """
+
+    slots: Array
+    nodes: Array
+    mass: Array
+    residual: Array
+    limit: Array
+    queue: Array
+
+    @classmethod
+    def of(cls, nodes: int) -> Scratch:
+        """Work arrays for so many nodes."""
+        return cls(
+            np.zeros(nodes, np.int32),
+            np.empty(nodes, np.int32),
+            np.empty(nodes),
+            np.empty(nodes),
+            np.empty(nodes),
+            np.empty(nodes + 1, np.int32),
+        )
+
+
+def push_graph(
+    forward: Csr, backward: Csr, kind: int, *, weighted: bool = False, visible: Array = NO_MASK
+) -> PushGraph:
+    """A graph for `push`; see `PushGraph`."""
+
+    def links(side: Csr) -> Links:
+        weights = read_only(side.entries) if weighted else _NO_WEIGHTS
+        return Links(read_only(side.indptr), read_only(side.indices), weights)
+
+    return PushGraph(links(forward), links(backward), kind, read_only(visible))
+
+
+def push(
+    graph: PushGraph, limits: Limits, starts: Array, values: Doubles, scratch: Scratch | None = None
+) -> tuple[Ints, Doubles]:
+    """PageRank of what a reset reaches.
+
+    Args:
+        graph: the nodes and their links.
+        limits: when to stop.
+        starts: `[s]` distinct nodes of the reset, in the order in which they are pushed.
+        values: `[s]` the reset of each, not negative.
+        scratch: work arrays to use again, as they were left by another push; None: new ones.
+
+    Returns:
+        `[c]` int64 nodes in the order in which they were reached, and their scores `[c]`.
+    """
+    nodes = len(graph.forward.offsets) - 1
+    nodes += len(graph.backward.offsets) - 1 if graph.kind == TWO_MODE else 0
+    scratch = scratch or Scratch.of(nodes)
+    size = _push(graph, limits, starts, values, scratch)
+    reached = scratch.nodes[:size].astype(np.int64)
+    scores = scratch.mass[:size] + limits.alpha * scratch.residual[:size]
+    scratch.slots[reached] = 0
+    return reached, scores
+
+
+@numba.njit(cache=True)
+def degrees_of(graph: PushGraph, nodes: Array) -> Array:
+    """`[n]` int64, how many links each of some nodes has."""
+    forward, backward = graph.forward.offsets, graph.backward.offsets
+    degrees = np.empty(len(nodes), dtype=np.int64)
+    for i in range(len(nodes)):
+        degrees[i] = node_degree(forward, backward, graph.kind, nodes[i])
+    return degrees
+
+
+@numba.njit(cache=True)
+def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
+    graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
+):
+    """Give the nodes of the reset their slots, and queue them; how many, and how many of them."""
+    least, tail = max(limits.per_node, limits.per_edge), 0
+    for slot in range(len(starts)):
+        node = starts[slot]
+        scratch.slots[node], scratch.nodes[slot] = slot + 1, node
+        scratch.mass[slot], scratch.residual[slot] = 0.0, values[slot]
+        degree = node_degree(graph.forward.offsets, graph.backward.offsets, graph.kind, node)
+        scratch.limit[slot] = max(least, limits.per_edge * degree)
+        if limits.push_starts or values[slot] >= scratch.limit[slot]:
+            scratch.limit[slot] = np.inf
+            scratch.queue[tail] = slot
+            tail += 1
+    return len(starts), tail
+
+
+@numba.njit(cache=True)
+def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
+    graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
+):
+    """Push until no residual is due; returns how many nodes were reached."""
+    # Arrays are taken out of their bundles before the loops: inside, each access would count
+    # references.
+    forward, neighbors, weights = graph.forward
+    backward, neighbors_back, weights_back = graph.backward
+    kind, visible = graph.kind, graph.visible
+    alpha, per_edge = limits.alpha, limits.per_edge
+    slots, nodes, mass, residual, limit, queue = scratch
+    rows, weighted, masked = len(forward) - 1, len(weights) > 0, len(visible) > 0
+    least = max(limits.per_node, per_edge)
+    size, tail = _start(graph, limits, starts, values, scratch)
+    head = edges = 0
+    while head != tail:
+        slot = queue[head]
+        head = 0 if head + 1 == len(queue) else head + 1
+        node = nodes[slot]
+        degree = node_degree(forward, backward, kind, node)
+        limit[slot] = max(least, per_edge * degree)
+        if edges + degree > limits.edges:  # it keeps its residual; smaller nodes may still fit
+            continue
+        edges += degree
+        amount = residual[slot]
+        residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
+        mass[slot] += alpha * amount
+        whole = float(degree)
+        if weighted or masked:
+            whole = _whole(graph, node)
+        if whole == 0.0:  # no neighbor to hand on to: all of it stays
+            mass[slot] += (1.0 - alpha) * amount
+            continue
+        share = (1.0 - alpha) * amount / whole
+        for side in range(2):
+            some, of_links = neighbors, weights
+            if side == 1:
+                some, of_links = neighbors_back, weights_back
+            first, end = _range(forward, backward, kind, side, node)
+            shift = rows if kind == TWO_MODE and side == 0 else 0  # columns come after the rows
+            for j in range(first, end):
+                other = some[j] + shift
+                if masked and side == 1 and not visible[other]:
+                    continue
+                slot = slots[other] - 1
+                if slot < 0:
+                    slot = size
+                    slots[other] = slot + 1
+                    nodes[slot], mass[slot], residual[slot] = other, 0.0, 0.0
+                    limit[slot] = least
+                    size += 1
+                step = share
+                if weighted:
+                    step *= of_links[j]
+                residual[slot] += step
+                if residual[slot] < limit[slot]:  # always so while it stands in the queue
+                    continue
+                # At first the limit is that of one edge: a degree may be a page on disk.
+                limit[slot] = max(least, per_edge * node_degree(forward, backward, kind, other))
+                if residual[slot] >= limit[slot]:
+                    limit[slot] = np.inf
+                    queue[tail] = slot
+                    tail = 0 if tail + 1 == len(queue) else tail + 1
+    return size
+
+
+@numba.njit(cache=True)
+def _whole(graph: PushGraph, node: int) -> float:
+    """The weight of all links of a node to visible nodes."""
+    weighted, masked = len(graph.forward.weights) > 0, len(graph.visible) > 0
+    forward, backward, visible = graph.forward, graph.backward, graph.visible
+    whole = 0.0
+    first, end = _range(forward.offsets, backward.offsets, graph.kind, 0, node)
+    for j in range(first, end):
+        whole += forward.weights[j] if weighted else 1.0
+    first, end = _range(forward.offsets, backward.offsets, graph.kind, 1, node)
+    for j in range(first, end):
+        if not masked or visible[backward.neighbors[j]]:
+            whole += backward.weights[j] if weighted else 1.0
+    return whole
+
+
+@numba.njit(cache=True)
+def node_degree(forward: Array, backward: Array, kind: int, node: int) -> int:
+    """How many links a node has, to hidden nodes too, by the offsets of both sides."""
+    rows = len(forward) - 1
+    if kind == TWO_MODE:
+        if node < rows:
+            return forward[node + 1] - forward[node]  # type: ignore[no-any-return]
+        return backward[node - rows + 1] - backward[node - rows]  # type: ignore[no-any-return]
+    degree = forward[node + 1] - forward[node]
+    if kind == DIRECTED:
+        degree += backward[node + 1] - backward[node]
+    return degree  # type: ignore[no-any-return]
+
+
+@numba.njit(cache=True)
+def _range(forward: Array, backward: Array, kind: int, side: int, node: int) -> tuple[int, int]:
+    """Where a node's links of one side (0: forward, 1: backward) begin and end."""
+    rows = len(forward) - 1
+    if side == 0:
+        if kind == TWO_MODE and node >= rows:  # a column has backward links alone
+            return 0, 0
+        return forward[node], forward[node + 1]
+    if kind == UNDIRECTED or (kind == TWO_MODE and node < rows):
+        return 0, 0
+    row = node - rows if kind == TWO_MODE else node
+    return backward[row], backward[row + 1]

@@ -1,0 +1,129 @@
+"""Settings as frozen dataclasses: their fields checked, read from plain values, and compared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from graphagg.checks import integer, number, one_of, shown
+from graphagg.errors import InvalidParameter
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+"""For `__pydantic_config__`: `parse` refuses unknown fields and values of another type."""
+
+LARGE = 2**31
+PROBABILITY = {"least": 0.0, "below": 1.0}
+_T = TypeVar("_T")
+
+
+def check_choices(settings: object, **literals: Any) -> None:
+    """Check that each of these fields holds a value of its `Literal`."""
+    for name, literal in literals.items():
+        one_of(name, getattr(settings, name), get_args(literal))
+
+
+def check_integers(settings: object, **bounds: tuple[int, int | None]) -> None:
+    """Check fields against (least, most), and store numpy's integers as Python's."""
+    for name, (least, most) in bounds.items():
+        checked = integer(name, getattr(settings, name), least, most)
+        object.__setattr__(settings, name, checked)
+
+
+def check_sizes(settings: object, **bounds: tuple[int, int | None]) -> None:
+    """Check each entry of fields that are lists of integers, and store them as tuples."""
+    for name, (least, most) in bounds.items():
+        sizes = getattr(settings, name)
+        if not isinstance(sizes, list | tuple):
+            raise InvalidParameter(
+                f"{name} is {shown(sizes)}, wanted a list of integers such as [10, 5]"
+            )
+        checked = tuple(integer(name, size, least, most) for size in sizes)
+        object.__setattr__(settings, name, checked)
+
+
+def check_numbers(settings: object, **bounds: dict[str, float]) -> None:
+    """Check fields against the bounds of `graphagg.checks.number`, and store them as floats."""
+    for name, limits in bounds.items():
+        checked = number(name, getattr(settings, name), **limits)
+        object.__setattr__(settings, name, checked)
+
+
+def part_width(name: str, parts: Any, of: str, width: int) -> int:
+    """The width of one of `parts` equal parts, such as the heads of an attention.
+
+    Raises:
+        InvalidParameter: `parts` does not divide `width`.
+    """
+    if integer(name, parts, 1) > width or width % parts:
+        raise InvalidParameter(f"{name} is {parts}, wanted a divisor of {of}, which is {width}")
+    return width // int(parts)
+
+
+def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
+    """A dataclass of `kind` from plain values, strictly.
+
+    Args:
+        kind: a dataclass, perhaps with dataclasses in it.
+        values: its fields.
+        where: what errors call it.
+
+    Raises:
+        InvalidParameter: an unknown field, or a value of the wrong type or out of range.
+    """
+    for name in values:
+        if name not in _names(kind):
+            raise InvalidParameter(f"{where}.{name} is not a field; {_choice(kind)}")
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        location = first["loc"]
+        name = ".".join([where, *map(str, location)])
+        if first["type"] == "unexpected_keyword_argument":
+            choice = _choice(_at(kind, location[:-1]))
+            raise InvalidParameter(f"{name} is not a field; {choice}") from None
+        message = first["msg"][:1].lower() + first["msg"][1:]
+        raise InvalidParameter(f"{name} is {shown(first['input'])}: {message}") from None
+    except TypeError as error:
+        raise InvalidParameter(f"{where} holds what JSON cannot: {error}") from None
+
+
+def differences(left: Any, right: Any, where: str = "") -> list[str]:
+    """Fields in which two configs differ, as `field: left, right`, in the order of the fields."""
+    if is_dataclass(left) and type(left) is type(right):
+        return [
+            line
+            for field in fields(left)
+            for line in differences(
+                getattr(left, field.name),
+                getattr(right, field.name),
+                f"{where}.{field.name}" if where else field.name,
+            )
+        ]
+    return [] if left == right else [f"{where}: {_plain(left)}, {_plain(right)}"]
+
+
+def _names(kind: Any) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _choice(kind: Any) -> str:
+    return f"the fields are {', '.join(_names(kind))}"
+
+
+def _at(kind: Any, location: tuple[int | str, ...]) -> Any:
+    """The dataclass at a place inside of `kind`."""
+    for name in location:
+        if isinstance(name, str):
+            hint = get_type_hints(kind)[name]
+            kind = get_args(hint)[0] if get_origin(hint) is tuple else hint
+    return kind
+
+
+def _plain(value: Any) -> str:
+    if is_dataclass(value) and not isinstance(value, type):
+        return str(asdict(value))
+    return repr(value)

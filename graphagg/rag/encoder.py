@@ -1,0 +1,3 @@
+"""Moved: `Encoder` is in `graphagg.rag`."""
+
+raise ImportError("graphagg.rag.encoder moved: from graphagg.rag import Encoder")

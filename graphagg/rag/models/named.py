@@ -1,0 +1,48 @@
+"""Encoder and extractor by name: what the command line, a recipe and a Spark executor hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from graphagg.checks import one_of
+from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
+from graphagg.rag.models.weights import DEFAULT_ENCODER, DTYPES, Dtype
+
+if TYPE_CHECKING:
+    from graphagg.rag.version.publish import Models
+
+
+@dataclass(frozen=True)
+class NamedModels:
+    """Models by name.
+
+    Attributes:
+        encoder: name or path of a sentence-transformers model.
+        extractor: name or path of a spaCy pipeline that finds named entities, or blank:CODE.
+        dtype: arithmetic of the encoder; auto is bfloat16 where the CPU has it.
+        device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
+    """
+
+    encoder: str = DEFAULT_ENCODER
+    extractor: str = DEFAULT_EXTRACTOR
+    dtype: Dtype = "auto"
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        one_of("dtype", self.dtype, DTYPES)
+
+    def load(self, processes: int | None = 1) -> Models:
+        """Load them; a worker process does so once.
+
+        Args:
+            processes: processes that find entities; None: as many as the size of the corpus needs.
+        """
+        from graphagg.rag.models.encoder import SentenceTransformerEncoder
+        from graphagg.rag.models.extractor import SpacyExtractor
+        from graphagg.rag.version.publish import Models
+
+        return Models(
+            SentenceTransformerEncoder(self.encoder, dtype=self.dtype, device=self.device),
+            SpacyExtractor(self.extractor, processes=processes),
+        )

@@ -1,0 +1,351 @@
+"""The retrieval modes: one class each behind `Retriever`, found by its name in `RETRIEVERS`.
+
+A question goes through three stages: `read` finds what it names, `encode` makes its vectors, and
+`answer` ranks passages. A new mode is a class here and a line in `RETRIEVERS` and `Mode`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from graphagg.arrays import Floats, offsets
+from graphagg.checks import one_of
+from graphagg.errors import InvalidParameter
+from graphagg.rag.best.explain import Explainer
+from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.best.reading import Reading, read_question
+from graphagg.rag.best.retriever import BestRetriever
+from graphagg.rag.documents.tokens import entity_key
+from graphagg.rag.linearrag.config import RetrievalConfig
+from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.results import Explanation, Hit, plain_hits
+from graphagg.rag.search.dense import dense_hits
+from graphagg.rag.search.lexical import Lexical
+from graphagg.rag.search.ranking import top_rows
+from graphagg.rag.settings import MODES, Config, Mode
+from graphagg.rag.version.snapshot import Scope, Selection, Snapshot
+
+
+class QuestionModels(Protocol):
+    """The models of an index; each is loaded when a mode first asks for it."""
+
+    def encoder(self) -> Encoder:
+        """The encoder."""
+
+    def extractor(self) -> EntityExtractor:
+        """The extractor."""
+
+
+class Asked(Protocol):
+    """A question that is ready to be answered."""
+
+    @property
+    def text(self) -> str:
+        """The question as the user wrote it."""
+
+
+C = TypeVar("C")
+R = TypeVar("R")
+A = TypeVar("A", bound=Asked)
+
+
+class Retriever(ABC, Generic[C, R, A]):
+    """Answers questions from one scope of an opened version, in one mode.
+
+    `C` is the class of the settings, `R` a question that was read, `A` one that is also encoded.
+
+    Args:
+        snapshot: the version.
+        scope: what is visible.
+        config: the settings, of `config_type`.
+
+    Attributes:
+        mode: its name.
+        config_type: the class of the settings; None for a mode without settings.
+    """
+
+    mode: ClassVar[Mode]
+    config_type: ClassVar[type[Any] | None] = None
+
+    def __init__(self, snapshot: Snapshot, scope: Scope, config: C) -> None:
+        self.snapshot, self.scope, self.config = snapshot, scope, config
+
+    @abstractmethod
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[R]:
+        """Find what each question names."""
+
+    @abstractmethod
+    def encode(self, questions: Sequence[R], models: QuestionModels) -> list[A]:
+        """Make the vectors that the questions need, by one call of the encoder."""
+
+    def answer(self, questions: Sequence[A], k: int) -> list[list[Hit]]:
+        """The `k` best passages of each question, best first."""
+        return self._answer(questions, k) if self.scope.view.passages else [[] for _ in questions]
+
+    def explain(self, question: A, row: int, k: int) -> Explanation:
+        """Why the passage in a row is, or is not, among the `k` best."""
+        allowed = self.scope.allowed
+        if self.scope.view.visible[row] and (allowed is None or allowed[row]):
+            return self._explain(question, row, k)
+        reason = f"passage {self.snapshot.corpus.id(row)!r} is left out by the filter"
+        threshold = _threshold(self.answer([question], k)[0])
+        return Explanation(question.text, None, k, reason, None, threshold)
+
+    @abstractmethod
+    def _answer(self, questions: Sequence[A], k: int) -> list[list[Hit]]:
+        """`answer`, where at least one passage is visible."""
+
+    def _explain(self, question: A, row: int, k: int) -> Explanation:
+        """`explain` of a visible passage; ranks all passages if it is not among the `k` best."""
+        identifier, (hits,) = self.snapshot.corpus.id(row), self._answer([question], k)
+        ranked, reason = _ranked(hits, identifier), f"ranked by {self.mode}"
+        if ranked is None:
+            (everything,) = self._answer([question], len(self.snapshot))
+            ranked, reason = _ranked(everything, identifier), f"{k} passages score higher"
+        assert ranked is not None, "a visible passage has a rank"
+        rank, hit = ranked
+        return Explanation(question.text, rank, k, f"rank {rank}: {reason}", hit, _threshold(hits))
+
+
+def _threshold(hits: Sequence[Hit]) -> float | None:
+    """The score of the last hit."""
+    return hits[-1].score if hits else None
+
+
+def _ranked(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
+    """The rank, from 1, and the hit of a passage; None if it is not among the hits."""
+    ranked = enumerate(hits, start=1)
+    return next(((rank, hit) for rank, hit in ranked if hit.passage.id == identifier), None)
+
+
+# --- best ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EncodedReading:
+    """A question as `best` answers it.
+
+    Attributes:
+        reading: its terms, entities and parts.
+        vectors: `[1 + parts, d]` of the question and its parts.
+    """
+
+    reading: Reading
+    vectors: Floats
+
+    @property
+    def text(self) -> str:
+        """The question as the user wrote it."""
+        return self.reading.text
+
+
+class Best(Retriever[BestConfig, Reading, EncodedReading]):
+    """Direct scores, paths over links, and a choice that covers the question: `best.formula`."""
+
+    mode = "best"
+    config_type = BestConfig
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find terms, entities and parts; needs no model."""
+        view, analyzer = self.scope.view, self.snapshot.analyzer
+        return [read_question(text, view, analyzer) for text in questions]
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+        """Encode the questions and their longest parts."""
+        texts = [[q.text, *q.parts[: self.config.parts]] for q in questions]
+        vectors, _ = models.encoder().encode_query([t for some in texts for t in some], [])
+        begins = offsets([len(some) for some in texts])
+        return [
+            EncodedReading(question, vectors[begin:end])
+            for question, begin, end in zip(questions, begins, begins[1:], strict=False)
+        ]
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        return [self.explainer(question, k).hits() for question in questions]
+
+    def explainer(self, question: EncodedReading, k: int, extra: Sequence[int] = ()) -> Explainer:
+        """The answer to a question, in a form that explains itself.
+
+        Args:
+            question: to answer.
+            k: how many passages to choose.
+            extra: rows to score too, which are not chosen.
+        """
+        snapshot, scope = self.snapshot, self.scope
+        retriever = BestRetriever(snapshot.corpus, scope.view, snapshot.dense, self.config)
+        outcome = retriever.answer(question.reading, question.vectors, k, scope.allowed, extra)
+        return Explainer(retriever, question.reading, outcome)
+
+    def _explain(self, question: EncodedReading, row: int, k: int) -> Explanation:
+        explainer = self.explainer(question, k)
+        hits = explainer.hits()
+        threshold = _threshold(hits)
+        ranked = _ranked(hits, self.snapshot.corpus.id(row))
+        if ranked is not None:
+            rank, hit = ranked
+            reason = f"rank {rank}: {explainer.reason(row)}"
+            return Explanation(question.text, rank, k, reason, hit, threshold)
+        is_candidate = explainer.outcome.position(row) is not None
+        if is_candidate:
+            reason = "a candidate, but outscored"
+        else:
+            reason = (
+                f"no candidate: not among the {max(k, self.config.pool)} closest by similarity and "
+                "words, not named by the question, and no link of the best passages leads to it"
+            )
+            explainer = self.explainer(question, k, (row,))
+        hit = explainer.next_hit(row)
+        if threshold is not None:
+            reason += f"; it scores {hit.score:.4f}, the last hit {threshold:.4f}"
+        if is_candidate:
+            reason += f"; {explainer.reason(row)}"
+        return Explanation(question.text, None, k, reason, hit, threshold)
+
+
+# --- faithful ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class NamedQuestion:
+    """A question and the named entities that the extractor finds in it, in order."""
+
+    text: str
+    names: tuple[str, ...]
+
+
+class Faithful(Retriever[RetrievalConfig, NamedQuestion, Question]):
+    """LinearRAG: entity activation, then personalized PageRank."""
+
+    mode = "faithful"
+    config_type = RetrievalConfig
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[NamedQuestion]:
+        """Find named entities by the extractor."""
+        annotations = models.extractor().annotate(questions)
+        return [
+            NamedQuestion(text, tuple(n for a, b in note.mentions if entity_key(n := text[a:b])))
+            for text, note in zip(questions, annotations, strict=True)
+        ]
+
+    def encode(self, questions: Sequence[NamedQuestion], models: QuestionModels) -> list[Question]:
+        """Encode the questions and the names that are no visible entity's."""
+        names = dict.fromkeys(name for question in questions for name in question.names)
+        known = {name: self._retriever.known(name) for name in names}
+        unknown = [name for name, entity in known.items() if entity is None]
+        texts = [question.text for question in questions]
+        vectors, name_vectors = models.encoder().encode_query(texts, unknown)
+        targets: dict[str, int | Floats] = {n: e for n, e in known.items() if e is not None}
+        targets.update(zip(unknown, name_vectors, strict=True))
+        return [
+            Question(q.text, vector, tuple(Mention(name, targets[name]) for name in q.names))
+            for q, vector in zip(questions, vectors, strict=True)
+        ]
+
+    def _answer(self, questions: Sequence[Question], k: int) -> list[list[Hit]]:
+        return self._retriever.retrieve_batch(questions, k, self.config, self.scope.allowed)
+
+    @property
+    def _retriever(self) -> FaithfulRetriever:
+        snapshot, view = self.snapshot, self.scope.view
+        # A kept retriever holds its view, so that no other view can have the same id meanwhile.
+        return snapshot.kept(
+            "faithful",
+            str(id(view)),
+            lambda: FaithfulRetriever(snapshot.corpus, view, snapshot.dense),
+        )
+
+
+# --- one score alone -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """A question and its vector `[d]`."""
+
+    text: str
+    vector: Floats
+
+
+class Dense(Retriever[object, str, EncodedText]):
+    """Similarity alone."""
+
+    mode = "dense"
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[str]:
+        """The questions as they are."""
+        return list(questions)
+
+    def encode(self, questions: Sequence[str], models: QuestionModels) -> list[EncodedText]:
+        """Encode the questions."""
+        vectors, _ = models.encoder().encode_query(questions, [])
+        return [EncodedText(*pair) for pair in zip(questions, vectors, strict=True)]
+
+    def _answer(self, questions: Sequence[EncodedText], k: int) -> list[list[Hit]]:
+        snapshot, scope = self.snapshot, self.scope
+        return [
+            dense_hits(snapshot.dense, scope.view, q.vector, k, scope.allowed) for q in questions
+        ]
+
+
+class BM25(Retriever[object, Reading, Reading]):
+    """Words alone; no model is needed."""
+
+    mode = "bm25"
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find the terms."""
+        view, analyzer = self.scope.view, self.snapshot.analyzer
+        return [read_question(text, view, analyzer) for text in questions]
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[Reading]:
+        """The questions as they were read: words have no vectors."""
+        return list(questions)
+
+    def _answer(self, questions: Sequence[Reading], k: int) -> list[list[Hit]]:
+        return [self._hits(question, k) for question in questions]
+
+    def _hits(self, question: Reading, k: int) -> list[Hit]:
+        corpus, view, ranks = self.snapshot.corpus, self.scope.view, self.snapshot.ranks
+        lexical = Lexical(view, question.terms)
+        rows, scores = top_rows(lexical.rows, lexical.body, k, ranks, view, self.scope.allowed)
+        return plain_hits(corpus, rows, scores, "bm25")
+
+
+# --- by name -------------------------------------------------------------------------------------
+
+AnyRetriever = Retriever[Any, Any, Any]
+RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
+    "best": Best, "faithful": Faithful, "dense": Dense, "bm25": BM25,
+}  # fmt: skip
+"""The class of each mode."""
+
+
+def settings_of(mode: Mode, config: Config | None) -> Config | None:
+    """The settings of a mode: its defaults for None; raises `InvalidParameter`."""
+    config_type = RETRIEVERS[one_of("mode", mode, MODES)].config_type
+    if config_type is None or isinstance(config, config_type):
+        return config
+    if config is None:
+        default: Config = config_type()
+        return default
+    raise InvalidParameter(
+        f"config is a {type(config).__name__}, wanted a {config_type.__name__} for mode {mode!r}"
+    )
+
+
+def retriever_of(
+    snapshot: Snapshot, selection: Selection, mode: Mode, config: Config | None
+) -> AnyRetriever:
+    """The retriever of a mode over what a selection of a version's passages lets a caller see.
+
+    Raises:
+        InvalidParameter: the mode is unknown, `config` is of another mode, or ids are no list.
+        InvalidFilter: the filter names an unknown key or does not fit its type.
+    """
+    settings = settings_of(mode, config)
+    return RETRIEVERS[mode](snapshot, snapshot.scope(selection), settings)

@@ -1,0 +1,131 @@
+"""Arrays that tasks write one by one, and their joining into the `.npy` files of an index.
+
+Each task writes its share of every array of a stage. Joined, the files are byte for byte what one
+process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds` of `<name>`,
+`<name>.offsets` of `<name>.utf8`) are shifted: joined, they count from the first task on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphagg.arrays import Array, offsets
+from graphagg.spark.blocks import Blocks, preallocate, write_json, write_range
+from graphagg.spark.tasks import Stats, run_tasks
+from graphagg.store import ArtifactWriter
+from graphagg.store.strings import StringTable
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_BOUNDED = {"bounds": "", "offsets": ".utf8"}
+"""Ends of the names of bounds, and of the arrays that they count in."""
+
+
+class ArrayCollector(ArtifactWriter):
+    """An `ArtifactWriter` that keeps arrays in memory in place of writing them.
+
+    Attributes:
+        arrays: by name, without `.npy`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self.arrays: dict[str, Array] = {}
+
+    def array(self, name: str, array: Array) -> None:
+        """Keep array `name`."""
+        self.arrays[name] = array
+
+
+class TaskArrays:
+    """The arrays that the tasks of a stage write.
+
+    Args:
+        blocks: the folder that tasks and driver share.
+        stage: name of the stage, which begins the names of its files.
+    """
+
+    def __init__(self, blocks: Blocks, stage: str) -> None:
+        self.blocks, self.stage = blocks, stage
+
+    def save(self, number: int, arrays: Mapping[str, Array], **more: int) -> Stats:
+        """Write the arrays of task `number`; the last file written says that all are there.
+
+        Returns:
+            The length of each array, by name, and `more`.
+        """
+        self.blocks.save(self.stage, number, **arrays)
+        stats = {name: len(array) for name, array in arrays.items()} | more
+        write_json(self._note(number), stats)
+        return stats
+
+    def known(self, number: int) -> Stats | None:
+        """What `save` returned, if the task finished before."""
+        note = self._note(number)
+        return json.loads(note.read_text(encoding="utf-8")) if note.exists() else None
+
+    def array(self, number: int, name: str) -> Array:
+        """An array of task `number`."""
+        return self.blocks.load(self.stage, number, name)
+
+    def strings(self, number: int, name: str) -> StringTable:
+        """A string table of task `number`."""
+        data = self.array(number, f"{name}.utf8")
+        return StringTable(data, self.array(number, f"{name}.offsets"))
+
+    def _note(self, number: int) -> Path:
+        return self.blocks.folder / f"{self.stage}.{number:06d}.json"
+
+    def join(
+        self,
+        spark: SparkSession,
+        stats: Sequence[Stats],
+        folder: Path,
+        names: Sequence[str],
+        bounds: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write `<name>.npy` for each name: the tasks' arrays one after another, by as many tasks.
+
+        Args:
+            spark: the session.
+            stats: what `save` returned, in the order of the result; `block` is the task's number.
+            folder: where the files go.
+            names: which arrays.
+            bounds: for arrays of bounds whose name does not tell: the array that they count in.
+        """
+        assert stats, f"stage {self.stage} has no arrays to join"
+        owners = {name: owner for name in names if (owner := _counted(name, bounds or {}))}
+        # Bounds are one longer than what they bound; each task's first repeats the one before.
+        starts = {name: _starts([s[name] - (name in owners) for s in stats]) for name in names}
+        bases = {name: _starts([s[owner] for s in stats]) for name, owner in owners.items()}
+        numbers = [s["block"] for s in stats]
+        for name in names:
+            like = self.array(numbers[0], name)
+            rows = starts[name][-1] + (name in owners)
+            preallocate(folder / f"{name}.npy", like.dtype, (rows, *like.shape[1:]))
+
+        def write(i: int) -> Stats:
+            for name in names:
+                array, start = self.array(numbers[i], name), starts[name][i]
+                if name in owners:
+                    array, start = array[1:] + bases[name][i], start + 1
+                write_range(folder / f"{name}.npy", start, array)
+            return {}
+
+        run_tasks(spark, len(stats), write)
+
+
+def _counted(name: str, bounds: Mapping[str, str]) -> str | None:
+    """The array that an array of bounds counts in; None for any other array."""
+    if name in bounds:
+        return bounds[name]
+    stem, dot, suffix = name.rpartition(".")
+    return stem + _BOUNDED[suffix] if dot and suffix in _BOUNDED else None
+
+
+def _starts(lengths: Sequence[int]) -> list[int]:
+    return list(map(int, offsets(lengths)))  # Python integers: they go to tasks

@@ -1,0 +1,127 @@
+"""The base of the index classes: opening, reopening, closing, and publishing a change.
+
+An index object holds one version, read whole when it is opened. `reopen` and the object's own
+changes replace it by one assignment, so a query that another thread has begun keeps the version
+that it began with. A change starts from the newest version on disk, which may be newer than the
+opened one: two processes that change the same index in turn lose nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
+
+from graphagg.errors import ArtifactError
+from graphagg.store.closing import Closing
+from graphagg.store.manifest import Manifest
+from graphagg.store.reading import Artifact, open_artifact
+from graphagg.store.writing import Publication, write_artifact
+
+
+class Version(Protocol):
+    """What an index class reads from one version of its directory."""
+
+    @property
+    def artifact(self) -> Artifact:
+        """The opened version."""
+
+
+V = TypeVar("V", bound=Version)
+
+
+class Index(Closing, ABC, Generic[V]):
+    """An index opened from its directory.
+
+    The index keeps the version that it opened, also while another process publishes a newer one,
+    until `reopen` or a change of its own. Reading is safe from several threads.
+    """
+
+    KIND: ClassVar[str]
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._version: V = self._read_or_close(artifact, None)
+
+    @abstractmethod
+    def _read(self, artifact: Artifact, before: V | None) -> V:
+        """Map the parts of a version.
+
+        Args:
+            artifact: the version.
+            before: the version that it follows in this object, which may share what is loaded.
+        """
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str], *, verify: bool = False) -> Self:
+        """Open an index in milliseconds.
+
+        Args:
+            directory: the index.
+            verify: compare every file's checksum first.
+
+        Raises:
+            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
+        """
+        return cls(open_artifact(directory, kind=cls.KIND, verify=verify))
+
+    def reopen(self) -> None:
+        """Move on to the version that is current now; queries under way keep theirs.
+
+        If the newer version cannot be read, the opened one stays.
+
+        Raises:
+            NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
+        """
+        self._version = self._newest()  # the last query over the older version closes it
+
+    def close(self) -> None:
+        """Give up the opened version, so that a writer may remove it."""
+        self._version.artifact.close()
+
+    @property
+    def directory(self) -> Path:
+        """The index's directory, absolute."""
+        return self._version.artifact.directory
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the index was built from, with which parameters and models, and its sizes."""
+        return self._version.artifact.manifest
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count:,} {what}" for what, count in self.manifest.counts.items())
+        return f"{type(self).__name__}({str(self.directory)!r}: {counts})"
+
+    @contextmanager
+    def _changing(self) -> Iterator[tuple[Publication, V]]:
+        """Hold the right to write, with the newest version; then move on to what was published."""
+        with write_artifact(self.directory) as publication:
+            newest = self._newest()
+            try:
+                yield publication, newest
+            finally:
+                newest.artifact.close()
+            self.reopen()
+            publication.remove_unread()
+
+    def _newest(self) -> V:
+        return self._read_or_close(open_artifact(self.directory, kind=self.KIND), self._version)
+
+    def _read_or_close(self, artifact: Artifact, before: V | None) -> V:
+        try:
+            return self._read(artifact, before)
+        except BaseException:
+            artifact.close()
+            raise
+
+
+def current_manifest(directory: str | os.PathLike[str], kind: str) -> Manifest | None:
+    """The manifest of the index that is there; None where none of that kind can be opened."""
+    try:
+        with open_artifact(directory, kind=kind) as artifact:
+            return artifact.manifest
+    except ArtifactError:
+        return None

@@ -1,0 +1,107 @@
+"""Forward push equals the solution of the linear system, on every kind of graph."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.graph import Csr
+from graphagg.graph.push import (
+    DIRECTED,
+    TWO_MODE,
+    UNDIRECTED,
+    Limits,
+    Scratch,
+    degrees_of,
+    push,
+    push_graph,
+)
+
+KINDS = st.sampled_from([UNDIRECTED, DIRECTED, TWO_MODE])
+
+
+def csr(matrix: np.ndarray) -> Csr:
+    rows, columns = np.nonzero(matrix)
+    return Csr.from_pairs(rows, columns, matrix[rows, columns].astype(float), matrix.shape)
+
+
+def random_graph(seed: int, kind: int, weighted: bool, masked: bool):
+    """A graph for `push`, and its adjacency `[nodes, nodes]` over what is visible."""
+    rng = np.random.default_rng(seed)
+    rows = int(rng.integers(1, 9))
+    columns = int(rng.integers(1, 9)) if kind == TWO_MODE else rows
+    matrix = (rng.random((rows, columns)) < rng.uniform(0.1, 0.9)) * rng.uniform(0.1, 2, (1, 1))
+    if weighted:
+        matrix = matrix * rng.uniform(0.1, 3, matrix.shape)
+    if kind == UNDIRECTED:
+        matrix = np.maximum(matrix, matrix.T)
+    visible = rng.random(rows) < 0.6 if masked and kind == TWO_MODE else np.ones(rows, bool)
+    options = {"visible": visible} if masked and kind == TWO_MODE else {}
+    graph = push_graph(csr(matrix), csr(matrix.T), kind, weighted=weighted, **options)
+    weights = matrix if weighted else (matrix > 0).astype(float)
+    if kind != TWO_MODE:
+        return graph, weights if kind == UNDIRECTED else weights + weights.T, visible
+    adjacency = np.zeros((rows + columns, rows + columns))
+    adjacency[:rows, rows:] = weights
+    adjacency[rows:, :rows] = (weights * visible[:, None]).T
+    return graph, adjacency, np.concatenate([visible, np.ones(columns, bool)])
+
+
+def solved(adjacency: np.ndarray, reset: np.ndarray, alpha: float) -> np.ndarray:
+    """p = alpha r + (1 - alpha) T' p; a node without neighbors keeps what it has."""
+    sums = adjacency.sum(axis=1)
+    steps = adjacency / np.where(sums > 0, sums, 1)[:, None]
+    system = np.eye(len(sums)) - (1 - alpha) * steps.T
+    mass = np.linalg.solve(system, alpha * reset)
+    return np.where(sums > 0, mass, mass / alpha)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(0, 10_000), KINDS, st.booleans(), st.booleans())
+def test_equals_the_linear_system(seed: int, kind: int, weighted: bool, masked: bool) -> None:
+    graph, adjacency, visible = random_graph(seed, kind, weighted, masked)
+    rng = np.random.default_rng(seed + 1)
+    starts = rng.permutation(np.flatnonzero(visible))[: rng.integers(1, 4)].astype(np.int64)
+    if not len(starts):
+        return
+    reset = np.zeros(len(adjacency))
+    reset[starts] = rng.uniform(0, 1, len(starts))
+    alpha = float(rng.uniform(0.1, 0.9))
+    scratch = Scratch.of(len(adjacency))
+    for limits in (Limits(alpha, 0.0, 1e-13), Limits(alpha, 1e-13, push_starts=True)):
+        nodes, scores = push(graph, limits, starts, reset[starts], scratch)
+        assert len(set(nodes.tolist())) == len(nodes)
+        result = np.zeros(len(adjacency))
+        result[nodes] = scores
+        np.testing.assert_allclose(result, solved(adjacency, reset, alpha), atol=1e-9)
+        assert not scratch.slots.any()  # ready for the next push
+        again = push(graph, limits, starts, reset[starts])
+        assert again[0].tolist() == nodes.tolist() and again[1].tolist() == scores.tolist()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 10_000), KINDS, st.booleans())
+def test_what_stays_is_within_the_limits(seed: int, kind: int, weighted: bool) -> None:
+    """No score is off by more than the residual that may stay at all nodes together."""
+    graph, adjacency, _ = random_graph(seed, kind, weighted, False)
+    start = np.array([seed % len(adjacency)])
+    degrees = degrees_of(graph, np.arange(len(adjacency)))
+    for limits in (Limits(0.3, 0.01), Limits(0.3, 0.0, 0.05)):
+        nodes, scores = push(graph, limits, start, np.ones(1))
+        result = np.zeros(len(adjacency))
+        result[nodes] = scores
+        reset = np.eye(len(adjacency))[start[0]]
+        stays = np.maximum(limits.per_edge * degrees, limits.per_node).sum()
+        error = np.abs(result - solved(adjacency, reset, 0.3))
+        assert error.max() <= stays + 1e-12
+
+
+@given(st.integers(0, 1_000), KINDS)
+def test_edges_are_bounded(seed: int, kind: int) -> None:
+    graph, adjacency, _ = random_graph(seed, kind, False, False)
+    start = np.array([seed % len(adjacency)])
+    degree = int(degrees_of(graph, start)[0])
+    nodes, scores = push(graph, Limits(0.3, 0.0, 0.0, degree - 1, True), start, np.ones(1))
+    assert nodes.tolist() == start.tolist()
+    assert scores.tolist() == [0.3]  # it was not pushed: the residual counts as pushed once

@@ -1,0 +1,108 @@
+"""What `search/compat.py` assumes of FAISS and Linux; a new version that differs fails here."""
+
+from __future__ import annotations
+
+import mmap
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pytest
+
+from graphagg.errors import ArtifactError
+from graphagg.rag.search import compat, dense
+from graphagg.rag.search.paging import will_need
+from graphagg.rag.tables.vectors import Stack
+
+VECTORS = 1500
+
+
+def filled(trained: Path, windows: Stack, begin: int, end: int, path: Path) -> Any:
+    index = dense.load(trained)
+    dense.add(index, windows, np.arange(begin, end))
+    dense.save(index, path)
+    return index
+
+
+@pytest.fixture(scope="module")
+def windows() -> Stack:
+    return Stack([np.random.default_rng(0).normal(size=(VECTORS, 8)).astype(np.float32)], 8)
+
+
+@pytest.fixture(scope="module")
+def trained(windows: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("faiss") / "trained"
+    dense.save(dense.trained(windows, np.arange(VECTORS)), path)
+    return path
+
+
+@pytest.mark.parametrize("count", [3, 200, VECTORS])  # few, half and all of the lists filled
+def test_parts_join_to_the_bytes_that_faiss_writes_of_one(
+    windows: Stack, trained: Path, tmp_path: Path, count: int
+) -> None:
+    index = filled(trained, windows, 0, count, tmp_path / "whole")
+    some = np.random.default_rng(count).choice(np.arange(1, count), 2, replace=False)
+    parts = []
+    for begin, end in pairwise([0, *sorted(some.tolist()), count]):
+        parts.append(tmp_path / f"part{begin}")
+        filled(trained, windows, begin, end, parts[-1])
+    compat.merge(trained, parts, tmp_path / "joined")
+    assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole").read_bytes()
+    opened, queries = compat.open_mapped(tmp_path / "joined"), windows.take(np.arange(5))
+    for probed, searched in zip(
+        compat.probe(opened, queries, 3), index.search(queries, 3), strict=True
+    ):
+        assert probed.tolist() == searched.tolist()
+
+
+def test_an_inverted_file_of_another_form_is_refused(
+    windows: Stack, trained: Path, tmp_path: Path
+) -> None:
+    filled(trained, windows, 0, 10, tmp_path / "whole")
+    with pytest.raises(ArtifactError, match=r"wanted .*; use a FAISS of 1\.7 to 1\.15"):
+        compat.merge(tmp_path / "whole", [tmp_path / "whole"], tmp_path / "again")
+
+
+def test_the_ranges_that_are_asked_for_are_those_of_the_lists(
+    windows: Stack, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Address and length of each list, from `OnDiskInvertedLists`, hold its codes and ids."""
+    filled(trained, windows, 0, VECTORS, tmp_path / "whole")
+    advised: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(compat, "_advise", lambda *call: advised.append(call))
+    index = compat.open_mapped(tmp_path / "whole")
+    size = (tmp_path / "whole").stat().st_size
+    (whole,) = advised
+    assert whole[1:] == (size, mmap.MADV_RANDOM)
+    advised.clear()
+    queries = windows.take(np.arange(2))
+    _, visited = index.quantizer.search(queries, index.nprobe)
+    compat.probe(index, queries, 3)
+    ranges = {}
+    for number in visited.ravel().tolist():
+        codes = faiss.rev_swig_ptr(index.invlists.get_codes(number), 1).ctypes.data
+        ranges[codes] = index.invlists.list_size(number) * (index.code_size + 8)
+    assert {(address, length) for address, length, _ in advised} == set(ranges.items())
+    assert {advice for *_, advice in advised} == {mmap.MADV_WILLNEED}
+    assert all(whole[0] <= a and a + n <= whole[0] + size for a, n, _ in advised)
+
+
+def test_a_search_among_some_ids_finds_no_other(
+    windows: Stack, trained: Path, tmp_path: Path
+) -> None:
+    filled(trained, windows, 0, VECTORS, tmp_path / "whole")
+    index = compat.open_mapped(tmp_path / "whole")
+    some = np.arange(0, VECTORS, 7)
+    bits = np.packbits(np.isin(np.arange(VECTORS), some), bitorder="little")
+    _, ids = compat.probe(index, windows.take(np.arange(9)), 5, faiss.IDSelectorBitmap(bits))
+    assert set(ids[ids >= 0].tolist()) <= set(some.tolist()) and (ids >= 0).any()
+
+
+def test_the_range_of_a_view_is_asked_for_in_its_file(tmp_path: Path) -> None:
+    """`will_need` finds the mapping below any view; the kernel refuses a range outside of it."""
+    np.save(tmp_path / "a.npy", np.arange(100_000))
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    will_need(mapped[50_000:], np.asarray(mapped)[1:90_000][5:], np.arange(100_000))
+    assert mapped.sum() == 4_999_950_000

@@ -1,0 +1,90 @@
+"""The import contract: what ARCHITECTURE.md says of the house is true in every file.
+
+Imports under `TYPE_CHECKING` and inside functions count as well: a circle of design is a circle.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "graphagg"
+FILES = sorted(PACKAGE.rglob("*.py"))
+LAYERS = (
+    {"arrays", "checks", "errors", "lazy", "progress"},
+    {"store", "tables"},
+    {"spark"},
+    {"graph"},
+    {"rag", "communities", "embedding", "nn"},  # capabilities: none imports another
+    {"serve"},
+    {"cli"},
+)
+FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
+MOST_FILES = 15
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module(path): path for path in FILES}
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of graphagg that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            members = {f"{node.module}.{alias.name}" for alias in node.names}
+            inner = members & MODULES.keys()
+            names |= inner
+            if len(inner) < len(members):
+                names.add(node.module)
+    return (names & MODULES.keys()) - {module(path)}
+
+
+def room(name: str) -> str:
+    """The part of the package that a module belongs to; the package itself is the ground."""
+    return name.split(".")[1] if "." in name else "errors"
+
+
+def test_imports_point_down_and_capabilities_do_not_import_each_other():
+    wrong = [
+        f"{name} -> {target}"
+        for name, path in MODULES.items()
+        for target in imported(path)
+        if room(target) != room(name) and FLOOR[room(target)] >= FLOOR[room(name)] > 0
+    ]
+    assert not wrong
+
+
+def test_no_file_imports_itself_through_others():
+
+    graph = {name: imported(path) for name, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+
+
+def test_every_room_can_be_overlooked():
+    folders = {path.parent for path in FILES}
+    crowded = {str(f): n for f in folders if (n := len(list(f.glob("*.py")))) > MOST_FILES}
+    assert not crowded
+
+
+def test_importing_the_package_loads_no_library():
+    code = "import sys, graphagg; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not {"numpy", "numba", "pyarrow", "torch", "pyspark"} & set(loaded.stdout.split())

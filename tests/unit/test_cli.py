@@ -35,25 +35,23 @@ def test_demo(call: Call, tmp_path: Path) -> None:
     assert (tmp_path / "demo" / "community.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_info_and_verify(demo_index: Path) -> None:
-    manifest = json.loads(run("info", demo_index, "--json").stdout)
+def test_info_and_verify(call: Call, demo_index: Path) -> None:
+    manifest = call("info", demo_index, "--json").json
     assert manifest == json.loads((demo_index / "manifest.json").read_text())
-    assert "42" in run("info", demo_index).stdout
-    assert "intact" in run("verify", demo_index).stdout
+    assert "42" in call("info", demo_index).out
+    assert "intact" in call("verify", demo_index).out
 
 
-def test_recipe_builds_beside_itself(tmp_path: Path) -> None:
+def test_recipe_builds_beside_itself(call: Call, tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     text = "Marie Curie was born in Warsaw. " * 6
     (tmp_path / "texts" / "a.txt").write_text(text)
     chunking = "[chunking]\nmax_words = 18\noverlap_sentences = 0\nmin_words = 2\n"
     (tmp_path / "recipe.toml").write_text(f'kind = "passages"\ninput = "texts"\n{chunking}')
-    result = run("build", tmp_path / "recipe.toml", "--json")
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["passages"] == 2
-    assert "intact" in run("verify", tmp_path / "build").stdout
-    again = run("build", tmp_path / "recipe.toml")
-    assert again.returncode == 0 and "unchanged" in again.stdout
+    assert call("build", tmp_path / "recipe.toml", "--json").json["passages"] == 2
+    assert "intact" in call("verify", tmp_path / "build").out
+    again = call("build", tmp_path / "recipe.toml")
+    assert again.code == 0 and "unchanged" in again.out
 
 
 @pytest.mark.parametrize(
@@ -76,10 +74,9 @@ def test_recipe_builds_beside_itself(tmp_path: Path) -> None:
         ('kind = "passages"\ninput = "none.jsonl"', "no such file"),
     ],
 )
-def test_bad_recipes(tmp_path: Path, content: str, message: str) -> None:
+def test_bad_recipes(call: Call, tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "r.toml").write_text(content)
-    result = run("build", tmp_path / "r.toml")
-    assert result.returncode == 2 and message in result.stderr
+    assert message in call("build", tmp_path / "r.toml").error
     assert not (tmp_path / "build").exists()
 
 

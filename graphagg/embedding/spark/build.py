@@ -31,13 +31,12 @@ from graphagg.embedding.index import (
     isolated_vertices,
     write_report,
 )
-from graphagg.embedding.partition.report import ISOLATED, PartitionReport
 from graphagg.embedding.prone.engine import Engine, Vectors
 from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.threads import one_thread
 from graphagg.embedding.spark.engine import on_spark
 from graphagg.embedding.spark.entries import Entries, Source, digests, prepare
-from graphagg.embedding.spark.partition import cut, write_pieces
+from graphagg.embedding.spark.partition import Cut, cut, write_pieces
 from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import write_ids
@@ -45,7 +44,6 @@ from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
 from graphagg.spark.session import small_driver
-from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import open_artifact, write_artifact
 from graphagg.store.manifest import Manifest
 
@@ -78,7 +76,7 @@ def build_with_spark(
         header: whether text has a header.
         weighted: use the weights where edges carry any.
         progress: called after each stage.
-        force: build anew also where nothing changed, or over an unfinished job.
+        force: build again also where nothing changed, or over an unfinished job.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -181,10 +179,9 @@ def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, fo
             vectors = engine.propagate(vectors, number)
     writer = published.writer
     _write_ids(work, entries, writer.folder)
-    isolated = _write_parts(work, entries, writer.folder)
-    _write_vectors(work, engine, vectors, entries, writer.folder)
+    _write_vectors(engine, vectors, entries, writer.folder)
     write_report(writer, partition.report)
-    published.publish(_manifest(entries, config, inputs, partition.report, isolated))
+    published.publish(_manifest(entries, config, inputs, partition))
 
 
 # --- the index -----------------------------------------------------------------------------------
@@ -206,23 +203,7 @@ def _write_ids(work: Work, entries: Entries, folder: Path) -> None:
         write_ids(work.spark, entries.columns, folder, "elements")
 
 
-def _write_parts(work: Work, entries: Entries, folder: Path) -> int:
-    """Write the parts; how many nodes have no edge."""
-    blocks, path, parts = ranges(entries.nodes), folder / "parts.npy", work.path("parts")
-    preallocate(path, np.int32, (entries.nodes,))
-
-    def write(b: int) -> Stats:
-        low, high = blocks[b]
-        mine = np.load(parts, mmap_mode="r", allow_pickle=False)[low:high]
-        write_range(path, low, mine)
-        return {"isolated": int(np.count_nonzero(mine == ISOLATED))}
-
-    return sum(s["isolated"] for s in run_tasks(work.spark, len(blocks), write))
-
-
-def _write_vectors(
-    work: Work, engine: Engine, vectors: Vectors, entries: Entries, folder: Path
-) -> None:
+def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, folder: Path) -> None:
     """Stage `vectors`: the arrays of the index, a task a range of nodes."""
     config, blocks = engine.config, ranges(entries.nodes)
     rows, nodes = entries.rows.total, entries.nodes
@@ -231,6 +212,7 @@ def _write_vectors(
         low, high = blocks[b]
         numbers = np.asarray(engine.state.rows("numbers")[low:high])
         split = min(max(rows - low, 0), high - low)
+        write_range(folder / "parts.npy", low, np.asarray(engine.state.rows("parts")[low:high]))
         for name, whole in zip(
             ("vectors", "sources"), engine.rotated(vectors, numbers), strict=True
         ):
@@ -241,6 +223,7 @@ def _write_vectors(
         if config.propagate == 0:
             write_range(folder / "log_q.npy", low, engine.log_q_of(numbers))
 
+    preallocate(folder / "parts.npy", np.int32, (nodes,))
     for name in ("vectors", "sources"):
         preallocate(folder / f"{name}.npy", config.dtype, (rows, config.dim))
         if rows < nodes:
@@ -254,8 +237,7 @@ def _manifest(
     entries: Entries,
     config: EmbeddingConfig,
     inputs: dict[str, str],
-    report: PartitionReport,
-    isolated: int,
+    partition: Cut,
 ) -> Manifest:
     return Manifest(
         kind=KIND,
@@ -265,8 +247,8 @@ def _manifest(
             "vertices": entries.rows.total,
             "elements": entries.columns.total,
             "edges": entries.edges,
-            "isolated": isolated_vertices(isolated, config),
-            "pieces": report.levels[-1].pieces,
+            "isolated": isolated_vertices(partition.isolated, config),
+            "pieces": partition.layout.pieces,
             "added": 0,
         },
     )

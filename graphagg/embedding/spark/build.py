@@ -9,7 +9,7 @@ last one when it is started again:
 4. `strength`, `arrived`, `leaves`: the log matrix and its decomposition, a task a piece.
 5. `gram...`, `start`, `refined`: the merge and one refinement.
 6. `pass...`: five products with the matrix a pass; tasks read the rows of their halo.
-7. `vectors`: rows to where the index has them.
+7. `vectors`: the arrays of the index, written again by each run.
 
 Stages 4 to 6 are those of the build in process, `prone.engine`. Executors and driver must share the
 file system of the directory. A task holds one piece with its halo or one range of 50,000 nodes; the
@@ -96,7 +96,7 @@ def build_with_spark(
         job = job_of(source, config)
         if force or recall(directory, KIND, job) is None:
             with claimed(spark, directory, job, progress, force) as work:
-                _run(work, source, config, published, force)
+                _run(work, source, config, published, progress, force)
             remember(directory, KIND, job)
             work.remove()
     return NodeEmbedding.open(directory)
@@ -163,7 +163,14 @@ def job_of(source: Source, config: EmbeddingConfig) -> dict[str, Any]:
     }
 
 
-def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, force: bool) -> None:
+def _run(
+    work: Work,
+    source: Source,
+    config: EmbeddingConfig,
+    published: Any,
+    progress: Progress,
+    force: bool,
+) -> None:
     a_task = config.max_piece_edges or MAX_PIECE_EDGES
     entries = prepare(work, source, config, a_task)
     inputs = digests(work, entries, a_task)
@@ -180,6 +187,7 @@ def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, fo
     writer = published.writer
     _write_ids(work, entries, writer.folder)
     _write_vectors(engine, vectors, entries, writer.folder)
+    progress("vectors", 1, 1)
     write_report(writer, partition.report)
     published.publish(_manifest(entries, config, inputs, partition))
 
@@ -204,7 +212,10 @@ def _write_ids(work: Work, entries: Entries, folder: Path) -> None:
 
 
 def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, folder: Path) -> None:
-    """Stage `vectors`: the arrays of the index, a task a range of nodes."""
+    """The arrays of the index; a task writes a range of nodes.
+
+    No stage that a later run could skip: each run writes a folder of its own.
+    """
     config, blocks = engine.config, ranges(entries.nodes)
     rows, nodes = entries.rows.total, entries.nodes
 

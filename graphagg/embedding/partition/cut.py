@@ -71,7 +71,7 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
 
 
 def chosen_partitioner(config: EmbeddingConfig, entries: int) -> str:
-    """The partitioner that `auto` stands for."""
+    """The partitioner's name, `auto` resolved."""
     if config.partitioner != "auto":
         return config.partitioner
     return "metis" if entries <= WORKER_ENTRIES else "streaming"

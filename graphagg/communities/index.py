@@ -68,7 +68,7 @@ class CommunityIndex(Closing):
     changes (`add_edges` and the like) publish a version and move to it.
 
     Attributes:
-        report: what reading the edges met, where this object built the index; else None.
+        report: counts of the edges that were read, where this object built the index; else None.
     """
 
     report: ReadReport | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer, number, one_of
 
 Semantics = Literal["official", "paper"]
 SEMANTICS: tuple[Semantics, ...] = ("official", "paper")
@@ -28,7 +28,7 @@ class RetrievalConfig:
         passage_ratio: lambda, the weight of the dense similarity in the passage prior.
         top_k_sentence: sentences an entity spreads through in a round (`official` only).
         passage_node_weight: W_p, the weight of the passage prior against the entities'.
-        damping: d of the personalised PageRank; 1 - d is the teleport probability.
+        damping: d of the personalized PageRank; 1 - d is the teleport probability.
         prior_top: how many passages carry the prior, best dense similarity first. None: all up to
             100,000 passages (exact), the best 1,000 above.
     """
@@ -43,27 +43,19 @@ class RetrievalConfig:
     prior_top: int | None = None
 
     def __post_init__(self) -> None:
-        if self.semantics not in SEMANTICS:
-            raise InvalidParameter(f"semantics is {self.semantics!r}, wanted one of {SEMANTICS}")
-        _at_least("max_iterations", self.max_iterations, 1)
-        _at_least("top_k_sentence", self.top_k_sentence, 1)
-        _at_least("passage_ratio", self.passage_ratio, 0)
-        _at_least("passage_node_weight", self.passage_node_weight, 0)
-        if not 0 < self.threshold < 1:
-            raise InvalidParameter(f"threshold is {self.threshold}, wanted between 0 and 1")
-        if not 0 < self.damping < 1:
-            raise InvalidParameter(f"damping is {self.damping}, wanted between 0 and 1")
+        one_of("semantics", self.semantics, SEMANTICS)
+        integer("max_iterations", self.max_iterations, 1)
+        integer("top_k_sentence", self.top_k_sentence, 1)
+        number("passage_ratio", self.passage_ratio, least=0)
+        number("passage_node_weight", self.passage_node_weight, least=0)
+        number("threshold", self.threshold, above=0, below=1)
+        number("damping", self.damping, above=0, below=1)
         if self.prior_top is not None:
-            _at_least("prior_top", self.prior_top, 1)
+            integer("prior_top", self.prior_top, 1)
 
     def with_semantics(self, semantics: Semantics) -> RetrievalConfig:
         """The same settings under the other semantics."""
         return replace(self, semantics=semantics)
-
-
-def _at_least(name: str, value: float, bound: float) -> None:
-    if not value >= bound:
-        raise InvalidParameter(f"{name} is {value}, wanted at least {bound}")
 
 
 PRESETS: dict[str, RetrievalConfig] = {
@@ -81,6 +73,4 @@ PRESETS: dict[str, RetrievalConfig] = {
 
 def preset(name: str) -> RetrievalConfig:
     """Look up a named preset; raises `InvalidParameter` with the names there are."""
-    if name not in PRESETS:
-        raise InvalidParameter(f"preset is {name!r}, wanted one of {tuple(PRESETS)}")
-    return PRESETS[name]
+    return PRESETS[one_of("preset", name, PRESETS)]

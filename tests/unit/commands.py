@@ -19,7 +19,7 @@ def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[s
         text=True,
         env=os.environ | environment,
         check=False,
-        timeout=120,
+        timeout=900,
     )
 
 

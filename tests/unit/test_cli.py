@@ -164,8 +164,8 @@ def test_an_error_leaves_the_process_with_its_code(failing: Path) -> None:
 # Indexes with stand-ins for the models; the encoder says that it begins, and waits for Ctrl-C.
 INTERRUPTED = """
 import signal, time
-from graphagg import rag
 from graphagg.cli.main import main
+from graphagg.rag.models import encoder, extractor
 from tests.fakes import FakeEncoder, FakeExtractor
 
 class Waiting(FakeEncoder):
@@ -175,8 +175,8 @@ class Waiting(FakeEncoder):
             time.sleep(1)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job would not hear it
-rag.SentenceTransformerEncoder = lambda *_, **__: Waiting()
-rag.SpacyExtractor = lambda *_, **__: FakeExtractor()
+encoder.SentenceTransformerEncoder = lambda *_, **__: Waiting()
+extractor.SpacyExtractor = lambda *_, **__: FakeExtractor()
 main()
 """
 
@@ -197,7 +197,7 @@ def test_ctrl_c_while_indexing_leaves_the_old_index(
     assert process.stdout is not None and process.stdout.readline() == b"encoding\n"
     assert list(index.glob(".tmp-*"))
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=300)
+    _, stderr = process.communicate(timeout=900)
     assert process.returncode == 130
     assert b"interrupted" in stderr and b"Traceback" not in stderr
     assert before == {path: path.read_bytes() for path in index.rglob("*") if path.is_file()}

@@ -23,7 +23,7 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-SECONDS = 60  # after which a test gives up; none waits so long
+SECONDS = 300  # after which a test gives up; none waits so long
 
 DESKTOP, PHONE = (1280, 900), (390, 844)
 

@@ -8,7 +8,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Service, Sources
-from tests.unit.serve.live import serving
+from tests.unit.serve.live import patient, serving
 from tests.web import sites
 from tests.web.browser import CHROMIUM, DRIVER, Page, chromium
 
@@ -29,7 +29,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Sources:
 
 @pytest.fixture(scope="session")
 def small_url(small: Sources) -> Iterator[str]:
-    with serving(Service(small)) as live:
+    with serving(Service(small, patient())) as live:
         yield live.url
 
 

@@ -36,7 +36,7 @@ def test_two_writers_at_once_leave_the_file_of_one_of_them(tmp_path: Path) -> No
         def slowly(partial: Path) -> None:
             with partial.open("wb") as file:
                 file.write(text[:1])
-                both.wait(60)  # both files are open now
+                both.wait(900)  # both files are open now
                 file.write(text[1:])
 
         write_whole(path, slowly)

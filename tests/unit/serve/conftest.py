@@ -13,7 +13,7 @@ from graphagg.serve.limits import Limits
 from graphagg.serve.service import Service, Sources
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.communities.graphs import planted
-from tests.unit.serve.live import Live, serving
+from tests.unit.serve.live import Live, patient, serving
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def start() -> Iterator[Callable[..., Live]]:
         access: Access | None = None,
         **options: float,
     ) -> Live:
-        running = serving(Service(sources, limits), access, **options)
+        running = serving(Service(sources, patient(limits)), access, **options)
         open_services.append(running)
         return running.__enter__()
 
@@ -52,5 +52,5 @@ def start() -> Iterator[Callable[..., Live]]:
 @pytest.fixture(scope="session")
 def live(indices: Sources) -> Iterator[Live]:
     """A service of all three kinds that many tests ask."""
-    with serving(Service(indices)) as running:
+    with serving(Service(indices, patient())) as running:
         yield running

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -15,10 +16,11 @@ import numpy as np
 from graphagg.serve.http.app import create_app
 from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import Server, bind, make_server
+from graphagg.serve.limits import Limits
 from graphagg.serve.service import Service
 from tests.fakes import FakeEncoder
 
-SECONDS = 120  # after which a test gives up; none waits so long
+SECONDS = 900  # after which a test gives up; none waits so long
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,22 @@ class Live:
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for what other threads bring about."""
+    end = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.01)
+
+
+def patient(limits: Limits | None = None) -> Limits:
+    """Limits whose times, where they are the default ones, suffice on a busy machine too."""
+    limits, default = limits or Limits(), Limits()
+    times = ("receive_seconds", "stall_seconds", "answer_seconds")
+    unset = [name for name in times if getattr(limits, name) == getattr(default, name)]
+    return replace(limits, **dict.fromkeys(unset, float(SECONDS)))
 
 
 def error_of(answer: httpx.Response, status: int) -> str:

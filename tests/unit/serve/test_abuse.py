@@ -19,20 +19,20 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from graphagg.serve.http.routes.about import PAGE
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Service, Sources
-from tests.unit.serve.live import SECONDS, Live, error_of, serving
+from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving
 
 
 @pytest.fixture(scope="module")
 def strict(indices: Sources) -> Iterator[Live]:
     """A service that takes small bodies."""
-    with serving(Service(indices, Limits(body_bytes=5_000))) as running:
+    with serving(Service(indices, patient(Limits(body_bytes=5_000)))) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def hasty(indices: Sources) -> Iterator[Live]:
     """A service that waits a second for its clients."""
-    limits = Limits(receive_seconds=1.0, stall_seconds=1.0)
+    limits = patient(Limits(receive_seconds=1.0, stall_seconds=1.0))
     with serving(Service(indices, limits)) as running:
         yield running
 
@@ -64,7 +64,9 @@ def test_generated_requests_get_what_the_document_says(live: Live, mode: Generat
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def ask(case: schemathesis.Case) -> None:
-            answer = case.call_and_validate(excluded_checks=[positive_data_acceptance])
+            answer = case.call_and_validate(
+                timeout=SECONDS, excluded_checks=[positive_data_acceptance]
+            )
             if mode.is_positive and answer.status_code not in (200, 404):
                 assert answer.status_code == 400, answer.text
                 said = answer.json()["error"]["type"]  # what no schema can tell

@@ -15,17 +15,9 @@ from graphagg.serve.limits import Limits
 from graphagg.serve.service import Sources
 from graphagg.serve.workers import Lane
 from tests.fakes import FakeExtractor
-from tests.unit.serve.live import SECONDS, HeldEncoder, error_of
+from tests.unit.serve.live import SECONDS, HeldEncoder, error_of, until
 
 QUESTIONS = [f"Who is {name} in London?" for name in ("Ada", "Babbage", "Thames", "Engine")] * 3
-
-
-def until(true) -> None:
-    for _ in range(1000):
-        if true():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("it never came to that")
 
 
 @pytest.fixture

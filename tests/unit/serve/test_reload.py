@@ -21,7 +21,7 @@ from graphagg.serve.service import Sources
 from graphagg.store.manifest import Manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.communities.graphs import planted
-from tests.unit.serve.live import SECONDS, HeldEncoder
+from tests.unit.serve.live import SECONDS, HeldEncoder, until
 
 pytestmark = pytest.mark.usefixtures("unsynced")
 
@@ -102,12 +102,7 @@ def test_a_version_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
 
 
 def wait_for(running, kind: str, version: str) -> None:
-    """Until the service serves a version; the watch looks every 20 ms."""
-    for _ in range(1000):
-        if running.json("/v1/info")[kind]["version"] == version:
-            return
-        threading.Event().wait(0.02)
-    raise AssertionError(f"{version} was never served")
+    until(lambda: running.json("/v1/info")[kind]["version"] == version)
 
 
 def test_publishing_loses_no_request(start, tmp_path: Path) -> None:
@@ -168,10 +163,7 @@ def test_a_broken_version_leaves_the_old_one(start, tmp_path: Path, caplog) -> N
     expected = running.json("/v1/communities/query", {"seeds": [3]})["members"]
     manifest = json.loads((directory / "manifest.json").read_text())
     (directory / "manifest.json").write_text(json.dumps(manifest | {"data": "v-" + "0" * 16}))
-    for _ in range(1000):
-        if 'outcome="failed"' in running.get("/metrics").text:
-            break
-        threading.Event().wait(0.02)
+    until(lambda: 'outcome="failed"' in running.get("/metrics").text)
     assert running.json("/v1/communities/query", {"seeds": [3]})["members"] == expected
     said = [r.message for r in caplog.records if "cannot be opened" in r.message]
     assert len(said) == 1  # however often it was tried

@@ -65,7 +65,7 @@ def _torus(*sides: int) -> nx.Graph:
 
 SYMMETRIC = {
     "binary tree": lambda: nx.balanced_tree(2, 8),
-    "ternary tree": lambda: nx.balanced_tree(3, 6),
+    "ternary tree": lambda: nx.balanced_tree(3, 5),
     "torus": lambda: _torus(20, 20),
     "torus in 3-D": lambda: _torus(8, 8, 8),
     "spider": lambda: nx.compose_all([

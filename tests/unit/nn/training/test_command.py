@@ -112,7 +112,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, recipe: Path) -> None:
     while not last.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=120)
+    _, told = process.communicate(timeout=900)
     assert process.returncode == 130, told
     assert "--resume" in told and "Traceback" not in told
     assert last.exists()

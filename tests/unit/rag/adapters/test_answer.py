@@ -45,7 +45,7 @@ class Model:
                 body = json.loads(self.rfile.read(length))
                 sent = {name.lower(): value for name, value in self.headers.items()}
                 model.asked.append((self.path, sent, body))
-                model.hold.wait(30)
+                model.hold.wait(900)
                 self.send_response(model.status)
                 for name, value in model.headers.items():
                     self.send_header(name, value)

@@ -57,6 +57,7 @@ def test_generated_sets_depend_on_the_seed_alone(make):
     )
 
 
+@pytest.mark.slow
 def test_three_hop_depends_on_the_seed_alone(two_wiki, three_hops):
     passages, chains = three_hops
     again, questions = three_hop(0, "removed", two_wiki)
@@ -70,6 +71,7 @@ def test_generated_sets_are_sound(generated):
     check_sound(*generated)
 
 
+@pytest.mark.slow
 def test_three_hop_is_sound(three_hops):
     check_sound(*three_hops)
 
@@ -90,6 +92,7 @@ def test_sizes_of_chapters():
     assert {question.type for question in questions} == {"two-hop", "three-hop", "unnamed"}
 
 
+@pytest.mark.slow
 def test_sizes_of_three_hop(three_hops):
     passages, chains = three_hops
     count = Counter(chain.question.type for chain in chains)
@@ -148,6 +151,7 @@ def test_unnamed_questions_name_nothing(generated):
     assert unnamed and not [name for text in unnamed for name in named if mentions(text, name)]
 
 
+@pytest.mark.slow
 def test_three_hop_links_are_in_the_text(three_hops):
     passages, chains = three_hops
     by_id = {passage.id: passage for passage in passages}
@@ -158,6 +162,7 @@ def test_three_hop_links_are_in_the_text(three_hops):
                 assert mentions(by_id[following.passage].title, fact.object)
 
 
+@pytest.mark.slow
 def test_three_hop_questions_hide_the_middle(three_hops):
     passages, chains = three_hops
     by_id = {passage.id: passage for passage in passages}

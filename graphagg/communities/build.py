@@ -1,8 +1,8 @@
-"""The arrays of an index from a graph; a kernel for both engines, without any input or output.
+"""Computes the arrays of an index from a graph, for both engines; reads and writes nothing.
 
 The files of an index of kind `communities`, for n vertices and (two-mode) m elements:
 
-    vertices | vertices.utf8, .offsets     ids ascending; a vertex's number is its place
+    vertices | vertices.utf8, .offsets     ids ascending; a vertex's number is its position
     elements | elements.utf8, .offsets     two-mode only
     sets.indptr, sets.indices              the set of each vertex, ascending, without itself
     holders.indptr, holders.indices        directed and two-mode: the transpose of `sets`
@@ -93,7 +93,7 @@ def index_manifest(
 
 
 def neighborhoods(graph: Graph, config: IndexConfig) -> Neighborhoods:
-    """Whose neighbors form a vertex's set, by the kind."""
+    """The sets that an index of this kind compares, and their inverse."""
     sets = holders = graph.adjacency
     if config.kind == "directed-in":
         sets = transpose_pattern(graph.adjacency)
@@ -158,15 +158,17 @@ def _same_rows(sets: Sets, old: Sets, before: Array, renamed: Array, out: Array)
     `renamed` is the new number of each old element. Ids ascend in both graphs, so the elements of
     equal sets are in the same order.
     """
+    offsets, elements = sets.offsets, sets.elements
+    old_offsets, old_elements = old.offsets, old.elements
     for row in range(len(before)):
         old_row = before[row]
         if old_row < 0:  # a new vertex
             continue
-        start, old_start = sets.offsets[row], old.offsets[old_row]
-        size = sets.offsets[row + 1] - start
-        same = old.offsets[old_row + 1] - old_start == size
+        start, old_start = offsets[row], old_offsets[old_row]
+        size = offsets[row + 1] - start
+        same = old_offsets[old_row + 1] - old_start == size
         i = 0
         while same and i < size:
-            same = renamed[old.elements[old_start + i]] == sets.elements[start + i]
+            same = renamed[old_elements[old_start + i]] == elements[start + i]
             i += 1
         out[row] = same

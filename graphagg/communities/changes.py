@@ -1,4 +1,4 @@
-"""Changes to a graph. Each gives the graph that reading the changed edges anew would give."""
+"""Changes to a graph. Each gives the graph that reading the changed edges again would give."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from graphagg.store.strings import StringTable
 
 @dataclass(frozen=True)
 class ChangeReport:
-    """What a change did.
+    """The effect of a change.
 
     Attributes:
         vertices, edges: how many there are now.
         edges_added, edges_removed: by how many edges the graph grew or shrank.
-        vertices_added, vertices_removed: likewise.
+        vertices_added, vertices_removed: by how many vertices it grew or shrank.
         not_found: edges to remove that the graph does not have.
         signatures_recomputed: vertices whose set changed.
     """
@@ -67,11 +67,11 @@ def without_edges(graph: Graph, removed: Graph) -> tuple[Graph, int]:
     columns = graph.columns.positions(removed.columns)[gone_target]
     known = (rows >= 0) & (columns >= 0)
     width = max(len(graph.columns), 1)
-    mine = source.astype(np.int64) * width + target
-    theirs = rows[known] * width + columns[known]
-    hit = np.isin(mine, theirs)
-    missing = len(gone_source) - int(np.count_nonzero(hit))
-    return _kept(graph, source[~hit], target[~hit], np.arange(len(graph.rows))), missing
+    # An edge as one number, so that sets of edges compare as sets of numbers.
+    edges = source.astype(np.int64) * width + target
+    dropped = np.isin(edges, rows[known] * width + columns[known])
+    missing = len(gone_source) - int(np.count_nonzero(dropped))
+    return _kept(graph, source[~dropped], target[~dropped], np.arange(len(graph.rows))), missing
 
 
 def without_vertices(graph: Graph, removed: Sequence[int]) -> Graph:
@@ -87,22 +87,18 @@ def without_vertices(graph: Graph, removed: Sequence[int]) -> Graph:
 
 def _kept(graph: Graph, source: Dense, target: Dense, rows: Any) -> Graph:
     """The pairs among the kept rows; elements of no set any more are dropped."""
-    row_ids, row_number = _select(graph.rows, rows)
+    row_ids, row_numbers = column_ids, column_numbers = _select(graph.rows, rows)
     if graph.kind == "two-mode":
-        columns = np.unique(target)
-        column_ids, column_number = _select(graph.columns, columns)
-    else:
-        column_ids, column_number = row_ids, row_number
-    return graph_from_pairs(
-        graph.kind, row_ids, column_ids, (row_number[source], column_number[target])
-    )
+        column_ids, column_numbers = _select(graph.columns, np.unique(target))
+    pairs = (row_numbers[source], column_numbers[target])
+    return graph_from_pairs(graph.kind, row_ids, column_ids, pairs)
 
 
 def _select(ids: VertexIds, kept: Any) -> tuple[VertexIds, Dense]:
     """Some of the ids, and the new number of each old one."""
-    number = np.full(len(ids), -1, dtype=np.int32)
-    number[kept] = np.arange(len(kept), dtype=np.int32)
+    numbers = np.full(len(ids), -1, dtype=np.int32)
+    numbers[kept] = np.arange(len(kept), dtype=np.int32)
     if isinstance(ids.table, StringTable):
         names: list[VertexId] = [ids[int(i)] for i in kept]
-        return VertexIds(StringTable.pack(str(name) for name in names)), number
-    return VertexIds(ids.table[kept]), number
+        return VertexIds(StringTable.pack(str(name) for name in names)), numbers
+    return VertexIds(ids.table[kept]), numbers

@@ -26,7 +26,7 @@ GRAPH_KIND: dict[Kind, GraphKind] = {
 
 @dataclass(frozen=True)
 class IndexConfig:
-    """What the index is built with.
+    """Parameters of an index.
 
     Attributes:
         kind: whose neighbors form a vertex's set: all (`undirected`), in- or out-neighbors, or

@@ -74,7 +74,7 @@ class CommunityIndex(Index[_Version]):
     changes (`add_edges` and the like) go on from the newest version, publish one and move to it.
 
     Attributes:
-        report: what reading the edges met, where this object built the index; else None.
+        report: counts of the edges that were read, where this object built the index; else None.
     """
 
     KIND = KIND

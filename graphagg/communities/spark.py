@@ -110,7 +110,7 @@ def build_with_spark(
 
 
 def job_of(edges: str, ids: IdType, header: bool | None, config: IndexConfig) -> dict[str, Any]:
-    """What tells a job from another: its input and parameters."""
+    """What tells one job from another: its input and parameters."""
     return {"source": [*fingerprint(edges), ids, header], "config": config.to_json()}
 
 

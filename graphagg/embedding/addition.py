@@ -1,4 +1,4 @@
-"""Vectors for new vertices from their neighbors', without training anew.
+"""Vectors for new vertices from their neighbors', without training again.
 
 After a propagation a vector is the sum of its row of A1 over the `sources` of all nodes (see
 `prone.engine.Vectors`); without one, the sum of its row of the log matrix. So the row of a new

@@ -13,7 +13,6 @@ from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import ISOLATED, PartitionReport, Parts
 from graphagg.embedding.prone.engine import Engine, Vectors, in_process
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.threads import one_thread
 from graphagg.progress import Progress, silent
 
@@ -58,11 +57,13 @@ def embed(network: Network, config: EmbeddingConfig, progress: Progress = silent
         pieces = report.levels[-1].pieces
         progress("partition", pieces, pieces)
         layout = Layout.of(parts, pieces)
-        engine = in_process(network.matrix, layout, config, _shown(progress, config, pieces))
+        engine = in_process(network.matrix, layout, config, _of_leaves(progress))
         engine.prepare()
         vectors = _start(network, engine, parts, config)
+        progress("merge", 1, 1)
         for number in range(1, config.propagate + 1):
             vectors = engine.propagate(vectors, number)
+            progress("propagation", number, config.propagate)
         numbers = layout.numbers(network.nodes)
         blocks = [numbers[low:high] for low, high in ranges(network.nodes)]
         pairs = [engine.rotated(vectors, block) for block in blocks]
@@ -85,21 +86,11 @@ def _start(network: Network, engine: Engine, parts: Parts, config: EmbeddingConf
     return engine.take(fuse(network.matrix, parts, config)[engine.layout.order])
 
 
-def _shown(progress: Progress, config: EmbeddingConfig, pieces: int) -> Progress:
-    """Report the loops over the pieces, or shards, of three stages by the names that users know."""
+def _of_leaves(progress: Progress) -> Progress:
+    """Of the engine's stages, report the one that takes longest."""
 
     def report(stage: str, done: int, total: int) -> None:
         if stage == "leaves":
             progress("pieces", done, total)
-        elif stage == "start" and done == total:
-            progress("merge", 1, 1)
-        elif (number := _last_of_pass(stage)) and done == total == pieces:
-            progress("propagation", number, config.propagate)
 
     return report
-
-
-def _last_of_pass(stage: str) -> int:
-    """The number of the pass whose last stage this is, else 0."""
-    name, _, rest = stage.removeprefix("pass").partition(".")
-    return int(name) if stage.startswith("pass") and rest == str(STEPS - 1) else 0

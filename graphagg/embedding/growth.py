@@ -23,7 +23,7 @@ from graphagg.store.manifest import Manifest
 
 @dataclass(frozen=True)
 class _Grown:
-    """Ids with the new ones among them, and where the old nodes stand.
+    """Ids with the new ones among them, and the rows of the old nodes.
 
     Attributes:
         rows: ids of the vertices.

@@ -1,4 +1,4 @@
-"""What an embedding answers."""
+"""Results of an embedding: neighbors of a vertex, the report of `add`."""
 
 from __future__ import annotations
 

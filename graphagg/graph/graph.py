@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Floats
-from graphagg.checks import one_of
 from graphagg.errors import InvalidGraph
 from graphagg.graph.adjacency import Dense, expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
@@ -136,11 +135,6 @@ def weighted_graph(
     edges = len(source) - loops - repeats
     report = ReadReport(len(source), edges, loops, repeats, **counts)
     return Graph(kind, rows, columns, replace(matrix, data=None), report), matrix.data
-
-
-def check_kind(kind: str) -> GraphKind:
-    """The kind itself; `InvalidParameter` with the choices if it is none of them."""
-    return cast(GraphKind, one_of("kind", kind, GRAPH_KINDS))
 
 
 def union_graphs(graphs: Sequence[Graph]) -> Graph:

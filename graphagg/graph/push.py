@@ -5,8 +5,10 @@ computed from the reset outward: of the residual of a node, alpha stays as its m
 handed on to its neighbors, until no residual is due. What is returned is p + alpha residual: what a
 node received and did not hand on counts as if it had been pushed once, at no cost.
 
-The work follows what is reached, not the size of the graph: with a residual of `per_edge` for each
-edge that may stay, at most 1 / (alpha per_edge) edges are read for a reset of sum 1.
+`push` keeps a queue, so that the work follows what is reached, not the size of the graph: with a
+residual of `per_edge` for each edge that may stay, at most 1 / (alpha per_edge) edges are read for
+a reset of sum 1. `solve` sweeps over all nodes in their order until next to nothing is left: where
+a reset covers a small graph, this takes a fifth of the time (6,119 passages: 3.6 ms against 20).
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints, read_only
+from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
 from graphagg.graph.csr import Csr
 
 UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
-_NO_WEIGHTS = read_only(np.zeros(0))
-NO_MASK = read_only(np.zeros(0, np.bool_))
+_NONE = read_only(np.zeros(0))
+_NO_MASK = read_only(np.zeros(0, np.bool_))
 _NO_LIMIT = 1 << 62
 
 
@@ -48,13 +50,17 @@ class PushGraph(NamedTuple):
         kind: UNDIRECTED: `forward` holds every neighbor of nodes 0 to n - 1. DIRECTED: a node's
             neighbors are those of `forward` and those of `backward`. TWO_MODE: rows are nodes 0 to
             n - 1, columns are nodes n to n + m - 1, and each side links to the other.
-        visible: `[n]`, which rows there are for a TWO_MODE graph; empty: all.
+        visible: `[n]` bool, which rows of a TWO_MODE graph are not hidden; empty: all. A hidden row
+            is never reached from a column, and is not to be in a reset.
+        leaves: `[n]` float64, the weight of links of each row that `forward` leaves out: links to
+            columns that have no other, and so lead back. Such columns get no score. Empty: none.
     """
 
     forward: Links
     backward: Links
     kind: int
-    visible: Array
+    visible: Mask
+    leaves: Array
 
 
 class Limits(NamedTuple):
@@ -63,14 +69,12 @@ class Limits(NamedTuple):
     Attributes:
         alpha: probability of a return to the reset in each step.
         per_edge: residual that may stay at a node for each of its edges.
-        per_node: residual that may stay at any node.
         edges: how many edges to read at most; a node with more edges than are left is passed over.
         push_starts: whether the nodes of the reset are pushed whatever their residual.
     """
 
     alpha: float
     per_edge: float
-    per_node: float = 0.0
     edges: int = _NO_LIMIT
     push_starts: bool = False
 
@@ -111,15 +115,22 @@ class Scratch(NamedTuple):
 
 
 def push_graph(
-    forward: Csr, backward: Csr, kind: int, *, weighted: bool = False, visible: Array = NO_MASK
+    forward: Csr,
+    backward: Csr,
+    kind: int,
+    *,
+    weighted: bool = False,
+    visible: Mask = _NO_MASK,
+    leaves: Doubles = _NONE,
 ) -> PushGraph:
     """A graph for `push`; see `PushGraph`."""
+    links = _links_of(forward, weighted), _links_of(backward, weighted)
+    return PushGraph(links[0], links[1], kind, read_only(visible), read_only(leaves))
 
-    def links(side: Csr) -> Links:
-        weights = read_only(side.entries) if weighted else _NO_WEIGHTS
-        return Links(read_only(side.indptr), read_only(side.indices), weights)
 
-    return PushGraph(links(forward), links(backward), kind, read_only(visible))
+def _links_of(matrix: Csr, weighted: bool) -> Links:
+    weights = read_only(matrix.entries) if weighted else _NONE
+    return Links(read_only(matrix.indptr), read_only(matrix.indices), weights)
 
 
 def push(
@@ -129,7 +140,7 @@ def push(
 
     Args:
         graph: the nodes and their links.
-        limits: when to stop.
+        limits: when it ends.
         starts: `[s]` distinct nodes of the reset, in the order in which they are pushed.
         values: `[s]` the reset of each, not negative.
         scratch: work arrays to use again, as they were left by another push; None: new ones.
@@ -137,14 +148,36 @@ def push(
     Returns:
         `[c]` int64 nodes in the order in which they were reached, and their scores `[c]`.
     """
-    nodes = len(graph.forward.offsets) - 1
-    nodes += len(graph.backward.offsets) - 1 if graph.kind == TWO_MODE else 0
-    scratch = scratch or Scratch.of(nodes)
+    scratch = scratch or Scratch.of(_nodes(graph))
     size = _push(graph, limits, starts, values, scratch)
     reached = scratch.nodes[:size].astype(np.int64)
     scores = scratch.mass[:size] + limits.alpha * scratch.residual[:size]
     scratch.slots[reached] = 0
     return reached, scores
+
+
+def solve(
+    graph: PushGraph, alpha: float, starts: Array, values: Doubles, tolerance: float
+) -> Doubles:
+    """PageRank of all nodes, `[nodes]`; no node keeps a residual above `tolerance`.
+
+    Args:
+        graph: the nodes and their links.
+        alpha: probability of a return to the reset in each step.
+        starts: `[s]` distinct nodes of the reset.
+        values: `[s]` the reset of each, not negative.
+        tolerance: the largest residual that may stay at a node.
+    """
+    residual = np.zeros(_nodes(graph))
+    residual[starts] = values
+    mass = np.zeros_like(residual)
+    _sweep(graph, alpha, tolerance, residual, mass)
+    return mass + alpha * residual
+
+
+def _nodes(graph: PushGraph) -> int:
+    rows, columns = len(graph.forward.offsets) - 1, len(graph.backward.offsets) - 1
+    return rows + columns if graph.kind == TWO_MODE else rows
 
 
 @numba.njit(cache=True)
@@ -162,16 +195,17 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
     graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
 ):
     """Give the nodes of the reset their slots, and queue them; how many, and how many of them."""
-    least, tail = max(limits.per_node, limits.per_edge), 0
+    forward, backward, kind = graph.forward.offsets, graph.backward.offsets, graph.kind
+    slots, nodes, mass, residual, limit, queue = scratch
+    tail = 0
     for slot in range(len(starts)):
         node = starts[slot]
-        scratch.slots[node], scratch.nodes[slot] = slot + 1, node
-        scratch.mass[slot], scratch.residual[slot] = 0.0, values[slot]
-        degree = node_degree(graph.forward.offsets, graph.backward.offsets, graph.kind, node)
-        scratch.limit[slot] = max(least, limits.per_edge * degree)
-        if limits.push_starts or values[slot] >= scratch.limit[slot]:
-            scratch.limit[slot] = np.inf
-            scratch.queue[tail] = slot
+        slots[node], nodes[slot] = slot + 1, node
+        mass[slot], residual[slot] = 0.0, values[slot]
+        limit[slot] = limits.per_edge * max(1, node_degree(forward, backward, kind, node))
+        if limits.push_starts or values[slot] >= limit[slot]:
+            limit[slot] = np.inf
+            queue[tail] = slot
             tail += 1
     return len(starts), tail
 
@@ -185,11 +219,11 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
     # references.
     forward, neighbors, weights = graph.forward
     backward, neighbors_back, weights_back = graph.backward
-    kind, visible = graph.kind, graph.visible
+    kind, visible, leaves, all_visible = graph.kind, graph.visible, graph.leaves, graph.visible[:0]
     alpha, per_edge = limits.alpha, limits.per_edge
     slots, nodes, mass, residual, limit, queue = scratch
-    rows, weighted, masked = len(forward) - 1, len(weights) > 0, len(visible) > 0
-    least = max(limits.per_node, per_edge)
+    rows, masked = len(forward) - 1, len(visible) > 0
+    weighted = len(weights) + len(weights_back) > 0  # one side may have no links
     size, tail = _start(graph, limits, starts, values, scratch)
     head = edges = 0
     while head != tail:
@@ -197,16 +231,24 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
         head = 0 if head + 1 == len(queue) else head + 1
         node = nodes[slot]
         degree = node_degree(forward, backward, kind, node)
-        limit[slot] = max(least, per_edge * degree)
+        limit[slot] = per_edge * degree
         if edges + degree > limits.edges:  # it keeps its residual; smaller nodes may still fit
             continue
         edges += degree
         amount = residual[slot]
         residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
-        mass[slot] += alpha * amount
         whole = float(degree)
         if weighted or masked:
-            whole = _whole(graph, node)
+            first, end = _range(forward, backward, kind, 0, node)
+            whole = _weight(weights, neighbors, all_visible, first, end)
+            first, end = _range(forward, backward, kind, 1, node)
+            whole += _weight(weights_back, neighbors_back, visible, first, end)
+        if node < len(leaves) and leaves[node] > 0.0:
+            # A share of all that is handed on comes back from the leaves, and of that the same
+            # share again: the sum of the series is pushed at once.
+            whole += leaves[node]
+            amount /= 1.0 - (1.0 - alpha) * (1.0 - alpha) * leaves[node] / whole
+        mass[slot] += alpha * amount
         if whole == 0.0:  # no neighbor to hand on to: all of it stays
             mass[slot] += (1.0 - alpha) * amount
             continue
@@ -226,7 +268,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
                     slot = size
                     slots[other] = slot + 1
                     nodes[slot], mass[slot], residual[slot] = other, 0.0, 0.0
-                    limit[slot] = least
+                    limit[slot] = per_edge
                     size += 1
                 step = share
                 if weighted:
@@ -235,7 +277,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
                 if residual[slot] < limit[slot]:  # always so while it stands in the queue
                     continue
                 # At first the limit is that of one edge: a degree may be a page on disk.
-                limit[slot] = max(least, per_edge * node_degree(forward, backward, kind, other))
+                limit[slot] = per_edge * node_degree(forward, backward, kind, other)
                 if residual[slot] >= limit[slot]:
                     limit[slot] = np.inf
                     queue[tail] = slot
@@ -244,19 +286,54 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
 
 
 @numba.njit(cache=True)
-def _whole(graph: PushGraph, node: int) -> float:
-    """The weight of all links of a node to visible nodes."""
-    weighted, masked = len(graph.forward.weights) > 0, len(graph.visible) > 0
-    forward, backward, visible = graph.forward, graph.backward, graph.visible
-    whole = 0.0
-    first, end = _range(forward.offsets, backward.offsets, graph.kind, 0, node)
+def _sweep(graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array) -> None:
+    """Push every node whose residual is above the tolerance, until there is none."""
+    forward, neighbors, weights = graph.forward
+    backward, neighbors_back, weights_back = graph.backward
+    kind, visible, leaves, all_visible = graph.kind, graph.visible, graph.leaves, graph.visible[:0]
+    rows, masked = len(forward) - 1, len(visible) > 0
+    weighted = len(weights) + len(weights_back) > 0  # one side may have no links
+    wholes = np.full(len(residual), -1.0)  # -1: not known yet
+    largest = np.inf
+    while largest > tolerance:
+        largest = 0.0
+        for node in range(len(residual)):
+            amount = residual[node]
+            if amount <= tolerance:
+                continue
+            largest, residual[node] = max(largest, amount), 0.0
+            back = leaves[node] if node < len(leaves) else 0.0
+            if wholes[node] < 0.0:
+                first, end = _range(forward, backward, kind, 0, node)
+                wholes[node] = back + _weight(weights, neighbors, all_visible, first, end)
+                first, end = _range(forward, backward, kind, 1, node)
+                wholes[node] += _weight(weights_back, neighbors_back, visible, first, end)
+            whole = wholes[node]
+            if whole == 0.0:  # no neighbor to hand on to: all of it stays
+                mass[node] += amount
+                continue
+            amount /= 1.0 - (1.0 - alpha) * (1.0 - alpha) * back / whole  # as in `_push`
+            mass[node] += alpha * amount
+            share = (1.0 - alpha) * amount / whole
+            first, end = _range(forward, backward, kind, 0, node)
+            shift = rows if kind == TWO_MODE else 0
+            for j in range(first, end):
+                residual[neighbors[j] + shift] += share * weights[j] if weighted else share
+            first, end = _range(forward, backward, kind, 1, node)
+            for j in range(first, end):
+                if not masked or visible[neighbors_back[j]]:
+                    step = share * weights_back[j] if weighted else share
+                    residual[neighbors_back[j]] += step
+
+
+@numba.njit(cache=True)
+def _weight(weights: Array, neighbors: Array, visible: Array, first: int, end: int) -> float:
+    """The weight of some links to visible nodes, see `PushGraph` for what is empty."""
+    weight = 0.0
     for j in range(first, end):
-        whole += forward.weights[j] if weighted else 1.0
-    first, end = _range(forward.offsets, backward.offsets, graph.kind, 1, node)
-    for j in range(first, end):
-        if not masked or visible[backward.neighbors[j]]:
-            whole += backward.weights[j] if weighted else 1.0
-    return whole
+        if len(visible) == 0 or visible[neighbors[j]]:
+            weight += weights[j] if len(weights) > 0 else 1.0
+    return weight
 
 
 @numba.njit(cache=True)

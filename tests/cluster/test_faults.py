@@ -100,7 +100,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_job(cluster: Cluster, tmp_path: P
     options = ["--dim", "8", "--pieces", "3", "--max-piece-edges", "4000"]
     job = [str(ROOT / "jobs" / "embed.py"), "--edges", str(edges), "--out", str(out), *options]
     running = cluster.submit(job)
-    running.until((out.with_name("out.work") / "phases" / "degrees").exists, "phase degrees")
+    running.until((out.with_name("out.work") / "sorted.json").exists, "the sorted entries")
     cluster.kill_worker(1)
     done = running.wait()
     assert_done(done)
@@ -160,14 +160,15 @@ def test_the_driver_is_killed_and_the_job_submitted_again(cluster: Cluster, tmp_
     edges, out = write_pairs(tmp_path / "edges.txt", skewed_pairs(7)), tmp_path / "out"
     job, work = small("embed", edges, out), out.with_name("out.work")
     running = cluster.submit(job)
-    running.until((work / "phases" / "leaves" / "_SUCCESS").exists, "the end of phase leaves")
+    running.until((work / "leaves.json").exists, "the end of the stage leaves")
     running.kill()
-    before = {p: p.stat().st_mtime_ns for p in work.glob("phases/*/_SUCCESS")}
+    before = {path.parent.name for path in work.glob("phases/*/_SUCCESS")}
+    before |= {path.stem for path in work.glob("*.json")}
     assert before and not (out / "manifest.json").exists()
     cluster.ensure()
     done = cluster.run(job)
     assert_done(done)
-    assert stages(done.out) and not stages(done.out) & {path.parent.name for path in before}
+    assert stages(done.out) and not stages(done.out) & before
     assert not work.exists()
     assert_same_embedding(edges, out)
 

@@ -60,13 +60,14 @@ def test_embedding_in_three_jobs(cluster: Cluster, tmp_path: Path) -> None:
     """`prepare_graph` and `partition` do the first phases, and `embed` does not do them again."""
     edges, out = write_pairs(tmp_path / "edges.txt", skewed_pairs(2)), tmp_path / "out"
     options = ("--edges", edges, "--out", out, "--dim", 8, "--pieces", 3, "--max-piece-edges", 4000)
-    phases = out.with_name("out.work") / "phases"
+    work = out.with_name("out.work")
     written: list[dict[str, int]] = []
     for name in ("prepare_graph", "partition"):
         assert_done(cluster.run(job(name, *options)))
         assert not (out / "manifest.json").exists()
-        finished = phases.glob("*/_SUCCESS")
-        written.append({path.parent.name: path.stat().st_mtime_ns for path in finished})
+        phases = {path.parent.name: path for path in work.glob("phases/*/_SUCCESS")}
+        finished = phases | {path.stem: path for path in work.glob("*.json")}
+        written.append({name: path.stat().st_mtime_ns for name, path in finished.items()})
     prepared, partitioned = written
     assert prepared and prepared.items() < partitioned.items()
     done = cluster.run(job("embed", *options))

@@ -200,6 +200,11 @@ def test_band_tables_equal_brute_force():
         bands = 12 // rows
         filled = generator.random(n) < 0.9
         tables, counts = build_tables(sig, filled, range(bands), rows, 5)
+        for band in range(bands):  # a band alone is the same table
+            alone, _ = build_tables(sig, filled, range(band, band + 1), rows, 5)
+            assert (alone.directory == tables.directory[band : band + 1]).all()
+            low, high = tables.starts[band : band + 2]
+            assert (alone.ids == tables.ids[low:high]).all()
         groups = [
             np.flatnonzero(filled & (sig[:, b * rows : (b + 1) * rows] == key).all(axis=1))
             for b in range(bands)

@@ -6,6 +6,7 @@ Imports under `TYPE_CHECKING` and inside functions count as well: a circle of de
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -88,3 +89,35 @@ def test_importing_the_package_loads_no_library():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert not {"numpy", "numba", "pyarrow", "torch", "pyspark"} & set(loaded.stdout.split())
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"])
+def test_files_that_a_page_names_are_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:graphagg|tests|benchmarks|jobs|indices)/[\w/.-]+)`", text)
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "trip",
+    [
+        "A question through `best`",
+        "A passage through indexing",
+        "A seed through a query",
+        "An edge through embedding",
+        "A batch through GPS",
+    ],
+)
+def test_each_step_of_a_trip_names_its_file(trip):
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = text.partition(f"### {trip}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
+    steps = re.findall(r"^\d+\. (.*(?:\n   .*)*)", section, re.MULTILINE)
+    assert len(steps) > 5
+    assert [step for step in steps if "`graphagg/" not in step] == []
+
+
+def test_decisions_are_listed():
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"\]\(([\w-]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert sorted([*listed, "README.md"]) == sorted(path.name for path in folder.glob("*.md"))

@@ -44,6 +44,7 @@ class CommunitiesBuild(GraphBuild):
     table: ClassVar[str] = "communities"
     kind: ClassVar[str] = "communities"
 
+    # Options are the fields of `IndexConfig` and the arguments of `index_config`, which makes it.
     parameters: Annotated[IndexConfig, index_config, "Index"] = field(default_factory=IndexConfig)
     reading: Reading = field(default_factory=Reading)
     entries_a_block: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})

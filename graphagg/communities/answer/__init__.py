@@ -1,1 +1,1 @@
-"""From a ranking to something shown: members, reasons, structure, pictures."""
+"""Turns a ranking into an answer: members, reasons, structure, pictures."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shared:
-    """What a member shares with one seed.
+    """The elements that a member shares with one seed.
 
     Attributes:
         seed: the seed.
@@ -62,13 +62,13 @@ class Member:
 
     def explain(self) -> str:
         """One line for people."""
-        parts = []
+        reasons = []
         for shared in self.reason:
             count = "many" if shared.count is None else f"{shared.count:,}"
-            parts.append(
+            reasons.append(
                 f"{count} shared with {shared.seed}" + (" (adjacent)" if shared.adjacent else "")
             )
-        return "; ".join(parts) or "reached through others"
+        return "; ".join(reasons) or "reached through others"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
@@ -148,7 +148,7 @@ class Community:
 
         from graphagg.tables import ids_column, ranks_column
 
-        parts = self.members[0].scores if self.members else ()
+        names = self.members[0].scores if self.members else ()
         return pa.table(
             {
                 "rank": ranks_column(len(self.members)),
@@ -156,7 +156,7 @@ class Community:
                 "score": pa.array([member.score for member in self.members], pa.float64()),
                 **{
                     f"score_{name}": pa.array([m.scores[name] for m in self.members], pa.float64())
-                    for name in parts
+                    for name in names
                 },
                 "why": pa.array([member.explain() for member in self.members], pa.string()),
             }

@@ -171,6 +171,7 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
 @numba.njit(cache=True)
 def _similarities(sets: Sets, vertices: Array) -> Array:
     """The Jaccard similarity of each pair, `[V, V]`; each is computed once."""
+    offsets, closed = sets.offsets, sets.closed
     no_examples = np.empty(0, dtype=np.int64)
     out = np.zeros((len(vertices), len(vertices)))
     for i in range(len(vertices)):
@@ -179,6 +180,7 @@ def _similarities(sets: Sets, vertices: Array) -> Array:
             b = vertices[j]
             shared = intersection(sets, a, b, no_examples)
             if shared > 0:
-                out[i, j] = shared / (set_size(sets, a) + set_size(sets, b) - shared)
+                sizes = set_size(offsets, closed, a) + set_size(offsets, closed, b)
+                out[i, j] = shared / (sizes - shared)
                 out[j, i] = out[i, j]
     return out

@@ -1,4 +1,4 @@
-"""Ground-truth communities out of the files that exist."""
+"""Reads ground-truth communities from the formats in which they are published."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class GroundTruth:
 def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> GroundTruth:
     """Read a ground truth.
 
-    Taken are: one community a line; `vertex label` pairs (recognized by every line having two
-    columns and no vertex standing first twice); a CSV of the two, with or without a header; JSON
+    Accepted are: one community a line; `vertex label` pairs (recognized by every line having two
+    columns and no vertex coming first twice); a CSV of the two, with or without a header; JSON
     `{"communities": [[...]]}`. gzip is recognized by its magic bytes.
 
     Args:
@@ -84,21 +84,21 @@ def number_communities(
 ) -> GroundTruth:
     """Communities of ids as dense numbers."""
     unknown = 0
-    found = []
+    communities = []
     for group in groups:
         numbers = [vertices.find(member) for member in group]
         unknown += sum(number is None for number in numbers)
         inside = sorted({number for number in numbers if number is not None})
         if inside:
-            found.append(np.array(inside, dtype=np.int64))
-    if not found and not unknown:
+            communities.append(np.array(inside, dtype=np.int64))
+    if not communities and not unknown:
         raise InvalidCommunities(f"{name}: no community in it, wanted one at least")
-    if not found:
+    if not communities:
         raise InvalidCommunities(
             f"{name}: none of {unknown:,} members is in the graph, wanted its vertex ids; "
             "check that file and index belong together"
         )
-    return GroundTruth(tuple(found), unknown)
+    return GroundTruth(tuple(communities), unknown)
 
 
 def _groups(text: str, path: Path) -> list[list[VertexId]]:

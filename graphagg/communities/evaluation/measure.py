@@ -1,4 +1,4 @@
-"""How much of true communities a query finds: the authors' protocol.
+"""Measures how much of true communities a query finds, by the authors' protocol.
 
 Paper: arXiv 1601.03958, "Experimental evaluation": draw seeds from a community, grow to its size,
 and count the true members among the first 1, 2, ... additions. Departures: a fixed random state
@@ -53,7 +53,7 @@ class Evaluation:
         recall_interval: 95 % bootstrap interval over communities.
         recall_auc: mean area under the recall curve; perfect is 1.
         latency_ms: wall milliseconds of a ranking, without its reasons: `p50`, `p99`.
-        cpu_ms: thread CPU, likewise.
+        cpu_ms: CPU milliseconds of the thread, the same percentiles.
         plans: how many queries each plan answered.
         per_community: recall of each community.
     """
@@ -171,8 +171,8 @@ def bootstrap_interval(means: Array, random_state: int) -> tuple[float, float]:
 
 
 def _means(groups: Array, values: Array) -> Array:
-    labels, places = np.unique(groups, return_inverse=True)
-    means: Array = np.bincount(places, values) / np.bincount(places, minlength=len(labels))
+    labels, positions = np.unique(groups, return_inverse=True)
+    means: Array = np.bincount(positions, values) / np.bincount(positions, minlength=len(labels))
     return means
 
 

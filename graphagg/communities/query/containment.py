@@ -134,11 +134,12 @@ def _containments(
 ) -> tuple[int, int]:
     """Containment of the seed's set in each vertex's; how many were done, and look-ups used."""
     no_examples = np.empty(0, dtype=np.int64)
-    size = set_size(sets, seed)
+    offsets, closed = sets.offsets, sets.closed
+    size = set_size(offsets, closed, seed)
     used = 0
     for i in range(len(vertices)):
         v = vertices[i]
-        used += min(size, set_size(sets, v)) + 1  # + 1: an empty set is looked at, too
+        used += min(size, set_size(offsets, closed, v)) + 1  # + 1: an empty set is looked at, too
         if used > budget:
             return i, used
         if size > 0:

@@ -1,4 +1,4 @@
-"""Which vertices a query compares, and what that may cost.
+"""Chooses the vertices that a query compares, within a bounded amount of work.
 
 `exact` reads all sets that share an element with a seed's. Its work, the sum of the degrees of the
 set's elements, is known beforehand; a seed whose work does not fit the budget goes through the LSH
@@ -41,7 +41,7 @@ class Sketches:
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked, what it is answered from, and what that may cost.
+    """The seeds, the arrays that rank vertices by them, and the bounds on the work.
 
     Attributes:
         hoods: the sets, their inverse, and the raw graph.

@@ -97,20 +97,21 @@ def _sweep(
     The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
     degree to both, and each edge between it and S leaves S no more, at neither end.
     """
+    offsets, elements, holder_offsets, holders, _, walk = sets
     volume = cut = read = 0
     best_size, best = 1, np.inf
     for i in range(-len(seeds), len(ordered)):  # the seeds first: they are always in S
         v = seeds[i + len(seeds)] if i < 0 else ordered[i]
-        degree = node_degree(sets.offsets, sets.holder_offsets, sets.walk, v)
+        degree = node_degree(offsets, holder_offsets, walk, v)
         read += degree
         if read > budget and i > 0:  # one member at least is tried
             break
         internal = 0
-        for j in range(sets.offsets[v], sets.offsets[v + 1]):
-            internal += inside[sets.elements[j]]
-        if sets.walk == DIRECTED:
-            for j in range(sets.holder_offsets[v], sets.holder_offsets[v + 1]):
-                internal += inside[sets.holders[j]]
+        for j in range(offsets[v], offsets[v + 1]):
+            internal += inside[elements[j]]
+        if walk == DIRECTED:
+            for j in range(holder_offsets[v], holder_offsets[v + 1]):
+                internal += inside[holders[j]]
         inside[v] = 1
         volume += degree
         cut += degree - 2 * internal

@@ -273,7 +273,7 @@ def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array)
 
     Returns how many were written, and how many buckets were cut to `cap` vertices.
     """
-    rows, directory, ids = tables.rows, tables.directory, tables.ids
+    rows, starts, directory, ids = tables
     bits = np.uint64(0)
     while (1 << bits) + 1 < directory.shape[1]:
         bits += np.uint64(1)
@@ -283,8 +283,8 @@ def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array)
             first = band * rows
             key = np.uint64(_key(sig[seed], first, rows))
             prefix = key >> (np.uint64(32) - bits)
-            low = tables.starts[band] + np.int64(directory[band, prefix])
-            end = tables.starts[band] + np.int64(directory[band, prefix + np.uint64(1)])
+            low = starts[band] + np.int64(directory[band, prefix])
+            end = starts[band] + np.int64(directory[band, prefix + np.uint64(1)])
             # Entries are sorted by key. The keys are not stored: they are computed again from the
             # signatures, of the few entries that binary search and the bucket itself need.
             high = end

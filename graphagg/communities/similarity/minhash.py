@@ -10,7 +10,7 @@ J(1 - J)/K. Departures:
 - The minima are taken over 32 bits; the index keeps the low 16. The high ones are near 0 in all
   large sets and would agree by chance.
 - One pass over the rows instead of one over edges sorted by source: no signature matrix has to be
-  held in full, and a single vertex is recomputed from its row alone.
+  kept in full, and a single vertex is recomputed from its row alone.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def signatures(
     Args:
         sets: the set of each row.
         columns: `[sets.columns]` the token of each element.
-        own: `[sets.rows]` the token of each row, which its set holds too (closed neighborhoods);
+        own: `[sets.rows]` the token of each row, which its set has too (closed neighborhoods);
             None: open.
         family: the hash functions.
         rows: which rows; None: all.
@@ -115,7 +115,7 @@ def mix(tokens: Array) -> Tokens:
 @numba.njit(cache=True)
 def _minima(offsets: Array, elements: Array, hashes: _Hashes, rows: Array, out: Array) -> None:
     """Write the minima of some rows to `out`, `[len(rows), K]`, cut to its type."""
-    factors, shifts, own = hashes.factors, hashes.shifts, hashes.own
+    mixed, own, factors, shifts = hashes
     best = np.empty(len(factors), dtype=np.uint32)
     closed = 1 if len(own) > 0 else 0
     for i in range(len(rows)):
@@ -123,7 +123,7 @@ def _minima(offsets: Array, elements: Array, hashes: _Hashes, rows: Array, out: 
         best[:] = np.uint32(EMPTY)
         # In a closed set the first element is the vertex itself, read before its row.
         for j in range(offsets[row] - closed, offsets[row + 1]):
-            h = own[row] if j < offsets[row] else hashes.elements[elements[j]]
+            h = own[row] if j < offsets[row] else mixed[elements[j]]
             # Elements outside, slots inside: K slots stay in cache, and the loop is vectorized.
             for k in range(len(factors)):
                 best[k] = min(best[k], np.uint32(factors[k] * h + shifts[k]))

@@ -134,21 +134,20 @@ class Scratch(NamedTuple):
 
 
 @numba.njit(cache=True)
-def set_size(sets: Sets, vertex: int) -> Any:
+def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
     """Size of a vertex's set, the vertex itself included where sets are closed."""
-    return sets.offsets[vertex + 1] - sets.offsets[vertex] + sets.closed
+    return offsets[vertex + 1] - offsets[vertex] + closed
 
 
 @numba.njit(cache=True)
 def comparison_work(sets: Sets, vertex: int, limit: int) -> Any:
     """Entries that `exact.count_shared` reads for a vertex; counting stops above `limit`."""
-    holder_offsets = sets.holder_offsets
+    offsets, elements, holder_offsets, _, closed, _ = sets
     total = np.int64(0)
-    if sets.closed:  # the vertex is an element of its own set, and a holder of itself
+    if closed:  # the vertex is an element of its own set, and a holder of itself
         total += holder_offsets[vertex + 1] - holder_offsets[vertex] + 1
-    for j in range(sets.offsets[vertex], sets.offsets[vertex + 1]):
-        element = sets.elements[j]
-        total += holder_offsets[element + 1] - holder_offsets[element] + sets.closed
+    for j in range(offsets[vertex], offsets[vertex + 1]):
+        total += holder_offsets[elements[j] + 1] - holder_offsets[elements[j]] + closed
         if total > limit:
             break
     return total

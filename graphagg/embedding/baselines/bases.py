@@ -1,4 +1,4 @@
-"""What embeds a small graph on one machine: four methods behind one protocol.
+"""Four methods that embed a small graph on one machine, behind one protocol.
 
 `prone`     section 3.1 of ProNE (IJCAI 2019): a truncated SVD of the log matrix.
 `netmf`     NetMF (WSDM 2018), equation 8: a truncated SVD of log max(1, M) with
@@ -73,12 +73,7 @@ def netmf(matrix: Csr, dim: int, seed: list[int]) -> Array:
             f"a piece of {n:,} nodes, base 'netmf' takes {NETMF_NODES:,} at most, for its matrix "
             "is dense; give more --pieces, or take --base prone"
         )
-    degree = row_sums(matrix.indptr, matrix.entries)
-    inverse = np.where(degree > 0, 1.0 / np.maximum(degree, 1e-30), 0.0)
-    step = Csr(
-        matrix.indptr, matrix.indices,
-        (matrix.entries * np.repeat(inverse, matrix.degrees())).astype(np.float32), n,
-    )  # fmt: skip
+    step, degree, inverse = _transitions(matrix)
     power = np.eye(n, dtype=np.float32)
     total = np.zeros((n, n), dtype=np.float32)
     for _ in range(_NETMF_WINDOW):
@@ -188,14 +183,19 @@ def _step(
 def cleora(matrix: Csr, dim: int, seed: list[int]) -> Array:
     """Normalized Markov propagation of random vectors, whitened."""
     generator = np.random.default_rng(seed)
-    degree = row_sums(matrix.indptr, matrix.entries)
-    inverse = np.where(degree > 0, 1.0 / np.maximum(degree, 1e-30), 0.0)
-    values = (matrix.entries * np.repeat(inverse, matrix.degrees())).astype(np.float32)
-    step = Csr(matrix.indptr, matrix.indices, values, matrix.columns)
+    step, degree, _ = _transitions(matrix)
     rows = generator.uniform(-1, 1, (matrix.rows, dim)).astype(np.float32)
     for _ in range(_CLEORA_ROUNDS):
         rows = normalize_rows(multiply(step, rows))
     return _whitened(rows, degree > 0)
+
+
+def _transitions(matrix: Csr) -> tuple[Csr, Array, Array]:
+    """P = D^-1 A, the diagonal of D, and that of D^-1 (0 for nodes without an edge)."""
+    degree = row_sums(matrix.indptr, matrix.entries)
+    inverse = np.where(degree > 0, 1.0 / np.maximum(degree, 1e-30), 0.0)
+    values = (matrix.entries * np.repeat(inverse, matrix.degrees())).astype(np.float32)
+    return Csr(matrix.indptr, matrix.indices, values, matrix.columns), degree, inverse
 
 
 def _whitened(rows: Array, filled: Array) -> Array:

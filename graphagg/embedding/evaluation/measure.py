@@ -3,7 +3,7 @@
 Link prediction: edges are held out, the rest is embedded, and pairs are scored by the dot product
 of the unnormalized vectors and by cosine; negatives are drawn uniformly, and as the ends of edges
 are (uniform ones are easy: their degrees give them away). Node classification: DeepWalk's protocol.
-Beside the embedding stand the same graph embedded without a partition (`control`), random vectors
+Compared with it are the same graph embedded without a partition (`control`), random vectors
 with the same propagation (`random`), common neighbors and Adamic-Adar.
 """
 

@@ -49,7 +49,7 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
     entries = len(matrix.indices)
     count = piece_count(config, entries, int(np.count_nonzero(filled)))
     hubs = degrees > hub_bound(config, entries, count)
-    if np.count_nonzero(filled & ~hubs) < count:
+    if np.count_nonzero(filled & ~hubs) < count:  # too few other nodes to give each piece one
         hubs[:] = False
     weights = node_weights(matrix, hubs)
     active = filled & ~hubs
@@ -71,7 +71,7 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
 
 
 def chosen_partitioner(config: EmbeddingConfig, entries: int) -> str:
-    """The partitioner that `auto` stands for."""
+    """The partitioner's name, `auto` resolved."""
     if config.partitioner != "auto":
         return config.partitioner
     return "metis" if entries <= WORKER_ENTRIES else "streaming"

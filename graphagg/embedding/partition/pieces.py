@@ -2,7 +2,7 @@
 
 A piece holds whole rows of the nodes that it owns, so every edge is in the piece of each of its
 ends, and no edge is dropped. Its columns are the nodes its rows name: its own and its halo. Nodes
-are renumbered so that those of a piece are a range; columns in the new numbers then stand sorted by
+are renumbered so that those of a piece are a range; columns in the new numbers then are sorted by
 their owner, and what one piece sends another is a run of rows on both sides.
 
 A hub, a node with more entries than a piece may hold, belongs to no piece: hubs have the numbers 0

@@ -1,10 +1,10 @@
 """The factorization over the pieces of a matrix: one text, in process and on Spark.
 
-What is known of all nodes lies in arrays `[N', ...]` in the order of `Layout`. A task takes one
-piece: it reads the rows of the piece's columns, its halo included, and writes the rows of the
-piece's nodes. What the pieces hold of the hubs' rows is added up in a task of its own, in the order
-of the pieces. So each number is computed from the same numbers in the same order on both engines,
-and they give the same bytes.
+Values of all nodes are in arrays `[N', ...]` in the order of `Layout`. A task takes one piece: it
+reads the rows of the piece's columns, its halo included, and writes the rows of the piece's nodes.
+What the pieces hold of the hubs' rows is added up in a task of its own, in the order of the pieces.
+So each number is computed from the same numbers in the same order on both engines, and they give
+the same bytes.
 
     strength    [N']     D, float64
     arrived     [N']     q but for its sum, float64

@@ -1,4 +1,4 @@
-"""What is embedded: a symmetric weighted matrix over nodes, whatever the kind of graph.
+"""The symmetric weighted matrix over nodes that is embedded, whatever the kind of graph.
 
 An undirected graph is its own matrix. A directed graph of n vertices becomes its double cover: node
 u stands for u as a source, node n + v for v as a target, and an edge u -> v joins u with n + v. A

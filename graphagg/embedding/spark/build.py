@@ -9,7 +9,7 @@ last one when it is started again:
 4. `strength`, `arrived`, `leaves`: the log matrix and its decomposition, a task a piece.
 5. `gram...`, `start`, `refined`: the merge and one refinement.
 6. `pass...`: five products with the matrix a pass; tasks read the rows of their halo.
-7. `vectors`: rows to where the index has them.
+7. `vectors`: the arrays of the index, written again by each run.
 
 Stages 4 to 6 are those of the build in process, `prone.engine`. Executors and driver must share the
 file system of the directory. A task holds one piece with its halo or one range of 50,000 nodes; the
@@ -31,13 +31,12 @@ from graphagg.embedding.index import (
     isolated_vertices,
     write_report,
 )
-from graphagg.embedding.partition.report import ISOLATED, PartitionReport
 from graphagg.embedding.prone.engine import Engine, Vectors
 from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.threads import one_thread
 from graphagg.embedding.spark.engine import on_spark
 from graphagg.embedding.spark.entries import Entries, Source, digests, prepare
-from graphagg.embedding.spark.partition import cut, write_pieces
+from graphagg.embedding.spark.partition import Cut, cut, write_pieces
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.text import IdType
 from graphagg.graph.spark import write_ids
@@ -45,7 +44,6 @@ from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
 from graphagg.spark.session import small_driver
-from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import write_artifact
 from graphagg.store.index import current_manifest
 from graphagg.store.manifest import Manifest
@@ -79,7 +77,7 @@ def build_with_spark(
         header: whether text has a header.
         weighted: use the weights where edges carry any.
         progress: called after each stage.
-        force: build anew also where nothing changed, or over an unfinished job.
+        force: build again also where nothing changed, or over an unfinished job.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -99,7 +97,7 @@ def build_with_spark(
         job = job_of(source, config)
         if force or recall(directory, KIND, job) is None:
             with claimed(spark, directory, job, progress, force) as work:
-                _run(work, source, config, published, force)
+                _run(work, source, config, published, progress, force)
             remember(directory, KIND, job)
             work.remove()
     return NodeEmbedding.open(directory)
@@ -166,7 +164,14 @@ def job_of(source: Source, config: EmbeddingConfig) -> dict[str, Any]:
     }
 
 
-def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, force: bool) -> None:
+def _run(
+    work: Work,
+    source: Source,
+    config: EmbeddingConfig,
+    published: Any,
+    progress: Progress,
+    force: bool,
+) -> None:
     a_task = config.max_piece_edges or MAX_PIECE_EDGES
     entries = prepare(work, source, config, a_task)
     inputs = digests(work, entries, a_task)
@@ -182,10 +187,10 @@ def _run(work: Work, source: Source, config: EmbeddingConfig, published: Any, fo
             vectors = engine.propagate(vectors, number)
     writer = published.writer
     _write_ids(work, entries, writer.folder)
-    isolated = _write_parts(work, entries, writer.folder)
-    _write_vectors(work, engine, vectors, entries, writer.folder)
+    _write_vectors(engine, vectors, entries, writer.folder)
+    progress("vectors", 1, 1)
     write_report(writer, partition.report)
-    published.publish(_manifest(entries, config, inputs, partition.report, isolated))
+    published.publish(_manifest(entries, config, inputs, partition))
 
 
 # --- the index -----------------------------------------------------------------------------------
@@ -207,24 +212,11 @@ def _write_ids(work: Work, entries: Entries, folder: Path) -> None:
         write_ids(work.spark, entries.columns, folder, "elements")
 
 
-def _write_parts(work: Work, entries: Entries, folder: Path) -> int:
-    """Write the parts; how many nodes have no edge."""
-    blocks, path, parts = ranges(entries.nodes), folder / "parts.npy", work.path("parts")
-    preallocate(path, np.int32, (entries.nodes,))
+def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, folder: Path) -> None:
+    """The arrays of the index; a task writes a range of nodes.
 
-    def write(b: int) -> Stats:
-        low, high = blocks[b]
-        mine = np.load(parts, mmap_mode="r", allow_pickle=False)[low:high]
-        write_range(path, low, mine)
-        return {"isolated": int(np.count_nonzero(mine == ISOLATED))}
-
-    return sum(s["isolated"] for s in run_tasks(work.spark, len(blocks), write))
-
-
-def _write_vectors(
-    work: Work, engine: Engine, vectors: Vectors, entries: Entries, folder: Path
-) -> None:
-    """Stage `vectors`: the arrays of the index, a task a range of nodes."""
+    No stage that a later run could skip: each run writes a folder of its own.
+    """
     config, blocks = engine.config, ranges(entries.nodes)
     rows, nodes = entries.rows.total, entries.nodes
 
@@ -232,6 +224,7 @@ def _write_vectors(
         low, high = blocks[b]
         numbers = np.asarray(engine.state.rows("numbers")[low:high])
         split = min(max(rows - low, 0), high - low)
+        write_range(folder / "parts.npy", low, np.asarray(engine.state.rows("parts")[low:high]))
         for name, whole in zip(
             ("vectors", "sources"), engine.rotated(vectors, numbers), strict=True
         ):
@@ -242,6 +235,7 @@ def _write_vectors(
         if config.propagate == 0:
             write_range(folder / "log_q.npy", low, engine.log_q_of(numbers))
 
+    preallocate(folder / "parts.npy", np.int32, (nodes,))
     for name in ("vectors", "sources"):
         preallocate(folder / f"{name}.npy", config.dtype, (rows, config.dim))
         if rows < nodes:
@@ -255,8 +249,7 @@ def _manifest(
     entries: Entries,
     config: EmbeddingConfig,
     inputs: dict[str, str],
-    report: PartitionReport,
-    isolated: int,
+    partition: Cut,
 ) -> Manifest:
     return Manifest(
         kind=KIND,
@@ -266,8 +259,8 @@ def _manifest(
             "vertices": entries.rows.total,
             "elements": entries.columns.total,
             "edges": entries.edges,
-            "isolated": isolated_vertices(isolated, config),
-            "pieces": report.levels[-1].pieces,
+            "isolated": isolated_vertices(partition.isolated, config),
+            "pieces": partition.layout.pieces,
             "added": 0,
         },
     )

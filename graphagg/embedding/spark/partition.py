@@ -33,10 +33,12 @@ class Cut:
     Attributes:
         report: how good it is.
         layout: its `order` holds the hubs alone.
+        isolated: nodes without an edge.
     """
 
     report: PartitionReport
     layout: Layout
+    isolated: int
 
 
 def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> Cut:
@@ -51,10 +53,9 @@ def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> C
     work.stage("matrix", lambda: _write_matrix(work, entries, a_task))
     raw = work.stage("partition", lambda: _partition(work, entries.nodes, config))
     load = work.blocks.load
-    return Cut(
-        PartitionReport.from_json(raw),
-        Layout(load("layout", 0, "hubs"), load("layout", 0, "starts")),
-    )
+    layout = Layout(load("layout", 0, "hubs"), load("layout", 0, "starts"))
+    isolated = entries.nodes - int(layout.starts[-1])
+    return Cut(PartitionReport.from_json(raw), layout, isolated)
 
 
 def _write_matrix(work: Work, entries: Entries, a_task: int) -> None:

@@ -13,7 +13,7 @@ from graphagg.arrays import Floats
 from graphagg.checks import one_of
 from graphagg.errors import EmptyGraph, InvalidParameter
 from graphagg.graph.adjacency import Dense
-from graphagg.graph.graph import Graph, GraphKind, check_kind, weighted_graph
+from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, weighted_graph
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.kinds import ID_TYPES, IdType
 from graphagg.graph.reading.batches import EdgeSource, ReadCounts
@@ -79,7 +79,7 @@ def read_graph(
 
     The weights are None where the edges carry none; see `graphagg.graph.weights.load_weighted`.
     """
-    check_kind(kind)
+    one_of("kind", kind, GRAPH_KINDS)
     one_of("ids", ids, ID_TYPES)
     if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
         raise InvalidParameter(f"vertices is {vertices!r}, wanted vertex ids: put them in a list")

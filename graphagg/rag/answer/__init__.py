@@ -1,1 +1,6 @@
-"""An LLM's answer from retrieved passages, with checked citations."""
+"""An answer in words from retrieved passages, by a language model, with checked citations."""
+
+from graphagg.rag.answer.endpoint import Endpoint
+from graphagg.rag.answer.generate import Answer, Citation, answer
+
+__all__ = ["Answer", "Citation", "Endpoint", "answer"]

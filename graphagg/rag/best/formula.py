@@ -5,7 +5,7 @@ A passage p has the direct score
     F(p) = 1.1 similarity + .6 sentence + lexical + .1 title words + .4 title + .4 entities
 
 - similarity, sentence: the largest cosine of p, and of a sentence of p, with the question or one of
-  its parts. Parts are what stands before and after each stop word, and the question without each
+  its parts. Parts are the text before and after each stop word, and the question without each
   entity that it names; the longest `parts` of them.
 - lexical, title words: BM25 (k1 1.2, b .75) of p, and (k1 .5, b .5) of its title, each over the sum
   of idf of the question's terms: which share of the question's words is matched.
@@ -66,11 +66,11 @@ class LinkWeights:
 
     Attributes:
         page: q's title is e.
-        page_nested: likewise, where e lies inside a longer name in p.
+        page_nested: q's title is e, and e lies inside a longer name in p.
         lead: q's text begins with e.
         title_part: q's title contains e.
         shared: q mentions e.
-        shared_nested: likewise, where e lies inside a longer name in p, or in its title.
+        shared_nested: q mentions e, and e lies inside a longer name in p, or in its title.
         sentence: weight of cos(question, sentence of e in p).
         relation: weight of a question word beside e.
     """
@@ -87,7 +87,7 @@ class LinkWeights:
 
 @dataclass(frozen=True)
 class BestConfig:
-    """Settings of `mode="best"`; the formula stands at the head of the module.
+    """Settings of `mode="best"`; the formula is at the head of the module.
 
     Attributes:
         passage: weights of a passage's direct score F.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -21,6 +22,7 @@ from graphagg.rag.tables.view import IN_TITLE, LEADS, NESTED, OWN, View
 KINDS = ("page", "lead", "title part", "shared")
 _NEAR = 4  # words beside a mention that are read for a relation
 _PER_WORD = 0.2
+_NO_LINK = -9.0  # below any strength of a link; parts that are switched off are at -10
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,11 @@ class Bridges:
     Attributes:
         front: `[b]` which passage of the front.
         entity: `[b]`.
-        nested: `[b]` whether it only stands inside a longer name, or in the title.
+        nested: `[b]` whether it is only found inside a longer name, or in the title.
         sentence: `[b]` the sentence of the passage, from 0, that is closest to the question; -1 for
-            one that stands in the title alone.
+            one that is in the title alone.
         similarity: `[b]` cosine of that sentence and the question, at least 0.
-        relation: `[b]` how near a word of the question stands, 0 to 1.
+        relation: `[b]` how near a word of the question is, 0 to 1.
         strength: `[b, 4]` of a link to a passage tied as in `KINDS`, everything added.
     """
 
@@ -79,12 +81,12 @@ def find_bridges(
     lengths = bounds[front + 1] - bounds[front]
     products = corpus.sentence_vectors.dots_at(ranges(bounds[front], lengths), question[None])
     similar = np.split(np.maximum(products[:, 0], 0.0), np.cumsum(lengths)[:-1])
-    found = [
+    rows = [
         (number, *bridge)
         for number, row in enumerate(front.tolist())
         for bridge in _bridges_of(corpus, view, row, similar[number], reading)
     ]
-    columns = np.array(found, dtype=np.float64).reshape(-1, 6).T
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
     front_of, entity, nested, sentence = columns[:4].astype(np.int64)
     similarity, relation = columns[4:]
     return Bridges(
@@ -106,12 +108,12 @@ def _bridges_of(
     place = g.mentions(row)
     counted = place.start + np.flatnonzero(view.counts_as[place])
     near = _NearWords(corpus, row, reading) if reading.relations and len(counted) else None
-    best: dict[tuple[int, int], tuple[int, float, float]] = {}
+    best: dict[tuple[int, int], tuple[int, float, float]] = {}  # by entity and nested
     ties = view.tie[g.pair[place]]
     own = set(g.entity[place][(ties & OWN) > 0].tolist())
     for i in counted.tolist():
         entity, sentence = int(g.entity[i]), int(g.sentence[i])
-        if entity in own:
+        if entity in own:  # a page does not lead on through its own title
             continue
         nested = int(view.counts_as[i] == NESTED)
         relation = near.relation(int(g.start[i]), int(g.length[i])) if near else 0.0
@@ -131,7 +133,7 @@ def _bridges_of(
 
 
 class _NearWords:
-    """Where words of the question stand in a passage."""
+    """The places of the question's words in a passage."""
 
     def __init__(self, corpus: Corpus, row: int, reading: Reading) -> None:
         segment, inside = corpus.locate(row)
@@ -172,35 +174,46 @@ def expand(view: View, bridges: Bridges, front: Rows, config: BestConfig) -> Edg
     g = view.gazetteer
     sizes = g.pair_bounds[bridges.entity + 1] - g.pair_bounds[bridges.entity]
     total = int(sizes.sum())
-    bridge, kind = np.empty(total, np.int64), np.empty(total, np.int64)
-    row, link = np.empty(total, np.int64), np.empty(total)
-    count = _links(
-        g.pair_bounds, g.row, view.tie, bridges.entity, bridges.strength, front[bridges.front],
-        bridge, row, kind, link,
-    )  # fmt: skip
-    bridge = bridge[:count]
-    return Edges(bridge, bridges.front[bridge], row[:count], kind[:count], link[:count])
+    bridge, row, kind = (np.empty(total, np.int64) for _ in range(3))
+    links = _Links(bridge, row, kind, np.empty(total))
+    tied = _Ties(g.pair_bounds, g.row, view.tie)
+    count = _links(tied, bridges.entity, bridges.strength, front[bridges.front], links)
+    bridge, row, kind, link = (column[:count] for column in links)
+    return Edges(bridge, bridges.front[bridge], row, kind, link)
+
+
+class _Ties(NamedTuple):
+    """The passages that each entity is tied to, and how; those of entity e from `bounds[e]` on."""
+
+    bounds: Array
+    rows: Array
+    ties: Array
+
+
+class _Links(NamedTuple):
+    """The columns of `Edges`, to be filled."""
+
+    bridge: Array
+    row: Array
+    kind: Array
+    link: Array
 
 
 @numba.njit(cache=True)
-def _links(
-    bounds: Array,
-    rows: Array,
-    ties: Array,
-    entities: Array,
-    strengths: Array,
-    sources: Array,
-    bridge: Array,
-    row: Array,
-    kind: Array,
-    link: Array,
-) -> int:
+def _links(tied: _Ties, entities: Array, strengths: Array, sources: Array, links: _Links) -> int:
+    """Link each bridge to the passages tied to its entity; returns how many links there are.
+
+    Bridge b leads from passage `sources[b]` over `entities[b]`, with the strengths of row b.
+    """
+    bounds, rows, ties = tied
+    bridge, row, kind, link = links
     count = 0
     for b in range(len(entities)):
-        e = entities[b]
-        for i in range(bounds[e], bounds[e + 1]):
-            if ties[i] == 0 or rows[i] == sources[b]:
+        entity = entities[b]
+        for i in range(bounds[entity], bounds[entity + 1]):
+            if ties[i] == 0 or rows[i] == sources[b]:  # hidden, not tied, or the passage itself
                 continue
+            # The strongest of the ties counts, in the order of KINDS.
             k = 3
             if ties[i] & OWN:
                 k = 0
@@ -208,7 +221,7 @@ def _links(
                 k = 1
             elif ties[i] & IN_TITLE:
                 k = 2
-            if strengths[b, k] > -9.0:
+            if strengths[b, k] > _NO_LINK:
                 bridge[count], row[count], kind[count], link[count] = b, rows[i], k, strengths[b, k]
                 count += 1
     return count

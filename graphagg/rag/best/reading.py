@@ -1,4 +1,4 @@
-"""What a question says, read against the entities that are visible."""
+"""A question's terms, the visible entities that it names, and parts to encode beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphagg.rag.tables.gazetteer import LINKABLE
 from graphagg.rag.tables.lexicon import Analyzer
 from graphagg.rag.tables.view import View
 
-_LEAST_CONTENT = 2  # words that say something, in a part of a question
+_LEAST_CONTENT = 2  # words of a part of a question that are no stop words
 PREFIX = 5  # letters by which a word of the question and one of a passage are the same
 
 
@@ -22,7 +22,7 @@ class Reading:
         text: as it was asked.
         terms: distinct stems of its words but stop words.
         entities: ids of the visible entities that it names, in order; leftmost-longest.
-        names: those entities as they stand in the question.
+        names: those entities as the question writes them.
         parts: parts of the question to encode beside it, longest first.
         relations: first letters of its words that name no entity.
     """
@@ -60,9 +60,9 @@ def read_question(text: str, view: View, analyzer: Analyzer) -> Reading:
 
 
 def _names(text: str, tokens: Tokens, view: View) -> Iterator[tuple[int, int, int]]:
-    """Visible entities whose words stand in the question: `(start, length, id)`.
+    """Visible entities whose words are in the question: `(start, length, id)`.
 
-    They begin like names, unless nothing but the question's first word does.
+    One of their words is capitalized, unless only the question's first word is or none.
     """
     gazetteer = view.gazetteer
     capital = [is_capital(text[start]) for start, _ in tokens.spans]
@@ -102,15 +102,15 @@ def _leftmost_longest(
 def _parts(
     text: str, tokens: Tokens, named: Sequence[tuple[int, int, int]], analyzer: Analyzer
 ) -> list[str]:
-    """What stands before and after each stop word, and the text without each name."""
+    """The text before and after each stop word, and the text without each name."""
     spans, stops = tokens.spans, [word in analyzer.stop_words for word in tokens.words]
-    found = []
+    parts = []
     for i in (i for i, stop in enumerate(stops) if stop):
         for begin, end in ((0, i), (i + 1, len(stops))):
             if stops[begin:end].count(False) >= _LEAST_CONTENT:
-                found.append(text[spans[begin][0] : spans[end - 1][1]])
+                parts.append(text[spans[begin][0] : spans[end - 1][1]])
     for start, length, _ in named:
         rest = text[: spans[start][0]] + text[spans[start + length - 1][1] :]
         if len(stops) - length >= _LEAST_CONTENT:
-            found.append(" ".join(rest.split()))
-    return sorted((part for part in dict.fromkeys(found) if part != text), key=len, reverse=True)
+            parts.append(" ".join(rest.split()))
+    return sorted((part for part in dict.fromkeys(parts) if part != text), key=len, reverse=True)

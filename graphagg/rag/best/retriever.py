@@ -1,7 +1,7 @@
 """`mode="best"`: direct scores, paths over links, and a choice that covers the question.
 
-The formula and its constants stand at the head of `best_config`. Everything is computed from a
-`View`, so that hidden passages change nothing.
+The formula and its constants are at the head of `formula`. Everything is computed from a `View`,
+so that hidden passages change nothing.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Mask
 from graphagg.rag.best.formula import BestConfig, weights_of
 from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges
 from graphagg.rag.best.reading import Reading
@@ -24,7 +23,7 @@ from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
 
-_MOST_TITLED = 20  # passages that the question names, beside the pool
+_MOST_TITLED = 20  # passages titled by an entity of the question that join the pool
 FEATURES = ("similarity", "sentence", "lexical", "title_words", "title", "entities")
 
 
@@ -143,7 +142,7 @@ class BestRetriever:
         reading: Reading,
         vectors: Vectors,
         k: int,
-        allowed: npt.NDArray[np.bool_] | None = None,
+        allowed: Mask | None = None,
         extra: Sequence[int] = (),
     ) -> Outcome:
         """Choose the `k` best passages of a question.
@@ -155,12 +154,15 @@ class BestRetriever:
             allowed: `[R]`, which passages may be chosen; None: all that are visible.
             extra: rows to compute everything for, whatever their similarity; not to choose.
         """
+        # 1. The pool: the passages that F is computed for.
         lexical = Lexical(self.view, reading.terms)
         pool = self._pool(reading, vectors[0], lexical, max(k, self.config.pool), allowed)
         rows = np.union1d(pool, np.asarray(extra, dtype=np.int64))
         candidates = self._candidates(rows, reading, vectors, lexical)
         pooled = np.isin(candidates.rows, pool)
         score, rounds = candidates.direct.copy(), list[Round]()
+        # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
+        # rows are scored and never lead on, so that they change no other score.
         front = _best(candidates.direct, pooled, self.config.beam)
         walked: set[int] = set()
         for beam in (self.config.beam, self.config.second_beam):
@@ -168,23 +170,27 @@ class BestRetriever:
             if not len(front):
                 break
             walked |= set(candidates.rows[front].tolist())
+            # Passages that a link leads to become candidates before their paths are compared.
             bridges, edges = self.links(candidates.rows[front], reading, vectors[0])
             if not len(edges.row):
                 break
             candidates, score, front = self._grown(
                 candidates, score, front, edges, reading, vectors, lexical
             )
+            # Named pages are leveled in the first round; in the second, path scores are handed on.
             handed = score if rounds else self._leveled(candidates, front)
             followed, score = self._follow(
                 candidates, score, handed, front, bridges, edges, lexical.weights
             )
             rounds.append(followed)
+            # A passage leads on once: its links were followed with the score it had then.
             fresh = np.fromiter(followed.best.keys() - walked, np.int64)
             front = _best(score, np.isin(candidates.rows, fresh), self.config.second_beam)
-        may = ~np.isin(candidates.rows, np.asarray(extra, dtype=np.int64))
+        # 3. The choice, one passage after another.
+        eligible = ~np.isin(candidates.rows, np.asarray(extra, dtype=np.int64))
         if allowed is not None:
-            may &= allowed[candidates.rows]
-        chosen, gains = _choose(candidates, score, lexical.weights, self.config, k, may)
+            eligible &= allowed[candidates.rows]
+        chosen, gains = _choose(candidates, score, lexical.weights, self.config, k, eligible)
         return Outcome(candidates, score, rounds, lexical.weights, chosen, gains)
 
     def links(self, front: Rows, reading: Reading, vector: Vectors) -> tuple[Bridges, Edges]:
@@ -200,7 +206,7 @@ class BestRetriever:
         vector: Vectors,
         lexical: Lexical,
         size: int,
-        allowed: npt.NDArray[np.bool_] | None,
+        allowed: Mask | None,
     ) -> Rows:
         """The rows that F is computed for: the best by similarity, words and title, and titles."""
         weights, visible, ranks = self.config.passage, self.view.row_set, self.dense.ranks
@@ -210,10 +216,11 @@ class BestRetriever:
         def prior(rows: Rows) -> Array:  # they ascend
             body, title = lexical.at(rows)
             value = weights.lexical * body + weights.title_words * title
-            there, place = lookup(rows, named)
-            value[place[there]] += weights.title
+            is_among, place = lookup(rows, named)
+            value[place[is_among]] += weights.title
             return value
 
+        # Sentences are not compared yet: the similarity of the passage stands for its sentences'.
         strength = weights.similarity + weights.sentence
         if self.dense.is_exact(visible):
             some, similar = visible.rows, self.dense.similarities(vector, visible)
@@ -222,8 +229,10 @@ class BestRetriever:
             some = np.union1d(nearest, self._worded(lexical, named, size))
             similar = self.corpus.similarity_at(some, vector[None])[:, 0]
         pool = some[top_k(prior(some) + strength * similar, size, ranks[some])]
+        # A named page joins however little else of the question it holds.
         best_named = named[top_k(prior(named), _MOST_TITLED, ranks[named])]
         pool = np.union1d(pool, best_named)
+        # Where hidden passages may lead on but not be chosen, enough of the others must be scored.
         if allowed is not None and allowed[pool].sum() < size:
             more = np.flatnonzero(allowed & self.view.visible)
             similar = self.corpus.similarity_at(more, vector[None])[:, 0]
@@ -231,12 +240,12 @@ class BestRetriever:
         return pool
 
     def _worded(self, lexical: Lexical, named: Rows, size: int) -> Rows:
-        """The visible rows of greatest prior, in any order: only what has words is looked at."""
+        """The visible rows of greatest prior, in any order; reads only rows that hold a term."""
         weights, ranks = self.config.passage, self.dense.ranks
         values = weights.lexical * lexical.body + weights.title_words * lexical.title
-        there, place = lookup(lexical.rows, named)
-        values[place[there]] += weights.title
-        others = named[~there]
+        has_words, place = lookup(lexical.rows, named)
+        values[place[has_words]] += weights.title
+        others = named[~has_words]
         scored = np.concatenate([lexical.rows, others])
         values = np.concatenate([values, np.full(len(others), weights.title)])
         return top_rows(scored, values, size, ranks, self.view, None)[0]
@@ -245,18 +254,18 @@ class BestRetriever:
         self, rows: Rows, reading: Reading, vectors: Vectors, lexical: Lexical
     ) -> Candidates:
         """Features and F of some rows."""
-        rows = rows[np.argsort(self.dense.ranks[rows])]
+        rows = rows[np.argsort(self.dense.ranks[rows])]  # so that of equals the lower id is first
         title, entities = np.zeros(len(rows)), np.zeros(len(rows))
         pages = np.zeros((len(rows), len(reading.entities)))
         named = np.asarray(reading.entities, dtype=np.int64)
         rarity = self.view.idf(named)
         for number, (entity, idf) in enumerate(zip(reading.entities, rarity.tolist(), strict=True)):
-            tied, how = self.view.tied(entity)
-            there, place = lookup(tied, rows)
-            tie = np.where(there, how[place] if len(how) else 0, 0)
+            tied_rows, ties = self.view.tied(entity)
+            is_tied, place = lookup(tied_rows, rows)
+            tie = np.where(is_tied, ties[place] if len(ties) else 0, 0)
             title[(tie & OWN) > 0] = 1.0
             pages[(tie & (OWN | LEADS)) > 0, number] = 1.0
-            entities[there] += idf / max(float(rarity.sum()), 1e-12)
+            entities[is_tied] += idf / max(float(rarity.sum()), 1e-12)
         body, title_words = lexical.at(rows)
         features = np.stack(
             [
@@ -283,14 +292,14 @@ class BestRetriever:
         vectors: Vectors,
         lexical: Lexical,
     ) -> tuple[Candidates, Array, Array]:
-        """The candidates and what was reached, their scores, and the front renumbered."""
+        """The candidates with the passages that links lead to; scores and front in their order."""
         new = np.setdiff1d(edges.row, candidates.rows)
         if not len(new):
             return candidates, score, front
         more = self._candidates(new, reading, vectors, lexical)
         rows = np.concatenate([candidates.rows, more.rows])
         order = np.argsort(self.dense.ranks[rows])
-        place = np.empty(len(order), np.int64)
+        place = np.empty(len(order), np.int64)  # where each candidate moves to
         place[order] = np.arange(len(order))
         grown = Candidates(
             rows[order],
@@ -302,7 +311,10 @@ class BestRetriever:
         return grown, np.concatenate([score, more.direct])[order], place[front]
 
     def _leveled(self, candidates: Candidates, front: Array) -> Array:
-        """What each candidate hands on: F, and of a page nearer to the best page of the front."""
+        """What each candidate hands on: F, for a named page raised toward the best of the front.
+
+        So the sides of a comparison are followed alike, also where one is closer to the question.
+        """
         handed = candidates.direct.copy()
         pages = front[candidates.pages[front].any(axis=1)]
         if len(pages):
@@ -321,7 +333,17 @@ class BestRetriever:
         edges: Edges,
         weights: Array,
     ) -> tuple[Round, Array]:
-        """Raise scores to those of the best paths; `[n]` what each candidate hands on."""
+        """Raise scores to those of the best paths.
+
+        Args:
+            candidates: n passages, all that edges lead to among them.
+            score: `[n]` their scores so far.
+            handed: `[n]` what each of them hands on.
+            front: positions of the passages that lead on.
+            bridges: the entities that they lead on through.
+            edges: the links.
+            weights: `[t]` of the question's terms.
+        """
         c = self.config
         parent = front[edges.front]
         _, target = lookup(candidates.rows, edges.row, self.dense.ranks)
@@ -333,10 +355,11 @@ class BestRetriever:
             + c.own * candidates.direct[target]
             + c.joint * joint
         )
+        # Of the paths to a passage the best, of equals the one from the lower id.
         order = np.lexsort((parent, -value, target))
-        first = np.ones(len(order), bool)
-        first[1:] = target[order][1:] != target[order][:-1]
-        top = order[first]
+        is_first = np.ones(len(order), bool)
+        is_first[1:] = target[order][1:] != target[order][:-1]
+        top = order[is_first]
         top = top[value[top] > score[target[top]]]
         raised = score.copy()
         raised[target[top]] = value[top]
@@ -346,19 +369,19 @@ class BestRetriever:
 
 
 def weighted(values: Array, weights: Array) -> Array:
-    """Weighted sums of rows, each in one order whatever stands beside it; `[n]`."""
+    """Weighted sums of rows, `[n]`; BLAS would round a row by how many rows there are."""
     sums: Array = (values * weights).sum(axis=1)
     return sums
 
 
-def _best(score: Array, among: npt.NDArray[np.bool_], count: int) -> Array:
+def _best(score: Array, among: Mask, count: int) -> Array:
     """Positions of the `count` largest of some scores, largest first."""
-    some = np.flatnonzero(among)
-    return some[top_k(score[some], count)]
+    positions = np.flatnonzero(among)
+    return positions[top_k(score[positions], count)]
 
 
 def _choose(
-    candidates: Candidates, score: Array, weights: Array, config: BestConfig, k: int, may: Array
+    candidates: Candidates, score: Array, weights: Array, config: BestConfig, k: int, eligible: Mask
 ) -> tuple[list[int], list[tuple[float, float]]]:
     """Choose passages one after another, by score and by what they are the first to hold.
 
@@ -366,16 +389,17 @@ def _choose(
         Positions in the order of choice, and the gains of each.
     """
     covers, pages = candidates.covers, candidates.pages
-    terms, sides = np.zeros(covers.shape[1]), np.zeros(pages.shape[1])
-    left = np.where(may, score, -np.inf)
+    terms, sides = np.zeros(covers.shape[1]), np.zeros(pages.shape[1])  # held by what is chosen
+    remaining = np.where(eligible, score, -np.inf)
     chosen: list[int] = []
     gains: list[tuple[float, float]] = []
-    for _ in range(min(k, int(may.sum()))):
+    for _ in range(min(k, int(eligible.sum()))):
         of_terms, of_sides = gains_of(candidates, weights, terms, sides)
-        best = int((left + config.coverage * of_terms + config.side * of_sides).argmax())
+        # argmax takes the first of equals: the lower id
+        best = int((remaining + config.coverage * of_terms + config.side * of_sides).argmax())
         chosen.append(best)
         gains.append((float(of_terms[best]), float(of_sides[best])))
-        left[best] = -np.inf
+        remaining[best] = -np.inf
         terms, sides = np.maximum(terms, covers[best]), np.maximum(sides, pages[best])
     return chosen, gains
 

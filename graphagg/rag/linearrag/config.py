@@ -28,7 +28,7 @@ class RetrievalConfig:
         passage_ratio: lambda, the weight of the dense similarity in the passage prior.
         top_k_sentence: sentences an entity spreads through in a round (`official` only).
         passage_node_weight: W_p, the weight of the passage prior against the entities'.
-        damping: d of the personalised PageRank; 1 - d is the teleport probability.
+        damping: d of the personalized PageRank; 1 - d is the teleport probability.
         prior_top: how many passages carry the prior, best dense similarity first. None: all up to
             100,000 passages (exact), the best 1,000 above.
     """

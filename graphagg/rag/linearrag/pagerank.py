@@ -4,7 +4,7 @@ Paper: LinearRAG, arXiv 2510.10114, eq. 6. With reset vector r (sum 1) and trans
 the undirected passage-entity graph, x = (1 - d) r + d T' x. A node without neighbors teleports;
 since it does so by r, x is the solution without it, scaled to sum 1.
 
-x is computed by `graph.push`. An exact walk pushes until no node keeps more than `TOLERANCE`. A
+x is computed by `graph.push`. An exact walk sweeps until no node keeps more than `TOLERANCE`. A
 bounded walk lets each node keep `EPSILON` for each of its edges, so that at most
 1 / (EPSILON (1 - d)) edges are read, however large the graph is; a score is too small by less than
 `EPSILON` times the degree of a node.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Doubles, Ints
-from graphagg.graph.push import Limits, degrees_of, push
+from graphagg.graph.push import Limits, degrees_of, push, solve
 from graphagg.rag.linearrag.trigraph import TriGraph
 
 TOLERANCE = 1e-9
@@ -70,11 +70,16 @@ def personalized_pagerank(
     values = np.concatenate([reset, of_entities])
     total = float(values.sum()) or 1.0
     values /= total
-    alone = degrees_of(walk, nodes) == 0  # these teleport at once
-    limits = Limits(1.0 - damping, 0.0, TOLERANCE) if exact else Limits(1.0 - damping, EPSILON)
-    reached, scores = push(walk, limits, nodes[~alone], values[~alone])
+    alone = (degrees_of(walk, nodes) == 0) & ~graph.has_leaves(nodes)  # these teleport at once
+    starts, resets, alpha = nodes[~alone], values[~alone], 1.0 - damping
+    if exact:
+        scores = solve(walk, alpha, starts, resets, TOLERANCE)
+        reached = np.flatnonzero(scores)
+        scores = scores[reached]
+    else:
+        reached, scores = push(walk, Limits(alpha, EPSILON), starts, resets)
     kept = 1.0 - damping * float(values[alone].sum())
     reached = np.concatenate([reached, nodes[alone]])
-    scores = np.concatenate([scores, (1.0 - damping) * values[alone]]) / kept
+    scores = np.concatenate([scores, alpha * values[alone]]) / kept
     is_passage = reached < graph.passages
-    return PassageScores(reached[is_passage], scores[is_passage], (1.0 - damping) / (total * kept))
+    return PassageScores(reached[is_passage], scores[is_passage], alpha / (total * kept))

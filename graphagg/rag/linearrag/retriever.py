@@ -126,7 +126,9 @@ class FaithfulRetriever:
         activation = activate(self.graph, seeds, self._sigma(question), config)
         prior_rows, prior = self._prior(question, config)
         bonus_rows, bonus = self._bonus(activation)
-        rows = np.union1d(prior_rows, bonus_rows)
+        # Where all visible passages have a prior, those of the bonus are among them.
+        is_all = len(prior_rows) == self.view.passages
+        rows = self.view.rows if is_all else np.union1d(prior_rows, bonus_rows)
         priors, bonuses = np.zeros(len(rows)), np.zeros(len(rows))
         priors[np.searchsorted(rows, prior_rows)] = prior
         bonuses[np.searchsorted(rows, bonus_rows)] = config.passage_node_weight * bonus

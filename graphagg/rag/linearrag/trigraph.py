@@ -33,8 +33,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from graphagg.arrays import Array, Ints, offsets, read_only
-from graphagg.graph.push import NO_MASK, TWO_MODE, PushGraph, push_graph
+from graphagg.arrays import Array, Ints, Mask, offsets, read_only
+from graphagg.graph.push import TWO_MODE, PushGraph, push_graph
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.view import View
 
@@ -51,7 +51,7 @@ class _Mentions(NamedTuple):
     flags: Array
     pair_bounds: Array
     row: Array
-    word_count: Array
+    counts: Array
     pair_flags: Array
     sentence_bounds: Array
     visible: Array
@@ -114,15 +114,30 @@ class TriGraph:
         """Passages and entities as PageRank walks them; `weighted`: by C, else all edges alike."""
         return self._walks[weighted]
 
+    def has_leaves(self, nodes: Ints) -> Mask:
+        """Which nodes of a walk are passages with entities that were found nowhere else."""
+        is_passage = nodes < self.passages
+        return is_passage & (self.view.contain.leaf_count[np.where(is_passage, nodes, 0)] > 0)
+
     @cached_property
     def _walks(self) -> tuple[PushGraph, PushGraph]:
-        contain = self.view.contain
-        sides = (contain.by_passage, contain.by_entity)
-        visible = NO_MASK if self.view.row_set.is_all else self.view.visible
-        return (
-            push_graph(*sides, TWO_MODE, visible=visible),
-            push_graph(*sides, TWO_MODE, weighted=True, visible=visible),
+        contain, view = self.view.contain, self.view
+        visible = np.zeros(0, np.bool_) if view.row_set.is_all else view.visible  # empty: all
+        plain, weighted = (
+            push_graph(
+                contain.by_passage,
+                contain.by_entity,
+                TWO_MODE,
+                weighted=weighted,
+                visible=visible,
+                leaves=leaves,
+            )
+            for weighted, leaves in (
+                (False, contain.leaf_count),
+                (True, contain.leaf_weight),
+            )
         )
+        return plain, weighted
 
     @cached_property
     def _mentions(self) -> _Mentions:
@@ -131,7 +146,7 @@ class TriGraph:
             g.bounds, g.entity, g.sentence, g.flags, g.pair_bounds, g.row, g.count, g.pair_flags,
             self.sentence_bounds, self.view.visible,
         )  # fmt: skip
-        return _Mentions(*map(read_only, arrays))
+        return _Mentions(*(read_only(array) for array in arrays))
 
 
 @numba.njit(cache=True)
@@ -143,7 +158,7 @@ def _sentences_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
     bounds, entity_at, sentence_at, flags = m.bounds, m.entity, m.sentence, m.flags
     for entity in entities:
         for i in range(m.pair_bounds[entity], m.pair_bounds[entity + 1]):
-            most += m.word_count[i]
+            most += m.counts[i]
     owners, sentences, size = np.empty(most, np.int64), np.empty(most, np.int32), 0
     for owner in range(len(entities)):
         entity = entities[owner]

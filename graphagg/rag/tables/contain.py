@@ -3,6 +3,9 @@
 Paper: LinearRAG, arXiv 2510.10114. An entry holds for an entity that the extractor found in a
 passage. Its weight is N_ep over the sum of N_ep over the passage's entities, as in the official
 code: a property of the passage alone, so that hiding other passages changes no weight.
+
+Most entities are leaves: found in one passage (33,000 of 39,000 in 2WikiMultiHopQA). A leaf leads
+back to its passage alone, so the rows of C hold the other entities, and of the leaves their sum.
 """
 
 from __future__ import annotations
@@ -36,12 +39,16 @@ class Contain:
     """C and its transpose; R rows, E entities.
 
     Attributes:
-        by_passage: `[R, E]` float64, the entities found in each passage.
+        by_passage: `[R, E]` float64, the entities found in each passage and in another.
         by_entity: `[E, R]` float64, the passages that each entity was found in.
+        leaf_weight: `[R]` float64, the weights of a passage's leaves.
+        leaf_count: `[R]` float64, how many leaves it has: their weights where all weigh the same.
     """
 
     by_passage: Csr
     by_entity: Csr
+    leaf_weight: Array
+    leaf_count: Array
 
     @classmethod
     def of(
@@ -55,30 +62,39 @@ class Contain:
             allocate: makes the arrays.
         """
         g, rows, entities = gazetteer, len(visible), len(gazetteer.keys)
-        arrays: tuple[Array, ...] = (g.pair_bounds, g.row, g.count, g.pair_flags, visible)
-        pairs = _Pairs(*map(read_only, arrays))
-        by_passage = allocate("contain.by_passage.indptr", np.int64, rows + 1)
-        by_entity = allocate("contain.by_entity.indptr", np.int64, entities + 1)
+        arrays = (g.pair_bounds, g.row, g.count, g.pair_flags, visible)
+        pairs = _Pairs(*(read_only(array) for array in arrays))
+        rows_at = allocate("contain.by_passage.indptr", np.int64, rows + 1)
+        entities_at = allocate("contain.by_entity.indptr", np.int64, entities + 1)
+        leaf_weight = allocate("contain.leaf_weight", np.float64, rows)
+        leaf_count = allocate("contain.leaf_count", np.float64, rows)
         words = np.zeros(rows, np.int64)
-        _count(pairs, words, by_passage, by_entity)
-        np.cumsum(by_passage, out=by_passage)
-        np.cumsum(by_entity, out=by_entity)
-        size = int(by_passage[-1])
-        filled = [
+        _count(pairs, words, rows_at, entities_at)
+        np.cumsum(rows_at, out=rows_at)
+        np.cumsum(entities_at, out=entities_at)
+        of_rows, of_entities = (
             (
-                allocate(f"contain.{side}.indices", np.int32, size),
-                allocate(f"contain.{side}.data", np.float64, size),
+                allocate(f"contain.{side}.indices", np.int32, int(starts[-1])),
+                allocate(f"contain.{side}.data", np.float64, int(starts[-1])),
             )
-            for side in ("by_passage", "by_entity")
-        ]
-        _fill(pairs, words, by_passage, filled[0], filled[1])
-        return cls(Csr(by_passage, *filled[0], entities), Csr(by_entity, *filled[1], rows))
+            for side, starts in (("by_passage", rows_at), ("by_entity", entities_at))
+        )
+        _fill(pairs, words, (rows_at, *of_rows), (entities_at, *of_entities),
+              (leaf_weight, leaf_count))  # fmt: skip
+        return cls(
+            Csr(rows_at, *of_rows, entities),
+            Csr(entities_at, *of_entities, rows),
+            leaf_weight,
+            leaf_count,
+        )
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
         """The arrays by name, to be written."""
         for side in ("by_passage", "by_entity"):
             for part in _PARTS:
                 yield f"contain.{side}.{part}", getattr(getattr(self, side), part)
+        yield "contain.leaf_weight", self.leaf_weight
+        yield "contain.leaf_count", self.leaf_count
 
     @classmethod
     def open(cls, artifact: Artifact, rows: int, entities: int) -> Contain:
@@ -86,6 +102,8 @@ class Contain:
         return cls(
             Csr.open(artifact, "view.contain.by_passage", entities),
             Csr.open(artifact, "view.contain.by_entity", rows),
+            artifact.array("view.contain.leaf_weight"),
+            artifact.array("view.contain.leaf_count"),
         )
 
 
@@ -104,34 +122,46 @@ def _count(pairs: _Pairs, words: Array, by_passage: Array, by_entity: Array) -> 
     """Count the words of each passage's entities, and the entries of row i in place i + 1."""
     bounds, rows, counts, flags, visible = pairs
     for entity in range(len(bounds) - 1):
+        degree = 0
         for i in range(bounds[entity], bounds[entity + 1]):
-            row = rows[i]
-            if flags[i] & FOUND and visible[row]:
-                words[row] += counts[i]
-                by_passage[row + 1] += 1  # so that running sums are the offsets
-                by_entity[entity + 1] += 1
+            if flags[i] & FOUND and visible[rows[i]]:
+                words[rows[i]] += counts[i]
+                degree += 1
+        by_entity[entity + 1] = degree  # in place i + 1, so that running sums are the offsets
+        if degree < 2:
+            continue
+        for i in range(bounds[entity], bounds[entity + 1]):
+            if flags[i] & FOUND and visible[rows[i]]:
+                by_passage[rows[i] + 1] += 1
 
 
 @numba.njit(cache=True)
 def _fill(
     pairs: _Pairs,
     words: Array,
-    offsets: Array,
-    by_passage: tuple[Array, Array],
-    by_entity: tuple[Array, Array],
+    by_passage: tuple[Array, Array, Array],
+    by_entity: tuple[Array, Array, Array],
+    leaves: tuple[Array, Array],
 ) -> None:
-    """Write columns and weights of both sides; `offsets` are those of the passages."""
+    """Write columns and weights of both sides, and the sums of leaves."""
     bounds, rows, counts, flags, visible = pairs
-    entities, weights = by_passage
-    passages, weights_back = by_entity
+    offsets, entities, weights = by_passage
+    offsets_back, passages, weights_back = by_entity
+    leaf_weight, leaf_count = leaves
     ends, size = offsets[:-1].copy(), 0
     # Entities ascend and so do the rows of each: both sides are filled in order.
     for entity in range(len(bounds) - 1):
+        is_leaf = offsets_back[entity + 1] - offsets_back[entity] == 1
         for i in range(bounds[entity], bounds[entity + 1]):
             row = rows[i]
-            if flags[i] & FOUND and visible[row]:
-                weight = counts[i] / words[row]
+            if not flags[i] & FOUND or not visible[row]:
+                continue
+            weight = counts[i] / words[row]
+            passages[size], weights_back[size] = row, weight
+            size += 1
+            if is_leaf:
+                leaf_weight[row] += weight
+                leaf_count[row] += 1
+            else:
                 entities[ends[row]], weights[ends[row]] = entity, weight
-                passages[size], weights_back[size] = row, weight
                 ends[row] += 1
-                size += 1

@@ -1,5 +1,6 @@
 """From passages to a segment: entities and sentences found, everything encoded.
 
+A passage longer than the encoder reads at once is encoded in several windows (`Encoder.split`).
 Texts are split and encoded in blocks, and the vectors of a large build go straight to their files:
 beside the passages themselves, memory holds one block and the spans of the annotations.
 """

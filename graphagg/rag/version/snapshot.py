@@ -16,7 +16,7 @@ import numpy.typing as npt
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_schemas
-from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.search.paging import at_random
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Analyzer, Lexicon
@@ -160,7 +160,10 @@ class Snapshot:
         return self.kept("view", key, lambda: self._view_of(visible))
 
     def _view_of(self, visible: Mask) -> View:
-        return View.of(self.gazetteer, self.lexicon, visible, contain=self._whole.contain)
+        # A small contain matrix is made anew: exact answers are then those of an index of exactly
+        # these passages, to the last digit that its sweeps leave.
+        contain = self._whole.contain if len(self) > FLAT_LIMIT else None
+        return View.of(self.gazetteer, self.lexicon, visible, contain=contain)
 
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])

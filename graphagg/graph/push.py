@@ -148,7 +148,7 @@ def push(
     Returns:
         `[c]` int64 nodes in the order in which they were reached, and their scores `[c]`.
     """
-    scratch = scratch or Scratch.of(_nodes(graph))
+    scratch = scratch or Scratch.of(nodes_of(graph))
     size = _push(graph, limits, starts, values, scratch)
     reached = scratch.nodes[:size].astype(np.int64)
     scores = scratch.mass[:size] + limits.alpha * scratch.residual[:size]
@@ -156,26 +156,22 @@ def push(
     return reached, scores
 
 
-def solve(
-    graph: PushGraph, alpha: float, starts: Array, values: Doubles, tolerance: float
-) -> Doubles:
-    """PageRank of all nodes, `[nodes]`; no node keeps a residual above `tolerance`.
+def solve(graph: PushGraph, alpha: float, resets: Doubles, tolerance: float) -> Doubles:
+    """PageRank of all nodes for n resets, `[nodes, n]`: each link is read once for all of them.
 
     Args:
         graph: the nodes and their links.
         alpha: probability of a return to the reset in each step.
-        starts: `[s]` distinct nodes of the reset.
-        values: `[s]` the reset of each, not negative.
+        resets: `[nodes, n]`, not negative.
         tolerance: the largest residual that may stay at a node.
     """
-    residual = np.zeros(_nodes(graph))
-    residual[starts] = values
-    mass = np.zeros_like(residual)
+    residual, mass = resets.copy(), np.zeros_like(resets)
     _sweep(graph, alpha, tolerance, residual, mass)
     return mass + alpha * residual
 
 
-def _nodes(graph: PushGraph) -> int:
+def nodes_of(graph: PushGraph) -> int:
+    """How many nodes a graph has."""
     rows, columns = len(graph.forward.offsets) - 1, len(graph.backward.offsets) - 1
     return rows + columns if graph.kind == TWO_MODE else rows
 
@@ -286,22 +282,28 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
 
 
 @numba.njit(cache=True)
-def _sweep(graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array) -> None:
-    """Push every node whose residual is above the tolerance, until there is none."""
+def _sweep(  # noqa: C901
+    graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array
+) -> None:
+    """Push every node with a residual above the tolerance, for all resets, until there is none."""
     forward, neighbors, weights = graph.forward
     backward, neighbors_back, weights_back = graph.backward
     kind, visible, leaves, all_visible = graph.kind, graph.visible, graph.leaves, graph.visible[:0]
     rows, masked = len(forward) - 1, len(visible) > 0
     weighted = len(weights) + len(weights_back) > 0  # one side may have no links
     wholes = np.full(len(residual), -1.0)  # -1: not known yet
+    width = residual.shape[1]
+    amounts = np.empty(width)
     largest = np.inf
     while largest > tolerance:
         largest = 0.0
         for node in range(len(residual)):
-            amount = residual[node]
-            if amount <= tolerance:
+            top = 0.0
+            for q in range(width):
+                top = max(top, residual[node, q])
+            if top <= tolerance:
                 continue
-            largest, residual[node] = max(largest, amount), 0.0
+            largest = max(largest, top)
             back = leaves[node] if node < len(leaves) else 0.0
             if wholes[node] < 0.0:
                 first, end = _range(forward, backward, kind, 0, node)
@@ -309,21 +311,27 @@ def _sweep(graph: PushGraph, alpha: float, tolerance: float, residual: Array, ma
                 first, end = _range(forward, backward, kind, 1, node)
                 wholes[node] += _weight(weights_back, neighbors_back, visible, first, end)
             whole = wholes[node]
-            if whole == 0.0:  # no neighbor to hand on to: all of it stays
-                mass[node] += amount
-                continue
-            amount /= 1.0 - (1.0 - alpha) * (1.0 - alpha) * back / whole  # as in `_push`
-            mass[node] += alpha * amount
-            share = (1.0 - alpha) * amount / whole
+            # Without a neighbor to hand on to all of it stays; leaves as in `_push`.
+            stays, gain = 1.0, 1.0
+            if whole > 0.0:
+                stays = alpha
+                gain = 1.0 / (1.0 - (1.0 - alpha) * (1.0 - alpha) * back / whole)
+            for q in range(width):
+                amounts[q] = gain * residual[node, q]
+                residual[node, q] = 0.0  # before its neighbors are visited, as in `_push`
+                mass[node, q] += stays * amounts[q]
             first, end = _range(forward, backward, kind, 0, node)
             shift = rows if kind == TWO_MODE else 0
             for j in range(first, end):
-                residual[neighbors[j] + shift] += share * weights[j] if weighted else share
+                step = (1.0 - alpha) / whole * (weights[j] if weighted else 1.0)
+                for q in range(width):
+                    residual[neighbors[j] + shift, q] += step * amounts[q]
             first, end = _range(forward, backward, kind, 1, node)
             for j in range(first, end):
                 if not masked or visible[neighbors_back[j]]:
-                    step = share * weights_back[j] if weighted else share
-                    residual[neighbors_back[j]] += step
+                    step = (1.0 - alpha) / whole * (weights_back[j] if weighted else 1.0)
+                    for q in range(width):
+                        residual[neighbors_back[j], q] += step * amounts[q]
 
 
 @numba.njit(cache=True)

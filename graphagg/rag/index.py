@@ -298,8 +298,8 @@ class PassageIndex(Index[_Version]):
             filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
             include: only these passages, by their ids or those of their documents.
             exclude: not these.
-            bridge_through_filtered: what is left out may lead to hits all the same, and then
-                stands in paths and changes scores.
+            bridge_through_filtered: what is left out may still lead to hits; it then appears in
+                paths and changes scores.
             window: give each hit the chunks up to so many places beside it in its document.
 
         Raises:
@@ -346,10 +346,10 @@ class PassageIndex(Index[_Version]):
     ) -> Hits:
         """`retrieve` in a thread of its own, for callers with an event loop."""
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        found = await asyncio.to_thread(
+        (hits,) = await asyncio.to_thread(
             self._retrieve, [question], k, mode, config, selection, window
         )
-        return found[0]
+        return hits
 
     def retrieve_documents(
         self, question: str, k: int = 5, *, chunks: int = 10, **options: Any

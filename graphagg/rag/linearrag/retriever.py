@@ -1,4 +1,4 @@
-"""`mode="faithful"`: LinearRAG retrieval, entity activation, then personalized PageRank.
+"""`mode="faithful"`: LinearRAG, entity activation and then personalized PageRank.
 
 Paper: LinearRAG, arXiv 2510.10114, eqs. 3 to 7. Departures: question entities are linked by their
 key first and by the most similar entity vector else (the same entity whenever the key is known:
@@ -19,7 +19,7 @@ from graphagg.arrays import Array, Floats, Mask
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.linearrag.activation import Activation, Seed, Sigma, activate
 from graphagg.rag.linearrag.config import RetrievalConfig
-from graphagg.rag.linearrag.pagerank import PassageScores, personalized_pagerank
+from graphagg.rag.linearrag.pagerank import PassageScores, Reset, personalized_pagerank
 from graphagg.rag.linearrag.trigraph import TriGraph
 from graphagg.rag.results import Hit, Hop
 from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex, dense_hits
@@ -30,7 +30,7 @@ from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 _LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
-_BLOCK = 32  # names that share a pass over the vectors of all names
+_BLOCK = 32  # questions that share a pass over the links, or names one over all vectors of names
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Mention:
     """An entity named in a question.
 
     Attributes:
-        text: as it stands in the question.
+        text: as the question writes it.
         target: the corpus entity of the same key, or where there is none the mention's vector
             `[d]`.
     """
@@ -65,8 +65,8 @@ class Question:
 
 
 @dataclass(frozen=True)
-class _Answer:
-    """Everything about one question that its hits show.
+class _Activated:
+    """A question after the first stage.
 
     Attributes:
         seeds: the entities that it names.
@@ -74,7 +74,6 @@ class _Answer:
         rows: `[m]` int64 ascending, the passages of the reset.
         prior: `[m]` the dense part of their reset.
         bonus: `[m]` the entities' part of it.
-        pagerank: the scores.
     """
 
     seeds: Sequence[Seed]
@@ -82,7 +81,11 @@ class _Answer:
     rows: Rows
     prior: Array
     bonus: Array
-    pagerank: PassageScores
+
+    @property
+    def reset(self) -> Reset:
+        """The reset of the second stage."""
+        return Reset(self.rows, self.prior + self.bonus, self.activation.weight)
 
 
 class FaithfulRetriever:
@@ -112,17 +115,29 @@ class FaithfulRetriever:
     ) -> list[list[Hit]]:
         """The `k` best passages of each question; those that name no entity by similarity alone."""
         seeds = self._link(questions)
+        answers = {}
+        for block in _batched(seeds, _BLOCK):
+            activated = [self._activated(questions[i], seeds[i], config) for i in block]
+            pageranks = personalized_pagerank(
+                self.graph,
+                [one.reset for one in activated],
+                damping=config.damping,
+                weighted=config.semantics == "official",
+                exact=self.view.passages <= FLAT_LIMIT,
+            )
+            for i, one, pagerank in zip(block, activated, pageranks, strict=True):
+                answers[i] = self._hits(one, pagerank, k, allowed)
         return [
-            self._hits(self._answer(question, seeds[i], config), k, allowed)
-            if i in seeds
+            answers[i]
+            if i in answers
             else dense_hits(self.dense, self.view, question.vector, k, allowed)
             for i, question in enumerate(questions)
         ]
 
-    def _answer(
+    def _activated(
         self, question: Question, seeds: Sequence[Seed], config: RetrievalConfig
-    ) -> _Answer:
-        """The paper's two stages for a question that names entities."""
+    ) -> _Activated:
+        """The first stage for a question that names entities, and the reset of the second."""
         activation = activate(self.graph, seeds, self._sigma(question), config)
         prior_rows, prior = self._prior(question, config)
         bonus_rows, bonus = self._bonus(activation)
@@ -132,16 +147,7 @@ class FaithfulRetriever:
         priors, bonuses = np.zeros(len(rows)), np.zeros(len(rows))
         priors[np.searchsorted(rows, prior_rows)] = prior
         bonuses[np.searchsorted(rows, bonus_rows)] = config.passage_node_weight * bonus
-        pagerank = personalized_pagerank(
-            self.graph,
-            rows,
-            priors + bonuses,
-            activation.weight,
-            damping=config.damping,
-            weighted=config.semantics == "official",
-            exact=self.view.passages <= FLAT_LIMIT,
-        )
-        return _Answer(seeds, activation, rows, priors, bonuses, pagerank)
+        return _Activated(seeds, activation, rows, priors, bonuses)
 
     # --- stage 1 ---------------------------------------------------------------------------------
 
@@ -225,17 +231,18 @@ class FaithfulRetriever:
 
     # --- hits ------------------------------------------------------------------------------------
 
-    def _hits(self, answer: _Answer, k: int, allowed: Mask | None) -> list[Hit]:
-        pagerank = answer.pagerank
+    def _hits(
+        self, question: _Activated, pagerank: PassageScores, k: int, allowed: Mask | None
+    ) -> list[Hit]:
         rows, scores = top_rows(
             pagerank.rows, pagerank.scores, k, self.dense.ranks, self.view, allowed
         )
-        in_reset, place = lookup(answer.rows, rows)
+        in_reset, place = lookup(question.rows, rows)
         dense, entity = (
             pagerank.unit * np.where(in_reset, part[place], 0.0)
-            for part in (answer.prior, answer.bonus)
+            for part in (question.prior, question.bonus)
         )
-        paths = self._paths(rows, answer.seeds, answer.activation)
+        paths = self._paths(rows, question.seeds, question.activation)
         columns = (rows.tolist(), scores.tolist(), dense.tolist(), entity.tolist(), paths)
         return [self._hit(*column) for column in zip(*columns, strict=True)]
 

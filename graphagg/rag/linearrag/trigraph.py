@@ -34,6 +34,7 @@ import numba
 import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets, read_only
+from graphagg.graph.csr import Csr
 from graphagg.graph.push import TWO_MODE, PushGraph, push_graph
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.view import View
@@ -111,33 +112,50 @@ class TriGraph:
         return np.flatnonzero(seen_before[1:] > seen_before[:-1])
 
     def walk(self, weighted: bool) -> PushGraph:
-        """Passages and entities as PageRank walks them; `weighted`: by C, else all edges alike."""
-        return self._walks[weighted]
+        """Passages and entities as PageRank walks them; `weighted`: by C, else all edges alike.
+
+        Node r is the passage of row r, node R + e is entity e.
+        """
+        contain = self.view.contain
+        return self._walk(contain.by_passage, contain.by_entity, weighted)
+
+    def shared_walk(self, weighted: bool) -> PushGraph:
+        """The same without leaves, for sweeps: node R + i is the i-th shared entity."""
+        return self._walk(*self._shared, weighted)
+
+    @cached_property
+    def _shared(self) -> tuple[Csr, Csr]:
+        """C and its transpose over the entities that several passages share."""
+        rows, columns = self.view.contain.by_passage, self.view.contain.by_entity
+        degrees, number = columns.degrees(), self.shared_number
+        kept = np.flatnonzero(number >= 0)
+        starts, places = offsets(degrees[kept]), columns.places(kept)
+        return (
+            Csr(rows.indptr, number[rows.indices], rows.entries, len(kept)),
+            Csr(starts, columns.indices[places], columns.entries[places], rows.rows),
+        )
+
+    @cached_property
+    def shared_number(self) -> Array:
+        """`[E]` int32, which of the shared entities an entity is; -1 for all others."""
+        is_shared = self.view.contain.by_entity.degrees() > 1
+        return np.where(is_shared, np.cumsum(is_shared) - 1, -1).astype(np.int32)
+
+    def _walk(self, by_passage: Csr, by_entity: Csr, weighted: bool) -> PushGraph:
+        contain, view = self.view.contain, self.view
+        return push_graph(
+            by_passage,
+            by_entity,
+            TWO_MODE,
+            weighted=weighted,
+            visible=np.zeros(0, np.bool_) if view.row_set.is_all else view.visible,  # empty: all
+            leaves=contain.leaf_weight if weighted else contain.leaf_count,
+        )
 
     def has_leaves(self, nodes: Ints) -> Mask:
         """Which nodes of a walk are passages with entities that were found nowhere else."""
         is_passage = nodes < self.passages
         return is_passage & (self.view.contain.leaf_count[np.where(is_passage, nodes, 0)] > 0)
-
-    @cached_property
-    def _walks(self) -> tuple[PushGraph, PushGraph]:
-        contain, view = self.view.contain, self.view
-        visible = np.zeros(0, np.bool_) if view.row_set.is_all else view.visible  # empty: all
-        plain, weighted = (
-            push_graph(
-                contain.by_passage,
-                contain.by_entity,
-                TWO_MODE,
-                weighted=weighted,
-                visible=visible,
-                leaves=leaves,
-            )
-            for weighted, leaves in (
-                (False, contain.leaf_count),
-                (True, contain.leaf_weight),
-            )
-        )
-        return plain, weighted
 
     @cached_property
     def _mentions(self) -> _Mentions:

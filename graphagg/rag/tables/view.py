@@ -11,7 +11,8 @@ the mentions decides it, 1 ms for 6,000 passages.
 
 The view of all that is alive is part of the index: it is mapped, and a question reads the pages of
 the entities and passages that it comes to. Any other view holds a byte a mention and a pair and 6
-an entity in memory, and reads the contain matrix of the index past what it hides.
+an entity in memory, and up to 100,000 passages a contain matrix of its own; above, it reads that of
+the index past what it hides.
 """
 
 from __future__ import annotations

@@ -160,9 +160,9 @@ class Snapshot:
         return self.kept("view", key, lambda: self._view_of(visible))
 
     def _view_of(self, visible: Mask) -> View:
-        # A small contain matrix is made anew: exact answers are then those of an index of exactly
-        # these passages, to the last digit that its sweeps leave.
-        contain = self._whole.contain if len(self) > FLAT_LIMIT else None
+        # Up to the limit of exact answers a view has a contain matrix of its own: answers are then
+        # those of an index of exactly these passages, to the last digit that sweeps leave.
+        contain = self._whole.contain if np.count_nonzero(visible) > FLAT_LIMIT else None
         return View.of(self.gazetteer, self.lexicon, visible, contain=contain)
 
     def _filtered(self, predicate: Predicate) -> Mask:

@@ -70,8 +70,10 @@ def test_equals_the_linear_system(seed: int, kind: int, weighted: bool, masked: 
     reset[starts] = rng.uniform(0, 1, len(starts))
     alpha = float(rng.uniform(0.1, 0.9))
     scratch = Scratch.of(len(adjacency))
-    swept = solve(graph, alpha, starts, reset[starts], 1e-13)
-    np.testing.assert_allclose(swept, solved(adjacency, reset, alpha), atol=1e-9)
+    resets = np.stack([reset, reset / 2, rng.permutation(visible) * visible * 1.0], axis=1)
+    swept = solve(graph, alpha, resets, 1e-13)
+    for column, one in zip(swept.T, resets.T, strict=True):
+        np.testing.assert_allclose(column, solved(adjacency, one, alpha), atol=1e-9)
     for limits in (Limits(alpha, 1e-13), Limits(alpha, 1e-13, push_starts=True)):
         nodes, scores = push(graph, limits, starts, reset[starts], scratch)
         assert len(set(nodes.tolist())) == len(nodes)
@@ -93,8 +95,9 @@ def test_what_stays_is_within_the_limits(seed: int, kind: int, weighted: bool) -
     nodes, scores = push(graph, Limits(0.3, 0.01), start, np.ones(1))
     pushed = np.zeros(len(adjacency))
     pushed[nodes] = scores
-    swept = solve(graph, 0.3, start, np.ones(1), 0.01)
-    exact = solved(adjacency, np.eye(len(adjacency))[start[0]], 0.3)
+    reset = np.eye(len(adjacency))[start[0]]
+    swept = solve(graph, 0.3, reset[:, None], 0.01)[:, 0]
+    exact = solved(adjacency, reset, 0.3)
     for result, stays in ((pushed, 0.01 * degrees.sum()), (swept, 0.01 * len(degrees))):
         assert np.abs(result - exact).max() <= stays + 1e-12
 
@@ -126,10 +129,11 @@ def test_columns_with_one_link_may_be_left_out(seed: int, weighted: bool) -> Non
         leaves=(weights * is_leaf).sum(axis=1),
     )
     starts = np.flatnonzero(np.concatenate([np.ones(6, bool), (matrix > 0).any(axis=0)]))[::2]
-    reset = rng.uniform(0, 1, len(starts))
-    expected = solve(whole, 0.4, starts, reset, 1e-14)[:6]
-    np.testing.assert_allclose(solve(folded, 0.4, starts, reset, 1e-14)[:6], expected, atol=1e-10)
-    nodes, scores = push(folded, Limits(0.4, 1e-14), starts, reset)
+    resets = np.zeros((15, 2))
+    resets[starts] = rng.uniform(0, 1, (len(starts), 2))
+    expected = solve(whole, 0.4, resets, 1e-14)[:6]
+    np.testing.assert_allclose(solve(folded, 0.4, resets, 1e-14)[:6], expected, atol=1e-10)
+    nodes, scores = push(folded, Limits(0.4, 1e-14), starts, resets[starts, 0])
     pushed = np.zeros(15)
     pushed[nodes] = scores
-    np.testing.assert_allclose(pushed[:6], expected, atol=1e-10)
+    np.testing.assert_allclose(pushed[:6], expected[:, 0], atol=1e-10)

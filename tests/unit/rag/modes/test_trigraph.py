@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graphagg.graph import Csr
 from graphagg.rag import Passage
 from graphagg.rag.documents.tokens import entity_key, tokenize
-from graphagg.rag.linearrag.pagerank import personalized_pagerank
+from graphagg.rag.linearrag.pagerank import Reset, personalized_pagerank
 from graphagg.rag.linearrag.trigraph import TriGraph
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
@@ -123,14 +123,14 @@ def test_a_view_past_what_is_hidden_equals_a_view_of_its_own(
     for entity in range(len(index.gazetteer.keys)):
         assert one.found_in(entity).tolist() == other.found_in(entity).tolist()
     rows = np.flatnonzero(visible)
-    reset = np.arange(1.0, 1.0 + len(rows))
     weights = {int(entity): 1.0 for entity in one.entities[::2]}
+    reset = Reset(rows, np.arange(1.0, 1.0 + len(rows)), weights)
     for weighted in (False, True):
         for exact in (False, True):
             scores = []
             for graph in (one, other):
-                found = personalized_pagerank(
-                    graph, rows, reset, weights, damping=0.5, weighted=weighted, exact=exact
+                (found,) = personalized_pagerank(
+                    graph, [reset], damping=0.5, weighted=weighted, exact=exact
                 )
                 scores.append(np.zeros(len(texts)))
                 scores[-1][found.rows] = found.scores

@@ -20,6 +20,8 @@ DATA = Path(os.environ.get("GRAPHAGG_DATA", Path(__file__).parents[2] / "shared"
 for name in ("COLUMNS", "LINES"):  # readline sets them, and a worker of pytest-xdist inherits them
     os.environ.pop(name, None)
 
+os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
+
 # On a busy machine every example is slow, so no test has a limit of time for one.
 BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 # The same examples on every machine, and none kept: what passes here passes again and elsewhere.

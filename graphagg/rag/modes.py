@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from graphagg.arrays import Floats, offsets
+from graphagg.arrays import Floats
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.rag.best.explain import Explainer
@@ -23,7 +23,7 @@ from graphagg.rag.linearrag.config import RetrievalConfig
 from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.results import Explanation, Hit, plain_hits
+from graphagg.rag.results import Explanation, Hit, Hop, plain_hits
 from graphagg.rag.search.dense import dense_hits
 from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.search.ranking import top_rows
@@ -48,6 +48,9 @@ class Asked(Protocol):
     def text(self) -> str:
         """The question as the user wrote it."""
 
+
+RRF_K, RRF_DEPTH = 60, 50
+"""The constant of reciprocal rank fusion, and how many hits of each list are fused at least."""
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -128,15 +131,10 @@ def _ranked(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
 
 @dataclass(frozen=True)
 class EncodedReading:
-    """A question as `best` answers it.
-
-    Attributes:
-        reading: its terms, entities and parts.
-        vectors: `[1 + parts, d]` of the question and its parts.
-    """
+    """A question as `best` answers it: what it names, and its vector `[d]`."""
 
     reading: Reading
-    vectors: Floats
+    vector: Floats
 
     @property
     def text(self) -> str:
@@ -151,19 +149,14 @@ class Best(Retriever[BestConfig, Reading, EncodedReading]):
     config_type = BestConfig
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
-        """Find terms, entities and parts; needs no model."""
+        """Find terms and entities; needs no model."""
         view, analyzer = self.scope.view, self.snapshot.analyzer
         return [read_question(text, view, analyzer) for text in questions]
 
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
-        """Encode the questions and their longest parts."""
-        texts = [[q.text, *q.parts[: self.config.parts]] for q in questions]
-        vectors, _ = models.encoder().encode_query([t for some in texts for t in some], [])
-        begins = offsets([len(some) for some in texts])
-        return [
-            EncodedReading(question, vectors[begin:end])
-            for question, begin, end in zip(questions, begins, begins[1:], strict=False)
-        ]
+        """Encode the questions."""
+        vectors, _ = models.encoder().encode_query([q.text for q in questions], [])
+        return [EncodedReading(*pair) for pair in zip(questions, vectors, strict=True)]
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
         return [self.explainer(question, k).hits() for question in questions]
@@ -178,7 +171,7 @@ class Best(Retriever[BestConfig, Reading, EncodedReading]):
         """
         snapshot, scope = self.snapshot, self.scope
         retriever = BestRetriever(snapshot.corpus, scope.view, snapshot.dense, self.config)
-        outcome = retriever.answer(question.reading, question.vectors, k, scope.allowed, extra)
+        outcome = retriever.answer(question.reading, question.vector, k, scope.allowed, extra)
         return Explainer(retriever, question.reading, outcome)
 
     def _explain(self, question: EncodedReading, row: int, k: int) -> Explanation:
@@ -312,15 +305,54 @@ class BM25(Retriever[object, Reading, Reading]):
     def _hits(self, question: Reading, k: int) -> list[Hit]:
         corpus, view, ranks = self.snapshot.corpus, self.scope.view, self.snapshot.ranks
         lexical = Lexical(view, question.terms)
-        rows, scores = top_rows(lexical.rows, lexical.body, k, ranks, view, self.scope.allowed)
+        rows, scores = top_rows(lexical.rows, lexical.scores, k, ranks, view, self.scope.allowed)
         return plain_hits(corpus, rows, scores, "bm25")
+
+
+class RRF(Retriever[object, Reading, EncodedReading]):
+    """Reciprocal rank fusion of `dense` and `bm25` (Cormack, Clarke and Buettcher 2009), k = 60."""
+
+    mode = "rrf"
+    read, encode = Best.read, Best.encode
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        depth = max(k, RRF_DEPTH)
+        dense = Dense(self.snapshot, self.scope, None)
+        words = BM25(self.snapshot, self.scope, None)
+        vectors = [EncodedText(question.text, question.vector) for question in questions]
+        lists = zip(
+            dense.answer(vectors, depth), words.answer([q.reading for q in questions], depth),
+            strict=True,
+        )  # fmt: skip
+        return [
+            self._fused(near, [hit for hit in worded if hit.score > 0], k) for near, worded in lists
+        ]
+
+    def _fused(self, near: Sequence[Hit], worded: Sequence[Hit], k: int) -> list[Hit]:
+        shares: dict[str, dict[str, float]] = {}
+        hits = {hit.passage.id: hit for hit in (*near, *worded)}
+        for name, found in (("dense", near), ("bm25", worded)):
+            for rank, hit in enumerate(found, start=1):
+                shares.setdefault(hit.passage.id, {})[name] = 1.0 / (RRF_K + rank)
+        scores = {identifier: sum(parts.values()) for identifier, parts in shares.items()}
+        order = sorted(scores, key=lambda identifier: (-scores[identifier], identifier))
+        return [
+            replace(
+                hits[i],
+                score=scores[i],
+                components=shares[i],
+                path=(Hop("passage", i, scores[i], scores[i]),),
+                method="rrf",
+            )
+            for i in order[:k]
+        ]
 
 
 # --- by name -------------------------------------------------------------------------------------
 
 AnyRetriever = Retriever[Any, Any, Any]
 RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
-    "best": Best, "faithful": Faithful, "dense": Dense, "bm25": BM25,
+    "best": Best, "faithful": Faithful, "rrf": RRF, "dense": Dense, "bm25": BM25,
 }  # fmt: skip
 """The class of each mode."""
 

@@ -40,7 +40,7 @@ from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 4  # raised when the same corpus and models give another index
+REVISION = 5  # raised when the same corpus and models give another index
 
 
 def parameters(extractor: EntityExtractor) -> dict[str, object]:

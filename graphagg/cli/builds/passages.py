@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -26,7 +25,11 @@ _SPLITTING = "How documents are split"
 def chunk_config(
     chunk_words: Annotated[
         int | None,
-        typer.Option(help="Split documents at sentences, into passages of at most so many words."),
+        typer.Option(
+            help="Words of a passage at most; longer documents are split, at headings and "
+            "sentences.",
+            show_default=str(ChunkConfig.max_words),
+        ),
     ] = None,
     overlap_sentences: Annotated[
         int | None,
@@ -35,16 +38,24 @@ def chunk_config(
             show_default=str(ChunkConfig.overlap_sentences),
         ),
     ] = None,
+    no_chunks: Annotated[
+        bool, typer.Option("--no-chunks", help="Keep every document whole, however long.")
+    ] = False,
 ) -> ChunkConfig | None:
     """How documents are split; None: each is one passage.
 
     Raises:
-        InvalidParameter: a value is out of range, or sentences are to be shared but not split.
+        InvalidParameter: a value is out of range, or is given for documents that stay whole.
     """
-    if chunk_words is None:
-        if overlap_sentences is not None:
-            raise InvalidParameter("--overlap-sentences needs --chunk-words; add it")
+    if no_chunks:
+        if (chunk_words, overlap_sentences) != (None, None):
+            raise InvalidParameter(
+                "--no-chunks keeps documents whole; leave out --chunk-words and "
+                "--overlap-sentences, or leave out --no-chunks"
+            )
         return None
+    if chunk_words is None:
+        chunk_words = ChunkConfig.max_words
     least = min(ChunkConfig.min_words, chunk_words // 6)  # in proportion, where chunks are small
     shared = ChunkConfig.overlap_sentences if overlap_sentences is None else overlap_sentences
     return ChunkConfig(chunk_words, shared, least)
@@ -66,11 +77,11 @@ class PassagesBuild(Build):
     name: ClassVar[str] = "trigraph"
     table: ClassVar[str] = "trigraph"
     kind: ClassVar[str] = "passages"
-    local_only: ClassVar[tuple[str, ...]] = ("chunk_words", "overlap_sentences", "processes")
+    local_only: ClassVar[tuple[str, ...]] = ("processes",)
 
     passages: str = field(metadata={"argument": True})
     models: Annotated[NamedModels, "Models"] = field(default_factory=NamedModels)
-    chunking: Chunking = None
+    chunking: Chunking = field(default_factory=ChunkConfig)
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
@@ -90,17 +101,18 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of
         from graphagg.rag.spark.stages import loaded
 
-        return job_of(self.passages, loaded(self.models))
+        return job_of(self.passages, loaded(self.models), self.chunking)
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
         from graphagg.rag import PassageIndex
 
-        corpus = read_corpus(Path(self.passages), self.chunking)
+        corpus = read_corpus(Path(self.passages))
         models = self.models.load(self.processes)
         with PassageIndex.build(
             corpus,
             run.out,
+            chunking=self.chunking,
             encoder=models.encoder,
             extractor=models.extractor,
             progress=progress,
@@ -112,15 +124,15 @@ class PassagesBuild(Build):
         """Build by Spark, or go on with an unfinished job."""
         from graphagg.rag.spark.build import PASSAGES_A_TASK, build_with_spark
 
-        if (self.chunking, self.processes) != (None, None):
+        if self.processes is not None:
             raise InvalidParameter(
-                "--chunk-words, --overlap-sentences and --processes are of --engine local; split "
-                "documents beforehand, and let Spark run as many processes as it has cores"
+                "--processes is of --engine local; Spark runs as many processes as it has cores"
             )
         with build_with_spark(
             spark,
             self.passages,
             run.out,
+            chunking=self.chunking,
             models=self.models,
             passages_a_task=self.passages_a_task or PASSAGES_A_TASK,
             progress=progress,
@@ -129,16 +141,13 @@ class PassagesBuild(Build):
             return Built.of(index.manifest)
 
 
-def read_corpus(path: Path, chunking: ChunkConfig | None) -> list[Passage]:
+def read_corpus(path: Path) -> list[Passage]:
     """Read passages, or documents to split into them, and check them as a whole."""
-    from graphagg.rag import chunk_documents, read_passages
+    from graphagg.rag import read_passages
     from graphagg.rag.documents.passages import check_corpus
 
-    passages: Iterable[Passage] = read_passages(path)
-    if chunking is not None:
-        passages = chunk_documents(passages, chunking)
     try:
-        return check_corpus(passages)
+        return check_corpus(read_passages(path))
     except EmptyCorpus:
         raise EmptyCorpus(
             f"{path}: no passage in it, wanted one at least; check the path"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import Chunking, read_corpus
+from graphagg.cli.builds.passages import read_corpus
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
@@ -24,25 +24,22 @@ from graphagg.store.manifest import Manifest
 def add(
     directory: Directory,
     passages: PassageFile,
-    chunking: Chunking,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Passages whose ids are there are replaced.")
+        bool,
+        typer.Option(
+            "--replace", help="What is there is replaced, a document with all its chunks."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add passages: all of them or, if one is refused, none; answers equal those of a rebuild.
 
-    A document that was split before is replaced by deleting it first: it may have fewer chunks now.
+    Long documents are split as the index was built.
     """
     from graphagg.rag import PassageIndex
 
-    if replace and chunking is not None:
-        raise InvalidParameter(
-            "--replace goes by passage ids, and chunks of the older text could stay; delete the "
-            "documents, then add them without --replace"
-        )
     meter = Meter()
-    new = read_corpus(passages, chunking)
+    new = read_corpus(passages)
     with PassageIndex.open(directory) as index, progress_report() as report:
         replaced = index.add(new, replace=replace, progress=report)
         change = {"added": len(new) - replaced, "replaced": replaced}
@@ -50,11 +47,11 @@ def add(
 
 
 def update(directory: Directory, passages: PassageFile, as_json: AsJson = False) -> None:
-    """Replace passages of the same ids; every id must be there."""
+    """Replace passages of the same ids, documents with all their chunks; all must be there."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
-    new = read_corpus(passages, None)
+    new = read_corpus(passages)
     with PassageIndex.open(directory) as index, progress_report() as report:
         index.update(new, progress=report)
         _print_change(directory, {"replaced": len(new)}, index.manifest, meter, as_json)

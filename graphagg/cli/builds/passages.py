@@ -12,6 +12,7 @@ import typer
 from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
+from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.named import NamedModels
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from graphagg.rag import Passage
 
 _SPLITTING = "How documents are split"
+_NAMED = 20  # files that are named one by one
+Reading = Annotated[ReadConfig, "What is read of a folder"]
 
 
 def chunk_config(
@@ -58,7 +61,7 @@ class PassagesBuild(Build):
     """Index a corpus; an index that is there stays until the new one is complete.
 
     Attributes:
-        passages: JSONL (.gz), Parquet, or a folder of .txt and .md; Spark: on any path.
+        passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
         processes: processes that find entities. None: by the size of the corpus.
         passages_a_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
@@ -66,11 +69,15 @@ class PassagesBuild(Build):
     name: ClassVar[str] = "trigraph"
     table: ClassVar[str] = "trigraph"
     kind: ClassVar[str] = "passages"
-    local_only: ClassVar[tuple[str, ...]] = ("chunk_words", "overlap_sentences", "processes")
+    local_only: ClassVar[tuple[str, ...]] = (
+        "chunk_words", "overlap_sentences", "processes",
+        "include", "exclude", "max_file_size", "strict",
+    )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
     models: Annotated[NamedModels, "Models"] = field(default_factory=NamedModels)
     chunking: Chunking = None
+    reading: Reading = field(default_factory=ReadConfig)
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
@@ -96,7 +103,8 @@ class PassagesBuild(Build):
         """Build in this process."""
         from graphagg.rag import PassageIndex
 
-        corpus = read_corpus(Path(self.passages), self.chunking)
+        report = ReadReport()
+        corpus = read_corpus(Path(self.passages), self.chunking, self.reading, report)
         models = self.models.load(self.processes)
         with PassageIndex.build(
             corpus,
@@ -106,7 +114,7 @@ class PassagesBuild(Build):
             progress=progress,
             force=run.force,
         ) as index:
-            return Built.of(index.manifest)
+            return Built.of(index.manifest, **what_was_read(report))
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
@@ -116,6 +124,11 @@ class PassagesBuild(Build):
             raise InvalidParameter(
                 "--chunk-words, --overlap-sentences and --processes are of --engine local; split "
                 "documents beforehand, and let Spark run as many processes as it has cores"
+            )
+        if self.reading != ReadConfig():
+            raise InvalidParameter(
+                "--include, --exclude, --max-file-size and --strict are of --engine local; with "
+                "Spark name the files by a glob"
             )
         with build_with_spark(
             spark,
@@ -129,17 +142,47 @@ class PassagesBuild(Build):
             return Built.of(index.manifest)
 
 
-def read_corpus(path: Path, chunking: ChunkConfig | None) -> list[Passage]:
-    """Read passages, or documents to split into them, and check them as a whole."""
-    from graphagg.rag import chunk_documents, read_passages
-    from graphagg.rag.documents.passages import check_corpus
+def read_corpus(
+    path: Path, chunking: ChunkConfig | None, reading: ReadConfig, report: ReadReport
+) -> list[Passage]:
+    """Read passages, or documents to split into them, and check them as a whole.
 
-    passages: Iterable[Passage] = read_passages(path)
+    Args:
+        path: a file of passages, or a folder or file of documents.
+        chunking: how documents are split; None: each is one passage.
+        reading: what is read of a folder.
+        report: what of it is left out is noted in it.
+    """
+    from graphagg.rag import chunk_documents, read_documents, read_passages
+    from graphagg.rag.documents.passages import as_passage, check_corpus, holds_documents
+
+    if holds_documents(path):
+        documents = read_documents(path, reading, report)
+        passages: Iterable[Passage] = (as_passage(d.record, str(path / d.id)) for d in documents)
+    else:
+        passages = read_passages(path)
     if chunking is not None:
         passages = chunk_documents(passages, chunking)
     try:
         return check_corpus(passages)
-    except EmptyCorpus:
-        raise EmptyCorpus(
-            f"{path}: no passage in it, wanted one at least; check the path"
-        ) from None
+    except EmptyCorpus as error:
+        if holds_documents(path):  # the error says what is in the folder
+            raise
+        raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it") from error
+
+
+def what_was_read(report: ReadReport) -> dict[str, Any]:
+    """Details (JSON) and notes (sentences) on the files of a folder; none if it was no folder."""
+    if not report.read:
+        return {}
+    named = [each for each in (*report.left_out, *report.parts) if each.reason]
+    notes = [f"left out: {each}" for each in named[:_NAMED]]
+    if len(named) > _NAMED:
+        notes.append(f"and {len(named) - _NAMED:,} more, which --json lists")
+    files = {
+        "read": report.read,
+        "left_out": report.kinds,
+        "named": [each._asdict() for each in named],
+        "notes": report.notes,
+    }
+    return {"details": {"files": files}, "notes": [*notes, str(report), *report.notes]}

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import Chunking, read_corpus
+from graphagg.cli.builds.passages import Chunking, Reading, read_corpus, what_was_read
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
+    err,
     out,
     print_json,
     progress_report,
@@ -18,6 +19,7 @@ from graphagg.cli.output.console import (
 )
 from graphagg.cli.rag.options import Directory, PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.rag.documents.reading.settings import ReadReport
 from graphagg.store.manifest import Manifest
 
 
@@ -25,6 +27,7 @@ def add(
     directory: Directory,
     passages: PassageFile,
     chunking: Chunking,
+    reading: Reading,
     replace: Annotated[
         bool, typer.Option("--replace", help="Passages whose ids are there are replaced.")
     ] = False,
@@ -42,22 +45,27 @@ def add(
             "documents, then add them without --replace"
         )
     meter = Meter()
-    new = read_corpus(passages, chunking)
+    files = ReadReport()
+    new = read_corpus(passages, chunking, reading, files)
     with PassageIndex.open(directory) as index, progress_report() as report:
         replaced = index.add(new, replace=replace, progress=report)
         change = {"added": len(new) - replaced, "replaced": replaced}
-        _print_change(directory, change, index.manifest, meter, as_json)
+        _print_change(directory, change, index.manifest, meter, as_json, files)
 
 
-def update(directory: Directory, passages: PassageFile, as_json: AsJson = False) -> None:
+def update(
+    directory: Directory, passages: PassageFile, reading: Reading, as_json: AsJson = False
+) -> None:
     """Replace passages of the same ids; every id must be there."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
-    new = read_corpus(passages, None)
+    files = ReadReport()
+    new = read_corpus(passages, None, reading, files)
     with PassageIndex.open(directory) as index, progress_report() as report:
         index.update(new, progress=report)
-        _print_change(directory, {"replaced": len(new)}, index.manifest, meter, as_json)
+        change = {"replaced": len(new)}
+        _print_change(directory, change, index.manifest, meter, as_json, files)
 
 
 def delete(
@@ -109,11 +117,17 @@ def _read_ids(path: Path) -> list[str]:
 
 
 def _print_change(
-    directory: Path, change: dict[str, int], manifest: Manifest, meter: Meter, as_json: bool
+    directory: Path,
+    change: dict[str, int],
+    manifest: Manifest,
+    meter: Meter,
+    as_json: bool,
+    files: ReadReport | None = None,
 ) -> None:
     used, counts = meter.read(), manifest.counts
+    read = what_was_read(files) if files else {}
     if as_json:
-        print_json({"index": str(directory), **change, **counts, **used})
+        print_json({"index": str(directory), **change, **counts, **used, **read.get("details", {})})
         return
     changed = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in change.items())
     out.print(
@@ -121,3 +135,5 @@ def _print_change(
         f"segments; {resources(used)}",
         markup=False,
     )
+    for note in read.get("notes", ()):
+        err.print(note, markup=False, soft_wrap=True)

@@ -50,7 +50,7 @@ _EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare best,faithf
 
 app.command("index", epilog=_INDEX)(build_command(PassagesBuild))
 app.command("add", epilog=_ADD)(command(rag_changes.add))
-app.command("update", epilog=_UPDATE)(rag_changes.update)
+app.command("update", epilog=_UPDATE)(command(rag_changes.update))
 app.command("delete", epilog=_DELETE)(rag_changes.delete)
 app.command("compact", epilog=_COMPACT)(rag_changes.compact)
 

@@ -11,15 +11,17 @@ import typer
 from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
-from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.named import NamedModels
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from graphagg.rag import Passage
 
 _SPLITTING = "How documents are split"
+_NAMED = 20  # files that are named one by one
+Reading = Annotated[ReadConfig, "What is read of a folder"]
 
 
 def chunk_config(
@@ -69,7 +71,7 @@ class PassagesBuild(Build):
     """Index a corpus; an index that is there stays until the new one is complete.
 
     Attributes:
-        passages: JSONL (.gz), Parquet, or a folder of .txt and .md; Spark: on any path.
+        passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
         processes: processes that find entities. None: by the size of the corpus.
         passages_a_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
@@ -77,11 +79,14 @@ class PassagesBuild(Build):
     name: ClassVar[str] = "trigraph"
     table: ClassVar[str] = "trigraph"
     kind: ClassVar[str] = "passages"
-    local_only: ClassVar[tuple[str, ...]] = ("processes",)
+    local_only: ClassVar[tuple[str, ...]] = (
+        "processes", "include", "exclude", "max_file_size", "strict",
+    )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
     models: Annotated[NamedModels, "Models"] = field(default_factory=NamedModels)
     chunking: Chunking = field(default_factory=ChunkConfig)
+    reading: Reading = field(default_factory=ReadConfig)
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
@@ -107,7 +112,8 @@ class PassagesBuild(Build):
         """Build in this process."""
         from graphagg.rag import PassageIndex
 
-        corpus = read_corpus(Path(self.passages))
+        report = ReadReport()
+        corpus = read_corpus(Path(self.passages), self.reading, report)
         models = self.models.load(self.processes)
         with PassageIndex.build(
             corpus,
@@ -118,7 +124,7 @@ class PassagesBuild(Build):
             progress=progress,
             force=run.force,
         ) as index:
-            return Built.of(index.manifest)
+            return Built.of(index.manifest, **what_was_read(report))
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
@@ -127,6 +133,11 @@ class PassagesBuild(Build):
         if self.processes is not None:
             raise InvalidParameter(
                 "--processes is of --engine local; Spark runs as many processes as it has cores"
+            )
+        if self.reading != ReadConfig():
+            raise InvalidParameter(
+                "--include, --exclude, --max-file-size and --strict are of --engine local; with "
+                "Spark name the files by a glob"
             )
         with build_with_spark(
             spark,
@@ -141,14 +152,40 @@ class PassagesBuild(Build):
             return Built.of(index.manifest)
 
 
-def read_corpus(path: Path) -> list[Passage]:
-    """Read passages, or documents to split into them, and check them as a whole."""
-    from graphagg.rag import read_passages
-    from graphagg.rag.documents.passages import check_corpus
+def read_corpus(path: Path, reading: ReadConfig, report: ReadReport) -> list[Source]:
+    """Read passages, or documents that the index splits into them.
 
-    try:
-        return check_corpus(read_passages(path))
-    except EmptyCorpus:
-        raise EmptyCorpus(
-            f"{path}: no passage in it, wanted one at least; check the path"
-        ) from None
+    Args:
+        path: a file of passages, or a folder or file of documents.
+        reading: what is read of a folder.
+        report: what of it is left out is noted in it.
+
+    Raises:
+        EmptyCorpus: there is none.
+    """
+    from graphagg.rag import read_documents, read_passages
+    from graphagg.rag.documents.passages import holds_documents
+
+    if holds_documents(path):
+        return list(read_documents(path, reading, report))
+    passages: list[Source] = list(read_passages(path))
+    if not passages:
+        raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it")
+    return passages
+
+
+def what_was_read(report: ReadReport) -> dict[str, Any]:
+    """Details (JSON) and notes (sentences) on the files of a folder; none if it was no folder."""
+    if not report.read:
+        return {}
+    named = [each for each in (*report.left_out, *report.parts) if each.reason]
+    notes = [f"left out: {each}" for each in named[:_NAMED]]
+    if len(named) > _NAMED:
+        notes.append(f"and {len(named) - _NAMED:,} more, which --json lists")
+    files = {
+        "read": report.read,
+        "left_out": report.kinds,
+        "named": [each._asdict() for each in named],
+        "notes": report.notes,
+    }
+    return {"details": {"files": files}, "notes": [*notes, str(report), *report.notes]}

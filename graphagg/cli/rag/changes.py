@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import read_corpus
+from graphagg.cli.builds.passages import Reading, read_corpus, what_was_read
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
+    err,
     out,
     print_json,
     progress_report,
@@ -18,12 +19,14 @@ from graphagg.cli.output.console import (
 )
 from graphagg.cli.rag.options import Directory, PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.rag.documents.reading.settings import ReadReport
 from graphagg.store.manifest import Manifest
 
 
 def add(
     directory: Directory,
     passages: PassageFile,
+    reading: Reading,
     replace: Annotated[
         bool,
         typer.Option(
@@ -39,22 +42,27 @@ def add(
     from graphagg.rag import PassageIndex
 
     meter = Meter()
-    new = read_corpus(passages)
+    files = ReadReport()
+    new = read_corpus(passages, reading, files)
     with PassageIndex.open(directory) as index, progress_report() as report:
         replaced = index.add(new, replace=replace, progress=report)
         change = {"added": len(new) - replaced, "replaced": replaced}
-        _print_change(directory, change, index.manifest, meter, as_json)
+        _print_change(directory, change, index.manifest, meter, as_json, files)
 
 
-def update(directory: Directory, passages: PassageFile, as_json: AsJson = False) -> None:
+def update(
+    directory: Directory, passages: PassageFile, reading: Reading, as_json: AsJson = False
+) -> None:
     """Replace passages of the same ids, documents with all their chunks; all must be there."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
-    new = read_corpus(passages)
+    files = ReadReport()
+    new = read_corpus(passages, reading, files)
     with PassageIndex.open(directory) as index, progress_report() as report:
         index.update(new, progress=report)
-        _print_change(directory, {"replaced": len(new)}, index.manifest, meter, as_json)
+        change = {"replaced": len(new)}
+        _print_change(directory, change, index.manifest, meter, as_json, files)
 
 
 def delete(
@@ -106,11 +114,17 @@ def _read_ids(path: Path) -> list[str]:
 
 
 def _print_change(
-    directory: Path, change: dict[str, int], manifest: Manifest, meter: Meter, as_json: bool
+    directory: Path,
+    change: dict[str, int],
+    manifest: Manifest,
+    meter: Meter,
+    as_json: bool,
+    files: ReadReport | None = None,
 ) -> None:
     used, counts = meter.read(), manifest.counts
+    read = what_was_read(files) if files else {}
     if as_json:
-        print_json({"index": str(directory), **change, **counts, **used})
+        print_json({"index": str(directory), **change, **counts, **used, **read.get("details", {})})
         return
     changed = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in change.items())
     out.print(
@@ -118,3 +132,5 @@ def _print_change(
         f"segments; {resources(used)}",
         markup=False,
     )
+    for note in read.get("notes", ()):
+        err.print(note, markup=False, soft_wrap=True)

@@ -8,6 +8,7 @@ import typer
 
 from graphagg.cli.builds.passages import PassagesBuild
 from graphagg.cli.builds.run import build_command
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
 from graphagg.cli.rag import answer
@@ -49,8 +50,8 @@ _EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare best,faithf
 
 
 app.command("index", epilog=_INDEX)(build_command(PassagesBuild))
-app.command("add", epilog=_ADD)(rag_changes.add)
-app.command("update", epilog=_UPDATE)(rag_changes.update)
+app.command("add", epilog=_ADD)(command(rag_changes.add))
+app.command("update", epilog=_UPDATE)(command(rag_changes.update))
 app.command("delete", epilog=_DELETE)(rag_changes.delete)
 app.command("compact", epilog=_COMPACT)(rag_changes.compact)
 

@@ -12,7 +12,7 @@ from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig, Semantics, p
 from graphagg.rag.settings import Mode
 
 Directory = Annotated[Path, typer.Argument(help="The index directory.")]
-PassageFile = Annotated[Path, typer.Argument(help="JSONL (gz), Parquet, or folder of .txt/.md.")]
+PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
 Question = Annotated[str, typer.Argument(help="What to ask.")]
 TopK = Annotated[int, typer.Option("--top-k", "-k", help="How many passages.")]
 MinScore = Annotated[

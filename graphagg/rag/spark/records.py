@@ -17,9 +17,13 @@ from graphagg.rag.documents.passages import (
     Passage,
     metadata_json,
     parse_line,
-    text_record,
 )
-from graphagg.rag.models.chunking import ChunkConfig, split
+from graphagg.rag.documents.reading.content import Unread
+from graphagg.rag.documents.reading.document import Document
+from graphagg.rag.documents.reading.folder import converted
+from graphagg.rag.documents.reading.settings import ReadConfig
+from graphagg.rag.documents.reading.walk import ReadFile
+from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.spark.stages import PASSAGES, Stages
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.spark.task_arrays import ArrayCollector
@@ -31,8 +35,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _SCHEMA = "file string, block long, place long, part int, split boolean, record binary"
+_MOST = ReadConfig.max_file_size
 _PLACE = frozenset({"_file", "_block", "_place"})
-Record = tuple[Mapping[str, Any], str]
+Record = tuple[Source, str]
 
 
 def read_records(
@@ -42,8 +47,9 @@ def read_records(
 
     That is `file`, `block`, `place` and, where a document was `split`, which `part` of it.
 
-    JSONL (`.gz` is unpacked), Parquet or a folder of `.txt` and `.md` files, as `read_passages`
-    takes them, on any path that Spark reads; globs and folders of JSONL or Parquet parts too.
+    JSONL (`.gz` is unpacked), Parquet or, of a folder, its `.txt` and `.md` files, as
+    `read_passages` reads them, on any path that Spark reads; globs and folders of JSONL or Parquet
+    parts too.
 
     Raises:
         UnreadableFile: the path does not exist.
@@ -64,7 +70,7 @@ def read_records(
                 .option("pathGlobFilter", "*.{txt,md}")
                 .load(source)
             )
-            columns, parse = ["path", "content"], _texts_below(source)
+            columns, parse = ["path", "content", "modificationTime"], _texts_below(source)
         else:
             frame = spark.read.text(source).selectExpr(
                 "CAST(value AS BINARY) AS value", "_metadata"
@@ -146,7 +152,12 @@ def _texts_below(source: str) -> Callable[[Mapping[str, Any]], Record]:
     def parse(row: Mapping[str, Any]) -> Record:
         path = _plain(row["path"])
         name = os.path.relpath(path, _plain(root))
-        return text_record(name, row["content"], path), path
+        file = ReadFile(row["content"], row["modificationTime"].timestamp())
+        try:
+            documents = [d for d in converted(name, file, _MOST) if isinstance(d, Document)]
+        except Unread as error:
+            raise UnreadableFile(f"{path}: {error}; leave it out") from None
+        return documents[0], path
 
     return parse
 

@@ -145,7 +145,14 @@ class Passages:
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
         answers = retriever.answer(encoded.asked, request.top_k, request.min_score)
-        shown = [[_shown(index, hit, request) for hit in hits] for hits in answers]
+        visible = index.snapshot.mask(Selection(request.filter))
+        shown = [
+            [
+                _shown(index, with_neighbors(index.snapshot, hit, NEIGHBORS, visible), request)
+                for hit in hits
+            ]
+            for hits in answers
+        ]
         return shown, watch.cpu_ms
 
     async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
@@ -164,8 +171,6 @@ class Passages:
 
 def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRequest) -> Answer:
     characters = min(request.characters, MOST_TEXT // request.top_k)
-    visible = index.snapshot.mask(Selection(request.filter))
-    hit = with_neighbors(index.snapshot, hit, NEIGHBORS, visible)
     answer = hit.to_json(characters)
     if request.explain:
         start, end = hit.excerpt(characters).span

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+from graphagg.arrays import Mask
 from graphagg.checks import integer
 from graphagg.errors import (
     DuplicateId,
@@ -25,7 +26,6 @@ from graphagg.rag.documents.passages import (
     iterable,
     passage_digest,
 )
-from graphagg.rag.excerpts import with_neighbors
 from graphagg.rag.models.chunking import (
     DEFAULT_CHUNKING,
     ChunkConfig,
@@ -516,3 +516,10 @@ def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome:
             f"{', ...' if len(missing) > 5 else ''}); {outcome}"
         )
     return list(dict.fromkeys(row for rows in found.values() for row in rows))
+
+
+def with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Mask) -> Hit:
+    """A hit with the visible chunks up to `window` places beside it in its document."""
+    row = snapshot.known_row(hit.passage.id)
+    around = snapshot.neighbors(row, window, visible)
+    return replace(hit, neighbors=tuple(snapshot.corpus[r] for r in around if r != row))

@@ -36,7 +36,7 @@ app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_
 Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 OutDir = Annotated[Path, typer.Option("--out", help="Where the index goes.")]
 Seeds = Annotated[list[str] | None, typer.Option("--seed", help="A seed vertex; repeat it.")]
-TopK = Annotated[int, typer.Option(help="Members besides the seeds.")]
+TopK = Annotated[int, typer.Option("--top-k", "-k", help="Members besides the seeds.")]
 Sweep = Annotated[bool, typer.Option("--sweep", help="A sweep cut chooses how many members.")]
 MethodName = Annotated[Method, typer.Option(help="How members are found and ranked.")]
 PlanName = Annotated[Plan, typer.Option(help="How candidates are found.")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -13,13 +12,12 @@ from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
-from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.named import NamedModels
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from graphagg.rag import Passage
 
 _SPLITTING = "How documents are split"
 _NAMED = 20  # files that are named one by one
@@ -29,7 +27,11 @@ Reading = Annotated[ReadConfig, "What is read of a folder"]
 def chunk_config(
     chunk_words: Annotated[
         int | None,
-        typer.Option(help="Split documents at sentences, into passages of at most so many words."),
+        typer.Option(
+            help="Words of a passage at most; longer documents are split, at headings and "
+            "sentences.",
+            show_default=str(ChunkConfig.max_words),
+        ),
     ] = None,
     overlap_sentences: Annotated[
         int | None,
@@ -38,16 +40,24 @@ def chunk_config(
             show_default=str(ChunkConfig.overlap_sentences),
         ),
     ] = None,
+    no_chunks: Annotated[
+        bool, typer.Option("--no-chunks", help="Keep every document whole, however long.")
+    ] = False,
 ) -> ChunkConfig | None:
     """How documents are split; None: each is one passage.
 
     Raises:
-        InvalidParameter: a value is out of range, or sentences are to be shared but not split.
+        InvalidParameter: a value is out of range, or is given for documents that stay whole.
     """
-    if chunk_words is None:
-        if overlap_sentences is not None:
-            raise InvalidParameter("--overlap-sentences needs --chunk-words; add it")
+    if no_chunks:
+        if (chunk_words, overlap_sentences) != (None, None):
+            raise InvalidParameter(
+                "--no-chunks keeps documents whole; leave out --chunk-words and "
+                "--overlap-sentences, or leave out --no-chunks"
+            )
         return None
+    if chunk_words is None:
+        chunk_words = ChunkConfig.max_words
     least = min(ChunkConfig.min_words, chunk_words // 6)  # in proportion, where chunks are small
     shared = ChunkConfig.overlap_sentences if overlap_sentences is None else overlap_sentences
     return ChunkConfig(chunk_words, shared, least)
@@ -70,13 +80,12 @@ class PassagesBuild(Build):
     table: ClassVar[str] = "trigraph"
     kind: ClassVar[str] = "passages"
     local_only: ClassVar[tuple[str, ...]] = (
-        "chunk_words", "overlap_sentences", "processes",
-        "include", "exclude", "max_file_size", "strict",
+        "processes", "include", "exclude", "max_file_size", "strict",
     )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
     models: Annotated[NamedModels, "Models"] = field(default_factory=NamedModels)
-    chunking: Chunking = None
+    chunking: Chunking = field(default_factory=ChunkConfig)
     reading: Reading = field(default_factory=ReadConfig)
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
@@ -97,18 +106,19 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of
         from graphagg.rag.spark.stages import loaded
 
-        return job_of(self.passages, loaded(self.models))
+        return job_of(self.passages, loaded(self.models), self.chunking)
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
         from graphagg.rag import PassageIndex
 
         report = ReadReport()
-        corpus = read_corpus(Path(self.passages), self.chunking, self.reading, report)
+        corpus = read_corpus(Path(self.passages), self.reading, report)
         models = self.models.load(self.processes)
         with PassageIndex.build(
             corpus,
             run.out,
+            chunking=self.chunking,
             encoder=models.encoder,
             extractor=models.extractor,
             progress=progress,
@@ -120,10 +130,9 @@ class PassagesBuild(Build):
         """Build by Spark, or go on with an unfinished job."""
         from graphagg.rag.spark.build import PASSAGES_A_TASK, build_with_spark
 
-        if (self.chunking, self.processes) != (None, None):
+        if self.processes is not None:
             raise InvalidParameter(
-                "--chunk-words, --overlap-sentences and --processes are of --engine local; split "
-                "documents beforehand, and let Spark run as many processes as it has cores"
+                "--processes is of --engine local; Spark runs as many processes as it has cores"
             )
         if self.reading != ReadConfig():
             raise InvalidParameter(
@@ -134,6 +143,7 @@ class PassagesBuild(Build):
             spark,
             self.passages,
             run.out,
+            chunking=self.chunking,
             models=self.models,
             passages_a_task=self.passages_a_task or PASSAGES_A_TASK,
             progress=progress,
@@ -142,33 +152,26 @@ class PassagesBuild(Build):
             return Built.of(index.manifest)
 
 
-def read_corpus(
-    path: Path, chunking: ChunkConfig | None, reading: ReadConfig, report: ReadReport
-) -> list[Passage]:
-    """Read passages, or documents to split into them, and check them as a whole.
+def read_corpus(path: Path, reading: ReadConfig, report: ReadReport) -> list[Source]:
+    """Read passages, or documents that the index splits into them.
 
     Args:
         path: a file of passages, or a folder or file of documents.
-        chunking: how documents are split; None: each is one passage.
         reading: what is read of a folder.
         report: what of it is left out is noted in it.
+
+    Raises:
+        EmptyCorpus: there is none.
     """
-    from graphagg.rag import chunk_documents, read_documents, read_passages
-    from graphagg.rag.documents.passages import as_passage, check_corpus, holds_documents
+    from graphagg.rag import read_documents, read_passages
+    from graphagg.rag.documents.passages import holds_documents
 
     if holds_documents(path):
-        documents = read_documents(path, reading, report)
-        passages: Iterable[Passage] = (as_passage(d.record, str(path / d.id)) for d in documents)
-    else:
-        passages = read_passages(path)
-    if chunking is not None:
-        passages = chunk_documents(passages, chunking)
-    try:
-        return check_corpus(passages)
-    except EmptyCorpus as error:
-        if holds_documents(path):  # the error says what is in the folder
-            raise
-        raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it") from error
+        return list(read_documents(path, reading, report))
+    passages: list[Source] = list(read_passages(path))
+    if not passages:
+        raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it")
+    return passages
 
 
 def what_was_read(report: ReadReport) -> dict[str, Any]:

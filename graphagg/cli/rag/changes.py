@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import Chunking, Reading, read_corpus, what_was_read
+from graphagg.cli.builds.passages import Reading, read_corpus, what_was_read
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
@@ -26,27 +26,24 @@ from graphagg.store.manifest import Manifest
 def add(
     directory: Directory,
     passages: PassageFile,
-    chunking: Chunking,
     reading: Reading,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Passages whose ids are there are replaced.")
+        bool,
+        typer.Option(
+            "--replace", help="What is there is replaced, a document with all its chunks."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add passages: all of them or, if one is refused, none; answers equal those of a rebuild.
 
-    A document that was split before is replaced by deleting it first: it may have fewer chunks now.
+    Long documents are split as the index was built.
     """
     from graphagg.rag import PassageIndex
 
-    if replace and chunking is not None:
-        raise InvalidParameter(
-            "--replace goes by passage ids, and chunks of the older text could stay; delete the "
-            "documents, then add them without --replace"
-        )
     meter = Meter()
     files = ReadReport()
-    new = read_corpus(passages, chunking, reading, files)
+    new = read_corpus(passages, reading, files)
     with PassageIndex.open(directory) as index, progress_report() as report:
         replaced = index.add(new, replace=replace, progress=report)
         change = {"added": len(new) - replaced, "replaced": replaced}
@@ -56,12 +53,12 @@ def add(
 def update(
     directory: Directory, passages: PassageFile, reading: Reading, as_json: AsJson = False
 ) -> None:
-    """Replace passages of the same ids; every id must be there."""
+    """Replace passages of the same ids, documents with all their chunks; all must be there."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
     files = ReadReport()
-    new = read_corpus(passages, None, reading, files)
+    new = read_corpus(passages, reading, files)
     with PassageIndex.open(directory) as index, progress_report() as report:
         index.update(new, progress=report)
         change = {"replaced": len(new)}

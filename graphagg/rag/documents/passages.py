@@ -241,11 +241,9 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     """
     corpus: list[Passage] = []
     seen: set[str] = set()
-    for position, given in enumerate(_iterable(passages)):
+    for position, given in enumerate(iterable(passages)):
         where = f"passage {position}"
-        if not isinstance(given, Passage | Mapping):
-            raise InvalidPassage(f"{where} is {_shown(given)}, wanted a Passage or a mapping")
-        passage = as_passage(vars(given) if isinstance(given, Passage) else given, where)
+        passage = checked_passage(given, where)
         if passage.id in seen:
             raise DuplicateId(
                 f"{where}: id {passage.id!r} was used before; ids must be unique in a corpus"
@@ -258,7 +256,15 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     return corpus
 
 
-def _iterable(passages: Iterable[Passage | Mapping[str, Any]]) -> Iterable[Any]:
+def checked_passage(given: Passage | Mapping[str, Any], where: str) -> Passage:
+    """Check one passage; `where` names it in messages. Raises `InvalidPassage`."""
+    if not isinstance(given, Passage | Mapping):
+        raise InvalidPassage(f"{where} is {_shown(given)}, wanted a Passage or a mapping")
+    return as_passage(vars(given) if isinstance(given, Passage) else given, where)
+
+
+def iterable(passages: Iterable[Any]) -> Iterable[Any]:
+    """The passages as they are; raises `InvalidPassage` for one thing that is no iterable."""
     one = isinstance(passages, str | bytes | os.PathLike | Mapping)
     if one or not hasattr(passages, "__iter__"):
         raise InvalidPassage(

@@ -211,7 +211,7 @@ class PassageIndex(Index[_Version]):
                     "was added. Use update, or replace=True (--replace), or other ids"
                 )
             change_passages(
-                publication, before, there.values(), new, newest.models.both(), progress
+                publication, before, there.values(), new, newest.models.both, progress
             )
         return len(there)
 
@@ -225,7 +225,7 @@ class PassageIndex(Index[_Version]):
             known = {p.id: before.row_of(p.id) for p in new}
             found = {name: [] if row is None else [row] for name, row in known.items()}
             rows = _all_rows(found, False, "nothing was changed")
-            change_passages(publication, before, rows, new, newest.models.both(), progress)
+            change_passages(publication, before, rows, new, newest.models.both, progress)
 
     def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
         """Delete passages and move on to the version without them.
@@ -258,7 +258,7 @@ class PassageIndex(Index[_Version]):
                     "or build another one in its place"
                 )
             if rows:
-                change_passages(publication, before, rows, (), None)
+                change_passages(publication, before, rows, (), newest.models.both)
         return len(rows)
 
     def compact(self) -> None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import (
         SpacyExtractor as SpacyExtractor,
     )
+    from graphagg.rag.models.vector_cache import VectorCache as VectorCache
     from graphagg.rag.results import (
         DocumentHit as DocumentHit,
     )
@@ -58,5 +59,6 @@ if TYPE_CHECKING:
     from graphagg.rag.results import (
         Hop as Hop,
     )
+    from graphagg.rag.version.sync import SyncReport as SyncReport
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

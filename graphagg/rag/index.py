@@ -20,6 +20,7 @@ from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
+from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
 from graphagg.rag.requests import check_request, questions_of, selection_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
@@ -27,6 +28,7 @@ from graphagg.rag.settings import Config, Mode
 from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
 from graphagg.rag.version.publish import KIND, Models, build, change_passages, compact
 from graphagg.rag.version.snapshot import Selection, Snapshot
+from graphagg.rag.version.sync import SyncReport, difference
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
@@ -62,8 +64,9 @@ class PassageIndex(Index[_Version]):
         artifact: Artifact,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
     ) -> None:
-        self._given = encoder, extractor
+        self._given = encoder, extractor, cache
         super().__init__(artifact)
 
     def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
@@ -81,6 +84,7 @@ class PassageIndex(Index[_Version]):
         *,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
         progress: Progress = silent,
         force: bool = False,
     ) -> PassageIndex:
@@ -95,6 +99,7 @@ class PassageIndex(Index[_Version]):
             directory: where the index goes; made if it is not there.
             encoder: default `SentenceTransformerEncoder()`.
             extractor: default `SpacyExtractor()`.
+            cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             progress: called with stage, done, total.
             force: build also where nothing changed.
 
@@ -109,8 +114,9 @@ class PassageIndex(Index[_Version]):
             extractor = extractor or SpacyExtractor()
             if force or not is_built(directory, digest, encoder, extractor):
                 encoder = encoder or SentenceTransformerEncoder()
-                build(publication, corpus, Models(encoder, extractor), progress)
-        return cls.open(directory, encoder=encoder, extractor=extractor)
+                models = Models(cached(encoder, cache), extractor)
+                build(publication, corpus, models, progress)
+        return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
     @classmethod
     def open(
@@ -119,6 +125,7 @@ class PassageIndex(Index[_Version]):
         *,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
         verify: bool = False,
     ) -> PassageIndex:
         """Open an index in milliseconds; no model is loaded.
@@ -127,13 +134,14 @@ class PassageIndex(Index[_Version]):
             directory: the index.
             encoder: the encoder it was built with; None loads it by name at the first question.
             extractor: likewise.
+            cache: keeps the vectors of texts that changes bring; None: nowhere.
             verify: compare every file's checksum first.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
             ModelMismatch: a given model is not the one the index was built with.
         """
-        return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor)
+        return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor, cache)
 
     def __len__(self) -> int:
         return len(self.snapshot)
@@ -226,6 +234,43 @@ class PassageIndex(Index[_Version]):
             found = {name: [] if row is None else [row] for name, row in known.items()}
             rows = _all_rows(found, False, "nothing was changed")
             change_passages(publication, before, rows, new, newest.models.both, progress)
+
+    def sync(
+        self,
+        passages: Iterable[Passage | Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+        progress: Progress = silent,
+    ) -> SyncReport:
+        """Make the index hold exactly these passages, by one new version; none if it does.
+
+        What is not given is deleted, what differs is replaced, and what is equal costs nothing.
+        Only texts are encoded that the index does not hold. Every answer is then that of an index
+        built anew.
+
+        Args:
+            passages: all that the index should hold, as for `build`.
+            dry_run: only say what would be done.
+            progress: called with stage, done, total.
+
+        Raises:
+            EmptyCorpus: there is no passage; nothing was deleted.
+            InvalidPassage, DuplicateId: about the passages.
+            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+            ModelMismatch: it holds an index by other models now than the given ones.
+        """
+        corpus = check_corpus(passages)
+        if dry_run:
+            self.reopen()
+            return difference(self.snapshot, corpus).report
+        with self._changing() as (publication, newest):
+            before = newest.snapshot
+            found = difference(before, corpus)
+            if not found.report.is_empty:
+                change_passages(
+                    publication, before, found.gone, found.new, newest.models.both, progress
+                )
+        return found.report
 
     def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
         """Delete passages and move on to the version without them.

@@ -14,6 +14,7 @@ from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.named import NamedModels
+from graphagg.rag.models.vector_cache import CacheConfig
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -66,11 +67,14 @@ class PassagesBuild(Build):
     name: ClassVar[str] = "trigraph"
     table: ClassVar[str] = "trigraph"
     kind: ClassVar[str] = "passages"
-    local_only: ClassVar[tuple[str, ...]] = ("chunk_words", "overlap_sentences", "processes")
+    local_only: ClassVar[tuple[str, ...]] = (
+        "chunk_words", "overlap_sentences", "processes", "cache", "no_cache",
+    )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
     models: Annotated[NamedModels, "Models"] = field(default_factory=NamedModels)
     chunking: Chunking = None
+    vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
@@ -103,6 +107,7 @@ class PassagesBuild(Build):
             run.out,
             encoder=models.encoder,
             extractor=models.extractor,
+            cache=self.vectors.open(),
             progress=progress,
             force=run.force,
         ) as index:

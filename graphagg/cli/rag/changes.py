@@ -18,13 +18,17 @@ from graphagg.cli.output.console import (
 )
 from graphagg.cli.rag.options import Directory, PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.rag.models.vector_cache import CacheConfig
 from graphagg.store.manifest import Manifest
+
+Vectors = Annotated[CacheConfig, "How it runs"]
 
 
 def add(
     directory: Directory,
     passages: PassageFile,
     chunking: Chunking,
+    vectors: Vectors,
     replace: Annotated[
         bool, typer.Option("--replace", help="Passages whose ids are there are replaced.")
     ] = False,
@@ -43,19 +47,27 @@ def add(
         )
     meter = Meter()
     new = read_corpus(passages, chunking)
-    with PassageIndex.open(directory) as index, progress_report() as report:
+    with (
+        PassageIndex.open(directory, cache=vectors.open()) as index,
+        progress_report() as report,
+    ):
         replaced = index.add(new, replace=replace, progress=report)
         change = {"added": len(new) - replaced, "replaced": replaced}
         _print_change(directory, change, index.manifest, meter, as_json)
 
 
-def update(directory: Directory, passages: PassageFile, as_json: AsJson = False) -> None:
+def update(
+    directory: Directory, passages: PassageFile, vectors: Vectors, as_json: AsJson = False
+) -> None:
     """Replace passages of the same ids; every id must be there."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
     new = read_corpus(passages, None)
-    with PassageIndex.open(directory) as index, progress_report() as report:
+    with (
+        PassageIndex.open(directory, cache=vectors.open()) as index,
+        progress_report() as report,
+    ):
         index.update(new, progress=report)
         _print_change(directory, {"replaced": len(new)}, index.manifest, meter, as_json)
 

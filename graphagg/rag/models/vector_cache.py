@@ -16,6 +16,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,24 @@ def default_folder() -> Path:
     """`graphagg` in the user's cache folder: `$XDG_CACHE_HOME`, else `~/.cache`."""
     given = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "graphagg"
+
+
+@dataclass(frozen=True)
+class CacheConfig:
+    """Where vectors are kept.
+
+    Attributes:
+        cache: folder where vectors of texts are kept, at most 2 GiB, so that an interrupted build
+            goes on and a rebuild is quick. None: graphagg in $XDG_CACHE_HOME or ~/.cache.
+        no_cache: keep no vectors, and reuse none.
+    """
+
+    cache: str | None = None
+    no_cache: bool = field(default=False, metadata={"flags": "--no-cache"})
+
+    def open(self) -> VectorCache | None:
+        """The cache; nothing is read or written before it is used."""
+        return None if self.no_cache else VectorCache(self.cache)
 
 
 class VectorCache:

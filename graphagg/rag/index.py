@@ -218,9 +218,7 @@ class PassageIndex(Index[_Version]):
                     f"passage {first!r} is in the index ({len(there)} of {len(new)} are); nothing "
                     "was added. Use update, or replace=True (--replace), or other ids"
                 )
-            change_passages(
-                publication, before, there.values(), new, newest.models.both, progress
-            )
+            change_passages(publication, before, there.values(), new, newest.models.both, progress)
         return len(there)
 
     def update(

@@ -80,7 +80,9 @@ def test_ctrl_c_within_a_sync_ends_the_watch_too() -> None:
     follow(iter([False, True]), once)
 
 
-def test_watching_follows_a_folder_until_ctrl_c(tmp_path: Path, call: Callable[..., Answer]) -> None:
+def test_watching_follows_a_folder_until_ctrl_c(
+    tmp_path: Path, call: Callable[..., Answer]
+) -> None:
     docs, index = tmp_path / "docs", tmp_path / "idx"
     write(docs, a="Ada met Byron.")
     call("rag", "index", docs, "--out", index)

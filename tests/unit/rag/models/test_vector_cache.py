@@ -36,7 +36,9 @@ class Counting(FakeEncoder):
         return super().encode(texts, progress)
 
 
-TEXTS = st.lists(st.lists(st.sampled_from(["Ada", "Bob", "Cy", "Di", ""]), max_size=3).map(" ".join))
+TEXTS = st.lists(
+    st.lists(st.sampled_from(["Ada", "Bob", "Cy", "Di", ""]), max_size=3).map(" ".join)
+)
 
 
 @given(first=TEXTS, second=TEXTS)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
 
 Seeds = Annotated[list[str] | None, typer.Option("--seed", help="A seed vertex; repeat it.")]
-TopK = Annotated[int, typer.Option(help="Members besides the seeds.")]
+TopK = Annotated[int, typer.Option("--top-k", "-k", help="Members besides the seeds.")]
 Sweep = Annotated[bool, typer.Option("--sweep", help="A sweep cut chooses how many members.")]
 MethodName = Annotated[Method, typer.Option(help="How members are found and ranked.")]
 PlanName = Annotated[Plan, typer.Option(help="How candidates are found.")]

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
     from graphagg.rag.documents.passages import (
         read_passages as read_passages,
     )
+    from graphagg.rag.documents.reading.document import (
+        Document as Document,
+    )
+    from graphagg.rag.documents.reading.document import (
+        Mark as Mark,
+    )
+    from graphagg.rag.documents.reading.folder import (
+        read_documents as read_documents,
+    )
+    from graphagg.rag.documents.reading.settings import (
+        ReadConfig as ReadConfig,
+    )
+    from graphagg.rag.documents.reading.settings import (
+        ReadReport as ReadReport,
+    )
     from graphagg.rag.index import (
         PassageIndex as PassageIndex,
     )

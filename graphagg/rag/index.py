@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from graphagg.checks import integer
@@ -17,18 +18,32 @@ from graphagg.errors import (
 )
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.metadata import ValueType
-from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.documents.passages import (
+    Passage,
+    check_corpus,
+    corpus_digest,
+    iterable,
+    passage_digest,
+)
+from graphagg.rag.excerpts import with_neighbors
+from graphagg.rag.models.chunking import (
+    DEFAULT_CHUNKING,
+    ChunkConfig,
+    Source,
+    chunk_documents,
+    split_documents,
+)
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
-from graphagg.rag.requests import check_request, questions_of, selection_of
+from graphagg.rag.requests import check_min_score, check_request, questions_of, selection_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.settings import Config, Mode
 from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
 from graphagg.rag.version.publish import KIND, Models, build, change_passages, compact
 from graphagg.rag.version.snapshot import Selection, Snapshot
-from graphagg.rag.version.sync import SyncReport, difference
+from graphagg.rag.version.sync import Difference, SyncReport, difference
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
@@ -79,9 +94,10 @@ class PassageIndex(Index[_Version]):
     @classmethod
     def build(
         cls,
-        passages: Iterable[Passage | Mapping[str, Any]],
+        passages: Iterable[Source],
         directory: str | os.PathLike[str],
         *,
+        chunking: ChunkConfig | None = DEFAULT_CHUNKING,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
@@ -95,8 +111,10 @@ class PassageIndex(Index[_Version]):
 
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
-                `document`, `position`; see `graphagg.rag.models.chunking` for long documents.
+                `document`, `position`; or documents, as `read_passages` gives them.
             directory: where the index goes; made if it is not there.
+            chunking: how a text that is longer than a chunk is split; None keeps all whole. The
+                index remembers it for `add` and `update`.
             encoder: default `SentenceTransformerEncoder()`.
             extractor: default `SpacyExtractor()`.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
@@ -108,14 +126,14 @@ class PassageIndex(Index[_Version]):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
-        corpus = check_corpus(passages)
+        corpus = check_corpus(chunk_documents(passages, chunking))
         digest = corpus_digest(map(passage_digest, corpus))
         with write_artifact(directory) as publication:
             extractor = extractor or SpacyExtractor()
-            if force or not is_built(directory, digest, encoder, extractor):
+            if force or not is_built(directory, digest, encoder, extractor, chunking):
                 encoder = encoder or SentenceTransformerEncoder()
                 models = Models(cached(encoder, cache), extractor)
-                build(publication, corpus, models, progress)
+                build(publication, corpus, models, chunking, progress)
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
     @classmethod
@@ -165,6 +183,11 @@ class PassageIndex(Index[_Version]):
         return self.snapshot.schema
 
     @property
+    def chunking(self) -> ChunkConfig | None:
+        """How long texts are split; None: not at all."""
+        return self.snapshot.chunking
+
+    @property
     def snapshot(self) -> Snapshot:
         """The parts of the opened version."""
         return self._version.snapshot
@@ -186,56 +209,67 @@ class PassageIndex(Index[_Version]):
 
     def add(
         self,
-        passages: Iterable[Passage | Mapping[str, Any]],
+        passages: Iterable[Source],
         *,
         replace: bool = False,
         progress: Progress = silent,
     ) -> int:
         """Add passages and move on to the version that holds them.
 
-        All are added or none is. Every answer is then that of an index built anew.
+        All are added or none is. Every answer is then that of an index built anew. Long texts are
+        split as the index was built (`chunking`).
 
         Args:
             passages: as for `build`.
-            replace: passages whose ids are there take their place; else that is an error.
+            replace: what is given takes the place of passages of its id, and a document that of
+                all its chunks; else an id that is there is an error.
             progress: called with stage, done, total.
 
         Returns:
-            How many passages were replaced.
+            How many of the given were there before.
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             ModelMismatch: it holds an index by other models now than the given ones.
         """
-        new = check_corpus(passages)
+        given = list(iterable(passages))
         with self._changing() as (publication, newest):
             before = newest.snapshot
-            there = {p.id: row for p in new if (row := before.row_of(p.id)) is not None}
+            split = list(split_documents(given, before.chunking))
+            new = check_corpus(chain.from_iterable(split))
+            found = _replaced(before, split)
+            there = {name: rows for name, rows in found.items() if rows}
             if there and not replace:
                 first = next(iter(there))
                 raise DuplicateId(
-                    f"passage {first!r} is in the index ({len(there)} of {len(new)} are); nothing "
-                    "was added. Use update, or replace=True (--replace), or other ids"
+                    f"passage {first!r} is in the index ({len(there)} of {len(found)} are); "
+                    "nothing was added. Use update, or replace=True (--replace), or other ids"
                 )
-            change_passages(publication, before, there.values(), new, newest.models.both, progress)
+            gone = _all_rows(there, True, "")
+            _check_free(before, new, gone)
+            change_passages(publication, before, gone, new, newest.models.both, progress)
         return len(there)
 
-    def update(
-        self, passages: Iterable[Passage | Mapping[str, Any]], *, progress: Progress = silent
-    ) -> None:
-        """Replace passages of the same ids; raises `UnknownPassage` if one is not there."""
-        new = check_corpus(passages)
+    def update(self, passages: Iterable[Source], *, progress: Progress = silent) -> None:
+        """Replace passages of the same ids, and documents with all their chunks.
+
+        Raises:
+            UnknownPassage: one is not there; nothing was changed.
+            And what `add` raises.
+        """
+        given = list(iterable(passages))
         with self._changing() as (publication, newest):
             before = newest.snapshot
-            known = {p.id: before.row_of(p.id) for p in new}
-            found = {name: [] if row is None else [row] for name, row in known.items()}
-            rows = _all_rows(found, False, "nothing was changed")
+            split = list(split_documents(given, before.chunking))
+            new = check_corpus(chain.from_iterable(split))
+            rows = _all_rows(_replaced(before, split), False, "nothing was changed")
+            _check_free(before, new, rows)
             change_passages(publication, before, rows, new, newest.models.both, progress)
 
     def sync(
         self,
-        passages: Iterable[Passage | Mapping[str, Any]],
+        passages: Iterable[Source],
         *,
         dry_run: bool = False,
         progress: Progress = silent,
@@ -244,10 +278,11 @@ class PassageIndex(Index[_Version]):
 
         What is not given is deleted, what differs is replaced, and what is equal costs nothing.
         Only texts are encoded that the index does not hold. Every answer is then that of an index
-        built anew.
+        built anew. Long texts are split as the index was built (`chunking`).
 
         Args:
-            passages: all that the index should hold, as for `build`.
+            passages: all that the index should hold, as for `build`; of a folder, what
+                `read_documents` gives.
             dry_run: only say what would be done.
             progress: called with stage, done, total.
 
@@ -257,13 +292,17 @@ class PassageIndex(Index[_Version]):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             ModelMismatch: it holds an index by other models now than the given ones.
         """
-        corpus = check_corpus(passages)
+        given = list(iterable(passages))
+
+        def compared(before: Snapshot) -> Difference:
+            return difference(before, check_corpus(chunk_documents(given, before.chunking)))
+
         if dry_run:
             self.reopen()
-            return difference(self.snapshot, corpus).report
+            return compared(self.snapshot).report
         with self._changing() as (publication, newest):
             before = newest.snapshot
-            found = difference(before, corpus)
+            found = compared(before)
             if not found.report.is_empty:
                 change_passages(
                     publication, before, found.gone, found.new, newest.models.both, progress
@@ -327,6 +366,7 @@ class PassageIndex(Index[_Version]):
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
         window: int = 0,
+        min_score: float | None = None,
     ) -> Hits:
         """Retrieve the `k` best passages for a question, best first: a list, and a table.
 
@@ -335,7 +375,8 @@ class PassageIndex(Index[_Version]):
 
         Args:
             question: at most 10,000 characters.
-            k: how many passages; all of them where fewer are visible.
+            k: how many passages of distinct texts; all where fewer are visible. A hit names its
+                `copies`, the other visible passages with exactly its text.
             mode: `best`; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by words alone.
             config: `BestConfig` for `best`, `RetrievalConfig` for `faithful` (`PRESETS`).
             filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
@@ -344,6 +385,8 @@ class PassageIndex(Index[_Version]):
             bridge_through_filtered: what is left out may still lead to hits; it then appears in
                 paths and changes scores.
             window: give each hit the chunks up to so many places beside it in its document.
+            min_score: leave out hits that score less. Scores are of one question and one mode: they
+                have no scale across questions.
 
         Raises:
             InvalidQuestion: it is empty, too long, or no string.
@@ -352,7 +395,7 @@ class PassageIndex(Index[_Version]):
             ModelMismatch: the installed model is not the one the index was built with.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        return self._retrieve([question], k, mode, config, selection, window)[0]
+        return self._retrieve([question], k, mode, config, selection, window, min_score)[0]
 
     def retrieve_batch(
         self,
@@ -366,13 +409,16 @@ class PassageIndex(Index[_Version]):
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
         window: int = 0,
+        min_score: float | None = None,
     ) -> list[Hits]:
         """Retrieve for many questions by one call of the model; the same answers as one by one.
 
         Scores of `faithful` are the same to 1e-8: a block of questions is walked together.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        return self._retrieve(questions_of(questions), k, mode, config, selection, window)
+        return self._retrieve(
+            questions_of(questions), k, mode, config, selection, window, min_score
+        )
 
     async def aretrieve(
         self,
@@ -386,11 +432,12 @@ class PassageIndex(Index[_Version]):
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
         window: int = 0,
+        min_score: float | None = None,
     ) -> Hits:
         """`retrieve` in a thread of its own, for callers with an event loop."""
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
         (hits,) = await asyncio.to_thread(
-            self._retrieve, [question], k, mode, config, selection, window
+            self._retrieve, [question], k, mode, config, selection, window, min_score
         )
         return hits
 
@@ -458,20 +505,21 @@ class PassageIndex(Index[_Version]):
         config: Config | None,
         selection: Selection,
         window: int,
+        min_score: float | None,
     ) -> list[Hits]:
         integer("window", window, 0)
+        check_min_score(min_score)
         check_request(questions, k)
         snapshot, models = self._version.snapshot, self._version.models
         retriever = retriever_of(snapshot, selection, mode, config)
         if not questions:
             return []
-        answers = retriever.answer(_asked(retriever, questions, models), k)
+        answers = retriever.answer(_asked(retriever, questions, models), k, min_score)
         if not window:
             return [Hits(hits) for hits in answers]
         visible = snapshot.mask(selection)
         return [
-            Hits(_with_neighbors(snapshot, hit, window, visible) for hit in hits)
-            for hits in answers
+            Hits(with_neighbors(snapshot, hit, window, visible) for hit in hits) for hits in answers
         ]
 
 
@@ -480,6 +528,32 @@ def _asked(retriever: AnyRetriever, questions: Sequence[str], models: IndexModel
     with models.lock:
         asked: list[Asked] = retriever.encode(retriever.read(questions, models), models)
     return asked
+
+
+def _replaced(before: Snapshot, new: Sequence[Sequence[Passage]]) -> dict[str, list[int]]:
+    """The rows that documents take the place of, by id: theirs, and those of their chunks."""
+    found = {}
+    for passages in new:
+        first = passages[0]
+        if len(passages) == 1 and first.document:  # a chunk that the caller made stands for itself
+            row = before.row_of(first.id)
+            found[first.id] = [] if row is None else [row]
+        else:
+            name = first.document or first.id
+            found[name] = before.rows_split_from(name)
+    return found
+
+
+def _check_free(before: Snapshot, new: Sequence[Passage], gone: Sequence[int]) -> None:
+    """Refuse a chunk that would have the id of a passage that stays."""
+    leaving = set(gone)
+    for passage in new:
+        row = before.row_of(passage.id)
+        if row is not None and row not in leaving:
+            raise DuplicateId(
+                f"chunk {passage.id!r} of document {passage.document!r} has the id of a passage in "
+                "the index; nothing was changed. Rename one of them"
+            )
 
 
 def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome: str) -> list[int]:
@@ -492,9 +566,3 @@ def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome:
             f"{', ...' if len(missing) > 5 else ''}); {outcome}"
         )
     return list(dict.fromkeys(row for rows in found.values() for row in rows))
-
-
-def _with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Any) -> Hit:
-    row = snapshot.known_row(hit.passage.id)
-    around = snapshot.neighbors(row, window, visible)
-    return replace(hit, neighbors=tuple(snapshot.corpus[r] for r in around if r != row))

@@ -81,7 +81,7 @@ def run_build(build: Build, run: RunOptions) -> None:
     print_built(run.out, built, before, meter, run.json)
     if not run.json:
         for note in built.notes:
-            err.print(note, markup=False)
+            err.print(note, markup=False, soft_wrap=True)
 
 
 def _by_spark(

@@ -8,19 +8,12 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import Chunking, read_corpus
-from graphagg.cli.output.console import (
-    AsJson,
-    Meter,
-    err,
-    out,
-    print_json,
-    progress_report,
-    resources,
-)
-from graphagg.cli.rag.changes import Vectors
+from graphagg.cli.builds.passages import Reading, read_corpus
+from graphagg.cli.output.console import AsJson, Meter, err, progress_report
+from graphagg.cli.rag.changes import Vectors, print_changed
 from graphagg.cli.rag.options import Directory, PassageFile
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
+from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.models.vector_cache import CacheConfig
 
 EPILOG = (
@@ -34,7 +27,7 @@ _LOOK = 1_000  # ms after which the watcher gives control back, so that the firs
 def sync(
     directory: Directory,
     passages: PassageFile,
-    chunking: Chunking,
+    reading: Reading,
     vectors: Vectors,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and sync at every change, until Ctrl-C.")
@@ -46,13 +39,13 @@ def sync(
 ) -> None:
     """Make an index hold what a folder holds now: add, update and delete, as one new version.
 
-    Only texts are encoded that are new; answers equal those of a rebuild.
+    Only texts are encoded that are new; answers equal those of a rebuild. Counts are of documents.
     """
     if watch and dry_run:
         raise InvalidParameter("give --watch or --dry-run, not both")
 
     def once() -> None:
-        _sync(directory, passages, chunking, vectors, dry_run, as_json)
+        _sync(directory, passages, reading, vectors, dry_run, as_json)
 
     if watch:
         follow(_changes(passages, directory), once)
@@ -63,28 +56,23 @@ def sync(
 def _sync(
     directory: Path,
     source: Path,
-    chunking: Chunking,
+    reading: ReadConfig,
     vectors: CacheConfig,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     from graphagg.rag import PassageIndex
 
-    meter = Meter()
-    with PassageIndex.open(directory, cache=vectors.open()) as index, progress_report() as report:
-        found = index.sync(read_corpus(source, chunking), dry_run=dry_run, progress=report)
-        used, passages = meter.read(), len(index)
-    if as_json:
-        known = {"index": str(directory), "dry_run": dry_run, "passages": passages}
-        print_json({**known, **found.to_json(), **used})
-        return
-    counts = {name: n for name, n in found.to_json().items() if not name.startswith("passages")}
-    documents = ", ".join(f"{n:,} {name}" for name, n in counts.items())
-    state = "would change, documents" if dry_run else "documents"
-    out.print(
-        f"{directory}: {state}: {documents}; {passages:,} passages; {resources(used)}",
-        markup=False,
-    )
+    meter, files = Meter(), ReadReport()
+    corpus = read_corpus(source, reading, files)
+    with (
+        PassageIndex.open(directory, cache=vectors.open()) as index,
+        progress_report() as report,
+    ):
+        change = index.sync(corpus, dry_run=dry_run, progress=report).to_json()
+        print_changed(directory, change, index.manifest, meter, as_json, files)
+    if dry_run:
+        err.print("a dry run: nothing was changed", markup=False)
 
 
 def follow(changes: Iterator[bool], once: Callable[[], None]) -> None:

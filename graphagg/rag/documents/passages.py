@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.rag.documents.reading.folder import read_documents
+from graphagg.rag.documents.reading.kinds import DOCUMENTS
 from graphagg.store.manifest import canonical_json
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_TEXT_SUFFIXES = (".txt", ".md")
 _DEEPEST = 64  # levels of metadata
 _LAST_POSITION = 2**31 - 1
 _FIELDS = frozenset({"id", "text", "title", "metadata", "document", "position"})
@@ -59,24 +60,32 @@ def read_passages(path: str | os.PathLike[str]) -> Iterator[Passage]:
     """Read passages from a file or folder, one at a time.
 
     Takes JSONL (gzip is recognized by its magic bytes) and Parquet with the fields `id`, `text` and
-    optionally `title`, `metadata`, `document` and `position` (any other field becomes metadata), or
-    a folder of `.txt` and `.md` files (id: the path below the folder; title: the first Markdown
-    heading, else the name).
+    optionally `title`, `metadata`, `document` and `position` (any other field becomes metadata).
+    A folder, or a file of another kind, is read by `read_documents`: a passage is a whole document,
+    and what cannot be read is left out with a warning.
 
     Raises:
-        UnreadableFile: the path is missing, of an unknown kind, not UTF-8 or not JSON.
+        UnreadableFile: the path is missing, not UTF-8 or not JSON.
         InvalidPassage: a field is missing or of the wrong type.
+        EmptyCorpus: nothing in the folder can be read.
     """
     source = Path(path)
-    if source.is_dir():
-        return _read_folder(source)
     if not source.exists():
         raise UnreadableFile(f"{source}: no such file or folder")
+    if holds_documents(source):
+        return (as_passage(d.record, str(source / d.id)) for d in read_documents(source))
     if source.suffix == ".parquet":
         return _read_parquet(source)
-    if source.suffix in _TEXT_SUFFIXES:
-        raise UnreadableFile(f"{source}: a single text file; give the folder that holds it")
     return (as_passage(record, where) for record, where in read_json_lines(source))
+
+
+def holds_documents(source: Path) -> bool:
+    """Whether a path holds documents, to be split into passages: a folder, or a file such as a PDF.
+
+    Other files hold passages: JSON lines, Parquet, and what has no suffix that documents have.
+    """
+    suffix = source.suffix.lower()
+    return source.is_dir() or suffix in DOCUMENTS
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
@@ -142,41 +151,6 @@ def _read_parquet(path: Path) -> Iterator[Passage]:
                 row += 1
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(f"{path}: not a readable Parquet file ({error})") from None
-
-
-def _read_folder(folder: Path) -> Iterator[Passage]:
-    names = sorted(
-        (path for path in folder.rglob("*") if path.suffix in _TEXT_SUFFIXES and path.is_file()),
-        key=lambda path: path.relative_to(folder).as_posix(),
-    )
-    for path in names:
-        name = path.relative_to(folder).as_posix()
-        yield as_passage(text_record(name, path.read_bytes(), str(path)), str(path))
-
-
-def text_record(name: str, content: bytes, where: str) -> dict[str, Any]:
-    """The fields of a text file's passage.
-
-    Args:
-        name: the path below the folder; it is the id.
-        content: of the file; a first Markdown heading of an `.md` file is the title.
-        where: names the file in messages.
-
-    Raises:
-        UnreadableFile: the file is not UTF-8.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from None
-    path = Path(name)
-    title = path.stem
-    first, _, rest = text.lstrip().partition("\n")
-    if path.suffix == ".md" and first.startswith("# "):
-        title, text = first[2:].strip(), rest
-    return {"id": name, "title": title, "text": text}
 
 
 def as_passage(record: Mapping[str, Any], where: str) -> Passage:
@@ -267,11 +241,9 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     """
     corpus: list[Passage] = []
     seen: set[str] = set()
-    for position, given in enumerate(_iterable(passages)):
+    for position, given in enumerate(iterable(passages)):
         where = f"passage {position}"
-        if not isinstance(given, Passage | Mapping):
-            raise InvalidPassage(f"{where} is {_shown(given)}, wanted a Passage or a mapping")
-        passage = as_passage(vars(given) if isinstance(given, Passage) else given, where)
+        passage = checked_passage(given, where)
         if passage.id in seen:
             raise DuplicateId(
                 f"{where}: id {passage.id!r} was used before; ids must be unique in a corpus"
@@ -284,7 +256,15 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     return corpus
 
 
-def _iterable(passages: Iterable[Passage | Mapping[str, Any]]) -> Iterable[Any]:
+def checked_passage(given: Passage | Mapping[str, Any], where: str) -> Passage:
+    """Check one passage; `where` names it in messages. Raises `InvalidPassage`."""
+    if not isinstance(given, Passage | Mapping):
+        raise InvalidPassage(f"{where} is {_shown(given)}, wanted a Passage or a mapping")
+    return as_passage(vars(given) if isinstance(given, Passage) else given, where)
+
+
+def iterable(passages: Iterable[Any]) -> Iterable[Any]:
+    """The passages as they are; raises `InvalidPassage` for one thing that is no iterable."""
     one = isinstance(passages, str | bytes | os.PathLike | Mapping)
     if one or not hasattr(passages, "__iter__"):
         raise InvalidPassage(

@@ -6,6 +6,7 @@ import os
 import threading
 
 from graphagg.errors import UnsupportedFormat
+from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.vector_cache import VectorCache, cached
@@ -31,6 +32,7 @@ def is_built(
     digest: str,
     encoder: Encoder | None,
     extractor: EntityExtractor,
+    chunking: ChunkConfig | None,
 ) -> bool:
     """Whether building again would give the index that is there."""
     manifest = current_manifest(directory, KIND)
@@ -38,7 +40,7 @@ def is_built(
         manifest is not None
         and manifest.inputs == {"passages": digest}
         and manifest.counts.get("segments") == 1
-        and manifest.parameters == parameters(extractor)
+        and manifest.parameters == parameters(extractor, chunking)
         and manifest.models == Models(encoder or SentenceTransformerEncoder(), extractor).to_json()
     )
 

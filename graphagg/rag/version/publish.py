@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, corpus_digest
+from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.search import dense
@@ -42,12 +43,21 @@ from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 4  # raised when the same corpus and models give another index
+REVISION = 5  # raised when the same corpus and models give another index
 
 
-def parameters(extractor: EntityExtractor) -> dict[str, object]:
+def parameters(extractor: EntityExtractor, chunking: ChunkConfig | None) -> dict[str, object]:
     """Parameters that decide an index beside its passages and models."""
-    return {"revision": REVISION, "language": str(extractor.spec.settings.get("language", ""))}
+    return {
+        "revision": REVISION,
+        "language": language_of(extractor),
+        "chunking": None if chunking is None else asdict(chunking),
+    }
+
+
+def language_of(extractor: EntityExtractor) -> str:
+    """The language whose words are stemmed; "" where none is known."""
+    return str(extractor.spec.settings.get("language", ""))
 
 
 @dataclass(frozen=True)
@@ -71,8 +81,8 @@ class _Recorded:
     parameters: Mapping[str, Any]
 
     @classmethod
-    def of_models(cls, models: Models) -> _Recorded:
-        return cls(models.to_json(), parameters(models.extractor))
+    def of_models(cls, models: Models, chunking: ChunkConfig | None) -> _Recorded:
+        return cls(models.to_json(), parameters(models.extractor, chunking))
 
     @classmethod
     def of_version(cls, before: Snapshot) -> _Recorded:
@@ -98,10 +108,14 @@ def build(
     publication: Publication,
     passages: Sequence[Passage],
     models: Models,
+    chunking: ChunkConfig | None,
     progress: Progress,
     vectors: Vectors | None = None,
 ) -> Manifest:
-    """Write an index of exactly the given passages; `vectors` are theirs, `[P, d]`, if known."""
+    """Write an index of exactly the given passages.
+
+    `chunking` is how they were split; `vectors` are theirs, `[P, d]`, if they are known.
+    """
     segment, rows = make_segment(
         passages,
         models.extractor,
@@ -112,11 +126,11 @@ def build(
         vectors,
     )
     corpus, alive = Corpus([segment]), np.ones(len(passages), bool)
-    analyzer = Analyzer(str(parameters(models.extractor)["language"]))
+    analyzer = Analyzer(language_of(models.extractor))
     change = Change(corpus, np.zeros(0, np.int64), range(len(passages)), 0)
     gazetteer, lexicon = _merged(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzer)
     state = _State(None, corpus, 0, alive, gazetteer, lexicon)
-    return _publish(publication, state, _Recorded.of_models(models))
+    return _publish(publication, state, _Recorded.of_models(models, chunking))
 
 
 def change_passages(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_schemas
+from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.search.paging import at_random
 from graphagg.rag.tables.gazetteer import Gazetteer
@@ -84,6 +85,8 @@ class Snapshot:
         self.dense = DenseIndex(self.corpus, self.ranks, inverted)
         if inverted is not None:  # few of so many passages are read for a question
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
+        given = artifact.manifest.parameters["chunking"]
+        self.chunking = None if given is None else ChunkConfig(**given)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
@@ -183,6 +186,14 @@ class Snapshot:
         chunks = self._documents.get(identifier, [])
         return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
 
+    def rows_split_from(self, identifier: str) -> list[int]:
+        """The row of the passage of this id, and those of the chunks it was split into here."""
+        return [
+            row
+            for row in self.rows_named(identifier)
+            if self.corpus.id(row) in (identifier, f"{identifier}#{self._position(row)}")
+        ]
+
     @cached_property
     def _documents(self) -> dict[str, list[int]]:
         """The rows of each document's chunks, by position."""
@@ -207,6 +218,28 @@ class Snapshot:
         place = self._position(row)
         chunks = self._documents[document]
         return [r for r in chunks if visible[r] and abs(self._position(r) - place) <= window]
+
+    def copies(self, row: int, visible: Mask) -> list[int]:
+        """The other visible rows with exactly the text of a row, in the order of their ids."""
+        order, digests = self._by_text
+        segment, inside = self.corpus.locate(row)
+        digest = segment.passages.text_digests[inside]
+        low, high = (int(np.searchsorted(digests, digest, side)) for side in ("left", "right"))
+        text = segment.passages.texts[inside] if high - low > 1 else ""
+        found = [
+            other
+            for other in order[low:high].tolist()
+            if other != row and visible[other] and self.corpus[other].text == text
+        ]
+        return sorted(found, key=lambda other: int(self.ranks[other]))
+
+    @cached_property
+    def _by_text(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
+        """The rows that are alive by the digests of their texts, and those digests."""
+        digests = np.concatenate([s.passages.text_digests for s in self.corpus.segments])
+        rows = np.flatnonzero(self.alive).astype(np.int32)
+        order = rows[np.argsort(digests[rows], kind="stable")]
+        return order, digests[order]
 
     def kept(self, name: str, key: str, make: Callable[[], T]) -> T:
         """What `make` gives for a key; the last ones that were used are kept."""

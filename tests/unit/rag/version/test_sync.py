@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import EmptyCorpus
 from graphagg.progress import Progress, silent
-from graphagg.rag import Passage, PassageIndex, read_passages
+from graphagg.rag import ChunkConfig, Passage, PassageIndex, read_documents
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import (
     ENCODER,
@@ -30,15 +31,21 @@ from tests.unit.rag.corpora import (
 pytestmark = pytest.mark.usefixtures("unsynced")
 NAMES = ("a.md", "b.txt", "c/d.md", "c/e.txt", "f.md")
 
-FILES = st.dictionaries(
+Files = dict[str, tuple[str, int]]
+"""By path: the text, and the time of the last change."""
+FILES: st.SearchStrategy[Files] = st.dictionaries(
     st.sampled_from(NAMES),
-    st.builds(
-        lambda title, sentences: (f"# {title}\n" if title else "") + " ".join(sentences),
-        st.sampled_from(TITLES),
-        st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4),
+    st.tuples(
+        st.builds(
+            lambda title, sentences: (f"# {title}\n" if title else "") + " ".join(sentences),
+            st.sampled_from(TITLES),
+            st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4),
+        ),
+        st.integers(0, 1),
     ),
     min_size=1,
 )
+SMALL = ChunkConfig(max_words=12, min_words=2)
 
 
 class CountingEncoder(FakeEncoder):
@@ -53,33 +60,35 @@ class CountingEncoder(FakeEncoder):
         return super().encode(texts, progress)
 
 
-def write(folder: Path, files: dict[str, str]) -> Path:
+def write(folder: Path, files: Files) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
-    for name, text in files.items():
+    for name, (text, changed) in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        os.utime(path, (changed, changed))
     return folder
 
 
 @given(before=FILES, after=st.lists(FILES, min_size=1, max_size=3))
 @settings(max_examples=15)
-def test_a_synced_folder_is_a_rebuilt_one(
-    before: dict[str, str], after: list[dict[str, str]]
-) -> None:
+def test_a_synced_folder_is_a_rebuilt_one(before: Files, after: list[Files]) -> None:
     root = Path(tempfile.mkdtemp())
     try:
-        with build(read_passages(write(root / "files", before)), root / "idx") as index:
+        corpus = read_documents(write(root / "files", before))
+        with build(corpus, root / "idx", chunking=SMALL) as index:
             was = before
             for files in after:
-                report = index.sync(read_passages(write(root / "files", files)))
+                report = index.sync(read_documents(write(root / "files", files)))
                 assert set(report.added) == files.keys() - was.keys()
                 assert set(report.deleted) == was.keys() - files.keys()
                 same = {name for name in files.keys() & was.keys() if files[name] == was[name]}
                 assert set(report.updated) == (files.keys() & was.keys()) - same
                 assert report.unchanged == len(same)
                 was = files
-            with build(read_passages(root / "files"), root / "rebuilt") as rebuilt:
+            with build(
+                read_documents(root / "files"), root / "rebuilt", chunking=SMALL
+            ) as rebuilt:
                 assert sorted(map(str, index)) == sorted(map(str, rebuilt))
                 assert_same_answers(answers(index), answers(rebuilt))
                 assert {**index.manifest.counts, "segments": 1} == rebuilt.manifest.counts

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from graphagg.rag.documents.reading.settings import (
         ReadReport as ReadReport,
     )
+    from graphagg.rag.documents.rows import RowConfig as RowConfig
     from graphagg.rag.index import (
         PassageIndex as PassageIndex,
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import Reading, read_corpus, what_was_read
+from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
@@ -30,6 +30,7 @@ def add(
     directory: Directory,
     passages: PassageFile,
     reading: Reading,
+    columns: Columns,
     vectors: Vectors,
     replace: Annotated[
         bool,
@@ -47,7 +48,7 @@ def add(
 
     meter = Meter()
     files = ReadReport()
-    new = read_corpus(passages, reading, files)
+    new = read_corpus(passages, reading, files, columns)
     with (
         PassageIndex.open(directory, cache=vectors.open()) as index,
         progress_report() as report,
@@ -61,6 +62,7 @@ def update(
     directory: Directory,
     passages: PassageFile,
     reading: Reading,
+    columns: Columns,
     vectors: Vectors,
     as_json: AsJson = False,
 ) -> None:
@@ -69,7 +71,7 @@ def update(
 
     meter = Meter()
     files = ReadReport()
-    new = read_corpus(passages, reading, files)
+    new = read_corpus(passages, reading, files, columns)
     with (
         PassageIndex.open(directory, cache=vectors.open()) as index,
         progress_report() as report,

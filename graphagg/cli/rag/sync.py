@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import Reading, read_corpus
+from graphagg.cli.builds.passages import Columns, Reading, read_corpus
 from graphagg.cli.output.console import AsJson, Meter, err, progress_report
 from graphagg.cli.rag.changes import Vectors, print_changed
 from graphagg.cli.rag.options import Directory, PassageFile
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.vector_cache import CacheConfig
 
 EPILOG = (
@@ -28,6 +29,7 @@ def sync(
     directory: Directory,
     passages: PassageFile,
     reading: Reading,
+    columns: Columns,
     vectors: Vectors,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on, and sync at every change, until Ctrl-C.")
@@ -45,7 +47,7 @@ def sync(
         raise InvalidParameter("give --watch or --dry-run, not both")
 
     def once() -> None:
-        _sync(directory, passages, reading, vectors, dry_run, as_json)
+        _sync(directory, passages, reading, columns, vectors, dry_run, as_json)
 
     if watch:
         follow(_changes(passages, directory), once)
@@ -57,6 +59,7 @@ def _sync(
     directory: Path,
     source: Path,
     reading: ReadConfig,
+    columns: RowConfig,
     vectors: CacheConfig,
     dry_run: bool,
     as_json: bool,
@@ -64,7 +67,7 @@ def _sync(
     from graphagg.rag import PassageIndex
 
     meter, files = Meter(), ReadReport()
-    corpus = read_corpus(source, reading, files)
+    corpus = read_corpus(source, reading, files, columns)
     with (
         PassageIndex.open(directory, cache=vectors.open()) as index,
         progress_report() as report,

@@ -86,9 +86,7 @@ def test_a_synced_folder_is_a_rebuilt_one(before: Files, after: list[Files]) -> 
                 assert set(report.updated) == (files.keys() & was.keys()) - same
                 assert report.unchanged == len(same)
                 was = files
-            with build(
-                read_documents(root / "files"), root / "rebuilt", chunking=SMALL
-            ) as rebuilt:
+            with build(read_documents(root / "files"), root / "rebuilt", chunking=SMALL) as rebuilt:
                 assert sorted(map(str, index)) == sorted(map(str, rebuilt))
                 assert_same_answers(answers(index), answers(rebuilt))
                 assert {**index.manifest.counts, "segments": 1} == rebuilt.manifest.counts

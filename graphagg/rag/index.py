@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+import numpy.typing as npt
+
 from graphagg.arrays import Mask
 from graphagg.checks import integer
 from graphagg.errors import (
@@ -26,6 +28,7 @@ from graphagg.rag.documents.passages import (
     iterable,
     passage_digest,
 )
+from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import (
     DEFAULT_CHUNKING,
     ChunkConfig,
@@ -35,6 +38,8 @@ from graphagg.rag.models.chunking import (
 )
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
+from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
+from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
 from graphagg.rag.requests import check_min_score, check_request, questions_of, selection_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
@@ -42,10 +47,12 @@ from graphagg.rag.settings import Config, Mode
 from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
 from graphagg.rag.version.publish import KIND, Models, build, change_passages, compact
 from graphagg.rag.version.snapshot import Selection, Snapshot
+from graphagg.rag.version.sync import Difference, SyncReport, difference
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
 _EVERYTHING = Selection()
+_COLUMNS = RowConfig()
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,9 @@ class PassageIndex(Index[_Version]):
         artifact: Artifact,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
     ) -> None:
-        self._given = encoder, extractor
+        self._given = encoder, extractor, cache
         super().__init__(artifact)
 
     def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
@@ -95,8 +103,11 @@ class PassageIndex(Index[_Version]):
         directory: str | os.PathLike[str],
         *,
         chunking: ChunkConfig | None = DEFAULT_CHUNKING,
+        columns: RowConfig = _COLUMNS,
+        vectors: Given | None = None,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
         progress: Progress = silent,
         force: bool = False,
     ) -> PassageIndex:
@@ -107,28 +118,39 @@ class PassageIndex(Index[_Version]):
 
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
-                `document`, `position`; or documents, as `read_passages` gives them.
+                `document`, `position`; documents, as `read_documents` gives them; or a data frame
+                or Arrow table, a row a passage.
             directory: where the index goes; made if it is not there.
             chunking: how a text that is longer than a chunk is split; None keeps all whole. The
                 index remembers it for `add` and `update`.
+            columns: which fields of mappings and tables are what, where they have other names.
+            vectors: `[P, d]` of the passages by this very encoder, or the field of each row that
+                holds its own: they are not encoded again, and none is split. Sentences still are.
             encoder: default `SentenceTransformerEncoder()`.
             extractor: default `SpacyExtractor()`.
+            cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             progress: called with stage, done, total.
             force: build also where nothing changed.
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
+            InvalidParameter: about the vectors.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
-        corpus = check_corpus(chunk_documents(passages, chunking))
+        rows, given = _rows(passages, columns, vectors)
+        chunking = chunking if given is None else None
+        corpus = check_corpus(chunk_documents(rows, chunking))
         digest = corpus_digest(map(passage_digest, corpus))
         with write_artifact(directory) as publication:
             extractor = extractor or SpacyExtractor()
-            if force or not is_built(directory, digest, encoder, extractor, chunking):
+            built = given is None and is_built(directory, digest, encoder, extractor, chunking)
+            if force or not built:
                 encoder = encoder or SentenceTransformerEncoder()
-                build(publication, corpus, Models(encoder, extractor), chunking, progress)
-        return cls.open(directory, encoder=encoder, extractor=extractor)
+                models = Models(cached(encoder, cache), extractor)
+                known = None if given is None else checked_vectors(given, corpus, encoder)
+                build(publication, corpus, models, chunking, progress, known)
+        return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
     @classmethod
     def open(
@@ -137,6 +159,7 @@ class PassageIndex(Index[_Version]):
         *,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
         verify: bool = False,
     ) -> PassageIndex:
         """Open an index in milliseconds; no model is loaded.
@@ -145,13 +168,18 @@ class PassageIndex(Index[_Version]):
             directory: the index.
             encoder: the encoder it was built with; None loads it by name at the first question.
             extractor: likewise.
+            cache: keeps the vectors of texts that changes bring; None: nowhere.
             verify: compare every file's checksum first.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
             ModelMismatch: a given model is not the one the index was built with.
         """
-        return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor)
+        return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor, cache)
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        """Sent to another process, it opens the directory there, with the models it was given."""
+        return _reopened, (str(self.directory), *self._given)
 
     def __len__(self) -> int:
         return len(self.snapshot)
@@ -203,6 +231,8 @@ class PassageIndex(Index[_Version]):
         self,
         passages: Iterable[Source],
         *,
+        columns: RowConfig = _COLUMNS,
+        vectors: Given | None = None,
         replace: bool = False,
         progress: Progress = silent,
     ) -> int:
@@ -213,6 +243,8 @@ class PassageIndex(Index[_Version]):
 
         Args:
             passages: as for `build`.
+            columns: as for `build`.
+            vectors: as for `build`; passages that have some stay whole.
             replace: what is given takes the place of passages of its id, and a document that of
                 all its chunks; else an id that is there is an error.
             progress: called with stage, done, total.
@@ -225,10 +257,10 @@ class PassageIndex(Index[_Version]):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             ModelMismatch: it holds an index by other models now than the given ones.
         """
-        given = list(iterable(passages))
+        rows, given = _rows(passages, columns, vectors)
         with self._changing() as (publication, newest):
             before = newest.snapshot
-            split = list(split_documents(given, before.chunking))
+            split = list(split_documents(rows, before.chunking if given is None else None))
             new = check_corpus(chain.from_iterable(split))
             found = _replaced(before, split)
             there = {name: rows for name, rows in found.items() if rows}
@@ -240,7 +272,10 @@ class PassageIndex(Index[_Version]):
                 )
             gone = _all_rows(there, True, "")
             _check_free(before, new, gone)
-            change_passages(publication, before, gone, new, newest.models.both(), progress)
+            models, known = newest.models, None
+            if given is not None:
+                known = checked_vectors(given, new, models.encoder())
+            change_passages(publication, before, gone, new, models.both, progress, known)
         return len(there)
 
     def update(self, passages: Iterable[Source], *, progress: Progress = silent) -> None:
@@ -257,7 +292,49 @@ class PassageIndex(Index[_Version]):
             new = check_corpus(chain.from_iterable(split))
             rows = _all_rows(_replaced(before, split), False, "nothing was changed")
             _check_free(before, new, rows)
-            change_passages(publication, before, rows, new, newest.models.both(), progress)
+            change_passages(publication, before, rows, new, newest.models.both, progress)
+
+    def sync(
+        self,
+        passages: Iterable[Source],
+        *,
+        dry_run: bool = False,
+        progress: Progress = silent,
+    ) -> SyncReport:
+        """Make the index hold exactly these passages, by one new version; none if it does.
+
+        What is not given is deleted, what differs is replaced, and what is equal costs nothing.
+        Only texts are encoded that the index does not hold. Every answer is then that of an index
+        built anew. Long texts are split as the index was built (`chunking`).
+
+        Args:
+            passages: all that the index should hold, as for `build`; of a folder, what
+                `read_documents` gives.
+            dry_run: only say what would be done.
+            progress: called with stage, done, total.
+
+        Raises:
+            EmptyCorpus: there is no passage; nothing was deleted.
+            InvalidPassage, DuplicateId: about the passages.
+            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+            ModelMismatch: it holds an index by other models now than the given ones.
+        """
+        given = list(iterable(passages))
+
+        def compared(before: Snapshot) -> Difference:
+            return difference(before, check_corpus(chunk_documents(given, before.chunking)))
+
+        if dry_run:
+            self.reopen()
+            return compared(self.snapshot).report
+        with self._changing() as (publication, newest):
+            before = newest.snapshot
+            found = compared(before)
+            if not found.report.is_empty:
+                change_passages(
+                    publication, before, found.gone, found.new, newest.models.both, progress
+                )
+        return found.report
 
     def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
         """Delete passages and move on to the version without them.
@@ -290,7 +367,7 @@ class PassageIndex(Index[_Version]):
                     "or build another one in its place"
                 )
             if rows:
-                change_passages(publication, before, rows, (), None)
+                change_passages(publication, before, rows, (), newest.models.both)
         return len(rows)
 
     def compact(self) -> None:
@@ -473,6 +550,15 @@ class PassageIndex(Index[_Version]):
         ]
 
 
+def _reopened(
+    directory: str,
+    encoder: Encoder | None,
+    extractor: EntityExtractor | None,
+    cache: VectorCache | None,
+) -> PassageIndex:
+    return PassageIndex.open(directory, encoder=encoder, extractor=extractor, cache=cache)
+
+
 def _asked(retriever: AnyRetriever, questions: Sequence[str], models: IndexModels) -> list[Asked]:
     """Questions, read and encoded; threads take turns at the models."""
     with models.lock:
@@ -504,6 +590,20 @@ def _check_free(before: Snapshot, new: Sequence[Passage], gone: Sequence[int]) -
                 f"chunk {passage.id!r} of document {passage.document!r} has the id of a passage in "
                 "the index; nothing was changed. Rename one of them"
             )
+
+
+def _rows(
+    passages: Iterable[Source], columns: RowConfig, vectors: Given | None
+) -> tuple[list[Source], npt.ArrayLike | None]:
+    """Passages and documents with fields as `as_passage` knows them, and vectors that are given."""
+    rows, given = list(iterable(passages)), None
+    if vectors is not None:
+        rows, given = rows_and_vectors(rows, vectors)
+    named = [
+        columns.record(row, f"passage {number}") if isinstance(row, Mapping) else row
+        for number, row in enumerate(rows)
+    ]
+    return named, given
 
 
 def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome: str) -> list[int]:

@@ -12,8 +12,10 @@ from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.named import NamedModels
+from graphagg.rag.models.vector_cache import CacheConfig
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _SPLITTING = "How documents are split"
 _NAMED = 20  # files that are named one by one
+_ROWS = "Rows of CSV, JSON and Parquet"
+Columns = Annotated[RowConfig, _ROWS]
 Reading = Annotated[ReadConfig, "What is read of a folder"]
 
 
@@ -72,6 +76,8 @@ class PassagesBuild(Build):
 
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
+        vector_column: column of the vectors of passages by this very encoder; they are not
+            encoded again, and stay whole. None: none.
         processes: processes that find entities. None: by the size of the corpus.
         passages_a_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
@@ -80,13 +86,17 @@ class PassagesBuild(Build):
     table: ClassVar[str] = "trigraph"
     kind: ClassVar[str] = "passages"
     local_only: ClassVar[tuple[str, ...]] = (
-        "processes", "include", "exclude", "max_file_size", "strict",
+        "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
+        "id_column", "text_column", "title_column", "vector_column",
     )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
     models: Annotated[NamedModels, "Models"] = field(default_factory=NamedModels)
     chunking: Chunking = field(default_factory=ChunkConfig)
     reading: Reading = field(default_factory=ReadConfig)
+    columns: Columns = field(default_factory=RowConfig)
+    vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
+    vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
@@ -113,14 +123,18 @@ class PassagesBuild(Build):
         from graphagg.rag import PassageIndex
 
         report = ReadReport()
-        corpus = read_corpus(Path(self.passages), self.reading, report)
+        path = Path(self.passages)
+        corpus = read_corpus(path, self.reading, report, self.columns, self.vector_column)
         models = self.models.load(self.processes)
         with PassageIndex.build(
             corpus,
             run.out,
             chunking=self.chunking,
+            columns=RowConfig() if self.vector_column is None else self.columns,
+            vectors=self.vector_column,
             encoder=models.encoder,
             extractor=models.extractor,
+            cache=self.vectors.open(),
             progress=progress,
             force=run.force,
         ) as index:
@@ -133,6 +147,11 @@ class PassagesBuild(Build):
         if self.processes is not None:
             raise InvalidParameter(
                 "--processes is of --engine local; Spark runs as many processes as it has cores"
+            )
+        if (self.columns, self.vector_column) != (RowConfig(), None):
+            raise InvalidParameter(
+                "--id-column, --text-column, --title-column and --vector-column are of --engine "
+                "local; rename the columns"
             )
         if self.reading != ReadConfig():
             raise InvalidParameter(
@@ -152,13 +171,21 @@ class PassagesBuild(Build):
             return Built.of(index.manifest)
 
 
-def read_corpus(path: Path, reading: ReadConfig, report: ReadReport) -> list[Source]:
+def read_corpus(
+    path: Path,
+    reading: ReadConfig,
+    report: ReadReport,
+    columns: RowConfig,
+    vector_column: str | None = None,
+) -> list[Source]:
     """Read passages, or documents that the index splits into them.
 
     Args:
         path: a file of passages, or a folder or file of documents.
         reading: what is read of a folder.
         report: what of it is left out is noted in it.
+        columns: which columns of a table are what.
+        vector_column: rows stay as they are, for the index to take this column's vectors from.
 
     Raises:
         EmptyCorpus: there is none.
@@ -168,7 +195,11 @@ def read_corpus(path: Path, reading: ReadConfig, report: ReadReport) -> list[Sou
 
     if holds_documents(path):
         return list(read_documents(path, reading, report))
-    passages: list[Source] = list(read_passages(path))
+    passages: list[Source]
+    if vector_column is None:
+        passages = list(read_passages(path, columns))
+    else:
+        passages = [row for row, _ in read_rows(path, columns)]
     if not passages:
         raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it")
     return passages

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import Reading, read_corpus, what_was_read
+from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
@@ -20,13 +20,18 @@ from graphagg.cli.output.console import (
 from graphagg.cli.rag.options import Directory, PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.rag.documents.reading.settings import ReadReport
+from graphagg.rag.models.vector_cache import CacheConfig
 from graphagg.store.manifest import Manifest
+
+Vectors = Annotated[CacheConfig, "How it runs"]
 
 
 def add(
     directory: Directory,
     passages: PassageFile,
     reading: Reading,
+    columns: Columns,
+    vectors: Vectors,
     replace: Annotated[
         bool,
         typer.Option(
@@ -43,26 +48,37 @@ def add(
 
     meter = Meter()
     files = ReadReport()
-    new = read_corpus(passages, reading, files)
-    with PassageIndex.open(directory) as index, progress_report() as report:
+    new = read_corpus(passages, reading, files, columns)
+    with (
+        PassageIndex.open(directory, cache=vectors.open()) as index,
+        progress_report() as report,
+    ):
         replaced = index.add(new, replace=replace, progress=report)
         change = {"added": len(new) - replaced, "replaced": replaced}
-        _print_change(directory, change, index.manifest, meter, as_json, files)
+        print_changed(directory, change, index.manifest, meter, as_json, files)
 
 
 def update(
-    directory: Directory, passages: PassageFile, reading: Reading, as_json: AsJson = False
+    directory: Directory,
+    passages: PassageFile,
+    reading: Reading,
+    columns: Columns,
+    vectors: Vectors,
+    as_json: AsJson = False,
 ) -> None:
     """Replace passages of the same ids, documents with all their chunks; all must be there."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
     files = ReadReport()
-    new = read_corpus(passages, reading, files)
-    with PassageIndex.open(directory) as index, progress_report() as report:
+    new = read_corpus(passages, reading, files, columns)
+    with (
+        PassageIndex.open(directory, cache=vectors.open()) as index,
+        progress_report() as report,
+    ):
         index.update(new, progress=report)
         change = {"replaced": len(new)}
-        _print_change(directory, change, index.manifest, meter, as_json, files)
+        print_changed(directory, change, index.manifest, meter, as_json, files)
 
 
 def delete(
@@ -85,7 +101,7 @@ def delete(
         raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
     with PassageIndex.open(directory) as index:
         deleted = index.delete(names, ignore_missing=ignore_missing)
-        _print_change(directory, {"deleted": deleted}, index.manifest, meter, as_json)
+        print_changed(directory, {"deleted": deleted}, index.manifest, meter, as_json)
 
 
 def compact(directory: Directory, as_json: AsJson = False) -> None:
@@ -97,7 +113,7 @@ def compact(directory: Directory, as_json: AsJson = False) -> None:
         before = index.manifest.counts["segments"]
         index.compact()
         change = {"segments_joined": before}
-        _print_change(directory, change, index.manifest, meter, as_json)
+        print_changed(directory, change, index.manifest, meter, as_json)
 
 
 def _read_ids(path: Path) -> list[str]:
@@ -113,7 +129,7 @@ def _read_ids(path: Path) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
-def _print_change(
+def print_changed(
     directory: Path,
     change: dict[str, int],
     manifest: Manifest,
@@ -121,6 +137,7 @@ def _print_change(
     as_json: bool,
     files: ReadReport | None = None,
 ) -> None:
+    """Print what a change did to an index, and what of the files was left out."""
     used, counts = meter.read(), manifest.counts
     read = what_was_read(files) if files else {}
     if as_json:

@@ -14,6 +14,7 @@ from graphagg.cli.output.passages import print_documents, print_explanation, pri
 from graphagg.cli.rag import answer
 from graphagg.cli.rag import changes as rag_changes
 from graphagg.cli.rag import evaluation as rag_eval
+from graphagg.cli.rag import sync as rag_sync
 from graphagg.cli.rag.options import (
     BridgeThrough,
     Directory,
@@ -51,6 +52,7 @@ _EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare best,faithf
 
 app.command("index", epilog=_INDEX)(build_command(PassagesBuild))
 app.command("add", epilog=_ADD)(command(rag_changes.add))
+app.command("sync", epilog=rag_sync.EPILOG)(command(rag_sync.sync))
 app.command("update", epilog=_UPDATE)(command(rag_changes.update))
 app.command("delete", epilog=_DELETE)(rag_changes.delete)
 app.command("compact", epilog=_COMPACT)(rag_changes.compact)
@@ -91,7 +93,12 @@ def search(
 
     config = settings(mode, preset, semantics)
     visible = selected(filters, include, exclude, bridge_through)
-    options = {"mode": mode, "config": config, "window": window, "min_score": min_score}
+    options: dict[str, Any] = {
+        "mode": mode,
+        "config": config,
+        "window": window,
+        "min_score": min_score,
+    }
     options |= visible
     with PassageIndex.open(directory) as opened:
         if documents:

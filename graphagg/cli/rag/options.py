@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from graphagg.cli.folders import Directory as Directory
 from graphagg.errors import InvalidParameter
 from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig, Semantics, preset
 from graphagg.rag.settings import Mode
 
-Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
 Question = Annotated[str, typer.Argument(help="What to ask.")]
 TopK = Annotated[int, typer.Option("--top-k", "-k", help="How many passages.")]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.progress import Progress, silent
-from graphagg.rag.documents.passages import read_json_lines
+from graphagg.rag.documents.rows import read_json_lines
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.requests import check_question
 from graphagg.rag.results import Hit

@@ -16,13 +16,13 @@ from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag.documents.passages import (
     Passage,
     metadata_json,
-    parse_line,
 )
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.document import Document
 from graphagg.rag.documents.reading.folder import converted
 from graphagg.rag.documents.reading.settings import ReadConfig
 from graphagg.rag.documents.reading.walk import ReadFile
+from graphagg.rag.documents.rows import parse_line
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.spark.stages import PASSAGES, Stages
 from graphagg.rag.tables.segments import PassageTable

@@ -18,9 +18,18 @@ _MOST_DELIMITERS = ",;\t|"
 
 
 def csv_rows(text: str) -> Iterator[Content | Unread]:
+    """The rows of a CSV table as `csv_records` reads it."""
+    return _rows((record, "") for record in csv_records(text))
+
+
+def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str, Any]]:
     """The rows of a CSV table whose first line names the columns; types are those of the columns.
 
     The delimiter is found among comma, semicolon, tab and bar.
+
+    Args:
+        text: of the file.
+        strings: columns whose values stay as they are written.
 
     Raises:
         Unread: no table.
@@ -34,24 +43,35 @@ def csv_rows(text: str) -> Iterator[Content | Unread]:
     except csv.Error:  # one column
         delimiter = ","
     parse = arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    convert = arrow.ConvertOptions(strings_can_be_null=True)
+    types = {name: pa.string() for name in strings}
+    convert = arrow.ConvertOptions(strings_can_be_null=True, column_types=types)
     try:
         table = arrow.read_csv(BytesIO(text.encode()), parse_options=parse, convert_options=convert)
     except pa.ArrowException as error:
         raise Unread("broken", f"not a CSV table ({error}); correct it") from None
-    records = (row for batch in table.to_batches(1024) for row in batch.to_pylist())
-    return _rows((record, "") for record in records)
+    return (row for batch in table.to_batches(1024) for row in batch.to_pylist())
 
 
 def json_document(text: str) -> Iterator[Content | Unread]:
     """The rows of a JSON list of objects; any other JSON is one document, as it is written."""
+    records = json_records(text)
+    if records is None:
+        return iter([Content(text)])
+    return _rows((row, "") for row in records)
+
+
+def json_records(text: str) -> list[Mapping[str, Any]] | None:
+    """The objects of a JSON list; None for any other JSON.
+
+    Raises:
+        Unread: no JSON.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Unread("broken", f"not JSON ({error}); correct it") from None
-    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return _rows((row, "") for row in value)
-    return iter([Content(text)])
+    rows = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
+    return value if rows else None
 
 
 def json_lines(text: str) -> Iterator[Content | Unread]:

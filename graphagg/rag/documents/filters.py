@@ -272,8 +272,7 @@ class _Compiler:
         if kind == "mixed":
             raise InvalidFilter(
                 f"key {key!r} is of type mixed: its values are objects, lists of differing kinds "
-                "or integers of more than 100 bits; give it strings, numbers, dates or lists of one "
-                "of these"
+                "or integers of more than 100 bits; give it strings, numbers, dates or lists"
             )
         if not isinstance(condition, Mapping):
             condition = {"in" if isinstance(condition, _SEVERAL) else "eq": condition}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.rag import PassageIndex
-from graphagg.rag.excerpts import NEIGHBORS, with_neighbors
+from graphagg.rag.excerpts import NEIGHBORS
+from graphagg.rag.index import with_neighbors
 from graphagg.rag.requests import check_request
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import MODES, Mode
@@ -145,7 +146,14 @@ class Passages:
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
         answers = retriever.answer(encoded.asked, request.top_k, request.min_score)
-        shown = [[_shown(index, hit, request) for hit in hits] for hits in answers]
+        visible = index.snapshot.mask(Selection(request.filter))
+        shown = [
+            [
+                _shown(index, with_neighbors(index.snapshot, hit, NEIGHBORS, visible), request)
+                for hit in hits
+            ]
+            for hits in answers
+        ]
         return shown, watch.cpu_ms
 
     async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
@@ -164,8 +172,6 @@ class Passages:
 
 def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRequest) -> Answer:
     characters = min(request.characters, MOST_TEXT // request.top_k)
-    visible = index.snapshot.mask(Selection(request.filter))
-    hit = with_neighbors(index.snapshot, hit, NEIGHBORS, visible)
     answer = hit.to_json(characters)
     if request.explain:
         start, end = hit.excerpt(characters).span

@@ -42,11 +42,11 @@ def build_command(build: type[Build]) -> Callable[..., None]:
 
 def main(build: type[Build]) -> None:
     """Run a build as a job of Spark: `spark-submit jobs/X.py --option ...`; never returns."""
-    local = dict.fromkeys(build.local_only)
     function = command(
         _function(build, as_job=True),
         table=build.table,
-        fixed={"engine": "spark"} | local,
+        fixed={"engine": "spark"},
+        hidden=build.local_only,
         positional=False,
     )
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -105,6 +105,15 @@ class Snapshot:
 
     def row_of(self, identifier: str) -> int | None:
         """The row of a passage; None if there is none of this id. O(log R)."""
+        place = self._place(identifier)
+        if place < len(self._by_id):
+            row = int(self._by_id[place])
+            if self.corpus.id(row) == identifier:
+                return row
+        return None
+
+    def _place(self, identifier: str) -> int:
+        """How many ids come before this one."""
         rows, wanted = self._by_id, identifier.encode(errors="surrogatepass")
         low, high = 0, len(rows)
         while low < high:
@@ -113,9 +122,7 @@ class Snapshot:
                 low = middle + 1
             else:
                 high = middle
-        if low < len(rows) and self.corpus.id(int(rows[low])) == identifier:
-            return int(rows[low])
-        return None
+        return low
 
     def known_row(self, identifier: str) -> int:
         """The row of a passage; raises `UnknownPassage` if there is none of this id."""
@@ -187,12 +194,22 @@ class Snapshot:
         return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
 
     def rows_split_from(self, identifier: str) -> list[int]:
-        """The row of the passage of this id, and those of the chunks it was split into here."""
-        return [
-            row
-            for row in self.rows_named(identifier)
-            if self.corpus.id(row) in (identifier, f"{identifier}#{self._position(row)}")
-        ]
+        """The row of the passage of this id, and those of the chunks it was split into here.
+
+        Ids that begin with `identifier#` follow each other: O(log R) and their number.
+        """
+        row = self.row_of(identifier)
+        after = chr(ord("#") + 1)
+        among = slice(self._place(f"{identifier}#"), self._place(identifier + after))
+        chunks = [r for r in self._by_id[among].tolist() if self._is_split_from(r, identifier)]
+        return chunks if row is None else [row, *chunks]
+
+    def _is_split_from(self, row: int, document: str) -> bool:
+        """Whether a row is a chunk that this library made of a document, by its id."""
+        segment, inside = self.corpus.locate(row)
+        name = f"{document}#{segment.passages.positions[inside]}"
+        passages = segment.passages
+        return passages.documents[inside] == document and passages.ids[inside] == name
 
     @cached_property
     def _documents(self) -> dict[str, list[int]]:
@@ -216,7 +233,13 @@ class Snapshot:
         if not document:
             return [row]
         place = self._position(row)
-        chunks = self._documents[document]
+        if self._is_split_from(row, document):  # then ids say where the others are
+            window = min(window, len(self))
+            near = range(max(place - window, 0), place + window + 1)
+            named = [self.row_of(f"{document}#{position}") for position in near]
+            chunks = [r for r in named if r is not None and self._is_split_from(r, document)]
+        else:
+            chunks = self._documents[document]
         return [r for r in chunks if visible[r] and abs(self._position(r) - place) <= window]
 
     def copies(self, row: int, visible: Mask) -> list[int]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import InvalidParameter
+from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag import ChunkConfig, Hit, Hop, Passage, PassageIndex
 from graphagg.rag.answer.generate import messages
 from graphagg.rag.documents.tokens import tokenize
@@ -20,6 +20,7 @@ from graphagg.rag.settings import MODES
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, build, corpora
 
+pytestmark = pytest.mark.usefixtures("unsynced")
 TEXTS = st.text("ab \n.", min_size=1, max_size=200)
 
 
@@ -234,5 +235,24 @@ def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
         with build(rebuilt, tmp_path / "j", chunking=chunking) as other:
             assert list(index) == list(other)
             assert index.manifest == other.manifest
+        with pytest.raises(DuplicateId, match="'d' is in the index"):
+            index.add([Passage("d", "Short.")])
+        with pytest.raises(DuplicateId, match="chunk 'n#0' of document 'n' has the id of a"):
+            index.add([Passage("n#0", "Ada.")])
+            index.add([replace(long, id="n")])
+        part = index["d#1"]
+        index.update([part])  # a chunk that is given as such stands for itself
+        assert index["d#1"] == part and "d#0" in index
+        snapshot = index.snapshot
+        everything = np.ones(len(snapshot.corpus), bool)
+        for passage in index:
+            for window in (1, 10**9):
+                row = snapshot.known_row(passage.id)
+                around = [snapshot.corpus[r] for r in snapshot.neighbors(row, window, everything)]
+                assert around == sorted(
+                    (p for p in index if p == passage or (passage.document == p.document != ""
+                     and abs(p.position - passage.position) <= window)),
+                    key=lambda p: p.position,
+                )  # fmt: skip
     with build([long], tmp_path / "k", chunking=None) as whole:
         assert list(whole) == [long] and whole.chunking is None

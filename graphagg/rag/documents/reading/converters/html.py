@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from graphagg.errors import MissingExtra
 from graphagg.rag.documents.reading.content import Composer, Content
 
 _STEP = 2**16  # characters that the parser takes at once
@@ -41,9 +42,11 @@ def _begins(title: str, heading: str) -> bool:
 
 
 def read_html(text: str, target: HtmlText) -> None:
-    """Give the tags and texts of a page to a target."""
-    from lxml import etree
-
+    """Give the tags and texts of a page to a target; `MissingExtra` if lxml is not installed."""
+    try:
+        from lxml import etree
+    except ModuleNotFoundError:
+        raise MissingExtra("lxml", "documents") from None
     parser = etree.HTMLParser(
         target=target, encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True
     )

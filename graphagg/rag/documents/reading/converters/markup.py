@@ -97,7 +97,7 @@ def _words(content: str) -> str:
     from markdown_it import MarkdownIt
 
     (token,) = MarkdownIt("commonmark").parseInline(content)
-    texts = (each.content for each in token.children or () if each.type in _WORDS)
+    texts = (c.content if c.type in _WORDS else " " for c in token.children or ())
     return " ".join("".join(texts).split())
 
 

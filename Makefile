@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz test-slow test-web test-cluster dist bench bench-train lint java browser clean
+.PHONY: demo test fuzz test-slow test-web test-cluster dist release bench bench-train lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -67,6 +67,12 @@ dist: $(VENV)/.dev
 	dist/environment/bin/python -m pip freeze --exclude graphagg > $$name-environment.txt; \
 	$(BIN)/venv-pack --quiet --prefix dist/environment --output $$name-environment.tar.gz; \
 	rm -rf dist/environment; ls -l dist
+
+# What goes to an index, or to whoever asks for a file: a wheel and an sdist.
+release: $(VENV)/.dev
+	rm -rf dist/release
+	$(BIN)/python -m hatchling build --directory dist/release
+	$(BIN)/twine check --strict dist/release/*
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

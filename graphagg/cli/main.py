@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -50,6 +51,8 @@ def _root(
 
 def main() -> None:
     """Run the command line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
+    # PyTorch's word to those who call `torch.jit`: PyTorch Geometric does, when it is imported.
+    warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
     try:
         app(prog_name="graphagg")  # completion goes by this name
     except GraphAggError as error:

@@ -117,7 +117,7 @@ def _from_ogb(name: str, root: str) -> GraphData:
     try:
         loader = import_module("ogb.graphproppred").PygGraphPropPredDataset
     except ModuleNotFoundError:
-        raise MissingExtra("ogb", "nn") from None
+        raise MissingExtra("ogb", "ogb") from None
     found = _fetched(name, root, partial(loader, name, root=root))
     ids = found.get_idx_split()
     split = Split("official", ids["train"], ids["valid"], ids["test"])

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from graphagg import __version__
-from graphagg.cli import artifact, build, communities, demo, embed, mcp, serve, train
+from graphagg.cli import artifact, build, communities, demo, embed, mcp, predict, serve, train
 from graphagg.cli.output.console import err
 from graphagg.cli.rag import commands as rag
 from graphagg.errors import GraphAggError
@@ -28,6 +28,7 @@ app.add_typer(embed.app, name="embed")
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("build", epilog=build.EPILOG)(build.build)
 app.command("train", epilog=train.EPILOG)(train.train)
+app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("mcp", epilog=mcp.EPILOG)(mcp.mcp)
 app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.command("info", epilog=artifact.INFO)(artifact.info)

@@ -2,7 +2,8 @@
 
 Run in an environment that has all extras: `python -m benchmarks.extras`. Nothing is installed or
 downloaded: the files that each package lists are added up. It prints the table of
-`docs/guides/install.md`; PyTorch is counted as it is installed here: its build for CUDA, or for the CPU alone.
+`docs/guides/install.md`; PyTorch is counted as it is installed here: its build for CUDA, or for the
+CPU alone.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ BENCHES = (
     "service",
     "sets_tasks",
     "shards",
+    "sync",
     "weights",
 )
 

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import pyarrow
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
-_EXTRA = "spark"
-
 
 def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyarrow.Array:
     """Vertex ids as int64 or strings, as they are; where there are none, of the type of `like`."""
@@ -36,6 +34,6 @@ def to_pandas(table: pyarrow.Table) -> DataFrame:
     try:
         import pandas  # noqa: F401  # pyarrow would fail with a message of its own
     except ImportError:
-        raise MissingExtra("pandas", _EXTRA) from None
+        raise MissingExtra("pandas", None) from None
     frame: Any = table.to_pandas()
     return frame

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.excerpts import (
+    MOST_NAMES,
+    NOWHERE,
+    Excerpt,
+    Span,
+    excerpt,
+    fitting,
+    short_metadata,
+    shortened,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -57,6 +67,10 @@ class Hit:
         method: how the hit was found; `graph` is `faithful`'s PageRank. `dense` also where
             `faithful` was asked and the question names no entity.
         neighbors: with `window`, the chunks around it in its document, in order.
+        match: where the sentence that is closest to the question lies in the passage's text: by
+            vectors, in `bm25` by words.
+        copies: ids of the other visible passages with exactly this text, which are no hits of their
+            own.
     """
 
     passage: Passage
@@ -65,15 +79,34 @@ class Hit:
     path: tuple[Hop, ...]
     method: Method
     neighbors: tuple[Passage, ...] = field(default=())
+    match: Span = NOWHERE
+    copies: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+    @property
+    def sentence(self) -> str:
+        """The sentence of the passage that is closest to the question."""
+        return self.passage.text[self.match.start : self.match.end]
+
+    def excerpt(self, characters: int) -> Excerpt:
+        """At most so many characters of the passage, around the sentence that matched."""
+        return excerpt(self.passage.text, self.match, characters)
+
+    def to_json(self, characters: int | None = None) -> dict[str, Any]:
+        """Plain JSON values under the keys of the command line's `--json`.
+
+        Args:
+            characters: of text at most, the passage's and its neighbors'; what was cut is told by
+                `cut`. None: everything.
+        """
+        if characters is not None:
+            return self._bounded(characters)
         place = {"document": self.passage.document, "position": self.passage.position}
         around = [{"id": p.id, "position": p.position, "text": p.text} for p in self.neighbors]
         return {
             "id": self.passage.id,
             "title": self.passage.title,
             "text": self.passage.text,
+            "match": self.match._asdict(),
             "score": self.score,
             "method": self.method,
             "components": dict(self.components),
@@ -81,6 +114,38 @@ class Hit:
             "metadata": dict(self.passage.metadata),
             **(place if self.passage.document else {}),
             **({"neighbors": around} if around else {}),
+            **({"copies": list(self.copies)} if self.copies else {}),
+        }
+
+    def context(self, characters: int) -> str:
+        """At most so many characters for a language model: the chunks around it too, if they fit.
+
+        An ellipsis stands where the passage itself is cut.
+        """
+        shown, place = self.excerpt(characters), self.passage.position
+        if shown.is_cut:
+            return shown.marked
+        around = fitting(self.neighbors, place, characters - len(shown.text))
+        before = [p.text for p in around if p.position < place]
+        after = [p.text for p in around if p.position > place]
+        return "\n".join([*before, shown.text, *after])
+
+    def _bounded(self, characters: int) -> dict[str, Any]:
+        """JSON of limited size: a piece of the text, and long titles, hops and values shortened."""
+        shown = self.excerpt(characters)
+        rest = 0 if shown.is_cut else characters - len(shown.text)
+        around = fitting(self.neighbors, self.passage.position, rest)
+        whole = replace(self, neighbors=tuple(around)).to_json()
+        cut = {**shown.span._asdict(), "characters": shown.characters}
+        return {
+            **whole,
+            "title": shortened(self.passage.title),
+            "text": shown.text,
+            "match": shown.match._asdict(),
+            "path": [{**step, "text": shortened(step["text"])} for step in whole["path"]],
+            "metadata": short_metadata(self.passage.metadata),
+            **({"copies": whole["copies"][:MOST_NAMES]} if self.copies else {}),
+            **({"cut": cut} if shown.is_cut else {}),
         }
 
 

@@ -15,9 +15,10 @@ The `beam` best passages p lead on to passages q:
     path(p, q) = F(p) (.4 + link) + .25 F(q) + .4 joint
 
 - Through an entity e that p mentions and q is tied to: link = kind + slope idf(e) + .1 times the
-  cosine of the question and the sentence of e in p. Kind and slope depend on how q is tied to e; see `LinkWeights`. An entity
-  that ties more than `most_passages` passages, or is a date, leads to its own page only; one that
-  the question names leads nowhere, since what it ties is found by the question itself.
+  cosine of the question and the sentence of e in p. Kind and slope depend on how q is tied to e;
+  see `LinkWeights`. An entity that ties more than `most_passages` passages, or is a date, leads to
+  its own page only; one that the question names leads nowhere, since what it ties is found by the
+  question itself.
 - By similarity: link = kind + slope cos(p, q), where q is one of the `pool` passages that F was
   computed for first. This is what leads on in a corpus without names.
 - joint: how much more of the question's terms, weighted by idf, p and q hold together than the

@@ -297,8 +297,8 @@ class CommunityIndex(Index[_Version]):
         """Add edges, and the vertices they name; equal to a build of the larger graph.
 
         Raises:
-            As `build`; ArtifactBusy also where the index was built again with other parameters
-            since it was opened.
+            GraphAggError: what `build` raises.
+            ArtifactBusy: the index was built again with other parameters since it was opened.
         """
         more = self._read_edges(edges, vertices=vertices, ids=ids, header=header)
         return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)

@@ -293,8 +293,8 @@ class NodeEmbedding(Index[_Version]):
             weighted: use the weights where edges carry any.
 
         Raises:
-            As `build`; ArtifactBusy also where the index was built again for another kind of
-            graph since it was opened.
+            GraphAggError: what `build` raises.
+            ArtifactBusy: the index was built again for another kind of graph since it was opened.
         """
         if ids == "auto" and not self.vertices.is_integer:
             ids = "string"

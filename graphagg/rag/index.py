@@ -388,7 +388,7 @@ class PassageIndex(Index[_Version]):
 
         Raises:
             UnknownPassage: there is no such passage.
-            And what `retrieve` raises.
+            GraphAggError: what `retrieve` raises.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
         check_request([question], k)

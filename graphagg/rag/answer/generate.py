@@ -91,7 +91,7 @@ def answer(
     Raises:
         EndpointError: the endpoint did not answer; each cause has its subclass.
         InvalidParameter: `longest` is under 1.
-        And what `PassageIndex.retrieve` raises.
+        GraphAggError: what `PassageIndex.retrieve` raises.
     """
     if longest < 1:
         raise InvalidParameter(f"longest is {longest}, wanted at least 1 character")

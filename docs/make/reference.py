@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import griffe
 import typer
@@ -40,8 +41,7 @@ def _commands() -> dict[str, str]:
     for name in groups:
         del root.commands[name]
     listed = "\n".join(
-        f"* [`graphagg {name}`]({name}.md): {group.help or group.get_short_help_str(200)}"
-        for name, group in groups.items()
+        f"* [`graphagg {name}`]({name}.md): {_summary(group)}" for name, group in groups.items()
     )
     head = "# Command line\n\nMade from the program; `graphagg COMMAND --help` shows the same.\n\n"
     top = _docs(root, context, "graphagg", "").partition("\n")[2]
@@ -49,11 +49,17 @@ def _commands() -> dict[str, str]:
     return made
 
 
-def _docs(command: object, context: object, name: str, prefix: str) -> str:
+def _docs(command: Any, context: Any, name: str, prefix: str) -> str:
     text = get_docs_for_click(obj=command, ctx=context, name=name, call_prefix=prefix)
     text = re.sub(r"^(#+) `(.+)`$", r"\1 \2", text, flags=re.MULTILINE)
     text = re.sub(r"(<br/?>)?\n?^Example: (.+)$", r"\n```bash\n\2\n```", text, flags=re.MULTILINE)
+    for child, each in getattr(command, "commands", {}).items():  # whole, where typer cuts them
+        text = re.sub(rf"^\* `{child}`: .*$", f"* `{child}`: {_summary(each)}", text, flags=re.M)
     return text.replace("```console\n$ ", "```text\n")
+
+
+def _summary(command: Any) -> str:
+    return " ".join((command.help or "").split("\n\n")[0].split())
 
 
 def _api() -> dict[str, str]:

@@ -20,11 +20,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import reference
-import results
 import yaml
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))  # the pages are about this tree, whatever is installed
+
+import reference  # noqa: E402
+import results  # noqa: E402
+
 PAGES = {
     "README.md": "index.md",
     "ARCHITECTURE.md": "architecture.md",
@@ -62,7 +65,8 @@ def write(folder: Path) -> None:
     settings = read_settings()
     for source, page in written.items():
         text = _without_front_matter((ROOT / source).read_text(encoding="utf-8"))
-        made[page] = mended(text, source, page, places | pictures, settings["repo_url"])
+        text = results.filled(text, ROOT / "docs")
+        made[page] = mended(text, source, page, places | pictures, settings["extra"]["repository"])
     made["llms.txt"] = llms(settings, made)
     for page, text in made.items():
         path = folder / page
@@ -127,9 +131,15 @@ def mended(text: str, source: str, page: str, known: set[str], repository: str) 
     parts, outside = [], 0
     for block in _FENCE.finditer(text):
         parts += [_links(text[outside : block.start()], source, page, known, repository)]
-        parts += [block.group()]
+        parts += [_shown(block.group())]
         outside = block.end()
     return "".join(parts) + _links(text[outside:], source, page, known, repository)
+
+
+def _shown(block: str) -> str:
+    """A code block with the attributes that the site shows: its title."""
+    first, _, rest = block.partition("\n")
+    return re.sub(r'\s(?!title=)[a-z]+(="[^"]*")?(?=\s|$)', "", first) + "\n" + rest
 
 
 def _links(text: str, source: str, page: str, known: set[str], repository: str) -> str:
@@ -153,5 +163,4 @@ def _without_front_matter(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))  # the pages are about this tree, whatever is installed
     main()

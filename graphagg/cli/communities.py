@@ -12,6 +12,7 @@ from graphagg.cli.builds.build import Built
 from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.graphs import Reading
 from graphagg.cli.builds.run import build_command
+from graphagg.cli.folders import LOCAL, Directory, OutDir
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -33,10 +34,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
 
-Directory = Annotated[Path, typer.Argument(help="The index directory.")]
-OutDir = Annotated[Path, typer.Option("--out", help="Where the index goes.")]
 Seeds = Annotated[list[str] | None, typer.Option("--seed", help="A seed vertex; repeat it.")]
-TopK = Annotated[int, typer.Option(help="Members besides the seeds.")]
+TopK = Annotated[int, typer.Option("--top-k", "-k", help="Members besides the seeds.")]
 Sweep = Annotated[bool, typer.Option("--sweep", help="A sweep cut chooses how many members.")]
 MethodName = Annotated[Method, typer.Option(help="How members are found and ranked.")]
 PlanName = Annotated[Plan, typer.Option(help="How candidates are found.")]
@@ -219,7 +218,9 @@ app.command("remove", epilog=_REMOVE)(command(remove))
 
 @app.command("merge", epilog=_MERGE)
 def merge(
-    shards: Annotated[list[Path], typer.Argument(help="Indices built with the same parameters.")],
+    shards: Annotated[
+        list[Path], typer.Argument(help="Indices built with the same parameters.", **LOCAL)
+    ],
     out_dir: OutDir,
     as_json: AsJson = False,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from graphagg.cli.folders import LOCAL
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
 from graphagg.cli.output.passages import explain_hit
 
@@ -27,7 +28,7 @@ _VERTEX = "Valjean"
 
 
 def demo(
-    out_dir: Annotated[Path, typer.Option("--out", help="Where the indices go.")] = Path(
+    out_dir: Annotated[Path, typer.Option("--out", help="Where the indices go.", **LOCAL)] = Path(
         "build/demo"
     ),
     as_json: AsJson = False,

@@ -11,6 +11,7 @@ from rich.table import Table
 from graphagg.cli.builds.embedding import EmbeddingBuild, embedding_config
 from graphagg.cli.builds.graphs import WeightedReading
 from graphagg.cli.builds.run import build_command
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Vectors of vertices, from pieces of a graph.", no_args_is_help=True)
 
-Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
 SideName = Annotated[Side, typer.Option(help="Directed and two-mode graphs: vectors of which end.")]
 

@@ -64,6 +64,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
     """A dataclass from the values of a TOML table: its keys are the fields, their types hold.
 
+    `false` stands for None where a field is a dataclass or None.
+
     Raises:
         InvalidParameter: a key is unknown, or a value is not of its field's type or range.
     """
@@ -84,6 +86,8 @@ def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
             except ValidationError as error:
                 message = error.errors()[0]["msg"]
                 raise InvalidParameter(f"{key} is {shown(value)}: {message}") from None
+        elif value is False and type(None) in types:
+            values[name] = None
         elif isinstance(value, Mapping):
             values[name] = from_table(part, value, f"{where}{name}.")  # type: ignore[arg-type]
         else:

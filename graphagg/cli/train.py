@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from graphagg.cli.folders import LOCAL
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.errors import InvalidParameter
 
@@ -29,7 +30,7 @@ def train(
         typer.Option(help="A .npz file (#NAME: its splits of that name), a folder, pyg:NAME@ROOT."),
     ] = None,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Where models, logs and results go.")
+        Path | None, typer.Option("--out", help="Where models, logs and results go.", **LOCAL)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     splits: Annotated[int, typer.Option(help="How many of the official splits.")] = 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,13 @@ def check_request(questions: Sequence[str], k: int) -> None:
     integer("k", k, 1)
     for question in questions:
         check_question(question)
+
+
+def check_min_score(value: object) -> None:
+    """Raise `InvalidParameter` for a least score that is no number; None is none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (is_number and math.isfinite(value)):
+        raise InvalidParameter(f"min_score is {value!r}, wanted a finite number, or None")
 
 
 def questions_of(questions: Iterable[str]) -> list[str]:

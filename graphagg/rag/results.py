@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.excerpts import NOWHERE, Excerpt, Span, bounded_json, excerpt
 
 if TYPE_CHECKING:
     import pyarrow
@@ -56,6 +57,10 @@ class Hit:
         method: how the hit was found; `graph` is `faithful`'s PageRank. `dense` also where
             `faithful` was asked and the question names no entity.
         neighbors: with `window`, the chunks around it in its document, in order.
+        match: where the sentence that is closest to the question lies in the passage's text: by
+            vectors, in `bm25` by words.
+        copies: ids of the other visible passages with exactly this text, which are no hits of their
+            own.
     """
 
     passage: Passage
@@ -64,15 +69,34 @@ class Hit:
     path: tuple[Hop, ...]
     method: Method
     neighbors: tuple[Passage, ...] = field(default=())
+    match: Span = NOWHERE
+    copies: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+    @property
+    def sentence(self) -> str:
+        """The sentence of the passage that is closest to the question."""
+        return self.passage.text[self.match.start : self.match.end]
+
+    def excerpt(self, characters: int) -> Excerpt:
+        """At most so many characters of the passage, around the sentence that matched."""
+        return excerpt(self.passage.text, self.match, characters)
+
+    def to_json(self, characters: int | None = None) -> dict[str, Any]:
+        """Plain JSON values under the keys of the command line's `--json`.
+
+        Args:
+            characters: of text at most, the passage's and its neighbors'; what was cut is told by
+                `cut`. None: everything.
+        """
+        if characters is not None:
+            return bounded_json(self, characters)
         place = {"document": self.passage.document, "position": self.passage.position}
         around = [{"id": p.id, "position": p.position, "text": p.text} for p in self.neighbors]
         return {
             "id": self.passage.id,
             "title": self.passage.title,
             "text": self.passage.text,
+            "match": self.match._asdict(),
             "score": self.score,
             "method": self.method,
             "components": dict(self.components),
@@ -80,6 +104,7 @@ class Hit:
             "metadata": dict(self.passage.metadata),
             **(place if self.passage.document else {}),
             **({"neighbors": around} if around else {}),
+            **({"copies": list(self.copies)} if self.copies else {}),
         }
 
 

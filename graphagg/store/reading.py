@@ -13,6 +13,7 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact, NotAnArtifact
 from graphagg.store.closing import Closing
+from graphagg.store.locations import local_folder
 from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
 from graphagg.store.strings import StringTable
 
@@ -86,9 +87,10 @@ def open_artifact(
         verify: also compare every checksum.
 
     Raises:
+        InvalidParameter: `directory` has the scheme of another file system.
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
     """
-    root = Path(directory)
+    root = local_folder(directory)
     while True:
         manifest = read_manifest(root)
         if kind is not None and manifest.kind != kind:

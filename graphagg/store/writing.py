@@ -17,6 +17,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
+from graphagg.store.locations import local_folder
 from graphagg.store.locks import locked
 from graphagg.store.manifest import (
     DATA_FOLDER,
@@ -115,11 +116,12 @@ def write_artifact(directory: str | os.PathLike[str]) -> Iterator[Publication]:
     killed builds left behind are removed first.
 
     Raises:
+        InvalidParameter: `directory` has the scheme of another file system.
         ArtifactBusy: another process is writing there.
         ArtifactError: `directory` is a file, or a folder that holds something else.
         WriteFailed: the disk is full or read-only.
     """
-    root = Path(directory)
+    root = local_folder(directory)
     try:
         with _publication(root) as publication:
             yield publication

@@ -52,6 +52,8 @@ def test_recipe_builds_beside_itself(call: Call, tmp_path: Path) -> None:
     assert "intact" in call("verify", tmp_path / "build").out
     again = call("build", tmp_path / "recipe.toml")
     assert again.code == 0 and "unchanged" in again.out
+    (tmp_path / "recipe.toml").write_text('kind = "passages"\ninput = "texts"\nchunking = false\n')
+    assert call("build", tmp_path / "recipe.toml", "--json").json["passages"] == 1
 
 
 @pytest.mark.parametrize(
@@ -98,10 +100,9 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (("rag", "index", "absent", "--out", "o"), "no such file"),
         (("rag", "index", "good.jsonl", "--out", "o", "--dtype", "x"), "'x' is not one of 'auto'"),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "0"), "max_words is 0"),
-        (("rag", "index", "good.jsonl", "--out", "o", "--overlap-sentences", "1"), "--chunk-words"),
+        (("rag", "index", "good.jsonl", "--out", "o", "--overlap-sentences", "-1"), "is -1"),
         (("rag", "add", "absent", "good.jsonl"), "no such folder"),
         (("rag", "add", ".", "bad.jsonl"), "bad.jsonl:2: not JSON"),
-        (("rag", "add", ".", "good.jsonl", "--replace", "--chunk-words", "9"), "delete the doc"),
         (("rag", "update", ".", "empty.jsonl"), "no passage in it"),
         (("rag", "update", ".", "good.jsonl"), "without manifest.json"),
         (("rag", "delete", "."), "no id is given"),

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.progress import Progress, silent
-from graphagg.rag.documents.passages import read_json_lines
+from graphagg.rag.documents.rows import read_json_lines
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.requests import check_question
 from graphagg.rag.results import Hit
@@ -243,7 +243,7 @@ def _evaluate(
     cpu: list[list[float]] = []
     for number, question in enumerate(questions, start=1):
         hits, clock = ask(question.text)
-        ranks.append([hit.passage.id for hit in hits])
+        ranks.append([_counted(hit, question.gold) for hit in hits])
         wall.append(clock.wall)
         cpu.append(clock.cpu)
         progress("questions", number, len(questions))
@@ -257,6 +257,12 @@ def _evaluate(
         sum(identifier not in index for identifier in gold),
         outcomes,
     )
+
+
+def _counted(hit: Hit, gold: frozenset[str]) -> str:
+    """The id that a hit counts for: its own, or that of a needed passage with the same text."""
+    ids = (hit.passage.id, *hit.copies)
+    return next((identifier for identifier in ids if identifier in gold), hit.passage.id)
 
 
 class _Clock:

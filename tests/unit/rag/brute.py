@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
@@ -30,6 +30,21 @@ class ExactEncoder(FakeEncoder):
 
     def _vector(self, text: str) -> np.ndarray:
         return np.round(super()._vector(text) * 1024) / 1024
+
+
+def distinct_texts(
+    answer: Callable[[int], list[tuple[str, float]]], corpus: Sequence[Passage], k: int
+) -> list[tuple[str, float]]:
+    """The first `k` of distinct texts: more is asked for by as many as there are copies."""
+    text = {passage.id: passage.text for passage in corpus}
+    asked = k
+    while True:
+        ranked, first = answer(asked), dict[str, tuple[str, float]]()
+        for name, score in ranked:
+            first.setdefault(text[name], (name, score))
+        if len(first) >= k or len(ranked) < asked:
+            return list(first.values())[:k]
+        asked = k + sum(t in first for t in text.values()) - len(first)
 
 
 class Tied(Exception):

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from graphagg.cli.builds.build import Built
 from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.graphs import Reading
 from graphagg.cli.builds.run import build_command
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
@@ -26,6 +25,7 @@ from graphagg.cli.output.console import (
 )
 from graphagg.communities.config import Method, Plan, check_method, check_plan
 from graphagg.errors import InvalidParameter
+from graphagg.graph.reading.settings import Reading
 
 if TYPE_CHECKING:
     from graphagg.communities import Community

@@ -95,7 +95,12 @@ def neighbors(
 def export(
     directory: Directory,
     target: Annotated[Path, typer.Option("--out", help="The file.")],
-    form: Annotated[str, typer.Option("--format", help="parquet or word2vec.")] = "parquet",
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="parquet, csv or word2vec.", show_default="by the suffix of --out"
+        ),
+    ] = None,
     side: SideName = "from",
 ) -> None:
     """Write the vectors for other programs."""

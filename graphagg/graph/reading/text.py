@@ -60,10 +60,10 @@ def read_text(
     Comments begin with `#` or `%`. Columns are set apart by tabs where the first line shows one
     before a `{`; else by semicolons, commas or bars: the first of these that parts the first lines
     into the same number of columns, else the first that the first line shows; else by white space.
-    A comma between digits is a decimal comma where semicolons stand. Between commas, semicolons and bars a quoted cell may hold any of them, and a
-    quote as two quotes. `columns` says which line is a header and which columns are read. Without
-    a header the third column holds weights where it is a number in the first line. Lines end in LF,
-    CR LF or CR; a byte order mark is left out.
+    A comma between digits is a decimal comma where semicolons stand. Between commas, semicolons and
+    bars a quoted cell may hold any of them, and a quote as two quotes. `columns` says which line is
+    a header and which columns are read. Without a header the third column holds weights where it is
+    a number in the first line. Lines end in LF, CR LF or CR; a byte order mark is left out.
 
     Args:
         file: the text.

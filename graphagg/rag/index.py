@@ -283,7 +283,7 @@ class PassageIndex(Index[_Version]):
 
         Raises:
             UnknownPassage: one is not there; nothing was changed.
-            And what `add` raises.
+            GraphAggError: what `add` raises.
         """
         given = list(iterable(passages))
         with self._changing() as (publication, newest):

@@ -31,6 +31,7 @@ BENCHES = (
     "service",
     "sets_tasks",
     "shards",
+    "sync",
     "weights",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -14,6 +14,7 @@ from rich.table import Table
 from graphagg.cli.folders import LOCAL
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
 from graphagg.cli.output.passages import explain_hit
+from graphagg.errors import MissingExtra
 
 if TYPE_CHECKING:
     from graphagg.communities import Community
@@ -33,44 +34,79 @@ def demo(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them."""
+    """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them.
+
+    A part whose libraries are not installed is left out, and named.
+    """
     meter = Meter()
+    found: dict[str, Any] = {}
+    missing: dict[str, MissingExtra] = {}
+    for name, part in _PARTS.items():
+        try:
+            found |= part(out_dir, not as_json)
+        except MissingExtra as error:
+            missing[name] = error
+    if len(missing) == len(_PARTS):
+        raise next(iter(missing.values()))
+    if as_json:
+        left_out = {name: str(error) for name, error in missing.items()}
+        print_json(found | ({"left_out": left_out} if left_out else {}))
+        return
+    for name, error in missing.items():
+        out.print(f"Left out: {name}; {error}\n", markup=False)
+    out.print(f"{meter.read()['wall_seconds']} s in all. Go on with:")
+    for name in (name for name in _PARTS if name not in missing):
+        out.print(f"  graphagg {_NEXT[name].format(out_dir)}", markup=False)
+
+
+def _questions_part(out_dir: Path, shown: bool) -> dict[str, Any]:
     questions = _questions()
     with _passage_index(out_dir / "passages") as index:
         answers = index.retrieve_batch([question.text for question in questions], 3)
-        if not as_json:
+        recall = _recall(questions, answers)
+        if shown:
             _print_answers(questions, answers, index)
-    recall = _recall(questions, answers)
+            out.print(
+                f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of those are among "
+                "the first 3.\n"
+            )
+    return {
+        "recall@3": recall,
+        "answers": [
+            {"question": question.text, "hits": [hit.to_json() for hit in hits]}
+            for question, hits in zip(questions, answers, strict=True)
+        ],
+    }
+
+
+def _community_part(out_dir: Path, shown: bool) -> dict[str, Any]:
     community = _community(out_dir / "communities")
     picture = out_dir / "community.png"
     community.structure().draw(picture, title="Around " + " and ".join(_SEEDS))
+    if shown:
+        _print_community(community)
+        out.print(f"Drawn with its sub-communities: {picture}\n", markup=False)
+    return {"community": community.to_json(), "picture": str(picture)}
+
+
+def _embedding_part(out_dir: Path, shown: bool) -> dict[str, Any]:
     near = _near(out_dir / "embedding")
-    if as_json:
-        print_json(
-            {
-                "recall@3": recall,
-                "answers": [
-                    {"question": question.text, "hits": [hit.to_json() for hit in hits]}
-                    for question, hits in zip(questions, answers, strict=True)
-                ],
-                "community": community.to_json(),
-                "picture": str(picture),
-                "neighbors": {_VERTEX: [{"id": n.id, "score": n.score} for n in near]},
-            }
-        )
-        return
-    out.print(
-        f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of those are among the "
-        "first 3.\n"
-    )
-    _print_community(community)
-    out.print(f"Drawn with its sub-communities: {picture}\n", markup=False)
-    nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in near)
-    out.print(f"Nearest to {_VERTEX} in 16 dimensions: {nearest}\n", markup=False)
-    out.print(f"{meter.read()['wall_seconds']} s in all. Go on with:")
-    out.print(f'  graphagg rag search {out_dir / "passages"} "your question" --explain')
-    out.print(f"  graphagg communities query {out_dir / 'communities'} --seed Valjean --top-k 10")
-    out.print(f"  graphagg embed neighbors {out_dir / 'embedding'} --vertex Javert --top-k 5")
+    if shown:
+        nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in near)
+        out.print(f"Nearest to {_VERTEX} in 16 dimensions: {nearest}\n", markup=False)
+    return {"neighbors": {_VERTEX: [{"id": n.id, "score": n.score} for n in near]}}
+
+
+_PARTS: dict[str, Callable[[Path, bool], dict[str, Any]]] = {
+    "multi-hop questions": _questions_part,
+    "communities": _community_part,
+    "embeddings": _embedding_part,
+}
+_NEXT = {
+    "multi-hop questions": 'rag search {}/passages "your question" --explain',
+    "communities": "communities query {}/communities --seed Valjean --top-k 10",
+    "embeddings": "embed neighbors {}/embedding --vertex Javert --top-k 5",
+}
 
 
 def _bundled(name: str) -> Traversable:

@@ -6,21 +6,11 @@ place of the cut is told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from graphagg.arrays import Floats
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.documents.tokens import tokenize
-
-if TYPE_CHECKING:
-    from graphagg.rag.results import Hit
-    from graphagg.rag.tables.lexicon import Analyzer
-    from graphagg.rag.tables.segments import Corpus
-    from graphagg.rag.version.snapshot import Mask, Snapshot
 
 CHARACTERS = 2_000
 """What a surface shows of a hit and its neighbors unless something else is asked for."""
@@ -118,97 +108,21 @@ def fitting(neighbors: Sequence[Passage], position: int, budget: int) -> list[Pa
     return sorted(chosen, key=lambda p: p.position)
 
 
-def with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Mask) -> Hit:
-    """A hit with the visible chunks up to `window` places beside it in its document."""
-    row = snapshot.known_row(hit.passage.id)
-    around = snapshot.neighbors(row, window, visible)
-    return replace(hit, neighbors=tuple(snapshot.corpus[r] for r in around if r != row))
-
-
-def context(hit: Hit, characters: int) -> str:
-    """A hit's text for a language model: the chunks around it too, where they fit the budget.
-
-    An ellipsis stands where the passage itself is cut.
-    """
-    shown = excerpt(hit.passage.text, hit.match, characters)
-    if shown.is_cut:
-        return shown.marked
-    place = hit.passage.position
-    around = fitting(hit.neighbors, place, characters - len(shown.text))
-    before = [p.text for p in around if p.position < place]
-    after = [p.text for p in around if p.position > place]
-    return "\n".join([*before, shown.text, *after])
-
-
-# --- JSON ----------------------------------------------------------------------------------------
+# --- what is not a text ---------------------------------------------------------------------------
 
 _LONGEST_STEP = 300  # characters of a hop, a title or a value of metadata under a budget
-_MOST_NAMES = 20  # ids of equal texts, and keys of metadata, under a budget
+MOST_NAMES = 20  # ids of equal texts, and keys of metadata, under a budget
 
 
-def bounded_json(hit: Hit, characters: int) -> dict[str, Any]:
-    """A hit as JSON with at most so many characters of text, its own and its neighbors'.
-
-    `text` is a piece of the passage around `match`; `cut` says which where it is not the whole.
-    Titles, hops and metadata are shortened where they are longer than a sentence should be.
-    """
-    shown = excerpt(hit.passage.text, hit.match, characters)
-    rest = characters - len(shown.text)
-    around = fitting(hit.neighbors, hit.passage.position, 0 if shown.is_cut else rest)
-    whole = replace(hit, neighbors=tuple(around)).to_json()
-    cut = {**shown.span._asdict(), "characters": shown.characters}
-    return {
-        **whole,
-        "title": _short(hit.passage.title),
-        "text": shown.text,
-        "match": shown.match._asdict(),
-        "path": [{**step, "text": _short(step["text"])} for step in whole["path"]],
-        "metadata": _short_metadata(whole["metadata"]),
-        **({"copies": whole["copies"][:_MOST_NAMES]} if hit.copies else {}),
-        **({"cut": cut} if shown.is_cut else {}),
-    }
-
-
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """A title, a hop or a value under a budget: its beginning, if it is long."""
     return text if len(text) <= _LONGEST_STEP else text[:_LONGEST_STEP] + ELLIPSIS
 
 
-def _short_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+def short_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The first values; a long one as the beginning of its text."""
-    first = list(metadata.items())[:_MOST_NAMES]
+    first = list(metadata.items())[:MOST_NAMES]
     return {
-        _short(key): value if len(text := str(value)) <= _LONGEST_STEP else _short(text)
+        shortened(key): value if len(text := str(value)) <= _LONGEST_STEP else shortened(text)
         for key, value in first
     }
-
-
-# --- which sentence ------------------------------------------------------------------------------
-
-
-def sentence_by_vectors(corpus: Corpus, row: int, vectors: Floats) -> int:
-    """The sentence of a row that is closest to any of the vectors `[q, d]`; the first of equals."""
-    begin, end = corpus.sentence_bounds[row : row + 2].tolist()
-    similar = corpus.sentence_vectors.dots_at(np.arange(begin, end), vectors)
-    return int(similar.max(axis=1).argmax())
-
-
-def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[str], analyzer: Analyzer) -> int:
-    """The sentence of a row that holds most of a question's terms; the first of equals."""
-    wanted = set(terms)
-    count = int(np.diff(corpus.sentence_bounds[row : row + 2])[0])
-    held = [
-        len(wanted.intersection(analyzer.content(tokenize(corpus.sentence(row, number)))))
-        for number in range(count)
-    ]
-    return held.index(max(held))
-
-
-def sentence_span(corpus: Corpus, row: int, number: int) -> Span:
-    """Where a sentence of a row lies in the passage's text; of the first without the title."""
-    segment, inside = corpus.locate(row)
-    passage = segment.passages[inside]
-    shift = len(passage.full_text) - len(passage.text)
-    start, end = (max(place - shift, 0) for place in segment.sentences.row(inside)[number].tolist())
-    piece = passage.text[start:end]
-    start += len(piece) - len(piece.lstrip())
-    return Span(start, max(start, end - (len(piece) - len(piece.rstrip()))))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy.typing as npt
 
+from graphagg.arrays import Mask
 from graphagg.checks import integer
 from graphagg.errors import (
     DuplicateId,
@@ -28,7 +29,6 @@ from graphagg.rag.documents.passages import (
     passage_digest,
 )
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.excerpts import with_neighbors
 from graphagg.rag.models.chunking import (
     DEFAULT_CHUNKING,
     ChunkConfig,
@@ -616,3 +616,10 @@ def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome:
             f"{', ...' if len(missing) > 5 else ''}); {outcome}"
         )
     return list(dict.fromkeys(row for rows in found.values() for row in rows))
+
+
+def with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Mask) -> Hit:
+    """A hit with the visible chunks up to `window` places beside it in its document."""
+    row = snapshot.known_row(hit.passage.id)
+    around = snapshot.neighbors(row, window, visible)
+    return replace(hit, neighbors=tuple(snapshot.corpus[r] for r in around if r != row))

@@ -20,7 +20,6 @@ from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.best.reading import Reading, read_question
 from graphagg.rag.best.retriever import BestRetriever
 from graphagg.rag.documents.tokens import entity_key
-from graphagg.rag.excerpts import sentence_by_vectors, sentence_by_words, sentence_span
 from graphagg.rag.linearrag.config import RetrievalConfig
 from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
 from graphagg.rag.models.encoder import Encoder
@@ -29,6 +28,11 @@ from graphagg.rag.results import Explanation, Hit, plain_hits
 from graphagg.rag.search.dense import dense_hits
 from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.search.ranking import top_rows
+from graphagg.rag.search.sentences import (
+    sentence_by_vectors,
+    sentence_by_words,
+    sentence_span,
+)
 from graphagg.rag.settings import MODES, Config, Mode
 from graphagg.rag.version.snapshot import Scope, Selection, Snapshot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, InvalidQuestion
@@ -37,8 +37,10 @@ def check_request(questions: Sequence[str], k: int) -> None:
 
 def check_min_score(value: object) -> None:
     """Raise `InvalidParameter` for a least score that is no number; None is none."""
+    if value is None:
+        return
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value is not None and not (is_number and math.isfinite(value)):
+    if not is_number or not math.isfinite(cast(float, value)):
         raise InvalidParameter(f"min_score is {value!r}, wanted a finite number, or None")
 
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.excerpts import NOWHERE, Excerpt, Span, bounded_json, excerpt
+from graphagg.rag.excerpts import (
+    MOST_NAMES,
+    NOWHERE,
+    Excerpt,
+    Span,
+    excerpt,
+    fitting,
+    short_metadata,
+    shortened,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -89,7 +98,7 @@ class Hit:
                 `cut`. None: everything.
         """
         if characters is not None:
-            return bounded_json(self, characters)
+            return self._bounded(characters)
         place = {"document": self.passage.document, "position": self.passage.position}
         around = [{"id": p.id, "position": p.position, "text": p.text} for p in self.neighbors]
         return {
@@ -105,6 +114,37 @@ class Hit:
             **(place if self.passage.document else {}),
             **({"neighbors": around} if around else {}),
             **({"copies": list(self.copies)} if self.copies else {}),
+        }
+
+    def context(self, characters: int) -> str:
+        """At most so many characters for a language model: the chunks around it too, if they fit.
+
+        An ellipsis stands where the passage itself is cut.
+        """
+        shown, place = self.excerpt(characters), self.passage.position
+        if shown.is_cut:
+            return shown.marked
+        around = fitting(self.neighbors, place, characters - len(shown.text))
+        before = [p.text for p in around if p.position < place]
+        after = [p.text for p in around if p.position > place]
+        return "\n".join([*before, shown.text, *after])
+
+    def _bounded(self, characters: int) -> dict[str, Any]:
+        """JSON of limited size: a piece of the text, and long titles, hops and values shortened."""
+        shown = self.excerpt(characters)
+        rest = 0 if shown.is_cut else characters - len(shown.text)
+        around = fitting(self.neighbors, self.passage.position, rest)
+        whole = replace(self, neighbors=tuple(around)).to_json()
+        cut = {**shown.span._asdict(), "characters": shown.characters}
+        return {
+            **whole,
+            "title": shortened(self.passage.title),
+            "text": shown.text,
+            "match": shown.match._asdict(),
+            "path": [{**step, "text": shortened(step["text"])} for step in whole["path"]],
+            "metadata": short_metadata(self.passage.metadata),
+            **({"copies": whole["copies"][:MOST_NAMES]} if self.copies else {}),
+            **({"cut": cut} if shown.is_cut else {}),
         }
 
 

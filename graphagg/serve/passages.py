@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.rag import PassageIndex
-from graphagg.rag.excerpts import NEIGHBORS, with_neighbors
+from graphagg.rag.excerpts import NEIGHBORS
+from graphagg.rag.index import with_neighbors
 from graphagg.rag.requests import check_request
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import MODES, Mode

@@ -24,7 +24,7 @@ _SENTENCE = 200  # characters of a sentence in an explanation
 _LEAST_SHOWN = 0.005  # of a part of a score
 _NOTHING = "no passage is visible under these options"
 _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cyan"}
-_COMPARED = ("recall@2", "recall@5", "all_gold@5")
+_COMPARED = ("recall@2", "recall@5", "all_gold@5", "contain@5")
 
 # --- hits ----------------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ def print_evaluations(
         "the 95 % interval; times in ms, p50 / p99, below them in CPU time"
     )
     if reports[first].gold_missing:
-        out.print(f"{reports[first].gold_missing:,} gold passages are not in the index")
+        out.print(f"{reports[first].gold_missing:,} gold ids are not in the index")
 
 
 def _metrics_table(metrics: Sequence[str], name: str = "") -> Table:
@@ -245,12 +245,11 @@ def _times(reports: Mapping[str, Evaluation]) -> Table:
 
 def print_ablation(ablation: Ablation) -> None:
     """Print the whole, and the difference that each part makes when it is switched off."""
-    table = _metrics_table(_COMPARED, "without")
-    table.add_row(
-        "[bold]nothing[/bold]", *(_beside(ablation.whole, metric) for metric in _COMPARED)
-    )
+    compared = [metric for metric in _COMPARED if metric in ablation.whole.percent]
+    table = _metrics_table(compared, "without")
+    table.add_row("[bold]nothing[/bold]", *(_beside(ablation.whole, metric) for metric in compared))
     for part, summary in ablation.differences.items():
-        table.add_row(part, *(_beside(summary, metric, sign="+") for metric in _COMPARED))
+        table.add_row(part, *(_beside(summary, metric, sign="+") for metric in compared))
     out.print(table)
     out.print(
         f"\n{ablation.whole.questions:,} questions; the first line in percent, the others the "

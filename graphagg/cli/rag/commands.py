@@ -93,7 +93,12 @@ def search(
 
     config = settings(mode, preset, semantics)
     visible = selected(filters, include, exclude, bridge_through)
-    options = {"mode": mode, "config": config, "window": window, "min_score": min_score}
+    options: dict[str, Any] = {
+        "mode": mode,
+        "config": config,
+        "window": window,
+        "min_score": min_score,
+    }
     options |= visible
     with PassageIndex.open(directory) as opened:
         if documents:

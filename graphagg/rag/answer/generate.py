@@ -13,7 +13,7 @@ from typing import Any
 
 from graphagg.checks import integer
 from graphagg.rag.answer.endpoint import Endpoint
-from graphagg.rag.excerpts import CHARACTERS, NEIGHBORS, context
+from graphagg.rag.excerpts import CHARACTERS, NEIGHBORS
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import Mode
@@ -117,7 +117,7 @@ def answer(
 def messages(question: str, hits: Sequence[Hit], characters: int) -> list[dict[str, str]]:
     """The conversation that asks for an answer: the rules, then passages and question."""
     passages = "\n\n".join(
-        f"[{number}] {hit.passage.title}\n{context(hit, characters)}"
+        f"[{number}] {hit.passage.title}\n{hit.context(characters)}"
         for number, hit in enumerate(hits, start=1)
     )
     return [

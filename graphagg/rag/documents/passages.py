@@ -17,7 +17,7 @@ import numpy as np
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag.documents.reading.folder import read_documents
 from graphagg.rag.documents.reading.kinds import DOCUMENTS
-from graphagg.rag.documents.rows import RowConfig, read_rows
+from graphagg.rag.documents.rows import TABLES, RowConfig, read_rows
 from graphagg.store.manifest import canonical_json
 
 _DEEPEST = 64  # levels of metadata
@@ -77,8 +77,15 @@ def read_passages(
         raise UnreadableFile(f"{source}: no such file or folder")
     if holds_documents(source):
         return (as_passage(d.record, str(source / d.id)) for d in read_documents(source))
-    rows = read_rows(source, columns)
-    return (as_passage(columns.record(row, where), where) for row, where in rows)
+    return _row_passages(source, columns)
+
+
+def _row_passages(source: Path, columns: RowConfig) -> Iterator[Passage]:
+    is_table = source.suffix.lower() in TABLES
+    for row, where in read_rows(source, columns):
+        if is_table:
+            columns.check(row, where)
+        yield as_passage(columns.record(row, where), where)
 
 
 def holds_documents(source: Path) -> bool:

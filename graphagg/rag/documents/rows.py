@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -35,6 +35,15 @@ class RowConfig:
     text_column: str = "text"
     title_column: str = "title"
 
+    def check(self, names: Collection[str], where: str) -> None:
+        """Raise `InvalidPassage` unless ids and texts are among the columns."""
+        missing = {self.id_column, self.text_column} - set(names)
+        if missing:
+            raise InvalidPassage(
+                f"{where}: columns are {sorted(names)}, wanted also {sorted(missing)}; id_column, "
+                "text_column and title_column (--id-column, ...) name them"
+            )
+
     def record(self, row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
         """The fields of the passage in a row; see `as_passage`.
 
@@ -43,13 +52,8 @@ class RowConfig:
         """
         if self == _PLAIN:
             return row
+        self.check(row, where)
         fields = {"id": self.id_column, "text": self.text_column, "title": self.title_column}
-        needed = {name for name in (self.id_column, self.text_column) if name not in row}
-        if needed:
-            raise InvalidPassage(
-                f"{where}: columns are {sorted(row)}, wanted also {sorted(needed)}; id_column, "
-                "text_column and title_column (--id-column, ...) name them"
-            )
         taken = {*fields.values(), *_BESIDE, "metadata"}
         others = {name: value for name, value in row.items() if name not in taken}
         given = row.get("metadata")
@@ -59,6 +63,10 @@ class RowConfig:
 
 
 _PLAIN = RowConfig()
+
+
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
+"""Suffixes of files whose rows all have the same columns."""
 
 
 def read_rows(path: Path, columns: RowConfig = _PLAIN) -> Iterator[Row]:

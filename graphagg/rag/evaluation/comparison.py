@@ -22,6 +22,9 @@ from graphagg.rag.evaluation.measure import (
     GoldQuestion,
     Outcomes,
     Summary,
+    check_gold,
+    found_of,
+    metrics_of,
     outcomes_of,
 )
 from graphagg.rag.index import PassageIndex
@@ -40,7 +43,7 @@ def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summ
             f"runs over {len(run.outcomes)} and {len(base.outcomes)} questions cannot be paired; "
             "evaluate both on the same ones"
         )
-    return Summary.of(run.outcomes - base.outcomes, random_state)
+    return Summary.of(run.outcomes - base.outcomes, random_state, tuple(run.quality))
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,17 @@ def ablate(
     """
     config = config or BestConfig()
     variants = {part: config.without(part) for part in parts}
+    metrics = metrics_of(questions)
+    check_gold(index, questions)
     asked = _ask(index, questions, config, progress)
     whole = _outcomes(index, questions, asked, config)
     summaries, differences = {}, {}
     for number, (part, variant) in enumerate(variants.items(), start=1):
         outcomes = _outcomes(index, questions, asked, variant)
-        summaries[part] = Summary.of(outcomes, random_state)
-        differences[part] = Summary.of(outcomes - whole, random_state)
+        summaries[part] = Summary.of(outcomes, random_state, metrics)
+        differences[part] = Summary.of(outcomes - whole, random_state, metrics)
         progress("parts", number, len(variants))
-    return Ablation(Summary.of(whole, random_state), summaries, differences)
+    return Ablation(Summary.of(whole, random_state, metrics), summaries, differences)
 
 
 def _ask(
@@ -116,9 +121,9 @@ def _outcomes(
     config: BestConfig,
 ) -> Outcomes:
     retriever = Best(index.snapshot, index.snapshot.scope(Selection()), config)
-    ranks = []
+    found = []
     for question in asked:
         used = replace(question, vectors=np.ascontiguousarray(question.vectors[: 1 + config.parts]))
         (hits,) = retriever.answer([used], max(RECALL_AT))
-        ranks.append([hit.passage.id for hit in hits])
-    return outcomes_of(questions, ranks)
+        found.append(found_of(index, hits))
+    return outcomes_of(questions, found)

@@ -184,7 +184,7 @@ def split(
     """
     marks: Sequence[Mark] = ()
     if isinstance(given, Document):
-        given, marks = given.record, given.marks
+        marks, given = given.marks, given.record
     document = checked_passage(given, where)
     text = document.text
     spans = [_Span(0, len(text), 0)]

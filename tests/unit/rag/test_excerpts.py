@@ -20,6 +20,7 @@ from graphagg.rag.settings import MODES
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, build, corpora
 
+pytestmark = pytest.mark.usefixtures("unsynced")
 TEXTS = st.text("ab \n.", min_size=1, max_size=200)
 
 

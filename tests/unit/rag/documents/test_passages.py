@@ -62,7 +62,11 @@ def test_other_fields_become_metadata(tmp_path: Path) -> None:
         (b'{"id": "b", "text": "  "}', InvalidPassage, "wanted a string with text"),
         (b'{"id": "b", "text": 5}', InvalidPassage, "has text int 5"),
         (b'{"text": "x"}', InvalidPassage, r"p\.jsonl:2: id is missing, wanted a string"),
-        (b'{"id": true, "text": "x"}', InvalidPassage, r"p\.jsonl:2: id is bool True, wanted a str"),
+        (
+            b'{"id": true, "text": "x"}',
+            InvalidPassage,
+            r"p\.jsonl:2: id is bool True, wanted a str",
+        ),
         (b'{"id": "", "text": "x"}', InvalidPassage, "id is str ''"),
         (b'{"id": "b", "text": "x", "title": 1}', InvalidPassage, "title is int 1"),
         (b'{"id": "b", "text": "x", "metadata": [1]}', InvalidPassage, "metadata is list"),

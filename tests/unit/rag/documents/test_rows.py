@@ -200,4 +200,4 @@ def test_commands_take_names_of_columns(tmp_path: Path, call: Callable[..., Answ
     said = call("rag", "sync", idx, tmp_path / "p.csv", "--json", *names).json
     assert said["unchanged"] == 3
     error = call("rag", "index", tmp_path / "p.csv", "--out", idx).error
-    assert "id is missing" in error
+    assert "wanted also ['id', 'text']" in error and "--id-column" in error

@@ -119,13 +119,23 @@ class QueryConfig:
 
 @dataclass(frozen=True)
 class FusedConfig:
-    """Constants of `fused`; see `Expander._fused` for the formula and how they were chosen."""
+    """Constants of `fused`; see `Expander._fused` for the formula.
+
+    Attributes:
+        power: of PageRank.
+        floor: what similarity of 0 counts at least.
+        gap: how much more it counts where few of the best by PageRank have a similarity.
+        grown: vertices that similarities are also taken to.
+        mixture: share of those similarities.
+        stage: members of the first stage; each later stage doubles how many there are.
+    """
 
     power: float = 0.7
     floor: float = 0.05
     gap: float = 3.0
     grown: int = 30
     mixture: float = 0.5
+    stage: int = 10
 
 
 def check_method(method: str) -> Method:

@@ -148,13 +148,15 @@ def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) ->
 
 def _placed(first: Sequence[str], reading: Reading, where: str, *, header: bool) -> Columns:
     """The columns by their numbers: the first, the second and, for weights, the third."""
+    # The cells of a first line that is an edge are no names, not even where they are equal.
+    names = first if header else [""] * len(first)
     source, target = (
-        default if asked is None else _position(first, asked, where)
+        default if asked is None else _position(names, asked, where)
         for asked, default in zip(reading.ends, (0, 1), strict=True)
     )
     assert source is not None and target is not None
     if reading.weight_column is not None:
-        weight = _position(first, reading.weight_column, where)
+        weight = _position(names, reading.weight_column, where)
     else:
         weight = _weight(first, reading, where) if header else -1
         if weight < 0:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
 Writer = Callable[[Path], None]
-_EXTRA = "spark"
 
 
 def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyarrow.Array:
@@ -41,7 +40,7 @@ def to_pandas(table: pyarrow.Table) -> DataFrame:
     try:
         import pandas  # noqa: F401  # pyarrow would fail with a message of its own
     except ImportError:
-        raise MissingExtra("pandas", _EXTRA) from None
+        raise MissingExtra("pandas", None) from None
     frame: Any = table.to_pandas()
     return frame
 

@@ -326,7 +326,7 @@ def save(
 def write_report(writer: ArtifactWriter, report: PartitionReport) -> None:
     """Write `partition.json`."""
     text = json.dumps(report.to_json(), indent=1) + "\n"
-    writer.path("partition.json").write_text(text, encoding="utf-8")
+    writer.path("partition.json").write_text(text, encoding="utf-8", newline="\n")
 
 
 def index_manifest(network: Network, built: Embedded, config: EmbeddingConfig) -> Manifest:

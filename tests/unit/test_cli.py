@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from graphagg.cli import demo
 from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer, run
 
@@ -203,3 +204,17 @@ def test_ctrl_c_while_indexing_leaves_the_old_index(
     assert b"interrupted" in stderr and b"Traceback" not in stderr
     assert before == {path: path.read_bytes() for path in index.rglob("*") if path.is_file()}
     assert "intact" in call("verify", index).out
+
+
+def test_the_demo_leaves_out_what_is_not_installed(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("sknetwork", "sknetwork.clustering", "sklearn.utils.extmath", "pymetis"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(demo, "_passages", lambda directory, shown: {"recall@3": 1.0})
+    found = call("demo", "--out", tmp_path / "demo", "--json").json
+    assert found["recall@3"] == 1.0 and "community" not in found
+    assert '[communities]"' in found["left_out"]["communities"]
+    shown = call("demo", "--out", tmp_path / "demo")
+    assert shown.code == 0 and "Left out: communities: this needs the package" in shown.out
+    assert "rag search" in shown.out and "communities query" not in shown.out

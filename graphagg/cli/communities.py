@@ -154,11 +154,11 @@ def evaluate(
     directory: Directory,
     communities: Annotated[Path, typer.Argument(help="The true communities.")],
     seeds: Annotated[int, typer.Option(help="Seeds drawn of each community.")] = 5,
-    draws: Annotated[int, typer.Option(help="Times they are drawn.")] = 5,
+    draws: Annotated[int, typer.Option(help="How often seeds are drawn.")] = 5,
     min_size: Annotated[int, typer.Option(help="Smallest community.")] = 12,
     max_size: Annotated[int | None, typer.Option(help="Largest community.")] = None,
     max_communities: Annotated[
-        int | None, typer.Option(help="So many communities, drawn at random.")
+        int | None, typer.Option(help="How many communities, drawn at random.")
     ] = None,
     method: Annotated[
         list[str] | None,

@@ -49,11 +49,11 @@ def demo(
     if len(missing) == len(_PARTS):
         raise next(iter(missing.values()))
     if as_json:
-        left_out = {name: str(error) for name, error in missing.items()}
+        left_out = {name: str(fault) for name, fault in missing.items()}
         print_json(found | ({"left_out": left_out} if left_out else {}))
         return
-    for name, error in missing.items():
-        out.print(f"Left out: {name}; {error}\n", markup=False)
+    for name, fault in missing.items():
+        out.print(f"Left out: {name}; {fault}\n", markup=False)
     out.print(f"{meter.read()['wall_seconds']} s in all. Go on with:")
     for name in (name for name in _PARTS if name not in missing):
         out.print(f"  graphagg {_NEXT[name].format(out_dir)}", markup=False)

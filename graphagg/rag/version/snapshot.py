@@ -101,7 +101,7 @@ class Snapshot:
     @cached_property
     def schema(self) -> dict[str, ValueType]:
         """The keys of the passages' metadata, and their types."""
-        return merge_schemas(table.schema for table in self.tables)
+        return merge_schemas(table.counts for table in self.tables)
 
     def row_of(self, identifier: str) -> int | None:
         """The row of a passage; None if there is none of this id. O(log R)."""

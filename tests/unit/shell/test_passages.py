@@ -178,7 +178,7 @@ def test_words_complete(shell: PassageShell) -> None:
         history = talk(shell, *before).history if before else shell.start
         return [text for text, _ in complete(shell.commands, history, line)[1]]
 
-    assert offered("mo") == ["mode"]
+    assert offered("mo") == ["more", "mode"]
     assert offered("mode ") == ["best", "faithful", "dense", "bm25"]
     assert offered("filter ") == ["kind", "none"]
     assert offered("why ", ASKED) == ["1", "2", "3", "4", "5"]

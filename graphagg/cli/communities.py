@@ -275,7 +275,10 @@ app.command("remove", epilog=_REMOVE)(command(remove))
 @app.command("merge", epilog=_MERGE)
 def merge(
     shards: Annotated[
-        list[Path], typer.Argument(help="Indices built with the same parameters.", **LOCAL)
+        list[Path],
+        typer.Argument(
+            help="Indices built with the same parameters.", **LOCAL | {"metavar": "shards..."}
+        ),
     ],
     out_dir: OutDir,
     as_json: AsJson = False,

@@ -277,7 +277,7 @@ def merge(
     shards: Annotated[
         list[Path],
         typer.Argument(
-            help="Indices built with the same parameters.", **LOCAL | {"metavar": "shards..."}
+            help="Indices built with the same parameters.", **LOCAL | {"metavar": "shards"}
         ),
     ],
     out_dir: OutDir,

@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz test-slow test-web test-cluster dist release bench bench-train lint java browser clean
+.PHONY: demo test fuzz test-slow test-web test-cluster docs dist release bench bench-train lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -42,6 +42,13 @@ test-web: browser $(VENV)/.dev
 # Every Spark job on a real master and two workers, and what happens when one of them dies.
 test-cluster: java $(VENV)/.dev
 	$(BIN)/pytest -m cluster tests/cluster
+
+# The site, in build/site: pages of docs/ and of the repository's root, and those made from the program.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/make/sources.py build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	$(BIN)/python docs/make/sources.py build/docs --finish build/site
+	@echo "built: build/site/index.html"
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run

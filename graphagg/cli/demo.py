@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,7 +18,6 @@ from graphagg.errors import MissingExtra
 
 if TYPE_CHECKING:
     from graphagg.communities import Community
-    from graphagg.embedding.results import Neighbor
     from graphagg.rag import Hit, PassageIndex
     from graphagg.rag.evaluation.measure import GoldQuestion
 
@@ -36,52 +35,54 @@ def demo(
 ) -> None:
     """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them.
 
-    A part whose libraries are not installed is left out, and named.
+    The three parts need the extras `rag` and `models`, `communities`, and `embedding`. A part whose
+    extra is not installed is left out, with the line that installs it.
     """
     meter = Meter()
-    found: dict[str, Any] = {}
-    missing: dict[str, MissingExtra] = {}
-    for name, part in _PARTS.items():
+    figures: dict[str, Any] = {}
+    left_out: dict[str, MissingExtra] = {}
+    parts = {"passages": _passages, "communities": _communities, "embedding": _embedding}
+    for name, run in parts.items():
         try:
-            found |= part(out_dir, not as_json)
+            figures.update(run(out_dir / name, not as_json))
         except MissingExtra as error:
-            missing[name] = error
-    if len(missing) == len(_PARTS):
-        raise next(iter(missing.values()))
+            left_out[name] = error
+    if len(left_out) == len(parts):
+        raise left_out["passages"]
     if as_json:
-        left_out = {name: str(error) for name, error in missing.items()}
-        print_json(found | ({"left_out": left_out} if left_out else {}))
+        print_json({**figures, "left_out": {name: str(why) for name, why in left_out.items()}})
         return
-    for name, why in missing.items():
-        out.print(f"Left out: {name}; {why}\n", markup=False)
-    out.print(f"{meter.read()['wall_seconds']} s in all. Go on with:")
-    for name in (name for name in _PARTS if name not in missing):
-        out.print(f"  graphagg {_NEXT[name].format(out_dir)}", markup=False)
+    for name, why in left_out.items():
+        out.print(f"Left out: {name}: {why}\n", markup=False)
+    _print_next(out_dir, [name for name in parts if name not in left_out], meter)
 
 
-def _questions_part(out_dir: Path, shown: bool) -> dict[str, Any]:
+def _passages(directory: Path, shown: bool) -> dict[str, Any]:
     questions = _questions()
-    with _passage_index(out_dir / "passages") as index:
+    with _passage_index(directory) as index:
         answers = index.retrieve_batch([question.text for question in questions], 3)
-        recall = _recall(questions, answers)
         if shown:
             _print_answers(questions, answers, index)
-            out.print(
-                f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of those are among "
-                "the first 3.\n"
-            )
-    return {
-        "recall@3": recall,
-        "answers": [
-            {"question": question.text, "hits": [hit.to_json() for hit in hits]}
-            for question, hits in zip(questions, answers, strict=True)
-        ],
-    }
+    recall = _recall(questions, answers)
+    if shown:
+        out.print(
+            f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of those are among the "
+            "first 3.\n"
+        )
+    found = [
+        {"question": question.text, "hits": [hit.to_json() for hit in hits]}
+        for question, hits in zip(questions, answers, strict=True)
+    ]
+    return {"recall@3": recall, "answers": found}
 
 
-def _community_part(out_dir: Path, shown: bool) -> dict[str, Any]:
-    community = _community(out_dir / "communities")
-    picture = out_dir / "community.png"
+def _communities(directory: Path, shown: bool) -> dict[str, Any]:
+    from graphagg.communities import CommunityIndex
+    from graphagg.graph import bundled_graph
+
+    with CommunityIndex.build(bundled_graph("les_miserables"), directory) as index:
+        community = index.query(_SEEDS, 12)
+    picture = directory.parent / "community.png"
     community.structure().draw(picture, title="Around " + " and ".join(_SEEDS))
     if shown:
         _print_community(community)
@@ -89,24 +90,28 @@ def _community_part(out_dir: Path, shown: bool) -> dict[str, Any]:
     return {"community": community.to_json(), "picture": str(picture)}
 
 
-def _embedding_part(out_dir: Path, shown: bool) -> dict[str, Any]:
-    near = _near(out_dir / "embedding")
+def _embedding(directory: Path, shown: bool) -> dict[str, Any]:
+    from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+    from graphagg.graph import bundled_graph
+
+    config = EmbeddingConfig(dim=16)
+    with NodeEmbedding.build(bundled_graph("les_miserables"), directory, config=config) as index:
+        near = index.neighbors(_VERTEX, 5)
     if shown:
         nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in near)
         out.print(f"Nearest to {_VERTEX} in 16 dimensions: {nearest}\n", markup=False)
     return {"neighbors": {_VERTEX: [{"id": n.id, "score": n.score} for n in near]}}
 
 
-_PARTS: dict[str, Callable[[Path, bool], dict[str, Any]]] = {
-    "multi-hop questions": _questions_part,
-    "communities": _community_part,
-    "embeddings": _embedding_part,
-}
-_NEXT = {
-    "multi-hop questions": 'rag search {}/passages "your question" --explain',
-    "communities": "communities query {}/communities --seed Valjean --top-k 10",
-    "embeddings": "embed neighbors {}/embedding --vertex Javert --top-k 5",
-}
+def _print_next(out_dir: Path, parts: list[str], meter: Meter) -> None:
+    commands = {
+        "passages": 'rag search {} "your question" --explain',
+        "communities": "communities query {} --seed Valjean --top-k 10",
+        "embedding": "embed neighbors {} --vertex Javert --top-k 5",
+    }
+    out.print(f"{meter.read()['wall_seconds']} s in all." + (" Go on with:" if parts else ""))
+    for name in parts:
+        out.print(f"  graphagg {commands[name].format(out_dir / name)}", markup=False)
 
 
 def _bundled(name: str) -> Traversable:
@@ -125,23 +130,6 @@ def _questions() -> list[GoldQuestion]:
 
     with as_file(_bundled("questions.jsonl")) as file:
         return read_questions(file)
-
-
-def _community(directory: Path) -> Community:
-    from graphagg.communities import CommunityIndex
-    from graphagg.graph import bundled_graph
-
-    with CommunityIndex.build(bundled_graph("les_miserables"), directory) as index:
-        return index.query(_SEEDS, 12)
-
-
-def _near(directory: Path) -> tuple[Neighbor, ...]:
-    from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-    from graphagg.graph import bundled_graph
-
-    config = EmbeddingConfig(dim=16)
-    with NodeEmbedding.build(bundled_graph("les_miserables"), directory, config=config) as index:
-        return index.neighbors(_VERTEX, 5)
 
 
 def _recall(questions: list[GoldQuestion], answers: Sequence[Sequence[Hit]]) -> float:

@@ -22,7 +22,13 @@ def use_file(context: typer.Context, path: Path | None, table: str) -> Path | No
     """Take the values of a TOML file as defaults; callback of the eager option `--config`."""
     if path is not None:
         known = {str(parameter.name) for parameter in context.command.params}
-        context.default_map = read_table(path, table, known - {"config", "help"})
+        values = read_table(path, table, known - {"config", "help"})
+        lists = {
+            p.name for p in context.command.params if getattr(p, "multiple", False) or p.nargs < 0
+        }
+        context.default_map = {
+            name: [value] if name in lists else value for name, value in values.items()
+        }
     return path
 
 

@@ -41,7 +41,9 @@ def train(
         tuple[float, float, float] | None,
         typer.Option(help="Random splits in place of the data's, by these shares: 0.8 0.1 0.1."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="At most so many.  [preset's]")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Largest number of epochs.  [preset's]")
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, e.g. model.layers=4; repeats.")
     ] = None,

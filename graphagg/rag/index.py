@@ -283,7 +283,7 @@ class PassageIndex(Index[_Version]):
 
         Raises:
             UnknownPassage: one is not there; nothing was changed.
-            And what `add` raises.
+            GraphAggError: what `add` raises.
         """
         given = list(iterable(passages))
         with self._changing() as (publication, newest):
@@ -505,7 +505,7 @@ class PassageIndex(Index[_Version]):
 
         Raises:
             UnknownPassage: there is no such passage.
-            And what `retrieve` raises.
+            GraphAggError: what `retrieve` raises.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
         check_request([question], k)

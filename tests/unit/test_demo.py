@@ -14,7 +14,7 @@ from tests.unit.commands import Answer
 
 
 def missing(package: str, extra: str) -> Callable[[Path, bool], dict[str, Any]]:
-    def part(out_dir: Path, shown: bool) -> dict[str, Any]:
+    def part(directory: Path, shown: bool) -> dict[str, Any]:
         raise MissingExtra(package, extra)
 
     return part
@@ -23,20 +23,20 @@ def missing(package: str, extra: str) -> Callable[[Path, bool], dict[str, Any]]:
 def test_a_part_without_its_extra_is_left_out_and_named(
     tmp_path: Path, call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(demo._PARTS, "multi-hop questions", missing("faiss", "rag"))
-    monkeypatch.setitem(demo._PARTS, "communities", missing("datasketch", "communities"))
+    monkeypatch.setattr(demo, "_passages", missing("faiss", "rag"))
+    monkeypatch.setattr(demo, "_communities", missing("datasketch", "communities"))
     said = call("demo", "--out", tmp_path)
     assert said.code == 0
     assert "Nearest to Valjean" in said.out and "graphagg embed neighbors" in said.out
     assert "Left out: communities" in said.out and "'datasketch'" in said.out
     assert "communities query" not in said.out
     found = call("demo", "--out", tmp_path, "--json").json
-    assert found["left_out"].keys() == {"multi-hop questions", "communities"}
+    assert found["left_out"].keys() == {"passages", "communities"}
 
 
 def test_a_demo_of_nothing_is_an_error(
     tmp_path: Path, call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in demo._PARTS:
-        monkeypatch.setitem(demo._PARTS, name, missing("faiss", "rag"))
+    for name in ("_passages", "_communities", "_embedding"):
+        monkeypatch.setattr(demo, name, missing("faiss", "rag"))
     assert "'faiss'" in call("demo", "--out", tmp_path).error

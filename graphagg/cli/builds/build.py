@@ -89,8 +89,8 @@ class Build(ABC):
 
     @property
     @abstractmethod
-    def source(self) -> str:
-        """Path of the input."""
+    def source(self) -> str | list[str]:
+        """Path of the input, or several."""
 
     @abstractmethod
     def stages(self) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def delete(
 
 
 def compact(directory: Directory, as_json: AsJson = False) -> None:
-    """Join all segments into one without a trace of what was deleted."""
+    """Remove deleted texts from the disk, and join all segments into one."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()

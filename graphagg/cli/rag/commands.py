@@ -69,9 +69,7 @@ def search(
     exclude: Exclude = None,
     bridge_through: BridgeThrough = False,
     min_score: MinScore = None,
-    window: Annotated[
-        int, typer.Option(help="Show the chunks up to so many places beside each hit.")
-    ] = 0,
+    window: Annotated[int, typer.Option(help="Chunks to show before and after each hit.")] = 0,
     documents: Annotated[bool, typer.Option("--documents", help="Group hits by document.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show the parts of scores and the hop paths.")

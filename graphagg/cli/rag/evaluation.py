@@ -40,10 +40,11 @@ def evaluate(
         typer.Option(help="Modes side by side, e.g. best,faithful,faithful:paper,dense,bm25."),
     ] = None,
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="What best loses without each of its parts.")
+        bool, typer.Option("--ablate", help="Measure the mode best without each of its parts.")
     ] = False,
     failures: Annotated[
-        Path | None, typer.Option(help="Write what best fails here, with the cause, as JSONL.")
+        Path | None,
+        typer.Option(help="JSONL file for the questions that best fails, with the cause."),
     ] = None,
     half: Annotated[_Half | None, typer.Option(help="Only that half of the questions.")] = None,
     random_state: Annotated[

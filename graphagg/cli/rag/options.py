@@ -50,9 +50,7 @@ Exclude = Annotated[
 ]
 BridgeThrough = Annotated[
     bool,
-    typer.Option(
-        "--bridge-through-filtered", help="What is left out may lead to hits all the same."
-    ),
+    typer.Option("--bridge-through-filtered", help="Hidden passages may lead to visible ones."),
 ]
 
 

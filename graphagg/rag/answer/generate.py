@@ -102,7 +102,7 @@ def answer(
     Raises:
         EndpointError: the endpoint did not answer; each cause has its subclass.
         InvalidParameter: `characters` is under 1.
-        And what `PassageIndex.retrieve` raises.
+        GraphAggError: what `PassageIndex.retrieve` raises.
     """
     integer("characters", characters, 1)
     hits = index.retrieve(

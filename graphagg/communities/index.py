@@ -48,7 +48,7 @@ from graphagg.graph.reading.load import load_graph
 from graphagg.graph.reading.text import IdType
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, write_artifact
-from graphagg.store.index import Index, current_manifest
+from graphagg.store.index import Index, is_current
 
 if TYPE_CHECKING:
     import datasketch
@@ -142,7 +142,9 @@ class CommunityIndex(Index[_Version]):
                 edges, GRAPH_KIND[config.kind], vertices=vertices, ids=ids, header=header
             )
             progress("edges", graph.edges, graph.edges)
-            if force or not is_current(directory, graph, config):
+            if force or not is_current(
+                directory, KIND, {"graph": graph.digest()}, config.to_json()
+            ):
                 built = build_index(graph, config, progress=progress)
                 built.save(published.writer)
                 published.publish(built.manifest())
@@ -351,13 +353,3 @@ class CommunityIndex(Index[_Version]):
             built.save(publication.writer)
             publication.publish(built.manifest())
         return report_change(before, after, built.recomputed, not_found)
-
-
-def is_current(directory: StrPath, graph: Graph, config: IndexConfig) -> bool:
-    """Whether the index there is of this graph with these parameters."""
-    manifest = current_manifest(directory, KIND)
-    return (
-        manifest is not None
-        and manifest.inputs.get("graph") == graph.digest()
-        and dict(manifest.parameters) == config.to_json()
-    )

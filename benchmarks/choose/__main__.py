@@ -1,0 +1,131 @@
+"""`python -m benchmarks.choose`: choose the constants of `best`, and check them on other sets.
+
+1. On the first halves of all sets that are here (`--questions` of each at most) constants are
+   chosen from those of before; the objective counts sets, not questions.
+2. For each set they are chosen once more without it and its family.
+3. The second halves are reported for the defaults and the plain methods: nothing is chosen on
+   them.
+
+Indices are built once into `--folder`. The kernel is compared with the retriever on each set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.choose.corpora import family, names_here, open_index, questions
+from benchmarks.choose.frozen import FrozenSet, weights_from
+from benchmarks.choose.search import Recalls, Search, differences
+from graphagg.arrays import Array
+from graphagg.rag import BestConfig, PassageIndex
+from graphagg.rag.best.formula import PARTS, LinkWeights, PassageWeights
+from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
+from graphagg.rag.settings import Mode
+
+BEFORE = replace(
+    BestConfig(),
+    passage=PassageWeights(1.2, 0.6, 1.0, 0.5, 0.4),
+    link=LinkWeights((0.2, 0.15), (0.15, 0.15), (-0.1, 0.15), (-0.3, 0.6), 0.1),
+    own=0.3, joint=0.2, coverage=0.8, side=0.3, beam=4, most_passages=20,
+)  # fmt: skip
+"""Where a search begins: constants chosen on 2wiki alone, as far as the formula has them."""
+PLAIN: tuple[Mode, ...] = ("bm25", "dense", "rrf", "faithful")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.choose", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("build/choose"))
+    parser.add_argument("--questions", type=int, default=200, help="of a first half, at most")
+    parser.add_argument("--draws", type=int, default=60, help="random changes after the first pass")
+    parser.add_argument("--sets", nargs="*", help="some of the sets")
+    parser.add_argument("--only-report", action="store_true", help="choose nothing")
+    parser.add_argument("--out", type=Path, help="JSON")
+    given = parser.parse_args(arguments)
+    names = given.sets or names_here()
+    if not names:
+        parser.exit(1, "no set is here; set GRAPHAGG_DATA\n")
+    report: dict[str, object] = {}
+    if not given.only_report:
+        report |= _choose(names, given.folder, given.questions, given.draws)
+    report["second halves"] = _second_halves(names, given.folder)
+    if given.out:
+        given.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _choose(names: list[str], folder: Path, most: int, draws: int) -> dict[str, object]:
+    sets: dict[str, FrozenSet] = {}
+    plain: dict[str, Array] = {}
+    for name in names:
+        asked = questions(name, "tune", most)
+        with open_index(name, folder) as index:
+            plain[name] = _plain(index, asked, ("bm25", "dense", "rrf"))
+            sets[name] = FrozenSet(index, asked)
+        sets[name].check(BestConfig())
+        print(f"{name}: {len(asked)} questions, equal to the retriever on the first 20", flush=True)
+    search, start = Search(sets, plain), time.process_time()
+    everything = search.choose(names, BEFORE, draws)
+    print(f"\nchosen on all: {differences(everything) or 'the defaults'}")
+    with_it, default = search.recalls(everything, names), search.recalls(BestConfig(), names)
+    without: dict[str, Array] = {}
+    for name in names:
+        rest = [other for other in names if family(other) != family(name)]
+        if rest:
+            left_out = search.choose(rest, BEFORE, draws)
+            without[name] = search.recalls(left_out, [name])[name]
+    print(f"{time.process_time() - start:.0f} CPU s; first halves, recall@2 / @5:\n")
+    _table(
+        ["set", "best plain", "before", "chosen without it", "chosen with it", "defaults"],
+        names,
+        [plain, search.recalls(BEFORE, names), without, with_it, default],
+    )
+    return {
+        "chosen": asdict(everything),
+        "left out": {name: value.tolist() for name, value in without.items()},
+        "with it": {name: value.tolist() for name, value in with_it.items()},
+    }
+
+
+def _second_halves(names: list[str], folder: Path) -> dict[str, object]:
+    report: dict[str, object] = {}
+    columns: dict[str, dict[str, Array]] = {mode: {} for mode in (*PLAIN, "best")}
+    parts: dict[str, dict[str, Array]] = {part: {} for part in PARTS}
+    for name in names:
+        asked = questions(name, "test", 10_000)
+        with open_index(name, folder) as index:
+            for mode, column in columns.items():
+                column[name] = _plain(index, asked, (mode,))  # type: ignore[arg-type]
+            frozen = FrozenSet(index, asked)
+        whole = frozen.recall(weights_from(BestConfig()))
+        for part, column in parts.items():
+            column[name] = frozen.recall(weights_from(BestConfig().without(part))) - whole
+        report[name] = {mode: column[name].tolist() for mode, column in columns.items()}
+        print(f"{name}: {len(asked)} questions of the second half", flush=True)
+    print("\nsecond halves, recall@2 / @5:\n")
+    _table(["set", *columns], names, list(columns.values()))
+    print("\nwhat the default loses without each part, second halves:\n")
+    _table(["set", *parts], names, list(parts.values()))
+    return report
+
+
+def _plain(index: PassageIndex, asked: Sequence[GoldQuestion], modes: Sequence[Mode]) -> Array:
+    """The larger recall@2 and the larger recall@5 of some modes."""
+    found = [evaluate(index, asked, mode=mode).quality for mode in modes]
+    return np.array([max(q[f"recall@{k}"] for q in found) for k in (2, 5)])
+
+
+def _table(head: Sequence[str], names: Sequence[str], columns: Sequence[Recalls]) -> None:
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
+    for name in names:
+        cells = (f"{c[name][0]:.1f} / {c[name][1]:.1f}" if name in c else "" for c in columns)
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

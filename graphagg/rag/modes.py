@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from graphagg.arrays import Floats, Mask, offsets
+from graphagg.arrays import Floats, Mask
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.rag.best.explain import Explainer
@@ -24,7 +24,7 @@ from graphagg.rag.linearrag.config import RetrievalConfig
 from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.results import Explanation, Hit, plain_hits
+from graphagg.rag.results import Explanation, Hit, Hop, plain_hits
 from graphagg.rag.search.dense import dense_hits
 from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.search.ranking import top_rows
@@ -54,6 +54,9 @@ class Asked(Protocol):
     def text(self) -> str:
         """The question as the user wrote it."""
 
+
+RRF_K, RRF_DEPTH = 60, 50
+"""The constant of reciprocal rank fusion, and how many hits of each list are fused at least."""
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -209,20 +212,21 @@ def _ranked(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
 
 @dataclass(frozen=True)
 class EncodedReading:
-    """A question as `best` answers it.
-
-    Attributes:
-        reading: its terms, entities and parts.
-        vectors: `[1 + parts, d]` of the question and its parts.
-    """
+    """A question as `best` answers it: what it names, and its vector `[d]`."""
 
     reading: Reading
-    vectors: Floats
+    vector: Floats
 
     @property
     def text(self) -> str:
         """The question as the user wrote it."""
         return self.reading.text
+
+
+def encoded(questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+    """Questions with their vectors."""
+    vectors, _ = models.encoder().encode_query([question.text for question in questions], [])
+    return [EncodedReading(*pair) for pair in zip(questions, vectors, strict=True)]
 
 
 class Best(Retriever[BestConfig, Reading, EncodedReading]):
@@ -232,25 +236,19 @@ class Best(Retriever[BestConfig, Reading, EncodedReading]):
     config_type = BestConfig
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
-        """Find terms, entities and parts; needs no model."""
+        """Find terms and entities; needs no model."""
         view, analyzer = self.scope.view, self.snapshot.analyzer
         return [read_question(text, view, analyzer) for text in questions]
 
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
-        """Encode the questions and their longest parts."""
-        texts = [[q.text, *q.parts[: self.config.parts]] for q in questions]
-        vectors, _ = models.encoder().encode_query([t for some in texts for t in some], [])
-        begins = offsets([len(some) for some in texts])
-        return [
-            EncodedReading(question, vectors[begin:end])
-            for question, begin, end in zip(questions, begins, begins[1:], strict=False)
-        ]
+        """Encode the questions."""
+        return encoded(questions, models)
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
         return [self.explainer(question, k).hits() for question in questions]
 
     def _closest(self, question: EncodedReading, row: int) -> int:
-        return sentence_by_vectors(self.snapshot.corpus, row, question.vectors)
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
 
     def explainer(self, question: EncodedReading, k: int, extra: Sequence[int] = ()) -> Explainer:
         """The answer to a question, in a form that explains itself.
@@ -262,7 +260,7 @@ class Best(Retriever[BestConfig, Reading, EncodedReading]):
         """
         snapshot, scope = self.snapshot, self.scope
         retriever = BestRetriever(snapshot.corpus, scope.view, snapshot.dense, self.config)
-        outcome = retriever.answer(question.reading, question.vectors, k, scope.allowed, extra)
+        outcome = retriever.answer(question.reading, question.vector, k, scope.allowed, extra)
         return Explainer(retriever, question.reading, outcome)
 
     def _explain(
@@ -398,24 +396,70 @@ class BM25(Retriever[object, Reading, Reading]):
         return list(questions)
 
     def _answer(self, questions: Sequence[Reading], k: int) -> list[list[Hit]]:
-        return [self._hits(question, k) for question in questions]
+        return [worded_hits(self.snapshot, self.scope, question, k) for question in questions]
 
     def _closest(self, question: Reading, row: int) -> int:
         corpus, analyzer = self.snapshot.corpus, self.snapshot.analyzer
         return sentence_by_words(corpus, row, question.terms, analyzer)
 
-    def _hits(self, question: Reading, k: int) -> list[Hit]:
-        corpus, view, ranks = self.snapshot.corpus, self.scope.view, self.snapshot.ranks
-        lexical = Lexical(view, question.terms)
-        rows, scores = top_rows(lexical.rows, lexical.body, k, ranks, view, self.scope.allowed)
-        return plain_hits(corpus, rows, scores, "bm25")
+
+def worded_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:
+    """The `k` passages that match a question's words best."""
+    view = scope.view
+    lexical = Lexical(view, question.terms)
+    rows, scores = top_rows(lexical.rows, lexical.scores, k, snapshot.ranks, view, scope.allowed)
+    return plain_hits(snapshot.corpus, rows, scores, "bm25")
+
+
+class RRF(Retriever[object, Reading, EncodedReading]):
+    """Reciprocal rank fusion of `dense` and `bm25` (Cormack, Clarke and Buettcher 2009), k = 60."""
+
+    mode = "rrf"
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find the terms."""
+        view, analyzer = self.scope.view, self.snapshot.analyzer
+        return [read_question(text, view, analyzer) for text in questions]
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+        """Encode the questions."""
+        return encoded(questions, models)
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        return [self._fused(question, max(k, RRF_DEPTH))[:k] for question in questions]
+
+    def _fused(self, question: EncodedReading, depth: int) -> list[Hit]:
+        """The hits of both lists, best first; `depth` of each."""
+        snapshot, scope = self.snapshot, self.scope
+        near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
+        worded = worded_hits(snapshot, scope, question.reading, depth)
+        hits = {hit.passage.id: hit for hit in (*worded, *near)}
+        shares: dict[str, dict[str, float]] = {identifier: {} for identifier in hits}
+        for name, found in (("dense", near), ("bm25", [hit for hit in worded if hit.score > 0])):
+            for rank, hit in enumerate(found, start=1):
+                shares[hit.passage.id][name] = 1.0 / (RRF_K + rank)
+        scores = {identifier: sum(parts.values()) for identifier, parts in shares.items()}
+        return [
+            replace(
+                hits[identifier],
+                score=score,
+                components=shares[identifier],
+                path=(Hop("passage", identifier, score, score),),
+                method="rrf",
+            )
+            for identifier, score in sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+            if score > 0
+        ]
+
+    def _closest(self, question: EncodedReading, row: int) -> int:
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
 
 
 # --- by name -------------------------------------------------------------------------------------
 
 AnyRetriever = Retriever[Any, Any, Any]
 RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
-    "best": Best, "faithful": Faithful, "dense": Dense, "bm25": BM25,
+    "best": Best, "faithful": Faithful, "rrf": RRF, "dense": Dense, "bm25": BM25,
 }  # fmt: skip
 """The class of each mode."""
 

@@ -138,7 +138,7 @@ class SearchBatchRequest(_SearchOptions):
 class PathStep(Result):
     """One step of a hop path; with `explain` a passage, whose id `text` is, has its title too."""
 
-    kind: Literal["question_entity", "sentence", "entity", "passage"]
+    kind: Literal["question_entity", "sentence", "entity", "similarity", "passage"]
     text: str
     score: float
     contribution: float

@@ -8,10 +8,8 @@ compared with itself has the difference 0 and the interval [0, 0].
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
@@ -82,7 +80,7 @@ def ablate(
 ) -> Ablation:
     """Evaluate `mode="best"` whole and without each part.
 
-    Questions are read and encoded once: the variants differ in how many vectors they use.
+    Questions are read and encoded once.
 
     Raises:
         InvalidParameter: a part is unknown.
@@ -121,9 +119,5 @@ def _outcomes(
     config: BestConfig,
 ) -> Outcomes:
     retriever = Best(index.snapshot, index.snapshot.scope(Selection()), config)
-    found = []
-    for question in asked:
-        used = replace(question, vectors=np.ascontiguousarray(question.vectors[: 1 + config.parts]))
-        (hits,) = retriever.answer([used], max(RECALL_AT))
-        found.append(found_of(index, hits))
-    return outcomes_of(questions, found)
+    answers = (retriever.answer([question], max(RECALL_AT))[0] for question in asked)
+    return outcomes_of(questions, [found_of(index, hits) for hits in answers])

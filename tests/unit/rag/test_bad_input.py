@@ -371,7 +371,7 @@ def test_settings_of_another_mode(index: PassageIndex) -> None:
         index.retrieve(QUESTION, mode="faithful", config=BestConfig())
     with pytest.raises(InvalidParameter, match="mode is 'worst', wanted one of"):
         index.retrieve(QUESTION, mode="worst")  # type: ignore[arg-type]
-    for name in ("pool", "beam", "second_beam", "parts"):
+    for name in ("pool", "beam", "second_beam"):
         with pytest.raises(InvalidParameter, match=f"{name} is -1, wanted an integer of at least"):
             BestConfig(**{name: -1})
     with pytest.raises(InvalidParameter, match=r"part is 'x', wanted one of .*third-hop"):

@@ -25,7 +25,7 @@ EXACT = {
 }
 CONFIGS = (
     BestConfig(),
-    BestConfig(pool=3, beam=2, second_beam=1, most_passages=3, parts=1),
+    BestConfig(pool=3, beam=2, second_beam=1, most_passages=3),
     BestConfig(pool=1, beam=8, second_beam=8, carry=0.9, own=0.9, coverage=2.0),
 )
 

@@ -48,7 +48,7 @@ from graphagg.graph.reading.load import load_graph
 from graphagg.graph.reading.settings import ReadingOptions
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, write_artifact
-from graphagg.store.index import Index, current_manifest
+from graphagg.store.index import Index, is_current
 
 if TYPE_CHECKING:
     import datasketch
@@ -138,7 +138,9 @@ class CommunityIndex(Index[_Version]):
         with write_artifact(directory) as published:
             graph = load_graph(edges, GRAPH_KIND[config.kind], vertices=vertices, **reading)
             progress("edges", graph.edges, graph.edges)
-            if force or not is_current(directory, graph, config):
+            if force or not is_current(
+                directory, KIND, {"graph": graph.digest()}, config.to_json()
+            ):
                 built = build_index(graph, config, progress=progress)
                 built.save(published.writer)
                 published.publish(built.manifest())
@@ -349,13 +351,3 @@ class CommunityIndex(Index[_Version]):
             built.save(publication.writer)
             publication.publish(built.manifest())
         return report_change(before, after, built.recomputed, not_found)
-
-
-def is_current(directory: StrPath, graph: Graph, config: IndexConfig) -> bool:
-    """Whether the index there is of this graph with these parameters."""
-    manifest = current_manifest(directory, KIND)
-    return (
-        manifest is not None
-        and manifest.inputs.get("graph") == graph.digest()
-        and dict(manifest.parameters) == config.to_json()
-    )

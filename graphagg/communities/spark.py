@@ -30,7 +30,7 @@ import numpy as np
 from graphagg.arrays import Array, offsets
 from graphagg.communities.build import KIND, index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
-from graphagg.communities.index import CommunityIndex, is_current
+from graphagg.communities.index import CommunityIndex
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.similarity.lsh import BucketCounts, build_tables
 from graphagg.communities.similarity.minhash import HashFamily, minima, signatures, truncate
@@ -47,6 +47,7 @@ from graphagg.spark.session import small_driver
 from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter, write_artifact
+from graphagg.store.index import is_current
 from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
@@ -96,7 +97,9 @@ def build_with_spark(
             with claimed(spark, directory, job, progress, force) as work:
                 build = _Build(work, config, publication.writer.folder, entries_a_block)
                 graph = _write_graph(build, source)
-                if force or not is_current(directory, graph, config):
+                if force or not is_current(
+                    directory, KIND, {"graph": graph.digest()}, config.to_json()
+                ):
                     buckets, isolated = _write_bands(build), _write_sizes(build)
                     publication.publish(index_manifest(graph, config, buckets, isolated))
             report = graph.report

@@ -14,10 +14,11 @@ The files of an index of kind `embedding`, for n vertices (two-mode: n sets and 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -39,7 +40,7 @@ from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, ArtifactWriter, write_artifact
-from graphagg.store.index import Index, current_manifest
+from graphagg.store.index import Index, is_current
 from graphagg.store.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -66,7 +67,25 @@ class _Version:
         if self.config.kind != "undirected":
             self.target_vectors = artifact.array("vectors.to")
         self.parts = artifact.array("parts")
-        self.searchers: dict[tuple[str, bool], Searcher] = {}
+        self._searchers: dict[tuple[Side, bool], Searcher] = {}
+
+    def side(self, side: Side) -> tuple[VertexIds, Array]:
+        """Ids and vectors of a side."""
+        one_of("side", side, ("from", "to"))
+        return (
+            (self.targets, self.target_vectors) if side == "to" else (self.vertices, self.vectors)
+        )
+
+    def searcher(self, side: Side, normalized: bool) -> Searcher:
+        """What finds the nearest vectors of a side; made once."""
+        if (side, normalized) not in self._searchers:
+            rows = self.side(side)[1]
+            self._searchers[side, normalized] = Searcher(_unit(rows) if normalized else rows)
+        return self._searchers[side, normalized]
+
+
+def _unit(vectors: Array) -> Array:
+    return normalize_rows(np.asarray(vectors, dtype=np.float32))
 
 
 class NodeEmbedding(Index[_Version]):
@@ -152,10 +171,13 @@ class NodeEmbedding(Index[_Version]):
             graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)
             network = Network.of(graph, weights)
             progress("edges", graph.edges, graph.edges)
-            if force or not is_current(directory, network, config):
+            inputs = inputs_of(network)
+            if force or not is_current(directory, KIND, inputs, config.to_json()):
                 built = embed(network, config, progress)
                 save(published.writer, network, built, config)
-                published.publish(index_manifest(network, built, config))
+                sizes = Sizes(len(graph.rows), len(graph.columns), graph.edges)
+                pieces = built.report.levels[-1].pieces
+                published.publish(index_manifest(config, inputs, sizes, built.isolated, pieces))
         index = cls.open(directory)
         index.read = graph.report
         return index
@@ -173,15 +195,16 @@ class NodeEmbedding(Index[_Version]):
 
     def normalized(self, side: Side = "from") -> Array:
         """Vectors of length 1 (zeros where a vertex has no edge), float32."""
-        return normalize_rows(np.asarray(self._side(side), dtype=np.float32))
+        return _unit(self.side(side)[1])
 
     def vector(self, vertex: VertexId, side: Side = "from") -> Array:
         """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids."""
-        return np.asarray(self._side(side)[self.find(vertex, side)])
+        ids, vectors = self.side(side)
+        return np.asarray(vectors[ids.known(vertex)])
 
     def find(self, vertex: VertexId, side: Side = "from") -> int:
         """The dense number of a vertex; `UnknownVertex` names the closest ids."""
-        return (self.targets if side == "to" else self.vertices).known(vertex)
+        return self.side(side)[0].known(vertex)
 
     def neighbors(
         self,
@@ -207,11 +230,13 @@ class NodeEmbedding(Index[_Version]):
             InvalidParameter: `k`, or the vertex has no edge and so no direction.
             MissingExtra: FAISS is not installed.
         """
+        version = self._version  # one throughout: another thread may reopen the index
         among = of if among is None else among
-        table = self.targets if among == "to" else self.vertices
+        ids, vectors = version.side(of)
+        others, _ = version.side(among)
         integer("k", k, 1)
-        number = self.find(vertex, of)
-        query = np.asarray(self._side(of)[number], dtype=np.float32)
+        number = ids.known(vertex)
+        query = np.asarray(vectors[number], dtype=np.float32)
         if not query.any():
             raise InvalidParameter(
                 f"{vertex!r} has no edge, so its vector is zero and near to nothing; "
@@ -219,20 +244,9 @@ class NodeEmbedding(Index[_Version]):
             )
         if normalized:
             query = query / np.linalg.norm(query)
-        own = number if self._same(of, among) else None
-        nearest = self._searcher(among, normalized).search(query, k, own)
-        return Neighbors(Neighbor(table[row], score) for row, score in nearest)
-
-    def _same(self, of: Side, among: Side) -> bool:
-        """Whether the vertex itself is among those it is compared with."""
-        return of == among or self.config.kind != "two-mode"
-
-    def _searcher(self, side: Side, normalized: bool) -> Searcher:
-        searchers = self._version.searchers
-        if (side, normalized) not in searchers:
-            rows = self.normalized(side) if normalized else self._side(side)
-            searchers[side, normalized] = Searcher(rows)
-        return searchers[side, normalized]
+        own = number if ids is others else None  # not compared with itself
+        nearest = version.searcher(among, normalized).search(query, k, own)
+        return Neighbors(Neighbor(others[row], score) for row, score in nearest)
 
     def to_networkx(
         self,
@@ -259,19 +273,14 @@ class NodeEmbedding(Index[_Version]):
         if graph is not None:
             if neighbors:
                 raise InvalidParameter("a graph has its own edges: give a graph, or neighbors")
-            return to_networkx(self.vertices, self.vectors, graph.copy(), attribute)
+            return to_networkx(*self.side("from"), graph.copy(), attribute)
         nearest = (lambda vertex: self.neighbors(vertex, neighbors)) if neighbors else None
         pieces = self.parts[: len(self)]
-        return neighbor_graph(self.vertices, self.vectors, pieces, nearest, attribute)
+        return neighbor_graph(*self.side("from"), pieces, nearest, attribute)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""
-        rows = self._side(side)
-        return (self.targets if side == "to" else self.vertices), rows
-
-    def _side(self, side: Side) -> Array:
-        one_of("side", side, ("from", "to"))
-        return self.target_vectors if side == "to" else self.vectors
+        return self._version.side(side)
 
     # --- growing -------------------------------------------------------------------------------
 
@@ -329,45 +338,43 @@ def write_report(writer: ArtifactWriter, report: PartitionReport) -> None:
     writer.path("partition.json").write_text(text, encoding="utf-8", newline="\n")
 
 
-def index_manifest(network: Network, built: Embedded, config: EmbeddingConfig) -> Manifest:
-    """Parameters, digests and counts; they depend on the graph alone."""
-    return Manifest(
-        kind=KIND,
-        parameters=config.to_json(),
-        inputs=inputs(network),
-        counts={
-            "vertices": len(network.graph.rows),
-            "elements": len(network.graph.columns),
-            "edges": network.graph.edges,
-            "isolated": isolated_vertices(built.isolated, config),
-            "pieces": built.report.levels[-1].pieces,
-            "added": 0,
-        },
-    )
+def index_manifest(
+    config: EmbeddingConfig,
+    inputs: Mapping[str, str],
+    sizes: Sizes,
+    isolated: int,
+    pieces: int,
+) -> Manifest:
+    """The manifest of an index, by any engine.
+
+    Args:
+        config: the parameters.
+        inputs: digests of the graph and, where it has any, of its weights.
+        sizes: of the graph.
+        isolated: nodes without an edge; a vertex of a directed graph is two nodes.
+        pieces: of the partition.
+    """
+    counts = sizes._asdict() | {
+        "isolated": isolated // 2 if config.kind == "directed" else isolated,
+        "pieces": pieces,
+        "added": 0,
+    }
+    return Manifest(kind=KIND, parameters=config.to_json(), inputs=inputs, counts=counts)
 
 
-def isolated_vertices(nodes: int, config: EmbeddingConfig) -> int:
-    """Vertices without an edge; of a directed graph each is two of the nodes."""
-    return nodes // 2 if config.kind == "directed" else nodes
+class Sizes(NamedTuple):
+    """How large a graph is."""
+
+    vertices: int
+    elements: int
+    edges: int
 
 
-def inputs(network: Network) -> dict[str, str]:
+def inputs_of(network: Network) -> dict[str, str]:
     """Digests of the graph and, where it has any, of its weights."""
-    import hashlib
-
-    found = {"graph": network.graph.digest()}
+    inputs = {"graph": network.graph.digest()}
     if network.weighted:
         assert network.matrix.data is not None
         data = np.ascontiguousarray(network.matrix.data, dtype=np.float32)
-        found["weights"] = hashlib.sha256(data.data).hexdigest()
-    return found
-
-
-def is_current(directory: str | Path, network: Network, config: EmbeddingConfig) -> bool:
-    """Whether the index there is of this graph with these parameters."""
-    manifest = current_manifest(directory, KIND)
-    return (
-        manifest is not None
-        and dict(manifest.inputs) == inputs(network)
-        and dict(manifest.parameters) == config.to_json()
-    )
+        inputs["weights"] = hashlib.sha256(data.data).hexdigest()
+    return inputs

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from graphagg.errors import ArtifactError
 from graphagg.store.closing import Closing
@@ -125,3 +125,14 @@ def current_manifest(directory: str | os.PathLike[str], kind: str) -> Manifest |
             return artifact.manifest
     except ArtifactError:
         return None
+
+
+def is_current(
+    directory: str | os.PathLike[str],
+    kind: str,
+    inputs: Mapping[str, str],
+    parameters: Mapping[str, Any],
+) -> bool:
+    """Whether the index that is there was built from these inputs with these parameters."""
+    manifest = current_manifest(directory, kind)
+    return manifest is not None and (manifest.inputs, manifest.parameters) == (inputs, parameters)

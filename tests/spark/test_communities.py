@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -20,6 +17,7 @@ from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.spark import build_with_spark
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from tests.conftest import DATA
+from tests.spark.workers import dying_workers
 
 pytestmark = pytest.mark.spark
 ROOT = Path(__file__).parents[2]
@@ -28,10 +26,10 @@ ROOT = Path(__file__).parents[2]
 def hub_pairs(seed: int, n: int = 300, m: int = 300) -> list[tuple[int, int]]:
     """Random pairs with repeats, self-loops and one vertex that most others meet."""
     rng = np.random.default_rng(seed)
-    pairs = np.column_stack([rng.integers(0, n, 900), rng.integers(0, m, 900)])
-    pairs[:250, 0] = 7
-    pairs[250:260] = pairs[:10]
-    pairs[260:270, 1] = pairs[260:270, 0]
+    pairs = np.column_stack([rng.integers(0, n, 400), rng.integers(0, m, 400)])
+    pairs[:130, 0] = 7
+    pairs[130:140] = pairs[:10]
+    pairs[140:150, 1] = pairs[140:150, 0]
     return [tuple(pair) for pair in pairs.tolist()]
 
 
@@ -61,14 +59,14 @@ def test_random_graphs(spark: Any, tmp_path: Path, kind: str) -> None:
     """Small blocks, so that the hub's row runs over several of them."""
     edges = write_text(tmp_path / "edges.txt", hub_pairs(1))
     config = IndexConfig(kind=kind, permutations=32, bands=16, rows=2)  # type: ignore[arg-type]
-    assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=100)
+    assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=80)
 
 
 def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
     pairs = [(f"vertex ä{a}", f"vertex ä{b}") for a, b in hub_pairs(2)]
     edges = write_parquet(tmp_path / "edges.parquet", pairs)
     config = IndexConfig(kind="directed-out", closed=False, permutations=16, bands=5, rows=3)
-    assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=150)
+    assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=80)
 
 
 def test_email(spark: Any, tmp_path: Path) -> None:
@@ -88,37 +86,9 @@ def test_dblp(spark: Any, tmp_path: Path) -> None:
 
 def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", hub_pairs(3))
-    killed = []
-    done = threading.Event()
-
-    def kill_workers() -> None:
-        while len(killed) < 3 and not done.wait(1.5 if killed else 0.02):
-            for worker in _python_workers()[:1]:
-                worker.send_signal(signal.SIGKILL)
-                killed.append(worker.pid)
-
-    killer = threading.Thread(target=kill_workers)
-    killer.start()
-    try:
+    with dying_workers():
         config = IndexConfig(permutations=16, bands=8, rows=2)
-        assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=100)
-    finally:
-        done.set()
-        killer.join()
-    assert killed
-
-
-def _python_workers() -> list[psutil.Process]:
-    """Forked workers: children of the daemon, which is a child of the JVM."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            parent = process.parent()
-            if parent is not None and "pyspark.daemon" in " ".join(parent.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+        assert_equal_bytes(spark, edges, tmp_path, config, entries_a_block=80)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +119,7 @@ def test_bad_text(spark: Any, tmp_path: Path) -> None:
         build_with_spark(spark, edges, tmp_path / "out")
 
 
+@pytest.mark.slow  # `make test-cluster` submits every job
 def test_submitted(tmp_path: Path) -> None:
     """`spark-submit` of the job, in a process of its own, equals the in-process build."""
     import pyspark

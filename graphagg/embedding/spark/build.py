@@ -29,7 +29,8 @@ from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.index import (
     KIND,
     NodeEmbedding,
-    isolated_vertices,
+    Sizes,
+    index_manifest,
     write_report,
 )
 from graphagg.embedding.prone.engine import Engine, Vectors
@@ -37,7 +38,7 @@ from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.threads import one_thread
 from graphagg.embedding.spark.engine import on_spark
 from graphagg.embedding.spark.entries import Entries, digests, prepare
-from graphagg.embedding.spark.partition import Cut, cut, write_pieces
+from graphagg.embedding.spark.partition import cut, write_pieces
 from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
@@ -47,8 +48,7 @@ from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work, claimed, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.store import write_artifact
-from graphagg.store.index import current_manifest
-from graphagg.store.manifest import Manifest
+from graphagg.store.index import is_current
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -174,7 +174,8 @@ def _run(
     a_task = config.max_piece_edges or MAX_PIECE_EDGES
     entries = prepare(work, source, config, a_task)
     inputs = digests(work, entries, a_task)
-    if not force and _is_current(published, inputs, config):
+    directory = published.writer.folder.parent
+    if not force and is_current(directory, KIND, inputs, config.to_json()):
         return
     partition = cut(work, entries, config, a_task)
     write_pieces(work, entries, partition.layout)
@@ -189,20 +190,13 @@ def _run(
     _write_vectors(engine, vectors, entries, writer.folder)
     progress("vectors", 1, 1)
     write_report(writer, partition.report)
-    published.publish(_manifest(entries, config, inputs, partition))
+    sizes = Sizes(entries.rows.total, entries.columns.total, entries.edges)
+    published.publish(
+        index_manifest(config, inputs, sizes, partition.isolated, partition.layout.pieces)
+    )
 
 
 # --- the index -----------------------------------------------------------------------------------
-
-
-def _is_current(published: Any, inputs: dict[str, str], config: EmbeddingConfig) -> bool:
-    directory = published.writer.folder.parent
-    manifest = current_manifest(directory, KIND)
-    return (
-        manifest is not None
-        and dict(manifest.inputs) == inputs
-        and dict(manifest.parameters) == config.to_json()
-    )
 
 
 def _write_ids(work: Work, entries: Entries, folder: Path) -> None:
@@ -243,24 +237,3 @@ def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, folder: P
     if config.propagate == 0:
         preallocate(folder / "log_q.npy", np.float64, (nodes,))
     engine.loops.each(len(blocks), write)
-
-
-def _manifest(
-    entries: Entries,
-    config: EmbeddingConfig,
-    inputs: dict[str, str],
-    partition: Cut,
-) -> Manifest:
-    return Manifest(
-        kind=KIND,
-        parameters=config.to_json(),
-        inputs=inputs,
-        counts={
-            "vertices": entries.rows.total,
-            "elements": entries.columns.total,
-            "edges": entries.edges,
-            "isolated": isolated_vertices(partition.isolated, config),
-            "pieces": partition.layout.pieces,
-            "added": 0,
-        },
-    )

@@ -143,7 +143,7 @@ def _couplings(pairs: DataFrame, n: int) -> DataFrame:
 
 
 def digests(work: Work, entries: Entries, a_task: int) -> dict[str, str]:
-    """What `index.inputs` gives of the same graph; one block in memory at a time."""
+    """What `index.inputs_of` gives of the same graph; one block in memory at a time."""
     return dict(work.note("digests", lambda: _digests(work, entries, a_task)))
 
 

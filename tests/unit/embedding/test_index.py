@@ -27,6 +27,7 @@ from graphagg.errors import (
     UnknownVertex,
 )
 from graphagg.graph import load_graph
+from graphagg.graph.ids import VertexIds
 from graphagg.graph.weights import load_weighted
 from tests.unit.embedding.graphs import communities, graph
 
@@ -51,6 +52,27 @@ def test_two_builds_give_the_same_bytes_and_a_third_does_nothing(tmp_path):
     )
     assert stages == ["edges"]
     NodeEmbedding.open(tmp_path / "a", verify=True).close()
+
+
+def test_a_question_is_answered_by_one_version(tmp_path, monkeypatch):
+    """Also where another thread reopens the index after the question has begun."""
+    index = NodeEmbedding.build(communities(60, 4), tmp_path / "a", config=SMALL)
+    wanted = index.neighbors(5, 8)
+    NodeEmbedding.build(
+        [(u + 1000, v + 1000) for u, v in communities(90, 3)] + [(5, 1000)],
+        tmp_path / "a",
+        config=SMALL,
+    ).close()
+    known = VertexIds.known
+
+    def reopen(ids, vertex):
+        index.reopen()
+        return known(ids, vertex)
+
+    monkeypatch.setattr(VertexIds, "known", reopen)
+    assert index.neighbors(5, 8) == wanted
+    monkeypatch.undo()
+    assert index.neighbors(5, 8) != wanted
 
 
 def test_what_is_opened_is_what_was_embedded(tmp_path):

@@ -64,12 +64,12 @@ def _torus(*sides: int) -> nx.Graph:
 
 
 SYMMETRIC = {
-    "binary tree": lambda: nx.balanced_tree(2, 8),
-    "ternary tree": lambda: nx.balanced_tree(3, 5),
-    "torus": lambda: _torus(20, 20),
-    "torus in 3-D": lambda: _torus(8, 8, 8),
+    "binary tree": lambda: nx.balanced_tree(2, 7),
+    "ternary tree": lambda: nx.balanced_tree(3, 4),
+    "torus": lambda: _torus(14, 14),
+    "torus in 3-D": lambda: _torus(6, 6, 6),
     "spider": lambda: nx.compose_all([
-        nx.path_graph([0, *range(12 * leg + 1, 12 * leg + 13)]) for leg in range(40)
+        nx.path_graph([0, *range(12 * leg + 1, 12 * leg + 13)]) for leg in range(20)
     ]),
 }  # fmt: skip
 

@@ -1,0 +1,45 @@
+"""Python workers that die while a job runs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+
+@contextmanager
+def dying_workers() -> Iterator[None]:
+    """Context manager: up to three workers are killed, at least one."""
+    killed: list[int] = []
+    done = threading.Event()
+
+    def kill_workers() -> None:
+        while len(killed) < 3 and not done.wait(1.5 if killed else 0.02):
+            for worker in _python_workers()[:1]:
+                worker.send_signal(signal.SIGKILL)
+                killed.append(worker.pid)
+
+    killer = threading.Thread(target=kill_workers)
+    killer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        killer.join()
+    assert killed
+
+
+def _python_workers() -> list[psutil.Process]:
+    """Forked workers: children of the daemon, which is a child of the JVM."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            parent = process.parent()
+            if parent is not None and "pyspark.worker" in parent.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found

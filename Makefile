@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz test-slow test-web test-cluster dist bench bench-train lint java browser clean
+.PHONY: demo test fuzz test-slow test-web test-cluster docs dist release bench bench-train lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -43,6 +43,13 @@ test-web: browser $(VENV)/.dev
 test-cluster: java $(VENV)/.dev
 	$(BIN)/pytest -m cluster tests/cluster
 
+# The site, in build/site: pages of docs/ and of the repository's root, and those made from the program.
+docs: $(VENV)/.dev
+	$(BIN)/python docs/make/sources.py build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	$(BIN)/python docs/make/sources.py build/docs --finish build/site
+	@echo "built: build/site/index.html"
+
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run
 
@@ -68,6 +75,12 @@ dist: $(VENV)/.dev
 	$(BIN)/venv-pack --quiet --prefix dist/environment --output $$name-environment.tar.gz; \
 	rm -rf dist/environment; ls -l dist
 
+# What goes to an index, or to whoever asks for a file: a wheel and an sdist.
+release: $(VENV)/.dev
+	rm -rf dist/release
+	$(BIN)/python -m hatchling build --directory dist/release
+	$(BIN)/twine check --strict dist/release/*
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -78,8 +91,9 @@ $(VENV)/bin/python:
 		{ echo "graphagg needs Python 3.11 or newer; set it: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# Python compiles what the demo imports when it imports it; pip would compile every file of PyTorch.
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[rag,models,communities,embedding]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[rag,models,communities,embedding]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python

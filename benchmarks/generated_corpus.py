@@ -167,6 +167,7 @@ def build(passages: int, directory: Path, progress: Progress = silent) -> Passag
     return PassageIndex.build(
         corpus,
         directory,
+        chunking=None,
         encoder=GeneratedVectors(),
         extractor=GeneratedAnnotations(corpus),
         progress=progress,

@@ -1,37 +1,74 @@
-"""A Markdown report that is printed while it grows."""
+"""A Markdown report that is printed while it grows, and kept as JSON for the documentation."""
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 class Report:
-    """Lines and tables, on stdout and in `report.md` of a folder."""
+    """Headings, lines and tables, on stdout, in `report.md` of a folder, and as JSON.
+
+    Attributes:
+        folder: where `save` writes.
+        blocks: what was reported, in order: `{"heading": ...}`, `{"line": ...}` or
+            `{"header": [...], "rows": [[...]]}`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lines: list[str] = ["# Benchmarks", ""]
+        self.blocks: list[dict[str, Any]] = []
 
     def heading(self, text: str) -> None:
-        self.line(f"\n## {text}\n")
+        self._add({"heading": text})
 
     def line(self, text: str) -> None:
-        self._lines.append(text)
-        print(text, flush=True)
+        self._add({"line": text})
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        self.line("| " + " | ".join(header) + " |")
-        self.line("| " + " | ".join("---" for _ in header) + " |")
-        for row in rows:
-            self.line("| " + " | ".join(_cell(value) for value in row) + " |")
-        self.line("")
+        shown = [[_cell(value) for value in row] for row in rows]
+        self._add({"header": list(header), "rows": shown})
 
     def save(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "report.md"
-        path.write_text("\n".join(self._lines) + "\n", encoding="utf-8")
+        path.write_text("# Benchmarks\n\n" + markdown(self.blocks), encoding="utf-8")
         return path
+
+    def keep(self, name: str, first: int, folder: Path) -> Path:
+        """Keep the blocks from `first` on as `NAME.json`, from which `make docs` makes a page."""
+        version, cores = platform.python_version(), os.cpu_count()
+        kept = {
+            "benchmark": name,
+            "command": f"python -m benchmarks.run {name} --keep",
+            "machine": f"Python {version}, {cores} cores, {platform.machine()}",
+            "blocks": self.blocks[first:],
+        }
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        return path
+
+    def _add(self, block: dict[str, Any]) -> None:
+        self.blocks.append(block)
+        print(markdown([block]), end="", flush=True)
+
+
+def markdown(blocks: Sequence[dict[str, Any]]) -> str:
+    """The Markdown of reported blocks."""
+    lines: list[str] = []
+    for block in blocks:
+        if "heading" in block:
+            lines += ["", f"## {block['heading']}", ""]
+        elif "line" in block:
+            lines.append(block["line"])
+        else:
+            rows = [block["header"], ["---"] * len(block["header"]), *block["rows"]]
+            lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
+    return "\n".join(lines) + "\n"
 
 
 def _cell(value: object) -> str:

@@ -99,7 +99,7 @@ def _index(report: Report, passages: list[Passage], directory: Path) -> float:
             clock[:] = now
 
     began = list(clock)
-    PassageIndex.build(passages, directory, progress=stage).close()
+    PassageIndex.build(passages, directory, chunking=None, progress=stage).close()
     stage("gazetteer, lexicon, write and publish", 1, 1)
     cpu = clock[0] - began[0]
     rows.append(("all", len(passages), cpu, clock[1] - began[1]))
@@ -189,12 +189,13 @@ def _other_sets(
     passages: Sequence[Passage],
     questions: list[GoldQuestion],
 ) -> None:
-    untitled = PassageIndex.build([replace(p, title="") for p in passages], root / "untitled")
+    bare = [replace(p, title="") for p in passages]
+    untitled = PassageIndex.build(bare, root / "untitled", chunking=None)
     sets: dict[str, tuple[PassageIndex, list[GoldQuestion]]] = {"no titles": (untitled, questions)}
     for name, make in SETS.items():
         some, asked = make()
         known = {"three-hop": index, "three-hop-untitled": untitled}
-        sets[name] = known.get(name) or PassageIndex.build(some, root / name), asked
+        sets[name] = known.get(name) or PassageIndex.build(some, root / name, chunking=None), asked
     for name, (built, asked) in sets.items():
         test = half(asked, "test", HALF)
         report.line(f"{name}: {len(built):,} passages, {len(test)} questions of the second half\n")
@@ -267,6 +268,7 @@ def _large(report: Report, root: Path, index: PassageIndex, questions: list[Gold
     large = PassageIndex.build(
         copies.passages(),
         root / "large",
+        chunking=None,
         encoder=copies.encoder(),
         extractor=copies.extractor(),
     )
@@ -318,7 +320,7 @@ def _plain_way(report: Report, passages: list[Passage]) -> None:
 
     def ours() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            PassageIndex.build(passages, Path(folder) / "idx").close()
+            PassageIndex.build(passages, Path(folder) / "idx", chunking=None).close()
 
     plain()
     ours()

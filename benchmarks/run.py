@@ -1,5 +1,7 @@
 """`make bench`: run every benchmark and write build/bench/report.md.
 
+With `--keep`, also docs/results/NAME.json, which `make docs` shows.
+
 Times are CPU of the calling thread, one BLAS thread, after a warm-up, with the wall time beside
 them; the index is built with all cores and timed in CPU seconds of the process.
 """
@@ -29,6 +31,7 @@ BENCHES = (
     "service",
     "sets_tasks",
     "shards",
+    "sync",
     "weights",
 )
 
@@ -36,14 +39,19 @@ BENCHES = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="*", help=f"some of {', '.join(BENCHES)}; default: all")
-    chosen = parser.parse_args().only or list(BENCHES)
+    parser.add_argument("--keep", action="store_true", help="keep the figures in docs/results")
+    arguments = parser.parse_args()
+    chosen = arguments.only or list(BENCHES)
     unknown = [name for name in chosen if name not in BENCHES]
     if unknown:
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(BENCHES)}")
     report = Report(Path("build/bench"))
     report.line(f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}")
     for name in chosen:
+        first = len(report.blocks)
         importlib.import_module(f"benchmarks.{name}").run(report)
+        if arguments.keep:
+            print(f"kept: {report.keep(name, first, Path('docs/results'))}")
     print(f"written: {report.save()}")
 
 

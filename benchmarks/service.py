@@ -311,7 +311,7 @@ def publish(passages: Path, communities: Path) -> None:
 
 def questions() -> list[str]:
     """The questions of 2WikiMultiHopQA; plain ones where they are absent."""
-    from graphagg.rag.documents.passages import read_json_lines
+    from graphagg.rag.documents.rows import read_json_lines
 
     path = DATA / "2wikimultihopqa" / "questions.jsonl.gz"
     if not path.exists():

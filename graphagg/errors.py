@@ -6,6 +6,8 @@ command line returns: 2 for input that must change, 1 for a run that failed.
 
 from __future__ import annotations
 
+from graphagg.extras import brings, install_line, is_of_python
+
 
 class GraphAggError(Exception):
     """Base of all errors raised by graphagg."""
@@ -14,13 +16,36 @@ class GraphAggError(Exception):
 
 
 class MissingExtra(GraphAggError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed.
 
-    def __init__(self, package: str, extra: str) -> None:
+    Args:
+        package: the package, or the module that it brings.
+        extra: the extra of graphagg that holds it; None: no extra does.
+    """
+
+    def __init__(self, package: str, extra: str | None) -> None:
         super().__init__(
             f"this needs the package {package!r}, which is not installed; "
-            f'run: pip install "graphagg[{extra}]"'
+            f"run: {install_line(package, extra)}"
         )
+
+    @classmethod
+    def of(cls, error: ImportError, extra: str) -> MissingExtra | ImportError:
+        """The error to raise for a failed import.
+
+        Args:
+            error: the failed import.
+            extra: what the importing code belongs to.
+
+        Returns:
+            A `MissingExtra` where the extra holds what is missing. Else the import's own error: a
+            module of Python that the system lacks, a file of graphagg, or a broken package.
+        """
+        module = (error.name or "").partition(".")[0]
+        absent = isinstance(error, ModuleNotFoundError) and module not in ("", "graphagg")
+        if absent and not is_of_python(module) and brings(extra, module):
+            return cls(module, extra)
+        return error
 
 
 class InvalidParameter(GraphAggError):

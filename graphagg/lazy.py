@@ -40,10 +40,9 @@ def lazy_names(
         try:
             return getattr(import_module(homes[name]), name)
         except ModuleNotFoundError as error:
-            missing = (error.name or "").partition(".")[0]
-            if extra is None or missing in ("", "graphagg"):
+            if extra is None:
                 raise
-            raise MissingExtra(missing, extra) from None
+            raise MissingExtra.of(error, extra) from None
 
     return load, lambda: sorted({*homes, *vars(sys.modules[package])}), sorted(homes)
 

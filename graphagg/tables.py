@@ -1,17 +1,21 @@
-"""Results as tables of PyArrow and pandas."""
+"""Results as tables of PyArrow and pandas, and in files whose suffix chooses the format."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import InvalidParameter, MissingExtra, WriteFailed
 
 if TYPE_CHECKING:
+    import networkx
     import pyarrow
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
-_EXTRA = "spark"
+Writer = Callable[[Path], None]
 
 
 def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyarrow.Array:
@@ -36,6 +40,74 @@ def to_pandas(table: pyarrow.Table) -> DataFrame:
     try:
         import pandas  # noqa: F401  # pyarrow would fail with a message of its own
     except ImportError:
-        raise MissingExtra("pandas", _EXTRA) from None
+        raise MissingExtra("pandas", None) from None
     frame: Any = table.to_pandas()
     return frame
+
+
+def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
+    """Write a file by its suffix, whole or not at all.
+
+    Raises:
+        InvalidParameter: no writer has the suffix; those that there are, are named.
+        WriteFailed: the file system refuses.
+    """
+    path = Path(target)
+    writer = writers.get(path.suffix.casefold())
+    if writer is None:
+        suffixes = ", ".join(writers)
+        raise InvalidParameter(f"{path}: suffix {path.suffix!r}, wanted one of {suffixes}")
+    # The suffix stays the last: some libraries choose the format by it.
+    partial = path.with_name(f".part-{path.name}")
+    try:
+        writer(partial)
+        os.replace(partial, path)
+    except OSError as error:
+        raise WriteFailed(
+            f"{path}: could not be written ({error.strerror or error}); check the folder"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def table_writers(table: Callable[[], pyarrow.Table]) -> dict[str, Writer]:
+    """Writers of a table of plain columns: CSV with a header, and Parquet."""
+
+    def write_csv(path: Path) -> None:
+        from pyarrow import csv
+
+        options = csv.WriteOptions(quoting_style="needed")
+        csv.write_csv(table(), path, write_options=options)
+
+    def write_parquet(path: Path) -> None:
+        from pyarrow import parquet
+
+        parquet.write_table(table(), path)
+
+    return {".csv": write_csv, ".parquet": write_parquet}
+
+
+def json_writer(value: Callable[[], object]) -> dict[str, Writer]:
+    """The writer of JSON."""
+
+    def write(path: Path) -> None:
+        text = json.dumps(value(), indent=1, ensure_ascii=False) + "\n"
+        path.write_text(text, encoding="utf-8")
+
+    return {".json": write}
+
+
+def graph_writers(graph: Callable[[], networkx.Graph]) -> dict[str, Writer]:
+    """Writers of a graph for other programs: GraphML and GEXF."""
+
+    def module() -> Any:
+        try:
+            import networkx
+        except ImportError:
+            raise MissingExtra("networkx", "communities") from None
+        return networkx
+
+    return {
+        ".graphml": lambda path: module().write_graphml(graph(), path),
+        ".gexf": lambda path: module().write_gexf(graph(), path),
+    }

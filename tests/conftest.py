@@ -21,6 +21,7 @@ for name in ("COLUMNS", "LINES"):  # readline sets them, and a worker of pytest-
     os.environ.pop(name, None)
 
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
+os.environ["GRAPHAGG_NO_CACHE"] = "1"  # nor does a test see what another one computed
 
 # On a busy machine every example is slow, so no test has a limit of time for one.
 BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

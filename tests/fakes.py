@@ -149,6 +149,7 @@ class InMemory:
 def assert_same_hits(found: Sequence[Hit], expected: Sequence[Hit], tolerance: float) -> None:
     """The same passages in the same order, by the same method, on the same paths and scores."""
     assert [hit.passage for hit in found] == [hit.passage for hit in expected]
+    assert [hit.copies for hit in found] == [hit.copies for hit in expected]
     for hit, other in zip(found, expected, strict=True):
         assert hit.method == other.method and hit.neighbors == other.neighbors
         assert hit.components.keys() == other.components.keys()

@@ -34,7 +34,7 @@ from benchmarks.training.cells import (
     save,
 )
 from benchmarks.training.models import MODELS
-from benchmarks.training.table import markdown
+from benchmarks.training.table import markdown, read_cells
 
 FOLDER = Path("build/bench/training")
 KNOWN = Path("docs/training-cells.json")
@@ -75,7 +75,7 @@ def main() -> None:
             and (not chosen.split or cell.split in chosen.split)
         ]
         run_all(chosen.out, cells, chosen.budget_minutes)
-    print(markdown(chosen.out))
+    print(markdown(read_cells(chosen.out), SETS, MODELS))
     if chosen.save:
         save(chosen.out, KNOWN)
 

@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from benchmarks.training.models import BASELINES, MANY, MODELS, ONE, OURS, SKIPS, Baseline, Kind
+from benchmarks.training.table import SPLITS
 from graphagg.errors import TrainingInterrupted
 from graphagg.nn.training import GraphData, Shape, load_data, train
 from graphagg.nn.training.data.dataset import checked
@@ -31,7 +32,6 @@ SETS = {  # the cheap ones first
     "PROTEINS": "tu/PROTEINS.npz#bench",
     "actor": "heterophilous/actor.npz",
 }
-SPLITS = 3
 
 
 @dataclass(frozen=True)

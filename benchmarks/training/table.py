@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.training.cells import SETS, SPLITS
-from benchmarks.training.models import MODELS
+SPLITS = 3
+Cells = dict[tuple[str, str], dict[int, dict]]
+"""`{(set, model): {split: cell}}`."""
 
 # Quoted, not measured; as the README of the data sets gives them, for other splits where it says.
 # Geom-GCN's are of its paper, arXiv 2002.05287, which drew the splits.
@@ -28,28 +30,40 @@ PUBLISHED = {
 }
 
 
-def read_cells(folder: Path) -> dict[tuple[str, str], dict[int, dict]]:
-    """`{(set, model): {split: cell}}`."""
-    found: dict[tuple[str, str], dict[int, dict]] = defaultdict(dict)
+def read_cells(folder: Path) -> Cells:
+    """The cells that are done in a folder of runs."""
+    found: Cells = defaultdict(dict)
     for path in sorted(folder.glob("*_[0-9].json")):
         cell = json.loads(path.read_text(encoding="utf-8"))
         found[cell["set"], cell["model"]][cell["split"]] = cell
     return found
 
 
-def markdown(folder: Path) -> str:
-    """Test accuracy in percent, mean and deviation over the splits done, `n/3` where some miss."""
-    cells = read_cells(folder)
+def read_known(path: Path) -> Cells:
+    """The cells that the repository keeps in one file."""
+    found: Cells = defaultdict(dict)
+    for cell in json.loads(path.read_text(encoding="utf-8")):
+        found[cell["set"], cell["model"]][cell["split"]] = cell
+    return found
+
+
+def markdown(cells: Cells, sets: Iterable[str] = (), models: Iterable[str] = ()) -> str:
+    """Test accuracy in percent, mean and deviation over the splits done, `n/3` where some miss.
+
+    Sets and models are those given, else those of the cells, in their order.
+    """
+    sets = list(sets) or list(dict.fromkeys(name for name, _ in cells))
+    models = list(models) or list(dict.fromkeys(name for _, name in cells))
     lines = [
-        "| set | " + " | ".join(MODELS) + " | published (quoted) |",
-        "| --- |" + " ---: |" * len(MODELS) + " --- |",
+        "| set | " + " | ".join(models) + " | published (quoted) |",
+        "| --- |" + " ---: |" * len(models) + " --- |",
     ]
-    for name in SETS:
-        row = [shown(cells.get((name, model), {})) for model in MODELS]
+    for name in sets:
+        row = [shown(cells.get((name, model), {})) for model in models]
         lines.append(f"| {name} | " + " | ".join(row) + f" | {PUBLISHED.get(name, '')} |")
     done = [cell for splits in cells.values() for cell in splits.values()]
     minutes = sum(cell["cpu_seconds"] for cell in done) / 60
-    total = len(SETS) * len(MODELS) * SPLITS
+    total = len(sets) * len(models) * SPLITS
     lines.append(f"\n{len(done)} of {total} cells, {minutes:.0f} CPU minutes, one thread.")
     return "\n".join(lines)
 

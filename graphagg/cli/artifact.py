@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.table import Table
 
+from graphagg.cli.folders import Directory
 from graphagg.cli.output.console import AsJson, out, print_json
 from graphagg.store import open_artifact
 
 INFO = "Example: graphagg info idx"
 VERIFY = "Example: graphagg verify idx"
-
-Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 
 
 def info(directory: Directory, as_json: AsJson = False) -> None:

@@ -11,7 +11,7 @@ import typer
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.embedding import EmbeddingBuild
-from graphagg.cli.builds.graphs import BUNDLED
+from graphagg.cli.builds.graphs import BUNDLED, GraphBuild
 from graphagg.cli.builds.passages import PassagesBuild
 from graphagg.cli.builds.run import run_build
 from graphagg.cli.output.console import AsJson
@@ -53,7 +53,8 @@ def read_recipe(path: Path) -> Build:
         raise InvalidRecipe(f"{path}: key 'input' is {given!r}, wanted a path")
     if source in raw:
         raise InvalidRecipe(f"{path}: key {source!r} is unknown; the input is called 'input'")
-    raw[source] = given if given.startswith(BUNDLED) else str(path.parent / given)
+    located = given if given.startswith(BUNDLED) else str(path.parent / given)
+    raw[source] = [located] if issubclass(build, GraphBuild) else located
     try:
         return from_table(build, raw)
     except InvalidParameter as error:

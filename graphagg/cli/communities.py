@@ -1,4 +1,4 @@
-"""`graphagg communities`: build, query, evaluate and change an index of communities."""
+"""`graphagg communities`: build, ask and change an index of communities, or part a graph."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from rich.table import Table
 
 from graphagg.cli.builds.build import Built
 from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.graphs import Reading
+from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import build_command
+from graphagg.cli.folders import LOCAL, Directory, OutDir
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -26,6 +27,7 @@ from graphagg.cli.output.console import (
 )
 from graphagg.communities.config import Method, Plan, check_method, check_plan
 from graphagg.errors import InvalidParameter
+from graphagg.graph.reading.settings import Reading, WeightedReading
 
 if TYPE_CHECKING:
     from graphagg.communities import Community
@@ -33,10 +35,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
 
-Directory = Annotated[Path, typer.Argument(help="The index directory.")]
-OutDir = Annotated[Path, typer.Option("--out", help="Where the index goes.")]
 Seeds = Annotated[list[str] | None, typer.Option("--seed", help="A seed vertex; repeat it.")]
-TopK = Annotated[int, typer.Option(help="Members besides the seeds.")]
+TopK = Annotated[int, typer.Option("--top-k", "-k", help="Members besides the seeds.")]
 Sweep = Annotated[bool, typer.Option("--sweep", help="A sweep cut chooses how many members.")]
 MethodName = Annotated[Method, typer.Option(help="How members are found and ranked.")]
 PlanName = Annotated[Plan, typer.Option(help="How candidates are found.")]
@@ -49,6 +49,12 @@ _EVAL = "Example: graphagg communities eval comm truth.txt --method fused --meth
 _ADD = "Example: graphagg communities add comm new_edges.csv"
 _REMOVE = "Example: graphagg communities remove comm --vertex alice --vertex bob"
 _MERGE = "Example: graphagg communities merge comm-2024 comm-2025 --out comm"
+_DETECT = "Example: graphagg communities detect edges.csv --out communities.csv"
+_TABLE_OUT = "Write it here: .csv, .parquet or .json; the graph as .graphml or .gexf."
+_SHOWN = 1_000
+"""Members that a table shows at most: drawing 100,000 would take 20 seconds."""
+_SIZES = 10
+"""Communities whose sizes are printed."""
 _SHELL = (
     "Example: graphagg communities shell comm --seed alice\n\n"
     "Example: printf 'seed alice\\nmore 20\\nsave found.csv\\n' | graphagg communities shell comm"
@@ -66,19 +72,26 @@ def query(
     sweep: Sweep = False,
     method: MethodName = "fused",
     plan: PlanName = "auto",
+    target: Annotated[Path | None, typer.Option("--out", help=_TABLE_OUT)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the community of some vertices."""
     community = _ask(directory, seed, top_k, sweep, method, plan)
+    if target is not None:
+        community.save(target)
+        err.print(f"wrote {target}", markup=False)
     if as_json:
         print_json(community.to_json())
         return
     table = Table(box=None, pad_edge=False)
     for name in ("vertex", "score", "why"):
         table.add_column(name, justify="right" if name == "score" else "left")
-    for member in community.members:
+    for member in community.members[:_SHOWN]:
         table.add_row(_plain(member.id), f"{member.score:.4g}", _plain(member.explain()))
     out.print(table)
+    if len(community) > _SHOWN:
+        left = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
+        err.print(f"{left}; --json prints and --out FILE writes all", markup=False)
     err.print(f"method {community.method}, plan {community.plan}", markup=False)
     if community.conductance is not None:
         err.print(f"conductance {community.conductance:.3f}", markup=False)
@@ -90,7 +103,12 @@ def query(
 def structure(
     directory: Directory,
     picture: Annotated[
-        Path | None, typer.Option("--out", help="Write a picture here, .png or .svg.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Write a picture (.png, .svg), a table (.csv, .parquet, .json) or the similarity "
+            "graph (.graphml, .gexf).",
+        ),
     ] = None,
     seed: Seeds = None,
     top_k: TopK = 50,
@@ -106,7 +124,7 @@ def structure(
     parts = community.structure(resolution=resolution, random_state=random_state)
     if picture is not None:
         names = ", ".join(str(name) for name in community.seeds[:5])
-        parts.draw(picture, title=f"Community of {names}")
+        parts.save(picture, title=f"Community of {names}")
         err.print(f"wrote {picture}", markup=False)
     if as_json:
         print_json(parts.to_json())
@@ -136,11 +154,11 @@ def evaluate(
     directory: Directory,
     communities: Annotated[Path, typer.Argument(help="The true communities.")],
     seeds: Annotated[int, typer.Option(help="Seeds drawn of each community.")] = 5,
-    draws: Annotated[int, typer.Option(help="Times they are drawn.")] = 5,
+    draws: Annotated[int, typer.Option(help="How often seeds are drawn.")] = 5,
     min_size: Annotated[int, typer.Option(help="Smallest community.")] = 12,
     max_size: Annotated[int | None, typer.Option(help="Largest community.")] = None,
     max_communities: Annotated[
-        int | None, typer.Option(help="So many communities, drawn at random.")
+        int | None, typer.Option(help="How many communities, drawn at random.")
     ] = None,
     method: Annotated[
         list[str] | None,
@@ -179,6 +197,42 @@ def evaluate(
         _table_evaluations(results)
 
 
+def detect_all(
+    edges: Annotated[list[str], typer.Argument(help="Edges, as communities build takes them.")],
+    reading: WeightedReading,
+    written: Annotated[Path | None, typer.Option("--out", help=_TABLE_OUT)] = None,
+    resolution: Annotated[float, typer.Option(help="Larger gives more communities.")] = 1.0,
+    random_state: RandomState = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Part a whole graph into communities, without an index and without seeds."""
+    from graphagg.communities import detect
+
+    partition = detect(
+        find_edges(edges), resolution=resolution, random_state=random_state, **vars(reading)
+    )
+    if written is not None:
+        partition.save(written)
+    if as_json:
+        print_json(partition.to_json())
+        return
+    for note in partition.graph.report.notes():
+        err.print(note, markup=False)
+    sizes = partition.sizes.tolist()
+    listed = ", ".join(f"{size:,}" for size in sizes[:_SIZES])
+    more = f" and {len(sizes) - _SIZES:,} smaller" if len(sizes) > _SIZES else ""
+    out.print(
+        f"{len(sizes):,} communities of {len(partition.vertices):,} vertices, "
+        f"modularity {partition.modularity:.3f}",
+        markup=False,
+    )
+    out.print(f"sizes: {listed}{more}", markup=False)
+    if written is not None:
+        err.print(f"wrote {written}", markup=False)
+    else:
+        err.print("--out FILE writes who is where: .csv, .parquet, .json, .graphml", markup=False)
+
+
 def add(
     directory: Directory,
     edges: Annotated[Path, typer.Argument(help="Edges to add.")],
@@ -213,13 +267,19 @@ def remove(
     print_change(directory, change.to_json(), as_json)
 
 
+app.command("detect", epilog=_DETECT)(command(detect_all))
 app.command("add", epilog=_ADD)(command(add))
 app.command("remove", epilog=_REMOVE)(command(remove))
 
 
 @app.command("merge", epilog=_MERGE)
 def merge(
-    shards: Annotated[list[Path], typer.Argument(help="Indices built with the same parameters.")],
+    shards: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Indices built with the same parameters.", **LOCAL | {"metavar": "shards"}
+        ),
+    ],
     out_dir: OutDir,
     as_json: AsJson = False,
 ) -> None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from graphagg.cli.folders import LOCAL
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
 from graphagg.cli.output.passages import explain_hit
+from graphagg.errors import MissingExtra
 
 if TYPE_CHECKING:
     from graphagg.communities import Community
-    from graphagg.embedding.results import Neighbor
     from graphagg.rag import Hit, PassageIndex
     from graphagg.rag.evaluation.measure import GoldQuestion
 
@@ -27,49 +28,90 @@ _VERTEX = "Valjean"
 
 
 def demo(
-    out_dir: Annotated[Path, typer.Option("--out", help="Where the indices go.")] = Path(
+    out_dir: Annotated[Path, typer.Option("--out", help="Where the indices go.", **LOCAL)] = Path(
         "build/demo"
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them."""
+    """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them.
+
+    The three parts need the extras `rag` and `models`, `communities`, and `embedding`. A part whose
+    extra is not installed is left out, with the line that installs it.
+    """
     meter = Meter()
+    figures: dict[str, Any] = {}
+    left_out: dict[str, MissingExtra] = {}
+    parts = {"passages": _passages, "communities": _communities, "embedding": _embedding}
+    for name, run in parts.items():
+        try:
+            figures.update(run(out_dir / name, not as_json))
+        except MissingExtra as error:
+            left_out[name] = error
+    if len(left_out) == len(parts):
+        raise left_out["passages"]
+    if as_json:
+        print_json({**figures, "left_out": {name: str(why) for name, why in left_out.items()}})
+        return
+    for name, why in left_out.items():
+        out.print(f"Left out: {name}: {why}\n", markup=False)
+    _print_next(out_dir, [name for name in parts if name not in left_out], meter)
+
+
+def _passages(directory: Path, shown: bool) -> dict[str, Any]:
     questions = _questions()
-    with _passage_index(out_dir / "passages") as index:
+    with _passage_index(directory) as index:
         answers = index.retrieve_batch([question.text for question in questions], 3)
-        if not as_json:
+        if shown:
             _print_answers(questions, answers, index)
     recall = _recall(questions, answers)
-    community = _community(out_dir / "communities")
-    picture = out_dir / "community.png"
-    community.structure().draw(picture, title="Around " + " and ".join(_SEEDS))
-    near = _near(out_dir / "embedding")
-    if as_json:
-        print_json(
-            {
-                "recall@3": recall,
-                "answers": [
-                    {"question": question.text, "hits": [hit.to_json() for hit in hits]}
-                    for question, hits in zip(questions, answers, strict=True)
-                ],
-                "community": community.to_json(),
-                "picture": str(picture),
-                "neighbors": {_VERTEX: [{"id": n.id, "score": n.score} for n in near]},
-            }
+    if shown:
+        out.print(
+            f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of those are among the "
+            "first 3.\n"
         )
-        return
-    out.print(
-        f"[green]*[/green] needed for the answer: {100 * recall:.0f} % of those are among the "
-        "first 3.\n"
-    )
-    _print_community(community)
-    out.print(f"Drawn with its sub-communities: {picture}\n", markup=False)
-    nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in near)
-    out.print(f"Nearest to {_VERTEX} in 16 dimensions: {nearest}\n", markup=False)
-    out.print(f"{meter.read()['wall_seconds']} s in all. Go on with:")
-    out.print(f'  graphagg rag search {out_dir / "passages"} "your question" --explain')
-    out.print(f"  graphagg communities query {out_dir / 'communities'} --seed Valjean --top-k 10")
-    out.print(f"  graphagg embed neighbors {out_dir / 'embedding'} --vertex Javert --top-k 5")
+    found = [
+        {"question": question.text, "hits": [hit.to_json() for hit in hits]}
+        for question, hits in zip(questions, answers, strict=True)
+    ]
+    return {"recall@3": recall, "answers": found}
+
+
+def _communities(directory: Path, shown: bool) -> dict[str, Any]:
+    from graphagg.communities import CommunityIndex
+    from graphagg.graph import bundled_graph
+
+    with CommunityIndex.build(bundled_graph("les_miserables"), directory) as index:
+        community = index.query(_SEEDS, 12)
+    picture = directory.parent / "community.png"
+    community.structure().draw(picture, title="Around " + " and ".join(_SEEDS))
+    if shown:
+        _print_community(community)
+        out.print(f"Drawn with its sub-communities: {picture}\n", markup=False)
+    return {"community": community.to_json(), "picture": str(picture)}
+
+
+def _embedding(directory: Path, shown: bool) -> dict[str, Any]:
+    from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+    from graphagg.graph import bundled_graph
+
+    config = EmbeddingConfig(dim=16)
+    with NodeEmbedding.build(bundled_graph("les_miserables"), directory, config=config) as index:
+        near = index.neighbors(_VERTEX, 5)
+    if shown:
+        nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in near)
+        out.print(f"Nearest to {_VERTEX} in 16 dimensions: {nearest}\n", markup=False)
+    return {"neighbors": {_VERTEX: [{"id": n.id, "score": n.score} for n in near]}}
+
+
+def _print_next(out_dir: Path, parts: list[str], meter: Meter) -> None:
+    commands = {
+        "passages": 'rag search {} "your question" --explain',
+        "communities": "communities query {} --seed Valjean --top-k 10",
+        "embedding": "embed neighbors {} --vertex Javert --top-k 5",
+    }
+    out.print(f"{meter.read()['wall_seconds']} s in all." + (" Go on with:" if parts else ""))
+    for name in parts:
+        out.print(f"  graphagg {commands[name].format(out_dir / name)}", markup=False)
 
 
 def _bundled(name: str) -> Traversable:
@@ -88,23 +130,6 @@ def _questions() -> list[GoldQuestion]:
 
     with as_file(_bundled("questions.jsonl")) as file:
         return read_questions(file)
-
-
-def _community(directory: Path) -> Community:
-    from graphagg.communities import CommunityIndex
-    from graphagg.graph import bundled_graph
-
-    with CommunityIndex.build(bundled_graph("les_miserables"), directory) as index:
-        return index.query(_SEEDS, 12)
-
-
-def _near(directory: Path) -> tuple[Neighbor, ...]:
-    from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-    from graphagg.graph import bundled_graph
-
-    config = EmbeddingConfig(dim=16)
-    with NodeEmbedding.build(bundled_graph("les_miserables"), directory, config=config) as index:
-        return index.neighbors(_VERTEX, 5)
 
 
 def _recall(questions: list[GoldQuestion], answers: Sequence[Sequence[Hit]]) -> float:

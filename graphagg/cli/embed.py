@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 
 from graphagg.cli.builds.embedding import EmbeddingBuild, embedding_config
-from graphagg.cli.builds.graphs import WeightedReading
+from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import build_command
+from graphagg.cli.folders import Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -22,13 +23,13 @@ from graphagg.cli.output.console import (
 )
 from graphagg.embedding.config import EmbeddingConfig, Side
 from graphagg.errors import InvalidParameter
+from graphagg.graph.reading.settings import WeightedReading
 
 if TYPE_CHECKING:
     from graphagg.embedding.evaluation.measure import Scores
 
 app = typer.Typer(help="Vectors of vertices, from pieces of a graph.", no_args_is_help=True)
 
-Directory = Annotated[Path, typer.Argument(help="The index directory.")]
 RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
 SideName = Annotated[Side, typer.Option(help="Directed and two-mode graphs: vectors of which end.")]
 
@@ -94,7 +95,12 @@ def neighbors(
 def export(
     directory: Directory,
     target: Annotated[Path, typer.Option("--out", help="The file.")],
-    form: Annotated[str, typer.Option("--format", help="parquet or word2vec.")] = "parquet",
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="parquet, csv or word2vec.", show_default="by the suffix of --out"
+        ),
+    ] = None,
     side: SideName = "from",
 ) -> None:
     """Write the vectors for other programs."""
@@ -125,9 +131,7 @@ def draw(
 
 
 def evaluate(
-    edges: Annotated[
-        str, typer.Argument(help="Text (.gz), CSV, Parquet, GML, .mat, .jlg or JSON.")
-    ],
+    edges: Annotated[list[str], typer.Argument(help="Edges, as embed build takes them.")],
     config: Annotated[EmbeddingConfig, embedding_config, "Embedding"],
     reading: WeightedReading,
     labels: Annotated[Path | None, typer.Option(help="Labels: classify nodes too.")] = None,
@@ -141,7 +145,7 @@ def evaluate(
     from graphagg.embedding.evaluation.measure import classify_nodes, predict_links
     from graphagg.graph.weights import load_weighted
 
-    graph, weights = load_weighted(edges, config.kind, **vars(reading))
+    graph, weights = load_weighted(find_edges(edges), config.kind, **vars(reading))
     if not holdout and labels is None:
         raise InvalidParameter("holdout is 0 and there are no labels: give --holdout or --labels")
     truth = None if labels is None else read_labels(labels, graph.rows)

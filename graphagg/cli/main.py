@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from graphagg import __version__
-from graphagg.cli import artifact, build, communities, demo, embed, mcp, serve, train
+from graphagg.cli import artifact, build, communities, demo, embed, mcp, predict, serve, train
 from graphagg.cli.output.console import err
 from graphagg.cli.rag import commands as rag
 from graphagg.errors import GraphAggError
@@ -27,6 +28,7 @@ app.add_typer(embed.app, name="embed")
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("build", epilog=build.EPILOG)(build.build)
 app.command("train", epilog=train.EPILOG)(train.train)
+app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("mcp", epilog=mcp.EPILOG)(mcp.mcp)
 app.command("serve", epilog=serve.EPILOG)(serve.serve)
 app.command("info", epilog=artifact.INFO)(artifact.info)
@@ -50,6 +52,8 @@ def _root(
 
 def main() -> None:
     """Run the command line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
+    # PyTorch's word to those who call `torch.jit`: PyTorch Geometric does, when it is imported.
+    warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
     try:
         app(prog_name="graphagg")  # completion goes by this name
     except GraphAggError as error:

@@ -43,7 +43,7 @@ def mcp(
         from graphagg.serve.mcp import create_server
         from graphagg.serve.service import Service, Sources
     except ImportError as error:
-        raise MissingExtra(error.name or "mcp", "mcp") from None
+        raise MissingExtra.of(error, "mcp") from None
     if not http and (token_file is not None or host != "127.0.0.1"):
         raise InvalidParameter("--host and --token-file are of --http; give it, or leave them out")
     access = Access(host, None if token_file is None else read_token(token_file))

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
@@ -71,6 +71,7 @@ def command(
     *,
     table: str | None = None,
     fixed: Mapping[str, Any] | None = None,
+    hidden: Collection[str] = (),
     positional: bool = True,
 ) -> Callable[..., None]:
     """A function for typer, with one parameter for each option.
@@ -79,6 +80,7 @@ def command(
         function: the command; parameters that are dataclasses become options.
         table: the table of a TOML file that `--config` reads; None: no such option.
         fixed: values of options that the command does not have.
+        hidden: options that it does not have and that keep their defaults.
         positional: whether fields marked `argument` are arguments; else they are options too.
     """
     fixed = fixed or {}
@@ -103,7 +105,7 @@ def command(
 
     if table is not None:
         parameters.append(_config_file(table))
-    shown = [_keyword(p) for p in parameters if p.name not in fixed]
+    shown = [_keyword(p) for p in parameters if p.name not in {*fixed, *hidden}]
     run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     run.__doc__, run.__name__ = function.__doc__, function.__name__
     return run

@@ -45,7 +45,7 @@ def serve(
         from graphagg.serve.http.server import bind, make_server
         from graphagg.serve.service import Service, Sources
     except ImportError as error:
-        raise MissingExtra(error.name or "fastapi", "serve") from None
+        raise MissingExtra.of(error, "serve") from None
     from graphagg.serve.limits import Limits
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")

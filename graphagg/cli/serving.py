@@ -8,9 +8,13 @@ from typing import Annotated
 
 import typer
 
-Passages = Annotated[Path | None, typer.Option("--passages", help="A passage index.")]
-Communities = Annotated[Path | None, typer.Option("--communities", help="A community index.")]
-Embedding = Annotated[Path | None, typer.Option("--embedding", help="An embedding.")]
+from graphagg.cli.folders import LOCAL
+
+Passages = Annotated[Path | None, typer.Option("--passages", help="A passage index.", **LOCAL)]
+Communities = Annotated[
+    Path | None, typer.Option("--communities", help="A community index.", **LOCAL)
+]
+Embedding = Annotated[Path | None, typer.Option("--embedding", help="An embedding.", **LOCAL)]
 Host = Annotated[str, typer.Option(help="Address to bind; beyond loopback it takes a token.")]
 TokenFile = Annotated[
     Path | None,

@@ -22,7 +22,13 @@ def use_file(context: typer.Context, path: Path | None, table: str) -> Path | No
     """Take the values of a TOML file as defaults; callback of the eager option `--config`."""
     if path is not None:
         known = {str(parameter.name) for parameter in context.command.params}
-        context.default_map = read_table(path, table, known - {"config", "help"})
+        values = read_table(path, table, known - {"config", "help"})
+        lists = {
+            p.name for p in context.command.params if getattr(p, "multiple", False) or p.nargs < 0
+        }
+        context.default_map = {
+            name: [value] if name in lists else value for name, value in values.items()
+        }
     return path
 
 
@@ -64,6 +70,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
     """A dataclass from the values of a TOML table: its keys are the fields, their types hold.
 
+    `false` stands for None where a field is a dataclass or None.
+
     Raises:
         InvalidParameter: a key is unknown, or a value is not of its field's type or range.
     """
@@ -84,6 +92,8 @@ def from_table(kind: type[T], table: Mapping[str, Any], where: str = "") -> T:
             except ValidationError as error:
                 message = error.errors()[0]["msg"]
                 raise InvalidParameter(f"{key} is {shown(value)}: {message}") from None
+        elif value is False and type(None) in types:
+            values[name] = None
         elif isinstance(value, Mapping):
             values[name] = from_table(part, value, f"{where}{name}.")  # type: ignore[arg-type]
         else:

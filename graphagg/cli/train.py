@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from graphagg.cli.folders import LOCAL
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from graphagg.nn.presets import Preset
-    from graphagg.nn.training import TrainingResult
+    from graphagg.nn.training import GraphData, TrainingResult
 
 EPILOG = "Example: graphagg train csl --data csl.npz --out runs/csl --splits 5"
 _PERCENT = ("accuracy", "weighted-accuracy", "roc-auc", "ap", "f1")
@@ -26,14 +27,23 @@ def train(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="A .npz file (#NAME: its splits of that name), a folder, pyg:NAME@ROOT."),
+        typer.Option(
+            help="A .npz file (#NAME: its splits of that name), a folder, pyg:NAME@ROOT, "
+            "ogb:NAME@ROOT.  [where the preset's come from: see --list]"
+        ),
     ] = None,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Where models, logs and results go.")
+        Path | None, typer.Option("--out", help="Where models, logs and results go.", **LOCAL)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    splits: Annotated[int, typer.Option(help="How many of the official splits.")] = 1,
-    epochs: Annotated[int | None, typer.Option(help="At most so many.  [preset's]")] = None,
+    splits: Annotated[int, typer.Option(help="How many of the data's splits.")] = 1,
+    split_ratio: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(help="Random splits in place of the data's, by these shares: 0.8 0.1 0.1."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Largest number of epochs.  [preset's]")
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, e.g. model.layers=4; repeats.")
     ] = None,
@@ -49,6 +59,7 @@ def train(
     if show:
         _print_presets(as_json)
         return
+    data = data or _source(preset)
     if preset is None or data is None or out_dir is None:
         required = {"PRESET": preset, "--data": data, "--out": out_dir}
         missing = ", ".join(name for name, value in required.items() if value is None)
@@ -58,15 +69,32 @@ def train(
     from graphagg.nn.training import train as run
 
     chosen = _chosen(preset, changes or [], epochs, random_state)
+    source = _data(data, split_ratio, splits, chosen.training.random_state)
     with progress_report() as report:
         result = run(
-            chosen, data, out_dir, name=Path(preset).stem, splits=splits, device=device,
+            chosen, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
             resume=resume, force=force, progress=report,
         )  # fmt: skip
     if as_json:
         print_json(result.to_json())
         return
     _print_result(result, out_dir)
+
+
+def _source(preset: str | None) -> str | None:
+    from graphagg.nn.presets.sources import source_of
+
+    return None if preset is None else source_of(preset)
+
+
+def _data(
+    source: str, ratio: tuple[float, float, float] | None, splits: int, state: int
+) -> str | GraphData:
+    if ratio is None:
+        return source
+    from graphagg.nn.training import random_splits
+
+    return random_splits(source, ratio, count=splits, random_state=state)
 
 
 def _chosen(name: str, changes: list[str], epochs: int | None, random_state: int | None) -> Preset:
@@ -86,12 +114,15 @@ def _chosen(name: str, changes: list[str], epochs: int | None, random_state: int
 
 def _print_presets(as_json: bool) -> None:
     from graphagg.nn.presets import preset, presets
+    from graphagg.nn.presets.sources import source_of
 
     if as_json:
-        print_json({name: preset(name).to_dict() for name in presets()})
+        print_json(
+            {name: {**preset(name).to_dict(), "data": source_of(name)} for name in presets()}
+        )
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("preset", "task", "local", "attention", "encodings"):
+    for column in ("preset", "data", "task", "local", "attention", "encodings"):
         table.add_column(column)
     for column in ("layers", "width", "epochs"):
         table.add_column(column, justify="right")
@@ -100,8 +131,9 @@ def _print_presets(as_json: bool) -> None:
         model = settings.model
         encodings = ", ".join(encoding.name for encoding in model.encodings) or "none"
         table.add_row(
-            name, model.head.task, model.local.name, model.attention.name, encodings,
-            str(model.layers), str(model.channels), str(settings.training.epochs),
+            name, source_of(name) or "a file", model.head.task, model.local.name,
+            model.attention.name, encodings, str(model.layers), str(model.channels),
+            str(settings.training.epochs),
         )  # fmt: skip
     out.print(table)
 

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from graphagg.communities.config import (
         QueryConfig as QueryConfig,
     )
+    from graphagg.communities.detection import (
+        Partition as Partition,
+    )
+    from graphagg.communities.detection import (
+        detect as detect,
+    )
     from graphagg.communities.index import (
         CommunityIndex as CommunityIndex,
     )

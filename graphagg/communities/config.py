@@ -30,7 +30,8 @@ class IndexConfig:
 
     Attributes:
         kind: whose neighbors form a vertex's set: all (`undirected`), in- or out-neighbors, or
-            the elements of a set (`two-mode`).
+            the elements of a set; `two-mode`: an edge is (element, set), as a follower comes before
+            the page.
         closed: whether the set holds the vertex itself. None: yes, unless two-mode. Closed sets
             find more of the true communities (0.575 against 0.572 on email-Eu-core, 0.436 against
             0.423 on LastFM Asia, recall of `minhash` at community size).
@@ -118,13 +119,23 @@ class QueryConfig:
 
 @dataclass(frozen=True)
 class FusedConfig:
-    """Constants of `fused`; see `Expander._fused` for the formula and how they were chosen."""
+    """Constants of `fused`; see `Expander._fused` for the formula.
+
+    Attributes:
+        power: of PageRank.
+        floor: what similarity of 0 counts at least.
+        gap: how much more it counts where few of the best by PageRank have a similarity.
+        grown: vertices that similarities are also taken to.
+        mixture: share of those similarities.
+        stage: members of the first stage; each later stage doubles how many there are.
+    """
 
     power: float = 0.7
     floor: float = 0.05
     gap: float = 3.0
     grown: int = 30
     mixture: float = 0.5
+    stage: int = 10
 
 
 def check_method(method: str) -> Method:

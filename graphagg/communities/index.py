@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +45,7 @@ from graphagg.errors import (
 from graphagg.graph.graph import Graph, ReadReport, union_graphs
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.load import load_graph
-from graphagg.graph.reading.text import IdType
+from graphagg.graph.reading.settings import ReadingOptions
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.index import Index, is_current
@@ -111,10 +111,9 @@ class CommunityIndex(Index[_Version]):
         *,
         config: IndexConfig | None = None,
         vertices: Iterable[VertexId] = (),
-        ids: IdType = "auto",
-        header: bool | None = None,
         progress: Progress = silent,
         force: bool = False,
+        **reading: Unpack[ReadingOptions],
     ) -> CommunityIndex:
         """Index a graph into `directory` and open it.
 
@@ -127,10 +126,9 @@ class CommunityIndex(Index[_Version]):
             directory: where the index goes; made if it is not there.
             config: the kind of graph, and the parameters; default `IndexConfig()`.
             vertices: vertices that are there even without an edge.
-            ids: how text ids are read: `auto`, `integer` or `string`.
-            header: whether text has a header; None recognizes it.
             progress: called with stage, done, total.
             force: build also where nothing changed.
+            reading: the fields of `graphagg.graph.Reading`, for instance `source="from_user"`.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -138,9 +136,7 @@ class CommunityIndex(Index[_Version]):
         """
         config = config or IndexConfig()
         with write_artifact(directory) as published:
-            graph = load_graph(
-                edges, GRAPH_KIND[config.kind], vertices=vertices, ids=ids, header=header
-            )
+            graph = load_graph(edges, GRAPH_KIND[config.kind], vertices=vertices, **reading)
             progress("edges", graph.edges, graph.edges)
             if force or not is_current(
                 directory, KIND, {"graph": graph.digest()}, config.to_json()
@@ -292,29 +288,27 @@ class CommunityIndex(Index[_Version]):
         edges: Any,
         *,
         vertices: Iterable[VertexId] = (),
-        ids: IdType = "auto",
-        header: bool | None = None,
         progress: Progress = silent,
+        **reading: Unpack[ReadingOptions],
     ) -> ChangeReport:
         """Add edges, and the vertices they name; equal to a build of the larger graph.
 
         Raises:
-            As `build`; ArtifactBusy also where the index was built again with other parameters
-            since it was opened.
+            GraphAggError: what `build` raises.
+            ArtifactBusy: the index was built again with other parameters since it was opened.
         """
-        more = self._read_edges(edges, vertices=vertices, ids=ids, header=header)
+        more = self._read_edges(edges, vertices, reading)
         return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)
 
     def remove_edges(
         self,
         edges: Any,
         *,
-        ids: IdType = "auto",
-        header: bool | None = None,
         progress: Progress = silent,
+        **reading: Unpack[ReadingOptions],
     ) -> ChangeReport:
         """Remove edges; their vertices stay. Edges that are not there are counted."""
-        gone = self._read_edges(edges, ids=ids, header=header)
+        gone = self._read_edges(edges, (), reading)
         return self._change(lambda graph: without_edges(graph, gone), progress)
 
     def remove_vertices(
@@ -328,12 +322,16 @@ class CommunityIndex(Index[_Version]):
             progress,
         )
 
-    def _read_edges(self, edges: Any, **options: Any) -> Graph:
-        if options["ids"] == "auto":  # the index knows; only a two-mode graph may have both types
-            types = {self.vertices.is_integer, self.elements.is_integer}
-            if types == {False}:
-                options["ids"] = "string"
-        graph = load_graph(edges, GRAPH_KIND[self.config.kind], allow_empty=True, **options)
+    def _read_edges(
+        self, edges: Any, vertices: Iterable[VertexId], reading: ReadingOptions
+    ) -> Graph:
+        # The index knows the type of ids; only a two-mode graph may have both.
+        if reading.get("ids", "auto") == "auto" and not (
+            self.vertices.is_integer or self.elements.is_integer
+        ):
+            reading = {**reading, "ids": "string"}
+        kind = GRAPH_KIND[self.config.kind]
+        graph = load_graph(edges, kind, vertices=vertices, allow_empty=True, **reading)
         if not len(graph.rows):
             raise EmptyGraph("the change names no edge and no vertex, wanted one at least")
         return graph

@@ -19,10 +19,11 @@ where a job goes on. Executors and driver must share the file system of the dire
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -37,11 +38,11 @@ from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.reading.text import IdType
-from graphagg.graph.spark import Numbering, number_ids, read_edges, write_ids
+from graphagg.graph.reading.settings import Reading, ReadingOptions
+from graphagg.graph.spark import EdgePaths, Numbering, number_ids, write_ids
 from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import Blocks, preallocate, write_range
-from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
+from graphagg.spark.job import Work, claimed, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
@@ -60,28 +61,26 @@ ENTRIES_A_BLOCK = 2_000_000
 
 def build_with_spark(
     spark: SparkSession,
-    edges: str,
+    edges: str | Sequence[str],
     directory: str | Path,
     *,
     config: IndexConfig | None = None,
-    ids: IdType = "auto",
-    header: bool | None = None,
     entries_a_block: int = ENTRIES_A_BLOCK,
     progress: Progress = silent,
     force: bool = False,
+    **reading: Unpack[ReadingOptions],
 ) -> CommunityIndex:
     """Index a graph by Spark and open the index.
 
     Args:
         spark: the session.
-        edges: Parquet with `src` and `dst`, or text, on any path that Spark reads.
+        edges: Parquet or text: files, folders or patterns, on any path that Spark reads.
         directory: where the index goes, on a file system that executors and driver share.
         config: the kind of graph, and the parameters.
-        ids: how text ids are read.
-        header: whether text has a header; None recognizes it.
         entries_a_block: entries of compressed rows that one task holds in memory.
         progress: called after each stage.
         force: build again also where nothing changed, or over an unfinished job.
+        reading: the fields of `graphagg.graph.Reading`.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -90,13 +89,14 @@ def build_with_spark(
         ArtifactBusy, ArtifactError, WriteFailed: about the directory.
     """
     config = config or IndexConfig()
-    job = job_of(edges, ids, header, config)
+    source = EdgePaths.of(edges, Reading(**reading))
+    job = job_of(source, config)
     with write_artifact(directory) as publication, small_driver(spark):
         known = None if force else recall(directory, KIND, job)
         if known is None:
             with claimed(spark, directory, job, progress, force) as work:
                 build = _Build(work, config, publication.writer.folder, entries_a_block)
-                graph = _write_graph(build, edges, ids, header)
+                graph = _write_graph(build, source)
                 if force or not is_current(
                     directory, KIND, {"graph": graph.digest()}, config.to_json()
                 ):
@@ -112,9 +112,9 @@ def build_with_spark(
     return index
 
 
-def job_of(edges: str, ids: IdType, header: bool | None, config: IndexConfig) -> dict[str, Any]:
+def job_of(source: EdgePaths, config: IndexConfig) -> dict[str, Any]:
     """What tells one job from another: its input and parameters."""
-    return {"source": [*fingerprint(edges), ids, header], "config": config.to_json()}
+    return {"source": source.identity(), "config": config.to_json()}
 
 
 def stages(config: IndexConfig) -> tuple[str, ...]:
@@ -158,18 +158,18 @@ class _Build:
 # --- stages 1 to 3: edges, vertices, pairs -------------------------------------------------------
 
 
-def _read(build: _Build, edges: str, ids: IdType, header: bool | None) -> tuple[DataFrame, int]:
+def _read(build: _Build, source: EdgePaths) -> tuple[DataFrame, int]:
     """The edges, columns `src` and `dst` (two-mode: element and set turned), and their number."""
     work = build.work
-    frame = work.phase("edges", lambda: read_edges(work.spark, edges, ids, header))
+    frame = source.frame(work, GRAPH_KIND[build.config.kind])
     count = work.note("read", frame.count)
     if count == 0:
-        raise EmptyGraph(f"{edges}: no edge in it, wanted at least one; check the path")
+        raise EmptyGraph(f"{source}: no edge in it, wanted at least one; check the path")
     if build.two_mode:  # pairs are (element, set)
         return frame.selectExpr("dst AS src", "src AS dst"), count
     if len({kind for _, kind in frame.dtypes}) > 1:
         raise InvalidGraph(
-            f"{edges}: columns are {dict(frame.dtypes)}, wanted one type of id; convert one"
+            f"{source}: columns are {dict(frame.dtypes)}, wanted one type of id; convert one"
         )
     return frame, count
 
@@ -211,10 +211,10 @@ def _transposed(pairs: DataFrame) -> DataFrame:
 # --- stage 4: sets, holders and signatures -------------------------------------------------------
 
 
-def _write_graph(build: _Build, edges: str, ids: IdType, header: bool | None) -> Graph:
+def _write_graph(build: _Build, source: EdgePaths) -> Graph:
     """Write ids, compressed rows and signatures; the graph is mapped from what was written."""
     work, kind = build.work, build.config.kind
-    frame, read = _read(build, edges, ids, header)
+    frame, read = _read(build, source)
     partitions = math.ceil(read / build.entries_a_block)
     rows, columns = _number(build, frame, partitions)
     loops = 0 if build.two_mode else work.note("loops", frame.filter("src = dst").count)
@@ -233,6 +233,7 @@ def _write_graph(build: _Build, edges: str, ids: IdType, header: bool | None) ->
         edges=len(indices) // each,
         self_loops=loops,
         duplicates=repeats // each,
+        **source.counts(work),
     )
     row_ids = build.ids("vertices")
     column_ids = build.ids("elements") if build.two_mode else row_ids

@@ -49,7 +49,7 @@ def embed(network: Network, config: EmbeddingConfig, progress: Progress = silent
     O(E d + N d^2) time for a given number of pieces.
 
     Raises:
-        InvalidParameter: more pieces than nodes, or `dim` above what the graph can give.
+        InvalidParameter: more pieces than nodes.
         PieceTooLarge: a piece is over `max_piece_edges`.
     """
     with one_thread():

@@ -30,7 +30,7 @@ class EmbeddingConfig:
     """What a graph is embedded with.
 
     Attributes:
-        dim: length of a vector (d).
+        dim: length of a vector (d) at most; a small graph gives as many as it has directions.
         pieces: how many pieces the graph is cut into. None: as many as `max_piece_edges` asks for.
         max_piece_edges: entries of the matrix (an edge has two) that a piece holds at most. None:
             5,000,000, or no limit where `pieces` is given.
@@ -39,7 +39,8 @@ class EmbeddingConfig:
         base: what embeds a piece.
         fusion: how pieces become one: `merge`, `concat` or `procrustes`.
         propagate: passes of spectral propagation over the whole graph, 0 to 2.
-        kind: how edges are read.
+        kind: which graph the edges are; two-mode: an edge is (element, set), as a follower comes
+            before the page.
         leaf_rank: least rank of a piece's decomposition.
         iterations: power iterations of a piece's decomposition.
         dtype: type of the stored vectors.

@@ -14,32 +14,52 @@ from graphagg.checks import one_of
 from graphagg.embedding.results import Neighbors
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.tables import Writer, save, table_writers
 
 if TYPE_CHECKING:
     import networkx
+    import pyarrow
 
-FORMATS = ("parquet", "word2vec")
+_FORMS = {".parquet": "parquet", ".csv": "csv", ".txt": "word2vec", ".vec": "word2vec"}
+FORMATS = ("parquet", "csv", "word2vec")
 
 
 def write_vectors(
-    ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[str], form: str
+    ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[str], form: str | None = None
 ) -> None:
     """Write vectors `[n, d]` with their ids; the whole file or none.
 
-    `parquet` has columns `id` and `vector` (a list of d floats). `word2vec` is its text format:
-    a line `n d`, then a line a vertex; an id with white space in it cannot be written.
+    `parquet` has columns `id` and `vector` (a list of d floats); `csv` a column `id` and d columns
+    `v1`, `v2`, ... `word2vec` is its text format: a line `n d`, then a line a vertex; an id with
+    white space in it cannot be written.
+
+    Args:
+        ids: of the vertices.
+        rows: their vectors.
+        path: the file.
+        form: the format; None: by the suffix .parquet, .csv, .txt or .vec.
 
     Raises:
-        InvalidParameter: another format, or such an id.
+        InvalidParameter: another format or suffix, or an id that the format cannot hold.
+        WriteFailed: the file system refuses.
     """
+    writers: dict[str, Writer] = {
+        "parquet": lambda partial: _write_parquet(ids, rows, partial),
+        "csv": table_writers(lambda: _wide_table(ids, rows))[".csv"],
+        "word2vec": lambda partial: _write_word2vec(ids, rows, partial),
+    }
+    if form is None:
+        save(path, {suffix: writers[name] for suffix, name in _FORMS.items()})
+        return
     one_of("format", form, FORMATS)
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.part")
-    try:
-        (_write_parquet if form == "parquet" else _write_word2vec)(ids, rows, partial)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    save(path, {Path(path).suffix.casefold(): writers[form]})
+
+
+def _wide_table(ids: Sequence[VertexId], rows: Array) -> pyarrow.Table:
+    import pyarrow as pa
+
+    columns = {f"v{i + 1}": np.ascontiguousarray(rows[:, i]) for i in range(rows.shape[1])}
+    return pa.table({"id": list(ids), **columns})
 
 
 def _write_parquet(ids: Sequence[VertexId], rows: Array, path: Path) -> None:

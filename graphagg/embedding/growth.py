@@ -152,7 +152,7 @@ def _write(
     parts[fresh[arrays["vectors"].any(axis=1)]] = ADDED
     writer.array("parts", parts)
     report = artifact.path("partition.json").read_text(encoding="utf-8")
-    writer.path("partition.json").write_text(report, encoding="utf-8")
+    writer.path("partition.json").write_text(report, encoding="utf-8", newline="\n")
 
 
 def _manifest(

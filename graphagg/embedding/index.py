@@ -18,7 +18,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -34,8 +34,9 @@ from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
 from graphagg.errors import ArtifactBusy, InvalidParameter
+from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.reading.text import IdType
+from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, ArtifactWriter, write_artifact
@@ -92,9 +93,13 @@ class NodeEmbedding(Index[_Version]):
 
     Use `build` or `open`. The index keeps the version it opened, also while another process
     publishes a newer one, until `reopen` or a change of its own (`add`).
+
+    Attributes:
+        read: counts of the edges that were read, where this object built the index; else None.
     """
 
     KIND = KIND
+    read: ReadReport | None = None
 
     def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
         return _Version(artifact)
@@ -137,11 +142,9 @@ class NodeEmbedding(Index[_Version]):
         *,
         config: EmbeddingConfig | None = None,
         vertices: Iterable[VertexId] = (),
-        ids: IdType = "auto",
-        header: bool | None = None,
-        weighted: bool = True,
         progress: Progress = silent,
         force: bool = False,
+        **reading: Unpack[WeightedReadingOptions],
     ) -> NodeEmbedding:
         """Embed a graph, write the index and open it.
 
@@ -154,11 +157,9 @@ class NodeEmbedding(Index[_Version]):
             directory: where the index goes; made if it is not there.
             config: parameters; default `EmbeddingConfig()`.
             vertices: vertices that are there even without an edge.
-            ids: how text ids are read: `auto`, `integer` or `string`.
-            header: whether text has a header; None recognizes it.
-            weighted: use the weights where edges carry any.
             progress: called with stage, done, total.
             force: build also where nothing changed.
+            reading: the fields of `graphagg.graph.WeightedReading`, for instance `weight="calls"`.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -167,9 +168,7 @@ class NodeEmbedding(Index[_Version]):
         """
         config = config or EmbeddingConfig()
         with write_artifact(directory) as published:
-            graph, weights = load_weighted(
-                edges, config.kind, vertices=vertices, ids=ids, header=header, weighted=weighted
-            )
+            graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)
             network = Network.of(graph, weights)
             progress("edges", graph.edges, graph.edges)
             inputs = inputs_of(network)
@@ -179,7 +178,9 @@ class NodeEmbedding(Index[_Version]):
                 sizes = Sizes(len(graph.rows), len(graph.columns), graph.edges)
                 pieces = built.report.levels[-1].pieces
                 published.publish(index_manifest(config, inputs, sizes, built.isolated, pieces))
-        return cls.open(directory)
+        index = cls.open(directory)
+        index.read = graph.report
+        return index
 
     @property
     def report(self) -> PartitionReport:
@@ -283,33 +284,22 @@ class NodeEmbedding(Index[_Version]):
 
     # --- growing -------------------------------------------------------------------------------
 
-    def add(
-        self,
-        edges: Any,
-        *,
-        ids: IdType = "auto",
-        header: bool | None = None,
-        weighted: bool = True,
-    ) -> AddReport:
+    def add(self, edges: Any, **reading: Unpack[WeightedReadingOptions]) -> AddReport:
         """Give new vertices vectors from their neighbors'; all other vectors stay as they are.
 
         The change goes on from the newest version, and the index moves on to what it published.
 
         Args:
             edges: edges of the new vertices, to known ones and among themselves.
-            ids: how text ids are read.
-            header: whether text has a header.
-            weighted: use the weights where edges carry any.
+            reading: as for `build`.
 
         Raises:
-            As `build`; ArtifactBusy also where the index was built again for another kind of
-            graph since it was opened.
+            GraphAggError: what `build` raises.
+            ArtifactBusy: the index was built again for another kind of graph since it was opened.
         """
-        if ids == "auto" and not self.vertices.is_integer:
-            ids = "string"
-        graph, weights = load_weighted(
-            edges, self.config.kind, ids=ids, header=header, weighted=weighted
-        )
+        if reading.get("ids", "auto") == "auto" and not self.vertices.is_integer:
+            reading = {**reading, "ids": "string"}
+        graph, weights = load_weighted(edges, self.config.kind, **reading)
         with self._changing() as (publication, newest):
             if newest.config.kind != self.config.kind:
                 raise ArtifactBusy(
@@ -345,7 +335,7 @@ def save(
 def write_report(writer: ArtifactWriter, report: PartitionReport) -> None:
     """Write `partition.json`."""
     text = json.dumps(report.to_json(), indent=1) + "\n"
-    writer.path("partition.json").write_text(text, encoding="utf-8")
+    writer.path("partition.json").write_text(text, encoding="utf-8", newline="\n")
 
 
 def index_manifest(

@@ -29,9 +29,12 @@ class ReadReport:
         self_loops: pairs of a vertex with itself, dropped (their vertex stays).
         duplicates: repeats, dropped; undirected: also the same pair the other way round.
         comments: lines of comment.
-        header: the header line that was skipped, or None.
-        third_ignored: lines whose third column is no number; it was ignored.
+        header: the header line, or None.
+        columns: which columns of a text or table were read.
+        third_ignored: rows whose column of weights holds text; it was ignored.
         weights_ignored: edges that carried a weight which was not used.
+        bad_rows: rows that were left out, because they cannot be read.
+        first_bad: what is wrong with the first of them.
     """
 
     edges_read: int = 0
@@ -40,8 +43,20 @@ class ReadReport:
     duplicates: int = 0
     comments: int = 0
     header: str | None = None
+    columns: str | None = None
     third_ignored: int = 0
     weights_ignored: int = 0
+    bad_rows: int = 0
+    first_bad: str | None = None
+
+    def notes(self) -> list[str]:
+        """What a person should know of the reading, a line each."""
+        known = {name: value for name, value in vars(self).items() if value}
+        return [
+            f"{name.replace('_', ' ')}: {value}"
+            for name, value in known.items()
+            if name not in ("edges", "edges_read")
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -94,10 +109,10 @@ class Graph:
 
 
 def graph_from_pairs(
-    kind: GraphKind, rows: VertexIds, columns: VertexIds, pairs: tuple[Dense, Dense], **counts: Any
+    kind: GraphKind, rows: VertexIds, columns: VertexIds, pairs: tuple[Dense, Dense]
 ) -> Graph:
     """The graph of `weighted_graph` without weights."""
-    return weighted_graph(kind, rows, columns, pairs, None, **counts)[0]
+    return weighted_graph(kind, rows, columns, pairs, None)[0]
 
 
 def weighted_graph(
@@ -106,7 +121,6 @@ def weighted_graph(
     columns: VertexIds,
     pairs: tuple[Dense, Dense],
     weights: Doubles | None,
-    **counts: Any,
 ) -> tuple[Graph, Floats | None]:
     """Build a graph from dense pairs, dropping and counting self-loops and repeats.
 
@@ -116,7 +130,6 @@ def weighted_graph(
         columns: ids of the second; the same object unless two-mode.
         pairs: `[E]` and `[E]` int32.
         weights: `[E]`, or None.
-        counts: fields of `ReadReport` that are known already.
 
     Returns:
         The graph, and `[nnz]` a weight for each entry of its adjacency, those of repeats added up;
@@ -133,7 +146,7 @@ def weighted_graph(
         weights=weights,
     )
     edges = len(source) - loops - repeats
-    report = ReadReport(len(source), edges, loops, repeats, **counts)
+    report = ReadReport(len(source), edges, loops, repeats)
     return Graph(kind, rows, columns, replace(matrix, data=None), report), matrix.data
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,36 +13,90 @@ import pyarrow as pa
 
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.reading.batches import Ids, ReadCounts
-from graphagg.graph.reading.text import Columns, IdType
+from graphagg.graph.kinds import GraphKind
+from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts
+from graphagg.graph.reading.columns import SAMPLE, named_columns
+from graphagg.graph.reading.files import PARQUET, mixed_folder, suffix_of
+from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.text import TextLayout
 from graphagg.spark.blocks import Blocks
+from graphagg.spark.job import Work, fingerprint
 from graphagg.spark.tasks import run_tasks, write_blocks
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 
-_SNIFFED = 1000  # lines of a text file that tell its columns
+_BAD = "bad_rows int, bad string"
+"""Columns of the rows that stand for what was left out: how many, and what is wrong with one."""
 
 
-def read_edges(
-    spark: SparkSession,
-    edges: str,
-    ids: IdType = "auto",
-    header: bool | None = None,
-    weighted: bool = False,
-) -> DataFrame:
+@dataclass(frozen=True)
+class EdgePaths:
+    """Where edges come from and how they are read.
+
+    Attributes:
+        paths: files, folders or patterns, on any path that Spark reads.
+        reading: how they are read.
+    """
+
+    paths: tuple[str, ...]
+    reading: Reading
+
+    @classmethod
+    def of(cls, edges: str | Sequence[str], reading: Reading) -> EdgePaths:
+        """One path, or several."""
+        return cls((edges,) if isinstance(edges, str) else tuple(edges), reading)
+
+    def __str__(self) -> str:
+        return ", ".join(self.paths)[:200]
+
+    def identity(self) -> list[Any]:
+        """What changes when the input, or how it is read, changes."""
+        seen = [fingerprint(path) for path in self.paths]
+        known = [files for _, files in seen]
+        return [[path for path, _ in seen], known if all(known) else [], self.reading.given()]
+
+    def frame(self, work: Work, kind: GraphKind) -> DataFrame:
+        """Phase `edges`: columns `src`, `dst` and perhaps `weight`, bad rows left out."""
+        self.reading.check_kind(kind)
+        said: dict[str, Any] = {}
+
+        def read() -> DataFrame:
+            frame, counts = read_edges(work.spark, self)
+            columns = counts.columns.said(kind == "two-mode") if counts.columns else None
+            said.update(header=counts.header, columns=columns)
+            return frame
+
+        frame = work.phase("edges", read)
+        work.note("columns", lambda: said)
+        if not self.reading.skip_bad_rows:
+            return frame
+        bad = frame.filter("bad IS NOT NULL")
+        work.note("bad", lambda: _summary(bad))
+        return frame.filter("bad IS NULL").drop("bad_rows", "bad")
+
+    def counts(self, work: Work) -> dict[str, Any]:
+        """The fields of `ReadReport` that phase `edges` found."""
+        bad = work.note("bad", dict) if self.reading.skip_bad_rows else {}
+        return {**work.note("columns", dict), **bad}
+
+
+def _summary(bad: DataFrame) -> dict[str, Any]:
+    row = bad.selectExpr("sum(bad_rows) AS rows", "first(bad) AS first").collect()[0]
+    return {"bad_rows": int(row["rows"] or 0), "first_bad": row["first"]}
+
+
+def read_edges(spark: SparkSession, source: EdgePaths) -> tuple[DataFrame, ReadCounts]:
     """Columns `src`, `dst` and perhaps `weight` of Parquet or of text, on any Hadoop path.
 
-    Text is what `load_graph` reads as text; it is unpacked by its suffix `.gz`. Both ids become
-    integers (long) or strings, weights double.
+    A folder stands for all files in and below it, and is Parquet if their names say so. Text is
+    what `load_graph` reads as text; it is unpacked by its suffix `.gz`. Both ids become integers
+    (long) or strings, weights double. Where bad rows are skipped, rows without ids count them, in
+    the columns `bad_rows` and `bad`.
 
-    Args:
-        spark: the session.
-        edges: Parquet (a file or folder) or text.
-        ids: how text ids are read.
-        header: whether text has a header.
-        weighted: read weights where the edges carry any: the frame has a column `weight` then.
+    Returns:
+        The edges; and the header and the columns that were found.
 
     Raises:
         InvalidGraph: columns are missing or of other types. A task raises it for a weight that is
@@ -51,37 +105,69 @@ def read_edges(
     """
     from pyspark.errors import AnalysisException
 
+    counts = ReadCounts()
     try:
-        if edges.rstrip("/").endswith((".parquet", ".pq")) or _is_parquet_folder(edges):
-            return _read_parquet(spark, edges, weighted)
-        return _read_text(spark, edges, ids, header, weighted)
+        if _is_parquet(spark, source):
+            return _read_parquet(spark, source, counts), counts
+        return _read_text(spark, source, counts), counts
     except AnalysisException as error:
-        raise UnreadableFile(f"{edges}: {str(error).splitlines()[0]}") from None
+        raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
 
 
-def _is_parquet_folder(edges: str) -> bool:
-    return os.path.isdir(edges) and any(Path(edges).glob("*.parquet"))
+def _is_parquet(spark: SparkSession, source: EdgePaths) -> bool:
+    """Whether the files are Parquet, by their names; Spark lists them, on whatever file system."""
+    if all(suffix_of(path.rstrip("/")) in PARQUET for path in source.paths):
+        return True
+    files = _recursive(spark.read.format("binaryFile")).load(list(source.paths)).select("path")
+    suffixes = "|".join(re.escape(suffix) for suffix in PARQUET)
+    parquet = files["path"].rlike(f"(?i)({suffixes})$")
+    other = files.filter(~parquet).limit(1).collect()
+    if not files.filter(parquet).limit(1).count():
+        return False
+    if other:
+        raise InvalidGraph(mixed_folder(str(source), other[0]["path"]))
+    return True
 
 
-def _read_parquet(spark: SparkSession, name: str, weighted: bool) -> DataFrame:
-    frame = spark.read.parquet(name)
+def _recursive(reader: DataFrameReader) -> DataFrameReader:
+    """All files below a folder; the names of folders (`dt=2024`) give no columns."""
+    return reader.option("recursiveFileLookup", "true")
+
+
+def _read_parquet(spark: SparkSession, source: EdgePaths, counts: ReadCounts) -> DataFrame:
+    from pyspark.sql import functions
+
+    name, reading = str(source), source.reading
+    frame = _recursive(spark.read).parquet(*source.paths)
     types = dict(frame.dtypes)
-    if "src" not in types or "dst" not in types:
-        raise InvalidGraph(f"{name}: columns {frame.columns}, wanted src and dst; rename them")
+    columns = counts.columns = named_columns(frame.columns, reading, name)
     casts = []
-    for column in ("src", "dst"):
+    for end, alias in zip(columns[:2], ("src", "dst"), strict=True):
+        column = frame.columns[end]
         kind = types[column]
         if kind not in ("tinyint", "smallint", "int", "bigint", "string"):
             raise InvalidGraph(
                 f"{name}: column {column} is {kind}, wanted integers or strings; convert it"
             )
-        casts.append(frame[column].cast("string" if kind == "string" else "long").alias(column))
+        plain = frame[_quoted(column)].cast("string" if kind == "string" else "long")
+        casts.append(plain.alias(alias))
+    weighted = reading.wants_weights and columns.weight >= 0
+    if weighted:
+        weight = _quoted(frame.columns[columns.weight])
+        casts.append(frame[weight].cast("double").alias("weight"))
     typed = frame.select(*casts)
-    if typed.filter(typed["src"].isNull() | typed["dst"].isNull()).limit(1).count():
-        raise InvalidGraph(f"{name}: a row has no id, wanted an id in every row; remove it")
-    if not weighted or "weight" not in types:
+    missing = " OR ".join(f"{column} IS NULL" for column in typed.columns)
+    if reading.skip_bad_rows:
+        bad = functions.expr(missing)
+        about = functions.when(bad, functions.lit(f"{name}: a row with a null"))
+        typed = typed.withColumns({"bad_rows": bad.cast("int"), "bad": about})
+    elif typed.filter("src IS NULL OR dst IS NULL").limit(1).count():
+        raise InvalidGraph(
+            f"{name}: a row has no id, wanted an id in every row; remove it, or leave such rows "
+            "out (--skip-bad-rows)"
+        )
+    if not weighted:
         return typed
-    typed = frame.select(*casts, frame["weight"].cast("double").alias("weight"))
 
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -90,40 +176,64 @@ def _read_parquet(spark: SparkSession, name: str, weighted: bool) -> DataFrame:
     return typed.mapInArrow(check, typed.schema)
 
 
-def _read_text(
-    spark: SparkSession, name: str, ids: IdType, header: bool | None, weighted: bool
-) -> DataFrame:
-    lines = spark.read.text(name)
-    top = "\n".join(row["value"] for row in lines.limit(_SNIFFED).collect()) + "\n"
-    counts, block = ReadCounts(), top.encode("utf-8")
-    columns = Columns.sniff(block, name, (ids, ids), header, weighted, counts)
-    if columns is None:
+def _quoted(column: str) -> str:
+    """A column's name in SQL, where a dot would mean a field."""
+    return "`" + column.replace("`", "``") + "`"
+
+
+def _read_text(spark: SparkSession, source: EdgePaths, counts: ReadCounts) -> DataFrame:
+    name, reading = str(source), source.reading
+    lines = _recursive(spark.read).text(list(source.paths))
+    top = "\n".join(row["value"] for row in lines.limit(SAMPLE).collect()) + "\n"
+    block = top.encode("utf-8")
+    sniffed = TextLayout.sniff(block, name, reading, counts)
+    if sniffed is None:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
-    if weighted:
-        columns.parse(block, ReadCounts())  # its first edge tells whether there are weights
-    head, columns = counts.header, replace(columns, skip=0, weighted=bool(columns.weighted))
+    if reading.wants_weights:
+        sniffed.parse(block, ReadCounts())  # its first edge tells whether there are weights
+    head, layout = counts.header, replace(sniffed, skip=0, weighted=bool(sniffed.weighted))
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             text = [line for line in batch.column(0).to_pylist() if line.strip() != head]
-            block = ("\n".join(text) + "\n").encode("utf-8")
-            sources, targets, weights = columns.parse(block, ReadCounts())
-            pair = {"src": _plain(sources), "dst": _plain(targets)}
-            if weights is None:
-                yield pa.RecordBatch.from_pydict(pair)
-            else:
-                edges = pa.RecordBatch.from_pydict(pair | {"weight": pa.array(weights)})
-                yield _check_weights(edges, name)
+            found = ReadCounts()
+            parsed = layout.parse(("\n".join(text) + "\n").encode("utf-8"), found)
+            edges = _record_batch(parsed, layout.lenient)
+            yield edges if parsed.weights is None else _check_weights(edges, name)
+            if found.bad_rows:
+                yield _bad_rows(edges.schema, found)
 
-    types = ["long" if i else "string" for i in columns.integer]
+    types = ["long" if i else "string" for i in layout.integer]
     schema = f"src {types[0]}, dst {types[1]}"
-    return lines.mapInArrow(parse, f"{schema}, weight double" if columns.weighted else schema)
+    if layout.weighted:
+        schema += ", weight double"
+    return lines.mapInArrow(parse, f"{schema}, {_BAD}" if layout.lenient else schema)
+
+
+def _record_batch(edges: EdgeBatch, lenient: bool) -> pa.RecordBatch:
+    """Edges as Spark takes them."""
+    columns = {"src": _plain(edges.sources), "dst": _plain(edges.targets)}
+    if edges.weights is not None:
+        columns["weight"] = pa.array(edges.weights)
+    if lenient:
+        columns["bad_rows"] = pa.nulls(len(edges.sources), pa.int32())
+        columns["bad"] = pa.nulls(len(edges.sources), pa.string())
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _bad_rows(schema: pa.Schema, counts: ReadCounts) -> pa.RecordBatch:
+    """The row that stands for the bad rows of a batch."""
+    row = dict.fromkeys(schema.names) | {"bad_rows": counts.bad_rows, "bad": counts.first_bad}
+    return pa.RecordBatch.from_pylist([row], schema)
 
 
 def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:
     """The edges themselves; `InvalidGraph` if a weight is negative, infinite or no number."""
     weights = edges.column("weight").to_numpy(zero_copy_only=False)
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if "bad" in edges.schema.names:  # rows that are left out anyhow
+        wrong &= edges.column("bad").is_null().to_numpy(zero_copy_only=False)
+    bad = np.flatnonzero(wrong)
     if len(bad):
         source, target = (edges.column(end)[bad[0]].as_py() for end in ("src", "dst"))
         raise InvalidGraph(

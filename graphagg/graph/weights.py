@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from graphagg.arrays import Array, Floats
 from graphagg.graph.graph import Graph, GraphKind, weighted_graph
 from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.load import read_graph
-from graphagg.graph.reading.text import IdType
+from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
 
 
 def load_weighted(
@@ -19,24 +19,22 @@ def load_weighted(
     kind: GraphKind = "undirected",
     *,
     vertices: Iterable[VertexId] = (),
-    ids: IdType = "auto",
-    header: bool | None = None,
-    weighted: bool = True,
+    **reading: Unpack[WeightedReadingOptions],
 ) -> tuple[Graph, Floats | None]:
     """Read a graph and the weights of its edges.
 
-    Weights are the column `weight` of Parquet, the third column of text, the attribute `weight` of
-    networkx edges (1 where an edge has none), or the third of triples or of an `[E, 3]` array.
-    Text has weights where the third cell of its first line is a number. Weights of repeated edges
-    are added up; undirected, also of the same pair the other way round.
+    Weights are the column `weight` of a table or of text with a header, the third column of text
+    without one where it is a number in the first line, the values of a sparse matrix, the attribute
+    `weight` of networkx edges (1 where an edge has none), or the third of triples or of an `[E, 3]`
+    array. Weights of repeated edges are added up; undirected, also of the same pair the other way
+    round.
 
     Args:
         edges: what `load_graph` takes, or an `[E, 3]` array.
         kind: which graph.
         vertices: vertices that are there even without an edge.
-        ids: how text ids are read.
-        header: whether text has a header.
-        weighted: False leaves weights out.
+        reading: the fields of `graphagg.graph.WeightedReading`: those of `load_graph`, `weight`
+            for the column of weights, and `weighted=False` to leave them out.
 
     Returns:
         The graph, and `[nnz]` a weight for each entry of its adjacency; None where there are none.
@@ -44,7 +42,7 @@ def load_weighted(
     Raises:
         As `load_graph`; InvalidGraph also for a weight that is negative, infinite or no number.
     """
-    return read_graph(edges, kind, vertices=vertices, ids=ids, header=header, weighted=weighted)
+    return read_graph(edges, kind, WeightedReading(**reading), vertices=vertices)
 
 
 def align(graph: Graph, rows: Array, columns: Array, weights: Array) -> Floats:

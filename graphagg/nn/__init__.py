@@ -62,6 +62,9 @@ if TYPE_CHECKING:
     from graphagg.nn.model.config import (
         LocalConfig as LocalConfig,
     )
+    from graphagg.nn.model.encoding import (
+        transforms_of as transforms_of,
+    )
     from graphagg.nn.model.network import (
         GPS as GPS,
     )
@@ -79,6 +82,15 @@ if TYPE_CHECKING:
     )
     from graphagg.nn.training import (
         TrainingConfig as TrainingConfig,
+    )
+    from graphagg.nn.training import (
+        load as load,
+    )
+    from graphagg.nn.training import (
+        random_splits as random_splits,
+    )
+    from graphagg.nn.training import (
+        save_npz as save_npz,
     )
     from graphagg.nn.training import (
         train as train,

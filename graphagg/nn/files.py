@@ -30,7 +30,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write(partial)
-            with partial.open("rb") as file:
+            with partial.open("rb+") as file:  # Windows syncs only what it may write
                 os.fsync(file.fileno())
             os.replace(partial, path)
         except BaseException:

@@ -48,6 +48,7 @@ class GPSLayer(torch.nn.Module):
             of PyTorch Geometric from `channels` to `channels`, or None.
         attention: the global part: a name of `graphagg.nn.attention.attention`, an
             `AttentionConfig`, a `GraphAttention`, or None.
+        heads: of an attention that is given by its name; they must divide `channels`.
         edge_channels: width of the edges' vectors; None where edges have none.
         out_channels: width of the result; `channels` by default.
         layer: norm, dropout, feed-forward network and order.
@@ -62,6 +63,7 @@ class GPSLayer(torch.nn.Module):
         local: str | LocalConfig | torch.nn.Module | None = "gatedgcn",
         attention: str | AttentionConfig | GraphAttention | None = "exact",
         *,
+        heads: int = 4,
         edge_channels: int | None = None,
         out_channels: int | None = None,
         layer: LayerOptions | None = None,
@@ -71,6 +73,8 @@ class GPSLayer(torch.nn.Module):
         layer = layer or LayerOptions()
         self.channels, self.out_channels = channels, out_channels or channels
         self.local = _local(local, channels, edge_channels, layer)
+        if isinstance(attention, str):
+            attention = AttentionConfig(attention, heads)
         self.attention = _attention(attention, channels)
         if self.local is None and self.attention is None:
             raise InvalidParameter("local and attention are both None; a layer needs one of them")
@@ -171,12 +175,10 @@ def _local(
 
 
 def _attention(
-    given: str | AttentionConfig | GraphAttention | None, channels: int
+    given: AttentionConfig | GraphAttention | None, channels: int
 ) -> GraphAttention | None:
     if isinstance(given, GraphAttention) or given is None:
         return given
-    if isinstance(given, str):
-        given = AttentionConfig(given)
     if given.name == OFF:
         return None
     options = {"dropout": given.dropout} if given.dropout else {}

@@ -20,6 +20,22 @@ if TYPE_CHECKING:
     from graphagg.rag.documents.passages import (
         read_passages as read_passages,
     )
+    from graphagg.rag.documents.reading.document import (
+        Document as Document,
+    )
+    from graphagg.rag.documents.reading.document import (
+        Mark as Mark,
+    )
+    from graphagg.rag.documents.reading.folder import (
+        read_documents as read_documents,
+    )
+    from graphagg.rag.documents.reading.settings import (
+        ReadConfig as ReadConfig,
+    )
+    from graphagg.rag.documents.reading.settings import (
+        ReadReport as ReadReport,
+    )
+    from graphagg.rag.documents.rows import RowConfig as RowConfig
     from graphagg.rag.index import (
         PassageIndex as PassageIndex,
     )
@@ -43,6 +59,7 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import (
         SpacyExtractor as SpacyExtractor,
     )
+    from graphagg.rag.models.vector_cache import VectorCache as VectorCache
     from graphagg.rag.results import (
         DocumentHit as DocumentHit,
     )
@@ -58,5 +75,6 @@ if TYPE_CHECKING:
     from graphagg.rag.results import (
         Hop as Hop,
     )
+    from graphagg.rag.version.sync import SyncReport as SyncReport
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -6,8 +6,12 @@ import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
+import numpy.typing as npt
+
+from graphagg.arrays import Mask
 from graphagg.checks import integer
 from graphagg.errors import (
     DuplicateId,
@@ -17,20 +21,38 @@ from graphagg.errors import (
 )
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.metadata import ValueType
-from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.documents.passages import (
+    Passage,
+    check_corpus,
+    corpus_digest,
+    iterable,
+    passage_digest,
+)
+from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.chunking import (
+    DEFAULT_CHUNKING,
+    ChunkConfig,
+    Source,
+    chunk_documents,
+    split_documents,
+)
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
+from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
+from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
-from graphagg.rag.requests import check_request, questions_of, selection_of
+from graphagg.rag.requests import check_min_score, check_request, questions_of, selection_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.settings import Config, Mode
 from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
 from graphagg.rag.version.publish import KIND, Models, build, change_passages, compact
 from graphagg.rag.version.snapshot import Selection, Snapshot
+from graphagg.rag.version.sync import Difference, SyncReport, difference
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
 _EVERYTHING = Selection()
+_COLUMNS = RowConfig()
 
 
 @dataclass(frozen=True)
@@ -62,8 +84,9 @@ class PassageIndex(Index[_Version]):
         artifact: Artifact,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
     ) -> None:
-        self._given = encoder, extractor
+        self._given = encoder, extractor, cache
         super().__init__(artifact)
 
     def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
@@ -76,11 +99,15 @@ class PassageIndex(Index[_Version]):
     @classmethod
     def build(
         cls,
-        passages: Iterable[Passage | Mapping[str, Any]],
+        passages: Iterable[Source],
         directory: str | os.PathLike[str],
         *,
+        chunking: ChunkConfig | None = DEFAULT_CHUNKING,
+        columns: RowConfig = _COLUMNS,
+        vectors: Given | None = None,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
         progress: Progress = silent,
         force: bool = False,
     ) -> PassageIndex:
@@ -91,26 +118,39 @@ class PassageIndex(Index[_Version]):
 
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
-                `document`, `position`; see `graphagg.rag.models.chunking` for long documents.
+                `document`, `position`; documents, as `read_documents` gives them; or a data frame
+                or Arrow table, a row a passage.
             directory: where the index goes; made if it is not there.
+            chunking: how a text that is longer than a chunk is split; None keeps all whole. The
+                index remembers it for `add` and `update`.
+            columns: which fields of mappings and tables are what, where they have other names.
+            vectors: `[P, d]` of the passages by this very encoder, or the field of each row that
+                holds its own: they are not encoded again, and none is split. Sentences still are.
             encoder: default `SentenceTransformerEncoder()`.
             extractor: default `SpacyExtractor()`.
+            cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             progress: called with stage, done, total.
             force: build also where nothing changed.
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
+            InvalidParameter: about the vectors.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
-        corpus = check_corpus(passages)
+        rows, given = _rows(passages, columns, vectors)
+        chunking = chunking if given is None else None
+        corpus = check_corpus(chunk_documents(rows, chunking))
         digest = corpus_digest(map(passage_digest, corpus))
         with write_artifact(directory) as publication:
             extractor = extractor or SpacyExtractor()
-            if force or not is_built(directory, digest, encoder, extractor):
+            built = given is None and is_built(directory, digest, encoder, extractor, chunking)
+            if force or not built:
                 encoder = encoder or SentenceTransformerEncoder()
-                build(publication, corpus, Models(encoder, extractor), progress)
-        return cls.open(directory, encoder=encoder, extractor=extractor)
+                models = Models(cached(encoder, cache), extractor)
+                known = None if given is None else checked_vectors(given, corpus, encoder)
+                build(publication, corpus, models, chunking, progress, known)
+        return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
     @classmethod
     def open(
@@ -119,6 +159,7 @@ class PassageIndex(Index[_Version]):
         *,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        cache: VectorCache | None = None,
         verify: bool = False,
     ) -> PassageIndex:
         """Open an index in milliseconds; no model is loaded.
@@ -127,13 +168,18 @@ class PassageIndex(Index[_Version]):
             directory: the index.
             encoder: the encoder it was built with; None loads it by name at the first question.
             extractor: likewise.
+            cache: keeps the vectors of texts that changes bring; None: nowhere.
             verify: compare every file's checksum first.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
             ModelMismatch: a given model is not the one the index was built with.
         """
-        return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor)
+        return cls(open_artifact(directory, kind=KIND, verify=verify), encoder, extractor, cache)
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        """Sent to another process, it opens the directory there, with the models it was given."""
+        return _reopened, (str(self.directory), *self._given)
 
     def __len__(self) -> int:
         return len(self.snapshot)
@@ -157,6 +203,11 @@ class PassageIndex(Index[_Version]):
         return self.snapshot.schema
 
     @property
+    def chunking(self) -> ChunkConfig | None:
+        """How long texts are split; None: not at all."""
+        return self.snapshot.chunking
+
+    @property
     def snapshot(self) -> Snapshot:
         """The parts of the opened version."""
         return self._version.snapshot
@@ -178,54 +229,112 @@ class PassageIndex(Index[_Version]):
 
     def add(
         self,
-        passages: Iterable[Passage | Mapping[str, Any]],
+        passages: Iterable[Source],
         *,
+        columns: RowConfig = _COLUMNS,
+        vectors: Given | None = None,
         replace: bool = False,
         progress: Progress = silent,
     ) -> int:
         """Add passages and move on to the version that holds them.
 
-        All are added or none is. Every answer is then that of an index built anew.
+        All are added or none is. Every answer is then that of an index built anew. Long texts are
+        split as the index was built (`chunking`).
 
         Args:
             passages: as for `build`.
-            replace: passages whose ids are there take their place; else that is an error.
+            columns: as for `build`.
+            vectors: as for `build`; passages that have some stay whole.
+            replace: what is given takes the place of passages of its id, and a document that of
+                all its chunks; else an id that is there is an error.
             progress: called with stage, done, total.
 
         Returns:
-            How many passages were replaced.
+            How many of the given were there before.
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             ModelMismatch: it holds an index by other models now than the given ones.
         """
-        new = check_corpus(passages)
+        rows, given = _rows(passages, columns, vectors)
         with self._changing() as (publication, newest):
             before = newest.snapshot
-            there = {p.id: row for p in new if (row := before.row_of(p.id)) is not None}
+            split = list(split_documents(rows, before.chunking if given is None else None))
+            new = check_corpus(chain.from_iterable(split))
+            found = _replaced(before, split)
+            there = {name: rows for name, rows in found.items() if rows}
             if there and not replace:
                 first = next(iter(there))
                 raise DuplicateId(
-                    f"passage {first!r} is in the index ({len(there)} of {len(new)} are); nothing "
-                    "was added. Use update, or replace=True (--replace), or other ids"
+                    f"passage {first!r} is in the index ({len(there)} of {len(found)} are); "
+                    "nothing was added. Use update, or replace=True (--replace), or other ids"
                 )
-            change_passages(
-                publication, before, there.values(), new, newest.models.both(), progress
-            )
+            gone = _all_rows(there, True, "")
+            _check_free(before, new, gone)
+            models, known = newest.models, None
+            if given is not None:
+                known = checked_vectors(given, new, models.encoder())
+            change_passages(publication, before, gone, new, models.both, progress, known)
         return len(there)
 
-    def update(
-        self, passages: Iterable[Passage | Mapping[str, Any]], *, progress: Progress = silent
-    ) -> None:
-        """Replace passages of the same ids; raises `UnknownPassage` if one is not there."""
-        new = check_corpus(passages)
+    def update(self, passages: Iterable[Source], *, progress: Progress = silent) -> None:
+        """Replace passages of the same ids, and documents with all their chunks.
+
+        Raises:
+            UnknownPassage: one is not there; nothing was changed.
+            GraphAggError: what `add` raises.
+        """
+        given = list(iterable(passages))
         with self._changing() as (publication, newest):
             before = newest.snapshot
-            known = {p.id: before.row_of(p.id) for p in new}
-            found = {name: [] if row is None else [row] for name, row in known.items()}
-            rows = _all_rows(found, False, "nothing was changed")
-            change_passages(publication, before, rows, new, newest.models.both(), progress)
+            split = list(split_documents(given, before.chunking))
+            new = check_corpus(chain.from_iterable(split))
+            rows = _all_rows(_replaced(before, split), False, "nothing was changed")
+            _check_free(before, new, rows)
+            change_passages(publication, before, rows, new, newest.models.both, progress)
+
+    def sync(
+        self,
+        passages: Iterable[Source],
+        *,
+        dry_run: bool = False,
+        progress: Progress = silent,
+    ) -> SyncReport:
+        """Make the index hold exactly these passages, by one new version; none if it does.
+
+        What is not given is deleted, what differs is replaced, and what is equal costs nothing.
+        Only texts are encoded that the index does not hold. Every answer is then that of an index
+        built anew. Long texts are split as the index was built (`chunking`).
+
+        Args:
+            passages: all that the index should hold, as for `build`; of a folder, what
+                `read_documents` gives.
+            dry_run: only say what would be done.
+            progress: called with stage, done, total.
+
+        Raises:
+            EmptyCorpus: there is no passage; nothing was deleted.
+            InvalidPassage, DuplicateId: about the passages.
+            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+            ModelMismatch: it holds an index by other models now than the given ones.
+        """
+        given = list(iterable(passages))
+
+        def compared(before: Snapshot) -> Difference:
+            return difference(before, check_corpus(chunk_documents(given, before.chunking)))
+
+        if dry_run:
+            self.reopen()
+            return compared(self.snapshot).report
+        with self._changing() as (publication, newest):
+            before = newest.snapshot
+            found = compared(before)
+            if not found.report.is_empty:
+                change_passages(
+                    publication, before, found.gone, found.new, newest.models.both, progress
+                )
+        return found.report
 
     def delete(self, ids: Iterable[str], *, ignore_missing: bool = False) -> int:
         """Delete passages and move on to the version without them.
@@ -258,7 +367,7 @@ class PassageIndex(Index[_Version]):
                     "or build another one in its place"
                 )
             if rows:
-                change_passages(publication, before, rows, (), None)
+                change_passages(publication, before, rows, (), newest.models.both)
         return len(rows)
 
     def compact(self) -> None:
@@ -284,6 +393,7 @@ class PassageIndex(Index[_Version]):
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
         window: int = 0,
+        min_score: float | None = None,
     ) -> Hits:
         """Retrieve the `k` best passages for a question, best first: a list, and a table.
 
@@ -292,7 +402,8 @@ class PassageIndex(Index[_Version]):
 
         Args:
             question: at most 10,000 characters.
-            k: how many passages; all of them where fewer are visible.
+            k: how many passages of distinct texts; all where fewer are visible. A hit names its
+                `copies`, the other visible passages with exactly its text.
             mode: `best`; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by words alone.
             config: `BestConfig` for `best`, `RetrievalConfig` for `faithful` (`PRESETS`).
             filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
@@ -301,6 +412,8 @@ class PassageIndex(Index[_Version]):
             bridge_through_filtered: what is left out may still lead to hits; it then appears in
                 paths and changes scores.
             window: give each hit the chunks up to so many places beside it in its document.
+            min_score: leave out hits that score less. Scores are of one question and one mode: they
+                have no scale across questions.
 
         Raises:
             InvalidQuestion: it is empty, too long, or no string.
@@ -309,7 +422,7 @@ class PassageIndex(Index[_Version]):
             ModelMismatch: the installed model is not the one the index was built with.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        return self._retrieve([question], k, mode, config, selection, window)[0]
+        return self._retrieve([question], k, mode, config, selection, window, min_score)[0]
 
     def retrieve_batch(
         self,
@@ -323,13 +436,16 @@ class PassageIndex(Index[_Version]):
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
         window: int = 0,
+        min_score: float | None = None,
     ) -> list[Hits]:
         """Retrieve for many questions by one call of the model; the same answers as one by one.
 
         Scores of `faithful` are the same to 1e-8: a block of questions is walked together.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        return self._retrieve(questions_of(questions), k, mode, config, selection, window)
+        return self._retrieve(
+            questions_of(questions), k, mode, config, selection, window, min_score
+        )
 
     async def aretrieve(
         self,
@@ -343,11 +459,12 @@ class PassageIndex(Index[_Version]):
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
         window: int = 0,
+        min_score: float | None = None,
     ) -> Hits:
         """`retrieve` in a thread of its own, for callers with an event loop."""
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
         (hits,) = await asyncio.to_thread(
-            self._retrieve, [question], k, mode, config, selection, window
+            self._retrieve, [question], k, mode, config, selection, window, min_score
         )
         return hits
 
@@ -388,7 +505,7 @@ class PassageIndex(Index[_Version]):
 
         Raises:
             UnknownPassage: there is no such passage.
-            And what `retrieve` raises.
+            GraphAggError: what `retrieve` raises.
         """
         selection = selection_of(filter, include, exclude, bridge_through_filtered)
         check_request([question], k)
@@ -415,21 +532,31 @@ class PassageIndex(Index[_Version]):
         config: Config | None,
         selection: Selection,
         window: int,
+        min_score: float | None,
     ) -> list[Hits]:
         integer("window", window, 0)
+        check_min_score(min_score)
         check_request(questions, k)
         snapshot, models = self._version.snapshot, self._version.models
         retriever = retriever_of(snapshot, selection, mode, config)
         if not questions:
             return []
-        answers = retriever.answer(_asked(retriever, questions, models), k)
+        answers = retriever.answer(_asked(retriever, questions, models), k, min_score)
         if not window:
             return [Hits(hits) for hits in answers]
         visible = snapshot.mask(selection)
         return [
-            Hits(_with_neighbors(snapshot, hit, window, visible) for hit in hits)
-            for hits in answers
+            Hits(with_neighbors(snapshot, hit, window, visible) for hit in hits) for hits in answers
         ]
+
+
+def _reopened(
+    directory: str,
+    encoder: Encoder | None,
+    extractor: EntityExtractor | None,
+    cache: VectorCache | None,
+) -> PassageIndex:
+    return PassageIndex.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
 
 def _asked(retriever: AnyRetriever, questions: Sequence[str], models: IndexModels) -> list[Asked]:
@@ -437,6 +564,46 @@ def _asked(retriever: AnyRetriever, questions: Sequence[str], models: IndexModel
     with models.lock:
         asked: list[Asked] = retriever.encode(retriever.read(questions, models), models)
     return asked
+
+
+def _replaced(before: Snapshot, new: Sequence[Sequence[Passage]]) -> dict[str, list[int]]:
+    """The rows that documents take the place of, by id: theirs, and those of their chunks."""
+    found = {}
+    for passages in new:
+        first = passages[0]
+        if len(passages) == 1 and first.document:  # a chunk that the caller made stands for itself
+            row = before.row_of(first.id)
+            found[first.id] = [] if row is None else [row]
+        else:
+            name = first.document or first.id
+            found[name] = before.rows_split_from(name)
+    return found
+
+
+def _check_free(before: Snapshot, new: Sequence[Passage], gone: Sequence[int]) -> None:
+    """Refuse a chunk that would have the id of a passage that stays."""
+    leaving = set(gone)
+    for passage in new:
+        row = before.row_of(passage.id)
+        if row is not None and row not in leaving:
+            raise DuplicateId(
+                f"chunk {passage.id!r} of document {passage.document!r} has the id of a passage in "
+                "the index; nothing was changed. Rename one of them"
+            )
+
+
+def _rows(
+    passages: Iterable[Source], columns: RowConfig, vectors: Given | None
+) -> tuple[list[Source], npt.ArrayLike | None]:
+    """Passages and documents with fields as `as_passage` knows them, and vectors that are given."""
+    rows, given = list(iterable(passages)), None
+    if vectors is not None:
+        rows, given = rows_and_vectors(rows, vectors)
+    named = [
+        columns.record(row, f"passage {number}") if isinstance(row, Mapping) else row
+        for number, row in enumerate(rows)
+    ]
+    return named, given
 
 
 def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome: str) -> list[int]:
@@ -451,7 +618,8 @@ def _all_rows(found: Mapping[str, Sequence[int]], ignore_missing: bool, outcome:
     return list(dict.fromkeys(row for rows in found.values() for row in rows))
 
 
-def _with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Any) -> Hit:
+def with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Mask) -> Hit:
+    """A hit with the visible chunks up to `window` places beside it in its document."""
     row = snapshot.known_row(hit.passage.id)
     around = snapshot.neighbors(row, window, visible)
     return replace(hit, neighbors=tuple(snapshot.corpus[r] for r in around if r != row))

@@ -6,12 +6,13 @@ A question goes through three stages: `read` finds what it names, `encode` makes
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from graphagg.arrays import Floats, offsets
+from graphagg.arrays import Floats, Mask
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.rag.best.explain import Explainer
@@ -23,10 +24,15 @@ from graphagg.rag.linearrag.config import RetrievalConfig
 from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.results import Explanation, Hit, plain_hits
+from graphagg.rag.results import Explanation, Hit, Hop, plain_hits
 from graphagg.rag.search.dense import dense_hits
 from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.search.ranking import top_rows
+from graphagg.rag.search.sentences import (
+    sentence_by_vectors,
+    sentence_by_words,
+    sentence_span,
+)
 from graphagg.rag.settings import MODES, Config, Mode
 from graphagg.rag.version.snapshot import Scope, Selection, Snapshot
 
@@ -48,6 +54,9 @@ class Asked(Protocol):
     def text(self) -> str:
         """The question as the user wrote it."""
 
+
+RRF_K, RRF_DEPTH = 60, 50
+"""The constant of reciprocal rank fusion, and how many hits of each list are fused at least."""
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -83,33 +92,106 @@ class Retriever(ABC, Generic[C, R, A]):
     def encode(self, questions: Sequence[R], models: QuestionModels) -> list[A]:
         """Make the vectors that the questions need, by one call of the encoder."""
 
-    def answer(self, questions: Sequence[A], k: int) -> list[list[Hit]]:
-        """The `k` best passages of each question, best first."""
-        return self._answer(questions, k) if self.scope.view.passages else [[] for _ in questions]
+    def answer(
+        self, questions: Sequence[A], k: int, min_score: float | None = None
+    ) -> list[list[Hit]]:
+        """The `k` best passages of each question, best first, each text once.
+
+        Args:
+            questions: read and encoded.
+            k: how many.
+            min_score: leave out what scores less; None: nothing.
+        """
+        if not self.scope.view.passages:
+            return [[] for _ in questions]
+        least = -math.inf if min_score is None else min_score
+        return [
+            [self._shown(question, hit) for hit in self._distinct(question, hits, k).hits
+             if hit.score >= least]
+            for question, hits in zip(questions, self._answer(questions, k), strict=True)
+        ]  # fmt: skip
 
     def explain(self, question: A, row: int, k: int) -> Explanation:
         """Why the passage in a row is, or is not, among the `k` best."""
-        allowed = self.scope.allowed
-        if self.scope.view.visible[row] and (allowed is None or allowed[row]):
-            return self._explain(question, row, k)
-        reason = f"passage {self.snapshot.corpus.id(row)!r} is left out by the filter"
-        threshold = _threshold(self.answer([question], k)[0])
-        return Explanation(question.text, None, k, reason, None, threshold)
+        identifier = self.snapshot.corpus.id(row)
+        if not self._visible[row]:
+            reason = f"passage {identifier!r} is left out by the filter"
+            threshold = _threshold(self.answer([question], k)[0])
+            return Explanation(question.text, None, k, reason, None, threshold)
+        distinct = self._distinct(question, self._answer([question], k)[0], k)
+        for rank, hit in enumerate(distinct.hits, start=1):
+            if identifier in hit.copies:
+                reason = f"rank {rank}: it has the very text of passage {hit.passage.id!r}"
+                found = self._shown(question, hit)
+                threshold = _threshold(distinct.hits)
+                return Explanation(question.text, rank, k, reason, found, threshold)
+        explanation = self._explain(question, row, k, distinct)
+        if explanation.hit is None:
+            return explanation
+        return replace(explanation, hit=self._shown(question, explanation.hit))
+
+    @property
+    def _visible(self) -> Mask:
+        """`[R]`, which passages may be hits."""
+        visible: Mask = self.scope.view.visible
+        return visible if self.scope.allowed is None else self.scope.allowed & visible
+
+    def _distinct(self, question: A, hits: Sequence[Hit], k: int) -> _Distinct:
+        """The first `k` hits of distinct texts, each with the ids of its copies.
+
+        Args:
+            question: what was asked.
+            hits: the answer for `k`; where some of them are copies, more is asked for.
+            k: how many texts.
+        """
+        snapshot, visible, asked = self.snapshot, self._visible, k
+        while True:
+            found: list[Hit] = []
+            copied: set[str] = set()
+            for hit in hits:
+                if hit.passage.id not in copied:
+                    rows = snapshot.copies(snapshot.known_row(hit.passage.id), visible)
+                    copies = tuple(snapshot.corpus.id(row) for row in rows)
+                    copied.update(copies)
+                    found.append(replace(hit, copies=copies) if copies else hit)
+            if len(found) >= k or len(hits) < asked:
+                return _Distinct(found[:k], asked)
+            asked = k + len(copied)  # more than before: a hit that was left out is a copy
+            (hits,) = self._answer([question], asked)
+
+    def _shown(self, question: A, hit: Hit) -> Hit:
+        """A hit with the place that matched."""
+        row = self.snapshot.known_row(hit.passage.id)
+        number = self._closest(question, row)
+        return replace(hit, match=sentence_span(self.snapshot.corpus, row, number))
+
+    @abstractmethod
+    def _closest(self, question: A, row: int) -> int:
+        """Number of the sentence of a row that is closest to the question."""
 
     @abstractmethod
     def _answer(self, questions: Sequence[A], k: int) -> list[list[Hit]]:
         """`answer`, where at least one passage is visible."""
 
-    def _explain(self, question: A, row: int, k: int) -> Explanation:
+    def _explain(self, question: A, row: int, k: int, distinct: _Distinct) -> Explanation:
         """`explain` of a visible passage; ranks all passages if it is not among the `k` best."""
-        identifier, (hits,) = self.snapshot.corpus.id(row), self._answer([question], k)
+        identifier, hits = self.snapshot.corpus.id(row), distinct.hits
         ranked, reason = _ranked(hits, identifier), f"ranked by {self.mode}"
         if ranked is None:
-            (everything,) = self._answer([question], len(self.snapshot))
-            ranked, reason = _ranked(everything, identifier), f"{k} passages score higher"
+            everything = self._answer([question], len(self.snapshot))[0]
+            every = self._distinct(question, everything, len(self.snapshot)).hits
+            ranked, reason = _ranked(every, identifier), f"{k} passages score higher"
         assert ranked is not None, "a visible passage has a rank"
         rank, hit = ranked
         return Explanation(question.text, rank, k, f"rank {rank}: {reason}", hit, _threshold(hits))
+
+
+@dataclass(frozen=True)
+class _Distinct:
+    """The hits of distinct texts, and for how many the mode was asked to find them."""
+
+    hits: Sequence[Hit]
+    asked: int
 
 
 def _threshold(hits: Sequence[Hit]) -> float | None:
@@ -118,9 +200,11 @@ def _threshold(hits: Sequence[Hit]) -> float | None:
 
 
 def _ranked(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
-    """The rank, from 1, and the hit of a passage; None if it is not among the hits."""
-    ranked = enumerate(hits, start=1)
-    return next(((rank, hit) for rank, hit in ranked if hit.passage.id == identifier), None)
+    """The rank, from 1, and the hit of a passage or its text; None if it is not among the hits."""
+    for rank, hit in enumerate(hits, start=1):
+        if identifier in (hit.passage.id, *hit.copies):
+            return rank, hit
+    return None
 
 
 # --- best ----------------------------------------------------------------------------------------
@@ -128,20 +212,21 @@ def _ranked(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
 
 @dataclass(frozen=True)
 class EncodedReading:
-    """A question as `best` answers it.
-
-    Attributes:
-        reading: its terms, entities and parts.
-        vectors: `[1 + parts, d]` of the question and its parts.
-    """
+    """A question as `best` answers it: what it names, and its vector `[d]`."""
 
     reading: Reading
-    vectors: Floats
+    vector: Floats
 
     @property
     def text(self) -> str:
         """The question as the user wrote it."""
         return self.reading.text
+
+
+def encoded(questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+    """Questions with their vectors."""
+    vectors, _ = models.encoder().encode_query([question.text for question in questions], [])
+    return [EncodedReading(*pair) for pair in zip(questions, vectors, strict=True)]
 
 
 class Best(Retriever[BestConfig, Reading, EncodedReading]):
@@ -151,22 +236,19 @@ class Best(Retriever[BestConfig, Reading, EncodedReading]):
     config_type = BestConfig
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
-        """Find terms, entities and parts; needs no model."""
+        """Find terms and entities; needs no model."""
         view, analyzer = self.scope.view, self.snapshot.analyzer
         return [read_question(text, view, analyzer) for text in questions]
 
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
-        """Encode the questions and their longest parts."""
-        texts = [[q.text, *q.parts[: self.config.parts]] for q in questions]
-        vectors, _ = models.encoder().encode_query([t for some in texts for t in some], [])
-        begins = offsets([len(some) for some in texts])
-        return [
-            EncodedReading(question, vectors[begin:end])
-            for question, begin, end in zip(questions, begins, begins[1:], strict=False)
-        ]
+        """Encode the questions."""
+        return encoded(questions, models)
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
         return [self.explainer(question, k).hits() for question in questions]
+
+    def _closest(self, question: EncodedReading, row: int) -> int:
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
 
     def explainer(self, question: EncodedReading, k: int, extra: Sequence[int] = ()) -> Explainer:
         """The answer to a question, in a form that explains itself.
@@ -178,12 +260,13 @@ class Best(Retriever[BestConfig, Reading, EncodedReading]):
         """
         snapshot, scope = self.snapshot, self.scope
         retriever = BestRetriever(snapshot.corpus, scope.view, snapshot.dense, self.config)
-        outcome = retriever.answer(question.reading, question.vectors, k, scope.allowed, extra)
+        outcome = retriever.answer(question.reading, question.vector, k, scope.allowed, extra)
         return Explainer(retriever, question.reading, outcome)
 
-    def _explain(self, question: EncodedReading, row: int, k: int) -> Explanation:
-        explainer = self.explainer(question, k)
-        hits = explainer.hits()
+    def _explain(
+        self, question: EncodedReading, row: int, k: int, distinct: _Distinct
+    ) -> Explanation:
+        explainer, hits = self.explainer(question, distinct.asked), distinct.hits
         threshold = _threshold(hits)
         ranked = _ranked(hits, self.snapshot.corpus.id(row))
         if ranked is not None:
@@ -249,6 +332,9 @@ class Faithful(Retriever[RetrievalConfig, NamedQuestion, Question]):
     def _answer(self, questions: Sequence[Question], k: int) -> list[list[Hit]]:
         return self._retriever.retrieve_batch(questions, k, self.config, self.scope.allowed)
 
+    def _closest(self, question: Question, row: int) -> int:
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
+
     @property
     def _retriever(self) -> FaithfulRetriever:
         snapshot, view = self.snapshot, self.scope.view
@@ -291,6 +377,9 @@ class Dense(Retriever[object, str, EncodedText]):
             dense_hits(snapshot.dense, scope.view, q.vector, k, scope.allowed) for q in questions
         ]
 
+    def _closest(self, question: EncodedText, row: int) -> int:
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
+
 
 class BM25(Retriever[object, Reading, Reading]):
     """Words alone; no model is needed."""
@@ -307,20 +396,70 @@ class BM25(Retriever[object, Reading, Reading]):
         return list(questions)
 
     def _answer(self, questions: Sequence[Reading], k: int) -> list[list[Hit]]:
-        return [self._hits(question, k) for question in questions]
+        return [worded_hits(self.snapshot, self.scope, question, k) for question in questions]
 
-    def _hits(self, question: Reading, k: int) -> list[Hit]:
-        corpus, view, ranks = self.snapshot.corpus, self.scope.view, self.snapshot.ranks
-        lexical = Lexical(view, question.terms)
-        rows, scores = top_rows(lexical.rows, lexical.body, k, ranks, view, self.scope.allowed)
-        return plain_hits(corpus, rows, scores, "bm25")
+    def _closest(self, question: Reading, row: int) -> int:
+        corpus, analyzer = self.snapshot.corpus, self.snapshot.analyzer
+        return sentence_by_words(corpus, row, question.terms, analyzer)
+
+
+def worded_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:
+    """The `k` passages that match a question's words best."""
+    view = scope.view
+    lexical = Lexical(view, question.terms)
+    rows, scores = top_rows(lexical.rows, lexical.scores, k, snapshot.ranks, view, scope.allowed)
+    return plain_hits(snapshot.corpus, rows, scores, "bm25")
+
+
+class RRF(Retriever[object, Reading, EncodedReading]):
+    """Reciprocal rank fusion of `dense` and `bm25` (Cormack, Clarke and Buettcher 2009), k = 60."""
+
+    mode = "rrf"
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find the terms."""
+        view, analyzer = self.scope.view, self.snapshot.analyzer
+        return [read_question(text, view, analyzer) for text in questions]
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+        """Encode the questions."""
+        return encoded(questions, models)
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        return [self._fused(question, max(k, RRF_DEPTH))[:k] for question in questions]
+
+    def _fused(self, question: EncodedReading, depth: int) -> list[Hit]:
+        """The hits of both lists, best first; `depth` of each."""
+        snapshot, scope = self.snapshot, self.scope
+        near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
+        worded = worded_hits(snapshot, scope, question.reading, depth)
+        hits = {hit.passage.id: hit for hit in (*worded, *near)}
+        shares: dict[str, dict[str, float]] = {identifier: {} for identifier in hits}
+        for name, found in (("dense", near), ("bm25", [hit for hit in worded if hit.score > 0])):
+            for rank, hit in enumerate(found, start=1):
+                shares[hit.passage.id][name] = 1.0 / (RRF_K + rank)
+        scores = {identifier: sum(parts.values()) for identifier, parts in shares.items()}
+        return [
+            replace(
+                hits[identifier],
+                score=score,
+                components=shares[identifier],
+                path=(Hop("passage", identifier, score, score),),
+                method="rrf",
+            )
+            for identifier, score in sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+            if score > 0
+        ]
+
+    def _closest(self, question: EncodedReading, row: int) -> int:
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
 
 
 # --- by name -------------------------------------------------------------------------------------
 
 AnyRetriever = Retriever[Any, Any, Any]
 RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
-    "best": Best, "faithful": Faithful, "dense": Dense, "bm25": BM25,
+    "best": Best, "faithful": Faithful, "rrf": RRF, "dense": Dense, "bm25": BM25,
 }  # fmt: skip
 """The class of each mode."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, InvalidQuestion
@@ -32,6 +33,15 @@ def check_request(questions: Sequence[str], k: int) -> None:
     integer("k", k, 1)
     for question in questions:
         check_question(question)
+
+
+def check_min_score(value: object) -> None:
+    """Raise `InvalidParameter` for a least score that is no number; None is none."""
+    if value is None:
+        return
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(cast(float, value)):
+        raise InvalidParameter(f"min_score is {value!r}, wanted a finite number, or None")
 
 
 def questions_of(questions: Iterable[str]) -> list[str]:

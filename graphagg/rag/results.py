@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.excerpts import (
+    MOST_NAMES,
+    NOWHERE,
+    Excerpt,
+    Span,
+    excerpt,
+    fitting,
+    short_metadata,
+    shortened,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -15,8 +25,8 @@ if TYPE_CHECKING:
     from graphagg.arrays import Array
     from graphagg.rag.tables.segments import Corpus
 
-HopKind = Literal["question_entity", "sentence", "entity", "passage"]
-Method = Literal["best", "graph", "dense", "bm25"]
+HopKind = Literal["question_entity", "sentence", "entity", "similarity", "passage"]
+Method = Literal["best", "graph", "rrf", "dense", "bm25"]
 
 
 @dataclass(frozen=True)
@@ -24,9 +34,10 @@ class Hop:
     """One step of a hop path.
 
     Attributes:
-        kind: `question_entity`, `sentence`, `entity` or `passage`.
+        kind: `question_entity`, `sentence`, `entity`, `similarity` or `passage`.
         text: the mention in the question, the sentence, the entity's name, or the passage's id.
-        score: of a sentence its cosine with the question. In `best`, of a passage its direct
+        score: of a sentence its cosine with the question, of a `similarity` that of the two
+            passages. In `best`, of a passage its direct
             score F and of an entity its idf. In `faithful`, of an
             entity its activation, for the `question_entity` its similarity to the entity that
             follows, and for the passage the last entity's share of its prior.
@@ -48,14 +59,18 @@ class Hit:
         score: what the hits are ranked by.
         components: the parts of the score, by name; they add up to it. In `best` those of the
             formula in `best.formula`: of the passage itself (`similarity`, `sentence`, `lexical`,
-            `title_words`, `title`, `entities`), from where the path comes (`carried`, `link`,
+            `title`, `entities`), from where the path comes (`carried`, `link`,
             `joint`), and of the choice (`coverage`, `side`). In `faithful`: `dense` and `entity`,
-            the passage's own share of the prior, and `walk`, what PageRank brings. In `dense` and
-            `bm25` the one of that name.
+            the passage's own share of the prior, and `walk`, what PageRank brings. In `rrf` the
+            shares of `dense` and `bm25`; in these modes the one of that name.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: how the hit was found; `graph` is `faithful`'s PageRank. `dense` also where
             `faithful` was asked and the question names no entity.
         neighbors: with `window`, the chunks around it in its document, in order.
+        match: where the sentence that is closest to the question lies in the passage's text: by
+            vectors, in `bm25` by words.
+        copies: ids of the other visible passages with exactly this text, which are no hits of their
+            own.
     """
 
     passage: Passage
@@ -64,15 +79,34 @@ class Hit:
     path: tuple[Hop, ...]
     method: Method
     neighbors: tuple[Passage, ...] = field(default=())
+    match: Span = NOWHERE
+    copies: tuple[str, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+    @property
+    def sentence(self) -> str:
+        """The sentence of the passage that is closest to the question."""
+        return self.passage.text[self.match.start : self.match.end]
+
+    def excerpt(self, characters: int) -> Excerpt:
+        """At most so many characters of the passage, around the sentence that matched."""
+        return excerpt(self.passage.text, self.match, characters)
+
+    def to_json(self, characters: int | None = None) -> dict[str, Any]:
+        """Plain JSON values under the keys of the command line's `--json`.
+
+        Args:
+            characters: of text at most, the passage's and its neighbors'; what was cut is told by
+                `cut`. None: everything.
+        """
+        if characters is not None:
+            return self._bounded(characters)
         place = {"document": self.passage.document, "position": self.passage.position}
         around = [{"id": p.id, "position": p.position, "text": p.text} for p in self.neighbors]
         return {
             "id": self.passage.id,
             "title": self.passage.title,
             "text": self.passage.text,
+            "match": self.match._asdict(),
             "score": self.score,
             "method": self.method,
             "components": dict(self.components),
@@ -80,6 +114,38 @@ class Hit:
             "metadata": dict(self.passage.metadata),
             **(place if self.passage.document else {}),
             **({"neighbors": around} if around else {}),
+            **({"copies": list(self.copies)} if self.copies else {}),
+        }
+
+    def context(self, characters: int) -> str:
+        """At most so many characters for a language model: the chunks around it too, if they fit.
+
+        An ellipsis stands where the passage itself is cut.
+        """
+        shown, place = self.excerpt(characters), self.passage.position
+        if shown.is_cut:
+            return shown.marked
+        around = fitting(self.neighbors, place, characters - len(shown.text))
+        before = [p.text for p in around if p.position < place]
+        after = [p.text for p in around if p.position > place]
+        return "\n".join([*before, shown.text, *after])
+
+    def _bounded(self, characters: int) -> dict[str, Any]:
+        """JSON of limited size: a piece of the text, and long titles, hops and values shortened."""
+        shown = self.excerpt(characters)
+        rest = 0 if shown.is_cut else characters - len(shown.text)
+        around = fitting(self.neighbors, self.passage.position, rest)
+        whole = replace(self, neighbors=tuple(around)).to_json()
+        cut = {**shown.span._asdict(), "characters": shown.characters}
+        return {
+            **whole,
+            "title": shortened(self.passage.title),
+            "text": shown.text,
+            "match": shown.match._asdict(),
+            "path": [{**step, "text": shortened(step["text"])} for step in whole["path"]],
+            "metadata": short_metadata(self.passage.metadata),
+            **({"copies": whole["copies"][:MOST_NAMES]} if self.copies else {}),
+            **({"cut": cut} if shown.is_cut else {}),
         }
 
 

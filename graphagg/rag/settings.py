@@ -7,6 +7,6 @@ from typing import Literal, get_args
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.linearrag.config import RetrievalConfig
 
-Mode = Literal["best", "faithful", "dense", "bm25"]
+Mode = Literal["best", "faithful", "rrf", "dense", "bm25"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Config = BestConfig | RetrievalConfig

@@ -13,6 +13,10 @@ LONGEST_NAME = 512
 """Characters of a vertex id, a prefix or a passage id."""
 MOST_HITS = 100
 """Passages, and nearest vertices, of one answer."""
+MOST_CHARACTERS = 20_000
+"""Characters of a hit that may be asked for."""
+MOST_TEXT = 100_000
+"""Characters of all hits of a question; with many hits each has its share."""
 MOST_MEMBERS = 1_000
 """Members of a community."""
 MOST_SEEDS = 100

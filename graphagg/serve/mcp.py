@@ -15,11 +15,12 @@ from pydantic import Field, ValidationError
 from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
+from graphagg.rag.excerpts import CHARACTERS
 from graphagg.rag.settings import Mode
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import explained
 from graphagg.serve.http.security import Access, Guard
-from graphagg.serve.limits import MOST_HITS, MOST_MEMBERS, MOST_SEEDS
+from graphagg.serve.limits import MOST_CHARACTERS, MOST_HITS, MOST_MEMBERS, MOST_SEEDS
 from graphagg.serve.models import (
     CommunityAnswer,
     CommunityRequest,
@@ -56,6 +57,11 @@ Filter = Annotated[
 ]
 Question = Annotated[str, Field(description="A question in plain words.")]
 TopHits = Annotated[int, Field(ge=1, le=MOST_HITS)]
+MinScore = Annotated[float | None, Field(description="Leave out passages that score less.")]
+Characters = Annotated[
+    int,
+    Field(ge=1, le=MOST_CHARACTERS, description="Of a passage and the chunks around it."),
+]
 
 
 def create_server(service: Service) -> MCPServer:
@@ -89,11 +95,26 @@ def http_app(server: MCPServer, service: Service, access: Access) -> Starlette:
 def _add_passages(server: MCPServer, service: Service) -> None:
     @_tool(server)
     async def search_passages(
-        question: Question, top_k: TopHits = 5, mode: Mode = "best", filter: Filter = None
+        question: Question,
+        top_k: TopHits = 5,
+        mode: Mode = "best",
+        filter: Filter = None,
+        min_score: MinScore = None,
+        characters: Characters = CHARACTERS,
     ) -> SearchAnswer:
-        """Retrieve the passages that answer a question, with scores and hop paths."""
+        """Retrieve the passages that answer a question, with scores and hop paths.
+
+        A long passage comes as a piece around its closest sentence; cut says which.
+        """
         request = _checked(
-            SearchRequest, question=question, top_k=top_k, mode=mode, filter=filter, explain=False
+            SearchRequest,
+            question=question,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            min_score=min_score,
+            characters=characters,
+            explain=False,
         )
         answer = await _asked(service, lambda: service.passages.search(request))
         return SearchAnswer.model_validate(answer)

@@ -18,14 +18,17 @@ from pydantic import (
 )
 
 from graphagg.communities.config import Method, Plan
+from graphagg.rag.excerpts import CHARACTERS
 from graphagg.rag.settings import Mode
 from graphagg.serve.limits import (
     LONGEST_NAME,
     LONGEST_QUESTION,
     MOST_BATCH,
+    MOST_CHARACTERS,
     MOST_HITS,
     MOST_MEMBERS,
     MOST_SEEDS,
+    MOST_TEXT,
 )
 
 
@@ -62,6 +65,8 @@ Question = Annotated[
     AfterValidator(unicode_text),
 ]
 Hits = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)]
+Characters = Annotated[int, Field(ge=1, le=MOST_CHARACTERS), BeforeValidator(_whole)]
+Score = Annotated[float | None, Field(allow_inf_nan=False, strict=False)]
 Members = Annotated[int, Field(ge=1, le=MOST_MEMBERS), BeforeValidator(_whole)]
 Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
 
@@ -107,6 +112,12 @@ class _SearchOptions(Request):
     filter: dict[str, Any] | None = Field(
         default=None, description='Conditions on metadata: {"year": {"gte": 2000}}.'
     )
+    min_score: Score = Field(default=None, description="Leave out hits that score less.")
+    characters: Characters = Field(
+        default=CHARACTERS,
+        description="Of a hit and the chunks around it; with many hits each has its share of "
+        f"{MOST_TEXT:,}.",
+    )
     explain: bool = Field(
         default=True, description="Say where entities stand in the hits, and titles on the way."
     )
@@ -127,7 +138,7 @@ class SearchBatchRequest(_SearchOptions):
 class PathStep(Result):
     """One step of a hop path; with `explain` a passage, whose id `text` is, has its title too."""
 
-    kind: Literal["question_entity", "sentence", "entity", "passage"]
+    kind: Literal["question_entity", "sentence", "entity", "similarity", "passage"]
     text: str
     score: float
     contribution: float
@@ -142,12 +153,34 @@ class Mention(Result):
     entity: str
 
 
+class Place(Result):
+    """A place of a text, `[start, end)` in Unicode code points."""
+
+    start: int
+    end: int
+
+
+class Cut(Place):
+    """Which piece of a passage `text` is, where it is not the whole."""
+
+    characters: int = Field(description="Of the whole passage.")
+
+
+class Neighbor(Result):
+    """A chunk beside a hit in its document."""
+
+    id: str
+    position: int
+    text: str
+
+
 class PassageHit(Result):
     """A retrieved passage, under the keys of the command line's `--json`."""
 
     id: str
     title: str
-    text: str
+    text: str = Field(description="The passage, or a piece of it around match; see cut.")
+    match: Place = Field(description="The sentence of text that is closest to the question.")
     score: float
     method: str
     components: dict[str, float]
@@ -155,6 +188,13 @@ class PassageHit(Result):
     metadata: dict[str, Any]
     document: str | None = None
     position: int | None = None
+    neighbors: list[Neighbor] | None = Field(
+        default=None, description="Chunks around it, as far as they fit characters."
+    )
+    cut: Cut | None = Field(default=None, description="null: text is the whole passage.")
+    copies: list[str] | None = Field(
+        default=None, description="Ids of other passages with exactly this text."
+    )
     mentions: list[Mention] | None = None
 
 
@@ -371,6 +411,8 @@ class LimitsInfo(Result):
 
     question_characters: int = LONGEST_QUESTION
     hits: int = MOST_HITS
+    hit_characters: int = MOST_CHARACTERS
+    text_characters: int = MOST_TEXT
     members: int = MOST_MEMBERS
     seeds: int = MOST_SEEDS
     batch: int = MOST_BATCH

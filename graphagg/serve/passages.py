@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.rag import PassageIndex
+from graphagg.rag.excerpts import NEIGHBORS
+from graphagg.rag.index import with_neighbors
 from graphagg.rag.requests import check_request
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import MODES, Mode
@@ -17,6 +19,7 @@ from graphagg.rag.tables.mentions import RowTokens
 from graphagg.rag.tables.view import OUTER
 from graphagg.rag.version.snapshot import Selection
 from graphagg.serve.batching import Batcher, Encoded
+from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models import SearchBatchRequest, SearchRequest
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
@@ -142,8 +145,15 @@ class Passages:
         request: SearchRequest | SearchBatchRequest,
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
-        answers = retriever.answer(encoded.asked, request.top_k)
-        shown = [[_shown(index, hit, request.explain) for hit in hits] for hits in answers]
+        answers = retriever.answer(encoded.asked, request.top_k, request.min_score)
+        visible = index.snapshot.mask(Selection(request.filter))
+        shown = [
+            [
+                _shown(index, with_neighbors(index.snapshot, hit, NEIGHBORS, visible), request)
+                for hit in hits
+            ]
+            for hits in answers
+        ]
         return shown, watch.cpu_ms
 
     async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
@@ -156,14 +166,20 @@ class Passages:
             encoded = await self._encode(index, retriever, mode, request.filter, [question])
             asked = encoded.asked[0]
             why = await self._lane.run(retriever.explain, asked, row, request.top_k, begun=True)
-        return {"passage_id": passage_id, "mode": mode, **why.to_json()}
+        hit = None if why.hit is None else why.hit.to_json(request.characters)
+        return {"passage_id": passage_id, "mode": mode, **why.to_json(), "hit": hit}
 
 
-def _shown(index: PassageIndex, hit: Hit, explain: bool) -> Answer:
-    answer = hit.to_json()
-    answer["path"] = [dict(step) for step in answer["path"]]
-    if explain:
-        answer["mentions"] = _mentions(index, hit)
+def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRequest) -> Answer:
+    characters = min(request.characters, MOST_TEXT // request.top_k)
+    answer = hit.to_json(characters)
+    if request.explain:
+        start, end = hit.excerpt(characters).span
+        answer["mentions"] = [
+            {**mention, "start": mention["start"] - start, "end": mention["end"] - start}
+            for mention in _mentions(index, hit)
+            if start <= mention["start"] and mention["end"] <= end
+        ]
         for step in answer["path"]:
             if step["kind"] == "passage":
                 step["title"] = index[step["text"]].title

@@ -23,6 +23,7 @@ from graphagg.progress import Progress
 from graphagg.spark.blocks import Blocks, write_json
 from graphagg.spark.failures import named_errors
 from graphagg.store import JOB_NOTE, open_artifact
+from graphagg.store.locations import local_folder
 from graphagg.store.locks import hold
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Work:
 
 def work_folder(directory: str | Path) -> Path:
     """The folder of the unfinished job of an index directory."""
-    target = Path(directory).absolute()
+    target = local_folder(directory).absolute()
     return target.with_name(f"{target.name}.work")
 
 
@@ -199,7 +200,7 @@ def remember(directory: str | Path, kind: str, job: dict[str, Any], report: Any 
         return
     with open_artifact(directory, kind=kind) as artifact:
         note = {"job": _digest(job), "data": artifact.manifest.data, "report": report}
-    write_json(Path(directory) / JOB_NOTE, note)
+    write_json(local_folder(directory) / JOB_NOTE, note)
 
 
 def recall(directory: str | Path, kind: str, job: dict[str, Any]) -> dict[str, Any] | None:
@@ -207,7 +208,7 @@ def recall(directory: str | Path, kind: str, job: dict[str, Any]) -> dict[str, A
     if not _is_known_input(job):
         return None
     try:
-        note = json.loads((Path(directory) / JOB_NOTE).read_text(encoding="utf-8"))
+        note = json.loads((local_folder(directory) / JOB_NOTE).read_text(encoding="utf-8"))
         with open_artifact(directory, kind=kind) as artifact:
             same = note == note | {"job": _digest(job), "data": artifact.manifest.data}
     except (OSError, ValueError, TypeError, ArtifactError):

@@ -1,14 +1,27 @@
-"""Locks between processes, as locked files. POSIX only."""
+"""Locks between processes, as locked files and folders.
+
+POSIX: `flock`. Windows has none, and opens no folders: the lock of a folder is that of a file
+beside it, `.lease-NAME`, and both are taken by the library portalocker.
+"""
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from graphagg.errors import GraphAggError
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]  # Windows
+
+LEASE = ".lease-"
+"""The names of files that stand for folders begin with it; there are none on POSIX."""
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL)
 
 
 def hold(path: Path, busy: GraphAggError) -> int:
@@ -23,7 +36,7 @@ def hold(path: Path, busy: GraphAggError) -> int:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, shared=False)
         if os.fstat(descriptor).st_ino != path.stat().st_ino:
             raise FileNotFoundError  # the process that held it has just removed it
     except (BlockingIOError, FileNotFoundError):
@@ -43,3 +56,65 @@ def locked(path: Path, busy: GraphAggError) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def hold_folder(folder: Path, *, shared: bool) -> int | None:
+    """Lock a folder, until the descriptor is closed or the process ends.
+
+    Args:
+        folder: the folder.
+        shared: a lock that any number of processes hold at once, as long as none holds the other.
+
+    Returns:
+        The descriptor; None where another process holds the lock, or has just removed the folder.
+        On a file system without locks a shared lock is a descriptor that locks nothing: mapped
+        files outlive their names.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    descriptor = _open_folder(folder)
+    try:
+        _lock(descriptor, shared)
+        if _stands_for(descriptor, folder):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except OSError as error:
+        if shared and error.errno in _NO_LOCKS:
+            return descriptor
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _open_folder(folder: Path) -> int:
+    if fcntl is not None:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    return os.open(folder.with_name(LEASE + folder.name), os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def _stands_for(descriptor: int, folder: Path) -> bool:
+    """Whether the folder, now locked, is still the one that was opened."""
+    if fcntl is None:
+        return folder.is_dir()
+    return os.fstat(descriptor).st_ino == os.stat(folder).st_ino
+
+
+def _lock(descriptor: int, shared: bool) -> None:
+    """Lock at once; `BlockingIOError` where another process holds the lock."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        return
+    import portalocker
+
+    kind = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
+    try:
+        portalocker.lock(descriptor, kind | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.AlreadyLocked as error:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
+    except portalocker.LockException as error:
+        raise OSError(errno.ENOLCK, f"no lock ({error})") from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +11,8 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact, NotAnArtifact
 from graphagg.store.closing import Closing
+from graphagg.store.locations import local_folder
+from graphagg.store.locks import hold_folder
 from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
 from graphagg.store.strings import StringTable
 
@@ -86,9 +86,10 @@ def open_artifact(
         verify: also compare every checksum.
 
     Raises:
+        InvalidParameter: `directory` has the scheme of another file system.
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
     """
-    root = Path(directory)
+    root = local_folder(directory)
     while True:
         manifest = read_manifest(root)
         if kind is not None and manifest.kind != kind:
@@ -112,26 +113,13 @@ def _take_lease(root: Path, manifest: Manifest) -> int | None:
     """A locked descriptor of the data folder; None if a writer published meanwhile."""
     folder = root / manifest.data
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        return hold_folder(folder, shared=True)
     except FileNotFoundError:
         if read_manifest(root).data != manifest.data:
             return None
         raise CorruptArtifact(
             f"{folder}: the data folder is missing; build the index again"
         ) from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_ino == os.stat(folder).st_ino:
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass  # the folder is being removed: a newer manifest is in place
-    except OSError as error:
-        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL):
-            return descriptor  # a file system without locks: mapped files outlive their names
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
 
 
 def _check_file(path: Path, entry: FileEntry) -> None:

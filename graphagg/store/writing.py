@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import secrets
@@ -17,7 +16,8 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
-from graphagg.store.locks import locked
+from graphagg.store.locations import local_folder
+from graphagg.store.locks import LEASE, hold_folder, locked
 from graphagg.store.manifest import (
     DATA_FOLDER,
     FILE_NAME,
@@ -115,11 +115,12 @@ def write_artifact(directory: str | os.PathLike[str]) -> Iterator[Publication]:
     killed builds left behind are removed first.
 
     Raises:
+        InvalidParameter: `directory` has the scheme of another file system.
         ArtifactBusy: another process is writing there.
         ArtifactError: `directory` is a file, or a folder that holds something else.
         WriteFailed: the disk is full or read-only.
     """
-    root = Path(directory)
+    root = local_folder(directory)
     try:
         with _publication(root) as publication:
             yield publication
@@ -167,7 +168,7 @@ def _make_root(root: Path) -> bool:
 def _is_ours(name: str) -> bool:
     return (
         name in (MANIFEST_NAME, ".lock", JOB_NOTE, f"{MANIFEST_NAME}.new")
-        or name.startswith(_TEMPORARY)
+        or name.startswith((_TEMPORARY, LEASE))
         or DATA_FOLDER.fullmatch(name) is not None
     )
 
@@ -234,17 +235,20 @@ def _remove_stale(root: Path, keep: str | None) -> None:
             shutil.rmtree(entry, ignore_errors=True)
         elif DATA_FOLDER.fullmatch(entry.name) and entry.name != keep:
             _remove_version(entry)
+        elif entry.name.startswith(LEASE) and not (root / entry.name[len(LEASE) :]).exists():
+            with suppress(OSError):  # Windows, which keeps what is open
+                entry.unlink()
 
 
 def _remove_version(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except OSError:
-        pass  # a reader holds it: the next writer removes it
-    finally:
-        os.close(descriptor)
+    """Remove a version, unless a reader holds it: then the next writer does."""
+    with suppress(OSError):
+        descriptor = hold_folder(folder, shared=False)
+        if descriptor is not None:
+            try:
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
 
 
 def _remove_empty(root: Path) -> None:
@@ -258,11 +262,13 @@ def _remove_empty(root: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    if os.name == "nt" and path.is_dir():
+        return  # Windows neither opens folders nor needs them synced
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.rag import PassageIndex, read_passages
+from graphagg.rag import ChunkConfig, PassageIndex, read_passages
 from graphagg.rag.search import dense as dense_search
 from graphagg.rag.spark.build import build_with_spark
 from graphagg.rag.version.publish import Models
@@ -93,6 +93,41 @@ def test_the_same_bytes(spark: Any, tmp_path: Path) -> None:
     one, other = (read_manifest(tmp_path / name) for name in ("local", "spark"))
     assert one.to_json() == other.to_json()
     assert not (tmp_path / "spark.work").exists()
+
+
+@pytest.mark.parametrize("chunking", [ChunkConfig(9, 1, 3), None])
+def test_documents_are_split_in_the_tasks_as_in_one_process(
+    spark: Any, tmp_path: Path, chunking: ChunkConfig | None
+) -> None:
+    records = passages(40, seed=3)
+    records += [{"id": f"long{i}", "text": " ".join(r["text"] for r in records[i : i + 9])}
+                for i in range(6)]  # fmt: skip
+    (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
+    models = Fakes().load()
+    PassageIndex.build(
+        records, tmp_path / "local", chunking=chunking, encoder=models.encoder,
+        extractor=models.extractor,
+    ).close()  # fmt: skip
+    with build_with_spark(
+        spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", chunking=chunking, models=Fakes(),
+        passages_a_task=17,
+    ) as index:  # fmt: skip
+        assert (len(index) > 100) is (chunking is not None)
+    assert files(tmp_path / "spark") == files(tmp_path / "local")
+    one, other = (read_manifest(tmp_path / name) for name in ("local", "spark"))
+    assert one.to_json() == other.to_json()
+
+
+def test_a_document_that_is_split_has_its_id_alone(spark: Any, tmp_path: Path) -> None:
+    long = {"id": "a", "text": "One two three. Four five six. Seven eight nine."}
+    for other in ("a", "a#1"):
+        records = [long, {"id": other, "text": "Short."}]
+        (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
+        with pytest.raises(DuplicateId):
+            build_with_spark(
+                spark, str(tmp_path / "p.jsonl"), tmp_path / "i", chunking=ChunkConfig(4, 0, 0),
+                models=Fakes(),
+            )  # fmt: skip
 
 
 @pytest.mark.parametrize("form", ["gzip", "parquet", "texts"])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from graphagg.cli import demo
 from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer, run
 
@@ -52,6 +53,8 @@ def test_recipe_builds_beside_itself(call: Call, tmp_path: Path) -> None:
     assert "intact" in call("verify", tmp_path / "build").out
     again = call("build", tmp_path / "recipe.toml")
     assert again.code == 0 and "unchanged" in again.out
+    (tmp_path / "recipe.toml").write_text('kind = "passages"\ninput = "texts"\nchunking = false\n')
+    assert call("build", tmp_path / "recipe.toml", "--json").json["passages"] == 1
 
 
 @pytest.mark.parametrize(
@@ -98,10 +101,9 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (("rag", "index", "absent", "--out", "o"), "no such file"),
         (("rag", "index", "good.jsonl", "--out", "o", "--dtype", "x"), "'x' is not one of 'auto'"),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "0"), "max_words is 0"),
-        (("rag", "index", "good.jsonl", "--out", "o", "--overlap-sentences", "1"), "--chunk-words"),
+        (("rag", "index", "good.jsonl", "--out", "o", "--overlap-sentences", "-1"), "is -1"),
         (("rag", "add", "absent", "good.jsonl"), "no such folder"),
         (("rag", "add", ".", "bad.jsonl"), "bad.jsonl:2: not JSON"),
-        (("rag", "add", ".", "good.jsonl", "--replace", "--chunk-words", "9"), "delete the doc"),
         (("rag", "update", ".", "empty.jsonl"), "no passage in it"),
         (("rag", "update", ".", "good.jsonl"), "without manifest.json"),
         (("rag", "delete", "."), "no id is given"),
@@ -202,3 +204,17 @@ def test_ctrl_c_while_indexing_leaves_the_old_index(
     assert b"interrupted" in stderr and b"Traceback" not in stderr
     assert before == {path: path.read_bytes() for path in index.rglob("*") if path.is_file()}
     assert "intact" in call("verify", index).out
+
+
+def test_the_demo_leaves_out_what_is_not_installed(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("sknetwork", "sknetwork.clustering", "sklearn.utils.extmath", "pymetis"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(demo, "_passages", lambda directory, shown: {"recall@3": 1.0})
+    found = call("demo", "--out", tmp_path / "demo", "--json").json
+    assert found["recall@3"] == 1.0 and "community" not in found
+    assert '[communities]"' in found["left_out"]["communities"]
+    shown = call("demo", "--out", tmp_path / "demo")
+    assert shown.code == 0 and "Left out: communities: this needs the package" in shown.out
+    assert "rag search" in shown.out and "communities query" not in shown.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import graphagg
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +53,16 @@ def test_the_wheel_holds_what_the_package_reads_and_nothing_else(wheel: Path) ->
     assert {name.split("/")[0] for name in names - {str(p) for p in package}} == {
         name.split("/")[0] for name in names if ".dist-info/" in name
     }
+
+
+def test_its_readme_shows_pictures_and_links_away_from_the_repository(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        text = archive.read(name).decode()
+    assert f"\nVersion: {graphagg.__version__}\n" in text
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'<img[^>]*? src="([^"]+)"', text)
+    assert targets  # else nothing is shown
+    assert not [target for target in targets if not target.startswith(("https://", "#"))]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from graphagg.cli.folders import LOCAL
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class RunOptions:
         json: print JSON instead of text.
     """
 
-    out: Path
+    out: Path = field(metadata=LOCAL)
     engine: Engine = field(default="local", metadata=_HOW)
     master: str | None = field(default=None, metadata=_HOW)
     remote: str | None = field(default=None, metadata=_HOW)
@@ -88,8 +89,8 @@ class Build(ABC):
 
     @property
     @abstractmethod
-    def source(self) -> str:
-        """Path of the input."""
+    def source(self) -> str | list[str]:
+        """Path of the input, or several."""
 
     @abstractmethod
     def stages(self) -> tuple[str, ...]:

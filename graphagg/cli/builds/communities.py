@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from graphagg.cli.builds.build import Built
-from graphagg.cli.builds.graphs import GraphBuild, Reading
+from graphagg.cli.builds.graphs import GraphBuild
 from graphagg.communities.config import IndexConfig
 from graphagg.errors import InvalidParameter
+from graphagg.graph.reading.settings import Reading
 
 
 def index_config(
@@ -64,8 +65,9 @@ class CommunitiesBuild(GraphBuild):
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and parameters."""
         from graphagg.communities.spark import job_of
+        from graphagg.graph.spark import EdgePaths
 
-        return job_of(self.edges, self.reading.ids, self.reading.header, self.parameters)
+        return job_of(EdgePaths.of(self.edges, self.reading), self.parameters)
 
     def task_size(self) -> Mapping[str, int]:
         """Entries that a task holds."""
@@ -73,10 +75,6 @@ class CommunitiesBuild(GraphBuild):
 
     def built(self, index: Any) -> Built:
         """The result, with what was left out on reading."""
-        read = index.report.to_json() if index.report else {}
-        notes = [
-            f"{name.replace('_', ' ')}: {value}"
-            for name, value in read.items()
-            if value and name not in ("edges", "edges_read")
-        ]
-        return Built.of(index.manifest, details={"read": read}, notes=notes)
+        read = index.report
+        details = {"read": read.to_json() if read else {}}
+        return Built.of(index.manifest, details=details, notes=read.notes() if read else ())

@@ -10,9 +10,10 @@ import typer
 from rich.table import Table
 
 from graphagg.cli.builds.build import Built, RunOptions
-from graphagg.cli.builds.graphs import GraphBuild, WeightedReading
+from graphagg.cli.builds.graphs import GraphBuild
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
+from graphagg.graph.reading.settings import WeightedReading
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def embedding_config(
     ] = False,
     two_mode: Annotated[
         bool,
-        typer.Option("--two-mode", help="The same as --kind two-mode: pairs are (element, set)."),
+        typer.Option("--two-mode", help="The same as --kind two-mode."),
     ] = False,
     **values: Any,
 ) -> EmbeddingConfig:
@@ -79,15 +80,22 @@ class EmbeddingBuild(GraphBuild):
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and parameters."""
         from graphagg.embedding.spark.build import job_of
-        from graphagg.embedding.spark.entries import Source
+        from graphagg.graph.spark import EdgePaths
 
-        return job_of(Source(self.edges, **vars(self.reading)), self.parameters)
+        return job_of(EdgePaths.of(self.edges, self.reading), self.parameters)
 
     def built(self, index: Any) -> Built:
         """The result, with the quality of the partition."""
-        report = index.report.to_json()
+        report, read = index.report.to_json(), index.read
+        notes = read.notes() if read else []
+        width = index.vectors.shape[1]
+        if width < self.parameters.dim:
+            notes.append(f"dim: {width}, for the graph has no more directions")
         return Built.of(
-            index.manifest, details={"partition": report}, table=_partition_table(report)
+            index.manifest,
+            details={"dim": width, "read": read.to_json() if read else {}, "partition": report},
+            notes=notes,
+            table=_partition_table(report),
         )
 
     def run_until(self, spark: SparkSession, run: RunOptions, progress: Progress) -> dict[str, Any]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from graphagg.cli.builds.build import Build, Built, RunOptions
-from graphagg.graph.kinds import IdType
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
@@ -18,31 +16,6 @@ if TYPE_CHECKING:
 
 BUNDLED = "bundled:"
 """A recipe's input that begins so is a graph that comes with networkx, by its name."""
-_READING = {"panel": "How edges are read"}
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How edges are read.
-
-    Attributes:
-        ids: how text ids are read.
-        header: whether text has a header. None: recognized.
-    """
-
-    ids: IdType = field(default="auto", metadata=_READING)
-    header: bool | None = field(default=None, metadata=_READING | {"flags": "--header/--no-header"})
-
-
-@dataclass(frozen=True)
-class WeightedReading(Reading):
-    """How edges are read where weights count.
-
-    Attributes:
-        weighted: use the weights where edges carry any.
-    """
-
-    weighted: bool = field(default=True, metadata=_READING | {"flags": "--weighted/--unweighted"})
 
 
 @dataclass(frozen=True)
@@ -50,18 +23,18 @@ class GraphBuild(Build):
     """A build that reads a graph.
 
     Attributes:
-        edges: text (.gz), CSV, Parquet, GML, .mat, .jlg or JSON; Spark: Parquet or text on any
-            path.
+        edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet, GML, .mat, .jlg or
+            JSON; Spark: Parquet or text on any path.
         parameters: what the index is built with.
         reading: how edges are read.
     """
 
-    edges: str = field(metadata={"argument": True})
+    edges: list[str] = field(metadata={"argument": True})
     parameters: Any = None
     reading: Any = None
 
     @property
-    def source(self) -> str:
+    def source(self) -> list[str]:
         """The edges."""
         return self.edges
 
@@ -88,7 +61,7 @@ class GraphBuild(Build):
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
-        edges = _find_edges(self.edges)
+        edges = find_edges(self.edges)
         with self.index_class().build(edges, run.out, **self.options(run, progress)) as index:
             return self.built(index)
 
@@ -108,10 +81,10 @@ class GraphBuild(Build):
         }
 
 
-def _find_edges(source: str) -> Any:
-    """A path, or a bundled graph."""
-    if not source.startswith(BUNDLED):
-        return Path(source)
+def find_edges(paths: Sequence[str]) -> Any:
+    """Paths, or a bundled graph."""
+    if not paths[0].startswith(BUNDLED):
+        return list(paths)
     from graphagg.graph import bundled_graph
 
-    return bundled_graph(source.removeprefix(BUNDLED))
+    return bundled_graph(paths[0].removeprefix(BUNDLED))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -12,21 +11,31 @@ import typer
 from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
-from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.rows import RowConfig, read_rows
+from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.named import NamedModels
+from graphagg.rag.models.vector_cache import CacheConfig
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from graphagg.rag import Passage
 
 _SPLITTING = "How documents are split"
+_NAMED = 20  # files that are named one by one
+_ROWS = "Rows of CSV, JSON and Parquet"
+Columns = Annotated[RowConfig, _ROWS]
+Reading = Annotated[ReadConfig, "What is read of a folder"]
 
 
 def chunk_config(
     chunk_words: Annotated[
         int | None,
-        typer.Option(help="Split documents at sentences, into passages of at most so many words."),
+        typer.Option(
+            help="Words of a passage at most; longer documents are split, at headings and "
+            "sentences.",
+            show_default=str(ChunkConfig.max_words),
+        ),
     ] = None,
     overlap_sentences: Annotated[
         int | None,
@@ -35,16 +44,24 @@ def chunk_config(
             show_default=str(ChunkConfig.overlap_sentences),
         ),
     ] = None,
+    no_chunks: Annotated[
+        bool, typer.Option("--no-chunks", help="Keep every document whole, however long.")
+    ] = False,
 ) -> ChunkConfig | None:
     """How documents are split; None: each is one passage.
 
     Raises:
-        InvalidParameter: a value is out of range, or sentences are to be shared but not split.
+        InvalidParameter: a value is out of range, or is given for documents that stay whole.
     """
-    if chunk_words is None:
-        if overlap_sentences is not None:
-            raise InvalidParameter("--overlap-sentences needs --chunk-words; add it")
+    if no_chunks:
+        if (chunk_words, overlap_sentences) != (None, None):
+            raise InvalidParameter(
+                "--no-chunks keeps documents whole; leave out --chunk-words and "
+                "--overlap-sentences, or leave out --no-chunks"
+            )
         return None
+    if chunk_words is None:
+        chunk_words = ChunkConfig.max_words
     least = min(ChunkConfig.min_words, chunk_words // 6)  # in proportion, where chunks are small
     shared = ChunkConfig.overlap_sentences if overlap_sentences is None else overlap_sentences
     return ChunkConfig(chunk_words, shared, least)
@@ -58,7 +75,9 @@ class PassagesBuild(Build):
     """Index a corpus; an index that is there stays until the new one is complete.
 
     Attributes:
-        passages: JSONL (.gz), Parquet, or a folder of .txt and .md; Spark: on any path.
+        passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
+        vector_column: column of the vectors of passages by this very encoder; they are not
+            encoded again, and stay whole. None: none.
         processes: processes that find entities. None: by the size of the corpus.
         passages_a_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
@@ -66,11 +85,18 @@ class PassagesBuild(Build):
     name: ClassVar[str] = "trigraph"
     table: ClassVar[str] = "trigraph"
     kind: ClassVar[str] = "passages"
-    local_only: ClassVar[tuple[str, ...]] = ("chunk_words", "overlap_sentences", "processes")
+    local_only: ClassVar[tuple[str, ...]] = (
+        "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
+        "id_column", "text_column", "title_column", "vector_column",
+    )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
     models: Annotated[NamedModels, "Models"] = field(default_factory=NamedModels)
-    chunking: Chunking = None
+    chunking: Chunking = field(default_factory=ChunkConfig)
+    reading: Reading = field(default_factory=ReadConfig)
+    columns: Columns = field(default_factory=RowConfig)
+    vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
+    vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
@@ -90,37 +116,53 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of
         from graphagg.rag.spark.stages import loaded
 
-        return job_of(self.passages, loaded(self.models))
+        return job_of(self.passages, loaded(self.models), self.chunking)
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
         from graphagg.rag import PassageIndex
 
-        corpus = read_corpus(Path(self.passages), self.chunking)
+        report = ReadReport()
+        path = Path(self.passages)
+        corpus = read_corpus(path, self.reading, report, self.columns, self.vector_column)
         models = self.models.load(self.processes)
         with PassageIndex.build(
             corpus,
             run.out,
+            chunking=self.chunking,
+            columns=RowConfig() if self.vector_column is None else self.columns,
+            vectors=self.vector_column,
             encoder=models.encoder,
             extractor=models.extractor,
+            cache=self.vectors.open(),
             progress=progress,
             force=run.force,
         ) as index:
-            return Built.of(index.manifest)
+            return Built.of(index.manifest, **what_was_read(report))
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
         from graphagg.rag.spark.build import PASSAGES_A_TASK, build_with_spark
 
-        if (self.chunking, self.processes) != (None, None):
+        if self.processes is not None:
             raise InvalidParameter(
-                "--chunk-words, --overlap-sentences and --processes are of --engine local; split "
-                "documents beforehand, and let Spark run as many processes as it has cores"
+                "--processes is of --engine local; Spark runs as many processes as it has cores"
+            )
+        if (self.columns, self.vector_column) != (RowConfig(), None):
+            raise InvalidParameter(
+                "--id-column, --text-column, --title-column and --vector-column are of --engine "
+                "local; rename the columns"
+            )
+        if self.reading != ReadConfig():
+            raise InvalidParameter(
+                "--include, --exclude, --max-file-size and --strict are of --engine local; with "
+                "Spark name the files by a glob"
             )
         with build_with_spark(
             spark,
             self.passages,
             run.out,
+            chunking=self.chunking,
             models=self.models,
             passages_a_task=self.passages_a_task or PASSAGES_A_TASK,
             progress=progress,
@@ -129,17 +171,52 @@ class PassagesBuild(Build):
             return Built.of(index.manifest)
 
 
-def read_corpus(path: Path, chunking: ChunkConfig | None) -> list[Passage]:
-    """Read passages, or documents to split into them, and check them as a whole."""
-    from graphagg.rag import chunk_documents, read_passages
-    from graphagg.rag.documents.passages import check_corpus
+def read_corpus(
+    path: Path,
+    reading: ReadConfig,
+    report: ReadReport,
+    columns: RowConfig,
+    vector_column: str | None = None,
+) -> list[Source]:
+    """Read passages, or documents that the index splits into them.
 
-    passages: Iterable[Passage] = read_passages(path)
-    if chunking is not None:
-        passages = chunk_documents(passages, chunking)
-    try:
-        return check_corpus(passages)
-    except EmptyCorpus:
-        raise EmptyCorpus(
-            f"{path}: no passage in it, wanted one at least; check the path"
-        ) from None
+    Args:
+        path: a file of passages, or a folder or file of documents.
+        reading: what is read of a folder.
+        report: what of it is left out is noted in it.
+        columns: which columns of a table are what.
+        vector_column: rows stay as they are, for the index to take this column's vectors from.
+
+    Raises:
+        EmptyCorpus: there is none.
+    """
+    from graphagg.rag import read_documents, read_passages
+    from graphagg.rag.documents.passages import holds_documents
+
+    if holds_documents(path):
+        return list(read_documents(path, reading, report))
+    passages: list[Source]
+    if vector_column is None:
+        passages = list(read_passages(path, columns))
+    else:
+        passages = [row for row, _ in read_rows(path, columns)]
+    if not passages:
+        raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it")
+    return passages
+
+
+def what_was_read(report: ReadReport) -> dict[str, Any]:
+    """Details (JSON) and notes (sentences) on the files of a folder; none if it was no folder."""
+    if not report.read:
+        return {}
+    named = [each for each in (*report.left_out, *report.parts) if each.reason]
+    notes = [f"left out: {each}" for each in named[:_NAMED]]
+    if len(named) > _NAMED:
+        notes.append(f"and {len(named) - _NAMED:,} more, which --json lists")
+    files = {
+        "read": report.read,
+        "left_out": report.kinds,
+        "named": [each._asdict() for each in named],
+        "notes": report.notes,
+    }
+    return {"details": {"files": files}, "notes": [*notes, str(report), *report.notes]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +66,20 @@ def plan_of(build: Build, run: RunOptions) -> Plan:
     )  # fmt: skip
 
 
-def _measure(source: str) -> dict[str, Any]:
-    path = local_path(source)
-    if path is None:
-        return {"path": source, "files": None, "bytes": None}
-    files = list(_files(path))
-    if not files:
-        raise UnreadableFile(f"{source}: no such file, or no file in it; check the path")
-    return {"path": source, "files": len(files), "bytes": sum(f.stat().st_size for f in files)}
+def _measure(source: str | list[str]) -> dict[str, Any]:
+    sources = [source] if isinstance(source, str) else source
+    shown = ", ".join(sources)
+    files: list[Path] = []
+    for each in sources:
+        path = local_path(each)
+        if path is None:
+            return {"path": shown, "files": None, "bytes": None}
+        matches = [path] if path.exists() else map(Path, sorted(glob(str(path), recursive=True)))
+        found = [file for match in matches for file in _files(match)]
+        if not found:
+            raise UnreadableFile(f"{each}: no such file, or no file in it; check the path")
+        files += found
+    return {"path": shown, "files": len(files), "bytes": sum(f.stat().st_size for f in files)}
 
 
 def _files(path: Path) -> Iterator[Path]:

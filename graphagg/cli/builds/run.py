@@ -42,11 +42,11 @@ def build_command(build: type[Build]) -> Callable[..., None]:
 
 def main(build: type[Build]) -> None:
     """Run a build as a job of Spark: `spark-submit jobs/X.py --option ...`; never returns."""
-    local = dict.fromkeys(build.local_only)
     function = command(
         _function(build, as_job=True),
         table=build.table,
-        fixed={"engine": "spark"} | local,
+        fixed={"engine": "spark"},
+        hidden=build.local_only,
         positional=False,
     )
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -81,7 +81,7 @@ def run_build(build: Build, run: RunOptions) -> None:
     print_built(run.out, built, before, meter, run.json)
     if not run.json:
         for note in built.notes:
-            err.print(note, markup=False)
+            err.print(note, markup=False, soft_wrap=True)
 
 
 def _by_spark(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,11 @@ import typer
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment]  # Windows
 
 from graphagg.errors import ArtifactError
 from graphagg.progress import Progress
@@ -113,7 +117,9 @@ def print_change(directory: Path, change: Mapping[str, int], as_json: bool) -> N
 
 def resources(used: Mapping[str, float]) -> str:
     """The figures of a `Meter`, in words."""
-    return "{wall_seconds} s, {cpu_seconds} CPU s, peak {peak_memory_mib} MiB".format(**used)
+    text = "{wall_seconds} s, {cpu_seconds} CPU s".format(**used)
+    peak = used.get("peak_memory_mib")
+    return text if peak is None else f"{text}, peak {peak} MiB"
 
 
 class Meter:
@@ -123,13 +129,16 @@ class Meter:
         self._wall = time.perf_counter()
 
     def read(self) -> dict[str, float]:
-        """`wall_seconds` since then; `cpu_seconds` and `peak_memory_mib` of the whole process."""
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = usage.ru_utime + usage.ru_stime + children.ru_utime + children.ru_stime
-        unit = 1 if sys.platform == "darwin" else 1024
-        return {
+        """`wall_seconds` since then; `cpu_seconds` and `peak_memory_mib` of the whole process.
+
+        CPU seconds are those of its children too; Windows tells neither these nor the peak.
+        """
+        figures = {
             "wall_seconds": round(time.perf_counter() - self._wall, 1),
-            "cpu_seconds": round(cpu, 1),
-            "peak_memory_mib": round(usage.ru_maxrss * unit / 2**20, 1),
+            "cpu_seconds": round(sum(os.times()[:4]), 1),
         }
+        if resource is not None:
+            unit = 1 if sys.platform == "darwin" else 1024
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+            figures["peak_memory_mib"] = round(peak / 2**20, 1)
+        return figures

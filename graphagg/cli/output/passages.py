@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.output.console import out, print_part
+from graphagg.rag.excerpts import ELLIPSIS
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
     from graphagg.rag.evaluation.failures import Failure
     from graphagg.rag.evaluation.measure import Evaluation, Summary
 
-_SHORTENED = 160  # characters of a passage in a list of hits
+_SHORTENED = 240  # characters of a passage in a list of hits
+_SENTENCE = 200  # characters of a sentence in an explanation
 _LEAST_SHOWN = 0.005  # of a part of a score
 _NOTHING = "no passage is visible under these options"
 _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cyan"}
-_COMPARED = ("recall@2", "recall@5", "all_gold@5")
+_COMPARED = ("recall@2", "recall@5", "all_gold@5", "contain@5")
 
 # --- hits ----------------------------------------------------------------------------------------
 
@@ -63,13 +66,41 @@ def _name(hit: Hit) -> str:
 def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:
     if explain:
         return explain_hit(hit, index)
-    text = " ".join(hit.passage.text.split())
-    shown = escape(text[:_SHORTENED] + ("..." if len(text) > _SHORTENED else ""))
     if not hit.neighbors:
-        return shown
+        return _matched(hit)
+    text = " ".join(hit.passage.text.split())
     around = {p.position: f"[dim]{escape(' '.join(p.text.split()))}[/dim]" for p in hit.neighbors}
     around[hit.passage.position] = escape(text)
     return "\n".join(around[position] for position in sorted(around))
+
+
+def _matched(hit: Hit) -> str:
+    """The place of a passage that matched, the closest sentence in bold, and its copies."""
+    shown = hit.excerpt(_SHORTENED)
+    start, end = shown.match
+    text, mark = shown.marked, len(ELLIPSIS) if shown.span.start else 0
+    parts = (text[: mark + start], text[mark + start : mark + end], text[mark + end :])
+    before, sentence, after = (escape(_one_line(part)) for part in parts)
+    shown_text = f"{before}[bold]{sentence}[/bold]{after}" if sentence else before + after
+    return shown_text + _copies(hit)
+
+
+def _one_line(text: str) -> str:
+    """The text with single blanks as white space, also at its ends."""
+    return re.sub(r"\s+", " ", text)
+
+
+def _copies(hit: Hit) -> str:
+    if not hit.copies:
+        return ""
+    more = f" and {len(hit.copies) - 3:,} more" if len(hit.copies) > 3 else ""
+    return f"\n[dim]the same text: {escape(', '.join(hit.copies[:3]))}{more}[/dim]"
+
+
+def _sentence(hit: Hit) -> str:
+    """The sentence that is closest to the question, on one line and not too long."""
+    text = _one_line(hit.sentence).strip()
+    return text if len(text) <= _SENTENCE else text[:_SENTENCE] + ELLIPSIS
 
 
 def explain_hit(hit: Hit, index: PassageIndex) -> str:
@@ -80,17 +111,18 @@ def explain_hit(hit: Hit, index: PassageIndex) -> str:
         for name, value in hit.components.items()
         if abs(value) >= least
     )
-    return f"{_path(hit, index)}\n[dim]{parts}[/dim]"
+    return f"{_path(hit, index)}\n[dim]{parts}[/dim]{_copies(hit)}"
 
 
 def _path(hit: Hit, index: PassageIndex) -> str:
     """The hops but the last, which is the hit itself."""
     hops = hit.path[:-1]
+    closest = f': [italic]"{escape(_sentence(hit))}"[/italic]' if hit.sentence else ""
     if not hops:
-        return "by its own score"
+        return f"by its own score{closest}"
     if len(hops) == 1:
         tie = "is its title" if hops[0].score else "stands in it"
-        return f"[yellow]{escape(hops[0].text)}[/yellow] {tie}"
+        return f"[yellow]{escape(hops[0].text)}[/yellow] {tie}{closest}"
     return " -> ".join(_steps(hit, index))
 
 
@@ -143,7 +175,8 @@ def explanation_parts(
         kind = hop.kind.replace("_", " ")
         path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
     path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
-    return explanation.reason, "", parts, "", path
+    closest = f'closest sentence: "{_sentence(hit)}"' if hit.sentence else "no sentence matches"
+    return f"{explanation.reason}\n{closest}", "", parts, "", path
 
 
 # --- evaluation ----------------------------------------------------------------------------------
@@ -173,7 +206,7 @@ def print_evaluations(
         "the 95 % interval; times in ms, p50 / p99, below them in CPU time"
     )
     if reports[first].gold_missing:
-        out.print(f"{reports[first].gold_missing:,} gold passages are not in the index")
+        out.print(f"{reports[first].gold_missing:,} gold ids are not in the index")
 
 
 def _metrics_table(metrics: Sequence[str], name: str = "") -> Table:
@@ -212,12 +245,11 @@ def _times(reports: Mapping[str, Evaluation]) -> Table:
 
 def print_ablation(ablation: Ablation) -> None:
     """Print the whole, and the difference that each part makes when it is switched off."""
-    table = _metrics_table(_COMPARED, "without")
-    table.add_row(
-        "[bold]nothing[/bold]", *(_beside(ablation.whole, metric) for metric in _COMPARED)
-    )
+    compared = [metric for metric in _COMPARED if metric in ablation.whole.percent]
+    table = _metrics_table(compared, "without")
+    table.add_row("[bold]nothing[/bold]", *(_beside(ablation.whole, metric) for metric in compared))
     for part, summary in ablation.differences.items():
-        table.add_row(part, *(_beside(summary, metric, sign="+") for metric in _COMPARED))
+        table.add_row(part, *(_beside(summary, metric, sign="+") for metric in compared))
     out.print(table)
     out.print(
         f"\n{ablation.whole.questions:,} questions; the first line in percent, the others the "

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graphagg.cli.output.console import AsJson, err, out, print_json
-from graphagg.cli.rag.options import Directory, Filters, ModeName, Question, TopK, selected
+from graphagg.cli.rag.options import (
+    Characters,
+    Directory,
+    Filters,
+    MinScore,
+    ModeName,
+    Question,
+    TopK,
+    selected,
+)
+from graphagg.rag.excerpts import CHARACTERS
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer
@@ -31,6 +41,8 @@ def answer(
     top_k: TopK = 5,
     mode: ModeName = "best",
     filters: Filters = None,
+    min_score: MinScore = None,
+    characters: Characters = CHARACTERS,
     timeout: Annotated[float, typer.Option(help="Seconds for the whole answer.")] = 60.0,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer.")] = None,
     as_json: AsJson = False,
@@ -44,7 +56,14 @@ def answer(
     endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens)
     with PassageIndex.open(directory) as opened:
         reply = answer_from(
-            opened, question, endpoint, k=top_k, mode=mode, filter=visible["filter"]
+            opened,
+            question,
+            endpoint,
+            k=top_k,
+            mode=mode,
+            filter=visible["filter"],
+            min_score=min_score,
+            characters=characters,
         )
     if as_json:
         print_json({"question": question, "model": model, **reply.to_json()})
@@ -65,3 +84,9 @@ def _print(reply: Answer) -> None:
     if reply.unknown:
         numbers = ", ".join(map(str, reply.unknown))
         err.print(f"the answer cites what it was not given: {numbers}", markup=False)
+    if reply.cut:
+        err.print(
+            f"{len(reply.cut)} of {len(reply.hits)} passages were cut to {reply.characters:,} "
+            f"characters ({', '.join(reply.cut[:5])}); --characters gives the model more",
+            markup=False,
+        )

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from graphagg.cli.builds.passages import Chunking, read_corpus
+from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
+    err,
     out,
     print_json,
     progress_report,
@@ -18,46 +19,66 @@ from graphagg.cli.output.console import (
 )
 from graphagg.cli.rag.options import Directory, PassageFile
 from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.rag.documents.reading.settings import ReadReport
+from graphagg.rag.models.vector_cache import CacheConfig
 from graphagg.store.manifest import Manifest
+
+Vectors = Annotated[CacheConfig, "How it runs"]
 
 
 def add(
     directory: Directory,
     passages: PassageFile,
-    chunking: Chunking,
+    reading: Reading,
+    columns: Columns,
+    vectors: Vectors,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Passages whose ids are there are replaced.")
+        bool,
+        typer.Option(
+            "--replace", help="What is there is replaced, a document with all its chunks."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add passages: all of them or, if one is refused, none; answers equal those of a rebuild.
 
-    A document that was split before is replaced by deleting it first: it may have fewer chunks now.
+    Long documents are split as the index was built.
     """
     from graphagg.rag import PassageIndex
 
-    if replace and chunking is not None:
-        raise InvalidParameter(
-            "--replace goes by passage ids, and chunks of the older text could stay; delete the "
-            "documents, then add them without --replace"
-        )
     meter = Meter()
-    new = read_corpus(passages, chunking)
-    with PassageIndex.open(directory) as index, progress_report() as report:
+    files = ReadReport()
+    new = read_corpus(passages, reading, files, columns)
+    with (
+        PassageIndex.open(directory, cache=vectors.open()) as index,
+        progress_report() as report,
+    ):
         replaced = index.add(new, replace=replace, progress=report)
         change = {"added": len(new) - replaced, "replaced": replaced}
-        _print_change(directory, change, index.manifest, meter, as_json)
+        print_changed(directory, change, index.manifest, meter, as_json, files)
 
 
-def update(directory: Directory, passages: PassageFile, as_json: AsJson = False) -> None:
-    """Replace passages of the same ids; every id must be there."""
+def update(
+    directory: Directory,
+    passages: PassageFile,
+    reading: Reading,
+    columns: Columns,
+    vectors: Vectors,
+    as_json: AsJson = False,
+) -> None:
+    """Replace passages of the same ids, documents with all their chunks; all must be there."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
-    new = read_corpus(passages, None)
-    with PassageIndex.open(directory) as index, progress_report() as report:
+    files = ReadReport()
+    new = read_corpus(passages, reading, files, columns)
+    with (
+        PassageIndex.open(directory, cache=vectors.open()) as index,
+        progress_report() as report,
+    ):
         index.update(new, progress=report)
-        _print_change(directory, {"replaced": len(new)}, index.manifest, meter, as_json)
+        change = {"replaced": len(new)}
+        print_changed(directory, change, index.manifest, meter, as_json, files)
 
 
 def delete(
@@ -80,11 +101,11 @@ def delete(
         raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
     with PassageIndex.open(directory) as index:
         deleted = index.delete(names, ignore_missing=ignore_missing)
-        _print_change(directory, {"deleted": deleted}, index.manifest, meter, as_json)
+        print_changed(directory, {"deleted": deleted}, index.manifest, meter, as_json)
 
 
 def compact(directory: Directory, as_json: AsJson = False) -> None:
-    """Join all segments into one without a trace of what was deleted."""
+    """Remove deleted texts from the disk, and join all segments into one."""
     from graphagg.rag import PassageIndex
 
     meter = Meter()
@@ -92,7 +113,7 @@ def compact(directory: Directory, as_json: AsJson = False) -> None:
         before = index.manifest.counts["segments"]
         index.compact()
         change = {"segments_joined": before}
-        _print_change(directory, change, index.manifest, meter, as_json)
+        print_changed(directory, change, index.manifest, meter, as_json)
 
 
 def _read_ids(path: Path) -> list[str]:
@@ -108,12 +129,19 @@ def _read_ids(path: Path) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
-def _print_change(
-    directory: Path, change: dict[str, int], manifest: Manifest, meter: Meter, as_json: bool
+def print_changed(
+    directory: Path,
+    change: dict[str, int],
+    manifest: Manifest,
+    meter: Meter,
+    as_json: bool,
+    files: ReadReport | None = None,
 ) -> None:
+    """Print what a change did to an index, and what of the files was left out."""
     used, counts = meter.read(), manifest.counts
+    read = what_was_read(files) if files else {}
     if as_json:
-        print_json({"index": str(directory), **change, **counts, **used})
+        print_json({"index": str(directory), **change, **counts, **used, **read.get("details", {})})
         return
     changed = ", ".join(f"{n:,} {what.replace('_', ' ')}" for what, n in change.items())
     out.print(
@@ -121,3 +149,5 @@ def _print_change(
         f"segments; {resources(used)}",
         markup=False,
     )
+    for note in read.get("notes", ()):
+        err.print(note, markup=False, soft_wrap=True)

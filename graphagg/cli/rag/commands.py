@@ -14,12 +14,14 @@ from graphagg.cli.output.passages import print_documents, print_explanation, pri
 from graphagg.cli.rag import answer
 from graphagg.cli.rag import changes as rag_changes
 from graphagg.cli.rag import evaluation as rag_eval
+from graphagg.cli.rag import sync as rag_sync
 from graphagg.cli.rag.options import (
     BridgeThrough,
     Directory,
     Exclude,
     Filters,
     Include,
+    MinScore,
     ModeName,
     Preset,
     Question,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Multi-hop passage retrieval without an LLM.", no_args_is_help=True)
 
 _INDEX = (
-    "Example: graphagg rag index articles/ --out idx --chunk-words 120\n\n"
+    "Example: graphagg rag index articles/ --out idx\n\n"
     "Example: graphagg rag index passages.parquet --out idx --engine spark --master local[4]"
 )
 _ADD = "Example: graphagg rag add idx more.jsonl.gz --replace"
@@ -50,7 +52,8 @@ _EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare best,faithf
 
 app.command("index", epilog=_INDEX)(build_command(PassagesBuild))
 app.command("add", epilog=_ADD)(command(rag_changes.add))
-app.command("update", epilog=_UPDATE)(rag_changes.update)
+app.command("sync", epilog=rag_sync.EPILOG)(command(rag_sync.sync))
+app.command("update", epilog=_UPDATE)(command(rag_changes.update))
 app.command("delete", epilog=_DELETE)(rag_changes.delete)
 app.command("compact", epilog=_COMPACT)(rag_changes.compact)
 
@@ -65,15 +68,22 @@ def search(
     include: Include = None,
     exclude: Exclude = None,
     bridge_through: BridgeThrough = False,
-    window: Annotated[
-        int, typer.Option(help="Show the chunks up to so many places beside each hit.")
-    ] = 0,
+    min_score: MinScore = None,
+    window: Annotated[int, typer.Option(help="Chunks to show before and after each hit.")] = 0,
     documents: Annotated[bool, typer.Option("--documents", help="Group hits by document.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show the parts of scores and the hop paths.")
     ] = False,
     preset: Preset = None,
     semantics: SemanticsName = None,
+    characters: Annotated[
+        int | None,
+        typer.Option(
+            help="Characters of a passage and the chunks around it in JSON.",
+            show_default="all",
+            min=1,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Retrieve the passages that answer a question."""
@@ -81,18 +91,26 @@ def search(
 
     config = settings(mode, preset, semantics)
     visible = selected(filters, include, exclude, bridge_through)
-    options = {"mode": mode, "config": config, "window": window, **visible}
+    options: dict[str, Any] = {
+        "mode": mode,
+        "config": config,
+        "window": window,
+        "min_score": min_score,
+    }
+    options |= visible
     with PassageIndex.open(directory) as opened:
         if documents:
             groups = opened.retrieve_documents(question, top_k, **options)
             if as_json:
-                _print_answer(question, mode, "documents", [_document(each) for each in groups])
+                _print_answer(
+                    question, mode, "documents", [_document(each, characters) for each in groups]
+                )
             else:
                 print_documents(groups, opened, explain)
             return
         hits = opened.retrieve(question, top_k, **options)
         if as_json:
-            _print_answer(question, mode, "hits", [hit.to_json() for hit in hits])
+            _print_answer(question, mode, "hits", [hit.to_json(characters) for hit in hits])
             return
         print_hits(hits, opened, explain)
         if mode == "faithful" and hits and hits[0].method == "dense":
@@ -131,7 +149,11 @@ def explain(
 
 @app.command("shell", epilog=_SHELL)
 def shell(
-    directory: Directory, top_k: TopK = 5, mode: ModeName = "best", filters: Filters = None
+    directory: Directory,
+    top_k: TopK = 5,
+    mode: ModeName = "best",
+    filters: Filters = None,
+    min_score: MinScore = None,
 ) -> None:
     """Ask at a prompt, or by lines on standard input; the model loads at the first question."""
     from graphagg.cli.shell.passages import PassageShell
@@ -139,7 +161,7 @@ def shell(
     from graphagg.rag import PassageIndex
 
     with PassageIndex.open(directory) as opened:
-        code = converse(PassageShell(opened, top_k, mode, filters or ()), "rag")
+        code = converse(PassageShell(opened, top_k, mode, filters or (), min_score), "rag")
     raise typer.Exit(code)
 
 
@@ -147,8 +169,8 @@ def _print_answer(question: str, mode: str, name: str, answers: list[dict[str, A
     print_json({"question": question, "mode": mode, name: answers})
 
 
-def _document(group: DocumentHit) -> dict[str, Any]:
-    hits = [hit.to_json() for hit in group.hits]
+def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
+    hits = [hit.to_json(characters) for hit in group.hits]
     return {"document": group.document, "score": group.score, "hits": hits}
 
 

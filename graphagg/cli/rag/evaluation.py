@@ -29,7 +29,9 @@ _Half = Literal["tune", "test"]
 
 def evaluate(
     directory: Directory,
-    questions: Annotated[Path, typer.Argument(help="JSONL: id, question, gold_passage_ids, type.")],
+    questions: Annotated[
+        Path, typer.Argument(help="JSONL, JSON, CSV, Parquet; see docs/guides/formats.md.")
+    ],
     mode: Annotated[
         Mode | None, typer.Option(help="How passages are found.", show_default="best")
     ] = None,
@@ -38,10 +40,11 @@ def evaluate(
         typer.Option(help="Modes side by side, e.g. best,faithful,faithful:paper,dense,bm25."),
     ] = None,
     ablate: Annotated[
-        bool, typer.Option("--ablate", help="What best loses without each of its parts.")
+        bool, typer.Option("--ablate", help="Measure the mode best without each of its parts.")
     ] = False,
     failures: Annotated[
-        Path | None, typer.Option(help="Write what best fails here, with the cause, as JSONL.")
+        Path | None,
+        typer.Option(help="JSONL file for the questions that best fails, with the cause."),
     ] = None,
     half: Annotated[_Half | None, typer.Option(help="Only that half of the questions.")] = None,
     random_state: Annotated[
@@ -51,7 +54,10 @@ def evaluate(
     semantics: SemanticsName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure recall of the gold passages, with 95 % intervals, and latency a question."""
+    """Measure recall of gold passages or documents, and of answers, and latency a question.
+
+    Each question has gold_passage_ids, gold_document_ids or answers; intervals are of 95 %.
+    """
     from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.failures import count_kinds, find_failures, write_failures
 
@@ -76,8 +82,8 @@ def evaluate(
         print_json(result.parts if compare else next(iter(result.parts.values())))
         return
     result.show()
-    if half:
-        out.print(f"the {half} half of the questions, random_state {random_state}")
+    asked = f"the {half} half of the questions" if half else "all questions (--half takes one)"
+    out.print(f"{asked}; halves: tune, to choose by, and test; random_state {random_state}")
     if failures:
         print_failures(failed, failures)
 

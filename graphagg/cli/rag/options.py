@@ -7,14 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
+from graphagg.cli.folders import Directory as Directory
 from graphagg.errors import InvalidParameter
 from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig, Semantics, preset
 from graphagg.rag.settings import Mode
 
-Directory = Annotated[Path, typer.Argument(help="The index directory.")]
-PassageFile = Annotated[Path, typer.Argument(help="JSONL (gz), Parquet, or folder of .txt/.md.")]
+PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
 Question = Annotated[str, typer.Argument(help="What to ask.")]
-TopK = Annotated[int, typer.Option(help="How many passages.")]
+TopK = Annotated[int, typer.Option("--top-k", "-k", help="How many passages.")]
+MinScore = Annotated[
+    float | None, typer.Option(help="Leave out passages that score less.", show_default="none")
+]
+Characters = Annotated[
+    int, typer.Option(help="Characters of a passage and the chunks around it.", min=1)
+]
 ModeName = Annotated[
     Mode,
     typer.Option("--mode", help="best; faithful (LinearRAG); dense (cosine alone); bm25 (words)."),
@@ -44,9 +50,7 @@ Exclude = Annotated[
 ]
 BridgeThrough = Annotated[
     bool,
-    typer.Option(
-        "--bridge-through-filtered", help="What is left out may lead to hits all the same."
-    ),
+    typer.Option("--bridge-through-filtered", help="Hidden passages may lead to visible ones."),
 ]
 
 

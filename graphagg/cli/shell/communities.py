@@ -21,7 +21,6 @@ from graphagg.cli.shell.commands import (
 )
 from graphagg.cli.shell.history import History
 from graphagg.cli.shell.interpreter import CommandInterpreter
-from graphagg.cli.shell.saving import save_community
 from graphagg.communities import Community, CommunityIndex, Member
 from graphagg.communities.config import METHODS, Method, check_method
 from graphagg.communities.vertices import Vertices
@@ -91,7 +90,7 @@ class CommunityShell(CommandInterpreter[View]):
                     files=True,
                 ),
                 "save": Command(
-                    "FILE", "write the members as .csv or .json, or the graph as .graphml",
+                    "FILE", "write members (.csv, .parquet, .json) or the graph (.graphml, .gexf)",
                     self.save, files=True,
                 ),
             },
@@ -201,7 +200,7 @@ class CommunityShell(CommandInterpreter[View]):
     def save(self, history: Session, words: Sequence[str]) -> Shown:
         """Write the members, or their graph."""
         target = expect_one(words, "a file")
-        save_community(self._current(history), Path(target).expanduser())
+        self._current(history).save(Path(target).expanduser())
         return Outcome(history, (f"wrote {target}",))
 
     # --- words -----------------------------------------------------------------------------------

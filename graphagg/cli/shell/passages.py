@@ -21,7 +21,11 @@ from graphagg.cli.shell.saving import save_hits
 from graphagg.cli.shell.words import scan
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage
 from graphagg.rag import Hit, PassageIndex
+from graphagg.rag.requests import check_min_score
 from graphagg.rag.settings import MODES, Mode
+
+FIRST = 5
+"""Passages that are shown at first, and that `more` adds."""
 
 _KEPT = 64  # answers that are kept, so that undo is free
 _MOST = 1_000
@@ -37,12 +41,14 @@ class View:
         top: how many passages are shown.
         mode: how passages are ranked.
         filters: conditions on metadata, as written; all must hold.
+        min_score: what scores less is not shown; None: nothing is left out.
     """
 
     question: str = ""
-    top: int = 5
+    top: int = FIRST
     mode: Mode = "best"
     filters: tuple[str, ...] = ()
+    min_score: float | None = None
 
 
 Session = History[View]
@@ -57,6 +63,7 @@ class PassageShell(CommandInterpreter[View]):
         top: how many passages a session begins with.
         mode: how it begins to rank.
         filters: what it begins with, as `filter` takes them.
+        min_score: likewise, as `min-score` takes it.
 
     Raises:
         InvalidParameter, InvalidFilter: about what it should begin with.
@@ -65,19 +72,25 @@ class PassageShell(CommandInterpreter[View]):
     def __init__(
         self,
         index: PassageIndex,
-        top: int = 5,
+        top: int = FIRST,
         mode: str = "best",
         filters: Sequence[str] = (),
+        min_score: float | None = None,
     ) -> None:
         self._index = index
         expect_count([str(top)], "how many passages", None, _MOST)
+        check_min_score(min_score)
         self._check(tuple(filters))
         self.answer = lru_cache(_KEPT)(self._answer)
         super().__init__(
-            View("", top, _checked(mode), tuple(filters)),
+            View("", top, _checked(mode), tuple(filters), min_score),
             {
                 "ask": Command("QUESTION", "ask; the word ask may be left out", self.ask),
+                "more": Command("[N]", f"show N more passages ({FIRST})", self.more),
                 "top": Command("[N]", "show N passages", self.top),
+                "min-score": Command(
+                    "[SCORE]", "leave out what scores less; none shows all", self.min_score
+                ),
                 "mode": Command("[NAME]", "rank by " + ", ".join(MODES), self.mode, _a_mode),
                 "filter": Command(
                     "[CONDITION]", "keep only what fits, such as year>=2000; none drops all",
@@ -124,7 +137,8 @@ class PassageShell(CommandInterpreter[View]):
 
     def _answer(self, view: View) -> tuple[Hit, ...]:
         visible = selected(list(view.filters), None, None, False)
-        hits = self._index.retrieve(view.question, view.top, mode=view.mode, **visible)
+        hits = self._index.retrieve(view.question, view.top, mode=view.mode,
+            min_score=view.min_score, **visible)  # fmt: skip
         return tuple(hits)
 
     def _hits(self, history: Session) -> tuple[Hit, ...]:
@@ -135,7 +149,8 @@ class PassageShell(CommandInterpreter[View]):
     def status(self, view: View) -> str:
         """Mode, number of passages and filters."""
         filters = " and ".join(view.filters) or "none"
-        return f"mode: {view.mode} | passages: {view.top} | filter: {filters}"
+        least = "" if view.min_score is None else f" | min-score: {view.min_score:g}"
+        return f"mode: {view.mode} | passages: {view.top} | filter: {filters}{least}"
 
     # --- changing --------------------------------------------------------------------------------
 
@@ -146,7 +161,8 @@ class PassageShell(CommandInterpreter[View]):
         hits = self.answer(history.now)
         shown: tuple[RenderableType, ...] = (history.now.question,)
         if not hits:
-            return Outcome(history, (*shown, "no passage fits the filter"))
+            least = "" if history.now.min_score is None else " and reaches the least score"
+            return Outcome(history, (*shown, f"no passage fits the filter{least}"))
         shown = (*shown, hits_table(hits, self._index, False))
         if history.now.mode == "faithful" and hits[0].method == "dense":
             shown = (*shown, "the question names no entity: ranked by similarity alone")
@@ -167,6 +183,25 @@ class PassageShell(CommandInterpreter[View]):
             return Outcome(history, (f"{history.now.top} passages",))
         count = expect_count(words, "how many passages", None, _MOST)
         return self.show(history.to(replace(history.now, top=count)), f"{count} passages")
+
+    def more(self, history: Session, words: Sequence[str]) -> Shown:
+        """Show more passages."""
+        count = expect_count(words, "how many more", FIRST, _MOST)
+        total = min(history.now.top + count, _MOST)
+        wider = history.to(replace(history.now, top=total))
+        if history.now.question and len(self.answer(wider.now)) <= len(self.answer(history.now)):
+            shown = len(self.answer(history.now))
+            return Outcome(history, (f"these {shown:,} passages are all there are",))
+        return self.show(wider, f"{total} passages")
+
+    def min_score(self, history: Session, words: Sequence[str]) -> Shown:
+        """Leave out what scores less."""
+        if not words:
+            return Outcome(history, (_least(history.now),))
+        text = expect_one(words, "a score")
+        value = None if text == _NO_FILTER else _number(text)
+        view = replace(history.now, min_score=value)
+        return self.show(history.to(view), _least(view))
 
     def mode(self, history: Session, words: Sequence[str]) -> Shown:
         """Rank by another mode."""
@@ -243,6 +278,21 @@ class PassageShell(CommandInterpreter[View]):
         hits = enumerate(self.answer(history.now), 1)
         named = [(str(rank), hit.passage.title or hit.passage.id) for rank, hit in hits]
         return [each for each in named if each[0].startswith(prefix)]
+
+
+def _least(view: View) -> str:
+    return "no least score" if view.min_score is None else f"least score {view.min_score:g}"
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+        check_min_score(value)
+    except (ValueError, InvalidParameter):
+        raise InvalidParameter(
+            f"the least score is {text!r}, wanted a number such as 1.5, or {_NO_FILTER}"
+        ) from None
+    return value
 
 
 def _checked(mode: str) -> Mode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from graphagg.communities.answer.subgraph import subgraph_of
 from graphagg.communities.opened import Opened
 from graphagg.errors import InvalidParameter
 from graphagg.graph.ids import VertexId
+from graphagg.tables import graph_writers, json_writer, save, table_writers
 
 if TYPE_CHECKING:
     import networkx
@@ -167,6 +169,16 @@ class Community:
         from graphagg.tables import to_pandas
 
         return to_pandas(self.to_arrow())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the members (.csv, .parquet, .json), or the graph among them (.graphml, .gexf).
+
+        Raises:
+            InvalidParameter: another suffix, or as `to_networkx`.
+            WriteFailed: the file system refuses.
+        """
+        writers = table_writers(self.to_arrow) | json_writer(self.to_json)
+        save(path, writers | graph_writers(self.to_networkx))
 
     def _index(self) -> Opened:
         if self._opened is None:

@@ -23,9 +23,11 @@ from graphagg.communities.similarity.exact import intersection
 from graphagg.communities.similarity.neighborhood import Sets, set_size
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
+from graphagg.tables import Writer, graph_writers, json_writer, save, table_writers
 
 if TYPE_CHECKING:
     import networkx
+    import pyarrow
 
 MOST_VERTICES = 2_000
 """Vertices whose pairwise similarities are computed at most: 2 million pairs."""
@@ -77,6 +79,43 @@ class Structure:
             )
         for (a, b), weight in zip(self.edges.tolist(), self.weights.tolist(), strict=True):
             graph.add_edge(self.vertices[a], self.vertices[b], weight=weight)
+        return graph
+
+    def to_arrow(self) -> pyarrow.Table:
+        """A row a vertex: `vertex`, `community`, `seed`, `x` and `y`."""
+        import pyarrow as pa
+
+        from graphagg.tables import ids_column
+
+        return pa.table(
+            {
+                "vertex": ids_column(self.vertices),
+                "community": self.labels,
+                "seed": np.arange(len(self.vertices)) < self.seeds,
+                "x": self.positions[:, 0],
+                "y": self.positions[:, 1],
+            }
+        )
+
+    def save(self, path: str | os.PathLike[str], *, title: str = "") -> None:
+        """Write a picture (.png, .svg), a table (.csv, .parquet), .json, .graphml or .gexf.
+
+        Raises:
+            InvalidParameter: another suffix.
+            WriteFailed: the file system refuses.
+            MissingExtra: the library that writes it is not installed.
+        """
+        pictures: dict[str, Writer] = dict.fromkeys(
+            (".png", ".svg"), lambda partial: self.draw(partial, title=title)
+        )
+        writers = pictures | table_writers(self.to_arrow) | json_writer(self.to_json)
+        save(path, writers | graph_writers(self._plain_graph))
+
+    def _plain_graph(self) -> networkx.Graph:
+        """The graph with attributes that files can hold: `x` and `y` in place of `pos`."""
+        graph = self.to_networkx()
+        for _, attributes in graph.nodes(data=True):
+            attributes["x"], attributes["y"] = attributes.pop("pos")
         return graph
 
     def draw(self, path: str | os.PathLike[str], *, title: str = "", most_edges: int = 400) -> None:

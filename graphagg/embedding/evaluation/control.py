@@ -12,7 +12,6 @@ from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import ISOLATED
 from graphagg.embedding.prone.engine import Engine, in_process
 from graphagg.embedding.prone.leaf import truncated_svd
-from graphagg.embedding.prone.merge import check_width
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.threads import one_thread
 
@@ -28,7 +27,6 @@ def embed_whole(network: Network, config: EmbeddingConfig) -> Array:
         engine = _undivided(network, config)
         matrix = engine.log_matrix(engine.piece(0))
         left, singular, _ = truncated_svd(matrix, config.dim, _ITERATIONS, [config.random_state])
-        check_width(len(singular), config.dim, network.nodes)
         return _propagated(engine, left * np.sqrt(singular), network, config)
 
 

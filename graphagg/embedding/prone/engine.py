@@ -29,7 +29,7 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, Piece, cut
 from graphagg.embedding.prone.leaf import scaled_right_vectors
 from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, smoothing, strengths
-from graphagg.embedding.prone.merge import Level, Rows, Wide, check_width, level_grams, mapped
+from graphagg.embedding.prone.merge import Level, Rows, Wide, level_grams, mapped
 from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
 from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation, start_rows
@@ -103,7 +103,7 @@ class Engine:
 
         width = self.state.rows("start").shape[1:]
         self._collect("refined", width, np.float32, refined)
-        self._rotate("refined", self.config.dim)
+        self._rotate("refined", self.config.dim)  # fewer where the matrix has fewer directions
         return Vectors("refined", "start")
 
     def _leaf(self, i: int) -> None:
@@ -124,7 +124,6 @@ class Engine:
             self.config.width,
             lambda level: self._grams(level, next(levels)),
         )
-        check_width(len(singular), self.config.dim, self._nodes)
         self._save_maps("map", dict(enumerate(matrix / singular for matrix in maps)))
 
         def shard(s: int) -> None:
@@ -250,6 +249,10 @@ class Engine:
             for name in (vectors.rows, vectors.sources)
         )
         return rows, sources
+
+    def width(self, vectors: Vectors) -> int:
+        """How long the vectors are: `dim`, or as many directions as the matrix has."""
+        return int(self._map(f"{vectors.rows}.turn").shape[1])
 
     def log_q_of(self, nodes: Ints) -> Array:
         """The logarithm of q, 0 for nodes without an edge (-1)."""

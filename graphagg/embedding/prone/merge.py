@@ -22,7 +22,6 @@ from itertools import pairwise
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, offsets
-from graphagg.errors import InvalidParameter
 
 Wide = Doubles
 
@@ -183,12 +182,3 @@ def _group_gram(parts: Sequence[Rows]) -> Wide:
             total[bounds[b] : bounds[b + 1], bounds[a] : bounds[a + 1]] = block.T
         row_of_node[first.nodes - low] = -1
     return total
-
-
-def check_width(directions: int, dim: int, nodes: int) -> None:
-    """Raise `InvalidParameter` where the matrix gives fewer directions than `dim`."""
-    if directions < dim:
-        raise InvalidParameter(
-            f"dim is {dim}, but the matrix of these {nodes:,} nodes has {directions} directions; "
-            f"take dim {directions} or less"
-        )

@@ -18,8 +18,9 @@ task of the partition holds the graph (`metis`) or 60 bytes a node (`streaming`)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
@@ -36,14 +37,15 @@ from graphagg.embedding.prone.engine import Engine, Vectors
 from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.threads import one_thread
 from graphagg.embedding.spark.engine import on_spark
-from graphagg.embedding.spark.entries import Entries, Source, digests, prepare
+from graphagg.embedding.spark.entries import Entries, digests, prepare
 from graphagg.embedding.spark.partition import cut, write_pieces
 from graphagg.errors import InvalidParameter
-from graphagg.graph.reading.text import IdType
-from graphagg.graph.spark import write_ids
+from graphagg.graph.graph import ReadReport
+from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
+from graphagg.graph.spark import EdgePaths, write_ids
 from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import preallocate, write_range
-from graphagg.spark.job import Work, claimed, fingerprint, recall, remember
+from graphagg.spark.job import Work, claimed, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.store import write_artifact
 from graphagg.store.index import is_current
@@ -56,28 +58,24 @@ Stage = Literal["entries", "partition"]
 
 def build_with_spark(
     spark: SparkSession,
-    edges: str,
+    edges: str | Sequence[str],
     directory: str | Path,
     *,
     config: EmbeddingConfig | None = None,
-    ids: IdType = "auto",
-    header: bool | None = None,
-    weighted: bool = True,
     progress: Progress = silent,
     force: bool = False,
+    **reading: Unpack[WeightedReadingOptions],
 ) -> NodeEmbedding:
     """Embed a graph by Spark and open the index.
 
     Args:
         spark: the session.
-        edges: Parquet with `src`, `dst` and perhaps `weight`, or text, on any path Spark reads.
+        edges: Parquet or text: files, folders or patterns, on any path that Spark reads.
         directory: where the index goes, on a file system that executors and driver share.
         config: parameters.
-        ids: how text ids are read.
-        header: whether text has a header.
-        weighted: use the weights where edges carry any.
         progress: called after each stage.
         force: build again also where nothing changed, or over an unfinished job.
+        reading: the fields of `graphagg.graph.WeightedReading`.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
@@ -92,29 +90,33 @@ def build_with_spark(
             f"fusion is {config.fusion!r}, the Spark engine has 'merge'; take --engine local for "
             "the others"
         )
-    source = Source(edges, ids, header, weighted)
+    source = EdgePaths.of(edges, WeightedReading(**reading))
     with write_artifact(directory) as published, small_driver(spark):
         job = job_of(source, config)
-        if force or recall(directory, KIND, job) is None:
+        known = None if force else recall(directory, KIND, job)
+        if known is None:
             with claimed(spark, directory, job, progress, force) as work:
                 _run(work, source, config, published, progress, force)
-            remember(directory, KIND, job)
+                read = source.counts(work)
+            remember(directory, KIND, job, read)
             work.remove()
-    return NodeEmbedding.open(directory)
+        else:
+            read = known["report"]
+    index = NodeEmbedding.open(directory)
+    index.read = ReadReport(**read)
+    return index
 
 
 def run_until(
     spark: SparkSession,
-    edges: str,
+    edges: str | Sequence[str],
     directory: str | Path,
     stage: Stage,
     *,
     config: EmbeddingConfig | None = None,
-    ids: IdType = "auto",
-    header: bool | None = None,
-    weighted: bool = True,
     progress: Progress = silent,
     force: bool = False,
+    **reading: Unpack[WeightedReadingOptions],
 ) -> dict[str, Any]:
     """Run the stages up to the matrix or the partition; `build_with_spark` goes on from there.
 
@@ -124,7 +126,7 @@ def run_until(
         Sizes of the matrix, or the partition report.
     """
     config = config or EmbeddingConfig()
-    source = Source(edges, ids, header, weighted)
+    source = EdgePaths.of(edges, WeightedReading(**reading))
     job, a_task = job_of(source, config), config.max_piece_edges or MAX_PIECE_EDGES
     if not force and recall(directory, KIND, job) is not None:
         return _known(directory, stage)
@@ -156,17 +158,14 @@ def _known(directory: str | Path, stage: Stage) -> dict[str, Any]:
     return {"nodes": nodes, "entries": 2 * counts["edges"], "edges": counts["edges"]}
 
 
-def job_of(source: Source, config: EmbeddingConfig) -> dict[str, Any]:
+def job_of(source: EdgePaths, config: EmbeddingConfig) -> dict[str, Any]:
     """What tells a job from another: its input and parameters."""
-    return {
-        "source": [*fingerprint(source.edges), source.ids, source.header, source.weighted],
-        "config": config.to_json(),
-    }
+    return {"source": source.identity(), "config": config.to_json()}
 
 
 def _run(
     work: Work,
-    source: Source,
+    source: EdgePaths,
     config: EmbeddingConfig,
     published: Any,
     progress: Progress,
@@ -229,11 +228,12 @@ def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, folder: P
         if config.propagate == 0:
             write_range(folder / "log_q.npy", low, engine.log_q_of(numbers))
 
+    width = engine.width(vectors)
     preallocate(folder / "parts.npy", np.int32, (nodes,))
     for name in ("vectors", "sources"):
-        preallocate(folder / f"{name}.npy", config.dtype, (rows, config.dim))
+        preallocate(folder / f"{name}.npy", config.dtype, (rows, width))
         if rows < nodes:
-            preallocate(folder / f"{name}.to.npy", config.dtype, (nodes - rows, config.dim))
+            preallocate(folder / f"{name}.to.npy", config.dtype, (nodes - rows, width))
     if config.propagate == 0:
         preallocate(folder / "log_q.npy", np.float64, (nodes,))
     engine.loops.each(len(blocks), write)

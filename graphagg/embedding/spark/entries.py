@@ -14,8 +14,7 @@ from graphagg.embedding.prone.network import coupling_weight
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.reading.text import IdType
-from graphagg.graph.spark import Numbering, number_ids, read_edges
+from graphagg.graph.spark import EdgePaths, Numbering, number_ids
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.strings import StringTable
@@ -23,23 +22,6 @@ from graphagg.store.strings import StringTable
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where edges come from and how they are read.
-
-    Attributes:
-        edges: Parquet or text, on any path that Spark reads.
-        ids: how text ids are read.
-        header: whether text has a header.
-        weighted: use the weights where edges carry any.
-    """
-
-    edges: str
-    ids: IdType = "auto"
-    header: bool | None = None
-    weighted: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,16 +56,13 @@ class Entries:
         return self.frame.filter("weight > 0")
 
 
-def prepare(work: Work, source: Source, config: EmbeddingConfig, a_task: int) -> Entries:
+def prepare(work: Work, source: EdgePaths, config: EmbeddingConfig, a_task: int) -> Entries:
     """Phases `edges` and `entries`.
 
     Raises:
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
     """
-    frame = work.phase(
-        "edges",
-        lambda: read_edges(work.spark, source.edges, source.ids, source.header, source.weighted),
-    )
+    frame = source.frame(work, config.kind)
     weighted = "weight" in frame.columns
     if not weighted:
         frame = frame.selectExpr("src", "dst", "1D AS weight")
@@ -91,7 +70,7 @@ def prepare(work: Work, source: Source, config: EmbeddingConfig, a_task: int) ->
         frame = frame.selectExpr("dst AS src", "src AS dst", "weight")
     counted = work.note("read", lambda: frame.count())
     if not counted:
-        raise EmptyGraph(f"{source.edges}: no edge in it, wanted at least one; check the path")
+        raise EmptyGraph(f"{source}: no edge in it, wanted at least one; check the path")
     partitions = math.ceil(2 * counted / a_task)
     notes = work.note("numbered", lambda: _number(work, source, frame, config, partitions))
     rows, columns = (Numbering.from_json(work.blocks, note) for note in notes)
@@ -101,14 +80,12 @@ def prepare(work: Work, source: Source, config: EmbeddingConfig, a_task: int) ->
         own = entries.filter(f"abs(col - row) <> {rows.total}")
     edges = work.note("edges_kept", lambda: own.count() // 2)
     if not edges:
-        raise EmptyGraph(
-            f"{source.edges}: {counted:,} self-loops and no edge, wanted at least one edge"
-        )
+        raise EmptyGraph(f"{source}: {counted:,} self-loops and no edge, wanted at least one edge")
     return Entries(entries, rows, columns, config.kind, weighted, edges)
 
 
 def _number(
-    work: Work, source: Source, frame: DataFrame, config: EmbeddingConfig, partitions: int
+    work: Work, source: EdgePaths, frame: DataFrame, config: EmbeddingConfig, partitions: int
 ) -> list[dict[str, Any]]:
     types = dict(frame.dtypes)
     sources, targets = frame.selectExpr("src AS id"), frame.selectExpr("dst AS id")
@@ -119,9 +96,7 @@ def _number(
         ]
     else:
         if types["src"] != types["dst"]:
-            raise InvalidGraph(
-                f"{source.edges}: columns are {types}, wanted one type of id; convert one"
-            )
+            raise InvalidGraph(f"{source}: columns are {types}, wanted one type of id; convert one")
         ids = number_ids(sources.union(targets), work.blocks, "vertices", partitions)
         numberings = [ids, ids]
     return [numbering.to_json() for numbering in numberings]

@@ -6,8 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from graphagg.arrays import Doubles
+import numpy as np
+import pyarrow as pa
+
+from graphagg.arrays import Doubles, Mask
 from graphagg.graph.ids import VertexId
+from graphagg.graph.reading.columns import Columns
 
 Ids = Any
 """`[n]` int64, or an Arrow dictionary array of strings."""
@@ -26,6 +30,14 @@ class EdgeBatch(NamedTuple):
     targets: Ids
     weights: Doubles | None = None
 
+    def where(self, kept: Mask) -> EdgeBatch:
+        """The edges that a mask `[n]` keeps."""
+        sources, targets = (
+            ids[kept] if isinstance(ids, np.ndarray) else ids.filter(pa.array(kept))
+            for ids in self[:2]
+        )
+        return EdgeBatch(sources, targets, None if self.weights is None else self.weights[kept])
+
 
 class EdgeSource(NamedTuple):
     """Edges to read.
@@ -43,10 +55,24 @@ class EdgeSource(NamedTuple):
 
 @dataclass
 class ReadCounts:
-    """Counts of what a source holds besides ids; they grow while it is read."""
+    """Counts of what a source holds besides ids; they grow while it is read.
+
+    Attributes:
+        lines: of text.
+        comments: lines of comment.
+        header: the first header.
+        columns: the columns of the first text or table.
+        third_ignored: rows whose column of weights holds text; it was ignored.
+        weights_ignored: edges with a weight, which counts only where weights are not used.
+        bad_rows: rows that were left out, because they cannot be read.
+        first_bad: what is wrong with the first of them.
+    """
 
     lines: int = 0
     comments: int = 0
     header: str | None = None
+    columns: Columns | None = None
     third_ignored: int = 0
     weights_ignored: int = 0
+    bad_rows: int = 0
+    first_bad: str | None = None

@@ -9,34 +9,43 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Spans = npt.NDArray[np.integer]
 
-SPACE, TAB, COMMA = ord(" "), ord("\t"), ord(",")
+SPACE, TAB, COMMA, SEMICOLON, BAR = ord(" "), ord("\t"), ord(","), ord(";"), ord("|")
 MISSING, UNCLOSED = -1, -2
 """Why a line has no two ids: a cell is empty or missing; a quote is not closed."""
 _BLANK_LINE, _COMMENT = -1, -2
 _QUOTE, _HASH, _PERCENT, _NEWLINE = ord('"'), ord("#"), ord("%"), ord("\n")
-_ZERO, _NINE, _SIGNS, _EXPONENTS = ord("0"), ord("9"), tuple(b"+-."), tuple(b"eE")
+_ZERO, _NINE, _SIGNS, _EXPONENTS = ord("0"), ord("9"), tuple(b"+-.,"), tuple(b"eE")
 _DIGITS = len(str(2**63 - 1))
 _LARGEST, _LAST = divmod(2**63 - 1, 10)
 
 
 @numba.njit(cache=True)
 def split_lines(
-    text: Bytes, separator: int, skip: int, spans: Spans, line_of: Spans
-) -> tuple[int, tuple[int, int], int, int, int]:
-    """Find the first three cells of each line that holds data.
+    text: Bytes,
+    separator: int,
+    skip: int,
+    columns: tuple[int, int, int],
+    lenient: bool,
+    spans: Spans,
+    line_of: Spans,
+) -> tuple[int, tuple[int, int, int], int, int, int]:
+    """Find the cells of source, target and weight in each line that holds data.
 
     Args:
         text: whole lines, each ends in LF.
-        separator: SPACE, TAB or COMMA.
+        separator: what sets cells apart, a byte.
         skip: how many lines to leave out at the top.
-        spans: `[lines, 6]`, filled in: begin and end of two cells, and of a third or nothing.
+        columns: of source, of target and of weight, counted from 0; -1: no weights.
+        lenient: go on after a line that has no two ids.
+        spans: `[lines, 6]`, filled in: begin and end of two cells, and of the weight or nothing.
         line_of: `[lines]`, filled in: the 0-based line of each row of `spans`.
 
     Returns:
-        Rows, the 0-based line that has no two cells and why (or -1, 0), comment lines, lines
-        whose third cell is text, lines whose third cell is a number.
+        Rows; how many lines have no two ids, the first of them (0-based, or -1) and why; comment
+        lines; lines whose weight is text; lines whose weight is a number.
     """
-    rows = comments = third_text = third_number = line = start = 0
+    rows = comments = texts = numbers = line = start = bad = reason = 0
+    bad_line = -1
     for end in range(len(text)):
         if text[end] != _NEWLINE:
             continue
@@ -45,16 +54,21 @@ def split_lines(
         if at == _COMMENT:
             comments += 1
         elif at >= 0:
-            kind = _split_line(text, at, end, separator, spans[rows])
-            if kind < 0:
-                return rows, (line, kind), comments, third_text, third_number
-            third_text += kind == 1
-            third_number += kind == 2
-            line_of[rows] = line
-            rows += 1
+            kind = _split_line(text, at, end, separator, columns, spans[rows])
+            if kind >= 0:
+                texts += kind == 1
+                numbers += kind == 2
+                line_of[rows] = line
+                rows += 1
+            else:
+                bad += 1
+                if bad_line < 0:
+                    bad_line, reason = line, kind
+                if not lenient:
+                    break
         line += 1
         start = end + 1
-    return rows, (-1, 0), comments, third_text, third_number
+    return rows, (bad, bad_line, reason), comments, texts, numbers
 
 
 @numba.njit(cache=True)
@@ -69,28 +83,44 @@ def line_start(text: Bytes, start: int, end: int, separator: int) -> int:
 
 
 @numba.njit(cache=True)
-def _split_line(text: Bytes, at: int, end: int, separator: int, span: Spans) -> int:
-    """Write where the cells are; 1, 2: a third is text, a number; negative: refused."""
-    for cell in range(2):
+def _split_line(
+    text: Bytes, at: int, end: int, separator: int, columns: tuple[int, int, int], span: Spans
+) -> int:
+    """Write where the cells are; 1, 2: the weight is text, a number; negative: refused."""
+    source, target, weight = columns
+    last = max(source, target)
+    kind = 0
+    span[4] = span[5] = at
+    for cell in range(last + 1):
         stop = cell_stop(text, at, end, separator)
         if stop < 0:
             return UNCLOSED
-        low, high = past_blanks(text, at, stop), before_blanks(text, at, stop)
-        if _is_quoted(text, low, high):
-            low, high = low + 1, high - 1
-        if low >= high:
-            return MISSING  # an empty cell is refused: taken as none, it would shift the row
-        span[2 * cell] = low
-        span[2 * cell + 1] = high
+        if cell == source or cell == target:
+            low, high = past_blanks(text, at, stop), before_blanks(text, at, stop)
+            if _is_quoted(text, low, high):
+                low, high = low + 1, high - 1
+            if low >= high:
+                return MISSING  # an empty cell is refused: taken as none, it would shift the row
+            slot = 0 if cell == source else 2
+            span[slot] = low
+            span[slot + 1] = high
+        elif cell == weight:
+            kind = _weight_cell(text, at, stop, span)
         at = next_cell(text, stop, end, separator)
-    return _third_cell(text, at, end, separator, span)
+    if weight <= last:
+        return kind
+    for _ in range(last + 1, weight):  # cells between the ids and the weight
+        stop = cell_stop(text, at, end, separator)
+        if stop < 0:
+            return 1  # an open quote: text without a value
+        at = next_cell(text, stop, end, separator)
+    return _weight_cell(text, at, cell_stop(text, at, end, separator), span)
 
 
 @numba.njit(cache=True)
-def _third_cell(text: Bytes, at: int, end: int, separator: int, span: Spans) -> int:
-    """Write where the third cell is; 0: there is none, 1: it is text, 2: a number."""
+def _weight_cell(text: Bytes, at: int, stop: int, span: Spans) -> int:
+    """Write where the weight is; 0: there is none, 1: it is text, 2: a number."""
     span[4] = span[5] = at
-    stop = cell_stop(text, at, end, separator)
     if stop < 0:
         return 1  # an open quote: text without a value
     low, high = past_blanks(text, at, stop), before_blanks(text, at, stop)
@@ -113,17 +143,17 @@ def _third_cell(text: Bytes, at: int, end: int, separator: int, span: Spans) -> 
 @numba.njit(cache=True)
 def cell_stop(text: Bytes, at: int, end: int, separator: int) -> int:
     """Where the cell that begins at `at` ends; negative if its quote is not closed."""
-    if separator == COMMA:
+    if separator != TAB and separator != SPACE:
         low = past_blanks(text, at, end)
         if low < end and text[low] == _QUOTE:
-            return _quoted_stop(text, low + 1, end)
+            return _quoted_stop(text, low + 1, end, separator)
     while at < end and not _parts(text[at], separator):
         at += 1
     return at
 
 
 @numba.njit(cache=True)
-def _quoted_stop(text: Bytes, at: int, end: int) -> int:
+def _quoted_stop(text: Bytes, at: int, end: int, separator: int) -> int:
     """`cell_stop` after an opening quote; two quotes within a cell mean one."""
     while at < end:
         if text[at] == _QUOTE:
@@ -131,9 +161,9 @@ def _quoted_stop(text: Bytes, at: int, end: int) -> int:
                 break  # the closing quote
             at += 1  # two quotes: the second is passed below
         at += 1
-    # After the closing quote, only blanks may come before the next comma or the end.
+    # After the closing quote, only blanks may come before the next separator or the end.
     stop = past_blanks(text, at + 1, end)
-    closed = at < end and (stop >= end or text[stop] == COMMA)
+    closed = at < end and (stop >= end or text[stop] == separator)
     return min(stop, end) if closed else -1
 
 
@@ -161,7 +191,7 @@ def before_blanks(text: Bytes, at: int, end: int) -> int:
 
 @numba.njit(cache=True)
 def undouble(text: Bytes, spans: Spans) -> None:
-    """Write the doubled quotes of quoted cells between commas once, in place; the spans shrink."""
+    """Write the doubled quotes of quoted cells once, in place; the spans shrink."""
     for row in range(len(spans)):
         for cell in range(0, spans.shape[1], 2):
             low, high = spans[row, cell], spans[row, cell + 1]
@@ -201,7 +231,7 @@ def _parts(byte: int, separator: int) -> bool:
 
 @numba.njit(cache=True)
 def _is_number(text: Bytes, low: int, high: int) -> bool:
-    """Whether a cell is made of digits, signs, dots and, after a digit, exponents."""
+    """Whether a cell is made of digits, signs, points, commas and, after a digit, exponents."""
     digits = 0
     for i in range(low, high):
         byte = text[i]
@@ -213,24 +243,29 @@ def _is_number(text: Bytes, low: int, high: int) -> bool:
 
 
 @numba.njit(cache=True)
-def parse_integers(text: Bytes, spans: Spans, values: npt.NDArray[np.int64]) -> int:
-    """Parse canonical integers of 0 to 2^63 - 1; returns the first row that is none, or -1."""
+def parse_integers(
+    text: Bytes, spans: Spans, values: npt.NDArray[np.int64], bad: npt.NDArray[np.bool_]
+) -> None:
+    """Parse canonical integers of 0 to 2^63 - 1; rows that hold none are marked in `bad`."""
     for row in range(len(spans)):
         low, high = spans[row, 0], spans[row, 1]
         size = high - low
         if size == 0 or size > _DIGITS or (text[low] == _ZERO and size > 1):
-            return row  # canonical integers have no leading zero: "007" is a string
+            bad[row] = True  # canonical integers have no leading zero: "007" is a string
+            continue
         value = 0
         for i in range(low, high):
             digit = int(text[i]) - _ZERO
-            if digit < 0 or digit > 9:
-                return row
             # The next digit would pass 2^63 - 1; only the longest integers can.
-            if size == _DIGITS and (value > _LARGEST or (value == _LARGEST and digit > _LAST)):
-                return row
+            if (
+                digit < 0
+                or digit > 9
+                or (size == _DIGITS and (value > _LARGEST or (value == _LARGEST and digit > _LAST)))
+            ):
+                bad[row] = True
+                break
             value = value * 10 + digit
         values[row] = value
-    return -1
 
 
 @numba.njit(cache=True)

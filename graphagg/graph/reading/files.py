@@ -1,14 +1,17 @@
-"""Files as bytes and as blocks of whole lines; gzip is unpacked."""
+"""Which files hold edges, and files as bytes and as blocks of whole lines; gzip is unpacked."""
 
 from __future__ import annotations
 
+import glob
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from graphagg.errors import UnreadableFile
+from graphagg.errors import InvalidGraph, UnreadableFile
 
 BLOCK = 1 << 23
 """Bytes of text parsed at once; a block needs about eight times as much memory."""
@@ -17,7 +20,72 @@ BROKEN_GZIP = (OSError, EOFError, zlib.error)
 """What reading a damaged or truncated gzip stream raises."""
 
 
+PARQUET = (".parquet", ".pq")
+"""Suffixes of Parquet; every other file is text where no other suffix says more."""
+
 _BOM = b"\xef\xbb\xbf"
+
+
+def paths_of(edges: Any) -> list[str] | None:
+    """The paths that the caller gave: one, or a list of them; None if it gave something else."""
+    if isinstance(edges, str | os.PathLike):
+        return [os.fspath(edges)]
+    if isinstance(edges, list | tuple) and edges:
+        if all(isinstance(each, str | os.PathLike) for each in edges):
+            return [os.fspath(each) for each in edges]
+    return None
+
+
+def find_files(path: str) -> list[Path]:
+    """The files of a path in the order of their names.
+
+    A folder stands for all files in it and below it, but those whose name, or whose folder's name,
+    begins with a dot or an underscore; a pattern (`*`, `?`, `[...]`, `**`) for what it matches.
+
+    Raises:
+        UnreadableFile: there is no file.
+        InvalidGraph: a folder holds Parquet and other files.
+    """
+    if os.path.exists(path) or not glob.has_magic(path):
+        roots = [Path(path)]
+    else:
+        roots = [Path(match) for match in sorted(glob.glob(path, recursive=True))]
+        if not roots:
+            raise UnreadableFile(f"{path}: no file matches this pattern; check it")
+    return [file for root in roots for file in (_below(root) if root.is_dir() else [root])]
+
+
+def _below(folder: Path) -> list[Path]:
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and not any(map(_is_hidden, file.relative_to(folder).parts))
+    )
+    if not files:
+        raise UnreadableFile(f"{folder}: no file in this folder, wanted files of edges")
+    parquet = [suffix_of(file.name) in PARQUET for file in files]
+    if any(parquet) and not all(parquet):
+        raise InvalidGraph(mixed_folder(str(folder), str(files[parquet.index(False)])))
+    return files
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether Spark leaves out a file or folder of this name: `_SUCCESS`, `.crc`, not `_dt=1`."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
+
+
+def mixed_folder(folder: str, other: str) -> str:
+    """What is wrong with a folder that holds Parquet and other files."""
+    return (
+        f"{folder}: Parquet and other files ({other}), wanted files of one kind; give a pattern, "
+        "such as folder/*.parquet"
+    )
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of a file's name in lower case, without `.gz`."""
+    suffixes = [suffix.casefold() for suffix in Path(name).suffixes]
+    return next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
 
 
 def open_bytes(path: Path) -> io.BufferedIOBase:

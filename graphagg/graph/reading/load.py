@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 
 from graphagg.arrays import Floats
 from graphagg.checks import one_of
-from graphagg.errors import EmptyGraph, InvalidParameter
+from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter
 from graphagg.graph.adjacency import Dense
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, weighted_graph
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.kinds import ID_TYPES, IdType
 from graphagg.graph.reading.batches import EdgeSource, ReadCounts
 from graphagg.graph.reading.buffer import IdColumn, WeightColumn, number_together
-from graphagg.graph.reading.files import open_bytes
+from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
+from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.reading.sources import (
     id_array,
     jlg_vertices,
     read_gml,
     read_mat,
     read_object,
-    read_parquet,
     read_sets_json,
 )
-from graphagg.graph.reading.text import read_text
+from graphagg.graph.reading.tables import read_parquet
+from graphagg.graph.reading.text import read_lines
 
 
 def load_graph(
@@ -36,9 +37,8 @@ def load_graph(
     kind: GraphKind = "undirected",
     *,
     vertices: Iterable[VertexId] = (),
-    ids: IdType = "auto",
-    header: bool | None = None,
     allow_empty: bool = False,
+    **reading: Unpack[ReadingOptions],
 ) -> Graph:
     """Read a graph.
 
@@ -46,50 +46,53 @@ def load_graph(
     numbered, and 8 in each of two passes after that. JSON and GML are held in memory whole.
 
     Args:
-        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.mat`, `.jlg`, `.json`; gzip
-            too), a networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two `[E]`
-            arrays (in a tuple or a list), a mapping `{set: elements}`, or pairs.
+        edges: files: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.mat`, `.jlg`, `.json`;
+            gzip too), a folder of them, a pattern such as `parts/*.csv`, or a list of paths.
+            Tables: anything with `__arrow_c_stream__`, such as a frame of pandas or polars or a
+            table of Arrow. Else a networkx graph, PyG `Data` or `EdgeIndex`, an `[E, 2]` array, two
+            `[E]` arrays (in a tuple or a list), a SciPy sparse matrix whose entries are edges, a
+            mapping `{set: elements}`, or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
-            fan follows a star; a mapping or JSON names the sets first.
+            follower comes before the page; a mapping, JSON and the rows of a matrix are sets.
         vertices: vertices that are there even without an edge; two-mode: sets.
-        ids: how text ids are read; `auto` takes the type of the first line.
-        header: whether text has a header; None recognizes it.
         allow_empty: take a graph without edges too.
+        reading: the fields of `graphagg.graph.Reading`: types of ids, header, names of columns,
+            delimiter, bad rows.
 
     Raises:
         InvalidGraph, UnreadableFile: see the message.
         EmptyGraph: there is no edge.
+        InvalidParameter: an option has a value that it does not take.
     """
-    return read_graph(
-        edges, kind, vertices=vertices, ids=ids, header=header, allow_empty=allow_empty
-    )[0]
+    return read_graph(edges, kind, Reading(**reading), vertices=vertices, allow_empty=allow_empty)[
+        0
+    ]
 
 
 def read_graph(
     edges: Any,
     kind: GraphKind,
+    reading: Reading,
     *,
     vertices: Iterable[VertexId] = (),
-    ids: IdType = "auto",
-    header: bool | None = None,
     allow_empty: bool = False,
-    weighted: bool = False,
 ) -> tuple[Graph, Floats | None]:
-    """`load_graph`, and with `weighted` the weights of the entries of the adjacency, `[nnz]`.
+    """`load_graph`, and where wanted the weights of the entries of the adjacency, `[nnz]`.
 
     The weights are None where the edges carry none; see `graphagg.graph.weights.load_weighted`.
     """
     one_of("kind", kind, GRAPH_KINDS)
-    one_of("ids", ids, ID_TYPES)
+    reading.check_kind(kind)
     if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
         raise InvalidParameter(f"vertices is {vertices!r}, wanted vertex ids: put them in a list")
     counts = ReadCounts()
-    if isinstance(edges, str | os.PathLike):
-        name = str(edges)
-        source = _open_file(Path(edges), counts, ids, header, weighted)
-    else:
+    paths = paths_of(edges)
+    if paths is None:
         name = f"the {type(edges).__name__}"
-        source = read_object(edges, counts, weighted)
+        source = read_object(edges, kind, counts, reading)
+    else:
+        name = ", ".join(map(str, paths))[:200]
+        source = _open_files([file for path in paths for file in find_files(path)], counts, reading)
     first, second, alone, column = IdColumn(), IdColumn(), IdColumn(), WeightColumn()
     for batch in source.batches:
         if len(batch.sources):
@@ -106,17 +109,18 @@ def read_graph(
         first, second = second, first
     rows, columns, pairs = _number(kind, first, second, alone, name)
     del first, second  # a graph of 100 million edges takes 800 MB twice
-    graph, entries = weighted_graph(
-        kind,
-        rows,
-        columns,
-        pairs,
-        weights,
+    graph, entries = weighted_graph(kind, rows, columns, pairs, weights)
+    report = replace(
+        graph.report,
         comments=counts.comments,
         header=counts.header,
+        columns=counts.columns.said(kind == "two-mode") if counts.columns else None,
         third_ignored=counts.third_ignored,
         weights_ignored=counts.weights_ignored if weights is None else 0,
+        bad_rows=counts.bad_rows,
+        first_bad=counts.first_bad,
     )
+    graph = replace(graph, report=report)
     if not graph.edges and not allow_empty:
         raise EmptyGraph(
             f"{name}: {graph.report.self_loops:,} self-loops and no edge, wanted at least one edge"
@@ -136,22 +140,33 @@ def _number(
     return rows, rows, (source, target)
 
 
-def _open_file(
-    path: Path, counts: ReadCounts, ids: IdType, header: bool | None, weighted: bool
-) -> EdgeSource:
+def _open_files(files: Sequence[Path], counts: ReadCounts, reading: Reading) -> EdgeSource:
+    """The edges of several files, as if they were one."""
+    sources = [_open_file(file, counts, reading) for file in files]
+    if len({source.sets_first for source in sources}) > 1:
+        raise InvalidGraph(
+            f"{files[0]} and others: some name sets first and some elements, wanted one form; "
+            "read them apart"
+        )
+    vertices = [vertex for source in sources for vertex in source.vertices]
+    batches = chain.from_iterable(source.batches for source in sources)
+    if len(sources) == 1:
+        return sources[0]
+    return EdgeSource(batches, vertices, sources[0].sets_first)
+
+
+def _open_file(path: Path, counts: ReadCounts, reading: Reading) -> EdgeSource:
     """The edges of a file, by its suffix."""
-    suffixes = [suffix.casefold() for suffix in path.suffixes if suffix.casefold() != ".gz"]
-    suffix = suffixes[-1] if suffixes else ""
-    if suffix in (".parquet", ".pq"):
-        return EdgeSource(read_parquet(path, counts, weighted))
+    suffix = suffix_of(path.name)
+    if suffix in PARQUET:
+        return EdgeSource(read_parquet(path, counts, reading))
     if suffix == ".mat":
         return read_mat(path)
     if suffix == ".json":
         return read_sets_json(path)
     if suffix == ".gml":
         return read_gml(path)
-    vertices = range(0)
     if suffix == ".jlg":
-        vertices, header, weighted = jlg_vertices(path), True, False
-    file = open_bytes(path)
-    return EdgeSource(read_text(file, str(path), counts, (ids, ids), header, weighted), vertices)
+        plain = Reading(ids=reading.ids, header=True, skip_bad_rows=reading.skip_bad_rows)
+        return EdgeSource(read_lines(path, counts, plain), jlg_vertices(path))
+    return EdgeSource(read_lines(path, counts, reading))

@@ -1,4 +1,4 @@
-"""Edges from everything but text: Parquet, GML, JSON, networkx, PyG, arrays, pairs."""
+"""Edges from everything but text and tables: GML, JSON, MATLAB, networkx, PyG, SciPy, pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from graphagg.arrays import Array, Doubles
 from graphagg.checks import one_of
@@ -24,68 +23,14 @@ from graphagg.errors import (
     UnreadableFile,
 )
 from graphagg.graph.ids import VertexId, check_ids
+from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
 from graphagg.graph.reading.files import BROKEN_GZIP, open_bytes, read_bytes
+from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.tables import read_stream
 
 Batches = Iterator[EdgeBatch]
 EDGES_AT_ONCE = 1 << 18
-BROKEN_PARQUET = (pa.ArrowInvalid, OSError)
-"""What reading a damaged Parquet file raises."""
-
-
-def read_parquet(path: Path, counts: ReadCounts, weighted: bool) -> Batches:
-    """Columns `src`, `dst` and, if wanted and there, `weight`."""
-    try:
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
-        if "src" not in names or "dst" not in names:
-            raise InvalidGraph(f"{path}: columns {names}, wanted src and dst; rename them")
-        if "weight" in names:
-            counts.weights_ignored += file.metadata.num_rows
-        weighted = weighted and "weight" in names
-        columns = ["src", "dst", "weight"][: 3 if weighted else 2]
-        for batch in file.iter_batches(batch_size=EDGES_AT_ONCE, columns=columns):
-            sources, targets = (_arrow_ids(batch[name], path, name) for name in columns[:2])
-            weights = _arrow_weights(batch["weight"], path) if weighted else None
-            yield EdgeBatch(sources, targets, weights)
-    except BROKEN_PARQUET as error:
-        raise UnreadableFile(f"{path}: not a Parquet file, or damaged ({error})") from None
-
-
-def _arrow_weights(column: pa.Array, path: Path) -> Doubles:
-    """A column of numbers as float64; nulls are NaN, which is refused with the other weights."""
-    try:
-        weights: Doubles = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InvalidGraph(
-            f"{path}: column weight is {column.type} ({error}), wanted numbers; convert it, or "
-            "leave weights out (--unweighted)"
-        ) from None
-    return weights
-
-
-def _arrow_ids(column: pa.Array, path: Path, name: str) -> Ids:
-    if column.null_count:
-        raise InvalidGraph(
-            f"{path}: column {name} holds {column.null_count:,} nulls, wanted an id in every row; "
-            "remove those rows"
-        )
-    if pa.types.is_integer(column.type):
-        try:
-            values: Ids = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        except pa.ArrowInvalid as error:
-            raise InvalidGraph(
-                f"{path}: column {name} is out of range ({error}), wanted integers of 0 to "
-                "2^63 - 1; renumber, or write the ids as strings"
-            ) from None
-        return values
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return column.cast(pa.large_string()).dictionary_encode()
-    raise InvalidGraph(
-        f"{path}: column {name} is {column.type}, wanted integers or strings; convert it"
-    )
 
 
 def read_sets_json(path: Path) -> EdgeSource:
@@ -272,8 +217,11 @@ def id_array(ids: list[Any]) -> Ids:
     return np.array(ids, dtype=np.int64)
 
 
-def read_object(edges: Any, counts: ReadCounts, weighted: bool) -> EdgeSource:
-    """Edges of a Python object: networkx, PyG `Data` or `EdgeIndex`, array, mapping or pairs."""
+def read_object(edges: Any, kind: GraphKind, counts: ReadCounts, reading: Reading) -> EdgeSource:
+    """Edges of a Python object: see `graphagg.graph.load_graph`."""
+    weighted = reading.wants_weights
+    if hasattr(edges, "__arrow_c_stream__"):
+        return EdgeSource(read_stream(edges, f"the {type(edges).__name__}", counts, reading))
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
         return EdgeSource(_networkx_batches(edges, counts, weighted), list(edges.nodes))
     if getattr(edges, "edge_index", None) is not None:
@@ -282,17 +230,42 @@ def read_object(edges: Any, counts: ReadCounts, weighted: bool) -> EdgeSource:
         return EdgeSource(_tensor_batches(edges))
     if isinstance(edges, np.ndarray):
         return EdgeSource(_array_batches(edges, weighted))
+    if hasattr(edges, "tocoo"):
+        return _matrix_edges(edges, kind, counts, weighted)
     if isinstance(edges, Mapping):
         return EdgeSource(read_tuples(_mapping_pairs(edges), "the mapping"), list(edges), True)
     if _are_columns(edges):
         return EdgeSource(_array_batches(_stacked(edges)))
-    if isinstance(edges, Iterable) and not isinstance(edges, bytes) and not hasattr(edges, "tocoo"):
+    if isinstance(edges, Iterable) and not isinstance(edges, bytes):
         return EdgeSource(read_tuples(edges, "the edges", counts, weighted))
     raise InvalidGraph(
-        f"edges are a {type(edges).__name__}, wanted a path, a networkx graph, PyG Data or "
-        "EdgeIndex, an [E, 2] array, a mapping {set: elements}, or pairs (of a sparse matrix: "
-        "matrix.nonzero())"
+        f"edges are a {type(edges).__name__}, wanted a path, a table (pandas, polars, Arrow), a "
+        "networkx graph, PyG Data or EdgeIndex, an [E, 2] array, a SciPy sparse matrix, a mapping "
+        "{set: elements}, or pairs"
     )
+
+
+def _matrix_edges(matrix: Any, kind: GraphKind, counts: ReadCounts, weighted: bool) -> EdgeSource:
+    """The entries of a SciPy sparse matrix that are not 0; their values are weights.
+
+    The numbers of rows and columns are the ids; two-mode: a row is a set, a column an element. A
+    symmetric matrix lists each undirected edge twice, so that only its upper triangle is read.
+    """
+    entries = matrix.tocoo()
+    if entries.ndim != 2 or (kind != "two-mode" and entries.shape[0] != entries.shape[1]):
+        raise InvalidGraph(
+            f"the sparse matrix has shape {entries.shape}, wanted a square one: a row and a column "
+            "a vertex; a matrix of sets and elements has the kind two-mode"
+        )
+    kept = entries.data != 0
+    if kind == "undirected" and (matrix != matrix.T).nnz == 0:
+        kept &= entries.row <= entries.col
+    rows, columns = (ends[kept].astype(np.int64) for ends in (entries.row, entries.col))
+    weights = None
+    if entries.data.dtype.kind in "iuf":
+        counts.weights_ignored += len(rows)
+        weights = entries.data[kept].astype(np.float64) if weighted else None
+    return EdgeSource(iter([EdgeBatch(rows, columns, weights)]), range(entries.shape[0]), True)
 
 
 def _mapping_pairs(sets: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:

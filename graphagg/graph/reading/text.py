@@ -6,17 +6,22 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphagg.arrays import Doubles, Ints
+from graphagg.arrays import Doubles, Ints, Mask
 from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.kinds import IdType as IdType
 from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts
 from graphagg.graph.reading.cells import (
+    BAR,
     COMMA,
+    SEMICOLON,
     SPACE,
     TAB,
     UNCLOSED,
@@ -27,113 +32,115 @@ from graphagg.graph.reading.cells import (
     split_lines,
     undouble,
 )
-from graphagg.graph.reading.files import line_blocks
+from graphagg.graph.reading.columns import SAMPLE, Columns, text_columns
+from graphagg.graph.reading.files import line_blocks, open_bytes
+from graphagg.graph.reading.settings import Reading
 
-HEADER_NAMES = frozenset(
-    "src dst source target from to fromnodeid tonodeid node_1 node_2 node1 node2 u v id id_1 id_2 "
-    "element set follower followee user page member group head tail".split()
-)
 _INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)")
 _NUMBER_LIKE = re.compile(rb"[+\-.]*[0-9][0-9+\-.eE]*")
 _ATTRIBUTES = re.compile(rb"(?<=[\s,])\{.*")
-_COMMA_CELL = re.compile(rb'[ \t]*"((?:[^"]|"")*)"[ \t]*(?:,|$)|([^,]*)(?:,|$)')
+_QUOTED = re.compile(rb'(?:^|(?<=[,;|]))[ \t]*"(?:[^"]|"")*"')
+_PLAIN_COMMA = re.compile(rb"(?<![0-9]),|,(?![0-9])")
+_ALIKE = 10
+"""Lines that must have as many columns as the first one for a separator to be sure."""
+
+
+def read_lines(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
+    """The edges of a file of text, which is opened when the first are asked for."""
+    with open_bytes(path) as file:
+        counts.lines = 0
+        yield from read_text(file, str(path), counts, reading)
 
 
 def read_text(
-    file: io.BufferedIOBase,
-    name: str,
-    counts: ReadCounts,
-    id_types: tuple[IdType, IdType] = ("auto", "auto"),
-    header: bool | None = None,
-    weighted: bool = False,
+    file: io.BufferedIOBase, name: str, counts: ReadCounts, reading: Reading
 ) -> Iterator[EdgeBatch]:
-    """Yield the edges of the first two columns, block by block.
+    """Yield the edges of a text, block by block.
 
-    Comments begin with `#` or `%`; columns are set apart by tabs, by commas, or by white space,
-    the first of these that the first line shows before a `{`. Between commas, a quoted cell may
-    hold commas, and a quote as two quotes. A header is recognized by integers below it or by the
-    usual names, and holds no number; `header` overrides. Lines end in LF, CR LF or CR; a byte
-    order mark is left out. The third column holds weights where it is a number in the first line.
+    Comments begin with `#` or `%`. Columns are set apart by tabs where the first line shows one
+    before a `{`; else by semicolons, commas or bars: the first of these that parts the first lines
+    into the same number of columns, else the first that the first line shows; else by white space.
+    A comma between digits is a decimal comma where semicolons stand. Between commas, semicolons and
+    bars a quoted cell may hold any of them, and a quote as two quotes. `columns` says which line is
+    a header and which columns are read. Without a header the third column holds weights where it is
+    a number in the first line. Lines end in LF, CR LF or CR; a byte order mark is left out.
 
     Args:
         file: the text.
         name: what messages call it.
         counts: filled in.
-        id_types: the type of each column; `auto` takes that of the first line.
-        header: True, False, or None to recognize it.
-        weighted: read weights where there are any.
+        reading: how it is read.
 
     Raises:
-        InvalidGraph: a line with one column, an open quote, ids of two types, a negative id; a
-            third cell that is no number among weights.
+        InvalidGraph: a header that is not known; and, unless bad rows are skipped, a line without
+            two ids, an open quote, ids of two types, a negative id, a weight that is no number.
         UnreadableFile: not UTF-8, or a broken gzip stream.
     """
-    columns: Columns | None = None
+    layout: TextLayout | None = None
     for block in line_blocks(file, name):
-        if columns is None:
-            columns = Columns.sniff(block, name, id_types, header, weighted, counts)
-        if columns is not None:
-            yield columns.parse(block, counts)
+        if layout is None:
+            layout = TextLayout.sniff(block, name, reading, counts)
+        if layout is not None:
+            yield layout.parse(block, counts)
 
 
 @dataclass
-class Columns:
+class TextLayout:
     """How the lines of one text are read.
 
     Attributes:
         name: what messages call the text.
-        separator: what sets columns apart.
-        integer: whether each of the two columns holds integers.
+        separator: what sets columns apart, a byte.
+        columns: which columns are read.
+        integer: whether each of the two columns of ids holds integers.
         automatic: whether the types of ids were told by the first line.
         skip: lines at the top of the next block to leave out: the header.
-        weighted: whether the third column holds weights; None until a line has told.
+        weighted: whether the column of weights holds some; None until a line has told.
+        lenient: leave out the rows that cannot be read.
     """
 
     name: str
     separator: int
+    columns: Columns
     integer: list[bool]
     automatic: bool
     skip: int
     weighted: bool | None
+    lenient: bool
 
     @classmethod
     def sniff(
-        cls,
-        block: bytes,
-        name: str,
-        id_types: tuple[IdType, IdType],
-        header: bool | None,
-        weighted: bool,
-        counts: ReadCounts,
-    ) -> Columns | None:
-        """Look at the first two lines that hold data; None if the block has none."""
-        lines: list[bytes] = []
-        for number, line in enumerate(io.BytesIO(block), 1):
-            text = line.strip()
-            if text and text[:1] not in (b"#", b"%"):
-                lines.append(text)
-                if len(lines) == 1:
-                    first_number = number
-                if len(lines) == 2:
-                    break
+        cls, block: bytes, name: str, reading: Reading, counts: ReadCounts
+    ) -> TextLayout | None:
+        """Look at the first lines that hold data; None if the block has none."""
+        lines = list(islice(_data_lines(block), SAMPLE))
         if not lines:
             counts.comments += sum(1 for line in io.BytesIO(block) if line.strip())
             counts.lines += block.count(b"\n")
             return None
-        separator = _separator(lines[0])
-        rows = [_cells(line, separator) for line in lines]
-        if header is None:
-            header = _is_header(rows, id_types)
+        plain = [_ATTRIBUTES.sub(b"", line) for _, line in lines]
+        separator = (
+            ord(reading.delimiter)
+            if reading.delimiter
+            else _separator([line.strip() for line in plain[:_ALIKE]])
+        )
+        rows = [_cells(line, separator) for line in plain]
+        columns = text_columns(rows, reading, name)
+        counts.columns = counts.columns or columns
+        header = columns.header
         if header:
-            counts.header = lines[0].decode("utf-8", "replace")
-        cells = [*(rows[-1] if header else rows[0]), b"", b""][:2]
-        integer = [
-            _looks_integer(cell) if kind == "auto" else kind == "integer"
-            for cell, kind in zip(cells, id_types, strict=True)
-        ]
-        automatic = "string" not in id_types
-        skip = first_number if header else 0
-        return cls(name, separator, integer, automatic, skip, None if weighted else False)
+            counts.header = counts.header or lines[0][1].decode("utf-8", "replace").strip()
+        row = rows[1 if header and len(rows) > 1 else 0]
+        ids = [row[at] if at < len(row) else "" for at in columns[:2]]
+        known = None if reading.ids == "auto" else reading.ids == "integer"
+        integer = [_looks_integer(cell.encode()) if known is None else known for cell in ids]
+        weighted = None if reading.wants_weights and columns.weight >= 0 else False
+        if weighted is None and (reading.weight_column or columns.weight_is_named):
+            weighted = True
+        return cls(
+            name, separator, columns, integer, reading.ids != "string",
+            lines[0][0] if header else 0, weighted, reading.skip_bad_rows,
+        )  # fmt: skip
 
     def parse(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
         """The edges of a block of whole lines."""
@@ -141,36 +148,49 @@ class Columns:
         lines = block.count(b"\n")
         spans = np.empty((lines, 6), dtype=np.int32)
         line_of = np.empty(lines, dtype=np.int64)
-        rows, (bad_line, reason), comments, third_text, third_number = split_lines(
-            text, self.separator, self.skip, spans, line_of
+        rows, refused, comments, texts, numbers = split_lines(
+            text, self.separator, self.skip, self.columns[:3], self.lenient, spans, line_of
         )
-        if bad_line >= 0:
-            line = block.split(b"\n", bad_line + 1)[bad_line]
-            self._refuse_line(line, counts.lines + bad_line + 1, reason)
+        if refused[0]:
+            self._refuse_lines(block, refused, counts)
         spans, line_of = spans[:rows], line_of[:rows] + counts.lines + 1
-        weights = self._weights(text, spans[:, 4:], line_of)
-        if self.separator == COMMA and b'""' in block:
+        bad = np.zeros(rows, dtype=np.bool_)
+        weights = self._weights(text, spans[:, 4:], line_of, bad, counts)
+        if self.separator not in (SPACE, TAB) and b'""' in block:
             text = text.copy()
             undouble(text, spans[:, :4])
-        sources, targets = (self._ids(text, spans[:, 2 * c :], c, line_of) for c in range(2))
+        sources, targets = (
+            self._ids(text, spans[:, 2 * c :], c, line_of, bad, counts) for c in range(2)
+        )
         counts.lines += lines
         counts.comments += comments
-        counts.third_ignored += third_text
-        counts.weights_ignored += third_number
+        counts.third_ignored += texts
+        counts.weights_ignored += numbers
         self.skip = 0
-        return EdgeBatch(sources, targets, weights)
+        batch = EdgeBatch(sources, targets, weights)
+        if bad.any():
+            counts.bad_rows += int(np.count_nonzero(bad))
+            batch = batch.where(~bad)
+        return batch
 
-    def _ids(self, text: Bytes, spans: Spans, column: int, line_of: Ints) -> Ids:
+    def _ids(
+        self, text: Bytes, spans: Spans, column: int, line_of: Ints, bad: Mask, counts: ReadCounts
+    ) -> Ids:
         if not self.integer[column]:
-            return self._strings(text, spans, line_of)
-        values = np.empty(len(spans), dtype=np.int64)
-        bad = parse_integers(text, spans, values)
-        if bad >= 0:
-            cell = text[spans[bad, 0] : spans[bad, 1]]
-            self._refuse(cell.tobytes(), int(line_of[bad]))
+            return self._strings(text, spans, line_of, bad, counts)
+        values = np.zeros(len(spans), dtype=np.int64)
+        wrong = np.zeros(len(spans), dtype=np.bool_)
+        parse_integers(text, spans, values, wrong)
+        if wrong.any():
+            row = int(wrong.argmax())
+            cell = text[spans[row, 0] : spans[row, 1]].tobytes()
+            self._refuse(_about_id(cell), int(line_of[row]), counts)
+            bad |= wrong
         return values
 
-    def _strings(self, text: Bytes, spans: Spans, line_of: Ints) -> pa.Array:
+    def _strings(
+        self, text: Bytes, spans: Spans, line_of: Ints, bad: Mask, counts: ReadCounts
+    ) -> pa.Array:
         cells = _arrow_strings(text, spans)
         try:
             cells.validate(full=True)
@@ -180,69 +200,117 @@ class Columns:
             ) from None
         encoded = cells.dictionary_encode()
         if self.automatic:
-            self._check_strings(encoded, line_of)
+            self._check_strings(encoded, line_of, bad, counts)
         return encoded
 
-    def _weights(self, text: Bytes, spans: Spans, line_of: Ints) -> Doubles | None:
-        """The third column; None where it holds no weights."""
+    def _weights(
+        self, text: Bytes, spans: Spans, line_of: Ints, bad: Mask, counts: ReadCounts
+    ) -> Doubles | None:
+        """The column of weights; None where it holds none."""
         if self.weighted is None and len(spans):
-            self.weighted = _doubles(_arrow_strings(text, spans[:1])) is not None
+            self.weighted = self._doubles(text, spans[:1]) is not None
         if not self.weighted:
             return None
-        cells = _arrow_strings(text, spans)
-        weights = _doubles(cells)
+        weights = self._doubles(text, spans)
         if weights is None:
-            bad = next(row for row in range(len(cells)) if _doubles(cells[row : row + 1]) is None)
-            cell = text[spans[bad, 0] : spans[bad, 1]].tobytes().decode("utf-8", "replace")
-            raise InvalidGraph(
-                f"{self.name}, line {line_of[bad]}: weight {cell!r} beside numbers in the third "
-                "column, wanted a number in each line or in none; mend it, or leave weights out "
-                "(--unweighted)"
+            each = [self._doubles(text, spans[row : row + 1]) for row in range(len(spans))]
+            row = next(row for row, value in enumerate(each) if value is None)
+            cell = text[spans[row, 0] : spans[row, 1]].tobytes().decode("utf-8", "replace")
+            about = (
+                f"weight {cell!r} beside numbers in {self.columns.weight_called}, wanted "
+                "a number in each line or in none; mend it, or leave weights out (--unweighted)"
             )
+            self._refuse(about, int(line_of[row]), counts)
+            weights = np.array([np.nan if value is None else value[0] for value in each])
+        if self.lenient:
+            wrong = ~(np.isfinite(weights) & (weights >= 0))
+            if wrong.any():
+                row = int(wrong.argmax())
+                about = f"weight {weights[row]}, wanted a number of 0 or more"
+                self._refuse(about, int(line_of[row]), counts)
+                bad |= wrong
         return weights
 
-    def _check_strings(self, encoded: pa.Array, line_of: Ints) -> None:
+    def _doubles(self, text: Bytes, spans: Spans) -> Doubles | None:
+        """The numbers of cells; None if one of them is no number."""
+        cells = _arrow_strings(text, spans)
+        if self.separator == SEMICOLON:
+            cells = pc.replace_substring(cells, ",", ".")  # decimal commas
+        try:
+            numbers: Doubles = pc.cast(cells, pa.float64()).to_numpy()
+        except pa.ArrowInvalid:
+            return None
+        return numbers
+
+    def _check_strings(
+        self, encoded: pa.Array, line_of: Ints, bad: Mask, counts: ReadCounts
+    ) -> None:
         """The column began with text: an integer in it is a mixed type."""
         numeric = pc.match_substring_regex(encoded.dictionary, "^(0|[1-9][0-9]*)$")
         if not pc.any(numeric).as_py():
             return
-        entry = numeric.index(True).as_py()
-        row = int(np.flatnonzero(encoded.indices.to_numpy() == entry)[0])
-        raise InvalidGraph(
-            f"{self.name}, line {line_of[row]}: id "
-            f"{encoded.dictionary[entry].as_py()!r} is an integer among strings, wanted one type "
+        wrong = numeric.to_numpy(zero_copy_only=False)[encoded.indices.to_numpy()]
+        row = int(wrong.argmax())
+        about = (
+            f"id {encoded[row].as_py()!r} is an integer among strings, wanted one type "
             "of id in a file; read the ids as strings (--ids string), or mend the line"
         )
+        self._refuse(about, int(line_of[row]), counts)
+        bad |= wrong
 
-    def _refuse_line(self, line: bytes, number: int, reason: int) -> None:
-        where, shown = f"{self.name}, line {number}", line.decode("utf-8", "replace").rstrip()[:80]
+    def _refuse_lines(
+        self, block: bytes, refused: tuple[int, int, int], counts: ReadCounts
+    ) -> None:
+        """Lines without two ids: the first of them is an error, or all are counted."""
+        count, number, reason = refused
+        line = block.split(b"\n", number + 1)[number]
+        shown = line.decode("utf-8", "replace").rstrip()[:80]
         if reason == UNCLOSED:
-            raise InvalidGraph(
-                f"{where}: a quote that is not closed before the next comma or the line's end "
+            about = (
+                f"a quote that is not closed before the next separator or the line's end "
                 f'({shown!r}), wanted cells like "a, b"; mend the quotes'
             )
-        raise InvalidGraph(
-            f"{where}: one column ({shown!r}), "
-            "wanted two vertex ids; remove the line, or begin it with #"
-        )
+        else:
+            about = (
+                f"one column ({shown!r}), wanted two vertex ids; remove the line, begin it with #, "
+                "or leave bad lines out (--skip-bad-rows)"
+            )
+        self._refuse(about, counts.lines + number + 1, counts)
+        counts.bad_rows += count
 
-    def _refuse(self, cell: bytes, line: int) -> None:
-        shown = cell.decode("utf-8", "replace")
-        where = f"{self.name}, line {line}"
-        if cell[:1] == b"-" and cell[1:].isdigit():
-            raise InvalidGraph(
-                f"{where}: negative id {shown}, wanted integers of 0 to 2^63 - 1; "
-                "renumber, or read the ids as strings"
-            )
-        if _looks_integer(cell):
-            raise InvalidGraph(
-                f"{where}: id {shown[:80]} is out of range, wanted integers of 0 to 2^63 - 1; "
-                "read the ids as strings (--ids string)"
-            )
-        raise InvalidGraph(
-            f"{where}: id {shown!r} among integers, wanted one type of id in a file; "
-            "read the ids as strings (--ids string), or mend the line"
+    def _refuse(self, about: str, line: int, counts: ReadCounts) -> None:
+        """Raise `InvalidGraph` about a line, or only note it."""
+        message = f"{self.name}, line {line}: {about}"
+        if not self.lenient:
+            raise InvalidGraph(message)
+        counts.first_bad = counts.first_bad or message
+
+
+def _about_id(cell: bytes) -> str:
+    """What is wrong with an id among integers."""
+    shown = cell.decode("utf-8", "replace")
+    if cell[:1] == b"-" and cell[1:].isdigit():
+        return (
+            f"negative id {shown}, wanted integers of 0 to 2^63 - 1; "
+            "renumber, or read the ids as strings"
         )
+    if _looks_integer(cell):
+        return (
+            f"id {shown[:80]} is out of range, wanted integers of 0 to 2^63 - 1; "
+            "read the ids as strings (--ids string)"
+        )
+    return (
+        f"id {shown!r} among integers, wanted one type of id in a file; "
+        "read the ids as strings (--ids string), or mend the line"
+    )
+
+
+def _data_lines(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines that hold data, stripped, each with its number from 1."""
+    for number, line in enumerate(io.BytesIO(block), 1):
+        text = line.strip(b" \n")
+        if text.strip() and text.lstrip()[:1] not in (b"#", b"%"):
+            yield number, text
 
 
 def _arrow_strings(text: Bytes, spans: Spans) -> pa.Array:
@@ -254,29 +322,38 @@ def _arrow_strings(text: Bytes, spans: Spans) -> pa.Array:
     return pa.StringArray.from_buffers(len(spans), pa.py_buffer(offsets), pa.py_buffer(data))
 
 
-def _doubles(cells: pa.Array) -> Doubles | None:
-    """The numbers of cells; None if one of them is no number."""
-    try:
-        numbers: Doubles = pc.cast(cells, pa.float64()).to_numpy()
-    except pa.ArrowInvalid:
-        return None
-    return numbers
-
-
-def _separator(line: bytes) -> int:
-    """The separator of a line's columns; attributes as networkx writes them are left out."""
-    plain = _ATTRIBUTES.sub(b"", line)
-    if b"\t" in plain:
+def _separator(lines: list[bytes]) -> int:
+    """The separator of columns, by the first lines; attributes of networkx are left out already."""
+    if b"\t" in lines[0]:
         return TAB
-    return COMMA if b"," in plain else SPACE
+    bare = [_QUOTED.sub(b"", line) for line in lines]
+    marks = [COMMA, BAR]
+    if not any(_PLAIN_COMMA.search(line) for line in bare):
+        marks.insert(0, SEMICOLON)
+    shown = [mark for mark in marks if bytes([mark]) in bare[0]]
+    for mark in shown:
+        if len({line.count(mark) for line in bare}) == 1:
+            return mark
+    return shown[0] if shown else SPACE
 
 
-def _cells(line: bytes, separator: int) -> list[bytes]:
-    if separator == COMMA:
-        matches = _COMMA_CELL.findall(line)
-        return [quoted.replace(b'""', b'"') or plain.strip(b" \t") for quoted, plain in matches]
-    cells = line.split() if separator == SPACE else line.split(b"\t")
-    return [cell.strip(b' \t"') for cell in cells]
+@cache
+def _cell_pattern(separator: int) -> re.Pattern[str]:
+    """A cell, quoted or plain, up to its separator or the line's end."""
+    mark = re.escape(chr(separator))
+    return re.compile(rf'[ \t]*"((?:[^"]|"")*)"[ \t]*(?:{mark}|$)|([^{mark}]*)(?:{mark}|$)')
+
+
+def _cells(line: bytes, separator: int) -> list[str]:
+    text = line.decode("utf-8", "replace")
+    if separator == SPACE:
+        return [cell.strip('"') for cell in text.split()]
+    if separator == TAB:
+        return [cell.strip(' "') for cell in text.split("\t")]
+    matches = _cell_pattern(separator).findall(text)
+    if matches and text and not text.endswith(chr(separator)):
+        matches.pop()  # the empty match at the line's end
+    return [quoted.replace('""', '"') or plain.strip(" \t") for quoted, plain in matches]
 
 
 def _looks_integer(cell: bytes) -> bool:
@@ -287,16 +364,3 @@ def _looks_integer(cell: bytes) -> bool:
 def looks_like_number(cell: str) -> bool:
     """Whether a cell is made of digits, signs and dots, and so is no name of a column."""
     return _NUMBER_LIKE.fullmatch(cell.strip().encode("utf-8", "replace")) is not None
-
-
-def _is_header(rows: list[list[bytes]], id_types: tuple[IdType, IdType]) -> bool:
-    first = rows[0][:2]
-    if any(_NUMBER_LIKE.fullmatch(cell) for cell in rows[0]):
-        return False  # an edge taken for a header would be lost without a message
-    if all(c.decode("utf-8", "replace").casefold() in HEADER_NAMES for c in first):
-        return True
-    below = rows[1][:2] if len(rows) > 1 else []
-    return len(below) == 2 and all(
-        _looks_integer(cell) and kind != "string"
-        for cell, kind in zip(below, id_types, strict=True)
-    )

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
-from graphagg.nn.aggr.inputs import check_rows, shuffled, sorted_segments
+from graphagg.nn.aggr.inputs import by_head, check_rows, has_heads, shuffled, sorted_segments
 from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import Segments
 
@@ -42,20 +42,22 @@ class SegmentAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no typ
         """Aggregate.
 
         Args:
-            x: `[N, in_channels]` floats.
+            x: `[N, in_channels]` floats, or `[N, H, in_channels]`: each of H heads alone.
             index: `[N]` segment of each row, in any order.
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
             dim_size: S; by default one more than the largest index.
-            dim: -2 or 0.
+            dim: -2 or 0; of heads 0.
             max_num_elements: not needed; PyG's aggregators have it.
 
         Returns:
-            `[S, out_channels]`.
+            `[S, out_channels]`, or `[S, H, out_channels]`.
 
         Raises:
             InvalidBatch: `index` or `ptr` out of range, unsorted with `ptr`, or of a float type.
             InvalidFeatures: `x` of another width or type, or with NaN or infinity in it.
         """
+        if has_heads(x, dim):
+            return by_head(lambda one: self(one, index, ptr, dim_size), x)
         check_rows(x, dim, self.in_channels)
         segments, order = sorted_segments(len(x), index, ptr, dim_size)
         if self.check_finite:

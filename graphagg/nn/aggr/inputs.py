@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -61,12 +63,27 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
     if x.dim() != 2 or dim not in (-2, 0):
         raise InvalidFeatures(
             f"x has {x.dim()} dimensions and is aggregated along {dim}; wanted [rows, channels] "
-            "along -2"
+            "along -2, or [rows, heads, channels] along 0"
         )
     if x.size(1) != channels:
         raise InvalidFeatures(f"x is {x.size(1)} wide; wanted {channels}")
     if not x.is_floating_point():
         raise InvalidFeatures(f"x is of type {x.dtype}; wanted floats")
+
+
+def has_heads(x: Tensor, dim: int) -> bool:
+    """Whether `x` is `[N, H, C]` with rows in the first dimension, as attention layers give it."""
+    return x.dim() == 3 and dim in (-3, 0)
+
+
+def by_head(aggregate: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Each head alone: `[N, H, C]` to `[S, H, out]`.
+
+    Args:
+        aggregate: from `[N, C]` to `[S, out]`; the same weights for all heads.
+        x: `[N, H, C]`.
+    """
+    return torch.stack([aggregate(head) for head in x.unbind(1)], dim=1)
 
 
 def shuffled(index: Tensor) -> Tensor:

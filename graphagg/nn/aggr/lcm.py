@@ -26,8 +26,10 @@ from graphagg.nn.aggr.cache import cached
 from graphagg.nn.aggr.fold import ModuleFold
 from graphagg.nn.aggr.gru.fold import GRUFold, lcm_gru
 from graphagg.nn.aggr.inputs import (
+    by_head,
     check_agreement,
     check_rows,
+    has_heads,
     shuffled,
     sorted_segments,
 )
@@ -45,6 +47,10 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     the memory kept for the backward pass is the input and integers. Rows of a segment are taken in
     the order they come in; `random_order` draws another one each time in training, which teaches
     the operator that order means nothing.
+
+    The heads of an attention layer (`[N, H, in_channels]`) are folded one by one with the same
+    weights, so that `in_channels` and `out_channels` are the width of one head. Hand the layer an
+    object: `aggr="LCMAggregation"` by name is PyG's class, not this one.
 
     Args:
         in_channels: width of the input.
@@ -102,14 +108,16 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         """Aggregate; arguments and errors as of `SegmentAggregation.forward`, and one more.
 
         Args:
-            x: `[N, in_channels]` floats.
+            x: `[N, in_channels]` floats, or `[N, H, in_channels]`.
             index: `[N]` segment of each row, in any order.
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
             dim_size: S.
-            dim: -2 or 0.
+            dim: -2 or 0; of heads 0.
             max_num_elements: not needed.
             plan: a plan made before, instead of `index` and `ptr`.
         """
+        if has_heads(x, dim):
+            return by_head(lambda one: self(one, index, ptr, dim_size, plan=plan), x)
         check_rows(x, dim, self.in_channels)
         traced = torch.compiler.is_compiling() and plan is None
         if traced and is_gru(self.operator):

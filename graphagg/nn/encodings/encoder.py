@@ -41,7 +41,8 @@ class Encoder(torch.nn.Module):
         if values is None:
             raise InvalidFeatures(
                 f"{type(self).__name__} reads {name}, which the data does not have; apply the "
-                "transform that writes it first"
+                "transform that writes it first: those of a model are "
+                "graphagg.nn.transforms_of(model.config); graphagg.nn.load(run) applies them itself"
             )
         if values.dim() != 2 or values.size(1) != width:
             raise InvalidFeatures(

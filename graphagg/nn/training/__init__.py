@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from graphagg.nn.training.config import (
         TrainingConfig as TrainingConfig,
     )
+    from graphagg.nn.training.data.chance import (
+        random_splits as random_splits,
+    )
     from graphagg.nn.training.data.dataset import (
         GraphData as GraphData,
     )
@@ -22,6 +25,18 @@ if TYPE_CHECKING:
     )
     from graphagg.nn.training.data.sources import (
         load_data as load_data,
+    )
+    from graphagg.nn.training.data.sources import (
+        load_graphs as load_graphs,
+    )
+    from graphagg.nn.training.data.writing import (
+        save_npz as save_npz,
+    )
+    from graphagg.nn.training.predictor import (
+        Predictor as Predictor,
+    )
+    from graphagg.nn.training.predictor import (
+        load as load,
     )
     from graphagg.nn.training.results import (
         Score as Score,

@@ -38,20 +38,28 @@ class Plan:
 
     def transform(self) -> Callable[[Data], Data] | None:
         """The transform for the encodings of the model; None where it reads none."""
-        if self.model is None:
-            return None
-        from graphagg.nn.model.encoding import transforms_of
-
-        transforms = transforms_of(self.model)
-        if not transforms:
-            return None
-        return lambda graph: reduce(lambda data, transform: transform(data), transforms, graph)
+        return None if self.model is None else transform_for(self.model)
 
     def settings(self, shape: Shape) -> dict[str, Any]:
         """Plain values that say what the model is."""
         if self.model is None:
             return {"name": self.name}
         return {"name": self.name, **fitted(self.model, shape).to_dict()}
+
+
+def transform_for(config: GPSConfig) -> Callable[[Data], Data] | None:
+    """What writes the encodings that a model reads on a graph; None where it reads none."""
+    from graphagg.nn.model.encoding import transforms_of
+
+    transforms = transforms_of(config)
+    if not transforms:
+        return None
+    return lambda graph: reduce(lambda data, transform: transform(data), transforms, graph)
+
+
+def doubled(graph: Data) -> Data:
+    """The graph with float64 for float32, for a model that was trained in that precision."""
+    return graph.apply(lambda t: t.double() if t.dtype is torch.float32 else t)
 
 
 def plan_of(

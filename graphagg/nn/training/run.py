@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch_geometric.data import Data
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted
@@ -26,7 +25,7 @@ from graphagg.nn.training.device import find_device
 from graphagg.nn.training.fit.loop import fit_split
 from graphagg.nn.training.fit.module import Learner, check_level
 from graphagg.nn.training.folder import RunFolder, alone_in
-from graphagg.nn.training.plan import Build, Plan, plan_of
+from graphagg.nn.training.plan import Build, Plan, doubled, plan_of
 from graphagg.nn.training.results import SplitResult, TrainingResult
 from graphagg.progress import Progress, silent
 
@@ -185,15 +184,11 @@ class _Run:
                 data = data.transformed(transform)
                 self._encoding = time.process_time() - start
             if self._plan.training.precision == "float64":
-                data = data.transformed(_double)
+                data = data.transformed(doubled)
             if data.single and not self._plan.training.fanouts:
                 data = data.transformed(lambda graph: graph.to(str(self._device)))
             self._encoded = data, None if data.single else Graphs.of(data.graphs)
         return self._encoded
-
-
-def _double(graph: Data) -> Data:
-    return graph.apply(lambda t: t.double() if t.dtype is torch.float32 else t)
 
 
 def save_model(model: torch.nn.Module, folder: Path, settings: dict[str, Any]) -> None:

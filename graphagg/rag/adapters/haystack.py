@@ -38,6 +38,7 @@ class GraphAggRetriever:
         mode: `best`, `faithful`, `dense` or `bm25`.
         filters: conditions on metadata: as `PassageIndex.retrieve` takes them, or in Haystack's
             form of `field`, `operator` and `value`.
+        min_score: leave out documents that score less.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class GraphAggRetriever:
         top_k: int = 5,
         mode: Mode = "best",
         filters: dict[str, Any] | None = None,
+        min_score: float | None = None,
     ) -> None:
         self._where = index
         self._index: PassageIndex | None = None
         self.top_k, self.mode, self.filters = top_k, mode, filters
+        self.min_score = min_score
 
     def warm_up(self) -> None:
         """Open the index; no model is loaded."""
@@ -62,8 +65,9 @@ class GraphAggRetriever:
         if isinstance(where, PassageIndex):
             where = where.directory
         return default_to_dict(
-            self, index=os.fspath(where), top_k=self.top_k, mode=self.mode, filters=self.filters
-        )
+            self, index=os.fspath(where), top_k=self.top_k, mode=self.mode, filters=self.filters,
+            min_score=self.min_score,
+        )  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> GraphAggRetriever:
@@ -96,6 +100,7 @@ class GraphAggRetriever:
             "k": self.top_k if top_k is None else top_k,
             "mode": self.mode,
             "filter": None if wanted is None else own_filter(wanted),
+            "min_score": self.min_score,
         }
 
 

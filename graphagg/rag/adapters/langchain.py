@@ -36,6 +36,7 @@ class GraphAggRetriever(BaseRetriever):
         k: how many documents.
         mode: `best`, `faithful`, `dense` or `bm25`.
         filter: conditions on metadata, as `PassageIndex.retrieve` takes them.
+        min_score: leave out documents that score less.
 
     A document's metadata holds the passage's own and `title`, `score`, `components`, `path` and
     `method`. Every attribute can be given for one call: `retriever.invoke(question, k=3)`.
@@ -47,6 +48,7 @@ class GraphAggRetriever(BaseRetriever):
     k: int = Field(default=5, ge=1)
     mode: Mode = "best"
     filter: dict[str, Any] | None = None
+    min_score: float | None = None
 
     @field_validator("index")
     @classmethod
@@ -65,7 +67,8 @@ class GraphAggRetriever(BaseRetriever):
         return [_document(hit) for hit in hits]
 
     def _options(self, given: dict[str, Any]) -> dict[str, Any]:
-        return {"k": self.k, "mode": self.mode, "filter": self.filter} | given
+        own = {"k": self.k, "mode": self.mode, "filter": self.filter, "min_score": self.min_score}
+        return own | given
 
 
 def _document(hit: Hit) -> Document:

@@ -35,6 +35,7 @@ class GraphAggRetriever(BaseRetriever):
         k: how many nodes.
         mode: `best`, `faithful`, `dense` or `bm25`.
         filter: conditions on metadata, as `PassageIndex.retrieve` takes them.
+        min_score: leave out nodes that score less.
         options: of LlamaIndex's `BaseRetriever`, such as `callback_manager`.
     """
 
@@ -45,11 +46,14 @@ class GraphAggRetriever(BaseRetriever):
         k: int = 5,
         mode: Mode = "best",
         filter: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self._index = opened(index)
-        self._asked: dict[str, Any] = {"k": k, "mode": mode, "filter": filter}
+        self._asked: dict[str, Any] = {
+            "k": k, "mode": mode, "filter": filter, "min_score": min_score,
+        }  # fmt: skip
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return _nodes(self._index.retrieve(query_bundle.query_str, **self._asked))

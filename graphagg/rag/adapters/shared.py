@@ -9,9 +9,11 @@ from typing import Any
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.results import Hit
 
-RESERVED = ("title", "score", "components", "path", "method", "document", "position")
+RESERVED = (
+    "title", "score", "components", "path", "method", "document", "position", "match", "copies",
+)  # fmt: skip
 """Keys that carry what the hit knows."""
-QUIET = ("score", "components", "path", "method", "document", "position")
+QUIET = RESERVED[1:]
 """Keys that a language model or an embedding has no use for."""
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from graphagg.errors import InvalidParameter
+from graphagg.checks import integer
 from graphagg.rag.answer.endpoint import Endpoint
+from graphagg.rag.excerpts import CHARACTERS, NEIGHBORS
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import Mode
@@ -50,12 +51,19 @@ class Answer:
         citations: the passages it cites, each once, in the order of their numbers.
         hits: the passages that the model was given, in the order of their numbers.
         unknown: numbers that the text cites and no passage has: the model made them up.
+        characters: the budget of each passage with its neighbors.
     """
 
     text: str
     citations: tuple[Citation, ...]
     hits: tuple[Hit, ...]
     unknown: tuple[int, ...] = ()
+    characters: int = CHARACTERS
+
+    @property
+    def cut(self) -> tuple[str, ...]:
+        """Ids of the passages of which the model was given a piece only."""
+        return tuple(h.passage.id for h in self.hits if h.excerpt(self.characters).is_cut)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`."""
@@ -63,7 +71,7 @@ class Answer:
             "text": self.text,
             "citations": [vars(citation) for citation in self.citations],
             "unknown_citations": list(self.unknown),
-            "hits": [hit.to_json() for hit in self.hits],
+            "hits": [hit.to_json(self.characters) for hit in self.hits],
         }
 
 
@@ -75,7 +83,8 @@ def answer(
     k: int = 5,
     mode: Mode = "best",
     filter: Mapping[str, Any] | None = None,
-    longest: int = 4_000,
+    min_score: float | None = None,
+    characters: int = CHARACTERS,
 ) -> Answer:
     """Retrieve passages and have a language model answer from them.
 
@@ -86,26 +95,29 @@ def answer(
         k: how many passages it is given.
         mode: how they are retrieved.
         filter: conditions on their metadata.
-        longest: characters of a passage that it is given; what is beyond is left out.
+        min_score: leave out passages that score less.
+        characters: that it is given of each passage and the chunks around it; a longer passage is
+            cut around the sentence that is closest to the question, with an ellipsis at the cut.
 
     Raises:
         EndpointError: the endpoint did not answer; each cause has its subclass.
-        InvalidParameter: `longest` is under 1.
-        And what `PassageIndex.retrieve` raises.
+        InvalidParameter: `characters` is under 1.
+        GraphAggError: what `PassageIndex.retrieve` raises.
     """
-    if longest < 1:
-        raise InvalidParameter(f"longest is {longest}, wanted at least 1 character")
-    hits = index.retrieve(question, k, mode=mode, filter=filter)
+    integer("characters", characters, 1)
+    hits = index.retrieve(
+        question, k, mode=mode, filter=filter, min_score=min_score, window=NEIGHBORS
+    )
     if not hits:
-        return Answer("", (), ())
-    text = endpoint.complete(messages(question, hits, longest))
-    return checked(text, hits)
+        return Answer("", (), (), characters=characters)
+    text = endpoint.complete(messages(question, hits, characters))
+    return replace(checked(text, hits), characters=characters)
 
 
-def messages(question: str, hits: Sequence[Hit], longest: int) -> list[dict[str, str]]:
+def messages(question: str, hits: Sequence[Hit], characters: int) -> list[dict[str, str]]:
     """The conversation that asks for an answer: the rules, then passages and question."""
     passages = "\n\n".join(
-        f"[{number}] {hit.passage.title}\n{hit.passage.text[:longest]}"
+        f"[{number}] {hit.passage.title}\n{hit.context(characters)}"
         for number, hit in enumerate(hits, start=1)
     )
     return [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from graphagg.rag.best.formula import weights_of
-from graphagg.rag.best.links import KINDS
+from graphagg.rag.best.links import KINDS, SIMILAR
 from graphagg.rag.best.reading import Reading
 from graphagg.rag.best.retriever import FEATURES, BestRetriever, Outcome, Step, gains_of
 from graphagg.rag.results import Hit, Hop
@@ -120,8 +120,14 @@ class Explainer:
             yield Hop("question_entity", name, float(own))
 
     def _link(self, step: Step, handed: float) -> Iterator[Hop]:
-        """Sentence and entity of a hop that hands on so much."""
+        """Sentence and entity of a hop that hands on so much; for one by similarity that alone."""
         retriever, bridges, edges = self.retriever, step.round.bridges, step.round.edges
+        strength = float(edges.link[step.edge])
+        if edges.kind[step.edge] == SIMILAR:
+            kind, slope = retriever.config.link.similar
+            cosine = (strength - kind) / slope if slope else 0.0
+            yield Hop("similarity", "similar text", cosine, handed * strength)
+            return
         bridge, row = int(edges.bridge[step.edge]), int(step.round.parent[step.edge])
         entity, sentence = int(bridges.entity[bridge]), int(bridges.sentence[bridge])
         similarity = float(bridges.similarity[bridge])
@@ -132,7 +138,7 @@ class Explainer:
             yield Hop("sentence", text, similarity, handed * of_sentence)
         name = self._speller.spelling(entity, row)
         rarity = float(retriever.view.idf(np.array([entity]))[0])
-        yield Hop("entity", name, rarity, handed * (float(edges.link[step.edge]) - of_sentence))
+        yield Hop("entity", name, rarity, handed * (strength - of_sentence))
 
     def reason(self, row: int) -> str:
         """How a candidate was reached."""

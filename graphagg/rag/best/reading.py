@@ -1,17 +1,14 @@
-"""A question's terms, the visible entities that it names, and parts to encode beside it."""
+"""A question's terms, and the visible entities that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from graphagg.rag.documents.tokens import Tokens, is_capital, scan
+from graphagg.rag.documents.tokens import Tokens, inner_words, is_capital, scan
 from graphagg.rag.tables.gazetteer import LINKABLE
 from graphagg.rag.tables.lexicon import Analyzer
 from graphagg.rag.tables.view import View
-
-_LEAST_CONTENT = 2  # words of a part of a question that are no stop words
-PREFIX = 5  # letters by which a word of the question and one of a passage are the same
 
 
 @dataclass(frozen=True)
@@ -23,40 +20,23 @@ class Reading:
         terms: distinct stems of its words but stop words.
         entities: ids of the visible entities that it names, in order; leftmost-longest.
         names: those entities as the question writes them.
-        parts: parts of the question to encode beside it, longest first.
-        relations: first letters of its words that name no entity.
     """
 
     text: str
     terms: tuple[str, ...]
     entities: tuple[int, ...]
     names: tuple[str, ...]
-    parts: tuple[str, ...]
-    relations: frozenset[str]
 
 
 def read_question(text: str, view: View, analyzer: Analyzer) -> Reading:
-    """Find a question's terms, entities and parts."""
+    """Find a question's terms and entities."""
     tokens = scan(text)
-    named = list(_leftmost_longest(_names(text, tokens, view)))
-    inside = {i for start, length, _ in named for i in range(start, start + length)}
     entities: dict[int, str] = {}
-    for start, length, entity in named:
+    for start, length, entity in _leftmost_longest(_names(text, tokens, view)):
         place = slice(tokens.spans[start][0], tokens.spans[start + length - 1][1])
         entities.setdefault(entity, text[place])
-    outside = (word for i, word in enumerate(tokens.words) if i not in inside)
-    return Reading(
-        text,
-        tuple(analyzer.content(tokens.words)),
-        tuple(entities),
-        tuple(entities.values()),
-        tuple(_parts(text, tokens, named, analyzer)),
-        frozenset(
-            word[:PREFIX]
-            for word in outside
-            if len(word) >= PREFIX and word not in analyzer.stop_words
-        ),
-    )
+    terms = analyzer.content([*tokens.words, *inner_words(text)])
+    return Reading(text, tuple(terms), tuple(entities), tuple(entities.values()))
 
 
 def _names(text: str, tokens: Tokens, view: View) -> Iterator[tuple[int, int, int]]:
@@ -97,20 +77,3 @@ def _leftmost_longest(
         if start >= end:
             end = start + length
             yield start, length, entity
-
-
-def _parts(
-    text: str, tokens: Tokens, named: Sequence[tuple[int, int, int]], analyzer: Analyzer
-) -> list[str]:
-    """The text before and after each stop word, and the text without each name."""
-    spans, stops = tokens.spans, [word in analyzer.stop_words for word in tokens.words]
-    parts = []
-    for i in (i for i, stop in enumerate(stops) if stop):
-        for begin, end in ((0, i), (i + 1, len(stops))):
-            if stops[begin:end].count(False) >= _LEAST_CONTENT:
-                parts.append(text[spans[begin][0] : spans[end - 1][1]])
-    for start, length, _ in named:
-        rest = text[: spans[start][0]] + text[spans[start + length - 1][1] :]
-        if len(stops) - length >= _LEAST_CONTENT:
-            parts.append(" ".join(rest.split()))
-    return sorted((part for part in dict.fromkeys(parts) if part != text), key=len, reverse=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Mask
 from graphagg.rag.best.formula import BestConfig, weights_of
-from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges
+from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges, similar_edges
 from graphagg.rag.best.reading import Reading
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.search.lexical import Lexical
@@ -24,7 +24,7 @@ from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
 
 _MOST_TITLED = 20  # passages titled by an entity of the question that join the pool
-FEATURES = ("similarity", "sentence", "lexical", "title_words", "title", "entities")
+FEATURES = ("similarity", "sentence", "lexical", "title", "entities")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Candidates:
 
     Attributes:
         rows: `[n]` ascending by the ranks of their ids.
-        features: `[n, 6]` what F weighs, in the order of `FEATURES`.
+        features: `[n, 5]` what F weighs, in the order of `FEATURES`.
         covers: `[n, t]` which of the question's terms each holds, 0 or 1.
         pages: `[n, e]` of which of the question's entities each is the page: its title is the
             entity, or its text begins with it; 0 or 1.
@@ -140,7 +140,7 @@ class BestRetriever:
     def answer(
         self,
         reading: Reading,
-        vectors: Vectors,
+        vector: Vectors,
         k: int,
         allowed: Mask | None = None,
         extra: Sequence[int] = (),
@@ -149,16 +149,16 @@ class BestRetriever:
 
         Args:
             reading: the question.
-            vectors: `[1 + parts, d]` of the question and its parts.
+            vector: `[d]` of the question.
             k: how many.
             allowed: `[R]`, which passages may be chosen; None: all that are visible.
             extra: rows to compute everything for, whatever their similarity; not to choose.
         """
         # 1. The pool: the passages that F is computed for.
         lexical = Lexical(self.view, reading.terms)
-        pool = self._pool(reading, vectors[0], lexical, max(k, self.config.pool), allowed)
+        pool = self._pool(reading, vector, lexical, max(k, self.config.pool), allowed)
         rows = np.union1d(pool, np.asarray(extra, dtype=np.int64))
-        candidates = self._candidates(rows, reading, vectors, lexical)
+        candidates = self._candidates(rows, reading, vector, lexical)
         pooled = np.isin(candidates.rows, pool)
         score, rounds = candidates.direct.copy(), list[Round]()
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
@@ -171,11 +171,13 @@ class BestRetriever:
                 break
             walked |= set(candidates.rows[front].tolist())
             # Passages that a link leads to become candidates before their paths are compared.
-            bridges, edges = self.links(candidates.rows[front], reading, vectors[0])
+            bridges, edges = self.links(
+                candidates.rows[front], reading, vector, None if rounds else pool
+            )
             if not len(edges.row):
                 break
             candidates, score, front = self._grown(
-                candidates, score, front, edges, reading, vectors, lexical
+                candidates, score, front, edges, reading, vector, lexical
             )
             # Named pages are leveled in the first round; in the second, path scores are handed on.
             handed = score if rounds else self._leveled(candidates, front)
@@ -193,10 +195,23 @@ class BestRetriever:
         chosen, gains = _choose(candidates, score, lexical.weights, self.config, k, eligible)
         return Outcome(candidates, score, rounds, lexical.weights, chosen, gains)
 
-    def links(self, front: Rows, reading: Reading, vector: Vectors) -> tuple[Bridges, Edges]:
-        """The entities through which the passages of a front lead on, and the links to passages."""
-        bridges = find_bridges(self.corpus, self.view, front, reading, vector, self.config)
-        return bridges, expand(self.view, bridges, front, self.config)
+    def links(
+        self, front: Rows, reading: Reading, vector: Vectors, pool: Rows | None = None
+    ) -> tuple[Bridges, Edges]:
+        """The entities through which the passages of a front lead on, and the links to passages.
+
+        Args:
+            front: the passages.
+            reading: the question.
+            vector: `[d]` of the question.
+            pool: passages that the front leads to by similarity too; None: none.
+        """
+        named = np.asarray(reading.entities, dtype=np.int64)
+        bridges = find_bridges(self.corpus, self.view, front, named, vector, self.config)
+        edges = expand(self.view, bridges, front)
+        if pool is not None:
+            edges = edges.joined(similar_edges(self.corpus, front, pool, self.config))
+        return bridges, edges
 
     # --- candidates ------------------------------------------------------------------------------
 
@@ -214,8 +229,7 @@ class BestRetriever:
         named = np.unique(np.concatenate([np.zeros(0, np.int32), *titled])).astype(np.int64)
 
         def prior(rows: Rows) -> Array:  # they ascend
-            body, title = lexical.at(rows)
-            value = weights.lexical * body + weights.title_words * title
+            value = weights.lexical * lexical.at(rows)
             is_among, place = lookup(rows, named)
             value[place[is_among]] += weights.title
             return value
@@ -242,7 +256,7 @@ class BestRetriever:
     def _worded(self, lexical: Lexical, named: Rows, size: int) -> Rows:
         """The visible rows of greatest prior, in any order; reads only rows that hold a term."""
         weights, ranks = self.config.passage, self.dense.ranks
-        values = weights.lexical * lexical.body + weights.title_words * lexical.title
+        values = weights.lexical * lexical.scores
         has_words, place = lookup(lexical.rows, named)
         values[place[has_words]] += weights.title
         others = named[~has_words]
@@ -251,7 +265,7 @@ class BestRetriever:
         return top_rows(scored, values, size, ranks, self.view, None)[0]
 
     def _candidates(
-        self, rows: Rows, reading: Reading, vectors: Vectors, lexical: Lexical
+        self, rows: Rows, reading: Reading, vector: Vectors, lexical: Lexical
     ) -> Candidates:
         """Features and F of some rows."""
         rows = rows[np.argsort(self.dense.ranks[rows])]  # so that of equals the lower id is first
@@ -266,13 +280,11 @@ class BestRetriever:
             title[(tie & OWN) > 0] = 1.0
             pages[(tie & (OWN | LEADS)) > 0, number] = 1.0
             entities[is_tied] += idf / max(float(rarity.sum()), 1e-12)
-        body, title_words = lexical.at(rows)
         features = np.stack(
             [
-                self.corpus.similarity_at(rows, vectors).max(axis=1),
-                self.corpus.sentence_similarity_at(rows, vectors).max(axis=1),
-                body,
-                title_words,
+                self.corpus.similarity_at(rows, vector[None])[:, 0],
+                self.corpus.sentence_similarity_at(rows, vector[None])[:, 0],
+                lexical.at(rows),
                 title,
                 entities,
             ],
@@ -289,14 +301,14 @@ class BestRetriever:
         front: Array,
         edges: Edges,
         reading: Reading,
-        vectors: Vectors,
+        vector: Vectors,
         lexical: Lexical,
     ) -> tuple[Candidates, Array, Array]:
         """The candidates with the passages that links lead to; scores and front in their order."""
         new = np.setdiff1d(edges.row, candidates.rows)
         if not len(new):
             return candidates, score, front
-        more = self._candidates(new, reading, vectors, lexical)
+        more = self._candidates(new, reading, vector, lexical)
         rows = np.concatenate([candidates.rows, more.rows])
         order = np.argsort(self.dense.ranks[rows])
         place = np.empty(len(order), np.int64)  # where each candidate moves to
@@ -311,14 +323,14 @@ class BestRetriever:
         return grown, np.concatenate([score, more.direct])[order], place[front]
 
     def _leveled(self, candidates: Candidates, front: Array) -> Array:
-        """What each candidate hands on: F, for a named page raised toward the best of the front.
+        """What each candidate hands on: F, for a named page that of the best one of the front.
 
         So the sides of a comparison are followed alike, also where one is closer to the question.
         """
         handed = candidates.direct.copy()
         pages = front[candidates.pages[front].any(axis=1)]
-        if len(pages):
-            handed[pages] += self.config.level * (handed[pages].max() - handed[pages])
+        if self.config.level and len(pages):
+            handed[pages] = handed[pages].max()
         return handed
 
     # --- paths -----------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ A filter is a mapping. Several keys in one mapping are joined by and:
 - `exists` takes true or false; null in a passage counts as absent.
 - Strings compare by Unicode code points, dates by the instant they name (`parse_instant`), numbers
   exactly. A key of dates and other strings is of type string: dates then compare as text.
+- A key whose values differ in type is filtered by those of the type that most of them have; the
+  others match nothing but `exists`, and the complements.
 - A metadata key named `and`, `or` or `not` cannot be filtered.
 
 A filter is compiled once against the merged schema of all segments, which finds every mistake, and
@@ -39,7 +41,6 @@ from graphagg.rag.documents.metadata import (
     MetadataTable,
     ValueType,
     exact,
-    join_types,
     parse_instant,
 )
 from graphagg.store.strings import StringTable
@@ -184,15 +185,18 @@ def _mask(node: _Node, table: MetadataTable) -> Mask:
                 combine(mask, _mask(part, table), out=mask)
             return mask
     operator, key, kind, *operands = node
-    own_kind = table.schema.get(key)
-    if own_kind is None or operator == "exists":
+    if operator == "exists":
         return table.rows_with(key)
-    if join_types(own_kind, kind) != kind:
+    own_kind = table.kind_of(key, kind)
+    if kind == "date" and table.kind_of(key, "string") == "string":
         raise InvalidFilter(
-            f"key {key!r} is of type {own_kind} in this segment, the filter was "
+            f"key {key!r} is of type string in this segment, the filter was "
             f"compiled for {kind}; compile it with the schema of this index"
         )
-    return table.rows_with(key, _matches(table.distinct(key, kind), operator, operands))
+    if own_kind is None:
+        return np.zeros(table.rows, np.bool_)
+    values = table.distinct(key, own_kind, as_text=kind == "string")
+    return table.rows_matching(key, own_kind, _matches(values, operator, operands))
 
 
 def _matches(values: Any, operator: str, operands: list[Any]) -> Mask:
@@ -267,9 +271,8 @@ class _Compiler:
             raise InvalidFilter(_unknown(key, self.schema))
         if kind == "mixed":
             raise InvalidFilter(
-                f"key {key!r} is of type mixed: its values differ in kind, are objects or integers "
-                "of more than 100 bits; it can be filtered once every passage gives it one kind of "
-                "value"
+                f"key {key!r} is of type mixed: its values are objects, lists of differing kinds "
+                "or integers of more than 100 bits; give it strings, numbers, dates or lists"
             )
         if not isinstance(condition, Mapping):
             condition = {"in" if isinstance(condition, _SEVERAL) else "eq": condition}

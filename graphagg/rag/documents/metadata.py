@@ -1,18 +1,21 @@
-"""The metadata of a segment's passages: one memory-mapped Arrow table, a row a key.
+"""The metadata of a segment's passages: one memory-mapped Arrow table, a row a key and type.
 
-A key's type is what all its values in the segment have in common:
+Values have types:
 
 | type | values |
 | --- | --- |
 | `string` | strings |
-| `date` | strings, every one an ISO 8601 date or date and time (`parse_instant`) |
+| `date` | strings, where every one is an ISO 8601 date or date and time (`parse_instant`) |
 | `number` | numbers; floats as float64, integers of up to 100 bits exactly |
 | `boolean` | true, false |
-| `list of strings`, `list of numbers` | lists of one kind, `[]` among them |
-| `empty list` | only `[]` |
-| `mixed` | anything else: objects, larger integers, kinds that differ, null in a list; not kept |
+| `list of strings`, `list of numbers` | lists of one kind |
+| `empty list` | `[]`; it counts for the kind of the key's other lists |
+| `mixed` | anything else: objects, larger integers, lists of differing kinds; not kept |
 
-null and NaN count as absent, so a key without any other value is not in the schema.
+A key is of the type that most of its values have, over all segments; of equally many, of the first
+of `_FAMILIES`, and `mixed` only if all are. It is filtered by its values of this type: one passage
+with `year: unknown` does not hide the years of the others. null and NaN count as absent, so a key
+without any other value is not in the schema.
 
 The columns of `NAME.arrow` (Arrow IPC) are `key`, `type`, and the lists of `_columns`.
 The distinct values of a key are kept once, ascending, and every entry is a place among them: a
@@ -23,10 +26,10 @@ in the values there are, however many keys they have.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property, reduce
+from functools import cache, cached_property
 from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -57,25 +60,35 @@ _INTEGER_BITS = 100
 
 # --- types -------------------------------------------------------------------------------------
 
-_JOINS: dict[frozenset[ValueType], ValueType] = {
-    frozenset(("date", "string")): "string",
-    frozenset(("empty list", "list of strings")): "list of strings",
-    frozenset(("empty list", "list of numbers")): "list of numbers",
-}
+_LISTS: tuple[ValueType, ...] = ("list of strings", "list of numbers")
+_FAMILIES: tuple[ValueType, ...] = ("string", "date", "number", "boolean", *_LISTS, "empty list")
+"""The types that can be filtered; of equally many values, the first is the key's."""
 
 
-def join_types(a: ValueType, b: ValueType) -> ValueType:
-    """The type of a key that is `a` here and `b` there."""
-    return a if a == b else _JOINS.get(frozenset((a, b)), "mixed")
+Counts = Mapping[str, Mapping[ValueType, int]]
+"""By key, how many passages have a value of each type."""
 
 
-def merge_schemas(schemas: Iterable[Mapping[str, ValueType]]) -> dict[str, ValueType]:
-    """One schema for all segments, keys ascending; it is that of one table of all their rows."""
-    merged: dict[str, ValueType] = {}
-    for schema in schemas:
-        for key, kind in schema.items():
-            merged[key] = join_types(merged.get(key, kind), kind)
-    return dict(sorted(merged.items()))
+def merge_schemas(counts: Iterable[Counts]) -> dict[str, ValueType]:
+    """The type of each key over all segments, keys ascending; that of one table of all rows."""
+    merged: defaultdict[str, Counter[ValueType]] = defaultdict(Counter)
+    for of_segment in counts:
+        for key, of_key in of_segment.items():
+            merged[key].update(of_key)
+    return {key: _main_type(merged[key]) for key in sorted(merged)}
+
+
+def _main_type(counts: Counter[ValueType]) -> ValueType:
+    """The type of a key whose values have these; a key of dates and other strings is text."""
+    families = Counter({kind: counts[kind] for kind in _FAMILIES})
+    lists = [kind for kind in _LISTS if counts[kind]]
+    if counts["string"]:
+        families["string"] += families.pop("date")
+    if lists:
+        empty = families.pop("empty list")
+        families.update(dict.fromkeys(lists, empty))
+    first = max(_FAMILIES, key=lambda kind: families[kind])  # the first of the largest
+    return first if families[first] else "mixed"
 
 
 def _kind(value: object) -> ValueType | None:
@@ -157,8 +170,8 @@ class MetadataTable:
     """The metadata of one segment; immutable.
 
     Args:
-        read: gives the table, a row a key, keys ascending, the number of passages in the metadata
-            of its schema; called when it is first needed.
+        read: gives the table, a row a key and type, ascending, the number of passages in the
+            metadata of its schema; called when it is first needed.
     """
 
     def __init__(self, read: Callable[[], pa.Table]) -> None:
@@ -174,14 +187,25 @@ class MetadataTable:
         return int(self._table.schema.metadata[b"rows"])
 
     @cached_property
-    def schema(self) -> Mapping[str, ValueType]:
-        """The type of each key, keys ascending."""
-        keys, types = (self._table[name].to_pylist() for name in ("key", "type"))
-        return MappingProxyType(dict(zip(keys, types, strict=True)))
+    def counts(self) -> Counts:
+        """How many rows have a value, by key and type; keys ascending."""
+        import pyarrow.compute as pc
+
+        counts: dict[str, dict[ValueType, int]] = {}
+        lengths = pc.list_value_length(self._table["rows"]).to_pylist()
+        for (key, kind), rows in zip(self._place, lengths, strict=True):
+            counts.setdefault(key, {})[kind] = self.rows if rows is None else rows
+        return MappingProxyType(counts)
 
     @cached_property
-    def _place(self) -> dict[str, int]:
-        return {key: place for place, key in enumerate(self.schema)}
+    def schema(self) -> Mapping[str, ValueType]:
+        """The type of each key in this segment alone, keys ascending."""
+        return MappingProxyType(merge_schemas([self.counts]))
+
+    @cached_property
+    def _place(self) -> dict[tuple[str, ValueType], int]:
+        keys, types = (self._table[name].to_pylist() for name in ("key", "type"))
+        return {place: row for row, place in enumerate(zip(keys, types, strict=True))}
 
     @classmethod
     def build(cls, metadata: Sequence[Mapping[str, Any]]) -> MetadataTable:
@@ -195,58 +219,77 @@ class MetadataTable:
         """
         import pyarrow as pa
 
-        keys: defaultdict[str, _Entries] = defaultdict(lambda: _Entries([], [], set()))
+        keys: defaultdict[tuple[str, ValueType], _Entries] = defaultdict(lambda: _Entries([], []))
         for row, of_passage in enumerate(metadata):
             for key, value in of_passage.items():
                 kind = _kind(value)
                 if kind is not None:
-                    entries = keys[key]
+                    entries = keys[key, kind]
                     entries.rows.append(row)
                     entries.values.append(value)
-                    entries.kinds.add(kind)
-        columns = [_encoded(key, entries, len(metadata)) for key, entries in keys.items()]
-        columns.sort(key=lambda column: column["key"])
+        columns = [_encoded(*place, entries, len(metadata)) for place, entries in keys.items()]
+        columns.sort(key=lambda column: (column["key"], column["type"]))
         schema = _columns().with_metadata({"rows": str(len(metadata))})
         table = pa.Table.from_pylist(columns, schema)
         return cls(lambda: table)
 
-    def rows_with(self, key: str, matches: Mask | None = None) -> Mask:
-        """Which rows have a key or, of a list, an element of it, `[rows]`; O(rows + e).
+    def rows_with(self, key: str) -> Mask:
+        """Which rows have a key with a value of any type, `[]` too, `[rows]`; O(rows + e)."""
+        mask = np.zeros(self.rows, np.bool_)
+        for kind in self.counts.get(key, ()):
+            rows = self._cell(key, kind, "rows")
+            mask[slice(None) if rows is None else rows] = True
+        return mask
+
+    def rows_matching(self, key: str, kind: ValueType, matches: Mask) -> Mask:
+        """Which rows have a value that matches or, of a list, an element, `[rows]`; O(rows + e).
 
         Args:
-            key: any; no row has an unknown one.
-            matches: `[d]`, which of the key's distinct values count; None: all, and `[]` too.
+            key: a key of the schema.
+            kind: a type that it has here; see `kind_of`.
+            matches: `[d]`, which of the distinct values count.
         """
         mask = np.zeros(self.rows, np.bool_)
-        if key not in self.schema:
-            return mask
-        rows, bounds = self._cell(key, "rows"), self._cell(key, "bounds")
-        hits: Any = True if matches is None else matches[self._cell(key, "codes")]
-        if matches is not None and bounds is not None:
+        rows, bounds = self._cell(key, kind, "rows"), self._cell(key, kind, "bounds")
+        hits: Any = matches[self._cell(key, kind, "codes")]
+        if bounds is not None:
             before = offsets(hits)[bounds]
             hits = before[1:] > before[:-1]
         mask[slice(None) if rows is None else rows] = hits
         return mask
 
-    def distinct(self, key: str, kind: ValueType) -> pa.Array | npt.NDArray[Any]:
+    def kind_of(self, key: str, kind: ValueType) -> ValueType | None:
+        """The type here of a key's values that are of a type of the merged schema; None: no such.
+
+        What is a date here may be text elsewhere.
+        """
+        of_key = self.counts.get(key, {})
+        if kind == "string" and "date" in of_key:
+            return "date"
+        return kind if kind in of_key else None
+
+    def distinct(
+        self, key: str, kind: ValueType, as_text: bool = False
+    ) -> pa.Array | npt.NDArray[Any]:
         """The distinct values of a key, ascending, `[d]`, in the form in which they are compared.
 
         Args:
             key: a key of the schema.
-            kind: that of the merged schema: what is a date here may be text elsewhere.
+            kind: a type that it has here.
+            as_text: dates as strings.
 
         Returns:
             Instants (int64) of dates, complex numbers (see `exact`) of numbers and booleans, else
             an Arrow array of strings.
         """
-        if kind == "date":
-            return self._cell(key, "instants")
+        if kind == "date" and not as_text:
+            return self._cell(key, kind, "instants")
         if kind in ("number", "boolean", "list of numbers"):
-            return self._cell(key, "numbers").view(np.complex128)
-        return self._table["texts"][self._place[key]].values
+            return self._cell(key, kind, "numbers").view(np.complex128)
+        return self._table["texts"][self._place[key, kind]].values
 
-    def _cell(self, key: str, name: str) -> Any:
-        values = self._table[name][self._place[key]].values
+    def _cell(self, key: str, kind: ValueType, name: str) -> Any:
+        values = self._table[name][self._place[key, kind]].values
         return None if values is None else np.asarray(values)
 
     def save(self, writer: ArtifactWriter, name: str) -> None:
@@ -293,22 +336,21 @@ class MetadataTable:
 
 
 class _Entries(NamedTuple):
-    """The rows that have a key, ascending, the value of each, and the types that there are."""
+    """The rows that have a value of one key and type, ascending, and the value of each."""
 
     rows: list[int]
     values: list[Any]
-    kinds: set[ValueType]
 
 
-def _encoded(key: object, entries: _Entries, count: int) -> dict[str, Any]:
-    """The table's row of one key that some of `count` passages have."""
+def _encoded(key: object, kind: ValueType, entries: _Entries, count: int) -> dict[str, Any]:
+    """The table's row of one key and type that some of `count` passages have."""
     if not isinstance(key, str):
         raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, wanted a string")
-    rows, values, kind = entries.rows, entries.values, reduce(join_types, entries.kinds)
+    rows, values = entries
     bounds = None
     if kind == "mixed":
-        rows, values = [], []
-    if kind in ("empty list", "list of strings", "list of numbers"):
+        values = []
+    if kind in ("empty list", *_LISTS):
         bounds, values = offsets([len(value) for value in values]), [*chain.from_iterable(values)]
     distinct = sorted(set(values))
     texts = distinct if distinct and isinstance(distinct[0], str) else []

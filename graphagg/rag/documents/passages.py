@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import math
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from numbers import Integral
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
+
+import numpy as np
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.rag.documents.reading.folder import read_documents
+from graphagg.rag.documents.reading.kinds import DOCUMENTS
+from graphagg.rag.documents.rows import TABLES, RowConfig, read_rows
 from graphagg.store.manifest import canonical_json
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_TEXT_SUFFIXES = (".txt", ".md")
 _DEEPEST = 64  # levels of metadata
 _LAST_POSITION = 2**31 - 1
 _FIELDS = frozenset({"id", "text", "title", "metadata", "document", "position"})
@@ -55,143 +56,60 @@ class Passage:
         return (self.title, self.text) if self.title else (self.text,)
 
 
-def read_passages(path: str | os.PathLike[str]) -> Iterator[Passage]:
+def read_passages(
+    path: str | os.PathLike[str], columns: RowConfig | None = None
+) -> Iterator[Passage]:
     """Read passages from a file or folder, one at a time.
 
-    Takes JSONL (gzip is recognized by its magic bytes) and Parquet with the fields `id`, `text` and
-    optionally `title`, `metadata`, `document` and `position` (any other field becomes metadata), or
-    a folder of `.txt` and `.md` files (id: the path below the folder; title: the first Markdown
-    heading, else the name).
+    Takes JSON lines (gzip is recognized by its magic bytes), a JSON list, CSV and Parquet with the
+    fields `id`, `text` and optionally `title`, `metadata`, `document` and `position` (any other
+    field becomes metadata; `columns` names others).
+    A folder, or a file of another kind, is read by `read_documents`: a passage is a whole document,
+    and what cannot be read is left out with a warning.
 
     Raises:
-        UnreadableFile: the path is missing, of an unknown kind, not UTF-8 or not JSON.
+        UnreadableFile: the path is missing, not UTF-8 or not JSON.
         InvalidPassage: a field is missing or of the wrong type.
+        EmptyCorpus: nothing in the folder can be read.
     """
-    source = Path(path)
-    if source.is_dir():
-        return _read_folder(source)
+    source, columns = Path(path), columns or RowConfig()
     if not source.exists():
         raise UnreadableFile(f"{source}: no such file or folder")
-    if source.suffix == ".parquet":
-        return _read_parquet(source)
-    if source.suffix in _TEXT_SUFFIXES:
-        raise UnreadableFile(f"{source}: a single text file; give the folder that holds it")
-    return (as_passage(record, where) for record, where in read_json_lines(source))
+    if holds_documents(source):
+        return (as_passage(d.record, str(source / d.id)) for d in read_documents(source))
+    return _row_passages(source, columns)
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Read a JSONL file, plain or gzip: each object with `file:line` for messages.
+def _row_passages(source: Path, columns: RowConfig) -> Iterator[Passage]:
+    is_table = source.suffix.lower() in TABLES
+    for row, where in read_rows(source, columns):
+        if is_table:
+            columns.check(row, where)
+        yield as_passage(columns.record(row, where), where)
 
-    Raises:
-        UnreadableFile: the file is missing, not UTF-8, or a line is not a JSON object.
+
+def holds_documents(source: Path) -> bool:
+    """Whether a path holds documents, to be split into passages: a folder, or a file such as a PDF.
+
+    Other files hold passages: JSON lines, Parquet, and what has no suffix that documents have.
     """
-    line_number = 0
-    try:
-        with _open_binary(path) as file:
-            for line_number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield parse_line(line, f"{path}:{line_number}"), f"{path}:{line_number}"
-    except (OSError, EOFError, zlib.error) as error:
-        where = f"{path}:{line_number}" if line_number else str(path)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise UnreadableFile(f"{where}: {reason}; check the path and the file") from None
-
-
-def _open_binary(path: Path) -> IO[bytes]:
-    with path.open("rb") as file:
-        magic = file.read(2)
-    if magic == _GZIP_MAGIC:
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    return path.open("rb")
-
-
-def parse_line(line: bytes, where: str) -> dict[str, Any]:
-    """The JSON object of a line; raises `UnreadableFile` where it is none."""
-    try:
-        record = json.loads(line.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from None
-    except json.JSONDecodeError as error:
-        raise UnreadableFile(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise UnreadableFile(f"{where}: not JSON that can be read ({error})") from None
-    except RecursionError:
-        raise UnreadableFile(f"{where}: JSON nested too deep") from None
-    if not isinstance(record, dict):
-        raise UnreadableFile(f"{where}: a JSON {type(record).__name__}, wanted an object")
-    return record
-
-
-def _read_parquet(path: Path) -> Iterator[Passage]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-        missing = {"id", "text"} - set(file.schema_arrow.names)
-        if missing:
-            raise InvalidPassage(
-                f"{path}: columns are {file.schema_arrow.names}, wanted also {sorted(missing)}"
-            )
-        row = 0
-        for batch in file.iter_batches(batch_size=1024):
-            for record in batch.to_pylist():
-                yield as_passage(record, f"{path}: row {row}")
-                row += 1
-    except (pa.ArrowException, OSError) as error:
-        raise UnreadableFile(f"{path}: not a readable Parquet file ({error})") from None
-
-
-def _read_folder(folder: Path) -> Iterator[Passage]:
-    names = sorted(
-        (path for path in folder.rglob("*") if path.suffix in _TEXT_SUFFIXES and path.is_file()),
-        key=lambda path: path.relative_to(folder).as_posix(),
-    )
-    for path in names:
-        name = path.relative_to(folder).as_posix()
-        yield as_passage(text_record(name, path.read_bytes(), str(path)), str(path))
-
-
-def text_record(name: str, content: bytes, where: str) -> dict[str, Any]:
-    """The fields of a text file's passage.
-
-    Args:
-        name: the path below the folder; it is the id.
-        content: of the file; a first Markdown heading of an `.md` file is the title.
-        where: names the file in messages.
-
-    Raises:
-        UnreadableFile: the file is not UTF-8.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from None
-    path = Path(name)
-    title = path.stem
-    first, _, rest = text.lstrip().partition("\n")
-    if path.suffix == ".md" and first.startswith("# "):
-        title, text = first[2:].strip(), rest
-    return {"id": name, "title": title, "text": text}
+    suffix = source.suffix.lower()
+    return source.is_dir() or suffix in DOCUMENTS
 
 
 def as_passage(record: Mapping[str, Any], where: str) -> Passage:
     """Check one record; `where` names it in messages. Fields of other names become metadata."""
-    identifier, text = record.get("id"), record.get("text")
+    identifier, text = _id(record.get("id")), record.get("text")
     if not isinstance(identifier, str) or not identifier:
         raise InvalidPassage(
-            f"{where}: id is {_shown(identifier)}, wanted a string that is not empty"
+            f"{where}: id is {_shown(identifier)}, wanted a string that is not empty, or an integer"
         )
     if not isinstance(text, str) or not text.strip():
         raise InvalidPassage(
             f"{where}: passage {identifier!r} has text {_shown(text)}, wanted a string with text"
         )
     title = _string(record, "title", where)
-    document = _string(record, "document", where)
+    document = _string({"document": _id(record.get("document"))}, "document", where)
     given = record.get("metadata")
     if given is not None and not isinstance(given, Mapping):
         raise InvalidPassage(f"{where}: metadata is {_shown(given)}, wanted an object")
@@ -199,6 +117,12 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
     _check_unicode((identifier, title, text, document), where)
     plain = _plain(metadata | dict(given or {}), where)
     return Passage(identifier, text, title, plain, document, _position(record, where))
+
+
+def _id(value: object) -> object:
+    """An id as a string, where it is an integer of Python or numpy."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return str(int(value)) if whole else value  # type: ignore[call-overload]
 
 
 def _plain(value: Any, where: str, depth: int = 0) -> Any:
@@ -212,8 +136,10 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:
         return {key: _plain(inside, where, depth + 1) for key, inside in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inside, where, depth + 1) for inside in value]
-    if isinstance(value, date):  # a datetime is one
-        return value.isoformat()
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist(), where, depth + 1)
+    if isinstance(value, date):  # a datetime is one, and so is what pandas has for none
+        return value.isoformat() if value == value else None
     if not isinstance(value, float) or math.isfinite(value):
         return value
     if math.isnan(value):
@@ -267,11 +193,9 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     """
     corpus: list[Passage] = []
     seen: set[str] = set()
-    for position, given in enumerate(_iterable(passages)):
+    for position, given in enumerate(iterable(passages)):
         where = f"passage {position}"
-        if not isinstance(given, Passage | Mapping):
-            raise InvalidPassage(f"{where} is {_shown(given)}, wanted a Passage or a mapping")
-        passage = as_passage(vars(given) if isinstance(given, Passage) else given, where)
+        passage = checked_passage(given, where)
         if passage.id in seen:
             raise DuplicateId(
                 f"{where}: id {passage.id!r} was used before; ids must be unique in a corpus"
@@ -284,7 +208,21 @@ def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passag
     return corpus
 
 
-def _iterable(passages: Iterable[Passage | Mapping[str, Any]]) -> Iterable[Any]:
+def checked_passage(given: Passage | Mapping[str, Any], where: str) -> Passage:
+    """Check one passage; `where` names it in messages. Raises `InvalidPassage`."""
+    if not isinstance(given, Passage | Mapping):
+        raise InvalidPassage(f"{where} is {_shown(given)}, wanted a Passage or a mapping")
+    return as_passage(vars(given) if isinstance(given, Passage) else given, where)
+
+
+def iterable(passages: Iterable[Any]) -> Iterable[Any]:
+    """The passages as they are, of a data frame or an Arrow table its rows.
+
+    Raises:
+        InvalidPassage: it is no iterable, but one thing.
+    """
+    if hasattr(passages, "__arrow_c_stream__"):  # before asking for `__iter__`: that is of columns
+        return _table_rows(passages)
     one = isinstance(passages, str | bytes | os.PathLike | Mapping)
     if one or not hasattr(passages, "__iter__"):
         raise InvalidPassage(
@@ -292,6 +230,16 @@ def _iterable(passages: Iterable[Passage | Mapping[str, Any]]) -> Iterable[Any]:
             "read by read_passages)"
         )
     return passages
+
+
+def _table_rows(table: Any) -> Iterator[Mapping[str, Any]]:
+    import pyarrow as pa
+
+    try:
+        for batch in pa.RecordBatchReader.from_stream(table):
+            yield from batch.to_pylist()
+    except pa.ArrowException as error:
+        raise InvalidPassage(f"the table of passages cannot be read ({error})") from None
 
 
 def metadata_json(passage: Passage) -> str:

@@ -29,6 +29,9 @@ _POSSESSIVE = re.compile(r"['\u2019][sS]\b")
 _PLAIN = re.compile(r"(?<![^\W_])(?<!'(?=s\b))[^\W_]+")
 _PIECE = re.compile(r"(?:[^\s!-/:-@\[-`{-~]|['](?=[sS]\b))+")
 _ARTICLES = ("the", "a", "an")
+_LOWER, _UPPER = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de"
+_COMPOUND = re.compile(rf"[^\W_]*[{_LOWER}][{_UPPER}][^\W_]*")
+_PIECE_OF_COMPOUND = re.compile(rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|\d+")
 
 # What readers leave out or cannot see: accents of Latin, Greek and Cyrillic (but not those of the
 # letters \u0439, \u045e and \u0457), Hebrew points, Arabic vowels and hamza seats, the tatweel,
@@ -77,6 +80,17 @@ def tokenize(text: str) -> list[str]:
     if text.isascii():
         return _pattern(text).findall(text.lower())
     return [word for piece in _PIECE.findall(text) for word in _normal(piece)]
+
+
+def inner_words(text: str) -> list[str]:
+    """Words inside words that are joined by capitals, as in code and user names.
+
+    `AdamSmith` holds adam and smith, `parseHTTPHeader` parse, http and header. Search by words
+    takes them beside the whole word. Latin letters only.
+    """
+    compounds = _COMPOUND.findall(text)
+    pieces = (piece for word in compounds for piece in _PIECE_OF_COMPOUND.findall(word))
+    return [token for piece in pieces for token in _normal(piece)]
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -8,10 +8,8 @@ compared with itself has the difference 0 and the interval [0, 0].
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
@@ -22,6 +20,9 @@ from graphagg.rag.evaluation.measure import (
     GoldQuestion,
     Outcomes,
     Summary,
+    check_gold,
+    found_of,
+    metrics_of,
     outcomes_of,
 )
 from graphagg.rag.index import PassageIndex
@@ -40,7 +41,7 @@ def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summ
             f"runs over {len(run.outcomes)} and {len(base.outcomes)} questions cannot be paired; "
             "evaluate both on the same ones"
         )
-    return Summary.of(run.outcomes - base.outcomes, random_state)
+    return Summary.of(run.outcomes - base.outcomes, random_state, tuple(run.quality))
 
 
 @dataclass(frozen=True)
@@ -79,22 +80,24 @@ def ablate(
 ) -> Ablation:
     """Evaluate `mode="best"` whole and without each part.
 
-    Questions are read and encoded once: the variants differ in how many vectors they use.
+    Questions are read and encoded once.
 
     Raises:
         InvalidParameter: a part is unknown.
     """
     config = config or BestConfig()
     variants = {part: config.without(part) for part in parts}
+    metrics = metrics_of(questions)
+    check_gold(index, questions)
     asked = _ask(index, questions, config, progress)
     whole = _outcomes(index, questions, asked, config)
     summaries, differences = {}, {}
     for number, (part, variant) in enumerate(variants.items(), start=1):
         outcomes = _outcomes(index, questions, asked, variant)
-        summaries[part] = Summary.of(outcomes, random_state)
-        differences[part] = Summary.of(outcomes - whole, random_state)
+        summaries[part] = Summary.of(outcomes, random_state, metrics)
+        differences[part] = Summary.of(outcomes - whole, random_state, metrics)
         progress("parts", number, len(variants))
-    return Ablation(Summary.of(whole, random_state), summaries, differences)
+    return Ablation(Summary.of(whole, random_state, metrics), summaries, differences)
 
 
 def _ask(
@@ -116,9 +119,5 @@ def _outcomes(
     config: BestConfig,
 ) -> Outcomes:
     retriever = Best(index.snapshot, index.snapshot.scope(Selection()), config)
-    ranks = []
-    for question in asked:
-        used = replace(question, vectors=np.ascontiguousarray(question.vectors[: 1 + config.parts]))
-        (hits,) = retriever.answer([used], max(RECALL_AT))
-        ranks.append([hit.passage.id for hit in hits])
-    return outcomes_of(questions, ranks)
+    answers = (retriever.answer([question], max(RECALL_AT))[0] for question in asked)
+    return outcomes_of(questions, [found_of(index, hits) for hits in answers])

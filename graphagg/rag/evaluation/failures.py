@@ -3,7 +3,7 @@
 A question fails if one of its gold passages is not among the first 5. Each such passage gets the
 first kind whose rule it meets:
 
-1. `not in the index`: no passage has that id.
+1. `not in the index`: no passage or document has that id.
 2. `same title`: among the first 50; without the passages before it that repeat a title and are not
    gold it would be among the first 5.
 3. `sibling`: ranked 6 to 20 by a path, and a passage among the first 5 that is not gold was reached
@@ -31,10 +31,10 @@ from typing import Any
 
 import numpy as np
 
-from graphagg.errors import WriteFailed
+from graphagg.errors import InvalidQuestion, WriteFailed
 from graphagg.progress import Progress, silent
 from graphagg.rag.best.formula import BestConfig
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.measure import GoldQuestion, check_gold
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.modes import Best, EncodedReading
 from graphagg.rag.results import Hit
@@ -44,7 +44,7 @@ FIRST, CLOSE, RANKED = 5, 20, 50
 """Ranks up to which a passage counts as found, as close behind, and as ranked at all."""
 
 KINDS = {
-    "not in the index": "no passage has its id",
+    "not in the index": "no passage or document has its id",
     "same title": "crowded out by passages that repeat a title",
     "sibling": "ranked 6 to 20, behind others reached from the same passage",
     "outscored": "ranked 6 to 20 otherwise",
@@ -117,7 +117,14 @@ def find_failures(
     config: BestConfig | None = None,
     progress: Progress = silent,
 ) -> list[Failure]:
-    """The questions that `mode="best"` fails, in their order, with the cause."""
+    """The questions that `mode="best"` fails, in their order, with the cause.
+
+    Raises:
+        InvalidQuestion: a question has no gold ids, or the index holds none of them.
+    """
+    if not all(question.gold for question in questions):
+        raise InvalidQuestion("failures go by gold ids; give them to all questions")
+    check_gold(index, questions)
     config = config or BestConfig()
     snapshot = index.snapshot
     best = Best(snapshot, snapshot.scope(Selection()), config)
@@ -159,7 +166,12 @@ class _Case:
         self._outcome = self._explainer.outcome
         rows = self._outcome.candidates.rows[self._outcome.chosen].tolist()
         self._rank = {int(row): rank for rank, row in enumerate(rows, start=1)}
-        self._gold = {name: best.snapshot.row_of(name) for name in sorted(question.gold)}
+        self._gold = {name: self._row(best, name) for name in sorted(question.gold)}
+
+    def _row(self, best: Best, name: str) -> int | None:
+        """The row of a gold passage; of a gold document, that of its best chunk."""
+        named = best.snapshot.rows_named(name)
+        return min(named, key=lambda row: self._rank.get(row, RANKED + 1), default=None)
 
     def failure(self) -> Failure | None:
         """The failure, if a gold passage is not among the first 5."""
@@ -233,6 +245,6 @@ class _Case:
         leads_to = {}
         for row in self._gold_rows:
             front = np.array([row], dtype=np.int64)
-            _, edges = retriever.links(front, self._asked.reading, self._asked.vectors[0])
+            _, edges = retriever.links(front, self._asked.reading, self._asked.vector)
             leads_to[row] = set(edges.row.tolist())
         return leads_to

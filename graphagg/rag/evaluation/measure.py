@@ -6,19 +6,24 @@ seeded by `random_state`.
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.progress import Progress, silent
-from graphagg.rag.documents.passages import read_json_lines
+from graphagg.rag.documents.passages import iterable
+from graphagg.rag.documents.rows import RowConfig, read_rows
+from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.requests import check_question
 from graphagg.rag.results import Hit
@@ -27,10 +32,15 @@ from graphagg.rag.settings import Config, Mode
 RECALL_AT = (2, 5, 10)
 ALL_GOLD_AT = (2, 5)
 METRICS = (*(f"recall@{k}" for k in RECALL_AT), *(f"all_gold@{k}" for k in ALL_GOLD_AT))
+CONTAIN = tuple(f"contain@{k}" for k in RECALL_AT)
+"""Metrics of answers; `METRICS` are those of gold passages."""
 STAGES = ("entities", "encode", "retrieve")
 DRAWS = 1_000
 Half = Literal["tune", "test"]
 HALVES: tuple[Half, ...] = ("tune", "test")
+
+_GOLD = ("gold_passage_ids", "gold_document_ids")
+_COLUMNS = RowConfig("id", "question", "answers")  # of CSV: these stay as they are written
 
 Outcomes = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -38,19 +48,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class GoldQuestion:
-    """A question whose needed passages are known.
+    """A question of which is known what should be found.
 
     Attributes:
         id: as in the file.
         text: the question.
-        gold: ids of the passages that must be retrieved together, at least one.
+        gold: ids of the passages, or of the documents, that must be retrieved together; a chunk
+            counts for its document.
         type: a label to group by; "" where there is none.
+        answers: strings, one of which a passage should contain. Gold or answers: one at least.
     """
 
     id: str
     text: str
     gold: frozenset[str]
     type: str = ""
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,8 @@ class Summary:
     Attributes:
         questions: how many.
         percent: by metric: `recall@k` is the mean share of gold passages among the first k,
-            `all_gold@k` the share of questions with all of them there.
+            `all_gold@k` the share of questions with all of them there, `contain@k` the share of
+            those with an answer in the text or title of one of the first k.
         intervals: the 95 % interval of each.
     """
 
@@ -69,15 +83,17 @@ class Summary:
     intervals: Mapping[str, tuple[float, float]]
 
     @classmethod
-    def of(cls, outcomes: Outcomes, random_state: int = 0) -> Summary:
-        """Summarize outcomes `[n, 5]`, a column for each of `METRICS`."""
+    def of(
+        cls, outcomes: Outcomes, random_state: int = 0, metrics: Sequence[str] = METRICS
+    ) -> Summary:
+        """Summarize outcomes `[n, m]`, a column a metric."""
         means = _percent(outcomes.mean(axis=0))
         low, high = map(_percent, bootstrap_intervals(outcomes, random_state))
         bounds = zip(low, high, strict=True)
         return cls(
             len(outcomes),
-            dict(zip(METRICS, means, strict=True)),
-            dict(zip(METRICS, bounds, strict=True)),
+            dict(zip(metrics, means, strict=True)),
+            dict(zip(metrics, bounds, strict=True)),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -112,7 +128,7 @@ class Evaluation:
         cpu_ms: the same in CPU time: of the calling thread, for `encode` of the process, since the
             encoder works in a thread of its own; the `total` is their sum.
         gold_missing: gold ids that the index does not hold; they count as not found.
-        outcomes: `[n, 5]` of each question, a column for each of `METRICS`, 0 to 1.
+        outcomes: `[n, m]` of each question, a column for each metric of `quality`, 0 to 1.
     """
 
     overall: Summary
@@ -146,32 +162,63 @@ class Evaluation:
 # --- questions -----------------------------------------------------------------------------------
 
 
-def read_questions(path: str | os.PathLike[str]) -> list[GoldQuestion]:
-    """Read JSONL with `id`, `question`, `gold_passage_ids` and optionally `type`; gzip too.
+def read_questions(source: str | os.PathLike[str] | Iterable[Any]) -> list[GoldQuestion]:
+    """Read questions with what should be found for each.
+
+    Fields: `question`; `gold_passage_ids` or `gold_document_ids` (an id, or a list of ids), or
+    `answers` (a string, or a list); optionally `id` and `type`. Other fields are not read.
+
+    Args:
+        source: JSON lines (also gzip), a JSON list, CSV or Parquet; or rows: mappings, a data frame
+            or an Arrow table. In CSV a list is written as in JSON.
 
     Raises:
         UnreadableFile: the file is missing, broken or holds no question.
         InvalidQuestion: a field is missing or of the wrong type.
     """
-    questions = [_as_question(record, where) for record, where in read_json_lines(Path(path))]
+    if isinstance(source, str | os.PathLike):
+        rows: Iterable[tuple[Mapping[str, Any], str]] = read_rows(Path(source), _COLUMNS)
+        name = str(source)
+    else:
+        rows = ((row, f"question {number}") for number, row in enumerate(iterable(source)))
+        name = "the questions"
+    questions = [_as_question(record, where) for record, where in rows]
     if not questions:
-        raise UnreadableFile(f"{path}: holds no questions; give at least one")
+        raise UnreadableFile(f"{name}: holds no questions; give at least one")
     return questions
 
 
 def _as_question(record: Mapping[str, Any], where: str) -> GoldQuestion:
-    text, gold = record.get("question"), record.get("gold_passage_ids")
     try:
-        question = check_question(text)
+        question = check_question(record.get("question"))
     except InvalidQuestion as error:
         raise InvalidQuestion(f"{where}: {error}") from None
-    if not isinstance(gold, list) or not gold or not all(isinstance(g, str) for g in gold):
+    gold = {text for name in _GOLD for text in _strings(record, name, where)}
+    answers = _strings(record, "answers", where)
+    if not gold and not answers:
         raise InvalidQuestion(
-            f"{where}: gold_passage_ids is {gold!r}, wanted a list of passage ids, at least one"
+            f"{where}: no gold_passage_ids, gold_document_ids or answers among {sorted(record)}; "
+            "wanted a list of ids, or of answers, at least one"
         )
+    identifier = record.get("id")
+    name = where if identifier is None else str(identifier)
     return GoldQuestion(
-        str(record.get("id", where)), question, frozenset(gold), str(record.get("type") or "")
+        name, question, frozenset(gold), str(record.get("type") or ""), tuple(answers)
     )
+
+
+def _strings(record: Mapping[str, Any], name: str, where: str) -> list[str]:
+    """The strings of a field: one, or a list of them; a list may be written as JSON."""
+    value = record.get(name)
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with suppress(ValueError):
+            value = json.loads(value)
+    values = list(value) if isinstance(value, list | tuple | np.ndarray) else [value]
+    plain = [str(each) if isinstance(each, Integral) else each for each in values]
+    found = [each for each in plain if each is not None]
+    if not all(isinstance(each, str) and each.strip() for each in found):
+        raise InvalidQuestion(f"{where}: {name} is {value!r}, wanted a string or a list of strings")
+    return found
 
 
 def half(
@@ -228,7 +275,8 @@ def _evaluate(
     random_state: int,
     progress: Progress,
 ) -> Evaluation:
-    k = max(RECALL_AT)
+    k, metrics = max(RECALL_AT), metrics_of(questions)
+    missing = check_gold(index, questions)
     retriever = index.retriever(mode, config)
 
     def ask(text: str) -> tuple[list[Hit], _Clock]:
@@ -238,25 +286,46 @@ def _evaluate(
         return clock.time(lambda: retriever.answer(asked, k)[0]), clock
 
     ask(questions[0].text)  # loads the models and compiles the kernels
-    ranks: list[list[str]] = []
+    found: list[list[Found]] = []
     wall: list[list[float]] = []
     cpu: list[list[float]] = []
     for number, question in enumerate(questions, start=1):
         hits, clock = ask(question.text)
-        ranks.append([hit.passage.id for hit in hits])
+        found.append(found_of(index, hits))
         wall.append(clock.wall)
         cpu.append(clock.cpu)
         progress("questions", number, len(questions))
-    gold = {identifier for question in questions for identifier in question.gold}
-    outcomes = outcomes_of(questions, ranks)
+    outcomes = outcomes_of(questions, found)
     return Evaluation(
-        Summary.of(outcomes, random_state),
-        _by_type(questions, outcomes, random_state),
+        Summary.of(outcomes, random_state, metrics),
+        _by_type(questions, outcomes, random_state, metrics),
         _percentiles(wall),
         _percentiles(cpu),
-        sum(identifier not in index for identifier in gold),
+        missing,
         outcomes,
     )
+
+
+class Found(NamedTuple):
+    """A hit, as it counts: the ids that it has and its text.
+
+    Attributes:
+        names: of the passage, of its document, and of passages with the same text and theirs.
+        text: title and text.
+    """
+
+    names: frozenset[str]
+    text: str
+
+
+def found_of(index: PassageIndex, hits: Iterable[Hit]) -> list[Found]:
+    """What hits count as."""
+    found = []
+    for hit in hits:
+        same = [hit.passage, *(index[copy] for copy in hit.copies)]
+        names = frozenset(name for p in same for name in (p.id, p.document) if name)
+        found.append(Found(names, hit.passage.full_text))
+    return found
 
 
 class _Clock:
@@ -283,29 +352,82 @@ def _percentiles(times: Sequence[Sequence[float]]) -> dict[str, dict[str, float]
     }
 
 
-def outcomes_of(questions: Sequence[GoldQuestion], ranks: Sequence[Sequence[str]]) -> Outcomes:
-    """How each question fares, `[n, 5]`, a column for each of `METRICS`, 0 to 1.
+def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
+    """What can be measured: `METRICS` where all have gold, `CONTAIN` where all have answers.
+
+    Raises:
+        InvalidQuestion: neither all have gold nor all have answers.
+    """
+    without = {
+        "gold ids": sum(not question.gold for question in questions),
+        "answers": sum(not question.answers for question in questions),
+    }
+    if all(without.values()):
+        raise InvalidQuestion(
+            f"of {len(questions)} questions {without['gold ids']} have no gold ids and "
+            f"{without['answers']} no answers; give all of them the one or the other"
+        )
+    return (*(() if without["gold ids"] else METRICS), *(() if without["answers"] else CONTAIN))
+
+
+def check_gold(index: PassageIndex, questions: Sequence[GoldQuestion]) -> int:
+    """How many gold ids are neither of a passage nor of a document of the index.
+
+    Raises:
+        InvalidQuestion: all of them.
+    """
+    gold = sorted({identifier for question in questions for identifier in question.gold})
+    missing = [name for name in gold if not index.snapshot.rows_named(name)]
+    if gold and len(missing) == len(gold):
+        passage = next(iter(index))
+        document = f" of document {passage.document!r}" if passage.document else ""
+        raise InvalidQuestion(
+            f"none of the {len(gold)} gold ids is in the index ({missing[0]!r}, ...), whose "
+            f"passages have ids such as {passage.id!r}{document}; give ids of passages or documents"
+        )
+    return len(missing)
+
+
+def outcomes_of(questions: Sequence[GoldQuestion], found: Sequence[Sequence[Found]]) -> Outcomes:
+    """How each question fares, `[n, m]`, a column for each of `metrics_of`, 0 to 1.
 
     Args:
         questions: n of them.
-        ranks: the ids of the passages found for each, best first.
+        found: what was found for each, best first.
     """
-    shares = {
-        k: np.array(
-            [
-                len(question.gold.intersection(ranked[:k])) / len(question.gold)
-                for question, ranked in zip(questions, ranks, strict=True)
-            ]
-        )
-        for k in RECALL_AT
-    }
-    whole = [(shares[k] == 1).astype(np.float64) for k in ALL_GOLD_AT]
-    return np.stack([*(shares[k] for k in RECALL_AT), *whole], axis=1)
+    metrics = metrics_of(questions)
+    rows = [_fares(question, hits) for question, hits in zip(questions, found, strict=True)]
+    return np.array([[row[metric] for metric in metrics] for row in rows], np.float64)
+
+
+def _fares(question: GoldQuestion, found: Sequence[Found]) -> dict[str, float]:
+    outcomes = {}
+    if question.gold:
+        shares = {}
+        for k in RECALL_AT:
+            names = {name for each in found[:k] for name in each.names}
+            shares[k] = len(question.gold & names) / len(question.gold)
+        outcomes = {f"recall@{k}": share for k, share in shares.items()}
+        outcomes |= {f"all_gold@{k}": float(shares[k] == 1) for k in ALL_GOLD_AT}
+    if question.answers:
+        answers = [_words(answer) for answer in question.answers]
+        texts = [_words(each.text) for each in found]
+        holds = [any(answer in text for answer in answers) for text in texts]
+        outcomes |= {f"contain@{k}": float(any(holds[:k])) for k in RECALL_AT}
+    return outcomes
+
+
+def _words(text: str) -> str:
+    """The words of a text, folded, with a blank around each: whole words are found in it."""
+    return f" {' '.join(tokenize(text))} "
 
 
 def _by_type(
-    questions: Sequence[GoldQuestion], outcomes: Outcomes, random_state: int
+    questions: Sequence[GoldQuestion],
+    outcomes: Outcomes,
+    random_state: int,
+    metrics: Sequence[str],
 ) -> dict[str, Summary]:
     types = np.array([question.type for question in questions])
     kinds = sorted({question.type for question in questions if question.type})
-    return {kind: Summary.of(outcomes[types == kind], random_state) for kind in kinds}
+    return {kind: Summary.of(outcomes[types == kind], random_state, metrics) for kind in kinds}

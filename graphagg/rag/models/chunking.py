@@ -1,9 +1,14 @@
 """Documents split into passages at sentence boundaries.
 
-A chunk is a run of whole sentences of at most `max_words` words. It ends at the last paragraph
-break or Markdown heading in its second half, if there is one, else at the last sentence that fits;
-it does not end in a heading that has a sentence of the same chunk before it. The next chunk begins
-with the last `overlap_sentences` sentences of this one. Three cases are apart:
+A document that fits in one chunk is one passage and stays as it is, with its id. So does a passage
+that names its document: it is a chunk already.
+
+A chunk is a run of whole sentences of at most `max_words` words. It ends before the last heading in
+its second half, if there is one, else at the last paragraph break there, else at the last sentence
+that fits; it does not end in a heading that has a sentence of the same chunk before it. The next
+chunk begins with the last `overlap_sentences` sentences of this one, unless a heading begins it.
+Headings are lines of Markdown, and the marks of a document that was read from a file. Three cases
+are apart:
 
 - A sentence of more than `max_words` words is cut at words into pieces of like length, and each
   piece counts as a sentence.
@@ -25,14 +30,17 @@ was tried for this: it finds no sentence end inside a run of Chinese or Japanese
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from itertools import accumulate, islice, pairwise
 from typing import Any, NamedTuple
 
 from graphagg.checks import integer
 from graphagg.errors import DuplicateId, InvalidParameter
-from graphagg.rag.documents.passages import Passage, as_passage
+from graphagg.rag.documents.passages import Passage, checked_passage, iterable
+from graphagg.rag.documents.reading.document import Document, Mark
 from graphagg.rag.documents.tokens import UNSPACED
 from graphagg.rag.models.extractor import EntityExtractor
 
@@ -65,8 +73,8 @@ class ChunkConfig:
         min_words: a last chunk with fewer words of its own is joined to the one before.
     """
 
-    max_words: int = 120
-    overlap_sentences: int = 1
+    max_words: int = 150
+    overlap_sentences: int = 0
     min_words: int = 20
 
     def __post_init__(self) -> None:
@@ -78,56 +86,151 @@ class ChunkConfig:
             )
 
 
+DEFAULT_CHUNKING = ChunkConfig()
+"""How documents are split unless something else is asked for."""
+
+
+class _Level(IntEnum):
+    """What a sentence begins."""
+
+    NOTHING = 0
+    PARAGRAPH = 1
+    SECTION = 2
+
+
 class _Sentence(NamedTuple):
     """A sentence without the white space around it: `text[start:end]`."""
 
     start: int
     end: int
     words: int
-    opens: bool  # a paragraph or a section
+    opens: _Level
     heading: bool
 
 
+class _Span(NamedTuple):
+    """A chunk: `text[start:end]`, whose sentences are new from `new` on."""
+
+    start: int
+    end: int
+    new: int
+
+
+Source = Passage | Document | Mapping[str, Any]
+"""What is split: `id`, `text` and optionally `title`, `metadata`; a `Document` has marks too."""
+
+
 def chunk_documents(
-    documents: Iterable[Passage | Mapping[str, Any]],
-    config: ChunkConfig = ChunkConfig(),
+    documents: Iterable[Source],
+    config: ChunkConfig | None = DEFAULT_CHUNKING,
     extractor: EntityExtractor | None = None,
 ) -> Iterator[Passage]:
     """Split documents into passages, one document at a time, in near linear time.
 
-    A chunk's id is its document's id, `#` and its position, also where there is one chunk only. It
-    keeps title and metadata of its document, and its text is a piece of the document's.
+    A chunk's id is its document's id, `#` and its position. It keeps title and metadata of its
+    document, and its text is a piece of the document's. Where the document has marks, the metadata
+    say on which `page` and under which `heading` (a list, outermost first) the chunk begins.
 
     Args:
         documents: what `read_passages` gives, or mappings with `id`, `text`, ...
-        config: the limits.
+        config: the limits; None keeps every document whole.
         extractor: finds the sentences; None takes the rule described in the module.
 
     Raises:
         InvalidPassage: a document is unsound or has no text.
         DuplicateId: two documents share an id, or a chunk's id is that of a document.
     """
+    for passages in split_documents(documents, config, extractor):
+        yield from passages
+
+
+def split_documents(
+    documents: Iterable[Source],
+    config: ChunkConfig | None,
+    extractor: EntityExtractor | None = None,
+) -> Iterator[list[Passage]]:
+    """`chunk_documents`, with the passages of each document in a list of their own."""
     counts: dict[str, int] = {}
-    for number, given in enumerate(documents):
-        where = f"document {number}"
-        document = as_passage(vars(given) if isinstance(given, Passage) else given, where)
-        _check_new(document.id, counts, where)
-        spans = _spans(document.text, config, extractor)
-        counts[document.id] = len(spans)
-        for position, (start, end) in enumerate(spans):
-            name = f"{document.id}#{position}"
-            if name in counts:
-                raise DuplicateId(_clash(name, document.id, name, where))
-            text = document.text[start:end]
-            yield Passage(
-                name, text, document.title, dict(document.metadata), document.id, position
-            )
+    for number, given in enumerate(iterable(documents)):
+        where = f"passage {number}"
+        passages = split(given, config, where, extractor)
+        first = passages[0]
+        is_whole = len(passages) == 1
+        name = first.id if is_whole else first.document
+        _check_new(name, counts, where)
+        counts[name] = 0 if is_whole else len(passages)
+        for passage in () if is_whole else passages:
+            if passage.id in counts:
+                raise DuplicateId(_clash(passage.id, name, passage.id, where))
+        yield passages
+
+
+def split(
+    given: Source,
+    config: ChunkConfig | None,
+    where: str,
+    extractor: EntityExtractor | None = None,
+) -> list[Passage]:
+    """The passages of one document: its chunks, or itself where it fits in one.
+
+    Args:
+        given: the document.
+        config: the limits; None keeps it whole.
+        where: names it in messages.
+        extractor: finds the sentences.
+
+    Raises:
+        InvalidPassage: the document is unsound or has no text.
+    """
+    marks: Sequence[Mark] = ()
+    if isinstance(given, Document):
+        marks, given = given.marks, given.record
+    document = checked_passage(given, where)
+    text = document.text
+    spans = [_Span(0, len(text), 0)]
+    if config is not None and not document.document and _may_be_long(text, config):
+        spans = _spans(text, config, extractor, marks)
+    if len(spans) == 1:
+        return [replace(document, metadata=_placed(document, marks, 0))] if marks else [document]
+    return [
+        Passage(
+            f"{document.id}#{position}",
+            text[span.start : span.end],
+            document.title,
+            _placed(document, marks, span.new),
+            document.id,
+            position,
+        )
+        for position, span in enumerate(spans)
+    ]
+
+
+def _may_be_long(text: str, config: ChunkConfig) -> bool:
+    """Whether a text may need more than one chunk, by a count that stops at the limit."""
+    words = _WORD.finditer(text)
+    return next(islice(words, config.max_words, None), None) is not None
+
+
+def _placed(document: Passage, marks: Sequence[Mark], offset: int) -> dict[str, Any]:
+    """The metadata of a piece that begins at an offset; what the document says itself comes first.
+
+    A text that begins with a mark's white space belongs to that mark.
+    """
+    place = bisect_right(marks, offset, key=lambda mark: mark.offset)
+    found: dict[str, Any] = {}
+    if place:
+        mark = marks[place - 1]
+        found = {"heading": list(mark.heading)} if mark.heading else {}
+        found |= {} if mark.page is None else {"page": mark.page}
+    return {**found, **document.metadata}
 
 
 def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
     """Refuse the id of an earlier document, or of a chunk of one; `counts` is chunks a document."""
     if identifier in counts:
-        raise DuplicateId(f"{where}: id {identifier!r} was used before; ids must be unique")
+        raise DuplicateId(
+            f"{where}: id {identifier!r} was used before; ids must be unique in a corpus"
+        )
     earlier, _, position = identifier.rpartition("#")
     if earlier in counts and position in map(str, range(counts[earlier])):
         raise DuplicateId(_clash(identifier, earlier, identifier, where))
@@ -141,16 +244,19 @@ def _clash(chunk: str, document: str, other: str, where: str) -> str:
 
 
 def _spans(
-    text: str, config: ChunkConfig, extractor: EntityExtractor | None
-) -> list[tuple[int, int]]:
+    text: str, config: ChunkConfig, extractor: EntityExtractor | None, marks: Sequence[Mark] = ()
+) -> list[_Span]:
     """Where each chunk of a text starts and ends, in characters."""
     if extractor is None:
         cuts: Iterable[int] = _sentence_ends(text)
     else:
         (annotation,) = extractor.annotate([text])
         cuts = (start for start, _ in annotation.sentences)
-    sentences = list(_sentences(text, cuts, config.max_words))
-    return [(sentences[a].start, sentences[b - 1].end) for a, b in _chunks(sentences, config)]
+    sentences = list(_sentences(text, cuts, config.max_words, marks))
+    return [
+        _Span(sentences[start].start, sentences[end - 1].end, sentences[new].start)
+        for start, new, end in _chunks(sentences, config)
+    ]
 
 
 def _sentence_ends(text: str) -> Iterator[int]:
@@ -170,25 +276,47 @@ def _is_end(text: str, match: re.Match[str]) -> bool:
     return not (_INITIAL.fullmatch(word) or word.casefold() in _TITLES)
 
 
-def _sentences(text: str, cuts: Iterable[int], longest: int) -> Iterator[_Sentence]:
+def _sentences(
+    text: str, cuts: Iterable[int], longest: int, marks: Sequence[Mark]
+) -> Iterator[_Sentence]:
     """The text between the cuts and those of its layout; all of it but white space."""
     headings = dict(match.span() for match in _HEADING.finditer(text))
-    opening = headings.keys() | {match.end() for match in _PARAGRAPH.finditer(text)}
+    headings |= _marked_headings(text, marks)
+    sections = headings.keys() | _sections(marks)
+    opening = sections | {match.end() for match in _PARAGRAPH.finditer(text)}
     items = {match.start() for match in _ITEM.finditer(text)}
     edges = sorted({0, len(text), *opening, *headings.values(), *items, *cuts})
-    opens = True
+    opens = _Level.PARAGRAPH
     for start, end in pairwise(edges):
-        opens |= start in opening
+        if start in opening:
+            opens = max(opens, _Level.SECTION if start in sections else _Level.PARAGRAPH)
         piece = text[start:end]
         left = start + len(piece) - len(piece.lstrip())
         right = left + len(piece.strip())
         if left < right:
             yield from _pieces(text, left, right, longest, opens, start in headings)
-            opens = False
+            opens = _Level.NOTHING
+
+
+def _sections(marks: Sequence[Mark]) -> set[int]:
+    """Where another heading begins to hold; a new page alone begins nothing."""
+    before = [(), *(mark.heading for mark in marks)]
+    return {mark.offset for mark, last in zip(marks, before, strict=False) if mark.heading != last}
+
+
+def _marked_headings(text: str, marks: Sequence[Mark]) -> dict[int, int]:
+    """Where the lines of marked headings begin and end; of a heading whose line is in the text."""
+    found = {}
+    for mark in marks:
+        end = text.find("\n", mark.offset)
+        end = len(text) if end < 0 else end
+        if mark.heading and text[mark.offset : end].strip(" \t#") == mark.heading[-1]:
+            found[mark.offset] = end
+    return found
 
 
 def _pieces(
-    text: str, start: int, end: int, longest: int, opens: bool, heading: bool
+    text: str, start: int, end: int, longest: int, opens: _Level, heading: bool
 ) -> Iterator[_Sentence]:
     """A sentence, in pieces of like length where it has more than `longest` words."""
     words = [match.span() for match in _WORD.finditer(text, start, end)]
@@ -196,25 +324,33 @@ def _pieces(
     bounds = [len(words) * part // parts for part in range(parts + 1)]
     for first, last in pairwise(bounds):
         yield _Sentence(words[first][0], words[last - 1][1], last - first, opens, heading)
-        opens = heading = False
+        opens, heading = _Level.NOTHING, False
 
 
-def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[int, int]]:
-    """The chunks as ranges of sentences."""
+def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[int, int, int]]:
+    """The chunks as ranges of sentences: the first, the first that is new, the end."""
     total = [0, *accumulate(sentence.words for sentence in sentences)]
-    chunks: list[tuple[int, int]] = []
+    chunks: list[tuple[int, int, int]] = []
     start = end = 0
     while end < len(sentences):
-        new, start = end, _start(total, start, end, config)
+        new, start = end, _start(sentences, total, start, end, config)
         end = _end(sentences, total, start, new, config.max_words)
-        chunks.append((start, end))
-    while len(chunks) > 1 and total[-1] - total[chunks[-2][1]] < config.min_words:
-        chunks[-2:] = [(chunks[-2][0], len(sentences))]
+        chunks.append((start, new, end))
+    while len(chunks) > 1 and total[-1] - total[chunks[-1][1]] < config.min_words:
+        chunks[-2:] = [(*chunks[-2][:2], len(sentences))]
     return chunks
 
 
-def _start(total: Sequence[int], before: int, new: int, config: ChunkConfig) -> int:
+def _start(
+    sentences: Sequence[_Sentence],
+    total: Sequence[int],
+    before: int,
+    new: int,
+    config: ChunkConfig,
+) -> int:
     """The first sentence of the chunk whose first new one is `new`."""
+    if sentences[new].opens is _Level.SECTION:
+        return new
     start = max(new - config.overlap_sentences, before + 1 if new else 0)
     while start < new and total[new + 1] - total[start] > config.max_words:
         start += 1
@@ -230,11 +366,16 @@ def _end(
         end += 1
     if end == len(sentences):
         return end
+    at_paragraph = None
     for cut in range(end, new, -1):
         if 2 * (total[cut] - total[start]) < longest:
             break
         if sentences[cut].opens and not sentences[cut - 1].heading:
-            return cut
+            if sentences[cut].opens is _Level.SECTION:
+                return cut
+            at_paragraph = at_paragraph or cut
+    if at_paragraph is not None:
+        return at_paragraph
     cut = end
     while cut > new and sentences[cut - 1].heading:
         cut -= 1

@@ -86,6 +86,10 @@ class SentenceTransformerEncoder:
         self._name, self._wanted_dtype, self._device = model, dtype, device
         self._lock = threading.RLock()  # fast tokenizers are not thread-safe
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process, it loads the model there."""
+        return _encoder, (self._name, self._wanted_dtype, self._device)
+
     @cached_property
     def _loaded(self) -> tuple[SentenceTransformer, str]:
         with self._lock:
@@ -240,6 +244,10 @@ class SentenceTransformerEncoder:
             padding=False,
             verbose=False,
         )
+
+
+def _encoder(model: str, dtype: Dtype, device: str | None) -> SentenceTransformerEncoder:
+    return SentenceTransformerEncoder(model, dtype=dtype, device=device)
 
 
 def _word_boundary(words: Sequence[int | None], position: int, after: int) -> int:

@@ -37,7 +37,7 @@ def import_faiss() -> Any:
     try:
         import faiss
     except ImportError:
-        raise MissingExtra("faiss", "rag") from None
+        raise MissingExtra("faiss-cpu", "rag") from None
     return faiss
 
 
@@ -53,7 +53,7 @@ def open_mapped(path: Path) -> Any:
     index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
     lists = _lists_on_disk(index)
     if lists is not None:
-        _advise(int(lists.ptr), lists.totsize, mmap.MADV_RANDOM)
+        _advise(int(lists.ptr), lists.totsize, "MADV_RANDOM")
     return index
 
 
@@ -75,7 +75,7 @@ def probe(index: Any, queries: Floats, count: int, selector: Any = None) -> tupl
         base, entry_bytes = int(lists.ptr), lists.code_size + _ID_BYTES
         for number in visited[visited >= 0].tolist():
             place = lists.lists.at(number)
-            _advise(base + place.offset, place.capacity * entry_bytes, mmap.MADV_WILLNEED)
+            _advise(base + place.offset, place.capacity * entry_bytes, "MADV_WILLNEED")
     nearest: tuple[Floats, Ints]
     if selector is None:
         nearest = index.search_preassigned(queries, count, visited, similarities)
@@ -92,10 +92,14 @@ def _lists_on_disk(index: Any) -> Any:
     return lists if isinstance(lists, faiss.OnDiskInvertedLists) else None
 
 
-def _advise(address: int, length: int, advice: int) -> None:
+def _advise(address: int, length: int, advice: str) -> None:
     """`madvise` of memory that Python did not map; the range may begin inside a page."""
+    if not hasattr(mmap, advice):
+        return  # Windows
     begin = address // mmap.PAGESIZE * mmap.PAGESIZE
-    _libc().madvise(ctypes.c_void_p(begin), ctypes.c_size_t(address + length - begin), advice)
+    _libc().madvise(
+        ctypes.c_void_p(begin), ctypes.c_size_t(address + length - begin), getattr(mmap, advice)
+    )
 
 
 @cache

@@ -16,8 +16,8 @@ from graphagg.rag.tables.lexicon import Postings, TermPostings, add_up
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
-BODY, TITLE = (1.2, 0.75), (0.5, 0.5)
-"""k1 and b of BM25 over title and text, and over titles."""
+CONSTANTS = (1.2, 0.75)
+"""k1 and b of BM25 over title and text."""
 
 
 class Lexical:
@@ -25,29 +25,26 @@ class Lexical:
 
     Attributes:
         rows: `[n]` int64, ascending.
-        body, title: `[n]` BM25 of the passages and of their titles, each over the sum of idf.
+        scores: `[n]` BM25 of the passages over the sum of idf.
         weights: `[t]` share of each term in the sum of idf.
     """
 
     def __init__(self, view: View, terms: Sequence[str]) -> None:
         self._postings = [view.lexicon.find(term) for term in terms]
         idf = _idf(view, self._postings)
-        sums = np.maximum(idf.sum(axis=1), 1e-12)
-        rows, scores = _scores(view, self._postings, idf)
-        self.rows, self.body, self.title = rows, scores[0] / sums[0], scores[1] / sums[1]
-        self.weights = idf[0] / sums[0]
+        total = max(float(idf.sum()), 1e-12)
+        self.rows, scores = _scores(view, self._postings, idf)
+        self.scores, self.weights = scores / total, idf / total
 
-    def at(self, rows: Rows) -> tuple[Array, Array]:
-        """`body` and `title` of any rows; 0 for a row that holds none of the terms."""
+    def at(self, rows: Rows) -> Array:
+        """The scores of any rows; 0 for a row that holds none of the terms."""
         if not len(self.rows):
-            return np.zeros(len(rows)), np.zeros(len(rows))
+            return np.zeros(len(rows))
         if len(rows) > len(self.rows):
             size = int(max(self.rows[-1], rows.max())) + 1
-            body, title = (spread(self.rows, scores, size) for scores in (self.body, self.title))
-            return body[rows], title[rows]
+            return spread(self.rows, self.scores, size)[rows]
         is_scored, places = lookup(self.rows, rows)
-        body, title = self.body[places], self.title[places]
-        return np.where(is_scored, body, 0.0), np.where(is_scored, title, 0.0)
+        return np.where(is_scored, self.scores[places], 0.0)
 
     def covers(self, rows: Rows) -> Array:
         """Which terms each of some rows holds, `[n, t]` of 0 and 1."""
@@ -59,15 +56,14 @@ class Lexical:
 
 
 def _idf(view: View, postings: Sequence[Postings | None]) -> Array:
-    """`[2, t]` of the terms, in title and text, and in titles."""
-    idf = np.zeros((2, len(postings)))
+    """`[t]` of the terms."""
+    idf = np.zeros(len(postings))
     for t, of_term in enumerate(postings):
-        frequencies = (0, 0)
+        frequency = 0
         if of_term is not None:
             some = slice(None) if view.row_set.is_all else view.visible[of_term.rows]
-            titles = np.count_nonzero(of_term.title_counts[some])
-            frequencies = int(np.count_nonzero(of_term.counts[some])), int(titles)
-        idf[:, t] = [inverse_frequency(view.passages, df) for df in frequencies]
+            frequency = int(np.count_nonzero(of_term.counts[some]))
+        idf[t] = inverse_frequency(view.passages, frequency)
     return idf
 
 
@@ -77,16 +73,13 @@ def inverse_frequency(passages: int, df: int) -> float:
 
 
 def _scores(view: View, postings: Sequence[Postings | None], idf: Array) -> tuple[Rows, Array]:
-    """Rows that hold any of the terms, ascending, `[n]`, and the scores of body and title."""
+    """Rows that hold any of the terms, ascending, `[n]`, and their scores."""
     known = [p is not None for p in postings]
     starts = np.array([p.start for p in postings if p is not None], np.int64)
     ends = np.array([p.end for p in postings if p is not None], np.int64)
     size = int((ends - starts).sum())
-    rows, scores = np.empty(size, np.int64), np.empty((2, size))
-    lexicon = view.lexicon
-    of_terms = TermPostings(
-        starts, ends, lexicon.rows, lexicon.counts, lexicon.title_counts, lexicon.lengths
-    )
-    constants, averages = np.array([BODY, TITLE]), np.array(view.mean_lengths)
-    count = add_up(of_terms, view.visible, idf[:, known], constants, averages, rows, scores)
-    return rows[:count], scores[:, :count]
+    rows, scores = np.empty(size, np.int64), np.empty(size)
+    lexicon, (average, _) = view.lexicon, view.mean_lengths
+    of_terms = TermPostings(starts, ends, lexicon.rows, lexicon.counts, lexicon.lengths)
+    count = add_up(of_terms, view.visible, idf[known], (*CONSTANTS, average), rows, scores)
+    return rows[:count], scores[:count]

@@ -39,7 +39,9 @@ def will_need(*arrays: Array) -> None:
 
 
 def _mapping(array: Array) -> mmap.mmap | None:
-    """The mapped file that an array is a view of; None of one in memory."""
+    """The mapped file that an array is a view of; None of one in memory, and on Windows."""
+    if not hasattr(mmap, "MADV_RANDOM"):
+        return None  # no advice is taken
     owner: Any = array
     while isinstance(owner, np.ndarray):
         owner = owner.base

@@ -2,7 +2,8 @@
 
 Stages, each of which ends on disk in `<directory>.work`, so that a job that was killed goes on:
 
-1. passages: read, checked and written in pieces of consecutive rows, in the order of the input.
+1. passages: read, checked, split where they are long, and written in pieces of consecutive rows,
+   in the order of the input.
 2. segment: entities, sentences and vectors of each piece; models load once a worker process.
 3. names: distinct keys sorted by range and numbered; those that were found are encoded.
 4. gazetteer: mentions by lookup in the sorted keys, pairs and entities by a sort (C and M).
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from graphagg.arrays import offsets
 from graphagg.progress import Progress, silent
 from graphagg.rag.index import PassageIndex
+from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.spark.entities import write_gazetteer
 from graphagg.rag.spark.postings import write_lexicon
 from graphagg.rag.spark.records import write_passages
@@ -31,7 +33,7 @@ from graphagg.rag.spark.segment import join_segment, number_keys, write_names, w
 from graphagg.rag.spark.stages import PASSAGES, ModelLoader, NamedModels, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
 from graphagg.rag.version.loading import is_built
-from graphagg.rag.version.publish import KIND, Models, parameters
+from graphagg.rag.version.publish import KIND, Models, language_of, parameters
 from graphagg.spark.job import claimed, fingerprint, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.spark.tasks import Stats
@@ -52,6 +54,7 @@ def build_with_spark(
     passages: str,
     directory: str | Path,
     *,
+    chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     models: ModelLoader | None = None,
     passages_a_task: int = PASSAGES_A_TASK,
     entries_a_task: int = ENTRIES_A_TASK,
@@ -65,6 +68,7 @@ def build_with_spark(
         passages: JSONL, Parquet or a folder of texts on any path that Spark reads; see
             `graphagg.rag.spark.records.read_records`.
         directory: where the index goes, on a file system that executors and driver share.
+        chunking: how long texts are split, by the tasks; None keeps all whole.
         models: how every process loads the models; None: the default ones.
         passages_a_task: passages that a task annotates and encodes.
         entries_a_task: mentions or postings that a task holds in memory.
@@ -80,24 +84,24 @@ def build_with_spark(
     """
     loader = models or NamedModels()
     here = loaded(loader)
-    job, language = job_of(passages, here), str(parameters(here.extractor)["language"])
+    job, language = job_of(passages, here, chunking), language_of(here.extractor)
     with write_artifact(directory) as publication, small_driver(spark):
         if force or recall(directory, KIND, job) is None:
             folder = publication.writer.folder.absolute()
             with claimed(spark, directory, job, progress, force) as work:
                 stages = Stages(work, folder, loader, language, entries_a_task)
-                _run(stages, publication, passages, passages_a_task, here, force)
+                _run(stages, publication, passages, chunking, passages_a_task, here, force)
             remember(directory, KIND, job)
             work.remove()
     return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)
 
 
-def job_of(passages: str, models: Models) -> dict[str, Any]:
-    """Identity of a job: its input and models."""
+def job_of(passages: str, models: Models, chunking: ChunkConfig | None) -> dict[str, Any]:
+    """Identity of a job: its input, its models, and how long texts are split."""
     return {
         "source": fingerprint(passages),
         "models": models.to_json(),
-        "parameters": parameters(models.extractor),
+        "parameters": parameters(models.extractor, chunking),
     }
 
 
@@ -105,16 +109,17 @@ def _run(
     stages: Stages,
     publication: Publication,
     source: str,
+    chunking: ChunkConfig | None,
     passages_a_task: int,
     models: Models,
     force: bool,
 ) -> None:
-    passages = write_passages(stages, source, passages_a_task)
+    passages = write_passages(stages, source, chunking, passages_a_task)
     starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
     write_ranks(stages, passages, starts)
     digest = _digest(stages, passages)
     root = publication.writer.folder.parent
-    if not force and is_built(root, digest, models.encoder, models.extractor):
+    if not force and is_built(root, digest, models.encoder, models.extractor, chunking):
         return
     segment = write_segment(stages, passages)
     join_segment(stages, passages, segment)
@@ -128,7 +133,7 @@ def _run(
     publication.publish(
         Manifest(
             kind=KIND,
-            parameters=parameters(models.extractor),
+            parameters=parameters(models.extractor, chunking),
             inputs={"passages": digest},
             models=models.to_json(),
             counts={

@@ -15,11 +15,15 @@ import numpy as np
 from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag.documents.passages import (
     Passage,
-    as_passage,
     metadata_json,
-    parse_line,
-    text_record,
 )
+from graphagg.rag.documents.reading.content import Unread
+from graphagg.rag.documents.reading.document import Document
+from graphagg.rag.documents.reading.folder import converted
+from graphagg.rag.documents.reading.settings import ReadConfig
+from graphagg.rag.documents.reading.walk import ReadFile
+from graphagg.rag.documents.rows import parse_line
+from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.spark.stages import PASSAGES, Stages
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.spark.task_arrays import ArrayCollector
@@ -30,16 +34,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-_SCHEMA = "file string, block long, place long, record binary"
+_SCHEMA = "file string, block long, place long, part int, split boolean, record binary"
+_MOST = ReadConfig.max_file_size
 _PLACE = frozenset({"_file", "_block", "_place"})
-Record = tuple[Mapping[str, Any], str]
+Record = tuple[Source, str]
 
 
-def read_records(spark: SparkSession, source: str) -> DataFrame:
-    """Every passage as JSON (`record`), with its place in the input (`file`, `block`, `place`).
+def read_records(
+    spark: SparkSession, source: str, chunking: ChunkConfig | None = None
+) -> DataFrame:
+    """Every passage as JSON (`record`), with its place in the input.
 
-    JSONL (`.gz` is unpacked), Parquet or a folder of `.txt` and `.md` files, as `read_passages`
-    takes them, on any path that Spark reads; globs and folders of JSONL or Parquet parts too.
+    That is `file`, `block`, `place` and, where a document was `split`, which `part` of it.
+
+    JSONL (`.gz` is unpacked), Parquet or, of a folder, its `.txt` and `.md` files, as
+    `read_passages` reads them, on any path that Spark reads; globs and folders of JSONL or Parquet
+    parts too.
 
     Raises:
         UnreadableFile: the path does not exist.
@@ -60,7 +70,7 @@ def read_records(spark: SparkSession, source: str) -> DataFrame:
                 .option("pathGlobFilter", "*.{txt,md}")
                 .load(source)
             )
-            columns, parse = ["path", "content"], _texts_below(source)
+            columns, parse = ["path", "content", "modificationTime"], _texts_below(source)
         else:
             frame = spark.read.text(source).selectExpr(
                 "CAST(value AS BINARY) AS value", "_metadata"
@@ -75,7 +85,7 @@ def read_records(spark: SparkSession, source: str) -> DataFrame:
         _ = placed.schema  # Spark Connect looks for the path only when it is asked something
     except AnalysisException as error:
         raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
-    return placed.mapInArrow(_normalized(parse), _SCHEMA)
+    return placed.mapInArrow(_normalized(parse, chunking), _SCHEMA)
 
 
 def _kind_of(source: str) -> str:
@@ -96,28 +106,32 @@ def _check_columns(source: str, columns: list[str]) -> None:
 
 
 def _normalized(
-    parse: Callable[[Mapping[str, Any]], Record | None],
+    parse: Callable[[Mapping[str, Any]], Record | None], chunking: ChunkConfig | None
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
+        schema = pa.schema(
+            [
+                ("file", pa.string()),
+                ("block", pa.int64()),
+                ("place", pa.int64()),
+                ("part", pa.int32()),
+                ("split", pa.bool_()),
+                ("record", pa.binary()),
+            ]
+        )
         for batch in batches:
-            places, records = [], []
+            rows = []
             for row in batch.to_pylist():
                 record = parse(row)
-                if record is not None:
-                    records.append(_as_json(as_passage(*record)))
-                    places.append((row["_file"], row["_block"], row["_place"]))
-            files, blocks, numbers = zip(*places, strict=True) if places else ((), (), ())
-            yield pa.RecordBatch.from_arrays(
-                [
-                    pa.array(files, pa.string()),
-                    pa.array(blocks, pa.int64()),
-                    pa.array(numbers, pa.int64()),
-                    pa.array(records, pa.binary()),
-                ],
-                names=["file", "block", "place", "record"],
-            )
+                passages = () if record is None else split(record[0], chunking, record[1])
+                place = {"file": row["_file"], "block": row["_block"], "place": row["_place"]}
+                rows += [
+                    {**place, "part": part, "split": len(passages) > 1, "record": _as_json(passage)}
+                    for part, passage in enumerate(passages)
+                ]
+            yield pa.RecordBatch.from_pylist(rows, schema)
 
     return each
 
@@ -138,7 +152,12 @@ def _texts_below(source: str) -> Callable[[Mapping[str, Any]], Record]:
     def parse(row: Mapping[str, Any]) -> Record:
         path = _plain(row["path"])
         name = os.path.relpath(path, _plain(root))
-        return text_record(name, row["content"], path), path
+        file = ReadFile(row["content"], row["modificationTime"].timestamp())
+        try:
+            documents = [d for d in converted(name, file, _MOST) if isinstance(d, Document)]
+        except Unread as error:
+            raise UnreadableFile(f"{path}: {error}; leave it out") from None
+        return documents[0], path
 
     return parse
 
@@ -152,18 +171,23 @@ def _as_json(passage: Passage) -> bytes:
     return canonical_json(vars(passage))
 
 
-def write_passages(stages: Stages, source: str, a_task: int) -> list[Stats]:
+def write_passages(
+    stages: Stages, source: str, chunking: ChunkConfig | None, a_task: int
+) -> list[Stats]:
     """Write the passages, about `a_task` a piece, and give the pieces' lengths.
+
+    Documents are split in the tasks that read them; `split` of a piece says which passages are
+    chunks that come of that.
 
     Raises:
         EmptyCorpus: there is none.
     """
     work = stages.work
-    records = work.phase("records", lambda: read_records(work.spark, source))
+    records = work.phase("records", lambda: read_records(work.spark, source, chunking))
     count = records.count()
     if not count:
         raise EmptyCorpus(f"{source}: no passages in it; give at least one")
-    place = ("file", "block", "place")
+    place = ("file", "block", "place", "part")
     ordered = records.repartitionByRange(math.ceil(count / a_task), *place)
     pieces = stages.pieces(PASSAGES)
 
@@ -171,7 +195,8 @@ def write_passages(stages: Stages, source: str, a_task: int) -> list[Stats]:
         passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
         writer = ArrayCollector()
         PassageTable.of(passages).save(writer, "s0.passages")
-        return pieces.save(number, writer.arrays, rows=len(passages))
+        was_split = table.column("split").to_numpy()
+        return pieces.save(number, writer.arrays | {"split": was_split}, rows=len(passages))
 
     return stages.noted(PASSAGES, lambda: write_blocks(ordered.sortWithinPartitions(*place), write))
 
@@ -187,5 +212,6 @@ def load_passages(stages: Stages, number: int) -> list[Passage]:
         **texts,
         positions=pieces.array(number, "s0.passages.positions"),
         digests=np.zeros((0, 32), np.uint8),
+        text_digests=np.zeros(0, np.uint64),
     )
     return [table[row] for row in range(len(table))]

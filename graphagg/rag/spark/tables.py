@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_NO_ROW = -1
 _VECTORS_A_TASK = 100_000
 """Vectors that a task assigns to their lists; about 400 bytes each, and a block of them in full."""
 
@@ -49,9 +50,16 @@ def write_ranks(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]
     partitions = math.ceil(total / stages.a_task)
 
     def identifiers(i: int) -> dict[str, Any]:
-        table = pieces.strings(passages[i]["block"], "s0.passages.ids")
+        block = passages[i]["block"]
+        names = list(pieces.strings(block, "s0.passages.ids"))
         rows = np.arange(starts[i], starts[i + 1], dtype=np.int32)
-        return {"id": pa.array(list(table), pa.string()), "row": pa.array(rows)}
+        # The id of a document that was split is taken too, by its first chunk.
+        positions = pieces.array(block, "s0.passages.positions")
+        is_first = pieces.array(block, "split") & (positions == 0)
+        documents = pieces.strings(block, "s0.passages.documents")
+        names += [documents[place] for place in np.flatnonzero(is_first).tolist()]
+        rows = np.concatenate([rows, np.full(np.count_nonzero(is_first), _NO_ROW, np.int32)])
+        return {"id": pa.array(names, pa.string()), "row": pa.array(rows)}
 
     def sort(number: int, table: pa.Table) -> Stats:
         column = table.column("id").to_pylist()
@@ -60,7 +68,8 @@ def write_ranks(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]
                 raise DuplicateId(
                     f"id {one!r} is used by two passages; ids must be unique in a corpus"
                 )
-        return ids.save(number, {"rows": table.column("row").to_numpy()})
+        rows = table.column("row").to_numpy()
+        return ids.save(number, {"rows": rows[rows != _NO_ROW]})
 
     frame = stages.frame(len(passages), identifiers, "id string, row int")
     ordered = frame.repartitionByRange(partitions, "id").sortWithinPartitions("id")

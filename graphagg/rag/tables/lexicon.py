@@ -310,14 +310,13 @@ class TermPostings(NamedTuple):
     Attributes:
         starts: `[t]` int64, where the postings of each term begin.
         ends: `[t]` int64, where they end.
-        rows, counts, title_counts, lengths: those of the lexicon.
+        rows, counts, lengths: those of the lexicon.
     """
 
     starts: Array
     ends: Array
     rows: Array
     counts: Array
-    title_counts: Array
     lengths: Array
 
 
@@ -326,12 +325,11 @@ def add_up(
     postings: TermPostings,
     visible: Array,
     idf: Array,
-    constants: Array,
-    averages: Array,
+    constants: tuple[float, float, float],
     rows: Array,
     scores: Array,
 ) -> int:
-    """BM25 of every visible row that holds any of t terms, and of its title.
+    """BM25 of every visible row that holds any of t terms.
 
     Block by block of the rows, so that the work follows the terms' postings and not the corpus. The
     shares of a row are added in the order of the terms.
@@ -339,19 +337,19 @@ def add_up(
     Args:
         postings: of the terms.
         visible: `[R]`.
-        idf: `[2, t]` of the terms, in title and text and in titles; 0 for none.
-        constants: `[2, 2]` k1 and b of the two.
-        averages: `[2]` mean lengths.
+        idf: `[t]` of the terms; 0 for none.
+        constants: k1, b, and the mean length.
         rows: `[sum of ends - starts]`, takes the rows, ascending.
-        scores: `[2, the same]`, takes the scores of the two.
+        scores: `[the same]`, takes their scores.
 
     Returns:
         How many rows there are.
     """
-    ends, lengths = postings.ends, postings.lengths
+    k1, b, average = constants
+    ends = postings.ends
     cursors, size = postings.starts.copy(), 0  # the next posting of each term
     is_held = np.zeros(_BLOCK, np.bool_)
-    totals = np.zeros((2, _BLOCK))
+    totals = np.zeros(_BLOCK)
     first = _next_block(cursors, ends, postings.rows)
     while first >= 0:
         # Term by term, so that a row's sum does not depend on which rows share its block: the
@@ -362,29 +360,16 @@ def add_up(
                 cursors[t] += 1
                 if not visible[row]:
                     continue
-                j = row - first
-                is_held[j] = True
-                # A title's words count in the body too; a row may hold the term in one alone.
-                if postings.counts[i] > 0:
-                    totals[0, j] += _bm25(
-                        postings.counts[i], idf[0, t], constants[0], lengths[row, 0], averages[0]
-                    )
-                if postings.title_counts[i] > 0:
-                    totals[1, j] += _bm25(
-                        postings.title_counts[i],
-                        idf[1, t],
-                        constants[1],
-                        lengths[row, 1],
-                        averages[1],
-                    )
+                # The formula is at the head of this file.
+                f, length = float(postings.counts[i]), postings.lengths[row, 0]
+                is_held[row - first] = True
+                totals[row - first] += idf[t] * f / (f + k1 * (1.0 - b + b * length / average))
         # Rows ascend within a block and blocks ascend: so do all rows. The block is cleared as it
         # is read, for the next one.
         for j in range(_BLOCK):
             if is_held[j]:
-                rows[size] = first + j
-                scores[0, size], scores[1, size] = totals[0, j], totals[1, j]
-                is_held[j] = False
-                totals[0, j], totals[1, j] = 0.0, 0.0
+                rows[size], scores[size] = first + j, totals[j]
+                is_held[j], totals[j] = False, 0.0
                 size += 1
         first = _next_block(cursors, ends, postings.rows)
     return size
@@ -399,11 +384,3 @@ def _next_block(cursors: Array, ends: Array, rows: Array) -> int:
             first = rows[cursors[t]]
     # Blocks without a posting are skipped: the cost follows the postings.
     return first // _BLOCK * _BLOCK if first >= 0 else -1
-
-
-@numba.njit(cache=True)
-def _bm25(count: int, idf: float, constants: Array, length: int, average: float) -> float:
-    """The share of one term in the score of one text; the formula is at the head of this file."""
-    f, k1, b = float(count), constants[0], constants[1]
-    share: float = idf * f / (f + k1 * (1.0 - b + b * length / average))
-    return share

@@ -16,7 +16,13 @@ import numpy.typing as npt
 
 from graphagg.arrays import offsets
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.documents.tokens import is_capital, scan, tokenize, without_article
+from graphagg.rag.documents.tokens import (
+    inner_words,
+    is_capital,
+    scan,
+    tokenize,
+    without_article,
+)
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.tables.lexicon import Analyzer, TermCounts
 from graphagg.rag.tables.segments import Ragged
@@ -36,11 +42,13 @@ class RowTokens:
         words: those of the title, then those of the text.
         spans: `(start, end)` of each in characters of the full text.
         titles: how many belong to the title.
+        inner: words inside words of the title, and of the text; for search by words alone.
     """
 
     words: list[str]
     spans: list[tuple[int, int]]
     titles: int
+    inner: tuple[list[str], list[str]] = ([], [])
 
     @classmethod
     def of(cls, passage: Passage) -> RowTokens:
@@ -48,11 +56,13 @@ class RowTokens:
         title, text = scan(passage.title), scan(passage.text)
         shift = len(passage.full_text) - len(passage.text)
         moved = [(start + shift, end + shift) for start, end in text.spans]
-        return cls(title.words + text.words, title.spans + moved, len(title))
+        inner = inner_words(passage.title), inner_words(passage.text)
+        return cls(title.words + text.words, title.spans + moved, len(title), inner)
 
     def stems(self, analyzer: Analyzer) -> TermCounts:
         """The stems of the passage, counted."""
-        return TermCounts.of(self.words[: self.titles], self.words[self.titles :], analyzer)
+        title = self.words[: self.titles] + self.inner[0]
+        return TermCounts.of(title, self.words[self.titles :] + self.inner[1], analyzer)
 
 
 class KeyFinder:

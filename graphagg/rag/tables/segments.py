@@ -8,6 +8,7 @@ a passage over all segments, deleted ones included.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Ragged:
 
 
 _TEXT_COLUMNS = ("ids", "titles", "texts", "metadata", "documents")
+_ARRAYS = ("positions", "digests", "text_digests")
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class PassageTable:
         ids, titles, texts, metadata, documents: `[P]`; metadata is a JSON object each.
         positions: `[P]` int32.
         digests: `[P, 32]` uint8, the sha256 of each passage.
+        text_digests: `[P]` uint64, the first eight bytes of the sha256 of each text, little-endian.
     """
 
     ids: StringTable
@@ -76,6 +79,7 @@ class PassageTable:
     documents: StringTable
     positions: npt.NDArray[np.int32]
     digests: npt.NDArray[np.uint8]
+    text_digests: npt.NDArray[np.uint64]
 
     @classmethod
     def of(cls, passages: Sequence[Passage]) -> PassageTable:
@@ -88,6 +92,7 @@ class PassageTable:
             StringTable.pack(p.document for p in passages),
             np.array([p.position for p in passages], dtype=np.int32),
             np.frombuffer(b"".join(map(passage_digest, passages)), np.uint8).reshape(-1, 32),
+            np.frombuffer(b"".join(text_digest(p.text) for p in passages), "<u8"),
         )
 
     def __len__(self) -> int:
@@ -109,6 +114,7 @@ class PassageTable:
             writer.strings(f"{prefix}.{name}", getattr(self, name))
         writer.array(f"{prefix}.positions", self.positions)
         writer.array(f"{prefix}.digests", self.digests)
+        writer.array(f"{prefix}.text_digests", self.text_digests)
 
     @classmethod
     def open(cls, artifact: Artifact, prefix: str) -> PassageTable:
@@ -116,8 +122,8 @@ class PassageTable:
         ids, titles, texts, metadata, documents = (
             artifact.strings(f"{prefix}.{name}") for name in _TEXT_COLUMNS
         )
-        positions, digests = (artifact.array(f"{prefix}.{n}") for n in ("positions", "digests"))
-        return cls(ids, titles, texts, metadata, documents, positions, digests)
+        positions, digests, text_digests = (artifact.array(f"{prefix}.{n}") for n in _ARRAYS)
+        return cls(ids, titles, texts, metadata, documents, positions, digests, text_digests)
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,11 @@ class Segment:
             artifact.strings(f"{prefix}names"),
             artifact.array(f"{prefix}names.vectors"),
         )
+
+
+def text_digest(text: str) -> bytes:
+    """Eight bytes that equal texts share, and others but by rare chance do not."""
+    return hashlib.sha256(text.encode()).digest()[:8]
 
 
 def segment_prefix(number: int) -> str:
@@ -301,9 +312,8 @@ class _Parts:
         ids, titles, texts, metadata, documents = (
             self.strings([getattr(table, name) for table in tables]) for name in _TEXT_COLUMNS
         )
-        positions = self.array([table.positions for table in tables])
-        digests = self.array([table.digests for table in tables])
-        return PassageTable(ids, titles, texts, metadata, documents, positions, digests)
+        arrays = [self.array([getattr(table, name) for table in tables]) for name in _ARRAYS]
+        return PassageTable(ids, titles, texts, metadata, documents, *arrays)
 
     def array(self, arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         return np.concatenate([a[k] for a, k in zip(arrays, self.rows, strict=True)])

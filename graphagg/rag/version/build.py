@@ -48,6 +48,7 @@ def make_segment(
     has_vector: KnownNames,
     progress: Progress,
     place: Place | None = None,
+    given: Vectors | None = None,
 ) -> tuple[Segment, NewRows]:
     """Annotate and encode passages; linear in their words.
 
@@ -58,6 +59,7 @@ def make_segment(
         has_vector: which names need none.
         progress: called with stage, done, total.
         place: where vectors go of which there is more than a block; None: into memory.
+        given: `[P, d]`, vectors of the passages that need not be computed: one window each.
 
     Returns:
         The segment, and each passage as the gazetteer takes it.
@@ -68,9 +70,11 @@ def make_segment(
     encoding = _Encoding(encoder, place)
     lengths: list[int] = []
     count = len(rows.sentences.values)
-    windows = encoding.of(
-        "windows", _windows(passages, encoder, lengths), None, renamed(progress, "passages")
-    )
+    if given is None:
+        texts = _windows(passages, encoder, lengths)
+        windows = encoding.of("windows", texts, None, renamed(progress, "passages"))
+    else:
+        windows, lengths = given, [1] * len(passages)
     sentences = encoding.of(
         "sentences.vectors", _sentences(passages, rows.sentences), count,
         renamed(progress, "sentences"),

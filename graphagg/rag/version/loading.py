@@ -6,8 +6,10 @@ import os
 import threading
 
 from graphagg.errors import UnsupportedFormat
+from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
+from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.version.publish import KIND, REVISION, Models, parameters
 from graphagg.rag.version.snapshot import Snapshot
 from graphagg.store import Artifact
@@ -30,6 +32,7 @@ def is_built(
     digest: str,
     encoder: Encoder | None,
     extractor: EntityExtractor,
+    chunking: ChunkConfig | None,
 ) -> bool:
     """Whether building again would give the index that is there."""
     manifest = current_manifest(directory, KIND)
@@ -37,7 +40,7 @@ def is_built(
         manifest is not None
         and manifest.inputs == {"passages": digest}
         and manifest.counts.get("segments") == 1
-        and manifest.parameters == parameters(extractor)
+        and manifest.parameters == parameters(extractor, chunking)
         and manifest.models == Models(encoder or SentenceTransformerEncoder(), extractor).to_json()
     )
 
@@ -51,13 +54,18 @@ class IndexModels:
         artifact: the version.
         encoder: its encoder; None loads the recorded one.
         extractor: its extractor; None loads the recorded one.
+        cache: of vectors of new passages.
 
     Raises:
         ModelMismatch: a given model is not the one that the version was built with.
     """
 
     def __init__(
-        self, artifact: Artifact, encoder: Encoder | None, extractor: EntityExtractor | None
+        self,
+        artifact: Artifact,
+        encoder: Encoder | None,
+        extractor: EntityExtractor | None,
+        cache: VectorCache | None = None,
     ) -> None:
         self._recorded = artifact.manifest.models
         self._where = str(artifact.directory)
@@ -65,7 +73,7 @@ class IndexModels:
             encoder.spec.check_built_with("encoder", self._recorded["encoder"], self._where)
         if extractor is not None:
             extractor.spec.check_built_with("extractor", self._recorded["extractor"], self._where)
-        self._given = encoder, extractor
+        self._given = encoder, extractor, cache
         self._encoder, self._extractor = encoder, extractor
         self.lock = threading.RLock()
 
@@ -106,7 +114,7 @@ class IndexModels:
 
     def both(self) -> Models:
         """What new passages need."""
-        return Models(self.encoder(), self.extractor())
+        return Models(cached(self.encoder(), self._given[2]), self.extractor())
 
     def loaded(self) -> tuple[Encoder | None, EntityExtractor | None]:
         """The models that were given or are loaded by now."""

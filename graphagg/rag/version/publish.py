@@ -10,8 +10,8 @@ joined when the last one is at least half as large as the one before it, so that
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, corpus_digest
+from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.search import dense
@@ -33,19 +34,30 @@ from graphagg.rag.tables.segments import (
     segment_prefix,
     table_name,
 )
+from graphagg.rag.tables.vectors import Vectors
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.build import make_segment
+from graphagg.rag.version.reuse import segment_of_change
 from graphagg.rag.version.snapshot import INVERTED_FILE, Mask, Snapshot
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 4  # raised when the same corpus and models give another index
+REVISION = 5  # raised when the same corpus and models give another index
 
 
-def parameters(extractor: EntityExtractor) -> dict[str, object]:
+def parameters(extractor: EntityExtractor, chunking: ChunkConfig | None) -> dict[str, object]:
     """Parameters that decide an index beside its passages and models."""
-    return {"revision": REVISION, "language": str(extractor.spec.settings.get("language", ""))}
+    return {
+        "revision": REVISION,
+        "language": language_of(extractor),
+        "chunking": None if chunking is None else asdict(chunking),
+    }
+
+
+def language_of(extractor: EntityExtractor) -> str:
+    """The language whose words are stemmed; "" where none is known."""
+    return str(extractor.spec.settings.get("language", ""))
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,8 @@ class _Recorded:
     parameters: Mapping[str, Any]
 
     @classmethod
-    def of_models(cls, models: Models) -> _Recorded:
-        return cls(models.to_json(), parameters(models.extractor))
+    def of_models(cls, models: Models, chunking: ChunkConfig | None) -> _Recorded:
+        return cls(models.to_json(), parameters(models.extractor, chunking))
 
     @classmethod
     def of_version(cls, before: Snapshot) -> _Recorded:
@@ -93,9 +105,17 @@ class _State:
 
 
 def build(
-    publication: Publication, passages: Sequence[Passage], models: Models, progress: Progress
+    publication: Publication,
+    passages: Sequence[Passage],
+    models: Models,
+    chunking: ChunkConfig | None,
+    progress: Progress,
+    vectors: Vectors | None = None,
 ) -> Manifest:
-    """Write an index of exactly the given passages."""
+    """Write an index of exactly the given passages.
+
+    `chunking` is how they were split; `vectors` are theirs, `[P, d]`, if they are known.
+    """
     segment, rows = make_segment(
         passages,
         models.extractor,
@@ -103,13 +123,14 @@ def build(
         lambda key: False,
         progress,
         lambda name: publication.writer.path(f"{segment_prefix(0)}{name}.npy"),
+        vectors,
     )
     corpus, alive = Corpus([segment]), np.ones(len(passages), bool)
-    analyzer = Analyzer(str(parameters(models.extractor)["language"]))
+    analyzer = Analyzer(language_of(models.extractor))
     change = Change(corpus, np.zeros(0, np.int64), range(len(passages)), 0)
     gazetteer, lexicon = _merged(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzer)
     state = _State(None, corpus, 0, alive, gazetteer, lexicon)
-    return _publish(publication, state, _Recorded.of_models(models))
+    return _publish(publication, state, _Recorded.of_models(models, chunking))
 
 
 def change_passages(
@@ -117,12 +138,14 @@ def change_passages(
     before: Snapshot,
     gone: Iterable[int],
     new: Sequence[Passage],
-    models: Models | None,
+    models: Callable[[], Models],
     progress: Progress = silent,
+    vectors: Vectors | None = None,
 ) -> Manifest:
     """Write a version without some rows and with some passages more, at least one in all.
 
-    Models are needed for new passages only.
+    Models are asked for where passages are new that have not the text of one that goes. `vectors`
+    are those of the new passages, `[P, d]`, if they are known.
     """
     known = before.gazetteer
 
@@ -130,17 +153,23 @@ def change_passages(
         entity = known.find(key)
         return entity is not None and int(known.name_row[entity]) >= 0
 
+    def make(passages: Sequence[Passage]) -> tuple[Segment, NewRows]:
+        needed = models()
+        return make_segment(
+            passages, needed.extractor, needed.encoder, has_vector, progress, given=vectors
+        )
+
     segments: list[Segment] = list(before.corpus.segments)
-    rows = NewRows(())
+    rows, removed = NewRows(()), list(gone)
     if new:
-        assert models is not None
-        segment, rows = make_segment(new, models.extractor, models.encoder, has_vector, progress)
+        reusable = removed if vectors is None else ()
+        segment, rows = segment_of_change(new, before.corpus, reusable, make)
         segments.append(segment)
     old = len(before.corpus)
     corpus = Corpus(segments)
     alive = np.ones(len(corpus), bool)
     alive[:old] = before.alive
-    alive[np.fromiter(gone, np.int64)] = False
+    alive[np.array(removed, np.int64)] = False
     row_map = np.where(alive[:old], np.arange(old), -1)
     change = Change(corpus, row_map, range(old, len(corpus)), len(before.corpus.segments))
     gazetteer, lexicon = _merged(known, before.lexicon, change, rows, before.analyzer)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_schemas
+from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.search.paging import at_random
 from graphagg.rag.tables.gazetteer import Gazetteer
@@ -84,6 +85,8 @@ class Snapshot:
         self.dense = DenseIndex(self.corpus, self.ranks, inverted)
         if inverted is not None:  # few of so many passages are read for a question
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
+        given = artifact.manifest.parameters["chunking"]
+        self.chunking = None if given is None else ChunkConfig(**given)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
@@ -98,10 +101,19 @@ class Snapshot:
     @cached_property
     def schema(self) -> dict[str, ValueType]:
         """The keys of the passages' metadata, and their types."""
-        return merge_schemas(table.schema for table in self.tables)
+        return merge_schemas(table.counts for table in self.tables)
 
     def row_of(self, identifier: str) -> int | None:
         """The row of a passage; None if there is none of this id. O(log R)."""
+        place = self._place(identifier)
+        if place < len(self._by_id):
+            row = int(self._by_id[place])
+            if self.corpus.id(row) == identifier:
+                return row
+        return None
+
+    def _place(self, identifier: str) -> int:
+        """How many ids come before this one."""
         rows, wanted = self._by_id, identifier.encode(errors="surrogatepass")
         low, high = 0, len(rows)
         while low < high:
@@ -110,9 +122,7 @@ class Snapshot:
                 low = middle + 1
             else:
                 high = middle
-        if low < len(rows) and self.corpus.id(int(rows[low])) == identifier:
-            return int(rows[low])
-        return None
+        return low
 
     def known_row(self, identifier: str) -> int:
         """The row of a passage; raises `UnknownPassage` if there is none of this id."""
@@ -183,6 +193,24 @@ class Snapshot:
         chunks = self._documents.get(identifier, [])
         return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
 
+    def rows_split_from(self, identifier: str) -> list[int]:
+        """The row of the passage of this id, and those of the chunks it was split into here.
+
+        Ids that begin with `identifier#` follow each other: O(log R) and their number.
+        """
+        row = self.row_of(identifier)
+        after = chr(ord("#") + 1)
+        among = slice(self._place(f"{identifier}#"), self._place(identifier + after))
+        chunks = [r for r in self._by_id[among].tolist() if self._is_split_from(r, identifier)]
+        return chunks if row is None else [row, *chunks]
+
+    def _is_split_from(self, row: int, document: str) -> bool:
+        """Whether a row is a chunk that this library made of a document, by its id."""
+        segment, inside = self.corpus.locate(row)
+        name = f"{document}#{segment.passages.positions[inside]}"
+        passages = segment.passages
+        return passages.documents[inside] == document and passages.ids[inside] == name
+
     @cached_property
     def _documents(self) -> dict[str, list[int]]:
         """The rows of each document's chunks, by position."""
@@ -205,8 +233,36 @@ class Snapshot:
         if not document:
             return [row]
         place = self._position(row)
-        chunks = self._documents[document]
+        if self._is_split_from(row, document):  # then ids say where the others are
+            window = min(window, len(self))
+            near = range(max(place - window, 0), place + window + 1)
+            named = [self.row_of(f"{document}#{position}") for position in near]
+            chunks = [r for r in named if r is not None and self._is_split_from(r, document)]
+        else:
+            chunks = self._documents[document]
         return [r for r in chunks if visible[r] and abs(self._position(r) - place) <= window]
+
+    def copies(self, row: int, visible: Mask) -> list[int]:
+        """The other visible rows with exactly the text of a row, in the order of their ids."""
+        order, digests = self._by_text
+        segment, inside = self.corpus.locate(row)
+        digest = segment.passages.text_digests[inside]
+        low, high = (int(np.searchsorted(digests, digest, side)) for side in ("left", "right"))
+        text = segment.passages.texts[inside] if high - low > 1 else ""
+        found = [
+            other
+            for other in order[low:high].tolist()
+            if other != row and visible[other] and self.corpus[other].text == text
+        ]
+        return sorted(found, key=lambda other: int(self.ranks[other]))
+
+    @cached_property
+    def _by_text(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
+        """The rows that are alive by the digests of their texts, and those digests."""
+        digests = np.concatenate([s.passages.text_digests for s in self.corpus.segments])
+        rows = np.flatnonzero(self.alive).astype(np.int32)
+        order = rows[np.argsort(digests[rows], kind="stable")]
+        return order, digests[order]
 
     def kept(self, name: str, key: str, make: Callable[[], T]) -> T:
         """What `make` gives for a key; the last ones that were used are kept."""

@@ -8,6 +8,8 @@ import time
 import networkx as nx
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
 from graphagg.communities.config import METHODS
@@ -56,12 +58,34 @@ def test_order_of_seeds_changes_nothing(index, method):
     assert [m.id for m in forward.members] == [m.id for m in backward.members]
 
 
-# `fused` is left out: it weighs its parts by how many members are wanted.
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "fused"])
+@pytest.mark.parametrize("method", METHODS)
 def test_fewer_members_are_the_first_of_more(index, method):
-    short = [m.id for m in index.query([0, 1], 5, method=method).members]
-    long = [m.id for m in index.query([0, 1], 30, method=method).members]
+    short = index.query([0, 1], 5, method=method).members
+    long = index.query([0, 1], 30, method=method).members
     assert short == long[:5]
+
+
+RANDOM = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=5, max_size=150)
+
+
+@settings(deadline=None)
+@given(RANDOM, st.data())
+def test_fused_has_one_order_whatever_is_asked_for(tmp_path_factory, edges, data):
+    edges = [(a, b) for a, b in edges if a != b]
+    assume(edges)
+    made = CommunityIndex.build(edges, tmp_path_factory.mktemp("fused") / "a")
+    linked = sorted({v for edge in edges for v in edge})
+    seeds = data.draw(st.lists(st.sampled_from(linked), min_size=1, max_size=4, unique=True))
+    whole = made.query(seeds, 40).members
+    scores = [member.score for member in whole]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 < score <= 1 for score in scores)
+    assert not {member.id for member in whole} & set(seeds)
+    for k in (1, 9, 10, 11, 20, 39):
+        found = made.query(seeds, k).members
+        assert [(m.id, m.score, m.scores) for m in found] == [
+            (m.id, m.score, m.scores) for m in whole[:k]
+        ]
 
 
 def test_sweep_cut_chooses_the_planted_size(index):

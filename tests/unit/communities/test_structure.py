@@ -109,5 +109,5 @@ def test_missing_packages_say_what_to_install(made, tmp_path, monkeypatch, packa
     for name in [m for m in sys.modules if m.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtra, match=r'pip install "graphagg\[communities\]"'):
+    with pytest.raises(MissingExtra, match=r'pip install .*\[communities\]"'):
         calls[package]()

@@ -76,7 +76,6 @@ def test_bad_requests_propagate(files):
     for arguments in (
         ["build", files / "nowhere.txt", "--out", files / "b"],
         ["build", files / "edges.txt", "--out", files / "b", "--pieces", 5000],
-        ["build", files / "edges.txt", "--out", files / "b", "--dim", 500],
         ["neighbors", files / "nowhere", "--vertex", 1],
         ["add", files / "a", files / "nowhere.txt"],
         ["export", files / "a", "--out", files / "x", "--format", "odd"],

@@ -316,12 +316,6 @@ def test_adding_to_both_sides(tmp_path):
             InvalidParameter,
             "4 pieces of 3 vertices",
         ),
-        (
-            [(1, 2), (2, 3)],
-            EmbeddingConfig(dim=3, pieces=1),
-            InvalidParameter,
-            "dim is 3, but the matrix of these 3 nodes has 2 directions; take dim 2 or less",
-        ),
     ],
 )
 def test_bad_graphs_leave_the_old_index(tmp_path, edges, config, error, message):
@@ -399,3 +393,16 @@ def test_any_graph_gives_finite_vectors_or_a_named_error(pairs, pieces, kind):
         return
     assert np.isfinite(found.vectors).all()
     assert (found.vectors.any(axis=1) | (found.parts == -2)).mean() > 0.3
+
+
+def test_a_small_graph_gives_as_many_dimensions_as_it_has_directions(tmp_path):
+    with NodeEmbedding.build([(1, 2), (2, 3)], tmp_path / "a") as index:
+        width = index.vectors.shape[1]
+        assert 0 < width <= 3 < index.config.dim
+        assert np.isfinite(index.vectors).all()
+        assert index.read.edges == 2
+        index.add([(4, 1)])
+        assert index.vectors.shape == (4, width)
+    narrow = EmbeddingConfig(dim=width)
+    with NodeEmbedding.build([(1, 2), (2, 3)], tmp_path / "b", config=narrow) as index:
+        assert index.vectors.shape == (3, width)

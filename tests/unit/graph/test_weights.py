@@ -85,6 +85,11 @@ def forms(folder, edges, kind):
         yield np.array(edges)
 
 
+def header_of(form):
+    """Random names in a first line may read as a header, so the text says that it has none."""
+    return False if isinstance(form, Path) and ".txt" in form.name else None
+
+
 @pytest.mark.parametrize("kind", GRAPH_KINDS)
 @settings(deadline=None)
 @given(edges=EDGES)
@@ -96,7 +101,7 @@ def test_every_reader_gives_the_sums_of_a_dict(tmp_path_factory, kind, edges):
         patch.setattr(files, "BLOCK", 512)
         patch.setattr(sources, "EDGES_AT_ONCE", 7)
         for form in forms(folder, edges, kind):
-            graph, weights = load_weighted(form, kind)
+            graph, weights = load_weighted(form, kind, header=header_of(form))
             assert weights is not None and weights.dtype == np.float32, form
             assert entries_of(graph, weights) == sums, form
             assert graph.adjacency.data is None
@@ -113,13 +118,13 @@ def test_pairs_have_no_weights_in_any_form(tmp_path_factory, kind, edges):
     pairs = [edge[:2] for edge in edges]
     reference = load_graph(pairs, kind)
     for form in forms(tmp_path_factory.mktemp("pairs"), pairs, kind):
-        graph, weights = load_weighted(form, kind)
+        graph, weights = load_weighted(form, kind, header=header_of(form))
         assert weights is None, form
         assert graph.digest() == reference.digest(), form
     for form in forms(tmp_path_factory.mktemp("triples"), edges, kind):
         if isinstance(form, np.ndarray):
             continue  # [E, 3] has weights or is refused
-        graph, weights = load_weighted(form, kind, weighted=False)
+        graph, weights = load_weighted(form, kind, weighted=False, header=header_of(form))
         assert weights is None
         assert graph.digest() == reference.digest(), form
         assert graph.report.weights_ignored == len(edges), form
@@ -145,7 +150,7 @@ def test_align_gives_the_weights_of_entries(kind, edges):
         (["1 2", "2 3 4"], (0, 1)),
         (["1 2 1_0", "2 3 4"], (1, 1)),
         (["a b {'weight': 1}"], (1, 0)),
-        (["u v w", "1 2", "2 3 5"], (0, 1)),
+        (["u v x", "1 2", "2 3 5"], (0, 0)),
     ],
 )
 def test_a_first_line_without_a_number_has_no_weights(tmp_path, lines, third):

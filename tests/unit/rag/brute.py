@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 
 import numpy as np
 
 from graphagg.rag import BestConfig, Passage
-from graphagg.rag.documents.tokens import entity_key, is_capital, scan
+from graphagg.rag.documents.tokens import entity_key, inner_words, is_capital, scan
 from graphagg.rag.tables.lexicon import Analyzer
 from tests.fakes import FakeEncoder, FakeExtractor
 
@@ -30,6 +30,21 @@ class ExactEncoder(FakeEncoder):
 
     def _vector(self, text: str) -> np.ndarray:
         return np.round(super()._vector(text) * 1024) / 1024
+
+
+def distinct_texts(
+    answer: Callable[[int], list[tuple[str, float]]], corpus: Sequence[Passage], k: int
+) -> list[tuple[str, float]]:
+    """The first `k` of distinct texts: more is asked for by as many as there are copies."""
+    text = {passage.id: passage.text for passage in corpus}
+    asked = k
+    while True:
+        ranked, first = answer(asked), dict[str, tuple[str, float]]()
+        for name, score in ranked:
+            first.setdefault(text[name], (name, score))
+        if len(first) >= k or len(ranked) < asked:
+            return list(first.values())[:k]
+        asked = k + sum(t in first for t in text.values()) - len(first)
 
 
 class Tied(Exception):
@@ -52,6 +67,7 @@ class Reader:
         self.passage = p
         title, text = scan(p.title), scan(p.text)
         self.title, self.words = title.words, title.words + text.words
+        self.searched = self.words + inner_words(p.title) + inner_words(p.text)
         shift = len(p.full_text) - len(p.text)
         starts = [a for a, _ in title.spans] + [a + shift for a, _ in text.spans]
         self.capital = [is_capital(p.full_text[a]) for a in starts]
@@ -129,7 +145,7 @@ class Brute:
         """How the passage is tied to each entity: the strongest way."""
         ties = {m.key: "shared" for m in mentions}
         in_title = [k for k in self.keys if any(b <= len(r.title) for _, b in r.places(k))]
-        ties |= {key: "title_part" for key in in_title if key.count(" ") < 6}
+        ties |= {key: "title" for key in in_title if key.count(" ") < 6}
         ties |= {m.key: "lead" for m in mentions if m.start == len(r.title) and not m.nested}
         return ties | {key: "page" for key in r.pages & self.keys}
 
@@ -141,7 +157,7 @@ class Brute:
     # --- the question ----------------------------------------------------------------------------
 
     def _read(self, question: str) -> None:
-        tokens, stops = scan(question), self.analyzer.stop_words
+        tokens = scan(question)
         words, spans = tokens.words, tokens.spans
         capital = [is_capital(question[a]) for a, _ in spans]
         names, end = [], 0
@@ -152,22 +168,8 @@ class Brute:
                     names.append((a, b))
                     end = b
         self.named = list(dict.fromkeys(" ".join(words[a:b]) for a, b in names))
-        self.terms = self.analyzer.content(words)
-        outside = [w for i, w in enumerate(words) if not any(a <= i < b for a, b in names)]
-        self.relations = {w[:5] for w in outside if len(w) >= 5 and w not in stops}
-        parts = []
-        for i, word in enumerate(words):
-            if word in stops:
-                for a, b in ((0, i), (i + 1, len(words))):
-                    if sum(w not in stops for w in words[a:b]) >= 2:
-                        parts.append(question[spans[a][0] : spans[b - 1][1]])
-        for a, b in names:
-            if len(words) - (b - a) >= 2:
-                rest = question[: spans[a][0]] + question[spans[b - 1][1] :]
-                parts.append(" ".join(rest.split()))
-        parts = [part for part in dict.fromkeys(parts) if part != question]
-        parts = sorted(parts, key=len, reverse=True)[: self.config.parts]
-        self.vectors = self.encoder.encode([question, *parts])
+        self.terms = self.analyzer.content([*words, *inner_words(question)])
+        (self.vector,) = self.encoder.encode([question])
 
     def _bm25(self, texts: list[list[str]], k1: float, b: float) -> list[float]:
         """Over the sum of idf; the term weights are kept."""
@@ -192,82 +194,78 @@ class Brute:
     def _direct(self) -> list[float]:
         """F of every passage; `self.prior` orders the pool."""
         w = self.config.passage
-        title_words = self._bm25([r.title for r in self.readers], 0.5, 0.5)
-        lexical = self._bm25([r.words for r in self.readers], 1.2, 0.75)
+        lexical = self._bm25([r.searched for r in self.readers], 1.2, 0.75)
         self.held = [
-            {t for t in self.terms if t in {self.analyzer.stem(x) for x in r.words}}
+            {t for t in self.terms if t in {self.analyzer.stem(x) for x in r.searched}}
             for r in self.readers
         ]
         rarity = sum(map(self.idf, self.named)) or 1.0
         direct, self.prior, self.page_of = [], [], []
         for i, (r, ties) in enumerate(zip(self.readers, self.ties, strict=True)):
             is_title = any(ties.get(key) == "page" for key in self.named)
-            words = w.lexical * lexical[i] + w.title_words * title_words[i] + w.title * is_title
+            words = w.lexical * lexical[i] + w.title * is_title
             direct.append(
-                w.similarity * float((r.windows @ self.vectors.T).max())
-                + w.sentence * float((r.sentences @ self.vectors.T).max())
+                w.similarity * float((r.windows @ self.vector).max())
+                + w.sentence * float((r.sentences @ self.vector).max())
                 + words
                 + w.entities * sum(self.idf(key) for key in self.named if key in ties) / rarity
             )
-            similar = float((r.windows @ self.vectors[0]).max())
+            similar = float((r.windows @ self.vector).max())
             self.prior.append(words + (w.similarity + w.sentence) * similar)
             pages = {m.key for m in self.mentions[i] if m.start == len(r.title) and not m.nested}
             self.page_of.append({k for k in self.named if k in pages or ties.get(k) == "page"})
         return direct
 
-    def _relation(self, r: Reader, start: int, end: int) -> float:
-        """1 for a question word beside the mention, .2 less a word further, up to 4 words."""
-        near = {i for i, word in enumerate(r.words) if word[:5] in self.relations}
-        for distance in range(1, 5):
-            if start - distance in near or end - 1 + distance in near:
-                return 1.0 - 0.2 * (distance - 1)
-        return 0.0
-
-    def _bridges(self, p: int) -> list[tuple[str, bool, float]]:
-        """Entities that lead on from a passage: key, nested, and what sentence and words add."""
-        r, link = self.readers[p], self.config.link
-        values: dict[tuple[str, bool], list[tuple[float, float]]] = {}
+    def _bridges(self, p: int) -> dict[str, float]:
+        """Entities that lead on from a passage, and what the closest sentence adds."""
+        r, values = self.readers[p], dict[str, float]()
         for m in self.mentions[p]:
-            similar = max(0.0, float(r.sentences[m.sentence] @ self.vectors[0]))
-            near = self._relation(r, m.start, m.start + m.length)
-            values.setdefault((m.key, m.nested), []).append((similar, near))
-        inside = {m.key for m in self.mentions[p]}
+            similar = max(0.0, float(r.sentences[m.sentence] @ self.vector))
+            values[m.key] = max(values.get(m.key, 0.0), self.config.link.sentence * similar)
         for key, tie in self.ties[p].items():
-            if tie == "title_part" and key not in inside:
-                values[key, True] = [(0.0, 0.0)]
-        return [
-            (key, nested, link.sentence * max(close) + link.relation * max(near))
-            for (key, nested), found in values.items()
-            for close, near in [zip(*found, strict=True)]
-            if self.ties[p][key] != "page"
-        ]
+            if tie == "title":
+                values.setdefault(key, 0.0)
+        return {
+            key: added
+            for key, added in values.items()
+            if self.ties[p][key] != "page" and key not in self.named
+        }
 
-    def _link(self, key: str, nested: bool, tie: str) -> float | None:
+    def _link(self, key: str, tie: str) -> float | None:
         """Kind and slope of a link; None where there is none."""
         few = 1 < sum(key in ties for ties in self.ties) <= self.config.most_passages
         date = all(w in MONTHS or any(c.isdigit() for c in w) for w in key.split(" "))
         if tie != "page" and (date or not few):
             return None
-        name = tie if not nested else ("page_nested" if tie == "page" else "shared_nested")
-        kind, slope = getattr(self.config.link, name)
+        kind, slope = getattr(self.config.link, "shared" if tie == "title" else tie)
         value = kind + slope * self.idf(key)
         return value if value > -5 else None  # switched off
 
+    def _similar(self, p: int, q: int) -> float | None:
+        kind, slope = self.config.link.similar
+        value = kind + slope * float((self.readers[q].windows @ self.readers[p].windows[0]).max())
+        return value if value > -5 else None
+
     def _paths(
-        self, front: list[int], handed: dict[int, float], direct: list[float]
+        self, front: list[int], handed: dict[int, float], direct: list[float], pool: Sequence[int]
     ) -> list[float]:
         """The best path from the front to each passage."""
         c, best = self.config, [-math.inf] * len(direct)
         for p in front:
-            for key, nested, added in self._bridges(p):
-                for q, ties in enumerate(self.ties):
-                    link = None if p == q or key not in ties else self._link(key, nested, ties[key])
-                    if link is None:
-                        continue
-                    alone = max(self._share(self.held[p]), self._share(self.held[q]))
-                    joint = self._share(self.held[p] | self.held[q]) - alone
-                    value = handed[p] * (c.carry + link + added)
-                    best[q] = max(best[q], value + c.own * direct[q] + c.joint * joint)
+            links = [
+                (q, link + added)
+                for key, added in self._bridges(p).items()
+                for q, ties in enumerate(self.ties)
+                if q != p and key in ties and (link := self._link(key, ties[key])) is not None
+            ]
+            links += [
+                (q, link) for q in pool if q != p and (link := self._similar(p, q)) is not None
+            ]
+            for q, link in links:
+                alone = max(self._share(self.held[p]), self._share(self.held[q]))
+                joint = self._share(self.held[p] | self.held[q]) - alone
+                value = handed[p] * (c.carry + link)
+                best[q] = max(best[q], value + c.own * direct[q] + c.joint * joint)
         return best
 
     def _share(self, terms: set[str]) -> float:
@@ -297,16 +295,17 @@ class Brute:
         """Ids and scores, best first."""
         self._read(question)
         c, direct = self.config, self._direct()
-        candidates, score = set(self._pool(k)), list(direct)
+        pool = self._pool(k)
+        candidates, score = set(pool), list(direct)
         front = self._best(direct, sorted(candidates), c.beam)
         handed = {p: direct[p] for p in front}
         pages = [p for p in front if self.page_of[p]]
-        for p in pages:
-            handed[p] += c.level * (max(direct[x] for x in pages) - direct[p])
+        for p in pages if c.level else ():
+            handed[p] = max(direct[x] for x in pages)
         walked: set[int] = set()
-        for _ in range(2):
+        for near in (pool, ()):
             walked |= {*front}
-            paths = self._paths(front, handed, direct)
+            paths = self._paths(front, handed, direct, near)
             candidates |= {q for q, value in enumerate(paths) if value > -math.inf}
             raised = [q for q, value in enumerate(paths) if value > score[q]]
             for q in raised:

@@ -119,7 +119,7 @@ def test_an_update_takes_ids_of_passages_not_of_documents(index: PassageIndex) -
     ("row", "error", "message"),
     [
         ({"id": "bad"}, InvalidPassage, "passage 1: passage 'bad' has text missing"),
-        ({"id": 5, "text": "x"}, InvalidPassage, "passage 1: id is int 5"),
+        ({"id": 5.0, "text": "x"}, InvalidPassage, "passage 1: id is float 5"),
         ({"id": "bad", "text": " \n"}, InvalidPassage, "passage 1: passage 'bad' has text"),
         ({"id": "p6", "text": "twice"}, DuplicateId, "passage 1: id 'p6' was used before"),
         ({"id": "bad", "text": "\ud800"}, InvalidPassage, "passage 1: .*lone surrogate"),
@@ -371,7 +371,7 @@ def test_settings_of_another_mode(index: PassageIndex) -> None:
         index.retrieve(QUESTION, mode="faithful", config=BestConfig())
     with pytest.raises(InvalidParameter, match="mode is 'worst', wanted one of"):
         index.retrieve(QUESTION, mode="worst")  # type: ignore[arg-type]
-    for name in ("pool", "beam", "second_beam", "parts"):
+    for name in ("pool", "beam", "second_beam"):
         with pytest.raises(InvalidParameter, match=f"{name} is -1, wanted an integer of at least"):
             BestConfig(**{name: -1})
     with pytest.raises(InvalidParameter, match=r"part is 'x', wanted one of .*third-hop"):

@@ -170,9 +170,41 @@ def test_chunks_can_be_added_and_deleted_by_document(
     shutil.copytree(chunked, index)
     assert call("rag", "delete", index, "mill", "--json").json["deleted"] == 2
     (tmp_path / "mill.jsonl").write_text(json.dumps(DOCUMENTS[1]))
-    options = ("--chunk-words", 14, "--overlap-sentences", 0)
-    again = call("rag", "add", index, tmp_path / "mill.jsonl", *options, "--json").json
-    assert (again["added"], again["passages"]) == (2, 4)
+    added = ("rag", "add", index, tmp_path / "mill.jsonl", "--json")
+    again = call(*added).json
+    assert (again["added"], again["passages"]) == (1, 4)  # split as the index was built
+    assert "passage 'mill' is in the index (1 of 1 are)" in call(*added).error
+    short = DOCUMENTS[1] | {"text": "The mill is gone."}
+    (tmp_path / "mill.jsonl").write_text(json.dumps(short))
+    assert call("rag", "update", index, tmp_path / "mill.jsonl", "--json").json["passages"] == 3
+    with PassageIndex.open(index) as opened:
+        assert sorted(p.id for p in opened) == ["harbour#0", "harbour#1", "mill"]
+    (tmp_path / "mill.jsonl").write_text(json.dumps(DOCUMENTS[1]))
+    replaced = call(*added, "--replace").json
+    assert (replaced["added"], replaced["replaced"], replaced["passages"]) == (0, 1, 4)
+
+
+def test_documents_are_split_unless_they_are_to_stay_whole(call: Call, tmp_path: Path) -> None:
+    words = " ".join(f"Number {n} of the list is here." for n in range(50))
+    (tmp_path / "d.jsonl").write_text(
+        json.dumps({"id": "long", "text": words}) + '\n{"id": "short", "text": "One. Two."}\n'
+    )
+    index = ("rag", "index", tmp_path / "d.jsonl", "--out", tmp_path / "idx")
+    models = ("--extractor", "blank:en")
+    assert call(*index, *models, "--json").json["passages"] == 4
+    with PassageIndex.open(tmp_path / "idx") as opened:
+        assert [p.id for p in opened] == ["long#0", "long#1", "long#2", "short"]
+        assert all(len(p.text.split()) <= 150 for p in opened)
+    found = call("rag", "search", tmp_path / "idx", "number 41", "--mode", "bm25", "-k", 1)
+    assert "Number 41 of the list is here." in found.out
+    piece = ("rag", "search", tmp_path / "idx", "number 41", "--mode", "bm25", "--json")
+    (hit, *_) = call(*piece, "--characters", 60).json["hits"]
+    assert len(hit["text"]) <= 60 and "Number 41" in hit["text"] and hit["cut"]["start"] > 0
+    best = call(*piece).json["hits"]
+    least = ("--min-score", best[0]["score"])
+    assert [h["id"] for h in call(*piece, *least).json["hits"]] == [best[0]["id"]]
+    assert call(*index, *models, "--no-chunks", "--json").json["passages"] == 2
+    assert "leave out --no-chunks" in call(*index, "--no-chunks", "--chunk-words", 9).error
 
 
 # --- evaluation ----------------------------------------------------------------------------------

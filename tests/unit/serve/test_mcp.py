@@ -17,11 +17,12 @@ from mcp.client.streamable_http import streamable_http_client
 
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import NodeEmbedding
-from graphagg.rag import PassageIndex
+from graphagg.rag import Passage, PassageIndex
 from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import bind, make_server
 from graphagg.serve.mcp import create_server, http_app
 from graphagg.serve.service import Service, Sources
+from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.commands import GRAPHAGG
 from tests.unit.communities.graphs import planted
 from tests.unit.serve.live import SECONDS
@@ -204,3 +205,42 @@ def test_the_command_refuses(call, indices: Sources, tmp_path: Path) -> None:
     assert "are of --http" in call(*communities, "--host", "0.0.0.0").error
     assert "--token-file" in call(*communities, "--http", "--host", "0.0.0.0").error
     assert "no index to serve" in call("mcp").error
+
+
+def test_an_answer_is_bounded_whatever_the_documents_are(tmp_path: Path) -> None:
+    """Whole documents of a million characters, with long titles and metadata."""
+    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    filler = "nothing of use stands here. " * 40_000
+    corpus = [
+        Passage(
+            f"d{i}",
+            f"{filler} Ada wrote notes number{i}. {filler}",
+            "T" * 10_000,
+            {"note": "v" * 100_000, "year": i},
+        )
+        for i in range(3)
+    ]
+    PassageIndex.build(corpus, tmp_path / "i", chunking=None, **models).close()  # type: ignore[arg-type]
+    service = Service(Sources(passages=tmp_path / "i", **models))  # type: ignore[arg-type]
+    server = create_server(service)
+
+    async def search(client: Client) -> Any:
+        asked = {"question": "Who wrote notes number1?", "mode": "bm25", "top_k": 100}
+        return await client.call_tool("search_passages", asked)
+
+    answer = ask(server, search)
+    assert sum(len(part.text) for part in answer.content) < 20_000
+    hits = answer.structured_content["hits"]
+    assert len(hits) == 3
+    for hit in hits:
+        cut, match = hit["cut"], hit["match"]
+        number = hit["id"].removeprefix("d")
+        assert cut["characters"] > 1_000_000 and cut["start"] > 0
+        assert hit["text"][match["start"] : match["end"]] == f"Ada wrote notes number{number}."
+        assert hit["metadata"]["year"] == int(number) and len(hit["metadata"]["note"]) < 400
+    short = tool(server, "search_passages", question="notes number1", mode="bm25", characters=50)
+    assert all(len(hit["text"]) <= 50 for hit in short["hits"])
+    best = tool(server, "search_passages", question="notes number1", mode="bm25")["hits"][0]
+    least = {"question": "notes number1", "mode": "bm25", "min_score": best["score"]}
+    assert [h["id"] for h in tool(server, "search_passages", **least)["hits"]] == [best["id"]]
+    service.close()

@@ -132,7 +132,7 @@ def test_why_of_members_seeds_and_others(shell: CommunityShell) -> None:
         ("metod pagerank", InvalidParameter, "did you mean 'method'"),
         ("why", InvalidParameter, "nothing is given, wanted a vertex"),
         ("draw picture.gif", InvalidParameter, ".png or .svg"),
-        ("save members.xls", InvalidParameter, "wanted one of .csv, .json, .graphml"),
+        ("save members.xls", InvalidParameter, "wanted one of .csv, .parquet, .json, .graphml"),
         ("save nowhere/members.csv", GraphAggError, "check the folder"),
         ('seed "Valjean', InvalidParameter, "not closed"),
         ("help luck", InvalidParameter, "'luck' is no command"),

@@ -78,6 +78,22 @@ def test_settings_may_come_before_the_question(shell: PassageShell) -> None:
     assert "mode dense" in text_of(talk(shell, "mode dense"))
 
 
+def test_more_and_min_score(shell: PassageShell, index: PassageIndex) -> None:
+    wider = talk(shell, ASKED, "top 2", "more 2")
+    assert wider.history.now.top == 4
+    assert list(shell.answer(wider.history.now)) == index.retrieve(ASKED, 4)
+    assert "these 5 passages are all there are" in text_of(talk(shell, ASKED, "more"))
+    hits = index.retrieve(ASKED)
+    least = f"min-score {hits[1].score!r}"
+    asked = talk(shell, ASKED, least)
+    assert list(shell.answer(asked.history.now)) == hits[:2]
+    assert "least score" in text_of(talk(shell, ASKED, least, "min-score"))
+    assert talk(shell, ASKED, least, "min-score none").history.now == View(ASKED)
+    assert "reaches the least score" in text_of(talk(shell, ASKED, "min-score 1e9"))
+    with pytest.raises(InvalidParameter, match="the least score is 'nan', wanted a number"):
+        talk(shell, "min-score nan")
+
+
 def test_why_by_number_and_by_id(shell: PassageShell, index: PassageIndex) -> None:
     hits = index.retrieve(ASKED)
     by_number = text_of(talk(shell, ASKED, "why 1"))
@@ -162,7 +178,7 @@ def test_words_complete(shell: PassageShell) -> None:
         history = talk(shell, *before).history if before else shell.start
         return [text for text, _ in complete(shell.commands, history, line)[1]]
 
-    assert offered("mo") == ["mode"]
+    assert offered("mo") == ["more", "mode"]
     assert offered("mode ") == ["best", "faithful", "dense", "bm25"]
     assert offered("filter ") == ["kind", "none"]
     assert offered("why ", ASKED) == ["1", "2", "3", "4", "5"]

@@ -265,17 +265,43 @@ def checked(data: GraphData) -> GraphData:
     return data
 
 
-def _check_graphs(data: GraphData, flat: Graphs) -> None:
-    vertices = flat.vertex_ptr.diff()
-    check_rows(data.name, flat, "x", vertices, "a vertex")
-    check_features(data.name, "x", flat.columns["x"])
-    check_ids(data.name, flat, "edge_index")
+def checked_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data]:
+    """Graphs with what a model reads and nothing else, looked at as `checked` does.
+
+    Raises:
+        InvalidDataset, InvalidFeatures: as `checked`, labels and splits left out.
+    """
+    check_tensors(name, graphs)
+    wanted = ("x", "edge_index", *(("edge_label_index",) if level == "edge" else ()))
+    plain = []
+    for number, graph in enumerate(widened(graphs)):
+        missing = [key for key in wanted if graph.get(key) is None]
+        if missing:
+            raise InvalidDataset(
+                f"{name}: graph {number} has no {missing[0]!r}; wanted {', '.join(wanted)}"
+            )
+        keys = [key for key in (*wanted, "edge_attr") if graph.get(key) is not None]
+        plain.append(Data(**{key: graph[key] for key in keys}))
+    _check_inputs(name, level, Graphs.of(plain))
+    return plain
+
+
+def _check_inputs(name: str, level: Level, flat: Graphs) -> None:
+    check_rows(name, flat, "x", flat.vertex_ptr.diff(), "a vertex")
+    check_features(name, "x", flat.columns["x"])
+    check_ids(name, flat, "edge_index")
     if "edge_attr" in flat.columns:
         edges = flat.columns["edge_index"].ptr.diff()
-        check_rows(data.name, flat, "edge_attr", edges, "an edge")
-        check_features(data.name, "edge_attr", flat.columns["edge_attr"])
+        check_rows(name, flat, "edge_attr", edges, "an edge")
+        check_features(name, "edge_attr", flat.columns["edge_attr"])
+    if level == "edge":
+        check_ids(name, flat, "edge_label_index")
+
+
+def _check_graphs(data: GraphData, flat: Graphs) -> None:
+    _check_inputs(data.name, data.level, flat)
+    vertices = flat.vertex_ptr.diff()
     if data.level == "edge":
-        check_ids(data.name, flat, "edge_label_index")
         wanted, what = flat.columns["edge_label_index"].ptr.diff(), "a pair of edge_label_index"
     elif data.level == "node":
         wanted, what = vertices, "a vertex"

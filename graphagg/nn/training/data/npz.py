@@ -16,7 +16,8 @@ Splits, in this order; `FILE.npz#NAME` takes the one named: `train`, `val`, `tes
 `geom_splits`, packed bits `[S,3,n/8]`; `gin_fold`, `fold5` or another `*fold*`: `[G]` the fold of
 each graph, from 0 without a gap, where split s tests on fold s, validates on fold s + 1 and trains
 on the others. Of one graph they split the vertices. n and S are checked; nothing is cut to fit.
-Where a file lists no edge in both directions, its edges are undirected and are mirrored.
+Where a file lists no edge in both directions, its edges are undirected and are mirrored, unless its
+array `directed` is true. `graphagg.nn.training.save_npz` writes the first form.
 """
 
 from __future__ import annotations
@@ -62,10 +63,7 @@ def read_npz(path: Path, splits: str | None = None) -> GraphData:
         InvalidFeatures: categories that are negative.
     """
     arrays = load_arrays(path)
-    if "node_ptr" in arrays:
-        level, graphs = _many(path, arrays)
-    else:
-        level, graphs = "node", [read_graph(path, arrays)]
+    level, graphs = _graphs(path, arrays)
     rows = len(graphs) if level != "node" or len(graphs) > 1 else int(graphs[0].num_nodes or 0)
     known = None
     if level == "node" and len(graphs) == 1:
@@ -74,10 +72,25 @@ def read_npz(path: Path, splits: str | None = None) -> GraphData:
     return GraphData(path.stem, level, graphs, split_list, _METRICS.get(path.stem))
 
 
+def read_graphs(path: Path) -> list[Data]:
+    """The graphs of a data set, without its splits, and with labels only where it has some.
+
+    Raises:
+        As `read_npz`.
+    """
+    return _graphs(path, load_arrays(path), labeled=False)[1]
+
+
+def _graphs(path: Path, arrays: Arrays, labeled: bool = True) -> tuple[Level, list[Data]]:
+    if "node_ptr" in arrays:
+        return _many(path, arrays, labeled)
+    return "node", [read_graph(path, arrays, labeled)]
+
+
 # --- many graphs ---------------------------------------------------------------------------------
 
 
-def _many(path: Path, arrays: Arrays) -> tuple[Level, list[Data]]:
+def _many(path: Path, arrays: Arrays, labeled: bool) -> tuple[Level, list[Data]]:
     node_ptr, edge_ptr, edges = take(path, arrays, "node_ptr", "edge_ptr", "edge_index")
     features = _features(path, arrays)
     edge_index = index_tensor(path, "edge_index", edges)
@@ -86,8 +99,8 @@ def _many(path: Path, arrays: Arrays) -> tuple[Level, list[Data]]:
     ends = offsets(path, "edge_ptr", edge_ptr, edge_index.size(1))
     _check_graphs(path, "edge_ptr", ends, nodes)
     owner = torch.repeat_interleave(torch.arange(len(ends) - 1), torch.tensor(ends).diff())
-    mirror = _one_direction(edge_index + torch.tensor(nodes)[owner])
-    level, cut = _labels(path, arrays, nodes)
+    mirror = _mirrors(arrays) and _one_direction(edge_index + torch.tensor(nodes)[owner])
+    level, cut = _labels(path, arrays, nodes, labeled)
     graphs = []
     for g in range(len(nodes) - 1):
         rows, own = slice(nodes[g], nodes[g + 1]), slice(ends[g], ends[g + 1])
@@ -106,9 +119,11 @@ def _check_graphs(path: Path, name: str, ptr: list[int], nodes: list[int]) -> No
         )
 
 
-def _labels(path: Path, arrays: Arrays, nodes: list[int]) -> tuple[Level, Any]:
-    if "y" not in arrays and "edge_label" in arrays:
-        return "edge", _pairs(path, arrays, nodes)
+def _labels(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> tuple[Level, Any]:
+    if "y" not in arrays and ("edge_label" in arrays or "edge_label_index" in arrays):
+        return "edge", _pairs(path, arrays, nodes, labeled)
+    if "y" not in arrays and not labeled:
+        return "graph", lambda g: {}
     (y,) = take(path, arrays, "y")
     labels, graphs = label_tensor(path, "y", y), len(nodes) - 1
     if len(labels) == graphs:
@@ -121,21 +136,24 @@ def _labels(path: Path, arrays: Arrays, nodes: list[int]) -> tuple[Level, Any]:
     )
 
 
-def _pairs(path: Path, arrays: Arrays, nodes: list[int]) -> Any:
-    ptr, pairs, wanted = take(path, arrays, "pair_ptr", "edge_label_index", "edge_label")
+def _pairs(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> Any:
+    ptr, pairs = take(path, arrays, "pair_ptr", "edge_label_index")
     index = index_tensor(path, "edge_label_index", pairs)
-    label = label_tensor(path, "edge_label", wanted)
-    if len(label) != index.size(1):
+    label = None
+    if labeled or "edge_label" in arrays:
+        label = label_tensor(path, "edge_label", take(path, arrays, "edge_label")[0])
+    if label is not None and len(label) != index.size(1):
         raise InvalidDataset(
             f"{path}: edge_label has {len(label)} rows, edge_label_index {index.size(1)} pairs; "
             "wanted one label a pair"
         )
-    ends = offsets(path, "pair_ptr", ptr, len(label))
+    ends = offsets(path, "pair_ptr", ptr, index.size(1))
     _check_graphs(path, "pair_ptr", ends, nodes)
 
     def of_graph(g: int) -> dict[str, Tensor]:
         own = slice(ends[g], ends[g + 1])
-        return {"edge_label_index": index[:, own], "edge_label": label[own]}
+        pairs = {"edge_label_index": index[:, own]}
+        return pairs if label is None else {**pairs, "edge_label": label[own]}
 
     return of_graph
 
@@ -169,8 +187,8 @@ def _edge_attributes(path: Path, arrays: Arrays, edges: str, index: Tensor) -> T
 # --- one graph -----------------------------------------------------------------------------------
 
 
-def read_graph(path: Path, arrays: Arrays) -> Data:
-    """One graph from its arrays.
+def read_graph(path: Path, arrays: Arrays, labeled: bool = True) -> Data:
+    """One graph from its arrays; its labels are wanted where it is `labeled`.
 
     Raises:
         InvalidDataset: arrays are missing or do not fit.
@@ -180,22 +198,29 @@ def read_graph(path: Path, arrays: Arrays) -> Data:
         x, _ = take(path, arrays, "node_features", "edges")
         features, labels = columns(path, "node_features", x), "node_labels"
     elif "x_indptr" in arrays:
-        take(path, arrays, "y", "edges")
+        take(path, arrays, "edges")
         features, labels = sparse_rows(path, arrays), "y"
     else:
         features, labels = _features(path, arrays), "y"
     name = "edges" if "edges" in arrays else "edge_index"
-    y, pairs = take(path, arrays, labels, name)
+    (pairs,) = take(path, arrays, name)
     edge_index = index_tensor(path, name, pairs, by_row=name == "edges")
-    values = {"x": features, "edge_index": edge_index, "y": label_tensor(path, labels, y)}
+    values = {"x": features, "edge_index": edge_index}
+    if labeled or labels in arrays:
+        values["y"] = label_tensor(path, labels, take(path, arrays, labels)[0])
     attributes = _edge_attributes(path, arrays, name, edge_index)
     if attributes is not None:
         values["edge_attr"] = attributes
     graph = Data(**values)
-    return _mirrored(graph) if _one_direction(edge_index) else graph
+    return _mirrored(graph) if _mirrors(arrays) and _one_direction(edge_index) else graph
 
 
 # --- edges ---------------------------------------------------------------------------------------
+
+
+def _mirrors(arrays: Arrays) -> bool:
+    """Whether edges may be undirected: the file does not say that they are listed as they are."""
+    return "directed" not in arrays or not arrays["directed"].any()
 
 
 def _one_direction(edges: Tensor) -> bool:

@@ -17,8 +17,9 @@ from graphagg.nn.training.data.arrays import load_arrays
 from graphagg.nn.training.data.checks import check_tensors
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split
 from graphagg.nn.training.data.hubs import load_hub, masked_splits
-from graphagg.nn.training.data.npz import read_graph, read_npz
+from graphagg.nn.training.data.npz import read_graph, read_graphs, read_npz
 
+_HUBS = ("pyg:", "ogb:")
 Source: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
 
 
@@ -55,8 +56,64 @@ def load_data(source: Source) -> GraphData:
     return _from_list(list(source))
 
 
+def load_graphs(source: Source) -> list[Data]:
+    """The graphs of anything that `load_data` takes: splits are not needed, nor are labels.
+
+    Args:
+        source: as of `load_data`; a folder may also hold any number of `.npz` files.
+
+    Raises:
+        UnreadableFile: no such file, or one that cannot be read.
+        InvalidDataset: there is no graph, or a file lacks features or edges.
+    """
+    if isinstance(source, GraphData):
+        return list(source.graphs)
+    if isinstance(source, str | os.PathLike):
+        return _graphs_of_path(os.fspath(source))
+    graphs = [source] if isinstance(source, Data) else list(source)
+    check_tensors("the data", graphs)
+    return [_plain(graph) for graph in graphs]
+
+
+def _graphs_of_path(source: str) -> list[Data]:
+    if source.startswith(_HUBS):
+        return list(load_hub(source).graphs)
+    path, _ = _cut(source)
+    if not path.is_dir():
+        return read_graphs(path)
+    files = sorted(path.glob("*.npz"))
+    if all((path / part).is_dir() for part in PARTS):
+        files = [file for part in PARTS for file in sorted((path / part).glob("*.npz"))]
+    if not files:
+        raise InvalidDataset(f"{path} holds no .npz file; wanted at least one")
+    return [graph for file in files for graph in read_graphs(file)]
+
+
+def has_splits(source: Source) -> bool:
+    """Whether graphs in memory say what they are for: masks of one graph, `split` of many."""
+    if isinstance(source, GraphData):
+        return bool(source.splits)
+    if isinstance(source, str | os.PathLike):
+        return False
+    graphs = [source] if isinstance(source, Data) else list(source)
+    names = [f"{part}_mask" for part in PARTS] if len(graphs) == 1 else ["split"]
+    return bool(graphs) and all(graph.get(n) is not None for graph in graphs for n in names)
+
+
+def name_of(source: Source) -> str:
+    """What results call the data."""
+    if isinstance(source, GraphData):
+        return source.name
+    if isinstance(source, str | os.PathLike):
+        text = os.fspath(source)
+        return (
+            text.partition(":")[2].partition("@")[0] if text.startswith(_HUBS) else Path(text).stem
+        )
+    return "graphs"
+
+
 def _from_path(source: str) -> GraphData:
-    if source.startswith(("pyg:", "ogb:")):
+    if source.startswith(_HUBS):
         return load_hub(source)
     path, splits = _cut(source)
     if not path.is_dir():
@@ -97,7 +154,7 @@ def _from_folders(path: Path) -> GraphData:
         graphs += [read_graph(file, load_arrays(file)) for file in files]
         ends.append(len(graphs))
     parts = [torch.arange(ends[i], ends[i + 1]) for i in range(3)]
-    return GraphData(path.name, _level(graphs), graphs, (Split("0", *parts),))
+    return GraphData(path.name, level_of(graphs), graphs, (Split("0", *parts),))
 
 
 def _from_list(graphs: list[Data]) -> GraphData:
@@ -109,7 +166,7 @@ def _from_list(graphs: list[Data]) -> GraphData:
     of = torch.tensor([_part(number, graph) for number, graph in enumerate(graphs)])
     split = Split.of_masks("0", of == 0, of == 1, of == 2)
     plain = [_plain(graph) for graph in graphs]
-    return GraphData("graphs", _level(plain), plain, (split,))
+    return GraphData("graphs", level_of(plain), plain, (split,))
 
 
 def _part(number: int, graph: Data) -> int:
@@ -121,7 +178,7 @@ def _part(number: int, graph: Data) -> int:
     if not whole or int(part) not in (0, 1, 2):
         raise InvalidDataset(
             f"graph {number} has split {part!r}; wanted 0 for training, 1 for validation or 2 for "
-            "testing (or give a GraphData with splits)"
+            "testing, or random splits (--split-ratio; graphagg.nn.training.random_splits)"
         )
     return int(part)
 
@@ -132,7 +189,7 @@ def _plain(graph: Data) -> Data:
     return Data(**{key: value for key, value in graph.to_dict().items() if key not in odd})
 
 
-def _level(graphs: Sequence[Data]) -> Level:
+def level_of(graphs: Sequence[Data]) -> Level:
     """Whether labels are the graphs', their vertices' or pairs'."""
     if all(graph.get("y") is None and graph.get("edge_label") is not None for graph in graphs):
         return "edge"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ def fit_split(
         TrainingInterrupted: Ctrl-C.
         TrainingDiverged: the loss is no finite number.
     """
-    wall, cpu = time.perf_counter(), _cpu_seconds()
+    wall, cpu = time.perf_counter(), time.process_time()
     where = folder.make_split(number)
     try:
         epochs = _fit(learner, feed, folder, number, device, progress)
@@ -59,7 +58,7 @@ def fit_split(
         epochs=epochs,
         parameters=sum(p.numel() for p in learner.model.parameters() if p.requires_grad),
         seconds=round(time.perf_counter() - wall, 2),
-        cpu_seconds=round(_cpu_seconds() - cpu, 2),
+        cpu_seconds=round(time.process_time() - cpu, 2),
         **scores,
     )
 
@@ -152,8 +151,3 @@ def _interrupted(where: Path) -> str:
         f"interrupted; {where / LAST} keeps the epochs that were done: run the same command with "
         "--resume to go on"
     )
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from graphagg.nn import save_npz
 from tests.unit.commands import GRAPHAGG, Answer
 from tests.unit.nn.training.toys import many, write_npz
 
@@ -116,3 +117,21 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, recipe: Path) -> None:
     assert process.returncode == 130, told
     assert "--resume" in told and "Traceback" not in told
     assert last.exists()
+
+
+def test_splits_by_chance_and_data_by_the_name_of_a_preset(
+    tmp_path: Path, recipe: Path, call: Callable[..., Answer]
+) -> None:
+    save_npz(tmp_path / "bare.npz", list(many().graphs))  # without splits
+    common = ("train", recipe, "--data", tmp_path / "bare.npz", "--device", "cpu", "--epochs", 1)
+    assert "no split" in call(*common, "--out", tmp_path / "none").error
+    ratio = ("--split-ratio", 0.5, 0.25, 0.25, "--splits", 2)
+    found = call(*common, "--out", tmp_path / "run", *ratio, "--json").json
+    assert [split["split"] for split in found["splits"]] == ["0", "1"]
+    assert (
+        "wanted three positive shares"
+        in call(*common, "--out", tmp_path / "odd", "--split-ratio", 0.5, 0.5, 0.5).error
+    )
+    assert call("train", "--list", "--json").json["gnn-plus-zinc"]["data"] == "pyg:ZINC"
+    missing = call("train", "ogbg-code2", "--out", tmp_path / "code")
+    assert missing.code == 2 and "missing --data" in missing.error

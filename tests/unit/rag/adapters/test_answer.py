@@ -121,12 +121,18 @@ def test_without_a_passage_nothing_is_asked(index: PassageIndex, model: Model) -
 
 
 def test_a_long_passage_is_cut(index: PassageIndex, model: Model) -> None:
-    answer(index, QUESTION, model.endpoint(), k=1, longest=10)
+    found = answer(index, QUESTION, model.endpoint(), k=1, characters=20)
     (hit,) = index.retrieve(QUESTION, 1)
     asked = model.asked[0][2]["messages"][-1]["content"]
-    assert hit.passage.text[:10] in asked and hit.passage.text[:11] not in asked
-    with pytest.raises(InvalidParameter, match="longest"):
-        answer(index, QUESTION, model.endpoint(), longest=0)
+    piece = hit.excerpt(20)
+    assert piece.is_cut and len(piece.text) <= 20 and piece.marked in asked
+    assert hit.passage.text not in asked and found.cut == (hit.passage.id,)
+    assert found.to_json()["hits"][0]["cut"]["characters"] == len(hit.passage.text)
+    assert answer(index, QUESTION, model.endpoint(), k=1).cut == ()
+    with pytest.raises(InvalidParameter, match="characters"):
+        answer(index, QUESTION, model.endpoint(), characters=0)
+    with pytest.raises(InvalidParameter, match="min_score"):
+        answer(index, QUESTION, model.endpoint(), min_score=float("inf"))
 
 
 def test_without_a_key_none_is_sent(

@@ -1,4 +1,4 @@
-"""The ten-line examples of the README run as they stand there, on the demo corpus."""
+"""The ten-line examples of the guide to integrations run as they stand there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 EXAMPLES = Path(__file__).parent / "examples"
+GUIDE = Path(__file__).parents[4] / "docs" / "guides" / "integrations.md"
 
 
 @pytest.fixture
@@ -46,3 +47,8 @@ def test_an_mcp_client(run) -> None:
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_has_about_ten_lines(path: Path) -> None:
     assert len([line for line in path.read_text().splitlines() if line.strip()]) <= 11
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_the_guide_shows_it(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").strip() in GUIDE.read_text(encoding="utf-8")

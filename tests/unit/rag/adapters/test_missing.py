@@ -24,7 +24,7 @@ def test_a_missing_framework(module: str, package: str, extra: str) -> None:
         "except MissingExtra as error:\n    print(error)"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert f'pip install "graphagg[{extra}]"' in shown.stdout
+    assert f'[{extra}]"' in shown.stdout and "pip install" in shown.stdout
 
 
 def test_importing_the_folder_needs_no_framework() -> None:

@@ -22,7 +22,7 @@ Schema = dict[str, ValueType]
 
 def masks(filter: Mapping[str, Any], *segments: Sequence[Mapping[str, Any]]) -> list[bool]:
     tables = [MetadataTable.build(rows) for rows in segments]
-    predicate = compile_filter(filter, merge_schemas(table.schema for table in tables))
+    predicate = compile_filter(filter, merge_schemas(table.counts for table in tables))
     parts = [predicate.mask(table) for table in tables]
     assert all(part.dtype == np.bool_ for part in parts)
     return [bool(hit) for part in parts for hit in part]
@@ -49,18 +49,16 @@ def moment(text: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def brute_type(values: Iterable[Any]) -> str | None:
-    """The type of a key from all its values, None if there are none."""
-    present = [v for v in values if v is not None and v == v]
-    if not present:
+def brute_kind(value: Any) -> str | None:
+    """The type of one value, None where it counts as absent."""
+    if value is None or value != value:
         return None
     for name, types in (("boolean", {bool}), ("number", {int, float}), ("string", {str})):
-        if {type(v) for v in present} <= types:
-            dates = name == "string" and all(moment(v) for v in present)
-            return "date" if dates else name
-    if any(type(v) is not list for v in present):
+        if type(value) in types:
+            return name
+    if type(value) is not list:
         return "mixed"
-    kinds = {type(e) for v in present for e in v}
+    kinds = {type(element) for element in value}
     for name, types in (
         ("empty list", set()),
         ("list of strings", {str}),
@@ -69,6 +67,33 @@ def brute_type(values: Iterable[Any]) -> str | None:
         if kinds <= types:
             return name
     return "mixed"
+
+
+def brute_type(values: Iterable[Any]) -> str | None:
+    """The type that most values of a key have, None if there are none."""
+    present = [(brute_kind(value), value) for value in values]
+    present = [(kind, value) for kind, value in present if kind]
+    if not present:
+        return None
+    kinds = [kind for kind, _ in present]
+    best, most = "mixed", 0
+    for kind in ("string", "number", "boolean", "list of strings", "list of numbers"):
+        count = kinds.count(kind)
+        if count and kind.startswith("list"):
+            count += kinds.count("empty list")
+        if count > most:
+            best, most = kind, count
+    if kinds.count("empty list") > most and "list of" not in " ".join(kinds):
+        best = "empty list"
+    if best == "string" and all(moment(v) for kind, v in present if kind == "string"):
+        best = "date"
+    return best
+
+
+def brute_fits(value: Any, kind: str) -> bool:
+    """Whether a value is of the type of its key."""
+    own = brute_kind(value)
+    return own == {"date": "string"}.get(kind, kind)
 
 
 COMPARE = {
@@ -100,7 +125,7 @@ def brute_clause(value: Any, kind: str, name: str, wanted: Any) -> bool:
         return not brute_clause(value, kind, {"ne": "eq", "nin": "in"}[name], wanted)
     if name == "in":
         return any(brute_clause(value, kind, "eq", item) for item in wanted)
-    if value is None:
+    if not brute_fits(value, kind):
         return False
     found = value if isinstance(value, list) else [value]
     if kind == "date":

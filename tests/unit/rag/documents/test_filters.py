@@ -36,7 +36,7 @@ def test_masks_equal_brute_force_in_any_segments_and_when_reopened(data: st.Data
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=2)))
     bounds = zip([0, *cuts], [*cuts, len(rows)], strict=True)
     tables = [MetadataTable.build(rows[a:b]) for a, b in bounds]
-    schema = merge_schemas(table.schema for table in tables)
+    schema = merge_schemas(table.counts for table in tables)
 
     whole = MetadataTable.build(rows)
     types = {key: brute_type(row.get(key) for row in rows) for key in VALUES}
@@ -187,16 +187,39 @@ def test_nan_is_absent_and_tuples_are_lists() -> None:
     assert compile_filter({"x": {"exists": False}}, table.schema).mask(table).tolist() == [1, 0, 1]
 
 
+@pytest.mark.parametrize("value", [["a", 1], ["a", None], [True], {}, 2**100, [[]]])
+def test_what_no_filter_compares(value: Any) -> None:
+    table = MetadataTable.build([{"k": value}, {}])
+    assert table.schema == {"k": "mixed"}
+    assert table.rows_with("k").tolist() == [True, False]
+
+
 @pytest.mark.parametrize(
-    "values",
-    [[1, "a"], [True, 1], [["a"], [1]], [["a", 1]], [["a", None]], [[True]], [{}], ["a", ["a"]]],
+    ("values", "kind"),
+    [
+        ([2001, 2002, "unknown"], "number"),
+        (["a", 1], "string"),
+        ([["a"], [], [1], [1]], "list of numbers"),
+        ([[], [], "a"], "empty list"),
+        ([{}, {}, {}, True], "boolean"),
+        (["2024-01-01", 1], "date"),
+        ([1, 2, "2024-01-01", "x", "y"], "string"),
+    ],
 )
-def test_what_makes_a_key_mixed(values: list[Any]) -> None:
+def test_a_key_is_of_the_type_that_most_of_its_values_have(values: list[Any], kind: str) -> None:
     rows: list[Row] = [{"k": value} for value in values]
     table = MetadataTable.build(rows)
-    assert table.schema == {"k": "mixed"}
-    assert not len(table.distinct("k", "mixed")) and not table.rows_with("k").any()
-    assert merge_schemas(MetadataTable.build([row]).schema for row in rows) == {"k": "mixed"}
+    assert table.schema == {"k": kind}
+    assert merge_schemas(MetadataTable.build([row]).counts for row in rows) == {"k": kind}
+    assert table.rows_with("k").all()
+
+
+def test_one_value_of_another_type_hides_no_other() -> None:
+    rows: list[Row] = [{"year": 2001}, {"year": "unknown"}, {"year": 1999}, {}]
+    for segments in ([rows], [[row] for row in rows]):
+        assert masks({"year": {"gte": 2000}}, *segments) == [True, False, False, False]
+        assert masks({"year": {"ne": 2001}}, *segments) == [False, True, True, True]
+        assert masks({"year": {"exists": True}}, *segments) == [True, True, True, False]
 
 
 # --- mistakes ----------------------------------------------------------------------------------
@@ -225,7 +248,7 @@ CYCLE["not"] = CYCLE
         ({"zzzzzz": 1}, r"unknown key 'zzzzzz'\. The keys are 'flag' \(boolean\), 'lang' "),
         ({"gte": 1}, "unknown key 'gte'"),
         ({5: 1}, "key 5: a int, wanted a string"),
-        ({"odd": 1}, "key 'odd' is of type mixed: its values differ in kind"),
+        ({"odd": 1}, "key 'odd' is of type mixed: its values are objects"),
         ({"odd": {"exists": True}}, "key 'odd' is of type mixed"),
         ("lang=en", "filter 'lang=en': a str, wanted a mapping"),
         (None, "filter None: a NoneType, wanted a mapping"),
@@ -293,6 +316,6 @@ def test_an_unknown_key_lists_twenty_keys_at_most() -> None:
 
 
 def test_a_predicate_of_another_schema_is_refused() -> None:
-    predicate = compile_filter({"a": 1}, {"a": "number"})
+    predicate = compile_filter({"a": "2024-01-01"}, {"a": "date"})
     with pytest.raises(InvalidFilter, match="'a' is of type string in this segment"):
         predicate.mask(MetadataTable.build([{"a": "x"}]))

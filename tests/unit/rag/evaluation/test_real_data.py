@@ -14,7 +14,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_recall_on_two_wiki(two_wiki: Path, tmp_path: Path) -> None:
-    index = PassageIndex.build(read_passages(two_wiki / "passages.jsonl.gz"), tmp_path / "idx")
+    index = PassageIndex.build(
+        read_passages(two_wiki / "passages.jsonl.gz"), tmp_path / "idx", chunking=None
+    )
     questions = read_questions(two_wiki / "questions.jsonl.gz")
     best = evaluate(index, questions)
     assert best.quality["recall@5"] >= 97.0 and best.quality["recall@2"] >= 80.0

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
 from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.documents.reading.document import Document, Mark
 from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
 from tests.fakes import FakeExtractor
 
@@ -29,6 +30,11 @@ def configs(draw: st.DrawFn) -> ChunkConfig:
 
 def texts_of(text: str, config: ChunkConfig) -> list[str]:
     return [p.text for p in chunk_documents([Passage("d", text)], config)]
+
+
+def is_whole(text: str, chunks: list[str]) -> bool:
+    """Whether a text fitted in one chunk, and so stayed as it is."""
+    return chunks == [text]
 
 
 def can_cover(text: str, chunks: list[str], shared: int) -> bool:
@@ -74,8 +80,9 @@ def test_a_cover_is_told_from_a_loss(chunks: list[str], shared: int, covered: bo
 @example("0日日日", ChunkConfig(1, 1, 0))
 def test_every_character_is_kept_in_order(text: str, config: ChunkConfig) -> None:
     chunks = texts_of(text, config)
-    assert chunks == [chunk.strip() for chunk in chunks] and all(chunks)
-    assert can_cover(text, chunks, config.overlap_sentences)
+    assert is_whole(text, chunks) or chunks == [chunk.strip() for chunk in chunks]
+    assert all(chunks)
+    assert is_whole(text, chunks) or can_cover(text, chunks, config.overlap_sentences)
     assert chunks == texts_of(text, config)
 
 
@@ -128,7 +135,8 @@ def test_ids_titles_and_metadata() -> None:
         Passage("d#1", "Three four. Five six.", "T", {"year": 3}, "d", 1),
     ]
     whole = list(chunk_documents([document]))
-    assert whole == [Passage("d#0", document["text"], "T", {"year": 3}, "d", 0)]
+    assert whole == [Passage("d", document["text"], "T", {"year": 3})]
+    assert list(chunk_documents([document], None)) == whole
     assert check_corpus(chunks) == chunks
 
 
@@ -214,22 +222,84 @@ def test_documents_are_read_one_by_one() -> None:
             yield Passage(name, "Text.")
 
     chunks = chunk_documents(documents())  # type: ignore[arg-type]
-    assert next(chunks).id == "a#0" and read == ["a"]
+    assert next(chunks).id == "a" and read == ["a"]
 
 
 def test_faults_are_named() -> None:
-    with pytest.raises(InvalidPassage, match=r"document 1: passage 'b' has text str ' \\n'"):
+    with pytest.raises(InvalidPassage, match=r"passage 1: passage 'b' has text str ' \\n'"):
         list(chunk_documents([Passage("a", "x"), {"id": "b", "text": " \n"}]))
-    with pytest.raises(DuplicateId, match="document 1: id 'a' was used before"):
+    with pytest.raises(DuplicateId, match="passage 1: id 'a' was used before"):
         list(chunk_documents([Passage("a", "x"), Passage("a", "y")]))
     clash = "chunk 'a#0' of document 'a' has the id of document 'a#0'"
+    two = ChunkConfig(1, 0, 0)
     for names in (["a", "a#0"], ["a#0", "a"]):
         with pytest.raises(DuplicateId, match=clash):
-            list(chunk_documents(Passage(name, "x") for name in names))
-    assert [p.id for p in chunk_documents(Passage(n, "x") for n in ("a", "a#1"))] == [
-        "a#0",
-        "a#1#0",
+            list(chunk_documents((Passage(name, "x y") for name in names), two))
+        assert [p.id for p in chunk_documents(Passage(name, "x") for name in names)] == names
+    ids = [p.id for p in chunk_documents((Passage(n, "x y") for n in ("a", "a#2")), two)]
+    assert ids == ["a#0", "a#1", "a#2#0", "a#2#1"]
+
+
+@given(st.lists(SENTENCES, min_size=1, max_size=30), configs())
+def test_what_fits_and_what_is_a_chunk_already_stays_as_it_is(
+    sentences: list[str], config: ChunkConfig
+) -> None:
+    text = "  " + " ".join(sentences) + "\n"
+    alone, chunk = Passage("d", text, "T", {"a": 1}), Passage("c", text, "", {}, "doc", 7)
+    assert list(chunk_documents([chunk], config)) == [chunk]
+    assert list(chunk_documents([alone], None)) == [alone]
+    passages = list(chunk_documents([alone], config))
+    if len(text.split()) <= config.max_words:
+        assert passages == [alone]
+    else:
+        assert passages == [alone] or [p.id for p in passages] == [
+            f"d#{position}" for position in range(len(passages))
+        ]
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.booleans(), SENTENCES), min_size=2, max_size=20), configs())
+def test_marks_begin_sections_and_come_as_metadata(
+    parts: list[tuple[bool, str]], config: ChunkConfig
+) -> None:
+    """Each part is a sentence of its own page; some begin a section of that name."""
+    text, marks, section = "", [], 0
+    for page, (begins, sentence) in enumerate(parts, 1):
+        section += begins
+        marks.append(Mark(len(text), (f"H{section}",) if section else (), page))
+        text += sentence + "\n"
+    document = Document("d", text, "T", {"kind": "pdf"}, tuple(marks))
+    place = 0
+    chunks = list(chunk_documents([document], ChunkConfig(config.max_words, 0, config.min_words)))
+    for chunk in chunks:
+        place += len(text[place:]) - len(text[place:].lstrip())
+        assert text.startswith(chunk.text, place)
+        mark = document.mark_at(place)
+        heading = {"heading": list(mark.heading)} if mark.heading else {}
+        assert chunk.metadata == {"kind": "pdf", "page": mark.page, **heading}
+        place += len(chunk.text)
+    assert not text[place:].strip()
+    own = Document("d", text, "T", {"page": "own"}, tuple(marks))
+    assert {p.metadata["page"] for p in chunk_documents([own], config)} == {"own"}
+
+
+def test_a_chunk_says_its_page_and_heading() -> None:
+    text = "Intro one two.\nUsage\nThree four five.\nSix seven eight.\nEnd\nNine ten eleven."
+    marks = (
+        Mark(0, (), 1),
+        Mark(text.index("Usage"), ("Guide", "Usage"), 1),
+        Mark(text.index("Six"), ("Guide", "Usage"), 2),
+        Mark(text.index("End"), ("Guide", "End"), 2),
+    )
+    chunks = list(chunk_documents([Document("d", text, marks=marks)], ChunkConfig(5, 1, 0)))
+    assert [(p.text, p.metadata) for p in chunks] == [
+        ("Intro one two.", {"page": 1}),
+        ("Usage\nThree four five.", {"heading": ["Guide", "Usage"], "page": 1}),
+        ("Six seven eight.", {"heading": ["Guide", "Usage"], "page": 2}),
+        ("End\nNine ten eleven.", {"heading": ["Guide", "End"], "page": 2}),
     ]
+    whole = list(chunk_documents([Document("d", text, marks=marks)]))
+    assert whole == [Passage("d", text, metadata={"page": 1})]
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,10 @@ def test_batches_and_empty_answers_are_tables_too(small_index: PassageIndex) -> 
     assert pa.concat_tables([table, first.to_arrow()], promote_options="default").num_rows == 2
 
 
-def test_without_pandas_the_extra_is_named(
+def test_without_pandas_it_is_named(
     small_index: PassageIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hits = small_index.retrieve(QUESTION)
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(MissingExtra, match=r'pip install "graphagg\[spark\]"'):
+    with pytest.raises(MissingExtra, match=r"run: pip install pandas$"):
         hits.to_pandas()

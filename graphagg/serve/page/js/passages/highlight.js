@@ -8,25 +8,31 @@ import { h } from "../dom.js";
  *   the service does not say, and then the names are looked for.
  * @param {Set<string>} names of the entities on the path, in lower case.
  * @param {string[]} sentences that lead from this passage to another.
+ * @param {{start: number, end: number}|null} closest the sentence that is closest to the question.
  * @returns {Node[]}
  */
-export function highlighted(text, mentions, names, sentences) {
+export function highlighted(text, mentions, names, sentences, closest = null) {
   const marks = disjoint(mentions === null ? found(text, [...names]) : inUnits(text, mentions));
   const lines = sentences.flatMap((sentence) => {
     const start = text.indexOf(sentence);
     return start < 0 ? [] : [{ start, end: start + sentence.length }];
   });
-  const cuts = new Set([0, text.length, ...[...marks, ...lines].flatMap(({ start, end }) => [start, end])]);
+  const near = closest === null ? [] : inUnits(text, [closest]);
+  const cuts = new Set([0, text.length, ...[...marks, ...lines, ...near].flatMap(({ start, end }) => [start, end])]);
   const ends = [...cuts].sort((a, b) => a - b);
   const over = (spans, at) => spans.find(({ start, end }) => start <= at && at < end);
   return ends.slice(0, -1).map((start, i) =>
-    piece(text.slice(start, ends[i + 1]), over(marks, start), over(lines, start), names),
+    piece(text.slice(start, ends[i + 1]), over(marks, start), over(lines, start), over(near, start), names),
   );
 }
 
-function piece(text, mark, line, names) {
-  if (!mark) return line ? h("span", { class: "leads-on" }, text) : document.createTextNode(text);
-  const kinds = [names.has(mark.entity.toLowerCase()) ? "on-path" : "", line ? "leads-on" : ""];
+function piece(text, mark, line, near, names) {
+  const kinds = [line ? "leads-on" : "", near ? "closest" : ""];
+  if (!mark) {
+    const shown = kinds.join(" ").trim();
+    return shown ? h("span", { class: shown }, text) : document.createTextNode(text);
+  }
+  kinds.unshift(names.has(mark.entity.toLowerCase()) ? "on-path" : "");
   return h("mark", { class: kinds.join(" ").trim(), title: mark.entity }, text);
 }
 

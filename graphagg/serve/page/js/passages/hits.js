@@ -33,12 +33,25 @@ function item(hit, i, sentences) {
         h("h2", { id: heading, tabindex: "-1" }, hit.title || hit.id),
         h("span", { class: "score", title: "Score" }, score(hit.score)),
       ),
-      h("p", { class: "text" }, highlighted(hit.text, hit.mentions, namesOf(hit), sentences)),
+      h("p", { class: "text" }, ...text(hit, sentences)),
+      copies(hit.copies ?? []),
       metadata(hit.metadata),
       chain(hit.path),
       parts(hit),
     ),
   );
+}
+
+/** The piece of the passage that the service gives, with an ellipsis where it was cut. */
+function text(hit, sentences) {
+  const cut = hit.cut ?? { start: 0, end: 0, characters: 0 };
+  const shown = highlighted(hit.text, hit.mentions, namesOf(hit), sentences, hit.match);
+  return [cut.start > 0 ? "… " : "", ...shown, cut.end < cut.characters ? " …" : ""].filter((part) => part !== "");
+}
+
+/** The other passages with the very same text. */
+function copies(ids) {
+  return ids.length ? h("p", { class: "copies" }, `The same text: ${ids.join(", ")}`) : null;
 }
 
 function namesOf(hit) {

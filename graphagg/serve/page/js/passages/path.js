@@ -7,6 +7,7 @@ export const KINDS = {
   question: "Question",
   question_entity: "In the question",
   entity: "Entity",
+  similarity: "Similar text",
   sentence: "Sentence",
   passage: "Passage",
 };

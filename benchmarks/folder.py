@@ -1,0 +1,181 @@
+"""A folder of real files of ten kinds, made of what the machine has, and what reading it costs.
+
+    python -m benchmarks.folder make FOLDER [--per-kind 60]
+    python -m benchmarks.folder read FOLDER
+    python -m benchmarks.folder text FILE [--mib 5]
+
+`make` copies documentation of the system (`/usr/share/doc`), the descriptions and licenses of the
+installed Python packages, and Python's help topics, and makes PDF and DOCX files of such topics.
+The same machine gives the same folder. `read` and `text` print the time and the peak memory of
+reading, models aside, the latter of one text file of a given size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from itertools import islice
+from pathlib import Path
+
+SYSTEM = Path("/usr/share/doc")
+SUFFIXES = (".html", ".md", ".rst", ".txt", ".py", ".json", ".Debian", "")
+"""Kinds of files that are copied from the system's documentation."""
+LARGEST = 300_000  # bytes of a copied file
+YEAR = datetime(2024, 1, 1, tzinfo=UTC)
+Topic = tuple[str, str]
+
+
+def make(folder: Path, per_kind: int) -> dict[str, int]:
+    """Fill a folder that is not there yet; gives the number of files by kind."""
+    folder.mkdir(parents=True)
+    for suffix in SUFFIXES:
+        for source in islice(system_files(suffix), per_kind):
+            copy(source, folder / "system" / source.relative_to(SYSTEM))
+    described = sorted(distributions(), key=lambda each: each.name)
+    for each in islice(described, per_kind):
+        write(folder / "packages" / each.name / "METADATA.md", each.read_text("METADATA") or "")
+    write_rows(folder / "packages.csv", folder / "packages.jsonl", [d for d in described if d])
+    topics = list(islice(python_topics(), 4 * per_kind))
+    for place, topic in enumerate(topics):
+        makers: list[Callable[[Path, Topic], None]] = [text, pdf, docx, notebook]
+        makers[place % 4](folder / "python", topic)
+    return kinds(folder)
+
+
+def system_files(suffix: str) -> Iterator[Path]:
+    """The files of a kind below the system's documentation, by ascending path."""
+    for path in sorted(SYSTEM.rglob(f"*{suffix}")):
+        usual = path.suffix == suffix and path.is_file() and not path.is_symlink()
+        if usual and 0 < path.stat().st_size <= LARGEST:
+            yield path
+
+
+def python_topics() -> Iterator[Topic]:
+    """Python's help topics, by ascending name."""
+    from pydoc_data.topics import topics
+
+    yield from sorted(topics.items())
+
+
+def write(path: Path, content: str) -> None:
+    """Write a text file, with its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file and its time."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target)
+
+
+def write_rows(table: Path, lines: Path, described: list) -> None:
+    """What the packages say of themselves in a line, as CSV and as JSON lines."""
+    rows = [
+        {"name": d.name, "version": d.version, "summary": d.metadata["Summary"]} for d in described
+    ]
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    write(lines, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def text(folder: Path, topic: Topic) -> None:
+    """A topic as it is."""
+    write(folder / f"{topic[0]}.txt", topic[1])
+
+
+def notebook(folder: Path, topic: Topic) -> None:
+    """A topic as the cells of a notebook."""
+    name, content = topic
+    cells = [{"cell_type": "markdown", "source": f"# {name}"}]
+    cells += [{"cell_type": "markdown", "source": part} for part in content.split("\n\n")]
+    write(folder / f"{name}.ipynb", json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+
+
+def pdf(folder: Path, topic: Topic) -> None:
+    """A topic as a PDF with an outline."""
+    from fpdf import FPDF
+
+    name, content = topic
+    made = FPDF()
+    made.set_creation_date(YEAR)
+    made.set_title(f"Python: {name}")
+    made.set_font("helvetica", size=11)
+    made.add_page()
+    made.start_section(name)
+    made.multi_cell(0, 5, content.encode("latin-1", "replace").decode("latin-1"))
+    made.output(str(folder / f"{name}.pdf"))
+
+
+def docx(folder: Path, topic: Topic) -> None:
+    """A topic as a Word document."""
+    from docx import Document
+
+    name, content = topic
+    document = Document()
+    document.core_properties.title, document.core_properties.created = f"Python: {name}", YEAR
+    document.add_heading(name, 1)
+    for part in content.split("\n\n"):
+        document.add_paragraph(part)
+    document.save(str(folder / f"{name}.docx"))
+
+
+def kinds(folder: Path) -> dict[str, int]:
+    """The number of files by suffix."""
+    counts: dict[str, int] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            suffix = path.suffix.lower() or "none"
+            counts[suffix] = counts.get(suffix, 0) + 1
+    return counts
+
+
+def read(source: Path) -> None:
+    """Print what reading gives and costs."""
+    from graphagg.cli.output.console import Meter
+    from graphagg.rag import ReadReport, read_documents
+
+    before, report, began = Meter().read(), ReadReport(), time.process_time()
+    characters = sum(len(d.text) for d in read_documents(source, report=report))
+    after = Meter().read()
+    print(f"{report}; {report.documents:,} documents, {characters:,} characters")
+    for each in (*report.left_out, *report.parts):
+        if each.reason:
+            print(f"  {each}")
+    peaks = [used["peak_memory_mib"] for used in (before, after)]
+    print(
+        f"{time.process_time() - began:.1f} CPU s; peak {peaks[1]} MiB, {peaks[0]} before reading"
+    )
+
+
+def main() -> None:
+    """Run one of the commands."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=("make", "read", "text"))
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--per-kind", type=int, default=60)
+    parser.add_argument("--mib", type=int, default=5)
+    given = parser.parse_args()
+    if given.command == "make":
+        counts = make(given.path, given.per_kind)
+        print(f"{sum(counts.values()):,} files:", ", ".join(f"{n} {k}" for k, n in counts.items()))
+    elif given.command == "read":
+        read(given.path)
+    else:
+        every = "\n\n".join(content for _, content in python_topics())
+        size = given.mib * 2**20
+        write(given.path, (every * (size // len(every) + 1))[:size])
+        read(given.path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

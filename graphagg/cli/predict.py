@@ -1,0 +1,94 @@
+"""`graphagg predict`: the predictions of a trained model, as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphagg.cli.output.console import AsJson, Meter, out, print_json, resources
+from graphagg.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    import pyarrow
+    from torch_geometric.data import Data
+
+    from graphagg.arrays import Array
+    from graphagg.nn.training import Predictor
+
+EPILOG = "Example: graphagg predict runs/csl --data csl.npz --out predictions.parquet"
+_CLASSES = ("accuracy", "weighted-accuracy", "f1")
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="The folder that graphagg train wrote.")],
+    data: Annotated[
+        str,
+        typer.Option(help="Graphs: an .npz file, a folder of them, pyg:NAME@ROOT; labels or none."),
+    ],
+    out_file: Annotated[
+        Path, typer.Option("--out", help="Where the table goes: a .parquet file.")
+    ] = Path("predictions.parquet"),
+    split: Annotated[
+        int | None, typer.Option(help="Of which split the model is.  [best by validation]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Graphs a step.  [the training's]")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict with a trained model; its encodings are computed as in the training."""
+    if out_file.suffix != ".parquet":
+        raise InvalidParameter(f"--out is {str(out_file)!r}; wanted a name that ends in .parquet")
+    meter = Meter()
+    import pyarrow.parquet as pq
+
+    from graphagg.nn.files import write_whole
+    from graphagg.nn.training import load, load_graphs
+
+    predictor = load(run, split, device=device)
+    graphs = load_graphs(data)
+    table = _table(predictor, graphs, predictor.predict(graphs, batch_size=batch_size))
+    write_whole(out_file, lambda partial: pq.write_table(table, partial))
+    used = meter.read()
+    if as_json:
+        rows = {"graphs": len(graphs), "rows": table.num_rows, "split": predictor.split}
+        print_json({"out": str(out_file), **rows, **used})
+        return
+    columns = ", ".join(table.column_names)
+    out.print(
+        f"{out_file}: {table.num_rows:,} rows of {len(graphs):,} graphs ({columns}), by the model "
+        f"of split {predictor.split}; {resources(used)}",
+        markup=False,
+    )
+
+
+def _table(predictor: Predictor, graphs: list[Data], answers: Array) -> pyarrow.Table:
+    """A row an answer: what it is about, the class where there are classes, the numbers."""
+    import pyarrow as pa
+
+    rows = answers.reshape(len(answers), -1)
+    columns: dict[str, Any] = _about(predictor.model.config.head.task, graphs)
+    if predictor.metric in _CLASSES:
+        columns["class"] = rows.argmax(axis=1)
+    values = pa.array(rows.ravel())
+    columns["outputs"] = pa.FixedSizeListArray.from_arrays(values, rows.shape[1])
+    return pa.table(columns)
+
+
+def _about(task: str, graphs: list[Data]) -> dict[str, Array]:
+    """`graph`, and of a vertex its number `vertex`, of a pair `source` and `target`."""
+    import numpy as np
+
+    if task == "graph":
+        return {"graph": np.arange(len(graphs))}
+    if task == "node":
+        sizes = [int(graph.num_nodes or 0) for graph in graphs]
+        names = {"vertex": np.concatenate([np.arange(size) for size in sizes])}
+    else:
+        pairs = [graph.edge_label_index.numpy() for graph in graphs]
+        sizes = [pair.shape[1] for pair in pairs]
+        names = dict(zip(("source", "target"), np.concatenate(pairs, axis=1), strict=True))
+    return {"graph": np.repeat(np.arange(len(graphs)), sizes), **names}

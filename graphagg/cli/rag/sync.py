@@ -1,0 +1,113 @@
+"""`graphagg rag sync`: keep a passage index in step with a folder or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphagg.cli.builds.passages import Columns, Reading, read_corpus
+from graphagg.cli.output.console import AsJson, Meter, err, progress_report
+from graphagg.cli.rag.changes import Vectors, print_changed
+from graphagg.cli.rag.options import Directory, PassageFile
+from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
+from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
+from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.models.vector_cache import CacheConfig
+
+EPILOG = (
+    "Example: graphagg rag sync idx articles/ --dry-run\n\n"
+    "Example: graphagg rag sync idx articles/ --watch"
+)
+_QUIET = 1_600  # ms without a change, after which a burst of changes counts as over
+_LOOK = 1_000  # ms after which the watcher gives control back, so that the first sync begins
+
+
+def sync(
+    directory: Directory,
+    passages: PassageFile,
+    reading: Reading,
+    columns: Columns,
+    vectors: Vectors,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and sync at every change, until Ctrl-C.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an index hold what a folder holds now: add, update and delete, as one new version.
+
+    Only texts are encoded that are new; answers equal those of a rebuild. Counts are of documents.
+    """
+    if watch and dry_run:
+        raise InvalidParameter("give --watch or --dry-run, not both")
+
+    def once() -> None:
+        _sync(directory, passages, reading, columns, vectors, dry_run, as_json)
+
+    if watch:
+        follow(_changes(passages, directory), once)
+    else:
+        once()
+
+
+def _sync(
+    directory: Path,
+    source: Path,
+    reading: ReadConfig,
+    columns: RowConfig,
+    vectors: CacheConfig,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    from graphagg.rag import PassageIndex
+
+    meter, files = Meter(), ReadReport()
+    corpus = read_corpus(source, reading, files, columns)
+    with (
+        PassageIndex.open(directory, cache=vectors.open()) as index,
+        progress_report() as report,
+    ):
+        change = index.sync(corpus, dry_run=dry_run, progress=report).to_json()
+        print_changed(directory, change, index.manifest, meter, as_json, files)
+    if dry_run:
+        err.print("a dry run: nothing was changed", markup=False)
+
+
+def follow(changes: Iterator[bool], once: Callable[[], None]) -> None:
+    """Sync at first and after every change; an error is said, and the next change tried.
+
+    Args:
+        changes: a truth value now and then: whether anything changed.
+        once: syncs.
+    """
+    first = True
+    try:
+        for changed in changes:
+            if changed or first:
+                first = False
+                try:
+                    once()
+                except GraphAggError as error:
+                    err.print(f"error: {error}; the index stays as it was", markup=False)
+                err.print("watching; Ctrl-C ends", markup=False)
+    except KeyboardInterrupt:
+        err.print("stopped; the index stays as the last sync left it", markup=False)
+
+
+def _changes(source: Path, index: Path) -> Iterator[bool]:
+    """Whether a file below the source changed; at once, then after each burst of changes."""
+    try:
+        from watchfiles import DefaultFilter, watch
+    except ImportError:
+        raise MissingExtra("watchfiles", "watch") from None
+    # What the index itself writes is no change, wherever it lies.
+    wanted = DefaultFilter(ignore_paths=[index.absolute()])
+    bursts = watch(
+        source, watch_filter=wanted, debounce=_QUIET, rust_timeout=_LOOK, yield_on_timeout=True
+    )
+    return (bool(changes) for changes in bursts)

@@ -1,0 +1,259 @@
+"""Which columns hold sources, targets and weights: by the names in a header or a table.
+
+Names are compared without case and without anything but letters and digits, so that `Source`,
+`FromNodeId` and `node_1` are known. A pair of known names may stand anywhere and in any order. A
+first line of text is a header
+
+1. where the options say so, or name a column;
+2. where it holds no number and a pair of known names that are no ids in the lines below.
+
+It is taken for a header that is not known, which is an error, where it holds no number and
+
+3. the ids below it are integers, or a later column below it holds numbers only; or
+4. none of its ids comes again in the first 1,000 lines, while most lines below it share an id with
+   another line, as the edges of a graph do.
+
+Any other first line is an edge. So no line is lost, and no name becomes a vertex, without a word:
+what was decided is in the report.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from graphagg.errors import InvalidGraph
+from graphagg.graph.reading.settings import Reading
+
+_PAIRS = tuple(
+    tuple(pair.split("-"))
+    for pair in (
+        "source-target src-dst src-dest src-tgt source-destination from-to fromnodeid-tonodeid "
+        "fromnode-tonode fromid-toid fromuser-touser sourceid-targetid sourcenode-targetnode "
+        "srcid-dstid startid-endid start-end node1-node2 id1-id2 u-v i-j head-tail "
+        "follower-followee sender-receiver citing-cited element-set member-group user-group "
+        "follower-page user-page user-item"
+    ).split()
+)
+"""Names of the columns of sources (elements) and of targets (sets)."""
+
+_WEIGHTS = ("weight", "weights", "edgeweight", "w")
+_NUMBER_LIKE = re.compile(r"[+\-.]*[0-9][0-9+\-.,eE]*")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+SAMPLE = 1000
+"""Lines of text that tell its columns."""
+
+
+class Columns(NamedTuple):
+    """The columns of edges, counted from 0.
+
+    Attributes:
+        source: of sources, or elements.
+        target: of targets, or sets.
+        weight: of weights; -1 where there is none.
+        header: whether the first line names them; so it does in a table.
+        names: the cells of the first line, or the names of a table's columns.
+    """
+
+    source: int
+    target: int
+    weight: int
+    header: bool
+    names: tuple[str, ...]
+
+    def said(self, two_mode: bool) -> str:
+        """What was decided, for people."""
+        roles = ("element", "set") if two_mode else ("source", "target")
+        said = ", ".join(
+            f"{role} {self._called(at)}"
+            for role, at in zip((*roles, "weight"), self[:3], strict=True)
+            if 0 <= at < len(self.names)
+        )
+        if not self.header:
+            return f"{said}; no header"
+        others = [self._called(at) for at in range(len(self.names)) if at not in self[:3]]
+        return f"{said}; not used: {', '.join(others)}" if others else said
+
+    @property
+    def weight_is_named(self) -> bool:
+        """Whether a header gives the column of weights a known name."""
+        known = self.header and 0 <= self.weight < len(self.names)
+        return known and _plain(self.names[self.weight]) in _WEIGHTS
+
+    @property
+    def weight_called(self) -> str:
+        """The column of weights, for people."""
+        if not self.header and self.weight == 2:
+            return "the third column"
+        return self._called(self.weight)
+
+    def _called(self, at: int) -> str:
+        return repr(self.names[at]) if self.header else f"column {at + 1}"
+
+
+def named_columns(names: Sequence[str], reading: Reading, where: str) -> Columns:
+    """The columns of a table or of a text with a header.
+
+    Raises:
+        InvalidGraph: a column that was asked for is not there, or no pair of names is known.
+    """
+    chosen = [_position(names, asked, where) for asked in reading.ends]
+    if None in chosen:
+        for number, known in enumerate(_known_pair(names, chosen) or ()):
+            chosen[number] = known
+    source, target = chosen
+    if source is None or target is None:
+        raise InvalidGraph(
+            f"{where}: the columns {_listed(names)} hold no pair of known names such as source and "
+            "target; name the columns (--source NAME --target NAME)"
+        )
+    return _distinct(names, source, target, _weight(names, reading, where), True, where)
+
+
+def text_columns(rows: Sequence[Sequence[str]], reading: Reading, where: str) -> Columns:
+    """The columns of a text, by its first lines that hold data; see the module's text.
+
+    Args:
+        rows: the cells of the first lines, one line at least.
+        reading: what the options say.
+        where: what messages call the text.
+
+    Raises:
+        InvalidGraph: as `named_columns`; or the first line is a header that is not known.
+    """
+    first, below = rows[0], rows[1:]
+    asked = (*reading.ends, reading.weight_column)
+    by_name = any(name is not None and not _is_place(name, first) for name in asked)
+    if reading.header is False or (reading.header is None and any(map(_is_number, first))):
+        if by_name:
+            raise InvalidGraph(
+                f"{where}: the first line {_shown(first)} is an edge, so that columns have no "
+                "names; name them by their numbers (--source 2 --target 3)"
+            )
+        return _placed(first, reading, where, header=False)
+    if by_name or _names_columns(first, below):
+        return named_columns(first, reading, where)
+    if reading.header:
+        return _placed(first, reading, where, header=True)
+    if _reads_as_header(first, below, reading):
+        raise InvalidGraph(
+            f"{where}: the first line {_shown(first)} reads as a header whose names are not known; "
+            f"name its columns (--source NAME --target NAME), take the first two (--header), or "
+            "say that it is an edge (--no-header)"
+        )
+    return _placed(first, reading, where, header=False)
+
+
+def _placed(first: Sequence[str], reading: Reading, where: str, *, header: bool) -> Columns:
+    """The columns by their numbers: the first, the second and, for weights, the third."""
+    # The cells of a first line that is an edge are no names, not even where they are equal.
+    names = first if header else [""] * len(first)
+    source, target = (
+        default if asked is None else _position(names, asked, where)
+        for asked, default in zip(reading.ends, (0, 1), strict=True)
+    )
+    assert source is not None and target is not None
+    if reading.weight_column is not None:
+        weight = _position(names, reading.weight_column, where)
+    else:
+        weight = _weight(first, reading, where) if header else -1
+        if weight < 0:
+            weight = next(at for at in (2, 1, 0) if at not in (source, target))
+    assert weight is not None
+    return _distinct(first, source, target, weight, header, where)
+
+
+def _distinct(
+    names: Sequence[str], source: int, target: int, weight: int, header: bool, where: str
+) -> Columns:
+    if len({source, target, weight}) < 3:
+        raise InvalidGraph(
+            f"{where}: one column of {_shown(names)} is to hold two of source, target and weight; "
+            "name three different ones"
+        )
+    return Columns(source, target, weight, header, tuple(names))
+
+
+def _names_columns(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Rule 2 of the module's text."""
+    pair = _known_pair(first, (None, None))
+    ids = {cell for row in below if row != first for cell in row}
+    return pair is not None and not any(first[at] in ids for at in pair)
+
+
+def _reads_as_header(
+    first: Sequence[str], below: Sequence[Sequence[str]], reading: Reading
+) -> bool:
+    """Rules 3 and 4 of the module's text, for a first line without a number."""
+    below = [row for row in below if len(row) >= 2]
+    if not below or len(first) < 2:
+        return False
+    if reading.ids != "string" and all(_INTEGER.fullmatch(cell) for cell in below[0][:2]):
+        return True
+    width = min(map(len, below))
+    if any(all(_is_number(row[i]) for row in below) for i in range(2, min(width, len(first)))):
+        return True
+    lines_with = Counter(cell for row in below for cell in {*row[:2]})
+    if any(lines_with[cell] for cell in first[:2]):
+        return False
+    linked = sum(any(lines_with[cell] > 1 for cell in row[:2]) for row in below)
+    return 2 * linked > len(below)
+
+
+def _known_pair(names: Sequence[str], chosen: Iterable[int | None]) -> tuple[int, int] | None:
+    """Positions of the first pair of known names that agrees with what is chosen already."""
+    plain = [_plain(name) for name in names]
+    for pair in _PAIRS:
+        if all(name in plain for name in pair):
+            source, target = (plain.index(name) for name in pair)
+            if all(a in (None, b) for a, b in zip(chosen, (source, target), strict=True)):
+                return source, target
+    return None
+
+
+def _weight(names: Sequence[str], reading: Reading, where: str) -> int:
+    """The column of weights, by the name asked for or a known one; -1 if there is none."""
+    if reading.weight_column is not None:
+        position = _position(names, reading.weight_column, where)
+        assert position is not None
+        return position
+    plain = [_plain(name) for name in names]
+    return next((plain.index(name) for name in _WEIGHTS if name in plain), -1)
+
+
+def _position(names: Sequence[str], asked: str | None, where: str) -> int | None:
+    """Where the column asked for stands: by name, by name without case, or by number."""
+    if asked is None:
+        return None
+    for spelled in (str, str.casefold):
+        matches = [i for i, name in enumerate(names) if spelled(name) == spelled(asked)]
+        if len(matches) == 1:
+            return matches[0]
+    if _is_place(asked, names):
+        return int(asked) - 1
+    raise InvalidGraph(
+        f"{where}: no column is called {asked!r} alone, wanted one of {_listed(names)}"
+    )
+
+
+def _is_place(asked: str, names: Sequence[str]) -> bool:
+    """Whether a column is asked for by its number."""
+    return asked.isascii() and asked.isdigit() and 0 < int(asked) <= len(names)
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER_LIKE.fullmatch(cell) is not None
+
+
+def _shown(cells: Sequence[str]) -> str:
+    return repr(",".join(cells)[:80])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:20])

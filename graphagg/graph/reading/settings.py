@@ -1,0 +1,131 @@
+"""How edges are read: the options of every reader, in Python and on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from graphagg.checks import one_of
+from graphagg.errors import InvalidParameter
+from graphagg.graph.kinds import ID_TYPES, GraphKind, IdType
+
+_PANEL = {"panel": "How edges are read"}
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How edges are read.
+
+    Columns are named as the header of the text or the table names them; a number counts columns
+    from 1 where no column is called so.
+
+    Attributes:
+        ids: how text ids are read.
+        header: whether the first line of text is a header; `--header` with names that are not
+            known takes the first two columns. None: recognized.
+        source: column of the sources. None: a known name, else the first column.
+        target: column of the targets. None: a known name, else the second column.
+        element: two-mode: column of the elements, another word for `source`.
+        set: two-mode: column of the sets, another word for `target`.
+        delimiter: what sets columns of text apart: a character, or tab or space. None: recognized.
+        skip_bad_rows: leave out the rows that cannot be read, count them and name the first.
+    """
+
+    ids: IdType = field(default="auto", metadata=_PANEL)
+    header: bool | None = field(default=None, metadata=_PANEL | {"flags": "--header/--no-header"})
+    source: str | None = field(default=None, metadata=_PANEL)
+    target: str | None = field(default=None, metadata=_PANEL)
+    element: str | None = field(default=None, metadata=_PANEL)
+    set: str | None = field(default=None, metadata=_PANEL)
+    delimiter: str | None = field(default=None, metadata=_PANEL)
+    skip_bad_rows: bool = field(default=False, metadata=_PANEL | {"flags": "--skip-bad-rows"})
+
+    def __post_init__(self) -> None:
+        one_of("ids", self.ids, ID_TYPES)
+        for end, role in (("source", "element"), ("target", "set")):
+            if getattr(self, end) is not None and getattr(self, role) is not None:
+                raise InvalidParameter(
+                    f"{end} is {getattr(self, end)!r} and {role} is {getattr(self, role)!r}, which "
+                    "name the same column; give one of them"
+                )
+        if self.delimiter is not None:
+            mark = _DELIMITERS.get(self.delimiter, self.delimiter)
+            if len(mark) != 1 or not mark.isascii() or mark in '\n\r"':
+                raise InvalidParameter(
+                    f"delimiter is {self.delimiter!r}, wanted one ASCII character that is no "
+                    "quote, or tab or space"
+                )
+            object.__setattr__(self, "delimiter", mark)
+
+    def check_kind(self, kind: GraphKind) -> None:
+        """Raise `InvalidParameter` where elements or sets are named and the graph has none."""
+        for role in ("element", "set"):
+            if getattr(self, role) is not None and kind != "two-mode":
+                raise InvalidParameter(
+                    f"{role} is {getattr(self, role)!r}, but the graph is {kind}; take the kind "
+                    f"two-mode, or name {'source' if role == 'element' else 'target'}"
+                )
+
+    @property
+    def ends(self) -> tuple[str | None, str | None]:
+        """The columns asked for: of sources or elements, and of targets or sets."""
+        return self.source or self.element, self.target or self.set
+
+    @property
+    def weight_column(self) -> str | None:
+        """The column of weights that was asked for."""
+        return None
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether weights are read where there are any."""
+        return False
+
+    def given(self) -> dict[str, Any]:
+        """The fields that differ from their defaults: what tells one reading from another."""
+        default = type(self)()
+        return {name: value for name, value in vars(self).items() if value != vars(default)[name]}
+
+
+@dataclass(frozen=True)
+class WeightedReading(Reading):
+    """How edges are read where weights count.
+
+    Attributes:
+        weight: column of the weights. None: a known name; without a header the third column.
+        weighted: use the weights where edges carry any.
+    """
+
+    weight: str | None = field(default=None, metadata=_PANEL)
+    weighted: bool = field(default=True, metadata=_PANEL | {"flags": "--weighted/--unweighted"})
+
+    @property
+    def weight_column(self) -> str | None:
+        """The column of weights that was asked for."""
+        return self.weight
+
+    @property
+    def wants_weights(self) -> bool:
+        """Whether weights are read where there are any."""
+        return self.weighted
+
+
+class ReadingOptions(TypedDict, total=False):
+    """The fields of `Reading`, as keyword arguments."""
+
+    ids: IdType
+    header: bool | None
+    source: str | None
+    target: str | None
+    element: str | None
+    set: str | None
+    delimiter: str | None
+    skip_bad_rows: bool
+
+
+class WeightedReadingOptions(ReadingOptions, total=False):
+    """The fields of `WeightedReading`, as keyword arguments."""
+
+    weight: str | None
+    weighted: bool

@@ -1,0 +1,137 @@
+"""Edges from tables: Parquet, and Arrow, pandas and polars in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graphagg.arrays import Doubles
+from graphagg.errors import InvalidGraph, UnreadableFile
+from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts
+from graphagg.graph.reading.columns import Columns, named_columns
+from graphagg.graph.reading.settings import Reading
+
+EDGES_AT_ONCE = 1 << 18
+BROKEN_PARQUET = (pa.ArrowInvalid, OSError)
+"""What reading a damaged Parquet file raises."""
+
+
+def read_parquet(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
+    """The edges of a Parquet file; its columns are named as in text."""
+    try:
+        file = pq.ParquetFile(path)
+        columns = named_columns(file.schema_arrow.names, reading, str(path))
+        names = _wanted(columns, reading)
+        batches = file.iter_batches(batch_size=EDGES_AT_ONCE, columns=names)
+        yield from _edges(batches, columns, str(path), counts, reading)
+    except BROKEN_PARQUET as error:
+        raise UnreadableFile(f"{path}: not a Parquet file, or damaged ({error})") from None
+
+
+def read_stream(table: Any, name: str, counts: ReadCounts, reading: Reading) -> Iterator[EdgeBatch]:
+    """The edges of anything that has `__arrow_c_stream__`: pandas, polars, Arrow, DuckDB."""
+    try:
+        stream = pa.RecordBatchReader.from_stream(table)
+        columns = named_columns(stream.schema.names, reading, name)
+        yield from _edges(stream, columns, name, counts, reading)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InvalidGraph(
+            f"{name}: a column holds values of several types ({str(error).splitlines()[0]}), "
+            "wanted integers or strings; convert it"
+        ) from None
+
+
+def _wanted(columns: Columns, reading: Reading) -> list[str]:
+    places = [*columns[:2], *([columns.weight] if _weighted(columns, reading) else [])]
+    return [columns.names[place] for place in places]
+
+
+def _weighted(columns: Columns, reading: Reading) -> bool:
+    return reading.wants_weights and columns.weight >= 0
+
+
+def _edges(
+    batches: Iterable[pa.RecordBatch],
+    columns: Columns,
+    where: str,
+    counts: ReadCounts,
+    reading: Reading,
+) -> Iterator[EdgeBatch]:
+    counts.columns = counts.columns or columns
+    names, seen = _wanted(columns, reading), 0
+    for batch in batches:
+        if columns.weight >= 0:
+            counts.weights_ignored += len(batch)
+        parts = [batch.column(name) for name in names]
+        kept = _without_nulls(parts, names, where, seen, counts, reading)
+        seen += len(batch)
+        if kept is not None:
+            parts = [part.filter(kept) for part in parts]
+        sources, targets = (_ids(parts[end], where, names[end]) for end in (0, 1))
+        weights = _weights(parts[2], where, names[2]) if len(names) == 3 else None
+        yield EdgeBatch(sources, targets, weights)
+
+
+def _without_nulls(
+    parts: list[pa.Array],
+    names: list[str],
+    where: str,
+    seen: int,
+    counts: ReadCounts,
+    reading: Reading,
+) -> pa.Array | None:
+    """Which rows have both ids, where bad rows are skipped; else a null is an error."""
+    if not reading.skip_bad_rows:
+        for part, name in zip(parts[:2], names, strict=False):
+            if part.null_count:
+                raise InvalidGraph(
+                    f"{where}: column {name} holds {part.null_count:,} nulls, wanted an id in "
+                    "every row; remove those rows, or leave them out (--skip-bad-rows)"
+                )
+        return None
+    kept = np.ones(len(parts[0]), dtype=np.bool_)
+    for part in parts:
+        kept &= part.is_valid().to_numpy(zero_copy_only=False)
+    if kept.all():
+        return None
+    row = int(np.argmin(kept))
+    counts.bad_rows += int(np.count_nonzero(~kept))
+    counts.first_bad = counts.first_bad or f"{where}, row {seen + row + 1}: a null"
+    return pa.array(kept)
+
+
+def _weights(column: pa.Array, where: str, name: str) -> Doubles:
+    """A column of numbers as float64; nulls are NaN, which is refused with the other weights."""
+    try:
+        weights: Doubles = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InvalidGraph(
+            f"{where}: column {name} is {column.type} ({error}), wanted numbers; convert it, or "
+            "leave weights out (--unweighted)"
+        ) from None
+    return weights
+
+
+def _ids(column: pa.Array, where: str, name: str) -> Ids:
+    if pa.types.is_integer(column.type):
+        try:
+            values: Ids = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid as error:
+            raise InvalidGraph(
+                f"{where}: column {name} is out of range ({error}), wanted integers of 0 to "
+                "2^63 - 1; renumber, or write the ids as strings"
+            ) from None
+        return values
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return column.cast(pa.large_string()).dictionary_encode()
+    raise InvalidGraph(
+        f"{where}: column {name} is {column.type}, wanted integers or strings; convert it"
+    )

@@ -1,0 +1,75 @@
+"""Random splits, for data that bring none."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from graphagg.checks import integer
+from graphagg.errors import InvalidDataset, InvalidParameter
+from graphagg.nn.training.data.checks import unknown_rows
+from graphagg.nn.training.data.dataset import PARTS, GraphData, Split
+from graphagg.nn.training.data.sources import Source, level_of, load_graphs, name_of
+
+Ratio = tuple[float, float, float]
+EIGHT_ONE_ONE: Ratio = (0.8, 0.1, 0.1)
+
+
+def random_splits(
+    source: Source, ratio: Ratio = EIGHT_ONE_ONE, *, count: int = 1, random_state: int = 0
+) -> GraphData:
+    """Data with random splits, in place of their own where they have some.
+
+    Graphs are split, or the vertices of a single graph; those without a label are left out. Each
+    part gets one at least, and training what rounding leaves over.
+
+    Args:
+        source: what `load_data` and `load_graphs` take; splits are not needed, labels are.
+        ratio: shares of training, validation and test; they sum to 1.
+        count: how many splits; split s is drawn by `random_state + s`.
+        random_state: of the draws.
+
+    Raises:
+        InvalidParameter: shares that are not positive or do not sum to 1.
+        InvalidDataset: fewer than three graphs or vertices with labels.
+    """
+    integer("count", count, 1)
+    if len(ratio) != len(PARTS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
+        shown = ", ".join(f"{share:g}" for share in ratio)
+        raise InvalidParameter(
+            f"the split ratio is {shown}; wanted three positive shares that sum to 1, such as "
+            "0.8 0.1 0.1"
+        )
+    graphs = load_graphs(source)
+    data = GraphData(name_of(source), level_of(graphs), graphs, ())
+    ids = _labeled(data)
+    if len(ids) < len(PARTS):
+        raise InvalidDataset(
+            f"{data.name}: {len(ids)} with a label; wanted at least three, one a part"
+        )
+    splits = tuple(_drawn(ids, ratio, s, random_state + s) for s in range(count))
+    return GraphData(data.name, data.level, graphs, splits)
+
+
+def _labeled(data: GraphData) -> Tensor:
+    """Numbers of the graphs, or of a single graph's vertices, that have a label: int64."""
+    missing = [g for g, graph in enumerate(data.graphs) if graph.get(data.labels) is None]
+    if missing:
+        raise InvalidDataset(f"{data.name}: graph {missing[0]} has no labels {data.labels!r}")
+    if data.single:
+        return (~unknown_rows(data.graphs[0].y)).nonzero().flatten()
+    known = [not bool(unknown_rows(_rows(graph[data.labels])).all()) for graph in data.graphs]
+    return torch.tensor(known).nonzero().flatten()
+
+
+def _rows(labels: Tensor) -> Tensor:
+    return labels.view(1) if labels.dim() == 0 else labels
+
+
+def _drawn(ids: Tensor, ratio: Ratio, number: int, state: int) -> Split:
+    order = ids[torch.randperm(len(ids), generator=torch.Generator().manual_seed(state))]
+    val, test = (max(1, round(share * len(ids))) for share in ratio[1:])
+    val = min(val, len(ids) - 2)
+    test = min(test, len(ids) - 1 - val)
+    parts = torch.split(order, [len(ids) - val - test, val, test])
+    return Split(str(number), *(part.sort().values for part in parts))

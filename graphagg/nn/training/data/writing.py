@@ -1,0 +1,83 @@
+"""Write graphs in the `.npz` form that `graphagg.nn.training.data.npz` reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from graphagg.arrays import Array
+from graphagg.errors import InvalidDataset
+from graphagg.nn.files import write_whole
+from graphagg.nn.training.data.checks import check_tensors, widened
+from graphagg.nn.training.data.dataset import PARTS, GraphData, Split
+from graphagg.nn.training.data.graphs import Graphs
+from graphagg.nn.training.data.sources import Source, has_splits, load_data, load_graphs
+
+_FLAT = ("x", "edge_attr", "edge_index", "y", "edge_label", "edge_label_index")
+_PTR = {"edge_index": "edge_ptr", "edge_label_index": "pair_ptr"}
+
+
+def save_npz(path: str | os.PathLike[str], data: Source) -> None:
+    """Write graphs, with labels and splits where they have some, as one `.npz` file.
+
+    `load_data` and `graphagg train --data` read it again: the same features, edges in their order,
+    labels and splits; real numbers are float32. `graphagg predict` takes it without labels too.
+
+    Args:
+        path: the file; its name ends in `.npz`.
+        data: a `GraphData`, one `Data`, or a list of `Data` with the same attributes.
+
+    Raises:
+        InvalidDataset: another suffix, no graph, or graphs that differ in what they have.
+        WriteFailed: the file cannot be written.
+    """
+    target = Path(path)
+    if target.suffix != ".npz":
+        raise InvalidDataset(f"{target}: wanted a file name that ends in .npz")
+    splits: tuple[Split, ...] = ()
+    if isinstance(data, GraphData) or has_splits(data):
+        found = load_data(data)
+        graphs, splits = list(found.graphs), found.splits
+    else:
+        graphs = load_graphs(data)
+    check_tensors(target.name, graphs)
+    arrays = {**_columns(Graphs.of(widened(graphs))), **_splits(splits)}
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:  # numpy would put a suffix to a path
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its option
+
+    write_whole(target, write)
+
+
+def _columns(flat: Graphs) -> dict[str, Array]:
+    found = [name for name in ("x", "edge_index") if name not in flat.columns]
+    if found:
+        raise InvalidDataset(f"the graphs have no {found[0]!r}; wanted x and edge_index")
+    arrays: dict[str, Array] = {
+        "node_ptr": flat.vertex_ptr.numpy(),
+        "directed": np.array(True),  # each edge stands as it is: none is to be mirrored
+    }
+    for name in _FLAT:
+        column = flat.columns.get(name)
+        if column is None:
+            continue
+        arrays[name] = column.values.detach().cpu().numpy()
+        if name in _PTR:
+            arrays[_PTR[name]] = column.ptr.numpy()
+    return arrays
+
+
+def _splits(splits: tuple[Split, ...]) -> dict[str, Array]:
+    """`[S, n]` int64 a part, padded with -1."""
+    if not splits:
+        return {}
+    return {
+        part: torch.nn.utils.rnn.pad_sequence(
+            [getattr(split, part) for split in splits], batch_first=True, padding_value=-1
+        ).numpy()
+        for part in PARTS
+    }

@@ -1,0 +1,141 @@
+"""A trained run as a function: graphs in, predictions out, encodings included."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graphagg.arrays import Array
+from graphagg.checks import integer
+from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.nn.files import read_json
+from graphagg.nn.model.network import GPS
+from graphagg.nn.model.saving import CONFIG
+from graphagg.nn.training.batches import GraphBatches
+from graphagg.nn.training.config import Metric, TrainingConfig
+from graphagg.nn.training.data.dataset import checked_inputs
+from graphagg.nn.training.data.graphs import Graphs
+from graphagg.nn.training.data.sources import Source, load_graphs, name_of
+from graphagg.nn.training.device import find_device
+from graphagg.nn.training.folder import RESULT, RUN
+from graphagg.nn.training.plan import doubled, transform_for
+
+_REMEDY = "wanted the folder that `graphagg train` or `train` wrote"
+
+
+class Predictor:
+    """A trained model with the transforms that write its encodings; use `load`.
+
+    Attributes:
+        model: the model of the split's best epoch, in evaluation mode.
+        metric: what the run measured.
+        split: the number of the split.
+    """
+
+    def __init__(
+        self,
+        model: GPS,
+        training: TrainingConfig,
+        metric: Metric,
+        split: int,
+        device: torch.device,
+    ) -> None:
+        self.model, self.metric, self.split = model.to(device).eval(), metric, split
+        self._training, self._device = training, device
+
+    @torch.no_grad()
+    def predict(self, data: Source, *, batch_size: int | None = None) -> Array:
+        """The model's answers, as the run's evaluation computed them.
+
+        Args:
+            data: graphs, as `graphagg.nn.training.load_graphs` takes them: a list of `Data`, one
+                `Data`, a file. They have what the run's data had, labels left out. An edge task
+                predicts for the pairs of `edge_label_index`.
+            batch_size: graphs a step; by default that of the training. It changes no answer.
+
+        Returns:
+            `[rows, *shape]` floats: a row a graph, a vertex or a pair, graph by graph. Of a
+            classification they are logits: the class is `argmax(axis=1)`. Of `roc-auc` and `ap`
+            they are logits too: `1 / (1 + exp(-logit))` is the probability.
+
+        Raises:
+            InvalidDataset, InvalidFeatures: the graphs lack what the model reads.
+            UnreadableFile: no such file.
+        """
+        size = integer("batch_size", batch_size or self._training.batch_size, 1)
+        level = self.model.config.head.task
+        graphs = checked_inputs(name_of(data), level, load_graphs(data))
+        transform = transform_for(self.model.config)
+        if transform is not None:
+            graphs = [transform(graph) for graph in graphs]
+        if self._training.precision == "float64":
+            graphs = [doubled(graph) for graph in graphs]
+        low = self._training.precision == "bfloat16"
+        device, answers = self._device, []
+        for batch in GraphBatches(Graphs.of(graphs), torch.arange(len(graphs)), size):
+            with torch.autocast(device.type, torch.bfloat16) if low else nullcontext():
+                found = self.model(batch.to(str(device)))
+            answers.append(found.float() if found.dtype is torch.bfloat16 else found)
+        predicted: Array = torch.cat(answers).cpu().numpy()
+        return predicted
+
+
+def load(
+    run: str | os.PathLike[str], split: int | None = None, *, device: str = "auto"
+) -> Predictor:
+    """The model of a training run, ready to predict.
+
+    Args:
+        run: the folder of the run.
+        split: the number of one of its splits; by default the one whose model was best on its own
+            validation part, the first of equal ones. The test parts are not looked at.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
+
+    Raises:
+        UnreadableFile: no run is there, or a file of it is missing or broken.
+        InvalidParameter: no such split, or the model is none of graphagg's.
+        CheckpointMismatch: the weights are those of another config.
+        DeviceUnavailable: the device is not there.
+    """
+    path, where = Path(run), find_device(device)
+    settings = read_json(path / RUN, _REMEDY)
+    training = dict(settings.get("training", {}))
+    metric: Metric = training.get("metric", "accuracy")
+    scores = _validation(path)
+    chosen = _best(scores, metric) if split is None else split
+    if chosen not in scores:
+        known = ", ".join(map(str, sorted(scores)))
+        raise InvalidParameter(f"{path}: no split {chosen}; trained are {known}")
+    folder = path / f"split-{chosen}"
+    if "head" not in read_json(folder / CONFIG, _REMEDY):
+        raise InvalidParameter(
+            f"{folder}: the model is {settings.get('model', {}).get('name')!r}, a module of your "
+            "own, which graphagg cannot build; make it, and read its weights with "
+            "safetensors.torch.load_model(module, 'model.safetensors')"
+        )
+    return Predictor(GPS.load(folder), TrainingConfig.from_dict(training), metric, chosen, where)
+
+
+def _validation(path: Path) -> dict[int, float]:
+    """The score on the validation part of each split that is done, by its number."""
+    found: dict[int, float] = {}
+    for folder in path.iterdir():
+        number = re.fullmatch(r"split-(\d+)", folder.name)
+        if number and (folder / RESULT).exists():
+            result: dict[str, Any] = read_json(folder / RESULT, _REMEDY)
+            found[int(number[1])] = float(result["val"])
+    if not found:
+        raise UnreadableFile(
+            f"{path}: no split is trained to its end; go on with the run (--resume)"
+        )
+    return found
+
+
+def _best(scores: dict[int, float], metric: Metric) -> int:
+    sign = 1 if metric == "mae" else -1
+    return min(sorted(scores), key=lambda number: sign * scores[number])

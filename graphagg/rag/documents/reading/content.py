@@ -1,0 +1,180 @@
+"""What a converter makes of a file: a text, its title, and where sections and pages begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from graphagg.rag.documents.reading.document import Mark
+
+
+class Unread(Exception):
+    """A file, or a row of one, that cannot be read; folders leave it out and go on.
+
+    Attributes:
+        kind: what it is counted under.
+        reason: what was found and what to do; "" where the kind says it all.
+        row: of a table; "" for a whole file.
+    """
+
+    def __init__(self, kind: str, reason: str = "", row: str = "") -> None:
+        super().__init__(reason or kind)
+        self.kind, self.reason, self.row = kind, reason, row
+
+
+@dataclass(frozen=True)
+class Content:
+    """A converted file, or a row of one.
+
+    Attributes:
+        text: what is searched.
+        title: "" where the file names none.
+        metadata: what the file says of itself: front matter, columns, properties.
+        marks: where sections and pages begin.
+        row: of a table; "" for a whole file.
+        refused: parts of it that cannot be read, such as front matter that is no YAML.
+    """
+
+    text: str
+    title: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
+    row: str = ""
+    refused: tuple[Unread, ...] = ()
+
+
+class Heading(NamedTuple):
+    """A heading in a text: its lines are `text[start:end]`.
+
+    Attributes:
+        start: where its first line begins.
+        end: where its last line ends.
+        level: from 1; a heading encloses those of higher levels that follow.
+        text: without markup.
+    """
+
+    start: int
+    end: int
+    level: int
+    text: str
+
+
+class Page(NamedTuple):
+    """A page that begins at an offset of a text; numbers count from 1."""
+
+    start: int
+    number: int
+
+
+def sectioned(
+    text: str,
+    headings: Sequence[Heading],
+    *,
+    title: str = "",
+    title_first: bool = False,
+    pages: Sequence[Page] = (),
+    metadata: Mapping[str, Any] | None = None,
+    refused: tuple[Unread, ...] = (),
+) -> Content:
+    """A text with its title and marks.
+
+    The title is `title`, else the first heading of level 1, else a heading before all other text.
+    A title at the head of the text is taken out of it: titles are indexed in front of the text.
+
+    Args:
+        text: of the file.
+        headings: ascending.
+        title: what the file gives as its title; "" if nothing.
+        title_first: whether only a heading before all other text may be the title.
+        pages: ascending.
+        metadata: what the file says of itself.
+        refused: parts of it that cannot be read.
+    """
+    named = _title_heading(text, headings, title, title_first)
+    title = title or (named.text if named else "")
+    cut = 0
+    if named and not text[: named.start].strip() and text[named.end :].strip():
+        cut = len(text) - len(text[named.end :].lstrip("\r\n"))
+    marks = tuple(_marks([h for h in headings if h is not named], pages, cut))
+    return Content(text[cut:], title, metadata or {}, marks, refused=refused)
+
+
+def _title_heading(
+    text: str, headings: Sequence[Heading], title: str, first_only: bool
+) -> Heading | None:
+    leads = headings[:1] if headings and not text[: headings[0].start].strip() else []
+    if title:
+        return next((h for h in leads if h.text.casefold() == title.casefold()), None)
+    tops = [] if first_only else [h for h in headings if h.level == 1]
+    return next(iter([*tops, *leads]), None)
+
+
+def _marks(headings: Sequence[Heading], pages: Sequence[Page], cut: int) -> Iterator[Mark]:
+    """A mark for each offset where a heading or a page begins; offsets lose `cut` characters."""
+    path: list[tuple[int, str]] = []  # levels ascend: the headings that enclose the place
+    page: int | None = None
+    begins: list[Heading | Page] = [*pages, *headings]
+    begins.sort(key=lambda each: each.start)
+    for place, each in enumerate(begins):
+        if isinstance(each, Page):
+            page = each.number
+        else:
+            while path and path[-1][0] >= each.level:
+                path.pop()
+            path.append((each.level, each.text))
+        offset = max(0, each.start - cut)
+        following = begins[place + 1].start - cut if place + 1 < len(begins) else None
+        if following is None or following > offset:
+            yield Mark(offset, tuple(text for _, text in path), page)
+
+
+class Composer:
+    """Composes a text block by block, with its headings and pages."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._length = 0
+        self._page: int | None = None
+        self.headings: list[Heading] = []
+        self.pages: list[Page] = []
+
+    @property
+    def length(self) -> int:
+        """Characters so far."""
+        return self._length
+
+    def block(self, text: str, gap: str = "\n\n") -> int:
+        """Add a block after `gap` and give its offset; nothing is added for white space."""
+        text = text.strip("\r\n")
+        if not text.strip():
+            return self._length
+        self._add(gap if self._parts else "")
+        start = self._length
+        if self._page is not None:
+            self.pages.append(Page(start, self._page))
+            self._page = None
+        self._add(text)
+        return start
+
+    def _add(self, text: str) -> None:
+        self._parts.append(text)
+        self._length += len(text)
+
+    def heading(self, level: int, text: str) -> None:
+        """Add a heading on a line of its own."""
+        text = " ".join(text.split())
+        if text:
+            start = self.block(text)
+            self.headings.append(Heading(start, self._length, level, text))
+
+    def page(self, number: int) -> None:
+        """Say that what follows is on a page."""
+        self._page = number
+
+    def content(self, title: str = "", metadata: Mapping[str, Any] | None = None) -> Content:
+        """What was composed."""
+        text = "".join(self._parts)
+        return sectioned(
+            text, self.headings, title=" ".join(title.split()), pages=self.pages, metadata=metadata
+        )

@@ -1,0 +1,131 @@
+"""Rows as documents: CSV, JSON lists and JSON lines.
+
+A row with a column `text` is that text; another row is written as lines `column: value`. `title` is
+its title, `id` names it within its file; the other columns are its metadata.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
+from typing import Any
+
+from graphagg.rag.documents.reading.content import Content, Unread
+
+_MOST_DELIMITERS = ",;\t|"
+
+
+def csv_rows(text: str) -> Iterator[Content | Unread]:
+    """The rows of a CSV table as `csv_records` reads it."""
+    return _rows((record, "") for record in csv_records(text))
+
+
+def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str, Any]]:
+    """The rows of a CSV table whose first line names the columns; types are those of the columns.
+
+    The delimiter is found among comma, semicolon, tab and bar.
+
+    Args:
+        text: of the file.
+        strings: columns whose values stay as they are written.
+
+    Raises:
+        Unread: no table.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    try:
+        dialect: Any = csv.Sniffer().sniff(text[: 2**13], _MOST_DELIMITERS)
+        delimiter = dialect.delimiter
+    except csv.Error:  # one column
+        delimiter = ","
+    parse = arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    types = {name: pa.string() for name in strings}
+    convert = arrow.ConvertOptions(strings_can_be_null=True, column_types=types)
+    try:
+        table = arrow.read_csv(BytesIO(text.encode()), parse_options=parse, convert_options=convert)
+    except pa.ArrowException as error:
+        raise Unread("broken", f"not a CSV table ({error}); correct it") from None
+    return (row for batch in table.to_batches(1024) for row in batch.to_pylist())
+
+
+def json_document(text: str) -> Iterator[Content | Unread]:
+    """The rows of a JSON list of objects; any other JSON is one document, as it is written."""
+    records = json_records(text)
+    if records is None:
+        return iter([Content(text)])
+    return _rows((row, "") for row in records)
+
+
+def json_records(text: str) -> list[Mapping[str, Any]] | None:
+    """The objects of a JSON list; None for any other JSON.
+
+    Raises:
+        Unread: no JSON.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Unread("broken", f"not JSON ({error}); correct it") from None
+    rows = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
+    return value if rows else None
+
+
+def json_lines(text: str) -> Iterator[Content | Unread]:
+    """The rows of a file of JSON objects, one a line."""
+    return _rows(_objects(text))
+
+
+def _objects(text: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    for line in filter(str.strip, text.split("\n")):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield {}, f"not JSON ({error})"
+            continue
+        wanted = isinstance(record, dict)
+        yield (record, "") if wanted else ({}, f"a JSON {type(record).__name__}, wanted an object")
+
+
+def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content | Unread]:
+    """Documents of rows, and those that cannot be read; rows count from 1, ids are unique."""
+    seen: set[str] = set()
+    for number, (record, fault) in enumerate(records, start=1):
+        row = _name(record.get("id"), number)
+        if fault:
+            yield Unread("rows that cannot be read", fault, row)
+        elif row in seen:
+            yield Unread("rows whose id was used before", f"id {row!r} was used before", row)
+        else:
+            seen.add(row)
+            content = _content(record, row)
+            yield content if content.text.strip() else Unread("rows without text", "no text", row)
+
+
+def _name(identifier: object, number: int) -> str:
+    """What a row is called: its id if that is a number or a string that can end a path."""
+    if isinstance(identifier, int) and not isinstance(identifier, bool):
+        return str(identifier)
+    usable = isinstance(identifier, str) and identifier.strip() and "\n" not in identifier
+    return str(identifier) if usable else str(number)
+
+
+def _content(record: Mapping[str, Any], row: str) -> Content:
+    text, title = record.get("text"), record.get("title")
+    given = record.get("metadata")
+    metadata = {k: v for k, v in record.items() if k not in ("id", "text", "title", "metadata")}
+    metadata |= given if isinstance(given, Mapping) else {}
+    if not isinstance(text, str):
+        lines = (
+            f"{key}: {_written(v)}" for key, v in record.items() if v not in (None, "", [], {})
+        )
+        text = "\n".join(lines)
+    return Content(text, str(title) if title is not None else "", metadata, row=row)
+
+
+def _written(value: object) -> str:
+    plain = isinstance(value, list | dict)
+    return json.dumps(value, ensure_ascii=False, default=str) if plain else str(value)

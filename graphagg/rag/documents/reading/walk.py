@@ -1,0 +1,165 @@
+"""The files of a folder: which are read, which are left out, and the bytes of one.
+
+Nothing outside the folder is read: no symbolic link is followed out of it, and none to a folder, so
+that a circle of them ends nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag.documents.reading.content import Unread
+from graphagg.rag.documents.reading.settings import ReadConfig
+
+_MIB = 2**20
+Leave = Callable[[str, Unread], None]
+"""Notes that a path is left out."""
+
+
+class FoundFile(NamedTuple):
+    """A file to read.
+
+    Attributes:
+        name: its POSIX path below the folder.
+        path: where it is, links resolved.
+    """
+
+    name: str
+    path: Path
+
+
+class ReadFile(NamedTuple):
+    """The bytes of a file, and the time of its last change in seconds since 1970."""
+
+    content: bytes
+    modified: float
+
+
+class Globs:
+    """Which paths are included and not excluded, by patterns as in a .gitignore file.
+
+    Raises:
+        InvalidParameter: a pattern is none.
+    """
+
+    def __init__(self, config: ReadConfig) -> None:
+        self._include = _patterns("include", config.include)
+        self._exclude = _patterns("exclude", config.exclude)
+
+    def take(self, name: str) -> bool:
+        """Whether the file of this path is read."""
+        included = self._include is None or self._include(name)
+        return included and not (self._exclude is not None and self._exclude(name))
+
+
+def _patterns(name: str, globs: list[str] | None) -> Callable[[str], bool] | None:
+    if not globs:
+        return None
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines(globs).match_file
+    except ValueError as error:
+        raise InvalidParameter(f"{name} is {globs}, wanted globs like '*.md' ({error})") from None
+
+
+def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile]:
+    """The files to read below a folder, by ascending path; the others are noted by `leave`."""
+    root = Path(os.path.realpath(folder))
+    globs = Globs(config)
+    files: list[FoundFile] = []
+    links: list[str] = []
+    folders = [""]
+    while folders:
+        for entry, name in _entries(root, folders.pop(), leave):
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                folders.append(f"{name}/")
+            elif (left := _left_out(entry, name, globs)) is not None:
+                leave(_printable(name), left)
+            elif entry.is_symlink():
+                links.append(name)
+            else:
+                files.append(FoundFile(name, Path(entry.path)))
+    names = {file.name for file in files}
+    for name in links:
+        try:
+            files.append(FoundFile(name, _target(root, name, names)))
+        except Unread as error:
+            leave(name, error)
+    return sorted(files)
+
+
+def _entries(root: Path, folder: str, leave: Leave) -> list[tuple[os.DirEntry[str], str]]:
+    try:
+        with os.scandir(root / folder) as entries:
+            return [(entry, folder + entry.name) for entry in entries]
+    except OSError as error:
+        leave(_printable(folder), Unread("unreadable", error.strerror or str(error)))
+        return []
+
+
+def _left_out(entry: os.DirEntry[str], name: str, globs: Globs) -> Unread | None:
+    """Why a path is not looked at; None if it is."""
+    if entry.name.startswith("."):
+        return Unread("hidden")
+    if _printable(name) != name:
+        return Unread("unreadable", "its name is not UTF-8; rename it")
+    if not globs.take(name):
+        return Unread("excluded")
+    if not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
+        return Unread("unreadable", "no regular file: a socket, a pipe or a device")
+    return None
+
+
+def _target(root: Path, name: str, names: set[str]) -> Path:
+    """The file that a link leads to, if it is in the folder and not read already."""
+    try:
+        target = Path(os.path.realpath(root / name, strict=True))
+    except OSError:
+        raise Unread("broken link") from None
+    if not target.is_relative_to(root):
+        raise Unread("link out of the folder", "it leads out of the folder and is not followed")
+    if not target.is_file():
+        raise Unread("link to a folder")
+    if target.relative_to(root).as_posix() in names:
+        raise Unread("link to a file that is read")
+    return target
+
+
+def _printable(name: str) -> str:
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def read_file(path: Path, most: int) -> ReadFile:
+    """The content of a regular file that nobody changes meanwhile.
+
+    Args:
+        path: without links.
+        most: MiB at most.
+
+    Raises:
+        Unread: it is not there, not readable, too large, or changed while it was read.
+    """
+    # A name may have become a link or a pipe since the folder was listed.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags |= getattr(os, "O_BINARY", 0)
+    try:
+        with open(os.open(path, flags), "rb") as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise Unread("unreadable", "no regular file any more")
+            if before.st_size > most * _MIB:
+                size = f"{before.st_size / _MIB:,.0f} MiB"
+                raise Unread("too large", f"{size}, more than max_file_size ({most} MiB)")
+            content = file.read(most * _MIB + 1)
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        raise Unread("unreadable", error.strerror or str(error)) from None
+    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, len(content)):
+        raise Unread("changed", "it changed while it was read; read it again later")
+    return ReadFile(content, after.st_mtime)

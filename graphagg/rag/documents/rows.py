@@ -1,0 +1,157 @@
+"""Rows of tables as passages: which column is what, and the files that hold such rows."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from graphagg.errors import InvalidPassage, UnreadableFile
+from graphagg.rag.documents.reading.content import Unread
+from graphagg.rag.documents.reading.converters.tables import csv_records, json_records
+from graphagg.rag.documents.reading.converters.text import decode
+
+Row = tuple[Mapping[str, Any], str]
+"""A row by its columns, and `file:line` or the like for messages."""
+_GZIP_MAGIC = b"\x1f\x8b"
+_BESIDE = ("document", "position")
+
+
+@dataclass(frozen=True)
+class RowConfig:
+    """Which columns of a table, or fields of an object, are what; all others become metadata.
+
+    Attributes:
+        id_column: column of the ids; integers become strings.
+        text_column: column of the texts.
+        title_column: column of the titles; it need not be there.
+    """
+
+    id_column: str = "id"
+    text_column: str = "text"
+    title_column: str = "title"
+
+    def check(self, names: Collection[str], where: str) -> None:
+        """Raise `InvalidPassage` unless ids and texts are among the columns."""
+        missing = {self.id_column, self.text_column} - set(names)
+        if missing:
+            raise InvalidPassage(
+                f"{where}: columns are {sorted(names)}, wanted also {sorted(missing)}; id_column, "
+                "text_column and title_column (--id-column, ...) name them"
+            )
+
+    def record(self, row: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+        """The fields of the passage in a row; see `as_passage`.
+
+        Raises:
+            InvalidPassage: a column that was named is not there.
+        """
+        if self == _PLAIN:
+            return row
+        self.check(row, where)
+        fields = {"id": self.id_column, "text": self.text_column, "title": self.title_column}
+        taken = {*fields.values(), *_BESIDE, "metadata"}
+        others = {name: value for name, value in row.items() if name not in taken}
+        given = row.get("metadata")
+        record = {name: row.get(column) for name, column in fields.items()}
+        record |= {name: row[name] for name in _BESIDE if name in row}
+        return record | {"metadata": others | dict(given) if isinstance(given, Mapping) else others}
+
+
+_PLAIN = RowConfig()
+
+
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
+"""Suffixes of files whose rows all have the same columns."""
+
+
+def read_rows(path: Path, columns: RowConfig = _PLAIN) -> Iterator[Row]:
+    """Read the rows of a file: JSON lines (also gzip), a JSON list, CSV, TSV or Parquet.
+
+    Ids, texts and titles of CSV stay as they are written: 007 is no 7.
+
+    Raises:
+        UnreadableFile: the file is missing, or not of its kind.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        names = (columns.id_column, columns.text_column, columns.title_column, "document")
+        return _numbered(path, lambda text: csv_records(text, names))
+    if suffix == ".json":
+        return _numbered(path, json_records)
+    return _read_parquet(path) if suffix in (".parquet", ".pq") else read_json_lines(path)
+
+
+def _numbered(path: Path, parse: Any) -> Iterator[Row]:
+    try:
+        records: Iterable[Mapping[str, Any]] | None = parse(decode(path.read_bytes()))
+    except OSError as error:
+        raise UnreadableFile(f"{path}: {error.strerror or error}; check the path") from None
+    except Unread as fault:
+        raise UnreadableFile(f"{path}: {fault}") from None
+    if records is None:
+        raise UnreadableFile(f"{path}: no JSON list of objects; wanted [{{...}}, ...]")
+    return ((record, f"{path}: row {number}") for number, record in enumerate(records))
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    row = 0
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=1024):
+            for record in batch.to_pylist():
+                yield record, f"{path}: row {row}"
+                row += 1
+    except (pa.ArrowException, OSError) as error:
+        raise UnreadableFile(f"{path}: not a readable Parquet file ({error})") from None
+
+
+def read_json_lines(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Read a JSONL file, plain or gzip: each object with `file:line` for messages.
+
+    Raises:
+        UnreadableFile: the file is missing, not UTF-8, or a line is not a JSON object.
+    """
+    line_number = 0
+    try:
+        with _open_binary(path) as file:
+            for line_number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield parse_line(line, f"{path}:{line_number}"), f"{path}:{line_number}"
+    except (OSError, EOFError, zlib.error) as error:
+        where = f"{path}:{line_number}" if line_number else str(path)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UnreadableFile(f"{where}: {reason}; check the path and the file") from None
+
+
+def _open_binary(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        magic = file.read(2)
+    if magic == _GZIP_MAGIC:
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def parse_line(line: bytes, where: str) -> dict[str, Any]:
+    """The JSON object of a line; raises `UnreadableFile` where it is none."""
+    try:
+        record = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UnreadableFile(
+            f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise UnreadableFile(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise UnreadableFile(f"{where}: not JSON that can be read ({error})") from None
+    except RecursionError:
+        raise UnreadableFile(f"{where}: JSON nested too deep") from None
+    if not isinstance(record, dict):
+        raise UnreadableFile(f"{where}: a JSON {type(record).__name__}, wanted an object")
+    return record

@@ -1,0 +1,42 @@
+"""Which sentence of a passage is closest to a question, and where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphagg.arrays import Floats
+from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.excerpts import Span
+from graphagg.rag.tables.lexicon import Analyzer
+from graphagg.rag.tables.segments import Corpus
+
+
+def sentence_by_vectors(corpus: Corpus, row: int, vectors: Floats) -> int:
+    """The sentence of a row that is closest to any of the vectors `[q, d]`; the first of equals."""
+    begin, end = corpus.sentence_bounds[row : row + 2].tolist()
+    similar = corpus.sentence_vectors.dots_at(np.arange(begin, end), vectors)
+    return int(similar.max(axis=1).argmax())
+
+
+def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[str], analyzer: Analyzer) -> int:
+    """The sentence of a row that holds most of a question's terms; the first of equals."""
+    wanted = set(terms)
+    count = int(np.diff(corpus.sentence_bounds[row : row + 2])[0])
+    held = [
+        len(wanted.intersection(analyzer.content(tokenize(corpus.sentence(row, number)))))
+        for number in range(count)
+    ]
+    return held.index(max(held))
+
+
+def sentence_span(corpus: Corpus, row: int, number: int) -> Span:
+    """Where a sentence of a row lies in the passage's text; of the first without the title."""
+    segment, inside = corpus.locate(row)
+    passage = segment.passages[inside]
+    shift = len(passage.full_text) - len(passage.text)
+    start, end = (max(place - shift, 0) for place in segment.sentences.row(inside)[number].tolist())
+    piece = passage.text[start:end]
+    start += len(piece) - len(piece.lstrip())
+    return Span(start, max(start, end - (len(piece) - len(piece.rstrip()))))

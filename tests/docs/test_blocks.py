@@ -1,0 +1,117 @@
+"""Every code block of the README, the guides and the skill runs as it is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import ROOT, Block, blocks_of, pages, parse
+from tests.docs.page import Failed, check_output
+
+PAGES = pages()
+NOT_RUN = {
+    block.place.rpartition(":")[0] + ": " + block.attributes["norun"]
+    for page in PAGES
+    for block in blocks_of(page)
+    if "norun" in block.attributes
+}
+
+
+def run_page(page: Path, folder: Path, chosen: list[Block]) -> str:
+    """Run blocks of a page, one after the other, in one process."""
+    for name in ("graphagg", "indices", "jobs"):  # the clone, seen from its root
+        (folder / name).symlink_to(ROOT / name)
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "100",
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "PIP_NO_INDEX": "1",  # a block that installs something says norun
+        "PYTHONWARNINGS": "ignore",
+    }
+    blocks = [
+        {name: getattr(block, name) for name in ("place", "language", "attributes", "text")}
+        for block in chosen
+    ]
+    done = subprocess.run(
+        [sys.executable, "-P", ROOT / "tests" / "docs" / "page.py"],
+        input=json.dumps(blocks),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_quick_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    chosen = [b for b in blocks_of(page) if not {"norun", "slow"} & set(b.attributes)]
+    if not any(block.is_run for block in chosen):
+        pytest.skip("no block to run")
+    print(run_page(page, tmp_path, chosen))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_all_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    blocks = blocks_of(page)
+    if not any("slow" in block.attributes for block in blocks):
+        pytest.skip("no slow block")
+    print(run_page(page, tmp_path, [b for b in blocks if "norun" not in b.attributes]))
+
+
+def test_nothing_of_the_readme_is_slow() -> None:
+    assert not [block.place for block in blocks_of(PAGES[0]) if "slow" in block.attributes]
+
+
+def test_what_is_not_run_is_listed() -> None:
+    """A block that no test runs is named here, with its reason, so that none slips in."""
+    listed = (Path(__file__).parent / "not_run.txt").read_text(encoding="utf-8").splitlines()
+    assert sorted(NOT_RUN) == listed
+
+
+def test_blocks_are_parsed() -> None:
+    text = '```bash norun="no network"\npip install x\n```\n\n```text output\nhi\n```\n'
+    first, second = parse(text, "p.md")
+    assert (first.language, first.attributes) == ("bash", {"norun": "no network"})
+    assert (second.line, second.attributes, second.text) == (5, {"output": ""}, "hi\n")
+    assert not first.is_run
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("```\nx\n```\n", "language ''"),
+        ("```ruby\nx\n```\n", "language 'ruby'"),
+        ("```bash norun\nx\n```\n", "take a text"),
+        ("```bash skip\nx\n```\n", "attribute 'skip'"),
+        ("```bash\nx\n", "not closed"),
+        ("- a\n\n  ```bash\n  x\n  ```\n", "indented"),
+    ],
+)
+def test_a_block_that_no_test_would_run_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse(text, "p.md")
+
+
+def test_output_is_compared_without_numbers_and_frames() -> None:
+    check_output("│ Warsaw  2.16 │\n...\n", "┃ Warsaw 3.1 ┃\nmore\n")
+    with pytest.raises(Failed, match="nothing printed"):
+        check_output("Paris\n", "Warsaw\n")
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("bash", "false"), ("python", "1 / 0"), ("bash", "exit 3 | cat")]
+)
+def test_a_failing_block_fails_the_page(language: str, text: str, tmp_path: Path) -> None:
+    block = Block("p.md", 7, language, {}, text + "\n")
+    with pytest.raises(AssertionError, match=r"p\.md:7: the block failed"):
+        run_page(ROOT / "README.md", tmp_path, [block])

@@ -1,0 +1,209 @@
+"""Data of one's own: written and read again, split at random, fetched by the name of a preset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric import datasets
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset, InvalidParameter
+from graphagg.nn.presets import presets
+from graphagg.nn.presets.sources import source_of
+from graphagg.nn.training import GraphData, Split, load_data, load_graphs, random_splits, save_npz
+from graphagg.nn.training.data.dataset import PARTS, checked
+from graphagg.nn.training.data.hubs import _OGB, BENCHMARKS
+
+
+@st.composite
+def graph_lists(draw: st.DrawFn) -> tuple[str, list[Data]]:
+    """A few graphs of one level, with real or categorical features, with edges as they come."""
+    level = draw(st.sampled_from(["graph", "node", "edge"]))
+    real, attributes = draw(st.booleans()), draw(st.booleans())
+    count = draw(st.integers(3, 5))
+    seed = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    graphs = []
+    for _ in range(count):
+        size = draw(st.integers(2, 4))
+        edges = draw(st.lists(st.tuples(st.integers(0, size - 1), st.integers(0, size - 1))))
+        values = {"edge_index": torch.tensor(edges, dtype=torch.int64).view(-1, 2).T}
+        values["x"] = (
+            torch.randn(size, 2, generator=seed)
+            if real
+            else torch.randint(0, 5, (size, 2), generator=seed)
+        )
+        if attributes:
+            values["edge_attr"] = torch.randn(len(edges), 3, generator=seed)
+        if level == "graph":
+            values["y"] = torch.randint(0, 3, (1,), generator=seed)
+        elif level == "node":
+            values["y"] = torch.randint(0, 3, (size,), generator=seed)
+        else:
+            values["edge_label_index"] = torch.randint(0, size, (2, 3), generator=seed)
+            values["edge_label"] = torch.randint(0, 2, (3,), generator=seed)
+        graphs.append(Data(**values))
+    return level, graphs
+
+
+def assert_same(found: list[Data], wanted: list[Data]) -> None:
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        assert sorted(one.keys()) == sorted(other.keys())
+        for key in other.keys():  # a Data is no dict
+            torch.testing.assert_close(one[key], other[key], rtol=0, atol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(graph_lists(), st.integers(1, 3))
+def test_what_is_written_is_read_again(tmp_path_factory, drawn, count):
+    level, graphs = drawn
+    path = tmp_path_factory.mktemp("npz") / "set.npz"
+    data = random_splits(graphs, count=count, random_state=5)
+    save_npz(path, data)
+    found = load_data(path)
+    assert found.level == level == data.level
+    assert_same(list(found.graphs), graphs)
+    assert len(found.splits) == count
+    for one, other in zip(found.splits, data.splits, strict=True):
+        assert all(torch.equal(getattr(one, part), getattr(other, part)) for part in PARTS)
+    assert checked(found).digest() == checked(data).digest()
+
+
+@settings(max_examples=20, deadline=None)
+@given(graph_lists())
+def test_labels_and_splits_may_be_missing(tmp_path_factory, drawn):
+    _, graphs = drawn
+    bare = [
+        Data(**{k: v for k, v in one.to_dict().items() if k not in ("y", "edge_label")})
+        for one in graphs
+    ]
+    path = tmp_path_factory.mktemp("npz") / "set.npz"
+    save_npz(path, bare)
+    assert_same(load_graphs(path), bare)
+
+
+def test_one_graph_with_masks_and_a_list_with_parts(tmp_path: Path):
+    rows = torch.arange(6)
+    one = Data(x=torch.randn(6, 2), edge_index=torch.tensor([[0], [1]]), y=rows % 2)
+    masks = {f"{part}_mask": rows // 2 == i for i, part in enumerate(PARTS)}
+    save_npz(tmp_path / "one.npz", Data(**one.to_dict(), **masks))
+    found = load_data(tmp_path / "one.npz")
+    assert found.single and found.splits[0].val.tolist() == [2, 3]
+    assert_same(list(found.graphs), [one])  # the edge has no other direction, and gets none
+    graphs = [Data(**one.to_dict(), split=i % 3) for i in range(4)]
+    save_npz(tmp_path / "many.npz", graphs)
+    assert load_data(tmp_path / "many.npz").splits[0].train.tolist() == [0, 3]
+
+
+def test_what_cannot_be_written(tmp_path: Path):
+    with pytest.raises(InvalidDataset, match=r"ends in \.npz"):
+        save_npz(tmp_path / "set.csv", [Data(x=torch.ones(1, 1))])
+    with pytest.raises(InvalidDataset, match="no 'edge_index'"):
+        save_npz(tmp_path / "set.npz", [Data(x=torch.ones(1, 1))])
+    assert not list(tmp_path.iterdir())
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.integers(3, 40),
+    st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (0.98, 0.01, 0.01), (0.1, 0.1, 0.8)]),
+    st.integers(0, 9),
+    st.booleans(),
+)
+def test_random_splits_are_a_partition(count, ratio, state, single):
+    labels = torch.arange(count) % 2
+    if single:
+        labels = torch.cat([labels, torch.tensor([-1, -1])])  # unknown: in no part
+        size = len(labels)
+        source = Data(x=torch.ones(size, 1), edge_index=torch.zeros(2, 0).long(), y=labels)
+    else:
+        source = [
+            Data(x=torch.ones(2, 1), edge_index=torch.zeros(2, 0).long(), y=label.view(1))
+            for label in labels
+        ]
+    data = random_splits(source, ratio, count=2, random_state=state)
+    for split in checked(data).splits:
+        parts = [getattr(split, part) for part in PARTS]
+        assert sorted(torch.cat(parts).tolist()) == list(range(count))
+        for part, share in zip(parts, ratio, strict=True):
+            assert len(part) >= 1 and abs(len(part) - share * count) <= 2
+    again = random_splits(source, ratio, random_state=state + 1).splits[0]
+    assert torch.equal(again.test, data.splits[1].test)  # split s is drawn by its own state
+
+
+def test_ratios_and_data_that_cannot_be_split():
+    with pytest.raises(InvalidParameter, match=r"ratio is 0\.8, 0\.1, 0\.2"):
+        random_splits([], (0.8, 0.1, 0.2))
+    two = [Data(x=torch.ones(1, 1), edge_index=torch.zeros(2, 0).long(), y=torch.tensor([0]))] * 2
+    with pytest.raises(InvalidDataset, match="2 with a label"):
+        random_splits(two)
+    with pytest.raises(InvalidDataset, match="no labels 'y'"):
+        random_splits([Data(x=torch.ones(1, 1), edge_index=torch.zeros(2, 0).long())] * 3)
+
+
+def test_each_preset_names_data_that_are_known():
+    known = {f"pyg:{name}" for name in BENCHMARKS} | {f"ogb:{name}" for name in _OGB}
+    sources = {name: source_of(name) for name in presets()}
+    assert {source for source in sources.values() if source is not None} <= known
+    without = {name for name, source in sources.items() if source is None}
+    assert without == {"ogbg-code2", "pcqm4mv2-deep", "pcqm4mv2-medium", "pcqm4mv2-small"}
+
+
+def web_pages(masks: int = 10) -> Data:
+    rows = torch.arange(12)
+    each = [((rows + s) % 3 == i) for s in range(masks) for i in range(3)]
+    columns = [torch.stack(each[i::3], dim=1) for i in range(3)]
+    return Data(
+        x=torch.randn(12, 4), edge_index=torch.randint(0, 12, (2, 20)), y=rows % 5,
+        train_mask=columns[0], val_mask=columns[1], test_mask=columns[2],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "loader", "options"),
+    [
+        ("Texas", "WebKB", {"name": "Texas"}),
+        ("Actor", "Actor", {}),
+        ("Squirrel", "WikipediaNetwork", {"name": "squirrel"}),
+    ],
+)
+def test_pages_come_with_their_ten_splits(monkeypatch, name, loader, options):
+    asked = []
+
+    def fetch(root, **given):
+        asked.append((root, given))
+        return [web_pages()]
+
+    monkeypatch.setattr(datasets, loader, fetch)
+    data = checked(load_data(f"pyg:{name}@somewhere"))
+    assert asked == [("somewhere", options)]
+    assert data.single and len(data.splits) == 10 and data.metric == "accuracy"
+
+
+def test_rings_with_skips_get_a_feature_and_five_folds(monkeypatch):
+    graphs = [
+        Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=3, y=number % 10)
+        for number in range(50)
+    ]
+    monkeypatch.setattr(datasets, "GNNBenchmarkDataset", lambda root, name: graphs)
+    data = checked(load_data("pyg:CSL@somewhere"))
+    assert len(data.splits) == 5 and data.level == "graph"
+    assert data.graphs[0].x.shape == (3, 1)
+    for split in data.splits:  # stratified: each class once a fold
+        labels = [int(data.graphs[i].y) for i in split.test.tolist()]
+        assert np.bincount(labels).tolist() == [1] * 10
+
+
+def test_a_graph_data_is_written_whole(tmp_path: Path):
+    ids = torch.arange(3)
+    graphs = [
+        Data(x=torch.ones(2, 1), edge_index=torch.zeros(2, 0).long(), y=torch.tensor([0.5]))
+    ] * 3
+    data = GraphData("d", "graph", graphs, (Split("a", ids[:1], ids[1:2], ids[2:]),))
+    save_npz(tmp_path / "d.npz", data)
+    assert checked(load_data(tmp_path / "d.npz")).digest() == checked(data).digest()

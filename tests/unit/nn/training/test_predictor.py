@@ -1,0 +1,206 @@
+"""A trained run predicts what its evaluation measured; the command writes it down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch_geometric.data import Data
+
+from graphagg.errors import InvalidDataset, InvalidFeatures, InvalidParameter, UnreadableFile
+from graphagg.nn import (
+    EncodingConfig,
+    FeatureConfig,
+    GPSConfig,
+    HeadConfig,
+    load,
+    save_npz,
+    train,
+    transforms_of,
+)
+from graphagg.nn.training import GraphData, Split, TrainingConfig
+from graphagg.nn.training.metrics import score
+from graphagg.nn.training.predictor import _best
+from tests.unit.commands import Answer
+from tests.unit.nn.training.toys import tiny
+
+LEVELS = ("graph", "node", "nodes", "edge")
+
+
+def graph(number: int, level: str) -> Data:
+    """A ring with a tail, with random features."""
+    draw = torch.Generator().manual_seed(number)
+    size = 5 + number % 3
+    ring = torch.arange(size)
+    edges = torch.stack([ring, (ring + 1) % size])
+    edges = torch.cat([edges, edges.flip(0)], dim=1)
+    values = {"x": torch.randn(size, 3, generator=draw), "edge_index": edges}
+    if level == "graph":
+        values["y"] = torch.tensor([number % 2])
+    elif level == "edge":
+        values["edge_label_index"] = torch.stack([ring, (ring + 2) % size])
+        values["edge_label"] = torch.arange(size) % 2
+    else:
+        values["y"] = torch.arange(size) % 3
+    return Data(**values)
+
+
+def data_of(level: str) -> GraphData:
+    if level == "node":
+        (one,) = [graph(0, level)]
+        big = Data(
+            x=torch.randn(30, 3, generator=torch.Generator().manual_seed(1)),
+            edge_index=torch.cat([one.edge_index + 5 * i for i in range(6)], dim=1),
+            y=torch.arange(30) % 3,
+        )
+        rows = torch.arange(30)
+        splits = tuple(Split(str(s), rows[:18], rows[18:24], rows[24:]) for s in range(2))
+        return GraphData("one", "node", [big], splits)
+    graphs = [graph(number, level) for number in range(12)]
+    ids = torch.arange(12)
+    splits = tuple(Split(str(s), ids[:6], ids[6:9], ids[9:]) for s in range(2))
+    return GraphData("many", level.rstrip("s"), graphs, splits)
+
+
+def config(level: str) -> GPSConfig:
+    task = level.rstrip("s")
+    head = HeadConfig(task=task, kind="mlp", layers=1)
+    return GPSConfig(
+        nodes=FeatureConfig(width=3),
+        encodings=(EncodingConfig("rwse", 4, size=4), EncodingConfig("lappe-deepset", 4, size=3)),
+        channels=16,
+        layers=1,
+        rrwp=3,
+        head=head,
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    for level in LEVELS:
+        precision = "float64" if level == "nodes" else "float32"
+        metric = "ap" if level == "edge" else "accuracy"
+        settings = TrainingConfig(metric, epochs=2, batch_size=4, warmup_epochs=0)
+        settings = TrainingConfig.from_dict({**settings.to_dict(), "precision": precision})
+        train(config(level), data_of(level), folder / level, training=settings, splits=2)
+    return {level: folder / level for level in LEVELS}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("split", [0, 1])
+def test_predictions_are_those_that_the_run_measured(runs, level, split):
+    data = data_of(level)
+    predictor = load(runs[level], split, device="cpu")
+    recorded = json.loads((runs[level] / f"split-{split}" / "result.json").read_text())
+    for part in ("train", "val", "test"):
+        ids = getattr(data.splits[split], part)
+        if data.single:
+            answers, labels = predictor.predict(data)[ids.numpy()], data.graphs[0].y[ids]
+        else:
+            chosen = [data.graphs[i] for i in ids.tolist()]
+            answers = predictor.predict(chosen)
+            labels = torch.cat([one[data.labels] for one in chosen])
+        found = score(predictor.metric, torch.from_numpy(answers), labels)
+        assert found == pytest.approx(recorded[part], abs=1e-6)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_batch_and_the_labels_change_nothing(runs, level):
+    data, predictor = data_of(level), load(runs[level], device="cpu")
+    whole = predictor.predict(data)
+    assert whole.dtype == (np.float64 if level == "nodes" else np.float32)
+    bare = [
+        Data(**{k: v for k, v in one.to_dict().items() if k not in ("y", "edge_label")})
+        for one in data.graphs
+    ]
+    np.testing.assert_allclose(predictor.predict(bare, batch_size=1), whole, rtol=1e-4, atol=1e-5)
+    one_by_one = np.concatenate([predictor.predict(one) for one in data.graphs])
+    np.testing.assert_allclose(one_by_one, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_the_graphs_stay_as_they_are(runs):
+    graphs = list(data_of("graph").graphs)
+    before = [sorted(one.keys()) for one in graphs]
+    load(runs["graph"], device="cpu").predict(graphs)
+    assert [sorted(one.keys()) for one in graphs] == before
+
+
+def test_the_model_alone_wants_its_transforms(runs):
+    predictor, (one, *_) = load(runs["graph"], 0, device="cpu"), data_of("graph").graphs
+    with pytest.raises(InvalidFeatures, match=r"graphagg\.nn\.transforms_of\(model\.config\)"):
+        predictor.model(one)
+    encoded = one.clone()
+    for transform in transforms_of(predictor.model.config):
+        encoded = transform(encoded)
+    with torch.no_grad():
+        answer = predictor.model(encoded).numpy()
+    np.testing.assert_allclose(answer, predictor.predict(one), rtol=1e-4, atol=1e-5)
+
+
+def test_the_best_split_is_that_of_validation():
+    assert _best({0: 0.5, 1: 0.7, 2: 0.7}, "accuracy") == 1
+    assert _best({2: 0.1, 1: 0.3}, "mae") == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        ({"x": torch.ones(5, 2)}, InvalidFeatures, "x is"),
+        ({"x": None}, InvalidDataset, "graph 0 has no 'x'"),
+        ({"edge_index": torch.tensor([[0], [9]])}, InvalidDataset, "its vertices are 0 to 4"),
+        ({"x": torch.full((5, 3), torch.nan)}, InvalidFeatures, "nan"),
+    ],
+)
+def test_graphs_that_do_not_fit(runs, change, error, match):
+    values = {**data_of("graph").graphs[0].to_dict(), "x": torch.ones(5, 3), **change}
+    wrong = Data(**{key: value for key, value in values.items() if value is not None})
+    with pytest.raises(error, match=match):
+        load(runs["graph"], device="cpu").predict([wrong])
+
+
+def test_what_is_no_run(runs, tmp_path: Path):
+    with pytest.raises(UnreadableFile, match=r"run\.json does not exist"):
+        load(tmp_path)
+    with pytest.raises(InvalidParameter, match="no split 7; trained are 0, 1"):
+        load(runs["graph"], 7)
+    training = TrainingConfig("accuracy", epochs=1, warmup_epochs=0)
+    train(tiny, data_of("graph"), tmp_path / "own", training=training)
+    with pytest.raises(InvalidParameter, match="'tiny', a module of your own"):
+        load(tmp_path / "own")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_command_writes_a_row_an_answer(
+    runs, tmp_path: Path, level, call: Callable[..., Answer]
+):
+    data, out = data_of(level), tmp_path / "predictions.parquet"
+    save_npz(tmp_path / "graphs.npz", list(data.graphs))
+    shown = call(
+        "predict", runs[level], "--data", tmp_path / "graphs.npz", "--out", out, "--json",
+        "--split", 1,
+    )  # fmt: skip
+    answers = load(runs[level], 1, device="cpu").predict(data)
+    table = pq.read_table(out)
+    assert shown.json["rows"] == table.num_rows == len(answers)
+    outputs = np.array(table["outputs"].to_pylist())
+    np.testing.assert_allclose(outputs, answers.reshape(len(answers), -1), rtol=1e-4, atol=1e-5)
+    about = {"graph": [], "edge": ["source", "target"]}.get(level, ["vertex"])
+    classes = [] if level == "edge" else ["class"]
+    assert table.column_names == ["graph", *about, *classes, "outputs"]
+    if classes:
+        assert table["class"].to_pylist() == outputs.argmax(axis=1).tolist()
+    if level == "nodes":
+        sizes = [one.num_nodes for one in data.graphs]
+        assert table["vertex"].to_pylist() == [v for size in sizes for v in range(size)]
+        assert table["graph"].to_pylist() == np.repeat(np.arange(12), sizes).tolist()
+
+
+def test_the_command_refuses_another_suffix(runs, tmp_path: Path, call: Callable[..., Answer]):
+    shown = call("predict", runs["graph"], "--data", "x.npz", "--out", tmp_path / "p.csv")
+    assert shown.code == 2 and "ends in .parquet" in shown.error

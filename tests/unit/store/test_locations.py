@@ -1,0 +1,120 @@
+"""An index lies in a local folder: `file://` says so, any other scheme is refused by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphagg.cli.builds import run as running
+from graphagg.cli.builds.passages import PassagesBuild
+from graphagg.errors import InvalidParameter
+from graphagg.rag import PassageIndex
+from graphagg.spark.job import work_folder
+from graphagg.store import open_artifact, write_artifact
+from graphagg.store.locations import local_folder
+from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
+from tests.unit.commands import Answer
+
+REMOTE = ("s3://bucket/idx", "s3a://b/idx", "hdfs://name/idx", "dbfs:/idx", "gs://b/i", "S3://b/i")
+
+
+@given(
+    st.text("ab/.:-_ %#?", min_size=1).filter(lambda path: "a:/" not in path and "b:/" not in path)
+)
+def test_paths_stay_as_they_are(path: str) -> None:
+    for spelled in (path, f"/{path}", f"./{path}:/a", f"c:/{path}"):
+        assert local_folder(spelled) == Path(spelled)
+
+
+@pytest.mark.parametrize(
+    "address", ["file:///a/b%20c#d?e", "file:/a/b c#d?e", "file://localhost/a/b c#d?e"]
+)
+def test_file_addresses_are_folders(address: str) -> None:
+    assert local_folder(address) == Path("/a/b c#d?e")
+
+
+@pytest.mark.parametrize("address", REMOTE)
+def test_other_schemes_are_refused_by_name(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scheme = address.partition(":")[0]
+    for given_as in (address, Path(address)):  # a Path has one slash less
+        for use in (local_folder, open_artifact, work_folder):
+            with pytest.raises(InvalidParameter, match=f"{scheme}:// is not supported"):
+                use(given_as)
+        with pytest.raises(InvalidParameter, match=f"{scheme}://"), write_artifact(given_as):
+            pass
+        with pytest.raises(InvalidParameter, match=f"{scheme}://"):
+            PassageIndex.build(CORPUS, given_as, encoder=FakeEncoder(), extractor=FakeExtractor())
+    assert os.listdir(tmp_path) == []
+
+
+def test_another_host_is_refused() -> None:
+    with pytest.raises(InvalidParameter, match=r"names the host 'sp'; .* file:///sp/comm"):
+        local_folder("file://sp/comm")
+
+
+COMMANDS = (
+    ("rag", "index", "docs", "--out", "ADDRESS"),
+    ("rag", "index", "docs", "--out", "ADDRESS", "--engine", "spark"),
+    ("rag", "search", "ADDRESS", "who?"),
+    ("rag", "sync", "ADDRESS", "docs"),
+    ("rag", "add", "ADDRESS", "docs"),
+    ("rag", "delete", "ADDRESS", "p"),
+    ("rag", "compact", "ADDRESS"),
+    ("rag", "eval", "ADDRESS", "questions.jsonl"),
+    ("rag", "shell", "ADDRESS"),
+    ("communities", "build", "edges.txt", "--out", "ADDRESS"),
+    ("communities", "query", "ADDRESS", "--seed", "a"),
+    ("communities", "merge", "ADDRESS", "--out", "comm"),
+    ("communities", "merge", "comm", "--out", "ADDRESS"),
+    ("embed", "build", "edges.txt", "--out", "ADDRESS"),
+    ("embed", "neighbors", "ADDRESS", "--vertex", "a"),
+    ("train", "zinc", "--out", "ADDRESS"),
+    ("demo", "--out", "ADDRESS"),
+    ("serve", "--passages", "ADDRESS"),
+    ("mcp", "--passages", "ADDRESS"),
+    ("info", "ADDRESS"),
+    ("verify", "ADDRESS"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_refuses_them(
+    command: tuple[str, ...],
+    call: Callable[..., Answer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    said = call(*(word.replace("ADDRESS", "s3a://bucket/x") for word in command)).error
+    assert "s3a://bucket/x: " in said and "s3a:// is not supported" in said
+    assert os.listdir(tmp_path) == ["docs"]
+
+
+def test_a_job_refuses_them_before_spark_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["trigraph.py", "--passages", "docs", "--out", "hdfs://n/x"])
+    with pytest.raises(SystemExit) as end:
+        running.main(PassagesBuild)
+    assert end.value.code == 2
+    assert "hdfs://n/x: " in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+
+
+def test_file_addresses_work_in_commands(tmp_path: Path, call: Callable[..., Answer]) -> None:
+    edges = tmp_path / "edges.txt"
+    edges.write_text("a b\nb c\nc a\n")
+    address = (tmp_path / "comm").as_uri()
+    assert call("communities", "build", edges, "--out", address, "--json").json["vertices"] == 3
+    assert (tmp_path / "comm" / "manifest.json").exists()
+    assert call("info", address, "--json").json["kind"] == "communities"

@@ -1,0 +1,226 @@
+"""What a missing package says: the extra that holds it, and a line that works from where one is."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from graphagg import errors, extras
+from graphagg.errors import MissingExtra
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+FILES = sorted((ROOT / "graphagg").rglob("*.py"))
+
+
+def name_of(requirement: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
+
+
+def held(extra: str) -> set[str]:
+    """The packages of an extra by `pyproject.toml`, through extras that it names."""
+    found: set[str] = set()
+    for requirement in PROJECT["optional-dependencies"][extra]:
+        if name_of(requirement) == "graphagg":
+            for other in requirement.partition("[")[2].partition("]")[0].split(","):
+                found |= held(other)
+        else:
+            found.add(name_of(requirement))
+    return found
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch):
+    """graphagg as an installer notes it: the extras of this `pyproject.toml`."""
+    lines = [
+        f"{package}>=1; python_version > \"3\" and extra == '{extra}'"
+        for extra in PROJECT["optional-dependencies"]
+        for package in held(extra)
+    ]
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: ["numpy>=2", *lines])
+
+
+def constants(path: Path, tree: ast.Module) -> dict[str, str]:
+    return {
+        node.targets[0].id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+
+
+def guarded_imports() -> list[tuple[str, list[str], str, str | None]]:
+    """Each `try: import ... except: raise MissingExtra(package, extra)` of the code."""
+    found = []
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        known = constants(path, tree)
+        for block in (node for node in ast.walk(tree) if isinstance(node, ast.Try)):
+            calls = [
+                call
+                for handler in block.handlers
+                for call in ast.walk(handler)
+                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "MissingExtra"
+            ]
+            modules = [
+                name.partition(".")[0]
+                for node in block.body
+                for part in ast.walk(node)
+                if isinstance(part, ast.Import | ast.ImportFrom)
+                for name in (
+                    [alias.name for alias in part.names]
+                    if isinstance(part, ast.Import)
+                    else [part.module or ""]
+                )
+            ]
+            for call in calls:
+                package, extra = (
+                    arg.value
+                    if isinstance(arg, ast.Constant)
+                    else known.get(getattr(arg, "id", ""))
+                    for arg in call.args
+                )
+                where = f"{path.relative_to(ROOT)}:{call.lineno}"
+                found.append((where, modules, package, extra))
+    return found
+
+
+GUARDED = guarded_imports()
+
+
+def required_by(package: str) -> list[str]:
+    try:
+        return metadata.requires(package) or []
+    except metadata.PackageNotFoundError:  # such as OGB, which only its extra brings
+        return []
+
+
+def test_the_guarded_imports_are_found():
+    """Else the tests below would hold of nothing."""
+    assert len(GUARDED) > 20
+    assert {"faiss-cpu", "scipy", "networkx", "ogb", "pandas"} <= {row[2] for row in GUARDED}
+
+
+@pytest.mark.parametrize(("where", "modules", "package", "extra"), GUARDED)
+def test_each_extra_that_is_named_holds_what_is_missing(where, modules, package, extra):
+    if extra is None:
+        return  # the package itself is named
+    assert package is None or name_of(package) in held(extra), where
+    brought = metadata.packages_distributions()
+    for module in set(modules) - {"graphagg"}:
+        names = {name_of(name) for name in brought.get(module, [module])}
+        reached = held(extra)
+        if package is not None:
+            reached |= {name_of(line) for line in required_by(package)}
+        assert names & reached, f"{where}: {module} is not in {extra}"
+
+
+@pytest.mark.parametrize("room", ["nn"])
+def test_a_room_that_names_an_extra_imports_nothing_else_unguarded(room):
+    """`lazy_names(extra=...)` names it for any module that is missing."""
+    base = {name_of(requirement) for requirement in PROJECT["dependencies"]}
+    brought = metadata.packages_distributions()
+    for path in (ROOT / "graphagg" / room).rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(node, ast.Import | ast.ImportFrom):
+                continue
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module]
+            for module in {str(name).partition(".")[0] for name in names} - {"graphagg"}:
+                if not extras.is_of_python(module):
+                    packages = {name_of(name) for name in brought[module]}
+                    assert packages & (held(room) | base), f"{path}: {module}"
+
+
+def test_packages_are_those_that_the_installer_noted(installed):
+    for extra in PROJECT["optional-dependencies"]:
+        assert extras.packages_of(extra) == held(extra)
+    assert extras.packages_of("nothing") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("resource", "nn"), ("fcntl", "serve"), ("yaml", "nn"), ("graphagg", "nn"), ("", "nn")],
+)
+def test_what_no_extra_brings_stays_the_import_s_own_error(installed, module, extra):
+    error = ModuleNotFoundError(f"No module named {module!r}", name=module)
+    assert MissingExtra.of(error, extra) is error
+
+
+def test_a_broken_package_is_not_called_missing(installed):
+    error = ImportError("cannot import name 'x' from 'torch'", name="torch")
+    assert MissingExtra.of(error, "nn") is error
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("torch_geometric.data", "nn"),
+        ("faiss", "rag"),
+        ("sklearn", "embedding"),
+        ("fastapi", "mcp"),
+    ],
+)
+def test_what_an_extra_brings_is_named(installed, module, extra):
+    found = MissingExtra.of(ModuleNotFoundError("", name=module), extra)
+    assert isinstance(found, MissingExtra) and f"[{extra}]" in str(found)
+
+
+def test_a_package_of_no_extra_is_named_itself(installed):
+    assert extras.install_line("pandas") == "pip install pandas"
+    assert extras.install_line("sklearn", "serve") == "pip install scikit-learn"
+
+
+def test_a_clone_is_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(extras, "_direct_url", dict)
+    monkeypatch.chdir(ROOT)
+    assert extras.install_line("torch", "nn") == 'pip install ".[nn]"'
+    monkeypatch.chdir(tmp_path)
+    assert extras.install_line("torch", "nn") == f'pip install "{ROOT}[nn]"'
+    monkeypatch.setattr(extras, "_direct_url", lambda: {"dir_info": {"editable": True}})
+    assert extras.install_line("torch", "nn") == f'pip install --editable "{ROOT}[nn]"'
+
+
+@pytest.mark.parametrize(
+    ("direct", "address"),
+    [
+        (None, ""),
+        (
+            {"url": "file:///w/graphagg-0.2.0-py3-none-any.whl", "archive_info": {}},
+            " @ file:///w/graphagg-0.2.0-py3-none-any.whl",
+        ),
+        ({"url": "file:///home/a/graphagg", "dir_info": {}}, " @ file:///home/a/graphagg"),
+        (
+            {"url": "https://h/g.git", "vcs_info": {"vcs": "git", "commit_id": "ab12"}},
+            " @ git+https://h/g.git@ab12",
+        ),
+    ],
+)
+def test_an_installed_copy_names_where_it_came_from(monkeypatch, direct, address):
+    class Noted:
+        requires = None
+
+        def read_text(self, name: str) -> str | None:
+            assert name == "direct_url.json"
+            return None if direct is None else json.dumps(direct)
+
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: Noted())
+    monkeypatch.setattr(extras, "_source", lambda: None)
+    assert extras.install_line("torch", "nn") == f'pip install "graphagg[nn]{address}"'
+
+
+def test_without_metadata_the_extra_is_trusted(monkeypatch: pytest.MonkeyPatch):
+    def absent(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.distribution", absent)
+    monkeypatch.setattr("importlib.metadata.requires", absent)
+    monkeypatch.setattr(extras, "_source", lambda: None)  # an archive on Spark's executors
+    assert extras.install_line("torch", "nn") == 'pip install "graphagg[nn]"'
+    assert isinstance(errors.MissingExtra.of(ModuleNotFoundError("", name="a"), "nn"), MissingExtra)

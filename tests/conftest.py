@@ -22,8 +22,8 @@ for name in ("COLUMNS", "LINES"):  # readline sets them, and a worker of pytest-
     os.environ.pop(name, None)
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # A shell that starts a job in the background has it ignore Ctrl-C, and so would the commands that
-    # tests interrupt.
+    # A shell has its jobs in the background ignore Ctrl-C, and so would commands that tests
+    # interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
 os.environ["GRAPHAGG_NO_CACHE"] = "1"  # nor does a test see what another one computed

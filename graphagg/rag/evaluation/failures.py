@@ -124,7 +124,7 @@ def find_failures(
     """
     if not all(question.gold for question in questions):
         raise InvalidQuestion("failures go by gold ids; give them to all questions")
-    check_gold(index, questions)
+    check_gold(index.snapshot, questions)
     config = config or BestConfig()
     snapshot = index.snapshot
     best = Best(snapshot, snapshot.scope(Selection()), config)

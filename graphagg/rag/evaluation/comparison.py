@@ -85,7 +85,7 @@ def ablate(
     Raises:
         InvalidParameter: a part is unknown.
     """
-    config = config or BestConfig()
+    config = config or index.weights
     variants = {part: config.without(part) for part in parts}
     metrics = metrics_of(questions)
     check_gold(index.snapshot, questions)

@@ -125,7 +125,7 @@ def find_failures(
     if not all(question.gold for question in questions):
         raise InvalidQuestion("failures go by gold ids; give them to all questions")
     check_gold(index.snapshot, questions)
-    config = config or BestConfig()
+    config = config or index.weights
     snapshot = index.snapshot
     best = Best(snapshot, snapshot.scope(Selection()), config)
     failures = []

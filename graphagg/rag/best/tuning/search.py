@@ -26,7 +26,8 @@ def with_value(config: BestConfig, name: str, value: float) -> BestConfig:
     """The configuration with one constant changed."""
     group, *rest = name.split(".")
     if not rest:
-        return replace(config, **{name: value})
+        changed: dict[str, Any] = {name: value}
+        return replace(config, **changed)
     inner = getattr(config, group)
     if len(rest) == 2:
         pair = list(getattr(inner, rest[0]))
@@ -61,7 +62,8 @@ def at_random(
     best, most = start, value(start)
     for _ in range(draws):
         changed = best
-        for name in rng.choice(list(grid), size=rng.integers(1, 4), replace=False).tolist():
+        count = min(int(rng.integers(1, 4)), len(grid))
+        for name in rng.choice(list(grid), size=count, replace=False).tolist():
             near = _step(grid[name], value_of(changed, name), rng)
             changed = with_value(changed, name, near)
         new = value(changed)

@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.choose.corpora import family, names_here, open_index, questions
-from benchmarks.choose.frozen import FrozenSet, weights_from
-from benchmarks.choose.search import Recalls, Search, differences
+from benchmarks.choose.search import Recalls, Search
 from graphagg.arrays import Array
 from graphagg.rag import BestConfig, PassageIndex
 from graphagg.rag.best.formula import PARTS, LinkWeights, PassageWeights
+from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
+from graphagg.rag.best.tuning.search import differences
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
 from graphagg.rag.settings import Mode
 
@@ -66,7 +67,7 @@ def _choose(names: list[str], folder: Path, most: int, draws: int) -> dict[str, 
         asked = questions(name, "tune", most)
         with open_index(name, folder) as index:
             plain[name] = _plain(index, asked, ("bm25", "dense", "rrf"))
-            sets[name] = FrozenSet(index, asked)
+            sets[name] = _frozen(index, asked)
         sets[name].check(BestConfig())
         print(f"{name}: {len(asked)} questions, equal to the retriever on the first 20", flush=True)
     search, start = Search(sets, plain), time.process_time()
@@ -101,7 +102,7 @@ def _second_halves(names: list[str], folder: Path) -> dict[str, object]:
         with open_index(name, folder) as index:
             for mode, column in columns.items():
                 column[name] = _plain(index, asked, (mode,))  # type: ignore[arg-type]
-            frozen = FrozenSet(index, asked)
+            frozen = _frozen(index, asked)
         whole = frozen.recall(weights_from(BestConfig()))
         for part, column in parts.items():
             column[name] = frozen.recall(weights_from(BestConfig().without(part))) - whole
@@ -112,6 +113,13 @@ def _second_halves(names: list[str], folder: Path) -> dict[str, object]:
     print("\nwhat the default loses without each part, second halves:\n")
     _table(["set", *parts], names, list(parts.values()))
     return report
+
+
+def _frozen(index: PassageIndex, asked: Sequence[GoldQuestion]) -> FrozenSet:
+    best = index.retriever("best")
+    read = best.read([question.text for question in asked], index.models)
+    encoded = best.encode(read, index.models)
+    return FrozenSet(index.snapshot, encoded, [question.gold for question in asked])
 
 
 def _plain(index: PassageIndex, asked: Sequence[GoldQuestion], modes: Sequence[Mode]) -> Array:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 
 from benchmarks.choose.corpora import UNTITLED
-from benchmarks.choose.frozen import FrozenSet, weights_from
 from graphagg.arrays import Array
 from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
+from graphagg.rag.best.tuning.search import Grid, at_random, one_at_a_time
 
-GRID: dict[str, tuple[float, ...]] = {
+GRID: Grid = {
     "passage.similarity": (0.8, 1.0, 1.2, 1.4, 1.6, 1.8),
     "passage.sentence": (0.2, 0.3, 0.4, 0.5, 0.6, 0.75),
     "passage.lexical": (1.0, 1.25, 1.5, 1.75, 2.0),
@@ -41,27 +40,6 @@ GRID: dict[str, tuple[float, ...]] = {
 _LEAST_GAIN = 0.02
 
 Recalls = Mapping[str, Array]
-
-
-def value_of(config: BestConfig, name: str) -> Any:
-    """A constant by its name in `GRID`."""
-    value: Any = config
-    for part in name.split("."):
-        value = value[int(part)] if part.isdigit() else getattr(value, part)
-    return value
-
-
-def with_value(config: BestConfig, name: str, value: float) -> BestConfig:
-    """The configuration with one constant changed."""
-    group, *rest = name.split(".")
-    if not rest:
-        return replace(config, **{name: value})
-    inner = getattr(config, group)
-    if len(rest) == 2:
-        pair = list(getattr(inner, rest[0]))
-        pair[int(rest[1])] = value
-        return replace(config, **{group: replace(inner, **{rest[0]: tuple(pair)})})
-    return replace(config, **{group: replace(inner, **{rest[0]: value})})
 
 
 class Search:
@@ -102,36 +80,9 @@ class Search:
         self, names: list[str], start: BestConfig, draws: int, random_state: int = 0
     ) -> BestConfig:
         """The best found from a start: each constant in turn, then some together at random."""
-        best, value = start, self.value(start, names)
-        for name in GRID:
-            for candidate in GRID[name]:
-                changed = with_value(best, name, candidate)
-                new = self.value(changed, names)
-                if new > value + _LEAST_GAIN:
-                    best, value = changed, new
-        rng = np.random.default_rng(random_state)
-        for _ in range(draws):
-            changed = best
-            for name in rng.choice(list(GRID), size=rng.integers(1, 4), replace=False).tolist():
-                changed = with_value(changed, name, _step(name, value_of(changed, name), rng))
-            new = self.value(changed, names)
-            if new > value:
-                best, value = changed, new
-        return best
 
+        def value(config: BestConfig) -> float:
+            return self.value(config, names)
 
-def _step(name: str, value: float, rng: np.random.Generator) -> float:
-    """A neighbor of a value in the grid."""
-    grid = GRID[name]
-    place = int(np.abs(np.array(grid) - value).argmin()) + int(rng.choice([-2, -1, 1, 2]))
-    return grid[min(max(place, 0), len(grid) - 1)]
-
-
-def differences(config: BestConfig) -> dict[str, Any]:
-    """The constants that differ from the defaults."""
-    default = BestConfig()
-    return {
-        field.name: getattr(config, field.name)
-        for field in fields(config)
-        if getattr(config, field.name) != getattr(default, field.name)
-    }
+        better = one_at_a_time(start, GRID, value, _LEAST_GAIN)
+        return at_random(better, GRID, value, draws, random_state)

@@ -271,7 +271,7 @@ class Best(Retriever[BestConfig, Reading, EncodedReading]):
         ranked = _ranked(hits, self.snapshot.corpus.id(row))
         if ranked is not None:
             rank, hit = ranked
-            reason = f"rank {rank}: {explainer.reason(row)}"
+            reason = f"rank {rank}: {explainer.reason(row)}{self._tuned}"
             return Explanation(question.text, rank, k, reason, hit, threshold)
         is_candidate = explainer.outcome.position(row) is not None
         if is_candidate:
@@ -287,7 +287,14 @@ class Best(Retriever[BestConfig, Reading, EncodedReading]):
             reason += f"; it scores {hit.score:.4f}, the last hit {threshold:.4f}"
         if is_candidate:
             reason += f"; {explainer.reason(row)}"
+        reason += self._tuned
         return Explanation(question.text, None, k, reason, hit, threshold)
+
+    @property
+    def _tuned(self) -> str:
+        """What an explanation says where the weights are those that the index brings."""
+        is_tuned = self.snapshot.weights is not None and self.config == self.snapshot.weights
+        return "; the weights were tuned on questions about this index" if is_tuned else ""
 
 
 # --- faithful ------------------------------------------------------------------------------------
@@ -464,11 +471,18 @@ RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
 """The class of each mode."""
 
 
-def settings_of(mode: Mode, config: Config | None) -> Config | None:
-    """The settings of a mode: its defaults for None; raises `InvalidParameter`."""
+def settings_of(
+    mode: Mode, config: Config | None, weights: BestConfig | None = None
+) -> Config | None:
+    """The settings of a mode: its defaults for None; raises `InvalidParameter`.
+
+    `weights` are the defaults of `best`, where they are not those of its formula.
+    """
     config_type = RETRIEVERS[one_of("mode", mode, MODES)].config_type
     if config_type is None or isinstance(config, config_type):
         return config
+    if config_type is BestConfig and config is None and weights is not None:
+        return weights
     if config is None:
         default: Config = config_type()
         return default
@@ -486,5 +500,5 @@ def retriever_of(
         InvalidParameter: the mode is unknown, `config` is of another mode, or ids are no list.
         InvalidFilter: the filter names an unknown key or does not fit its type.
     """
-    settings = settings_of(mode, config)
+    settings = settings_of(mode, config, snapshot.weights)
     return RETRIEVERS[mode](snapshot, snapshot.scope(selection), settings)

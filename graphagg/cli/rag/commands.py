@@ -15,6 +15,7 @@ from graphagg.cli.rag import answer
 from graphagg.cli.rag import changes as rag_changes
 from graphagg.cli.rag import evaluation as rag_eval
 from graphagg.cli.rag import sync as rag_sync
+from graphagg.cli.rag import tune as rag_tune
 from graphagg.cli.rag.options import (
     BridgeThrough,
     Directory,
@@ -176,3 +177,4 @@ def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
 
 app.command("answer", epilog=answer.EPILOG)(answer.answer)
 app.command("eval", epilog=_EVAL)(rag_eval.evaluate)
+app.command("tune", epilog=rag_tune.EPILOG)(rag_tune.tune)

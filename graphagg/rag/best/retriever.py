@@ -156,9 +156,9 @@ class BestRetriever:
         """
         # 1. The pool: the passages that F is computed for.
         lexical = Lexical(self.view, reading.terms)
-        pool = self._pool(reading, vector, lexical, max(k, self.config.pool), allowed)
+        pool = self.pool(reading, vector, lexical, max(k, self.config.pool), allowed)
         rows = np.union1d(pool, np.asarray(extra, dtype=np.int64))
-        candidates = self._candidates(rows, reading, vector, lexical)
+        candidates = self.candidates(rows, reading, vector, lexical)
         pooled = np.isin(candidates.rows, pool)
         score, rounds = candidates.direct.copy(), list[Round]()
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
@@ -215,7 +215,7 @@ class BestRetriever:
 
     # --- candidates ------------------------------------------------------------------------------
 
-    def _pool(
+    def pool(
         self,
         reading: Reading,
         vector: Vectors,
@@ -264,7 +264,7 @@ class BestRetriever:
         values = np.concatenate([values, np.full(len(others), weights.title)])
         return top_rows(scored, values, size, ranks, self.view, None)[0]
 
-    def _candidates(
+    def candidates(
         self, rows: Rows, reading: Reading, vector: Vectors, lexical: Lexical
     ) -> Candidates:
         """Features and F of some rows."""
@@ -308,7 +308,7 @@ class BestRetriever:
         new = np.setdiff1d(edges.row, candidates.rows)
         if not len(new):
             return candidates, score, front
-        more = self._candidates(new, reading, vector, lexical)
+        more = self.candidates(new, reading, vector, lexical)
         rows = np.concatenate([candidates.rows, more.rows])
         order = np.argsort(self.dense.ranks[rows])
         place = np.empty(len(order), np.int64)  # where each candidate moves to

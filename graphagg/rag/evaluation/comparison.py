@@ -85,10 +85,10 @@ def ablate(
     Raises:
         InvalidParameter: a part is unknown.
     """
-    config = config or BestConfig()
+    config = config or index.weights
     variants = {part: config.without(part) for part in parts}
     metrics = metrics_of(questions)
-    check_gold(index, questions)
+    check_gold(index.snapshot, questions)
     asked = _ask(index, questions, config, progress)
     whole = _outcomes(index, questions, asked, config)
     summaries, differences = {}, {}
@@ -120,4 +120,4 @@ def _outcomes(
 ) -> Outcomes:
     retriever = Best(index.snapshot, index.snapshot.scope(Selection()), config)
     answers = (retriever.answer([question], max(RECALL_AT))[0] for question in asked)
-    return outcomes_of(questions, [found_of(index, hits) for hits in answers])
+    return outcomes_of(questions, [found_of(index.snapshot, hits) for hits in answers])

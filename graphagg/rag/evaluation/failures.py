@@ -124,8 +124,8 @@ def find_failures(
     """
     if not all(question.gold for question in questions):
         raise InvalidQuestion("failures go by gold ids; give them to all questions")
-    check_gold(index, questions)
-    config = config or BestConfig()
+    check_gold(index.snapshot, questions)
+    config = config or index.weights
     snapshot = index.snapshot
     best = Best(snapshot, snapshot.scope(Selection()), config)
     failures = []

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 
 from graphagg.errors import UnsupportedFormat
+from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.version.publish import KIND, REVISION, Models, parameters
 from graphagg.rag.version.snapshot import Snapshot
+from graphagg.rag.version.weights import WEIGHTS_FILE, weights_json
 from graphagg.store import Artifact
 from graphagg.store.index import current_manifest
 
@@ -33,14 +36,18 @@ def is_built(
     encoder: Encoder | None,
     extractor: EntityExtractor,
     chunking: ChunkConfig | None,
+    weights: BestConfig | None = None,
 ) -> bool:
     """Whether building again would give the index that is there."""
     manifest = current_manifest(directory, KIND)
+    wanted = None if weights is None else hashlib.sha256(weights_json(weights)).hexdigest()
     return (
         manifest is not None
+        and (WEIGHTS_FILE in manifest.files) == (weights is not None)
+        and (wanted is None or manifest.files[WEIGHTS_FILE].sha256 == wanted)
         and manifest.inputs == {"passages": digest}
         and manifest.counts.get("segments") == 1
-        and manifest.parameters == parameters(extractor, chunking)
+        and manifest.parameters == parameters(extractor, chunking, weights is not None)
         and manifest.models == Models(encoder or SentenceTransformerEncoder(), extractor).to_json()
     )
 

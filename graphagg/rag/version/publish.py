@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
+from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.models.chunking import ChunkConfig
@@ -39,6 +40,7 @@ from graphagg.rag.tables.view import View
 from graphagg.rag.version.build import make_segment
 from graphagg.rag.version.reuse import segment_of_change
 from graphagg.rag.version.snapshot import INVERTED_FILE, Mask, Snapshot
+from graphagg.rag.version.weights import TUNED, WEIGHTS_FILE, weights_json
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
@@ -46,12 +48,18 @@ KIND = "passages"
 REVISION = 5  # raised when the same corpus and models give another index
 
 
-def parameters(extractor: EntityExtractor, chunking: ChunkConfig | None) -> dict[str, object]:
-    """Parameters that decide an index beside its passages and models."""
+def parameters(
+    extractor: EntityExtractor, chunking: ChunkConfig | None, tuned: bool = False
+) -> dict[str, object]:
+    """Parameters that decide an index beside its passages and models.
+
+    `tuned` says that it has weights of its own.
+    """
     return {
         "revision": REVISION,
         "language": language_of(extractor),
         "chunking": None if chunking is None else asdict(chunking),
+        **(TUNED if tuned else {}),
     }
 
 
@@ -75,18 +83,23 @@ class Models:
 
 @dataclass(frozen=True)
 class _Recorded:
-    """Models and parameters as the manifest records them."""
+    """Models and parameters as the manifest records them, and the version's own weights."""
 
     models: Mapping[str, Mapping[str, Any]]
     parameters: Mapping[str, Any]
+    weights: BestConfig | None
 
     @classmethod
-    def of_models(cls, models: Models, chunking: ChunkConfig | None) -> _Recorded:
-        return cls(models.to_json(), parameters(models.extractor, chunking))
+    def of_models(
+        cls, models: Models, chunking: ChunkConfig | None, weights: BestConfig | None
+    ) -> _Recorded:
+        recorded = parameters(models.extractor, chunking, weights is not None)
+        return cls(models.to_json(), recorded, weights)
 
     @classmethod
     def of_version(cls, before: Snapshot) -> _Recorded:
-        return cls(before.artifact.manifest.models, before.artifact.manifest.parameters)
+        manifest = before.artifact.manifest
+        return cls(manifest.models, manifest.parameters, before.weights)
 
 
 @dataclass(frozen=True)
@@ -111,10 +124,12 @@ def build(
     chunking: ChunkConfig | None,
     progress: Progress,
     vectors: Vectors | None = None,
+    weights: BestConfig | None = None,
 ) -> Manifest:
     """Write an index of exactly the given passages.
 
-    `chunking` is how they were split; `vectors` are theirs, `[P, d]`, if they are known.
+    `chunking` is how they were split; `vectors` are theirs, `[P, d]`, if they are known; `weights`
+    are those of mode `best`, where they are not the defaults.
     """
     segment, rows = make_segment(
         passages,
@@ -130,7 +145,7 @@ def build(
     change = Change(corpus, np.zeros(0, np.int64), range(len(passages)), 0)
     gazetteer, lexicon = _merged(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzer)
     state = _State(None, corpus, 0, alive, gazetteer, lexicon)
-    return _publish(publication, state, _Recorded.of_models(models, chunking))
+    return _publish(publication, state, _Recorded.of_models(models, chunking, weights))
 
 
 def change_passages(
@@ -188,6 +203,26 @@ def compact(publication: Publication, before: Snapshot) -> Manifest:
     return _publish(publication, joined, _Recorded.of_version(before))
 
 
+def set_weights(publication: Publication, before: Snapshot, weights: BestConfig | None) -> Manifest:
+    """Write a version of the same files with other weights of mode `best`; None: the defaults."""
+    writer, manifest = publication.writer, before.artifact.manifest
+    for name in manifest.files.keys() - {WEIGHTS_FILE}:
+        writer.adopt(before.artifact, name)
+    recorded = {n: value for n, value in manifest.parameters.items() if n not in TUNED}
+    if weights is not None:
+        writer.path(WEIGHTS_FILE).write_bytes(weights_json(weights))
+        recorded |= TUNED
+    return publication.publish(
+        Manifest(
+            kind=KIND,
+            parameters=recorded,
+            inputs=manifest.inputs,
+            models=manifest.models,
+            counts=manifest.counts,
+        )
+    )
+
+
 def _merged(
     gazetteer: Gazetteer,
     lexicon: Lexicon,
@@ -242,6 +277,8 @@ def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Ma
     state.lexicon.save(writer)
     View.of(state.gazetteer, state.lexicon, state.alive).save(writer)
     _write_inverted_file(writer, state)
+    if recorded.weights is not None:
+        writer.path(WEIGHTS_FILE).write_bytes(weights_json(recorded.weights))
     return publication.publish(
         Manifest(
             kind=KIND,

@@ -23,6 +23,7 @@ from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Analyzer, Lexicon
 from graphagg.rag.tables.segments import Corpus, Segment, table_name
 from graphagg.rag.tables.view import View
+from graphagg.rag.version.weights import read_weights
 from graphagg.store import Artifact
 
 Mask = npt.NDArray[np.bool_]
@@ -68,6 +69,9 @@ class Snapshot:
 
     Args:
         artifact: the opened version.
+
+    Attributes:
+        weights: what mode `best` takes without a config; None: the defaults.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -80,6 +84,7 @@ class Snapshot:
         self._by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
+        self.weights = read_weights(artifact)
         self.analyzer = Analyzer(artifact.manifest.parameters["language"])
         inverted = artifact.path(INVERTED_FILE) if INVERTED_FILE in artifact else None
         self.dense = DenseIndex(self.corpus, self.ranks, inverted)

@@ -1,24 +1,29 @@
-"""Questions with everything that a ranking by `best` reads and no constant changes."""
+"""Questions with everything that a ranking by `best` reads and no constant changes.
+
+Rankings equal the retriever's where `most_passages` is at most 60. Above 200 passages they do as
+long as the pool is among the 200 best by the default weights.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from benchmarks.choose.kernel import Links, Rows, Weights, rank
 from graphagg.arrays import Array
-from graphagg.rag import PassageIndex
 from graphagg.rag.best.formula import BestConfig, weights_of
 from graphagg.rag.best.links import KINDS, SIMILAR, Bridges, find_bridges, similar_edges
 from graphagg.rag.best.links import expand as expand_links
 from graphagg.rag.best.retriever import BestRetriever
-from graphagg.rag.evaluation.measure import GoldQuestion
-from graphagg.rag.modes import Best, EncodedReading
+from graphagg.rag.best.tuning.kernel import Links, Weights, rank
+from graphagg.rag.best.tuning.kernel import Rows as FrozenRows
+from graphagg.rag.modes import EncodedReading
 from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.tables.gazetteer import DATE
+from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.version.snapshot import Selection, Snapshot
 
 WIDE = replace(BestConfig(), pool=200, most_passages=60)
 _UNIT = replace(WIDE, link=replace(WIDE.link, similar=(0.0, 1.0)))  # strength is the cosine
@@ -30,19 +35,18 @@ class FrozenQuestion:
     Args:
         retriever: of the set's index.
         asked: the question, encoded.
-        gold: rows that are wanted.
-        wanted: how many passages are.
+        gold: of each thing that is wanted, the rows that show it.
     """
 
     def __init__(
-        self, retriever: BestRetriever, asked: EncodedReading, gold: Array, wanted: int
+        self, retriever: BestRetriever, asked: EncodedReading, gold: Sequence[Rows]
     ) -> None:
-        self._retriever, self._asked, self.gold, self.wanted = retriever, asked, gold, wanted
+        self._retriever, self._asked, self._gold = retriever, asked, gold
         self._lexical = Lexical(retriever.view, asked.reading.terms)
-        pool = retriever._pool(asked.reading, asked.vector, self._lexical, WIDE.pool, None)
-        found = retriever._candidates(pool, asked.reading, asked.vector, self._lexical)
+        pool = retriever.pool(asked.reading, asked.vector, self._lexical, WIDE.pool, None)
+        found = retriever.candidates(pool, asked.reading, asked.vector, self._lexical)
         self.ids = found.rows
-        self.rows = Rows(
+        self.rows = FrozenRows(
             retriever.dense.ranks[found.rows].astype(np.int64),
             found.features,
             found.covers,
@@ -61,6 +65,15 @@ class FrozenQuestion:
             if not len(found) or found[0] >= 0:
                 return self.ids[found]
             self._expand(-2 - int(found[0]))
+
+    def shares(self, weights: Weights, k: int) -> Array:
+        """`[k]`: the share of what is wanted among the first 1 to k passages."""
+        rows, found = self.answer(weights, k), np.zeros(k)
+        for wanted in self._gold:
+            places = np.flatnonzero(np.isin(rows, wanted))
+            if len(places):
+                found[places[0] :] += 1.0
+        return found / len(self._gold)
 
     def _expand(self, row: int) -> None:
         retriever, asked = self._retriever, self._asked
@@ -88,7 +101,7 @@ class FrozenQuestion:
         asked = self._asked
         if not len(new):
             return
-        found = self._retriever._candidates(new, asked.reading, asked.vector, self._lexical)
+        found = self._retriever.candidates(new, asked.reading, asked.vector, self._lexical)
         rows, self.ids = self.rows, np.concatenate([self.ids, found.rows])
         self.rows = rows._replace(
             ranks=np.concatenate([rows.ranks, self._retriever.dense.ranks[found.rows]]),
@@ -104,48 +117,57 @@ class FrozenQuestion:
 
 
 class FrozenSet:
-    """The questions of one set.
+    """Questions about one version of an index.
 
     Args:
-        index: of its passages.
-        questions: whose answers are known.
+        snapshot: the version.
+        asked: the questions, read and encoded.
+        gold: of each question the ids of passages or documents that are wanted.
     """
 
-    def __init__(self, index: PassageIndex, questions: Sequence[GoldQuestion]) -> None:
-        self.best = index.retriever("best", WIDE)
-        assert isinstance(self.best, Best)
-        snapshot, scope = self.best.snapshot, self.best.scope
-        retriever = BestRetriever(snapshot.corpus, scope.view, snapshot.dense, WIDE)
-        read = self.best.read([question.text for question in questions], index.models)
-        self.asked = self.best.encode(read, index.models)
-        self.ids = [question.gold for question in questions]
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        asked: Sequence[EncodedReading],
+        gold: Sequence[Collection[str]],
+    ) -> None:
+        self.snapshot, self.asked = snapshot, asked
+        self._view = snapshot.scope(Selection()).view
+        retriever = self._retriever(WIDE)
         self.questions = [
-            FrozenQuestion(
-                retriever,
-                asked,
-                np.array([r for g in question.gold if (r := snapshot.row_of(g)) is not None]),
-                len(question.gold),
-            )
-            for asked, question in zip(self.asked, questions, strict=True)
+            FrozenQuestion(retriever, question, self._wanted(names))
+            for question, names in zip(asked, gold, strict=True)
         ]
+
+    def shares(self, weights: Weights, k: int) -> Array:
+        """`[n, k]`: of each question the share of its gold among the first 1 to k passages."""
+        return np.stack([question.shares(weights, k) for question in self.questions])
 
     def recall(self, weights: Weights) -> Array:
         """Mean recall@2 and recall@5, in percent."""
-        shares = np.zeros((len(self.questions), 2))
-        for i, question in enumerate(self.questions):
-            is_gold = np.isin(question.answer(weights, 5), question.gold)
-            shares[i] = is_gold[:2].sum() / question.wanted, is_gold.sum() / question.wanted
-        return 100.0 * shares.mean(axis=0)
+        return 100.0 * self.shares(weights, 5)[:, [1, 4]].mean(axis=0)
 
-    def check(self, config: BestConfig, count: int = 20) -> None:
+    def check(self, config: BestConfig, count: int = 20, k: int = 5) -> None:
         """Compare with the retriever itself; raises where a ranking differs."""
-        best = Best(self.best.snapshot, self.best.scope, config)
+        retriever = self._retriever(config)
         for question, asked in list(zip(self.questions, self.asked, strict=True))[:count]:
-            hits = best._answer([asked], 5)[0]
-            wanted = [self.best.snapshot.row_of(hit.passage.id) for hit in hits]
-            found = question.answer(weights_from(config), 5).tolist()
+            outcome = retriever.answer(asked.reading, asked.vector, k)
+            wanted = outcome.candidates.rows[outcome.chosen].tolist()
+            found = question.answer(weights_from(config), k).tolist()
             if found != wanted:
                 raise AssertionError(f"{asked.text}: rows {found}, the retriever has {wanted}")
+
+    def _retriever(self, config: BestConfig) -> BestRetriever:
+        return BestRetriever(self.snapshot.corpus, self._view, self.snapshot.dense, config)
+
+    def _wanted(self, names: Collection[str]) -> list[Rows]:
+        """The rows that show each gold id: its passage, its chunks, and copies of their texts."""
+        snapshot, wanted = self.snapshot, []
+        for name in sorted(names):
+            rows = snapshot.rows_named(name)
+            copies = [copy for row in rows for copy in snapshot.copies(row, self._view.visible)]
+            wanted.append(np.array([*rows, *copies], np.int64))
+        return wanted
 
 
 def weights_from(config: BestConfig) -> Weights:

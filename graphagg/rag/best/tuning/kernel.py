@@ -1,4 +1,4 @@
-"""The formula of `best` over frozen questions; equality with the retriever is checked in each run.
+"""The formula of `best` over frozen questions, equal to the retriever.
 
 A question is ranked in about 50 microseconds, a hundredth of what the retriever needs, since
 everything that does not depend on the constants is computed once.
@@ -81,7 +81,7 @@ class Weights(NamedTuple):
 def rank(rows: Rows, links: Links, w: Weights, k: int) -> Array:
     """The rows chosen, best first; `[-2 - row]` where the edges of a row are missing."""
     direct = (rows.features * w.passage).sum(axis=1)
-    active = _pool(rows, w)
+    active = _pool(rows, w, k)
     in_pool = active.copy()
     held = rows.covers @ rows.weights
     score = direct.copy()
@@ -131,16 +131,18 @@ def _together(rows: Rows, p: int, q: int) -> float:
 
 
 @numba.njit(cache=True)
-def _pool(rows: Rows, w: Weights) -> Array:
-    prior = np.full(len(rows.ranks), -np.inf)
+def _pool(rows: Rows, w: Weights, k: int) -> Array:
+    worded, prior = np.zeros(len(rows.ranks)), np.zeros(len(rows.ranks))
     may = np.zeros(len(prior), np.bool_)
     for i in range(rows.first):
         f = rows.features[i]
-        prior[i] = (w.passage[0] + w.passage[1]) * f[0] + w.passage[2] * f[2] + w.passage[3] * f[3]
+        worded[i] = w.passage[2] * f[2] + w.passage[3] * f[3]
+        prior[i] = worded[i] + (w.passage[0] + w.passage[1]) * f[0]
         may[i] = True
     active = np.zeros(len(prior), np.bool_)
-    active[_largest(prior, may, rows.ranks, w.pool)] = True
-    active[_largest(prior, may & (rows.features[:, TITLE] > 0), rows.ranks, MOST_TITLED)] = True
+    active[_largest(prior, may, rows.ranks, max(k, w.pool))] = True
+    # A named page joins by its words, whatever its similarity.
+    active[_largest(worded, may & (rows.features[:, TITLE] > 0), rows.ranks, MOST_TITLED)] = True
     return active
 
 

@@ -1,0 +1,154 @@
+"""How questions fare: which gold passages are among the first hits, and means over questions.
+
+Intervals are 95 % percentile bootstrap intervals over questions: 1,000 draws with replacement,
+seeded by `random_state`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import InvalidQuestion
+from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.results import Hit
+from graphagg.rag.version.snapshot import Snapshot
+
+RECALL_AT = (2, 5, 10)
+ALL_GOLD_AT = (2, 5)
+METRICS = (*(f"recall@{k}" for k in RECALL_AT), *(f"all_gold@{k}" for k in ALL_GOLD_AT))
+CONTAIN = tuple(f"contain@{k}" for k in RECALL_AT)
+"""Metrics of answers; `METRICS` are those of gold passages."""
+DRAWS = 1_000
+
+Outcomes = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Means over questions, in percent (of two runs' difference: in percent points).
+
+    Attributes:
+        questions: how many.
+        percent: by metric: `recall@k` is the mean share of gold passages among the first k,
+            `all_gold@k` the share of questions with all of them there, `contain@k` the share of
+            those with an answer in the text or title of one of the first k.
+        intervals: the 95 % interval of each.
+    """
+
+    questions: int
+    percent: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def of(
+        cls, outcomes: Outcomes, random_state: int = 0, metrics: Sequence[str] = METRICS
+    ) -> Summary:
+        """Summarize outcomes `[n, m]`, a column a metric."""
+        means = _percent(outcomes.mean(axis=0))
+        low, high = map(_percent, bootstrap_intervals(outcomes, random_state))
+        bounds = zip(low, high, strict=True)
+        return cls(
+            len(outcomes),
+            dict(zip(metrics, means, strict=True)),
+            dict(zip(metrics, bounds, strict=True)),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        intervals = {metric: list(bounds) for metric, bounds in self.intervals.items()}
+        return {"questions": self.questions, **self.percent, "intervals": intervals}
+
+
+def _percent(shares: Outcomes) -> list[float]:
+    return [round(100 * share, 2) + 0.0 for share in shares.tolist()]  # + 0.0: no -0.0
+
+
+def bootstrap_intervals(values: Outcomes, random_state: int = 0) -> tuple[Outcomes, Outcomes]:
+    """The 95 % percentile intervals of the means of columns `[n, m]`, lower and upper, `[m]` each.
+
+    Rows are drawn together, so that the columns of one row stay paired.
+    """
+    rng, n = np.random.default_rng(random_state), len(values)
+    means = np.array([values[rng.integers(n, size=n)].mean(axis=0) for _ in range(DRAWS)])
+    low, high = np.percentile(means, [2.5, 97.5], axis=0)
+    return low, high
+
+
+class Found(NamedTuple):
+    """A hit, as it counts: the ids that it has and its text.
+
+    Attributes:
+        names: of the passage, of its document, and of passages with the same text and theirs.
+        text: title and text.
+    """
+
+    names: frozenset[str]
+    text: str
+
+
+def found_of(snapshot: Snapshot, hits: Iterable[Hit]) -> list[Found]:
+    """What hits count as."""
+    found = []
+    for hit in hits:
+        same = [hit.passage, *(snapshot.corpus[snapshot.known_row(copy)] for copy in hit.copies)]
+        names = frozenset(name for p in same for name in (p.id, p.document) if name)
+        found.append(Found(names, hit.passage.full_text))
+    return found
+
+
+def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
+    """What can be measured: `METRICS` where all have gold, `CONTAIN` where all have answers.
+
+    Raises:
+        InvalidQuestion: neither all have gold nor all have answers.
+    """
+    without = {
+        "gold ids": sum(not question.gold for question in questions),
+        "answers": sum(not question.answers for question in questions),
+    }
+    if all(without.values()):
+        raise InvalidQuestion(
+            f"of {len(questions)} questions {without['gold ids']} have no gold ids and "
+            f"{without['answers']} no answers; give all of them the one or the other"
+        )
+    return (*(() if without["gold ids"] else METRICS), *(() if without["answers"] else CONTAIN))
+
+
+def outcomes_of(questions: Sequence[GoldQuestion], found: Sequence[Sequence[Found]]) -> Outcomes:
+    """How each question fares, `[n, m]`, a column for each of `metrics_of`, 0 to 1.
+
+    Args:
+        questions: n of them.
+        found: what was found for each, best first.
+    """
+    metrics = metrics_of(questions)
+    rows = [_fares(question, hits) for question, hits in zip(questions, found, strict=True)]
+    return np.array([[row[metric] for metric in metrics] for row in rows], np.float64)
+
+
+def _fares(question: GoldQuestion, found: Sequence[Found]) -> dict[str, float]:
+    outcomes = {}
+    if question.gold:
+        shares = {}
+        for k in RECALL_AT:
+            names = {name for each in found[:k] for name in each.names}
+            shares[k] = len(question.gold & names) / len(question.gold)
+        outcomes = {f"recall@{k}": share for k, share in shares.items()}
+        outcomes |= {f"all_gold@{k}": float(shares[k] == 1) for k in ALL_GOLD_AT}
+    if question.answers:
+        answers = [_words(answer) for answer in question.answers]
+        texts = [_words(each.text) for each in found]
+        holds = [any(answer in text for answer in answers) for text in texts]
+        outcomes |= {f"contain@{k}": float(any(holds[:k])) for k in RECALL_AT}
+    return outcomes
+
+
+def _words(text: str) -> str:
+    """The words of a text, folded, with a blank around each: whole words are found in it."""
+    return f" {' '.join(tokenize(text))} "

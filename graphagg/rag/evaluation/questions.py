@@ -1,0 +1,146 @@
+"""Questions of which is known what should be found: reading, halving and checking them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
+from graphagg.rag.documents.passages import iterable
+from graphagg.rag.documents.rows import RowConfig, read_rows
+from graphagg.rag.requests import check_question
+from graphagg.rag.version.snapshot import Snapshot
+
+Half = Literal["tune", "test"]
+HALVES: tuple[Half, ...] = ("tune", "test")
+
+_GOLD = ("gold_passage_ids", "gold_document_ids")
+_COLUMNS = RowConfig("id", "question", "answers")  # of CSV: these stay as they are written
+
+
+@dataclass(frozen=True)
+class GoldQuestion:
+    """A question of which is known what should be found.
+
+    Attributes:
+        id: as in the file.
+        text: the question.
+        gold: ids of the passages, or of the documents, that must be retrieved together; a chunk
+            counts for its document.
+        type: a label to group by; "" where there is none.
+        answers: strings, one of which a passage should contain. Gold or answers: one at least.
+    """
+
+    id: str
+    text: str
+    gold: frozenset[str]
+    type: str = ""
+    answers: tuple[str, ...] = ()
+
+
+def read_questions(source: str | os.PathLike[str] | Iterable[Any]) -> list[GoldQuestion]:
+    """Read questions with what should be found for each.
+
+    Fields: `question`; `gold_passage_ids` or `gold_document_ids` (an id, or a list of ids), or
+    `answers` (a string, or a list); optionally `id` and `type`. Other fields are not read.
+
+    Args:
+        source: JSON lines (also gzip), a JSON list, CSV or Parquet; or rows: mappings, a data frame
+            or an Arrow table. In CSV a list is written as in JSON.
+
+    Raises:
+        UnreadableFile: the file is missing, broken or holds no question.
+        InvalidQuestion: a field is missing or of the wrong type.
+    """
+    if isinstance(source, str | os.PathLike):
+        rows: Iterable[tuple[Mapping[str, Any], str]] = read_rows(Path(source), _COLUMNS)
+        name = str(source)
+    else:
+        rows = ((row, f"question {number}") for number, row in enumerate(iterable(source)))
+        name = "the questions"
+    questions = [_as_question(record, where) for record, where in rows]
+    if not questions:
+        raise UnreadableFile(f"{name}: holds no questions; give at least one")
+    return questions
+
+
+def _as_question(record: Mapping[str, Any], where: str) -> GoldQuestion:
+    try:
+        question = check_question(record.get("question"))
+    except InvalidQuestion as error:
+        raise InvalidQuestion(f"{where}: {error}") from None
+    gold = {text for name in _GOLD for text in _strings(record, name, where)}
+    answers = _strings(record, "answers", where)
+    if not gold and not answers:
+        raise InvalidQuestion(
+            f"{where}: no gold_passage_ids, gold_document_ids or answers among {sorted(record)}; "
+            "wanted a list of ids, or of answers, at least one"
+        )
+    identifier = record.get("id")
+    name = where if identifier is None else str(identifier)
+    return GoldQuestion(
+        name, question, frozenset(gold), str(record.get("type") or ""), tuple(answers)
+    )
+
+
+def _strings(record: Mapping[str, Any], name: str, where: str) -> list[str]:
+    """The strings of a field: one, or a list of them; a list may be written as JSON."""
+    value = record.get(name)
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with suppress(ValueError):
+            value = json.loads(value)
+    values = list(value) if isinstance(value, list | tuple | np.ndarray) else [value]
+    plain = [str(each) if isinstance(each, Integral) else each for each in values]
+    found = [each for each in plain if each is not None]
+    if not all(isinstance(each, str) and each.strip() for each in found):
+        raise InvalidQuestion(f"{where}: {name} is {value!r}, wanted a string or a list of strings")
+    return found
+
+
+def half(
+    questions: Sequence[GoldQuestion], which: Half, random_state: int = 0
+) -> list[GoldQuestion]:
+    """One half of the questions, in their order, so that choosing and testing can be kept apart.
+
+    The first half of `np.random.default_rng(random_state).permutation(n)` is `tune`, the rest
+    `test`; the smaller one is `tune`.
+
+    Raises:
+        InvalidParameter: `which` is unknown, or that half is empty.
+    """
+    if which not in HALVES:
+        raise InvalidParameter(f"half is {which!r}, wanted one of {HALVES}")
+    order = np.random.default_rng(random_state).permutation(len(questions))
+    middle = len(questions) // 2
+    chosen = np.sort(order[:middle] if which == "tune" else order[middle:])
+    if not len(chosen):
+        raise InvalidParameter(
+            f"the {which} half of {len(questions)} questions is empty; give at least 2"
+        )
+    return [questions[i] for i in chosen.tolist()]
+
+
+def check_gold(snapshot: Snapshot, questions: Sequence[GoldQuestion]) -> int:
+    """How many gold ids are neither of a passage nor of a document of the index.
+
+    Raises:
+        InvalidQuestion: all of them.
+    """
+    gold = sorted({identifier for question in questions for identifier in question.gold})
+    missing = [name for name in gold if not snapshot.rows_named(name)]
+    if gold and len(missing) == len(gold):
+        passage = snapshot.corpus[int(snapshot.alive.argmax())]
+        document = f" of document {passage.document!r}" if passage.document else ""
+        raise InvalidQuestion(
+            f"none of the {len(gold)} gold ids is in the index ({missing[0]!r}, ...), whose "
+            f"passages have ids such as {passage.id!r}{document}; give ids of passages or documents"
+        )
+    return len(missing)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ DATA = Path(os.environ.get("GRAPHAGG_DATA", Path(__file__).parents[2] / "shared"
 for name in ("COLUMNS", "LINES"):  # readline sets them, and a worker of pytest-xdist inherits them
     os.environ.pop(name, None)
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell has its jobs in the background ignore Ctrl-C, and so would commands that tests
+    # interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
 os.environ["GRAPHAGG_NO_CACHE"] = "1"  # nor does a test see what another one computed
 

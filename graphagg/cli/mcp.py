@@ -36,10 +36,15 @@ def mcp(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8322,
     token_file: TokenFile = None,
+    answer_seconds: Annotated[
+        float,
+        typer.Option(help="Longest time for an answer; the first one loads the models.", min=1),
+    ] = 120.0,
 ) -> None:
     """Serve indices as MCP tools, over stdio or HTTP."""
     try:
         from graphagg.serve.http.security import Access, read_token
+        from graphagg.serve.limits import Limits
         from graphagg.serve.mcp import create_server
         from graphagg.serve.service import Service, Sources
     except ImportError as error:
@@ -48,7 +53,8 @@ def mcp(
         raise InvalidParameter("--host and --token-file are of --http; give it, or leave them out")
     access = Access(host, None if token_file is None else read_token(token_file))
     keep_memory_flat()
-    service = Service(Sources(passages, communities, embedding))
+    limits = Limits(answer_seconds=answer_seconds)
+    service = Service(Sources(passages, communities, embedding), limits)
     try:
         server = create_server(service)
         if http:

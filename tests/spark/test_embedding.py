@@ -143,7 +143,6 @@ def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None
         ([(1, 2, 1.0), (2, 3, "nan")], SMALL, InvalidGraph, "has the weight nan"),
         ([(1, 2, 1.0), (2, 3, "x")], SMALL, InvalidGraph, "weight 'x' beside numbers"),
         ([(1, 2), (2, 3)], SMALL, InvalidParameter, "4 pieces of 3 vertices"),
-        ([(1, 2), (2, 3)], EmbeddingConfig(dim=9, pieces=1), InvalidParameter, "dim is 9"),
         (
             [(u, v) for u in range(12) for v in range(u)],
             EmbeddingConfig(dim=2, pieces=12, max_piece_edges=8),

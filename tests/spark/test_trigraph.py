@@ -160,11 +160,11 @@ def test_an_inverted_file_of_parts(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dense_search, "FLAT_LIMIT", 100)
-    records = passages(150, seed=2)
+    records = passages(120, seed=2)
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
     in_process(records, tmp_path / "local").close()
     build_with_spark(
-        spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes(), entries_a_task=90
+        spark, str(tmp_path / "p.jsonl"), tmp_path / "spark", models=Fakes(), entries_a_task=300
     ).close()
     assert files(tmp_path / "spark") == files(tmp_path / "local")
     assert {"passages.faiss", "view.contain.by_entity.data.npy"} <= set(files(tmp_path / "spark"))

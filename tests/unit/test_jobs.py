@@ -81,7 +81,7 @@ def test_flags_environment_file_defaults(
     assert code == 0
     (found,) = given
     names = ("dim", "pieces", "propagate", "dtype", "kind", "edges", "weighted", "force")
-    wanted = (2, 3, 2, "float16", "undirected", "f", False, False)
+    wanted = (2, 3, 2, "float16", "undirected", ["f"], False, False)
     assert tuple(found[name] for name in names) == wanted
     assert (
         found["out"] == Path("o") and found["log_level"] == "debug" and found["engine"] == "spark"

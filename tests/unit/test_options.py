@@ -37,6 +37,7 @@ VALUES: dict[str, Any] = {
     "closed": False,
     "fusion": "concat",
     "kind": "two-mode",
+    "delimiter": "|",
 }
 BESIDE = {"base": {"fusion": "concat"}}
 """A field that only goes with another value of a second one."""

@@ -237,7 +237,7 @@ def test_eval_of_halves(call: Call, demo_index: Path) -> None:
     assert [h["questions"] for h in halves] == [5, 5] and halves[0]["random_state"] == 0
     whole = call(*asked, "--json").json
     assert whole["half"] is None
-    assert "the tune half of the questions, random_state 0" in call(*asked, "--half", "tune").out
+    assert "the tune half of the questions; halves: tune," in call(*asked, "--half", "tune").out
     assert sum(h["recall@5"] for h in halves) / 2 == pytest.approx(whole["recall@5"], abs=0.02)
 
 

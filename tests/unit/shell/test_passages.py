@@ -135,7 +135,7 @@ def test_saved_hits_are_those_that_are_shown(
         ("filter kind", GraphAggError, "kind"),
         ("why 9", UnknownPassage, "the number of a hit .1 to 5."),
         ("open", InvalidParameter, "nothing is given"),
-        ("save hits.xls", InvalidParameter, "wanted one of .csv, .json, .jsonl"),
+        ("save hits.xls", InvalidParameter, "wanted one of .csv, .parquet, .json, .jsonl"),
         ("ask", InvalidQuestion, "empty"),
         ("ask " + "long " * 3_000, InvalidQuestion, "shorten it"),
     ],
@@ -179,7 +179,7 @@ def test_words_complete(shell: PassageShell) -> None:
         return [text for text, _ in complete(shell.commands, history, line)[1]]
 
     assert offered("mo") == ["more", "mode"]
-    assert offered("mode ") == ["best", "faithful", "dense", "bm25"]
+    assert offered("mode ") == ["best", "faithful", "rrf", "dense", "bm25"]
     assert offered("filter ") == ["kind", "none"]
     assert offered("why ", ASKED) == ["1", "2", "3", "4", "5"]
     assert offered("Where did Ada ") == []

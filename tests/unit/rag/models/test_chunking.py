@@ -329,6 +329,6 @@ def test_the_place_in_a_document_is_checked_and_digested() -> None:
         ),
     }
     assert len(digests) == 3
-    for name, value in (("document", 3), ("position", -1), ("position", True), ("position", "1")):
+    for name, value in (("document", 3.5), ("position", -1), ("position", True), ("position", "1")):
         with pytest.raises(InvalidPassage, match=f"passage 0: {name} is "):
             check_corpus([record | {name: value}])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -70,12 +69,12 @@ def test_the_ranges_that_are_asked_for_are_those_of_the_lists(
 ) -> None:
     """Address and length of each list, from `OnDiskInvertedLists`, hold its codes and ids."""
     filled(trained, windows, 0, VECTORS, tmp_path / "whole")
-    advised: list[tuple[int, int, int]] = []
+    advised: list[tuple[int, int, str]] = []
     monkeypatch.setattr(compat, "_advise", lambda *call: advised.append(call))
     index = compat.open_mapped(tmp_path / "whole")
     size = (tmp_path / "whole").stat().st_size
     (whole,) = advised
-    assert whole[1:] == (size, mmap.MADV_RANDOM)
+    assert whole[1:] == (size, "MADV_RANDOM")
     advised.clear()
     queries = windows.take(np.arange(2))
     _, visited = index.quantizer.search(queries, index.nprobe)
@@ -85,7 +84,7 @@ def test_the_ranges_that_are_asked_for_are_those_of_the_lists(
         codes = faiss.rev_swig_ptr(index.invlists.get_codes(number), 1).ctypes.data
         ranges[codes] = index.invlists.list_size(number) * (index.code_size + 8)
     assert {(address, length) for address, length, _ in advised} == set(ranges.items())
-    assert {advice for *_, advice in advised} == {mmap.MADV_WILLNEED}
+    assert {advice for *_, advice in advised} == {"MADV_WILLNEED"}
     assert all(whole[0] <= a and a + n <= whole[0] + size for a, n, _ in advised)
 
 

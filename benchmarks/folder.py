@@ -3,11 +3,14 @@
     python -m benchmarks.folder make FOLDER [--per-kind 60]
     python -m benchmarks.folder read FOLDER
     python -m benchmarks.folder text FILE [--mib 5]
+    python -m benchmarks.folder questions FOLDER --out FILE
 
 `make` copies documentation of the system (`/usr/share/doc`), the descriptions and licenses of the
 installed Python packages, and Python's help topics, and makes PDF and DOCX files of such topics.
 The same machine gives the same folder. `read` and `text` print the time and the peak memory of
-reading, models aside, the latter of one text file of a given size.
+reading, models aside, the latter of one text file of a given size. `questions` writes those of
+`benchmarks/folder_questions.jsonl` whose files the folder holds, for `graphagg rag eval`: another
+machine has other packages and other documentation.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ SUFFIXES = (".html", ".md", ".rst", ".txt", ".py", ".json", ".Debian", "")
 """Kinds of files that are copied from the system's documentation."""
 LARGEST = 300_000  # bytes of a copied file
 YEAR = datetime(2024, 1, 1, tzinfo=UTC)
+QUESTIONS = Path(__file__).with_name("folder_questions.jsonl")
 Topic = tuple[str, str]
 
 
@@ -157,19 +161,32 @@ def read(source: Path) -> None:
     )
 
 
+def questions(folder: Path, out: Path) -> tuple[int, int]:
+    """Write the questions whose files are all there; gives how many, and of how many."""
+    lines = QUESTIONS.read_text(encoding="utf-8").splitlines(keepends=True)
+    golds = [json.loads(line)["gold_document_ids"] for line in lines]
+    there = [all((folder / name).is_file() for name in gold) for gold in golds]
+    write(out, "".join(line for line, answerable in zip(lines, there, strict=True) if answerable))
+    return sum(there), len(lines)
+
+
 def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=("make", "read", "text"))
+    parser.add_argument("command", choices=("make", "read", "text", "questions"))
     parser.add_argument("path", type=Path)
     parser.add_argument("--per-kind", type=int, default=60)
     parser.add_argument("--mib", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("questions.jsonl"))
     given = parser.parse_args()
     if given.command == "make":
         counts = make(given.path, given.per_kind)
         print(f"{sum(counts.values()):,} files:", ", ".join(f"{n} {k}" for k, n in counts.items()))
     elif given.command == "read":
         read(given.path)
+    elif given.command == "questions":
+        kept, known = questions(given.path, given.out)
+        print(f"{given.out}: {kept} of {known} questions; of {known - kept} a file is not here")
     else:
         every = "\n\n".join(content for _, content in python_topics())
         size = given.mib * 2**20

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from graphagg.cli import demo
+from graphagg.cli.output.console import plain_report
 from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer, run
 
@@ -218,3 +219,13 @@ def test_the_demo_leaves_out_what_is_not_installed(
     shown = call("demo", "--out", tmp_path / "demo")
     assert shown.code == 0 and "Left out: communities: this needs the package" in shown.out
     assert "rag search" in shown.out and "communities query" not in shown.out
+
+
+def test_a_log_shows_that_work_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a terminal there is a line a stage, and in a long stage one every 15 seconds."""
+    seconds = iter([0.0, 1.0, 16.0, 16.0, 17.0, 18.0])
+    report = plain_report(lambda: next(seconds))
+    for done in (1_000, 2_000, 3_000, 4_000):
+        report("passages", done, 4_000)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["passages: 2,000 of 4,000 done", "passages: 4,000 done"]

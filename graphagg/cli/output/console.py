@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from graphagg.cli.builds.build import Built
 
 _PIPE_WIDTH = 100_000  # in a pipe a row stays on its line, for grep and cut; COLUMNS changes that
+
+_QUIET = 15.0  # seconds without a line, at most: a log should show that work goes on
 
 _piped = not sys.stdout.isatty()
 out = Console(
@@ -53,9 +55,9 @@ def print_part(part: RenderableType) -> None:
 
 @contextmanager
 def progress_report() -> Iterator[Progress]:
-    """Progress on stderr: bars where it is a terminal, else a line a finished stage."""
+    """Progress on stderr: bars where it is a terminal, else a line now and then and at the end."""
     if not err.is_terminal:
-        yield _plain_report
+        yield plain_report()
         return
     columns = (
         TextColumn("{task.description:<10}"),
@@ -74,9 +76,19 @@ def progress_report() -> Iterator[Progress]:
         yield report
 
 
-def _plain_report(stage: str, done: int, total: int) -> None:
-    if done == total:
-        print(f"{stage}: {total:,} done", file=sys.stderr, flush=True)
+def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
+    """Lines on stderr: each finished stage, and every `_QUIET` seconds how far one is."""
+    last = clock()
+
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        if done != total and clock() - last < _QUIET:
+            return
+        last = clock()
+        count = f"{total:,}" if done == total else f"{done:,} of {total:,}"
+        print(f"{stage}: {count} done", file=sys.stderr, flush=True)
+
+    return report
 
 
 def current_version(directory: Path) -> str | None:

@@ -72,7 +72,7 @@ def make_segment(
     count = len(rows.sentences.values)
     if given is None:
         texts = _windows(passages, encoder, lengths)
-        windows = encoding.of("windows", texts, None, renamed(progress, "passages"))
+        windows = encoding.of("windows", texts, None, renamed(progress, "windows"))
     else:
         windows, lengths = given, [1] * len(passages)
     sentences = encoding.of(

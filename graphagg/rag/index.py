@@ -457,7 +457,8 @@ class PassageIndex(Index[_Version]):
         snapshot = version.snapshot
         check_labeled(snapshot, questions)  # before a model is loaded
         best = retriever_of(snapshot, _EVERYTHING, "best", None)
-        asked = _asked(best, [question.text for question in questions], version.models)
+        texts = [question.text for question in questions]
+        asked: list[Any] = _asked(best, texts, version.models)  # as `best` encodes them
         return tune(snapshot, questions, asked, random_state, progress)
 
     # --- questions -------------------------------------------------------------------------------

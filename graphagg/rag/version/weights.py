@@ -50,10 +50,9 @@ def read_weights(artifact: Artifact) -> BestConfig | None:
 
 
 def _from_json(raw: Mapping[str, Any]) -> BestConfig:
-    groups = {
-        "passage": PassageWeights(**raw["passage"]),
-        "link": LinkWeights(
-            **{n: tuple(v) if isinstance(v, list) else v for n, v in raw["link"].items()}
-        ),
+    link: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in raw["link"].items()
     }
+    groups = {"passage": PassageWeights(**raw["passage"]), "link": LinkWeights(**link)}
     return BestConfig(**{**raw, **groups})

@@ -138,18 +138,17 @@ def tune(
     for fold in range(FOLDS):
         held_out = np.flatnonzero(folds == fold)
         weights = fit.weights(np.flatnonzero(folds != fold))
-        some = [questions[i] for i in held_out], [asked[i] for i in held_out]
+        places = held_out.tolist()
+        some = [questions[i] for i in places], [asked[i] for i in places]
         after[held_out] = _outcomes(snapshot, *some, weights)
         progress("folds", fold + 1, FOLDS)
     weights = fit.weights(np.arange(len(questions)))
     pairs = {name: (value_of(today, name), value_of(weights, name)) for name in TUNED}
-    return TuneReport(
-        len(questions),
-        missing,
-        *(Summary.of(each, random_state, _JUDGED) for each in (before, after, after - before)),
-        weights,
-        {name: pair for name, pair in pairs.items() if pair[0] != pair[1]},
+    was, now, gain = (
+        Summary.of(each, random_state, _JUDGED) for each in (before, after, after - before)
     )
+    changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return TuneReport(len(questions), missing, was, now, gain, weights, changed)
 
 
 class _Fit:

@@ -145,7 +145,8 @@ class FrozenSet:
 
     def recall(self, weights: Weights) -> Array:
         """Mean recall@2 and recall@5, in percent."""
-        return 100.0 * self.shares(weights, 5)[:, [1, 4]].mean(axis=0)
+        means: Array = 100.0 * self.shares(weights, 5)[:, [1, 4]].mean(axis=0)
+        return means
 
     def check(self, config: BestConfig, count: int = 20, k: int = 5) -> None:
         """Compare with the retriever itself; raises where a ranking differs."""

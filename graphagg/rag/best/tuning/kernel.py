@@ -132,6 +132,7 @@ def _together(rows: Rows, p: int, q: int) -> float:
 
 @numba.njit(cache=True)
 def _pool(rows: Rows, w: Weights, k: int) -> Array:
+    """Which rows F is compared for first, `[n]`: the largest prior, and pages that are named."""
     worded, prior = np.zeros(len(rows.ranks)), np.zeros(len(rows.ranks))
     may = np.zeros(len(prior), np.bool_)
     for i in range(rows.first):
@@ -148,6 +149,7 @@ def _pool(rows: Rows, w: Weights, k: int) -> Array:
 
 @numba.njit(cache=True)
 def _largest(score: Array, among: Array, ranks: Array, count: int) -> Array:
+    """Positions of the `count` largest scores, largest first; of equals the lower rank."""
     positions = np.flatnonzero(among)
     order = positions[np.argsort(ranks[positions], kind="mergesort")]
     return order[np.argsort(-score[order], kind="mergesort")][:count]
@@ -155,6 +157,7 @@ def _largest(score: Array, among: Array, ranks: Array, count: int) -> Array:
 
 @numba.njit(cache=True)
 def _level(rows: Rows, front: Array, direct: Array, handed: Array) -> None:
+    """Let each named page of the front hand on as much as the best of them."""
     top = -np.inf
     for p in front:
         if rows.pages[p].sum() > 0:
@@ -166,6 +169,7 @@ def _level(rows: Rows, front: Array, direct: Array, handed: Array) -> None:
 
 @numba.njit(cache=True)
 def _chosen(rows: Rows, score: Array, active: Array, w: Weights, k: int) -> Array:
+    """Choose rows one after another, by score and by what they are the first to hold."""
     terms, sides = np.zeros(rows.covers.shape[1]), np.zeros(rows.pages.shape[1])
     left, out = active.copy(), np.full(min(k, active.sum()), -1)
     total = np.empty(len(score))

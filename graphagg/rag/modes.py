@@ -223,6 +223,11 @@ class EncodedReading:
         return self.reading.text
 
 
+def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
+    """Terms and named entities of questions; needs no model."""
+    return [read_question(text, scope.view, snapshot.analyzer) for text in questions]
+
+
 def encoded(questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
     """Questions with their vectors."""
     vectors, _ = models.encoder().encode_query([question.text for question in questions], [])
@@ -237,8 +242,7 @@ class Best(Retriever[BestConfig, Reading, EncodedReading]):
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
         """Find terms and entities; needs no model."""
-        view, analyzer = self.scope.view, self.snapshot.analyzer
-        return [read_question(text, view, analyzer) for text in questions]
+        return readings(self.snapshot, self.scope, questions)
 
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
         """Encode the questions."""
@@ -395,8 +399,7 @@ class BM25(Retriever[object, Reading, Reading]):
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
         """Find the terms."""
-        view, analyzer = self.scope.view, self.snapshot.analyzer
-        return [read_question(text, view, analyzer) for text in questions]
+        return readings(self.snapshot, self.scope, questions)
 
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[Reading]:
         """The questions as they were read: words have no vectors."""
@@ -425,8 +428,7 @@ class RRF(Retriever[object, Reading, EncodedReading]):
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
         """Find the terms."""
-        view, analyzer = self.scope.view, self.snapshot.analyzer
-        return [read_question(text, view, analyzer) for text in questions]
+        return readings(self.snapshot, self.scope, questions)
 
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
         """Encode the questions."""

@@ -64,9 +64,14 @@ def _yaml(text: str) -> object:
     from graphagg.rag.documents.reading.converters.yaml import Loader
 
     try:
-        return yaml.load(text, Loader)  # the loader is a SafeLoader
+        loader = Loader(text)  # a SafeLoader: plain values alone
+        try:
+            value: object = loader.get_single_data()
+        finally:
+            loader.dispose()
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"not YAML that can be read ({error})") from None
+    return value
 
 
 def _markdown_headings(text: str) -> Iterator[Heading]:

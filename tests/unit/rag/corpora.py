@@ -50,6 +50,7 @@ WAYS: dict[str, tuple[Mode, Config | None]] = {
     "paper": ("faithful", RetrievalConfig(semantics="paper", threshold=0.05)),
     "dense": ("dense", None),
     "bm25": ("bm25", None),
+    "rrf": ("rrf", None),
 }
 
 METADATA = st.fixed_dictionaries(

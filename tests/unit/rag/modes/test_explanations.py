@@ -33,6 +33,7 @@ COMPONENTS = {
     "graph": {"dense", "entity", "walk"},
     "dense": {"dense"},
     "bm25": {"bm25"},
+    "rrf": {"dense", "bm25"},
 }  # fmt: skip
 
 

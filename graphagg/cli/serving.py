@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from graphagg.cli.folders import LOCAL
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+_MOST_FILES = 65_536
 
 Passages = Annotated[Path | None, typer.Option("--passages", help="A passage index.", **LOCAL)]
 Communities = Annotated[
@@ -24,6 +28,65 @@ Origins = Annotated[
     list[str] | None,
     typer.Option("--cors-origin", help="A site whose pages may ask; repeat it.  [none]"),
 ]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-host",
+        help="A name that the service goes by beside its own, such as rag.example.org or "
+        "*.example.org; repeat it.  [none; any beyond loopback]",
+    ),
+]
+RootPath = Annotated[
+    str, typer.Option(help="Path of a proxy under which the service lies, such as /rag.")
+]
+Proxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proxy",
+        help="Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are "
+        "believed; repeat it.  [none]",
+    ),
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Processes that answer, each with models of its own; 0: the one that serves."
+    ),
+]
+Lazy = Annotated[
+    bool, typer.Option("--lazy", help="Load models at the first question, not at the start.")
+]
+Level = Annotated[LogLevel, typer.Option("--log-level", help="Of the log on stderr.")]
+Form = Annotated[LogFormat, typer.Option("--log-format", help="Lines, or a JSON object a line.")]
+AccessLog = Annotated[bool, typer.Option(help="A line in the log for each request.")]
+OtlpEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+        help="Collector that traces and metrics go to, such as http://localhost:4318.  [none]",
+    ),
+]
+Drain = Annotated[
+    float,
+    typer.Option(
+        min=0, help="How long idle connections may bring a request after the signal to stop."
+    ),
+]
+Vectors = Annotated[
+    int, typer.Option(min=0, help="Vectors of questions that are kept for when they come again.")
+]
+
+
+def many_connections() -> None:
+    """Take as many open files as the system allows: an idle connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows, where sockets are no files
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def keep_memory_flat() -> None:

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import refusal
+from graphagg.serve.http.security import local_path
 from graphagg.serve.limits import Limits
 
 _CLOSE = {"connection": "close"}
@@ -87,7 +88,7 @@ class BodyLimit:
             return
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not scope["path"].startswith("/v1/"):  # what streams ends when the client leaves
+        if not local_path(scope).startswith("/v1/"):  # what streams ends when the client leaves
             await self._app(scope, receive, send)
             return
         started = False

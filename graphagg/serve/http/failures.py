@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,11 +29,13 @@ _log = logging.getLogger("graphagg.serve")
 
 _NAMES = {
     400: "BadRequest",
+    403: "Forbidden",
     404: "NotFound",
     405: "MethodNotAllowed",
     413: "BodyTooLarge",
     415: "UnsupportedMediaType",
 }
+_JSON = re.compile(r"application/([\w.+-]+\+)?json\b", re.IGNORECASE)
 _SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
 
 
@@ -87,6 +90,11 @@ async def _library(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    kind = request.headers.get("content-type", "")
+    if request.method == "POST" and not _JSON.match(kind):
+        came = f"as {kind[:_LONGEST]!r}" if kind else "without a content type"
+        said = f"the body came {came}; send JSON, with the header Content-Type: application/json"
+        return refusal(422, "InvalidRequest", said)
     return refusal(422, "InvalidRequest", explained(error.errors()))
 
 
@@ -94,6 +102,8 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     name = _NAMES.get(error.status_code, "HttpError")
     message = str(error.detail)
+    if error.status_code == 403:
+        message = "this is for operators: ask from the machine itself, or start with --token-file"
     if error.status_code == 404:
         message = "there is nothing at this address; /openapi.json lists what is"
     if error.status_code == 405:

@@ -22,6 +22,7 @@ from graphagg.errors import (
     Overloaded,
     UnknownPassage,
     UnknownVertex,
+    WorkerLost,
 )
 from graphagg.serve.models import ErrorAnswer
 
@@ -53,7 +54,7 @@ def status_of(error: GraphAggError) -> int:
         return 404
     if isinstance(error, LookupsFlooded):
         return 429
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | WorkerLost):
         return 503
     if isinstance(error, MissingExtra | ArtifactError):
         return 500  # the operator must repair it; the message says how

@@ -32,9 +32,12 @@ def pooled_service(
 
     Args:
         workers: how many.
-        sources, limits, lazy: as of `Service`.
+        sources: as of `Service`.
+        limits: as of `Service`; workers have two threads each.
+        lazy: as of `Service`.
         poll_seconds: how often workers look for new versions, and report their memory.
-        level, form: of the workers' log.
+        level: of the workers' log.
+        form: of the workers' log.
 
     Raises:
         InvalidParameter: there is no worker.

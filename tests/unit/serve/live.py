@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from graphagg.serve.http.app import create_app
 from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import Server, bind, make_server
 from graphagg.serve.limits import Limits
+from graphagg.serve.observe.requests import Exporter
 from graphagg.serve.service import Service
 from tests.fakes import FakeEncoder
 
@@ -81,7 +82,13 @@ def error_of(answer: httpx.Response, status: int) -> str:
 
 @contextmanager
 def serving(
-    service: Service, access: Access | None = None, *, port: int = 0, poll_seconds: float = 0.02
+    service: Service,
+    access: Access | None = None,
+    *,
+    port: int = 0,
+    poll_seconds: float = 0.02,
+    exporters: Sequence[Exporter] = (),
+    failed: Callable[[Exception], None] = lambda error: None,
 ) -> Iterator[Live]:
     """A service on a port of loopback (0: any); at the end it stops and has no open request."""
     listening, listens = bind("127.0.0.1", port), threading.Event()
@@ -89,7 +96,7 @@ def serving(
     def leaving() -> None:
         service.stopping = True
 
-    app = create_app(service, access, poll_seconds=poll_seconds)
+    app = create_app(service, access, poll_seconds=poll_seconds, exporters=exporters, failed=failed)
     server = make_server(
         app, service.limits, ready=lambda address: listens.set(), leaving=leaving, last_call=0.05
     )

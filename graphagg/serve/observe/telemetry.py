@@ -6,7 +6,6 @@ it. Where the collector is down or slow, the oldest of the queue are dropped.
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 
 _SEND_SECONDS = 5.0  # for one batch; the SDK's thread waits, nobody else
 _LEAVE_SECONDS = 0.5  # that the end of the service waits for what is queued
-
-# The SDK logs each failed batch with a traceback; the first line of it says enough.
-_SDK = "opentelemetry"
 
 
 class Telemetry:
@@ -84,9 +80,6 @@ class Telemetry:
         except ImportError:
             raise MissingExtra("opentelemetry-exporter-otlp-proto-http", "otel") from None
         base = endpoint.rstrip("/")
-        logging.getLogger(_SDK).addFilter(_brief)
-        for name in ("exporter.otlp.proto.http.trace_exporter", "sdk._shared_internal"):
-            logging.getLogger(f"{_SDK}.{name}").addFilter(_brief)
         metrics = OTLPMetricExporter(f"{base}/v1/metrics", timeout=_SEND_SECONDS)
         return cls(
             OTLPSpanExporter(f"{base}/v1/traces", timeout=_SEND_SECONDS),
@@ -140,9 +133,3 @@ class Telemetry:
         leaving = threading.Thread(target=leave, name="telemetry", daemon=True)
         leaving.start()
         leaving.join(_LEAVE_SECONDS)
-
-
-def _brief(record: logging.LogRecord) -> bool:
-    """A line of a failed batch without its traceback."""
-    record.exc_info, record.exc_text = None, None
-    return True

@@ -71,7 +71,6 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
-        root_path=access.root_path,
         middleware=[
             *_of_proxies(access),
             Middleware(

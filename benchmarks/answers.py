@@ -2,12 +2,13 @@
 
     python -m benchmarks.answers --passages DIR
     python -m benchmarks.answers --passages DIR --serve "" --serve "--workers 2" --clients 1,32
-    python -m benchmarks.answers --passages DIR --against ../before --publish
+    python -m benchmarks.answers --passages DIR --against ../before
+    python -m benchmarks.answers --passages DIR --serve "--workers 2" --publish 300
 
-Each way is served on loopback and asked in turn, for a bounded time, and again in the next round, so
-that what else the machine does falls on all of them. A client sends its next question when it has
-its answer; no question comes twice. Beside answers a second and latencies, which say little on a
-machine that is busy otherwise, stands what an answer costs: CPU seconds of the service and its
+Each way is served on loopback and asked in turn, for a bounded time, and again in the next round,
+so that what else the machine does falls on all of them. A client sends its next question when it
+has its answer; no question comes twice. Beside answers a second and latencies, which say little on
+a machine that is busy otherwise, stands what an answer costs: CPU seconds of the service and its
 workers, from `/proc`. Memory is a process's own, without the pages of the index that all share.
 `--against ROOT` serves the first way by the code of another checkout too.
 """
@@ -279,7 +280,9 @@ def main() -> None:
     parser.add_argument("--clients", default="1,8,32")
     parser.add_argument("--answers", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--publish", type=float, help="seconds of load with a publish in the middle")
+    parser.add_argument(
+        "--publish", type=float, help="seconds of load with a publish in the middle"
+    )
     parser.add_argument("--publish-into", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.publish_into:

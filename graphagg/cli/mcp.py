@@ -36,12 +36,14 @@ def mcp(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8322,
     token_file: TokenFile = None,
+    about: Annotated[
+        str, typer.Option(help="What the passages are about, in a sentence for the model.")
+    ] = "",
     answer_seconds: Annotated[
-        float,
-        typer.Option(help="Longest time for an answer; the first one loads the models.", min=1),
+        float, typer.Option(help="Longest time for an answer.", min=1)
     ] = 120.0,
 ) -> None:
-    """Serve indices as MCP tools, over stdio or HTTP."""
+    """Serve indices as MCP tools, over stdio or HTTP; the models load first."""
     try:
         from graphagg.serve.http.security import Access, read_token
         from graphagg.serve.limits import Limits
@@ -56,13 +58,21 @@ def mcp(
     limits = Limits(answer_seconds=answer_seconds)
     service = Service(Sources(passages, communities, embedding), limits)
     try:
-        server = create_server(service)
+        load_models(service)
+        server = create_server(service, about)
         if http:
             _over_http(server, service, access, port)
         else:
             server.run("stdio")
     finally:
         service.close()
+
+
+def load_models(service: Service) -> None:
+    """Load what questions need before one comes: a client does not wait long for an answer."""
+    if service.has("passages"):
+        with service.passages.slot.lease() as index:
+            index.load_encoder()
 
 
 def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:

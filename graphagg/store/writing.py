@@ -102,6 +102,15 @@ class Publication:
         _remove_stale(self._root, keep=published.data)
         return published
 
+    def withdraw(self) -> None:
+        """Take the index away, by one unlink: the folder then holds none, and can take a new one.
+
+        Readers keep the version that they opened.
+        """
+        (self._root / MANIFEST_NAME).unlink(missing_ok=True)
+        _sync(self._root)
+        _remove_stale(self._root, keep=None)
+
     def remove_unread(self) -> None:
         """Remove older versions, once their last readers have closed them."""
         _remove_unpublished(self._root)

@@ -41,11 +41,19 @@ class Upstream:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.hold, self.left = threading.Event(), threading.Event()
+        self.reset()
+        self._listen()
+
+    def reset(self) -> None:
+        """Answer soundly again."""
         self.status, self.body = 200, completion("In London [1].")
         self.chunks: Sequence[bytes] | None = stream_of("In ", "London [1].")
         self.truncated, self.hold_after = False, 0
-        self.hold, self.left = threading.Event(), threading.Event()
         self.hold.set()
+        self.left.clear()
+
+    def _listen(self) -> None:
         model = self
 
         class Handler(BaseHTTPRequestHandler):

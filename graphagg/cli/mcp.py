@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +16,7 @@ from graphagg.cli.serving import (
     TokenFile,
     keep_memory_flat,
 )
-from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -43,7 +44,7 @@ def mcp(
         float, typer.Option(help="Longest time for an answer.", min=1)
     ] = 120.0,
 ) -> None:
-    """Serve indices as MCP tools, over stdio or HTTP; the models load first."""
+    """Serve indices as MCP tools, over stdio or HTTP; models load at the start."""
     try:
         from graphagg.serve.http.security import Access, read_token
         from graphagg.serve.limits import Limits
@@ -58,7 +59,8 @@ def mcp(
     limits = Limits(answer_seconds=answer_seconds)
     service = Service(Sources(passages, communities, embedding), limits)
     try:
-        load_models(service)
+        # beside the handshake, for which clients do not wait long
+        threading.Thread(target=_load_models, args=(service,), daemon=True).start()
         server = create_server(service, about)
         if http:
             _over_http(server, service, access, port)
@@ -68,11 +70,14 @@ def mcp(
         service.close()
 
 
-def load_models(service: Service) -> None:
+def _load_models(service: Service) -> None:
     """Load what questions need before one comes: a client does not wait long for an answer."""
     if service.has("passages"):
-        with service.passages.slot.lease() as index:
-            index.load_encoder()
+        try:
+            with service.passages.slot.lease() as index:
+                index.load_encoder()
+        except GraphAggError as error:  # each question will say so too
+            err.print(f"{type(error).__name__}: {error}", markup=False)
 
 
 def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
@@ -26,6 +27,13 @@ _ROUTERS = {
     "communities": (communities.router, "community index", "--communities"),
     "embedding": (embedding.router, "embedding", "--embedding"),
 }
+
+ABOUT: dict[str, Any] = {
+    "title": "graphagg",
+    "version": __version__,
+    "description": "Passages, communities and nearest vertices, each with its reason.",
+}
+"""The head of the OpenAPI document."""
 
 
 def create_app(
@@ -57,9 +65,7 @@ def create_app(
             service.close()
 
     app = FastAPI(
-        title="graphagg",
-        version=__version__,
-        description="Passages, communities and nearest vertices, each with its reason.",
+        **ABOUT,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,

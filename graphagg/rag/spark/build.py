@@ -34,12 +34,13 @@ from graphagg.rag.spark.stages import PASSAGES, ModelLoader, NamedModels, Stages
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
 from graphagg.rag.version.loading import is_built
 from graphagg.rag.version.publish import KIND, Models, language_of, parameters
-from graphagg.spark.job import claimed, fingerprint, recall, remember
+from graphagg.spark.job import claimed, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication, write_artifact
 from graphagg.store.manifest import Manifest
 from graphagg.store.reading import map_array
+from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -32,8 +32,8 @@ from graphagg.rag.spark.tables import write_view
 from graphagg.rag.tables.gazetteer import DEFINES, kind_of, mentions_of, or_of
 from graphagg.rag.tables.lexicon import Analyzer
 from graphagg.rag.tables.mentions import FOUND, KeyFinder, NewRow
-from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
+from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 

@@ -22,6 +22,7 @@ from graphagg.errors import (
 from graphagg.progress import Progress, silent
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.best.tuning.fit import TuneReport, check_labeled, tune
+from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import (
     Passage,
@@ -32,6 +33,7 @@ from graphagg.rag.documents.passages import (
 )
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.models.by_language import extractor_for
 from graphagg.rag.models.chunking import (
     DEFAULT_CHUNKING,
     ChunkConfig,
@@ -40,7 +42,7 @@ from graphagg.rag.models.chunking import (
     split_documents,
 )
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
-from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
+from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
@@ -115,6 +117,7 @@ class PassageIndex(Index[_Version]):
         chunking: ChunkConfig | None = DEFAULT_CHUNKING,
         columns: RowConfig = _COLUMNS,
         vectors: Given | None = None,
+        language: str | None = None,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
@@ -137,8 +140,11 @@ class PassageIndex(Index[_Version]):
             columns: which fields of mappings and tables are what, where they have other names.
             vectors: `[P, d]` of the passages by this very encoder, or the field of each row that
                 holds its own: they are not encoded again, and none is split. Sentences still are.
+            language: code of the language that all passages are in, such as `de`; `auto`: that of
+                each passage is recognized. None: that of the extractor, English by default.
             encoder: default `SentenceTransformerEncoder()`.
-            extractor: default `SpacyExtractor()`.
+            extractor: default `SpacyExtractor()`; in another language than English rules, and in
+                several these two by the language of each passage.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             weights: what mode `best` takes without a config, such as `weights` of an index that was
                 tuned; None: the defaults.
@@ -147,22 +153,23 @@ class PassageIndex(Index[_Version]):
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
-            InvalidParameter: about the vectors.
+            InvalidParameter: about the vectors or the language.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
+        check_language(language)
         rows, given = _rows(passages, columns, vectors)
         chunking = chunking if given is None else None
         corpus = check_corpus(chunk_documents(rows, chunking))
         digest = corpus_digest(map(passage_digest, corpus))
         with write_artifact(directory) as publication:
-            extractor = extractor or SpacyExtractor()
+            extractor = extractor or extractor_for(None, language)
             built = given is None and is_built(
-                directory, digest, encoder, extractor, chunking, weights
+                directory, digest, encoder, extractor, chunking, weights, language
             )
             if force or not built:
                 encoder = encoder or SentenceTransformerEncoder()
-                models = Models(cached(encoder, cache), extractor)
+                models = Models(cached(encoder, cache), extractor, language)
                 known = None if given is None else checked_vectors(given, corpus, encoder)
                 build(publication, corpus, models, chunking, progress, known, weights)
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)

@@ -225,7 +225,7 @@ class EncodedReading:
 
 def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
     """Terms and named entities of questions; needs no model."""
-    return [read_question(text, scope.view, snapshot.analyzer) for text in questions]
+    return [read_question(text, scope.view, snapshot.analyzers) for text in questions]
 
 
 def encoded(questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
@@ -409,8 +409,9 @@ class BM25(Retriever[object, Reading, Reading]):
         return [worded_hits(self.snapshot, self.scope, question, k) for question in questions]
 
     def _closest(self, question: Reading, row: int) -> int:
-        corpus, analyzer = self.snapshot.corpus, self.snapshot.analyzer
-        return sentence_by_words(corpus, row, question.terms, analyzer)
+        snapshot = self.snapshot
+        analyzer = snapshot.analyzers.of(snapshot.lexicon.language_of(row))
+        return sentence_by_words(snapshot.corpus, row, question.terms, analyzer)
 
 
 def worded_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:

@@ -19,8 +19,9 @@ from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_sche
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.search.paging import at_random
+from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import Gazetteer
-from graphagg.rag.tables.lexicon import Analyzer, Lexicon
+from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus, Segment, table_name
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.weights import read_weights
@@ -85,7 +86,7 @@ class Snapshot:
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.weights = read_weights(artifact)
-        self.analyzer = Analyzer(artifact.manifest.parameters["language"])
+        self.analyzers = Analyzers(artifact.manifest.parameters["language"])
         inverted = artifact.path(INVERTED_FILE) if INVERTED_FILE in artifact else None
         self.dense = DenseIndex(self.corpus, self.ranks, inverted)
         if inverted is not None:  # few of so many passages are read for a question

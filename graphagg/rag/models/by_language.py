@@ -9,15 +9,15 @@ from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text
 from graphagg.rag.models.extractor import (
     BLANK,
     DEFAULT_EXTRACTOR,
-    RULE_REVISION,
     Annotation,
     EntityExtractor,
     SpacyExtractor,
 )
+from graphagg.rag.models.name_rules import revision_of
 from graphagg.rag.models.spec import ModelSpec
 
 _NO_LANGUAGE = "xx"
-_WITHOUT_TOKENIZER = ("ko", "zh")  # spaCy's tokenizers of these ask for more packages
+_WITHOUT_TOKENIZER = ("ko", "yi", "zh")  # spaCy has none, or it asks for more packages
 
 
 def extractor_for(
@@ -52,12 +52,13 @@ class ByLanguage:
     def __init__(self, pipeline: SpacyExtractor) -> None:
         own = pipeline.spec
         self._by_language = {str(own.settings["language"]): pipeline}
-        digest = hashlib.sha256(f"{own.sha256} rules {RULE_REVISION}".encode()).hexdigest()
+        rules = " ".join(f"{code}{revision_of(code)}" for code in LANGUAGES)
+        digest = hashlib.sha256(f"{own.sha256} {rules}".encode()).hexdigest()
         self._spec = ModelSpec(own.name, digest, {**own.settings, "language": AUTO})
 
     @property
     def spec(self) -> ModelSpec:
-        """Name of the pipeline; the sha256 is over its own and the revision of the rules."""
+        """Name of the pipeline; the sha256 is over its own and the revisions of the rules."""
         return self._spec
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.rag.models.name_rules import names_in, revision_of
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ DROPPED_LABELS = ("ORDINAL", "CARDINAL")
 _PROCESSES_FROM = 20_000  # texts; below, starting workers costs more than they save
 _LONGEST_CHUNK = 100_000  # characters that one spaCy document may have
 BLANK = "blank:"
-RULE_REVISION = 1  # raised when the rule finds other entities in the same text
 
 _LETTERS = re.compile(r"[\w\u0300-\u036f]+")
 _JOIN = re.compile(r"\s|['\u2019\u2010-]")  # between the words of one name
@@ -108,8 +108,9 @@ class SpacyExtractor:
     capitalized words; one letter is none. The first word of a sentence belongs to them if it is no
     stop word of the language and one of these holds: the next word is capitalized too, it is
     capitalized elsewhere inside a sentence of the text, the sentence has no final punctuation (a
-    title), or it is a question in a language with stop words. A script without capitals has no
-    entities by this rule; titles, words and vectors then carry the retrieval.
+    title), or it is a question in a language with stop words. `name_rules` tells nouns from names
+    in German and names by their brackets in Chinese and Japanese. Any other script without capitals
+    has no entities by this rule; titles, words and vectors then carry the retrieval.
 
     Args:
         model: name of an installed pipeline package, or its path, or `blank:CODE`.
@@ -163,7 +164,9 @@ class SpacyExtractor:
         sentences = tuple((s.start_char, s.end_char) for s in document.sents)
         if self._by_rule:
             stop_words = self._nlp.Defaults.stop_words
-            return Annotation(sentences, tuple(_capitals(document.text, sentences, stop_words)))
+            capitalized = _capitals(document.text, sentences, stop_words)
+            names = names_in(document.text, capitalized, self._nlp.lang)
+            return Annotation(sentences, tuple(names))
         entities = (e for e in document.ents if e.label_ not in self._drop)
         return Annotation(sentences, tuple((e.start_char, e.end_char) for e in entities))
 
@@ -283,7 +286,7 @@ def _load_pipeline(model: str) -> Language:
 
 
 def _rule_sha256(nlp: Language) -> str:
-    return hashlib.sha256(f"capitals {RULE_REVISION} {nlp.lang}".encode()).hexdigest()
+    return hashlib.sha256(f"capitals {revision_of(nlp.lang)} {nlp.lang}".encode()).hexdigest()
 
 
 def _keep_needed(nlp: Language) -> Language:

@@ -159,7 +159,16 @@ def test_a_french_pipeline() -> None:
         ("blank:xx", "Der Rhein fließt durch Köln.", "Der Rhein|Köln"),
         ("blank:el", "\u0397 Αθήνα είναι η πρωτεύουσα της Ελλάδας.", "Αθήνα|Ελλάδας"),
         ("blank:ru", "Чайковский родился в Воткинске.", "Воткинске"),
+        ("blank:de", "Er schrieb einen langen Brief an Konrad Zuse.", "Konrad Zuse"),
+        ("blank:de", "Mit 39 Jahren zog er mit der Verteidigung nach Bonn.", "Bonn"),
+        (
+            "blank:de",
+            "Wir danken Ihnen und seiner Schwester Eva Braun-Weber.",
+            "Schwester Eva Braun-Weber",
+        ),
         ("blank:xx", "東京は日本の首都です。", ""),
+        ("blank:xx", "魯迅は『狂人日記』と「故郷」を書いた。", "狂人日記|故郷"),
+        ("blank:xx", "《红楼梦》的作者是曹雪芹。", "红楼梦"),
         ("blank:hi", "दिल्ली भारत की राजधानी है।", ""),
     ],
 )

@@ -44,9 +44,17 @@ from graphagg.rag.models.chunking import (
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
+from graphagg.rag.models.reranker import Reranker
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
-from graphagg.rag.requests import check_min_score, check_request, questions_of, selection_of
+from graphagg.rag.requests import (
+    When,
+    check_min_score,
+    check_request,
+    questions_of,
+    selection_of,
+)
+from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.settings import Config, Mode
 from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
@@ -481,6 +489,10 @@ class PassageIndex(Index[_Version]):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
         window: int = 0,
         min_score: float | None = None,
     ) -> Hits:
@@ -501,18 +513,31 @@ class PassageIndex(Index[_Version]):
             exclude: not these.
             bridge_through_filtered: what is left out may still lead to hits; it then appears in
                 paths and changes scores.
+            as_of: a moment; passages whose metadata `when` is later are not visible. Those without
+                a date are.
+            recency: adds to the scores of passages with a `when`, the newer the more, as the
+                component `recency`; ages run to `as_of`, or to the newest visible passage.
+            reranker: reads the question with each of the first hits; its scores are added as the
+                component `reranker`. An object with `score(question, texts)`, such as a
+                `CrossEncoderReranker`.
+            rerank_first: how many hits it reads, `k` at least.
             window: give each hit the chunks up to so many places beside it in its document.
             min_score: leave out hits that score less. Scores are of one question and one mode: they
                 have no scale across questions.
 
         Raises:
             InvalidQuestion: it is empty, too long, or no string.
-            InvalidParameter: `k` is under 1, `mode` unknown, or `config` of another mode.
+            InvalidParameter: `k` is under 1, `mode` unknown, or `config` of another mode; or
+                `as_of` is no date, or no passage has one.
+            InvalidScores: the reranker gave not one finite number a text.
             InvalidFilter: the filter names an unknown key or does not fit its type.
             ModelMismatch: the installed model is not the one the index was built with.
         """
-        selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        return self._retrieve([question], k, mode, config, selection, window, min_score)[0]
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
+        return self._retrieve([question], k, mode, config, selection, rescoring, window, min_score)[
+            0
+        ]
 
     def retrieve_batch(
         self,
@@ -525,6 +550,10 @@ class PassageIndex(Index[_Version]):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
         window: int = 0,
         min_score: float | None = None,
     ) -> list[Hits]:
@@ -532,9 +561,10 @@ class PassageIndex(Index[_Version]):
 
         Scores of `faithful` are the same to 1e-8: a block of questions is walked together.
         """
-        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
         return self._retrieve(
-            questions_of(questions), k, mode, config, selection, window, min_score
+            questions_of(questions), k, mode, config, selection, rescoring, window, min_score
         )
 
     async def aretrieve(
@@ -548,13 +578,18 @@ class PassageIndex(Index[_Version]):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
         window: int = 0,
         min_score: float | None = None,
     ) -> Hits:
         """`retrieve` in a thread of its own, for callers with an event loop."""
-        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
         (hits,) = await asyncio.to_thread(
-            self._retrieve, [question], k, mode, config, selection, window, min_score
+            self._retrieve, [question], k, mode, config, selection, rescoring, window, min_score
         )
         return hits
 
@@ -590,6 +625,10 @@ class PassageIndex(Index[_Version]):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
     ) -> Explanation:
         """Why a passage is, or is not, among the `k` best for a question.
 
@@ -597,13 +636,14 @@ class PassageIndex(Index[_Version]):
             UnknownPassage: there is no such passage.
             GraphAggError: what `retrieve` raises.
         """
-        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
         check_request([question], k)
         snapshot, models = self._version.snapshot, self._version.models
         retriever = retriever_of(snapshot, selection, mode, config)
         row = snapshot.known_row(passage_id)
         (asked,) = _asked(retriever, [question], models)
-        return retriever.explain(asked, row, k)
+        return retriever.explain(asked, row, k, rescoring)
 
     def retriever(
         self,
@@ -621,6 +661,7 @@ class PassageIndex(Index[_Version]):
         mode: Mode,
         config: Config | None,
         selection: Selection,
+        rescoring: Rescoring,
         window: int,
         min_score: float | None,
     ) -> list[Hits]:
@@ -631,7 +672,7 @@ class PassageIndex(Index[_Version]):
         retriever = retriever_of(snapshot, selection, mode, config)
         if not questions:
             return []
-        answers = retriever.answer(_asked(retriever, questions, models), k, min_score)
+        answers = retriever.answer(_asked(retriever, questions, models), k, min_score, rescoring)
         if not window:
             return [Hits(hits) for hits in answers]
         visible = snapshot.mask(selection)

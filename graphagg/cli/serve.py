@@ -15,8 +15,11 @@ from graphagg.cli.serving import (
     Host,
     Origins,
     Passages,
+    RerankerName,
+    RerankFirst,
     TokenFile,
     keep_memory_flat,
+    reranker_named,
 )
 from graphagg.errors import MissingExtra
 
@@ -27,6 +30,8 @@ def serve(
     passages: Passages = None,
     communities: Communities = None,
     embedding: Embedding = None,
+    reranker: RerankerName = None,
+    rerank_first: RerankFirst = 50,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8321,
     token_file: TokenFile = None,
@@ -58,7 +63,13 @@ def serve(
         answer_seconds=answer_seconds,
         waiting=waiting,
     )
-    sources = Sources(passages, communities, embedding)
+    sources = Sources(
+        passages,
+        communities,
+        embedding,
+        reranker=reranker_named(reranker),
+        rerank_first=rerank_first,
+    )
     keep_memory_flat()
     with bind(host, port) as listening:
         service = Service(sources, limits)

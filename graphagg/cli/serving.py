@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graphagg.cli.folders import LOCAL
+
+if TYPE_CHECKING:
+    from graphagg.rag.models.reranker import CrossEncoderReranker
 
 Passages = Annotated[Path | None, typer.Option("--passages", help="A passage index.", **LOCAL)]
 Communities = Annotated[
@@ -20,10 +23,27 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="Holds the bearer token that every request must carry."),
 ]
+RerankerName = Annotated[
+    str | None,
+    typer.Option(
+        "--reranker",
+        help="A cross-encoder that reads the first hits of every question: name or path of a "
+        "sentence-transformers model.",
+        show_default="none",
+    ),
+]
+RerankFirst = Annotated[int, typer.Option("--rerank-first", help="How many hits it reads.", min=1)]
 Origins = Annotated[
     list[str] | None,
     typer.Option("--cors-origin", help="A site whose pages may ask; repeat it.  [none]"),
 ]
+
+
+def reranker_named(name: str | None) -> CrossEncoderReranker | None:
+    """The reranker of a name; it is loaded at the first question."""
+    from graphagg.rag.models.reranker import CrossEncoderReranker
+
+    return None if name is None else CrossEncoderReranker(name)
 
 
 def keep_memory_flat() -> None:

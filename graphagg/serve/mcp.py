@@ -56,6 +56,14 @@ Filter = Annotated[
     dict[str, Any] | None, Field(description='Conditions on metadata: {"year": {"gte": 2000}}.')
 ]
 Question = Annotated[str, Field(description="A question in plain words.")]
+AsOf = Annotated[
+    str | None,
+    Field(description="An ISO 8601 date (and time): what was written later is not seen."),
+]
+RecencyWeight = Annotated[
+    float, Field(ge=0, description="What the newest passages gain: 0.3 is some, 1 is much.")
+]
+HalfLife = Annotated[float, Field(gt=0, description="Days after which they gain half as much.")]
 TopHits = Annotated[int, Field(ge=1, le=MOST_HITS)]
 MinScore = Annotated[float | None, Field(description="Leave out passages that score less.")]
 Characters = Annotated[
@@ -99,6 +107,9 @@ def _add_passages(server: MCPServer, service: Service) -> None:
         top_k: TopHits = 5,
         mode: Mode = "best",
         filter: Filter = None,
+        as_of: AsOf = None,
+        recency: RecencyWeight = 0.0,
+        half_life: HalfLife = 30.0,
         min_score: MinScore = None,
         characters: Characters = CHARACTERS,
     ) -> SearchAnswer:
@@ -112,6 +123,9 @@ def _add_passages(server: MCPServer, service: Service) -> None:
             top_k=top_k,
             mode=mode,
             filter=filter,
+            as_of=as_of,
+            recency=recency,
+            half_life=half_life,
             min_score=min_score,
             characters=characters,
             explain=False,
@@ -126,9 +140,21 @@ def _add_passages(server: MCPServer, service: Service) -> None:
         top_k: TopHits = 5,
         mode: Mode = "best",
         filter: Filter = None,
+        as_of: AsOf = None,
+        recency: RecencyWeight = 0.0,
+        half_life: HalfLife = 30.0,
     ) -> ExplainAnswer:
         """Say why a passage is, or is not, among the first: its rank, score parts and hop path."""
-        request = _checked(SearchRequest, question=question, top_k=top_k, mode=mode, filter=filter)
+        request = _checked(
+            SearchRequest,
+            question=question,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            as_of=as_of,
+            recency=recency,
+            half_life=half_life,
+        )
         answer = await _asked(service, lambda: service.passages.explain(request, passage_id))
         return ExplainAnswer.model_validate(answer)
 

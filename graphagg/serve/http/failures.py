@@ -15,6 +15,7 @@ from starlette.responses import Response
 from graphagg.errors import (
     ArtifactError,
     GraphAggError,
+    InvalidScores,
     LookupsFlooded,
     MissingExtra,
     NoSuchIndex,
@@ -52,7 +53,7 @@ def status_of(error: GraphAggError) -> int:
         return 429
     if isinstance(error, Overloaded):
         return 503
-    if isinstance(error, MissingExtra | ArtifactError):
+    if isinstance(error, MissingExtra | ArtifactError | InvalidScores):
         return 500  # the operator must repair it; the message says how
     return 400
 

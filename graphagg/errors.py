@@ -200,6 +200,18 @@ class NoSuchIndex(GraphAggError):
     """A service was asked for a kind of index that it was not given."""
 
 
+class NoLanguageModel(NoSuchIndex):
+    """A service was asked for an answer in words, and has no language model."""
+
+
+class UnknownModel(NoSuchIndex):
+    """A service was asked for an answer by a model that it does not have."""
+
+
+class UnknownKnowledge(NoSuchIndex):
+    """A service was asked for a knowledge base that it does not have."""
+
+
 class Overloaded(GraphAggError):
     """A service has as much work as it takes; try again."""
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         ReadReport as ReadReport,
     )
     from graphagg.rag.documents.rows import RowConfig as RowConfig
+    from graphagg.rag.graph.config import GraphConfig as GraphConfig
+    from graphagg.rag.graph.corpus_graph import CorpusGraph as CorpusGraph
     from graphagg.rag.index import (
         PassageIndex as PassageIndex,
     )

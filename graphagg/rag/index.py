@@ -32,6 +32,7 @@ from graphagg.rag.documents.passages import (
 )
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.graph import CorpusGraph, GraphConfig, corpus_graph
 from graphagg.rag.models.chunking import (
     DEFAULT_CHUNKING,
     ChunkConfig,
@@ -63,6 +64,7 @@ from graphagg.store.index import Index
 
 _EVERYTHING = Selection()
 _COLUMNS = RowConfig()
+_GRAPH = GraphConfig()
 
 
 @dataclass(frozen=True)
@@ -460,6 +462,35 @@ class PassageIndex(Index[_Version]):
         texts = [question.text for question in questions]
         asked: list[Any] = _asked(best, texts, version.models)  # as `best` encodes them
         return tune(snapshot, questions, asked, random_state, progress)
+
+    # --- the corpus as a whole -------------------------------------------------------------------
+
+    def graph(
+        self,
+        *,
+        config: GraphConfig = _GRAPH,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> CorpusGraph:
+        """The graph of passages and entities; no model is loaded.
+
+        What `filter`, `include` or `exclude` leave out is no part of it and changes no weight: it
+        is the graph of an index of exactly the passages that are visible.
+
+        Args:
+            config: how entities are tied.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: ids are no list.
+        """
+        snapshot = self.snapshot
+        view = snapshot.scope(selection_of(filter, include, exclude, False)).view
+        return corpus_graph(snapshot, view, config)
 
     # --- questions -------------------------------------------------------------------------------
 

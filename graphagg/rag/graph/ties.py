@@ -120,7 +120,7 @@ def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig
     kept = (weight > 0) & (weight >= config.floor)
     edges = Edges(source[kept], target[kept], weight[kept])
     strong = _strongest(edges, config.neighbors)
-    return Edges(*(column[strong] for column in edges))
+    return Edges(edges.source[strong], edges.target[strong], edges.weight[strong])
 
 
 def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
@@ -144,8 +144,8 @@ def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
 
 def _pairs_of(of_sentence: Ints, entity: Ints, entities: int) -> Ints:
     """`a * entities + b` of each two entities a < b of each sentence."""
-    starts = np.flatnonzero(np.r_[True, np.diff(of_sentence) > 0]) if len(of_sentence) else []
-    bounds = np.array([*starts, len(of_sentence)], np.int64)
+    starts = np.flatnonzero(np.diff(of_sentence, prepend=-1) > 0)
+    bounds = np.append(starts, len(of_sentence))
     lengths = np.diff(bounds)
     pairs = np.empty(int((lengths * (lengths - 1) // 2).sum()), np.int64)
     _write_pairs(bounds, entity, entities, pairs)
@@ -186,8 +186,8 @@ def _strongest(edges: Edges, most: int) -> Mask:
     owner = np.concatenate([edges.source, edges.target])
     other = np.concatenate([edges.target, edges.source])
     order = np.lexsort((other, -np.tile(edges.weight, 2), owner))
-    starts = np.flatnonzero(np.r_[True, np.diff(owner[order]) > 0]) if n else np.zeros(0, np.int64)
-    lengths = np.diff(np.r_[starts, 2 * n])
+    starts = np.flatnonzero(np.diff(owner[order], prepend=-1) > 0)
+    lengths = np.diff(np.append(starts, 2 * n))
     rank: Any = np.arange(2 * n) - np.repeat(starts, lengths)
     kept = np.zeros(n, bool)
     kept[order[rank < most] % max(n, 1)] = True

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
@@ -48,6 +48,9 @@ from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
 from graphagg.rag.requests import check_min_score, check_request, questions_of, selection_of
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.settings import Config, Mode
+from graphagg.rag.themes.config import MapConfig
+from graphagg.rag.themes.made import current_map, map_of_view
+from graphagg.rag.themes.results import ThemeMap
 from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
 from graphagg.rag.version.publish import (
     KIND,
@@ -62,9 +65,13 @@ from graphagg.rag.version.sync import Difference, SyncReport, difference
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
+if TYPE_CHECKING:
+    from graphagg.rag.answer.endpoint import Endpoint
+
 _EVERYTHING = Selection()
 _COLUMNS = RowConfig()
 _GRAPH = GraphConfig()
+_MAP = MapConfig()
 
 
 @dataclass(frozen=True)
@@ -491,6 +498,44 @@ class PassageIndex(Index[_Version]):
         snapshot = self.snapshot
         view = snapshot.scope(selection_of(filter, include, exclude, False)).view
         return corpus_graph(snapshot, view, config)
+
+    def map(
+        self,
+        *,
+        config: MapConfig = _MAP,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        update: bool = True,
+        labels: Endpoint | None = None,
+        progress: Progress = silent,
+    ) -> ThemeMap:
+        """The themes of the corpus at several resolutions; no model is loaded.
+
+        The map of all passages is kept in the folder `map` of the index, and made anew only where
+        the passages, the models or the settings changed. Under a filter it is made in memory: that
+        of an index of exactly the passages that are visible.
+
+        Args:
+            config: resolutions, and what is shown of a theme.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+            update: make a map that is old anew; else it is given as it is, and says `is_old`.
+            labels: a language model that names the themes; None: their distinctive words do.
+            progress: called with stage, done, total.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: ids are no list, or `config.when` dates no passage.
+            EndpointError: the language model did not answer; nothing was written.
+            ArtifactBusy, ArtifactError, WriteFailed: about the folder of the map.
+            MissingExtra: scikit-network is not installed.
+        """
+        selection = selection_of(filter, include, exclude, False)
+        if selection.is_all:
+            return current_map(self.snapshot, config, update, labels, progress)
+        return map_of_view(self.snapshot, selection, config, labels, progress)
 
     # --- questions -------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from graphagg.rag.documents.passages import (
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.graph import CorpusGraph, GraphConfig, corpus_graph
+from graphagg.rag.likeness.similar import By, Likes, similar_entities, similar_passages
 from graphagg.rag.models.chunking import (
     DEFAULT_CHUNKING,
     ChunkConfig,
@@ -536,6 +537,63 @@ class PassageIndex(Index[_Version]):
         if selection.is_all:
             return current_map(self.snapshot, config, update, labels, progress)
         return map_of_view(self.snapshot, selection, config, labels, progress)
+
+    def similar_passages(
+        self,
+        passage_id: str,
+        k: int = 10,
+        *,
+        by: By = "text",
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> Likes:
+        """The `k` visible passages most like one; no model is loaded.
+
+        Args:
+            passage_id: the passage.
+            k: how many.
+            by: `text`: the vectors of their texts; `graph`: what they name.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+
+        Raises:
+            UnknownPassage: there is no such passage, or it is not visible.
+            InvalidParameter: `k` is under 1, or `by` is unknown.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+        """
+        selection = selection_of(filter, include, exclude, False)
+        return similar_passages(self.snapshot, selection, passage_id, k, by)
+
+    def similar_entities(
+        self,
+        name: str,
+        k: int = 10,
+        *,
+        by: By = "graph",
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> Likes:
+        """The `k` entities most like one, by its name in any case; no model is loaded.
+
+        Args:
+            name: the entity.
+            k: how many.
+            by: `graph`: what names them, and what they share sentences with; `text`: the vectors
+                of the passages that name them.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+
+        Raises:
+            UnknownEntity: no visible passage names it.
+            InvalidParameter: `k` is under 1, or `by` is unknown.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+        """
+        selection = selection_of(filter, include, exclude, False)
+        return similar_entities(self.snapshot, selection, name, k, by)
 
     # --- questions -------------------------------------------------------------------------------
 

@@ -176,6 +176,8 @@ def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
 
 
 app.command("graph", epilog=explore.GRAPH)(command(explore.graph))
+app.command("map", epilog=explore.MAP)(command(explore.map_, hidden=explore.HIDDEN))
+app.command("similar", epilog=explore.SIMILAR)(explore.similar)
 app.command("answer", epilog=answer.EPILOG)(answer.answer)
 app.command("eval", epilog=_EVAL)(rag_eval.evaluate)
 app.command("tune", epilog=rag_tune.EPILOG)(rag_tune.tune)

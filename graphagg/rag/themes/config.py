@@ -18,7 +18,7 @@ class MapConfig:
     Attributes:
         resolutions: one a level, ascending: larger gives more and smaller themes. Themes of a level
             lie inside those of the one before.
-        neighbors: nearest passages by text vectors that a passage is tied to.
+        near: passages, the nearest by text vectors, that a passage is tied to.
         text_weight: the pull of these, beside 1 for what it names; 0: names alone.
         runs: partitions that have to agree; more is steadier and costs more.
         when: the key of the metadata that dates passages. None: the first of when, date,
@@ -31,7 +31,7 @@ class MapConfig:
     """
 
     resolutions: tuple[float, ...] = (1.0, 4.0, 16.0)
-    neighbors: int = 10
+    near: int = 10
     text_weight: float = 1.0
     runs: int = 10
     when: str | None = None
@@ -47,7 +47,7 @@ class MapConfig:
             number("resolution", resolution, above=0)
         if list(self.resolutions) != sorted(set(self.resolutions)):
             raise InvalidParameter(f"resolutions are {self.resolutions!r}, wanted ascending ones")
-        integer("neighbors", self.neighbors, 0)
+        integer("near", self.near, 0)
         number("text_weight", self.text_weight, least=0)
         integer("runs", self.runs, 1)
         integer("shown", self.shown, 1)

@@ -51,7 +51,7 @@ def parts_of(snapshot: Snapshot, view: View, config: MapConfig) -> Parts:
 
     The cost is that of `network`, and of Louvain `runs` times.
     """
-    net = network(snapshot.corpus, view, config.graph, config.neighbors, config.text_weight)
+    net = network(snapshot.corpus, view, config.graph, config.near, config.text_weight)
     keys = view.gazetteer.keys.take(net.entities)
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])

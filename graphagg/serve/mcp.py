@@ -17,6 +17,7 @@ from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
 from graphagg.rag.excerpts import CHARACTERS
 from graphagg.rag.settings import Mode
+from graphagg.serve.explore import tools
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import explained
 from graphagg.serve.http.security import Access, Guard
@@ -48,7 +49,7 @@ _INSTRUCTIONS = (
     "search_passages finds the passages that answer a question, also one that takes several hops; "
     "explain_path says why a passage is or is not among them. community_of finds the community "
     "around some vertices of a graph, with a reason for each member; similar_vertices finds the "
-    "vertices nearest to one by their vectors."
+    "vertices nearest to one by their vectors. " + tools.INSTRUCTIONS
 )
 
 Q = TypeVar("Q", bound=Request)
@@ -71,6 +72,7 @@ def create_server(service: Service) -> MCPServer:
     )
     if service.has("passages"):
         _add_passages(server, service)
+        tools.add_tools(_tool(server), service, _checked, _asked)
     if service.has("communities"):
         _add_communities(server, service)
     if service.has("embedding"):

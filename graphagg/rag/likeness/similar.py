@@ -162,13 +162,11 @@ def _by_graph(snapshot: Snapshot, view: View, net: Network) -> Doubles:
     keys = view.gazetteer.keys.take(net.entities)
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])
-    # All names, also those of one passage: these tie an entity to the rest.
-    named = Edges(net.contains.target, net.contains.source + len(net.rows), net.contains.weight)
-    between = (net.edges.source >= len(net.rows)) & (net.edges.target >= len(net.rows))
-    ties = (column[between] for column in net.edges)
-    joined = (np.concatenate(pair) for pair in zip(named, ties, strict=True))
-    source, target, weight = joined
-    adjacency, weights = symmetric(net.size, Edges(source, target, weight))
+    first = len(net.rows)
+    named = Edges(net.contains.target, net.contains.source + first, net.contains.weight)
+    ties = Edges(net.ties.source + first, net.ties.target + first, net.ties.weight)
+    source, target, weight = (np.concatenate(pair) for pair in zip(named, ties, strict=True))
+    adjacency, weights = symmetric(len(names), Edges(source, target, weight))
     return projected(adjacency, weights, names)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphagg.progress import Progress
+from graphagg.rag.tables.view import View
 from graphagg.rag.themes.build import theme_map
 from graphagg.rag.themes.config import MapConfig
 from graphagg.rag.themes.results import ThemeMap
@@ -51,18 +52,27 @@ def map_of_view(
     progress: Progress,
 ) -> ThemeMap:
     """The map of what a selection shows; the last ones that were used are kept in memory."""
-    view = snapshot.scope(selection).view
-    key = f"{id(view)} {config!r}"
+    progress("themes", 0, 1)
+    found = kept_map(snapshot, snapshot.scope(selection).view, config)
+    progress("themes", 1, 1)
+    return found if labels is None else _labeled(found, labels, progress)
 
-    def make() -> ThemeMap:
-        progress("themes", 0, 1)
-        made = theme_map(snapshot, view, config)
-        progress("themes", 1, 1)
-        return made
+
+def kept_map(snapshot: Snapshot, view: View, config: MapConfig) -> ThemeMap:
+    """The map of a view; the last ones that were used are kept in memory.
+
+    That of all passages is read where the folder holds it for this state of the index.
+    """
+
+    def make() -> tuple[View, ThemeMap]:
+        if view is snapshot.view(None):
+            stored = read_map(snapshot, config)
+            if stored is not None and not stored.is_old and not stored.labeled_by:
+                return view, stored
+        return view, theme_map(snapshot, view, config)
 
     # What is kept holds its view, so that no other view can have the same id meanwhile.
-    _, found = snapshot.kept("map", key, lambda: (view, make()))
-    return found if labels is None else _labeled(found, labels, progress)
+    return snapshot.kept("map", f"{id(view)} {config!r}", make)[1]
 
 
 def _labeled(made: ThemeMap, labels: Endpoint, progress: Progress) -> ThemeMap:

@@ -3,9 +3,12 @@
 Three kinds of edges tie them:
 
 - a passage and an entity that it names and another too (`graph.ties.passage_ties`);
-- two entities that share sentences (`graph.ties.entity_ties`);
+- two such entities that share sentences (`graph.ties.entity_ties`);
 - a passage and its nearest neighbors by text vectors, so that a passage that names nothing has a
   place too, and a corpus without any entity has themes.
+
+An entity of one passage ties nothing to anything and is no vertex: of 39,000 entities of
+2WikiMultiHopQA 6,000 are left.
 
 What a passage spreads over its entities adds up to 1, and over its neighbors likewise: a long
 passage pulls no harder than a short one. Vectors are compared as integers, 2048 times their values:
@@ -32,26 +35,30 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class Network:
-    """Passages 0 to P - 1 and entities P to P + E - 1, with their edges.
+    """Passages 0 to P - 1 and the entities of several passages, from P on, with their edges.
 
     Attributes:
         rows: `[P]`, the row of each passage, ascending.
         entities: `[E]`, the entities of the gazetteer, ascending.
+        shared: `[S]`, places in `entities` of those that are vertices.
         vectors: `[P, d]` float32, whole numbers: the mean of each passage's windows.
-        contains: of an entity (place in `entities`) and a passage (place in `rows`), leaves too.
+        contains: of an entity (place in `entities`) and a passage (place in `rows`).
+        ties: of two entities, places in `entities`.
         edges: of vertices, each pair once or more.
     """
 
     rows: Ints
     entities: Ints
+    shared: Ints
     vectors: Floats
     contains: Edges
+    ties: Edges
     edges: Edges
 
     @property
     def size(self) -> int:
         """How many vertices there are."""
-        return len(self.rows) + len(self.entities)
+        return len(self.rows) + len(self.shared)
 
 
 def network(
@@ -72,17 +79,26 @@ def network(
     entities = np.flatnonzero(wanted(view, graph))
     named, _ = passage_ties(view, entities)
     contains = named._replace(target=place[named.target])
-    vectors = whole_vectors(corpus, rows)
-    shared = np.asarray(view.df)[entities][contains.source] > 1
-    of_names = _spread(
-        Edges(contains.target[shared], contains.source[shared] + len(rows), contains.weight[shared])
-    )
-    near = _spread(nearest(vectors, neighbors))
     ties = entity_ties(view, entities, np.diff(corpus.sentence_bounds), graph)
-    of_ties = _spread(Edges(ties.source + len(rows), ties.target + len(rows), ties.weight))
-    parts = (of_names, Edges(near.source, near.target, text_weight * near.weight), of_ties)
+    vectors = whole_vectors(corpus, rows)
+    shared = np.flatnonzero(np.asarray(view.df)[entities] > 1)
+    vertex = np.full(len(entities), -1, np.int64)
+    vertex[shared] = len(rows) + np.arange(len(shared))
+    near = _spread(nearest(vectors, neighbors))
+    parts = (
+        _spread(_among(Edges(contains.target, vertex[contains.source], contains.weight))),
+        near._replace(weight=text_weight * near.weight),
+        _spread(_among(Edges(vertex[ties.source], vertex[ties.target], ties.weight))),
+    )
     source, target, weight = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return Network(rows, entities, vectors, contains, Edges(source, target, weight))
+    edges = Edges(source, target, weight)
+    return Network(rows, entities, shared, vectors, contains, ties, edges)
+
+
+def _among(edges: Edges) -> Edges:
+    """Those of which both ends are vertices."""
+    there = (edges.source >= 0) & (edges.target >= 0)
+    return Edges(edges.source[there], edges.target[there], edges.weight[there])
 
 
 def _spread(edges: Edges) -> Edges:

@@ -7,11 +7,11 @@ and neither knows of another version, so that a map after changes is that of a r
 1. Vertices are visited by a hash of their names, so that what two versions share is visited in the
    same order.
 2. Consensus (Lancichinetti and Fortunato, *Consensus clustering in complex networks*, 2012): the
-   finest level is parted in several such orders, and an edge counts by the share of partitions that
-   put its ends together. Departure: the share weighs the edges there are, instead of replacing the
-   graph by that of all pairs, which keeps the cost linear.
+   graph is parted in several such orders, and an edge counts by the share of partitions that put
+   its ends together, if that is half of them at least. Departure: the share weighs the edges there
+   are, instead of replacing the graph by that of all pairs, which keeps the cost linear.
 
-Themes are nested: a coarser level parts the themes of the finer one.
+Themes are nested: a coarser level parts, in the same way, the themes of the finer one.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def nested(names: Ints, edges: Edges, resolutions: Sequence[float], runs: int) -
         runs: partitions that have to agree.
     """
     adjacency, weights = symmetric(len(names), edges)
-    agreed = weights * _agreement(adjacency, weights, names, resolutions[-1], runs)
-    labels = parted(adjacency, agreed, names, resolutions[-1])
+    labels = _steady(adjacency, weights, names, resolutions[-1], runs)
     levels = [labels]
     for resolution in reversed(resolutions[:-1]):
-        labels = _coarser(adjacency, weights, names, labels, resolution)
+        whole, joined, first = _themes_as_vertices(adjacency, weights, names, labels)
+        labels = by_size(_steady(whole, joined, first, resolution, runs)[labels])
         levels.append(labels)
     return levels[::-1]
 
@@ -59,17 +59,16 @@ def symmetric(size: int, edges: Edges) -> tuple[Csr, Doubles]:
     return adjacency, adjacency.entries.astype(np.float64)
 
 
-def _agreement(
-    adjacency: Csr, weights: Doubles, names: Ints, resolution: float, runs: int
-) -> Doubles:
-    """`[nnz]`, the share of partitions that put the ends of each entry together."""
+def _steady(adjacency: Csr, weights: Doubles, names: Ints, resolution: float, runs: int) -> Ints:
+    """The partition that several ones agree on."""
     if runs == 1:
-        return np.ones(len(weights))
+        return parted(adjacency, weights, names, resolution)
     rows, together = expand_rows(adjacency), np.zeros(len(weights))
     for run in range(1, runs + 1):
         labels = parted(adjacency, weights, names, resolution, run)
         together += labels[rows] == labels[adjacency.indices]
-    return together / runs
+    agreed = np.where(2 * together >= runs, weights * together, 0.0)
+    return parted(adjacency, agreed, names, resolution)
 
 
 def parted(adjacency: Csr, weights: Doubles, names: Ints, resolution: float, run: int = 0) -> Ints:
@@ -92,15 +91,17 @@ def _mixed(names: Ints, run: int) -> Array:
         return z ^ (z >> np.uint64(31))
 
 
-def _coarser(
-    adjacency: Csr, weights: Doubles, names: Ints, labels: Ints, resolution: float
-) -> Ints:
-    """Themes of themes."""
+def _themes_as_vertices(
+    adjacency: Csr, weights: Doubles, names: Ints, labels: Ints
+) -> tuple[Csr, Doubles, Ints]:
+    """The graph of themes: what lies inside one is its loop, and its name is the least inside."""
     rows, count = expand_rows(adjacency), int(labels.max(initial=-1)) + 1
-    pairs = labels[rows], labels[adjacency.indices]
-    codes, place = np.unique(pairs[0] * max(count, 1) + pairs[1], return_inverse=True)
+    codes, place = np.unique(
+        labels[rows] * max(count, 1) + labels[adjacency.indices], return_inverse=True
+    )
     joined = np.bincount(place, weights, len(codes))
-    whole = Csr.from_pairs(codes // max(count, 1), codes % max(count, 1), joined, (count, count))
+    pairs = codes // max(count, 1), codes % max(count, 1)
+    whole = Csr.from_pairs(*pairs, joined, (count, count))
     first = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(first, labels, names)  # a theme goes by the least of its members
-    return by_size(parted(whole, whole.entries, first, resolution)[labels])
+    np.minimum.at(first, labels, names)
+    return whole, whole.entries, first

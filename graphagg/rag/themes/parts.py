@@ -52,7 +52,7 @@ def parts_of(snapshot: Snapshot, view: View, config: MapConfig) -> Parts:
     The cost is that of `network`, and of Louvain `runs` times.
     """
     net = network(snapshot.corpus, view, config.graph, config.near, config.text_weight)
-    keys = view.gazetteer.keys.take(net.entities)
+    keys = view.gazetteer.keys.take(net.entities[net.shared])
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])
     levels = nested(names, net.edges, config.resolutions, config.runs)

@@ -15,7 +15,7 @@ from graphagg import __version__
 from graphagg.errors import NoSuchIndex
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
-from graphagg.serve.http.routes import about, communities, embedding, passages
+from graphagg.serve.http.routes import about, communities, embedding, passages, themes
 from graphagg.serve.http.security import Access, Guard
 from graphagg.serve.metrics import Observed
 from graphagg.serve.service import Service
@@ -73,6 +73,8 @@ def create_app(
             app.include_router(router(service))
         else:
             app.include_router(_absent(kind, name, option))
+    if service.has("passages"):
+        app.include_router(themes.router(service))
     return app
 
 

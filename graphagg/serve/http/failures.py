@@ -19,7 +19,9 @@ from graphagg.errors import (
     MissingExtra,
     NoSuchIndex,
     Overloaded,
+    UnknownEntity,
     UnknownPassage,
+    UnknownTheme,
     UnknownVertex,
 )
 from graphagg.serve.models import ErrorAnswer
@@ -46,7 +48,8 @@ def refusal(
 
 def status_of(error: GraphAggError) -> int:
     """404 for what is not there, 429 and 503 for too much, 500 for a broken index, else 400."""
-    if isinstance(error, UnknownVertex | UnknownPassage | NoSuchIndex):
+    absent = UnknownVertex | UnknownPassage | UnknownTheme | UnknownEntity | NoSuchIndex
+    if isinstance(error, absent):
         return 404
     if isinstance(error, LookupsFlooded):
         return 429

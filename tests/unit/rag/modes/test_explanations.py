@@ -34,6 +34,7 @@ COMPONENTS = {
     "dense": {"dense"},
     "bm25": {"bm25"},
     "rrf": {"dense", "bm25"},
+    "broad": {"relevance", "theme", "overlap"},
 }  # fmt: skip
 
 

@@ -620,9 +620,12 @@ class PassageIndex(Index[_Version]):
             question: at most 10,000 characters.
             k: how many passages of distinct texts; all where fewer are visible. A hit names its
                 `copies`, the other visible passages with exactly its text.
-            mode: `best`; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by words alone.
-            config: `BestConfig` for `best`, `RetrievalConfig` for `faithful` (`PRESETS`); None: of
-                `best` the `weights` of the index, else the defaults.
+            mode: `best`; `broad` covers several themes of the corpus, `auto` chooses between the
+                two by the question; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by
+                words alone, `rrf` by both.
+            config: `BestConfig` for `best`, `BroadConfig` for `broad`, `RetrievalConfig` for
+                `faithful` (`PRESETS`); None: of `best` the `weights` of the index, else the
+                defaults.
             filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
             include: only these passages, by their ids or those of their documents.
             exclude: not these.

@@ -40,6 +40,9 @@ def answer(
     ] = "OPENAI_API_KEY",
     top_k: TopK = 5,
     mode: ModeName = "best",
+    broad: Annotated[
+        bool, typer.Option("--broad", help="The same as --mode broad: passages of several themes.")
+    ] = False,
     filters: Filters = None,
     min_score: MinScore = None,
     characters: Characters = CHARACTERS,
@@ -60,7 +63,7 @@ def answer(
             question,
             endpoint,
             k=top_k,
-            mode=mode,
+            mode="broad" if broad else mode,
             filter=visible["filter"],
             min_score=min_score,
             characters=characters,

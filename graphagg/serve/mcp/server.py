@@ -18,6 +18,7 @@ from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
 from graphagg.rag.settings import Mode
+from graphagg.serve.explore import tools
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import explained
 from graphagg.serve.http.security import Access, Guard
@@ -49,7 +50,8 @@ _INSTRUCTIONS = (
     "search_passages finds the passages that answer a question, also one that takes several hops; "
     "read_passage reads one with what stands around it; explain_path says why a passage is or is "
     "not among the hits. community_of finds the community around some vertices of a graph, with a "
-    "reason for each member; similar_vertices finds the vertices nearest to one by their vectors."
+    "reason for each member; similar_vertices finds the vertices nearest to one by their vectors. "
+    + tools.INSTRUCTIONS
 )
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
@@ -121,6 +123,7 @@ def create_server(service: Service, about: str = "") -> MCPServer:
         _add_search(server, service)
         _add_reading(server, service)
         _add_prompt(server)
+        tools.add_tools(_tool(server), service, _checked, _asked)
     if service.has("communities"):
         _add_communities(server, service)
     if service.has("embedding"):

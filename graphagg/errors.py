@@ -76,8 +76,22 @@ class UnknownPassage(GraphAggError):
     """No passage of the index has this id."""
 
 
+class UnknownTheme(GraphAggError):
+    """No theme of the map has this id."""
+
+
+class UnknownEntity(GraphAggError):
+    """No visible passage names this entity."""
+
+
 class InvalidQuestion(GraphAggError):
     """A question is empty, too long or of the wrong type."""
+
+
+class InvalidScores(GraphAggError):
+    """A reranker gave scores that are not one finite number a text."""
+
+    exit_code = 1
 
 
 class ArtifactError(GraphAggError):

@@ -13,8 +13,11 @@ from graphagg.cli.serving import (
     Embedding,
     Host,
     Passages,
+    RerankerName,
+    RerankFirst,
     TokenFile,
     keep_memory_flat,
+    reranker_named,
 )
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 
@@ -31,6 +34,8 @@ def mcp(
     passages: Passages = None,
     communities: Communities = None,
     embedding: Embedding = None,
+    reranker: RerankerName = None,
+    rerank_first: RerankFirst = 50,
     http: Annotated[
         bool, typer.Option("--http", help="Streamable HTTP at /mcp instead of stdio.")
     ] = False,
@@ -57,7 +62,14 @@ def mcp(
     access = Access(host, None if token_file is None else read_token(token_file))
     keep_memory_flat()
     limits = Limits(answer_seconds=answer_seconds)
-    service = Service(Sources(passages, communities, embedding), limits)
+    sources = Sources(
+        passages,
+        communities,
+        embedding,
+        reranker=reranker_named(reranker),
+        rerank_first=rerank_first,
+    )
+    service = Service(sources, limits)
     try:
         # beside the handshake, for which clients do not wait long
         threading.Thread(target=_load_models, args=(service,), daemon=True).start()

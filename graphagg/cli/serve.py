@@ -19,9 +19,12 @@ from graphagg.cli.serving import (
     LlmUrl,
     Origins,
     Passages,
+    RerankerName,
+    RerankFirst,
     TokenFile,
     keep_memory_flat,
     language_model,
+    reranker_named,
 )
 from graphagg.errors import MissingExtra
 
@@ -32,6 +35,8 @@ def serve(
     passages: Passages = None,
     communities: Communities = None,
     embedding: Embedding = None,
+    reranker: RerankerName = None,
+    rerank_first: RerankFirst = 50,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8321,
     token_file: TokenFile = None,
@@ -68,7 +73,13 @@ def serve(
         answer_seconds=answer_seconds,
         waiting=waiting,
     )
-    sources = Sources(passages, communities, embedding)
+    sources = Sources(
+        passages,
+        communities,
+        embedding,
+        reranker=reranker_named(reranker),
+        rerank_first=rerank_first,
+    )
     endpoint = language_model(llm_url, llm_model, llm_key_env, llm_seconds)
     keep_memory_flat()
     with bind(host, port) as listening:

@@ -14,6 +14,9 @@ from graphagg.errors import InvalidParameter
 if TYPE_CHECKING:
     from graphagg.rag.answer.endpoint import Endpoint
 
+if TYPE_CHECKING:
+    from graphagg.rag.models.reranker import CrossEncoderReranker
+
 Passages = Annotated[Path | None, typer.Option("--passages", help="A passage index.", **LOCAL)]
 Communities = Annotated[
     Path | None, typer.Option("--communities", help="A community index.", **LOCAL)
@@ -24,6 +27,16 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="Holds the bearer token that every request must carry."),
 ]
+RerankerName = Annotated[
+    str | None,
+    typer.Option(
+        "--reranker",
+        help="A cross-encoder that reads the first hits of every question: name or path of a "
+        "sentence-transformers model.",
+        show_default="none",
+    ),
+]
+RerankFirst = Annotated[int, typer.Option("--rerank-first", help="How many hits it reads.", min=1)]
 Origins = Annotated[
     list[str] | None,
     typer.Option("--cors-origin", help="A site whose pages may ask; repeat it.  [none]"),
@@ -55,6 +68,13 @@ def language_model(
     if url is None or model is None:
         raise InvalidParameter("--llm-url and --llm-model go together; give both, or none")
     return Endpoint(url, model, key_env, seconds)
+
+
+def reranker_named(name: str | None) -> CrossEncoderReranker | None:
+    """The reranker of a name; it is loaded at the first question."""
+    from graphagg.rag.models.reranker import CrossEncoderReranker
+
+    return None if name is None else CrossEncoderReranker(name)
 
 
 def keep_memory_flat() -> None:

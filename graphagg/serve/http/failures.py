@@ -17,11 +17,14 @@ from graphagg.errors import (
     EndpointError,
     EndpointTimeout,
     GraphAggError,
+    InvalidScores,
     LookupsFlooded,
     MissingExtra,
     NoSuchIndex,
     Overloaded,
+    UnknownEntity,
     UnknownPassage,
+    UnknownTheme,
     UnknownVertex,
 )
 from graphagg.serve.models import ErrorAnswer
@@ -66,13 +69,14 @@ def body_of(error: GraphAggError) -> dict[str, Any]:
 
 def status_of(error: GraphAggError) -> int:
     """The HTTP status of an error: 400 unless it is one of those below."""
-    if isinstance(error, UnknownVertex | UnknownPassage | NoSuchIndex):
+    absent = UnknownVertex | UnknownPassage | UnknownTheme | UnknownEntity | NoSuchIndex
+    if isinstance(error, absent):
         return 404
     if isinstance(error, LookupsFlooded):
         return 429
     if isinstance(error, Overloaded):
         return 503
-    if isinstance(error, MissingExtra | ArtifactError):
+    if isinstance(error, MissingExtra | ArtifactError | InvalidScores):
         return 500  # the operator must repair it; the message says how
     if isinstance(error, EndpointError):
         return 504 if isinstance(error, EndpointTimeout) else 502

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -18,6 +19,7 @@ from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
 from graphagg.rag.settings import Mode
+from graphagg.serve.explore import tools
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import explained
 from graphagg.serve.http.security import Access, Guard
@@ -49,7 +51,8 @@ _INSTRUCTIONS = (
     "search_passages finds the passages that answer a question, also one that takes several hops; "
     "read_passage reads one with what stands around it; explain_path says why a passage is or is "
     "not among the hits. community_of finds the community around some vertices of a graph, with a "
-    "reason for each member; similar_vertices finds the vertices nearest to one by their vectors."
+    "reason for each member; similar_vertices finds the vertices nearest to one by their vectors. "
+    + tools.INSTRUCTIONS
 )
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
@@ -60,6 +63,14 @@ Filter = Annotated[
     dict[str, Any] | None, Field(description='Conditions on metadata: {"year": {"gte": 2000}}.')
 ]
 Question = Annotated[str, Field(description="A whole question in plain words, names in it.")]
+AsOf = Annotated[
+    str | None,
+    Field(description="An ISO 8601 date (and time): what was written later is not seen."),
+]
+RecencyWeight = Annotated[
+    float, Field(ge=0, description="What the newest passages gain: 0.3 is some, 1 is much.")
+]
+HalfLife = Annotated[float, Field(gt=0, description="Days after which they gain half as much.")]
 TopHits = Annotated[int, Field(ge=1, le=MOST_HITS)]
 MinScore = Annotated[float | None, Field(description="Leave out passages that score less.")]
 Characters = Annotated[
@@ -113,6 +124,7 @@ def create_server(service: Service, about: str = "") -> MCPServer:
         _add_search(server, service)
         _add_reading(server, service)
         _add_prompt(server)
+        tools.add_tools(_tool(server), service, _checked, _asked)
     if service.has("communities"):
         _add_communities(server, service)
     if service.has("embedding"):
@@ -141,6 +153,9 @@ def _add_search(server: MCPServer, service: Service) -> None:
         top_k: TopHits = 5,
         mode: Mode = "best",
         filter: Filter = None,
+        as_of: AsOf = None,
+        recency: RecencyWeight = 0.0,
+        half_life: HalfLife = 30.0,
         min_score: MinScore = None,
         characters: Characters = _CHARACTERS,
         show: Show = [],  # noqa: B006 - it is never changed
@@ -156,6 +171,9 @@ def _add_search(server: MCPServer, service: Service) -> None:
             top_k=top_k,
             mode=mode,
             filter=filter,
+            as_of=as_of,
+            recency=recency,
+            half_life=half_life,
             min_score=min_score,
             characters=min(characters, MOST_CHARACTERS),
             explain=False,
@@ -170,9 +188,21 @@ def _add_search(server: MCPServer, service: Service) -> None:
         top_k: TopHits = 5,
         mode: Mode = "best",
         filter: Filter = None,
+        as_of: AsOf = None,
+        recency: RecencyWeight = 0.0,
+        half_life: HalfLife = 30.0,
     ) -> str:
         """Say why a passage is, or is not, among the first: its rank, score parts and hop path."""
-        request = _checked(SearchRequest, question=question, top_k=top_k, mode=mode, filter=filter)
+        request = _checked(
+            SearchRequest,
+            question=question,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            as_of=as_of,
+            recency=recency,
+            half_life=half_life,
+        )
         answer = await _asked(service, lambda: service.passages.explain(request, passage_id))
         return text.explanation(answer)
 
@@ -249,8 +279,13 @@ def _add_embedding(server: MCPServer, service: Service) -> None:
 
 def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        async def as_text(**arguments: Any) -> str:
+            found = await function(**arguments)
+            return found if isinstance(found, str) else text.compact(found.model_dump())
+
         server.add_tool(
-            function,
+            as_text,
             description=inspect.getdoc(function),
             annotations=ToolAnnotations(
                 read_only_hint=True, idempotent_hint=True, open_world_hint=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from graphagg.rag import PassageIndex
 from graphagg.rag.themes.results import ThemeMap
 from graphagg.serve.explore.models import LightAnswer, SimilarAnswer, ThemeAnswer, ThemesAnswer
 from graphagg.serve.mcp import create_server
+from graphagg.serve.mcp.text import compact
 from graphagg.serve.service import Sources
 from tests.unit.serve.live import Live
 
@@ -98,11 +100,16 @@ def test_tools_give_what_http_gives(live: Live, passages: PassageIndex) -> None:
             ):
                 answer = await client.call_tool(name, arguments)
                 assert not answer.is_error, answer.content
-                answers.append(answer.structured_content)
+                (part,) = answer.content
+                answers.append(json.loads(part.text))
             return answers
 
     themes, theme, passage, entity = asyncio.run(calls())
-    assert themes["themes"] == live.json("/v1/passages/themes", {})["themes"]
-    assert theme["listed"] == live.json("/v1/passages/theme", {"theme": "1"})["listed"]
-    assert passage["likes"] == live.json("/v1/passages/similar", {"passage": first.id})["likes"]
-    assert entity["likes"] == live.json("/v1/passages/similar", {"entity": key})["likes"]
+
+    def over_http(path: str, body: dict[str, Any], name: str) -> Any:
+        return json.loads(compact(live.json(f"/v1/passages/{path}", body)))[name]
+
+    assert themes["themes"] == over_http("themes", {}, "themes")
+    assert theme["listed"] == over_http("theme", {"theme": "1"}, "listed")
+    assert passage["likes"] == over_http("similar", {"passage": first.id}, "likes")
+    assert entity["likes"] == over_http("similar", {"entity": key}, "likes")

@@ -123,6 +123,15 @@ class Publication:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def withdraw(self) -> None:
+        """Take the index away, by one unlink: the folder then holds none, and can take a new one.
+
+        Readers keep the version that they opened.
+        """
+        (self.root / MANIFEST_NAME).unlink(missing_ok=True)
+        _sync(self.root)
+        _remove_stale(self.root, keep=None)
+
     def remove_unread(self) -> None:
         """Remove older versions, once their last readers have closed them."""
         _remove_unpublished(self.root)

@@ -12,17 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from graphagg.cli.builds.passages import without_duplicates
 from graphagg.cli.main import app
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.graph.csr import Csr
 from graphagg.minhash.bands import write_keys
 from graphagg.minhash.signatures import Hashes, HashFamily, signatures
-from graphagg.rag import read_passages
+from graphagg.rag import Passage, read_passages
 from graphagg.rag.dedup import DedupConfig, dedup, files
 from graphagg.rag.dedup.choice import choose
 from graphagg.rag.dedup.files import keep_of
 from graphagg.rag.dedup.pairs import _bucket_pairs, band_keys, near_duplicates
 from graphagg.rag.dedup.shingles import shingles
+from graphagg.rag.documents.rows import RowConfig
 
 WORDS = st.sampled_from(["a", "b", "ü", "cd", "Cd", "e1", "日本"])
 TEXTS = st.lists(st.lists(WORDS, max_size=9).map(" ".join), min_size=1, max_size=12)
@@ -226,3 +228,14 @@ def test_bad_parameters(tmp_path):
     (tmp_path / "none.jsonl").write_text("")
     with pytest.raises(EmptyCorpus, match="no passage in it"):
         dedup(tmp_path / "none.jsonl", tmp_path / "kept.jsonl")
+
+
+def test_an_index_is_built_of_what_stays():
+    texts = ["one two three four five", "One, two, three, four, five!", "something else"]
+    passages = [Passage(f"p{i}", text) for i, text in enumerate(texts)]
+    kept, said = without_duplicates(passages, 0.9, RowConfig())
+    assert kept == [passages[0], passages[2]]
+    assert said == "near duplicates left out: 1, equal texts included"
+    rows = [{"name": passage.id, "body": passage.text} for passage in passages]
+    kept, _ = without_duplicates(rows, 0.9, RowConfig(id_column="name", text_column="body"))
+    assert [row["name"] for row in kept] == ["p0", "p2"]

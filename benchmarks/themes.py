@@ -3,8 +3,8 @@
     python -m benchmarks.themes INDEX [--truth]
 
 Prints the CPU time of a map by part; the adjusted mutual information (AMI) of themes before and
-after 1 % and 10 % of the passages come, over the passages that are in both; and whether a second map
-has the same bytes. With `--truth` also the AMI with what the first sentence of each passage says that
+after 1 % and 10 % of the passages come, over the passages that are in both; and whether a second
+map is the same. With `--truth` also the AMI with what the first sentence of each passage says that
 its subject is (`a 1951 film`, `a German politician`), beside k-means of the same vectors with as
 many clusters, and HDBSCAN; passages whose first sentence says none of these are left out.
 """
@@ -33,14 +33,14 @@ from graphagg.rag.version.snapshot import Snapshot
 SHARES = (0.01, 0.1)
 SEEDS = range(3)
 KINDS = {
-    "film": "film movie documentary", "song": "song single album", 
+    "film": "film movie documentary", "song": "song single album",
     "place": "village town city river",
     "politician": "politician", "actor": "actor actress", "director": "director filmmaker",
     "music": "singer composer musician songwriter band", "sport": "footballer player cricketer",
-    
+
     "noble": "king queen prince princess duke duchess count countess emperor nobleman earl",
     "writer": "writer author novelist poet journalist", "church": "bishop priest archbishop saint",
-    "soldier": "officer general admiral soldier", 
+    "soldier": "officer general admiral soldier",
     "scholar": "professor scientist mathematician historian",
     "firm": "company newspaper magazine", "school": "school university college",
 }  # fmt: skip

@@ -69,8 +69,15 @@ def choose(
         of_theme = config.spread * worth[themes] * relevance * left[themes]
         gain = (1 - config.spread) * relevance + of_theme - config.overlap * near
         place = int(np.argmax(np.where(open_, np.round(gain, _DIGITS), -np.inf)))
-        own = (1 - config.spread) * relevance[place], of_theme[place], -config.overlap * near[place]
-        chosen.append(Chosen(place, *map(float, own), float(worth[themes[place]])))
+        chosen.append(
+            Chosen(
+                place,
+                float((1 - config.spread) * relevance[place]),
+                float(of_theme[place]),
+                float(-config.overlap * near[place]),
+                float(worth[themes[place]]),
+            )
+        )
         open_[place] = False
         left[themes[place]] *= 1 - relevance[place]
         near = np.maximum(near, np.einsum("nd,d->n", vectors, vectors[place]))

@@ -24,7 +24,7 @@ class BroadConfig:
     pool: int = 100
     level: int = 2
     spread: float = 0.3
-    overlap: float = 0.2
+    overlap: float = 0.0
 
     def __post_init__(self) -> None:
         integer("pool", self.pool, 1)

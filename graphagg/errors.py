@@ -88,6 +88,12 @@ class InvalidQuestion(GraphAggError):
     """A question is empty, too long or of the wrong type."""
 
 
+class InvalidScores(GraphAggError):
+    """A reranker gave scores that are not one finite number a text."""
+
+    exit_code = 1
+
+
 class ArtifactError(GraphAggError):
     """Base of the errors about an index directory."""
 
@@ -200,6 +206,18 @@ class InvalidToken(GraphAggError):
 
 class NoSuchIndex(GraphAggError):
     """A service was asked for a kind of index that it was not given."""
+
+
+class NoLanguageModel(NoSuchIndex):
+    """A service was asked for an answer in words, and has no language model."""
+
+
+class UnknownModel(NoSuchIndex):
+    """A service was asked for an answer by a model that it does not have."""
+
+
+class UnknownKnowledge(NoSuchIndex):
+    """A service was asked for a knowledge base that it does not have."""
 
 
 class Overloaded(GraphAggError):

@@ -63,7 +63,10 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import (
         SpacyExtractor as SpacyExtractor,
     )
+    from graphagg.rag.models.reranker import CrossEncoderReranker as CrossEncoderReranker
+    from graphagg.rag.models.reranker import Reranker as Reranker
     from graphagg.rag.models.vector_cache import VectorCache as VectorCache
+    from graphagg.rag.rescoring import Recency as Recency
     from graphagg.rag.results import (
         DocumentHit as DocumentHit,
     )

@@ -20,8 +20,7 @@ class MapConfig:
             lie inside those of the one before.
         near: passages, the nearest by text vectors, that a passage is tied to.
         text_weight: the pull of these, beside 1 for what it names; 0: names alone.
-        runs: partitions that have to agree, and three times as many of the coarser levels, which
-            are small graphs; more is steadier and costs more.
+        runs: partitions that have to agree; more is steadier and costs more.
         when: the key of the metadata that dates passages. None: the first of when, date,
             published, created, year and modified that a passage has.
         shown: how many entities, words, passages and neighbors a theme shows.

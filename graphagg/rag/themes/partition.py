@@ -27,8 +27,6 @@ from graphagg.graph.csr import Csr
 from graphagg.graph.louvain import by_size, louvain
 from graphagg.rag.graph.ties import Edges
 
-_MORE = 3  # times as many partitions of the graph of themes, which is small
-
 
 def nested(names: Ints, edges: Edges, resolutions: Sequence[float], runs: int) -> list[Ints]:
     """The theme of each vertex at each level, the coarsest first: labels from 0, gaps allowed.
@@ -44,8 +42,7 @@ def nested(names: Ints, edges: Edges, resolutions: Sequence[float], runs: int) -
     levels = [labels]
     for resolution in reversed(resolutions[:-1]):
         whole, joined, first = _themes_as_vertices(adjacency, weights, names, labels)
-        agreeing = _MORE * runs if runs > 1 else 1
-        labels = by_size(_steady(whole, joined, first, resolution, agreeing)[labels])
+        labels = by_size(_steady(whole, joined, first, resolution, runs)[labels])
         levels.append(labels)
     return levels[::-1]
 

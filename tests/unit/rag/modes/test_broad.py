@@ -30,8 +30,10 @@ def test_each_choice_has_the_largest_gain(seed: int, count: int, k: int) -> None
     themes = np.unique(themes, return_inverse=True)[1]
     vectors = rng.normal(size=(count, 4))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    config = BroadConfig(spread=float(rng.random()), overlap=float(rng.random()))
-    chosen = choose(scores, themes, vectors, k, config)
+    documents = rng.integers(0, count, count)
+    spread_, repeat, overlap = rng.random(3).tolist()
+    config = BroadConfig(spread=spread_, repeat=repeat, overlap=overlap)
+    chosen = choose(scores, themes, documents, vectors, k, config)
     spread = scores.max() - scores.min()
     r = [(s - scores.min()) / spread if spread else 1.0 for s in scores]
     sums = [sum(r[i] ** 2 for i in range(count) if themes[i] == t) for t in range(max(themes) + 1)]
@@ -40,10 +42,12 @@ def test_each_choice_has_the_largest_gain(seed: int, count: int, k: int) -> None
         gains = {}
         for i in set(range(count)) - set(before):
             left = math.prod(1 - r[j] for j in before if themes[j] == themes[i])
+            untold = math.prod(1 - r[j] for j in before if documents[j] == documents[i])
             near = max((float(vectors[i] @ vectors[j]) for j in before), default=0.0)
             gains[i] = (
                 (1 - config.spread) * r[i]
                 + config.spread * sums[themes[i]] / max(sums) * r[i] * left
+                - config.repeat * r[i] * (1 - untold)
                 - config.overlap * max(near, 0.0)
             )
         assert each.score == pytest.approx(gains[each.place], abs=1e-9)
@@ -109,7 +113,9 @@ def test_auto_is_one_of_the_two_and_says_which(tmp_path: Path) -> None:
             )
 
 
-@pytest.mark.parametrize("wrong", [{"pool": 0}, {"level": -1}, {"spread": 1.5}, {"overlap": -0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"pool": 0}, {"level": -1}, {"spread": 1.5}, {"overlap": -0.1}, {"repeat": -1}]
+)
 def test_bad_settings_are_named(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter, match=next(iter(wrong))):
         BroadConfig(**wrong)  # type: ignore[arg-type]

@@ -16,8 +16,8 @@ that is no chunk is a document of its own. The last part is that of maximal marg
 
 On the first halves of entailmentbank and pubmedqa (`python -m benchmarks.broad sets ... --choose`)
 any overlap costs coverage, and every spread up to .3 is within a tenth of a point on the sum of
-coverage@10 and @20: what they ask for lies in few themes. `repeat` was not fitted: it weighs as much
-as `spread`.
+coverage@10 and @20: what they ask for lies in few themes. `repeat` was not fitted: it weighs as
+much as `spread`.
 """
 
 from __future__ import annotations

@@ -20,20 +20,30 @@ from graphagg.cli.serving import (
     Host,
     Lazy,
     Level,
+    LlmKeyEnv,
+    LlmModel,
+    LlmSeconds,
+    LlmUrl,
+    LogLevel,
     Origins,
     OtlpEndpoint,
     Passages,
     Proxies,
+    RerankerName,
+    RerankFirst,
     RootPath,
     TokenFile,
     Vectors,
     Workers,
     keep_memory_flat,
+    language_model,
     many_connections,
+    reranker_named,
 )
 from graphagg.errors import MissingExtra
 
 if TYPE_CHECKING:
+    from graphagg.rag.answer.endpoint import Endpoint
     from graphagg.serve.http.security import Access
     from graphagg.serve.observe.telemetry import Telemetry
     from graphagg.serve.service import Service
@@ -47,6 +57,8 @@ def serve(
     passages: Passages = None,
     communities: Communities = None,
     embedding: Embedding = None,
+    reranker: RerankerName = None,
+    rerank_first: RerankFirst = 50,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8321,
     token_file: TokenFile = None,
@@ -68,6 +80,10 @@ def serve(
     drain_seconds: Drain = 0.5,
     waiting: Annotated[int, typer.Option(help="Requests answered or waiting at most.")] = 256,
     question_vectors: Vectors = 4096,
+    llm_url: LlmUrl = None,
+    llm_model: LlmModel = None,
+    llm_key_env: LlmKeyEnv = "OPENAI_API_KEY",
+    llm_seconds: LlmSeconds = 60.0,
 ) -> None:
     """Serve indices over HTTP, with a page to explore them; new versions are picked up."""
     try:
@@ -82,9 +98,14 @@ def serve(
     start_log(log_level, log_format)
     if not access_log:
         logging.getLogger(ACCESS).setLevel(logging.WARNING)
-    token = None if token_file is None else read_token(token_file)
-    named = (tuple(given or ()) for given in (cors_origins, allowed_hosts))
-    access = Access(host, token, *named, root_path, tuple(proxies or ()))
+    access = Access(
+        host,
+        None if token_file is None else read_token(token_file),
+        origins=tuple(cors_origins or ()),
+        hosts=tuple(allowed_hosts or ()),
+        root_path=root_path,
+        proxies=tuple(proxies or ()),
+    )
     limits = Limits(
         body_bytes=body_bytes,
         receive_seconds=receive_seconds,
@@ -92,7 +113,14 @@ def serve(
         waiting=waiting,
         vectors=question_vectors,
     )
-    sources = Sources(passages, communities, embedding)
+    sources = Sources(
+        passages,
+        communities,
+        embedding,
+        reranker=reranker_named(reranker),
+        rerank_first=rerank_first,
+    )
+    endpoint = language_model(llm_url, llm_model, llm_key_env, llm_seconds)
     telemetry = _telemetry(otlp_endpoint)
     keep_memory_flat()
     many_connections()
@@ -102,10 +130,10 @@ def serve(
     def make() -> Service:
         if not workers:
             return Service(sources, limits, lazy=lazy)
-        level = "debug" if log_level == "debug" else "warning"
+        level: LogLevel = "debug" if log_level == "debug" else "warning"
         return pooled_service(workers, sources, limits, lazy=lazy, level=level, form=log_format)
 
-    _run(make, access, port, telemetry, drain_seconds)
+    _run(make, endpoint, access, port, telemetry, drain_seconds)
 
 
 def _telemetry(endpoint: str | None) -> Telemetry | None:
@@ -118,12 +146,14 @@ def _telemetry(endpoint: str | None) -> Telemetry | None:
 
 def _run(
     make: Callable[[], Service],
+    endpoint: Endpoint | None,
     access: Access,
     port: int,
     telemetry: Telemetry | None,
     drain_seconds: float,
 ) -> None:
     """Serve until a signal comes; raises what the models could not be loaded for."""
+    from graphagg.serve.chat.answers import Answers
     from graphagg.serve.http.app import create_app
     from graphagg.serve.http.server import bind, make_server
 
@@ -140,7 +170,13 @@ def _run(
             _log.info("stopping: open requests are answered first")
 
         exporters = [] if telemetry is None else [telemetry]
-        app = create_app(service, access, exporters=exporters, failed=failed)
+        app = create_app(
+            service,
+            access,
+            answers=Answers(service, endpoint),
+            exporters=exporters,
+            failed=failed,
+        )
         server = make_server(
             app,
             service.limits,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from graphagg.rag import PassageIndex
 from graphagg.rag.excerpts import NEIGHBORS
 from graphagg.rag.index import with_neighbors
 from graphagg.rag.models.present import check_present
-from graphagg.rag.requests import check_request
+from graphagg.rag.models.reranker import CrossEncoderReranker
+from graphagg.rag.requests import check_request, instant_of
+from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import MODES, Mode
 from graphagg.rag.tables.mentions import RowTokens
@@ -31,10 +33,12 @@ from graphagg.store import open_artifact
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.rag.models.reranker import Reranker
     from graphagg.rag.modes import AnyRetriever
     from graphagg.serve.remote import Remote
 
 Answer = dict[str, Any]
+R = TypeVar("R")
 
 _FIRST_QUESTION = "Which river flows through the city where Marie Curie was born?"
 _WARMED: tuple[Mode, ...] = ("best", "faithful")  # the others are parts of `best`
@@ -53,6 +57,8 @@ class Passages:
         encoder: the encoder it was built with; None loads it by name, in `prepare` or at the first
             question.
         extractor: likewise; of the modes, `faithful` alone needs it.
+        reranker: reads the first hits of every question; None: none.
+        rerank_first: how many.
         pool: worker processes that answer; None: this process does.
     """
 
@@ -64,8 +70,11 @@ class Passages:
         *,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
         pool: Remote | None = None,
     ) -> None:
+        self._reranker, self._first = reranker, rerank_first
         self._lane, self._batcher, self._pool = lane, batcher, pool
         self._encoders = {} if encoder is None else {encoder.spec.sha256: encoder}
         self._extractors = {} if extractor is None else {extractor.spec.sha256: extractor}
@@ -95,6 +104,8 @@ class Passages:
         """
         with self.slot.lease() as index:
             self._check_models(index)
+        if isinstance(self._reranker, CrossEncoderReranker):
+            check_present({"reranker": {"name": self._reranker.name}})
 
     def prepare(self) -> None:
         """Load the models, and answer a question in each way that has code of its own to load.
@@ -108,7 +119,7 @@ class Passages:
             _load_models(index)
             self._keep_models(index)
             for mode in _WARMED:
-                index.retrieve(_FIRST_QUESTION, 1, mode=mode)
+                index.retrieve(_FIRST_QUESTION, 1, mode=mode, reranker=self._reranker)
         self._prepared = True
 
     @staticmethod
@@ -153,7 +164,7 @@ class Passages:
             return results, timed | {"latency_ms": watch.latency_ms}
         with self.slot.lease() as index:
             retriever, spent = await self._lane.run(self._scope, index, request, trace)
-            encoded = await self._encode(index, retriever, request.mode, request.filter, questions)
+            encoded = await self._encode(index, retriever, request, questions)
             trace.stages += encoded.stages
             results, more = await self._lane.run(
                 self._hits, index, retriever, encoded, request, trace, begun=True
@@ -165,11 +176,11 @@ class Passages:
         self,
         index: PassageIndex,
         retriever: AnyRetriever,
-        mode: Mode,
-        filter: Mapping[str, Any] | None,
+        request: SearchRequest | SearchBatchRequest,
         questions: Sequence[str],
     ) -> Encoded:
-        future = self._batcher.submit(index, retriever, mode, filter, questions)
+        scope = {"filter": request.filter, "as_of": request.as_of}
+        future = self._batcher.submit(index, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
         self._keep_models(index)
         return encoded
@@ -182,17 +193,21 @@ class Passages:
         if extractor is not None:
             self._extractors = {extractor.spec.sha256: extractor}
 
+    def _rescoring(self, request: SearchRequest | SearchBatchRequest) -> Rescoring:
+        recency = Recency(request.recency, request.half_life) if request.recency else None
+        return Rescoring(recency, self._reranker, self._first, instant_of(request.as_of))
+
     @staticmethod
     def _scope(
         index: PassageIndex, request: SearchRequest | SearchBatchRequest, trace: Trace
     ) -> tuple[AnyRetriever, float]:
         watch = Watch()
         with trace.stage("scope"):
-            retriever = index.retriever(request.mode, selection=Selection(request.filter))
+            retriever = index.retriever(request.mode, selection=_selection(request))
         return retriever, watch.cpu_ms
 
-    @staticmethod
     def _hits(
+        self,
         index: PassageIndex,
         retriever: AnyRetriever,
         encoded: Encoded,
@@ -201,9 +216,11 @@ class Passages:
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
         with trace.stage("retrieve"):
-            answers = retriever.answer(encoded.asked, request.top_k, request.min_score)
+            answers = retriever.answer(
+                encoded.asked, request.top_k, request.min_score, self._rescoring(request)
+            )
         with trace.stage("explain"):
-            visible = index.snapshot.mask(Selection(request.filter))
+            visible = index.snapshot.mask(_selection(request))
             shown = [
                 [
                     _shown(index, with_neighbors(index.snapshot, hit, NEIGHBORS, visible), request)
@@ -212,6 +229,11 @@ class Passages:
                 for hits in answers
             ]
         return shown, watch.cpu_ms
+
+    async def ask(self, call: Callable[[PassageIndex], R]) -> R:
+        """What a call makes of the served version, in a thread of the lane; it needs no model."""
+        with self.slot.lease() as index:
+            return await self._lane.run(call, index)
 
     async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
         """Why a passage is, or is not, among the first for a question."""
@@ -224,9 +246,11 @@ class Passages:
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
             retriever, _ = await self._lane.run(self._scope, index, request, current_trace())
-            encoded = await self._encode(index, retriever, mode, request.filter, [question])
-            asked = encoded.asked[0]
-            why = await self._lane.run(retriever.explain, asked, row, request.top_k, begun=True)
+            encoded = await self._encode(index, retriever, request, [question])
+            asked, rescoring = encoded.asked[0], self._rescoring(request)
+            why = await self._lane.run(
+                retriever.explain, asked, row, request.top_k, rescoring, begun=True
+            )
         hit = None if why.hit is None else why.hit.to_json(request.characters)
         return {"passage_id": passage_id, "mode": mode, **why.to_json(), "hit": hit}
 
@@ -234,6 +258,10 @@ class Passages:
 def _load_models(index: PassageIndex) -> None:
     index.load_encoder()
     index.load_extractor()
+
+
+def _selection(request: SearchRequest | SearchBatchRequest) -> Selection:
+    return Selection(request.filter, as_of=instant_of(request.as_of))
 
 
 def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRequest) -> Answer:

@@ -23,6 +23,7 @@ from graphagg.serve.workers import Lane
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.rag.models.reranker import Reranker
     from graphagg.serve.communities import Communities
     from graphagg.serve.embedding import Embedding
     from graphagg.serve.passages import Passages
@@ -41,6 +42,7 @@ class Sources:
         passages, communities, embedding: directories; None for what is not served.
         encoder, extractor: the models that the passage index was built with; None loads them by
             name.
+        reranker: reads the first hits of every question; None: none. `rerank_first`: how many.
 
     Raises:
         InvalidParameter: there is no index at all.
@@ -51,6 +53,8 @@ class Sources:
     embedding: Path | None = None
     encoder: Encoder | None = field(default=None, compare=False)
     extractor: EntityExtractor | None = field(default=None, compare=False)
+    reranker: Reranker | None = field(default=None, compare=False)
+    rerank_first: int = 50
 
     def __post_init__(self) -> None:
         if not (self.passages or self.communities or self.embedding):
@@ -124,6 +128,8 @@ class Service:
             encoder=sources.encoder,
             extractor=sources.extractor,
             pool=self._pool,
+            reranker=sources.reranker,
+            rerank_first=sources.rerank_first,
         )
 
     def _open_communities(self, sources: Sources) -> Communities | None:

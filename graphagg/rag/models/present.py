@@ -22,7 +22,11 @@ _PACKAGES = {
     DEFAULT_ENCODER: DEFAULT_ENCODER,
     DEFAULT_EXTRACTOR: DEFAULT_EXTRACTOR.replace("_", "-"),
 }
-_LIBRARIES = {"encoder": "sentence_transformers", "extractor": "spacy"}
+_LIBRARIES = {
+    "encoder": "sentence_transformers",
+    "extractor": "spacy",
+    "reranker": "sentence_transformers",
+}
 _BLANK = "blank:"  # a pipeline by rule, which needs no files
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _OWNER = "sentence-transformers"  # of hub names without one
@@ -33,7 +37,8 @@ def check_present(recorded: Mapping[str, Mapping[str, Any]]) -> None:
     """Look for the models of an index.
 
     Args:
-        recorded: `name` of each by role, as a manifest holds them: `encoder` and `extractor`.
+        recorded: `name` of each by role, as a manifest holds them: `encoder` and `extractor`; and
+            `reranker`.
 
     Raises:
         MissingExtra: a library, or the package of a default model, is not installed.
@@ -55,13 +60,13 @@ def _check(role: str, name: str) -> None:
         return
     if role == "extractor":
         raise MissingModel(
-            f"the extractor {name!r} of the index is not on this machine: no installed spaCy "
-            "pipeline and no folder of that name; install it, or build the index with another"
+            f"the extractor {name!r} is not on this machine: no installed spaCy pipeline and no "
+            "folder of that name; install it, or build the index with another"
         )
     if not _in_hub_cache(name):
         raise MissingModel(
-            f"the encoder {name!r} of the index is not on this machine: no folder, and not in the "
-            "cache of the hub; put it there (hf download, or one question by graphagg rag search "
+            f"the {role} {name!r} is not on this machine: no folder, and not in the cache of the "
+            "hub; put it there (hf download, or one question by graphagg rag search "
             "where the hub can be reached), or let it load at the first question: --lazy"
         )
 

@@ -33,13 +33,14 @@ from graphagg.rag.spark.segment import join_segment, number_keys, write_names, w
 from graphagg.rag.spark.stages import PASSAGES, ModelLoader, NamedModels, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
 from graphagg.rag.version.loading import is_built
-from graphagg.rag.version.publish import KIND, Models, language_of, parameters
-from graphagg.spark.job import claimed, fingerprint, recall, remember
+from graphagg.rag.version.publish import KIND, Models, parameters
+from graphagg.spark.job import claimed, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication, write_artifact
 from graphagg.store.manifest import Manifest
 from graphagg.store.reading import map_array
+from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -84,12 +85,12 @@ def build_with_spark(
     """
     loader = models or NamedModels()
     here = loaded(loader)
-    job, language = job_of(passages, here, chunking), language_of(here.extractor)
+    job = job_of(passages, here, chunking)
     with write_artifact(directory) as publication, small_driver(spark):
         if force or recall(directory, KIND, job) is None:
             folder = publication.writer.folder.absolute()
             with claimed(spark, directory, job, progress, force) as work:
-                stages = Stages(work, folder, loader, language, entries_a_task)
+                stages = Stages(work, folder, loader, here.language, entries_a_task)
                 _run(stages, publication, passages, chunking, passages_a_task, here, force)
             remember(directory, KIND, job)
             work.remove()
@@ -101,7 +102,7 @@ def job_of(passages: str, models: Models, chunking: ChunkConfig | None) -> dict[
     return {
         "source": fingerprint(passages),
         "models": models.to_json(),
-        "parameters": parameters(models.extractor, chunking),
+        "parameters": parameters(models.language, chunking),
     }
 
 
@@ -119,7 +120,8 @@ def _run(
     write_ranks(stages, passages, starts)
     digest = _digest(stages, passages)
     root = publication.writer.folder.parent
-    if not force and is_built(root, digest, models.encoder, models.extractor, chunking):
+    encoder, extractor = models.encoder, models.extractor
+    if not force and is_built(root, digest, encoder, extractor, chunking, language=models.language):
         return
     segment = write_segment(stages, passages)
     join_segment(stages, passages, segment)
@@ -133,7 +135,7 @@ def _run(
     publication.publish(
         Manifest(
             kind=KIND,
-            parameters=parameters(models.extractor, chunking),
+            parameters=parameters(models.language, chunking),
             inputs={"passages": digest},
             models=models.to_json(),
             counts={

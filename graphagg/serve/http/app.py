@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
@@ -15,9 +16,18 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from graphagg import __version__
 from graphagg.errors import NoSuchIndex
+from graphagg.serve.chat.answers import Answers
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
-from graphagg.serve.http.routes import about, communities, embedding, passages
+from graphagg.serve.http.routes import (
+    about,
+    chat,
+    communities,
+    dify,
+    embedding,
+    passages,
+    themes,
+)
 from graphagg.serve.http.security import Access, Guard, UnderRoot
 from graphagg.serve.observe.requests import Exporter, Observed
 from graphagg.serve.service import Service
@@ -28,6 +38,13 @@ _ROUTERS = {
     "embedding": (embedding.router, "embedding", "--embedding"),
 }
 
+ABOUT: dict[str, Any] = {
+    "title": "graphagg",
+    "version": __version__,
+    "description": "Passages, communities and nearest vertices, each with its reason.",
+}
+"""The head of the OpenAPI document."""
+
 
 def create_app(
     service: Service,
@@ -36,6 +53,7 @@ def create_app(
     poll_seconds: float = 1.0,
     exporters: Sequence[Exporter] = (),
     failed: Callable[[Exception], None] = lambda error: None,
+    answers: Answers | None = None,
 ) -> FastAPI:
     """The ASGI application of a service.
 
@@ -45,6 +63,7 @@ def create_app(
         poll_seconds: how often it looks for a newly published version.
         exporters: told of each request that has ended.
         failed: called, in another thread, with the error where the models cannot be loaded.
+        answers: the language model; None: there is none.
     """
     access = access or Access()
 
@@ -64,9 +83,7 @@ def create_app(
             service.close()
 
     app = FastAPI(
-        title="graphagg",
-        version=__version__,
-        description="Passages, communities and nearest vertices, each with its reason.",
+        **ABOUT,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -80,6 +97,7 @@ def create_app(
                 exporters=exporters,
             ),
             Middleware(Farewell, service=service),
+            Middleware(dify.Errors),
             Middleware(Guard, access=access),
             Middleware(BodyLimit, limits=service.limits),
         ],
@@ -92,6 +110,10 @@ def create_app(
             app.include_router(router(service))
         else:
             app.include_router(_absent(kind, name, option))
+    app.include_router(chat.router(answers or Answers(service, None)))
+    app.include_router(dify.router(service))
+    if service.has("passages"):
+        app.include_router(themes.router(service))
     return app
 
 

@@ -89,7 +89,7 @@ class BodyLimit:
             return
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         if not path.startswith("/v1/") or path.startswith(_OWN_TIME):
             await self._app(scope, receive, send)
             return

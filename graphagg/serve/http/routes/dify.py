@@ -233,7 +233,8 @@ class Errors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with the body of an error in Dify's form."""
-        if scope["type"] != "http" or not scope["path"].startswith(_PATH):
+        under = scope.get("root_path", "")  # of a proxy
+        if scope["type"] != "http" or not scope["path"].removeprefix(under).startswith(_PATH):
             await self._app(scope, receive, send)
             return
         begun: Message | None = None

@@ -13,15 +13,7 @@ from fastapi import FastAPI
 
 from graphagg.serve.chat.answers import Answers
 from graphagg.serve.http.app import ABOUT
-from graphagg.serve.http.routes import (
-    about,
-    chat,
-    communities,
-    dify,
-    embedding,
-    passages,
-    themes,
-)
+from graphagg.serve.http.routes import about, chat, communities, dify, embedding, passages, themes
 from graphagg.serve.service import Service
 
 

@@ -76,10 +76,9 @@ def graph(
 def _visible(
     filters: list[str] | None, include: list[str] | None, exclude: list[str] | None
 ) -> dict[str, Any]:
-    """What is part of a corpus: there is no bridge through what is not."""
+    """What is part of a corpus."""
     chosen = selected(filters, include, exclude, False)
-    del chosen["bridge_through_filtered"]
-    return chosen
+    return {name: chosen[name] for name in ("filter", "include", "exclude")}
 
 
 def map_(

@@ -218,7 +218,8 @@ def similar(
     visible = _visible(filters, include, exclude)
     with PassageIndex.open(directory) as opened:
         ask = opened.similar_entities if entity else opened.similar_passages
-        likes = ask(name, top_k, **({} if by is None else {"by": by}), **visible)
+        chosen: dict[str, Any] = visible if by is None else {**visible, "by": by}
+        likes = ask(name, top_k, **chosen)
     if as_json:
         print_json(likes.to_json())
         return

@@ -76,6 +76,14 @@ class UnknownPassage(GraphAggError):
     """No passage of the index has this id."""
 
 
+class UnknownTheme(GraphAggError):
+    """No theme of the map has this id."""
+
+
+class UnknownEntity(GraphAggError):
+    """No visible passage names this entity."""
+
+
 class InvalidQuestion(GraphAggError):
     """A question is empty, too long or of the wrong type."""
 

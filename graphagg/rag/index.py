@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
@@ -33,6 +33,8 @@ from graphagg.rag.documents.passages import (
 )
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.graph import CorpusGraph, GraphConfig, corpus_graph
+from graphagg.rag.likeness.similar import By, Likes, similar_entities, similar_passages
 from graphagg.rag.models.by_language import extractor_for
 from graphagg.rag.models.chunking import (
     DEFAULT_CHUNKING,
@@ -57,6 +59,9 @@ from graphagg.rag.requests import (
 from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.settings import Config, Mode
+from graphagg.rag.themes.config import MapConfig
+from graphagg.rag.themes.made import current_map, map_of_view
+from graphagg.rag.themes.results import ThemeMap
 from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
 from graphagg.rag.version.publish import (
     KIND,
@@ -71,8 +76,13 @@ from graphagg.rag.version.sync import Difference, SyncReport, difference
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
+if TYPE_CHECKING:
+    from graphagg.rag.answer.endpoint import Endpoint
+
 _EVERYTHING = Selection()
 _COLUMNS = RowConfig()
+_GRAPH = GraphConfig()
+_MAP = MapConfig()
 
 
 @dataclass(frozen=True)
@@ -476,6 +486,130 @@ class PassageIndex(Index[_Version]):
         asked: list[Any] = _asked(best, texts, version.models)  # as `best` encodes them
         return tune(snapshot, questions, asked, random_state, progress)
 
+    # --- the corpus as a whole -------------------------------------------------------------------
+
+    def graph(
+        self,
+        *,
+        config: GraphConfig = _GRAPH,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> CorpusGraph:
+        """The graph of passages and entities; no model is loaded.
+
+        What `filter`, `include` or `exclude` leave out is no part of it and changes no weight: it
+        is the graph of an index of exactly the passages that are visible.
+
+        Args:
+            config: how entities are tied.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: ids are no list.
+        """
+        snapshot = self.snapshot
+        view = snapshot.scope(selection_of(filter, include, exclude, False)).view
+        return corpus_graph(snapshot, view, config)
+
+    def map(
+        self,
+        *,
+        config: MapConfig = _MAP,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        update: bool = True,
+        labels: Endpoint | None = None,
+        progress: Progress = silent,
+    ) -> ThemeMap:
+        """The themes of the corpus at several resolutions; no model is loaded.
+
+        The map of all passages is kept in the folder `map` of the index, and made anew only where
+        the passages, the models or the settings changed. Under a filter it is made in memory: that
+        of an index of exactly the passages that are visible.
+
+        Args:
+            config: resolutions, and what is shown of a theme.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+            update: make a map that is old anew; else it is given as it is, and says `is_old`.
+            labels: a language model that names the themes; None: their distinctive words do.
+            progress: called with stage, done, total.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: ids are no list, or `config.when` dates no passage.
+            EndpointError: the language model did not answer; nothing was written.
+            ArtifactBusy, ArtifactError, WriteFailed: about the folder of the map.
+            MissingExtra: scikit-network is not installed.
+        """
+        selection = selection_of(filter, include, exclude, False)
+        if selection.is_all:
+            return current_map(self.snapshot, config, update, labels, progress)
+        return map_of_view(self.snapshot, selection, config, labels, progress)
+
+    def similar_passages(
+        self,
+        passage_id: str,
+        k: int = 10,
+        *,
+        by: By = "text",
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> Likes:
+        """The `k` visible passages most like one; no model is loaded.
+
+        Args:
+            passage_id: the passage.
+            k: how many.
+            by: `text`: the vectors of their texts; `graph`: what they name.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+
+        Raises:
+            UnknownPassage: there is no such passage, or it is not visible.
+            InvalidParameter: `k` is under 1, or `by` is unknown.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+        """
+        selection = selection_of(filter, include, exclude, False)
+        return similar_passages(self.snapshot, selection, passage_id, k, by)
+
+    def similar_entities(
+        self,
+        name: str,
+        k: int = 10,
+        *,
+        by: By = "graph",
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> Likes:
+        """The `k` entities most like one, by its name in any case; no model is loaded.
+
+        Args:
+            name: the entity.
+            k: how many.
+            by: `graph`: what names them, and what they share sentences with; `text`: the vectors
+                of the passages that name them.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+
+        Raises:
+            UnknownEntity: no visible passage names it.
+            InvalidParameter: `k` is under 1, or `by` is unknown.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+        """
+        selection = selection_of(filter, include, exclude, False)
+        return similar_entities(self.snapshot, selection, name, k, by)
+
     # --- questions -------------------------------------------------------------------------------
 
     def retrieve(
@@ -505,9 +639,12 @@ class PassageIndex(Index[_Version]):
             question: at most 10,000 characters.
             k: how many passages of distinct texts; all where fewer are visible. A hit names its
                 `copies`, the other visible passages with exactly its text.
-            mode: `best`; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by words alone.
-            config: `BestConfig` for `best`, `RetrievalConfig` for `faithful` (`PRESETS`); None: of
-                `best` the `weights` of the index, else the defaults.
+            mode: `best`; `broad` covers several themes of the corpus, `auto` chooses between the
+                two by the question; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by
+                words alone, `rrf` by both.
+            config: `BestConfig` for `best`, `BroadConfig` for `broad`, `RetrievalConfig` for
+                `faithful` (`PRESETS`); None: of `best` the `weights` of the index, else the
+                defaults.
             filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
             include: only these passages, by their ids or those of their documents.
             exclude: not these.

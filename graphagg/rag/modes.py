@@ -19,6 +19,9 @@ from graphagg.rag.best.explain import Explainer
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.best.reading import Reading, read_question
 from graphagg.rag.best.retriever import BestRetriever
+from graphagg.rag.broad.config import BroadConfig
+from graphagg.rag.broad.covering import covering
+from graphagg.rag.broad.rule import decide
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.linearrag.config import RetrievalConfig
 from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
@@ -506,11 +509,93 @@ class RRF(Retriever[object, Reading, EncodedReading]):
         return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
 
 
+# --- questions about a corpus as a whole ---------------------------------------------------------
+
+
+class Broad(Retriever[BroadConfig, Reading, EncodedReading]):
+    """The candidates of `best`, chosen so that they cover several themes: `broad.choice`."""
+
+    mode = "broad"
+    config_type = BroadConfig
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find terms and entities; needs no model."""
+        return readings(self.snapshot, self.scope, questions)
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+        """Encode the questions."""
+        return encoded(questions, models)
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        return [self._covering(question, k) for question in questions]
+
+    def _covering(self, question: EncodedReading, k: int) -> list[Hit]:
+        snapshot, scope = self.snapshot, self.scope
+        best = Best(snapshot, scope, snapshot.weights or BestConfig())
+        explainer = best.explainer(question, max(self.config.pool, k))
+        chosen = explainer.outcome.chosen
+        rows = explainer.outcome.candidates.rows[chosen]
+        return covering(snapshot, scope.view, rows, explainer.scores(), k, self.config)
+
+    def _closest(self, question: EncodedReading, row: int) -> int:
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
+
+
+class Auto(Retriever[object, Reading, EncodedReading]):
+    """`broad` or `best`, by a rule over the question alone: `broad.rule`."""
+
+    mode = "auto"
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find terms and entities; needs no model."""
+        return readings(self.snapshot, self.scope, questions)
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+        """Encode the questions."""
+        return encoded(questions, models)
+
+    def answer(
+        self,
+        questions: Sequence[EncodedReading],
+        k: int,
+        min_score: float | None = None,
+        rescoring: Rescoring = _NOTHING_ADDED,
+    ) -> list[list[Hit]]:
+        """What the mode that the rule chooses answers to each question."""
+        return [self._chosen(q).answer([q], k, min_score, rescoring)[0] for q in questions]
+
+    def explain(
+        self,
+        question: EncodedReading,
+        row: int,
+        k: int,
+        rescoring: Rescoring = _NOTHING_ADDED,
+    ) -> Explanation:
+        """What the chosen mode says, and why it was chosen."""
+        found = self._chosen(question).explain(question, row, k, rescoring)
+        decision = decide(question.reading)
+        name = "broad" if decision.is_broad else "best"
+        return replace(found, reason=f"{found.reason}; mode {name}, since {decision.why}")
+
+    def _chosen(self, question: EncodedReading) -> Best | Broad:
+        snapshot, scope = self.snapshot, self.scope
+        if decide(question.reading).is_broad:
+            return Broad(snapshot, scope, BroadConfig())
+        return Best(snapshot, scope, snapshot.weights or BestConfig())
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        return self.answer(questions, k)
+
+    def _closest(self, question: EncodedReading, row: int) -> int:
+        return self._chosen(question)._closest(question, row)
+
+
 # --- by name -------------------------------------------------------------------------------------
 
 AnyRetriever = Retriever[Any, Any, Any]
 RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
-    "best": Best, "faithful": Faithful, "rrf": RRF, "dense": Dense, "bm25": BM25,
+    "best": Best, "broad": Broad, "auto": Auto, "faithful": Faithful, "rrf": RRF, "dense": Dense,
+    "bm25": BM25,
 }  # fmt: skip
 """The class of each mode."""
 

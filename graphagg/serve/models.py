@@ -19,6 +19,7 @@ from pydantic import (
 
 from graphagg.communities.config import Method, Plan
 from graphagg.rag.excerpts import CHARACTERS
+from graphagg.rag.results import HopKind
 from graphagg.rag.settings import Mode
 from graphagg.serve.limits import (
     LONGEST_NAME,
@@ -150,7 +151,7 @@ class SearchBatchRequest(_SearchOptions):
 class PathStep(Result):
     """One step of a hop path; with `explain` a passage, whose id `text` is, has its title too."""
 
-    kind: Literal["question_entity", "sentence", "entity", "similarity", "passage"]
+    kind: HopKind
     text: str
     score: float
     contribution: float

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from graphagg.rag.modes import AnyRetriever
 
 Answer = dict[str, Any]
+R = TypeVar("R")
 
 
 class Passages:
@@ -168,6 +169,11 @@ class Passages:
             for hits in answers
         ]
         return shown, watch.cpu_ms
+
+    async def ask(self, call: Callable[[PassageIndex], R]) -> R:
+        """What a call makes of the served version, in a thread of the lane; it needs no model."""
+        with self.slot.lease() as index:
+            return await self._lane.run(call, index)
 
     async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
         """Why a passage is, or is not, among the first for a question."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -78,6 +79,8 @@ class PassagesBuild(Build):
         passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
         vector_column: column of the vectors of passages by this very encoder; they are not
             encoded again, and stay whole. None: none.
+        dedup: leave out passages that share at least this share of their shingles of 3 words with
+            a longer one that stays, as `graphagg dedup` does. None: keep all.
         processes: processes that find entities. None: by the size of the corpus.
         passages_a_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
@@ -86,7 +89,7 @@ class PassagesBuild(Build):
     table: ClassVar[str] = "trigraph"
     kind: ClassVar[str] = "passages"
     local_only: ClassVar[tuple[str, ...]] = (
-        "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
+        "dedup", "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
         "id_column", "text_column", "title_column", "vector_column",
     )  # fmt: skip
 
@@ -96,6 +99,7 @@ class PassagesBuild(Build):
     reading: Reading = field(default_factory=ReadConfig)
     columns: Columns = field(default_factory=RowConfig)
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
+    dedup: float | None = None
     vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
@@ -125,6 +129,10 @@ class PassagesBuild(Build):
         report = ReadReport()
         path = Path(self.passages)
         corpus = read_corpus(path, self.reading, report, self.columns, self.vector_column)
+        notes = []
+        if self.dedup is not None:
+            corpus, said = without_duplicates(corpus, self.dedup, self.columns)
+            notes.append(said)
         models = self.models.load(self.processes)
         with PassageIndex.build(
             corpus,
@@ -139,12 +147,17 @@ class PassagesBuild(Build):
             progress=progress,
             force=run.force,
         ) as index:
-            return Built.of(index.manifest, **what_was_read(report))
+            read = what_was_read(report)
+            return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
         from graphagg.rag.spark.build import PASSAGES_A_TASK, build_with_spark
 
+        if self.dedup is not None:
+            raise InvalidParameter(
+                "--dedup is of --engine local; run `graphagg dedup` first, and index what it keeps"
+            )
         if self.processes is not None:
             raise InvalidParameter(
                 "--processes is of --engine local; Spark runs as many processes as it has cores"
@@ -204,6 +217,22 @@ def read_corpus(
     if not passages:
         raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it")
     return passages
+
+
+def without_duplicates(
+    corpus: list[Source], threshold: float, columns: RowConfig
+) -> tuple[list[Source], str]:
+    """A corpus without near duplicates, and what is said of those."""
+    from graphagg.rag.dedup.config import DedupConfig
+    from graphagg.rag.dedup.files import keep_of
+
+    texts = [
+        str(each.get(columns.text_column, "")) if isinstance(each, Mapping) else each.text
+        for each in corpus
+    ]
+    kept, report = keep_of(texts, DedupConfig(threshold))
+    said = f"near duplicates left out: {report.equal + report.near:,}, equal texts included"
+    return [corpus[i] for i in kept], said
 
 
 def what_was_read(report: ReadReport) -> dict[str, Any]:

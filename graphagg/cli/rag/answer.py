@@ -45,6 +45,9 @@ def answer(
     ] = "OPENAI_API_KEY",
     top_k: TopK = 5,
     mode: ModeName = "best",
+    broad: Annotated[
+        bool, typer.Option("--broad", help="The same as --mode broad: passages of several themes.")
+    ] = False,
     filters: Filters = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -87,7 +90,7 @@ def answer(
             question,
             endpoint,
             k=top_k,
-            mode=mode,
+            mode="broad" if broad else mode,
             filter=visible["filter"],
             include=visible["include"],
             exclude=visible["exclude"],

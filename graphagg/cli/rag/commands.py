@@ -11,7 +11,7 @@ from graphagg.cli.builds.run import build_command
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
-from graphagg.cli.rag import answer
+from graphagg.cli.rag import answer, explore
 from graphagg.cli.rag import changes as rag_changes
 from graphagg.cli.rag import evaluation as rag_eval
 from graphagg.cli.rag import sync as rag_sync
@@ -193,6 +193,9 @@ def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
     return {"document": group.document, "score": group.score, "hits": hits}
 
 
+app.command("graph", epilog=explore.GRAPH)(command(explore.graph))
+app.command("map", epilog=explore.MAP)(command(explore.map_, hidden=explore.HIDDEN))
+app.command("similar", epilog=explore.SIMILAR)(explore.similar)
 app.command("answer", epilog=answer.EPILOG)(answer.answer)
 app.command("eval", epilog=_EVAL)(rag_eval.evaluate)
 app.command("tune", epilog=rag_tune.EPILOG)(rag_tune.tune)

@@ -23,7 +23,11 @@ Characters = Annotated[
 ]
 ModeName = Annotated[
     Mode,
-    typer.Option("--mode", help="best; faithful (LinearRAG); dense (cosine alone); bm25 (words)."),
+    typer.Option(
+        "--mode",
+        help="best; broad (several themes); auto (one of the two, by the question); faithful "
+        "(LinearRAG); rrf; dense (cosine alone); bm25 (words).",
+    ),
 ]
 Preset = Annotated[
     str | None,

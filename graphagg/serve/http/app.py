@@ -17,7 +17,15 @@ from graphagg.errors import NoSuchIndex
 from graphagg.serve.chat.answers import Answers
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
-from graphagg.serve.http.routes import about, chat, communities, dify, embedding, passages
+from graphagg.serve.http.routes import (
+    about,
+    chat,
+    communities,
+    dify,
+    embedding,
+    passages,
+    themes,
+)
 from graphagg.serve.http.security import Access, Guard
 from graphagg.serve.metrics import Observed
 from graphagg.serve.service import Service
@@ -88,6 +96,8 @@ def create_app(
             app.include_router(_absent(kind, name, option))
     app.include_router(chat.router(answers or Answers(service, None)))
     app.include_router(dify.router(service))
+    if service.has("passages"):
+        app.include_router(themes.router(service))
     return app
 
 

@@ -22,7 +22,9 @@ from graphagg.errors import (
     MissingExtra,
     NoSuchIndex,
     Overloaded,
+    UnknownEntity,
     UnknownPassage,
+    UnknownTheme,
     UnknownVertex,
 )
 from graphagg.serve.models import ErrorAnswer
@@ -67,7 +69,8 @@ def body_of(error: GraphAggError) -> dict[str, Any]:
 
 def status_of(error: GraphAggError) -> int:
     """The HTTP status of an error: 400 unless it is one of those below."""
-    if isinstance(error, UnknownVertex | UnknownPassage | NoSuchIndex):
+    absent = UnknownVertex | UnknownPassage | UnknownTheme | UnknownEntity | NoSuchIndex
+    if isinstance(error, absent):
         return 404
     if isinstance(error, LookupsFlooded):
         return 429

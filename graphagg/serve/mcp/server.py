@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -18,6 +19,7 @@ from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
 from graphagg.rag.settings import Mode
+from graphagg.serve.explore import tools
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import explained
 from graphagg.serve.http.security import Access, Guard
@@ -49,7 +51,8 @@ _INSTRUCTIONS = (
     "search_passages finds the passages that answer a question, also one that takes several hops; "
     "read_passage reads one with what stands around it; explain_path says why a passage is or is "
     "not among the hits. community_of finds the community around some vertices of a graph, with a "
-    "reason for each member; similar_vertices finds the vertices nearest to one by their vectors."
+    "reason for each member; similar_vertices finds the vertices nearest to one by their vectors. "
+    + tools.INSTRUCTIONS
 )
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
@@ -121,6 +124,7 @@ def create_server(service: Service, about: str = "") -> MCPServer:
         _add_search(server, service)
         _add_reading(server, service)
         _add_prompt(server)
+        tools.add_tools(_tool(server), service, _checked, _asked)
     if service.has("communities"):
         _add_communities(server, service)
     if service.has("embedding"):
@@ -275,8 +279,13 @@ def _add_embedding(server: MCPServer, service: Service) -> None:
 
 def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        async def as_text(**arguments: Any) -> str:
+            found = await function(**arguments)
+            return found if isinstance(found, str) else text.compact(found.model_dump())
+
         server.add_tool(
-            function,
+            as_text,
             description=inspect.getdoc(function),
             annotations=ToolAnnotations(
                 read_only_hint=True, idempotent_hint=True, open_world_hint=False

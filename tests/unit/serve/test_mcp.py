@@ -28,7 +28,10 @@ from tests.unit.communities.graphs import planted
 from tests.unit.serve.live import SECONDS
 
 TOKEN = "correct-horse-battery-staple"
-TOOLS = {"search_passages", "read_passage", "explain_path", "community_of", "similar_vertices"}
+TOOLS = {
+    "search_passages", "read_passage", "explain_path", "community_of", "similar_vertices",
+    "corpus_themes", "theme_passages", "similar_passages", "similar_entities",
+}  # fmt: skip
 QUESTION = "On which river does the city lie where Babbage read?"
 
 

@@ -78,6 +78,8 @@ class PassagesBuild(Build):
         passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
         vector_column: column of the vectors of passages by this very encoder; they are not
             encoded again, and stay whole. None: none.
+        with_faithful: keep the vectors of entity names, which mode faithful compares names with
+            that no passage holds. Without them it computes them at its first such question.
         processes: processes that find entities. None: by the size of the corpus.
         passages_a_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
@@ -97,6 +99,9 @@ class PassagesBuild(Build):
     columns: Columns = field(default_factory=RowConfig)
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
     vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
+    with_faithful: bool = field(
+        default=False, metadata={"flags": "--with-faithful", "panel": "Models"}
+    )
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
@@ -116,7 +121,7 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of
         from graphagg.rag.spark.stages import loaded
 
-        return job_of(self.passages, loaded(self.models), self.chunking)
+        return job_of(self.passages, loaded(self.models), self.chunking, self.with_faithful)
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
@@ -135,6 +140,7 @@ class PassagesBuild(Build):
             encoder=models.encoder,
             extractor=models.extractor,
             cache=self.vectors.open(),
+            with_faithful=self.with_faithful,
             progress=progress,
             force=run.force,
         ) as index:
@@ -164,6 +170,7 @@ class PassagesBuild(Build):
             run.out,
             chunking=self.chunking,
             models=self.models,
+            with_faithful=self.with_faithful,
             passages_a_task=self.passages_a_task or PASSAGES_A_TASK,
             progress=progress,
             force=run.force,

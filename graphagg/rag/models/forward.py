@@ -1,8 +1,16 @@
-"""Batched inference: texts of like length together, one thread a batch on a CPU.
+"""Inference whose result for a text depends on that text alone, to the bit.
 
-Threads that share one small batch wait for each other at every layer: on 2 cores, two batches side
-by side on a thread each take 0.7 of the CPU seconds of the same batches on both cores in turn. A
-lone question runs on one thread too: as quick, and it does not stall when the other core is busy.
+A matrix product rounds a row by the shape of the whole matrix: the library takes another kernel, or
+cuts the sums elsewhere. So the texts that happen to share a batch would change a vector's last
+digits, and an index that was changed would differ from one built anew. Here every product that a
+text takes part in has a shape that follows from the length of that text alone:
+
+- on a CPU a text is run on its own, in the length that it has: nothing is padded. Several texts run
+  side by side, one thread each, which costs .7 of the CPU seconds of all threads on one text;
+- on other devices texts run in batches of a fixed number of rows, padded to a few fixed lengths,
+  the last batch of a length filled up with copies.
+
+`graphagg.rag.models.bert` does the same with less waste for the models that it knows.
 """
 
 from __future__ import annotations
@@ -10,83 +18,153 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.rag.models.windows import Window
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_BATCH_TOKENS = {"cpu": 1024}  # small batches stay in a core's cache
-_BATCH_TOKENS_ELSEWHERE = 65_536
-_LARGEST_BATCH = 256
+_STEP = 32  # padded lengths are its multiples
+_TOKENS = 65_536  # of a padded batch
 
-Rows = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
 
 
-def forward(
-    model: SentenceTransformer, texts: Sequence[str], lengths: Rows, prompt: str
-) -> Iterator[tuple[Rows, Vectors]]:
-    """Embed texts that fit the model's window.
+class Encoded(NamedTuple):
+    """A window after inference.
+
+    Attributes:
+        vector: `[d]`, of any length.
+        tokens: `[n, d]`, the vectors of its tokens; None where the model gives none.
+    """
+
+    vector: Vectors
+    tokens: Vectors | None
+
+
+class Runner(Protocol):
+    """Runs windows through a model."""
+
+    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Which windows run together, by their tokens; windows are named by their positions."""
+        ...
+
+    def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
+        """The input of a batch; called by one thread at a time."""
+        ...
+
+    def run(self, prepared: Any) -> list[Encoded]:
+        """Its result, window by window; called by several threads at once."""
+        ...
+
+
+class ModuleRunner:
+    """Runs a model of sentence-transformers as it is.
 
     Args:
         model: in evaluation, on any device, of any dtype.
-        texts: `[n]`.
-        lengths: `[n]` tokens of each; batches hold at most a fixed number of tokens.
         prompt: put in front of each text.
+    """
+
+    def __init__(self, model: SentenceTransformer, prompt: str) -> None:
+        self._model, self._prompt = model.eval(), prompt
+        self._alone = model.device.type == "cpu"
+        self._longest = model.max_seq_length
+
+    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
+        """On a CPU each on its own, the longest first; else by padded length."""
+        order = np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist()
+        if self._alone:
+            return [[i] for i in order]
+        batches: list[list[int]] = []
+        open_length = 0
+        for i in order:
+            length = self._padded(lengths[i])
+            if length != open_length or len(batches[-1]) == _rows(length):
+                batches.append([])
+                open_length = length
+            batches[-1].append(i)
+        return batches
+
+    def _padded(self, length: int) -> int:
+        padded = -(-length // _STEP) * _STEP
+        return padded if self._longest is None else max(length, min(padded, self._longest))
+
+    def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
+        """The features of a batch, with copies of its last text where rows are left."""
+        prompt = self._prompt or None
+        if self._alone:
+            return len(texts), self._model.preprocess(list(texts), prompt=prompt)
+        length = self._padded(max(len(window.ids) for window in windows))
+        filled = [*texts, *[texts[-1]] * (_rows(length) - len(texts))]
+        padded = {"text": {"padding": "max_length", "max_length": length}}
+        return len(texts), self._model.preprocess(filled, prompt=prompt, processing_kwargs=padded)
+
+    def run(self, prepared: Any) -> list[Encoded]:
+        """The sentence embeddings, and the token embeddings where the model has them."""
+        import torch
+        from sentence_transformers.util import batch_to_device
+
+        count, features = prepared
+        with torch.inference_mode():
+            found = self._model(batch_to_device(features, self._model.device))
+            vectors = found["sentence_embedding"][:count].float().cpu().numpy()
+            if "token_embeddings" not in found:
+                return [Encoded(vector, None) for vector in vectors]
+            masks = found["attention_mask"][:count].bool().cpu()
+            tokens = found["token_embeddings"][:count].float().cpu()
+            return [
+                Encoded(vector, rows[mask].numpy())
+                for vector, rows, mask in zip(vectors, tokens, masks, strict=True)
+            ]
+
+
+def forward(
+    runner: Runner, windows: Sequence[Window], texts: Sequence[str], threads: int
+) -> Iterator[tuple[int, Encoded]]:
+    """Run windows through a model, side by side on as many threads.
+
+    Args:
+        runner: the model.
+        windows: `[n]`.
+        texts: `[n]` their texts, without a prompt.
+        threads: how many batches run at once.
 
     Yields:
-        Positions of a batch, `[b]`, and its unit vectors, `[b, d]` float32; longest texts first.
+        The position of each window, in the order in which they are ready, and its result.
     """
     import torch
 
-    model.eval()
-    batches = list(_batches(lengths, _BATCH_TOKENS.get(model.device.type, _BATCH_TOKENS_ELSEWHERE)))
-    threads = torch.get_num_threads()
+    batches = runner.batches([len(window.ids) for window in windows])
 
-    def prepare(batch: Rows) -> Any:
-        return model.preprocess([texts[i] for i in batch], prompt=prompt or None)
+    def prepare(batch: list[int]) -> Any:
+        return runner.prepare([windows[i] for i in batch], [texts[i] for i in batch])
 
-    if model.device.type != "cpu" or threads == 1:
-        for batch in batches:
-            yield batch, _embed(model, prepare(batch))
-        return
     workers = max(1, min(threads, len(batches)))
-    pending: deque[tuple[Rows, Future[Vectors]]] = deque()
+    before = torch.get_num_threads()
+    pending: deque[tuple[list[int], Future[list[Encoded]]]] = deque()
     try:
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             try:
                 for batch in batches:  # the tokenizer is not thread-safe: prepared here
-                    pending.append((batch, pool.submit(_embed, model, prepare(batch))))
+                    pending.append((batch, pool.submit(runner.run, prepare(batch))))
                     if len(pending) > 2 * workers:
                         first, future = pending.popleft()
-                        yield first, future.result()
+                        yield from zip(first, future.result(), strict=True)
                 while pending:
                     first, future = pending.popleft()
-                    yield first, future.result()
+                    yield from zip(first, future.result(), strict=True)
             finally:
                 for _, future in pending:
                     future.cancel()
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
-def _batches(lengths: Rows, budget: int) -> Iterator[Rows]:
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = min(_LARGEST_BATCH, max(1, budget // max(1, int(lengths[order[start]]))))
-        yield order[start : start + size]
-        start += size
-
-
-def _embed(model: SentenceTransformer, features: Any) -> Vectors:
-    import torch
-    from sentence_transformers.util import batch_to_device
-
-    with torch.inference_mode():
-        vectors = model(batch_to_device(features, model.device))["sentence_embedding"].float()
-        unit: Vectors = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
-    return unit
+def _rows(length: int) -> int:
+    """Rows of a batch of texts padded to a length."""
+    return max(1, _TOKENS // length)

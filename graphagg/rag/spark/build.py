@@ -56,6 +56,7 @@ def build_with_spark(
     *,
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     models: ModelLoader | None = None,
+    with_faithful: bool = False,
     passages_a_task: int = PASSAGES_A_TASK,
     entries_a_task: int = ENTRIES_A_TASK,
     progress: Progress = silent,
@@ -70,6 +71,7 @@ def build_with_spark(
         directory: where the index goes, on a file system that executors and driver share.
         chunking: how long texts are split, by the tasks; None keeps all whole.
         models: how every process loads the models; None: the default ones.
+        with_faithful: as for `PassageIndex.build`.
         passages_a_task: passages that a task annotates and encodes.
         entries_a_task: mentions or postings that a task holds in memory.
         progress: called after each stage.
@@ -84,24 +86,29 @@ def build_with_spark(
     """
     loader = models or NamedModels()
     here = loaded(loader)
-    job, language = job_of(passages, here, chunking), language_of(here.extractor)
+    job, language = job_of(passages, here, chunking, with_faithful), language_of(here.extractor)
     with write_artifact(directory) as publication, small_driver(spark):
         if force or recall(directory, KIND, job) is None:
             folder = publication.writer.folder.absolute()
             with claimed(spark, directory, job, progress, force) as work:
-                stages = Stages(work, folder, loader, language, entries_a_task)
-                _run(stages, publication, passages, chunking, passages_a_task, here, force)
+                stages = Stages(work, folder, loader, language, entries_a_task, with_faithful)
+                recorded = parameters(here.extractor, chunking, with_faithful=with_faithful)
+                _run(
+                    stages, publication, passages, chunking, passages_a_task, here, recorded, force
+                )
             remember(directory, KIND, job)
             work.remove()
     return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)
 
 
-def job_of(passages: str, models: Models, chunking: ChunkConfig | None) -> dict[str, Any]:
+def job_of(
+    passages: str, models: Models, chunking: ChunkConfig | None, with_faithful: bool = False
+) -> dict[str, Any]:
     """Identity of a job: its input, its models, and how long texts are split."""
     return {
         "source": fingerprint(passages),
         "models": models.to_json(),
-        "parameters": parameters(models.extractor, chunking),
+        "parameters": parameters(models.extractor, chunking, with_faithful=with_faithful),
     }
 
 
@@ -112,6 +119,7 @@ def _run(
     chunking: ChunkConfig | None,
     passages_a_task: int,
     models: Models,
+    recorded: dict[str, Any],
     force: bool,
 ) -> None:
     passages = write_passages(stages, source, chunking, passages_a_task)
@@ -119,12 +127,14 @@ def _run(
     write_ranks(stages, passages, starts)
     digest = _digest(stages, passages)
     root = publication.writer.folder.parent
-    if not force and is_built(root, digest, models.encoder, models.extractor, chunking):
+    with_faithful = stages.with_faithful
+    if not force and is_built(
+        root, digest, models.encoder, models.extractor, chunking, None, with_faithful
+    ):
         return
     segment = write_segment(stages, passages)
     join_segment(stages, passages, segment)
-    names = number_keys(stages, segment, ["found"])
-    write_names(stages, names)
+    write_names(stages, number_keys(stages, segment, ["found"]) if with_faithful else None)
     keys = number_keys(stages, segment, ["found", "titles"])
     counts = write_gazetteer(stages, passages, starts, keys)
     counts["terms"] = write_lexicon(stages, segment, starts)
@@ -133,7 +143,7 @@ def _run(
     publication.publish(
         Manifest(
             kind=KIND,
-            parameters=parameters(models.extractor, chunking),
+            parameters=recorded,
             inputs={"passages": digest},
             models=models.to_json(),
             counts={

@@ -37,6 +37,7 @@ def is_built(
     extractor: EntityExtractor,
     chunking: ChunkConfig | None,
     weights: BestConfig | None = None,
+    with_faithful: bool = False,
 ) -> bool:
     """Whether building again would give the index that is there."""
     manifest = current_manifest(directory, KIND)
@@ -47,7 +48,8 @@ def is_built(
         and (wanted is None or manifest.files[WEIGHTS_FILE].sha256 == wanted)
         and manifest.inputs == {"passages": digest}
         and manifest.counts.get("segments") == 1
-        and manifest.parameters == parameters(extractor, chunking, weights is not None)
+        and manifest.parameters
+        == parameters(extractor, chunking, weights is not None, with_faithful)
         and manifest.models == Models(encoder or SentenceTransformerEncoder(), extractor).to_json()
     )
 

@@ -404,8 +404,8 @@ class PassageIndex(Index[_Version]):
     def compact(self) -> None:
         """Join all segments into one without a trace of what was deleted.
 
-        Byte for byte what `build` writes of the passages that are left, given that the encoder
-        gives a text the same vector in any batch. An inverted file is trained anew.
+        Byte for byte what `build` writes of the passages that are left, given that the vectors of
+        an encoder of your own depend on their text alone. An inverted file is trained anew.
         """
         with self._changing() as (publication, newest):
             compact(publication, newest.snapshot)

@@ -10,7 +10,7 @@ Stages, each of which ends on disk in `<directory>.work`, so that a job that was
 5. lexicon: postings sorted by (term, row).
 6. order of ids, metadata, inverted file.
 
-With a deterministic encoder the files are byte for byte those of one process. Executors and driver
+The files are byte for byte those of one process, on machines of one kind. Executors and driver
 must share the file system of the index directory; nothing that grows with the corpus goes through
 the driver, and nothing is broadcast.
 """

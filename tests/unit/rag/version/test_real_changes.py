@@ -82,4 +82,4 @@ def test_some_changes(tmp_path: Path, models: dict[str, object]) -> None:
 def test_five_hundred_changes(tmp_path: Path, models: dict[str, object]) -> None:
     wiki = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
     pool = list(read_passages(wiki if wiki.is_file() else DEMO))[:200]
-    changed_equals_rebuilt(tmp_path, models, pool, 500, 20)
+    changed_equals_rebuilt(tmp_path, models, pool, 500, 50)

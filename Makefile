@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz test-slow test-web test-cluster docs dist release bench bench-train lint java browser clean
+.PHONY: demo test fuzz test-slow test-web test-cluster docs dist release client bench bench-train lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -57,6 +57,19 @@ bench: $(VENV)/.dev
 bench-train: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.training --zinc
+
+# The types of the TypeScript client, from the service's OpenAPI document; needs npm.
+NPX := npx --yes --package openapi-typescript@7.13.0 --package typescript@5.9.3
+client: $(VENV)/.dev
+	mkdir -p build
+	$(BIN)/python -m graphagg.serve.http.document > build/openapi.json
+	$(NPX) openapi-typescript --default-non-nullable=false build/openapi.json --output build/schema.d.ts
+	digest=$$($(BIN)/python -c 'import hashlib, pathlib; \
+	print(hashlib.sha256(pathlib.Path("build/openapi.json").read_bytes()).hexdigest())'); \
+	{ echo "// Made by \`make client\`. sha256 of the document: $$digest"; cat build/schema.d.ts; } \
+		> clients/typescript/schema.d.ts
+	$(NPX) tsc --noEmit --strict --module nodenext --target es2022 --lib es2022,dom \
+		clients/typescript/example.ts
 
 # What a cluster wants: the wheel, the same as .zip for --py-files, the jobs, and an environment of
 # libraries for --archives; its Python is a link, so the nodes need one at the same path. PySpark is

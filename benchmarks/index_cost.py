@@ -29,8 +29,8 @@ from graphagg.rag import (
     SpacyExtractor,
     read_passages,
 )
-from graphagg.rag.models.bert import BertRunner
-from graphagg.rag.models.forward import ModuleRunner, Runner, forward
+from graphagg.rag.models.encoding.bert import BertRunner
+from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
 from graphagg.rag.models.weights import DTYPES, load, with_fast_linear
 from graphagg.rag.tables.segments import sentence_text
 from tests.conftest import DATA

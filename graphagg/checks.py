@@ -7,6 +7,7 @@ used. Booleans are no numbers here, numpy's integers and floats are.
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Collection
 from numbers import Integral, Real
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 _LARGEST = sys.float_info.max
 _LONGEST = 100
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
 def one_of(name: str, value: T, choices: Collection[Any]) -> T:
@@ -50,6 +52,16 @@ def number(
     if found is None or not (least <= found <= most and above < found < below):
         raise _wrong(name, value, _numbers(least, above, most, below))
     return float(found)
+
+
+def bytes_of(name: str, value: int | str) -> int:
+    """A size in bytes: a number, or a text such as `8GiB`, `512 MiB` or `4G` (powers of 1,024)."""
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if isinstance(value, str) and found is None:
+        raise _wrong(name, value, "a size such as 8GiB or 512MiB")
+    if found is None:
+        return integer(name, value, 1)
+    return integer(name, int(float(found[1]) * 1024 ** " kmgt".index(found[2].lower() or " ")), 1)
 
 
 def _plain(value: object) -> int | float | None:

@@ -76,8 +76,22 @@ class UnknownPassage(GraphAggError):
     """No passage of the index has this id."""
 
 
+class UnknownTheme(GraphAggError):
+    """No theme of the map has this id."""
+
+
+class UnknownEntity(GraphAggError):
+    """No visible passage names this entity."""
+
+
 class InvalidQuestion(GraphAggError):
     """A question is empty, too long or of the wrong type."""
+
+
+class InvalidScores(GraphAggError):
+    """A reranker gave scores that are not one finite number a text."""
+
+    exit_code = 1
 
 
 class ArtifactError(GraphAggError):
@@ -192,6 +206,18 @@ class InvalidToken(GraphAggError):
 
 class NoSuchIndex(GraphAggError):
     """A service was asked for a kind of index that it was not given."""
+
+
+class NoLanguageModel(NoSuchIndex):
+    """A service was asked for an answer in words, and has no language model."""
+
+
+class UnknownModel(NoSuchIndex):
+    """A service was asked for an answer by a model that it does not have."""
+
+
+class UnknownKnowledge(NoSuchIndex):
+    """A service was asked for a knowledge base that it does not have."""
 
 
 class Overloaded(GraphAggError):

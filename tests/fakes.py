@@ -15,13 +15,14 @@ import numpy.typing as npt
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.models.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.results import Hit
 from graphagg.rag.search.dense import DenseIndex
+from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
-from graphagg.rag.tables.lexicon import Analyzer, Lexicon
+from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.build import make_segment
@@ -136,7 +137,7 @@ class InMemory:
     gazetteer: Gazetteer
     lexicon: Lexicon
     dense: DenseIndex
-    analyzer: Analyzer
+    analyzers: Analyzers
 
     @classmethod
     def of(
@@ -146,19 +147,19 @@ class InMemory:
         extractor: FakeExtractor | None = None,
     ) -> InMemory:
         encoder, extractor = encoder or FakeEncoder(), extractor or FakeExtractor()
-        analyzer = Analyzer(str(extractor.spec.settings.get("language", "")))
+        analyzers = Analyzers(str(extractor.spec.settings.get("language", "")))
         segment, rows = make_segment(passages, extractor, encoder, lambda key: False, silent)
         corpus = Corpus([segment])
         nothing = np.zeros(0, np.int64)
         change = Change(corpus, nothing, range(len(passages)), 0)
-        terms = ((row, new.tokens.stems(analyzer)) for row, new in enumerate(rows))
+        terms = ((row, new.stems(analyzers)) for row, new in enumerate(rows))
         ranks = ranks_of(((row, p.id.encode()) for row, p in enumerate(passages)), len(passages))
         return cls(
             corpus,
-            changed(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzer),
-            Lexicon.empty().changed(nothing, terms, len(passages)),
+            changed(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzers),
+            Lexicon.empty(analyzers.is_mixed).changed(nothing, terms, len(passages)),
             DenseIndex(corpus, ranks),
-            analyzer,
+            analyzers,
         )
 
     def view(self, visible: npt.NDArray[np.bool_] | None = None) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,10 +13,13 @@ from graphagg.cli.serving import (
     Embedding,
     Host,
     Passages,
+    RerankerName,
+    RerankFirst,
     TokenFile,
     keep_memory_flat,
+    reranker_named,
 )
-from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -30,18 +34,22 @@ def mcp(
     passages: Passages = None,
     communities: Communities = None,
     embedding: Embedding = None,
+    reranker: RerankerName = None,
+    rerank_first: RerankFirst = 50,
     http: Annotated[
         bool, typer.Option("--http", help="Streamable HTTP at /mcp instead of stdio.")
     ] = False,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8322,
     token_file: TokenFile = None,
+    about: Annotated[
+        str, typer.Option(help="What the passages are about, in a sentence for the model.")
+    ] = "",
     answer_seconds: Annotated[
-        float,
-        typer.Option(help="Longest time for an answer; the first one loads the models.", min=1),
+        float, typer.Option(help="Longest time for an answer.", min=1)
     ] = 120.0,
 ) -> None:
-    """Serve indices as MCP tools, over stdio or HTTP."""
+    """Serve indices as MCP tools, over stdio or HTTP; models load at the start."""
     try:
         from graphagg.serve.http.security import Access, read_token
         from graphagg.serve.limits import Limits
@@ -54,15 +62,34 @@ def mcp(
     access = Access(host, None if token_file is None else read_token(token_file))
     keep_memory_flat()
     limits = Limits(answer_seconds=answer_seconds)
-    service = Service(Sources(passages, communities, embedding), limits)
+    sources = Sources(
+        passages,
+        communities,
+        embedding,
+        reranker=reranker_named(reranker),
+        rerank_first=rerank_first,
+    )
+    service = Service(sources, limits)
     try:
-        server = create_server(service)
+        # beside the handshake, for which clients do not wait long
+        threading.Thread(target=_load_models, args=(service,), daemon=True).start()
+        server = create_server(service, about)
         if http:
             _over_http(server, service, access, port)
         else:
             server.run("stdio")
     finally:
         service.close()
+
+
+def _load_models(service: Service) -> None:
+    """Load what questions need before one comes: a client does not wait long for an answer."""
+    if service.has("passages"):
+        try:
+            with service.passages.slot.lease() as index:
+                index.load_encoder()
+        except GraphAggError as error:  # each question will say so too
+            err.print(f"{type(error).__name__}: {error}", markup=False)
 
 
 def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:

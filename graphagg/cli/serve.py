@@ -13,10 +13,18 @@ from graphagg.cli.serving import (
     Communities,
     Embedding,
     Host,
+    LlmKeyEnv,
+    LlmModel,
+    LlmSeconds,
+    LlmUrl,
     Origins,
     Passages,
+    RerankerName,
+    RerankFirst,
     TokenFile,
     keep_memory_flat,
+    language_model,
+    reranker_named,
 )
 from graphagg.errors import MissingExtra
 
@@ -27,6 +35,8 @@ def serve(
     passages: Passages = None,
     communities: Communities = None,
     embedding: Embedding = None,
+    reranker: RerankerName = None,
+    rerank_first: RerankFirst = 50,
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8321,
     token_file: TokenFile = None,
@@ -37,9 +47,14 @@ def serve(
         float, typer.Option(help="Longest time for a request's header, and for its body.")
     ] = 10.0,
     waiting: Annotated[int, typer.Option(help="Requests answered or waiting at most.")] = 256,
+    llm_url: LlmUrl = None,
+    llm_model: LlmModel = None,
+    llm_key_env: LlmKeyEnv = "OPENAI_API_KEY",
+    llm_seconds: LlmSeconds = 60.0,
 ) -> None:
     """Serve indices over HTTP, with a page to explore them; new versions are picked up."""
     try:
+        from graphagg.serve.chat.answers import Answers
         from graphagg.serve.http.app import create_app
         from graphagg.serve.http.security import Access, read_token
         from graphagg.serve.http.server import bind, make_server
@@ -58,7 +73,14 @@ def serve(
         answer_seconds=answer_seconds,
         waiting=waiting,
     )
-    sources = Sources(passages, communities, embedding)
+    sources = Sources(
+        passages,
+        communities,
+        embedding,
+        reranker=reranker_named(reranker),
+        rerank_first=rerank_first,
+    )
+    endpoint = language_model(llm_url, llm_model, llm_key_env, llm_seconds)
     keep_memory_flat()
     with bind(host, port) as listening:
         service = Service(sources, limits)
@@ -70,5 +92,5 @@ def serve(
         def ready(address: str) -> None:
             err.print(f"serving on {address}", markup=False)
 
-        app = create_app(service, access)
+        app = create_app(service, access, answers=Answers(service, endpoint))
         make_server(app, limits, ready=ready, leaving=leaving).run([listening])

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from graphagg.cli.folders import LOCAL
+from graphagg.errors import InvalidParameter
+
+if TYPE_CHECKING:
+    from graphagg.rag.answer.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from graphagg.rag.models.reranker import CrossEncoderReranker
 
 Passages = Annotated[Path | None, typer.Option("--passages", help="A passage index.", **LOCAL)]
 Communities = Annotated[
@@ -20,10 +27,54 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="Holds the bearer token that every request must carry."),
 ]
+RerankerName = Annotated[
+    str | None,
+    typer.Option(
+        "--reranker",
+        help="A cross-encoder that reads the first hits of every question: name or path of a "
+        "sentence-transformers model.",
+        show_default="none",
+    ),
+]
+RerankFirst = Annotated[int, typer.Option("--rerank-first", help="How many hits it reads.", min=1)]
 Origins = Annotated[
     list[str] | None,
     typer.Option("--cors-origin", help="A site whose pages may ask; repeat it.  [none]"),
 ]
+LlmUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="An OpenAI-compatible API, through which /v1/chat/completions answers.  [none]",
+        show_default=False,
+    ),
+]
+LlmModel = Annotated[str | None, typer.Option(help="The model's name there.", show_default=False)]
+LlmKeyEnv = Annotated[str, typer.Option(help="The environment variable that holds its key.")]
+LlmSeconds = Annotated[float, typer.Option(help="Longest time for an answer of the model.")]
+
+
+def language_model(
+    url: str | None, model: str | None, key_env: str, seconds: float
+) -> Endpoint | None:
+    """The endpoint of the options; None: there is none.
+
+    Raises:
+        InvalidParameter: one of address and name is given without the other, or unsound.
+    """
+    from graphagg.rag.answer.endpoint import Endpoint
+
+    if url is None and model is None:
+        return None
+    if url is None or model is None:
+        raise InvalidParameter("--llm-url and --llm-model go together; give both, or none")
+    return Endpoint(url, model, key_env, seconds)
+
+
+def reranker_named(name: str | None) -> CrossEncoderReranker | None:
+    """The reranker of a name; it is loaded at the first question."""
+    from graphagg.rag.models.reranker import CrossEncoderReranker
+
+    return None if name is None else CrossEncoderReranker(name)
 
 
 def keep_memory_flat() -> None:

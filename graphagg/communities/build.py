@@ -24,7 +24,7 @@ from graphagg.communities.config import IndexConfig, QueryConfig
 from graphagg.communities.opened import Opened
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.similarity.lsh import BandTables, BucketCounts, build_tables
-from graphagg.communities.similarity.minhash import HashFamily, signatures
+from graphagg.communities.similarity.minhash import Hashes, HashFamily, signatures
 from graphagg.communities.similarity.neighborhood import (
     TWO_MODE,
     UNDIRECTED,
@@ -73,13 +73,25 @@ class BuiltIndex:
 
 
 def index_manifest(
-    graph: Graph, config: IndexConfig, buckets: BucketCounts, isolated: int
+    graph: Graph,
+    config: IndexConfig,
+    buckets: BucketCounts,
+    isolated: int,
+    digest: str | None = None,
 ) -> Manifest:
-    """The manifest of an index of a graph, by any engine; `isolated` counts the empty sets."""
+    """The manifest of an index of a graph, by any engine.
+
+    Args:
+        graph: the graph.
+        config: the parameters.
+        buckets: of the tables.
+        isolated: how many sets are empty.
+        digest: the graph's, where it is known.
+    """
     return Manifest(
         kind=KIND,
         parameters=config.to_json(),
-        inputs={"graph": graph.digest()},
+        inputs={"graph": digest or graph.digest()},
         counts={
             "vertices": len(graph.rows),
             "elements": len(graph.columns),
@@ -124,11 +136,11 @@ def build_index(
         _reuse(graph, hoods, version, sig, missing)
     todo = np.flatnonzero(missing)
     family = HashFamily(config.permutations, config.hash_seed)
-    columns = graph.columns.tokens()
     own = graph.rows.tokens() if config.closed else None
+    hashes = Hashes.of(graph.columns.tokens(), own, family)
     for at in range(0, len(todo), _ROWS_AT_ONCE):
         rows = todo[at : at + _ROWS_AT_ONCE]
-        sig[rows] = signatures(hoods.sets, columns, own, family, rows)
+        sig[rows] = signatures(hoods.sets, hashes, rows)
         progress("signatures", at + len(rows), len(todo))
     sizes = hoods.sets.degrees() + hoods.closed
     tables, buckets = build_tables(

@@ -33,9 +33,10 @@ from graphagg.communities.config import (
     check_method,
     check_plan,
 )
+from graphagg.communities.large import build_large, is_large
 from graphagg.communities.opened import Opened
 from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.similarity.minhash import HashFamily, minima
+from graphagg.communities.similarity.minhash import Hashes, HashFamily, minima
 from graphagg.errors import (
     ArtifactBusy,
     EmptyGraph,
@@ -44,8 +45,9 @@ from graphagg.errors import (
 )
 from graphagg.graph.graph import Graph, ReadReport, union_graphs
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.reading.load import load_graph
-from graphagg.graph.reading.settings import ReadingOptions
+from graphagg.graph.large.load import Source
+from graphagg.graph.reading.load import check_vertices, load_graph
+from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.index import Index, is_current
@@ -119,7 +121,8 @@ class CommunityIndex(Index[_Version]):
 
         Where the directory holds an index of the same graph with the same parameters, nothing is
         done unless `force`. Until the new index is complete, and if anything fails, the old one
-        stays.
+        stays. Files of 256 MiB and more are indexed in little memory, over files in
+        `<directory>.work`: a build of them that was killed goes on where it is called again.
 
         Args:
             edges: anything that `graphagg.graph.load_graph` takes.
@@ -135,17 +138,24 @@ class CommunityIndex(Index[_Version]):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
         """
         config = config or IndexConfig()
+        kind = GRAPH_KIND[config.kind]
         with write_artifact(directory) as published:
-            graph = load_graph(edges, GRAPH_KIND[config.kind], vertices=vertices, **reading)
-            progress("edges", graph.edges, graph.edges)
-            if force or not is_current(
-                directory, KIND, {"graph": graph.digest()}, config.to_json()
-            ):
-                built = build_index(graph, config, progress=progress)
-                built.save(published.writer)
-                published.publish(built.manifest())
+            if is_large(edges):
+                known = list(check_vertices(vertices))
+                source = Source(edges, kind, Reading(**reading), known)
+                report = build_large(published, source, config, progress, force)
+            else:
+                graph = load_graph(edges, kind, vertices=vertices, **reading)
+                report = graph.report
+                progress("edges", graph.edges, graph.edges)
+                if force or not is_current(
+                    directory, KIND, {"graph": graph.digest()}, config.to_json()
+                ):
+                    built = build_index(graph, config, progress=progress)
+                    built.save(published.writer)
+                    published.publish(built.manifest())
         index = cls.open(directory)
-        index.report = graph.report
+        index.report = report
         return index
 
     @classmethod
@@ -272,9 +282,8 @@ class CommunityIndex(Index[_Version]):
         opened, row = self.opened, np.array([self.find(vertex)])
         own = opened.vertices.tokens() if opened.config.closed else None
         family = HashFamily(opened.config.permutations, opened.config.hash_seed)
-        values: npt.NDArray[np.uint32] = minima(
-            opened.hoods.sets, opened.elements.tokens(), own, family, row
-        )[0]
+        hashes = Hashes.of(opened.elements.tokens(), own, family)
+        values: npt.NDArray[np.uint32] = minima(opened.hoods.sets, hashes, row)[0]
         return values
 
     def graph(self) -> Graph:

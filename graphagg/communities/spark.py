@@ -33,7 +33,7 @@ from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
 from graphagg.communities.index import CommunityIndex
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.similarity.lsh import BucketCounts, build_tables
-from graphagg.communities.similarity.minhash import HashFamily, minima, signatures, truncate
+from graphagg.communities.similarity.minhash import Hashes, HashFamily, minima, signatures, truncate
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
@@ -41,13 +41,14 @@ from graphagg.graph.ids import VertexIds
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark import EdgePaths, Numbering, number_ids, write_ids
 from graphagg.progress import Progress, silent
-from graphagg.spark.blocks import Blocks, preallocate, write_range
+from graphagg.spark.blocks import Blocks
 from graphagg.spark.job import Work, claimed, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter, write_artifact
 from graphagg.store.index import is_current
+from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
@@ -251,7 +252,8 @@ def _write_empty_signatures(build: _Build, rows: Numbering) -> None:
         family = HashFamily(config.permutations, config.hash_seed)
         empty = Csr(np.zeros(len(tokens) + 1, np.int64), np.zeros(0, np.int32), None, 0)
         own = tokens if config.closed else None
-        write_range(path, rows.start(i), signatures(empty, tokens[:0], own, family))
+        hashes = Hashes.of(tokens[:0], own, family)
+        write_range(path, rows.start(i), signatures(empty, hashes))
         return {}
 
     run_tasks(build.work.spark, len(rows.counts), write)
@@ -329,9 +331,9 @@ def _write_block(
         tokens = table.column("cmark").to_numpy()[distinct].astype(np.uint32)
         own = table.column("rmark").to_numpy()[distinct][starts].astype(np.uint32)
         family = HashFamily(config.permutations, config.hash_seed)
-        of = (sets, tokens, own if config.closed else None, family)
-        arrays["signatures"] = signatures(*of, np.arange(1, len(rows) - 1))
-        arrays["ends"] = minima(*of, np.array([0, len(rows) - 1]))
+        hashes = Hashes.of(tokens, own if config.closed else None, family)
+        arrays["signatures"] = signatures(sets, hashes, np.arange(1, len(rows) - 1))
+        arrays["ends"] = minima(sets, hashes, np.array([0, len(rows) - 1]))
     blocks.save(name, number, **arrays)
     return {
         "first": int(rows[0]),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Ints
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import Layout
@@ -24,16 +27,16 @@ class Embedded:
     """What is known of a network's nodes.
 
     Attributes:
-        vectors: `[N, d]` float32, not normalized; zeros for nodes without an edge.
-        sources: `[N, d]` float32, what the vectors are sums of; see `prone.engine.Vectors`.
-        log_q: `[N]` float64, ln q of the log matrix; 0 for nodes without an edge.
+        engine: where vectors are kept, in files perhaps.
+        kept: which of its arrays they are.
+        numbers: `[N]` int64, where each node stands in those arrays; -1: without an edge.
         parts: `[N]` int32 piece of each node; -1 split, -2 without an edge.
         report: the partition.
     """
 
-    vectors: Array
-    sources: Array
-    log_q: Array
+    engine: Engine
+    kept: Vectors
+    numbers: Ints
     parts: Parts
     report: PartitionReport
 
@@ -42,11 +45,49 @@ class Embedded:
         """Nodes without an edge."""
         return int(np.count_nonzero(self.parts == ISOLATED))
 
+    @property
+    def width(self) -> int:
+        """How long the vectors are."""
+        return self.engine.width(self.kept)
 
-def embed(network: Network, config: EmbeddingConfig, progress: Progress = silent) -> Embedded:
+    def blocks(self) -> Iterator[tuple[int, int, Array, Array]]:
+        """Ranges of nodes, with the vectors and sources of each (`vectors` and `sources`)."""
+        for low, high in ranges(len(self.numbers)):
+            with one_thread():
+                rows, sources = self.engine.rotated(self.kept, self.numbers[low:high])
+            yield low, high, rows, sources
+
+    @cached_property
+    def vectors(self) -> Array:
+        """`[N, d]` float32, not normalized; zeros for nodes without an edge."""
+        return np.concatenate([rows for _, _, rows, _ in self.blocks()])
+
+    @cached_property
+    def sources(self) -> Array:
+        """`[N, d]` float32, what the vectors are sums of; see `prone.engine.Vectors`."""
+        return np.concatenate([sources for _, _, _, sources in self.blocks()])
+
+    def log_q_of(self, low: int, high: int) -> Array:
+        """`[high - low]` float64, ln q of the log matrix; 0 for nodes without an edge."""
+        return self.engine.log_q_of(self.numbers[low:high])
+
+
+def embed(
+    network: Network,
+    config: EmbeddingConfig,
+    progress: Progress = silent,
+    folder: Path | None = None,
+) -> Embedded:
     """Partition a network, embed the pieces, make them one, propagate.
 
     O(E d + N d^2) time for a given number of pieces.
+
+    Args:
+        network: the matrix.
+        config: parameters.
+        progress: called with stage, done, total.
+        folder: an empty folder for what has a row a node, which then takes no memory; it must last
+            as long as the result. None: in memory.
 
     Raises:
         InvalidParameter: more pieces than nodes.
@@ -57,18 +98,14 @@ def embed(network: Network, config: EmbeddingConfig, progress: Progress = silent
         pieces = report.levels[-1].pieces
         progress("partition", pieces, pieces)
         layout = Layout.of(parts, pieces)
-        engine = in_process(network.matrix, layout, config, _of_leaves(progress))
+        engine = in_process(network.matrix, layout, config, _of_leaves(progress), folder)
         engine.prepare()
         vectors = _start(network, engine, parts, config)
         progress("merge", 1, 1)
         for number in range(1, config.propagate + 1):
             vectors = engine.propagate(vectors, number)
             progress("propagation", number, config.propagate)
-        numbers = layout.numbers(network.nodes)
-        blocks = [numbers[low:high] for low, high in ranges(network.nodes)]
-        pairs = [engine.rotated(vectors, block) for block in blocks]
-        rows, sources = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
-        return Embedded(rows, sources, engine.log_q_of(numbers), parts, report)
+    return Embedded(engine, vectors, layout.numbers(network.nodes), parts, report)
 
 
 def ranges(nodes: int) -> list[tuple[int, int]]:

@@ -14,40 +14,38 @@ The files of an index of kind `embedding`, for n vertices (two-mode: n sets and 
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.checks import integer, one_of
-from graphagg.embedding.build import Embedded, embed
+from graphagg.checks import bytes_of, integer, one_of
+from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig, Side
 from graphagg.embedding.export import neighbor_graph, to_networkx
 from graphagg.embedding.growth import grow
+from graphagg.embedding.memory import IN_MEMORY, Needs, fitting
 from graphagg.embedding.neighbors import Searcher
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
+from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
-from graphagg.store import Artifact, ArtifactWriter, write_artifact
+from graphagg.store import Artifact, write_artifact
 from graphagg.store.index import Index, is_current
-from graphagg.store.manifest import Manifest
+from graphagg.store.ranges import check_space
 
 if TYPE_CHECKING:
     import networkx
-
-
-KIND = "embedding"
 
 
 class _Version:
@@ -142,6 +140,7 @@ class NodeEmbedding(Index[_Version]):
         *,
         config: EmbeddingConfig | None = None,
         vertices: Iterable[VertexId] = (),
+        memory: int | str | None = None,
         progress: Progress = silent,
         force: bool = False,
         **reading: Unpack[WeightedReadingOptions],
@@ -157,24 +156,32 @@ class NodeEmbedding(Index[_Version]):
             directory: where the index goes; made if it is not there.
             config: parameters; default `EmbeddingConfig()`.
             vertices: vertices that are there even without an edge.
+            memory: what the build may take, in bytes or as "8GiB": chooses how large pieces are and
+                how they are cut, where the configuration leaves it open. None: as configured.
             progress: called with stage, done, total.
             force: build also where nothing changed.
             reading: the fields of `graphagg.graph.WeightedReading`, for instance `weight="calls"`.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
-            InvalidParameter, PieceTooLarge: the parameters do not fit the graph.
+            InvalidParameter, PieceTooLarge: the parameters do not fit the graph, or the memory.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
         """
         config = config or EmbeddingConfig()
+        memory = None if memory is None else bytes_of("memory", memory)
         with write_artifact(directory) as published:
             graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)
             network = Network.of(graph, weights)
             progress("edges", graph.edges, graph.edges)
-            inputs = inputs_of(network)
+            inputs, needs = inputs_of(network), Needs.of(network)
+            config = fitting(config, needs, memory)
             if force or not is_current(directory, KIND, inputs, config.to_json()):
-                built = embed(network, config, progress)
-                save(published.writer, network, built, config)
+                with published.scratch() as folder:
+                    small = needs.arrays(config) <= (memory or IN_MEMORY) // 4
+                    disk = needs.index(config) + (0 if small else needs.files(config))
+                    check_space(folder, disk, f"the embedding: {needs.formula}")
+                    built = embed(network, config, progress, None if small else folder)
+                    save(published.writer, network, built, config)
                 sizes = Sizes(len(graph.rows), len(graph.columns), graph.edges)
                 pieces = built.report.levels[-1].pieces
                 published.publish(index_manifest(config, inputs, sizes, built.isolated, pieces))
@@ -307,74 +314,3 @@ class NodeEmbedding(Index[_Version]):
                     "it was opened; open it again"
                 )
             return grow(newest.artifact, publication, graph, weights)
-
-
-# --- writing -----------------------------------------------------------------------------------
-
-
-def save(
-    writer: ArtifactWriter, network: Network, built: Embedded, config: EmbeddingConfig
-) -> None:
-    """Write all data files of an embedding."""
-    graph = network.graph
-    graph.rows.save(writer, "vertices")
-    if config.kind == "two-mode":
-        graph.columns.save(writer, "elements")
-    n = len(graph.rows)
-    for name, array in (("vectors", built.vectors), ("sources", built.sources)):
-        stored = array.astype(config.dtype)
-        writer.array(name, stored[:n])
-        if config.kind != "undirected":
-            writer.array(f"{name}.to", stored[n:])
-    if config.propagate == 0:
-        writer.array("log_q", built.log_q)
-    writer.array("parts", built.parts)
-    write_report(writer, built.report)
-
-
-def write_report(writer: ArtifactWriter, report: PartitionReport) -> None:
-    """Write `partition.json`."""
-    text = json.dumps(report.to_json(), indent=1) + "\n"
-    writer.path("partition.json").write_text(text, encoding="utf-8", newline="\n")
-
-
-def index_manifest(
-    config: EmbeddingConfig,
-    inputs: Mapping[str, str],
-    sizes: Sizes,
-    isolated: int,
-    pieces: int,
-) -> Manifest:
-    """The manifest of an index, by any engine.
-
-    Args:
-        config: the parameters.
-        inputs: digests of the graph and, where it has any, of its weights.
-        sizes: of the graph.
-        isolated: nodes without an edge; a vertex of a directed graph is two nodes.
-        pieces: of the partition.
-    """
-    counts = sizes._asdict() | {
-        "isolated": isolated // 2 if config.kind == "directed" else isolated,
-        "pieces": pieces,
-        "added": 0,
-    }
-    return Manifest(kind=KIND, parameters=config.to_json(), inputs=inputs, counts=counts)
-
-
-class Sizes(NamedTuple):
-    """How large a graph is."""
-
-    vertices: int
-    elements: int
-    edges: int
-
-
-def inputs_of(network: Network) -> dict[str, str]:
-    """Digests of the graph and, where it has any, of its weights."""
-    inputs = {"graph": network.graph.digest()}
-    if network.weighted:
-        assert network.matrix.data is not None
-        data = np.ascontiguousarray(network.matrix.data, dtype=np.float32)
-        inputs["weights"] = hashlib.sha256(data.data).hexdigest()
-    return inputs

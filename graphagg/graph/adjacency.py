@@ -57,6 +57,14 @@ def rows_from_pairs(
     return Csr(pointers, indices, data, shape[1]), repeats
 
 
+def transpose(matrix: Csr) -> Csr:
+    """Rows and columns exchanged, with their values; O(nnz)."""
+    pointers, indices, values = _transpose(
+        matrix.indptr, matrix.indices, matrix.entries, matrix.columns
+    )
+    return Csr(pointers, indices, values, matrix.rows)
+
+
 def transpose_pattern(matrix: Csr) -> Csr:
     """Rows and columns exchanged, values dropped; O(nnz)."""
     pointers, indices, _ = _transpose(matrix.indptr, matrix.indices, _UNWEIGHTED, matrix.columns)
@@ -107,7 +115,7 @@ def _transpose(pointers: Array, indices: Array, values: Array, size: int) -> Any
         turned[k + 1] += turned[k]
     position = turned[:-1].copy()
     grouped = np.empty(len(indices), dtype=np.int32)
-    carried = np.empty(len(values))
+    carried = np.empty(len(values), values.dtype)
     for row in range(len(pointers) - 1):
         for i in range(pointers[row], pointers[row + 1]):
             at = position[indices[i]]

@@ -16,7 +16,10 @@ from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.kinds import GRAPH_KINDS as GRAPH_KINDS
 from graphagg.graph.kinds import GraphKind as GraphKind
+from graphagg.store.ranges import forget
 from graphagg.store.strings import StringTable
+
+_HASHED = 1 << 22  # numbers
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,10 @@ class Graph:
             arrays += [table.offsets, table.data] if isinstance(table, StringTable) else [table]
         state = hashlib.sha256(self.kind.encode())
         for array in [*arrays, self.adjacency.indptr, self.adjacency.indices]:
-            state.update(np.ascontiguousarray(array).data)
+            for low in range(0, len(array), _HASHED):  # of a mapped file one block is in memory
+                block = array[low : low + _HASHED]
+                state.update(np.ascontiguousarray(block).data)
+                forget(block)
         return state.hexdigest()
 
 

@@ -13,7 +13,8 @@ a reset covers a small graph, this takes a fifth of the time (6,119 passages: 3.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -149,7 +150,7 @@ def push(
         `[c]` int64 nodes in the order in which they were reached, and their scores `[c]`.
     """
     scratch = scratch or Scratch.of(nodes_of(graph))
-    size = _push(graph, limits, starts, values, scratch)
+    size = _push_kernel(*_flags(graph))(graph, limits, starts, values, scratch)
     reached = scratch.nodes[:size].astype(np.int64)
     scores = scratch.mass[:size] + limits.alpha * scratch.residual[:size]
     scratch.slots[reached] = 0
@@ -166,7 +167,7 @@ def solve(graph: PushGraph, alpha: float, resets: Doubles, tolerance: float) -> 
         tolerance: the largest residual that may stay at a node.
     """
     residual, mass = resets.copy(), np.zeros_like(resets)
-    _sweep(graph, alpha, tolerance, residual, mass)
+    _sweep_kernel(*_flags(graph))(graph, alpha, tolerance, residual, mass)
     return mass + alpha * residual
 
 
@@ -174,6 +175,23 @@ def nodes_of(graph: PushGraph) -> int:
     """How many nodes a graph has."""
     rows, columns = len(graph.forward.offsets) - 1, len(graph.backward.offsets) - 1
     return rows + columns if graph.kind == TWO_MODE else rows
+
+
+class _Flags(NamedTuple):
+    """What a kernel is compiled for; see `PushGraph`.
+
+    Tested inside the loops, these would cost half as much again on a plain graph.
+    """
+
+    kind: int
+    weighted: bool
+    masked: bool
+    has_leaves: bool
+
+
+def _flags(graph: PushGraph) -> _Flags:
+    weights = len(graph.forward.weights) + len(graph.backward.weights)  # one side may have no links
+    return _Flags(graph.kind, weights > 0, len(graph.visible) > 0, len(graph.leaves) > 0)
 
 
 @numba.njit(cache=True)
@@ -206,132 +224,142 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
     return len(starts), tail
 
 
-@numba.njit(cache=True)
-def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
-    graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
-):
-    """Push until no residual is due; returns how many nodes were reached."""
-    # Arrays are taken out of their bundles before the loops: inside, each access would count
-    # references.
-    forward, neighbors, weights = graph.forward
-    backward, neighbors_back, weights_back = graph.backward
-    kind, visible, leaves, all_visible = graph.kind, graph.visible, graph.leaves, graph.visible[:0]
-    alpha, per_edge = limits.alpha, limits.per_edge
-    slots, nodes, mass, residual, limit, queue = scratch
-    rows, masked = len(forward) - 1, len(visible) > 0
-    weighted = len(weights) + len(weights_back) > 0  # one side may have no links
-    size, tail = _start(graph, limits, starts, values, scratch)
-    head = edges = 0
-    while head != tail:
-        slot = queue[head]
-        head = 0 if head + 1 == len(queue) else head + 1
-        node = nodes[slot]
-        degree = node_degree(forward, backward, kind, node)
-        limit[slot] = per_edge * degree
-        if edges + degree > limits.edges:  # it keeps its residual; smaller nodes may still fit
-            continue
-        edges += degree
-        amount = residual[slot]
-        residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
-        whole = float(degree)
-        if weighted or masked:
-            first, end = _range(forward, backward, kind, 0, node)
-            whole = _weight(weights, neighbors, all_visible, first, end)
-            first, end = _range(forward, backward, kind, 1, node)
-            whole += _weight(weights_back, neighbors_back, visible, first, end)
-        if node < len(leaves) and leaves[node] > 0.0:
-            # A share of all that is handed on comes back from the leaves, and of that the same
-            # share again: the sum of the series is pushed at once.
-            whole += leaves[node]
-            amount /= 1.0 - (1.0 - alpha) * (1.0 - alpha) * leaves[node] / whole
-        mass[slot] += alpha * amount
-        if whole == 0.0:  # no neighbor to hand on to: all of it stays
-            mass[slot] += (1.0 - alpha) * amount
-            continue
-        share = (1.0 - alpha) * amount / whole
-        for side in range(2):
-            some, of_links = neighbors, weights
-            if side == 1:
-                some, of_links = neighbors_back, weights_back
-            first, end = _range(forward, backward, kind, side, node)
-            shift = rows if kind == TWO_MODE and side == 0 else 0  # columns come after the rows
-            for j in range(first, end):
-                other = some[j] + shift
-                if masked and side == 1 and not visible[other]:
-                    continue
-                slot = slots[other] - 1
-                if slot < 0:
-                    slot = size
-                    slots[other] = slot + 1
-                    nodes[slot], mass[slot], residual[slot] = other, 0.0, 0.0
-                    limit[slot] = per_edge
-                    size += 1
-                step = share
-                if weighted:
-                    step *= of_links[j]
-                residual[slot] += step
-                if residual[slot] < limit[slot]:  # always so while it stands in the queue
-                    continue
-                # At first the limit is that of one edge: a degree may be a page on disk.
-                limit[slot] = per_edge * node_degree(forward, backward, kind, other)
-                if residual[slot] >= limit[slot]:
-                    limit[slot] = np.inf
-                    queue[tail] = slot
-                    tail = 0 if tail + 1 == len(queue) else tail + 1
-    return size
+@cache
+def _push_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> Any:  # noqa: C901
+    """The kernel of `push` for one kind of graph: the flags are constants of its machine code."""
 
-
-@numba.njit(cache=True)
-def _sweep(  # noqa: C901
-    graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array
-) -> None:
-    """Push every node with a residual above the tolerance, for all resets, until there is none."""
-    forward, neighbors, weights = graph.forward
-    backward, neighbors_back, weights_back = graph.backward
-    kind, visible, leaves, all_visible = graph.kind, graph.visible, graph.leaves, graph.visible[:0]
-    rows, masked = len(forward) - 1, len(visible) > 0
-    weighted = len(weights) + len(weights_back) > 0  # one side may have no links
-    wholes = np.full(len(residual), -1.0)  # -1: not known yet
-    width = residual.shape[1]
-    amounts = np.empty(width)
-    largest = np.inf
-    while largest > tolerance:
-        largest = 0.0
-        for node in range(len(residual)):
-            top = 0.0
-            for q in range(width):
-                top = max(top, residual[node, q])
-            if top <= tolerance:
+    @numba.njit(cache=True)
+    def push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
+        graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
+    ):
+        """Push until no residual is due; returns how many nodes were reached."""
+        # Arrays are taken out of their bundles before the loops: inside, each access would count
+        # references.
+        forward, neighbors, weights = graph.forward
+        backward, neighbors_back, weights_back = graph.backward
+        visible, leaves, all_visible = graph.visible, graph.leaves, graph.visible[:0]
+        alpha, per_edge = limits.alpha, limits.per_edge
+        slots, nodes, mass, residual, limit, queue = scratch
+        rows = len(forward) - 1
+        size, tail = _start(graph, limits, starts, values, scratch)
+        head = edges = 0
+        while head != tail:
+            slot = queue[head]
+            head = 0 if head + 1 == len(queue) else head + 1
+            node = nodes[slot]
+            degree = node_degree(forward, backward, kind, node)
+            limit[slot] = per_edge * degree
+            if edges + degree > limits.edges:  # it keeps its residual; smaller nodes may still fit
                 continue
-            largest = max(largest, top)
-            back = leaves[node] if node < len(leaves) else 0.0
-            if wholes[node] < 0.0:
+            edges += degree
+            amount = residual[slot]
+            residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
+            whole = float(degree)
+            if weighted or masked:
                 first, end = _range(forward, backward, kind, 0, node)
-                wholes[node] = back + _weight(weights, neighbors, all_visible, first, end)
+                whole = _weight(weights, neighbors, all_visible, first, end)
                 first, end = _range(forward, backward, kind, 1, node)
-                wholes[node] += _weight(weights_back, neighbors_back, visible, first, end)
-            whole = wholes[node]
-            # Without a neighbor to hand on to all of it stays; leaves as in `_push`.
-            stays, gain = 1.0, 1.0
-            if whole > 0.0:
-                stays = alpha
-                gain = 1.0 / (1.0 - (1.0 - alpha) * (1.0 - alpha) * back / whole)
-            for q in range(width):
-                amounts[q] = gain * residual[node, q]
-                residual[node, q] = 0.0  # before its neighbors are visited, as in `_push`
-                mass[node, q] += stays * amounts[q]
-            first, end = _range(forward, backward, kind, 0, node)
-            shift = rows if kind == TWO_MODE else 0
-            for j in range(first, end):
-                step = (1.0 - alpha) / whole * (weights[j] if weighted else 1.0)
+                whole += _weight(weights_back, neighbors_back, visible, first, end)
+            if has_leaves and node < len(leaves) and leaves[node] > 0.0:
+                # A share of all that is handed on comes back from the leaves, and of that the same
+                # share again: the sum of the series is pushed at once.
+                whole += leaves[node]
+                amount /= 1.0 - (1.0 - alpha) * (1.0 - alpha) * leaves[node] / whole
+            mass[slot] += alpha * amount
+            if whole == 0.0:  # no neighbor to hand on to: all of it stays
+                mass[slot] += (1.0 - alpha) * amount
+                continue
+            share = (1.0 - alpha) * amount / whole
+            for side in range(1 if kind == UNDIRECTED else 2):
+                some, of_links = neighbors, weights
+                if side == 1:
+                    some, of_links = neighbors_back, weights_back
+                first, end = _range(forward, backward, kind, side, node)
+                shift = rows if kind == TWO_MODE and side == 0 else 0  # columns come after the rows
+                for j in range(first, end):
+                    other = some[j] + shift
+                    if masked and side == 1 and not visible[other]:
+                        continue
+                    slot = slots[other] - 1
+                    if slot < 0:
+                        slot = size
+                        slots[other] = slot + 1
+                        nodes[slot], mass[slot], residual[slot] = other, 0.0, 0.0
+                        limit[slot] = per_edge
+                        size += 1
+                    step = share
+                    if weighted:
+                        step *= of_links[j]
+                    residual[slot] += step
+                    if residual[slot] < limit[slot]:  # always so while it stands in the queue
+                        continue
+                    # At first the limit is that of one edge: a degree may be a page on disk.
+                    limit[slot] = per_edge * node_degree(forward, backward, kind, other)
+                    if residual[slot] >= limit[slot]:
+                        limit[slot] = np.inf
+                        queue[tail] = slot
+                        tail = 0 if tail + 1 == len(queue) else tail + 1
+        return size
+
+    return push
+
+
+@cache
+def _sweep_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> Any:  # noqa: C901
+    """The kernel of `solve` for one kind of graph."""
+
+    @numba.njit(cache=True)
+    def sweep(  # noqa: C901
+        graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array
+    ) -> None:
+        """Push all nodes above the tolerance, for all resets, until there is none."""
+        forward, neighbors, weights = graph.forward
+        backward, neighbors_back, weights_back = graph.backward
+        visible, leaves, all_visible = graph.visible, graph.leaves, graph.visible[:0]
+        rows = len(forward) - 1
+        wholes = np.full(len(residual), -1.0)  # -1: not known yet
+        width = residual.shape[1]
+        amounts = np.empty(width)
+        largest = np.inf
+        while largest > tolerance:
+            largest = 0.0
+            for node in range(len(residual)):
+                top = 0.0
                 for q in range(width):
-                    residual[neighbors[j] + shift, q] += step * amounts[q]
-            first, end = _range(forward, backward, kind, 1, node)
-            for j in range(first, end):
-                if not masked or visible[neighbors_back[j]]:
-                    step = (1.0 - alpha) / whole * (weights_back[j] if weighted else 1.0)
+                    top = max(top, residual[node, q])
+                if top <= tolerance:
+                    continue
+                largest = max(largest, top)
+                back = leaves[node] if has_leaves and node < len(leaves) else 0.0
+                if wholes[node] < 0.0:
+                    first, end = _range(forward, backward, kind, 0, node)
+                    wholes[node] = back + _weight(weights, neighbors, all_visible, first, end)
+                    first, end = _range(forward, backward, kind, 1, node)
+                    wholes[node] += _weight(weights_back, neighbors_back, visible, first, end)
+                whole = wholes[node]
+                # Without a neighbor to hand on to all of it stays; leaves as in `_push`.
+                stays, gain = 1.0, 1.0
+                if whole > 0.0:
+                    stays = alpha
+                    gain = 1.0 / (1.0 - (1.0 - alpha) * (1.0 - alpha) * back / whole)
+                for q in range(width):
+                    amounts[q] = gain * residual[node, q]
+                    residual[node, q] = 0.0  # before its neighbors are visited, as in `_push`
+                    mass[node, q] += stays * amounts[q]
+                first, end = _range(forward, backward, kind, 0, node)
+                shift = rows if kind == TWO_MODE else 0
+                for j in range(first, end):
+                    step = (1.0 - alpha) / whole * (weights[j] if weighted else 1.0)
                     for q in range(width):
-                        residual[neighbors_back[j], q] += step * amounts[q]
+                        residual[neighbors[j] + shift, q] += step * amounts[q]
+                first, end = _range(forward, backward, kind, 1, node)
+                for j in range(first, end):
+                    if not masked or visible[neighbors_back[j]]:
+                        step = (1.0 - alpha) / whole * (weights_back[j] if weighted else 1.0)
+                        for q in range(width):
+                            residual[neighbors_back[j], q] += step * amounts[q]
+
+    return sweep
 
 
 @numba.njit(cache=True)

@@ -20,9 +20,10 @@ from graphagg.graph.reading.files import PARQUET, mixed_folder, suffix_of
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.text import TextLayout
 from graphagg.spark.blocks import Blocks
-from graphagg.spark.job import Work, fingerprint
+from graphagg.spark.job import Work
 from graphagg.spark.tasks import run_tasks, write_blocks
 from graphagg.store.strings import StringTable
+from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, DataFrameReader, SparkSession
@@ -352,7 +353,7 @@ def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Nu
 
 def write_ids(spark: SparkSession, numbering: Numbering, folder: Path, name: str) -> None:
     """Write the ids as `VertexIds.save` would; each task writes the range of one block."""
-    from graphagg.spark.blocks import preallocate, write_range
+    from graphagg.store.ranges import preallocate, write_range
 
     n, sizes = numbering.total, numbering.sizes
     if sizes is None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from graphagg.rag.best.formula import (
         BestConfig as BestConfig,
     )
+    from graphagg.rag.broad.config import BroadConfig as BroadConfig
     from graphagg.rag.documents.passages import (
         Passage as Passage,
     )
@@ -36,9 +37,12 @@ if TYPE_CHECKING:
         ReadReport as ReadReport,
     )
     from graphagg.rag.documents.rows import RowConfig as RowConfig
+    from graphagg.rag.graph.config import GraphConfig as GraphConfig
+    from graphagg.rag.graph.corpus_graph import CorpusGraph as CorpusGraph
     from graphagg.rag.index import (
         PassageIndex as PassageIndex,
     )
+    from graphagg.rag.likeness.similar import Likes as Likes
     from graphagg.rag.linearrag.config import PRESETS as PRESETS
     from graphagg.rag.linearrag.config import RetrievalConfig as RetrievalConfig
     from graphagg.rag.models.chunking import (
@@ -59,7 +63,10 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import (
         SpacyExtractor as SpacyExtractor,
     )
+    from graphagg.rag.models.reranker import CrossEncoderReranker as CrossEncoderReranker
+    from graphagg.rag.models.reranker import Reranker as Reranker
     from graphagg.rag.models.vector_cache import VectorCache as VectorCache
+    from graphagg.rag.rescoring import Recency as Recency
     from graphagg.rag.results import (
         DocumentHit as DocumentHit,
     )
@@ -75,6 +82,9 @@ if TYPE_CHECKING:
     from graphagg.rag.results import (
         Hop as Hop,
     )
+    from graphagg.rag.themes.config import MapConfig as MapConfig
+    from graphagg.rag.themes.results import Theme as Theme
+    from graphagg.rag.themes.results import ThemeMap as ThemeMap
     from graphagg.rag.version.sync import SyncReport as SyncReport
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
@@ -22,6 +22,7 @@ from graphagg.errors import (
 from graphagg.progress import Progress, silent
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.best.tuning.fit import TuneReport, check_labeled, tune
+from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import (
     Passage,
@@ -32,6 +33,9 @@ from graphagg.rag.documents.passages import (
 )
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.graph import CorpusGraph, GraphConfig, corpus_graph
+from graphagg.rag.likeness.similar import By, Likes, similar_entities, similar_passages
+from graphagg.rag.models.by_language import extractor_for
 from graphagg.rag.models.chunking import (
     DEFAULT_CHUNKING,
     ChunkConfig,
@@ -40,13 +44,24 @@ from graphagg.rag.models.chunking import (
     split_documents,
 )
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
-from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
+from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
+from graphagg.rag.models.reranker import Reranker
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
-from graphagg.rag.requests import check_min_score, check_request, questions_of, selection_of
+from graphagg.rag.requests import (
+    When,
+    check_min_score,
+    check_request,
+    questions_of,
+    selection_of,
+)
+from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.settings import Config, Mode
+from graphagg.rag.themes.config import MapConfig
+from graphagg.rag.themes.made import current_map, map_of_view
+from graphagg.rag.themes.results import ThemeMap
 from graphagg.rag.version.loading import IndexModels, is_built, read_snapshot
 from graphagg.rag.version.publish import (
     KIND,
@@ -61,8 +76,13 @@ from graphagg.rag.version.sync import Difference, SyncReport, difference
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
+if TYPE_CHECKING:
+    from graphagg.rag.answer.endpoint import Endpoint
+
 _EVERYTHING = Selection()
 _COLUMNS = RowConfig()
+_GRAPH = GraphConfig()
+_MAP = MapConfig()
 
 
 @dataclass(frozen=True)
@@ -115,6 +135,7 @@ class PassageIndex(Index[_Version]):
         chunking: ChunkConfig | None = DEFAULT_CHUNKING,
         columns: RowConfig = _COLUMNS,
         vectors: Given | None = None,
+        language: str | None = None,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
@@ -138,8 +159,11 @@ class PassageIndex(Index[_Version]):
             columns: which fields of mappings and tables are what, where they have other names.
             vectors: `[P, d]` of the passages by this very encoder, or the field of each row that
                 holds its own: they are not encoded again, and none is split. Sentences still are.
+            language: code of the language that all passages are in, such as `de`; `auto`: that of
+                each passage is recognized. None: that of the extractor, English by default.
             encoder: default `SentenceTransformerEncoder()`.
-            extractor: default `SpacyExtractor()`.
+            extractor: default `SpacyExtractor()`; in another language than English rules, and in
+                several these two by the language of each passage.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             weights: what mode `best` takes without a config, such as `weights` of an index that was
                 tuned; None: the defaults.
@@ -151,22 +175,23 @@ class PassageIndex(Index[_Version]):
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
-            InvalidParameter: about the vectors.
+            InvalidParameter: about the vectors or the language.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             MissingExtra: an optional dependency or a default model is not installed.
         """
+        check_language(language)
         rows, given = _rows(passages, columns, vectors)
         chunking = chunking if given is None else None
         corpus = check_corpus(chunk_documents(rows, chunking))
         digest = corpus_digest(map(passage_digest, corpus))
         with write_artifact(directory) as publication:
-            extractor = extractor or SpacyExtractor()
+            extractor = extractor or extractor_for(None, language)
             built = given is None and is_built(
-                directory, digest, encoder, extractor, chunking, weights, with_faithful
+                directory, digest, encoder, extractor, chunking, weights, language, with_faithful
             )
             if force or not built:
                 encoder = encoder or SentenceTransformerEncoder()
-                models = Models(cached(encoder, cache), extractor)
+                models = Models(cached(encoder, cache), extractor, language)
                 known = None if given is None else checked_vectors(given, corpus, encoder)
                 build(
                     publication, corpus, models, chunking, progress, known, weights, with_faithful
@@ -467,6 +492,130 @@ class PassageIndex(Index[_Version]):
         asked: list[Any] = _asked(best, texts, version.models)  # as `best` encodes them
         return tune(snapshot, questions, asked, random_state, progress)
 
+    # --- the corpus as a whole -------------------------------------------------------------------
+
+    def graph(
+        self,
+        *,
+        config: GraphConfig = _GRAPH,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> CorpusGraph:
+        """The graph of passages and entities; no model is loaded.
+
+        What `filter`, `include` or `exclude` leave out is no part of it and changes no weight: it
+        is the graph of an index of exactly the passages that are visible.
+
+        Args:
+            config: how entities are tied.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: ids are no list.
+        """
+        snapshot = self.snapshot
+        view = snapshot.scope(selection_of(filter, include, exclude, False)).view
+        return corpus_graph(snapshot, view, config)
+
+    def map(
+        self,
+        *,
+        config: MapConfig = _MAP,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        update: bool = True,
+        labels: Endpoint | None = None,
+        progress: Progress = silent,
+    ) -> ThemeMap:
+        """The themes of the corpus at several resolutions; no model is loaded.
+
+        The map of all passages is kept in the folder `map` of the index, and made anew only where
+        the passages, the models or the settings changed. Under a filter it is made in memory: that
+        of an index of exactly the passages that are visible.
+
+        Args:
+            config: resolutions, and what is shown of a theme.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+            update: make a map that is old anew; else it is given as it is, and says `is_old`.
+            labels: a language model that names the themes; None: their distinctive words do.
+            progress: called with stage, done, total.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: ids are no list, or `config.when` dates no passage.
+            EndpointError: the language model did not answer; nothing was written.
+            ArtifactBusy, ArtifactError, WriteFailed: about the folder of the map.
+            MissingExtra: scikit-network is not installed.
+        """
+        selection = selection_of(filter, include, exclude, False)
+        if selection.is_all:
+            return current_map(self.snapshot, config, update, labels, progress)
+        return map_of_view(self.snapshot, selection, config, labels, progress)
+
+    def similar_passages(
+        self,
+        passage_id: str,
+        k: int = 10,
+        *,
+        by: By = "text",
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> Likes:
+        """The `k` visible passages most like one; no model is loaded.
+
+        Args:
+            passage_id: the passage.
+            k: how many.
+            by: `text`: the vectors of their texts; `graph`: what they name.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+
+        Raises:
+            UnknownPassage: there is no such passage, or it is not visible.
+            InvalidParameter: `k` is under 1, or `by` is unknown.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+        """
+        selection = selection_of(filter, include, exclude, False)
+        return similar_passages(self.snapshot, selection, passage_id, k, by)
+
+    def similar_entities(
+        self,
+        name: str,
+        k: int = 10,
+        *,
+        by: By = "graph",
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+    ) -> Likes:
+        """The `k` entities most like one, by its name in any case; no model is loaded.
+
+        Args:
+            name: the entity.
+            k: how many.
+            by: `graph`: what names them, and what they share sentences with; `text`: the vectors
+                of the passages that name them.
+            filter: conditions on metadata.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+
+        Raises:
+            UnknownEntity: no visible passage names it.
+            InvalidParameter: `k` is under 1, or `by` is unknown.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+        """
+        selection = selection_of(filter, include, exclude, False)
+        return similar_entities(self.snapshot, selection, name, k, by)
+
     # --- questions -------------------------------------------------------------------------------
 
     def retrieve(
@@ -480,6 +629,10 @@ class PassageIndex(Index[_Version]):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
         window: int = 0,
         min_score: float | None = None,
     ) -> Hits:
@@ -492,26 +645,42 @@ class PassageIndex(Index[_Version]):
             question: at most 10,000 characters.
             k: how many passages of distinct texts; all where fewer are visible. A hit names its
                 `copies`, the other visible passages with exactly its text.
-            mode: `best`; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by words alone.
-            config: `BestConfig` for `best`, `RetrievalConfig` for `faithful` (`PRESETS`); None: of
-                `best` the `weights` of the index, else the defaults.
+            mode: `best`; `broad` covers several themes of the corpus, `auto` chooses between the
+                two by the question; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by
+                words alone, `rrf` by both.
+            config: `BestConfig` for `best`, `BroadConfig` for `broad`, `RetrievalConfig` for
+                `faithful` (`PRESETS`); None: of `best` the `weights` of the index, else the
+                defaults.
             filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
             include: only these passages, by their ids or those of their documents.
             exclude: not these.
             bridge_through_filtered: what is left out may still lead to hits; it then appears in
                 paths and changes scores.
+            as_of: a moment; passages whose metadata `when` is later are not visible. Those without
+                a date are.
+            recency: adds to the scores of passages with a `when`, the newer the more, as the
+                component `recency`; ages run to `as_of`, or to the newest visible passage.
+            reranker: reads the question with each of the first hits; its scores are added as the
+                component `reranker`. An object with `score(question, texts)`, such as a
+                `CrossEncoderReranker`.
+            rerank_first: how many hits it reads, `k` at least.
             window: give each hit the chunks up to so many places beside it in its document.
             min_score: leave out hits that score less. Scores are of one question and one mode: they
                 have no scale across questions.
 
         Raises:
             InvalidQuestion: it is empty, too long, or no string.
-            InvalidParameter: `k` is under 1, `mode` unknown, or `config` of another mode.
+            InvalidParameter: `k` is under 1, `mode` unknown, or `config` of another mode; or
+                `as_of` is no date, or no passage has one.
+            InvalidScores: the reranker gave not one finite number a text.
             InvalidFilter: the filter names an unknown key or does not fit its type.
             ModelMismatch: the installed model is not the one the index was built with.
         """
-        selection = selection_of(filter, include, exclude, bridge_through_filtered)
-        return self._retrieve([question], k, mode, config, selection, window, min_score)[0]
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
+        return self._retrieve([question], k, mode, config, selection, rescoring, window, min_score)[
+            0
+        ]
 
     def retrieve_batch(
         self,
@@ -524,6 +693,10 @@ class PassageIndex(Index[_Version]):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
         window: int = 0,
         min_score: float | None = None,
     ) -> list[Hits]:
@@ -531,9 +704,10 @@ class PassageIndex(Index[_Version]):
 
         Scores of `faithful` are the same to 1e-8: a block of questions is walked together.
         """
-        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
         return self._retrieve(
-            questions_of(questions), k, mode, config, selection, window, min_score
+            questions_of(questions), k, mode, config, selection, rescoring, window, min_score
         )
 
     async def aretrieve(
@@ -547,13 +721,18 @@ class PassageIndex(Index[_Version]):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
         window: int = 0,
         min_score: float | None = None,
     ) -> Hits:
         """`retrieve` in a thread of its own, for callers with an event loop."""
-        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
         (hits,) = await asyncio.to_thread(
-            self._retrieve, [question], k, mode, config, selection, window, min_score
+            self._retrieve, [question], k, mode, config, selection, rescoring, window, min_score
         )
         return hits
 
@@ -589,6 +768,10 @@ class PassageIndex(Index[_Version]):
         include: Sequence[str] | None = None,
         exclude: Sequence[str] = (),
         bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
     ) -> Explanation:
         """Why a passage is, or is not, among the `k` best for a question.
 
@@ -596,13 +779,14 @@ class PassageIndex(Index[_Version]):
             UnknownPassage: there is no such passage.
             GraphAggError: what `retrieve` raises.
         """
-        selection = selection_of(filter, include, exclude, bridge_through_filtered)
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
         check_request([question], k)
         snapshot, models = self._version.snapshot, self._version.models
         retriever = retriever_of(snapshot, selection, mode, config)
         row = snapshot.known_row(passage_id)
         (asked,) = _asked(retriever, [question], models)
-        return retriever.explain(asked, row, k)
+        return retriever.explain(asked, row, k, rescoring)
 
     def retriever(
         self,
@@ -620,6 +804,7 @@ class PassageIndex(Index[_Version]):
         mode: Mode,
         config: Config | None,
         selection: Selection,
+        rescoring: Rescoring,
         window: int,
         min_score: float | None,
     ) -> list[Hits]:
@@ -630,7 +815,7 @@ class PassageIndex(Index[_Version]):
         retriever = retriever_of(snapshot, selection, mode, config)
         if not questions:
             return []
-        answers = retriever.answer(_asked(retriever, questions, models), k, min_score)
+        answers = retriever.answer(_asked(retriever, questions, models), k, min_score, rescoring)
         if not window:
             return [Hits(hits) for hits in answers]
         visible = snapshot.mask(selection)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -19,11 +19,15 @@ from graphagg.rag.best.explain import Explainer
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.best.reading import Reading, read_question
 from graphagg.rag.best.retriever import BestRetriever
+from graphagg.rag.broad.config import BroadConfig
+from graphagg.rag.broad.covering import covering
+from graphagg.rag.broad.rule import decide
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.linearrag.config import RetrievalConfig
 from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.rescoring import Rescoring
 from graphagg.rag.results import Explanation, Hit, Hop, plain_hits
 from graphagg.rag.search.dense import dense_hits
 from graphagg.rag.search.lexical import Lexical
@@ -58,6 +62,7 @@ class Asked(Protocol):
 RRF_K, RRF_DEPTH = 60, 50
 """The constant of reciprocal rank fusion, and how many hits of each list are fused at least."""
 
+_NOTHING_ADDED = Rescoring()
 C = TypeVar("C")
 R = TypeVar("R")
 A = TypeVar("A", bound=Asked)
@@ -93,7 +98,11 @@ class Retriever(ABC, Generic[C, R, A]):
         """Make the vectors that the questions need, by one call of the encoder."""
 
     def answer(
-        self, questions: Sequence[A], k: int, min_score: float | None = None
+        self,
+        questions: Sequence[A],
+        k: int,
+        min_score: float | None = None,
+        rescoring: Rescoring = _NOTHING_ADDED,
     ) -> list[list[Hit]]:
         """The `k` best passages of each question, best first, each text once.
 
@@ -101,18 +110,37 @@ class Retriever(ABC, Generic[C, R, A]):
             questions: read and encoded.
             k: how many.
             min_score: leave out what scores less; None: nothing.
+            rescoring: what is added to the scores.
         """
         if not self.scope.view.passages:
             return [[] for _ in questions]
         least = -math.inf if min_score is None else min_score
+        found: Iterable[Sequence[Hit]]
+        if rescoring.is_none:
+            answered = zip(questions, self._answer(questions, k), strict=True)
+            found = (self._distinct(question, hits, k).hits for question, hits in answered)
+        else:
+            found = (self._rescored(question, k, rescoring) for question in questions)
         return [
-            [self._shown(question, hit) for hit in self._distinct(question, hits, k).hits
-             if hit.score >= least]
-            for question, hits in zip(questions, self._answer(questions, k), strict=True)
-        ]  # fmt: skip
+            [self._shown(question, hit) for hit in hits if hit.score >= least]
+            for question, hits in zip(questions, found, strict=True)
+        ]
 
-    def explain(self, question: A, row: int, k: int) -> Explanation:
+    def _rescored(self, question: A, k: int, rescoring: Rescoring) -> list[Hit]:
+        def ranked(n: int) -> Sequence[Hit]:
+            return self._distinct(question, self._answer([question], n)[0], n).hits
+
+        now = rescoring.as_of
+        if now is None and rescoring.recency is not None:
+            now = self.snapshot.newest(self._visible)
+        return rescoring.hits(question.text, k, now, ranked)
+
+    def explain(
+        self, question: A, row: int, k: int, rescoring: Rescoring = _NOTHING_ADDED
+    ) -> Explanation:
         """Why the passage in a row is, or is not, among the `k` best."""
+        if not rescoring.is_none and self._visible[row]:
+            return self._explain_rescored(question, row, k, rescoring)
         identifier = self.snapshot.corpus.id(row)
         if not self._visible[row]:
             reason = f"passage {identifier!r} is left out by the filter"
@@ -129,6 +157,22 @@ class Retriever(ABC, Generic[C, R, A]):
         if explanation.hit is None:
             return explanation
         return replace(explanation, hit=self._shown(question, explanation.hit))
+
+    def _explain_rescored(self, question: A, row: int, k: int, rescoring: Rescoring) -> Explanation:
+        seen = self._rescored(question, max(k, rescoring.first), rescoring)
+        threshold = _threshold(seen[:k])
+        ranked = _ranked(seen, self.snapshot.corpus.id(row))
+        if ranked is None:
+            plain = self.explain(question, row, k)
+            reason = f"not among the {len(seen)} first with {rescoring.names}: {plain.reason}"
+            return replace(plain, rank=None, reason=reason, threshold=threshold)
+        rank, hit = ranked
+        found = self._shown(question, hit)
+        if rank > k:
+            reason = f"{k} passages score higher with {rescoring.names}"
+            return Explanation(question.text, None, k, reason, found, threshold)
+        reason = f"rank {rank}: ranked by {self.mode} with {rescoring.names}"
+        return Explanation(question.text, rank, k, reason, found, threshold)
 
     @property
     def _visible(self) -> Mask:
@@ -225,7 +269,7 @@ class EncodedReading:
 
 def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
     """Terms and named entities of questions; needs no model."""
-    return [read_question(text, scope.view, snapshot.analyzer) for text in questions]
+    return [read_question(text, scope.view, snapshot.analyzers) for text in questions]
 
 
 def encoded(questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
@@ -411,8 +455,9 @@ class BM25(Retriever[object, Reading, Reading]):
         return [worded_hits(self.snapshot, self.scope, question, k) for question in questions]
 
     def _closest(self, question: Reading, row: int) -> int:
-        corpus, analyzer = self.snapshot.corpus, self.snapshot.analyzer
-        return sentence_by_words(corpus, row, question.terms, analyzer)
+        snapshot = self.snapshot
+        analyzer = snapshot.analyzers.of(snapshot.lexicon.language_of(row))
+        return sentence_by_words(snapshot.corpus, row, question.terms, analyzer)
 
 
 def worded_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:
@@ -466,11 +511,83 @@ class RRF(Retriever[object, Reading, EncodedReading]):
         return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
 
 
+# --- questions about a corpus as a whole ---------------------------------------------------------
+
+
+class Broad(Retriever[BroadConfig, Reading, EncodedReading]):
+    """The candidates of `best`, chosen so that they cover several themes: `broad.choice`."""
+
+    mode = "broad"
+    config_type = BroadConfig
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find terms and entities; needs no model."""
+        return readings(self.snapshot, self.scope, questions)
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+        """Encode the questions."""
+        return encoded(questions, models)
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        return [self._covering(question, k) for question in questions]
+
+    def _covering(self, question: EncodedReading, k: int) -> list[Hit]:
+        snapshot, scope = self.snapshot, self.scope
+        best = Best(snapshot, scope, snapshot.weights or BestConfig())
+        explainer = best.explainer(question, max(self.config.pool, k))
+        chosen = explainer.outcome.chosen
+        rows = explainer.outcome.candidates.rows[chosen]
+        return covering(snapshot, scope.view, rows, explainer.scores(), k, self.config)
+
+    def _closest(self, question: EncodedReading, row: int) -> int:
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
+
+
+class Auto(Retriever[object, Reading, EncodedReading]):
+    """`broad` or `best`, by a rule over the question alone: `broad.rule`."""
+
+    mode = "auto"
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find terms and entities; needs no model."""
+        return readings(self.snapshot, self.scope, questions)
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+        """Encode the questions."""
+        return encoded(questions, models)
+
+    def answer(
+        self, questions: Sequence[EncodedReading], k: int, min_score: float | None = None
+    ) -> list[list[Hit]]:
+        """What the mode that the rule chooses answers to each question."""
+        return [self._chosen(q).answer([q], k, min_score)[0] for q in questions]
+
+    def explain(self, question: EncodedReading, row: int, k: int) -> Explanation:
+        """What the chosen mode says, and why it was chosen."""
+        found = self._chosen(question).explain(question, row, k)
+        decision = decide(question.reading)
+        name = "broad" if decision.is_broad else "best"
+        return replace(found, reason=f"{found.reason}; mode {name}, since {decision.why}")
+
+    def _chosen(self, question: EncodedReading) -> Best | Broad:
+        snapshot, scope = self.snapshot, self.scope
+        if decide(question.reading).is_broad:
+            return Broad(snapshot, scope, BroadConfig())
+        return Best(snapshot, scope, snapshot.weights or BestConfig())
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        return self.answer(questions, k)
+
+    def _closest(self, question: EncodedReading, row: int) -> int:
+        return self._chosen(question)._closest(question, row)
+
+
 # --- by name -------------------------------------------------------------------------------------
 
 AnyRetriever = Retriever[Any, Any, Any]
 RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
-    "best": Best, "faithful": Faithful, "rrf": RRF, "dense": Dense, "bm25": BM25,
+    "best": Best, "broad": Broad, "auto": Auto, "faithful": Faithful, "rrf": RRF, "dense": Dense,
+    "bm25": BM25,
 }  # fmt: skip
 """The class of each mode."""
 

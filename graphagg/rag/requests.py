@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, cast
 
-from graphagg.checks import integer
+from graphagg.checks import integer, shown
 from graphagg.errors import InvalidParameter, InvalidQuestion
+from graphagg.rag.documents.metadata import parse_instant
 from graphagg.rag.version.snapshot import Selection
 
+When = str | date
+"""A moment: ISO 8601 text, a date, or a date and time."""
 LONGEST_QUESTION = 10_000
 """Characters a question may have."""
 
@@ -19,13 +23,32 @@ def selection_of(
     include: Sequence[str] | None,
     exclude: Sequence[str],
     bridge_through: bool,
+    as_of: When | None = None,
 ) -> Selection:
-    """What a caller may see; raises `InvalidParameter` where ids are no list."""
+    """What a caller may see; raises `InvalidParameter` where ids are no list or `as_of` no date."""
     for name, value in (("include", () if include is None else include), ("exclude", exclude)):
         if isinstance(value, str) or not hasattr(value, "__iter__"):
             raise InvalidParameter(f"{name} is {value!r}, wanted a list of ids")
     included = None if include is None else tuple(include)
-    return Selection(filter, included, tuple(exclude), bridge_through)
+    return Selection(filter, included, tuple(exclude), bridge_through, instant_of(as_of))
+
+
+def instant_of(as_of: When | None) -> int | None:
+    """A moment in microseconds since 1970; a date is the instant at which it begins.
+
+    Raises:
+        InvalidParameter: it is no ISO 8601 date, or date and time.
+    """
+    if as_of is None:
+        return None
+    text = as_of.isoformat() if isinstance(as_of, date) else as_of
+    instant = parse_instant(text) if isinstance(text, str) else None
+    if instant is None:
+        raise InvalidParameter(
+            f"as_of is {shown(as_of)}, wanted an ISO 8601 date like 2024-05-31 or "
+            "2024-05-31T12:00:00+02:00"
+        )
+    return instant
 
 
 def check_request(questions: Sequence[str], k: int) -> None:

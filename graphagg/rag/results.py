@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from graphagg.arrays import Array
     from graphagg.rag.tables.segments import Corpus
 
-HopKind = Literal["question_entity", "sentence", "entity", "similarity", "passage"]
-Method = Literal["best", "graph", "rrf", "dense", "bm25"]
+HopKind = Literal["question_entity", "sentence", "entity", "similarity", "theme", "passage"]
+Method = Literal["best", "broad", "graph", "rrf", "dense", "bm25"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,15 @@ class Hop:
     """One step of a hop path.
 
     Attributes:
-        kind: `question_entity`, `sentence`, `entity`, `similarity` or `passage`.
-        text: the mention in the question, the sentence, the entity's name, or the passage's id.
+        kind: `question_entity`, `sentence`, `entity`, `similarity`, `theme` or `passage`.
+        text: the mention in the question, the sentence, the entity's name, the theme's label, or
+            the passage's id.
         score: of a sentence its cosine with the question, of a `similarity` that of the two
             passages. In `best`, of a passage its direct
             score F and of an entity its idf. In `faithful`, of an
             entity its activation, for the `question_entity` its similarity to the entity that
-            follows, and for the passage the last entity's share of its prior.
+            follows, and for the passage the last entity's share of its prior. In `broad`, of a
+            theme what it is worth for the question, and of a passage its relevance, 0 to 1.
         contribution: its part of the hit's score; those of a path add up to the score.
     """
 
@@ -61,7 +63,8 @@ class Hit:
             formula in `best.formula`: of the passage itself (`similarity`, `sentence`, `lexical`,
             `title`, `entities`), from where the path comes (`carried`, `link`,
             `joint`), and of the choice (`coverage`, `side`). In `faithful`: `dense` and `entity`,
-            the passage's own share of the prior, and `walk`, what PageRank brings. In `rrf` the
+            the passage's own share of the prior, and `walk`, what PageRank brings. In `broad`
+            `relevance`, `theme` and `overlap` (see `broad.choice`). In `rrf` the
             shares of `dense` and `bm25`; in these modes the one of that name.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: how the hit was found; `graph` is `faithful`'s PageRank. `dense` also where

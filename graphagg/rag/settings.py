@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.broad.config import BroadConfig
 from graphagg.rag.linearrag.config import RetrievalConfig
 
-Mode = Literal["best", "faithful", "rrf", "dense", "bm25"]
+Mode = Literal["best", "broad", "auto", "faithful", "rrf", "dense", "bm25"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-Config = BestConfig | RetrievalConfig
+Config = BestConfig | BroadConfig | RetrievalConfig

@@ -19,6 +19,7 @@ from pydantic import (
 
 from graphagg.communities.config import Method, Plan
 from graphagg.rag.excerpts import CHARACTERS
+from graphagg.rag.results import HopKind
 from graphagg.rag.settings import Mode
 from graphagg.serve.limits import (
     LONGEST_NAME,
@@ -67,6 +68,9 @@ Question = Annotated[
 Hits = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)]
 Characters = Annotated[int, Field(ge=1, le=MOST_CHARACTERS), BeforeValidator(_whole)]
 Score = Annotated[float | None, Field(allow_inf_nan=False, strict=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
+Days = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
+Moment = Annotated[str | None, StringConstraints(max_length=LONGEST_NAME)]
 Members = Annotated[int, Field(ge=1, le=MOST_MEMBERS), BeforeValidator(_whole)]
 Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
 
@@ -112,6 +116,15 @@ class _SearchOptions(Request):
     filter: dict[str, Any] | None = Field(
         default=None, description='Conditions on metadata: {"year": {"gte": 2000}}.'
     )
+    as_of: Moment = Field(
+        default=None,
+        description="An ISO 8601 date (and time); passages whose metadata `when` is later are not "
+        "seen.",
+    )
+    recency: Weight = Field(
+        default=0.0, description="What the newest passages gain; 0: age changes nothing."
+    )
+    half_life: Days = Field(default=30.0, description="Days after which they gain half as much.")
     min_score: Score = Field(default=None, description="Leave out hits that score less.")
     characters: Characters = Field(
         default=CHARACTERS,
@@ -138,7 +151,7 @@ class SearchBatchRequest(_SearchOptions):
 class PathStep(Result):
     """One step of a hop path; with `explain` a passage, whose id `text` is, has its title too."""
 
-    kind: Literal["question_entity", "sentence", "entity", "similarity", "passage"]
+    kind: HopKind
     text: str
     score: float
     contribution: float

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from graphagg.rag import PassageIndex
 from graphagg.rag.excerpts import NEIGHBORS
 from graphagg.rag.index import with_neighbors
-from graphagg.rag.requests import check_request
+from graphagg.rag.requests import check_request, instant_of
+from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import Hit
-from graphagg.rag.settings import MODES, Mode
+from graphagg.rag.settings import MODES
 from graphagg.rag.tables.mentions import RowTokens
 from graphagg.rag.tables.view import OUTER
 from graphagg.rag.version.snapshot import Selection
@@ -29,9 +30,11 @@ from graphagg.store import open_artifact
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.rag.models.reranker import Reranker
     from graphagg.rag.modes import AnyRetriever
 
 Answer = dict[str, Any]
+R = TypeVar("R")
 
 
 class Passages:
@@ -46,6 +49,8 @@ class Passages:
         batcher: the thread that encodes.
         encoder: the encoder it was built with; None loads it at the first question.
         extractor: likewise, at the first question in mode `faithful`.
+        reranker: reads the first hits of every question; None: none.
+        rerank_first: how many.
     """
 
     def __init__(
@@ -56,7 +61,10 @@ class Passages:
         *,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
     ) -> None:
+        self._reranker, self._first = reranker, rerank_first
         self._lane, self._batcher = lane, batcher
         self._encoders = {} if encoder is None else {encoder.spec.sha256: encoder}
         self._extractors = {} if extractor is None else {extractor.spec.sha256: extractor}
@@ -101,7 +109,7 @@ class Passages:
         check_request(questions, request.top_k)
         with self.slot.lease() as index:
             retriever, spent = await self._lane.run(self._scope, index, request)
-            encoded = await self._encode(index, retriever, request.mode, request.filter, questions)
+            encoded = await self._encode(index, retriever, request, questions)
             results, more = await self._lane.run(
                 self._hits, index, retriever, encoded, request, begun=True
             )
@@ -112,11 +120,11 @@ class Passages:
         self,
         index: PassageIndex,
         retriever: AnyRetriever,
-        mode: Mode,
-        filter: Mapping[str, Any] | None,
+        request: SearchRequest | SearchBatchRequest,
         questions: Sequence[str],
     ) -> Encoded:
-        future = self._batcher.submit(index, retriever, mode, filter, questions)
+        scope = {"filter": request.filter, "as_of": request.as_of}
+        future = self._batcher.submit(index, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
         self._keep_models(index)
         return encoded
@@ -129,24 +137,30 @@ class Passages:
         if extractor is not None:
             self._extractors = {extractor.spec.sha256: extractor}
 
+    def _rescoring(self, request: SearchRequest | SearchBatchRequest) -> Rescoring:
+        recency = Recency(request.recency, request.half_life) if request.recency else None
+        return Rescoring(recency, self._reranker, self._first, instant_of(request.as_of))
+
     @staticmethod
     def _scope(
         index: PassageIndex, request: SearchRequest | SearchBatchRequest
     ) -> tuple[AnyRetriever, float]:
         watch = Watch()
-        retriever = index.retriever(request.mode, selection=Selection(request.filter))
+        retriever = index.retriever(request.mode, selection=_selection(request))
         return retriever, watch.cpu_ms
 
-    @staticmethod
     def _hits(
+        self,
         index: PassageIndex,
         retriever: AnyRetriever,
         encoded: Encoded,
         request: SearchRequest | SearchBatchRequest,
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
-        answers = retriever.answer(encoded.asked, request.top_k, request.min_score)
-        visible = index.snapshot.mask(Selection(request.filter))
+        answers = retriever.answer(
+            encoded.asked, request.top_k, request.min_score, self._rescoring(request)
+        )
+        visible = index.snapshot.mask(_selection(request))
         shown = [
             [
                 _shown(index, with_neighbors(index.snapshot, hit, NEIGHBORS, visible), request)
@@ -156,6 +170,11 @@ class Passages:
         ]
         return shown, watch.cpu_ms
 
+    async def ask(self, call: Callable[[PassageIndex], R]) -> R:
+        """What a call makes of the served version, in a thread of the lane; it needs no model."""
+        with self.slot.lease() as index:
+            return await self._lane.run(call, index)
+
     async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
         """Why a passage is, or is not, among the first for a question."""
         question, mode = request.question, request.mode
@@ -163,11 +182,17 @@ class Passages:
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
             retriever, _ = await self._lane.run(self._scope, index, request)
-            encoded = await self._encode(index, retriever, mode, request.filter, [question])
-            asked = encoded.asked[0]
-            why = await self._lane.run(retriever.explain, asked, row, request.top_k, begun=True)
+            encoded = await self._encode(index, retriever, request, [question])
+            asked, rescoring = encoded.asked[0], self._rescoring(request)
+            why = await self._lane.run(
+                retriever.explain, asked, row, request.top_k, rescoring, begun=True
+            )
         hit = None if why.hit is None else why.hit.to_json(request.characters)
         return {"passage_id": passage_id, "mode": mode, **why.to_json(), "hit": hit}
+
+
+def _selection(request: SearchRequest | SearchBatchRequest) -> Selection:
+    return Selection(request.filter, as_of=instant_of(request.as_of))
 
 
 def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRequest) -> Answer:

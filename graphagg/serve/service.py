@@ -20,6 +20,7 @@ from graphagg.serve.workers import Lane
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.rag.models.reranker import Reranker
     from graphagg.serve.communities import Communities
     from graphagg.serve.embedding import Embedding
     from graphagg.serve.passages import Passages
@@ -37,6 +38,7 @@ class Sources:
         passages, communities, embedding: directories; None for what is not served.
         encoder, extractor: the models that the passage index was built with; None loads them by
             name at the first question that needs them.
+        reranker: reads the first hits of every question; None: none. `rerank_first`: how many.
 
     Raises:
         InvalidParameter: there is no index at all.
@@ -47,6 +49,8 @@ class Sources:
     embedding: Path | None = None
     encoder: Encoder | None = field(default=None, compare=False)
     extractor: EntityExtractor | None = field(default=None, compare=False)
+    reranker: Reranker | None = field(default=None, compare=False)
+    rerank_first: int = 50
 
     def __post_init__(self) -> None:
         if not (self.passages or self.communities or self.embedding):
@@ -86,8 +90,15 @@ class Service:
             return None
         from graphagg.serve.passages import Passages
 
-        models = {"encoder": sources.encoder, "extractor": sources.extractor}
-        return Passages(sources.passages, self._lane, self._batcher, **models)  # type: ignore[arg-type]
+        return Passages(
+            sources.passages,
+            self._lane,
+            self._batcher,
+            encoder=sources.encoder,
+            extractor=sources.extractor,
+            reranker=sources.reranker,
+            rerank_first=sources.rerank_first,
+        )
 
     def _open_communities(self, sources: Sources) -> Communities | None:
         if sources.communities is None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import time
-from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -74,40 +73,15 @@ class Blocks:
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
 
+    def remove(self, stage: str) -> None:
+        """Remove the blocks of a stage, where there are any."""
+        for path in self.folder.glob(f"{escape(stage)}.[0-9]*.npy"):
+            if _BLOCK.fullmatch(path.name[len(stage) :]):
+                path.unlink(missing_ok=True)
+
     def _path(self, stage: str, number: int, name: str) -> Path:
         return self.folder / f"{stage}.{number:06d}.{name}.npy"
 
 
 _RUNS = ".runs"
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a file of JSON; whole or not at all, also when two processes write it."""
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    partial.write_text(json.dumps(value), encoding="utf-8")
-    os.replace(partial, path)
-
-
-def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
-    """Make a `.npy` file of zeros, for tasks to write their ranges into.
-
-    Its disk blocks are allocated now: on a full disk, a task that writes into a mapped hole of the
-    file would be killed by SIGBUS without a message.
-    """
-    with path.open("wb") as file:
-        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
-        np.lib.format.write_array_header_1_0(
-            file, header | {"fortran_order": False, "shape": tuple(shape)}
-        )
-        size = file.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize
-        file.truncate(size)
-        if hasattr(os, "posix_fallocate"):  # macOS has none
-            os.posix_fallocate(file.fileno(), 0, size)
-
-
-def write_range(path: Path, start: int, values: Array) -> None:
-    """Write rows `start` to `start + len(values)` of a preallocated `.npy` file."""
-    if len(values):
-        target = np.load(path, mmap_mode="r+", allow_pickle=False)
-        target[start : start + len(values)] = values
-        target.flush()
+_BLOCK = re.compile(r"\.[0-9]{6,}\.[^.]+\.npy")

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphagg.arrays import Array, offsets
-from graphagg.spark.blocks import Blocks, preallocate, write_json, write_range
+from graphagg.spark.blocks import Blocks
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import ArtifactWriter
+from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.strings import StringTable
+from graphagg.store.work import write_json
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -43,15 +43,21 @@ class ArtifactWriter:
 
     def adopt(self, artifact: Artifact, name: str) -> None:
         """Take file `name` from another version unchanged: by a hard link, or else by a copy."""
-        source, target = artifact.path(name), self.path(name)
+        if not self.link(artifact.path(name)):
+            _sync(self.path(name))
+        self.adopted[name] = artifact.manifest.files[name]
+
+    def link(self, source: Path) -> bool:
+        """Take a file as data file of its own name: by a hard link (True), or else by a copy."""
+        target = self.path(source.name)
         try:
             os.link(source, target)
         except OSError as error:
             if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK):
                 raise
             shutil.copyfile(source, target)
-            _sync(target)
-        self.adopted[name] = artifact.manifest.files[name]
+            return False
+        return True
 
     def path(self, name: str) -> Path:
         """Where to write data file `name` with a library of your own."""
@@ -74,10 +80,15 @@ class ArtifactWriter:
 
 
 class Publication:
-    """A new version that is being written; `publish` makes its files current."""
+    """A new version that is being written; `publish` makes its files current.
+
+    Attributes:
+        root: the directory of the index.
+        writer: collects the files.
+    """
 
     def __init__(self, root: Path, writer: ArtifactWriter) -> None:
-        self._root = root
+        self.root = root
         self.writer = writer
 
     def publish(self, manifest: Manifest) -> Manifest:
@@ -96,15 +107,34 @@ class Publication:
             _sync(folder / name)
         _sync(folder)
         named = replace(manifest, files=files)
-        published = replace(named, data=_install(self._root, folder, named))
-        _sync(self._root)
-        _replace_manifest(self._root, published)
-        _remove_stale(self._root, keep=published.data)
+        published = replace(named, data=_install(self.root, folder, named))
+        _sync(self.root)
+        _replace_manifest(self.root, published)
+        _remove_stale(self.root, keep=published.data)
         return published
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Context manager: a folder on the disk of the index, for files that do not last."""
+        folder = self.root / f"{_TEMPORARY}{secrets.token_hex(8)}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def withdraw(self) -> None:
+        """Take the index away, by one unlink: the folder then holds none, and can take a new one.
+
+        Readers keep the version that they opened.
+        """
+        (self.root / MANIFEST_NAME).unlink(missing_ok=True)
+        _sync(self.root)
+        _remove_stale(self.root, keep=None)
 
     def remove_unread(self) -> None:
         """Remove older versions, once their last readers have closed them."""
-        _remove_unpublished(self._root)
+        _remove_unpublished(self.root)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
 from graphagg.communities.query.pagerank import pagerank
 from graphagg.communities.similarity.exact import jaccard_to_seeds
 from graphagg.communities.similarity.lsh import build_tables, choose_bands
-from graphagg.communities.similarity.minhash import HashFamily, minima, signatures, truncate
+from graphagg.communities.similarity.minhash import Hashes, HashFamily, minima, signatures, truncate
 from graphagg.communities.similarity.neighborhood import Scratch
 from graphagg.graph import Csr
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
@@ -76,8 +76,9 @@ def test_parts_of_a_set_merge_before_truncation():
     def one_row(part):
         return Csr(np.array([0, len(part)]), part, None, 50_000)
 
-    whole = signatures(one_row(members), tokens, None, family)
-    parts = [minima(one_row(p), tokens, None, family, first) for p in np.array_split(members, 7)]
+    hashes = Hashes.of(tokens, None, family)
+    whole = signatures(one_row(members), hashes)
+    parts = [minima(one_row(p), hashes, first) for p in np.array_split(members, 7)]
     assert (truncate(np.minimum.reduce(parts)) == whole).all()
     assert (np.minimum.reduce([truncate(part) for part in parts]) != whole).any()
 

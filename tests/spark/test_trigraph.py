@@ -31,9 +31,10 @@ class Fakes:
     """Fake models that workers can load."""
 
     language: str = "en"
+    words: str | None = None
 
     def load(self) -> Models:
-        return Models(FakeEncoder(window=12), FakeExtractor(self.language))
+        return Models(FakeEncoder(window=12), FakeExtractor(self.language), self.words)
 
 
 def passages(count: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -56,10 +57,16 @@ def passages(count: int, seed: int = 0) -> list[dict[str, Any]]:
     return found
 
 
-def in_process(records: list[dict[str, Any]], directory: Path) -> PassageIndex:
+def in_process(
+    records: list[dict[str, Any]], directory: Path, words: str | None = None
+) -> PassageIndex:
     models = Fakes().load()
     return PassageIndex.build(
-        records, directory, encoder=models.encoder, extractor=models.extractor
+        records,
+        directory,
+        language=words,
+        encoder=models.encoder,
+        extractor=models.extractor,
     )
 
 
@@ -72,15 +79,18 @@ def lines(records: list[dict[str, Any]]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-def test_the_same_bytes(spark: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [None, "auto"])
+def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None) -> None:
     records = passages(60)
+    for i in range(0, 60, 3):  # other languages, also inside one piece
+        records[i]["text"] += (" Die alten Häuser standen am Fluss.", " 北京是中国的首都。")[i % 2]
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
-    in_process(records, tmp_path / "local").close()
+    in_process(records, tmp_path / "local", words).close()
     with build_with_spark(
         spark,
         str(tmp_path / "p.jsonl"),
         tmp_path / "spark",
-        models=Fakes(),
+        models=Fakes(words=words),
         passages_a_task=13,
         entries_a_task=200,
     ) as index:

@@ -16,6 +16,8 @@ VIEWS = {
     "unknown": ("#/communities?seed=Nobody", "#community-notice .bad"),
     "ask": ("#/passages", "#passage-notice .hop"),
     "passages": ("#/passages?q=Where+did+the+mother+of+Lothair+die", "#hits-about"),
+    "map": ("#/themes", "#areas .area"),
+    "theme": ("#/themes?theme=1&name=hugh&q=Where+did+Hugh+flee", "#name-body a"),
     "similar": ("#/similar?vertex=Valjean", "#similar-list li"),
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import typer
 from rich.table import Table
 
+from graphagg.checks import bytes_of
 from graphagg.cli.builds.build import Built, RunOptions
 from graphagg.cli.builds.graphs import GraphBuild
 from graphagg.embedding.config import EmbeddingConfig
@@ -47,17 +48,41 @@ def embedding_config(
 
 @dataclass(frozen=True)
 class EmbeddingBuild(GraphBuild):
-    """Embed a graph; an index that is there stays until the new one is complete."""
+    """Embed a graph; an index that is there stays until the new one is complete.
+
+    Attributes:
+        memory: what the build may take, such as 8GiB; chooses how large pieces are and how they are
+            cut where that is left open. None: as configured.
+    """
 
     name: ClassVar[str] = "embed"
     table: ClassVar[str] = "embed"
     kind: ClassVar[str] = "embedding"
+    local_only: ClassVar[tuple[str, ...]] = ("memory",)
     until: ClassVar[Literal["entries", "partition"] | None] = None
 
     parameters: Annotated[EmbeddingConfig, embedding_config, "Embedding"] = field(
         default_factory=EmbeddingConfig
     )
     reading: WeightedReading = field(default_factory=WeightedReading)
+    memory: str | None = field(default=None, metadata={"panel": "How it runs"})
+
+    def __post_init__(self) -> None:
+        if self.memory is not None:
+            bytes_of("memory", self.memory)
+
+    def local_options(self) -> dict[str, Any]:
+        """What the build in process takes besides."""
+        return {"memory": self.memory}
+
+    def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
+        """Build by Spark, or go on with an unfinished job."""
+        if self.memory is not None:
+            raise InvalidParameter(
+                "--memory is of --engine local; with Spark a task holds a piece: give "
+                "--max-piece-edges"
+            )
+        return super().by_spark(spark, run, progress)
 
     def index_class(self) -> Any:
         """The class of the index."""

@@ -54,6 +54,10 @@ class GraphBuild(Build):
         """Arguments of `build_with_spark` that say how much a task holds."""
         return {}
 
+    def local_options(self) -> dict[str, Any]:
+        """Arguments that only the build in this process takes."""
+        return {}
+
     def stages(self) -> tuple[str, ...]:
         """The stages of the Spark engine, in their order."""
         stages: tuple[str, ...] = self.engine().stages(self.parameters)
@@ -62,7 +66,8 @@ class GraphBuild(Build):
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
         edges = find_edges(self.edges)
-        with self.index_class().build(edges, run.out, **self.options(run, progress)) as index:
+        options = self.options(run, progress) | self.local_options()
+        with self.index_class().build(edges, run.out, **options) as index:
             return self.built(index)
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:

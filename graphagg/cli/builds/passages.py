@@ -138,6 +138,7 @@ class PassagesBuild(Build):
             columns=RowConfig() if self.vector_column is None else self.columns,
             vectors=self.vector_column,
             encoder=models.encoder,
+            language=models.given,
             extractor=models.extractor,
             cache=self.vectors.open(),
             with_faithful=self.with_faithful,

@@ -13,7 +13,8 @@ from rich.table import Table
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import current_version, out, print_json
 from graphagg.errors import UnreadableFile
-from graphagg.spark.job import finished, local_path, recall, work_folder
+from graphagg.spark.job import finished, recall
+from graphagg.store.work import local_path, work_folder
 
 _STATES = {
     "none": "no index yet",

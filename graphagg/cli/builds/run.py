@@ -29,8 +29,9 @@ from graphagg.cli.output.console import (
 )
 from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
-from graphagg.spark.job import finished, work_folder
+from graphagg.spark.job import finished
 from graphagg.spark.session import session
+from graphagg.store.work import work_folder
 
 _INTERRUPTED = 130
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,14 +12,17 @@ from graphagg.cli.output.console import AsJson, err, out, print_json
 from graphagg.cli.rag.options import (
     Characters,
     Directory,
+    Exclude,
     Filters,
+    Include,
     MinScore,
     ModeName,
     Question,
     TopK,
     selected,
 )
-from graphagg.rag.excerpts import CHARACTERS
+from graphagg.errors import UnreadableFile
+from graphagg.rag.excerpts import CHARACTERS, NEIGHBORS
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer
@@ -40,42 +45,85 @@ def answer(
     ] = "OPENAI_API_KEY",
     top_k: TopK = 5,
     mode: ModeName = "best",
+    broad: Annotated[
+        bool, typer.Option("--broad", help="The same as --mode broad: passages of several themes.")
+    ] = False,
     filters: Filters = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    window: Annotated[
+        int, typer.Option(help="Chunks beside a passage that the model gets if they fit.", min=0)
+    ] = NEIGHBORS,
     min_score: MinScore = None,
     characters: Characters = CHARACTERS,
+    prompt: Annotated[
+        Path | None,
+        typer.Option(help="File with what the model is told before passages and question."),
+    ] = None,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Print the answer as it comes.",
+            show_default="in a terminal",
+        ),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for the whole answer.")] = 60.0,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Of the sampling.", show_default="the endpoint's")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the passages found, by a language model that cites them."""
     from graphagg.rag import PassageIndex
     from graphagg.rag.answer.endpoint import Endpoint
+    from graphagg.rag.answer.generate import RULES
     from graphagg.rag.answer.generate import answer as answer_from
 
-    visible = selected(filters, None, None, False)
-    endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens)
+    visible = selected(filters, include, exclude, False)
+    endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens, temperature)
+    streams = not as_json and (sys.stdout.isatty() if stream is None else stream)
     with PassageIndex.open(directory) as opened:
         reply = answer_from(
             opened,
             question,
             endpoint,
             k=top_k,
-            mode=mode,
+            mode="broad" if broad else mode,
             filter=visible["filter"],
+            include=visible["include"],
+            exclude=visible["exclude"],
+            window=window,
             min_score=min_score,
             characters=characters,
+            prompt=RULES if prompt is None else _text_of(prompt),
+            heard=_say if streams else None,
         )
     if as_json:
         print_json({"question": question, "model": model, **reply.to_json()})
     else:
-        _print(reply)
+        _print(reply, said=streams)
 
 
-def _print(reply: Answer) -> None:
+def _say(piece: str) -> None:
+    sys.stdout.write(piece)
+    sys.stdout.flush()
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise UnreadableFile(f"{path}: {reason}; give a text file as --prompt") from None
+
+
+def _print(reply: Answer, said: bool) -> None:
     if not reply.hits:
         err.print("no passage is visible, so the model was not asked")
         return
-    out.print(reply.text, markup=False)
+    out.print("" if said else reply.text, markup=False)
     out.print()
     for citation in reply.citations:
         out.print(f"[{citation.number}] {citation.passage_id}  {citation.title}", markup=False)

@@ -11,23 +11,29 @@ from graphagg.cli.builds.run import build_command
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
-from graphagg.cli.rag import answer
+from graphagg.cli.rag import answer, explore
 from graphagg.cli.rag import changes as rag_changes
 from graphagg.cli.rag import evaluation as rag_eval
 from graphagg.cli.rag import sync as rag_sync
 from graphagg.cli.rag import tune as rag_tune
 from graphagg.cli.rag.options import (
+    AsOf,
     BridgeThrough,
     Directory,
     Exclude,
     Filters,
+    HalfLife,
     Include,
     MinScore,
     ModeName,
     Preset,
     Question,
+    RecencyWeight,
+    RerankerName,
+    RerankFirst,
     SemanticsName,
     TopK,
+    rescored,
     selected,
     settings,
 )
@@ -69,6 +75,11 @@ def search(
     include: Include = None,
     exclude: Exclude = None,
     bridge_through: BridgeThrough = False,
+    as_of: AsOf = None,
+    recency: RecencyWeight = 0.0,
+    half_life: HalfLife = 30.0,
+    reranker: RerankerName = None,
+    rerank_first: RerankFirst = 50,
     min_score: MinScore = None,
     window: Annotated[int, typer.Option(help="Chunks to show before and after each hit.")] = 0,
     documents: Annotated[bool, typer.Option("--documents", help="Group hits by document.")] = False,
@@ -91,7 +102,8 @@ def search(
     from graphagg.rag import PassageIndex
 
     config = settings(mode, preset, semantics)
-    visible = selected(filters, include, exclude, bridge_through)
+    visible = selected(filters, include, exclude, bridge_through, as_of)
+    visible |= rescored(recency, half_life, reranker, rerank_first)
     options: dict[str, Any] = {
         "mode": mode,
         "config": config,
@@ -129,6 +141,11 @@ def explain(
     include: Include = None,
     exclude: Exclude = None,
     bridge_through: BridgeThrough = False,
+    as_of: AsOf = None,
+    recency: RecencyWeight = 0.0,
+    half_life: HalfLife = 30.0,
+    reranker: RerankerName = None,
+    rerank_first: RerankFirst = 50,
     preset: Preset = None,
     semantics: SemanticsName = None,
     as_json: AsJson = False,
@@ -137,7 +154,8 @@ def explain(
     from graphagg.rag import PassageIndex
 
     config = settings(mode, preset, semantics)
-    visible = selected(filters, include, exclude, bridge_through)
+    visible = selected(filters, include, exclude, bridge_through, as_of)
+    visible |= rescored(recency, half_life, reranker, rerank_first)
     with PassageIndex.open(directory) as opened:
         explanation = opened.explain(
             question, passage_id, top_k, mode=mode, config=config, **visible
@@ -175,6 +193,9 @@ def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
     return {"document": group.document, "score": group.score, "hits": hits}
 
 
+app.command("graph", epilog=explore.GRAPH)(command(explore.graph))
+app.command("map", epilog=explore.MAP)(command(explore.map_, hidden=explore.HIDDEN))
+app.command("similar", epilog=explore.SIMILAR)(explore.similar)
 app.command("answer", epilog=answer.EPILOG)(answer.answer)
 app.command("eval", epilog=_EVAL)(rag_eval.evaluate)
 app.command("tune", epilog=rag_tune.EPILOG)(rag_tune.tune)

@@ -23,7 +23,11 @@ Characters = Annotated[
 ]
 ModeName = Annotated[
     Mode,
-    typer.Option("--mode", help="best; faithful (LinearRAG); dense (cosine alone); bm25 (words)."),
+    typer.Option(
+        "--mode",
+        help="best; broad (several themes); auto (one of the two, by the question); faithful "
+        "(LinearRAG); rrf; dense (cosine alone); bm25 (words).",
+    ),
 ]
 Preset = Annotated[
     str | None,
@@ -53,6 +57,32 @@ BridgeThrough = Annotated[
     typer.Option("--bridge-through-filtered", help="Hidden passages may lead to visible ones."),
 ]
 
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of",
+        help="An ISO 8601 date (and time); passages whose metadata 'when' is later are not seen.",
+        show_default="none",
+    ),
+]
+RecencyWeight = Annotated[
+    float,
+    typer.Option("--recency", help="What the newest passages gain; needs metadata 'when'.", min=0),
+]
+HalfLife = Annotated[
+    float, typer.Option("--half-life", help="Days after which they gain half as much.")
+]
+RerankerName = Annotated[
+    str | None,
+    typer.Option(
+        "--reranker",
+        help="A cross-encoder that reads the first hits: name or path of a sentence-transformers "
+        "model.",
+        show_default="none",
+    ),
+]
+RerankFirst = Annotated[int, typer.Option("--rerank-first", help="How many hits it reads.", min=1)]
+
 
 def settings(
     mode: Mode, preset_name: str | None, semantics: Semantics | None
@@ -76,11 +106,27 @@ def settings(
     return None
 
 
+def rescored(
+    recency: float, half_life: float, reranker: str | None, rerank_first: int
+) -> dict[str, Any]:
+    """Options of `PassageIndex.retrieve` that add to scores; raises `InvalidParameter`."""
+    from graphagg.rag.models.reranker import CrossEncoderReranker
+    from graphagg.rag.rescoring import Recency
+
+    preferred = Recency(recency, half_life)
+    return {
+        "recency": preferred if recency else None,
+        "reranker": None if reranker is None else CrossEncoderReranker(reranker),
+        "rerank_first": rerank_first,
+    }
+
+
 def selected(
     filters: list[str] | None,
     include: list[str] | None,
     exclude: list[str] | None,
     bridge_through: bool,
+    as_of: str | None = None,
 ) -> dict[str, Any]:
     """Options of `PassageIndex.retrieve` that say what is visible; raises `InvalidFilter`."""
     from graphagg.rag.documents.filters import parse_cli
@@ -91,4 +137,5 @@ def selected(
         "include": include or None,
         "exclude": exclude or (),
         "bridge_through_filtered": bridge_through,
+        "as_of": as_of,
     }

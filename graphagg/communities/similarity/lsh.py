@@ -14,6 +14,7 @@ bucket among about 10 entries by binary search, with keys computed from their si
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,8 +24,11 @@ import numpy as np
 from graphagg.arrays import Array, offsets
 from graphagg.checks import number
 from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store.ranges import forget
 
-_BANDS_AT_ONCE = 8
+BANDS_AT_ONCE = 8
+"""Bands whose keys are made in one reading of the signatures."""
+_ROWS_AT_ONCE = 1 << 16
 _MOST_BITS = 16
 
 
@@ -110,21 +114,54 @@ def build_tables(
     Returns:
         The tables of these bands, and the counts of their buckets.
     """
-    n, bits = len(sig), directory_bits(len(sig))
-    keys = np.empty((min(len(bands), _BANDS_AT_ONCE), n), dtype=np.uint32)
-    entries, counts = np.empty(n, dtype=np.uint64), np.zeros(2, dtype=np.int64)
-    directory = np.zeros((len(bands), (1 << bits) + 1), dtype=np.uint32)
-    band_ids, ids = np.empty(n, dtype=np.int32), []
-    for i, band in enumerate(bands):
-        if i % _BANDS_AT_ONCE == 0:  # a cache line of the signatures holds several bands
-            _keys(sig, band, min(len(bands) - i, _BANDS_AT_ONCE), rows, keys)
-        band_keys = keys[i % _BANDS_AT_ONCE]
-        size = _sort_band(band_keys, filled, cap, entries, directory[i], band_ids, counts)
-        ids.append(band_ids[:size].copy())
-    starts = offsets([len(each) for each in ids])
+    counts, sorted_bands = np.zeros(2, dtype=np.int64), []
+    for directory, ids in sort_bands(sig, filled, bands, rows, cap, counts):
+        sorted_bands.append((directory.copy(), ids.copy()))
+    starts = offsets([len(ids) for _, ids in sorted_bands])
+    directories = np.stack([directory for directory, _ in sorted_bands])
+    ids = np.concatenate([ids for _, ids in sorted_bands])
     largest, over_cap = counts.tolist()
-    tables = BandTables(rows, starts, directory, np.concatenate(ids))
+    tables = BandTables(rows, starts, directories, ids)
     return tables, BucketCounts(int(starts[-1]), largest, over_cap)
+
+
+def sort_bands(
+    sig: Array,
+    filled: Array,
+    bands: range,
+    rows: int,
+    cap: int,
+    counts: Array,
+    at_once: int = BANDS_AT_ONCE,
+) -> Iterator[tuple[Array, Array]]:
+    """Sort bands one after another; `sig` may be a mapped file, which is read block by block.
+
+    Args:
+        sig: as `filled`, `bands`, `rows` and `cap` those of `build_tables`.
+        filled: see there.
+        bands: see there.
+        rows: see there.
+        cap: see there.
+        counts: `[2]` int64, kept up to date: vertices in the largest bucket, and buckets over the
+            cap.
+        at_once: bands whose keys are made in one reading of the signatures; 4 bytes a vertex each.
+
+    Yields:
+        The directory `[2^p + 1]` and the entries of each band, which the next one overwrites.
+    """
+    n, bits = len(sig), directory_bits(len(sig))
+    keys = np.empty((min(len(bands), at_once), n), dtype=np.uint32)
+    entries, ids = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.int32)
+    directory = np.zeros((1 << bits) + 1, dtype=np.uint32)
+    for i, band in enumerate(bands):
+        if i % at_once == 0:  # a cache line of the signatures holds several bands
+            count = min(len(bands) - i, at_once)
+            for low in range(0, n, _ROWS_AT_ONCE):
+                block = sig[low : low + _ROWS_AT_ONCE]
+                _keys(block, low, band, count, rows, keys)
+                forget(block)
+        size = _sort_band(keys[i % at_once], filled, cap, entries, directory, ids, counts)
+        yield directory, ids[:size]
 
 
 def choose_bands(permutations: int, similarity: float) -> tuple[int, int]:
@@ -167,11 +204,11 @@ def _mix(h: Any) -> Any:
 
 
 @numba.njit(cache=True)
-def _keys(sig: Array, band: int, count: int, rows: int, out: Array) -> None:
-    """Keys of every vertex in `count` bands from `band` on, `[count, n]`."""
+def _keys(sig: Array, first: int, band: int, count: int, rows: int, out: Array) -> None:
+    """Keys of the vertices from `first` on in `count` bands from `band` on, into `[count, n]`."""
     for i in range(len(sig)):
         for j in range(count):
-            out[j, i] = _key(sig[i], (band + j) * rows, rows)
+            out[j, first + i] = _key(sig[i], (band + j) * rows, rows)
 
 
 @numba.njit(cache=True)

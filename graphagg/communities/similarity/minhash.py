@@ -47,44 +47,7 @@ class HashFamily:
         self.shifts = np.array(shift, dtype=np.uint32)
 
 
-def signatures(
-    sets: Csr, columns: Tokens, own: Tokens | None, family: HashFamily, rows: Array | None = None
-) -> npt.NDArray[np.uint16]:
-    """The low 16 bits of the minima, `[len(rows), K]`; O(entries * K).
-
-    Args:
-        sets: the set of each row.
-        columns: `[sets.columns]` the token of each element.
-        own: `[sets.rows]` the token of each row, which its set has too (closed neighborhoods);
-            None: open.
-        family: the hash functions.
-        rows: which rows; None: all.
-    """
-    chosen = np.arange(sets.rows) if rows is None else rows
-    out = np.empty((len(chosen), len(family.factors)), dtype=np.uint16)
-    _minima(sets.indptr, sets.indices, _hashes(columns, own, family), chosen.astype(np.int64), out)
-    return out
-
-
-def minima(
-    sets: Csr, columns: Tokens, own: Tokens | None, family: HashFamily, rows: Array
-) -> npt.NDArray[np.uint32]:
-    """The whole 32-bit minima of some rows, `[len(rows), K]`: what datasketch computes.
-
-    The minima of a set's parts, joined by `numpy.minimum`, are those of the set; only then may
-    `truncate` drop the high bits.
-    """
-    out = np.empty((len(rows), len(family.factors)), dtype=np.uint32)
-    _minima(sets.indptr, sets.indices, _hashes(columns, own, family), rows.astype(np.int64), out)
-    return out
-
-
-def truncate(whole: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint16]:
-    """Minima as the index stores them: their low 16 bits."""
-    return (whole & np.uint32(0xFFFF)).astype(np.uint16)
-
-
-class _Hashes(NamedTuple):
+class Hashes(NamedTuple):
     """f(x) of each element and of each row's own vertex, and a_k, b_k of each slot; all uint32.
 
     `own` is empty where sets are open.
@@ -95,10 +58,48 @@ class _Hashes(NamedTuple):
     factors: Tokens
     shifts: Tokens
 
+    @classmethod
+    def of(cls, columns: Tokens, own: Tokens | None, family: HashFamily) -> Hashes:
+        """What the kernels read of a graph's tokens.
 
-def _hashes(columns: Tokens, own: Tokens | None, family: HashFamily) -> _Hashes:
-    mixed_own = np.zeros(0, dtype=np.uint32) if own is None else mix(own)
-    return _Hashes(mix(columns), mixed_own, family.factors, family.shifts)
+        Args:
+            columns: `[columns]` the token of each element.
+            own: `[rows]` the token of each row, which its set has too (closed neighborhoods);
+                None: open.
+            family: the hash functions.
+        """
+        mixed_own = np.zeros(0, dtype=np.uint32) if own is None else mix(own)
+        return cls(mix(columns), mixed_own, family.factors, family.shifts)
+
+
+def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDArray[np.uint16]:
+    """The low 16 bits of the minima, `[len(rows), K]`; O(entries * K).
+
+    Args:
+        sets: the set of each row.
+        hashes: of its elements and rows.
+        rows: which rows; None: all.
+    """
+    chosen = np.arange(sets.rows) if rows is None else rows
+    out = np.empty((len(chosen), len(hashes.factors)), dtype=np.uint16)
+    _minima(sets.indptr, sets.indices, hashes, chosen.astype(np.int64), out)
+    return out
+
+
+def minima(sets: Csr, hashes: Hashes, rows: Array) -> npt.NDArray[np.uint32]:
+    """The whole 32-bit minima of some rows, `[len(rows), K]`: what datasketch computes.
+
+    The minima of a set's parts, joined by `numpy.minimum`, are those of the set; only then may
+    `truncate` drop the high bits.
+    """
+    out = np.empty((len(rows), len(hashes.factors)), dtype=np.uint32)
+    _minima(sets.indptr, sets.indices, hashes, rows.astype(np.int64), out)
+    return out
+
+
+def truncate(whole: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint16]:
+    """Minima as the index stores them: their low 16 bits."""
+    return (whole & np.uint32(0xFFFF)).astype(np.uint16)
 
 
 def mix(tokens: Array) -> Tokens:
@@ -113,7 +114,7 @@ def mix(tokens: Array) -> Tokens:
 
 
 @numba.njit(cache=True)
-def _minima(offsets: Array, elements: Array, hashes: _Hashes, rows: Array, out: Array) -> None:
+def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: Array) -> None:
     """Write the minima of some rows to `out`, `[len(rows), K]`, cut to its type."""
     mixed, own, factors, shifts = hashes
     best = np.empty(len(factors), dtype=np.uint32)

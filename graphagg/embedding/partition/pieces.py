@@ -12,6 +12,7 @@ hold of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,10 +97,9 @@ class Layout:
         return cls(order, starts)
 
 
-def cut(matrix: Csr, layout: Layout) -> list[Piece]:
-    """The pieces of a matrix."""
+def cut(matrix: Csr, layout: Layout) -> Iterator[Piece]:
+    """The pieces of a matrix, one after another."""
     new = layout.numbers(matrix.rows)
-    pieces = []
     hub_rows = hub_entries(matrix, layout, new)
     for i in range(layout.pieces):
         old = layout.order[layout.starts[i] : layout.starts[i + 1]]
@@ -108,8 +108,7 @@ def cut(matrix: Csr, layout: Layout) -> list[Piece]:
         entries = (owners + layout.starts[i], new[columns], values)
         theirs = hub_rows[3] == i
         joined = [np.concatenate((a, b[theirs])) for a, b in zip(entries, hub_rows, strict=False)]
-        pieces.append(make_piece(i, layout.starts, *joined))
-    return pieces
+        yield make_piece(i, layout.starts, *joined)
 
 
 def hub_entries(matrix: Csr, layout: Layout, new: Numbers) -> tuple[Array, Array, Array, Array]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count, pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,25 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout, Piece, cut
 from graphagg.embedding.prone.leaf import scaled_right_vectors
 from graphagg.embedding.prone.matrix import arriving, log_matrix, raised, smoothing, strengths
-from graphagg.embedding.prone.merge import Level, Rows, Wide, level_grams, mapped
+from graphagg.embedding.prone.merge import (
+    NODES_A_SHARD,
+    Level,
+    Rows,
+    Wide,
+    level_grams,
+    mapped,
+)
 from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
 from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation, start_rows
 from graphagg.embedding.prone.sparse import gram, multiply
-from graphagg.embedding.prone.state import InProcess, Loops, Memory, State
+from graphagg.embedding.prone.state import Folder, InProcess, Loops, Memory, State
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
+
+_GATHERED = 1 << 27
+"""Numbers of an array of all nodes that a product gathers at once; 512 MiB of them."""
+_LEAST_WIDTH = 32
 
 
 @dataclass(frozen=True)
@@ -244,8 +256,9 @@ class Engine:
     def rotated(self, vectors: Vectors, nodes: Ints) -> tuple[Array, Array]:
         """Vectors and sources of some nodes, zeros for one without an edge (-1); `[n, d]` each."""
         filled, turn = nodes >= 0, self._map(f"{vectors.rows}.turn")
+        ascending, places = np.unique(nodes[filled], return_inverse=True)
         rows, sources = (
-            _spread(self.state.rows(name)[nodes[filled]] @ turn, filled)
+            _spread(self.state.take(name, ascending)[places] @ turn, filled)
             for name in (vectors.rows, vectors.sources)
         )
         return rows, sources
@@ -307,7 +320,9 @@ class Engine:
             piece = self.piece(i)
             rows = read(piece)
             self.state.save(f"{name}.hubs", i, rows=rows[piece.own :])
-            self.state.write(name, piece.first, written(piece.first, rows[: piece.own]))
+            for low in range(0, piece.own, NODES_A_SHARD):  # what `written` computes on the way
+                block = rows[low : min(low + NODES_A_SHARD, piece.own)]
+                self.state.write(name, piece.first + low, written(piece.first + low, block))
 
         def hubs(_: int) -> None:
             total = np.zeros((self.layout.hubs, *row), dtype)
@@ -331,9 +346,20 @@ class Engine:
         return np.concatenate((mine, whole[piece.hubs]))
 
     def _multiply(self, matrix: str, piece: Piece, name: str) -> Array:
-        """The piece's matrix with the values of a stage, times the rows of its columns."""
-        values = self.state.load(matrix, piece.number, "values")
-        return multiply(piece.with_values(values), self.state.rows(name)[piece.columns])
+        """The piece's matrix with the values of a stage, times the rows of its columns.
+
+        The rows are read some of their columns at a time, where all together take much memory.
+        """
+        part = piece.with_values(self.state.load(matrix, piece.number, "values"))
+        width = self.state.rows(name).shape[1]
+        step = max(_LEAST_WIDTH, _GATHERED // max(len(piece.columns), 1))
+        if step >= width:
+            return multiply(part, self.state.take(name, piece.columns))
+        product = np.empty((part.rows, width), self.state.rows(name).dtype)
+        for low in range(0, width, step):
+            some = slice(low, min(low + step, width))
+            product[:, some] = multiply(part, self.state.take(name, piece.columns, some))
+        return product
 
     def _total(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
         """The sum of what the hubs' rows and then each piece's rows of an array give."""
@@ -391,7 +417,11 @@ def load_piece(state: State, layout: Layout, number: int) -> Piece:
 
 
 def in_process(
-    matrix: Csr, layout: Layout, config: EmbeddingConfig, progress: Progress = silent
+    matrix: Csr,
+    layout: Layout,
+    config: EmbeddingConfig,
+    progress: Progress = silent,
+    folder: Path | None = None,
 ) -> Engine:
     """The engine of a matrix in memory.
 
@@ -400,8 +430,9 @@ def in_process(
         layout: its nodes by piece.
         config: parameters.
         progress: called with a stage's name after each of its tasks.
+        folder: where arrays are kept, an empty folder; None: in memory.
     """
-    state = Memory()
+    state = Memory() if folder is None else Folder.of(folder)
     for piece in cut(matrix, layout):
         save_piece(state, piece)
     return Engine(layout, config, state, InProcess(progress))

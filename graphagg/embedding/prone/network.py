@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from graphagg.embedding.prone.sparse import entries_where
 from graphagg.errors import InvalidGraph
-from graphagg.graph.adjacency import expand_rows, transpose_pattern
+from graphagg.graph.adjacency import expand_rows, transpose
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
 
@@ -98,11 +98,10 @@ def check_weights(weights: npt.NDArray[Any]) -> None:
 def _cover(matrix: Csr) -> Csr:
     """The symmetric `[rows + columns, rows + columns]` matrix with `matrix` as its corner."""
     n, m = matrix.rows, matrix.columns
-    order = np.lexsort((expand_rows(matrix), matrix.indices))
-    turned = transpose_pattern(Csr(matrix.indptr, matrix.indices, None, m))
+    turned = transpose(matrix)
     indptr = np.concatenate((matrix.indptr, matrix.indptr[-1] + turned.indptr[1:]))
-    indices = np.concatenate((matrix.indices + np.int32(n), turned.indices)).astype(np.int32)
-    return Csr(indptr, indices, np.concatenate((matrix.entries, matrix.entries[order])), n + m)
+    indices = np.concatenate((matrix.indices + np.int32(n), turned.indices))
+    return Csr(indptr, indices, np.concatenate((matrix.entries, turned.entries)), n + m)
 
 
 def coupling_weight(mean: float) -> np.float32:

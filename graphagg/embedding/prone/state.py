@@ -1,18 +1,23 @@
 """Where an engine keeps its arrays and how it runs its loops: what in process and Spark differ in.
 
-`Memory` and `InProcess` are those of the build in process; those of the Spark build are in
+`Memory` keeps arrays in memory, `Folder` in files, of which a step reads its own part; both give
+the same bytes. `InProcess` runs the loops of the build in process; those of Spark are in
 `embedding.spark.engine`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.progress import Progress, silent
+from graphagg.spark.blocks import Blocks
+from graphagg.store.ranges import preallocate, take_rows, write_range
 
 Task = Callable[[int], None]
 """Number `i` of a loop. It may run more than once, and then writes the same to the same places."""
@@ -32,6 +37,9 @@ class State(Protocol):
 
     def rows(self, name: str) -> Array:
         """An array of all nodes, read-only, perhaps mapped."""
+
+    def take(self, name: str, nodes: Array, columns: slice = slice(None)) -> Array:
+        """Rows of some nodes, ascending, of an array of all nodes, or some columns of them."""
 
     def write(self, name: str, start: int, rows: Array) -> None:
         """Write rows `start` to `start + len(rows)` of an array of all nodes."""
@@ -80,6 +88,10 @@ class Memory:
         """An array of all nodes."""
         return self._whole[name]
 
+    def take(self, name: str, nodes: Array, columns: slice = slice(None)) -> Array:
+        """Rows of some nodes."""
+        return np.asarray(self._whole[name][nodes, columns])
+
     def write(self, name: str, start: int, rows: Array) -> None:
         """Write rows of an array of all nodes."""
         self._whole[name][start : start + len(rows)] = rows
@@ -88,6 +100,61 @@ class Memory:
         """Forget everything of a name."""
         self._small.pop(name, None)
         self._whole.pop(name, None)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Arrays as files of a folder: those of a piece in blocks, those of all nodes beside them.
+
+    Attributes:
+        folder: where arrays of all nodes are.
+        blocks: where arrays of pieces are.
+        keep: leave dropped arrays, for a job that goes on to read; they go with the folder.
+    """
+
+    folder: Path
+    blocks: Blocks
+    keep: bool = False
+
+    @classmethod
+    def of(cls, folder: Path) -> Folder:
+        """The arrays of a build that does not go on once it was killed."""
+        return cls(folder, Blocks(folder / "blocks"))
+
+    def save(self, name: str, number: int, **arrays: Array) -> None:
+        """Write arrays of a piece."""
+        self.blocks.save(name, number, **arrays)
+
+    def load(self, name: str, number: int, array: str) -> Array:
+        """An array of a piece, mapped."""
+        return self.blocks.map(name, number, array)
+
+    def create(self, name: str, shape: Sequence[int], dtype: Any) -> None:
+        """Make the file of an array of all nodes."""
+        preallocate(self._path(name), dtype, shape)
+
+    def rows(self, name: str) -> Array:
+        """An array of all nodes, mapped."""
+        rows: Array = np.load(self._path(name), mmap_mode="r", allow_pickle=False)
+        return rows
+
+    def take(self, name: str, nodes: Array, columns: slice = slice(None)) -> Array:
+        """Rows of some nodes; little of the file is in memory at a time."""
+        return take_rows(self.rows(name), nodes, columns)
+
+    def write(self, name: str, start: int, rows: Array) -> None:
+        """Write a range of an array of all nodes."""
+        self.blocks.check_run()
+        write_range(self._path(name), start, rows)
+
+    def drop(self, name: str) -> None:
+        """Remove the files of a name, unless they are kept."""
+        if not self.keep:
+            self._path(name).unlink(missing_ok=True)
+            self.blocks.remove(name)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npy"
 
 
 class InProcess:

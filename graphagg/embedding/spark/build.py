@@ -26,25 +26,25 @@ import numpy as np
 
 from graphagg.embedding.build import ranges
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
-from graphagg.embedding.index import (
-    KIND,
-    NodeEmbedding,
-    Sizes,
-    index_manifest,
-    write_report,
-)
+from graphagg.embedding.index import NodeEmbedding
 from graphagg.embedding.prone.engine import Engine, Vectors
 from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.threads import one_thread
 from graphagg.embedding.spark.engine import on_spark
 from graphagg.embedding.spark.entries import Entries, digests, prepare
 from graphagg.embedding.spark.partition import cut, write_pieces
+from graphagg.embedding.writing import (
+    KIND,
+    Sizes,
+    VectorFiles,
+    index_manifest,
+    write_report,
+)
 from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
 from graphagg.graph.spark import EdgePaths, write_ids
 from graphagg.progress import Progress, silent
-from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work, claimed, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.store import write_artifact
@@ -210,30 +210,13 @@ def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, folder: P
 
     No stage that a later run could skip: each run writes a folder of its own.
     """
-    config, blocks = engine.config, ranges(entries.nodes)
-    rows, nodes = entries.rows.total, entries.nodes
+    blocks, nodes = ranges(entries.nodes), entries.nodes
+    files = VectorFiles(folder, entries.rows.total, nodes, engine.config)
 
     def write(b: int) -> None:
         low, high = blocks[b]
-        numbers = np.asarray(engine.state.rows("numbers")[low:high])
-        split = min(max(rows - low, 0), high - low)
-        write_range(folder / "parts.npy", low, np.asarray(engine.state.rows("parts")[low:high]))
-        for name, whole in zip(
-            ("vectors", "sources"), engine.rotated(vectors, numbers), strict=True
-        ):
-            stored = whole.astype(config.dtype)
-            write_range(folder / f"{name}.npy", low, stored[:split])
-            if rows < nodes:
-                write_range(folder / f"{name}.to.npy", max(low - rows, 0), stored[split:])
-        if config.propagate == 0:
-            write_range(folder / "log_q.npy", low, engine.log_q_of(numbers))
+        numbers, parts = (np.asarray(engine.state.rows(n)[low:high]) for n in ("numbers", "parts"))
+        files.write(low, parts, *engine.rotated(vectors, numbers), engine.log_q_of(numbers))
 
-    width = engine.width(vectors)
-    preallocate(folder / "parts.npy", np.int32, (nodes,))
-    for name in ("vectors", "sources"):
-        preallocate(folder / f"{name}.npy", config.dtype, (rows, width))
-        if rows < nodes:
-            preallocate(folder / f"{name}.to.npy", config.dtype, (nodes - rows, width))
-    if config.propagate == 0:
-        preallocate(folder / "log_q.npy", np.float64, (nodes,))
+    files.create(engine.width(vectors))
     engine.loops.each(len(blocks), write)

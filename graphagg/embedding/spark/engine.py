@@ -9,56 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.prone.engine import Engine
-from graphagg.embedding.prone.state import Task
+from graphagg.embedding.prone.state import Folder, Task
 from graphagg.embedding.prone.threads import one_thread
-from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, run_tasks
 
 
 def on_spark(work: Work, layout: Layout, config: EmbeddingConfig) -> Engine:
     """The engine of a job whose pieces are in its blocks."""
-    return Engine(layout, config, Folder(work), SparkLoops(work))
-
-
-@dataclass(frozen=True)
-class Folder:
-    """Arrays as files: those of a piece in blocks, those of all nodes beside them."""
-
-    work: Work
-
-    def save(self, name: str, number: int, **arrays: Array) -> None:
-        """Write arrays of a piece."""
-        self.work.blocks.save(name, number, **arrays)
-
-    def load(self, name: str, number: int, array: str) -> Array:
-        """An array of a piece, mapped."""
-        return self.work.blocks.map(name, number, array)
-
-    def create(self, name: str, shape: Sequence[int], dtype: Any) -> None:
-        """Make the file of an array of all nodes."""
-        preallocate(self.work.path(name), dtype, shape)
-
-    def rows(self, name: str) -> Array:
-        """An array of all nodes, mapped."""
-        rows: Array = np.load(self.work.path(name), mmap_mode="r", allow_pickle=False)
-        return rows
-
-    def write(self, name: str, start: int, rows: Array) -> None:
-        """Write a range of an array of all nodes."""
-        self.work.blocks.check_run()
-        write_range(self.work.path(name), start, rows)
-
-    def drop(self, name: str) -> None:
-        """Keep everything: a job that goes on may read it. It goes with the job's folder."""
+    return Engine(layout, config, Folder(work.folder, work.blocks, keep=True), SparkLoops(work))
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from graphagg.embedding.prone.engine import save_piece
 from graphagg.embedding.spark.engine import Folder
 from graphagg.embedding.spark.entries import Entries, sorted_blocks
 from graphagg.graph.csr import Csr
-from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, run_tasks
+from graphagg.store.ranges import preallocate, write_range
 
 if TYPE_CHECKING:
     import pyarrow as pa

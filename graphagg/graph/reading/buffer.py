@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numba
 import numpy as np
@@ -19,6 +21,9 @@ from graphagg.graph.reading.batches import Ids
 from graphagg.store.strings import StringTable
 
 Dense = npt.NDArray[np.int32]
+
+_SEARCHED = 1 << 20
+"""Ids up to which each id of a chunk is searched for on its own."""
 
 
 class IdColumn:
@@ -62,6 +67,11 @@ class IdColumn:
         self.largest = max(self.largest, largest)
         self._chunks.append(ids.astype(np.uint32) if largest < 2**32 else ids)
 
+    def take(self) -> list[Any]:
+        """The chunks, which the column forgets."""
+        chunks, self._chunks = self._chunks, []
+        return chunks
+
     def __len__(self) -> int:
         return sum(len(chunk) for chunk in self._chunks)
 
@@ -93,15 +103,18 @@ class WeightColumn:
         return weights
 
 
-def number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds, list[Dense]]:
+def number_together(
+    columns: Sequence[Column], name: str, marked: int | None = None
+) -> tuple[VertexIds, list[Numbers]]:
     """Give the ids of all columns one numbering.
 
     Args:
         columns: columns of one id space.
         name: what messages call their source.
+        marked: integers up to which each value is marked; None: by how many ids there are.
 
     Returns:
-        The ids in ascending order, and for each column the dense numbers of its ids, `[len]` int32.
+        The ids in ascending order, and for each column the dense numbers of its ids, by chunk.
     """
     types = {column.is_integer for column in columns} - {None}
     if len(types) > 1:
@@ -109,36 +122,101 @@ def number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds, 
             f"{name}: one column holds integers and another strings, wanted one type of id; "
             "read the ids as strings (--ids string), or build a two-mode graph"
         )
-    chunks = [chunk for column in columns for chunk in column.chunks]
     if types == {False}:
-        ids, numbers = _string_numbers(chunks)
+        ids, numbers = _string_numbers(columns)
     else:
-        ids, numbers = _integer_numbers(chunks, max((c.largest for c in columns), default=-1))
+        ids, numbers = _integer_numbers(columns, marked)
     if len(ids) >= 2**31:
         raise InvalidGraph(f"{len(ids):,} vertices, wanted fewer than 2^31; split the graph")
-    empty = np.zeros(0, dtype=np.int32)
-    return ids, [
-        np.concatenate([empty, *islice(numbers, len(column.chunks))]) for column in columns
-    ]
+    return ids, numbers
 
 
-def _integer_numbers(chunks: Sequence[Any], largest: int) -> tuple[VertexIds, Iterator[Dense]]:
-    """Ids and each chunk's dense numbers: by marking each value, or by sorting if one is large."""
-    total = sum(len(chunk) for chunk in chunks)
-    if largest < 4 * total + 2**20:
+class Column(Protocol):
+    """One column of ids, in chunks."""
+
+    @property
+    def chunks(self) -> Sequence[Any]:
+        """The chunks: uint32 or int64 arrays, or Arrow dictionary arrays."""
+
+    @property
+    def is_integer(self) -> bool | None:
+        """Whether the ids are integers; None while there are none."""
+
+    @property
+    def largest(self) -> int:
+        """The largest integer; -1 where there is none."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The dense numbers of a column, made a chunk at a time.
+
+    Attributes:
+        chunks: of the column.
+        of_chunk: gives the numbers of chunk i.
+    """
+
+    chunks: Sequence[Any]
+    of_chunk: Callable[[int, Any], Dense]
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __getitem__(self, i: int) -> Dense:
+        return self.of_chunk(i, self.chunks[i])
+
+    def joined(self) -> Dense:
+        """The numbers of all chunks, `[len]` int32."""
+        empty = np.zeros(0, dtype=np.int32)
+        return np.concatenate([empty, *(self[i] for i in range(len(self)))])
+
+
+def _integer_numbers(
+    columns: Sequence[Column], marked: int | None
+) -> tuple[VertexIds, list[Numbers]]:
+    """Ids and their numbers: by marking each value, or by sorting if one is large."""
+    largest = max((column.largest for column in columns), default=-1)
+    if marked is None:
+        marked = 4 * sum(len(chunk) for column in columns for chunk in column.chunks) + 2**20
+    if largest < marked:
         seen = np.zeros(largest + 1, dtype=np.bool_)
-        for chunk in chunks:
-            _mark(chunk, seen)
+        for column in columns:
+            for chunk in column.chunks:
+                _mark(chunk, seen)
         ids = np.flatnonzero(seen)
         number = np.cumsum(seen, dtype=np.int32) - np.int32(1)
-        return VertexIds(ids.astype(np.int64)), (number[chunk] for chunk in chunks)
-    ids = np.unique(np.concatenate([np.unique(chunk).astype(np.int64) for chunk in chunks]))
-    return VertexIds(ids), (np.searchsorted(ids, chunk).astype(np.int32) for chunk in chunks)
+        return VertexIds(ids.astype(np.int64)), [
+            Numbers(column.chunks, lambda _, chunk: number[chunk]) for column in columns
+        ]
+    ids = _distinct(chunk for column in columns for chunk in column.chunks)
+
+    def search(_: int, chunk: Any) -> Dense:
+        if len(ids) < _SEARCHED:
+            return np.searchsorted(ids, chunk).astype(np.int32)
+        # In the order of the ids, so that neighbors in the search are neighbors in memory.
+        ascending, places = np.unique(chunk, return_inverse=True)
+        found: Dense = np.searchsorted(ids, ascending).astype(np.int32)[places]
+        return found
+
+    return VertexIds(ids), [Numbers(column.chunks, search) for column in columns]
 
 
-def _string_numbers(chunks: Sequence[Any]) -> tuple[VertexIds, Iterator[Dense]]:
-    """Ids and each chunk's dense numbers: only the chunks' distinct strings are compared."""
-    dictionaries = pa.chunked_array([chunk.dictionary.cast(pa.large_binary()) for chunk in chunks])
+def _distinct(chunks: Iterable[Any]) -> npt.NDArray[np.int64]:
+    """The distinct values of chunks, ascending; twice as many are in memory at most."""
+    ids, waiting, count = np.zeros(0, dtype=np.int64), [], 0
+    for chunk in chunks:
+        waiting.append(np.unique(chunk).astype(np.int64))
+        count += len(waiting[-1])
+        if count > max(len(ids), _SEARCHED):
+            ids, waiting, count = np.unique(np.concatenate([ids, *waiting])), [], 0
+    return np.unique(np.concatenate([ids, *waiting]))
+
+
+def _string_numbers(columns: Sequence[Column]) -> tuple[VertexIds, list[Numbers]]:
+    """Ids and their numbers: only the chunks' distinct strings are compared."""
+    dictionaries = pa.chunked_array(
+        [chunk.dictionary.cast(pa.large_binary()) for column in columns for chunk in column.chunks]
+    )
     distinct = pc.unique(dictionaries)
     ordered = distinct.take(pc.array_sort_indices(distinct))
     _, starts, data = ordered.buffers()
@@ -146,11 +224,19 @@ def _string_numbers(chunks: Sequence[Any]) -> tuple[VertexIds, Iterator[Dense]]:
     table = StringTable(np.frombuffer(data, dtype=np.uint8)[: bounds[-1]], bounds)
     # One call for all dictionaries: each call makes a hash table of all ids.
     positions = pc.index_in(dictionaries, value_set=ordered).to_numpy().astype(np.int32)
-    number = np.split(positions, np.cumsum([len(chunk.dictionary) for chunk in chunks])[:-1])
-    return VertexIds(table), (
-        of_entry[chunk.indices.to_numpy(zero_copy_only=False)]
-        for chunk, of_entry in zip(chunks, number, strict=True)
-    )
+    sizes = [len(chunk) for chunk in dictionaries.chunks]
+    of_dictionaries = iter(np.split(positions, np.cumsum(sizes)[:-1]))
+    numbers = []
+    for column in columns:
+        known = list(islice(of_dictionaries, len(column.chunks)))
+        numbers.append(Numbers(column.chunks, partial(_of_entries, known)))
+    return VertexIds(table), numbers
+
+
+def _of_entries(known: Sequence[Dense], i: int, chunk: Any) -> Dense:
+    """The numbers of a chunk's entries, by those of its dictionary."""
+    found: Dense = known[i][chunk.indices.to_numpy(zero_copy_only=False)]
+    return found
 
 
 @numba.njit(cache=True)

@@ -14,7 +14,7 @@ from graphagg.arrays import Floats
 from graphagg.checks import one_of
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter
 from graphagg.graph.adjacency import Dense
-from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, weighted_graph
+from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.batches import EdgeSource, ReadCounts
 from graphagg.graph.reading.buffer import IdColumn, WeightColumn, number_together
@@ -81,18 +81,8 @@ def read_graph(
 
     The weights are None where the edges carry none; see `graphagg.graph.weights.load_weighted`.
     """
-    one_of("kind", kind, GRAPH_KINDS)
-    reading.check_kind(kind)
-    if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
-        raise InvalidParameter(f"vertices is {vertices!r}, wanted vertex ids: put them in a list")
     counts = ReadCounts()
-    paths = paths_of(edges)
-    if paths is None:
-        name = f"the {type(edges).__name__}"
-        source = read_object(edges, kind, counts, reading)
-    else:
-        name = ", ".join(map(str, paths))[:200]
-        source = _open_files([file for path in paths for file in find_files(path)], counts, reading)
+    source, name = open_edges(edges, kind, reading, vertices, counts)
     first, second, alone, column = IdColumn(), IdColumn(), IdColumn(), WeightColumn()
     for batch in source.batches:
         if len(batch.sources):
@@ -110,22 +100,54 @@ def read_graph(
     rows, columns, pairs = _number(kind, first, second, alone, name)
     del first, second  # a graph of 100 million edges takes 800 MB twice
     graph, entries = weighted_graph(kind, rows, columns, pairs, weights)
-    report = replace(
-        graph.report,
-        comments=counts.comments,
-        header=counts.header,
-        columns=counts.columns.said(kind == "two-mode") if counts.columns else None,
-        third_ignored=counts.third_ignored,
-        weights_ignored=counts.weights_ignored if weights is None else 0,
-        bad_rows=counts.bad_rows,
-        first_bad=counts.first_bad,
-    )
+    report = with_counts(graph.report, counts, kind, weights is not None)
     graph = replace(graph, report=report)
     if not graph.edges and not allow_empty:
         raise EmptyGraph(
             f"{name}: {graph.report.self_loops:,} self-loops and no edge, wanted at least one edge"
         )
     return graph, entries
+
+
+def check_vertices(vertices: Iterable[VertexId]) -> Iterable[VertexId]:
+    """Raise `InvalidParameter` for one id in place of several."""
+    if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
+        raise InvalidParameter(f"vertices is {vertices!r}, wanted vertex ids: put them in a list")
+    return vertices
+
+
+def with_counts(
+    report: ReadReport, counts: ReadCounts, kind: GraphKind, weighted: bool
+) -> ReadReport:
+    """A report with what a reader saw besides edges."""
+    return replace(
+        report,
+        comments=counts.comments,
+        header=counts.header,
+        columns=counts.columns.said(kind == "two-mode") if counts.columns else None,
+        third_ignored=counts.third_ignored,
+        weights_ignored=0 if weighted else counts.weights_ignored,
+        bad_rows=counts.bad_rows,
+        first_bad=counts.first_bad,
+    )
+
+
+def open_edges(
+    edges: Any,
+    kind: GraphKind,
+    reading: Reading,
+    vertices: Iterable[VertexId],
+    counts: ReadCounts,
+) -> tuple[EdgeSource, str]:
+    """The edges that `read_graph` reads, and what messages call them; parameters are checked."""
+    one_of("kind", kind, GRAPH_KINDS)
+    reading.check_kind(kind)
+    check_vertices(vertices)
+    paths = paths_of(edges)
+    if paths is None:
+        return read_object(edges, kind, counts, reading), f"the {type(edges).__name__}"
+    files = [file for path in paths for file in find_files(path)]
+    return _open_files(files, counts, reading), ", ".join(map(str, paths))[:200]
 
 
 def _number(
@@ -135,9 +157,9 @@ def _number(
     if kind == "two-mode":
         rows, (source, _) = number_together([first, alone], name)
         columns, (target,) = number_together([second], name)
-        return rows, columns, (source, target)
+        return rows, columns, (source.joined(), target.joined())
     rows, (source, target, _) = number_together([first, second, alone], name)
-    return rows, rows, (source, target)
+    return rows, rows, (source.joined(), target.joined())
 
 
 def _open_files(files: Sequence[Path], counts: ReadCounts, reading: Reading) -> EdgeSource:

@@ -1,24 +1,31 @@
-"""A Haystack component.
+"""A Haystack retriever, and a document store that `DocumentWriter` writes to.
 
-from graphagg.rag.adapters.haystack import GraphAggRetriever
-pipeline.add_component("retriever", GraphAggRetriever("idx", top_k=5))
+from graphagg.rag.adapters.haystack import GraphAggDocumentStore, GraphAggRetriever
+store = GraphAggDocumentStore("idx")
+DocumentWriter(store).run(documents=documents)
+pipeline.add_component("retriever", GraphAggRetriever(store, top_k=5))
 pipeline.run({"retriever": {"query": "Where was the wife of Francis I buried?"}})
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import InvalidFilter, MissingExtra
 from graphagg.rag.adapters.shared import metadata_of, opened
+from graphagg.rag.adapters.store import Store, passage
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import Mode
 
 try:
     from haystack import Document, component, default_from_dict, default_to_dict
+    from haystack.document_stores.errors import DuplicateDocumentError
+    from haystack.document_stores.types import DuplicatePolicy
+    from haystack.errors import FilterError
 except ImportError:
     raise MissingExtra("haystack-ai", "haystack") from None
 
@@ -33,7 +40,8 @@ class GraphAggRetriever:
     `Pipeline.loads(text, allowed_modules=["graphagg.rag.adapters.haystack"])`.
 
     Args:
-        index: an opened index, or the directory of one.
+        index: an opened index, the directory of one, or a `GraphAggDocumentStore`, of which it sees
+            every change.
         top_k: how many documents.
         mode: `best`, `faithful`, `dense` or `bm25`.
         filters: conditions on metadata: as `PassageIndex.retrieve` takes them, or in Haystack's
@@ -43,35 +51,42 @@ class GraphAggRetriever:
 
     def __init__(
         self,
-        index: PassageIndex | str | os.PathLike[str],
+        index: PassageIndex | GraphAggDocumentStore | str | os.PathLike[str],
         top_k: int = 5,
         mode: Mode = "best",
         filters: dict[str, Any] | None = None,
         min_score: float | None = None,
     ) -> None:
         self._where = index
-        self._index: PassageIndex | None = None
+        self._index: PassageIndex | Store | None = None
         self.top_k, self.mode, self.filters = top_k, mode, filters
         self.min_score = min_score
 
     def warm_up(self) -> None:
         """Open the index; no model is loaded."""
         if self._index is None:
-            self._index = opened(self._where)
+            where = self._where
+            stored = isinstance(where, GraphAggDocumentStore)
+            self._index = where.store if stored else opened(where)  # type: ignore[union-attr, arg-type]
 
     def to_dict(self) -> dict[str, Any]:
         """The component as part of a saved pipeline: where the index lies, and the options."""
         where = self._where
         if isinstance(where, PassageIndex):
             where = where.directory
+        index = where.to_dict() if isinstance(where, GraphAggDocumentStore) else os.fspath(where)
         return default_to_dict(
-            self, index=os.fspath(where), top_k=self.top_k, mode=self.mode, filters=self.filters,
+            self, index=index, top_k=self.top_k, mode=self.mode, filters=self.filters,
             min_score=self.min_score,
         )  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> GraphAggRetriever:
         """The component of a saved pipeline."""
+        index = data["init_parameters"].get("index")
+        if isinstance(index, Mapping):
+            store = GraphAggDocumentStore.from_dict(dict(index))
+            data = {**data, "init_parameters": {**data["init_parameters"], "index": store}}
         made: GraphAggRetriever = default_from_dict(cls, data)
         return made
 
@@ -89,7 +104,7 @@ class GraphAggRetriever:
         """`run` for pipelines with an event loop."""
         return _documents(await self._ready().aretrieve(query, **self._options(filters, top_k)))
 
-    def _ready(self) -> PassageIndex:
+    def _ready(self) -> PassageIndex | Store:
         self.warm_up()
         assert self._index is not None
         return self._index
@@ -114,6 +129,91 @@ def _document(hit: Hit) -> Document:
     return Document(id=hit.passage.id, content=hit.passage.text, meta=meta, score=hit.score)
 
 
+class GraphAggDocumentStore:
+    """A passage index as a Haystack document store, for `DocumentWriter` and `GraphAggRetriever`.
+
+    A document becomes the passage of its id: its content the text, its meta the metadata, a `title`
+    in it the title too; `source_id` and `split_id`, as splitters write them, make it a chunk. The
+    index encodes by a model of its own: embeddings are not kept. Every call of `write_documents` is
+    one new version of the index.
+
+    Args:
+        directory: of the index, whether there is one yet or not.
+        options: of `graphagg.rag.adapters.store.Store`: `encoder`, `extractor`, `chunking`. A store
+            of a saved pipeline has the default ones.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], **options: Any) -> None:
+        self.store = Store(directory, **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The store as part of a saved pipeline: where the index lies."""
+        return default_to_dict(self, directory=os.fspath(self.store.directory))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> GraphAggDocumentStore:
+        """The store of a saved pipeline."""
+        made: GraphAggDocumentStore = default_from_dict(cls, data)
+        return made
+
+    def count_documents(self) -> int:
+        """How many documents there are."""
+        return len(self.store)
+
+    def filter_documents(self, filters: dict[str, Any] | None = None) -> list[Document]:
+        """The documents that match, in the order in which they were written.
+
+        Raises:
+            FilterError: the filter is unsound, or compares what has no order.
+        """
+        try:
+            wanted = own_filter(filters) if filters else None
+            found = self.store.passages(wanted)
+        except (InvalidFilter, KeyError) as error:
+            raise FilterError(str(error)) from error
+        return [Document(id=p.id, content=p.text, meta=dict(p.metadata)) for p in found]
+
+    def write_documents(
+        self, documents: list[Document], policy: DuplicatePolicy = DuplicatePolicy.NONE
+    ) -> int:
+        """Write documents, all or none; returns how many.
+
+        Args:
+            documents: with content.
+            policy: for ids that are there: `OVERWRITE`; `SKIP`; `FAIL`, which `NONE` is too.
+
+        Raises:
+            ValueError: they are no documents.
+            DuplicateDocumentError: an id is there, under `FAIL`.
+            GraphAggError: what `PassageIndex.add` raises.
+        """
+        sound = isinstance(documents, list) and all(isinstance(d, Document) for d in documents)
+        if not sound:
+            raise ValueError("documents must be a list of haystack.Document")
+        there = {p.id for p in self.store.get([d.id for d in documents])}
+        given: dict[str, Document] = {}
+        for document in documents:
+            known = document.id in there or document.id in given
+            if known and policy in (DuplicatePolicy.NONE, DuplicatePolicy.FAIL):
+                raise DuplicateDocumentError(f"document {document.id!r} is there; nothing written")
+            if not (known and policy == DuplicatePolicy.SKIP):
+                given[document.id] = document
+        self.store.write([_passage(document) for document in given.values()])
+        return len(given)
+
+    def delete_documents(self, document_ids: list[str]) -> None:
+        """Delete documents by their ids; those that are not there are passed over."""
+        self.store.delete(document_ids)
+
+
+def _passage(document: Document) -> Passage:
+    meta = document.meta
+    source, place = meta.get("source_id"), meta.get("split_id")
+    chunk = isinstance(source, str) and isinstance(place, int) and place >= 0
+    where = (str(source), int(place or 0)) if chunk else ("", 0)
+    return passage(document.id, document.content or "", meta, *where)
+
+
 _OPERATORS = {
     "==": "eq",
     "!=": "ne",
@@ -130,10 +230,8 @@ def own_filter(filters: dict[str, Any]) -> dict[str, Any]:
     """A filter in Haystack's form as one of this library; one of this library stays as it is.
 
     Raises:
-        InvalidFilter: an operator is unknown.
+        InvalidFilter: an operator is unknown, or its value is not what it takes.
     """
-    from graphagg.errors import InvalidFilter
-
     if set(filters) == {"operator", "conditions"}:
         joined = [own_filter(condition) for condition in filters["conditions"]]
         operator = str(filters["operator"]).upper()
@@ -148,5 +246,15 @@ def own_filter(filters: dict[str, Any]) -> dict[str, Any]:
             known = ", ".join(_OPERATORS)
             raise InvalidFilter(f"operator is {operator!r}, wanted one of {known}")
         field = str(filters["field"]).removeprefix("meta.")
-        return {field: {_OPERATORS[operator]: filters["value"]}}
+        return {field: _condition(operator, filters["value"])}
     return filters
+
+
+def _condition(operator: str, value: Any) -> dict[str, Any]:
+    """A condition on a field; None stands for a field that is not there."""
+    if operator in ("in", "not in") and not isinstance(value, list):
+        raise InvalidFilter(f"{operator!r} has {value!r}, wanted a list")
+    if value is None:
+        absent = {"==": {"exists": False}, "!=": {"exists": True}}
+        return absent.get(operator, {"in": []})  # nothing is more or less than what is not there
+    return {_OPERATORS[operator]: value}

@@ -1,18 +1,26 @@
-"""A LangChain retriever.
+"""A LangChain retriever, and a vector store that can be written to.
 
-from graphagg.rag.adapters.langchain import GraphAggRetriever
+from graphagg.rag.adapters.langchain import GraphAggRetriever, GraphAggVectorStore
 retriever = GraphAggRetriever(index="idx", k=5, filter={"lang": "en"})
 documents = retriever.invoke("Where was the wife of Francis I buried?")
+
+store = GraphAggVectorStore("idx")
+ids = store.add_documents(documents)
+store.delete(ids[:1])
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import ConfigDict, Field, field_validator
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.rag.adapters.shared import metadata_of, opened
+from graphagg.rag.adapters.store import Store, last_of_each, passage
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import Mode
@@ -23,7 +31,9 @@ try:
         CallbackManagerForRetrieverRun,
     )
     from langchain_core.documents import Document
+    from langchain_core.embeddings import Embeddings
     from langchain_core.retrievers import BaseRetriever
+    from langchain_core.vectorstores import VectorStore
 except ImportError:
     raise MissingExtra("langchain-core", "langchain") from None
 
@@ -73,3 +83,149 @@ class GraphAggRetriever(BaseRetriever):
 
 def _document(hit: Hit) -> Document:
     return Document(id=hit.passage.id, page_content=hit.passage.text, metadata=metadata_of(hit))
+
+
+class GraphAggVectorStore(VectorStore):
+    """A passage index as a LangChain vector store: documents in, documents out.
+
+    Documents come back as they were added: id, text and metadata. For hop paths and parts of
+    scores ask `GraphAggRetriever(index=store.directory)`. A `title` among the metadata is indexed
+    as the title. Every call of `add_documents` is one new version of the index: add many at once.
+
+    Searches take the options of `PassageIndex.retrieve`: `filter`, `mode`, `min_score`, and so on.
+    The index encodes by a model of its own, so no `embedding` is taken. Scores have no scale
+    across questions, so there are no relevance scores from 0 to 1, and no search by vector or MMR.
+
+    Args:
+        index: the directory, whether it holds an index yet or not; or an opened index.
+        options: of `graphagg.rag.adapters.store.Store`: `encoder`, `extractor`, `chunking`.
+    """
+
+    def __init__(self, index: PassageIndex | str | os.PathLike[str], **options: Any) -> None:
+        self._store = Store(index, **options)
+
+    @property
+    def directory(self) -> str:
+        """Where the index lies."""
+        return str(self._store.directory)
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
+        """Add documents, or replace those of the same ids.
+
+        Args:
+            documents: with ids, or without: an id then follows from text and metadata.
+            kwargs: `ids`, in place of those of the documents.
+
+        Returns:
+            Their ids, in order.
+
+        Raises:
+            GraphAggError: what `PassageIndex.add` raises; nothing was written.
+        """
+        ids: Sequence[str | None] = kwargs.pop("ids", None) or [d.id for d in documents]
+        _no_more(kwargs)
+        if len(ids) != len(documents):
+            raise InvalidParameter(f"{len(ids)} ids of {len(documents)} documents; give one each")
+        made = [
+            passage(identifier, document.page_content, document.metadata)
+            for identifier, document in zip(ids, documents, strict=True)
+        ]
+        self._store.write(last_of_each(made))
+        return [each.id for each in made]
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[Any, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
+        """`add_documents` for texts and their metadata."""
+        given = list(texts)
+        metadata = metadatas or [{}] * len(given)
+        if len(metadata) != len(given):
+            raise InvalidParameter(f"{len(metadata)} metadata of {len(given)} texts; give one each")
+        pairs = zip(given, metadata, strict=True)
+        documents = [Document(page_content=text, metadata=of_text) for text, of_text in pairs]
+        return self.add_documents(documents, ids=ids, **kwargs)
+
+    def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
+        """Delete documents by their ids, or all of them; ids that are not there are passed over."""
+        _no_more(kwargs)
+        if ids is None:
+            self._store.clear()
+        else:
+            self._store.delete(ids)
+        return True
+
+    @classmethod
+    def from_documents(
+        cls,
+        documents: list[Document],
+        embedding: Embeddings | None = None,
+        **kwargs: Any,
+    ) -> GraphAggVectorStore:
+        """A store of these documents.
+
+        Args:
+            documents: to add.
+            embedding: not taken; an index encodes by its own model.
+            kwargs: `index`, the directory, and the other options of the class.
+        """
+        _no_embedding(embedding)
+        store = cls(**kwargs)
+        store.add_documents(documents)
+        return store
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings | None = None,
+        metadatas: list[dict[Any, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **kwargs: Any,
+    ) -> GraphAggVectorStore:
+        """`from_documents` for texts and their metadata."""
+        _no_embedding(embedding)
+        store = cls(**kwargs)
+        store.add_texts(texts, metadatas, ids=ids)
+        return store
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """The documents of these ids, without those that are not there."""
+        return [_as_added(each) for each in self._store.get(ids)]
+
+    def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        """The best documents for a question, best first."""
+        return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
+
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        """The best documents for a question with their scores: more is better."""
+        hits = self._store.retrieve(query, k, **kwargs)
+        return [(_as_added(hit.passage), hit.score) for hit in hits]
+
+
+def _as_added(found: Passage) -> Document:
+    return Document(id=found.id, page_content=found.text, metadata=dict(found.metadata))
+
+
+def _no_more(options: dict[str, Any]) -> None:
+    if options:
+        raise InvalidParameter(f"unknown options {', '.join(options)}; leave them out")
+
+
+def _no_embedding(embedding: Embeddings | None) -> None:
+    if embedding is not None:
+        raise InvalidParameter(
+            f"embedding is {type(embedding).__name__}, but an index encodes by a model of its own; "
+            "leave it out, or give encoder=SentenceTransformerEncoder(NAME)"
+        )

@@ -1,25 +1,42 @@
-"""A LlamaIndex retriever.
+"""A LlamaIndex retriever, and a store that nodes go into.
 
-from graphagg.rag.adapters.llamaindex import GraphAggRetriever
+from graphagg.rag.adapters.llamaindex import GraphAggRetriever, GraphAggStore
 retriever = GraphAggRetriever("idx", k=5, filter={"lang": "en"})
 nodes = retriever.retrieve("Where was the wife of Francis I buried?")
+
+store = GraphAggStore(directory="idx")
+IngestionPipeline(transformations=[SentenceSplitter(), store]).run(documents=documents)
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.adapters.shared import QUIET, metadata_of, opened
+from graphagg.rag.adapters.store import Store, last_of_each, passage
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
+from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import Mode
 
 try:
     from llama_index.core.base.base_retriever import BaseRetriever
-    from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+    from llama_index.core.bridge.pydantic import PrivateAttr
+    from llama_index.core.schema import (
+        BaseNode,
+        MetadataMode,
+        NodeWithScore,
+        QueryBundle,
+        TextNode,
+        TransformComponent,
+    )
 except ImportError:
     raise MissingExtra("llama-index-core", "llamaindex") from None
 
@@ -31,7 +48,7 @@ class GraphAggRetriever(BaseRetriever):
     `method`; all but the title and the passage's own are kept out of prompts and embeddings.
 
     Args:
-        index: an opened index, or the directory of one.
+        index: an opened index, or the directory of one; or the store of a `GraphAggStore`.
         k: how many nodes.
         mode: `best`, `faithful`, `dense` or `bm25`.
         filter: conditions on metadata, as `PassageIndex.retrieve` takes them.
@@ -41,7 +58,7 @@ class GraphAggRetriever(BaseRetriever):
 
     def __init__(
         self,
-        index: PassageIndex | str | os.PathLike[str],
+        index: PassageIndex | Store | str | os.PathLike[str],
         *,
         k: int = 5,
         mode: Mode = "best",
@@ -50,7 +67,7 @@ class GraphAggRetriever(BaseRetriever):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._index = opened(index)
+        self._index = index if isinstance(index, Store) else opened(index)
         self._asked: dict[str, Any] = {
             "k": k, "mode": mode, "filter": filter, "min_score": min_score,
         }  # fmt: skip
@@ -76,3 +93,81 @@ def _node(hit: Hit) -> TextNode:
         excluded_llm_metadata_keys=quiet,
         excluded_embed_metadata_keys=quiet,
     )
+
+
+class GraphAggStore(TransformComponent):
+    """A passage index that takes nodes: by `add`, or as the last step of an ingestion pipeline.
+
+    A node becomes the passage of its id, a chunk of its source document; a `title` among its
+    metadata is indexed as the title. Every call is one new version of the index: add many at once.
+    The index encodes by a model of its own, so nodes need no embeddings.
+
+    Attributes:
+        directory: of the index, whether there is one yet or not.
+
+    `encoder`, `extractor` and `chunking` are options of `graphagg.rag.adapters.store.Store`; a
+    store that is loaded from its `to_dict` has the default ones.
+    """
+
+    directory: str
+    _store: Store = PrivateAttr()
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        encoder: Encoder | None = None,
+        extractor: EntityExtractor | None = None,
+        chunking: ChunkConfig | None = None,
+        **data: Any,
+    ) -> None:
+        super().__init__(**{"directory": os.fspath(directory), **data})
+        self._store = Store(directory, encoder=encoder, extractor=extractor, chunking=chunking)
+
+    def __call__(self, nodes: Sequence[BaseNode], **options: Any) -> Sequence[BaseNode]:
+        """Add nodes, and hand them on."""
+        self.add(nodes)
+        return nodes
+
+    def add(self, nodes: Sequence[BaseNode]) -> list[str]:
+        """Add nodes, or replace those of the same ids; returns their ids.
+
+        Raises:
+            GraphAggError: what `PassageIndex.add` raises; nothing was written.
+        """
+        seen: Counter[str] = Counter()
+        made = []
+        for node in nodes:
+            document = node.ref_doc_id or ""
+            made.append(_passage(node, document, seen[document] if document else 0))
+            seen[document] += 1
+        self._store.write(last_of_each(made))
+        return [each.id for each in made]
+
+    def delete(self, ref_doc_id: str) -> int:
+        """Delete the nodes of a source document; returns how many there were."""
+        return self._store.delete([ref_doc_id])
+
+    def delete_nodes(self, node_ids: Sequence[str]) -> int:
+        """Delete nodes by their ids; those that are not there are passed over."""
+        return self._store.delete(node_ids)
+
+    def get_nodes(self, node_ids: Sequence[str]) -> list[TextNode]:
+        """The nodes of these ids, without those that are not there."""
+        return [
+            TextNode(id_=found.id, text=found.text, metadata=dict(found.metadata))
+            for found in self._store.get(node_ids)
+        ]
+
+    def as_retriever(self, **options: Any) -> GraphAggRetriever:
+        """A retriever over what the store holds when it is asked.
+
+        Args:
+            options: of `GraphAggRetriever`.
+        """
+        return GraphAggRetriever(self._store, **options)
+
+
+def _passage(node: BaseNode, document: str, position: int) -> Passage:
+    text = node.get_content(MetadataMode.NONE)
+    return passage(node.node_id, text, node.metadata, document, position)

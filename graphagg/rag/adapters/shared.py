@@ -25,11 +25,16 @@ def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
 def metadata_of(hit: Hit) -> dict[str, Any]:
     """A passage's metadata beside what the hit knows, as plain JSON values.
 
-    A key of the passage that is one of `RESERVED` is kept as `passage_<key>`.
+    A key of the passage that is one of `RESERVED` is kept as `passage_<key>`, unless it holds what
+    the hit says under that key.
     """
     found = hit.to_json()
-    own: Mapping[str, Any] = found["metadata"]
-    kept = {f"passage_{key}" if key in RESERVED else key: value for key, value in own.items()}
     known = {key: found[key] for key in RESERVED if key in found}
     known["path"] = [dict(step) for step in found["path"]]
+    own: Mapping[str, Any] = found["metadata"]
+    kept = {
+        f"passage_{key}" if key in RESERVED else key: value
+        for key, value in own.items()
+        if key not in known or known[key] != value
+    }
     return kept | known

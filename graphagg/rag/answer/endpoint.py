@@ -1,7 +1,8 @@
 """An OpenAI-compatible endpoint of a language model, asked by the standard library alone.
 
 Redirects are not followed, so that a key goes only where it was meant to go, and an answer is read
-up to a size and a time, so that a bad endpoint cannot hold the caller.
+up to a size and a time, so that a bad endpoint cannot hold the caller. An answer that streams comes
+as server-sent events; one that stops before it is complete is an error, not a short answer.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
@@ -41,7 +43,7 @@ class Endpoint:
         api_key_env: the environment variable that holds the key; where it is not set, none is sent.
         timeout: seconds for the whole answer.
         max_tokens: of the answer; None leaves it to the endpoint.
-        temperature: of the sampling.
+        temperature: of the sampling; None leaves it to the endpoint, as some models want.
 
     Raises:
         InvalidParameter: the address is no http(s) address, or a number is out of range.
@@ -52,7 +54,7 @@ class Endpoint:
     api_key_env: str = "OPENAI_API_KEY"
     timeout: float = 60.0
     max_tokens: int | None = None
-    temperature: float = 0.0
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -79,25 +81,49 @@ class Endpoint:
             EndpointUnreachable: nothing answers there.
             EndpointAnswer: another error status, a redirect, or no chat completion.
         """
+        with self._opened(messages, streamed=False) as (response, end):
+            return _content_of(self.url, b"".join(self._chunks(response, end)))
+
+    def stream(self, messages: Sequence[Mapping[str, str]]) -> Iterator[str]:
+        """The model's answer to a conversation, in pieces as they come.
+
+        An endpoint that does not stream gives it in one piece.
+
+        Raises:
+            EndpointError: what `complete` raises; `EndpointAnswer` also where a piece is no part of
+                a chat completion, or the stream ends before the answer does.
+        """
+        with self._opened(messages, streamed=True) as (response, end):
+            chunks = self._chunks(response, end)
+            if response.headers.get_content_type() != "text/event-stream":
+                yield _content_of(self.url, b"".join(chunks))
+            else:
+                yield from _pieces(self.url, chunks)
+
+    def _body(self, messages: Sequence[Mapping[str, str]], streamed: bool) -> bytes:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in messages],
-            "temperature": self.temperature,
         }
-        if self.max_tokens is not None:
-            body["max_tokens"] = self.max_tokens
-        return self._content(self._post(json.dumps(body).encode()))
+        given = {"temperature": self.temperature, "max_tokens": self.max_tokens}
+        body |= {name: value for name, value in given.items() if value is not None}
+        return json.dumps(body | ({"stream": True} if streamed else {})).encode()
 
-    def _post(self, body: bytes) -> bytes:
-        headers = {"content-type": "application/json", "accept": "application/json"}
+    @contextmanager
+    def _opened(
+        self, messages: Sequence[Mapping[str, str]], streamed: bool
+    ) -> Iterator[tuple[HTTPResponse, float]]:
+        """The answer to a conversation and the time by which it must be read; errors by name."""
+        accepted = "text/event-stream, application/json" if streamed else "application/json"
+        headers = {"content-type": "application/json", "accept": accepted}
         key = self._key()
         if key:
             headers["authorization"] = f"Bearer {key}"
-        request = Request(self.url, body, headers, method="POST")
+        request = Request(self.url, self._body(messages, streamed), headers, method="POST")
         end = time.monotonic() + self.timeout
         try:
             with build_opener(_NoRedirect).open(request, timeout=self.timeout) as response:
-                return self._read(response, end)
+                yield response, end
         except HTTPError as error:
             with error:
                 raise self._refused(error, bool(key)) from None
@@ -119,35 +145,24 @@ class Endpoint:
             )
         return key
 
-    def _read(self, response: HTTPResponse, end: float) -> bytes:
-        read = bytearray()
-        while chunk := response.read1(_CHUNK):
-            read += chunk
+    def _chunks(self, response: HTTPResponse, end: float) -> Iterator[bytes]:
+        """What arrives, up to a size and a time."""
+        read = 0
+        while chunk := self._next(response):
+            read += len(chunk)
             if time.monotonic() > end:
                 raise TimeoutError
-            if len(read) > _LARGEST:
+            if read > _LARGEST:
                 raise EndpointAnswer(
                     f"{self.url}: an answer of more than {_LARGEST >> 20} MiB; it was not read on"
                 )
-        return bytes(read)
+            yield chunk
 
-    def _content(self, raw: bytes) -> str:
+    def _next(self, response: HTTPResponse) -> bytes:
         try:
-            found = json.loads(raw)
-        except (ValueError, RecursionError):
-            raise EndpointAnswer(
-                f"{self.url}: answered with no JSON ({_excerpt(raw)}); check that --base-url is "
-                "that of an OpenAI-compatible API, with its version (.../v1)"
-            ) from None
-        try:
-            content = found["choices"][0]["message"]["content"]
-        except (KeyError, IndexError, TypeError):
-            content = None
-        if not isinstance(content, str):
-            raise EndpointAnswer(
-                f"{self.url}: answered with JSON that is no chat completion ({_excerpt(raw)})"
-            )
-        return content.strip()
+            return response.read1(_CHUNK)
+        except (HTTPException, ConnectionError):
+            raise EndpointAnswer(_stopped(self.url)) from None
 
     def _refused(self, error: HTTPError, with_key: bool) -> Exception:
         said = _excerpt(_short(error))
@@ -171,6 +186,73 @@ class Endpoint:
         return EndpointUnreachable(
             f"{self.url}: {said}; check the address, and that the endpoint runs"
         )
+
+
+# --- what an answer holds -------------------------------------------------------------------------
+
+
+def _content_of(url: str, raw: bytes) -> str:
+    """The text of a whole chat completion."""
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise EndpointAnswer(
+            f"{url}: answered with no JSON ({_excerpt(raw)}); check that --base-url is "
+            "that of an OpenAI-compatible API, with its version (.../v1)"
+        ) from None
+    try:
+        content = found["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError):
+        content = None
+    if not isinstance(content, str):
+        raise EndpointAnswer(
+            f"{url}: answered with JSON that is no chat completion ({_excerpt(raw)})"
+        )
+    return content.strip()
+
+
+def _pieces(url: str, chunks: Iterator[bytes]) -> Iterator[str]:
+    """The pieces of a streamed chat completion, until it says that it is complete."""
+    finished = False
+    for raw in _events(chunks):
+        if raw == b"[DONE]":
+            return
+        text, ends = _delta_of(url, raw)
+        finished = finished or ends
+        if text:
+            yield text
+    if not finished:
+        raise EndpointAnswer(_stopped(url))
+
+
+def _stopped(url: str) -> str:
+    return f"{url}: the answer stopped before its end; try again"
+
+
+def _events(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The data of server-sent events, one line each, as chat completions send them."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line[5:].strip() for line in lines if line.startswith(b"data:"))
+    if rest.startswith(b"data:"):
+        yield rest[5:].strip()
+
+
+def _delta_of(url: str, raw: bytes) -> tuple[str, bool]:
+    """The text of one event of a stream, and whether the model says that it is done."""
+    try:
+        found = json.loads(raw)
+        choices = found["choices"]
+        delta = choices[0]["delta"] if choices else {}  # an event about usage has no choice
+        text, reason = delta.get("content"), choices[0].get("finish_reason") if choices else None
+    except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
+        text, reason = False, None
+    if text is not None and not isinstance(text, str):
+        raise EndpointAnswer(
+            f"{url}: streamed what is no part of a chat completion ({_excerpt(raw)})"
+        )
+    return text or "", reason is not None
 
 
 class _NoRedirect(HTTPRedirectHandler):

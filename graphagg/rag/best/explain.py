@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from graphagg.arrays import Doubles
 from graphagg.rag.best.formula import weights_of
 from graphagg.rag.best.links import KINDS, SIMILAR
 from graphagg.rag.best.reading import Reading
@@ -35,6 +36,14 @@ class Explainer:
             self.hit(position, gain)
             for position, gain in zip(outcome.chosen, outcome.gains, strict=True)
         ]
+
+    def scores(self) -> Doubles:
+        """`[chosen]` of the chosen passages, in order: those of `hits`."""
+        outcome, config = self.outcome, self.retriever.config
+        gains = np.array(outcome.gains).reshape(-1, 2)
+        return outcome.score[outcome.chosen] + (
+            config.coverage * gains[:, 0] + config.side * gains[:, 1]
+        )
 
     def hit(self, position: int, gains: tuple[float, float]) -> Hit:
         """One candidate, with what it gains by terms and pages that no earlier one holds."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graphagg.rag.documents.tokens import Tokens, inner_words, is_capital, scan
+from graphagg.rag.tables.analyzer import Analyzers, Term
 from graphagg.rag.tables.gazetteer import LINKABLE
-from graphagg.rag.tables.lexicon import Analyzer
 from graphagg.rag.tables.view import View
 
 
@@ -17,26 +17,26 @@ class Reading:
 
     Attributes:
         text: as it was asked.
-        terms: distinct stems of its words but stop words.
+        terms: its distinct words but stop words, by their stems.
         entities: ids of the visible entities that it names, in order; leftmost-longest.
         names: those entities as the question writes them.
     """
 
     text: str
-    terms: tuple[str, ...]
+    terms: tuple[Term, ...]
     entities: tuple[int, ...]
     names: tuple[str, ...]
 
 
-def read_question(text: str, view: View, analyzer: Analyzer) -> Reading:
+def read_question(text: str, view: View, analyzers: Analyzers) -> Reading:
     """Find a question's terms and entities."""
     tokens = scan(text)
     entities: dict[int, str] = {}
     for start, length, entity in _leftmost_longest(_names(text, tokens, view)):
         place = slice(tokens.spans[start][0], tokens.spans[start + length - 1][1])
         entities.setdefault(entity, text[place])
-    terms = analyzer.content([*tokens.words, *inner_words(text)])
-    return Reading(text, tuple(terms), tuple(entities), tuple(entities.values()))
+    terms = analyzers.terms(text, [*tokens.words, *inner_words(text)], view.languages)
+    return Reading(text, terms, tuple(entities), tuple(entities.values()))
 
 
 def _names(text: str, tokens: Tokens, view: View) -> Iterator[tuple[int, int, int]]:

@@ -55,6 +55,10 @@ ValueType = Literal[
     "mixed",
 ]
 
+WHEN = "when"
+"""The key whose dates say when a passage was written, or when that was which it tells."""
+NEVER = -(2**63)
+"""In place of an instant where there is no date; before all others."""
 _INTEGER_BITS = 100
 """float64 rounds such an integer by less than 2**47, so that the second part is exact too."""
 
@@ -240,6 +244,22 @@ class MetadataTable:
             rows = self._cell(key, kind, "rows")
             mask[slice(None) if rows is None else rows] = True
         return mask
+
+    def instants(self, key: str) -> npt.NDArray[np.int64]:
+        """`[rows]` microseconds since 1970 of a key's dates; `NEVER` where a row has none.
+
+        Each value counts by itself, also where others of the key are no dates.
+        """
+        instants = np.full(self.rows, NEVER, np.int64)
+        kind = self.kind_of(key, "string")  # which is that of dates too
+        if kind is None:
+            return instants
+        texts = self._table["texts"][self._place[key, kind]].values.to_pylist()
+        parsed = [parse_instant(text) for text in texts]
+        of_text = np.array([NEVER if instant is None else instant for instant in parsed], np.int64)
+        rows = self._cell(key, kind, "rows")
+        instants[slice(None) if rows is None else rows] = of_text[self._cell(key, kind, "codes")]
+        return instants
 
     def rows_matching(self, key: str, kind: ValueType, matches: Mask) -> Mask:
         """Which rows have a value that matches or, of a list, an element, `[rows]`; O(rows + e).

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.rag.models.bert import BertRunner, is_bert
-from graphagg.rag.models.forward import Encoded, ModuleRunner, Runner, forward
-from graphagg.rag.models.pooling import PassageVectors, SentencePool, Spans, unit
+from graphagg.rag.models.encoding.bert import BertRunner, is_bert
+from graphagg.rag.models.encoding.forward import Encoded, ModuleRunner, Runner, forward
+from graphagg.rag.models.encoding.pooling import PassageVectors, SentencePool, Spans, unit
+from graphagg.rag.models.encoding.windows import Window, Windows
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.models.weights import (
     DEFAULT_ENCODER,
@@ -28,7 +29,6 @@ from graphagg.rag.models.weights import (
     prompt_of,
     with_fast_linear,
 )
-from graphagg.rag.models.windows import Window, Windows
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

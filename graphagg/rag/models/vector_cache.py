@@ -26,7 +26,7 @@ import numpy.typing as npt
 from graphagg.checks import integer
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoder import Encoder, pools_sentences
-from graphagg.rag.models.pooling import PassageVectors, Spans
+from graphagg.rag.models.encoding.pooling import PassageVectors, Spans
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.store.manifest import canonical_json
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.rag.search.ranking import lookup, spread
+from graphagg.rag.tables.analyzer import Term
 from graphagg.rag.tables.lexicon import Postings, TermPostings, add_up
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
@@ -29,8 +30,10 @@ class Lexical:
         weights: `[t]` share of each term in the sum of idf.
     """
 
-    def __init__(self, view: View, terms: Sequence[str]) -> None:
-        self._postings = [view.lexicon.find(term) for term in terms]
+    def __init__(self, view: View, terms: Sequence[Term]) -> None:
+        # Of each term by its stems: those of several languages share no passage.
+        found = [[view.lexicon.find(stem) for stem in term] for term in terms]
+        self._postings = [[p for p in of_stems if p is not None] for of_stems in found]
         idf = _idf(view, self._postings)
         total = max(float(idf.sum()), 1e-12)
         self.rows, scores = _scores(view, self._postings, idf)
@@ -49,20 +52,20 @@ class Lexical:
     def covers(self, rows: Rows) -> Array:
         """Which terms each of some rows holds, `[n, t]` of 0 and 1."""
         holds = np.zeros((len(rows), len(self._postings)))
-        for i, postings in enumerate(self._postings):
-            if postings is not None:
-                holds[:, i] = lookup(postings.rows, rows)[0]
+        for i, of_term in enumerate(self._postings):
+            for postings in of_term:
+                holds[lookup(postings.rows, rows)[0], i] = 1.0
         return holds
 
 
-def _idf(view: View, postings: Sequence[Postings | None]) -> Array:
+def _idf(view: View, postings: Sequence[Sequence[Postings]]) -> Array:
     """`[t]` of the terms."""
     idf = np.zeros(len(postings))
     for t, of_term in enumerate(postings):
         frequency = 0
-        if of_term is not None:
-            some = slice(None) if view.row_set.is_all else view.visible[of_term.rows]
-            frequency = int(np.count_nonzero(of_term.counts[some]))
+        for of_stem in of_term:
+            some = slice(None) if view.row_set.is_all else view.visible[of_stem.rows]
+            frequency += int(np.count_nonzero(of_stem.counts[some]))
         idf[t] = inverse_frequency(view.passages, frequency)
     return idf
 
@@ -72,14 +75,15 @@ def inverse_frequency(passages: int, df: int) -> float:
     return math.log(1.0 + (passages - df + 0.5) / (df + 0.5))
 
 
-def _scores(view: View, postings: Sequence[Postings | None], idf: Array) -> tuple[Rows, Array]:
+def _scores(view: View, postings: Sequence[Sequence[Postings]], idf: Array) -> tuple[Rows, Array]:
     """Rows that hold any of the terms, ascending, `[n]`, and their scores."""
-    known = [p is not None for p in postings]
-    starts = np.array([p.start for p in postings if p is not None], np.int64)
-    ends = np.array([p.end for p in postings if p is not None], np.int64)
+    of_stems = [p for of_term in postings for p in of_term]
+    starts = np.array([p.start for p in of_stems], np.int64)
+    ends = np.array([p.end for p in of_stems], np.int64)
+    weights = np.repeat(idf, [len(of_term) for of_term in postings])
     size = int((ends - starts).sum())
     rows, scores = np.empty(size, np.int64), np.empty(size)
     lexicon, (average, _) = view.lexicon, view.mean_lengths
     of_terms = TermPostings(starts, ends, lexicon.rows, lexicon.counts, lexicon.lengths)
-    count = add_up(of_terms, view.visible, idf[known], (*CONSTANTS, average), rows, scores)
+    count = add_up(of_terms, view.visible, weights, (*CONSTANTS, average), rows, scores)
     return rows[:count], scores[:count]

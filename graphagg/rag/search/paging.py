@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.store.ranges import mapping_of, span_of
 
 _LONG = 1 << 16  # bytes; a shorter range is left to single pages
 
@@ -22,7 +22,7 @@ _LONG = 1 << 16  # bytes; a shorter range is left to single pages
 def at_random(part: object) -> None:
     """Tell that the mapped arrays of a part of an index are read at random."""
     for array in _arrays(part):
-        mapping = _mapping(array)
+        mapping = mapping_of(array)
         if mapping is not None:
             mapping.madvise(mmap.MADV_RANDOM)
 
@@ -30,22 +30,9 @@ def at_random(part: object) -> None:
 def will_need(*arrays: Array) -> None:
     """Tell that parts of mapped arrays are read next, from end to end."""
     for array in arrays:
-        mapping = _mapping(array) if array.nbytes >= _LONG else None
+        mapping = mapping_of(array) if array.nbytes >= _LONG else None
         if mapping is not None:
-            # Both addresses: a view says where it begins in memory, not where in its file.
-            start = array.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
-            begin = start // mmap.PAGESIZE * mmap.PAGESIZE
-            mapping.madvise(mmap.MADV_WILLNEED, begin, start - begin + array.nbytes)
-
-
-def _mapping(array: Array) -> mmap.mmap | None:
-    """The mapped file that an array is a view of; None of one in memory, and on Windows."""
-    if not hasattr(mmap, "MADV_RANDOM"):
-        return None  # no advice is taken
-    owner: Any = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    return owner if isinstance(owner, mmap.mmap) and hasattr(owner, "madvise") else None
+            mapping.madvise(mmap.MADV_WILLNEED, *span_of(array, mapping))
 
 
 def _arrays(part: object) -> Iterator[Array]:

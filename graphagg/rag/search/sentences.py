@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
 from graphagg.arrays import Floats
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.excerpts import Span
-from graphagg.rag.tables.lexicon import Analyzer
+from graphagg.rag.tables.analyzer import Analyzer, Term
 from graphagg.rag.tables.segments import Corpus
 
 
@@ -20,9 +21,9 @@ def sentence_by_vectors(corpus: Corpus, row: int, vectors: Floats) -> int:
     return int(similar.max(axis=1).argmax())
 
 
-def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[str], analyzer: Analyzer) -> int:
+def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[Term], analyzer: Analyzer) -> int:
     """The sentence of a row that holds most of a question's terms; the first of equals."""
-    wanted = set(terms)
+    wanted = set(chain.from_iterable(terms))
     count = int(np.diff(corpus.sentence_bounds[row : row + 2])[0])
     held = [
         len(wanted.intersection(analyzer.content(tokenize(corpus.sentence(row, number)))))

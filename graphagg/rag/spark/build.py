@@ -33,13 +33,14 @@ from graphagg.rag.spark.segment import join_segment, number_keys, write_names, w
 from graphagg.rag.spark.stages import PASSAGES, ModelLoader, NamedModels, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
 from graphagg.rag.version.loading import is_built
-from graphagg.rag.version.publish import KIND, Models, language_of, parameters
-from graphagg.spark.job import claimed, fingerprint, recall, remember
+from graphagg.rag.version.publish import KIND, Models, parameters
+from graphagg.spark.job import claimed, recall, remember
 from graphagg.spark.session import small_driver
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication, write_artifact
 from graphagg.store.manifest import Manifest
 from graphagg.store.reading import map_array
+from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -86,16 +87,13 @@ def build_with_spark(
     """
     loader = models or NamedModels()
     here = loaded(loader)
-    job, language = job_of(passages, here, chunking, with_faithful), language_of(here.extractor)
+    job = job_of(passages, here, chunking, with_faithful)
     with write_artifact(directory) as publication, small_driver(spark):
         if force or recall(directory, KIND, job) is None:
             folder = publication.writer.folder.absolute()
             with claimed(spark, directory, job, progress, force) as work:
-                stages = Stages(work, folder, loader, language, entries_a_task, with_faithful)
-                recorded = parameters(here.extractor, chunking, with_faithful=with_faithful)
-                _run(
-                    stages, publication, passages, chunking, passages_a_task, here, recorded, force
-                )
+                stages = Stages(work, folder, loader, here.language, entries_a_task, with_faithful)
+                _run(stages, publication, passages, chunking, passages_a_task, here, force)
             remember(directory, KIND, job)
             work.remove()
     return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)
@@ -108,7 +106,7 @@ def job_of(
     return {
         "source": fingerprint(passages),
         "models": models.to_json(),
-        "parameters": parameters(models.extractor, chunking, with_faithful=with_faithful),
+        "parameters": parameters(models.language, chunking, with_faithful=with_faithful),
     }
 
 
@@ -119,7 +117,6 @@ def _run(
     chunking: ChunkConfig | None,
     passages_a_task: int,
     models: Models,
-    recorded: dict[str, Any],
     force: bool,
 ) -> None:
     passages = write_passages(stages, source, chunking, passages_a_task)
@@ -127,14 +124,14 @@ def _run(
     write_ranks(stages, passages, starts)
     digest = _digest(stages, passages)
     root = publication.writer.folder.parent
-    with_faithful = stages.with_faithful
+    encoder, extractor = models.encoder, models.extractor
     if not force and is_built(
-        root, digest, models.encoder, models.extractor, chunking, None, with_faithful
+        root, digest, encoder, extractor, chunking, None, models.language, stages.with_faithful
     ):
         return
     segment = write_segment(stages, passages)
     join_segment(stages, passages, segment)
-    write_names(stages, number_keys(stages, segment, ["found"]) if with_faithful else None)
+    write_names(stages, number_keys(stages, segment, ["found"]) if stages.with_faithful else None)
     keys = number_keys(stages, segment, ["found", "titles"])
     counts = write_gazetteer(stages, passages, starts, keys)
     counts["terms"] = write_lexicon(stages, segment, starts)
@@ -143,7 +140,7 @@ def _run(
     publication.publish(
         Manifest(
             kind=KIND,
-            parameters=recorded,
+            parameters=parameters(models.language, chunking, with_faithful=stages.with_faithful),
             inputs={"passages": digest},
             models=models.to_json(),
             counts={

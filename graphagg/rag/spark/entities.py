@@ -29,11 +29,11 @@ from graphagg.rag.spark.stages import (
     Stages,
 )
 from graphagg.rag.spark.tables import write_view
+from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import DEFINES, kind_of, mentions_of, or_of
-from graphagg.rag.tables.lexicon import Analyzer
 from graphagg.rag.tables.mentions import FOUND, KeyFinder, NewRow
-from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
+from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
@@ -167,7 +167,7 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
         own = defined & (here != before[i])
         places = np.cumsum(kept) - 1
         keys = StringTable(map_array(work / "keys.utf8.npy"), map_array(work / "keys.offsets.npy"))
-        names, analyzer = keys.take(here[own]), Analyzer(language)
+        names, analyzers = keys.take(here[own]), Analyzers(language)
         arrays = {
             "key": here[own],
             "found": ((union[own] & FOUND) > 0) & with_faithful,
@@ -175,7 +175,7 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
             "entities.keys.utf8": names.data,
             "entities.keys.offsets": names.offsets,
             "gazetteer.kind": np.array(
-                [kind_of(name.split(" "), analyzer) for name in names], np.uint8
+                [kind_of(name.split(" "), analyzers) for name in names], np.uint8
             ),
             "gazetteer.row": row[kept].astype(np.int32),
             "gazetteer.count": count[kept].astype(np.int32),

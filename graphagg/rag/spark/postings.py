@@ -10,8 +10,8 @@ import numpy as np
 
 from graphagg.arrays import Array, offsets
 from graphagg.rag.spark.stages import POSTINGS, SEGMENT, TERMS, Stages
-from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
+from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ import numpy as np
 
 from graphagg.graph.spark import Numbering, number_ids
 from graphagg.progress import silent
+from graphagg.rag.documents.languages import CODES
 from graphagg.rag.spark.records import load_passages
 from graphagg.rag.spark.stages import NAMES, PASSAGES, SEGMENT, Stages, loaded
-from graphagg.rag.tables.lexicon import Analyzer
+from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.mentions import NewRow
 from graphagg.rag.version.build import make_segment
 from graphagg.spark.task_arrays import ArrayCollector
@@ -48,7 +49,7 @@ def write_segment(stages: Stages, passages: Sequence[Stats]) -> list[Stats]:
             for name, array in writer.arrays.items()
             if not name.removeprefix("s0.").startswith(_OWN)
         }
-        arrays |= _keys(rows) | _postings(rows, Analyzer(language))
+        arrays |= _keys(rows) | _postings(rows, Analyzers(language))
         return pieces.save(i, arrays, rows=len(given))
 
     return stages.noted(SEGMENT, lambda: run_tasks(stages.work.spark, len(passages), annotate))
@@ -61,8 +62,9 @@ def _keys(rows: Sequence[NewRow]) -> dict[str, Any]:
     return _string_arrays({name: sorted(keys) for name, keys in tables.items()})
 
 
-def _postings(rows: Sequence[NewRow], analyzer: Analyzer) -> dict[str, Any]:
-    counts = [row.tokens.stems(analyzer) for row in rows]
+def _postings(rows: Sequence[NewRow], analyzers: Analyzers) -> dict[str, Any]:
+    counts = [row.stems(analyzers) for row in rows]
+    own = {"lexicon.languages": np.array([CODES.index(c.language) for c in counts], np.uint8)}
     terms = sorted({term for c in counts for term in c.all})
     number = {term: i for i, term in enumerate(terms)}
     entries = [
@@ -81,6 +83,7 @@ def _postings(rows: Sequence[NewRow], analyzer: Analyzer) -> dict[str, Any]:
             ).reshape(-1, 2),
             "gazetteer.title_tokens": np.array([r.tokens.titles for r in rows], np.int32),
         }
+        | (own if analyzers.is_mixed else {})
     )
 
 

@@ -51,7 +51,7 @@ class Stages:
         work: where its stages are kept.
         folder: where the files of the new version go.
         models: how executors load the models.
-        language: of the analyzer.
+        language: of words: a code, or `auto`.
         a_task: entries (mentions, postings) that one task holds.
         with_faithful: whether the names that were found get vectors.
     """

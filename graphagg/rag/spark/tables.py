@@ -23,9 +23,9 @@ from graphagg.rag.tables.segments import table_name
 from graphagg.rag.tables.vectors import Stack
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.snapshot import INVERTED_FILE
-from graphagg.spark.blocks import preallocate, write_range
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter
+from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 

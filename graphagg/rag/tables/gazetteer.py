@@ -15,12 +15,14 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, offsets
-from graphagg.rag.tables.lexicon import Analyzer, Lexicon, merge_sorted
+from graphagg.rag.tables.analyzer import Analyzers
+from graphagg.rag.tables.lexicon import Lexicon, merge_sorted
 from graphagg.rag.tables.mentions import (
     BASE_TITLE,
     FOUND,
@@ -148,7 +150,7 @@ class Change:
 
 
 def changed(
-    old: Gazetteer, lexicon: Lexicon, change: Change, new: NewRows, analyzer: Analyzer
+    old: Gazetteer, lexicon: Lexicon, change: Change, new: NewRows, analyzers: Analyzers
 ) -> Gazetteer:
     """The gazetteer after a change; the same as one built from what is left and new.
 
@@ -157,12 +159,12 @@ def changed(
         lexicon: the lexicon before.
         change: what happens to the rows.
         new: the new passages, in the order of `change.new_rows`.
-        analyzer: of the lexicon.
+        analyzers: of the lexicon.
     """
     fresh = {key for part in (new.names, new.titled) for key in part if old.find(key) is None}
     keys, numbers, fresh_ids = merge_sorted(old.keys, fresh)
     mentions = _Mentions.kept(old, change.row_map, numbers)
-    read_again = _rows_with(fresh, lexicon, analyzer, change.row_map)
+    read_again = _rows_with(fresh, lexicon, analyzers, change.row_map)
     records = array("i")  # a tuple each would take eight times the memory
     for record in _mentions_of_old(read_again, change.corpus, KeyFinder(None, fresh_ids.items())):
         records.extend(record)
@@ -180,7 +182,7 @@ def changed(
     kind = np.zeros(len(keys), np.uint8)
     kind[numbers] = old.kind
     for key, number in fresh_ids.items():
-        kind[number] = kind_of(key.split(" "), analyzer)
+        kind[number] = kind_of(key.split(" "), analyzers)
     del finder  # it holds all keys as strings
     mentions = mentions.joined(_Mentions.of(records))
     del records
@@ -191,20 +193,21 @@ def changed(
     return _assemble(keys, name_row, kind, titles, mentions, defined, found)
 
 
-def kind_of(words: Sequence[str], analyzer: Analyzer) -> int:
+def kind_of(words: Sequence[str], analyzers: Analyzers) -> int:
     """The flags of an entity by the words of its key."""
-    alone = len(words) == 1 and (len(words[0]) < 2 or words[0] in analyzer.stop_words)
+    alone = len(words) == 1 and (len(words[0]) < 2 or words[0] in analyzers.stop_words)
     linkable = LINKABLE if len(words) <= LONGEST_KEY and not alone else 0
     dates = all(word in _MONTHS or any(c.isdigit() for c in word) for word in words)
     return linkable | (DATE if dates else 0)
 
 
 def _rows_with(
-    keys: Iterable[str], lexicon: Lexicon, analyzer: Analyzer, row_map: npt.NDArray[np.int64]
+    keys: Iterable[str], lexicon: Lexicon, analyzers: Analyzers, row_map: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
     """New rows of the old passages that hold all stems of any of the keys, ascending."""
     holders = [np.zeros(0, np.int64)]
-    for key in keys if len(row_map) else ():
+    each = analyzers.each(lexicon.codes()) if len(row_map) else []
+    for key, analyzer in product(keys, each):
         postings = [lexicon.find(analyzer.stem(word)) for word in set(key.split(" "))]
         if all(p is not None for p in postings):
             by_size = sorted((p.rows for p in postings if p is not None), key=len)

@@ -5,6 +5,7 @@ adds idf(t) f / (f + k1 (1 - b + b len / avg)) with idf(t) = ln(1 + (N - df + 1/
 N, df and avg count the visible passages, so that what a filter hides changes no score. Libraries
 store finished scores or corpus-wide statistics and cannot do that; equality with bm25s on an
 unfiltered corpus is a test. Stems are PyStemmer's (Snowball), stop words those of bm25s.
+In an index of several languages a stem carries the language of its passage; see `analyzer`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numba
@@ -21,69 +21,14 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, offsets
-from graphagg.errors import MissingExtra
-from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.documents.languages import CODES
 from graphagg.rag.search.paging import will_need
+from graphagg.rag.tables.analyzer import Analyzer
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.strings import StringTable
 
-_LANGUAGES = {
-    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek",
-    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fi": "finnish",
-    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian",
-    "id": "indonesian", "it": "italian", "ko": "korean", "lt": "lithuanian", "nb": "norwegian",
-    "ne": "nepali", "nl": "dutch", "pt": "portuguese", "ro": "romanian", "ru": "russian",
-    "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
-    "zh": "chinese",
-}  # fmt: skip
-# Words that ask or bind in questions and are missing in the library's English list.
-_QUESTION_WORDS = {"en": "whose name many much also would could shall may might upon".split()}
-
-
-class Analyzer:
-    """Stems and stop words of a language.
-
-    Args:
-        language: ISO 639-1 code, as spaCy names its pipelines; another one has neither.
-    """
-
-    def __init__(self, language: str) -> None:
-        self.language = language
-        self._stems: dict[str, str] = {}
-
-    @cached_property
-    def _stemmer(self) -> Any:
-        try:
-            import Stemmer
-        except ImportError:
-            raise MissingExtra("PyStemmer", "rag") from None
-        name = _LANGUAGES.get(self.language, "")
-        return Stemmer.Stemmer(name) if name in Stemmer.algorithms() else None
-
-    @cached_property
-    def stop_words(self) -> frozenset[str]:
-        """Tokens that say nothing of a question's subject."""
-        try:
-            from bm25s import stopwords
-        except ImportError:
-            raise MissingExtra("bm25s", "rag") from None
-        name = "EN_PLUS" if self.language == "en" else _LANGUAGES.get(self.language, "").upper()
-        listed: Iterable[str] = getattr(stopwords, f"STOPWORDS_{name}", ())
-        plain = (tokenize(word) for word in listed if "'" not in word)
-        words = [tokens[0] for tokens in plain if len(tokens) == 1]
-        return frozenset([*words, *_QUESTION_WORDS.get(self.language, ())])
-
-    def stem(self, word: str) -> str:
-        """The stem of a token."""
-        stem: str | None = self._stems.get(word)
-        if stem is None:
-            stem = self._stemmer.stemWord(word) if self._stemmer else word
-            self._stems[word] = stem
-        return stem
-
-    def content(self, words: Iterable[str]) -> list[str]:
-        """Distinct stems of the words that are no stop words, in order."""
-        return list(dict.fromkeys(self.stem(w) for w in words if w not in self.stop_words))
+_ARRAYS = ("bounds", "rows", "counts", "title_counts", "lengths")
+_LANGUAGES = "lexicon.languages"
 
 
 @dataclass(frozen=True)
@@ -114,6 +59,8 @@ class Lexicon:
         bounds: `[T + 1]` int64.
         rows, counts, title_counts: `[n]`, the postings of all terms; see `Postings`.
         lengths: `[R, 2]` int32, tokens of each passage (title and text) and of its title.
+        languages: `[R]` uint8, the number of each passage's language in `CODES`; None where all
+            passages have that of the index.
     """
 
     terms: StringTable
@@ -122,6 +69,19 @@ class Lexicon:
     counts: npt.NDArray[np.uint16]
     title_counts: npt.NDArray[np.uint16]
     lengths: npt.NDArray[np.int32]
+    languages: npt.NDArray[np.uint8] | None = None
+
+    def codes(self, visible: npt.NDArray[np.bool_] | None = None) -> list[str]:
+        """The languages of the visible passages (None: of all), ascending; [] without their own."""
+        if self.languages is None:
+            return []
+        some = self.languages if visible is None else self.languages[visible]
+        held = np.flatnonzero(np.bincount(some, minlength=len(CODES)))
+        return sorted(CODES[number] for number in held.tolist())
+
+    def language_of(self, row: int) -> str:
+        """The language of a passage; `OTHER` in an index of one language."""
+        return CODES[0 if self.languages is None else int(self.languages[row])]
 
     def find(self, term: str) -> Postings | None:
         """Postings of a stem; None if no passage has it."""
@@ -137,20 +97,22 @@ class Lexicon:
     def save(self, writer: ArtifactWriter) -> None:
         """Write every part."""
         writer.strings("lexicon.terms", self.terms)
-        for name in ("bounds", "rows", "counts", "title_counts", "lengths"):
+        for name in _ARRAYS:
             writer.array(f"lexicon.{name}", getattr(self, name))
+        if self.languages is not None:
+            writer.array(_LANGUAGES, self.languages)
 
     @classmethod
     def open(cls, artifact: Artifact) -> Lexicon:
         """Map what `save` wrote."""
-        names = ("bounds", "rows", "counts", "title_counts", "lengths")
-        return cls(
-            artifact.strings("lexicon.terms"), *(artifact.array(f"lexicon.{n}") for n in names)
-        )
+        arrays = {name: artifact.array(f"lexicon.{name}") for name in _ARRAYS}
+        if f"{_LANGUAGES}.npy" in artifact:
+            arrays["languages"] = artifact.array(_LANGUAGES)
+        return cls(artifact.strings("lexicon.terms"), **arrays)
 
     @classmethod
-    def empty(cls) -> Lexicon:
-        """The lexicon of no passages."""
+    def empty(cls, is_mixed: bool = False) -> Lexicon:
+        """The lexicon of no passages; `is_mixed` where each has its own language."""
         counts = np.zeros(0, np.uint16)
         return cls(
             StringTable.pack([]),
@@ -159,6 +121,7 @@ class Lexicon:
             counts,
             counts,
             np.zeros((0, 2), np.int32),
+            np.zeros(0, np.uint8) if is_mixed else None,
         )
 
     def changed(
@@ -174,7 +137,11 @@ class Lexicon:
         lengths = np.zeros((rows, 2), np.int32)
         stays = row_map >= 0
         lengths[row_map[stays]] = self.lengths[stays]
-        fresh = _Fresh(added, lengths)
+        languages = None
+        if self.languages is not None:
+            languages = np.zeros(rows, np.uint8)
+            languages[row_map[stays]] = self.languages[stays]
+        fresh = _Fresh(added, lengths, languages)
         terms, postings = _Columns.of_lexicon(self, row_map).joined(self.terms, fresh)
         counts = np.bincount(postings.term, minlength=len(terms))
         used = np.flatnonzero(counts)
@@ -186,21 +153,23 @@ class Lexicon:
             postings.count[order],
             postings.title_count[order],
             lengths,
+            languages,
         )
 
 
 @dataclass(frozen=True)
 class TermCounts:
-    """The stems of one passage, and of its title."""
+    """The stems of one passage, and of its title; `language` is the code of its words."""
 
     all: Counter[str]
     title: Counter[str]
+    language: str
 
     @classmethod
     def of(cls, title: Sequence[str], text: Sequence[str], analyzer: Analyzer) -> TermCounts:
         """Count the stems of tokens."""
         of_title = Counter(map(analyzer.stem, title))
-        return cls(Counter(map(analyzer.stem, text)) + of_title, of_title)
+        return cls(Counter(map(analyzer.stem, text)) + of_title, of_title, analyzer.language)
 
     @property
     def length(self) -> int:
@@ -219,17 +188,22 @@ class _Fresh:
     Args:
         added: the passages.
         lengths: `[R, 2]`, where the length of each is put.
+        languages: `[R]`, where the number of each one's language is put; None: nowhere.
 
     Attributes:
         terms: number of each stem, in the order in which they first occur.
     """
 
-    def __init__(self, added: Iterable[tuple[int, TermCounts]], lengths: Array) -> None:
+    def __init__(
+        self, added: Iterable[tuple[int, TermCounts]], lengths: Array, languages: Array | None
+    ) -> None:
         self.terms: dict[str, int] = {}
         self._columns = array("i"), array("i"), array("H"), array("H")
         term, rows, counted, titled = self._columns
         for row, counts in added:
             lengths[row] = counts.length, counts.title_length
+            if languages is not None:
+                languages[row] = CODES.index(counts.language)
             for stem, count in counts.all.items():
                 term.append(self.terms.setdefault(stem, len(self.terms)))
                 rows.append(row)

@@ -24,7 +24,8 @@ from graphagg.rag.documents.tokens import (
     without_article,
 )
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.tables.lexicon import Analyzer, TermCounts
+from graphagg.rag.tables.analyzer import Analyzer, Analyzers
+from graphagg.rag.tables.lexicon import TermCounts
 from graphagg.rag.tables.segments import Ragged
 from graphagg.store.strings import StringTable
 
@@ -170,6 +171,10 @@ class NewRow:
         found = found_keys(tokens, passage.full_text, annotation.mentions)
         sentences = np.array(annotation.sentences, np.int32).reshape(-1, 2)
         return cls(tokens, passage, sentences, found, title_keys(passage.title))
+
+    def stems(self, analyzers: Analyzers) -> TermCounts:
+        """The stems of the passage, in its language."""
+        return self.tokens.stems(analyzers.of_text(self.passage.full_text))
 
 
 class Spans:

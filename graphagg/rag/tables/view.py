@@ -148,6 +148,11 @@ class View:
         """The visible rows, as a search takes them."""
         return RowSet(self.visible, self.passages)
 
+    @cached_property
+    def languages(self) -> list[str]:
+        """The languages of the visible passages; [] in an index of one language."""
+        return self.lexicon.codes(self.visible)
+
     @property
     def mean_lengths(self) -> tuple[float, float]:
         """Mean tokens of a passage, and of its title; 1 where there are none."""

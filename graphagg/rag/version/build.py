@@ -18,7 +18,9 @@ import numpy as np
 
 from graphagg.arrays import offsets
 from graphagg.progress import Progress, renamed
+from graphagg.rag.documents.languages import language_of_text
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.encoder import Encoder, PassageEncoder, pools_sentences
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.tables.mentions import NewRows
@@ -209,7 +211,12 @@ def _annotate(
     passages: Sequence[Passage], extractor: EntityExtractor, progress: Progress
 ) -> Iterator[Annotation]:
     """Find entities in titles and texts apart, then put the two together."""
-    found = extractor.annotate([part for passage in passages for part in passage.parts])
+    parts = [part for passage in passages for part in passage.parts]
+    if isinstance(extractor, ByLanguage):  # a title is too short to tell its language
+        each = [(language_of_text(passage.full_text), passage.parts) for passage in passages]
+        found = extractor.annotate_in(parts, [code for code, own in each for _ in own])
+    else:
+        found = extractor.annotate(parts)
     for number, passage in enumerate(passages, start=1):
         title = next(found) if passage.title else None
         text = next(found).shifted(len(passage.full_text) - len(passage.text))

@@ -8,11 +8,14 @@ import threading
 
 from graphagg.errors import UnsupportedFormat
 from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.documents.languages import AUTO
+from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
+from graphagg.rag.models.multilingual import encoder_named
 from graphagg.rag.models.vector_cache import VectorCache, cached
-from graphagg.rag.version.publish import KIND, REVISION, Models, parameters
+from graphagg.rag.version.publish import KIND, REVISION, Models, language_of, parameters
 from graphagg.rag.version.snapshot import Snapshot
 from graphagg.rag.version.weights import WEIGHTS_FILE, weights_json
 from graphagg.store import Artifact
@@ -37,6 +40,7 @@ def is_built(
     extractor: EntityExtractor,
     chunking: ChunkConfig | None,
     weights: BestConfig | None = None,
+    language: str | None = None,
     with_faithful: bool = False,
 ) -> bool:
     """Whether building again would give the index that is there."""
@@ -49,7 +53,9 @@ def is_built(
         and manifest.inputs == {"passages": digest}
         and manifest.counts.get("segments") == 1
         and manifest.parameters
-        == parameters(extractor, chunking, weights is not None, with_faithful)
+        == parameters(
+            language_of(extractor, language), chunking, weights is not None, with_faithful
+        )
         and manifest.models == Models(encoder or SentenceTransformerEncoder(), extractor).to_json()
     )
 
@@ -106,7 +112,7 @@ class IndexModels:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
                 dtype = recorded.get("dtype", "auto")
-                encoder = SentenceTransformerEncoder(recorded["name"], dtype=dtype)
+                encoder = encoder_named(recorded["name"], dtype)
                 encoder.spec.check_built_with("encoder", recorded, self._where)
                 self._encoder = encoder
             return self._encoder
@@ -116,7 +122,10 @@ class IndexModels:
         with self.lock:
             if self._extractor is None:
                 recorded = self._recorded["extractor"]
+                extractor: EntityExtractor
                 extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
+                if recorded["language"] == AUTO:
+                    extractor = ByLanguage(extractor)
                 extractor.spec.check_built_with("extractor", recorded, self._where)
                 self._extractor = extractor
             return self._extractor

@@ -25,8 +25,9 @@ from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.search import dense
+from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
-from graphagg.rag.tables.lexicon import Analyzer, Lexicon
+from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.mentions import NewRows
 from graphagg.rag.tables.segments import (
     Corpus,
@@ -45,11 +46,11 @@ from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 6  # raised when the same corpus and models give another index
+REVISION = 7  # raised when the same corpus and models give another index
 
 
 def parameters(
-    extractor: EntityExtractor,
+    language: str,
     chunking: ChunkConfig | None,
     tuned: bool = False,
     with_faithful: bool = False,
@@ -57,31 +58,40 @@ def parameters(
     """Parameters that decide an index beside its passages and models.
 
     Args:
-        extractor: finds its entities.
+        language: of words.
         chunking: how long texts were split.
         tuned: whether it has weights of its own.
         with_faithful: whether it has the vectors of entity names.
     """
     return {
         "revision": REVISION,
-        "language": language_of(extractor),
+        "language": language,
         "chunking": None if chunking is None else asdict(chunking),
         "with_faithful": with_faithful,
         **(TUNED if tuned else {}),
     }
 
 
-def language_of(extractor: EntityExtractor) -> str:
-    """The language whose words are stemmed; "" where none is known."""
-    return str(extractor.spec.settings.get("language", ""))
+def language_of(extractor: EntityExtractor, language: str | None = None) -> str:
+    """The language whose words are stemmed: the given one, or the extractor's; "" for none."""
+    return str(extractor.spec.settings.get("language", "")) if language is None else language
 
 
 @dataclass(frozen=True)
 class Models:
-    """The models that an index is built with."""
+    """The models that an index is built with.
+
+    `given` is the language of its words: a code, or `auto`; None: that of the extractor.
+    """
 
     encoder: Encoder
     extractor: EntityExtractor
+    given: str | None = None
+
+    @property
+    def language(self) -> str:
+        """The language of words; "" where none is known."""
+        return language_of(self.extractor, self.given)
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """The manifest's entries."""
@@ -105,7 +115,7 @@ class _Recorded:
         weights: BestConfig | None,
         with_faithful: bool,
     ) -> _Recorded:
-        recorded = parameters(models.extractor, chunking, weights is not None, with_faithful)
+        recorded = parameters(models.language, chunking, weights is not None, with_faithful)
         return cls(models.to_json(), recorded, weights)
 
     @classmethod
@@ -161,9 +171,10 @@ def build(
         vectors,
     )
     corpus, alive = Corpus([segment]), np.ones(len(passages), bool)
-    analyzer = Analyzer(language_of(models.extractor))
+    analyzers = Analyzers(models.language)
     change = Change(corpus, np.zeros(0, np.int64), range(len(passages)), 0)
-    gazetteer, lexicon = _merged(Gazetteer.empty(), Lexicon.empty(), change, rows, analyzer)
+    no_words = Lexicon.empty(analyzers.is_mixed)
+    gazetteer, lexicon = _merged(Gazetteer.empty(), no_words, change, rows, analyzers)
     state = _State(None, corpus, 0, alive, gazetteer, lexicon)
     return _publish(
         publication, state, _Recorded.of_models(models, chunking, weights, with_faithful)
@@ -212,9 +223,9 @@ def change_passages(
     alive[np.array(removed, np.int64)] = False
     row_map = np.where(alive[:old], np.arange(old), -1)
     change = Change(corpus, row_map, range(old, len(corpus)), len(before.corpus.segments))
-    gazetteer, lexicon = _merged(known, before.lexicon, change, rows, before.analyzer)
+    gazetteer, lexicon = _merged(known, before.lexicon, change, rows, before.analyzers)
     state = _State(before, corpus, len(before.corpus.segments), alive, gazetteer, lexicon)
-    joined = _joined(state, _first_to_join(state), before.analyzer)
+    joined = _joined(state, _first_to_join(state), before.analyzers)
     return _publish(publication, joined, _Recorded.of_version(before))
 
 
@@ -224,7 +235,7 @@ def compact(publication: Publication, before: Snapshot) -> Manifest:
     state = _State(
         before, before.corpus, count, np.array(before.alive), before.gazetteer, before.lexicon
     )
-    joined = _joined(state, 0, before.analyzer)
+    joined = _joined(state, 0, before.analyzers)
     return _publish(publication, joined, _Recorded.of_version(before))
 
 
@@ -253,12 +264,12 @@ def _merged(
     lexicon: Lexicon,
     change: Change,
     rows: NewRows,
-    analyzer: Analyzer,
+    analyzers: Analyzers,
 ) -> tuple[Gazetteer, Lexicon]:
     """Gazetteer and lexicon after a change."""
-    merged = changed(gazetteer, lexicon, change, rows, analyzer)
+    merged = changed(gazetteer, lexicon, change, rows, analyzers)
     new = zip(change.new_rows, rows, strict=True)
-    counts = ((row, passage.tokens.stems(analyzer)) for row, passage in new)
+    counts = ((row, passage.stems(analyzers)) for row, passage in new)
     return merged, lexicon.changed(change.row_map, counts, len(change.corpus))
 
 
@@ -272,7 +283,7 @@ def _first_to_join(state: _State) -> int:
     return first if first < len(sizes) - 1 else len(sizes)
 
 
-def _joined(state: _State, first: int, analyzer: Analyzer) -> _State:
+def _joined(state: _State, first: int, analyzers: Analyzers) -> _State:
     """The same with the segments from number `first` on joined into one."""
     corpus, alive = state.corpus, state.alive
     if first >= len(corpus.segments):
@@ -285,7 +296,7 @@ def _joined(state: _State, first: int, analyzer: Analyzer) -> _State:
     segment = join_segments(corpus, first, alive, used)
     joined = Corpus([*corpus.segments[:first], segment])
     change = Change(joined, row_map, (), first)
-    gazetteer, lexicon = _merged(state.gazetteer, state.lexicon, change, NewRows(()), analyzer)
+    gazetteer, lexicon = _merged(state.gazetteer, state.lexicon, change, NewRows(()), analyzers)
     return _State(state.before, joined, first, alive[keep], gazetteer, lexicon)
 
 

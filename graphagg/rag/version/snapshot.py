@@ -15,14 +15,21 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.documents.filters import Predicate, compile_filter
-from graphagg.rag.documents.metadata import MetadataTable, ValueType, merge_schemas
+from graphagg.rag.documents.metadata import (
+    NEVER,
+    WHEN,
+    MetadataTable,
+    ValueType,
+    merge_schemas,
+)
 from graphagg.rag.linearrag.names import NameVectors
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.search.paging import at_random
+from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import Gazetteer
-from graphagg.rag.tables.lexicon import Analyzer, Lexicon
+from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus, Segment, table_name
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.weights import read_weights
@@ -45,17 +52,21 @@ class Selection:
         exclude: ids of documents or passages that are left out.
         bridge_through: whether what is left out may still lead to what is seen. It then changes
             scores and appears in paths.
+        as_of: a moment in microseconds since 1970; passages whose `when` is later are not seen.
+            None: all.
     """
 
     filter: Mapping[str, Any] | None = None
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     bridge_through: bool = False
+    as_of: int | None = None
 
     @property
     def is_all(self) -> bool:
         """Whether everything is seen."""
-        return self.filter is None and self.include is None and not self.exclude
+        unnamed = self.filter is None and self.include is None and not self.exclude
+        return unnamed and self.as_of is None
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,7 @@ class Snapshot:
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.weights = read_weights(artifact)
-        self.analyzer = Analyzer(artifact.manifest.parameters["language"])
+        self.analyzers = Analyzers(artifact.manifest.parameters["language"])
         inverted = artifact.path(INVERTED_FILE) if INVERTED_FILE in artifact else None
         self.dense = DenseIndex(self.corpus, self.ranks, inverted)
         if inverted is not None:  # few of so many passages are read for a question
@@ -168,7 +179,8 @@ class Snapshot:
 
         Raises:
             InvalidFilter: the filter names an unknown key or does not fit its type.
-            InvalidParameter: include or exclude are no lists of ids.
+            InvalidParameter: include or exclude are no lists of ids, or `as_of` is given and no
+                passage has a date.
         """
         if selection.is_all:
             return Scope(self.view(None), None)
@@ -187,7 +199,24 @@ class Snapshot:
             mask &= self._named(selection.include, "include")
         if selection.exclude:
             mask &= ~self._named(selection.exclude, "exclude")
+        if selection.as_of is not None:
+            if self.newest(self.alive) is None:
+                raise InvalidParameter(
+                    f"as_of: no passage has a date in its metadata {WHEN!r}; build the index with "
+                    f"an ISO 8601 date under {WHEN!r}, or leave as_of out"
+                )
+            mask &= self._instants <= selection.as_of
         return mask
+
+    def newest(self, visible: Mask) -> int | None:
+        """The latest `when` of the visible passages; None where none has a date."""
+        latest = int(self._instants[visible].max(initial=NEVER))
+        return None if latest == NEVER else latest
+
+    @cached_property
+    def _instants(self) -> npt.NDArray[np.int64]:
+        """`[R]`, the `when` of each row; `NEVER` for what has none, which is always visible."""
+        return np.concatenate([table.instants(WHEN) for table in self.tables])
 
     def view(self, visible: Mask | None) -> View:
         """The view of some passages (None: all); the last ones are kept."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
@@ -13,9 +14,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg import __version__
 from graphagg.errors import NoSuchIndex
+from graphagg.serve.chat.answers import Answers
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
-from graphagg.serve.http.routes import about, communities, embedding, passages
+from graphagg.serve.http.routes import (
+    about,
+    chat,
+    communities,
+    dify,
+    embedding,
+    passages,
+    themes,
+)
 from graphagg.serve.http.security import Access, Guard
 from graphagg.serve.metrics import Observed
 from graphagg.serve.service import Service
@@ -26,9 +36,20 @@ _ROUTERS = {
     "embedding": (embedding.router, "embedding", "--embedding"),
 }
 
+ABOUT: dict[str, Any] = {
+    "title": "graphagg",
+    "version": __version__,
+    "description": "Passages, communities and nearest vertices, each with its reason.",
+}
+"""The head of the OpenAPI document."""
+
 
 def create_app(
-    service: Service, access: Access | None = None, *, poll_seconds: float = 1.0
+    service: Service,
+    access: Access | None = None,
+    *,
+    poll_seconds: float = 1.0,
+    answers: Answers | None = None,
 ) -> FastAPI:
     """The ASGI application of a service.
 
@@ -36,6 +57,7 @@ def create_app(
         service: what it serves; closed when the application ends.
         access: who may ask; default: anyone on this machine.
         poll_seconds: how often it looks for a newly published version.
+        answers: the language model; None: there is none.
     """
     access = access or Access()
 
@@ -51,9 +73,7 @@ def create_app(
             service.close()
 
     app = FastAPI(
-        title="graphagg",
-        version=__version__,
-        description="Passages, communities and nearest vertices, each with its reason.",
+        **ABOUT,
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
@@ -61,6 +81,7 @@ def create_app(
         middleware=[
             Middleware(Observed, metrics=service.metrics),
             Middleware(Farewell, service=service),
+            Middleware(dify.Errors),
             Middleware(Guard, access=access),
             Middleware(BodyLimit, limits=service.limits),
         ],
@@ -73,6 +94,10 @@ def create_app(
             app.include_router(router(service))
         else:
             app.include_router(_absent(kind, name, option))
+    app.include_router(chat.router(answers or Answers(service, None)))
+    app.include_router(dify.router(service))
+    if service.has("passages"):
+        app.include_router(themes.router(service))
     return app
 
 

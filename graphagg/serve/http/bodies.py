@@ -12,6 +12,8 @@ from graphagg.serve.limits import Limits
 
 _CLOSE = {"connection": "close"}
 _LONGEST_LENGTH = 18  # digits
+_OWN_TIME = "/v1/chat/"
+"""An answer in words takes as long as its endpoint may; a stream ends when the client leaves."""
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
 
 
@@ -87,7 +89,8 @@ class BodyLimit:
             return
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not scope["path"].startswith("/v1/"):  # what streams ends when the client leaves
+        path = scope["path"]
+        if not path.startswith("/v1/") or path.startswith(_OWN_TIME):
             await self._app(scope, receive, send)
             return
         started = False

@@ -14,12 +14,17 @@ from starlette.responses import Response
 
 from graphagg.errors import (
     ArtifactError,
+    EndpointError,
+    EndpointTimeout,
     GraphAggError,
+    InvalidScores,
     LookupsFlooded,
     MissingExtra,
     NoSuchIndex,
     Overloaded,
+    UnknownEntity,
     UnknownPassage,
+    UnknownTheme,
     UnknownVertex,
 )
 from graphagg.serve.models import ErrorAnswer
@@ -33,6 +38,10 @@ _NAMES = {
     413: "BodyTooLarge",
     415: "UnsupportedMediaType",
 }
+_HIDDEN: tuple[tuple[type[GraphAggError], str], ...] = (
+    (ArtifactError, "the index of this service cannot be used"),
+    (EndpointError, "the language model of this service gave no whole answer"),
+)
 _SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
 
 
@@ -40,20 +49,37 @@ def refusal(
     status: int, name: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """The envelope of every error; ASCII, so that any text in the message can be sent."""
-    body = json.dumps({"error": {"type": name, "message": message}})
+    body = json.dumps(_envelope(name, message))
     return Response(body, status, dict(headers or {}), "application/json")
 
 
+def _envelope(name: str, message: str) -> dict[str, Any]:
+    return {"error": {"type": name, "message": message}}
+
+
+def body_of(error: GraphAggError) -> dict[str, Any]:
+    """The envelope of an error of this library; what names things of this machine is logged."""
+    message = str(error)
+    for kind, instead in _HIDDEN:
+        if isinstance(error, kind):
+            _log.error("%s: %s", type(error).__name__, error)
+            message = f"{instead}; its log says why"
+    return _envelope(type(error).__name__, message)
+
+
 def status_of(error: GraphAggError) -> int:
-    """404 for what is not there, 429 and 503 for too much, 500 for a broken index, else 400."""
-    if isinstance(error, UnknownVertex | UnknownPassage | NoSuchIndex):
+    """The HTTP status of an error: 400 unless it is one of those below."""
+    absent = UnknownVertex | UnknownPassage | UnknownTheme | UnknownEntity | NoSuchIndex
+    if isinstance(error, absent):
         return 404
     if isinstance(error, LookupsFlooded):
         return 429
     if isinstance(error, Overloaded):
         return 503
-    if isinstance(error, MissingExtra | ArtifactError):
+    if isinstance(error, MissingExtra | ArtifactError | InvalidScores):
         return 500  # the operator must repair it; the message says how
+    if isinstance(error, EndpointError):
+        return 504 if isinstance(error, EndpointTimeout) else 502
     return 400
 
 
@@ -68,7 +94,9 @@ def documented(*more: int) -> dict[int | str, dict[str, Any]]:
         413: "The body is larger than this service takes.",
         422: "A body or a parameter of another form than documented.",
         429: "Too many at once; try again.",
+        502: "The language model behind this service failed.",
         503: "Over capacity or the time limit; try again.",
+        504: "The language model behind this service took too long.",
     }
     codes = {400, 401, 403, 408, 413, 422, 503, *more}
     return {code: {"model": ErrorAnswer, "description": said[code]} for code in sorted(codes)}
@@ -78,11 +106,8 @@ async def _library(request: Request, error: Exception) -> Response:
     assert isinstance(error, GraphAggError)
     status = status_of(error)
     headers = {"retry-after": "1"} if status in (429, 503) else None
-    message = str(error)
-    if isinstance(error, ArtifactError):  # it names folders of this machine
-        _log.error("%s: %s", type(error).__name__, error)
-        message = "the index of this service cannot be used; its log says why"
-    return refusal(status, type(error).__name__, message, headers)
+    said = body_of(error)["error"]
+    return refusal(status, said["type"], said["message"], headers)
 
 
 async def _validation(request: Request, error: Exception) -> Response:
@@ -114,7 +139,8 @@ def explained(faults: Sequence[Any]) -> str:
 
 def _line(fault: Any) -> str:
     """Where, and what should be there; the branches of a union name no place."""
-    parts = (str(part) for part in fault["loc"] if part not in ("body", "query"))
+    loc = fault["loc"]
+    parts = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
     where = ".".join(part for part in parts if "[" not in part)
     return f"{where or 'body'}: {_plain(str(fault['msg']))}"[:_LONGEST]
 

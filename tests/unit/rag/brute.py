@@ -16,7 +16,7 @@ import numpy as np
 
 from graphagg.rag import BestConfig, Passage
 from graphagg.rag.documents.tokens import entity_key, inner_words, is_capital, scan
-from graphagg.rag.tables.lexicon import Analyzer
+from graphagg.rag.tables.analyzer import Analyzer
 from tests.fakes import FakeEncoder, FakeExtractor
 
 MONTHS = {"may", "june"}  # of the corpora that are read here

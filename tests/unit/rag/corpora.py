@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from graphagg.rag import BestConfig, Hit, Passage, PassageIndex, RetrievalConfig
+from graphagg.rag.broad.config import BroadConfig
 from graphagg.rag.settings import Config, Mode
 from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder, assert_same_hits
 
@@ -52,6 +53,9 @@ WAYS: dict[str, tuple[Mode, Config | None]] = {
     "dense": ("dense", None),
     "bm25": ("bm25", None),
     "rrf": ("rrf", None),
+    "broad": ("broad", None),
+    "broad, narrow": ("broad", BroadConfig(pool=3, level=0, spread=0.6, overlap=0.5)),
+    "auto": ("auto", None),
 }
 
 METADATA = st.fixed_dictionaries(

@@ -127,7 +127,7 @@ def test_the_match_is_the_closest_sentence(
 
 
 def _terms(index: PassageIndex, text: str) -> set[str]:
-    return set(index.snapshot.analyzer.content(tokenize(text)))
+    return set(index.snapshot.analyzers.of("").content(tokenize(text)))
 
 
 def _check_by_vectors(hit: Hit, question: str) -> None:

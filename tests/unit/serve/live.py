@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from graphagg.serve.chat.answers import Answers
 from graphagg.serve.http.app import create_app
 from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import Server, bind, make_server
@@ -81,7 +82,12 @@ def error_of(answer: httpx.Response, status: int) -> str:
 
 @contextmanager
 def serving(
-    service: Service, access: Access | None = None, *, port: int = 0, poll_seconds: float = 0.02
+    service: Service,
+    access: Access | None = None,
+    *,
+    port: int = 0,
+    poll_seconds: float = 0.02,
+    answers: Answers | None = None,
 ) -> Iterator[Live]:
     """A service on a port of loopback (0: any); at the end it stops and has no open request."""
     listening, listens = bind("127.0.0.1", port), threading.Event()
@@ -89,7 +95,7 @@ def serving(
     def leaving() -> None:
         service.stopping = True
 
-    app = create_app(service, access, poll_seconds=poll_seconds)
+    app = create_app(service, access, poll_seconds=poll_seconds, answers=answers)
     server = make_server(
         app, service.limits, ready=lambda address: listens.set(), leaving=leaving, last_call=0.05
     )

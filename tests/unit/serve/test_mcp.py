@@ -28,7 +28,11 @@ from tests.unit.communities.graphs import planted
 from tests.unit.serve.live import SECONDS
 
 TOKEN = "correct-horse-battery-staple"
-TOOLS = {"search_passages", "explain_path", "community_of", "similar_vertices"}
+TOOLS = {
+    "search_passages", "read_passage", "explain_path", "community_of", "similar_vertices",
+    "corpus_themes", "theme_passages", "similar_passages", "similar_entities",
+}  # fmt: skip
+QUESTION = "On which river does the city lie where Babbage read?"
 
 
 def ask(server: Any, questions: Callable[[Client], Awaitable[Any]]) -> Any:
@@ -39,13 +43,15 @@ def ask(server: Any, questions: Callable[[Client], Awaitable[Any]]) -> Any:
     return asyncio.run(session())
 
 
-def tool(server: Any, name: str, **arguments: Any) -> Any:
-    """The structured content of a call that succeeds."""
+def tool(server: Any, name: str, **arguments: Any) -> str:
+    """The text of a call that succeeds; nothing else is sent."""
 
-    async def call(client: Client) -> Any:
+    async def call(client: Client) -> str:
         answer = await client.call_tool(name, arguments)
         assert not answer.is_error, answer.content
-        return answer.structured_content
+        assert answer.structured_content is None
+        (part,) = answer.content
+        return str(part.text)
 
     return ask(server, call)
 
@@ -74,42 +80,112 @@ def server(service: Service) -> Any:
 
 
 def test_the_tools_have_schemas_and_are_read_only(server: Any) -> None:
-    async def tools(client: Client) -> Any:
-        return (await client.list_tools()).tools
-
-    found = {each.name: each for each in ask(server, tools)}
+    found = {each.name: each for each in ask(server, _tools)}
     assert set(found) == TOOLS
     for each in found.values():
-        assert each.output_schema and each.description
+        assert each.description and each.output_schema is None
         assert each.annotations.read_only_hint and each.annotations.open_world_hint is False
     assert found["search_passages"].input_schema["required"] == ["question"]
 
 
+async def _tools(client: Client) -> Any:
+    return (await client.list_tools()).tools
+
+
+def test_the_description_says_what_the_corpus_is_and_what_to_filter_by(tmp_path: Path) -> None:
+    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    rows = [
+        Passage("a", "Ada wrote.", "Ada", {"year": 1843, "lang": "en", "when": "1843-07-01"}),
+        Passage("b", "Babbage read.", "Babbage", {"year": 1791.5, "lang": "de", "deep": {"x": 1}}),
+    ]
+    index = PassageIndex.build(rows, tmp_path / "i", **models)  # type: ignore[arg-type]
+    service = Service(Sources(passages=tmp_path / "i", **models))  # type: ignore[arg-type]
+    server = create_server(service, "Letters of two inventors.")
+
+    def said() -> str:
+        (search,) = [t for t in ask(server, _tools) if t.name == "search_passages"]
+        return str(search.description)
+
+    assert "2 passages. Letters of two inventors." in said()
+    assert '"Ada", "Babbage"' in said()
+    assert "year (number, 1790 to 1843)" in said() or "year (number, 1.79e+03 to 1843)" in said()
+    assert 'lang (string: "de", "en")' in said() and "when (date, 1843-07-01)" in said()
+    assert "deep (mixed)" in said()
+    index.add([Passage("c", "Curie found.", "Curie", {"lang": "fr"})])
+    assert "3 passages" in said() and '"fr"' in said()
+    index.close()
+    service.close()
+
+
 def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> None:
     models = {"encoder": indices.encoder, "extractor": indices.extractor}
-    question = "On which river does the city lie where Babbage read?"
     assert indices.passages and indices.communities and indices.embedding
     with PassageIndex.open(indices.passages, **models) as passages:  # type: ignore[arg-type]
-        hits = [hit.to_json() for hit in passages.retrieve(question, 3)]
-        why = passages.explain(question, "p4", 2).to_json()
+        hits = passages.retrieve(QUESTION, 3)
+        why = passages.explain(QUESTION, "p4", 2)
     with CommunityIndex.open(indices.communities) as communities:
-        members = communities.query([3], 4).to_json()["members"]
+        members = communities.query([3], 4).members
     with NodeEmbedding.open(indices.embedding) as embedding:
-        near = [vars(each) for each in embedding.neighbors(3, 4)]
-    found = tool(server, "search_passages", question=question, top_k=3)["hits"]
-    for hit, expected in zip(found, hits, strict=True):
-        assert _without_titles(hit, expected) == expected
-    explained = tool(server, "explain_path", question=question, passage_id="p4", top_k=2)
-    assert explained["reason"] == why["reason"] and explained["rank"] == why["rank"]
-    assert _without_titles(explained["hit"], why["hit"]) == why["hit"]
-    assert tool(server, "community_of", seeds=["3"], top_k=4)["members"] == members
-    assert tool(server, "similar_vertices", vertex="3", top_k=4)["neighbors"] == near
+        near = embedding.neighbors(3, 4)
+    found = tool(server, "search_passages", question=QUESTION, top_k=3)
+    places = [found.index(f"[{n}] {hit.passage.id} ") for n, hit in enumerate(hits, start=1)]
+    assert places == sorted(places) and "[4]" not in found
+    assert all(f"{hit.score:.3g}" in found and hit.passage.text in found for hit in hits)
+    explained = tool(server, "explain_path", question=QUESTION, passage_id="p4", top_k=2)
+    assert explained.startswith(why.reason)
+    lines = tool(server, "community_of", seeds=["3"], top_k=4).split("\n")
+    assert [line.split(" ")[:2] for line in lines] == [
+        [str(member.id), f"{member.score:.3g}:"] for member in members
+    ]
+    assert tool(server, "similar_vertices", vertex="3", top_k=4).split("\n") == [
+        f"{each.id} {each.score:.3g}" for each in near
+    ]
 
 
-def _without_titles(hit: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
-    """What the library's answer holds; the service may add the titles of passages on the path."""
-    path = [{key: step[key] for key in step if key != "title"} for step in hit["path"]]
-    return {key: hit[key] for key in expected} | {"path": path}
+def test_a_passage_is_read_with_what_stands_around_it(tmp_path: Path) -> None:
+    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    chunks = [
+        Passage(f"d#{i}", f"Part {i} of the story.", "Story", {"page": i}, "d", i) for i in range(9)
+    ]
+    long = Passage("../long", "".join(f"word{i} " for i in range(1_000)))
+    PassageIndex.build([*chunks, long], tmp_path / "i", chunking=None, **models).close()  # type: ignore[arg-type]
+    service = Service(Sources(passages=tmp_path / "i", **models))  # type: ignore[arg-type]
+    server = create_server(service)
+    found = tool(server, "read_passage", passage_id="d#4", around=2).split("\n")
+    assert found[0] == 'd#4 "Story" {"page":4}'
+    assert found[1:-1] == [f"Part {i} of the story." for i in range(2, 7)]
+    assert found[-1] == "(before: d#1; after: d#7)"
+    assert tool(server, "read_passage", passage_id="d").startswith("d#0 ")
+    read, start = "", 0
+    while True:
+        answer = tool(server, "read_passage", passage_id="../long", start=start, characters=1_000)
+        assert len(answer) <= 1_000
+        body, _, more = answer.partition("\n")[2].partition("\n(start=")
+        read += body.removeprefix("...").removesuffix("...") if more else body.removeprefix("...")
+        if not more:
+            break
+        start = int(more.split(" ")[0])
+    assert read == long.text
+    assert "take an id from a search" in failure(server, "read_passage", passage_id="none")
+    assert "characters" in failure(server, "read_passage", passage_id="../long", start=99_999)
+    service.close()
+
+
+def test_passages_are_resources_and_there_is_a_prompt(server: Any) -> None:
+    async def seen(client: Client) -> Any:
+        (template,) = (await client.list_resource_templates()).resource_templates
+        (said,) = (await client.read_resource("graphagg://corpus")).contents
+        (text,) = (await client.read_resource("graphagg://passages/p3")).contents
+        prompt = await client.get_prompt("answer_with_citations", {"question": QUESTION})
+        return template.uri_template, said.text, text.text, prompt.messages[0].content.text
+
+    template, said, text, prompt = ask(server, seen)
+    assert template == "graphagg://passages/{+passage_id}"
+    assert "5 passages" in said and "kind (string" in said
+    assert text == 'p3 {"kind":"city"}\nLondon lies on the Thames. Ada lived there.' or (
+        text == 'p3 "London" {"kind":"city"}\nLondon lies on the Thames. Ada lived there.'
+    )
+    assert QUESTION in prompt and "search_passages" in prompt
 
 
 def test_errors_say_what_to_change(server: Any) -> None:
@@ -140,7 +216,7 @@ def test_the_next_call_sees_what_was_published(tmp_path: Path) -> None:
     assert "UnknownVertex" in failure(server, "community_of", seeds=[500])
     with CommunityIndex.open(tmp_path / "idx") as index:
         index.add_edges([(500, 0), (500, 1)])
-    assert tool(server, "community_of", seeds=[500])["members"]
+    assert "shared with 500" in tool(server, "community_of", seeds=[500])
     service.close()
 
 
@@ -152,7 +228,8 @@ def test_over_stdio(indices: Sources) -> None:
     found = tool(stdio_client(started), "community_of", seeds=[3], top_k=4)
     assert indices.communities
     with CommunityIndex.open(indices.communities) as index:
-        assert found["members"] == index.query([3], 4).to_json()["members"]
+        members = index.query([3], 4).members
+    assert [line.split(" ")[0] for line in found.split("\n")] == [str(m.id) for m in members]
 
 
 @pytest.fixture
@@ -177,11 +254,11 @@ def test_over_http(over_http: str, server: Any) -> None:
             async with Client(transport) as client:
                 names = {each.name for each in (await client.list_tools()).tools}
                 answer = await client.call_tool("community_of", {"seeds": [3], "top_k": 4})
-                return names, answer.structured_content
+                return names, answer.content[0].text
 
     names, found = asyncio.run(session())
     assert names == TOOLS
-    assert found["members"] == tool(server, "community_of", seeds=[3], top_k=4)["members"]
+    assert found == tool(server, "community_of", seeds=[3], top_k=4)
 
 
 def test_over_http_a_stranger_gets_nothing(over_http: str) -> None:
@@ -224,23 +301,19 @@ def test_an_answer_is_bounded_whatever_the_documents_are(tmp_path: Path) -> None
     service = Service(Sources(passages=tmp_path / "i", **models))  # type: ignore[arg-type]
     server = create_server(service)
 
-    async def search(client: Client) -> Any:
-        asked = {"question": "Who wrote notes number1?", "mode": "bm25", "top_k": 100}
-        return await client.call_tool("search_passages", asked)
-
-    answer = ask(server, search)
-    assert sum(len(part.text) for part in answer.content) < 20_000
-    hits = answer.structured_content["hits"]
-    assert len(hits) == 3
-    for hit in hits:
-        cut, match = hit["cut"], hit["match"]
-        number = hit["id"].removeprefix("d")
-        assert cut["characters"] > 100_000 and cut["start"] > 0
-        assert hit["text"][match["start"] : match["end"]] == f"Ada wrote notes number{number}."
-        assert hit["metadata"]["year"] == int(number) and len(hit["metadata"]["note"]) < 400
-    short = tool(server, "search_passages", question="notes number1", mode="bm25", characters=50)
-    assert all(len(hit["text"]) <= 50 for hit in short["hits"])
-    best = tool(server, "search_passages", question="notes number1", mode="bm25")["hits"][0]
-    least = {"question": "notes number1", "mode": "bm25", "min_score": best["score"]}
-    assert [h["id"] for h in tool(server, "search_passages", **least)["hits"]] == [best["id"]]
+    asked = {"question": "Who wrote notes number1?", "mode": "bm25", "top_k": 100}
+    answer = tool(server, "search_passages", **asked)
+    assert len(answer) <= 6_000
+    for number in range(3):
+        assert f"] d{number} " in answer
+        assert f"Ada wrote notes number{number}." in answer
+    shown = tool(server, "search_passages", **asked, show=["year", "note"])
+    assert "year=1 " in shown and len(shown) <= 6_000
+    assert len(tool(server, "search_passages", **asked, characters=1_000)) <= 1_000
+    assert "characters" in failure(server, "search_passages", **asked, characters=999)
+    first = {"question": "notes number1", "mode": "bm25"}
+    with service.passages.slot.lease() as index:
+        best = index.retrieve("notes number1", 1, mode="bm25")[0]
+    least = tool(server, "search_passages", **first, min_score=best.score)
+    assert f"[1] {best.passage.id} " in least and "[2]" not in least
     service.close()

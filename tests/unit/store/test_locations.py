@@ -14,9 +14,9 @@ from graphagg.cli.builds import run as running
 from graphagg.cli.builds.passages import PassagesBuild
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex
-from graphagg.spark.job import work_folder
 from graphagg.store import open_artifact, write_artifact
 from graphagg.store.locations import local_folder
+from graphagg.store.work import work_folder
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.commands import Answer
 

@@ -20,6 +20,7 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
 from graphagg.rag.best.tuning.search import one_at_a_time, value_of
+from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.evaluation.outcomes import Outcomes, Summary, found_of, outcomes_of
 from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
 from graphagg.rag.modes import Best, EncodedReading
@@ -88,7 +89,8 @@ def check_labeled(snapshot: Snapshot, questions: Sequence[GoldQuestion]) -> int:
     """How many gold ids are not in the index.
 
     Raises:
-        InvalidQuestion: a question has no gold ids, or the index holds none of all.
+        InvalidQuestion: a question has no gold ids, the index holds none of all, or all questions
+            are titles of the index.
         InvalidParameter: there are too few different questions with gold in the index.
     """
     without = [question.id for question in questions if not question.gold]
@@ -102,7 +104,19 @@ def check_labeled(snapshot: Snapshot, questions: Sequence[GoldQuestion]) -> int:
     missing = check_gold(snapshot, questions)
     held = {q.text for q in questions if any(snapshot.rows_named(name) for name in q.gold)}
     _check_enough(len(held), "different questions with gold ids that the index holds")
+    if all(_is_title(snapshot, question.text) for question in questions):
+        raise InvalidQuestion(
+            f"all {len(questions)} questions are titles of passages in the index "
+            f"({questions[0].text!r}, ...): they tell that titles match, and nothing of words, "
+            "similarity and links; give questions as they are asked"
+        )
     return missing
+
+
+def _is_title(snapshot: Snapshot, text: str) -> bool:
+    """Whether a question is no more than the title of a passage."""
+    entity = snapshot.gazetteer.find(entity_key(text))
+    return entity is not None and bool(snapshot.view(None).title[entity])
 
 
 def _check_enough(count: int, what: str) -> None:

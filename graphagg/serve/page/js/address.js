@@ -3,6 +3,7 @@
 const DEFAULTS = {
   communities: { seeds: [], method: "fused", size: 50 },
   passages: { question: "", mode: "best", size: 5, filters: [] },
+  themes: { theme: "", name: "", question: "" },
   similar: { vertex: "", size: 10 },
 };
 
@@ -30,6 +31,11 @@ const READERS = {
     mode: params.get("mode") || fallback.mode,
     size: whole(params.get("k"), fallback.size),
     filters: params.getAll("filter").map(readFilter).filter(Boolean),
+  }),
+  themes: (params) => ({
+    theme: params.get("theme") ?? "",
+    name: params.get("name") ?? "",
+    question: params.get("q") ?? "",
   }),
   similar: (params, fallback) => ({
     vertex: params.get("vertex") ?? "",
@@ -74,6 +80,11 @@ const WRITERS = {
     for (const { key, operator, value } of state.filters) {
       params.append("filter", JSON.stringify([key, operator, value]));
     }
+  },
+  themes(params, state) {
+    if (state.theme) params.set("theme", state.theme);
+    if (state.name) params.set("name", state.name);
+    if (state.question) params.set("q", state.question);
   },
   similar(params, state, fallback) {
     if (state.vertex) params.set("vertex", state.vertex);

@@ -78,3 +78,11 @@ export const neighbors = (vertex, limit, signal) =>
 
 export const similar = (vertex, top_k, signal) =>
   call("embedding/neighbors", { body: { vertex, top_k }, signal });
+
+export const themes = (body, signal) => call("passages/themes", { body, signal });
+
+export const theme = (id, signal) => call("passages/theme", { body: { theme: id }, signal });
+
+export const light = (question, signal) => call("passages/light", { body: { question }, signal });
+
+export const alike = (body, signal) => call("passages/similar", { body, signal });

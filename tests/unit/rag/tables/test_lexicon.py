@@ -14,7 +14,7 @@ from graphagg.rag import Passage
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.search.ranking import spread
-from graphagg.rag.tables.lexicon import Analyzer
+from graphagg.rag.tables.analyzer import Analyzer
 from graphagg.rag.tables.view import View
 from tests.fakes import FakeExtractor, InMemory
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, corpora
@@ -28,7 +28,7 @@ PASSAGES = st.lists(
 
 def body_scores(view: View, terms: list[str]) -> npt.NDArray[np.float64]:
     """BM25 of every row over the sum of the terms' idf; 0 where hidden."""
-    lexical = Lexical(view, terms)
+    lexical = Lexical(view, [(term,) for term in terms])
     return spread(lexical.rows, lexical.scores, len(view.visible))
 
 
@@ -79,6 +79,6 @@ def test_stems_and_stop_words_are_those_of_the_language() -> None:
     words = ["which", "rivers", "flowed", "and", "flows", "whose"]
     assert english.content(words) == ["river", "flow"] and none.content(words) == words
     german = tokenize("Wer fährt für die Flüsse über den Fluß?")  # tokens have no accents
-    assert Analyzer("de").content(german) == ["wer", "fahrt", "fluss"]
+    assert Analyzer("de").content(german) == ["fahrt", "fluss"]
     index = InMemory.of([Passage("p", "Rivers flowed.")], extractor=FakeExtractor("en"))
     assert list(index.lexicon.terms) == ["flow", "river"]

@@ -5,6 +5,7 @@ import { signed } from "../words.js";
 
 export const KINDS = {
   question: "Question",
+  theme: "Theme",
   question_entity: "In the question",
   entity: "Entity",
   similarity: "Similar text",

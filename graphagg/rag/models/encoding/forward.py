@@ -10,7 +10,7 @@ text takes part in has a shape that follows from the length of that text alone:
 - on other devices texts run in batches of a fixed number of rows, padded to a few fixed lengths,
   the last batch of a length filled up with copies.
 
-`graphagg.rag.models.bert` does the same with less waste for the models that it knows.
+`graphagg.rag.models.encoding.bert` does the same with less waste for the models that it knows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.rag.models.windows import Window
+from graphagg.rag.models.encoding.windows import Window
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphagg.rag.models.forward import Encoded
+from graphagg.rag.models.encoding.forward import Encoded
+from graphagg.rag.models.encoding.windows import Window
 from graphagg.rag.models.weights import has_token_means
-from graphagg.rag.models.windows import Window
 
 if TYPE_CHECKING:
     import torch

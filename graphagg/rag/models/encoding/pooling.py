@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.rag.models.windows import Window
+from graphagg.rag.models.encoding.windows import Window
 
 Vectors = npt.NDArray[np.float32]
 Spans = npt.NDArray[np.integer]

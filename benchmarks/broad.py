@@ -1,0 +1,173 @@
+"""Broad questions: how much of what is asked the first passages cover, mode beside mode.
+
+    python -m benchmarks.broad sets [SET=INDEX ...] [--choose]
+    python -m benchmarks.broad folder INDEX
+
+`sets` measures coverage, the share of a question's gold passages among the first 10 and 20, of
+`broad`, `auto`, `best`, `rrf` and dense retrieval with maximal marginal relevance (MMR), on the
+second halves of the sets; with `--choose` it prints a grid of settings of `broad` on the first
+halves instead. `folder` measures the share of the subtopics in `broad_questions.jsonl` that a
+passage among the first 10 and 20 speaks of: it holds one of the subtopic's phrases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from graphagg.arrays import Doubles, Ints
+from graphagg.rag import BestConfig, PassageIndex
+from graphagg.rag.broad.choice import choose
+from graphagg.rag.broad.config import BroadConfig
+from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
+from graphagg.rag.modes import Best, EncodedReading
+from graphagg.rag.settings import Mode
+from graphagg.rag.themes.config import MapConfig
+from graphagg.rag.themes.made import kept_map
+from graphagg.rag.themes.network import whole_vectors
+from graphagg.rag.version.snapshot import Selection
+from tests.conftest import DATA
+
+AT = (10, 20)
+QUESTIONS = Path(__file__).with_name("broad_questions.jsonl")
+MODES: tuple[Mode, ...] = ("best", "rrf", "broad", "auto")
+MMR, MMR_POOL = 0.7, 100  # the weight of relevance, as Carbonell and Goldstein's followers set it
+Covered = Callable[[Sequence[str]], float]
+
+
+def mmr(index: PassageIndex, question: str, k: int) -> list[str]:
+    """Ids by dense retrieval with maximal marginal relevance."""
+    hits = index.retrieve(question, MMR_POOL, mode="dense")
+    rows = np.array([index.snapshot.known_row(hit.passage.id) for hit in hits], np.int64)
+    vectors = unit(index, rows)
+    scores, near = np.array([hit.score for hit in hits]), np.full(len(hits), -1.0)
+    open_, chosen = np.ones(len(hits), bool), list[int]()
+    for _ in range(min(k, len(hits))):
+        penalty = (1 - MMR) * near if chosen else 0.0
+        place = int(np.argmax(np.where(open_, MMR * scores - penalty, -np.inf)))
+        chosen.append(place)
+        open_[place] = False
+        near = np.maximum(near, vectors @ vectors[place])
+    return [hits[place].passage.id for place in chosen]
+
+
+def unit(index: PassageIndex, rows: Ints) -> Doubles:
+    """Vectors of rows, of length 1."""
+    vectors = whole_vectors(index.snapshot.corpus, rows).astype(np.float64)
+    lengths: Doubles = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(lengths, 1e-12)
+
+
+def coverage(ids: Sequence[str], covered: Covered) -> list[float]:
+    """What the first passages cover, at each of `AT`."""
+    return [covered(ids[:k]) for k in AT]
+
+
+def of_gold(question: GoldQuestion) -> Covered:
+    """The share of a question's gold passages."""
+    gold = set(question.gold)
+    return lambda ids: len(gold & set(ids)) / len(gold)
+
+
+def measure(index: PassageIndex, asked: Sequence[tuple[str, Covered]]) -> dict[str, list[float]]:
+    """Mean coverage in percent by mode."""
+    found: dict[str, list[list[float]]] = {}
+    for mode in MODES:
+        hits = index.retrieve_batch([text for text, _ in asked], max(AT), mode=mode)
+        found[mode] = [
+            coverage([hit.passage.id for hit in each], covered)
+            for each, (_, covered) in zip(hits, asked, strict=True)
+        ]
+    found["dense, MMR"] = [coverage(mmr(index, text, max(AT)), covered) for text, covered in asked]
+    return {name: (100 * np.mean(rows, axis=0)).round(1).tolist() for name, rows in found.items()}
+
+
+def print_table(title: str, table: dict[str, list[float]]) -> None:
+    """Print a table of coverage."""
+    print(f"\n{title}\n\n| mode | {' | '.join(f'coverage@{k}' for k in AT)} |\n| --- | --- | --- |")
+    for name, values in table.items():
+        print(f"| {name} | {' | '.join(f'{value:.1f}' for value in values)} |", flush=True)
+
+
+def settings_grid(index: PassageIndex, questions: Sequence[GoldQuestion]) -> None:
+    """Print the coverage of `broad` for a grid of settings."""
+    snapshot = index.snapshot
+    scope = snapshot.scope(Selection())
+    best = Best(snapshot, scope, snapshot.weights or BestConfig())
+    asked = best.encode(best.read([q.text for q in questions], index.models), index.models)
+    pools = [pool(index, best, question) for question in asked]
+    made = kept_map(snapshot, scope.view, MapConfig())
+    place = {row: i for i, row in enumerate(scope.view.rows.tolist())}
+    for level, spread, overlap in product(
+        range(len(made.levels)), (0.0, 0.15, 0.3, 0.5), (0.0, 0.1, 0.2, 0.4)
+    ):
+        config = BroadConfig(level=level, spread=spread, overlap=overlap)
+        rows = []
+        for (some, scores, vectors, ids), question in zip(pools, questions, strict=True):
+            themes = np.asarray(made.passage_theme[level])[[place[r] for r in some.tolist()]]
+            _, themes = np.unique(themes, return_inverse=True)
+            chosen = choose(scores, themes, vectors, max(AT), config)
+            rows.append(coverage([ids[each.place] for each in chosen], of_gold(question)))
+        means = (100 * np.mean(rows, axis=0)).round(1).tolist()
+        print(f"level {level} spread {spread} overlap {overlap}: {means}", flush=True)
+
+
+def pool(
+    index: PassageIndex, best: Best, question: EncodedReading
+) -> tuple[Ints, Doubles, Doubles, list[str]]:
+    """The candidates of a question: rows, scores, vectors and ids."""
+    explainer = best.explainer(question, BroadConfig().pool)
+    rows = explainer.outcome.candidates.rows[explainer.outcome.chosen]
+    ids = [index.snapshot.corpus.id(row) for row in rows.tolist()]
+    return rows, explainer.scores(), unit(index, rows), ids
+
+
+def of_subtopics(index: PassageIndex, subtopics: Sequence[Sequence[str]]) -> Covered:
+    """The share of subtopics of which a passage holds a phrase."""
+
+    def covered(ids: Sequence[str]) -> float:
+        texts = [index[identifier].full_text.casefold() for identifier in ids]
+        told = [
+            any(p.casefold() in text for text in texts for p in phrases) for phrases in subtopics
+        ]
+        return sum(told) / len(subtopics)
+
+    return covered
+
+
+def main() -> None:
+    """Run what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    sets = commands.add_parser("sets")
+    sets.add_argument("indices", nargs="+", metavar="SET=INDEX")
+    sets.add_argument("--choose", action="store_true")
+    folder = commands.add_parser("folder")
+    folder.add_argument("index", type=Path)
+    given = parser.parse_args()
+    if given.command == "folder":
+        with PassageIndex.open(given.index) as index:
+            lines = map(json.loads, QUESTIONS.read_text(encoding="utf-8").splitlines())
+            asked = [(q["question"], of_subtopics(index, q["subtopics"])) for q in lines]
+            print_table(f"{len(asked)} broad questions over a folder", measure(index, asked))
+        return
+    for each in given.indices:
+        name, _, path = each.partition("=")
+        questions = read_questions(DATA / "retrieval" / name / "questions.jsonl.gz")
+        chosen = half(questions, "tune" if given.choose else "test", 0)
+        with PassageIndex.open(path) as index:
+            if given.choose:
+                print(f"{name}: {len(chosen)} questions of the first half", flush=True)
+                settings_grid(index, chosen)
+            else:
+                asked = [(question.text, of_gold(question)) for question in chosen]
+                print_table(f"{name}: {len(asked)} questions", measure(index, asked))
+
+
+if __name__ == "__main__":
+    main()

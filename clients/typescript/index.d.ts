@@ -1,0 +1,51 @@
+import type { components, paths } from "./schema.js";
+
+/** The models of requests and answers, by name: `Schemas["SearchAnswer"]`. */
+export type Schemas = components["schemas"];
+
+type Json<T> = T extends { content: { "application/json": infer Body } } ? Body : never;
+type With<Method extends "get" | "post"> = {
+  [Path in keyof paths]: paths[Path] extends { [M in Method]: object } ? Path : never;
+}[keyof paths];
+type Operation<Path extends keyof paths, Method extends "get" | "post"> = paths[Path] extends {
+  [M in Method]: infer Found;
+}
+  ? Found
+  : never;
+type Answer<Found> = Found extends { responses: { 200: infer Given } } ? Json<Given> : never;
+type Body<Found> = Found extends { requestBody: infer Wanted } ? Json<Wanted> : never;
+type Query<Found> = Found extends { parameters: { query: infer Wanted } }
+  ? Wanted
+  : Found extends { parameters: { query?: infer Wanted } }
+    ? Wanted | undefined
+    : never;
+
+/** A refusal of the service. */
+export declare class ServiceError extends Error {
+  /** Of the answer. */
+  readonly status: number;
+  /** Name of the error, such as `UnknownVertex`; of Dify's path the code. */
+  readonly type: string;
+}
+
+export interface Client {
+  /** What a path answers; rejects with `ServiceError`. */
+  get<Path extends With<"get">>(
+    path: Path,
+    ...query: [Query<Operation<Path, "get">>] extends [never | undefined]
+      ? []
+      : [query: Query<Operation<Path, "get">>]
+  ): Promise<Answer<Operation<Path, "get">>>;
+  /** What a path answers to a body; rejects with `ServiceError`. */
+  post<Path extends With<"post">>(
+    path: Path,
+    body: Body<Operation<Path, "post">>,
+  ): Promise<Answer<Operation<Path, "post">>>;
+}
+
+/** A client of the service at `baseUrl`. */
+export declare function createClient(options: {
+  baseUrl: string;
+  token?: string;
+  fetch?: typeof globalThis.fetch;
+}): Client;

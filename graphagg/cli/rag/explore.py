@@ -1,0 +1,230 @@
+"""`graphagg rag graph`, `map` and `similar`: a corpus as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
+from graphagg.cli.rag.options import Directory, Exclude, Filters, Include, selected
+from graphagg.errors import InvalidParameter
+from graphagg.rag.graph.config import GraphConfig
+from graphagg.rag.graph.corpus_graph import EdgeKind
+from graphagg.rag.likeness.similar import By
+from graphagg.rag.themes.config import MapConfig
+
+if TYPE_CHECKING:
+    from graphagg.rag.answer.endpoint import Endpoint
+    from graphagg.rag.themes.results import Theme, ThemeMap
+
+GRAPH = (
+    "Example: graphagg rag graph idx --out edges.parquet --edges entities\n\n"
+    "Example: graphagg rag graph idx --out corpus.graphml --filter 'year>=2000'"
+)
+
+MAP = (
+    "Example: graphagg rag map idx\n\n"
+    "Example: graphagg rag map idx --theme 3.1\n\n"
+    "Example: graphagg rag map idx --base-url http://localhost:8000/v1 --model qwen3"
+)
+SIMILAR = (
+    "Example: graphagg rag similar idx warsaw\n\n"
+    "Example: graphagg rag similar idx 'Marie Curie' --entity --by text"
+)
+HIDDEN = ("resolutions",)  # `map_` takes them one by one
+_SHOWN = 30  # themes of a table
+
+
+def graph(
+    directory: Directory,
+    target: Annotated[
+        Path, typer.Option("--out", help="File: .parquet, .csv; of all edges .graphml, .gexf too.")
+    ],
+    config: GraphConfig,
+    edges: Annotated[
+        EdgeKind,
+        typer.Option(help="all; entities (of two that share sentences); passages (with entities)."),
+    ] = "all",
+    filters: Filters = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the graph of passages and entities, for `communities build` and `embed build` too."""
+    from graphagg.rag import PassageIndex
+
+    visible = _visible(filters, include, exclude)
+    with PassageIndex.open(directory) as opened:
+        found = opened.graph(config=config, **visible)
+    found.save(target, edges)
+    sizes = found.to_json()
+    if as_json:
+        print_json({"file": str(target), "edges": edges, **sizes})
+        return
+    out.print(
+        f"{target}: {sizes['passages']:,} passages, {sizes['entities']:,} entities, "
+        f"{sizes['contains']:,} edges between them, {sizes['shares']:,} between entities",
+        markup=False,
+    )
+
+
+def _visible(
+    filters: list[str] | None, include: list[str] | None, exclude: list[str] | None
+) -> dict[str, Any]:
+    """What is part of a corpus: there is no bridge through what is not."""
+    chosen = selected(filters, include, exclude, False)
+    del chosen["bridge_through_filtered"]
+    return chosen
+
+
+def map_(
+    directory: Directory,
+    config: MapConfig,
+    resolution: Annotated[
+        list[float] | None,
+        typer.Option(help="One a level, ascending; repeat it.", show_default="1, 4 and 16"),
+    ] = None,
+    theme: Annotated[
+        str | None, typer.Option(help="Show this theme, by its id.", show_default="all")
+    ] = None,
+    level: Annotated[
+        int | None, typer.Option(help="Show the themes of this level, from 0.", min=0)
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Write the map: .json; passages: .csv, .parquet.")
+    ] = None,
+    no_update: Annotated[
+        bool, typer.Option("--no-update", help="Show an old map as it is.")
+    ] = False,
+    base_url: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible API that names the themes.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model's name there.")] = None,
+    api_key_env: Annotated[
+        str, typer.Option(help="The environment variable that holds the key.")
+    ] = "OPENAI_API_KEY",
+    filters: Filters = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the themes of a corpus: what it is about, and which passages tell it best."""
+    from graphagg.rag import PassageIndex
+
+    labels = _endpoint(base_url, model, api_key_env)
+    if resolution:
+        config = replace(config, resolutions=tuple(resolution))
+    visible = _visible(filters, include, exclude)
+    with PassageIndex.open(directory) as opened, progress_report() as report:
+        made = opened.map(
+            config=config, update=not no_update, labels=labels, progress=report, **visible
+        )
+    if level is not None and level >= len(made.levels):
+        raise InvalidParameter(f"level is {level}, wanted one of 0 to {len(made.levels) - 1}")
+    if target is not None:
+        made.save(target)
+    if theme is not None:
+        _show_theme(made, made[theme], as_json)
+    elif as_json:
+        print_json(made.to_json(level))
+    else:
+        _show_level(made, made.level if level is None else level)
+
+
+def _endpoint(base_url: str | None, model: str | None, api_key_env: str) -> Endpoint | None:
+    if base_url is None and model is None:
+        return None
+    if base_url is None or model is None:
+        raise InvalidParameter("give --base-url and --model together, or neither")
+    from graphagg.rag.answer.endpoint import Endpoint
+
+    return Endpoint(base_url, model, api_key_env)
+
+
+def _show_level(made: ThemeMap, level: int) -> None:
+    themes = sorted(made.levels[level], key=lambda theme: -theme.passages) if made.levels else []
+    table = Table("theme", "passages", "what it is about", "names", "time", expand=out.is_terminal)
+    for theme in themes[:_SHOWN]:
+        table.add_row(
+            theme.id, f"{theme.passages:,}", escape(theme.label),
+            escape(", ".join(entity.name for entity in theme.entities[:4])), _time(theme),
+        )  # fmt: skip
+    for note in made.notes:
+        err.print(f"note: {note}", markup=False)
+    out.print(table)
+    counts = ", ".join(f"{len(each):,}" for each in made.levels)
+    out.print(
+        f"{len(made.passages):,} passages; themes by level: {counts}"
+        + (
+            f"; {len(themes) - _SHOWN:,} smaller ones are not shown" if len(themes) > _SHOWN else ""
+        ),
+        markup=False,
+    )
+
+
+def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
+    if as_json:
+        passages = made.passages_of(theme.id)
+        print_json({**theme.to_json(), "passage_ids": passages, "is_old": made.is_old})
+        return
+    for note in made.notes if made.is_old else ():
+        err.print(f"note: {note}", markup=False)
+    time = f"; {_time(theme)}" if theme.span else ""
+    parts = {
+        f"{theme.id}  {theme.label}": f"{theme.passages:,} passages, {theme.members:,} names{time}",
+        "words": ", ".join(theme.words),
+        "names": ", ".join(entity.name for entity in theme.entities),
+        "most typical": "\n".join(f"  {p.id}  {p.title}" for p in theme.typical),
+        "most central": "\n".join(f"  {p.id}  {p.title}" for p in theme.central),
+        "near": "\n".join(f"  {near.id}  {made[near.id].label}" for near in theme.neighbors),
+        "inside": "\n".join(f"  {child}  {made[child].label}" for child in theme.children),
+    }
+    for name, text in parts.items():
+        if text:
+            out.print(f"{name}:{chr(10) if text.startswith(' ') else ' '}{text}", markup=False)
+
+
+def _time(theme: Theme) -> str:
+    if theme.span is None:
+        return ""
+    first, last = theme.span.first, theme.span.last
+    return first if first == last else f"{first} to {last}"
+
+
+def similar(
+    directory: Directory,
+    name: Annotated[str, typer.Argument(help="Id of a passage, or with --entity a name.")],
+    entity: Annotated[bool, typer.Option("--entity", help="Entities like an entity.")] = False,
+    by: Annotated[
+        By | None,
+        typer.Option(
+            help="text (vectors of the texts) or graph (what is named together).",
+            show_default="text of passages, graph of entities",
+        ),
+    ] = None,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many.")] = 10,
+    filters: Filters = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the passages most like a passage, or the entities most like an entity."""
+    from graphagg.rag import PassageIndex
+
+    visible = _visible(filters, include, exclude)
+    with PassageIndex.open(directory) as opened:
+        ask = opened.similar_entities if entity else opened.similar_passages
+        likes = ask(name, top_k, **({} if by is None else {"by": by}), **visible)
+    if as_json:
+        print_json(likes.to_json())
+        return
+    table = Table("", "cosine", "key" if entity else "id", "name", expand=out.is_terminal)
+    for rank, like in enumerate(likes.likes, start=1):
+        table.add_row(str(rank), f"{like.score:.4f}", escape(like.id), escape(like.name))
+    out.print(table)
+    out.print(f"by {likes.by}", markup=False)

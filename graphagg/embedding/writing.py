@@ -1,0 +1,125 @@
+"""The files of an embedding index, written in ranges of nodes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.embedding.build import Embedded
+from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.partition.report import PartitionReport
+from graphagg.embedding.prone.network import Network
+from graphagg.store import ArtifactWriter
+from graphagg.store.manifest import Manifest
+from graphagg.store.ranges import preallocate, write_range
+
+KIND = "embedding"
+
+
+@dataclass(frozen=True)
+class VectorFiles:
+    """The files that hold a row a node, and those of the targets of a directed or two-mode graph.
+
+    Attributes:
+        folder: of the version that is written.
+        rows: vertices, or sets; their nodes come first.
+        nodes: all nodes.
+        config: parameters.
+    """
+
+    folder: Path
+    rows: int
+    nodes: int
+    config: EmbeddingConfig
+
+    def create(self, width: int) -> None:
+        """Make the files, for vectors of a length."""
+        preallocate(self.folder / "parts.npy", np.int32, (self.nodes,))
+        for name in ("vectors", "sources"):
+            preallocate(self.folder / f"{name}.npy", self.config.dtype, (self.rows, width))
+            if self.rows < self.nodes:
+                shape = (self.nodes - self.rows, width)
+                preallocate(self.folder / f"{name}.to.npy", self.config.dtype, shape)
+        if self.config.propagate == 0:
+            preallocate(self.folder / "log_q.npy", np.float64, (self.nodes,))
+
+    def write(self, low: int, parts: Array, vectors: Array, sources: Array, log_q: Array) -> None:
+        """Write what is known of the nodes from `low` on, `[n]` and `[n, d]`."""
+        split = min(max(self.rows - low, 0), len(parts))
+        write_range(self.folder / "parts.npy", low, parts)
+        for name, whole in (("vectors", vectors), ("sources", sources)):
+            write_range(self.folder / f"{name}.npy", low, whole[:split])
+            if self.rows < self.nodes:
+                write_range(self.folder / f"{name}.to.npy", max(low - self.rows, 0), whole[split:])
+        if self.config.propagate == 0:
+            write_range(self.folder / "log_q.npy", low, log_q)
+
+
+def save(
+    writer: ArtifactWriter, network: Network, built: Embedded, config: EmbeddingConfig
+) -> None:
+    """Write all data files of an embedding."""
+    graph = network.graph
+    graph.rows.save(writer, "vertices")
+    if config.kind == "two-mode":
+        graph.columns.save(writer, "elements")
+    files = VectorFiles(writer.folder, len(graph.rows), network.nodes, config)
+    files.create(built.width)
+    for low, high, vectors, sources in built.blocks():
+        files.write(low, built.parts[low:high], vectors, sources, built.log_q_of(low, high))
+    write_report(writer, built.report)
+
+
+def write_report(writer: ArtifactWriter, report: PartitionReport) -> None:
+    """Write `partition.json`."""
+    text = json.dumps(report.to_json(), indent=1) + "\n"
+    writer.path("partition.json").write_text(text, encoding="utf-8", newline="\n")
+
+
+def index_manifest(
+    config: EmbeddingConfig,
+    inputs: Mapping[str, str],
+    sizes: Sizes,
+    isolated: int,
+    pieces: int,
+) -> Manifest:
+    """The manifest of an index, by any engine.
+
+    Args:
+        config: the parameters.
+        inputs: digests of the graph and, where it has any, of its weights.
+        sizes: of the graph.
+        isolated: nodes without an edge; a vertex of a directed graph is two nodes.
+        pieces: of the partition.
+    """
+    counts = sizes._asdict() | {
+        "isolated": isolated // 2 if config.kind == "directed" else isolated,
+        "pieces": pieces,
+        "added": 0,
+    }
+    return Manifest(kind=KIND, parameters=config.to_json(), inputs=inputs, counts=counts)
+
+
+class Sizes(NamedTuple):
+    """How large a graph is."""
+
+    vertices: int
+    elements: int
+    edges: int
+
+
+def inputs_of(network: Network) -> dict[str, str]:
+    """Digests of the graph and, where it has any, of its weights."""
+    inputs = {"graph": network.graph.digest()}
+    if network.weighted:
+        assert network.matrix.data is not None
+        data = np.ascontiguousarray(network.matrix.data, dtype=np.float32)
+        inputs["weights"] = hashlib.sha256(data.data).hexdigest()
+    return inputs

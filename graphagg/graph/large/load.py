@@ -1,0 +1,207 @@
+"""A graph over files: the `Graph` that `load_graph` gives, its rows mapped.
+
+Stages, each of which ends in the work folder, so that a build that was killed goes on:
+
+1. `edges`: read, checked, written chunk by chunk.
+2. `pairs`: ids numbered and written; pairs dealt out by ranges of rows.
+3. `sets`, `holders`: each range sorted, freed of repeats, appended to the compressed rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from graphagg.errors import EmptyGraph
+from graphagg.graph.csr import Csr
+from graphagg.graph.graph import Graph, GraphKind, ReadReport
+from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.large.edges import columns_of, write_edges
+from graphagg.graph.large.rows import Dealt, Pairs, deal, remove, write_rows
+from graphagg.graph.reading.batches import ReadCounts
+from graphagg.graph.reading.buffer import number_together
+from graphagg.graph.reading.load import open_edges, with_counts
+from graphagg.graph.reading.settings import Reading
+from graphagg.store import ArtifactWriter
+from graphagg.store.ranges import check_space
+from graphagg.store.reading import map_array
+from graphagg.store.strings import StringTable
+from graphagg.store.work import WorkFolder
+
+MARKED = 200_000_000
+"""Integer ids below this are numbered by marking, 5 bytes each; larger ones by sorting."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where edges come from.
+
+    Attributes:
+        edges: what `load_graph` takes.
+        kind: which graph.
+        reading: how they are read.
+        vertices: vertices that are there even without an edge.
+    """
+
+    edges: Any
+    kind: GraphKind
+    reading: Reading
+    vertices: Sequence[VertexId] = ()
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of a graph in a folder, by the names that a community index gives them.
+
+    Attributes:
+        folder: where they are.
+        kind: which graph.
+        inward: directed: `sets` are the in-neighbors, and `holders` the out-neighbors.
+    """
+
+    folder: Path
+    kind: GraphKind
+    inward: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The compressed rows, those of the adjacency first."""
+        if self.kind == "undirected":
+            return ("sets",)
+        return ("holders", "sets") if self.inward else ("sets", "holders")
+
+    def path(self, name: str) -> Path:
+        """The file of an array."""
+        return self.folder / f"{name}.npy"
+
+    def ids(self, name: str) -> VertexIds:
+        """Ids, mapped."""
+        if self.path(name).exists():
+            return VertexIds(map_array(self.path(name)))
+        parts = (map_array(self.path(f"{name}.{part}")) for part in ("utf8", "offsets"))
+        return VertexIds(StringTable(*parts))
+
+    def rows(self, name: str, columns: int) -> Csr:
+        """Compressed rows, mapped."""
+        parts = (map_array(self.path(f"{name}.{part}")) for part in ("indptr", "indices"))
+        indptr, indices = parts
+        return Csr(indptr, indices, None, columns)
+
+    def graph(self, report: ReadReport) -> Graph:
+        """The graph, mapped."""
+        rows = self.ids("vertices")
+        columns = self.ids("elements") if self.kind == "two-mode" else rows
+        adjacency = self.rows(self.names[0], len(columns))
+        return Graph(self.kind, rows, columns, adjacency, report)
+
+
+def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> Graph:
+    """Read a graph into files.
+
+    Args:
+        work: the folder of the build.
+        files: where ids and rows go.
+        source: the edges.
+        index_bytes: gives the size of the index on disk from vertices, elements and entries.
+
+    Raises:
+        InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
+        WriteFailed: the disk has less room than the rest of the work needs.
+    """
+    read = work.stage("edges", lambda: _read(work, source))
+    report = ReadReport(**read["report"])
+    edges = read["written"]["edges"]
+    dealt = work.stage("pairs", lambda: _deal(work, files, source, read, index_bytes))
+    shutil.rmtree(work.folder / "edges", ignore_errors=True)
+    repeats = []
+    for name, each in zip(files.names, dealt["dealt"], strict=True):
+        pairs = Dealt(work.folder / f"pairs.{name}", *each)
+        columns = dealt["columns"] if name == files.names[0] else dealt["rows"]
+        repeats.append(work.stage(name, partial(_write, work, files, name, pairs, columns)))
+        remove(pairs)
+    loops, each_way = dealt["dealt"][0][2], 2 if source.kind == "undirected" else 1
+    duplicates = repeats[0] // each_way
+    graph = files.graph(
+        _with(report, edges_read=edges, edges=edges - loops - duplicates, self_loops=loops,
+              duplicates=duplicates)
+    )  # fmt: skip
+    if not graph.edges:
+        raise EmptyGraph(
+            f"{read['name']}: {loops:,} self-loops and no edge, wanted at least one edge"
+        )
+    return graph
+
+
+def _with(report: ReadReport, **counts: int) -> ReadReport:
+    return ReadReport(**{**asdict(report), **counts})
+
+
+def _read(work: WorkFolder, source: Source) -> dict[str, Any]:
+    """Write the edges chunk by chunk."""
+    counts = ReadCounts()
+    opened, name = open_edges(source.edges, source.kind, source.reading, source.vertices, counts)
+    folder = _empty(work.folder / "edges")
+    written = write_edges(folder, opened, name, source.vertices, work.step("edges read"))
+    if not written["edges"]:
+        raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
+    report = with_counts(ReadReport(), counts, source.kind, False)
+    return {
+        "name": name,
+        "written": written,
+        "sets_first": opened.sets_first,
+        "report": asdict(report),
+    }
+
+
+def _deal(
+    work: WorkFolder, files: Files, source: Source, read: dict[str, Any], index_bytes: Any
+) -> dict[str, Any]:
+    """Number the ids, write them, and deal the pairs out."""
+    two_mode, name = source.kind == "two-mode", read["name"]
+    first, second, alone = columns_of(work.folder / "edges", read["written"])
+    if two_mode and not read["sets_first"]:
+        first, second = second, first
+    writer = ArtifactWriter(files.folder)
+    if two_mode:
+        rows, (sources, _) = number_together([first, alone], name, MARKED)
+        columns, (targets,) = number_together([second], name, MARKED)
+        columns.save(writer, "elements")
+    else:
+        rows, (sources, targets, _) = number_together([first, second, alone], name, MARKED)
+        columns = rows
+    rows.save(writer, "vertices")
+    entries = read["written"]["edges"] * (2 if source.kind == "undirected" else 1)
+    turns = len(files.names)
+    check_space(
+        work.folder,
+        8 * entries * turns + index_bytes(len(rows), len(columns), entries),
+        f"pairs (8 bytes for each of {turns * entries:,} entries) and the index",
+    )
+    pairs = Pairs(sources, targets, len(rows), len(columns), two_mode)
+    dealt = []
+    for turn, of in enumerate(files.names):
+        folder = _empty(work.folder / f"pairs.{of}")
+        each = deal(
+            pairs if turn == 0 else pairs.turned(),
+            folder,
+            symmetric=source.kind == "undirected",
+            step=work.step("pairs"),
+        )
+        dealt.append([each.bounds, each.sizes, each.loops])
+    return {"rows": len(rows), "columns": len(columns), "dealt": dealt}
+
+
+def _write(work: WorkFolder, files: Files, name: str, pairs: Dealt, columns: int) -> int:
+    indptr, indices = (files.path(f"{name}.{part}") for part in ("indptr", "indices"))
+    return write_rows(pairs, columns, indptr, indices, work.step(name))
+
+
+def _empty(folder: Path) -> Path:
+    """The folder, made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

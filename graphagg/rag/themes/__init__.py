@@ -1,0 +1,1 @@
+"""The map of a corpus: themes at several resolutions, without a language model."""

@@ -1,0 +1,107 @@
+"""From a network to nested themes: Louvain, made steady by agreement and by an order of its own.
+
+Louvain depends on the order in which it visits vertices, and on a corpus without sharp borders two
+orders give rather different themes; so would two versions of a corpus. Two things make it steady,
+and neither knows of another version, so that a map after changes is that of a rebuild:
+
+1. Vertices are visited by a hash of their names, so that what two versions share is visited in the
+   same order.
+2. Consensus (Lancichinetti and Fortunato, *Consensus clustering in complex networks*, 2012): the
+   graph is parted in several such orders, and an edge counts by the share of partitions that put
+   its ends together, if that is half of them at least. Departure: the share weighs the edges there
+   are, instead of replacing the graph by that of all pairs, which keeps the cost linear.
+
+Themes are nested: a coarser level parts, in the same way, the themes of the finer one.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphagg.arrays import Array, Doubles, Ints
+from graphagg.graph.adjacency import expand_rows, rows_from_pairs
+from graphagg.graph.csr import Csr
+from graphagg.graph.louvain import by_size, louvain
+from graphagg.rag.graph.ties import Edges
+
+
+def nested(names: Ints, edges: Edges, resolutions: Sequence[float], runs: int) -> list[Ints]:
+    """The theme of each vertex at each level, the coarsest first: labels from 0, gaps allowed.
+
+    Args:
+        names: `[n]`, a number for the name of each vertex: `name_hashes`.
+        edges: of the vertices.
+        resolutions: one a level, ascending.
+        runs: partitions that have to agree.
+    """
+    adjacency, weights = symmetric(len(names), edges)
+    labels = _steady(adjacency, weights, names, resolutions[-1], runs)
+    levels = [labels]
+    for resolution in reversed(resolutions[:-1]):
+        whole, joined, first = _themes_as_vertices(adjacency, weights, names, labels)
+        labels = by_size(_steady(whole, joined, first, resolution, runs)[labels])
+        levels.append(labels)
+    return levels[::-1]
+
+
+def name_hashes(names: Sequence[str]) -> Ints:
+    """A number for each name that does not depend on the others."""
+    return np.array([zlib.crc32(name.encode()) for name in names], np.int64)
+
+
+def symmetric(size: int, edges: Edges) -> tuple[Csr, Doubles]:
+    """Each edge both ways, and the weights of the entries; repeats are added up."""
+    pairs = edges.source.astype(np.int32), edges.target.astype(np.int32)
+    adjacency, _ = rows_from_pairs(*pairs, (size, size), symmetric=True, weights=edges.weight)
+    return adjacency, adjacency.entries.astype(np.float64)
+
+
+def _steady(adjacency: Csr, weights: Doubles, names: Ints, resolution: float, runs: int) -> Ints:
+    """The partition that several ones agree on."""
+    if runs == 1:
+        return parted(adjacency, weights, names, resolution)
+    rows, together = expand_rows(adjacency), np.zeros(len(weights))
+    for run in range(1, runs + 1):
+        labels = parted(adjacency, weights, names, resolution, run)
+        together += labels[rows] == labels[adjacency.indices]
+    agreed = np.where(2 * together >= runs, weights * together, 0.0)
+    return parted(adjacency, agreed, names, resolution)
+
+
+def parted(adjacency: Csr, weights: Doubles, names: Ints, resolution: float, run: int = 0) -> Ints:
+    """Louvain, where vertices are visited in the order of run `run`."""
+    order = np.argsort(_mixed(names, run), kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    rows = place[expand_rows(adjacency)]
+    moved = Csr.from_pairs(rows, place[adjacency.indices], weights, (len(order), len(order)))
+    return louvain(moved, moved.entries, resolution=resolution)[place]
+
+
+def _mixed(names: Ints, run: int) -> Array:
+    """Another order for each run: the finalizer of splitmix64."""
+    golden = 0x9E3779B97F4A7C15
+    with np.errstate(over="ignore"):
+        z = names.astype(np.uint64) + np.uint64((run + 1) * golden % 2**64)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def _themes_as_vertices(
+    adjacency: Csr, weights: Doubles, names: Ints, labels: Ints
+) -> tuple[Csr, Doubles, Ints]:
+    """The graph of themes: what lies inside one is its loop, and its name is the least inside."""
+    rows, count = expand_rows(adjacency), int(labels.max(initial=-1)) + 1
+    codes, place = np.unique(
+        labels[rows] * max(count, 1) + labels[adjacency.indices], return_inverse=True
+    )
+    joined = np.bincount(place, weights, len(codes))
+    pairs = codes // max(count, 1), codes % max(count, 1)
+    whole = Csr.from_pairs(*pairs, joined, (count, count))
+    first = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(first, labels, names)
+    return whole, whole.entries, first

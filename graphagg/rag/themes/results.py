@@ -1,0 +1,249 @@
+"""Themes of a corpus, and the map that holds them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from graphagg.arrays import Ints
+from graphagg.errors import UnknownPassage, UnknownTheme
+from graphagg.tables import json_writer, save, table_writers
+
+if TYPE_CHECKING:
+    import pyarrow
+
+GIANT = 0.6
+"""Share of the passages above which one theme is said to hold nearly everything."""
+
+
+class NamedEntity(NamedTuple):
+    """An entity of a theme: its key, as a passage of the theme writes it, and its weight there."""
+
+    key: str
+    name: str
+    weight: float
+
+
+class NamedPassage(NamedTuple):
+    """A passage of a theme, and how typical or central it is."""
+
+    id: str
+    title: str
+    score: float
+
+
+class NearTheme(NamedTuple):
+    """A theme beside another: the share of the other's outward ties that lead to it."""
+
+    id: str
+    weight: float
+
+
+class Span(NamedTuple):
+    """The first and the last date of a theme's passages, and how many have one."""
+
+    first: str
+    last: str
+    dated: int
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Passages that belong together.
+
+    Attributes:
+        id: its number in each level, such as `3.1`: the largest theme inside the third largest.
+        level: 0 for the coarsest.
+        label: some words for people: its most distinctive ones, unless a model was asked.
+        words: its distinctive words, the most distinctive first.
+        entities: those with the greatest weight in its passages.
+        typical: the passages closest to the mean of its vectors, by cosine.
+        central: the passages with the strongest ties to the rest of the theme.
+        passages: how many it has.
+        members: how many entities belong to it more than to any other theme of its level.
+        span: dates of its passages; None where none has one.
+        neighbors: the themes of its level that it is tied to most.
+        children: ids of the themes inside it.
+    """
+
+    id: str
+    level: int
+    label: str
+    words: tuple[str, ...]
+    entities: tuple[NamedEntity, ...]
+    typical: tuple[NamedPassage, ...]
+    central: tuple[NamedPassage, ...]
+    passages: int
+    members: int
+    span: Span | None
+    neighbors: tuple[NearTheme, ...]
+    children: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        plain = asdict(self)
+        for name in ("entities", "typical", "central", "neighbors"):
+            plain[name] = [each._asdict() for each in getattr(self, name)]
+        plain |= {"words": list(self.words), "children": list(self.children)}
+        plain["span"] = None if self.span is None else self.span._asdict()
+        return plain
+
+    @classmethod
+    def of_json(cls, plain: Mapping[str, Any]) -> Theme:
+        """What `to_json` gave."""
+        kinds = {
+            "entities": NamedEntity, "typical": NamedPassage, "central": NamedPassage,
+            "neighbors": NearTheme,
+        }  # fmt: skip
+        parts = {n: tuple(kind(**each) for each in plain[n]) for n, kind in kinds.items()}
+        span = None if plain["span"] is None else Span(**plain["span"])
+        texts = {"words": tuple(plain["words"]), "children": tuple(plain["children"])}
+        return cls(**{**plain, **parts, **texts, "span": span})
+
+
+@dataclass(frozen=True)
+class ThemeMap:
+    """The themes of a corpus at several resolutions.
+
+    Attributes:
+        levels: the themes of each level, the coarsest first; those of one parent follow each other,
+            the largest first.
+        passages: `[P]` ids, in the order of the index.
+        passage_theme: `[L, P]` int32, the place of each passage's theme in each level.
+        entities: `[E]` keys, ascending by their UTF-8 bytes.
+        entity_theme: `[L, E]` int32, likewise.
+        when: the key of the metadata that dates come from; None where no passage has one.
+        modularity: of each level: how many more ties lie inside themes than chance would put there.
+        labeled_by: the model that gave the labels; "" where they are the distinctive words.
+        is_old: whether the index has changed since the map was made.
+    """
+
+    levels: tuple[tuple[Theme, ...], ...]
+    passages: Sequence[str]
+    passage_theme: Ints
+    entities: Sequence[str]
+    entity_theme: Ints
+    when: str | None
+    modularity: tuple[float, ...]
+    labeled_by: str = ""
+    is_old: bool = False
+
+    def __len__(self) -> int:
+        return sum(map(len, self.levels))
+
+    def __iter__(self) -> Iterator[Theme]:
+        """All themes, level by level."""
+        return (theme for level in self.levels for theme in level)
+
+    def __getitem__(self, identifier: str) -> Theme:
+        """The theme of an id; raises `UnknownTheme`."""
+        if identifier not in self._places:
+            raise UnknownTheme(
+                f"theme {identifier!r} is not on the map; wanted an id such as "
+                f"{next(iter(self._places), '1')!r}, as `graphagg rag map` prints them"
+            )
+        level, place = self._places[identifier]
+        return self.levels[level][place]
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        return {
+            theme.id: (level, place)
+            for level, themes in enumerate(self.levels)
+            for place, theme in enumerate(themes)
+        }
+
+    def passages_of(self, identifier: str) -> list[str]:
+        """Ids of all passages of a theme, in the order of the index; raises `UnknownTheme`."""
+        level, place = self._places[self[identifier].id]
+        return [self.passages[i] for i in np.flatnonzero(self.passage_theme[level] == place)]
+
+    def entities_of(self, identifier: str) -> list[str]:
+        """Keys of all entities of a theme; raises `UnknownTheme`."""
+        level, place = self._places[self[identifier].id]
+        return [self.entities[i] for i in np.flatnonzero(self.entity_theme[level] == place)]
+
+    def themes_of(self, passage_id: str) -> list[Theme]:
+        """The themes of a passage, the coarsest first; raises `UnknownPassage`."""
+        if passage_id not in self._numbers:
+            raise UnknownPassage(f"passage {passage_id!r} is not on the map; check its id")
+        number = self._numbers[passage_id]
+        return [
+            themes[int(self.passage_theme[level, number])]
+            for level, themes in enumerate(self.levels)
+        ]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {identifier: number for number, identifier in enumerate(self.passages)}
+
+    @property
+    def level(self) -> int:
+        """The level to show first: the coarsest that no single theme nearly fills."""
+        return next(
+            (level for level in range(len(self.levels)) if self._largest(level) < GIANT),
+            len(self.levels) - 1,
+        )
+
+    def _largest(self, level: int) -> float:
+        sizes = [theme.passages for theme in self.levels[level]]
+        return max(sizes, default=0) / max(len(self.passages), 1)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the map should know, in sentences."""
+        said = []
+        if self.is_old:
+            said.append(
+                "this map is of an older version of the index; `graphagg rag map` makes it anew"
+            )
+        if not self.entities:
+            said.append("no passage names an entity: themes follow from text vectors alone")
+        if self.level:
+            said.append(
+                f"one theme holds {100 * self._largest(0):.0f} % of the passages at the coarsest "
+                f"level; level {self.level} tells more"
+            )
+        elif len(self.passages) > 1 and self._largest(0) >= GIANT:
+            said.append(f"one theme holds {100 * self._largest(0):.0f} % of the passages")
+        return said
+
+    def to_json(self, level: int | None = None) -> dict[str, Any]:
+        """Plain JSON values under the keys of the command line's `--json`; None: all levels."""
+        shown = range(len(self.levels)) if level is None else [level]
+        return {
+            "passages": len(self.passages),
+            "entities": len(self.entities),
+            "levels": [len(themes) for themes in self.levels],
+            "level": self.level,
+            "when": self.when,
+            "modularity": list(self.modularity),
+            "labeled_by": self.labeled_by,
+            "is_old": self.is_old,
+            "notes": self.notes,
+            "themes": [theme.to_json() for number in shown for theme in self.levels[number]],
+        }
+
+    def to_arrow(self) -> pyarrow.Table:
+        """A row a passage: `passage` and, level by level, the id of its theme (`theme_0`, ...)."""
+        import pyarrow as pa
+
+        columns: dict[str, list[str]] = {"passage": list(self.passages)}
+        for level, themes in enumerate(self.levels):
+            names = np.array([theme.id for theme in themes], dtype=object)
+            columns[f"theme_{level}"] = names[self.passage_theme[level]].tolist()
+        return pa.table({name: pa.array(v, pa.string()) for name, v in columns.items()})
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table of passages (.csv, .parquet) or everything (.json).
+
+        Raises:
+            InvalidParameter: another suffix.
+            WriteFailed: the file system refuses.
+        """
+        save(path, table_writers(self.to_arrow) | json_writer(self.to_json))

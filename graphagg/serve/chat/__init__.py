@@ -1,0 +1,1 @@
+"""Answers in words through a language model's endpoint, for the service."""

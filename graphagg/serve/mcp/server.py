@@ -1,0 +1,312 @@
+"""The server: tools for the indices of a service, passages as resources, a prompt.
+
+A tool is there only where its index is. Errors come back as tool errors that name what was wrong,
+so that a model can correct its call. Answers are text alone (see `text`): structured output would
+send everything twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from graphagg import __version__
+from graphagg.communities.config import Method
+from graphagg.errors import GraphAggError, MissingExtra
+from graphagg.rag.settings import Mode
+from graphagg.serve.explore import tools
+from graphagg.serve.http.bodies import BodyLimit
+from graphagg.serve.http.failures import explained
+from graphagg.serve.http.security import Access, Guard
+from graphagg.serve.limits import (
+    LONGEST_NAME,
+    MOST_CHARACTERS,
+    MOST_HITS,
+    MOST_MEMBERS,
+    MOST_SEEDS,
+    MOST_TEXT,
+)
+from graphagg.serve.mcp import corpus, reading, text
+from graphagg.serve.models import CommunityRequest, NearestRequest, Request, SearchRequest
+from graphagg.serve.service import Service
+
+try:
+    from mcp.server import MCPServer
+    from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+    from mcp.server.mcpserver.resources import ResourceSecurity
+    from mcp.server.transport_security import TransportSecuritySettings
+    from mcp.types import Tool, ToolAnnotations
+except ImportError:
+    raise MissingExtra("mcp", "mcp") from None
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+_INSTRUCTIONS = (
+    "search_passages finds the passages that answer a question, also one that takes several hops; "
+    "read_passage reads one with what stands around it; explain_path says why a passage is or is "
+    "not among the hits. community_of finds the community around some vertices of a graph, with a "
+    "reason for each member; similar_vertices finds the vertices nearest to one by their vectors. "
+    + tools.INSTRUCTIONS
+)
+_CHARACTERS = 6_000
+_LEAST_CHARACTERS = 1_000
+
+Q = TypeVar("Q", bound=Request)
+R = TypeVar("R")
+Filter = Annotated[
+    dict[str, Any] | None, Field(description='Conditions on metadata: {"year": {"gte": 2000}}.')
+]
+Question = Annotated[str, Field(description="A whole question in plain words, names in it.")]
+AsOf = Annotated[
+    str | None,
+    Field(description="An ISO 8601 date (and time): what was written later is not seen."),
+]
+RecencyWeight = Annotated[
+    float, Field(ge=0, description="What the newest passages gain: 0.3 is some, 1 is much.")
+]
+HalfLife = Annotated[float, Field(gt=0, description="Days after which they gain half as much.")]
+TopHits = Annotated[int, Field(ge=1, le=MOST_HITS)]
+MinScore = Annotated[float | None, Field(description="Leave out passages that score less.")]
+Characters = Annotated[
+    int, Field(ge=_LEAST_CHARACTERS, le=MOST_TEXT, description="Longest answer.")
+]
+PassageId = Annotated[
+    str, Field(max_length=LONGEST_NAME, description="As a search gives it; or of a document.")
+]
+Show = Annotated[list[str], Field(description="Keys of metadata to see beside each hit.")]
+Around = Annotated[
+    int, Field(ge=0, le=reading.MOST_AROUND, description="Chunks wanted on each side.")
+]
+Start = Annotated[int, Field(ge=0, description="Characters of a long passage to skip.")]
+
+
+class _Server(MCPServer):
+    """A server whose description of the search says what the corpus holds now."""
+
+    def __init__(self, service: Service, about: str) -> None:
+        super().__init__(
+            "graphagg", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
+        )
+        self._service, self._about = service, about
+
+    async def list_tools(self) -> list[Tool]:
+        """The tools; the corpus is described as of the version that is published now."""
+        tools = await super().list_tools()
+        if self._service.has("passages"):
+            said = await asyncio.to_thread(self.corpus)
+            for tool in tools:
+                if tool.name == "search_passages":
+                    tool.description = f"{tool.description}\n\n{said}"
+        return tools
+
+    def corpus(self) -> str:
+        """What the passage index holds."""
+        self._service.refresh()
+        with self._service.passages.slot.lease() as index:
+            return corpus.described(index, self._about)
+
+
+def create_server(service: Service, about: str = "") -> MCPServer:
+    """The MCP server of a service, with the tools for the indices that it has.
+
+    Args:
+        service: what answers.
+        about: a sentence on what the passages are about, for the model.
+    """
+    server = _Server(service, about)
+    if service.has("passages"):
+        _add_search(server, service)
+        _add_reading(server, service)
+        _add_prompt(server)
+        tools.add_tools(_tool(server), service, _checked, _asked)
+    if service.has("communities"):
+        _add_communities(server, service)
+    if service.has("embedding"):
+        _add_embedding(server, service)
+    return server
+
+
+def http_app(server: MCPServer, service: Service, access: Access) -> Starlette:
+    """The server's streamable HTTP transport at `/mcp`, behind guard and limits."""
+    app = server.streamable_http_app(
+        stateless_http=True,
+        json_response=True,
+        max_request_body_size=service.limits.body_bytes,
+        # the guard has looked at host and origin
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
+    app.add_middleware(BodyLimit, limits=service.limits)
+    app.add_middleware(Guard, access=access)
+    return app
+
+
+def _add_search(server: MCPServer, service: Service) -> None:
+    @_tool(server)
+    async def search_passages(
+        question: Question,
+        top_k: TopHits = 5,
+        mode: Mode = "best",
+        filter: Filter = None,
+        as_of: AsOf = None,
+        recency: RecencyWeight = 0.0,
+        half_life: HalfLife = 30.0,
+        min_score: MinScore = None,
+        characters: Characters = _CHARACTERS,
+        show: Show = [],  # noqa: B006 - it is never changed
+    ) -> str:
+        """Retrieve the passages that answer a question, best first.
+
+        Each hit: number, id, title, score; "from ID via NAME" where a hop led to it; then its text,
+        with ... where a long passage is cut around its closest sentence. read_passage reads on.
+        """
+        request = _checked(
+            SearchRequest,
+            question=question,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            as_of=as_of,
+            recency=recency,
+            half_life=half_life,
+            min_score=min_score,
+            characters=min(characters, MOST_CHARACTERS),
+            explain=False,
+        )
+        answer = await _asked(service, lambda: service.passages.search(request))
+        return text.search(answer["hits"], characters, show)
+
+    @_tool(server)
+    async def explain_path(
+        question: Question,
+        passage_id: PassageId,
+        top_k: TopHits = 5,
+        mode: Mode = "best",
+        filter: Filter = None,
+        as_of: AsOf = None,
+        recency: RecencyWeight = 0.0,
+        half_life: HalfLife = 30.0,
+    ) -> str:
+        """Say why a passage is, or is not, among the first: its rank, score parts and hop path."""
+        request = _checked(
+            SearchRequest,
+            question=question,
+            top_k=top_k,
+            mode=mode,
+            filter=filter,
+            as_of=as_of,
+            recency=recency,
+            half_life=half_life,
+        )
+        answer = await _asked(service, lambda: service.passages.explain(request, passage_id))
+        return text.explanation(answer)
+
+
+def _add_reading(server: _Server, service: Service) -> None:
+    async def read(passage_id: str, around: int, start: int, characters: int) -> str:
+        def found() -> str:
+            with service.passages.slot.lease() as index:
+                return reading.passage(index, passage_id, around, start, characters)
+
+        return await _asked(service, lambda: asyncio.to_thread(found))
+
+    @_tool(server)
+    async def read_passage(
+        passage_id: PassageId,
+        around: Around = 1,
+        start: Start = 0,
+        characters: Characters = _CHARACTERS,
+    ) -> str:
+        """Read a passage whole, with its metadata and the chunks before and after it."""
+        return await read(passage_id, around, start, characters)
+
+    no_path = ResourceSecurity(exempt_params={"passage_id"})  # an id is looked up, never opened
+
+    @server.resource("graphagg://passages/{+passage_id}", security=no_path)
+    async def passage(passage_id: str) -> str:
+        """A passage with its metadata, by its id."""
+        try:
+            return await read(passage_id, 0, 0, MOST_CHARACTERS)
+        except ToolError as error:
+            raise ResourceError(str(error)) from None
+
+    @server.resource("graphagg://corpus")
+    async def the_corpus() -> str:
+        """What the passages are, and the keys to filter them by."""
+        return await asyncio.to_thread(server.corpus)
+
+
+def _add_prompt(server: MCPServer) -> None:
+    @server.prompt()
+    def answer_with_citations(question: str) -> str:
+        """Answer a question from the passages alone, each statement with its source."""
+        return (
+            f"Answer this question from the passages of this server: {question}\n\n"
+            "Call search_passages with the whole question. If the hits do not hold the answer, "
+            "search for what is missing, or read around a hit by read_passage. After each "
+            "statement cite the passage it rests on by its id in brackets. If the passages do not "
+            "hold the answer, say so."
+        )
+
+
+def _add_communities(server: MCPServer, service: Service) -> None:
+    @_tool(server)
+    async def community_of(
+        seeds: Annotated[list[str | int], Field(min_length=1, max_length=MOST_SEEDS)],
+        top_k: Annotated[int, Field(ge=1, le=MOST_MEMBERS)] = 20,
+        method: Method = "fused",
+    ) -> str:
+        """Find the community around some vertices: a line a member, with what it shares."""
+        request = _checked(CommunityRequest, seeds=seeds, top_k=top_k, method=method)
+        return text.community(await _asked(service, lambda: service.communities.query(request)))
+
+
+def _add_embedding(server: MCPServer, service: Service) -> None:
+    @_tool(server)
+    async def similar_vertices(vertex: str | int, top_k: TopHits = 10) -> str:
+        """Find the vertices whose vectors are nearest to that of a vertex, by cosine."""
+        request = _checked(NearestRequest, vertex=vertex, top_k=top_k)
+        answer = await _asked(
+            service, lambda: service.embedding.nearest(request.vertex, request.top_k)
+        )
+        return text.nearest(answer)
+
+
+def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        server.add_tool(
+            function,
+            description=inspect.getdoc(function),
+            annotations=ToolAnnotations(
+                read_only_hint=True, idempotent_hint=True, open_world_hint=False
+            ),
+            structured_output=False,
+        )
+        return function
+
+    return add
+
+
+def _checked(kind: type[Q], **values: Any) -> Q:
+    """A request under the same limits as over HTTP; the error is one for the model to read."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        raise ToolError(f"InvalidRequest: {explained(error.errors())}") from None
+
+
+async def _asked(service: Service, ask: Callable[[], Awaitable[R]]) -> R:
+    """An answer in time, from the version that is published now."""
+    await asyncio.to_thread(service.refresh)
+    try:
+        async with asyncio.timeout(service.limits.answer_seconds):
+            return await ask()
+    except TimeoutError:
+        seconds = service.limits.answer_seconds
+        raise ToolError(f"TimeLimit: no answer within {seconds:g} s; ask for less") from None
+    except GraphAggError as error:
+        raise ToolError(f"{type(error).__name__}: {error}") from None

@@ -1,0 +1,165 @@
+"""Answers as plain text in few tokens, within a budget of characters.
+
+JSON repeats its keys with every hit and escapes what a text holds; a model reads text as it stands.
+So each tool answers by one text: a short line for each hit, then its passage. Scores are rounded,
+nothing is said twice, and what is empty is left out. An answer is never longer than its budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphagg.rag.excerpts import ELLIPSIS, Span, excerpt, shortened
+
+Answer = Mapping[str, Any]
+"""An answer of the service, under the keys of its models."""
+
+_GAP = "\n\n"
+_LEAST = 80  # characters of a passage; a hit that cannot have so many is not shown
+_LONGEST_TITLE = 80
+
+
+def number(value: float) -> str:
+    """A score in three digits."""
+    return f"{value:.3g}"
+
+
+def quoted(title: str) -> str:
+    """A title in quotes, its beginning if it is long; on one line."""
+    plain = " ".join(title.split())
+    return f'"{plain if len(plain) <= _LONGEST_TITLE else plain[:_LONGEST_TITLE] + ELLIPSIS}"'
+
+
+def search(hits: Sequence[Answer], characters: int, show: Sequence[str] = ()) -> str:
+    """The hits of a question, best first, in at most so many characters.
+
+    A passage that is longer than its share is cut around the sentence closest to the question; what
+    short passages leave goes to long ones. Hits for which there is no room are counted.
+
+    Args:
+        hits: as the service answers them.
+        characters: of the whole text.
+        show: keys of metadata to write beside each hit.
+    """
+    if not hits:
+        return "no passage found"
+    heads = _heads(hits, show)
+    for count in range(len(hits), 0, -1):
+        left = len(hits) - count
+        rest = f"({left} more found; give more characters)" if left else ""
+        fixed = sum(len(head) + len("\n") + len(_GAP) for head in heads[:count]) + len(rest)
+        lengths = [len(hit["text"]) + _marks(hit) for hit in hits[:count]]
+        room = characters - fixed
+        if room >= sum(min(length, _LEAST) for length in lengths):
+            shares = shared_out(lengths, room)
+            shown = [
+                f"{head}\n{_piece(hit, share)}"
+                for head, hit, share in zip(heads, hits, shares, strict=False)
+            ]
+            return _GAP.join([*shown, rest] if rest else shown)
+    return "one hit has no room; give more characters"[:characters]
+
+
+def shared_out(lengths: Sequence[int], room: int) -> list[int]:
+    """So much of each text that all fit, and that no text has less than a longer one.
+
+    The sum of the shares is at most `room`; short texts get their length, and what they leave goes
+    to the others in equal parts.
+    """
+    shares = [0] * len(lengths)
+    waiting = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    while waiting:
+        first = waiting.pop(0)
+        shares[first] = min(lengths[first], room // (len(waiting) + 1))
+        room -= shares[first]
+    return shares
+
+
+def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:
+    """A line for each hit: number, id, title if it says something new, score, where it comes from.
+
+    A title is new unless an earlier hit has it, the id or the text says it.
+    """
+    heads, known = [], set[str]()
+    for rank, hit in enumerate(hits, start=1):
+        title = hit["title"]
+        words = [f"[{rank}] {hit['id']}"]
+        if title and title not in known and title not in (hit["id"], hit.get("document")):
+            if not hit["text"].startswith(title):
+                words.append(quoted(title))
+            known.add(title)
+        words.append(number(hit["score"]))
+        words += _origin(hit)
+        if copies := hit.get("copies"):
+            words.append(f"(same text: {', '.join(copies[:3])}{', ...' if copies[3:] else ''})")
+        values = {key: hit["metadata"][key] for key in show if key in hit["metadata"]}
+        words += [f"{key}={shortened(str(value))}" for key, value in values.items()]
+        heads.append(" ".join(words))
+    return heads
+
+
+def _origin(hit: Answer) -> list[str]:
+    """The passage and the names by which a hit was reached, where it took a hop."""
+    before = hit["path"][:-1]
+    passages = [step["text"] for step in before if step["kind"] == "passage"]
+    if not passages:
+        return []
+    bridges = [step["text"] for step in before if step["kind"] == "entity"]
+    via = f" via {shortened(bridges[-1])}" if bridges else ""
+    return [f"from {passages[-1]}{via}"]
+
+
+def _marks(hit: Answer) -> int:
+    """Characters of the marks where a passage was cut by the service."""
+    return 2 * len(ELLIPSIS) if hit.get("cut") else 0
+
+
+def _piece(hit: Answer, characters: int) -> str:
+    """At most so many characters of a passage, the marks of the cut among them."""
+    text, match = hit["text"], Span(hit["match"]["start"], hit["match"]["end"])
+    if len(text) + _marks(hit) > characters:
+        characters = max(characters - 2 * len(ELLIPSIS), 1)
+    piece = excerpt(text, match, characters)
+    cut = hit.get("cut") or {"start": 0, "end": 0, "characters": 0}
+    before = piece.span.start > 0 or cut["start"] > 0
+    after = piece.span.end < len(text) or cut["end"] < cut["characters"]
+    return f"{ELLIPSIS if before else ''}{piece.text}{ELLIPSIS if after else ''}"
+
+
+def explanation(why: Answer) -> str:
+    """Why a passage is, or is not, among the hits; its text is not repeated."""
+    lines = [why["reason"]]  # it begins with the rank
+    hit = why["hit"]
+    if hit is not None:
+        parts = ", ".join(f"{name} {number(value)}" for name, value in hit["components"].items())
+        lines.append(f"score {number(hit['score'])}{f' = {parts}' if parts else ''}")
+        steps = [f"{step['kind'].replace('_', ' ')} {step['text']}" for step in hit["path"]]
+        lines += [f"path: {' -> '.join(map(shortened, steps))}"] if len(steps) > 1 else []
+    if why["threshold"] is not None:
+        lines.append(f"the last of the first {why['k']} scores {number(why['threshold'])}")
+    return "\n".join(lines)
+
+
+def community(answer: Answer) -> str:
+    """The members of a community, a line each, with what they share with the seeds."""
+    lines = [f"note: {note}" for note in answer["notes"]]
+    lines += [_member(member) for member in answer["members"]]
+    return "\n".join(lines) or "no member found"
+
+
+def _member(member: Answer) -> str:
+    reasons = []
+    for shared in member["reason"]:
+        count = shared["shared_neighbors"]
+        names = ", ".join(map(str, shared["examples"][:3]))
+        said = "many" if count is None else str(count)
+        said += f" shared with {shared['seed']}" + (f" ({names})" if names else "")
+        reasons.append(said + (", adjacent" if shared["adjacent"] else ""))
+    return f"{member['id']} {number(member['score'])}" + (f": {'; '.join(reasons)}" * bool(reasons))
+
+
+def nearest(answer: Answer) -> str:
+    """The nearest vertices, a line each."""
+    lines = [f"{each['id']} {number(each['score'])}" for each in answer["neighbors"]]
+    return "\n".join(lines) or "no other vertex"

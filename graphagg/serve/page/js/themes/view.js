@@ -1,0 +1,169 @@
+/** The map of a corpus: areas of themes, zoomed from theme to name to passage. */
+
+import * as api from "../api.js";
+import { format } from "../address.js";
+import { busy } from "../busy.js";
+import { announce, byId, h, put, show, toast } from "../dom.js";
+import { errorNotice, notice } from "../notice.js";
+import { same } from "../undo.js";
+import { count, plural } from "../words.js";
+import { areas } from "./areas.js";
+import { listed, portrait } from "./portrait.js";
+import { nameCard } from "./names.js";
+
+export class ThemesView {
+  #navigate;
+  #info;
+  #state = null;
+  #asked = null;
+  #lit = { question: "", answer: null };
+
+  /**
+   * @param {Object} info what the service has.
+   * @param {(state: Object) => void} navigate makes a state the address and shows it.
+   */
+  constructor(info, navigate) {
+    this.#navigate = navigate;
+    this.#info = info;
+    byId("light-question").maxLength = info.limits.question_characters;
+    byId("light-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const question = byId("light-question").value.trim();
+      if (!question && !this.#state.question) {
+        toast("Type a question first.");
+        return byId("light-question").focus();
+      }
+      this.#navigate({ ...this.#state, question });
+    });
+    byId("light-question").addEventListener("search", (event) => {
+      if (!event.target.value && this.#state.question) this.#navigate({ ...this.#state, question: "" });
+    });
+  }
+
+  /** Shows a state: what it says is asked for, unless it is what is shown. */
+  apply(state) {
+    if (this.#state && same(state, this.#state)) return;
+    const before = this.#state;
+    this.#state = state;
+    byId("light-question").value = state.question;
+    this.#ask(before);
+  }
+
+  async #ask(before) {
+    this.#asked?.abort();
+    const asked = new AbortController();
+    this.#asked = asked;
+    const { theme, name, question } = this.#state;
+    const waiting = "The first map of an index is made now; this takes a moment.";
+    try {
+      const [map, one, lit, alike] = await busy(
+        Promise.all([
+          api.themes(theme ? { inside: theme } : {}, asked.signal),
+          theme ? api.theme(theme, asked.signal) : null,
+          this.#light(question, asked.signal),
+          name ? api.alike({ entity: name }, asked.signal) : null,
+        ]),
+        waiting,
+      );
+      this.#show(map, one, lit, alike, before);
+    } catch (error) {
+      if (api.isAbort(error)) return;
+      show(byId("map-result"), false);
+      this.#crumbs(null);
+      const back = theme || name ? [["Show the whole map", () => this.#navigate({ theme: "", name: "", question })]] : [];
+      errorNotice(byId("map-notice"), error, () => this.#ask(before), back);
+    }
+  }
+
+  /** The answer to a question is asked for once, however far the map is zoomed. */
+  async #light(question, signal) {
+    if (!question) return null;
+    if (this.#lit.question !== question) this.#lit = { question, answer: await api.light(question, signal) };
+    return this.#lit.answer;
+  }
+
+  #show(map, one, lit, alike, before) {
+    byId("map-lead").textContent =
+      `${plural(map.passages, "passage")} and ${plural(map.entities, "name")}, parted into ` +
+      `${map.levels.map(count).join(" · ")} themes from coarse to fine, by what passages name and how alike they are.`;
+    const place = byId("map-notice");
+    put(place, map.notes.map((text) => h("p", { class: "quiet" }, `${text[0].toUpperCase()}${text.slice(1)}.`)));
+    show(byId("map-result"), true);
+    this.#crumbs(one);
+    this.#theme(one);
+    areas(byId("areas"), map.themes, lit, {
+      total: map.themes.reduce((sum, each) => sum + each.passages, 0),
+      link: (id) => this.#link({ theme: id, name: "" }),
+    });
+    const inside = one ? "Themes inside it" : "Themes";
+    byId("areas-title").textContent = map.more ? `${inside}: the largest ${count(map.themes.length)}` : inside;
+    show(byId("areas-title").parentElement, map.themes.length > (one ? 1 : 0));
+    if (!map.themes.length && !one) notice(place, { title: "Nothing to map", text: "No passage is visible here." });
+    this.#passages(one, lit);
+    this.#name(alike);
+    this.#say(map, one, lit, before);
+  }
+
+  #theme(one) {
+    show(byId("theme-panel"), Boolean(one));
+    if (!one) return;
+    byId("theme-title").textContent = one.theme.label;
+    put(byId("theme-body"), portrait(one.theme, {
+      theme: (id) => this.#link({ theme: id, name: "" }),
+      name: (key) => this.#link({ name: key }),
+    }));
+  }
+
+  #passages(one, lit) {
+    const inside = lit && one ? lit.passages.filter((each) => each.themes.includes(one.theme.id)) : [];
+    const ids = new Set(inside.map(({ id }) => id));
+    const rows = one ? [...inside, ...one.listed.filter(({ id }) => !ids.has(id))] : (lit?.passages ?? []);
+    show(byId("theme-passages"), rows.length > 0);
+    const more = one?.more ? `, the first ${count(one.listed.length)}` : "";
+    byId("theme-passages-title").textContent = one ? `Its passages${more}` : "Passages of the question";
+    put(byId("theme-listed"), listed(rows, one ? ids : new Set(), (title) => format("passages", {
+      question: title, mode: "best", size: 5, filters: [],
+    })));
+  }
+
+  #name(alike) {
+    show(byId("name-panel"), Boolean(alike));
+    if (!alike) return;
+    byId("name-title").textContent = `Like “${alike.of}”`;
+    put(byId("name-body"), nameCard(alike, {
+      hasCommunities: Boolean(this.#info.communities),
+      name: (key) => this.#link({ name: key }),
+    }));
+  }
+
+  #say(map, one, lit, before) {
+    const found = lit ? ` ${plural(lit.passages.length, "passage")} of the question lit.` : "";
+    announce(`${one ? one.theme.label : "The whole map"}: ${plural(map.themes.length, "theme")}.${found}`);
+    if (!before) return;
+    if (this.#state.name && this.#state.name !== before.name) this.#go("name-panel", "name-title");
+    else if (this.#state.theme && this.#state.theme !== before.theme) this.#go("map-crumbs", "theme-title");
+  }
+
+  #go(place, heading) {
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    byId(place).scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+    byId(heading).focus({ preventScroll: true });
+  }
+
+  #link(changes) {
+    return format("themes", { ...this.#state, ...changes });
+  }
+
+  /** The way from the whole map to a theme, by the parts of its id. */
+  #crumbs(one) {
+    const parts = one ? one.theme.id.split(".") : [];
+    const steps = parts.map((part, i) => parts.slice(0, i + 1).join("."));
+    const links = ["", ...steps].map((id, i) =>
+      i === steps.length
+        ? h("span", { "aria-current": "page" }, id || "The whole map")
+        : h("a", { href: this.#link({ theme: id, name: "" }) }, id || "The whole map"),
+    );
+    put(byId("map-crumbs"), links);
+    show(byId("map-crumbs"), parts.length > 0);
+  }
+}

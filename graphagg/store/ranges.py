@@ -1,0 +1,162 @@
+"""Large `.npy` files, written and read range by range in bounded memory.
+
+The pages of a mapped file count as memory of the process from when they are read until they are
+forgotten. So what goes through a file from end to end, or takes rows from all over it, forgets the
+pages behind it; they stay in the kernel's cache.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.errors import WriteFailed
+
+RESIDENT = 1 << 26
+"""Bytes of a mapped array that `take_rows` holds at once."""
+
+
+def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
+    """Make a `.npy` file of zeros, for its ranges to be written into.
+
+    Its disk blocks are allocated now: a full disk is an error here, and not when a range is written
+    or, where the file is mapped, a SIGBUS without a message.
+    """
+    with path.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
+        np.lib.format.write_array_header_1_0(
+            file, header | {"fortran_order": False, "shape": tuple(shape)}
+        )
+        size = file.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize
+        file.truncate(size)
+        if hasattr(os, "posix_fallocate"):  # macOS has none
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def write_range(path: Path, start: int, values: Array) -> None:
+    """Write rows `start` to `start + len(values)` of a preallocated `.npy` file.
+
+    Not through a mapping: its pages would count as memory, and wait for the disk.
+    """
+    if not len(values):
+        return
+    with path.open("r+b") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        rows = np.ascontiguousarray(values, dtype=dtype)
+        assert rows.shape[1:] == shape[1:] and start + len(rows) <= shape[0], (shape, rows.shape)
+        file.seek(start * (rows.nbytes // len(rows)), os.SEEK_CUR)
+        file.write(rows.data if rows.nbytes else b"")
+
+
+class GrowingFile:
+    """A `.npy` file of one dimension that is appended to; its length is known at the end.
+
+    Args:
+        path: of the file.
+        dtype: of its values.
+        kept: how many values an earlier run wrote that stay; what follows them is cut off.
+    """
+
+    def __init__(self, path: Path, dtype: Any, kept: int = 0) -> None:
+        self._dtype = np.dtype(dtype)
+        self.length = kept
+        self._file = path.open("r+b" if kept else "w+b")
+        self._write_header()
+        end = self._file.tell() + kept * self._dtype.itemsize
+        self._file.truncate(end)
+        self._file.seek(end)
+
+    def append(self, values: Array) -> None:
+        """Append values, `[n]`."""
+        self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
+        self.length += len(values)
+
+    def sync(self) -> None:
+        """Wait until the disk has what was appended."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Write the length."""
+        self._file.seek(0)
+        self._write_header()
+        self._file.close()
+
+    def _write_header(self) -> None:
+        # As long for any length: numpy leaves room for its digits.
+        header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False}
+        np.lib.format.write_array_header_1_0(self._file, header | {"shape": (self.length,)})
+
+
+def check_space(folder: Path, needed: int, what: str) -> None:
+    """Raise `WriteFailed` where a disk has less room than some work needs, before it begins.
+
+    Args:
+        folder: on the disk.
+        needed: bytes.
+        what: needs them, and by which formula.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise WriteFailed(
+            f"{folder}: {free / 2**30:,.1f} GiB are free, wanted {needed / 2**30:,.1f} GiB for "
+            f"{what}; make room, or give a folder on another disk"
+        )
+
+
+def take_rows(array: Array, rows: Array, columns: slice = slice(None)) -> Array:
+    """`array[rows, columns]` of a mapped array, of which at most `RESIDENT` bytes are in memory.
+
+    Args:
+        array: `[n, w]`, mapped or in memory.
+        rows: `[r]` ascending.
+        columns: which of the w.
+    """
+    if mapping_of(array) is None or not len(rows) or not array.nbytes:
+        return np.asarray(array[rows, columns])
+    taken = np.empty((len(rows), len(range(*columns.indices(array.shape[1])))), array.dtype)
+    step = max(1, RESIDENT // (array.nbytes // len(array)))
+    low = 0
+    while low < len(rows):
+        first = int(rows[low])
+        high = int(np.searchsorted(rows, first + step))
+        block = array[first : first + step]
+        taken[low:high] = block[rows[low:high] - first, columns]
+        forget(block)
+        low = high
+    return taken
+
+
+def forget(*arrays: Array) -> None:
+    """Give back the memory of mapped arrays; they are read from the file again when asked for."""
+    for array in arrays:
+        mapping = mapping_of(array) if array.nbytes else None
+        if mapping is not None:
+            begin, length = span_of(array, mapping)
+            mapping.madvise(mmap.MADV_DONTNEED, begin, length)
+
+
+def span_of(array: Array, mapping: mmap.mmap) -> tuple[int, int]:
+    """Where an array lies in the file that it is a view of: the first of its pages, and bytes."""
+    # Both addresses: a view says where it begins in memory, not where in its file.
+    start = array.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
+    begin = start // mmap.PAGESIZE * mmap.PAGESIZE
+    return begin, start - begin + array.nbytes
+
+
+def mapping_of(array: Array) -> mmap.mmap | None:
+    """The mapped file that an array is a view of; None of one in memory, and on Windows."""
+    if not hasattr(mmap, "MADV_RANDOM"):
+        return None  # no advice is taken
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return owner if isinstance(owner, mmap.mmap) and hasattr(owner, "madvise") else None

@@ -1,0 +1,229 @@
+"""A graph over files: the bytes of the index that is built in memory, and builds that go on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from graphagg.communities import CommunityIndex, IndexConfig, index, large
+from graphagg.communities.similarity import lsh
+from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
+from graphagg.graph.large import edges, load, rows
+from graphagg.graph.reading import buffer
+from graphagg.store import ranges, work
+
+KINDS = ["undirected", "directed-in", "directed-out", "two-mode"]
+
+
+@pytest.fixture
+def over_files(monkeypatch):
+    monkeypatch.setattr(large, "LARGE", 0)
+
+
+def write(path: Path, pairs: np.ndarray, names: str) -> Path:
+    """Pairs as text or Parquet, by small or sparse integers or by strings."""
+    ids = {
+        "small": lambda column: column,
+        "sparse": lambda column: column.astype(np.int64) * 3_000_000_019 + 7,
+        "text": lambda column: np.array([f"v{i}" for i in column.tolist()], dtype=object),
+    }[names]
+    table = pa.table({"src": ids(pairs[:, 0]), "dst": ids(pairs[:, 1])})
+    pq.write_table(table, path, row_group_size=7)
+    return path
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    """The bytes of every file of an index."""
+    manifest = json.loads((directory / "manifest.json").read_text())
+    folder = directory / manifest["data"]
+    named = {path.name: path.read_bytes() for path in folder.iterdir()}
+    return named | {"manifest": json.dumps(manifest).encode()}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    count=st.integers(1, 200),
+    vertices=st.integers(2, 60),
+    kind=st.sampled_from(KINDS),
+    names=st.sampled_from(["small", "sparse", "text"]),
+    sizes=st.tuples(st.integers(1, 60), st.integers(1, 80), st.integers(1, 9)),
+    alone=st.booleans(),
+)
+@example(
+    seed=0, count=200, vertices=9, kind="undirected", names="small", sizes=(9, 3, 2), alone=True
+)
+def test_the_bytes_are_those_of_the_index_in_memory(
+    tmp_path_factory, seed, count, vertices, kind, names, sizes, alone
+):
+    folder = tmp_path_factory.mktemp("large")
+    rng = np.random.default_rng(seed)
+    pairs = (rng.random((count, 2)) ** 2 * vertices).astype(np.int64)
+    if (pairs[:, 0] == pairs[:, 1]).all() and kind != "two-mode":
+        pairs[0] = (0, 1)
+    source = write(folder / "edges.parquet", pairs, names)
+    more = {"small": [1, 500], "sparse": [500], "text": ["zz"]}[names] if alone else []
+    config = IndexConfig(kind=kind, permutations=16, bands=8, rows=2)
+    reports = []
+    with pytest.MonkeyPatch.context() as patch:
+        with CommunityIndex.build(source, folder / "memory", config=config, vertices=more) as made:
+            reports.append(made.report)
+        patch.setattr(large, "LARGE", 0)
+        patch.setattr(edges, "EDGES_A_CHUNK", sizes[0])
+        patch.setattr(rows, "PAIRS_A_RANGE", sizes[1])
+        patch.setattr(rows, "_READ", 3)
+        patch.setattr(large, "BANDS_AT_ONCE", sizes[2])
+        patch.setattr(large, "_ROWS_AT_ONCE", sizes[2])
+        patch.setattr(lsh, "_ROWS_AT_ONCE", sizes[2])
+        patch.setattr(buffer, "_SEARCHED", sizes[0])
+        patch.setattr(load, "MARKED", 100 if seed % 2 else 0)
+        with CommunityIndex.build(source, folder / "files", config=config, vertices=more) as made:
+            reports.append(made.report)
+    assert files_of(folder / "files") == files_of(folder / "memory")
+    assert reports[0] == reports[1]
+    assert not (folder / "files.work").exists()
+
+
+def some_pairs(count: int = 300) -> np.ndarray:
+    rng = np.random.default_rng(3)
+    return (rng.random((count, 2)) ** 2 * 50).astype(np.int64)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind):
+    """At every note that a build writes, before it and after it."""
+    source = write(tmp_path / "edges.parquet", some_pairs(), "small")
+    config = IndexConfig(kind=kind, permutations=16, bands=8, rows=2)
+    monkeypatch.setattr(large, "_SPANS", 3)
+    monkeypatch.setattr(large, "BANDS_AT_ONCE", 3)
+    CommunityIndex.build(source, tmp_path / "whole", config=config).close()
+    wanted = files_of(tmp_path / "whole")
+    write_json = work.write_json
+    noted: list[str] = []
+
+    def ends_at(number: int, after: bool):
+        left = [number]
+
+        def note(path, value):
+            left[0] -= 1
+            if left[0] == 0 and not after:
+                raise Killed
+            write_json(path, value)
+            noted.append(path.name)
+            if left[0] == 0:
+                raise Killed
+
+        return note
+
+    number, done = 0, False
+    while not done:
+        number += 1
+        for after in (False, True):
+            target = tmp_path / "resumed"
+            for folder in (target, tmp_path / "resumed.work"):
+                shutil.rmtree(folder, ignore_errors=True)
+            noted.clear()
+            with monkeypatch.context() as patch:
+                patch.setitem(
+                    large.WorkFolder.note.__globals__, "write_json", ends_at(number, after)
+                )
+                try:
+                    CommunityIndex.build(source, target, config=config).close()
+                    done = True
+                except Killed:
+                    pass
+            before = set(noted)
+            noted.clear()
+            if not done:
+                with monkeypatch.context() as patch:
+                    patch.setitem(
+                        large.WorkFolder.note.__globals__, "write_json", ends_at(-1, True)
+                    )
+                    CommunityIndex.build(source, target, config=config).close()
+                assert not before & set(noted)  # what was noted is not done again
+            assert files_of(target) == wanted
+    assert number > 10
+
+
+def test_after_a_start_of_the_machine_a_build_begins_again(tmp_path, monkeypatch, over_files):
+    source = write(tmp_path / "edges.parquet", some_pairs(), "small")
+    with monkeypatch.context() as patch:
+        patch.setattr(large, "_write_sizes", lambda build: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            CommunityIndex.build(source, tmp_path / "a")
+    (tmp_path / "a.work" / "index" / "signatures.npy").write_bytes(b"torn")
+    monkeypatch.setattr(large, "_machine", lambda: "another start")
+    CommunityIndex.build(source, tmp_path / "a").close()
+    CommunityIndex.build(source, tmp_path / "b").close()
+    assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
+
+
+def test_other_parameters_do_not_go_on(tmp_path, monkeypatch, over_files):
+    source = write(tmp_path / "edges.parquet", some_pairs(), "small")
+    with monkeypatch.context() as patch:
+        patch.setattr(large, "_write_sizes", lambda build: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            CommunityIndex.build(source, tmp_path / "a")
+    other = IndexConfig(permutations=64, bands=32)
+    with pytest.raises(ParametersDiffer, match="an unfinished job with config"):
+        CommunityIndex.build(source, tmp_path / "a", config=other)
+    CommunityIndex.build(source, tmp_path / "a", config=other, force=True).close()
+    assert not (tmp_path / "a.work").exists()
+
+
+def test_what_is_there_is_not_written_again(tmp_path, over_files):
+    source = write(tmp_path / "edges.parquet", some_pairs(), "small")
+    CommunityIndex.build(source, tmp_path / "a").close()
+    before = (tmp_path / "a" / "manifest.json").stat().st_mtime_ns
+    with CommunityIndex.build(source, tmp_path / "a") as built:
+        assert built.report.edges_read == 300
+    assert (tmp_path / "a" / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_bad_edges_leave_no_work(tmp_path, over_files):
+    (tmp_path / "loops.txt").write_text("1 1\n2 2\n")
+    with pytest.raises(EmptyGraph, match="2 self-loops and no edge"):
+        CommunityIndex.build(tmp_path / "loops.txt", tmp_path / "a")
+    (tmp_path / "mixed.txt").write_text("1 2\n3 -4\n")
+    with pytest.raises(InvalidGraph, match="negative id"):
+        CommunityIndex.build(tmp_path / "mixed.txt", tmp_path / "a")
+    (tmp_path / "none.txt").write_text("# nothing\n")
+    with pytest.raises(EmptyGraph, match="no edge in it"):
+        CommunityIndex.build(tmp_path / "none.txt", tmp_path / "a")
+    assert not (tmp_path / "a.work").exists()
+
+
+def test_a_disk_that_is_too_small_is_named_before_pairs_are_written(
+    tmp_path, monkeypatch, over_files
+):
+    source = write(tmp_path / "edges.parquet", some_pairs(), "small")
+    free = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(ranges.shutil, "disk_usage", lambda folder: free)
+    with pytest.raises(
+        WriteFailed, match=r"pairs \(8 bytes for each of 600 entries\) and the index"
+    ):
+        CommunityIndex.build(source, tmp_path / "a")
+
+
+def test_the_index_takes_no_more_than_was_asked_for(tmp_path):
+    for kind in KINDS:
+        pairs = some_pairs()
+        config = IndexConfig(kind=kind)
+        with index.CommunityIndex.build(pairs, tmp_path / kind, config=config) as built:
+            counts = built.manifest.counts
+            entries = 2 * len(pairs) if kind == "undirected" else len(pairs)
+            most = large.index_bytes(config, counts["vertices"], counts["elements"], entries)
+            size = sum(entry.bytes - 128 for entry in built.manifest.files.values())
+            assert size <= most

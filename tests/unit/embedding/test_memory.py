@@ -1,0 +1,133 @@
+"""An embedding in bounded memory: the same bytes, whatever is kept in files or read by parts."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.embedding import EmbeddingConfig, NodeEmbedding, index
+from graphagg.embedding.build import embed
+from graphagg.embedding.memory import LEAST_PIECE, Needs, fitting
+from graphagg.embedding.prone import engine
+from graphagg.embedding.prone.network import Network
+from graphagg.errors import InvalidParameter, WriteFailed
+from graphagg.graph.weights import load_weighted
+from graphagg.store import ranges
+from tests.unit.embedding.graphs import communities, graph
+
+SMALL = EmbeddingConfig(dim=40, pieces=3)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    pieces=st.integers(1, 5),
+    passes=st.integers(0, 2),
+    gathered=st.integers(1, 10**5),
+    resident=st.integers(1, 10**5),
+)
+def test_files_and_parts_of_rows_change_no_byte(
+    tmp_path_factory, seed, pieces, passes, gathered, resident
+):
+    network = Network.of(graph(90, 5, seed))
+    config = EmbeddingConfig(dim=40, pieces=pieces, propagate=passes)
+    whole = embed(network, config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_GATHERED", gathered)
+        patch.setattr(ranges, "RESIDENT", resident)
+        patch.setattr(engine, "NODES_A_SHARD", 7)
+        files = embed(network, config, folder=tmp_path_factory.mktemp("state"))
+        np.testing.assert_array_equal(files.vectors, whole.vectors)
+        np.testing.assert_array_equal(files.sources, whole.sources)
+    assert files.report == whole.report
+    np.testing.assert_array_equal(files.log_q_of(0, 90), whole.log_q_of(0, 90))
+
+
+@pytest.mark.parametrize("kind", ["undirected", "directed", "two-mode"])
+@pytest.mark.parametrize("passes", [0, 1])
+def test_an_index_built_over_files_has_the_same_bytes(tmp_path, monkeypatch, kind, passes):
+    config = replace(SMALL, kind=kind, propagate=passes)
+    NodeEmbedding.build(communities(), tmp_path / "memory", config=config).close()
+    monkeypatch.setattr(index, "IN_MEMORY", 1)
+    kept = []
+
+    def noted(*arguments):
+        kept.append(arguments[3])
+        return embed(*arguments)
+
+    monkeypatch.setattr(index, "embed", noted)
+    NodeEmbedding.build(communities(), tmp_path / "files", config=config).close()
+    assert kept[0] is not None and not kept[0].exists()
+    manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in ("memory", "files")]
+    assert manifests[0] == manifests[1]
+    assert not [path for path in (tmp_path / "files").iterdir() if path.name.startswith(".tmp")]
+
+
+def test_a_step_leaves_only_what_the_next_ones_read(tmp_path):
+    embed(Network.of(graph()), SMALL, folder=tmp_path)
+    left = {path.name for path in tmp_path.glob("*.npy")}
+    assert left == {"strength.npy", "arrived.npy", "loops.npy", "pass1.3.npy", "pass1.4.npy"}
+
+
+def test_a_disk_that_is_too_small_is_named_before_the_work_begins(tmp_path, monkeypatch):
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(ranges.shutil, "disk_usage", lambda folder: full)
+    monkeypatch.setattr(index, "embed", None)
+    with pytest.raises(WriteFailed, match=r"0\.0 GiB are free, wanted .* vectors and sources of"):
+        NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
+
+
+# --- what a memory chooses -----------------------------------------------------------------------
+
+LARGE = Needs(2_000_000, 25_000_000)
+
+
+@given(memory=st.integers(1, 1 << 36))
+def test_what_is_chosen_fits_or_the_least_that_works_is_named(memory):
+    config = EmbeddingConfig()
+    try:
+        chosen = fitting(config, LARGE, memory)
+    except InvalidParameter as error:
+        least = int(str(error).split("wanted ")[1].split(" MiB")[0].replace(",", ""))
+        assert memory < (least + 1) << 20
+        fitting(config, LARGE, (least + 1) << 20)
+        return
+    assert LARGE.memory(chosen) <= memory
+    assert (chosen.max_piece_edges or LEAST_PIECE) >= LEAST_PIECE
+    assert replace(chosen, max_piece_edges=None, partitioner="auto") == config
+
+
+def test_enough_memory_changes_nothing_and_no_memory_asks_nothing():
+    config = EmbeddingConfig()
+    assert fitting(config, LARGE, 1 << 40) == config
+    assert fitting(config, Needs(10**9, 10**11), None) is config
+
+
+def test_what_the_configuration_says_is_not_chosen_again():
+    config = EmbeddingConfig(pieces=4, partitioner="metis")
+    assert fitting(config, LARGE, 1 << 36) == config
+    with pytest.raises(InvalidParameter, match="let pieces be chosen"):
+        fitting(config, LARGE, 1 << 29)
+
+
+def test_a_memory_that_is_too_small_for_a_build(tmp_path):
+    with pytest.raises(InvalidParameter, match=r"memory is 1 MiB, wanted \d+ MiB at least"):
+        NodeEmbedding.build(communities(), tmp_path / "a", memory="1MiB")
+    with pytest.raises(InvalidParameter, match="a size such as 8GiB"):
+        NodeEmbedding.build(communities(), tmp_path / "a", memory="much")
+
+
+def test_weights_of_a_cover_are_turned_with_their_entries():
+    triples = [(0, 5, 2.0), (0, 3, 0.5), (1, 5, 0.25), (2, 3, 8.0)]
+    network = Network.of(*load_weighted(triples, "two-mode"))
+    matrix = network.matrix
+    dense = np.zeros((matrix.rows, matrix.rows))
+    for row in range(matrix.rows):
+        dense[row, matrix.row(row)] = matrix.values(row)
+    np.testing.assert_array_equal(dense, dense.T)
+    assert sorted(matrix.entries) == sorted(2 * [2.0, 0.5, 0.25, 8.0])

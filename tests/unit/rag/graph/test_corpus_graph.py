@@ -1,0 +1,252 @@
+"""The graph of a corpus: equal to loops over sentences, under filters, changes and other tools."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.errors import InvalidFilter, InvalidParameter
+from graphagg.graph import load_graph
+from graphagg.rag import BestConfig, Passage
+from graphagg.rag.graph import CorpusGraph, GraphConfig
+from tests.unit.rag.brute import MONTHS, Brute
+from tests.unit.rag.corpora import ENCODER, EXTRACTOR, SENTENCES, build, corpora
+
+pytestmark = pytest.mark.usefixtures("unsynced")
+IDS = "abcdefgh"
+few = settings(max_examples=25, deadline=None)
+TWO_MODE = IndexConfig(kind="two-mode")
+configs = st.builds(
+    GraphConfig,
+    weight=st.sampled_from(["npmi", "jaccard"]),
+    floor=st.sampled_from([0.0, 0.3]),
+    neighbors=st.integers(1, 4),
+    names=st.integers(2, 6),
+    dates=st.booleans(),
+)
+
+
+Contains = dict[tuple[str, str], tuple[int, float]]
+Shares = dict[tuple[str, str], float]
+
+
+class Expected:
+    """The graph by loops over all passages and sentences, as `ties` says in words."""
+
+    def __init__(self, corpus: list[Passage], config: GraphConfig) -> None:
+        self.config, self.size = config, len(corpus)
+        self.seen = Brute(corpus, ENCODER, EXTRACTOR, BestConfig())
+
+    def counts(self, key: str) -> bool:
+        dates = all(word in MONTHS or word[0].isdigit() for word in key.split(" "))
+        return self.config.dates or not dates
+
+    def contains(self) -> Contains:
+        """The edges of entities and passages: N and weight."""
+        found = {}
+        df = Counter(key for ties in self.seen.ties for key in ties)
+        for reader, ties in zip(self.seen.readers, self.seen.ties, strict=True):
+            for key in filter(self.counts, ties):
+                n = len(reader.places(key))
+                rarity = math.log(1 + self.size / df[key])
+                found[key, reader.passage.id] = n, (1 + math.log(n)) * rarity
+        return found
+
+    def sentences(self) -> list[set[str]]:
+        """What each sentence names, but for lists."""
+        sentences = []
+        for reader, mentions in zip(self.seen.readers, self.seen.mentions, strict=True):
+            named: list[set[str]] = [set() for _ in reader.sentences]
+            for mention in mentions:
+                if not mention.nested:
+                    named[mention.sentence].add(mention.key)
+            named[0] |= reader.pages & self.seen.keys
+            sentences += [set(filter(self.counts, keys)) for keys in named]
+        return [keys for keys in sentences if len(keys) <= self.config.names]
+
+    def shares(self) -> Shares:
+        """The edges of entities."""
+        sentences = self.sentences()
+        alone = Counter(key for keys in sentences for key in keys)
+        ordered = (sorted(keys, key=str.encode) for keys in sentences)
+        both = Counter(pair for keys in ordered for pair in combinations(keys, 2))
+        weights = {
+            pair: self.weight(n, alone[pair[0]], alone[pair[1]], len(sentences))
+            for pair, n in both.items()
+        }
+        weights = {p: w for p, w in weights.items() if w > 0 and w >= self.config.floor}
+        kept = set()
+        for key in alone:
+            others = [
+                (-w, (set(pair) - {key}).pop().encode(), pair)
+                for pair, w in weights.items()
+                if key in pair
+            ]
+            kept |= {pair for *_, pair in sorted(others)[: self.config.neighbors]}
+        return {pair: weights[pair] for pair in kept}
+
+    def weight(self, both: int, first: int, second: int, total: int) -> float:
+        if self.config.weight == "jaccard":
+            return both / (first + second - both)
+        if both == total:
+            return 1.0
+        return math.log(total * both / (first * second)) / math.log(total / both)
+
+
+def edges_of(
+    graph: CorpusGraph,
+) -> tuple[dict[tuple[str, str], tuple[int, float]], dict[tuple[str, str], float]]:
+    first = graph.passage_edges().to_pylist()
+    second = graph.entity_edges().to_pylist()
+    return (
+        {(e["set"], e["element"]): (e["count"], e["weight"]) for e in first},
+        {(e["source"], e["target"]): e["weight"] for e in second},
+    )
+
+
+def assert_equal(found: CorpusGraph, expected: CorpusGraph) -> None:
+    """To the bit."""
+    assert list(found.passages) == list(expected.passages)
+    assert list(found.entities) == list(expected.entities)
+    for name in ("contains", "shares"):
+        for one, other in zip(getattr(found, name), getattr(expected, name), strict=True):
+            np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(found.counts, expected.counts)
+
+
+@few
+@given(corpora(IDS), configs)
+def test_it_is_the_graph_that_loops_over_all_sentences_give(
+    corpus: list[Passage], config: GraphConfig
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, build(corpus, Path(folder) / "i") as index:
+        graph = index.graph(config=config)
+        expected = Expected(corpus, config)
+        contains, shares = expected.contains(), expected.shares()
+        found_contains, found_shares = edges_of(graph)
+        assert {k: n for k, (n, _) in found_contains.items()} == {
+            k: n for k, (n, _) in contains.items()
+        }
+        for pair, (_, weight) in contains.items():
+            assert found_contains[pair][1] == pytest.approx(weight, rel=1e-12)
+        assert found_shares.keys() == shares.keys()
+        for pair, weight in shares.items():
+            assert found_shares[pair] == pytest.approx(weight, rel=1e-12)
+        assert {key for key, _ in contains} == set(graph.entities)
+
+
+@few
+@given(corpora(IDS, least=2), st.sets(st.sampled_from(IDS), min_size=1))
+def test_a_filter_sees_the_graph_of_an_index_of_what_it_leaves(
+    corpus: list[Passage], hidden: set[str]
+) -> None:
+    left = [p for p in corpus if p.id not in hidden and p.document not in hidden]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        with build(corpus, root / "all") as index:
+            names = [name for name in hidden if index.snapshot.rows_named(name)]
+            seen = index.graph(exclude=names)
+            if not left:
+                assert seen.to_json() == {"passages": 0, "entities": 0, "contains": 0, "shares": 0}
+                return
+            with build(left, root / "left") as smaller:
+                assert_equal(seen, smaller.graph())
+
+
+@few
+@given(corpora(IDS), corpora("uvwxyz"), st.integers(0, 3))
+def test_after_changes_it_is_the_graph_of_a_rebuild(
+    corpus: list[Passage], more: list[Passage], gone: int
+) -> None:
+    left = corpus[min(gone, len(corpus) - 1) :] + more
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        with build(corpus, root / "i") as index, build(left, root / "again") as again:
+            index.add(more)
+            if len(left) < len(corpus) + len(more):
+                index.delete([p.id for p in corpus if p not in left], ignore_missing=True)
+            if [p.id for p in index] == [p.id for p in left]:  # no document's id was deleted
+                assert_equal(index.graph(), again.graph())
+            index.compact()
+            with build(list(index), root / "compact") as rebuilt:
+                assert_equal(index.graph(), rebuilt.graph())
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> CorpusGraph:
+    corpus = [Passage(f"p{i}", text) for i, text in enumerate(SENTENCES)]
+    with build(corpus, tmp_path / "i") as index:
+        return index.graph()
+
+
+def test_other_tools_take_it(graph: CorpusGraph, tmp_path: Path) -> None:
+    whole = graph.to_networkx()
+    assert whole.number_of_nodes() == len(graph.passages) + len(graph.entities)
+    assert whole.number_of_edges() == len(graph.counts) + len(graph.shares.weight)
+    assert whole.nodes["entity:york"] == {"kind": "entity", "name": "york"}
+    assert whole.edges["entity:york", "passage:p6"]["relation"] == "contains"
+    graph.save(tmp_path / "edges.parquet", "entities")
+    read = load_graph(tmp_path / "edges.parquet")
+    assert read.edges == len(graph.shares.weight)
+    with CommunityIndex.build(graph.entity_edges(), tmp_path / "c") as index:
+        assert set(index.vertices) <= set(graph.entities)
+    with CommunityIndex.build(graph.passage_edges(), tmp_path / "t", config=TWO_MODE) as index:
+        assert set(index.vertices) == set(graph.entities)
+    for suffix in (".csv", ".graphml", ".gexf"):
+        graph.save(tmp_path / f"whole{suffix}")
+        assert (tmp_path / f"whole{suffix}").stat().st_size
+
+
+def test_the_hetero_data_holds_the_same_edges(graph: CorpusGraph) -> None:
+    pytest.importorskip("torch_geometric")
+    data = graph.to_pyg()
+    data.validate(raise_on_error=True)
+    contains = data["entity", "contains", "passage"]
+    np.testing.assert_array_equal(contains.edge_index[0], graph.contains.source)
+    np.testing.assert_array_equal(contains.edge_index[1], graph.contains.target)
+    assert data["entity", "shares", "entity"].edge_index.shape == (2, 2 * len(graph.shares.weight))
+    assert data["passage"].name == list(graph.passages)
+
+
+def test_the_whole_graph_tells_an_entity_from_a_passage_of_its_name(tmp_path: Path) -> None:
+    with build([Passage("york", "Ada saw York."), Passage("b", "York.")], tmp_path / "i") as index:
+        table = index.graph().to_arrow()
+        assert "passage:york" in table["target"].to_pylist()
+        assert "entity:york" in table["source"].to_pylist()
+        assert table.schema.field("weight").type == pa.float64()
+
+
+def test_without_names_there_are_no_edges(tmp_path: Path) -> None:
+    with build(
+        [Passage("a", "nobody is named here."), Passage("b", "nor here.")], tmp_path / "i"
+    ) as index:
+        graph = index.graph()
+        assert graph.to_json() == {"passages": 2, "entities": 0, "contains": 0, "shares": 0}
+        assert graph.to_networkx().number_of_nodes() == 2 and graph.to_arrow().num_rows == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"weight": "pmi"}, {"floor": -0.1}, {"floor": 2}, {"neighbors": 0}, {"names": 1}]
+)
+def test_bad_settings_are_named(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidParameter, match=next(iter(wrong))):
+        GraphConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_bad_requests_are_named(graph: CorpusGraph, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match="suffix"):
+        graph.save(tmp_path / "edges.txt")
+    with pytest.raises(InvalidParameter, match="edges"):
+        graph.save(tmp_path / "edges.csv", "both")  # type: ignore[arg-type]
+    with build([Passage("a", "Ada.")], tmp_path / "j") as index, pytest.raises(InvalidFilter):
+        index.graph(filter={"nothing": 1})

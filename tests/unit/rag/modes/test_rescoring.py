@@ -1,0 +1,289 @@
+"""What may be added to scores: recency, and the scores of a reranker; and `as_of`."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import InvalidParameter, InvalidScores
+from graphagg.rag import CrossEncoderReranker, Hit, Passage, PassageIndex, Recency
+from graphagg.rag.settings import MODES, Mode
+from tests.fakes import FakeEncoder, FakeExtractor, assert_same_hits
+
+DAYS = ("2026-01-01", "2026-01-11", "2026-01-31T12:00:00Z", "2026-03-02", "soon", None)
+SENTENCES = (
+    "Ada met Charles at the river.",
+    "Charles wrote to Ada from London.",
+    "the river was high in London.",
+    "Ada paid the rent of the flat in London.",
+    "nobody paid for the boat.",
+)
+QUESTION = "Who paid the rent in London?"
+CORPORA = st.lists(
+    st.tuples(st.sampled_from(SENTENCES), st.sampled_from(DAYS)), min_size=1, max_size=9
+).map(
+    lambda rows: [
+        Passage(f"p{i}", f"{text} {i}", metadata={} if when is None else {"when": when})
+        for i, (text, when) in enumerate(rows)
+    ]
+)
+
+
+class ByLength:
+    """Longer texts are better; remembers what it was asked."""
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight, self.read = weight, list[list[str]]()
+
+    def score(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.read.append(list(texts))
+        return [self.weight * len(text) for text in texts]
+
+
+class Gives:
+    """A reranker that gives what it is told to."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def score(self, question: str, texts: Sequence[str]) -> Any:
+        return self.given
+
+
+def build(passages: Sequence[Passage], directory: Path) -> PassageIndex:
+    return PassageIndex.build(
+        passages, directory, encoder=FakeEncoder(), extractor=FakeExtractor("en")
+    )
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
+    passages = [
+        Passage(f"p{i}", text, "Note" if i == 1 else "", metadata={} if w is None else {"when": w})
+        for i, (text, w) in enumerate(zip(SENTENCES, (*DAYS[:4], None), strict=True))
+    ]
+    return build(passages, tmp_path_factory.mktemp("rescoring") / "i")
+
+
+def check_sums(hits: Sequence[Hit]) -> None:
+    for hit in hits:
+        assert math.isclose(sum(hit.components.values()), hit.score, abs_tol=1e-9)
+        assert math.isclose(sum(h.contribution for h in hit.path), hit.score, abs_tol=1e-9)
+
+
+# --- recency -------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=20)
+@given(CORPORA, st.floats(0.0, 3.0), st.integers(1, 4), st.sampled_from(("best", "bm25", "dense")))
+def test_recency_ranks_as_the_sum_over_all_passages(
+    passages: list[Passage], weight: float, k: int, mode: Mode
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        index = build(passages, Path(folder, "i"))
+        plain = index.retrieve(QUESTION, len(passages), mode=mode)
+        found = index.retrieve(QUESTION, k, mode=mode, recency=Recency(weight, half_life=10))
+    dated = [p.metadata["when"] for p in passages if p.metadata.get("when") not in (None, "soon")]
+    newest = max(map(moment, dated), default=None)
+    expected = {}
+    for hit in plain:
+        when = hit.passage.metadata.get("when")
+        gain = 0.0
+        if newest is not None and when not in (None, "soon"):
+            gain = weight * 0.5 ** ((newest - moment(when)).total_seconds() / 86_400 / 10)
+        expected[hit.passage.id] = hit.score + gain
+    best = sorted(expected, key=lambda identifier: (-expected[identifier], identifier))
+    assert [hit.passage.id for hit in found] == best[:k]
+    assert [hit.score for hit in found] == pytest.approx([expected[i] for i in best[:k]])
+    check_sums(found)
+
+
+def moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def test_recency_runs_to_as_of(index: PassageIndex) -> None:
+    hits = index.retrieve(QUESTION, 5, as_of="2026-01-21", recency=Recency(0.5, half_life=10))
+    gains = {hit.passage.id: hit.components.get("recency", 0.0) for hit in hits}
+    assert gains == pytest.approx({"p0": 0.125, "p1": 0.25, "p4": 0.0})
+    check_sums(hits)
+
+
+# --- as_of ---------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=20)
+@given(CORPORA, st.sampled_from(("2025-12-31", "2026-01-11", "2026-02-01T00:00:00+02:00")))
+def test_as_of_is_an_index_of_what_was_known_then(passages: list[Passage], as_of: str) -> None:
+    def known(p: Passage) -> bool:
+        when = p.metadata.get("when")
+        return when in (None, "soon") or moment(when) <= moment(as_of)
+
+    past = [p for p in passages if known(p)]
+    if not any(p.metadata.get("when") not in (None, "soon") for p in passages):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        index = build(passages, Path(folder, "all"))
+        then = build(past, Path(folder, "then")) if past else None
+        for mode in MODES:
+            found = index.retrieve(QUESTION, 4, mode=mode, as_of=as_of)
+            expected = then.retrieve(QUESTION, 4, mode=mode) if then else []
+            assert_same_hits(found, expected, 1e-6 if mode == "faithful" else 1e-12)
+
+
+def test_a_date_of_python_and_a_filter_beside_it(index: PassageIndex) -> None:
+    def ids(**options: Any) -> set[str]:
+        return {hit.passage.id for hit in index.retrieve(QUESTION, 9, **options)}
+
+    assert ids(as_of=date(2026, 1, 11)) == ids(as_of="2026-01-11") == {"p0", "p1", "p4"}
+    assert ids(as_of=datetime(2026, 1, 31, 12, tzinfo=UTC)) == {"p0", "p1", "p2", "p4"}
+    later = {"when": {"gt": "2026-01-05"}}
+    assert ids(as_of="2026-02-01", filter=later) == {"p1", "p2"}
+    assert ids(as_of="2025-01-01", exclude=["p4"]) == set()
+    hidden = index.explain(QUESTION, "p3", as_of="2026-01-11")
+    assert hidden.rank is None and "left out" in hidden.reason
+
+
+@pytest.mark.parametrize("as_of", ["yesterday", "2026-02-30", 20260101])
+def test_what_is_no_date(index: PassageIndex, as_of: Any) -> None:
+    with pytest.raises(InvalidParameter, match=r"as_of is .*, wanted an ISO 8601 date like"):
+        index.retrieve(QUESTION, as_of=as_of)
+
+
+def test_a_corpus_without_dates(tmp_path: Path) -> None:
+    index = build([Passage("p", "Ada paid.", metadata={"when": "soon"})], tmp_path / "i")
+    with pytest.raises(InvalidParameter, match="no passage has a date in its metadata 'when'"):
+        index.retrieve(QUESTION, as_of="2026-01-01")
+    (hit,) = index.retrieve(QUESTION, recency=Recency(1.0))
+    assert "recency" not in hit.components
+
+
+@pytest.mark.parametrize(
+    ("weight", "half_life"), [(-1.0, 30.0), (math.nan, 30.0), (1.0, 0.0), (1.0, math.inf)]
+)
+def test_what_is_no_recency(weight: float, half_life: float) -> None:
+    with pytest.raises(InvalidParameter, match=r"(recency|half_life) is .*, wanted a finite"):
+        Recency(weight, half_life)
+
+
+# --- a reranker ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_reranker_adds_its_score(index: PassageIndex, mode: Mode) -> None:
+    plain = {hit.passage.id: hit for hit in index.retrieve(QUESTION, 9, mode=mode)}
+    reranker = ByLength()
+    hits = index.retrieve(QUESTION, 2, mode=mode, reranker=reranker)
+    assert reranker.read == [[hit.passage.full_text for hit in plain.values()]]
+    expected = {i: hit.score + len(hit.passage.full_text) for i, hit in plain.items()}
+    best = sorted(expected, key=lambda i: -expected[i])[:2]
+    assert [hit.passage.id for hit in hits] == best
+    for hit in hits:
+        assert hit.components["reranker"] == len(hit.passage.full_text)
+        assert hit.match == plain[hit.passage.id].match
+    check_sums(hits)
+    batch = index.retrieve_batch([QUESTION], 2, mode=mode, reranker=ByLength())
+    assert batch == [hits]
+
+
+def test_it_reads_the_first_hits_alone(index: PassageIndex) -> None:
+    plain = index.retrieve(QUESTION, 5)
+    reranker = ByLength(-1.0)
+    hits = index.retrieve(QUESTION, 1, reranker=reranker, rerank_first=2)
+    assert reranker.read == [[hit.passage.full_text for hit in plain[:2]]]
+    shortest = min(plain[:2], key=lambda hit: len(hit.passage.full_text) - hit.score)
+    assert [hit.passage.id for hit in hits] == [shortest.passage.id]
+    index.retrieve(QUESTION, 4, reranker=reranker, rerank_first=2)
+    assert len(reranker.read[-1]) == 4  # never fewer than are shown
+
+
+def test_min_score_is_of_the_sum(index: PassageIndex) -> None:
+    hits = index.retrieve(QUESTION, 5, reranker=ByLength())
+    least = hits[1].score
+    assert index.retrieve(QUESTION, 5, reranker=ByLength(), min_score=least) == hits[:2]
+
+
+def test_explanations_say_what_was_added(index: PassageIndex) -> None:
+    options: dict[str, Any] = {"reranker": ByLength(), "recency": Recency(0.2)}
+    first = index.retrieve(QUESTION, 1, **options)[0]
+    why = index.explain(QUESTION, first.passage.id, 1, **options)
+    assert (why.rank, why.hit) == (1, first)
+    assert why.reason == "rank 1: ranked by best with recency and reranker"
+    other = index.retrieve(QUESTION, 3, **options)[2]
+    why = index.explain(QUESTION, other.passage.id, 1, **options)
+    assert why.rank is None and why.hit == other and why.threshold == first.score
+    assert why.reason == "1 passages score higher with recency and reranker"
+    last = index.retrieve(QUESTION, 5)[4].passage.id
+    why = index.explain(QUESTION, last, 1, reranker=ByLength(), rerank_first=1)
+    assert why.rank is None and why.reason.startswith("not among the 1 first with reranker: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([1.0], r"scores of shape \[1\] for 5 texts, wanted \[5\]"),
+        (np.zeros((5, 2)), r"scores of shape \[5, 2\] for 5 texts"),
+        ([0.0, 1.0, math.nan, 0.0, 0.0], "the score of text 2 of 5 is nan, wanted a finite"),
+        ([0.0, math.inf, 0.0, 0.0, 0.0], "the score of text 1 of 5 is inf"),
+        (["a"] * 5, "its scores are a list, wanted 5 numbers"),
+        (None, "scores"),
+    ],
+)
+def test_scores_that_are_none(index: PassageIndex, given: Any, message: str) -> None:
+    with pytest.raises(InvalidScores, match=message):
+        index.retrieve(QUESTION, reranker=Gives(given))
+
+
+@pytest.mark.parametrize("reranker", ["some/model", 3])
+def test_what_is_no_reranker(index: PassageIndex, reranker: Any) -> None:
+    with pytest.raises(InvalidParameter, match=r"reranker is a (str|int), wanted an object with"):
+        index.retrieve(QUESTION, reranker=reranker)
+    with pytest.raises(InvalidParameter, match="rerank_first is 0"):
+        index.retrieve(QUESTION, reranker=ByLength(), rerank_first=0)
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cross-encoder of one small layer with random weights, made here."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("cross-encoder")
+    words = sorted({w.strip(".?").lower() for s in (*SENTENCES, QUESTION) for w in s.split()})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", *words]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=64, num_labels=1,
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(folder)
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
+
+
+def test_a_cross_encoder_by_its_path(index: PassageIndex, cross_encoder: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    hits = index.retrieve(QUESTION, 3, reranker=CrossEncoderReranker(str(cross_encoder)))
+    model = CrossEncoder(str(cross_encoder), device="cpu")
+    for hit in hits:
+        (score,) = model.predict([(QUESTION, hit.passage.full_text)])
+        assert hit.components["reranker"] == pytest.approx(float(score), abs=1e-5)
+    check_sums(hits)
+
+
+def test_a_cross_encoder_that_is_not_there(index: PassageIndex, tmp_path: Path) -> None:
+    reranker = CrossEncoderReranker(str(tmp_path / "none"))  # nothing is loaded yet
+    with pytest.raises(InvalidParameter, match="no cross-encoder of this name or path"):
+        index.retrieve(QUESTION, reranker=reranker)

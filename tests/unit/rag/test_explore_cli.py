@@ -1,0 +1,96 @@
+"""`graphagg rag graph`, `map` and `similar`: what they print is what the library gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from graphagg.graph import load_graph
+from graphagg.rag import MapConfig, PassageIndex
+from tests.unit.commands import Answer
+
+Call = Callable[..., Answer]
+
+
+@pytest.fixture
+def index_folder(demo_index: Path, tmp_path: Path) -> Path:
+    """A copy: a map is written into it."""
+    return Path(copytree(demo_index, tmp_path / "idx"))
+
+
+def test_graph_writes_edges_that_the_readers_take(
+    call: Call, index_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "edges.parquet"
+    asked = ("rag", "graph", index_folder, "--out", out, "--edges", "entities")
+    sizes = call(*asked, "--json").json
+    assert load_graph(out).edges == sizes["shares"] > 0
+    assert str(out) in call(*asked, "--weight", "jaccard").out
+    assert call("rag", "graph", index_folder, "--out", tmp_path / "x.txt").code == 2
+
+
+def test_map_prints_themes_and_keeps_them(call: Call, index_folder: Path, tmp_path: Path) -> None:
+    shown = call("rag", "map", index_folder, "--json").json
+    with PassageIndex.open(index_folder) as index:
+        made = index.map()
+        assert shown == made.to_json()
+    assert (index_folder / "map" / "manifest.json").is_file()
+    table = call("rag", "map", index_folder).out
+    assert all(theme.label in table for theme in made.levels[made.level][:3])
+    first = made.levels[0][0]
+    one = call("rag", "map", index_folder, "--theme", first.id)
+    assert first.label in one.out and first.typical[0].id in one.out
+    listed = call("rag", "map", index_folder, "--theme", first.id, "--json").json
+    assert listed["passage_ids"] == made.passages_of(first.id)
+    fine = call("rag", "map", index_folder, "--resolution", 2, "--resolution", 9, "--json").json
+    assert len(fine["levels"]) == 2
+    call("rag", "map", index_folder, "--out", tmp_path / "themes.csv")
+    written = (tmp_path / "themes.csv").read_text().splitlines()
+    assert len(written) == 1 + len(made.passages) and "theme_2" in written[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--theme", "99"), "theme '99'"),
+        (("--level", 7), "level is 7"),
+        (("--resolution", 3, "--resolution", 2), "ascending"),
+        (("--model", "m"), "together"),
+        (("--when", "nothing"), "nothing"),
+    ],
+)
+def test_map_says_what_is_wrong(
+    call: Call, index_folder: Path, options: tuple[object, ...], said: str
+) -> None:
+    answer = call("rag", "map", index_folder, *options)
+    assert answer.code == 2 and said in answer.err
+
+
+def test_similar_prints_what_is_alike_and_by_what(call: Call, index_folder: Path) -> None:
+    with PassageIndex.open(index_folder) as index:
+        expected = index.similar_passages("warsaw", 3).to_json()
+        entities = index.similar_entities("Marie Curie", 3, by="text").to_json()
+    assert call("rag", "similar", index_folder, "warsaw", "-k", 3, "--json").json == expected
+    asked = ("rag", "similar", index_folder, "Marie Curie", "--entity", "--by", "text", "-k", 3)
+    assert call(*asked, "--json").json == entities
+    assert "by text" in call(*asked).out
+    answer = call("rag", "similar", index_folder, "nobody")
+    assert answer.code == 2 and "nobody" in answer.err
+
+
+def test_labels_of_an_endpoint_are_kept(index_folder: Path) -> None:
+    class Model:
+        model = "words"
+
+        def complete(self, messages: object) -> str:
+            return '"A title"\n'
+
+    with PassageIndex.open(index_folder) as index:
+        config = MapConfig(resolutions=(1.0,), runs=1)
+        made = index.map(config=config, labels=Model())  # type: ignore[arg-type]
+        assert made.labeled_by == "words" and {t.label for t in made} == {"A title"}
+        again = index.map(config=config)
+        assert again.labeled_by == "words" and again.to_json() == made.to_json()

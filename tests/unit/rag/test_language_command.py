@@ -1,0 +1,52 @@
+"""`graphagg rag`: languages, moments, recency and rerankers by their options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.unit.commands import Answer
+
+Call = Callable[..., Answer]
+ROWS = [
+    {"id": "de", "text": "Die alten Brücken über den Rhein sind schön.", "when": "2026-01-02"},
+    {"id": "es", "text": "Los puentes viejos sobre el río Ebro son bonitos.", "when": "2026-03-04"},
+    {
+        "id": "en",
+        "text": "The old bridges over the river Thames are fine.",
+        "when": "2026-05-06",
+    },
+]
+
+
+def written(folder: Path) -> Path:
+    path = folder / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, ROWS)), encoding="utf-8")
+    return path
+
+
+def test_a_mixed_index_and_moments(call: Call, tmp_path: Path) -> None:
+    place = tmp_path / "idx"
+    options = ("--language", "auto", "--extractor", "blank:en", "--out", place)
+    assert call("rag", "index", written(tmp_path), *options).code == 0
+    assert call("info", place, "--json").json["parameters"]["language"] == "auto"
+    search = ("rag", "search", place, "Welche Brücke am Rhein?", "--json")
+    first = call(*search, "--mode", "bm25").json["hits"][0]
+    assert first["id"] == "de"
+    seen = call(*search, "--as-of", "2026-03-04", "--recency", "0.5", "--half-life", 61).json
+    gains = {hit["id"]: hit["components"]["recency"] for hit in seen["hits"]}
+    assert gains == {"de": 0.25, "es": 0.5}
+    why = call("rag", "explain", place, "Rhein?", "en", "--as-of", "2026-03-04", "--json").json
+    assert why["rank"] is None
+    assert "as_of is 'soon', wanted an ISO 8601 date" in call(*search, "--as-of", "soon").error
+    assert "half_life is 0.0" in call(*search, "--recency", 1, "--half-life", 0).error
+    missing = call(*search, "--reranker", tmp_path / "none").error
+    assert "no cross-encoder of this name or path" in missing
+
+
+def test_a_language_that_does_not_exist(call: Call, tmp_path: Path) -> None:
+    options = ("--language", "klingon", "--out", tmp_path / "idx")
+    message = call("rag", "index", written(tmp_path), *options).error
+    assert "language is 'klingon', wanted one of auto, ar, ca, da, de" in message
+    assert not (tmp_path / "idx").exists()

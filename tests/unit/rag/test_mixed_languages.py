@@ -1,0 +1,231 @@
+"""Corpora of several languages: stems, stop words and names by the language of each passage."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
+from graphagg.rag.documents.languages import (
+    AUTO,
+    CODES,
+    LANGUAGES,
+    language_of_text,
+    likeliest,
+)
+from graphagg.rag.models.by_language import ByLanguage, extractor_for
+from graphagg.rag.models.named import NamedModels
+from graphagg.rag.tables.analyzer import Analyzer, Analyzers
+from graphagg.store.manifest import read_manifest
+from tests.fakes import FakeEncoder, assert_same_hits
+
+TEXTS = {
+    "en": (
+        "The rivers of the north were frozen in the winter of that year.",
+        "Manning was reading the houses' inventories in York.",
+        "She writes about the manners of her neighbors in London.",
+    ),
+    "de": (
+        "Die Häuser am Fluss wurden im letzten Jahrhundert gebaut.",
+        "Manning wohnte viele Jahre in einem alten Haus in München.",
+        "Der Bürgermeister eröffnete die neuen Brücken über den Rhein.",
+    ),
+    "es": (
+        "Las casas de la ciudad fueron construidas en el siglo pasado.",
+        "Manning escribió varios libros sobre los ríos de España.",
+        "El alcalde inauguró los puentes nuevos sobre el río Ebro.",
+    ),
+    "zh": ("北京是中华人民共和国的首都\uff0c也是全国的政治中心。",),
+    "": ("Rzeka Wisła płynie przez Warszawę i wpada do Morza Bałtyckiego.",),
+}
+QUESTIONS = (
+    "Wer hat die Brücke über den Rhein eröffnet?",
+    "Which houses was Manning reading about?",
+    "¿Quién inauguró el puente sobre el río?",
+    "中国的首都在哪里\uff1f",
+    "Wisła Warszawę",
+)
+PASSAGES = st.lists(
+    st.sampled_from(list(itertools.chain.from_iterable(TEXTS.values()))),
+    min_size=2, max_size=9,
+).map(lambda texts: [Passage(f"p{i}", f"{text} {i}") for i, text in enumerate(texts)])  # fmt: skip
+
+
+class Named:
+    """Capitalized words by `blank:xx`: a real extractor of no language that loads at once."""
+
+    extractor = SpacyExtractor("blank:xx")
+
+
+def build(passages: Sequence[Passage], directory: Path, language: str) -> PassageIndex:
+    return PassageIndex.build(
+        passages, directory, language=language, encoder=FakeEncoder(), extractor=Named.extractor
+    )
+
+
+def answers(index: PassageIndex, **options: object) -> list[list[Hit]]:
+    return [
+        list(index.retrieve(question, 5, mode=mode, **options))  # type: ignore[arg-type]
+        for question in QUESTIONS
+        for mode in ("best", "bm25", "rrf")
+    ]
+
+
+def assert_same_answers(found: list[list[Hit]], expected: list[list[Hit]]) -> None:
+    for one, other in zip(found, expected, strict=True):
+        assert_same_hits(one, other, 1e-12)
+
+
+def test_texts_and_questions_are_recognized() -> None:
+    for code, texts in TEXTS.items():
+        assert [language_of_text(text) for text in texts] == [code] * len(texts)
+    assert [likeliest(question, ("de", "en", "es")) for question in QUESTIONS[:3]] == [
+        "de", "en", "es",
+    ]  # fmt: skip
+    assert likeliest("12 34", ("es",)) == "es"
+    assert likeliest("Gdzie leży Warszawa?", ("", "zh")) == ""
+
+
+@pytest.mark.parametrize("code", ["en", "de", "es"])
+def test_a_corpus_of_one_language_is_answered_as_by_an_index_of_it(
+    tmp_path: Path, code: str
+) -> None:
+    passages = [Passage(f"p{i}", text) for i, text in enumerate(TEXTS[code])]
+    assert_same_answers(
+        answers(build(passages, tmp_path / "mixed", AUTO)),
+        answers(build(passages, tmp_path / "one", code)),
+    )
+
+
+def test_a_word_meets_its_stem_in_the_language_of_each_passage(tmp_path: Path) -> None:
+    passages = [
+        Passage(f"{code}{i}", text) for code, ts in TEXTS.items() for i, text in enumerate(ts)
+    ]
+    index = build(passages, tmp_path / "i", AUTO)
+
+    def found(question: str) -> set[str]:
+        return {hit.passage.id for hit in index.retrieve(question, 20, mode="bm25") if hit.score}
+
+    assert found("Welche Brücke?") == {"de2"}  # Brücken
+    assert found("¿Qué puente?") == {"es2"}  # puentes
+    assert found("Wer war Manning?") == {"en1", "de1", "es1"}  # `man` in English, and no manners
+    assert found("首都") == {"zh0"} and found("Wisła") == {"0"}
+    (held,) = {hit.sentence for hit in index.retrieve("Welche Brücke?", 1, mode="bm25")}
+    assert held == TEXTS["de"][2]
+    english = build(passages, tmp_path / "en", "en")
+    assert not any(hit.score for hit in english.retrieve("Welche Brücke?", 20, mode="bm25"))
+
+
+def test_stop_words_are_those_of_the_question() -> None:
+    analyzers = Analyzers(AUTO)
+    words = "wer hat die brucken gebaut".split()
+    assert analyzers.terms("Wer hat die Brücken gebaut?", words, ("de", "en")) == (
+        ("de:bruck", "en:brucken"),
+        ("de:gebaut", "en:gebaut"),
+    )
+    (houses,) = analyzers.terms("Who is it?", ["who", "houses", "house"], ("de", "en"))
+    assert [stem for stem in houses if stem.startswith("en")] == ["en:hous"]
+    assert analyzers.terms("Wer?", ["wer"], ()) == ()
+
+
+@settings(deadline=None, max_examples=8)
+@given(PASSAGES, st.data())
+def test_hidden_passages_of_other_languages_change_nothing(
+    passages: list[Passage], data: st.DataObject
+) -> None:
+    shown = data.draw(st.sets(st.sampled_from([p.id for p in passages]), min_size=1))
+    with tempfile.TemporaryDirectory() as folder:
+        index = build(passages, Path(folder, "all"), AUTO)
+        only = build([p for p in passages if p.id in shown], Path(folder, "some"), AUTO)
+        assert_same_answers(answers(index, include=sorted(shown)), answers(only))
+
+
+@settings(deadline=None, max_examples=8)
+@given(PASSAGES, PASSAGES, st.data())
+def test_a_change_is_a_rebuild(
+    before: list[Passage], added: list[Passage], data: st.DataObject
+) -> None:
+    more = [Passage(f"q{i}", p.text, "Manning") for i, p in enumerate(added)]
+    gone = data.draw(st.sets(st.sampled_from([p.id for p in before]), max_size=len(before) - 1))
+    left = [p for p in [*before, *more] if p.id not in gone]
+    with tempfile.TemporaryDirectory() as folder:
+        index = build(before, Path(folder, "changed"), AUTO)
+        index.add(more)
+        index.delete(gone)
+        rebuilt = build(left, Path(folder, "rebuilt"), AUTO)
+        assert_same_answers(answers(index), answers(rebuilt))
+        index.compact()
+        one, other = (read_manifest(i.directory) for i in (index, rebuilt))
+        assert one.to_json() == other.to_json()
+
+
+def test_it_is_stored_and_opened_again(tmp_path: Path) -> None:
+    passages = [Passage(f"{c}{i}", t) for c, ts in TEXTS.items() for i, t in enumerate(ts)]
+    index = build(passages, tmp_path / "i", AUTO)
+    assert index.manifest.parameters["language"] == AUTO
+    opened = PassageIndex.open(tmp_path / "i", encoder=FakeEncoder(), extractor=Named.extractor)
+    lexicon = opened.snapshot.lexicon
+    assert [lexicon.language_of(row) for row in range(len(passages))] == [
+        code for code, texts in TEXTS.items() for _ in texts
+    ]
+    assert lexicon.codes() == sorted(TEXTS)
+    assert lexicon.codes(np.arange(len(passages)) < 3) == ["en"]
+    assert_same_answers(answers(opened), answers(index))
+    again = build(passages, tmp_path / "i", "de")  # another language is another index
+    assert again.manifest.parameters["language"] == "de"
+    assert again.snapshot.lexicon.codes() == []
+
+
+def test_names_are_found_by_the_language_of_the_passage(tmp_path: Path) -> None:
+    passages = [
+        Passage("en", "Yesterday Ada Lovelace wrote to Charles Babbage about the engine.", "Note"),
+        Passage("de", "Gestern schrieb Ada Lovelace einen Brief an Konrad Zuse.", "Notiz"),
+    ]
+    index = PassageIndex.build(passages, tmp_path / "i", language=AUTO, encoder=FakeEncoder())
+    assert index.manifest.models["extractor"]["language"] == AUTO
+    keys = list(index.snapshot.gazetteer.keys)
+    assert {"ada lovelace", "charles babbage", "konrad zuse"} <= set(keys)
+    assert "brief" not in keys and "gestern" not in keys
+    opened = PassageIndex.open(tmp_path / "i", encoder=FakeEncoder())
+    assert isinstance(opened.load_extractor(), ByLanguage)
+    opened.add([Passage("es", "Luego Ada Lovelace viajó con Leonardo Torres a Bilbao.")])
+    assert "leonardo torres" in opened.snapshot.gazetteer.keys
+
+
+def test_the_extractor_of_a_language() -> None:
+    assert extractor_for(None, None).spec == SpacyExtractor().spec
+    assert extractor_for(None, "en").spec == SpacyExtractor().spec
+    assert extractor_for(None, "de").spec == SpacyExtractor("blank:de").spec
+    assert extractor_for(None, "zh").spec == SpacyExtractor("blank:xx").spec
+    assert extractor_for("blank:fr", "de").spec == SpacyExtractor("blank:fr").spec
+    mixed = extractor_for("blank:fr", AUTO)
+    assert mixed.spec.name == "blank:fr" and mixed.spec.settings["language"] == AUTO
+    assert mixed.spec.sha256 != SpacyExtractor("blank:fr").spec.sha256
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_language_has_rules_and_words(code: str) -> None:
+    extractor = extractor_for(None, code)
+    (note,) = extractor.annotate(["12. 34."])
+    assert note.sentences
+    analyzer = Analyzer(code)
+    stemmed = [analyzer.stem(word) for word in ("bridges", "brucken", "puentes", "мосты")]
+    assert all(stemmed)
+    assert code in CODES
+
+
+def test_a_language_that_does_not_exist(tmp_path: Path) -> None:
+    message = r"language is 'xq', wanted one of auto, ar, ca, .*zh; another language is indexed"
+    with pytest.raises(InvalidParameter, match=message):
+        PassageIndex.build([Passage("p", "Text.")], tmp_path / "i", language="xq")
+    assert not (tmp_path / "i").exists()
+    with pytest.raises(InvalidParameter, match=message):
+        NamedModels(language="xq")

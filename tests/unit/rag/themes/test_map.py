@@ -1,0 +1,275 @@
+"""The map: its parts by brute force, the same under filters and changes, and how it is kept."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import InvalidParameter, UnknownPassage, UnknownTheme
+from graphagg.rag import Passage, PassageIndex
+from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.themes.config import MapConfig
+from graphagg.rag.themes.network import SCALE, nearest, whole_vectors
+from graphagg.rag.themes.results import ThemeMap
+from graphagg.rag.themes.stored import folder_of
+from tests.unit.rag.corpora import SENTENCES, build, corpora
+
+pytestmark = pytest.mark.usefixtures("unsynced")
+IDS = "abcdefgh"
+few = settings(max_examples=20, deadline=None)
+SMALL = MapConfig(resolutions=(0.5, 2.0), near=2, runs=3)
+
+
+def assert_same(found: ThemeMap, expected: ThemeMap) -> None:
+    """To the bit."""
+    assert found.to_json() == expected.to_json()
+    assert list(found.passages) == list(expected.passages)
+    assert list(found.entities) == list(expected.entities)
+    np.testing.assert_array_equal(found.passage_theme, expected.passage_theme)
+    np.testing.assert_array_equal(found.entity_theme, expected.entity_theme)
+
+
+def files(index: PassageIndex) -> dict[str, bytes]:
+    folder = folder_of(index.directory)
+    return {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@few
+@given(corpora(IDS))
+def test_every_passage_and_entity_is_in_one_theme_of_each_level(corpus: list[Passage]) -> None:
+    with tempfile.TemporaryDirectory() as folder, build(corpus, Path(folder) / "i") as index:
+        made = index.map(config=SMALL)
+        assert list(made.passages) == [p.id for p in corpus]
+        assert set(made.entities) == set(index.graph().entities)
+        for level, themes in enumerate(made.levels):
+            ids = [theme.id for theme in themes]
+            assert sorted(p for i in ids for p in made.passages_of(i)) == sorted(made.passages)
+            assert sorted(e for i in ids for e in made.entities_of(i)) == sorted(made.entities)
+            for theme in themes:
+                assert theme.level == level and theme.id.count(".") == level
+                assert theme.passages == len(made.passages_of(theme.id))
+                assert theme.members == len(made.entities_of(theme.id))
+                assert {p.id for p in theme.typical} <= set(made.passages_of(theme.id))
+                assert {p.id for p in theme.central} <= set(made.passages_of(theme.id))
+                inside = [p for child in theme.children for p in made.passages_of(child)]
+                if theme.children:
+                    assert sorted(inside) == sorted(made.passages_of(theme.id))
+                    sizes = [made[child].passages for child in theme.children]
+                    assert sizes == sorted(sizes, reverse=True)
+        for passage in corpus:
+            path = made.themes_of(passage.id)
+            assert [theme.level for theme in path] == [0, 1]
+            assert path[1].id in path[0].children
+
+
+@few
+@given(corpora(IDS))
+def test_words_and_spans_are_those_of_loops(corpus: list[Passage]) -> None:
+    with tempfile.TemporaryDirectory() as folder, build(corpus, Path(folder) / "i") as index:
+        made, analyzer = index.map(config=SMALL), index.snapshot.analyzer
+        of_passage = {p.id: p for p in corpus}
+        for level in made.levels:
+            counts, holders = [], []
+            for theme in level:
+                inside = [of_passage[i] for i in made.passages_of(theme.id)]
+                stems = [stems_of(p, index) for p in inside]
+                counts.append(sum(stems, Counter()))
+                holders.append(Counter(stem for each in stems for stem in each))
+                dated = sorted(p.metadata["when"] for p in inside if "when" in p.metadata)
+                span = None if theme.span is None else (theme.span.first, theme.span.last)
+                if made.when == "when":
+                    assert span == ((dated[0], dated[-1]) if dated else None)
+            everywhere = sum(counts, Counter())
+            average = everywhere.total() / max(sum(map(bool, counts)), 1)
+            for theme, of_theme, held in zip(level, counts, holders, strict=True):
+                expected = {
+                    stem: n / of_theme.total() * math.log(1 + average / everywhere[stem])
+                    for stem, n in of_theme.items()
+                    if held[stem] >= min(2, theme.passages)
+                }
+                best = sorted(expected.values(), reverse=True)[: SMALL.shown]
+                shown = [expected[analyzer.stem(word)] for word in theme.words]
+                assert shown == pytest.approx(best)
+
+
+def stems_of(passage: Passage, index: PassageIndex) -> Counter[str]:
+    """The stems that may stand for a theme, with their counts."""
+    snapshot = index.snapshot
+    row, lexicon = snapshot.known_row(passage.id), snapshot.lexicon
+    stops = {snapshot.analyzer.stem(word) for word in snapshot.analyzer.stop_words}
+    found: Counter[str] = Counter()
+    for stem in lexicon.terms:
+        postings = lexicon.find(stem)
+        assert postings is not None
+        here = np.flatnonzero(postings.rows == row)
+        usual = (len(stem) > 1 or not stem.isascii()) and any(c.isalpha() for c in stem)
+        if len(here) and usual and stem not in stops:
+            found[stem] = int(postings.counts[here[0]])
+    return found
+
+
+@few
+@given(corpora(IDS, least=2), st.sets(st.sampled_from(IDS), min_size=1))
+def test_a_filter_sees_the_map_of_an_index_of_what_it_leaves(
+    corpus: list[Passage], hidden: set[str]
+) -> None:
+    left = [p for p in corpus if p.id not in hidden and p.document not in hidden]
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        with build(corpus, root / "all") as index:
+            names = [name for name in hidden if index.snapshot.rows_named(name)]
+            seen = index.map(config=SMALL, exclude=names)
+            if left:
+                with build(left, root / "left") as smaller:
+                    assert_same(seen, smaller.map(config=SMALL))
+            else:
+                assert len(seen) == 0 and seen.notes and seen.to_json()["themes"] == []
+            if names:
+                assert not folder_of(index.directory).exists()
+
+
+@few
+@given(corpora(IDS, least=2), corpora("uvwxyz"))
+def test_after_changes_it_is_the_map_of_a_rebuild(
+    corpus: list[Passage], more: list[Passage]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        with build(corpus, root / "i") as index:
+            before, bytes_before = index.map(config=SMALL), files(index)
+            index.add(more)
+            old = index.map(config=SMALL, update=False)
+            assert old.is_old and any("older" in note for note in old.notes)
+            with build(list(index), root / "more") as rebuilt:
+                assert_same(index.map(config=SMALL), rebuilt.map(config=SMALL))
+                assert not index.map(config=SMALL).is_old
+            left = {p.id for p in corpus}
+            index.delete([p.id for p in index if p.id not in left and not in_use(p.id, corpus)])
+            if [p.id for p in index] == [p.id for p in corpus]:
+                assert_same(index.map(config=SMALL), before)
+                assert files(index) == bytes_before
+
+
+def in_use(name: str, corpus: list[Passage]) -> bool:
+    return any(p.document == name for p in corpus)
+
+
+def corpus_of(count: int = 13) -> list[Passage]:
+    return [Passage(f"p{i}", SENTENCES[i % len(SENTENCES)] + f" {i}") for i in range(count)]
+
+
+def test_it_is_made_once_and_kept_through_what_changes_no_theme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from graphagg.rag.themes import made
+
+    calls = []
+    real = made.theme_map
+
+    def counted(*arguments: object) -> ThemeMap:
+        calls.append(1)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(made, "theme_map", counted)
+    with build(corpus_of(), tmp_path / "i") as index:
+        first = index.map(config=SMALL)
+        index.reopen()
+        assert_same(index.map(config=SMALL), first)
+        index.compact()
+        assert_same(index.map(config=SMALL), first)
+        assert len(calls) == 1
+        index.map(config=MapConfig(resolutions=(1.0,), near=2, runs=1))
+        assert len(calls) == 2  # other settings
+        index.delete(["p0"])
+        assert "p0" not in index.map(config=SMALL).passages
+        assert len(calls) == 3
+
+
+def test_a_second_run_writes_the_same_bytes(tmp_path: Path) -> None:
+    with build(corpus_of(), tmp_path / "a") as one, build(corpus_of(), tmp_path / "b") as other:
+        one.map()
+        other.map()
+        assert files(one) == files(other)
+
+
+def test_one_passage_and_no_entity(tmp_path: Path) -> None:
+    with build([Passage("a", "nobody is named here.", "")], tmp_path / "i") as index:
+        made = index.map()
+        (theme,) = made.levels[0]
+        assert theme.passages == 1 and theme.members == 0 and theme.typical[0].id == "a"
+        assert any("no passage names an entity" in note for note in made.notes)
+    with build([Passage("a", "12 34.", "")], tmp_path / "j") as index:
+        assert index.map()["1"].label == "a"  # no word either
+
+
+def test_a_giant_theme_is_said_and_the_next_level_is_shown(tmp_path: Path) -> None:
+    with build(corpus_of(), tmp_path / "i") as index:
+        made = index.map(config=MapConfig(resolutions=(1e-6, 3.0), near=3, runs=1))
+        assert len(made.levels[0]) == 1 and len(made.levels[1]) > 1
+        assert made.level == 1 and any("one theme holds" in note for note in made.notes)
+
+
+def test_unknown_names_and_settings_are_named(tmp_path: Path) -> None:
+    with build(corpus_of(), tmp_path / "i") as index:
+        made = index.map()
+        with pytest.raises(UnknownTheme, match="theme '9'"):
+            made["9"]
+        with pytest.raises(UnknownPassage):
+            made.themes_of("nobody")
+        with pytest.raises(InvalidParameter, match="when is 'born'"):
+            index.map(config=MapConfig(when="born"))
+        with pytest.raises(InvalidParameter, match="suffix"):
+            made.save(tmp_path / "map.txt")
+        made.save(tmp_path / "map.csv")
+        made.save(tmp_path / "map.json")
+        assert json.loads((tmp_path / "map.json").read_text()) == made.to_json()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"resolutions": ()}, {"resolutions": (2.0, 1.0)}, {"resolutions": (0.0,)}, {"near": -1},
+     {"text_weight": -1}, {"runs": 0}, {"shown": 0}],
+)  # fmt: skip
+def test_bad_settings_are_named(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidParameter, match=next(iter(wrong)).rstrip("s")):
+        MapConfig(**wrong)  # type: ignore[arg-type]
+
+
+@few
+@given(st.integers(1, 9), st.integers(0, 12), st.integers(0, 1000))
+def test_neighbors_are_those_of_all_pairs(count: int, neighbors: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-3, 4, (count, 4)).astype(np.float32)  # with many ties
+    edges = nearest(vectors, neighbors)
+    found = list(zip(edges.source.tolist(), edges.target.tolist(), edges.weight, strict=True))
+    expected = []
+    for a in range(count):
+        products = [(-float(vectors[a] @ vectors[b]), b) for b in range(count) if b != a]
+        expected += [(a, b, -p / SCALE**2) for p, b in sorted(products)[:neighbors] if p < 0]
+    assert found == expected
+
+
+def test_the_vector_of_a_passage_is_the_mean_of_its_windows(tmp_path: Path) -> None:
+    long = " ".join(SENTENCES)
+    with build([Passage("a", long), Passage("b", SENTENCES[0])], tmp_path / "i") as index:
+        corpus = index.snapshot.corpus
+        bounds = corpus.window_bounds
+        for row, vector in enumerate(whole_vectors(corpus, np.arange(2))):
+            windows = corpus.windows.take(np.arange(bounds[row], bounds[row + 1]))
+            mean = windows.astype(np.float64).sum(axis=0)
+            np.testing.assert_array_equal(vector, np.rint(mean / np.linalg.norm(mean) * SCALE))
+
+
+def test_words_are_spelled_as_the_corpus_writes_them(tmp_path: Path) -> None:
+    corpus = [Passage(f"p{i}", "The engines were engines of steam.") for i in range(4)]
+    with build(corpus, tmp_path / "i") as index:
+        words = index.map()["1"].words
+        assert set(words) <= set(tokenize(corpus[0].text)) and "engines" in words

@@ -1,0 +1,71 @@
+"""The TypeScript client: made from this program's document, and asked under node."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphagg.serve.http.document import document, text
+from graphagg.serve.http.security import Access
+from graphagg.serve.service import Service, Sources
+from tests.unit.serve.live import Live, patient, serving
+
+CLIENT = Path(__file__).parents[3] / "clients" / "typescript"
+NODE = shutil.which("node")
+TOKEN = "correct-horse-battery-staple"
+
+
+def test_the_document_is_that_of_a_service(live: Live) -> None:
+    assert document() == live.json("/openapi.json")
+
+
+def test_the_types_are_made_from_the_document() -> None:
+    first = (CLIENT / "schema.d.ts").read_text(encoding="utf-8").split("\n", 1)[0]
+    digest = hashlib.sha256(text().encode()).hexdigest()
+    assert first.endswith(digest), "the document has changed: run make client"
+
+
+SCRIPT = """
+import { createClient, ServiceError } from %s;
+const client = createClient({ baseUrl: process.argv[1] + "/", token: process.argv[2] });
+const refused = async (call) => {
+  try { await call(); } catch (error) {
+    return { known: error instanceof ServiceError, status: error.status, type: error.type };
+  }
+};
+console.log(JSON.stringify({
+  search: await client.post("/v1/passages/search", { question: "Who is Ada?", top_k: 2 }),
+  vertices: await client.get("/v1/communities/vertices", { prefix: "1", limit: 3 }),
+  info: await client.get("/v1/info"),
+  unknown: await refused(() => client.post("/v1/communities/query", { seeds: ["none"] })),
+  dify: await refused(() => client.post("/v1/dify/retrieval", {
+    knowledge_id: "x", query: "?", retrieval_setting: { top_k: 1, score_threshold: 0 } })),
+  stranger: await refused(() => createClient({ baseUrl: process.argv[1] }).get("/v1/info")),
+  page: await refused(() => client.get("/")),
+}));
+"""
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not on the PATH")
+def test_under_node(indices: Sources) -> None:
+    with serving(Service(indices, patient()), Access(token=TOKEN)) as live:
+        live.client.headers["authorization"] = f"Bearer {TOKEN}"
+        script = SCRIPT % json.dumps((CLIENT / "index.js").as_uri())
+        command = [str(NODE), "--input-type=module", "-e", script, live.url, TOKEN]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        assert run.returncode == 0, run.stderr
+        found: dict[str, Any] = json.loads(run.stdout)
+        hits = live.json("/v1/passages/search", {"question": "Who is Ada?", "top_k": 2})["hits"]
+        assert found["search"]["hits"] == hits
+        assert found["vertices"] == live.json("/v1/communities/vertices?prefix=1&limit=3")
+        assert found["info"] == live.json("/v1/info")
+    assert found["unknown"] == {"known": True, "status": 404, "type": "UnknownVertex"}
+    assert found["dify"] == {"known": True, "status": 404, "type": "2001"}
+    assert found["stranger"] == {"known": True, "status": 401, "type": "Unauthorized"}
+    assert found["page"] == {"known": True, "status": 200, "type": "NoService"}

@@ -1,0 +1,82 @@
+"""Answers as text: within their budget, nothing twice, nothing lost that there is room for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphagg.serve.mcp import text
+
+words = st.text("ab .", min_size=1, max_size=400)
+
+
+def hit(name: str, body: str, title: str = "", **more: Any) -> dict[str, Any]:
+    path = [{"kind": "passage", "text": name}]
+    match = {"start": len(body) // 3, "end": len(body) // 2}
+    known = {"score": 1.23456789, "path": path, "metadata": {}, "match": match}
+    return {"id": name, "title": title, "text": body, **known, **more}
+
+
+@given(lengths=st.lists(st.integers(0, 500), min_size=1, max_size=12), room=st.integers(0, 3_000))
+def test_shares_are_fair_and_use_the_room(lengths: list[int], room: int) -> None:
+    shares = text.shared_out(lengths, room)
+    assert all(0 <= share <= length for share, length in zip(shares, lengths, strict=True))
+    assert sum(shares) <= room
+    unmet = [i for i, share in enumerate(shares) if share < lengths[i]]
+    assert room - sum(shares) < max(len(unmet), 1) or not unmet
+    # whoever goes short has at least as much as anyone else, but for one character of rounding
+    assert all(shares[i] + 1 >= share for i in unmet for share in shares)
+
+
+@given(
+    bodies=st.lists(words, min_size=1, max_size=12),
+    title=st.text("T\n", max_size=200),
+    characters=st.integers(1_000, 6_000),
+)
+def test_an_answer_keeps_its_budget(bodies: list[str], title: str, characters: int) -> None:
+    hits = [hit(f"id{i}", body, title) for i, body in enumerate(bodies)]
+    answer = text.search(hits, characters)
+    assert len(answer) <= characters
+    shown = [f"[{i}] id{i - 1} " in answer for i in range(1, len(hits) + 1)]
+    assert shown == sorted(shown, reverse=True) and shown[0]
+    assert all(shown) or f"({shown.count(False)} more found" in answer
+    if sum(map(len, bodies)) + 120 * len(bodies) <= characters:
+        assert all(body in answer or not body.strip() for body in bodies)
+
+
+def test_nothing_is_said_twice_and_nothing_empty_is_said() -> None:
+    hits = [
+        hit("a#0", "The story begins.", "Story"),
+        hit("a#1", "It goes on.", "Story"),
+        hit("b", "Ada wrote.", "Ada"),
+        hit("Babbage", "He read.", "Babbage"),
+    ]
+    assert text.search(hits, 1_000) == (
+        '[1] a#0 "Story" 1.23\nThe story begins.\n\n[2] a#1 1.23\nIt goes on.\n\n'
+        "[3] b 1.23\nAda wrote.\n\n[4] Babbage 1.23\nHe read."
+    )
+    assert text.search([], 1_000) == "no passage found"
+
+
+def test_a_hit_says_where_it_comes_from_its_copies_and_the_keys_asked_for() -> None:
+    path = [
+        {"kind": "question_entity", "text": "Ada"},
+        {"kind": "passage", "text": "p1"},
+        {"kind": "entity", "text": "London"},
+        {"kind": "passage", "text": "p3"},
+    ]
+    made = hit("p3", "It lies there.", path=path, metadata={"year": 3, "x": 1}, copies=list("abcd"))
+    assert text.search([made], 1_000, ["year", "none"]) == (
+        "[1] p3 1.23 from p1 via London (same text: a, b, c, ...) year=3\nIt lies there."
+    )
+
+
+def test_both_ends_of_a_cut_are_marked() -> None:
+    body = "x" * 500
+    cut = {"start": 100, "end": 600, "characters": 9_000}
+    assert text.search([hit("p", body, cut=cut)], 5_000).endswith(f"...{body}...")
+    assert text.search([hit("p", body, cut=cut | {"start": 0})], 5_000).endswith(f"\n{body}...")
+    whole = text.search([hit("p", "y " * 5_000)], 1_000)
+    assert whole.endswith("...") and len(whole) <= 1_000

@@ -1,0 +1,99 @@
+"""`as_of`, recency and a reranker over HTTP and MCP: the answers of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag import Passage, PassageIndex, Recency
+from graphagg.serve.mcp import create_server
+from graphagg.serve.service import Service, Sources
+from tests.fakes import FakeEncoder, FakeExtractor
+from tests.unit.serve.live import Live
+from tests.unit.serve.test_mcp import failure, tool
+
+QUESTION = "What does Ada pay for the flat?"
+NOTES = [
+    Passage("may", "Ada pays 700 for the flat in London.", metadata={"when": "2026-05-02"}),
+    Passage("june", "Ada pays 740 for the flat.", metadata={"when": "2026-06-20T08:00:00Z"}),
+    Passage("lease", "the flat has two rooms.", metadata={"kind": "lease"}),
+]
+MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor("en")}
+
+
+class ByLength:
+    def score(self, question: str, texts: Sequence[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+
+class Broken:
+    def score(self, question: str, texts: Sequence[str]) -> list[float]:
+        return [float("nan") for _ in texts]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("memory") / "notes"
+    PassageIndex.build(NOTES, directory, **MODELS).close()
+    return directory
+
+
+@pytest.fixture(scope="module")
+def index(place: Path) -> PassageIndex:
+    return PassageIndex.open(place, **MODELS)
+
+
+def shown(hits: list[dict[str, Any]]) -> list[tuple[str, float, dict[str, float]]]:
+    return [(hit["id"], hit["score"], hit["components"]) for hit in hits]
+
+
+def test_what_was_known_and_what_is_new(
+    start: Callable[..., Live], place: Path, index: PassageIndex
+) -> None:
+    live = start(Sources(place, **MODELS))
+    server = create_server(Service(Sources(place, **MODELS)))
+    options = {"as_of": "2026-06-01", "recency": 0.5, "half_life": 15}
+    expected = index.retrieve(QUESTION, 5, as_of="2026-06-01", recency=Recency(0.5, 15))
+    assert {hit.passage.id for hit in expected} == {"may", "lease"}
+    wanted = shown([hit.to_json() for hit in expected])
+    body = {"question": QUESTION, **options}
+    assert shown(live.json("/v1/passages/search", body)["hits"]) == wanted
+    batch = live.json("/v1/passages/search/batch", {"questions": [QUESTION], **options})
+    assert shown(batch["results"][0]["hits"]) == wanted
+    assert shown(tool(server, "search_passages", **body)["hits"]) == wanted
+    why = tool(server, "explain_path", passage_id="june", **body)
+    assert why["rank"] is None and "left out" in why["reason"]
+    # Questions that wait together are not mixed up with others that see more.
+    everything = live.json("/v1/passages/search", {"question": QUESTION})["hits"]
+    assert {hit["id"] for hit in everything} == {"may", "june", "lease"}
+    assert live.error(400, "/v1/passages/search", body | {"as_of": "soon"}) == "InvalidParameter"
+    live.error(422, "/v1/passages/search", body | {"recency": -1})
+    live.error(422, "/v1/passages/search", body | {"half_life": 0})
+    assert "as_of is 'soon'" in failure(server, "search_passages", question="?!", as_of="soon")
+
+
+def test_a_reranker_of_the_service(
+    start: Callable[..., Live], place: Path, index: PassageIndex
+) -> None:
+    live = start(Sources(place, **MODELS, reranker=ByLength(), rerank_first=2))
+    expected = index.retrieve(QUESTION, 1, reranker=ByLength(), rerank_first=2)
+    found = live.json("/v1/passages/search", {"question": QUESTION, "top_k": 1})["hits"]
+    assert shown(found) == shown([hit.to_json() for hit in expected])
+    assert found[0]["components"]["reranker"] == len(found[0]["text"])
+
+
+def test_a_reranker_that_fails_is_named(place: Path) -> None:
+    service = Service(Sources(place, **MODELS, reranker=Broken()))
+    server = create_server(service)
+    assert "InvalidScores" in failure(server, "search_passages", question=QUESTION)
+    service.close()
+
+
+def test_an_index_without_dates_says_so(tmp_path: Path) -> None:
+    with PassageIndex.build(NOTES[2:], tmp_path / "i", **MODELS) as undated:
+        with pytest.raises(InvalidParameter, match="no passage has a date"):
+            undated.retrieve(QUESTION, as_of="2026-06-01")

@@ -1,0 +1,108 @@
+"""The map and likeness over HTTP and MCP are those of the library."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from mcp.client.client import Client
+
+from graphagg.rag import PassageIndex
+from graphagg.rag.themes.results import ThemeMap
+from graphagg.serve.explore.models import LightAnswer, SimilarAnswer, ThemeAnswer, ThemesAnswer
+from graphagg.serve.mcp import create_server
+from graphagg.serve.service import Sources
+from tests.unit.serve.live import Live
+
+
+@pytest.fixture(scope="module")
+def passages(indices: Sources) -> PassageIndex:
+    assert indices.passages
+    return PassageIndex.open(indices.passages, encoder=indices.encoder, extractor=indices.extractor)
+
+
+@pytest.fixture(scope="module")
+def made(passages: PassageIndex) -> ThemeMap:
+    return passages.map(include=[p.id for p in passages])  # in memory: the folder stays as it is
+
+
+def test_themes_are_those_of_the_map(live: Live, made: ThemeMap, passages: PassageIndex) -> None:
+    answer = live.json("/v1/passages/themes", {})
+    ThemesAnswer.model_validate(answer)
+    assert answer["levels"] == [len(level) for level in made.levels]
+    assert {theme["id"] for theme in answer["themes"]} == {t.id for t in made.levels[made.level]}
+    sizes = [theme["passages"] for theme in answer["themes"]]
+    assert sizes == sorted(sizes, reverse=True) and sum(sizes) == len(passages)
+    for level, themes in enumerate(made.levels):
+        found = live.json("/v1/passages/themes", {"level": level})["themes"]
+        assert {theme["id"]: theme["label"] for theme in found} == {t.id: t.label for t in themes}
+    inside = live.json("/v1/passages/themes", {"inside": made.levels[0][0].id})["themes"]
+    assert {theme["id"] for theme in inside} == set(made.levels[0][0].children)
+    assert not (passages.directory / "map").exists()
+
+
+def test_a_theme_lists_its_passages(live: Live, made: ThemeMap) -> None:
+    theme = made.levels[-1][0]
+    answer = live.json("/v1/passages/theme", {"theme": theme.id})
+    ThemeAnswer.model_validate(answer)
+    assert [each["id"] for each in answer["listed"]] == made.passages_of(theme.id)
+    assert answer["theme"]["words"] == list(theme.words)
+
+
+def test_a_question_lights_up_the_themes_of_its_passages(
+    live: Live, made: ThemeMap, passages: PassageIndex
+) -> None:
+    answer = live.json("/v1/passages/light", {"question": "On which river lies London?"})
+    LightAnswer.model_validate(answer)
+    hits = passages.retrieve("On which river lies London?", 20)
+    assert [each["id"] for each in answer["passages"]] == [hit.passage.id for hit in hits]
+    for each in answer["passages"]:
+        assert each["themes"] == [theme.id for theme in made.themes_of(each["id"])]
+        assert all(answer["themes"][theme] for theme in each["themes"])
+
+
+@pytest.mark.parametrize("by", ["text", "graph"])
+def test_likes_are_those_of_the_library(live: Live, passages: PassageIndex, by: Any) -> None:
+    first = next(iter(passages)).id
+    answer = live.json("/v1/passages/similar", {"passage": first, "by": by})
+    SimilarAnswer.model_validate(answer)
+    assert answer["likes"] == passages.similar_passages(first, by=by).to_json()["likes"]
+    key = passages.graph().entities[0]
+    answer = live.json("/v1/passages/similar", {"entity": key, "by": by, "top_k": 3})
+    assert answer["likes"] == passages.similar_entities(key, 3, by=by).to_json()["likes"]
+
+
+def test_what_is_not_there_is_named(live: Live) -> None:
+    assert live.error(404, "/v1/passages/theme", {"theme": "99"}) == "UnknownTheme"
+    assert live.error(404, "/v1/passages/themes", {"inside": "99"}) == "UnknownTheme"
+    assert live.error(404, "/v1/passages/similar", {"passage": "99"}) == "UnknownPassage"
+    assert live.error(404, "/v1/passages/similar", {"entity": "Zeus"}) == "UnknownEntity"
+    assert live.error(400, "/v1/passages/similar", {}) == "InvalidParameter"
+    assert live.error(400, "/v1/passages/themes", {"level": 9}) == "InvalidParameter"
+    assert live.error(400, "/v1/passages/themes", {"filter": {"x": 1}}) == "InvalidFilter"
+
+
+def test_tools_give_what_http_gives(live: Live, passages: PassageIndex) -> None:
+    first = next(iter(passages))
+    key = passages.graph().entities[0]
+
+    async def calls() -> list[Any]:
+        async with Client(create_server(live.service)) as client:
+            answers = []
+            for name, arguments in (
+                ("corpus_themes", {}),
+                ("theme_passages", {"theme": "1"}),
+                ("similar_passages", {"passage": first.id}),
+                ("similar_entities", {"entity": key}),
+            ):
+                answer = await client.call_tool(name, arguments)
+                assert not answer.is_error, answer.content
+                answers.append(answer.structured_content)
+            return answers
+
+    themes, theme, passage, entity = asyncio.run(calls())
+    assert themes["themes"] == live.json("/v1/passages/themes", {})["themes"]
+    assert theme["listed"] == live.json("/v1/passages/theme", {"theme": "1"})["listed"]
+    assert passage["likes"] == live.json("/v1/passages/similar", {"passage": first.id})["likes"]
+    assert entity["likes"] == live.json("/v1/passages/similar", {"entity": key})["likes"]

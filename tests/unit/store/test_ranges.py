@@ -1,0 +1,71 @@
+"""Large files in ranges: what is written is what is read, however much is in memory."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphagg.errors import WriteFailed
+from graphagg.store import ranges
+from graphagg.store.ranges import check_space, forget, preallocate, take_rows, write_range
+
+
+@given(
+    data=st.data(),
+    length=st.integers(1, 60),
+    width=st.integers(0, 9),
+    dtype=st.sampled_from(["<f4", "<i8", "<f2", "|u1"]),
+)
+def test_ranges_make_the_file_that_one_write_makes(tmp_path_factory, data, length, width, dtype):
+    folder = tmp_path_factory.mktemp("ranges")
+    whole = np.arange(length * width).reshape(length, width).astype(dtype)
+    cuts = sorted({0, length, *data.draw(st.lists(st.integers(0, length), max_size=4))})
+    spans = data.draw(st.permutations(list(pairwise(cuts))))
+    preallocate(folder / "a.npy", dtype, whole.shape)
+    for low, high in spans:
+        write_range(folder / "a.npy", low, whole[low:high])
+    with (folder / "b.npy").open("wb") as file:
+        np.lib.format.write_array(file, whole, version=(1, 0), allow_pickle=False)
+    assert (folder / "a.npy").read_bytes() == (folder / "b.npy").read_bytes()
+
+
+def test_values_take_the_type_of_the_file(tmp_path):
+    preallocate(tmp_path / "a.npy", np.float16, (3, 2))
+    write_range(tmp_path / "a.npy", 1, np.asfortranarray(np.array([[1.5, 2.0], [3.0, 4.0]])))
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), [[0, 0], [1.5, 2], [3, 4]])
+
+
+@given(
+    rows=st.lists(st.integers(0, 299), max_size=50).map(sorted),
+    resident=st.integers(1, 5000),
+    low=st.integers(0, 7),
+)
+def test_rows_are_those_of_the_array(tmp_path_factory, rows, resident, low):
+    path = tmp_path_factory.mktemp("rows") / "a.npy"
+    whole = np.random.default_rng(0).random((300, 7))
+    np.save(path, whole)
+    mapped = np.load(path, mmap_mode="r")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranges, "RESIDENT", resident)
+        for array in (mapped, mapped[10:], whole):
+            numbers = np.array([row for row in rows if row < len(array)], dtype=np.int64)
+            taken = take_rows(array, numbers, slice(low, 7))
+            np.testing.assert_array_equal(taken, array[numbers][:, low:])
+
+
+def test_what_is_forgotten_is_read_again(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(5000))
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    before = mapped[1000:].sum()
+    forget(mapped[1000:], np.arange(3))
+    assert mapped[1000:].sum() == before
+
+
+def test_a_full_disk_is_told(tmp_path):
+    check_space(tmp_path, 1, "a byte")
+    with pytest.raises(WriteFailed, match=r"GiB for so much: 2 \* 3; make room"):
+        check_space(tmp_path, 1 << 60, "so much: 2 * 3")

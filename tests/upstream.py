@@ -1,0 +1,109 @@
+"""A stand-in for an OpenAI-compatible API that streams, stops, lies and waits as a test says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(text: object = None, finish: str | None = None) -> bytes:
+    """A piece of a streamed chat completion."""
+    delta = {} if text is None else {"content": text}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+
+
+def stream_of(*texts: str) -> list[bytes]:
+    """A sound stream of these pieces."""
+    return [event(""), *map(event, texts), event(finish="stop"), DONE]
+
+
+def completion(text: object) -> bytes:
+    """A whole chat completion."""
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
+
+
+class Upstream:
+    """It says `chunks` where it is asked to stream, else `body`.
+
+    Attributes:
+        asked: the bodies of the requests.
+        chunks: of a stream, each sent alone; None: it does not stream.
+        truncated: whether the connection ends without the end of the chunked body.
+        hold: while it is not set, nothing is sent; with `hold_after` pieces sent before.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.hold, self.left = threading.Event(), threading.Event()
+        self.reset()
+        self._listen()
+
+    def reset(self) -> None:
+        """Answer soundly again."""
+        self.status, self.body = 200, completion("In London [1].")
+        self.chunks: Sequence[bytes] | None = stream_of("In ", "London [1].")
+        self.truncated, self.hold_after = False, 0
+        self.hold.set()
+        self.left.clear()
+
+    def _listen(self) -> None:
+        model = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                model.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                try:
+                    model.answer(self)
+                except OSError:
+                    model.left.set()
+                self.close_connection = True
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        streams = self.chunks is not None and self.asked[-1].get("stream")
+        if not self.hold_after:
+            self.hold.wait(900)
+        handler.send_response(self.status)
+        if not streams:
+            handler.send_header("content-type", "application/json")
+            handler.send_header("content-length", str(len(self.body)))
+            handler.end_headers()
+            handler.wfile.write(self.body)
+            return
+        handler.send_header("content-type", "text/event-stream; charset=utf-8")
+        handler.send_header("transfer-encoding", "chunked")
+        handler.end_headers()
+        for number, chunk in enumerate(self.chunks or (), start=1):
+            handler.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            if number == self.hold_after:
+                self.hold.wait(900)
+        if not self.truncated:
+            handler.wfile.write(b"0\r\n\r\n")
+
+
+@contextmanager
+def upstream() -> Iterator[Upstream]:
+    """An upstream that ends with the block."""
+    made = Upstream()
+    try:
+        yield made
+    finally:
+        made.hold.set()
+        made.server.shutdown()
+        made.server.server_close()

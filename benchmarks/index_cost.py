@@ -17,6 +17,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from graphagg.rag import (
 )
 from graphagg.rag.models.encoding.bert import BertRunner
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
+from graphagg.rag.models.encoding.windows import Window
 from graphagg.rag.models.weights import DTYPES, load, with_fast_linear
 from graphagg.rag.tables.segments import sentence_text
 from tests.conftest import DATA
@@ -69,10 +71,10 @@ def stages(passages: list[Passage]) -> list[Row]:
     encoder.encode_passages(["Warm"], [np.array([[0, 4]])])
     list(extractor.annotate(["Warm up."]))
 
-    def stage(name: str, done: int, total: int) -> None:
+    def report(stage: str, done: int, total: int) -> None:
         if done == total:
             now = [time.process_time(), time.perf_counter()]
-            found.append([name, total, now[0] - clock[0], now[1] - clock[1]])
+            found.append([stage, total, now[0] - clock[0], now[1] - clock[1]])
             clock[:] = now
 
     with tempfile.TemporaryDirectory() as folder:
@@ -83,9 +85,9 @@ def stages(passages: list[Passage]) -> list[Row]:
             chunking=None,
             encoder=encoder,
             extractor=extractor,
-            progress=stage,
+            progress=report,
         ) as index:
-            stage("gazetteer, lexicon, write, publish", 1, 1)
+            report("gazetteer, lexicon, write, publish", 1, 1)
             corpus, gazetteer = index.snapshot.corpus, index.snapshot.gazetteer
             named = np.flatnonzero(index.snapshot.view(None).contain.by_entity.degrees() > 0)
             names = list(gazetteer.keys.take(named))
@@ -130,10 +132,10 @@ def encoders(passages: list[Passage]) -> list[Row]:
             "one text at a time, by transformers": ModuleRunner(plain, ""),
         }
         padded = Padded(dtype)
-        base = cpu(lambda run=padded: run(texts))
+        base = cpu(partial(padded, texts))
         rows.append([f"{dtype}, padded batches", *base, 1.0])
         for name, runner in ways.items():
-            taken = cpu(lambda run=runner: list(forward(run, windows, texts, 1)))
+            taken = cpu(partial(_all, runner, windows, texts))
             rows.append([f"{dtype}, {name}", *taken, taken[0] / base[0]])
     return rows
 
@@ -143,9 +145,15 @@ def by_blis(extractor: SpacyExtractor) -> None:
     from thinc.api import NumpyOps
 
     ops = NumpyOps(use_blis=True)
-    for _, pipe in extractor._nlp.pipeline:
+    parts: list[Any] = [pipe for _, pipe in extractor._nlp.pipeline]
+    for pipe in parts:
         for node in pipe.model.walk():
             node.ops = ops
+
+
+def _all(runner: Runner, windows: Sequence[Window], texts: Sequence[str]) -> None:
+    for _ in forward(runner, windows, texts, 1):
+        pass
 
 
 class Padded:

@@ -300,7 +300,8 @@ def _numpy_products() -> AbstractContextManager[Any]:
 
     if type(get_current_ops()) is not NumpyOps:
         return nullcontext()
-    return use_ops("numpy", use_blis=False)
+    products: AbstractContextManager[Any] = use_ops("numpy", use_blis=False)
+    return products
 
 
 def _one_thread() -> AbstractContextManager[Any]:

@@ -274,9 +274,8 @@ class CachedEncoder:
         }
 
         def compute(piece: list[int]) -> Sequence[Vectors]:
-            made = encoder.encode_passages(
-                *map(list, zip(*(distinct[i] for i in piece), strict=True))
-            )
+            some = [distinct[i] for i in piece]
+            made = encoder.encode_passages([text for text, _ in some], [each for _, each in some])
             found.update(zip(piece, made, strict=True))
             return [np.concatenate(one) for one in made]
 

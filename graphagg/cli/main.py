@@ -10,8 +10,10 @@ import typer
 
 from graphagg import __version__
 from graphagg.cli import artifact, build, communities, demo, embed, mcp, predict, serve, train
+from graphagg.cli.options import command
 from graphagg.cli.output.console import err
 from graphagg.cli.rag import commands as rag
+from graphagg.cli.rag import dedup
 from graphagg.errors import GraphAggError
 
 _INTERRUPTED = 130  # typer's exit code for Ctrl-C
@@ -26,6 +28,7 @@ app.add_typer(rag.app, name="rag")
 app.add_typer(communities.app, name="communities")
 app.add_typer(embed.app, name="embed")
 app.command("demo", epilog=demo.EPILOG)(demo.demo)
+app.command("dedup", epilog=dedup.EPILOG)(command(dedup.dedup))
 app.command("build", epilog=build.EPILOG)(build.build)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)

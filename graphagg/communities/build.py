@@ -23,8 +23,6 @@ from graphagg.arrays import Array
 from graphagg.communities.config import IndexConfig, QueryConfig
 from graphagg.communities.opened import Opened
 from graphagg.communities.query.containment import SizePartitions
-from graphagg.communities.similarity.lsh import BandTables, BucketCounts, build_tables
-from graphagg.communities.similarity.minhash import Hashes, HashFamily, signatures
 from graphagg.communities.similarity.neighborhood import (
     TWO_MODE,
     UNDIRECTED,
@@ -33,6 +31,8 @@ from graphagg.communities.similarity.neighborhood import (
 )
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
+from graphagg.minhash.bands import BandTables, BucketCounts, build_tables
+from graphagg.minhash.signatures import Hashes, HashFamily, signatures
 from graphagg.progress import Progress, silent
 from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import Manifest

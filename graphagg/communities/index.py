@@ -36,7 +36,6 @@ from graphagg.communities.config import (
 from graphagg.communities.large import build_large, is_large
 from graphagg.communities.opened import Opened
 from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.similarity.minhash import Hashes, HashFamily, minima
 from graphagg.errors import (
     ArtifactBusy,
     EmptyGraph,
@@ -48,6 +47,7 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.large.load import Source
 from graphagg.graph.reading.load import check_vertices, load_graph
 from graphagg.graph.reading.settings import Reading, ReadingOptions
+from graphagg.minhash.signatures import Hashes, HashFamily, minima
 from graphagg.progress import Progress, silent
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.index import Index, is_current

@@ -25,16 +25,16 @@ import numpy as np
 from graphagg.communities.build import KIND, index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
 from graphagg.communities.query.containment import SizePartitions
-from graphagg.communities.similarity.lsh import (
-    BANDS_AT_ONCE,
-    BucketCounts,
-    sort_bands,
-)
-from graphagg.communities.similarity.minhash import Hashes, HashFamily, signatures
 from graphagg.errors import GraphAggError
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.large.load import Files, Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
+from graphagg.minhash.bands import (
+    BANDS_AT_ONCE,
+    BucketCounts,
+    sort_bands,
+)
+from graphagg.minhash.signatures import Hashes, HashFamily, signatures
 from graphagg.progress import Progress
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.index import is_current

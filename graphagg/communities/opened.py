@@ -12,12 +12,12 @@ from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.query.expansion import Expander
 from graphagg.communities.query.planner import Sketches
-from graphagg.communities.similarity.lsh import BandTables
 from graphagg.communities.similarity.neighborhood import Neighborhoods
 from graphagg.errors import InvalidSeeds
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.minhash.bands import BandTables
 from graphagg.store import Artifact
 
 

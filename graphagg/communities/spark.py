@@ -32,14 +32,14 @@ from graphagg.communities.build import KIND, index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
 from graphagg.communities.index import CommunityIndex
 from graphagg.communities.query.containment import SizePartitions
-from graphagg.communities.similarity.lsh import BucketCounts, build_tables
-from graphagg.communities.similarity.minhash import Hashes, HashFamily, minima, signatures, truncate
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark import EdgePaths, Numbering, number_ids, write_ids
+from graphagg.minhash.bands import BucketCounts, build_tables
+from graphagg.minhash.signatures import Hashes, HashFamily, minima, signatures, truncate
 from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.job import Work, claimed, recall, remember

@@ -178,7 +178,7 @@ class NodeEmbedding(Index[_Version]):
             if force or not is_current(directory, KIND, inputs, config.to_json()):
                 with published.scratch() as folder:
                     small = needs.arrays(config) <= (memory or IN_MEMORY) // 4
-                    disk = needs.index(config) + (0 if small else needs.files(config))
+                    disk = needs.stored(config) + (0 if small else needs.files(config))
                     check_space(folder, disk, f"the embedding: {needs.formula}")
                     built = embed(network, config, progress, None if small else folder)
                     save(published.writer, network, built, config)

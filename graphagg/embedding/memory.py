@@ -2,7 +2,7 @@
 
 A build holds the graph, and then either the partitioner or one piece with what its decomposition
 works in; what has a row a node is in files. The constants are of graphs where nearly every entry of
-a piece names another node, so that its halo is as large as it can be (docs/guides/scale.md).
+a piece names another node, so that its halo is as large as it can be (docs/results/scaling.md).
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ class Needs(NamedTuple):
         leaves = 4 * pieces * columns * config.rank(pieces)
         return self.arrays(config) + leaves + _FILES * self.entries
 
-    def index(self, config: EmbeddingConfig) -> int:
+    def stored(self, config: EmbeddingConfig) -> int:
         """Bytes of the index: vectors and their sources."""
         return 2 * np.dtype(config.dtype).itemsize * self.nodes * config.dim
 
     @property
     def formula(self) -> str:
-        """How `files` and `index` count."""
+        """How `files` and `stored` count."""
         return (
             f"vectors and sources of {self.nodes:,} nodes, and where these take much memory "
             f"{_ARRAYS} files of {self.nodes:,} rows of dim + 32 numbers, the decompositions of "

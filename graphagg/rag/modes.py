@@ -557,14 +557,24 @@ class Auto(Retriever[object, Reading, EncodedReading]):
         return encoded(questions, models)
 
     def answer(
-        self, questions: Sequence[EncodedReading], k: int, min_score: float | None = None
+        self,
+        questions: Sequence[EncodedReading],
+        k: int,
+        min_score: float | None = None,
+        rescoring: Rescoring = _NOTHING_ADDED,
     ) -> list[list[Hit]]:
         """What the mode that the rule chooses answers to each question."""
-        return [self._chosen(q).answer([q], k, min_score)[0] for q in questions]
+        return [self._chosen(q).answer([q], k, min_score, rescoring)[0] for q in questions]
 
-    def explain(self, question: EncodedReading, row: int, k: int) -> Explanation:
+    def explain(
+        self,
+        question: EncodedReading,
+        row: int,
+        k: int,
+        rescoring: Rescoring = _NOTHING_ADDED,
+    ) -> Explanation:
         """What the chosen mode says, and why it was chosen."""
-        found = self._chosen(question).explain(question, row, k)
+        found = self._chosen(question).explain(question, row, k, rescoring)
         decision = decide(question.reading)
         name = "broad" if decision.is_broad else "best"
         return replace(found, reason=f"{found.reason}; mode {name}, since {decision.why}")

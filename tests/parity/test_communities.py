@@ -12,10 +12,10 @@ import pytest
 from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
 from graphagg.communities.query.pagerank import pagerank
 from graphagg.communities.similarity.exact import jaccard_to_seeds
-from graphagg.communities.similarity.lsh import build_tables, choose_bands
-from graphagg.communities.similarity.minhash import Hashes, HashFamily, minima, signatures, truncate
 from graphagg.communities.similarity.neighborhood import Scratch
 from graphagg.graph import Csr
+from graphagg.minhash.bands import build_tables, choose_bands
+from graphagg.minhash.signatures import Hashes, HashFamily, minima, signatures, truncate
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 
 CASES = [(kind, closed) for kind in KINDS for closed in (False, True)][:-1]

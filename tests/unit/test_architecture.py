@@ -22,6 +22,7 @@ LAYERS = (
     {"store", "tables"},
     {"spark"},
     {"graph"},
+    {"minhash"},
     {"rag", "communities", "embedding", "nn"},  # capabilities: none imports another
     {"serve"},
     {"cli"},

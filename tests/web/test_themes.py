@@ -41,7 +41,7 @@ def test_a_question_lights_up_where_its_passages_lie(page: Page) -> None:
     page.wait("#theme-listed .lit")
     page.open("#/themes")
     page.wait("#areas .area")
-    assert not page.all("#areas .lit, #areas .dim")
+    assert not page.all("#areas .lit, #areas .away")
 
 
 def test_a_name_leads_to_its_passages_and_its_community(page: Page) -> None:

@@ -24,7 +24,7 @@ def index_config(
 ) -> IndexConfig:
     """The parameters; `similarity` chooses bands and rows."""
     if similarity is not None:
-        from graphagg.communities.similarity.lsh import choose_bands
+        from graphagg.minhash.bands import choose_bands
 
         if (values["bands"], values["rows"]) != (IndexConfig.bands, IndexConfig.rows):
             raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -80,6 +81,8 @@ class PassagesBuild(Build):
             encoded again, and stay whole. None: none.
         with_faithful: keep the vectors of entity names, which mode faithful compares names with
             that no passage holds. Without them it computes them at its first such question.
+        dedup: leave out passages that share at least this share of their shingles of 3 words with
+            a longer one that stays, as `graphagg dedup` does. None: keep all.
         processes: processes that find entities. None: by the size of the corpus.
         passages_a_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
@@ -88,7 +91,7 @@ class PassagesBuild(Build):
     table: ClassVar[str] = "trigraph"
     kind: ClassVar[str] = "passages"
     local_only: ClassVar[tuple[str, ...]] = (
-        "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
+        "dedup", "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
         "id_column", "text_column", "title_column", "vector_column",
     )  # fmt: skip
 
@@ -98,6 +101,7 @@ class PassagesBuild(Build):
     reading: Reading = field(default_factory=ReadConfig)
     columns: Columns = field(default_factory=RowConfig)
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
+    dedup: float | None = None
     vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
     with_faithful: bool = field(
         default=False, metadata={"flags": "--with-faithful", "panel": "Models"}
@@ -130,6 +134,10 @@ class PassagesBuild(Build):
         report = ReadReport()
         path = Path(self.passages)
         corpus = read_corpus(path, self.reading, report, self.columns, self.vector_column)
+        notes = []
+        if self.dedup is not None:
+            corpus, said = without_duplicates(corpus, self.dedup, self.columns)
+            notes.append(said)
         models = self.models.load(self.processes)
         with PassageIndex.build(
             corpus,
@@ -145,12 +153,17 @@ class PassagesBuild(Build):
             progress=progress,
             force=run.force,
         ) as index:
-            return Built.of(index.manifest, **what_was_read(report))
+            read = what_was_read(report)
+            return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
         from graphagg.rag.spark.build import PASSAGES_A_TASK, build_with_spark
 
+        if self.dedup is not None:
+            raise InvalidParameter(
+                "--dedup is of --engine local; run `graphagg dedup` first, and index what it keeps"
+            )
         if self.processes is not None:
             raise InvalidParameter(
                 "--processes is of --engine local; Spark runs as many processes as it has cores"
@@ -211,6 +224,22 @@ def read_corpus(
     if not passages:
         raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it")
     return passages
+
+
+def without_duplicates(
+    corpus: list[Source], threshold: float, columns: RowConfig
+) -> tuple[list[Source], str]:
+    """A corpus without near duplicates, and what is said of those."""
+    from graphagg.rag.dedup.config import DedupConfig
+    from graphagg.rag.dedup.files import keep_of
+
+    texts = [
+        str(each.get(columns.text_column, "")) if isinstance(each, Mapping) else each.text
+        for each in corpus
+    ]
+    kept, report = keep_of(texts, DedupConfig(threshold))
+    said = f"near duplicates left out: {report.equal + report.near:,}, equal texts included"
+    return [corpus[i] for i in kept], said
 
 
 def what_was_read(report: ReadReport) -> dict[str, Any]:

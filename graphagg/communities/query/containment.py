@@ -20,8 +20,8 @@ from graphagg.arrays import Array
 from graphagg.communities.query.planner import Query, left_out, split_by_work
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import count_shared, intersection
-from graphagg.communities.similarity.minhash import agreements
 from graphagg.communities.similarity.neighborhood import Sets, set_size
+from graphagg.minhash.signatures import agreements
 from graphagg.store import Artifact, ArtifactWriter
 
 THRESHOLD = 0.5

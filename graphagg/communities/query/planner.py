@@ -16,9 +16,9 @@ from graphagg.arrays import Array
 from graphagg.communities.config import Plan, QueryConfig
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import jaccard_to_seeds, pair_similarities
-from graphagg.communities.similarity.lsh import BandTables
-from graphagg.communities.similarity.minhash import agreements, scan
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
+from graphagg.minhash.bands import BandTables
+from graphagg.minhash.signatures import agreements, scan
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,12 @@ from graphagg.spark.tasks import Stats, run_tasks
 
 def on_spark(work: Work, layout: Layout, config: EmbeddingConfig) -> Engine:
     """The engine of a job whose pieces are in its blocks."""
-    return Engine(layout, config, Folder(work.folder, work.blocks, keep=True), SparkLoops(work))
+    return Engine(layout, config, state_of(work), SparkLoops(work))
+
+
+def state_of(work: Work) -> Folder:
+    """The arrays of a job, which are kept: a job that goes on may read them."""
+    return Folder(work.folder, work.blocks, keep=True)
 
 
 @dataclass(frozen=True)

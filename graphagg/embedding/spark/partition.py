@@ -15,7 +15,7 @@ from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import Layout, make_piece, piece_of_entry
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.engine import save_piece
-from graphagg.embedding.spark.engine import Folder
+from graphagg.embedding.spark.engine import state_of
 from graphagg.embedding.spark.entries import Entries, sorted_blocks
 from graphagg.graph.csr import Csr
 from graphagg.spark.job import Work
@@ -98,7 +98,7 @@ def _write_matrix(work: Work, entries: Entries, a_task: int) -> None:
 
 def _partition(work: Work, nodes: int, config: EmbeddingConfig) -> dict[str, Any]:
     """Cut the matrix in one task, which writes the parts and the new numbers of the nodes."""
-    folder = Folder(work)
+    folder = state_of(work)
 
     def run(_: int) -> Stats:
         matrix = Csr(folder.rows("indptr"), folder.rows("indices"), None, nodes)
@@ -116,7 +116,7 @@ def _partition(work: Work, nodes: int, config: EmbeddingConfig) -> dict[str, Any
 
 def write_pieces(work: Work, entries: Entries, layout: Layout) -> None:
     """Stage `pieces`: each piece in blocks, by one shuffle of the entries."""
-    folder, starts = Folder(work), layout.starts
+    folder, starts = state_of(work), layout.starts
 
     def renumber(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa

@@ -7,7 +7,7 @@ chunk of the pairs and the pairs of one range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, offsets
 from graphagg.graph.adjacency import Dense
+from graphagg.graph.reading.buffer import Numbers
 from graphagg.store.ranges import GrowingFile
 
 PAIRS_A_RANGE = 1 << 23
@@ -38,8 +39,8 @@ class Pairs:
         loops: keep pairs of a number with itself.
     """
 
-    sources: Sequence[Dense]
-    targets: Sequence[Dense]
+    sources: Numbers
+    targets: Numbers
     rows: int
     columns: int
     loops: bool
@@ -114,7 +115,9 @@ def _ranges(counts: Ints) -> list[int]:
     size = max(PAIRS_A_RANGE, -(-total // _MOST_RANGES))
     starts = np.searchsorted(ends, np.arange(size, total, size)) + 1
     hubs = np.flatnonzero(counts > size)  # each a range of its own
-    return np.unique(np.concatenate([[0], starts, hubs, hubs + 1, [len(counts)]])).tolist()
+    ends = np.concatenate([[0], starts, hubs, hubs + 1, [len(counts)]])
+    bounds: list[int] = np.unique(ends).tolist()
+    return bounds
 
 
 def write_rows(

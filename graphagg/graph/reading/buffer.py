@@ -191,11 +191,13 @@ def _integer_numbers(
     ids = _distinct(chunk for column in columns for chunk in column.chunks)
 
     def search(_: int, chunk: Any) -> Dense:
+        found: Dense
         if len(ids) < _SEARCHED:
-            return np.searchsorted(ids, chunk).astype(np.int32)
+            found = np.searchsorted(ids, chunk).astype(np.int32)
+            return found
         # In the order of the ids, so that neighbors in the search are neighbors in memory.
         ascending, places = np.unique(chunk, return_inverse=True)
-        found: Dense = np.searchsorted(ids, ascending).astype(np.int32)[places]
+        found = np.searchsorted(ids, ascending).astype(np.int32)[places]
         return found
 
     return VertexIds(ids), [Numbers(column.chunks, search) for column in columns]

@@ -15,6 +15,7 @@ class BroadConfig:
         pool: candidates, the best of mode `best`.
         level: of the map whose themes are covered; 0 is the coarsest.
         spread: what covering a theme weighs, beside 1 less it for the relevance of the passage.
+        repeat: what chunks of its document that were chosen before take away.
         overlap: what likeness to a passage that was chosen before takes away.
 
     Raises:
@@ -24,10 +25,12 @@ class BroadConfig:
     pool: int = 100
     level: int = 2
     spread: float = 0.3
-    overlap: float = 0.2
+    repeat: float = 0.3
+    overlap: float = 0.0
 
     def __post_init__(self) -> None:
         integer("pool", self.pool, 1)
         integer("level", self.level, 0)
         number("spread", self.spread, least=0, most=1)
+        number("repeat", self.repeat, least=0)
         number("overlap", self.overlap, least=0)

@@ -44,13 +44,29 @@ def covering(
             chosen,
             float(relevance[chosen.place]),
         )
-        for chosen in choose(scores, themes, vectors, k, config)
+        for chosen in choose(scores, themes, documents_of(snapshot, rows), vectors, k, config)
     ]
+
+
+def documents_of(snapshot: Snapshot, rows: Ints) -> Ints:
+    """`[n]`, a number for the document of each row; a passage that is no chunk has its own."""
+    numbers: dict[str, int] = {}
+    found = []
+    for place, row in enumerate(rows.tolist()):
+        segment, inside = snapshot.corpus.locate(row)
+        document = segment.passages.documents[inside]
+        found.append(numbers.setdefault(document, place) if document else place)
+    return np.array(found, np.int64)
 
 
 def _hit(snapshot: Snapshot, row: int, theme: Theme, chosen: Chosen, relevance: float) -> Hit:
     """A hit whose path says which theme it stands for."""
-    parts = {"relevance": chosen.relevance, "theme": chosen.theme, "overlap": chosen.overlap}
+    parts = {
+        "relevance": chosen.relevance,
+        "theme": chosen.theme,
+        "repeat": chosen.repeat,
+        "overlap": chosen.overlap,
+    }
     path = (
         Hop("theme", f"{theme.id} {theme.label}", chosen.worth, chosen.theme),
         Hop("passage", snapshot.corpus.id(row), relevance, chosen.score - chosen.theme),

@@ -169,7 +169,7 @@ class SpacyExtractor:
         if self._by_rule:
             stop_words = self._nlp.Defaults.stop_words
             capitalized = _capitals(document.text, sentences, stop_words)
-            names = names_in(document.text, capitalized, self._nlp.lang)
+            names = names_in(document.text, capitalized, self._nlp.lang or "")
             return Annotation(sentences, tuple(names))
         entities = (e for e in document.ents if e.label_ not in self._drop)
         return Annotation(sentences, tuple((e.start_char, e.end_char) for e in entities))
@@ -317,7 +317,8 @@ def _blas() -> ThreadpoolController:
 
 
 def _rule_sha256(nlp: Language) -> str:
-    return hashlib.sha256(f"capitals {revision_of(nlp.lang)} {nlp.lang}".encode()).hexdigest()
+    lang = nlp.lang or ""
+    return hashlib.sha256(f"capitals {revision_of(lang)} {lang}".encode()).hexdigest()
 
 
 def _keep_needed(nlp: Language) -> Language:

@@ -64,7 +64,7 @@ class CrossEncoderReranker:
         except ImportError:
             raise MissingExtra("sentence-transformers", "rag") from None
         try:
-            model = CrossEncoder(self.name, device=self._device)
+            model: CrossEncoder = CrossEncoder(self.name, device=self._device)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise InvalidParameter(

@@ -32,7 +32,7 @@ class MapConfig:
 
     resolutions: tuple[float, ...] = (1.0, 4.0, 16.0)
     near: int = 10
-    text_weight: float = 1.0
+    text_weight: float = 3.0
     runs: int = 10
     when: str | None = None
     shown: int = 8

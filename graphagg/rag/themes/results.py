@@ -161,12 +161,14 @@ class ThemeMap:
     def passages_of(self, identifier: str) -> list[str]:
         """Ids of all passages of a theme, in the order of the index; raises `UnknownTheme`."""
         level, place = self._places[self[identifier].id]
-        return [self.passages[i] for i in np.flatnonzero(self.passage_theme[level] == place)]
+        inside = np.flatnonzero(self.passage_theme[level] == place).tolist()
+        return [self.passages[i] for i in inside]
 
     def entities_of(self, identifier: str) -> list[str]:
         """Keys of all entities of a theme; raises `UnknownTheme`."""
         level, place = self._places[self[identifier].id]
-        return [self.entities[i] for i in np.flatnonzero(self.entity_theme[level] == place)]
+        inside = np.flatnonzero(self.entity_theme[level] == place).tolist()
+        return [self.entities[i] for i in inside]
 
     def themes_of(self, passage_id: str) -> list[Theme]:
         """The themes of a passage, the coarsest first; raises `UnknownPassage`."""

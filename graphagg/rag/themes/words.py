@@ -19,9 +19,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graphagg.arrays import Doubles, Ints
+from graphagg.arrays import Doubles, Ints, Mask
 from graphagg.rag.documents.tokens import tokenize
-from graphagg.rag.tables.lexicon import Analyzer
+from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.snapshot import Snapshot
 
@@ -42,7 +42,8 @@ class Words:
         self._tokens: dict[int, list[str]] = {}
         lexicon = view.lexicon
         term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))
-        counts = view.visible[lexicon.rows] & telling(lexicon.terms, snapshot.analyzer)[term]
+        usable = telling(lexicon.terms, snapshot.analyzers, lexicon.codes(view.visible))
+        counts = view.visible[lexicon.rows] & usable[term]
         which = np.flatnonzero(counts)
         self._term, self._row = term[which], np.asarray(lexicon.rows)[which].astype(np.int64)
         self._count = np.asarray(lexicon.counts)[which].astype(np.int64)
@@ -96,12 +97,15 @@ class Words:
             )
             rows = rows[self._view.visible[rows]]
             first = rows[np.argsort(self._snapshot.ranks[rows])][:_READ].tolist()
-            analyzer = self._snapshot.analyzer
             written = Counter(
-                word for row in first for word in self._words(row) if analyzer.stem(word) == stem
+                word for row in first for word in self._words(row) if self._stem(row, word) == stem
             )
             self._spelled[term] = min(written, key=lambda w: (-written[w], w)) if written else stem
         return self._spelled[term]
+
+    def _stem(self, row: int, word: str) -> str:
+        """The stem of a word in the language of a passage."""
+        return self._snapshot.analyzers.of(self._view.lexicon.language_of(row)).stem(word)
 
     def _words(self, row: int) -> list[str]:
         if row not in self._tokens:
@@ -109,11 +113,19 @@ class Words:
         return self._tokens[row]
 
 
-def telling(terms: Sequence[str], analyzer: Analyzer) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """`[T]`, which stems may stand for a theme: words of two letters at least, no stop words."""
-    stops = {analyzer.stem(word) for word in analyzer.stop_words}
+def telling(terms: Sequence[str], analyzers: Analyzers, codes: Sequence[str]) -> Mask:
+    """`[T]`, which stems may stand for a theme: words of two letters at least, no stop words.
+
+    Args:
+        terms: the stems; in an index of several languages each with the code of its own.
+        analyzers: of the index.
+        codes: languages of the passages.
+    """
+    readers = analyzers.each(codes)
+    stops = {reader.stem(word) for reader in readers for word in reader.stop_words}
     mask = np.zeros(len(terms), bool)
     for number, term in enumerate(terms):
-        long = len(term) > 1 or not term.isascii()
-        mask[number] = long and any(c.isalpha() for c in term) and term not in stops
+        word = term.partition(":")[2] if analyzers.is_mixed else term
+        long = len(word) > 1 or not word.isascii()
+        mask[number] = long and any(c.isalpha() for c in word) and term not in stops
     return mask

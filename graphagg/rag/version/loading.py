@@ -124,7 +124,7 @@ class IndexModels:
                 recorded = self._recorded["extractor"]
                 extractor: EntityExtractor
                 extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
-                if recorded["language"] == AUTO:
+                if recorded.get("language") == AUTO:
                     extractor = ByLanguage(extractor)
                 extractor.spec.check_built_with("extractor", recorded, self._where)
                 self._extractor = extractor

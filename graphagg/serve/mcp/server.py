@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -278,8 +279,13 @@ def _add_embedding(server: MCPServer, service: Service) -> None:
 
 def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        async def as_text(**arguments: Any) -> str:
+            found = await function(**arguments)
+            return found if isinstance(found, str) else text.compact(found.model_dump())
+
         server.add_tool(
-            function,
+            as_text,
             description=inspect.getdoc(function),
             annotations=ToolAnnotations(
                 read_only_hint=True, idempotent_hint=True, open_world_hint=False

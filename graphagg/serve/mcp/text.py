@@ -7,6 +7,7 @@ nothing is said twice, and what is empty is left out. An answer is never longer 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,22 @@ _LONGEST_TITLE = 80
 def number(value: float) -> str:
     """A score in three digits."""
     return f"{value:.3g}"
+
+
+def compact(answer: Any) -> str:
+    """An answer as JSON without blanks, without what is empty, and with floats of three digits."""
+    return json.dumps(_compacted(answer), ensure_ascii=False, separators=(",", ":"))
+
+
+def _compacted(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(number(value))
+    if isinstance(value, Mapping):
+        kept = ((key, _compacted(inside)) for key, inside in value.items())
+        return {key: inside for key, inside in kept if inside not in (None, [], {}, "")}
+    if isinstance(value, list | tuple):
+        return [_compacted(inside) for inside in value]
+    return value
 
 
 def quoted(title: str) -> str:

@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig, index, large
-from graphagg.communities.similarity import lsh
 from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
 from graphagg.graph.large import edges, load, rows
 from graphagg.graph.reading import buffer
+from graphagg.minhash import bands as lsh
 from graphagg.store import ranges, work
 
 KINDS = ["undirected", "directed-in", "directed-out", "two-mode"]

@@ -1,8 +1,9 @@
 /**
  * Type-ahead for vertices: an ARIA combobox with a list of options.
  *
- * Arrows move, Enter takes the active option or else what was typed, Escape closes the list. Asks
- * 120 ms after the last key and drops the answer to a prefix that is no longer there.
+ * Arrows move, Escape closes the list. Enter takes the active option, else the vertex of exactly
+ * what was typed, else the only one that begins like it, else what was typed. Asks 120 ms after the
+ * last key and drops the answer to a prefix that is no longer there.
  */
 
 import { isAbort } from "./api.js";
@@ -136,10 +137,26 @@ export class Combobox {
     act();
   }
 
-  #enter() {
+  async #enter() {
     const typed = this.#input.value.trim();
-    const vertex = this.#options[this.#active] ?? typed;
-    if (vertex) this.#choose(vertex);
+    if (!typed) return;
+    const vertex = this.#options[this.#active] ?? (await this.#completed(typed));
+    if (vertex !== null && this.#input.value.trim() === typed) this.#choose(vertex);
+  }
+
+  /** What a prefix stands for: itself where several vertices begin like it, or none does. */
+  async #completed(prefix) {
+    clearTimeout(this.#timer);
+    this.#asked?.abort();
+    const asked = new AbortController();
+    this.#asked = asked;
+    try {
+      const { vertices, more } = await this.#source(prefix, 2, asked.signal);
+      const ids = vertices.map(({ id }) => String(id));
+      return ids.length === 1 && !more ? ids[0] : prefix;
+    } catch (error) {
+      return isAbort(error) ? null : prefix;
+    }
   }
 
   #move(step) {

@@ -1,6 +1,7 @@
 /** The card of one vertex: why it is here, what to do with it, its neighbors, its like. */
 
 import * as api from "../api.js";
+import { format } from "../address.js";
 import { h, put, show } from "../dom.js";
 import { errorNotice } from "../notice.js";
 import { plural, score } from "../words.js";
@@ -22,6 +23,7 @@ export class Card {
    * @param {(vertex: string) => void} acts.drop makes it no seed.
    * @param {(vertex: string) => void} acts.only makes it the one seed.
    * @param {(vertex: string|null) => void} acts.mark marks it elsewhere on the page.
+   * @param {boolean} acts.passages whether there are passages to look for it in.
    * @param {boolean} acts.embedding whether there are vectors to look for its like.
    */
   constructor(place, acts) {
@@ -83,6 +85,7 @@ export class Card {
       { class: "actions" },
       seed ? act("Remove seed", this.#acts.drop) : act("Add as seed", this.#acts.add, "primary"),
       act("Start from here", this.#acts.only),
+      this.#acts.passages ? h("a", { href: format("passages", { question: vertex, mode: "best", size: 5, filters: [] }) }, "Its passages") : null,
     );
   }
 

@@ -46,6 +46,7 @@ export class CommunitiesView {
       drop: (vertex) => this.form.drop(vertex),
       only: (vertex) => this.form.only(vertex),
       mark: (vertex) => this.#mark(vertex),
+      passages: info.passages !== null,
       embedding: info.embedding !== null,
     });
     this.#listen();

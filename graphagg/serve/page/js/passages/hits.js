@@ -5,20 +5,22 @@ import { score, spaced } from "../words.js";
 import { highlighted } from "./highlight.js";
 import { parts } from "./parts.js";
 import { chain } from "./path.js";
+import { place, PLACE_KEYS } from "./place.js";
 
-export function showHits(place, hits) {
+/** @param {Object} state of the view: what was asked. */
+export function showHits(list, hits, state) {
   const leading = new Set(
     hits.flatMap((hit) => hit.path.filter((step) => step.kind === "sentence").map((step) => step.label)),
   );
-  put(place, hits.map((hit, i) => item(hit, i, [...leading])));
+  put(list, hits.map((hit, i) => item(hit, i, [...leading], state)));
 }
 
 /** The element of a hit. */
-export function hitElement(place, id) {
-  return [...place.children].find((element) => element.dataset.passage === id) ?? null;
+export function hitElement(list, id) {
+  return [...list.children].find((element) => element.dataset.passage === id) ?? null;
 }
 
-function item(hit, i, sentences) {
+function item(hit, i, sentences, state) {
   const heading = `hit-${i + 1}`;
   return h(
     "li",
@@ -33,6 +35,7 @@ function item(hit, i, sentences) {
         h("h2", { id: heading, tabindex: "-1" }, hit.title || hit.id),
         h("span", { class: "score", title: "Score" }, score(hit.score)),
       ),
+      place(hit, state),
       h("p", { class: "text" }, ...text(hit, sentences)),
       copies(hit.copies ?? []),
       metadata(hit.metadata),
@@ -60,7 +63,9 @@ function namesOf(hit) {
 }
 
 function metadata(values) {
-  const entries = Object.entries(values ?? {}).filter(([, value]) => value !== null);
+  const entries = Object.entries(values ?? {}).filter(
+    ([key, value]) => value !== null && !PLACE_KEYS.includes(key),
+  );
   if (!entries.length) return null;
   const text = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
   const shown = (value) => (Array.isArray(value) ? value.map(text).join(", ") : text(value));

@@ -120,7 +120,7 @@ export class PassagesView {
     const text = `${plural(hits.length, "passage")} in ${duration(took)}, best first.`;
     put(place, h("p", { class: "quiet", id: "hits-about" }, text));
     announce(text);
-    showHits(byId("hits"), hits);
+    showHits(byId("hits"), hits, this.#state);
     drawMap(byId("map"), hits, (id) => this.#jump(id));
   }
 

@@ -19,7 +19,7 @@ export function areas(place, themes, lit, { total, link }) {
 function area(theme, lit, total, link) {
   const hits = lit?.themes[theme.id] ?? 0;
   const share = theme.passages / Math.max(total, 1);
-  const look = ["area", lit && (hits ? "lit" : "dim")].filter(Boolean).join(" ");
+  const look = ["area", lit && (hits ? "lit" : "away")].filter(Boolean).join(" ");
   const names = theme.entities.slice(0, NAMES).map(({ name }) => name).join(" · ");
   return h(
     "li",

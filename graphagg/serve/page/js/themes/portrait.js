@@ -59,7 +59,7 @@ export function listed(rows, lit, ask) {
       { class: lit.has(id) ? "lit" : null },
       h(
         "details",
-        { open: rows.length === 1 },
+        {},
         h("summary", {}, h("span", { class: "listed-title" }, title || text.slice(0, 90)), h("span", { class: "quiet id" }, ` ${id}`)),
         h("p", {}, text),
         h("p", {}, h("a", { href: ask(title || text.slice(0, 200)) }, "Ask for passages like this")),

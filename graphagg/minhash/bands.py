@@ -158,7 +158,7 @@ def sort_bands(
             count = min(len(bands) - i, at_once)
             for low in range(0, n, _ROWS_AT_ONCE):
                 block = sig[low : low + _ROWS_AT_ONCE]
-                _keys(block, low, band, count, rows, keys)
+                write_keys(block, low, band, count, rows, keys)
                 forget(block)
         size = _sort_band(keys[i % at_once], filled, cap, entries, directory, ids, counts)
         yield directory, ids[:size]
@@ -204,7 +204,7 @@ def _mix(h: Any) -> Any:
 
 
 @numba.njit(cache=True)
-def _keys(sig: Array, first: int, band: int, count: int, rows: int, out: Array) -> None:
+def write_keys(sig: Array, first: int, band: int, count: int, rows: int, out: Array) -> None:
     """Keys of the vertices from `first` on in `count` bands from `band` on, into `[count, n]`."""
     for i in range(len(sig)):
         for j in range(count):

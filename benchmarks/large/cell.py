@@ -1,0 +1,94 @@
+"""One build in a process of its own: `python -m benchmarks.large.cell JOB EDGES OUT RESULT [KIND]`.
+
+The kernels are compiled on a small graph before the clock starts. The peak is `VmHWM`, which counts
+the pages of mapped files while they are mapped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.peak import resident
+
+SEEDS, QUERIES, TOP = 5, 200, 50
+METHODS = ("minhash", "jaccard", "fused")
+_WARM_UP = 2_000  # edges
+
+
+def main() -> None:
+    job, edges, out, result = sys.argv[1:5]
+    kind = sys.argv[5] if len(sys.argv) > 5 else "undirected"
+    source: Any = np.load(edges) if edges.endswith(".npy") else edges
+    build = {"communities": communities, "embed": embedding}[job]
+    pairs = np.random.default_rng(0).integers(0, 500, (_WARM_UP, 2))
+    build(pairs, Path(f"{out}.warm"), kind).close()
+    stages: dict[str, float] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        stages[stage] = round(time.process_time() - start, 2)
+
+    wall, start = time.monotonic(), time.process_time()
+    with build(source, Path(out), kind, progress) as index:
+        cpu = time.process_time() - start
+        figures = {
+            "cpu": cpu,
+            "wall": time.monotonic() - wall,
+            "peak": resident("VmHWM"),
+            "bytes": sum(entry.bytes for entry in index.manifest.files.values()),
+            "counts": dict(index.manifest.counts),
+            "cpu_at_the_end_of": stages,
+        }
+        if job == "communities":
+            figures["queries"] = queries(index)
+    part = Path(f"{result}.part")
+    part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, result)
+
+
+def communities(edges: Any, out: Path, kind: str, *progress: Any) -> Any:
+    from graphagg.communities import CommunityIndex, IndexConfig
+
+    named = {"progress": progress[0]} if progress else {}
+    return CommunityIndex.build(edges, out, config=IndexConfig(kind=kind), **named)
+
+
+def embedding(edges: Any, out: Path, kind: str, *progress: Any) -> Any:
+    from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+
+    named = {"progress": progress[0]} if progress else {}
+    return NodeEmbedding.build(edges, out, config=EmbeddingConfig(kind=kind), **named)
+
+
+def queries(index: Any) -> dict[str, list[float]]:
+    """Thread CPU in milliseconds, p50 and p99, of queries from random seeds, files in the cache.
+
+    `hubs`: of `fused`, with the vertex of most edges among the seeds.
+    """
+    generator, n = np.random.default_rng(1), len(index)
+    degrees = np.diff(index.opened.hoods.sets.indptr)
+    filled = np.flatnonzero(degrees)
+    drawn = [generator.choice(filled, SEEDS, replace=False) for _ in range(QUERIES)]
+    largest = filled[np.argsort(degrees[filled])[-QUERIES:]]
+    hubs = [np.unique([*seeds[1:], hub]) for seeds, hub in zip(drawn, largest, strict=False)]
+    asked = {method: (method, drawn) for method in METHODS} | {"hubs": ("fused", hubs)}
+    found = {}
+    for name, (method, sets) in asked.items():
+        times = []
+        for seeds in sets:
+            index.rank(seeds.astype(np.int64), min(TOP, n), method=method)
+            start = time.thread_time()
+            index.rank(seeds.astype(np.int64), min(TOP, n), method=method)
+            times.append(1000 * (time.thread_time() - start))
+        found[name] = [float(np.percentile(times, p)) for p in (50, 99)]
+    return found
+
+
+if __name__ == "__main__":
+    main()

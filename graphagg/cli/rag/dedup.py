@@ -1,0 +1,58 @@
+"""`graphagg dedup`: documents without near duplicates."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graphagg.cli.builds.passages import Columns
+from graphagg.cli.output.console import AsJson, out, print_json, progress_report
+from graphagg.cli.rag.options import PassageFile
+from graphagg.rag.dedup.config import DedupConfig
+
+EPILOG = (
+    "Example: graphagg dedup passages.jsonl --threshold .8 --out kept.parquet\n\n"
+    "Example: graphagg dedup articles/ --out kept.jsonl --dropped dropped.jsonl"
+)
+
+Near = Annotated[DedupConfig, "What counts as a near duplicate"]
+
+
+def dedup(
+    documents: PassageFile,
+    near: Near,
+    columns: Columns,
+    out_file: Annotated[
+        Path,
+        typer.Option("--out", dir_okay=False, help="What is kept: a .jsonl or .parquet file."),
+    ],
+    dropped: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="JSON lines: what goes, and which text is kept in its place."
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="JSON lines: all pairs that were found.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Leave out near duplicates: of texts that share most shingles, the longest stays."""
+    from graphagg.rag.dedup.files import dedup as dedup_files
+
+    with progress_report() as progress:
+        report = dedup_files(
+            documents, out_file, near, columns=columns, dropped=dropped, pairs=pairs,
+            progress=progress,
+        )  # fmt: skip
+    if as_json:
+        print_json(asdict(report))
+        return
+    out.print(
+        f"{report.texts:,} texts, {report.kept:,} kept in {out_file}: {report.equal:,} equal and "
+        f"{report.near:,} near duplicates left out, in {report.groups:,} groups",
+        markup=False,
+    )

@@ -1,0 +1,41 @@
+/** Where a passage stands: its file, page and heading, linked to the file or to its passages. */
+
+import { format } from "../address.js";
+import { h } from "../dom.js";
+
+/** Keys of metadata that the place shows, or that follow from it. */
+export const PLACE_KEYS = ["path", "page", "heading", "folder", "suffix"];
+const ADDRESSES = ["url", "source"];
+
+/**
+ * @param {Object} hit with its metadata and, of a chunk, `document` and `position`.
+ * @param {Object} state of the view, which a link narrows to the file.
+ * @returns {HTMLElement|null} null where nothing is known.
+ */
+export function place(hit, state) {
+  const { path, page, heading } = hit.metadata ?? {};
+  const file = typeof path === "string" && path ? path : hit.document;
+  const parts = [
+    file ? linked(file, typeof path === "string" ? path : null, hit.metadata ?? {}, state) : null,
+    Number.isInteger(page) ? h("span", {}, `page ${page}`) : null,
+    Array.isArray(heading) && heading.length ? h("span", {}, heading.join(" > ")) : null,
+  ].filter((part) => part !== null);
+  return parts.length ? h("p", { class: "place", "aria-label": "Where it stands" }, parts) : null;
+}
+
+function linked(file, path, metadata, state) {
+  const address = addressOf(metadata);
+  if (address) return h("a", { href: address, rel: "noreferrer", target: "_blank" }, file);
+  const narrowed = state.filters.some(({ key, operator }) => key === "path" && operator === "eq");
+  if (path === null || narrowed) return h("span", {}, file);
+  const filters = [...state.filters, { key: "path", operator: "eq", value: path }];
+  const href = format("passages", { ...state, filters });
+  return h("a", { href, title: "Only passages of this file" }, file);
+}
+
+/** The file's own address on the web, at the page, if the metadata names one. */
+function addressOf({ page, ...metadata }) {
+  const given = ADDRESSES.map((key) => metadata[key]).find((text) => /^https?:\/\//i.test(text ?? ""));
+  if (!given || !URL.canParse(given)) return null;
+  return Number.isInteger(page) && !given.includes("#") ? `${given}#page=${page}` : given;
+}

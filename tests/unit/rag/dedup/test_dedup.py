@@ -1,0 +1,241 @@
+"""Near duplicates: pairs against brute force, what is kept, and the files that are written."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from graphagg.cli.builds.passages import without_duplicates
+from graphagg.cli.main import app
+from graphagg.errors import EmptyCorpus, InvalidParameter
+from graphagg.graph.csr import Csr
+from graphagg.minhash.bands import write_keys
+from graphagg.minhash.signatures import Hashes, HashFamily, signatures
+from graphagg.rag import Passage, read_passages
+from graphagg.rag.dedup import DedupConfig, dedup, files
+from graphagg.rag.dedup.choice import choose
+from graphagg.rag.dedup.files import keep_of
+from graphagg.rag.dedup.pairs import _bucket_pairs, band_keys, near_duplicates
+from graphagg.rag.dedup.shingles import shingles
+from graphagg.rag.documents.rows import RowConfig
+
+WORDS = st.sampled_from(["a", "b", "ü", "cd", "Cd", "e1", "日本"])
+TEXTS = st.lists(st.lists(WORDS, max_size=9).map(" ".join), min_size=1, max_size=12)
+
+
+def plain_shingles(text: str, config: DedupConfig) -> set:
+    """Shingles by definition."""
+    if config.shingles == "characters":
+        units = list(" ".join(text.casefold().split()))
+    else:
+        kept = [
+            c if (c.isascii() and c.isalnum()) or not c.isascii() else " " for c in text.casefold()
+        ]
+        units = "".join(kept).split()
+    if not units:
+        return set()
+    count = max(1, len(units) - config.length + 1)
+    return {tuple(units[i : i + config.length]) for i in range(count)}
+
+
+def jaccard(a: set, b: set) -> float:
+    return len(a & b) / len(a | b) if a | b else 0.0
+
+
+@given(texts=TEXTS, unit=st.sampled_from(["words", "characters"]), length=st.integers(1, 4))
+def test_shingles_are_those_of_the_definition(texts, unit, length):
+    config = DedupConfig(shingles=unit, length=length)
+    sets = shingles(texts, config)
+    wanted = [plain_shingles(text, config) for text in texts]
+    assert np.diff(sets.bounds).tolist() == list(map(len, wanted))
+    hashes = [set(sets.of(i).tolist()) for i in range(len(texts))]
+    for i, j in combinations(range(len(texts)), 2):
+        assert len(hashes[i] & hashes[j]) == len(wanted[i] & wanted[j])
+    for i in range(len(texts)):
+        assert all(a < b for a, b in pairwise(sets.of(i).tolist()))
+
+
+def edited_texts(seed: int, count: int) -> list[str]:
+    """Texts, some of which are edits of others."""
+    rng = np.random.default_rng(seed)
+    texts: list[list[int]] = []
+    for _ in range(count):
+        if texts and rng.random() < 0.6:
+            words = list(texts[rng.integers(len(texts))])
+            for _ in range(rng.integers(0, 4)):
+                words[rng.integers(len(words))] = int(rng.integers(50))
+        else:
+            words = rng.integers(0, 50, rng.integers(1, 60)).tolist()
+        texts.append(words)
+    return [" ".join(f"w{word}" for word in words) for words in texts]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), threshold=st.sampled_from([0.5, 0.8, 0.95, 1.0]))
+def test_pairs_are_exact_and_candidates_are_those_of_equal_bands(seed, threshold):
+    config = DedupConfig(threshold)
+    texts = edited_texts(seed, 40)
+    sets = shingles(texts, config)
+    plain = [plain_shingles(text, config) for text in texts]
+    found = near_duplicates(sets, config)
+    pairs = dict(
+        zip(
+            zip(found.first.tolist(), found.second.tolist(), strict=True),
+            found.similarity,
+            strict=True,
+        )
+    )
+    for (a, b), similarity in pairs.items():  # precision 1
+        assert similarity == pytest.approx(jaccard(plain[a], plain[b])) and similarity >= threshold
+    distinct = [i for i in range(len(texts)) if found.equal[i] == i]
+    for i, text in enumerate(plain):
+        assert found.equal[i] == min(j for j in range(len(texts)) if plain[j] == text)
+    keys = band_keys(sets, np.array(distinct), config)
+    candidates = {
+        (distinct[i], distinct[j])
+        for i, j in combinations(range(len(distinct)), 2)
+        if (keys[:, i] == keys[:, j]).any()
+    }
+    wanted = {pair for pair in candidates if jaccard(plain[pair[0]], plain[pair[1]]) >= threshold}
+    assert set(pairs) == wanted
+
+
+def test_keys_are_those_of_the_signatures():
+    config = DedupConfig(0.7, permutations=64)
+    sets = shingles(edited_texts(1, 30), config)
+    tokens = (sets.hashes >> np.uint64(32)).astype(np.uint32)
+    rows = Csr(sets.bounds, np.arange(len(tokens), dtype=np.int32), None, len(tokens))
+    sig = signatures(rows, Hashes.of(tokens, None, HashFamily(64, 1)))
+    keys = np.empty((config.bands, 30), dtype=np.uint32)
+    write_keys(sig, 0, 0, config.bands, config.rows, keys)
+    np.testing.assert_array_equal(band_keys(sets, np.arange(30), config), keys)
+
+
+@given(keys=st.lists(st.integers(0, 3), max_size=30).map(sorted), most=st.integers(1, 30))
+def test_a_long_bucket_is_cut(keys, most):
+    texts = np.arange(len(keys)) * 2
+    pairs, cut = _bucket_pairs(np.array(keys, dtype=np.uint32), texts, most)
+    found = sorted((int(p) >> 32, int(p) & 0xFFFFFFFF) for p in pairs)
+    assert len(set(found)) == len(found)
+    buckets = [[2 * i for i, key in enumerate(keys) if key == each] for each in range(4)]
+    every = {pair for bucket in buckets for pair in combinations(bucket, 2)}
+    assert set(found) <= every
+    assert cut == sum(len(bucket) > most + 1 for bucket in buckets)
+    if not cut:
+        assert set(found) == every
+    for bucket in buckets:  # cut or not, a bucket stays connected through its first text
+        assert {(bucket[0], other) for other in bucket[1:]} <= set(found)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), threshold=st.sampled_from([0.5, 0.8]))
+def test_what_goes_is_like_something_that_stays(seed, threshold):
+    config = DedupConfig(threshold)
+    texts = edited_texts(seed, 40)
+    sets = shingles(texts, config)
+    found = near_duplicates(sets, config)
+    choice = choose(found, np.diff(sets.bounds))
+    plain = [plain_shingles(text, config) for text in texts]
+    for i in range(len(texts)):
+        kept = int(choice.of[i])
+        assert choice.kept[kept] and choice.group[kept] == choice.group[i]
+        assert choice.similarity[i] == pytest.approx(jaccard(plain[i], plain[kept]))
+        assert len(plain[kept]) >= len(plain[i]) or found.equal[i] != i
+    known = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    assert not any(choice.kept[a] and choice.kept[b] for a, b in known)
+    assert all(choice.group[choice.group] == choice.group)
+
+
+def test_texts_without_a_word_are_like_nothing():
+    kept, report = keep_of(
+        ["...", "!!!", "one two three four", "one, two three four!"], DedupConfig()
+    )
+    assert kept == [0, 1, 2]
+    assert (report.equal, report.near, report.groups) == (1, 0, 1)
+
+
+def records() -> list[dict]:
+    texts = edited_texts(5, 60)
+    return [
+        {"id": f"p{i}", "text": text, "title": f"T{i}" if i % 3 else "", "year": 1990 + i}
+        for i, text in enumerate(texts)
+    ]
+
+
+def write(folder: Path) -> Path:
+    source = folder / "passages.jsonl"
+    source.write_text("".join(json.dumps(record) + "\n" for record in records()))
+    return source
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_files_hold_what_stays_and_why_the_rest_goes(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr(files, "_TEXTS_AT_ONCE", 7)
+    source, out = write(tmp_path), tmp_path / f"kept{suffix}"
+    report = dedup(
+        source, out, DedupConfig(0.6), dropped=tmp_path / "dropped", pairs=tmp_path / "pairs"
+    )
+    kept, whole = list(read_passages(out)), {p.id: p for p in read_passages(source)}
+    places, same = keep_of([p.text for p in whole.values()], DedupConfig(0.6))
+    assert report == same and report.kept == len(kept) < report.texts == 60
+    assert kept == [list(whole.values())[i] for i in places]
+    dropped = [json.loads(line) for line in (tmp_path / "dropped").read_text().splitlines()]
+    assert {d["id"] for d in dropped} == set(whole) - {p.id for p in kept}
+    assert {d["kept"] for d in dropped} <= {p.id for p in kept}
+    assert all(d["similarity"] >= 0.6 for d in dropped)
+    pairs = [json.loads(line) for line in (tmp_path / "pairs").read_text().splitlines()]
+    assert len(pairs) == report.pairs > 0
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".dedup")]
+
+
+def test_a_folder_of_files(tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name, text in {
+        "a.txt": "x y z " * 20,
+        "b.md": "x y z " * 20,
+        "c.txt": "other words here",
+    }.items():
+        (folder / name).write_text(text)
+    report = dedup(folder, tmp_path / "kept.jsonl")
+    assert (report.texts, report.kept) == (3, 2)
+
+
+def test_the_command(tmp_path):
+    source = write(tmp_path)
+    arguments = ["dedup", str(source), "--threshold", "0.6", "--out", str(tmp_path / "k.jsonl")]
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    shown = json.loads(result.stdout)
+    assert shown["kept"] == len((tmp_path / "k.jsonl").read_text().splitlines())
+    assert "kept in" in CliRunner().invoke(app, arguments).stdout
+
+
+def test_bad_parameters(tmp_path):
+    with pytest.raises(InvalidParameter, match=r"ends in \.jsonl or \.parquet"):
+        dedup(write(tmp_path), tmp_path / "kept.csv")
+    with pytest.raises(InvalidParameter, match="take more permutations"):
+        DedupConfig(0.01)
+    with pytest.raises(InvalidParameter, match="one of words, characters"):
+        DedupConfig(shingles="lines")
+    (tmp_path / "none.jsonl").write_text("")
+    with pytest.raises(EmptyCorpus, match="no passage in it"):
+        dedup(tmp_path / "none.jsonl", tmp_path / "kept.jsonl")
+
+
+def test_an_index_is_built_of_what_stays():
+    texts = ["one two three four five", "One, two, three, four, five!", "something else"]
+    passages = [Passage(f"p{i}", text) for i, text in enumerate(texts)]
+    kept, said = without_duplicates(passages, 0.9, RowConfig())
+    assert kept == [passages[0], passages[2]]
+    assert said == "near duplicates left out: 1, equal texts included"
+    rows = [{"name": passage.id, "body": passage.text} for passage in passages]
+    kept, _ = without_duplicates(rows, 0.9, RowConfig(id_column="name", text_column="body"))
+    assert [row["name"] for row in kept] == ["p0", "p2"]

@@ -1,0 +1,121 @@
+"""Modes `broad` and `auto`: the choice by its formula, the reasons, and the rule."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag import BroadConfig, Passage, RetrievalConfig
+from graphagg.rag.best.reading import Reading
+from graphagg.rag.broad.choice import choose
+from graphagg.rag.broad.rule import decide
+from graphagg.rag.themes.config import MapConfig
+from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build
+
+pytestmark = pytest.mark.usefixtures("unsynced")
+CORPUS = [Passage(f"p{i:02}", f"{SENTENCES[i % 13]} {SENTENCES[i % 7]} {i}") for i in range(30)]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 9), st.integers(1, 9))
+def test_each_choice_has_the_largest_gain(seed: int, count: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, themes = np.sort(rng.random(count))[::-1], rng.integers(0, 3, count)
+    themes = np.unique(themes, return_inverse=True)[1]
+    vectors = rng.normal(size=(count, 4))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    documents = rng.integers(0, count, count)
+    spread_, repeat, overlap = rng.random(3).tolist()
+    config = BroadConfig(spread=spread_, repeat=repeat, overlap=overlap)
+    chosen = choose(scores, themes, documents, vectors, k, config)
+    spread = scores.max() - scores.min()
+    r = [(s - scores.min()) / spread if spread else 1.0 for s in scores]
+    sums = [sum(r[i] ** 2 for i in range(count) if themes[i] == t) for t in range(max(themes) + 1)]
+    before: list[int] = []
+    for each in chosen:
+        gains = {}
+        for i in set(range(count)) - set(before):
+            left = math.prod(1 - r[j] for j in before if themes[j] == themes[i])
+            untold = math.prod(1 - r[j] for j in before if documents[j] == documents[i])
+            near = max((float(vectors[i] @ vectors[j]) for j in before), default=0.0)
+            gains[i] = (
+                (1 - config.spread) * r[i]
+                + config.spread * sums[themes[i]] / max(sums) * r[i] * left
+                - config.repeat * r[i] * (1 - untold)
+                - config.overlap * max(near, 0.0)
+            )
+        assert each.score == pytest.approx(gains[each.place], abs=1e-9)
+        assert each.score >= max(gains.values()) - 1e-8
+        before.append(each.place)
+    assert len(set(before)) == min(k, count)
+    found = [each.score for each in chosen]
+    assert found == sorted(found, reverse=True) or np.diff(found).max() < 1e-8
+
+
+def test_a_hit_says_for_which_theme_it_stands(tmp_path: Path) -> None:
+    with build(CORPUS, tmp_path / "i") as index:
+        made = index.map()
+        for hit in index.retrieve(QUESTIONS[0], 8, mode="broad"):
+            theme, passage = hit.path
+            assert (theme.kind, passage.kind) == ("theme", "passage")
+            known = {f"{t.id} {t.label}" for t in made.themes_of(hit.passage.id)}
+            assert theme.text in known and hit.method == "broad"
+            assert sum(hit.components.values()) == pytest.approx(hit.score)
+
+
+def test_a_stored_map_changes_no_answer(tmp_path: Path) -> None:
+    with build(CORPUS, tmp_path / "i") as index:
+        before = index.retrieve(QUESTIONS[0], 8, mode="broad")
+        index.map()
+        index.map(config=MapConfig(resolutions=(1.0,), runs=1))  # of other settings
+        index.reopen()
+        assert index.retrieve(QUESTIONS[0], 8, mode="broad") == before
+
+
+def test_one_passage_and_settings_of_another_mode(tmp_path: Path) -> None:
+    with build([Passage("a", "Ada.")], tmp_path / "i") as index:
+        (hit,) = index.retrieve("what are the main things?", 3, mode="broad")
+        assert hit.passage.id == "a"
+        with pytest.raises(InvalidParameter, match="BroadConfig"):
+            index.retrieve("ada?", mode="broad", config=RetrievalConfig())
+        assert index.retrieve("ada?", mode="auto", filter={"and": []}) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "is_broad"),
+    [
+        ("What are the main conflicts?", (), True),
+        ("Summarize the discussion", (), True),
+        ("which are open?", (), True),
+        ("What are the main conflicts of York?", ("York",), False),
+        ("Who said so?", (), False),
+        ("when was it?", (), False),
+    ],
+)
+def test_the_rule_says_why(text: str, names: tuple[str, ...], is_broad: bool) -> None:
+    decision = decide(Reading(text, (), tuple(range(len(names))), names))
+    assert decision.is_broad == is_broad
+    assert all(name in decision.why for name in names)
+
+
+def test_auto_is_one_of_the_two_and_says_which(tmp_path: Path) -> None:
+    with build(CORPUS, tmp_path / "i") as index:
+        for text, mode in (("what are the main topics?", "broad"), (QUESTIONS[0], "best")):
+            assert index.retrieve(text, 5, mode="auto") == index.retrieve(text, 5, mode=mode)
+            assert (
+                f"mode {mode}, since the question" in index.explain(text, "p03", mode="auto").reason
+            )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"pool": 0}, {"level": -1}, {"spread": 1.5}, {"overlap": -0.1}, {"repeat": -1}]
+)
+def test_bad_settings_are_named(wrong: dict[str, object]) -> None:
+    with pytest.raises(InvalidParameter, match=next(iter(wrong))):
+        BroadConfig(**wrong)  # type: ignore[arg-type]

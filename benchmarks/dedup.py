@@ -19,7 +19,7 @@ from graphagg.rag.dedup.config import DedupConfig
 from graphagg.rag.dedup.pairs import near_duplicates
 from graphagg.rag.dedup.shingles import Sets, shingles
 
-COUNT, PEERS_COUNT, SAMPLE = 100_000, 5_000, 1_000
+COUNT, PEERS_COUNT, SAMPLE = 200_000, 50_000, 2_000
 _WORDS, _COPIES, _EDITS = 50_000, 0.3, 0.15
 
 

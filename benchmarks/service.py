@@ -40,6 +40,7 @@ Request = tuple[str, str, dict[str, Any] | None]
 
 _START_SECONDS, _ANSWER_SECONDS = 60, 60
 _SERVE = [sys.executable, "-c", "from graphagg.cli.main import main; main()", "serve"]
+_SERVE += ["--no-access-log"]  # nobody reads the pipe
 
 
 @dataclass(frozen=True)

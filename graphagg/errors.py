@@ -120,6 +120,10 @@ class ModelMismatch(ArtifactError):
     """A model differs from the one that the index was built with."""
 
 
+class MissingModel(ArtifactError):
+    """A model that an index was built with is not on this machine."""
+
+
 class InvalidGraph(GraphAggError):
     """Edges that cannot be read as a graph: a bad line, ids of two types, a negative id."""
 
@@ -228,6 +232,12 @@ class Overloaded(GraphAggError):
 
 class LookupsFlooded(Overloaded):
     """A service is asked for lists faster than it makes them; try again."""
+
+
+class WorkerLost(GraphAggError):
+    """The processes that answer for a service ended again and again."""
+
+    exit_code = 1
 
 
 class PortTaken(GraphAggError):

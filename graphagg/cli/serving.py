@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from graphagg.rag.models.reranker import CrossEncoderReranker
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+_MOST_FILES = 65_536
 
 Passages = Annotated[Path | None, typer.Option("--passages", help="A passage index.", **LOCAL)]
 Communities = Annotated[
@@ -41,6 +45,55 @@ Origins = Annotated[
     list[str] | None,
     typer.Option("--cors-origin", help="A site whose pages may ask; repeat it.  [none]"),
 ]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-host",
+        help="A name that the service goes by beside its own, such as rag.example.org or "
+        "*.example.org; repeat it.  [none; any beyond loopback]",
+    ),
+]
+RootPath = Annotated[
+    str, typer.Option(help="Path of a proxy under which the service lies, such as /rag.")
+]
+Proxies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proxy",
+        help="Address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are "
+        "believed; repeat it.  [none]",
+    ),
+]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Processes that answer, each with models of its own; 0: the one that serves."
+    ),
+]
+Lazy = Annotated[
+    bool, typer.Option("--lazy", help="Load models at the first question, not at the start.")
+]
+Level = Annotated[LogLevel, typer.Option("--log-level", help="Of the log on stderr.")]
+Form = Annotated[LogFormat, typer.Option("--log-format", help="Lines, or a JSON object a line.")]
+AccessLog = Annotated[bool, typer.Option(help="A line in the log for each request.")]
+OtlpEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+        help="Collector that traces and metrics go to, such as http://localhost:4318.  [none]",
+    ),
+]
+Drain = Annotated[
+    float,
+    typer.Option(
+        min=0, help="How long idle connections may bring a request after the signal to stop."
+    ),
+]
+Vectors = Annotated[
+    int, typer.Option(min=0, help="Vectors of questions that are kept for when they come again.")
+]
+
+
 LlmUrl = Annotated[
     str | None,
     typer.Option(
@@ -51,6 +104,18 @@ LlmUrl = Annotated[
 LlmModel = Annotated[str | None, typer.Option(help="The model's name there.", show_default=False)]
 LlmKeyEnv = Annotated[str, typer.Option(help="The environment variable that holds its key.")]
 LlmSeconds = Annotated[float, typer.Option(help="Longest time for an answer of the model.")]
+
+
+def many_connections() -> None:
+    """Take as many open files as the system allows: an idle connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows, where sockets are no files
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def language_model(

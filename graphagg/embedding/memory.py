@@ -1,8 +1,9 @@
 """What an embedding takes of memory and disk, and how large pieces may be for it.
 
 A build holds the graph, and then either the partitioner or one piece with what its decomposition
-works in; what has a row a node is in files. The constants are of graphs where nearly every entry of
-a piece names another node, so that its halo is as large as it can be (docs/results/scaling.md).
+works in; what has a row a node is in files. A piece is counted with the largest halo that it can
+have, where each entry names another node: most pieces take less. METIS was measured at 93 bytes an
+entry (docs/results/scaling.md).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ LEAST_PIECE = 100_000
 """Entries of a piece that `fitting` chooses at least."""
 _PROCESS = 200 << 20  # libraries and their code
 _ENTRY, _NODE = 12, 48  # of the graph: its rows and, for covers, those it was made from
-_METIS, _STREAMING = 60, 60  # bytes an entry, bytes a node
+_METIS, _STREAMING = 96, 60  # bytes an entry, bytes a node
 _PIECE = 110  # bytes an entry, while a piece is made and read
 _WORKING = 6  # arrays of a row a column of the piece that a decomposition holds
 _ARRAYS = 5  # of a row a node that exist at a time

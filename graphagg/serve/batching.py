@@ -18,11 +18,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import Overloaded
+from graphagg.serve.observe.stages import Stage, Trace
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.modes import AnyRetriever, Asked
+    from graphagg.rag.modes import AnyRetriever, Asked, QuestionModels
     from graphagg.rag.settings import Mode
+    from graphagg.rag.version.loading import IndexModels
+    from graphagg.serve.vectors import QuestionVectors
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,12 @@ class Encoded:
     Attributes:
         asked: one a question.
         cpu_ms: their share of the thread time of the batch.
+        stages: how long they waited, and the stages of their batch.
     """
 
     asked: list[Asked]
     cpu_ms: float
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class _Job:
     scope: str
     questions: Sequence[str]
     future: Future[Encoded] = field(default_factory=Future)
+    queued: int = field(default_factory=time.time_ns)
 
     @property
     def group(self) -> tuple[int, Mode, str]:
@@ -60,6 +66,7 @@ class Batcher:
         most: questions of a batch at most, unless one request brings more.
         capacity: requests that may wait; the next is refused.
         observe: told the number of questions of each batch.
+        vectors: of questions that were asked before; None: none are kept.
     """
 
     def __init__(
@@ -67,8 +74,10 @@ class Batcher:
         most: int = 64,
         capacity: int = 256,
         observe: Callable[[int], None] = lambda questions: None,
+        vectors: QuestionVectors | None = None,
     ) -> None:
         self._most, self._capacity, self._observe = most, capacity, observe
+        self._vectors = vectors
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -131,11 +140,14 @@ class Batcher:
         return more
 
     def _encode(self, jobs: Sequence[_Job]) -> None:
-        begin = time.thread_time()
+        begin, begun, trace = time.thread_time(), time.time_ns(), Trace()
         try:
             questions = [question for job in jobs for question in job.questions]
             models, retriever = jobs[0].index.models, jobs[0].retriever
-            asked = retriever.encode(retriever.read(questions, models), models)
+            with trace.stage("read", len(questions)):
+                read = retriever.read(questions, models)
+            with trace.stage("encode", len(questions)):
+                asked = retriever.encode(read, self._remembered(models))
         except BaseException as error:
             for job in jobs:
                 job.future.set_exception(error)
@@ -144,6 +156,11 @@ class Batcher:
         each = (time.thread_time() - begin) * 1000 / len(questions)
         start = 0
         for job in jobs:
-            end = start + len(job.questions)
-            job.future.set_result(Encoded(asked[start:end], each * len(job.questions)))
+            end, waited = start + len(job.questions), Stage("wait", job.queued, begun)
+            job.future.set_result(
+                Encoded(asked[start:end], each * len(job.questions), (waited, *trace.stages))
+            )
             start = end
+
+    def _remembered(self, models: IndexModels) -> QuestionModels:
+        return models if self._vectors is None else self._vectors.before(models)

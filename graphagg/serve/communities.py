@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg.communities import Community, CommunityIndex
 from graphagg.communities.answer.structure import Structure
@@ -13,10 +13,14 @@ from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models import CommunityRequest, shown_id
+from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
 from graphagg.store.manifest import Manifest
+
+if TYPE_CHECKING:
+    from graphagg.serve.remote import Remote
 
 Answer = dict[str, Any]
 T = TypeVar("T")
@@ -47,10 +51,13 @@ class Communities:
         lane: threads that answer queries.
         lookups: threads that answer type-ahead and neighbors, apart from queries: a flood of
             either leaves the other its threads.
+        pool: worker processes that answer queries; None: this process does.
     """
 
-    def __init__(self, directory: Path, lane: Lane, lookups: Lane) -> None:
-        self._lane, self._lookups = lane, lookups
+    def __init__(
+        self, directory: Path, lane: Lane, lookups: Lane, pool: Remote | None = None
+    ) -> None:
+        self._lane, self._lookups, self._pool = lane, lookups, pool
         self.slot: Slot[OpenedCommunities] = Slot(directory, _open)
 
     def info(self) -> Answer:
@@ -65,24 +72,34 @@ class Communities:
 
     async def query(self, request: CommunityRequest) -> Answer:
         """One community."""
-        results, timed = await self._queries([request])
+        results, timed = await self.queried([request])
         return results[0] | timed
 
     async def query_batch(self, requests: Sequence[CommunityRequest]) -> Answer:
         """Several communities."""
-        results, timed = await self._queries(requests)
+        results, timed = await self.queried(requests)
         return {"results": results, **timed}
 
-    async def _queries(self, requests: Sequence[CommunityRequest]) -> tuple[list[Answer], Answer]:
+    async def queried(self, requests: Sequence[CommunityRequest]) -> tuple[list[Answer], Answer]:
+        """The community of each request, and the time it took."""
         watch = Watch()
-        with self.slot.lease() as opened:
+        if self._pool is not None:
+            asked = [request.model_dump() for request in requests]
+            results, timed = await self._pool.ask("communities.queried", requests=asked)
+            return results, timed | {"latency_ms": watch.latency_ms}
+        with self.slot.lease() as opened, current_trace().stage("query"):
             results, cpu_ms = await self._lane.run(_communities, opened.index, requests)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
     async def structure(self, request: CommunityRequest) -> Answer:
         """The similarity graph of a community, its sub-communities and positions."""
         watch = Watch()
-        with self.slot.lease() as opened:
+        if self._pool is not None:
+            drawn: Answer = await self._pool.ask(
+                "communities.structure", request=request.model_dump()
+            )
+            return drawn | {"latency_ms": watch.latency_ms}
+        with self.slot.lease() as opened, current_trace().stage("structure"):
             answer, cpu_ms = await self._lane.run(_structure, opened.index, request)
         return answer | {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphagg.embedding import NodeEmbedding
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models import shown_id
+from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
+
+if TYPE_CHECKING:
+    from graphagg.serve.remote import Remote
 
 Answer = dict[str, Any]
 
@@ -22,10 +26,11 @@ class Embedding:
     Args:
         directory: the index.
         lane: threads that answer.
+        pool: worker processes that answer; None: this process does.
     """
 
-    def __init__(self, directory: Path, lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, directory: Path, lane: Lane, pool: Remote | None = None) -> None:
+        self._lane, self._pool = lane, pool
         self.slot: Slot[NodeEmbedding] = Slot(directory, NodeEmbedding.open)
 
     def info(self) -> Answer:
@@ -40,19 +45,25 @@ class Embedding:
 
     async def nearest(self, vertex: VertexId, top_k: int) -> Answer:
         """The vertices nearest to one, by cosine."""
-        results, timed = await self._nearest([vertex], top_k)
+        results, timed = await self.neighbors([vertex], top_k)
         return results[0] | timed
 
     async def nearest_batch(self, vertices: Sequence[VertexId], top_k: int) -> Answer:
         """The vertices nearest to each of several."""
-        results, timed = await self._nearest(vertices, top_k)
+        results, timed = await self.neighbors(vertices, top_k)
         return {"results": results, **timed}
 
-    async def _nearest(
+    async def neighbors(
         self, vertices: Sequence[VertexId], top_k: int
     ) -> tuple[list[Answer], Answer]:
+        """The nearest vertices of each vertex, and the time it took."""
         watch = Watch()
-        with self.slot.lease() as index:
+        if self._pool is not None:
+            results, timed = await self._pool.ask(
+                "embedding.neighbors", vertices=list(vertices), top_k=top_k
+            )
+            return results, timed | {"latency_ms": watch.latency_ms}
+        with self.slot.lease() as index, current_trace().stage("query"):
             results, cpu_ms = await self._lane.run(_neighbors, index, vertices, top_k)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from graphagg.checks import number
+from graphagg.checks import integer, number
 
 LONGEST_QUESTION = 2_000
 """Characters of a question."""
@@ -24,6 +24,8 @@ MOST_BATCH = 64
 """Questions or queries of a batch."""
 MOST_LISTED = 1_000
 """Vertices of a list: type-ahead, neighbors."""
+KEPT = 4096
+"""Vectors of questions; of the default encoder they take 6 MiB."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Limits:
         waiting: requests that are answered or wait for it; the next one is refused.
         lookups: the same for type-ahead and neighbors, which have a lane of their own.
         threads: how many threads compute answers.
+        vectors: how many vectors of questions are kept for when they are asked again.
     """
 
     body_bytes: int = 1 << 20
@@ -47,7 +50,10 @@ class Limits:
     waiting: int = 256
     lookups: int = 256
     threads: int = max(2, min(os.cpu_count() or 1, 16))
+    vectors: int = KEPT
 
     def __post_init__(self) -> None:
+        integer("vectors", self.vectors, 0)
         for name, value in vars(self).items():
-            number(name, value, above=0)
+            if name != "vectors":
+                number(name, value, above=0)

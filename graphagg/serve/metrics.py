@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import (
@@ -14,12 +12,10 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _QUESTIONS = (1, 2, 4, 8, 16, 32, 64, 128)
-_UNKNOWN = "unmatched"
 
 
 class Metrics:
@@ -36,10 +32,18 @@ class Metrics:
             "graphagg_request_seconds", "Wall time of requests.", ["route"], buckets=_SECONDS,
             **kept,
         )  # fmt: skip
+        self.stages = Histogram(
+            "graphagg_stage_seconds", "Wall time of the stages of requests.", ["stage"],
+            buckets=_SECONDS, **kept,
+        )  # fmt: skip
         self.in_flight = Gauge("graphagg_requests_in_flight", "Requests being answered.", **kept)
         self.batch = Histogram(
             "graphagg_encoder_batch_questions", "Questions encoded by one call of the model.",
             buckets=_QUESTIONS, **kept,
+        )  # fmt: skip
+        self.vectors = Counter(
+            "graphagg_question_vectors", "Vectors of questions, by whether they were kept.",
+            ["outcome"], **kept,
         )  # fmt: skip
         self.reloads = Counter(
             "graphagg_reloads", "Published versions met, by outcome.", ["kind", "outcome"], **kept
@@ -47,6 +51,41 @@ class Metrics:
         self.index = Gauge(
             "graphagg_index_info", "1 for the version that is served.", ["kind", "version"], **kept
         )
+        self.ready = Gauge("graphagg_ready", "1 when every model is loaded.", **kept)
+        self.problem = Gauge(
+            "graphagg_index_problem",
+            "1 while what is published cannot be opened, by error; an older version is served.",
+            ["kind", "error"], **kept,
+        )  # fmt: skip
+        self._add_workers(kept)
+
+    def _add_workers(self, kept: dict[str, Any]) -> None:
+        self.workers = Gauge("graphagg_workers", "Worker processes that answer.", **kept)
+        self.workers_lost = Counter(
+            "graphagg_workers_lost", "Worker processes that ended unasked.", **kept
+        )
+        self.worker_bytes = Gauge(
+            "graphagg_worker_own_bytes", "Memory of a worker that is its own, not the index's.",
+            ["worker"], **kept,
+        )  # fmt: skip
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Note a request."""
+        self.requests.labels(route, method, str(status)).inc()
+        self.seconds.labels(route).observe(seconds)
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Note a stage of a request."""
+        self.stages.labels(name).observe(seconds)
+
+    def encoded(self, questions: int) -> None:
+        """Note a batch of questions."""
+        self.batch.observe(questions)
+
+    def question_vectors(self, kept: int, made: int) -> None:
+        """Note vectors of questions: found in the table, and encoded."""
+        self.vectors.labels("kept").inc(kept)
+        self.vectors.labels("made").inc(made)
 
     def serving(self, kind: str, version: str, before: str | None = None) -> None:
         """Note the version of a kind of index that is served now."""
@@ -54,46 +93,13 @@ class Metrics:
             self.index.remove(kind, before)
         self.index.labels(kind, version).set(1)
 
+    def troubled(self, kind: str, error: str | None, before: str | None) -> None:
+        """Note the error of opening what is published of a kind of index; None: there is none."""
+        if before is not None and before != error:
+            self.problem.remove(kind, before)
+        if error is not None:
+            self.problem.labels(kind, error).set(1)
+
     def text(self) -> bytes:
         """All of it in Prometheus's text format."""
         return generate_latest(self.registry)
-
-
-class Observed:
-    """ASGI middleware that counts and times requests by route, never by raw path.
-
-    Args:
-        app: what answers.
-        metrics: where counts go.
-        clock: seconds.
-    """
-
-    def __init__(
-        self, app: ASGIApp, metrics: Metrics, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
-        self._app, self._metrics, self._clock = app, metrics, clock
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and note what it took."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begin, status = self._clock(), 0
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        with self._metrics.in_flight.track_inprogress():
-            try:
-                await self._app(scope, receive, noted)
-            finally:
-                route = getattr(scope.get("route"), "path", _UNKNOWN)
-                method = scope["method"] if scope["method"] in _METHODS else "other"
-                self._metrics.requests.labels(route, method, str(status)).inc()
-                self._metrics.seconds.labels(route).observe(self._clock() - begin)
-
-
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -444,9 +444,37 @@ class Info(Result):
 
 
 class Health(Result):
-    """Whether the service answers."""
+    """Whether the process lives."""
 
     status: Literal["ok", "stopping"]
+
+
+class Ready(Result):
+    """Whether questions are answered without waiting for a model."""
+
+    status: Literal["ready", "loading", "stopping"]
+    problems: dict[str, str] = Field(
+        description="By kind of index, the error of opening what is published now; an older "
+        "version is served meanwhile."
+    )
+
+
+class SlowQuery(Result):
+    """A request that took long."""
+
+    time: float = Field(description="Of its end, in seconds since 1970.")
+    request_id: str
+    route: str
+    status: int
+    milliseconds: float
+    stages: dict[str, float] = Field(description="Milliseconds by stage.")
+    details: dict[str, str] = Field(description="The question, the mode.")
+
+
+class SlowAnswer(Result):
+    """The slowest requests of the last hour, slowest first."""
+
+    requests: list[SlowQuery]
 
 
 # --- tools of the MCP server ---------------------------------------------------------------------

@@ -12,16 +12,19 @@ import numpy as np
 from graphagg.rag import PassageIndex
 from graphagg.rag.excerpts import NEIGHBORS
 from graphagg.rag.index import with_neighbors
+from graphagg.rag.models.present import check_present
+from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.requests import check_request, instant_of
 from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import Hit
-from graphagg.rag.settings import MODES
+from graphagg.rag.settings import MODES, Mode
 from graphagg.rag.tables.mentions import RowTokens
 from graphagg.rag.tables.view import OUTER
 from graphagg.rag.version.snapshot import Selection
 from graphagg.serve.batching import Batcher, Encoded
 from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models import SearchBatchRequest, SearchRequest
+from graphagg.serve.observe.stages import Trace, current_trace
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
 from graphagg.serve.workers import Lane
@@ -32,9 +35,13 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.models.reranker import Reranker
     from graphagg.rag.modes import AnyRetriever
+    from graphagg.serve.remote import Remote
 
 Answer = dict[str, Any]
 R = TypeVar("R")
+
+_FIRST_QUESTION = "Which river flows through the city where Marie Curie was born?"
+_WARMED: tuple[Mode, ...] = ("best", "faithful")  # the others are parts of `best`
 
 
 class Passages:
@@ -47,10 +54,12 @@ class Passages:
         directory: the index.
         lane: threads that answer.
         batcher: the thread that encodes.
-        encoder: the encoder it was built with; None loads it at the first question.
-        extractor: likewise, at the first question in mode `faithful`.
+        encoder: the encoder it was built with; None loads it by name, in `prepare` or at the first
+            question.
+        extractor: likewise; of the modes, `faithful` alone needs it.
         reranker: reads the first hits of every question; None: none.
         rerank_first: how many.
+        pool: worker processes that answer; None: this process does.
     """
 
     def __init__(
@@ -63,11 +72,13 @@ class Passages:
         extractor: EntityExtractor | None = None,
         reranker: Reranker | None = None,
         rerank_first: int = RERANKED,
+        pool: Remote | None = None,
     ) -> None:
         self._reranker, self._first = reranker, rerank_first
-        self._lane, self._batcher = lane, batcher
+        self._lane, self._batcher, self._pool = lane, batcher, pool
         self._encoders = {} if encoder is None else {encoder.spec.sha256: encoder}
         self._extractors = {} if extractor is None else {extractor.spec.sha256: extractor}
+        self._prepared = False
         self.slot: Slot[PassageIndex] = Slot(directory, self._open)
 
     def _open(self, directory: Path) -> PassageIndex:
@@ -77,8 +88,45 @@ class Passages:
         encoder = self._encoders.get(models["encoder"]["sha256"])
         extractor = self._extractors.get(models["extractor"]["sha256"])
         ready = PassageIndex(artifact, encoder, extractor)
+        if self._pool is not None:
+            return ready
         ready.retriever()  # makes the view of all passages
+        if self._prepared:  # another model is loaded before questions move to this version
+            self._check_models(ready)
+            _load_models(ready)
         return ready
+
+    def check_models(self) -> None:
+        """See whether the models of the index are on this machine, by their files alone.
+
+        Raises:
+            MissingExtra, MissingModel: one is not; the message names it.
+        """
+        with self.slot.lease() as index:
+            self._check_models(index)
+        if isinstance(self._reranker, CrossEncoderReranker):
+            check_present({"reranker": {"name": self._reranker.name}})
+
+    def prepare(self) -> None:
+        """Load the models, and answer a question in each way that has code of its own to load.
+
+        Versions that are published later are then served once their models are loaded too.
+
+        Raises:
+            GraphAggError: a model cannot be loaded.
+        """
+        with self.slot.lease() as index:
+            _load_models(index)
+            self._keep_models(index)
+            for mode in _WARMED:
+                index.retrieve(_FIRST_QUESTION, 1, mode=mode, reranker=self._reranker)
+        self._prepared = True
+
+    @staticmethod
+    def _check_models(index: PassageIndex) -> None:
+        given = dict(zip(("encoder", "extractor"), index.models.loaded(), strict=True))
+        recorded = index.manifest.models
+        check_present({role: recorded[role] for role, model in given.items() if model is None})
 
     def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
@@ -94,24 +142,32 @@ class Passages:
 
     async def search(self, request: SearchRequest) -> Answer:
         """The hits of one question."""
-        results, timed = await self._answer([request.question], request)
+        results, timed = await self.answered([request.question], request)
         return {"hits": results[0], "mode": request.mode, **timed}
 
     async def search_batch(self, request: SearchBatchRequest) -> Answer:
         """The hits of several questions."""
-        results, timed = await self._answer(request.questions, request)
+        results, timed = await self.answered(request.questions, request)
         return {"results": [{"hits": hits} for hits in results], "mode": request.mode, **timed}
 
-    async def _answer(
+    async def answered(
         self, questions: Sequence[str], request: SearchRequest | SearchBatchRequest
     ) -> tuple[list[list[Answer]], Answer]:
-        watch = Watch()
+        """The hits of each question under the options of a request, and the time it took."""
+        watch, trace = Watch(), current_trace()
+        trace.detail("question", questions[0] if questions else "")
+        trace.detail("mode", request.mode)
         check_request(questions, request.top_k)
+        if self._pool is not None:
+            asked = {"questions": list(questions), "request": request.model_dump()}
+            results, timed = await self._pool.ask("passages.answered", **asked)
+            return results, timed | {"latency_ms": watch.latency_ms}
         with self.slot.lease() as index:
-            retriever, spent = await self._lane.run(self._scope, index, request)
+            retriever, spent = await self._lane.run(self._scope, index, request, trace)
             encoded = await self._encode(index, retriever, request, questions)
+            trace.stages += encoded.stages
             results, more = await self._lane.run(
-                self._hits, index, retriever, encoded, request, begun=True
+                self._hits, index, retriever, encoded, request, trace, begun=True
             )
         cpu_ms = round(spent + encoded.cpu_ms + more, 3)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
@@ -143,10 +199,11 @@ class Passages:
 
     @staticmethod
     def _scope(
-        index: PassageIndex, request: SearchRequest | SearchBatchRequest
+        index: PassageIndex, request: SearchRequest | SearchBatchRequest, trace: Trace
     ) -> tuple[AnyRetriever, float]:
         watch = Watch()
-        retriever = index.retriever(request.mode, selection=_selection(request))
+        with trace.stage("scope"):
+            retriever = index.retriever(request.mode, selection=_selection(request))
         return retriever, watch.cpu_ms
 
     def _hits(
@@ -155,19 +212,22 @@ class Passages:
         retriever: AnyRetriever,
         encoded: Encoded,
         request: SearchRequest | SearchBatchRequest,
+        trace: Trace,
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
-        answers = retriever.answer(
-            encoded.asked, request.top_k, request.min_score, self._rescoring(request)
-        )
-        visible = index.snapshot.mask(_selection(request))
-        shown = [
-            [
-                _shown(index, with_neighbors(index.snapshot, hit, NEIGHBORS, visible), request)
-                for hit in hits
+        with trace.stage("retrieve"):
+            answers = retriever.answer(
+                encoded.asked, request.top_k, request.min_score, self._rescoring(request)
+            )
+        with trace.stage("explain"):
+            visible = index.snapshot.mask(_selection(request))
+            shown = [
+                [
+                    _shown(index, with_neighbors(index.snapshot, hit, NEIGHBORS, visible), request)
+                    for hit in hits
+                ]
+                for hits in answers
             ]
-            for hits in answers
-        ]
         return shown, watch.cpu_ms
 
     async def ask(self, call: Callable[[PassageIndex], R]) -> R:
@@ -179,9 +239,13 @@ class Passages:
         """Why a passage is, or is not, among the first for a question."""
         question, mode = request.question, request.mode
         check_request([question], request.top_k)
+        if self._pool is not None:
+            asked_for = {"request": request.model_dump(), "passage_id": passage_id}
+            found: Answer = await self._pool.ask("passages.explain", **asked_for)
+            return found
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
-            retriever, _ = await self._lane.run(self._scope, index, request)
+            retriever, _ = await self._lane.run(self._scope, index, request, current_trace())
             encoded = await self._encode(index, retriever, request, [question])
             asked, rescoring = encoded.asked[0], self._rescoring(request)
             why = await self._lane.run(
@@ -189,6 +253,11 @@ class Passages:
             )
         hit = None if why.hit is None else why.hit.to_json(request.characters)
         return {"passage_id": passage_id, "mode": mode, **why.to_json(), "hit": hit}
+
+
+def _load_models(index: PassageIndex) -> None:
+    index.load_encoder()
+    index.load_extractor()
 
 
 def _selection(request: SearchRequest | SearchBatchRequest) -> Selection:

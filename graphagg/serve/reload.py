@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from graphagg.errors import GraphAggError
+from graphagg.errors import NotAnArtifact
 from graphagg.store.manifest import MANIFEST_NAME, Manifest
 
 
@@ -119,6 +119,6 @@ class Slot(Generic[T]):
             status = os.stat(path)
         except OSError as error:
             if hasattr(self, "_stamp"):
-                raise GraphAggError(f"{path}: {error.strerror}; the opened index stays") from None
+                raise NotAnArtifact(f"{path}: {error.strerror}; the opened index stays") from None
             return (0, 0, 0)  # opening says what is missing
         return status.st_ino, status.st_mtime_ns, status.st_size

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
 from graphagg.serve.batching import Batcher
 from graphagg.serve.limits import Limits
 from graphagg.serve.metrics import Metrics
+from graphagg.serve.observe.slow import Slowest
 from graphagg.serve.reload import Slot
 from graphagg.serve.workers import Lane
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from graphagg.serve.communities import Communities
     from graphagg.serve.embedding import Embedding
     from graphagg.serve.passages import Passages
+    from graphagg.serve.remote import Remote
 
 _log = logging.getLogger("graphagg.serve")
 
@@ -37,7 +41,7 @@ class Sources:
     Attributes:
         passages, communities, embedding: directories; None for what is not served.
         encoder, extractor: the models that the passage index was built with; None loads them by
-            name at the first question that needs them.
+            name.
         reranker: reads the first hits of every question; None: none. `rerank_first`: how many.
 
     Raises:
@@ -65,25 +69,52 @@ class Service:
     Args:
         sources: what to serve. Each index is opened here, in milliseconds, without a model.
         limits: what requests may cost.
+        lazy: models load at the first question that needs them. Else `prepare` loads them, and
+            here it is only checked that they are on this machine.
+        metrics: where its figures go; default: a registry of its own.
+        pool: processes that answer, each with models of its own, over the same mapped indices;
+            None: this process answers.
 
     Raises:
-        ArtifactError: an index cannot be opened.
-        MissingExtra: what a kind of index needs is not installed.
+        ArtifactError: an index cannot be opened; `MissingModel` names a model that is not there.
+        MissingExtra: what a kind of index or a default model needs is not installed.
     """
 
-    def __init__(self, sources: Sources, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        limits: Limits | None = None,
+        *,
+        lazy: bool = True,
+        metrics: Metrics | None = None,
+        pool: Remote | None = None,
+    ) -> None:
         self.limits = limits or Limits()
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
+        self._pool = pool
+        self.slowest = Slowest()
         self.stopping = False
+        self.lazy = lazy
+        self._loaded = threading.Event()
         self._lane = Lane("answers", self.limits.threads, self.limits.waiting)
         self._lookups = Lane("lookups", 1, self.limits.lookups)
-        self._batcher = Batcher(capacity=self.limits.waiting, observe=self.metrics.batch.observe)
+        self._batcher = self._make_batcher()
         self._passages = self._open_passages(sources)
         self._communities = self._open_communities(sources)
         self._embedding = self._open_embedding(sources)
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, GraphAggError | OSError] = {}
         for kind, slot in self._slots():
             self.metrics.serving(kind, slot.version)
+        if not lazy and self._passages is not None:
+            self._passages.check_models()
+        if self._pool is None and (lazy or self._passages is None):
+            self._is_ready()
+
+    def _make_batcher(self) -> Batcher:
+        from graphagg.serve.vectors import QuestionVectors  # its types are of the extra `rag`
+
+        vectors = QuestionVectors(self.limits.vectors, self.metrics.question_vectors)
+        return Batcher(capacity=self.limits.waiting, observe=self.metrics.encoded, vectors=vectors)
 
     def _open_passages(self, sources: Sources) -> Passages | None:
         if sources.passages is None:
@@ -96,6 +127,7 @@ class Service:
             self._batcher,
             encoder=sources.encoder,
             extractor=sources.extractor,
+            pool=self._pool,
             reranker=sources.reranker,
             rerank_first=sources.rerank_first,
         )
@@ -105,14 +137,14 @@ class Service:
             return None
         from graphagg.serve.communities import Communities
 
-        return Communities(sources.communities, self._lane, self._lookups)
+        return Communities(sources.communities, self._lane, self._lookups, self._pool)
 
     def _open_embedding(self, sources: Sources) -> Embedding | None:
         if sources.embedding is None:
             return None
         from graphagg.serve.embedding import Embedding
 
-        return Embedding(sources.embedding, self._lane)
+        return Embedding(sources.embedding, self._lane, self._pool)
 
     # --- what is served --------------------------------------------------------------------------
 
@@ -149,6 +181,38 @@ class Service:
         shown = {kind: None if part is None else part.info() for kind, part in parts.items()}
         return {"version": __version__, "limits": limits, **shown}
 
+    # --- readiness -------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Load the models and answer a question, so that the first one of a client is as quick.
+
+        Raises:
+            GraphAggError: a model cannot be loaded.
+        """
+        begin = time.perf_counter()
+        if self._pool is not None:
+            self._pool.wait_until_ready()
+        elif not self.lazy and self._passages is not None:
+            self._passages.prepare()
+            _log.info("models loaded in %.1f s", time.perf_counter() - begin)
+        self._is_ready()
+
+    def _is_ready(self) -> None:
+        self._loaded.set()
+        self.metrics.ready.set(1)
+
+    @property
+    def state(self) -> str:
+        """`loading`, `ready` or `stopping`."""
+        if self.stopping:
+            return "stopping"
+        return "ready" if self._loaded.is_set() else "loading"
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """By kind of index, the name of the error of opening what is published now."""
+        return {kind: type(error).__name__ for kind, error in self._failed.items()}
+
     # --- new versions ----------------------------------------------------------------------------
 
     def _slots(self) -> Iterator[tuple[str, Slot[Any]]]:
@@ -167,15 +231,32 @@ class Service:
                 moved = slot.refresh()
             except (GraphAggError, OSError) as error:
                 self.metrics.reloads.labels(kind, "failed").inc()
-                if self._failed.get(kind) != str(error):
+                if str(self._failed.get(kind)) != str(error):
                     _log.error("%s: the new version cannot be opened: %s", kind, error)
-                self._failed[kind] = str(error)
+                self._trouble(kind, error)
                 continue
-            self._failed.pop(kind, None)
+            self._trouble(kind, None)
             if moved:
                 self.metrics.reloads.labels(kind, "done").inc()
                 self.metrics.serving(kind, slot.version, before)
                 _log.info("%s: serving %s, before %s", kind, slot.version, before)
+
+    def _trouble(self, kind: str, error: GraphAggError | OSError | None) -> None:
+        before = self._failed.pop(kind, None)
+        if error is not None:
+            self._failed[kind] = error
+        names = [None if each is None else type(each).__name__ for each in (error, before)]
+        self.metrics.troubled(kind, *names)
+
+    async def start(self) -> None:
+        """Begin what needs a running event loop: the worker processes."""
+        if self._pool is not None:
+            await self._pool.start()
+
+    async def stop(self) -> None:
+        """End the worker processes; what is open must have been answered."""
+        if self._pool is not None:
+            await self._pool.close()
 
     async def watch(self, seconds: float) -> None:
         """Look for new versions, again and again, until cancelled."""

@@ -49,6 +49,10 @@ class CrossEncoderReranker:
         self.name, self._device = name, device
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process, it loads the model there."""
+        return _reranker, (self.name, self._device)
+
     def score(self, question: str, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """`[n]` scores; threads take turns."""
         with self._lock:
@@ -77,6 +81,10 @@ class CrossEncoderReranker:
                 "give a cross-encoder that was trained to rank"
             )
         return model
+
+
+def _reranker(name: str, device: str | None) -> CrossEncoderReranker:
+    return CrossEncoderReranker(name, device=device)
 
 
 def check_reranker(reranker: object) -> Reranker | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -11,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from graphagg import __version__
 from graphagg.errors import NoSuchIndex
@@ -26,8 +28,8 @@ from graphagg.serve.http.routes import (
     passages,
     themes,
 )
-from graphagg.serve.http.security import Access, Guard
-from graphagg.serve.metrics import Observed
+from graphagg.serve.http.security import Access, Guard, UnderRoot
+from graphagg.serve.observe.requests import Exporter, Observed
 from graphagg.serve.service import Service
 
 _ROUTERS = {
@@ -49,6 +51,8 @@ def create_app(
     access: Access | None = None,
     *,
     poll_seconds: float = 1.0,
+    exporters: Sequence[Exporter] = (),
+    failed: Callable[[Exception], None] = lambda error: None,
     answers: Answers | None = None,
 ) -> FastAPI:
     """The ASGI application of a service.
@@ -57,19 +61,25 @@ def create_app(
         service: what it serves; closed when the application ends.
         access: who may ask; default: anyone on this machine.
         poll_seconds: how often it looks for a newly published version.
+        exporters: told of each request that has ended.
+        failed: called, in another thread, with the error where the models cannot be loaded.
         answers: the language model; None: there is none.
     """
     access = access or Access()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await service.start()
         watcher = asyncio.create_task(service.watch(poll_seconds))
+        # A thread of its own: to stop is not to wait for a model that still loads.
+        threading.Thread(target=_prepare, args=(service, failed), daemon=True).start()
         try:
             yield
         finally:
             watcher.cancel()
             with suppress(asyncio.CancelledError):
                 await watcher
+            await service.stop()
             service.close()
 
     app = FastAPI(
@@ -79,7 +89,13 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
         middleware=[
-            Middleware(Observed, metrics=service.metrics),
+            *_of_proxies(access),
+            Middleware(
+                Observed,
+                metrics=service.metrics,
+                slowest=service.slowest,
+                exporters=exporters,
+            ),
             Middleware(Farewell, service=service),
             Middleware(dify.Errors),
             Middleware(Guard, access=access),
@@ -88,7 +104,7 @@ def create_app(
         dependencies=[Depends(HTTPBearer(auto_error=False))] if access.token else [],
     )
     failures.install(app)
-    app.include_router(about.router(service))
+    app.include_router(about.router(service, access))
     for kind, (router, name, option) in _ROUTERS.items():
         if service.has(kind):
             app.include_router(router(service))
@@ -99,6 +115,24 @@ def create_app(
     if service.has("passages"):
         app.include_router(themes.router(service))
     return app
+
+
+def _of_proxies(access: Access) -> list[Middleware]:
+    """What stands before everything else where there are proxies."""
+    found = []
+    if access.proxies:
+        found.append(Middleware(ProxyHeadersMiddleware, trusted_hosts=list(access.proxies)))
+    if access.root_path:
+        found.append(Middleware(UnderRoot, root_path=access.root_path))
+    return found
+
+
+def _prepare(service: Service, failed: Callable[[Exception], None]) -> None:
+    """Load the models while the server answers already."""
+    try:
+        service.prepare()
+    except Exception as error:
+        failed(error)
 
 
 def _absent(kind: str, name: str, option: str) -> APIRouter:

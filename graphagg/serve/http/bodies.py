@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import refusal
+from graphagg.serve.http.security import local_path
 from graphagg.serve.limits import Limits
 
 _CLOSE = {"connection": "close"}
@@ -89,7 +90,7 @@ class BodyLimit:
             return
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
+        path = local_path(scope)
         if not path.startswith("/v1/") or path.startswith(_OWN_TIME):
             await self._app(scope, receive, send)
             return

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from graphagg.serve.chat.answers import Answers
 from graphagg.serve.http.app import ABOUT
 from graphagg.serve.http.routes import about, chat, communities, dify, embedding, passages, themes
+from graphagg.serve.http.security import Access
 from graphagg.serve.service import Service
 
 
@@ -21,7 +22,8 @@ def document() -> dict[str, Any]:
     """The document of `/openapi.json` where all kinds of indices are served."""
     none = cast(Service, None)  # routes ask their service only when they are asked
     app = FastAPI(**ABOUT)
-    for module in (about, passages, themes, communities, embedding, dify):
+    app.include_router(about.router(none, Access()))
+    for module in (passages, themes, communities, embedding, dify):
         app.include_router(module.router(none))
     app.include_router(chat.router(Answers(none, None)))
     return app.openapi()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from graphagg.errors import (
     UnknownPassage,
     UnknownTheme,
     UnknownVertex,
+    WorkerLost,
 )
 from graphagg.serve.models import ErrorAnswer
 
@@ -33,11 +35,13 @@ _log = logging.getLogger("graphagg.serve")
 
 _NAMES = {
     400: "BadRequest",
+    403: "Forbidden",
     404: "NotFound",
     405: "MethodNotAllowed",
     413: "BodyTooLarge",
     415: "UnsupportedMediaType",
 }
+_JSON = re.compile(r"application/([\w.+-]+\+)?json\b", re.IGNORECASE)
 _HIDDEN: tuple[tuple[type[GraphAggError], str], ...] = (
     (ArtifactError, "the index of this service cannot be used"),
     (EndpointError, "the language model of this service gave no whole answer"),
@@ -74,7 +78,7 @@ def status_of(error: GraphAggError) -> int:
         return 404
     if isinstance(error, LookupsFlooded):
         return 429
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | WorkerLost):
         return 503
     if isinstance(error, MissingExtra | ArtifactError | InvalidScores):
         return 500  # the operator must repair it; the message says how
@@ -112,6 +116,11 @@ async def _library(request: Request, error: Exception) -> Response:
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    kind = request.headers.get("content-type", "")
+    if request.method == "POST" and not _JSON.match(kind):
+        came = f"as {kind[:_LONGEST]!r}" if kind else "without a content type"
+        said = f"the body came {came}; send JSON, with the header Content-Type: application/json"
+        return refusal(422, "InvalidRequest", said)
     return refusal(422, "InvalidRequest", explained(error.errors()))
 
 
@@ -119,6 +128,8 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     name = _NAMES.get(error.status_code, "HttpError")
     message = str(error.detail)
+    if error.status_code == 403:
+        message = "this is for operators: ask from the machine itself, or start with --token-file"
     if error.status_code == 404:
         message = "there is nothing at this address; /openapi.json lists what is"
     if error.status_code == 405:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,8 +18,14 @@ from graphagg.serve.http.failures import refusal
 
 _SHORTEST_TOKEN = 16
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-_OPEN_PATHS = ("/", "/healthz")
+_PROBES = ("/healthz", "/readyz")
+"""Asked by machines that know the address alone; any host name will do."""
+_OPEN_PATHS = ("/", *_PROBES)
 """Paths that need no token, beside the files of the page: they hold nothing of the indices."""
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
+_ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_OWN_ROOTS = ("v1", "static", "healthz", "readyz", "metrics", "openapi.json")
 
 HEADERS = {
     "content-security-policy": (
@@ -76,15 +83,24 @@ class Access:
         host: what the service binds.
         token: that requests must carry; None: none is wanted.
         origins: of other sites whose pages may ask, such as `https://app.example.org`.
+        hosts: further names that the service goes by, such as `rag.example.org`, or
+            `*.example.org` for all below it.
+        root_path: the path of a proxy under which the service lies, such as `/rag`; "": none.
+        proxies: addresses and networks of proxies whose `X-Forwarded-For` and
+            `X-Forwarded-Proto` are believed.
 
     Raises:
         InsecureBinding: beyond loopback without a token.
-        InvalidParameter: an origin is no origin.
+        InvalidParameter: an origin is no origin, a host no host name, a root path or the address of
+            a proxy cannot be one.
     """
 
     host: str = "127.0.0.1"
     token: str | None = None
     origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    root_path: str = ""
+    proxies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
@@ -99,16 +115,54 @@ class Access:
                 raise InvalidParameter(
                     f"origin is {origin!r}, wanted scheme and host, such as https://example.org"
                 )
+        self._check_proxy()
+
+    def _check_proxy(self) -> None:
+        for name in self.hosts:
+            if not _HOST.fullmatch(name):
+                raise InvalidParameter(
+                    f"allowed host is {name!r}, wanted a name without scheme and port, such as "
+                    "rag.example.org, or *.example.org"
+                )
+        root = self.root_path
+        if root and (not _ROOT.fullmatch(root) or root.split("/")[1] in _OWN_ROOTS):
+            raise InvalidParameter(
+                f"root path is {root!r}, wanted a path such as /rag: with a slash before and none "
+                f"behind it, and none of the service's own ({', '.join(_OWN_ROOTS)})"
+            )
+        for address in self.proxies:
+            try:
+                ipaddress.ip_network(address)
+            except ValueError as error:
+                raise InvalidParameter(
+                    f"proxy is {address!r} ({error}), wanted an address or a network, such as "
+                    "127.0.0.1 or 10.0.0.0/8"
+                ) from None
 
     def knows_host(self, host: str) -> bool:
         """Whether a request may name this host.
 
-        On loopback only its own names: a page that has its own name point to 127.0.0.1 (DNS
-        rebinding) is refused. Beyond it the token keeps such pages out.
+        On loopback only its own names and those that are allowed: a page that has its own name
+        point to 127.0.0.1 (DNS rebinding) is refused. Beyond it the token keeps such pages out,
+        and any name will do unless some are allowed.
         """
-        if not is_loopback(self.host):
+        if not is_loopback(self.host) and not self.hosts:
             return True
-        return _name_of(host) in (*_LOCAL_NAMES, self.host)
+        name = _name_of(host)
+        return name in (*_LOCAL_NAMES, self.host) or any(_fits(name, each) for each in self.hosts)
+
+    def is_operator(self, scope: Scope) -> bool:
+        """Whether a request that was let in may see what others asked.
+
+        With a token, whoever has it; without one, who asks on this machine and by its own name,
+        not through a proxy.
+        """
+        if self.token is not None:
+            return True
+        headers = Headers(scope=scope)
+        client = (scope.get("client") or ("",))[0]
+        direct = not any(name in headers for name in _FORWARDED)
+        return direct and is_loopback(client) and _name_of(headers.get("host", "")) in _LOCAL_NAMES
 
     def allows_origin(self, origin: str, host: str) -> bool:
         """Whether a page of `origin` may ask: one of this service, or of a listed site."""
@@ -123,11 +177,46 @@ class Access:
         return right and scheme.lower() == "bearer"
 
 
+def _fits(name: str, pattern: str) -> bool:
+    pattern = pattern.lower()
+    return name.endswith(pattern[1:]) if pattern.startswith("*.") else name == pattern
+
+
 def _name_of(host: str) -> str:
     """The name in a Host header, without its port."""
     if host.startswith("["):
         return host.partition("]")[0][1:].lower()
     return host.partition(":")[0].lower()
+
+
+class UnderRoot:
+    """ASGI middleware for a service that lies under a path of its proxy.
+
+    A proxy may hand the path on or take it off; from here on it is there, and `local_path` is the
+    path without it.
+
+    Args:
+        app: what answers.
+        root_path: the path; not "".
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self._app, self._root = app, root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path != self._root and not path.startswith(self._root + "/"):
+                path = self._root + path
+            scope = {**scope, "path": path, "root_path": self._root}
+        await self._app(scope, receive, send)
+
+
+def local_path(scope: Scope) -> str:
+    """The path of a request without the root path that the service lies under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 class Guard:
@@ -152,7 +241,7 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add_headers(MutableHeaders(scope=message), scope["path"], origin)
+                self._add_headers(MutableHeaders(scope=message), local_path(scope), origin)
             await send(message)
 
         answer = self._refusal(scope, headers) or self._preflight(scope, headers)
@@ -160,15 +249,19 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         hosts, origin = headers.getlist("host"), headers.get("origin")
-        if len(hosts) != 1 or not self._access.knows_host(hosts[0]):
+        path = local_path(scope)
+        probed = path in _PROBES and bool(self._access.hosts)
+        if len(hosts) != 1 or not (probed or self._access.knows_host(hosts[0])):
             return refusal(
-                403, "UnknownHost", "this service does not go by that host name; use localhost"
+                403,
+                "UnknownHost",
+                "this service does not go by that host name; use localhost, or --allowed-host",
             )
         if origin is not None and not self._access.allows_origin(origin, hosts[0]):
             return refusal(
                 403, "ForeignOrigin", "pages of that site may not ask; see --cors-origin"
             )
-        open_path = scope["path"] in _OPEN_PATHS or scope["path"].startswith("/static/")
+        open_path = path in _OPEN_PATHS or path.startswith("/static/")
         preflight = scope["method"] == "OPTIONS" and origin is not None
         if open_path or preflight or self._access.admits(headers.get("authorization")):
             return None

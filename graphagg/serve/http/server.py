@@ -14,9 +14,11 @@ from graphagg.errors import PortTaken
 from graphagg.serve.http.protocol import TimedProtocol
 from graphagg.serve.limits import Limits
 
-_LAST_CALL_SECONDS = 1.0
+LAST_CALL_SECONDS = 0.5
 """How long open connections may still bring a request after the signal to stop."""
 _IDLE_SECONDS = 30.0
+_TICK = 0.01
+_BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
@@ -53,11 +55,19 @@ class Server(uvicorn.Server):
             self._ready(f"http://{host}:{address[1]}")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no new connection, answer what open ones still bring for a moment, then close."""
+        """Take no new connection, answer what open ones still bring for a moment, then close.
+
+        The moment ends with the last connection: clients leave with their next answer.
+        """
         self._leaving()
+        await asyncio.sleep(_TICK)  # takes in whom the system has connected already
         for server in self.servers:
             server.close()
-        await asyncio.sleep(self._last_call)
+        end = asyncio.get_running_loop().time() + self._last_call
+        while self.server_state.connections and not self.force_exit:
+            if asyncio.get_running_loop().time() >= end:
+                break
+            await asyncio.sleep(_TICK)
         await super().shutdown(sockets)
 
 
@@ -75,7 +85,7 @@ def bind(host: str, port: int) -> socket.socket:
         raise PortTaken(
             f"{host}:{port}: {reason}; choose another --port, or stop what listens there"
         ) from None
-    listening.listen(2048)
+    listening.listen(_BACKLOG)
     listening.setblocking(False)
     return listening
 
@@ -86,7 +96,7 @@ def make_server(
     *,
     ready: Callable[[str], None] = lambda address: None,
     leaving: Callable[[], None] = lambda: None,
-    last_call: float = _LAST_CALL_SECONDS,
+    last_call: float = LAST_CALL_SECONDS,
 ) -> Server:
     """A server of an application; `run([bind(host, port)])` answers until it is told to stop.
 
@@ -107,6 +117,7 @@ def make_server(
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=int(_IDLE_SECONDS),
+        backlog=_BACKLOG,
         timeout_graceful_shutdown=int(limits.answer_seconds + limits.receive_seconds) + 1,
     )
     return Server(config, ready, leaving, last_call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +18,7 @@ from graphagg.serve.http.app import create_app
 from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import Server, bind, make_server
 from graphagg.serve.limits import Limits
+from graphagg.serve.observe.requests import Exporter
 from graphagg.serve.service import Service
 from tests.fakes import FakeEncoder
 
@@ -87,6 +88,8 @@ def serving(
     *,
     port: int = 0,
     poll_seconds: float = 0.02,
+    exporters: Sequence[Exporter] = (),
+    failed: Callable[[Exception], None] = lambda error: None,
     answers: Answers | None = None,
 ) -> Iterator[Live]:
     """A service on a port of loopback (0: any); at the end it stops and has no open request."""
@@ -95,7 +98,14 @@ def serving(
     def leaving() -> None:
         service.stopping = True
 
-    app = create_app(service, access, poll_seconds=poll_seconds, answers=answers)
+    app = create_app(
+        service,
+        access,
+        poll_seconds=poll_seconds,
+        answers=answers,
+        exporters=exporters,
+        failed=failed,
+    )
     server = make_server(
         app, service.limits, ready=lambda address: listens.set(), leaving=leaving, last_call=0.05
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +19,18 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from graphagg.serve.http.routes.about import PAGE
 from graphagg.serve.limits import Limits
+from graphagg.serve.pool.service import pooled_service
 from graphagg.serve.service import Service, Sources
-from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving
+from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
 
 
-@pytest.fixture(scope="module")
-def strict(indices: Sources) -> Iterator[Live]:
-    """A service that takes small bodies."""
-    with serving(Service(indices, patient(Limits(body_bytes=5_000)))) as running:
+@pytest.fixture(scope="module", params=[0, 2], ids=["alone", "workers"])
+def strict(indices: Sources, request: pytest.FixtureRequest) -> Iterator[Live]:
+    """A service that takes small bodies; by itself, and with worker processes."""
+    limits, workers = patient(Limits(body_bytes=5_000)), request.param
+    service = pooled_service(workers, indices, limits) if workers else Service(indices, limits)
+    with serving(service) as running:
+        until(lambda: running.get("/readyz").is_success)
         yield running
 
 
@@ -46,13 +51,17 @@ def still_answers(strict: Live) -> Iterator[None]:
 # --- the OpenAPI document ------------------------------------------------------------------------
 
 
+UNASKED = ("/v1/info", "/v1/slow", "/v1/models", "/healthz", "/readyz")
+"""What takes no input, so that none of it can be wrong."""
+
+
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_generated_requests_get_what_the_document_says(live: Live, mode: GenerationMode) -> None:
     document = schemathesis.openapi.from_url(f"{live.url}/openapi.json")
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 14
+    assert len(operations) == 16
     for operation in operations:
-        if mode.is_negative and operation.path in ("/v1/info", "/healthz", "/v1/models"):
+        if mode.is_negative and operation.path in UNASKED:
             continue
 
         @settings(
@@ -298,7 +307,13 @@ def test_what_is_no_request_is_refused(strict: Live, sent: bytes) -> None:
 
 
 def test_many_idle_connections_do_not_keep_others_out(strict: Live) -> None:
-    idle = [strict.connect() for _ in range(100)]
+    """As many as the test itself may have open, each after an answer."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    idle = [strict.connect() for _ in range(min(2_000, allowed // 4))]  # both ends are here
+    for client in idle:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    for client in idle:
+        assert b" 200 " in client.recv(1 << 16)
     assert strict.json(QUERY, {"seeds": [3]})["members"]
     for client in idle:
         client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -16,18 +17,21 @@ import pytest
 
 from graphagg.serve.service import Sources
 from tests.unit.commands import GRAPHAGG
-from tests.unit.serve.live import SECONDS
+from tests.unit.serve.live import SECONDS, until
 from tests.unit.test_packaging import modules_after
 
 HEAVY = {"torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transformers", "sknetwork"}
 
 
 @contextmanager
-def running(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def running(*arguments: object, group: bool = False) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """`graphagg serve` as its own process, and the port that it says it serves on."""
     patient = ("--receive-seconds", SECONDS, "--answer-seconds", SECONDS, "--port", 0)
-    command = [*GRAPHAGG, "serve", *map(str, (*arguments, *patient))]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    patient += ("--drain-seconds", 30, "--no-access-log")
+    command = [*GRAPHAGG, "serve", *map(str, (*patient, *arguments))]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, start_new_session=group
+    ) as process:
         try:
             assert process.stderr
             line = process.stderr.readline()
@@ -73,6 +77,48 @@ def test_the_signal_to_stop_lets_open_requests_finish(indices: Sources) -> None:
         assert process.wait(SECONDS) == 0
     with pytest.raises(ConnectionRefusedError):
         _connect(port)
+
+
+def test_with_nothing_open_it_does_not_wait(indices: Sources) -> None:
+    """An idle connection would have the time of --drain-seconds, which is longer than a test."""
+    drain = ("--drain-seconds", 10 * SECONDS)
+    with running("--communities", indices.communities, *drain) as (process, port):
+        _connect(port).close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(SECONDS) == 0
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_signal_to_the_whole_group_lets_open_requests_finish(
+    indices: Sources, workers: int
+) -> None:
+    """Service managers signal each process of a service; workers wait for the one that serves."""
+    body = json.dumps({"seeds": [3], "top_k": 5}).encode()
+    head = (
+        "POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with running("--communities", indices.communities, "--workers", workers, group=True) as (
+        process,
+        port,
+    ):
+        client = _connect(port)
+        client.sendall(head.encode() + body[:5])
+        until(lambda: _status(port, "/readyz") == 200)
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.stderr
+        while "open requests are answered" not in process.stderr.readline():
+            pass
+        assert len(_ask(client, body[5:])["members"]) == 5
+        assert process.wait(SECONDS) == 0
+
+
+def _status(port: int, path: str) -> int:
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    client.request("GET", path)
+    status = client.getresponse().status
+    client.close()
+    return status
 
 
 def test_a_second_signal_ends_it_at_once(indices: Sources) -> None:

@@ -16,6 +16,7 @@ from graphagg.communities import CommunityIndex
 from graphagg.errors import GraphAggError
 from graphagg.rag import PassageIndex
 from graphagg.rag.documents.passages import Passage
+from graphagg.serve.limits import Limits
 from graphagg.serve.reload import Slot
 from graphagg.serve.service import Sources
 from graphagg.store.manifest import Manifest
@@ -138,7 +139,8 @@ def test_a_question_under_way_keeps_its_version(start, tmp_path: Path) -> None:
     encoder, extractor = HeldEncoder(), FakeExtractor()
     directory = tmp_path / "passages"
     PassageIndex.build(CORPUS, directory, encoder=FakeEncoder(), extractor=extractor).close()
-    running = start(Sources(passages=directory, encoder=encoder, extractor=extractor))
+    sources = Sources(passages=directory, encoder=encoder, extractor=extractor)
+    running = start(sources, Limits(vectors=0))  # the question comes twice, and is encoded twice
     question = {"question": "Who wrote a letter to Babbage?", "top_k": 10}
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(running.post, "/v1/passages/search", question)
@@ -162,7 +164,8 @@ def test_a_broken_version_leaves_the_old_one(start, tmp_path: Path, caplog) -> N
     running = start(Sources(communities=directory))
     expected = running.json("/v1/communities/query", {"seeds": [3]})["members"]
     manifest = json.loads((directory / "manifest.json").read_text())
-    (directory / "manifest.json").write_text(json.dumps(manifest | {"data": "v-" + "0" * 16}))
+    (directory / "new").write_text(json.dumps(manifest | {"data": "v-" + "0" * 16}))
+    (directory / "new").replace(directory / "manifest.json")  # never half of it
     until(lambda: 'outcome="failed"' in running.get("/metrics").text)
     assert running.json("/v1/communities/query", {"seeds": [3]})["members"] == expected
     said = [r.message for r in caplog.records if "cannot be opened" in r.message]

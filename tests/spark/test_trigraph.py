@@ -21,7 +21,7 @@ from graphagg.rag.spark.build import build_with_spark
 from graphagg.rag.version.publish import Models
 from graphagg.spark.job import Work
 from graphagg.store.manifest import read_manifest
-from tests.fakes import FakeEncoder, FakeExtractor
+from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder
 
 pytestmark = pytest.mark.spark
 
@@ -32,9 +32,11 @@ class Fakes:
 
     language: str = "en"
     words: str | None = None
+    pools: bool = False
 
     def load(self) -> Models:
-        return Models(FakeEncoder(window=12), FakeExtractor(self.language), self.words)
+        encoder = (PoolingEncoder if self.pools else FakeEncoder)(window=12)
+        return Models(encoder, FakeExtractor(self.language), self.words)
 
 
 def passages(count: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -58,15 +60,19 @@ def passages(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def in_process(
-    records: list[dict[str, Any]], directory: Path, words: str | None = None
+    records: list[dict[str, Any]],
+    directory: Path,
+    words: str | None = None,
+    pools: bool = False,
 ) -> PassageIndex:
-    models = Fakes().load()
+    models = Fakes(pools=pools).load()
     return PassageIndex.build(
         records,
         directory,
         language=words,
         encoder=models.encoder,
         extractor=models.extractor,
+        with_faithful=pools,
     )
 
 
@@ -79,18 +85,20 @@ def lines(records: list[dict[str, Any]]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-@pytest.mark.parametrize("words", [None, "auto"])
-def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None) -> None:
+@pytest.mark.parametrize(("words", "pools"), [(None, True), ("auto", False)])
+def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bool) -> None:
+    """`pools`: by an encoder that gives vectors of sentences too, and with those of names."""
     records = passages(60)
     for i in range(0, 60, 3):  # other languages, also inside one piece
         records[i]["text"] += (" Die alten Häuser standen am Fluss.", " 北京是中国的首都。")[i % 2]
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
-    in_process(records, tmp_path / "local", words).close()
+    in_process(records, tmp_path / "local", words, pools).close()
     with build_with_spark(
         spark,
         str(tmp_path / "p.jsonl"),
         tmp_path / "spark",
-        models=Fakes(words=words),
+        models=Fakes(words=words, pools=pools),
+        with_faithful=pools,
         passages_a_task=13,
         entries_a_task=200,
     ) as index:

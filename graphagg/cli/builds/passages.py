@@ -79,6 +79,8 @@ class PassagesBuild(Build):
         passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
         vector_column: column of the vectors of passages by this very encoder; they are not
             encoded again, and stay whole. None: none.
+        with_faithful: keep the vectors of entity names, which mode faithful compares names with
+            that no passage holds. Without them it computes them at its first such question.
         dedup: leave out passages that share at least this share of their shingles of 3 words with
             a longer one that stays, as `graphagg dedup` does. None: keep all.
         processes: processes that find entities. None: by the size of the corpus.
@@ -101,6 +103,9 @@ class PassagesBuild(Build):
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
     dedup: float | None = None
     vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
+    with_faithful: bool = field(
+        default=False, metadata={"flags": "--with-faithful", "panel": "Models"}
+    )
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
@@ -120,7 +125,7 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of
         from graphagg.rag.spark.stages import loaded
 
-        return job_of(self.passages, loaded(self.models), self.chunking)
+        return job_of(self.passages, loaded(self.models), self.chunking, self.with_faithful)
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
@@ -144,6 +149,7 @@ class PassagesBuild(Build):
             language=models.given,
             extractor=models.extractor,
             cache=self.vectors.open(),
+            with_faithful=self.with_faithful,
             progress=progress,
             force=run.force,
         ) as index:
@@ -178,6 +184,7 @@ class PassagesBuild(Build):
             run.out,
             chunking=self.chunking,
             models=self.models,
+            with_faithful=self.with_faithful,
             passages_a_task=self.passages_a_task or PASSAGES_A_TASK,
             progress=progress,
             force=run.force,

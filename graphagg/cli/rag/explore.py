@@ -76,10 +76,9 @@ def graph(
 def _visible(
     filters: list[str] | None, include: list[str] | None, exclude: list[str] | None
 ) -> dict[str, Any]:
-    """What is part of a corpus: there is no bridge through what is not."""
+    """What is part of a corpus."""
     chosen = selected(filters, include, exclude, False)
-    del chosen["bridge_through_filtered"]
-    return chosen
+    return {name: chosen[name] for name in ("filter", "include", "exclude")}
 
 
 def map_(
@@ -219,7 +218,8 @@ def similar(
     visible = _visible(filters, include, exclude)
     with PassageIndex.open(directory) as opened:
         ask = opened.similar_entities if entity else opened.similar_passages
-        likes = ask(name, top_k, **({} if by is None else {"by": by}), **visible)
+        chosen: dict[str, Any] = visible if by is None else {**visible, "by": by}
+        likes = ask(name, top_k, **chosen)
     if as_json:
         print_json(likes.to_json())
         return

@@ -25,7 +25,7 @@ class BroadConfig:
     pool: int = 100
     level: int = 2
     spread: float = 0.3
-    repeat: float = 0.3
+    repeat: float = 0.0
     overlap: float = 0.0
 
     def __post_init__(self) -> None:

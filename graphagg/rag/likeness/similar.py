@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from graphagg.arrays import Doubles, Ints
+from graphagg.arrays import Array, Doubles, Ints
 from graphagg.checks import integer, one_of
 from graphagg.errors import UnknownEntity, UnknownPassage
 from graphagg.rag.documents.tokens import entity_key
@@ -177,7 +177,7 @@ def _cosines(vectors: Doubles, place: int) -> Doubles:
     return rounded
 
 
-def _best(scores: Doubles, ranks: Ints, place: int, k: int) -> Sequence[int]:
+def _best(scores: Doubles, ranks: Array, place: int, k: int) -> Sequence[int]:
     """The places of the best others that score above 0; of equal ones the first ranks."""
     order = np.lexsort((ranks, -scores))
     above = order[(scores[order] > 0) & (order != place)]

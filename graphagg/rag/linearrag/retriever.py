@@ -7,7 +7,7 @@ equal text has cosine 1); the passage prior counts N_ep in words (see `trigraph`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
@@ -19,6 +19,7 @@ from graphagg.arrays import Array, Floats, Mask
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.linearrag.activation import Activation, Seed, Sigma, activate
 from graphagg.rag.linearrag.config import RetrievalConfig
+from graphagg.rag.linearrag.names import NameVectors
 from graphagg.rag.linearrag.pagerank import PassageScores, Reset, personalized_pagerank
 from graphagg.rag.linearrag.trigraph import TriGraph
 from graphagg.rag.results import Hit, Hop
@@ -95,10 +96,19 @@ class FaithfulRetriever:
         corpus: texts and vectors.
         view: what is visible.
         dense: search by similarity.
+        names: gives the vectors of entity names, which only a question with a name that no passage
+            holds needs; None: those of the corpus.
     """
 
-    def __init__(self, corpus: Corpus, view: View, dense: DenseIndex) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        view: View,
+        dense: DenseIndex,
+        names: Callable[[], NameVectors] | None = None,
+    ) -> None:
         self.corpus, self.view, self.dense = corpus, view, dense
+        self._names = names or (lambda: NameVectors.stored(corpus, view.gazetteer))
         self.graph = TriGraph(view, corpus.sentence_bounds)
 
     def known(self, name: str) -> int | None:
@@ -153,8 +163,6 @@ class FaithfulRetriever:
 
     def _link(self, questions: Sequence[Question]) -> dict[int, list[Seed]]:
         """Seeds of each question that names an entity (eq. 3), by the question's position."""
-        if not len(self.corpus.name_vectors):
-            return {}
         vectors = {
             id(mention.target): mention.target  # equal names share one vector
             for question in questions
@@ -181,10 +189,9 @@ class FaithfulRetriever:
         vectors = list(vectors)
         if not vectors:
             return
-        names, entities = self.corpus.name_vectors, self.graph.entities
-        rows = self.view.gazetteer.name_row[entities].astype(np.int64)
+        entities, names = self.graph.entities, self._names()
         for block in _batched(vectors, _BLOCK):
-            for similarities in names.dots_at(rows, np.stack(block)).T:
+            for similarities in names.dots(entities, np.stack(block)).T:
                 best = int(similarities.argmax())
                 yield int(entities[best]), float(similarities[best])
 

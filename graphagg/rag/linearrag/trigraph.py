@@ -104,9 +104,9 @@ class TriGraph:
     @cached_property
     def entities(self) -> Ints:
         """Entities that the extractor found in a visible passage, ascending; O(E) or O(pairs)."""
-        gazetteer, visible = self.view.gazetteer, self.view.row_set
+        visible = self.view.row_set
         if visible.is_all:
-            return np.flatnonzero(gazetteer.name_row >= 0)
+            return np.flatnonzero(self.view.contain.by_entity.degrees() > 0)
         contain = self.view.contain.by_entity
         seen_before = offsets(visible.mask[contain.indices])[contain.indptr]
         return np.flatnonzero(seen_before[1:] > seen_before[:-1])

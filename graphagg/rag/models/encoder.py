@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +14,17 @@ import numpy.typing as npt
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.rag.models.forward import forward
+from graphagg.rag.models.encoding.bert import BertRunner, is_bert
+from graphagg.rag.models.encoding.forward import Encoded, ModuleRunner, Runner, forward
+from graphagg.rag.models.encoding.pooling import PassageVectors, SentencePool, Spans, unit
+from graphagg.rag.models.encoding.windows import Window, Windows
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.models.weights import (
     DEFAULT_ENCODER,
     DTYPES,
     Dtype,
     best_dtype,
+    has_token_means,
     load,
     prompt_of,
     with_fast_linear,
@@ -29,12 +33,13 @@ from graphagg.rag.models.weights import (
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-_OVERLAP = 32  # tokens that neighboring windows share
-_SLACK = 4  # tokens that a window may gain when it is cut inside a word
-
 
 class Encoder(Protocol):
-    """Turns texts into unit vectors."""
+    """Turns texts into unit vectors.
+
+    A vector should depend on its text alone, to the bit, and not on the texts beside it: then a
+    change of an index equals a rebuild to the bit.
+    """
 
     @property
     def spec(self) -> ModelSpec:
@@ -61,6 +66,32 @@ class Encoder(Protocol):
         ...
 
 
+class PassageEncoder(Encoder, Protocol):
+    """An encoder that gives the vectors of a passage's sentences with the vector of the passage."""
+
+    @property
+    def pools_sentences(self) -> bool:
+        """Whether it does; else each sentence is encoded as a text of its own."""
+        ...
+
+    def encode_passages(
+        self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
+    ) -> list[PassageVectors]:
+        """Embed passages: unit vectors of their windows, as `split` cuts them, and sentences.
+
+        Args:
+            texts: `[P]`.
+            sentences: where the sentences of each are, `[s, 2]` in characters.
+            progress: called with stage, done, total.
+        """
+        ...
+
+
+def pools_sentences(encoder: Encoder) -> TypeGuard[PassageEncoder]:
+    """Whether an encoder gives the vectors of sentences with those of passages."""
+    return bool(getattr(encoder, "pools_sentences", False))
+
+
 class SentenceTransformerEncoder:
     """Any sentence-transformers model; it is loaded at first use.
 
@@ -68,9 +99,10 @@ class SentenceTransformerEncoder:
     the passage index keeps one vector a window and scores a passage by the best of them (max over
     windows). Other long texts (sentences, questions) get the normalized mean of their windows.
 
-    Corpus texts may be encoded in bfloat16, questions always are in float32: so an answer does not
-    depend on which questions share a batch. A model's prompts for queries and documents are used.
-    Threads may share an encoder; they take turns.
+    A text's vector depends on the text alone, to the bit: not on the texts beside it, their order,
+    or the number of threads. Corpus texts may be encoded in bfloat16, questions always are in
+    float32. A model's prompts for queries and documents are used. Threads may share an encoder;
+    they take turns.
 
     Args:
         model: the default package, or any sentence-transformers name or path.
@@ -111,12 +143,27 @@ class SentenceTransformerEncoder:
         return with_fast_linear(self._model)
 
     @cached_property
-    def _corpus_model(self) -> SentenceTransformer:
+    def _query_runner(self) -> Runner:
+        return self._runner("float32", self._query_prompt, alone=True)
+
+    @cached_property
+    def _name_runner(self) -> Runner:
+        return self._runner("float32", self._corpus_prompt, alone=True)
+
+    @cached_property
+    def _corpus_runner(self) -> Runner:
+        return self._runner(self._dtype, self._corpus_prompt, alone=False)
+
+    def _runner(self, dtype: str, prompt: str, *, alone: bool) -> Runner:
         import torch
 
-        if self._dtype == "float32":
-            return self._exact_model
-        return copy.deepcopy(self._model).to(getattr(torch, self._dtype))
+        kind = getattr(torch, dtype)
+        if is_bert(self._model):
+            return BertRunner(self._model, kind, alone=alone)
+        exact = dtype == "float32"
+        return ModuleRunner(
+            self._exact_model if exact else copy.deepcopy(self._model).to(kind), prompt
+        )
 
     @cached_property
     def _dtype(self) -> str:
@@ -132,23 +179,27 @@ class SentenceTransformerEncoder:
         return prompt_of(self._model, "document", "passage", "corpus")
 
     @cached_property
-    def _special(self) -> int:
-        """Tokens that every text gets."""
-        return int(self._lengths([""])[0])
-
-    @cached_property
-    def _window(self) -> int | None:
-        """Tokens of a text and its special ones that the model reads, beside the longest prompt."""
-        if self._model.max_seq_length is None:
-            return None
-        prompts = self._lengths([self._query_prompt, self._corpus_prompt])
-        return int(self._model.max_seq_length - prompts.max() + self._special)
+    def _windows(self) -> Windows:
+        """Cuts texts so that each window has room beside the longest prompt."""
+        tokenizer, longest = self._model.tokenizer, self._model.max_seq_length
+        if longest is not None:
+            special, *prompts = (
+                Windows(tokenizer, None)
+                .lengths(["", self._query_prompt, self._corpus_prompt])
+                .tolist()
+            )
+            longest = longest - max(prompts) + special
+        return Windows(tokenizer, longest)
 
     @cached_property
     def spec(self) -> ModelSpec:
-        """Name, sha256, dimension, dtype and window of the model."""
-        window = self._model.max_seq_length
-        settings = {"dimension": self.dimension, "dtype": self._dtype, "window": window}
+        """Name, sha256, dimension, dtype and window, and how sentences are embedded."""
+        settings = {
+            "dimension": self.dimension,
+            "dtype": self._dtype,
+            "window": self._model.max_seq_length,
+            "sentences": "pooled" if self.pools_sentences else "encoded",
+        }
         return ModelSpec(self._name, self._loaded[1], settings)
 
     @property
@@ -158,103 +209,103 @@ class SentenceTransformerEncoder:
         assert size is not None
         return size
 
+    @cached_property
+    def pools_sentences(self) -> bool:
+        """Whether the model's vector of a text is the mean of its tokens' vectors."""
+        return has_token_means(self._model)
+
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """Cut texts at word boundaries into windows that share 32 tokens."""
-        return self._split(texts, self._lengths(texts))
+        with self._lock:
+            spans = self._windows.spans(texts)
+        return [[text[a:b] for a, b in each] for text, each in zip(texts, spans, strict=True)]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
-        """Embed texts; duplicates are encoded once, batches hold texts of like length."""
-        return self._encode(self._corpus_model, texts, self._corpus_prompt, progress)
+        """Embed texts; duplicates are encoded once."""
+        return self._encode(self._corpus_runner, texts, self._corpus_prompt, progress)
 
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Embed questions with the query prompt and names as the corpus' names were, in float32."""
-        if self._query_prompt == self._corpus_prompt:  # one batch
-            both = self._encode(self._exact_model, [*questions, *names], self._query_prompt, silent)
-            return both[: len(questions)], both[len(questions) :]
         return (
-            self._encode(self._exact_model, questions, self._query_prompt, silent),
-            self._encode(self._exact_model, names, self._corpus_prompt, silent),
+            self._encode(self._query_runner, questions, self._query_prompt, silent),
+            self._encode(self._name_runner, names, self._corpus_prompt, silent),
         )
+
+    def encode_passages(
+        self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
+    ) -> list[PassageVectors]:
+        """Embed passages; a sentence gets the mean of its tokens' vectors as its passage has them.
+
+        Equal texts with equal sentences are encoded once.
+        """
+        with self._lock:
+            place: dict[tuple[str, bytes], int] = {}
+            pairs = ((t, s.tobytes()) for t, s in zip(texts, sentences, strict=True))
+            rows = [place.setdefault(pair, len(place)) for pair in pairs]
+            first = np.unique(rows, return_index=True)[1].tolist()
+            distinct = [texts[i] for i in first]
+            windows = self._cut(distinct, self._corpus_prompt)
+            pools = [
+                SentencePool(texts[i], sentences[i], own)
+                for i, own in zip(first, windows, strict=True)
+            ]
+            found = [np.empty((len(own), self.dimension), np.float32) for own in windows]
+            for passage, number, encoded in self._run(
+                self._corpus_runner, distinct, windows, progress
+            ):
+                assert encoded.tokens is not None, "such a model gives token vectors"
+                found[passage][number] = encoded.vector
+                pools[passage].add(number, encoded.tokens)
+        vectors = [
+            PassageVectors(of_windows := unit(raw), pool.vectors(of_windows[0]))
+            for raw, pool in zip(found, pools, strict=True)
+        ]
+        return [vectors[row] for row in rows]
 
     def _encode(
-        self, model: SentenceTransformer, texts: Sequence[str], prompt: str, progress: Progress
+        self, runner: Runner, texts: Sequence[str], prompt: str, progress: Progress
     ) -> npt.NDArray[np.float32]:
         with self._lock:
-            return self._encode_alone(model, texts, prompt, progress)
+            place: dict[str, int] = {}
+            rows = np.array([place.setdefault(text, len(place)) for text in texts], dtype=np.int64)
+            distinct = list(place)
+            windows = self._cut(distinct, prompt)
+            found = [np.empty((len(own), self.dimension), np.float32) for own in windows]
+            for text, number, encoded in self._run(runner, distinct, windows, progress):
+                found[text][number] = encoded.vector
+        vectors = [unit(raw) for raw in found]
+        # What is one window keeps its bits: they would change if it was made a unit vector twice.
+        whole = [v if len(v) == 1 else unit(v.sum(axis=0, keepdims=True)) for v in vectors]
+        stacked = np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
+        return stacked[rows]
 
-    def _encode_alone(
-        self, model: SentenceTransformer, texts: Sequence[str], prompt: str, progress: Progress
-    ) -> npt.NDArray[np.float32]:
-        place: dict[str, int] = {}
-        rows = np.array([place.setdefault(text, len(place)) for text in texts], dtype=np.int64)
-        distinct = list(place)
-        lengths = self._lengths(distinct)
-        windows = self._split(distinct, lengths)
-        counts = np.array([len(text) for text in windows], dtype=np.int64)
-        flat = [window for text in windows for window in text]
-        whole = lengths if self._window is None else np.minimum(lengths, self._window)
-        vectors = np.empty((len(flat), self.dimension), dtype=np.float32)
-        done = 0
-        for batch, found in forward(model, flat, np.repeat(whole, counts), prompt):
-            vectors[batch] = found
-            done += len(batch)
-            progress("encode", done, len(flat))
-        if len(vectors) > len(distinct):
-            vectors = np.add.reduceat(vectors, np.cumsum(counts) - counts, axis=0)
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors if len(distinct) == len(rows) else vectors[rows]
-
-    def _split(self, texts: Sequence[str], lengths: npt.NDArray[np.int64]) -> list[list[str]]:
-        window = self._window
-        return [
-            [text] if window is None or n <= window else self._windows(text, window)
-            for text, n in zip(texts, lengths, strict=True)
-        ]
-
-    def _lengths(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Tokens of each text with the special ones, `[n]`."""
-        lengths = np.zeros(len(texts), dtype=np.int64)
-        for start in range(0, len(texts), 1024):
-            ids = self._tokenize(list(texts[start : start + 1024]))["input_ids"]
-            lengths[start : start + 1024] = [len(row) for row in ids]
-        return lengths
-
-    def _windows(self, text: str, window: int) -> list[str]:
-        """Cut one text into overlapping windows of at most `window` tokens."""
-        room = max(1, window - self._special - _SLACK)
-        encoding = self._tokenize([text], special=False, offsets=True)
-        offsets, words = encoding["offset_mapping"][0], encoding.word_ids(0)
-        windows, start = [], 0
-        while start < len(offsets):
-            end = _word_boundary(words, min(start + room, len(offsets)), start)
-            windows.append(text[offsets[start][0] : offsets[end - 1][1]])
-            if end == len(offsets):
-                break
-            start = max(start + 1, _word_boundary(words, max(end - _OVERLAP, start + 1), start))
+    def _cut(self, texts: Sequence[str], prompt: str) -> list[list[Window]]:
+        """The windows of each text."""
+        windows: list[list[Window]] = [[] for _ in texts]
+        for window in self._windows.of(texts, prompt):
+            windows[window.text].append(window)
         return windows
 
-    def _tokenize(self, texts: list[str], *, special: bool = True, offsets: bool = False) -> Any:
-        return self._model.tokenizer(
-            texts,
-            add_special_tokens=special,
-            return_offsets_mapping=offsets,
-            truncation=False,
-            padding=False,
-            verbose=False,
-        )
+    def _run(
+        self,
+        runner: Runner,
+        texts: Sequence[str],
+        windows: Sequence[Sequence[Window]],
+        progress: Progress,
+    ) -> Iterator[tuple[int, int, Encoded]]:
+        """Each window's text and number, and what the model makes of it, in any order."""
+        import torch
+
+        places = [(text, number) for text, own in enumerate(windows) for number in range(len(own))]
+        flat = [window for own in windows for window in own]
+        pieces = [texts[window.text][window.start : window.end] for window in flat]
+        found = forward(runner, flat, pieces, torch.get_num_threads())
+        for done, (i, encoded) in enumerate(found, start=1):
+            yield *places[i], encoded
+            progress("encode", done, len(flat))
 
 
 def _encoder(model: str, dtype: Dtype, device: str | None) -> SentenceTransformerEncoder:
     return SentenceTransformerEncoder(model, dtype=dtype, device=device)
-
-
-def _word_boundary(words: Sequence[int | None], position: int, after: int) -> int:
-    """The last token position in (after, position] where a word begins; `position` if none."""
-    if position >= len(words):
-        return position
-    for candidate in range(position, after, -1):
-        if words[candidate] != words[candidate - 1]:
-            return candidate
-    return position

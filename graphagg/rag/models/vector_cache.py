@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ import numpy.typing as npt
 
 from graphagg.checks import integer
 from graphagg.progress import Progress, silent
-from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.encoder import Encoder, pools_sentences
+from graphagg.rag.models.encoding.pooling import PassageVectors, Spans
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.store.manifest import canonical_json
 
@@ -104,6 +106,23 @@ class VectorCache:
         """
         there = np.zeros(len(keys), bool)
         vectors = np.empty((len(keys), dimension), np.float32)
+        for row, stored in enumerate(self.get_rows(keys, dimension)):
+            if stored is not None and len(stored) == 1:
+                there[row] = True
+                vectors[row] = stored
+        return there, vectors
+
+    def get_rows(self, keys: Sequence[bytes], dimension: int) -> list[Vectors | None]:
+        """Look up what was stored as several vectors a key.
+
+        Args:
+            keys: n distinct ones.
+            dimension: d; what is no whole number of such vectors counts as missing.
+
+        Returns:
+            `[m, d]` of each key; None where it is missing.
+        """
+        found: list[Vectors | None] = [None] * len(keys)
         place = {key: row for row, key in enumerate(keys)}
         today = int(time.time() // _DAY)
 
@@ -111,22 +130,19 @@ class VectorCache:
             for start in range(0, len(keys), _ASKED):
                 some = keys[start : start + _ASKED]
                 among = f"key IN ({','.join('?' * len(some))})"
-                found = connection.execute(f"SELECT key, vector FROM vectors WHERE {among}", some)
-                for key, stored in found:
-                    vector = _unpacked(stored, dimension)
-                    if vector is not None:
-                        there[place[key]] = True
-                        vectors[place[key]] = vector
+                stored = connection.execute(f"SELECT key, vector FROM vectors WHERE {among}", some)
+                for key, content in stored:
+                    found[place[key]] = _unpacked(content, dimension)
                 connection.execute(
                     f"UPDATE vectors SET used = ? WHERE used < ? AND {among}", (today, today, *some)
                 )
 
         if self.path.exists():
             self._transaction(look_up)
-        return there, vectors
+        return found
 
-    def put(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Store vectors `[n, d]`, all of them or none; those of the same keys are replaced."""
+    def put(self, keys: Sequence[bytes], vectors: Sequence[Vectors] | Vectors) -> None:
+        """Store `[d]` or `[m, d]` of each key, all or none; those of the same keys are replaced."""
         today = int(time.time() // _DAY)
         rows = [(key, _packed(row), today) for key, row in zip(keys, vectors, strict=True)]
 
@@ -172,13 +188,13 @@ def _packed(vector: Vectors) -> bytes:
 
 
 def _unpacked(stored: bytes, dimension: int) -> Vectors | None:
-    """The vector; None where it has another length, or a byte of it has changed."""
+    """The vectors, `[m, d]`; None where the length does not fit, or a byte of it has changed."""
     content, checksum = stored[:-_CHECKSUM], stored[-_CHECKSUM:]
-    if len(content) != 4 * dimension:
+    if len(content) % (4 * dimension):
         return None
     if zlib.crc32(content).to_bytes(_CHECKSUM, "little") != checksum:
         return None
-    return np.frombuffer(content, "<f4")
+    return np.frombuffer(content, "<f4").reshape(-1, dimension)
 
 
 class CachedEncoder:
@@ -220,21 +236,78 @@ class CachedEncoder:
         place: dict[str, int] = {}
         rows = np.array([place.setdefault(text, len(place)) for text in texts], dtype=np.int64)
         distinct = list(place)
-        model = canonical_json(self.spec.to_json())
-        keys = [_key(model, text) for text in distinct]
+        keys = [_key(self._model, text.encode()) for text in distinct]
         there, vectors = self._cache.get(keys, self.dimension)
-        # The longest first, so that texts of like length are encoded together.
-        missing = sorted(np.flatnonzero(~there).tolist(), key=lambda i: -len(distinct[i]))
-        done = len(distinct) - len(missing)
-        for start in range(0, len(missing), PIECE):
-            piece = missing[start : start + PIECE]
+
+        def compute(piece: list[int]) -> Sequence[Vectors] | Vectors:
             vectors[piece] = self._encoder.encode([distinct[i] for i in piece])
-            self._cache.put([keys[i] for i in piece], vectors[piece])
-            done += len(piece)
-            progress("encode", done, len(distinct))
-        if not missing and distinct:
-            progress("encode", done, done)
+            return vectors[piece]
+
+        self._complete(keys, np.flatnonzero(~there), [len(t) for t in distinct], compute, progress)
         return vectors[rows]
+
+    @property
+    def pools_sentences(self) -> bool:
+        """Whether the wrapped encoder gives the vectors of sentences with those of passages."""
+        return pools_sentences(self._encoder)
+
+    def encode_passages(
+        self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
+    ) -> list[PassageVectors]:
+        """Embed passages and their sentences; each distinct one is looked up or computed once.
+
+        The vectors of a passage are stored as one: those of its windows, then of its sentences.
+        """
+        encoder = self._encoder
+        assert pools_sentences(encoder)
+        place: dict[tuple[str, bytes], int] = {}
+        spans = [np.asarray(each, "<i4").reshape(-1, 2) for each in sentences]
+        pairs = zip(texts, (each.tobytes() for each in spans), strict=True)
+        rows = [place.setdefault(pair, len(place)) for pair in pairs]
+        distinct = [(text, np.frombuffer(raw, "<i4").reshape(-1, 2)) for text, raw in place]
+        keys = [_key(self._model, text.encode(), each.tobytes()) for text, each in distinct]
+        stored = self._cache.get_rows(keys, self.dimension)
+        found: dict[int, PassageVectors] = {
+            i: PassageVectors(*np.split(rows_of, [len(rows_of) - len(each)]))
+            for i, ((_, each), rows_of) in enumerate(zip(distinct, stored, strict=True))
+            if rows_of is not None and len(rows_of) > len(each)
+        }
+
+        def compute(piece: list[int]) -> Sequence[Vectors]:
+            some = [distinct[i] for i in piece]
+            made = encoder.encode_passages([text for text, _ in some], [each for _, each in some])
+            found.update(zip(piece, made, strict=True))
+            return [np.concatenate(one) for one in made]
+
+        missing = np.array([i for i in range(len(distinct)) if i not in found], np.int64)
+        self._complete(keys, missing, [len(text) for text, _ in distinct], compute, progress)
+        return [found[row] for row in rows]
+
+    @cached_property
+    def _model(self) -> bytes:
+        return canonical_json(self.spec.to_json())
+
+    def _complete(
+        self,
+        keys: Sequence[bytes],
+        missing: npt.NDArray[np.int64],
+        sizes: Sequence[int],
+        compute: Callable[[list[int]], Sequence[Vectors] | Vectors],
+        progress: Progress,
+    ) -> None:
+        """Compute what the cache lacks, a piece at a time, and store each piece.
+
+        The longest first, so that texts of like length are encoded together.
+        """
+        order = sorted(missing.tolist(), key=lambda i: -sizes[i])
+        done = len(keys) - len(order)
+        for start in range(0, len(order), PIECE):
+            piece = order[start : start + PIECE]
+            self._cache.put([keys[i] for i in piece], compute(piece))
+            done += len(piece)
+            progress("encode", done, len(keys))
+        if not order and len(keys):
+            progress("encode", done, done)
 
 
 def cached(encoder: Encoder, cache: VectorCache | None) -> Encoder:
@@ -242,6 +315,13 @@ def cached(encoder: Encoder, cache: VectorCache | None) -> Encoder:
     return encoder if cache is None else CachedEncoder(encoder, cache)
 
 
-def _key(model: bytes, text: str) -> bytes:
-    """Of one text by one model; the model's length keeps the two apart."""
-    return hashlib.sha256(b"%d:%b%b" % (len(model), model, text.encode())).digest()
+def _key(model: bytes, text: bytes, sentences: bytes | None = None) -> bytes:
+    """Of one text by one model; the lengths keep the parts of it apart.
+
+    Args:
+        model: which model.
+        text: what is embedded.
+        sentences: where its sentences are, if they are embedded with it.
+    """
+    parts = [model, text] if sentences is None else [model + b" passage", sentences, text]
+    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).digest()

@@ -110,3 +110,13 @@ def prompt_of(model: SentenceTransformer, *names: str) -> str:
         if prompt:
             return prompt
     return ""
+
+
+def has_token_means(model: SentenceTransformer) -> bool:
+    """Whether a model's vector of a text is the mean of the vectors of all its tokens."""
+    names = [type(module).__name__ for module in model]
+    if names not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        return False
+    pooling, takes = model[1], getattr(model[0], "modality_config", {})
+    is_mean = getattr(pooling, "pooling_mode", None) in ("mean", ("mean",))
+    return is_mean and bool(getattr(pooling, "include_prompt", True)) and "message" not in takes

@@ -10,7 +10,7 @@ Stages, each of which ends on disk in `<directory>.work`, so that a job that was
 5. lexicon: postings sorted by (term, row).
 6. order of ids, metadata, inverted file.
 
-With a deterministic encoder the files are byte for byte those of one process. Executors and driver
+The files are byte for byte those of one process, on machines of one kind. Executors and driver
 must share the file system of the index directory; nothing that grows with the corpus goes through
 the driver, and nothing is broadcast.
 """
@@ -57,6 +57,7 @@ def build_with_spark(
     *,
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     models: ModelLoader | None = None,
+    with_faithful: bool = False,
     passages_a_task: int = PASSAGES_A_TASK,
     entries_a_task: int = ENTRIES_A_TASK,
     progress: Progress = silent,
@@ -71,6 +72,7 @@ def build_with_spark(
         directory: where the index goes, on a file system that executors and driver share.
         chunking: how long texts are split, by the tasks; None keeps all whole.
         models: how every process loads the models; None: the default ones.
+        with_faithful: as for `PassageIndex.build`.
         passages_a_task: passages that a task annotates and encodes.
         entries_a_task: mentions or postings that a task holds in memory.
         progress: called after each stage.
@@ -85,24 +87,26 @@ def build_with_spark(
     """
     loader = models or NamedModels()
     here = loaded(loader)
-    job = job_of(passages, here, chunking)
+    job = job_of(passages, here, chunking, with_faithful)
     with write_artifact(directory) as publication, small_driver(spark):
         if force or recall(directory, KIND, job) is None:
             folder = publication.writer.folder.absolute()
             with claimed(spark, directory, job, progress, force) as work:
-                stages = Stages(work, folder, loader, here.language, entries_a_task)
+                stages = Stages(work, folder, loader, here.language, entries_a_task, with_faithful)
                 _run(stages, publication, passages, chunking, passages_a_task, here, force)
             remember(directory, KIND, job)
             work.remove()
     return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)
 
 
-def job_of(passages: str, models: Models, chunking: ChunkConfig | None) -> dict[str, Any]:
+def job_of(
+    passages: str, models: Models, chunking: ChunkConfig | None, with_faithful: bool = False
+) -> dict[str, Any]:
     """Identity of a job: its input, its models, and how long texts are split."""
     return {
         "source": fingerprint(passages),
         "models": models.to_json(),
-        "parameters": parameters(models.language, chunking),
+        "parameters": parameters(models.language, chunking, with_faithful=with_faithful),
     }
 
 
@@ -121,12 +125,13 @@ def _run(
     digest = _digest(stages, passages)
     root = publication.writer.folder.parent
     encoder, extractor = models.encoder, models.extractor
-    if not force and is_built(root, digest, encoder, extractor, chunking, language=models.language):
+    if not force and is_built(
+        root, digest, encoder, extractor, chunking, None, models.language, stages.with_faithful
+    ):
         return
     segment = write_segment(stages, passages)
     join_segment(stages, passages, segment)
-    names = number_keys(stages, segment, ["found"])
-    write_names(stages, names)
+    write_names(stages, number_keys(stages, segment, ["found"]) if stages.with_faithful else None)
     keys = number_keys(stages, segment, ["found", "titles"])
     counts = write_gazetteer(stages, passages, starts, keys)
     counts["terms"] = write_lexicon(stages, segment, starts)
@@ -135,7 +140,7 @@ def _run(
     publication.publish(
         Manifest(
             kind=KIND,
-            parameters=parameters(models.language, chunking),
+            parameters=parameters(models.language, chunking, with_faithful=stages.with_faithful),
             inputs={"passages": digest},
             models=models.to_json(),
             counts={

@@ -151,6 +151,7 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
             shared[s[end]] = shared.get(s[end], 0) | s[f"{end}_flags"]
     before = [-1, *(s["last"] for s in pairs[:-1])]
     work, folder, language = stages.work.folder, stages.folder, stages.language
+    with_faithful = stages.with_faithful
     loaded, pieces = stages.pieces(PAIRS), stages.pieces(ENTITIES)
 
     def take(i: int) -> Stats:
@@ -169,7 +170,7 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
         names, analyzers = keys.take(here[own]), Analyzers(language)
         arrays = {
             "key": here[own],
-            "found": (union[own] & FOUND) > 0,
+            "found": ((union[own] & FOUND) > 0) & with_faithful,
             "begin": places[begins[own]],
             "entities.keys.utf8": names.data,
             "entities.keys.offsets": names.offsets,

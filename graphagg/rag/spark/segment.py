@@ -121,14 +121,15 @@ def number_keys(stages: Stages, stats: Sequence[Stats], tables: Sequence[str]) -
     )
 
 
-def write_names(stages: Stages, names: Numbering) -> None:
-    """Encode the names that the extractor found, and write them with their vectors."""
+def write_names(stages: Stages, names: Numbering | None) -> None:
+    """Encode the names that the extractor found, and write them with their vectors; None: none."""
     pieces, models = stages.pieces(NAMES), stages.models
 
     def encode(i: int) -> Stats:
         known = pieces.known(i)
         if known is not None:
             return known
+        assert names is not None
         keys = list(names.load(i))
         encoder = loaded(models).encoder
         vectors = encoder.encode([str(key) for key in keys]).reshape(-1, encoder.dimension)
@@ -136,7 +137,7 @@ def write_names(stages: Stages, names: Numbering) -> None:
         return pieces.save(i, arrays | {"s0.names.vectors": vectors})
 
     spark = stages.work.spark
-    if names.total:
+    if names is not None and names.total:
         stats = stages.noted(NAMES, lambda: run_tasks(spark, len(names.counts), encode))
     else:
         no_vectors = np.zeros((0, loaded(models).encoder.dimension), np.float32)

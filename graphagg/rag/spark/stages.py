@@ -53,6 +53,7 @@ class Stages:
         models: how executors load the models.
         language: of words: a code, or `auto`.
         a_task: entries (mentions, postings) that one task holds.
+        with_faithful: whether the names that were found get vectors.
     """
 
     work: Work
@@ -60,6 +61,7 @@ class Stages:
     models: ModelLoader
     language: str
     a_task: int
+    with_faithful: bool = False
 
     def pieces(self, stage: str) -> TaskArrays:
         """The pieces of a stage."""

@@ -148,12 +148,14 @@ class _Portraits:
         np.add.at(sums, theme, vectors)  # whole numbers: exact in any order
         products = np.einsum("pd,pd->p", vectors.astype(np.float64), sums[theme])
         lengths = self._lengths * np.sqrt(np.einsum("td,td->t", sums, sums))[theme]
-        return products / np.maximum(lengths, 1e-12)
+        cosines: Doubles = products / np.maximum(lengths, 1e-12)
+        return cosines
 
     @cached_property
     def _lengths(self) -> Doubles:
         vectors = self._parts.net.vectors.astype(np.float64)
-        return np.sqrt(np.einsum("pd,pd->p", vectors, vectors))
+        lengths: Doubles = np.sqrt(np.einsum("pd,pd->p", vectors, vectors))
+        return lengths
 
     def _central(self, theme: Ints) -> Doubles:
         """`[P]`, the weight of each passage's ties inside its theme: to passages, by names shared.
@@ -234,7 +236,7 @@ def _ties_between(parts: Parts, theme: Ints, count: int) -> tuple[Ints, Ints, Do
     first, second, values = first[apart], second[apart], values[apart]
     both = np.concatenate([first * count + second, second * count + first])
     found, place = np.unique(both, return_inverse=True)
-    summed = np.bincount(place, np.tile(values, 2), len(found))
+    summed = np.bincount(place, np.tile(values, 2), len(found)).astype(np.float64, copy=False)
     return found // count, found % count, summed
 
 

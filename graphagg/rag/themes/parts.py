@@ -109,4 +109,5 @@ def weights_in(net: Network, theme: Ints) -> tuple[Ints, Ints, Doubles]:
     codes, place = np.unique(
         net.contains.source * themes + theme[net.contains.target], return_inverse=True
     )
-    return codes // themes, codes % themes, np.bincount(place, net.contains.weight, len(codes))
+    sums = np.bincount(place, net.contains.weight, len(codes)).astype(np.float64, copy=False)
+    return codes // themes, codes % themes, sums

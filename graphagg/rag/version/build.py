@@ -1,8 +1,10 @@
 """From passages to a segment: entities and sentences found, everything encoded.
 
-A passage longer than the encoder reads at once is encoded in several windows (`Encoder.split`).
-Texts are split and encoded in blocks, and the vectors of a large build go straight to their files:
-beside the passages themselves, memory holds one block and the spans of the annotations.
+A passage longer than the encoder reads at once is encoded in several windows (`Encoder.split`). The
+vectors of its sentences come out of the same pass where the encoder gives token vectors
+(`PassageEncoder`); with any other one each sentence is encoded as a text of its own. Texts are
+encoded in blocks, and the vectors of a large build go straight to their files: beside the passages
+themselves, memory holds one block and the spans of the annotations.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from graphagg.arrays import offsets
 from graphagg.progress import Progress, renamed
 from graphagg.rag.documents.languages import language_of_text
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.by_language import ByLanguage
-from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.encoder import Encoder, PassageEncoder, pools_sentences
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.tables.mentions import NewRows
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, sentence_text
@@ -26,14 +30,15 @@ from graphagg.store.strings import StringTable
 
 BLOCK = 65_536
 """Texts that are split, sorted by length and encoded together."""
+_PASSAGES = 8_192  # passages that are encoded together, with their sentences
 _KEPT_ROWS = 20_000  # passages whose tokens are kept; of more they are read again when needed
 
 
 class KnownNames(Protocol):
-    """Tells which entities have a vector already."""
+    """Tells which entities need no vector."""
 
     def __call__(self, key: str) -> bool:
-        """Whether the entity of this key has one."""
+        """Whether the entity of this key has one already, or gets none."""
 
 
 class Place(Protocol):
@@ -47,7 +52,7 @@ def make_segment(
     passages: Sequence[Passage],
     extractor: EntityExtractor,
     encoder: Encoder,
-    has_vector: KnownNames,
+    needs_none: KnownNames,
     progress: Progress,
     place: Place | None = None,
     given: Vectors | None = None,
@@ -58,7 +63,7 @@ def make_segment(
         passages: in the order of their rows.
         extractor: finds sentences and entities.
         encoder: gives vectors.
-        has_vector: which names need none.
+        needs_none: which names need no vector.
         progress: called with stage, done, total.
         place: where vectors go of which there is more than a block; None: into memory.
         given: `[P, d]`, vectors of the passages that need not be computed: one window each.
@@ -68,25 +73,20 @@ def make_segment(
     """
     notes = zip(passages, _annotate(passages, extractor, progress), strict=True)
     rows = NewRows(notes, keep=len(passages) <= _KEPT_ROWS)
-    fresh = sorted((key for key in rows.names if not has_vector(key)), key=str.encode)
+    fresh = sorted((key for key in rows.names if not needs_none(key)), key=str.encode)
     encoding = _Encoding(encoder, place)
-    lengths: list[int] = []
-    count = len(rows.sentences.values)
-    if given is None:
-        texts = _windows(passages, encoder, lengths)
-        windows = encoding.of("windows", texts, None, renamed(progress, "windows"))
+    if pools_sentences(encoder):
+        windows, sentences = encoding.pooled(
+            encoder, passages, rows.sentences, given, renamed(progress, "passages")
+        )
     else:
-        windows, lengths = given, [1] * len(passages)
-    sentences = encoding.of(
-        "sentences.vectors", _sentences(passages, rows.sentences), count,
-        renamed(progress, "sentences"),
-    )  # fmt: skip
+        windows, sentences = encoding.apart(passages, rows.sentences, given, progress)
     vectors = encoding.of("names.vectors", fresh, len(fresh), renamed(progress, "names"))
     segment = Segment(
         PassageTable.of(passages),
         rows.sentences,
         rows.found,
-        Ragged(offsets(lengths), windows),
+        windows,
         sentences,
         StringTable.pack(fresh),
         vectors.reshape(-1, encoder.dimension),
@@ -96,7 +96,7 @@ def make_segment(
 
 
 class _Encoding:
-    """Encodes texts in blocks, into memory or into a file of the segment.
+    """Encodes texts in blocks, into memory or into files of the segment.
 
     Args:
         encoder: the model.
@@ -110,6 +110,56 @@ class _Encoding:
         self._encoder, self._place = encoder, place
         self.on_disk: list[str] = []
 
+    def pooled(
+        self,
+        encoder: PassageEncoder,
+        passages: Sequence[Passage],
+        places: Ragged,
+        given: Vectors | None,
+        progress: Progress,
+    ) -> tuple[Ragged, Vectors]:
+        """Vectors of the windows of passages and of their sentences, in one pass over each."""
+        is_large = len(passages) > _PASSAGES
+        windows, sentences = (
+            self._file(name, is_large) for name in ("windows", "sentences.vectors")
+        )
+        lengths: list[int] = []
+        for start in range(0, len(passages), _PASSAGES):
+            block = range(start, min(start + _PASSAGES, len(passages)))
+            found = encoder.encode_passages(
+                [passages[row].full_text for row in block],
+                [places.row(row) for row in block],
+                _onward(progress, start, len(passages)),
+            )
+            sentences.append(np.concatenate([one.sentences for one in found]))
+            if given is None:
+                windows.append(np.concatenate([one.windows for one in found]))
+                lengths.extend(len(one.windows) for one in found)
+        if given is not None:
+            windows.append(given)
+            lengths = [1] * len(given)
+        return Ragged(offsets(lengths), windows.close()), sentences.close()
+
+    def apart(
+        self,
+        passages: Sequence[Passage],
+        places: Ragged,
+        given: Vectors | None,
+        progress: Progress,
+    ) -> tuple[Ragged, Vectors]:
+        """The same by encoding each window and each sentence as a text of its own."""
+        lengths: list[int] = []
+        if given is None:
+            texts = _windows(passages, self._encoder, lengths)
+            windows = self.of("windows", texts, None, renamed(progress, "windows"))
+        else:
+            windows, lengths = given, [1] * len(passages)
+        sentences = self.of(
+            "sentences.vectors", _sentences(passages, places), len(places.values),
+            renamed(progress, "sentences"),
+        )  # fmt: skip
+        return Ragged(offsets(lengths), windows), sentences
+
     def of(self, name: str, texts: Iterable[str], count: int | None, progress: Progress) -> Vectors:
         """Vectors of texts, `[n, d]`; `count` is how many there will be, if that is known."""
         stream, done = iter(texts), 0
@@ -117,15 +167,20 @@ class _Encoding:
         following = list(islice(stream, BLOCK))
         if not following:
             return self._encoder.encode(block, progress)
-        file = VectorFile(self._place(name) if self._place else None, self._encoder.dimension)
+        file = self._file(name, True)
         while block:
             total = count or done + len(block) + len(following)
             file.append(self._encoder.encode(block, _onward(progress, done, total)))
             done += len(block)
             block, following = following, list(islice(stream, BLOCK))
-        if self._place:
-            self.on_disk.append(name)
         return file.close()
+
+    def _file(self, name: str, is_large: bool) -> VectorFile:
+        """Where the vectors of an array go: of a large one, where there is a place, to its file."""
+        path = self._place(name) if self._place and is_large else None
+        if path:
+            self.on_disk.append(name)
+        return VectorFile(path, self._encoder.dimension)
 
 
 def _onward(progress: Progress, before: int, whole: int) -> Progress:

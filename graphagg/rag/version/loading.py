@@ -41,6 +41,7 @@ def is_built(
     chunking: ChunkConfig | None,
     weights: BestConfig | None = None,
     language: str | None = None,
+    with_faithful: bool = False,
 ) -> bool:
     """Whether building again would give the index that is there."""
     manifest = current_manifest(directory, KIND)
@@ -52,7 +53,9 @@ def is_built(
         and manifest.inputs == {"passages": digest}
         and manifest.counts.get("segments") == 1
         and manifest.parameters
-        == parameters(language_of(extractor, language), chunking, weights is not None)
+        == parameters(
+            language_of(extractor, language), chunking, weights is not None, with_faithful
+        )
         and manifest.models == Models(encoder or SentenceTransformerEncoder(), extractor).to_json()
     )
 

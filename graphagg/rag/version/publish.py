@@ -46,20 +46,28 @@ from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 5  # raised when the same corpus and models give another index
+REVISION = 7  # raised when the same corpus and models give another index
 
 
 def parameters(
-    language: str, chunking: ChunkConfig | None, tuned: bool = False
+    language: str,
+    chunking: ChunkConfig | None,
+    tuned: bool = False,
+    with_faithful: bool = False,
 ) -> dict[str, object]:
     """Parameters that decide an index beside its passages and models.
 
-    `language` is that of words, `tuned` says that it has weights of its own.
+    Args:
+        language: of words.
+        chunking: how long texts were split.
+        tuned: whether it has weights of its own.
+        with_faithful: whether it has the vectors of entity names.
     """
     return {
         "revision": REVISION,
         "language": language,
         "chunking": None if chunking is None else asdict(chunking),
+        "with_faithful": with_faithful,
         **(TUNED if tuned else {}),
     }
 
@@ -101,9 +109,13 @@ class _Recorded:
 
     @classmethod
     def of_models(
-        cls, models: Models, chunking: ChunkConfig | None, weights: BestConfig | None
+        cls,
+        models: Models,
+        chunking: ChunkConfig | None,
+        weights: BestConfig | None,
+        with_faithful: bool,
     ) -> _Recorded:
-        recorded = parameters(models.language, chunking, weights is not None)
+        recorded = parameters(models.language, chunking, weights is not None, with_faithful)
         return cls(models.to_json(), recorded, weights)
 
     @classmethod
@@ -135,17 +147,25 @@ def build(
     progress: Progress,
     vectors: Vectors | None = None,
     weights: BestConfig | None = None,
+    with_faithful: bool = False,
 ) -> Manifest:
     """Write an index of exactly the given passages.
 
-    `chunking` is how they were split; `vectors` are theirs, `[P, d]`, if they are known; `weights`
-    are those of mode `best`, where they are not the defaults.
+    Args:
+        publication: where it goes.
+        passages: in the order of their rows.
+        models: find entities and give vectors.
+        chunking: how the passages were split.
+        progress: called with stage, done, total.
+        vectors: theirs, `[P, d]`, if they are known.
+        weights: those of mode `best`, where they are not the defaults.
+        with_faithful: whether entity names get vectors.
     """
     segment, rows = make_segment(
         passages,
         models.extractor,
         models.encoder,
-        lambda key: False,
+        lambda key: not with_faithful,
         progress,
         lambda name: publication.writer.path(f"{segment_prefix(0)}{name}.npy"),
         vectors,
@@ -156,7 +176,9 @@ def build(
     no_words = Lexicon.empty(analyzers.is_mixed)
     gazetteer, lexicon = _merged(Gazetteer.empty(), no_words, change, rows, analyzers)
     state = _State(None, corpus, 0, alive, gazetteer, lexicon)
-    return _publish(publication, state, _Recorded.of_models(models, chunking, weights))
+    return _publish(
+        publication, state, _Recorded.of_models(models, chunking, weights, with_faithful)
+    )
 
 
 def change_passages(
@@ -174,15 +196,18 @@ def change_passages(
     are those of the new passages, `[P, d]`, if they are known.
     """
     known = before.gazetteer
+    with_faithful = before.artifact.manifest.parameters["with_faithful"]
 
-    def has_vector(key: str) -> bool:
+    def needs_none(key: str) -> bool:
+        if not with_faithful:
+            return True
         entity = known.find(key)
         return entity is not None and int(known.name_row[entity]) >= 0
 
     def make(passages: Sequence[Passage]) -> tuple[Segment, NewRows]:
         needed = models()
         return make_segment(
-            passages, needed.extractor, needed.encoder, has_vector, progress, given=vectors
+            passages, needed.extractor, needed.encoder, needs_none, progress, given=vectors
         )
 
     segments: list[Segment] = list(before.corpus.segments)

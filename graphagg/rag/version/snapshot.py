@@ -22,7 +22,9 @@ from graphagg.rag.documents.metadata import (
     ValueType,
     merge_schemas,
 )
+from graphagg.rag.linearrag.names import NameVectors
 from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.search.paging import at_random
 from graphagg.rag.tables.analyzer import Analyzers
@@ -104,6 +106,7 @@ class Snapshot:
         given = artifact.manifest.parameters["chunking"]
         self.chunking = None if given is None else ChunkConfig(**given)
         self._lock = threading.Lock()
+        self._names: NameVectors | None = None
         self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
         self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
@@ -149,6 +152,25 @@ class Snapshot:
                 "prints ids with --json)"
             )
         return row
+
+    def names(self, encoder: Callable[[], Encoder] | None = None) -> NameVectors:
+        """The vectors of entity names; of an index without them, computed once and kept.
+
+        Args:
+            encoder: gives the index's encoder; None where they were asked for before.
+
+        Raises:
+            InvalidParameter: they are not in the index and too many to compute.
+        """
+        if self._names is None:
+            if self.artifact.manifest.parameters["with_faithful"]:
+                self._names = NameVectors.stored(self.corpus, self.gazetteer)
+            else:
+                assert encoder is not None, "a question with an unknown name is encoded first"
+                found = np.flatnonzero(self._whole.contain.by_entity.degrees() > 0)
+                where = str(self.artifact.directory)
+                self._names = NameVectors.computed(self.gazetteer, found, encoder, where)
+        return self._names
 
     # --- what is visible -------------------------------------------------------------------------
 

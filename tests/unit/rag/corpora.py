@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from graphagg.rag import BestConfig, Hit, Passage, PassageIndex, RetrievalConfig
 from graphagg.rag.broad.config import BroadConfig
 from graphagg.rag.settings import Config, Mode
-from tests.fakes import FakeEncoder, FakeExtractor, assert_same_hits
+from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder, assert_same_hits
 
 ENCODER = FakeEncoder(window=12)
+POOLING = PoolingEncoder(window=12)
 EXTRACTOR = FakeExtractor("en", names=("中国人民", "人民", "中国", "中", "国", "美"))
 
 TITLES = (
@@ -87,8 +88,8 @@ def corpora(ids: Iterable[str], *, least: int = 1) -> st.SearchStrategy[list[Pas
 
 
 def build(passages: Iterable[Passage], directory: Path, **named: Any) -> PassageIndex:
-    models = {"encoder": ENCODER, "extractor": EXTRACTOR} | named
-    return PassageIndex.build(passages, directory, **models)
+    options = {"encoder": ENCODER, "extractor": EXTRACTOR, "with_faithful": True} | named
+    return PassageIndex.build(passages, directory, **options)
 
 
 def answers(index: PassageIndex, k: int = 4, **options: Any) -> dict[str, list[list[Hit]]]:

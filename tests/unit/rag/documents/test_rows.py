@@ -19,7 +19,7 @@ import pytest
 
 from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile
 from graphagg.rag import Passage, PassageIndex, RowConfig, read_passages
-from tests.fakes import FakeEncoder, FakeExtractor
+from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder
 from tests.unit.commands import Answer
 
 ROWS = [
@@ -151,6 +151,15 @@ def test_own_vectors_are_used_and_not_computed(tmp_path: Path) -> None:
     moved[:8] = own()[:8]
     with build(PASSAGES, tmp_path / "own", vectors=moved) as index:  # not taken for unchanged
         np.testing.assert_allclose(index.snapshot.corpus.windows.take(np.arange(20)), moved, 1e-6)
+
+
+def test_sentences_of_passages_with_own_vectors_come_out_of_them_too(tmp_path: Path) -> None:
+    encoder = PoolingEncoder()
+    with (
+        build(PASSAGES, tmp_path / "own", vectors=own(), encoder=encoder, chunking=None) as index,
+        build(PASSAGES, tmp_path / "plain", encoder=encoder, chunking=None) as plain,
+    ):
+        assert index.manifest.data == plain.manifest.data  # the same bytes
 
 
 def test_own_vectors_of_any_length_are_made_unit_vectors(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from graphagg.progress import Progress, silent
 from graphagg.rag import Passage, PassageIndex, VectorCache
 from graphagg.rag.models import vector_cache
+from graphagg.rag.models.encoding.pooling import PassageVectors
 from graphagg.rag.models.vector_cache import CachedEncoder
-from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
+from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, PoolingEncoder
 
 ROOT = Path(__file__).parents[4]
 
@@ -52,6 +53,44 @@ def test_cached_vectors_are_computed_ones(first: list[str], second: list[str]) -
                 found = encoder.encode(texts)
                 np.testing.assert_array_equal(found, FakeEncoder().encode(texts))
             assert sorted(inner.encoded) == sorted({*first, *second})  # each once
+
+
+class CountingPassages(PoolingEncoder):
+    """Remembers which passages it embedded."""
+
+    def __init__(self) -> None:
+        super().__init__(window=2)
+        self.encoded: list[tuple[str, int]] = []
+
+    def encode_passages(
+        self, texts: Sequence[str], sentences: Sequence[np.ndarray], progress: Progress = silent
+    ) -> list[PassageVectors]:
+        self.encoded += zip(texts, map(len, sentences), strict=True)
+        return super().encode_passages(texts, sentences, progress)
+
+
+SPANS = st.sampled_from([[(0, 3)], [(0, 3), (4, 7)], [(0, 7)]])
+
+
+@given(first=TEXTS, second=TEXTS, data=st.data())
+def test_cached_passages_are_computed_ones(
+    first: list[str], second: list[str], data: st.DataObject
+) -> None:
+    """By text and by where the sentences are; a text alone is something else."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(vector_cache, "PIECE", 2)
+        inner, asked = CountingPassages(), set[tuple[str, bytes]]()
+        encoder = CachedEncoder(inner, VectorCache(folder))
+        for texts in (first, second):
+            spans = [np.array(data.draw(SPANS), np.int32) for _ in texts]
+            found = encoder.encode_passages(texts, spans)
+            wanted = PoolingEncoder(window=2).encode_passages(texts, spans)
+            for one, other in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(one.windows, other.windows)
+                np.testing.assert_array_equal(one.sentences, other.sentences)
+            asked |= {(text, s.tobytes()) for text, s in zip(texts, spans, strict=True)}
+            np.testing.assert_array_equal(encoder.encode(texts), FakeEncoder().encode(texts))
+        assert len(inner.encoded) == len(asked)  # each once
 
 
 def test_models_do_not_share_vectors(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.linearrag import retriever as faithful
 from graphagg.rag.search import dense
 from graphagg.rag.version.snapshot import Snapshot
-from tests.fakes import InMemory
+from tests.fakes import FakeEncoder, InMemory
 from tests.unit.rag.corpora import (
     ENCODER,
     EXTRACTOR,
+    POOLING,
     SENTENCES,
     TITLES,
     answers,
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 
 
-def assert_same_arrays(snapshot: Snapshot, expected: InMemory) -> None:
+def assert_same_arrays(snapshot: Snapshot, expected: InMemory, with_faithful: bool = True) -> None:
     """Gazetteer and lexicon are those of the passages that are left, but for the row numbers."""
     alive = np.flatnonzero(snapshot.alive)
     number = np.full(len(snapshot.corpus), -1)
@@ -57,6 +58,9 @@ def assert_same_arrays(snapshot: Snapshot, expected: InMemory) -> None:
     for name, (found, wanted) in same.items():
         np.testing.assert_array_equal(found, wanted, name)
     assert list(snapshot.lexicon.terms) == list(expected.lexicon.terms)
+    if not with_faithful:
+        assert (g.name_row == -1).all() and not len(snapshot.corpus.name_vectors)
+        return
     named = e.name_row >= 0
     np.testing.assert_array_equal(g.name_row >= 0, named)
     vectors = [
@@ -73,10 +77,15 @@ class Changes(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
 
-    @initialize(corpus=corpora(IDS))
-    def begin(self, corpus: list[Passage]) -> None:
+    @initialize(
+        corpus=corpora(IDS),
+        encoder=st.sampled_from([ENCODER, POOLING]),
+        with_faithful=st.booleans(),
+    )
+    def begin(self, corpus: list[Passage], encoder: FakeEncoder, with_faithful: bool) -> None:
         self.model = {p.id: p for p in corpus}
-        self.index = build(corpus, self.folder / "changed")
+        self.options = {"encoder": encoder, "with_faithful": with_faithful}
+        self.index = build(corpus, self.folder / "changed", **self.options)
 
     @rule(new=corpora(IDS))
     def add(self, new: list[Passage]) -> None:
@@ -119,7 +128,10 @@ class Changes(RuleBasedStateMachine):
     def open_again(self) -> None:
         self.index.close()
         self.index = PassageIndex.open(
-            self.folder / "changed", encoder=ENCODER, extractor=EXTRACTOR, verify=True
+            self.folder / "changed",
+            encoder=self.options["encoder"],
+            extractor=EXTRACTOR,
+            verify=True,
         )
 
     @invariant()
@@ -127,7 +139,9 @@ class Changes(RuleBasedStateMachine):
         if hasattr(self, "model"):
             assert list(self.index) == list(self.model.values())
             assert_same_arrays(
-                self.index.snapshot, InMemory.of(list(self.index), ENCODER, EXTRACTOR)
+                self.index.snapshot,
+                InMemory.of(list(self.index), self.options["encoder"], EXTRACTOR),
+                self.options["with_faithful"],
             )
 
     def teardown(self) -> None:
@@ -138,7 +152,8 @@ class Changes(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
     def _compare_with_a_rebuilt_one(self) -> None:
-        with self.index as index, build(list(index), self.folder / "rebuilt") as rebuilt:
+        rebuilt_folder = self.folder / "rebuilt"
+        with self.index as index, build(list(index), rebuilt_folder, **self.options) as rebuilt:
             expected = answers(rebuilt)
             assert_same_answers(answers(index), expected)
             assert {**index.manifest.counts, "segments": 1} == rebuilt.manifest.counts

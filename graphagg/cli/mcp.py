@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from graphagg.cli.serving import (
     Communities,
     Embedding,
     Host,
+    Lazy,
     Passages,
     RerankerName,
     RerankFirst,
@@ -45,6 +47,7 @@ def mcp(
     about: Annotated[
         str, typer.Option(help="What the passages are about, in a sentence for the model.")
     ] = "",
+    lazy: Lazy = False,
     answer_seconds: Annotated[
         float, typer.Option(help="Longest time for an answer.", min=1)
     ] = 120.0,
@@ -69,10 +72,12 @@ def mcp(
         reranker=reranker_named(reranker),
         rerank_first=rerank_first,
     )
-    service = Service(sources, limits)
+    if not lazy:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # what is not here by now is not fetched
+    service = Service(sources, limits, lazy=lazy)
     try:
         # beside the handshake, for which clients do not wait long
-        threading.Thread(target=_load_models, args=(service,), daemon=True).start()
+        threading.Thread(target=_prepare, args=(service,), daemon=True).start()
         server = create_server(service, about)
         if http:
             _over_http(server, service, access, port)
@@ -82,14 +87,12 @@ def mcp(
         service.close()
 
 
-def _load_models(service: Service) -> None:
+def _prepare(service: Service) -> None:
     """Load what questions need before one comes: a client does not wait long for an answer."""
-    if service.has("passages"):
-        try:
-            with service.passages.slot.lease() as index:
-                index.load_encoder()
-        except GraphAggError as error:  # each question will say so too
-            err.print(f"{type(error).__name__}: {error}", markup=False)
+    try:
+        service.prepare()
+    except GraphAggError as error:  # each question will say so too
+        err.print(f"{type(error).__name__}: {error}", markup=False)
 
 
 def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:

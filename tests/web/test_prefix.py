@@ -9,6 +9,7 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from graphagg.serve.http.app import create_app
+from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import bind, make_server
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, patient
@@ -33,11 +34,13 @@ class Proxy:
         await self._app(scope, receive, send)
 
 
-@pytest.fixture(scope="module")
-def url(small: Sources) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["taken off", "handed on"])
+def url(small: Sources, request: pytest.FixtureRequest) -> Iterator[str]:
     service = Service(small, patient())
     listening, listens = bind("127.0.0.1", 0), threading.Event()
-    app = Proxy(create_app(service))
+    app: ASGIApp = create_app(service, Access(root_path=PREFIX))
+    if request.param == "taken off":
+        app = Proxy(create_app(service))
     running = make_server(app, service.limits, ready=lambda _: listens.set(), last_call=0.05)
     thread = threading.Thread(target=running.run, args=([listening],))
     thread.start()

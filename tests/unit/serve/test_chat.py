@@ -10,6 +10,8 @@ import openai
 import pytest
 from openai import OpenAI
 
+from graphagg.cli.serving import language_model
+from graphagg.errors import InvalidParameter
 from graphagg.rag.answer.endpoint import Endpoint
 from graphagg.rag.answer.generate import RULES
 from graphagg.serve.chat.answers import NOTHING_FOUND, Answers
@@ -225,6 +227,10 @@ def test_what_cannot_be_asked(live: Live, change: dict[str, Any], status: int, n
     assert error_of(live.post("/v1/chat/completions", body), status) == name
 
 
-def test_the_command_wants_both(call, indices: Sources) -> None:
-    shown = call("serve", "--communities", indices.communities, "--llm-url", "http://localhost/v1")
-    assert shown.code == 2 and "--llm-model" in shown.err
+def test_the_command_wants_both() -> None:
+    assert language_model(None, None, "KEY", 1.0) is None
+    found = language_model("http://localhost/v1", "m", "KEY", 2.0)
+    assert found == Endpoint("http://localhost/v1", "m", "KEY", 2.0)
+    for given in (("http://localhost/v1", None), (None, "m")):
+        with pytest.raises(InvalidParameter, match="go together"):
+            language_model(*given, "KEY", 1.0)

@@ -317,3 +317,12 @@ def test_an_answer_is_bounded_whatever_the_documents_are(tmp_path: Path) -> None
     least = tool(server, "search_passages", **first, min_score=best.score)
     assert f"[1] {best.passage.id} " in least and "[2]" not in least
     service.close()
+
+
+def test_a_missing_model_is_named_at_the_start(
+    call, indices: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-ins of the index are no models that can be loaded by name."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    shown = call("mcp", "--passages", indices.passages)
+    assert shown.code != 0 and "fake" in shown.err

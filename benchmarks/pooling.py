@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="*", help=f"some of {', '.join(NAMES)}; default: all")
     parser.add_argument("--passages", type=int, default=800, help="of a set, at most")
     parser.add_argument("--questions", type=int, default=200, help="of a second half, at most")
+    parser.add_argument("--modes", nargs="*", default=MODES, help="default: best faithful")
     given = parser.parse_args(arguments)
     encoder, extractor = SentenceTransformerEncoder(), SpacyExtractor()
     head = ("set", "passages, questions", "mode", "pooled: recall@2 / @5", "encoded", "CPU s")
@@ -43,8 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in given.sets or names_here():
         corpus, asked = sample(name, given.passages, given.questions)
         made = Both(encoder, extractor, corpus)
-        results = {way: recalls(made, corpus, asked, pools) for way, pools in WAYS.items()}
-        for mode in MODES:
+        results = {
+            way: recalls(made, corpus, asked, pools, given.modes) for way, pools in WAYS.items()
+        }
+        for mode in given.modes:
             cells = [" / ".join(f"{r:.1f}" for r in results[way][mode]) for way in WAYS]
             print(
                 f"| {name} | {len(corpus)}, {len(asked)} | {mode} | {' | '.join(cells)} "
@@ -133,7 +136,11 @@ class Notes:
 
 
 def recalls(
-    made: Both, corpus: Sequence[Passage], asked: Sequence[GoldQuestion], pools: bool
+    made: Both,
+    corpus: Sequence[Passage],
+    asked: Sequence[GoldQuestion],
+    pools: bool,
+    modes: Sequence[Mode],
 ) -> dict[Mode, tuple[float, float]]:
     """Recall@2 and @5 of each mode on an index built one way; pooled comes first."""
     made.pools_sentences = pools
@@ -142,7 +149,7 @@ def recalls(
             corpus, Path(folder) / "idx", chunking=None, encoder=made, extractor=Notes(made)
         ) as index:
             seconds = made.seconds
-            found = {mode: evaluate(index, asked, mode=mode).quality for mode in MODES}
+            found = {mode: evaluate(index, asked, mode=mode).quality for mode in modes}
             made.seconds = seconds  # not that of names
     return {mode: (q["recall@2"], q["recall@5"]) for mode, q in found.items()}
 

@@ -6,7 +6,7 @@ lengths are, and attention runs over each text in its own length. No sum runs ov
 the shape of every product is fixed, or follows from the length of the text: its vectors are the
 same bits in any company, at any place. `tests/unit/rag/models` shows it.
 
-Beside the same model of transformers with padded batches, this takes about .6 of the CPU seconds.
+Beside the same model of transformers with padded batches, this takes about .9 of the CPU seconds.
 
 Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other encoders are built.
 """

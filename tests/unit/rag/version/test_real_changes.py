@@ -61,12 +61,13 @@ def changed_equals_rebuilt(
     folder: Path, models: dict[str, Any], pool: list[Passage], changes: int, every: int
 ) -> None:
     rng = random.Random(0)
-    index = PassageIndex.build(pool[:20], folder / "changed", with_faithful=True, **models)
+    options = {**models, "with_faithful": True, "chunking": None}
+    index = PassageIndex.build(pool[:20], folder / "changed", **options)
     for number in range(1, changes + 1):
         change(index, pool, rng)
         if number % every == 0:
             place = folder / f"rebuilt{number}"
-            with PassageIndex.build(list(index), place, with_faithful=True, **models) as rebuilt:
+            with PassageIndex.build(list(index), place, **options) as rebuilt:
                 for mode in RANKING:
                     found = index.retrieve_batch(QUESTIONS, 5, mode=mode)
                     assert found == rebuilt.retrieve_batch(QUESTIONS, 5, mode=mode), mode

@@ -23,6 +23,7 @@ from benchmarks.report import Report
 # its memory is measured.
 BENCHES = (
     "aggregation",
+    "answers",
     "attention",
     "communities",
     "dedup",

@@ -14,6 +14,7 @@ from graphagg.rag.excerpts import NEIGHBORS
 from graphagg.rag.index import with_neighbors
 from graphagg.rag.models.present import check_present
 from graphagg.rag.models.reranker import CrossEncoderReranker
+from graphagg.rag.models.static.encoder import StaticTable
 from graphagg.rag.requests import check_request, instant_of
 from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import Hit
@@ -125,6 +126,8 @@ class Passages:
     @staticmethod
     def _check_models(index: PassageIndex) -> None:
         given = dict(zip(("encoder", "extractor"), index.models.loaded(), strict=True))
+        if StaticTable.open(index.snapshot.artifact) is not None:
+            given.pop("encoder")  # the index holds it
         recorded = index.manifest.models
         check_present({role: recorded[role] for role, model in given.items() if model is None})
 

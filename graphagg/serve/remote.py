@@ -8,6 +8,10 @@ from typing import Any, Protocol
 class Remote(Protocol):
     """Other processes over the same indices."""
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether at least one can answer now."""
+
     async def start(self) -> None:
         """Start them."""
 

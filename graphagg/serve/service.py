@@ -206,7 +206,8 @@ class Service:
         """`loading`, `ready` or `stopping`."""
         if self.stopping:
             return "stopping"
-        return "ready" if self._loaded.is_set() else "loading"
+        answers = self._pool is None or self._pool.is_ready  # all workers may have ended at once
+        return "ready" if self._loaded.is_set() and answers else "loading"
 
     @property
     def problems(self) -> dict[str, str]:

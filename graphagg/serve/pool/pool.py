@@ -80,6 +80,11 @@ class Pool:
         self._failure: Exception | None = None
         self._settled = threading.Event()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether at least one worker can answer now."""
+        return any(each.is_ready for each in list(self._workers.values()))
+
     async def start(self) -> None:
         """Start the workers; they load their models side by side."""
         for name in _ONE_THREAD:  # what a new process reads when it loads its libraries

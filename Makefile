@@ -104,9 +104,10 @@ $(VENV)/bin/python:
 		{ echo "graphagg needs Python 3.11 or newer; set it: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Python compiles what the demo imports when it imports it; pip would compile every file of PyTorch.
+# Without PyTorch: the demo's index is of profile fast. Python compiles what is imported when it is
+# imported; pip would compile every file.
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[rag,models,communities,embedding]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[fast,communities,embedding]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python

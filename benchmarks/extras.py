@@ -72,7 +72,7 @@ def main() -> None:
     for name in EXTRAS:
         if name not in LEFT_OUT:
             print(row(f"`{name}`", [f"graphagg[{name}]"]))
-    for names in ("rag,models", "rag,models,communities,embedding", "all"):
+    for names in ("rag,models", "fast,communities,embedding", "all"):
         print(row(f"`{names}`", [f"graphagg[{names}]"]))
     print(f"\nOf PyTorch here, libraries for NVIDIA's GPUs: {gpu_libraries():,.0f} MiB.")
 

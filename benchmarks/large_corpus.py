@@ -125,14 +125,15 @@ class CopiedVectors:
 
     def __init__(self, index: PassageIndex) -> None:
         snapshot = index.snapshot
-        corpus, segment = snapshot.corpus, snapshot.corpus.segments[0]
+        corpus = snapshot.corpus
         self._vectors: dict[str, npt.NDArray[np.float32]] = {}
         for row, passage in enumerate(index):
-            windows = segment.windows.row(row)
-            self._vectors[passage.full_text] = windows[0]
+            first = corpus.window_bounds[row : row + 1]
+            self._vectors[passage.full_text] = corpus.windows.take(first)[0]
             for number, place in enumerate(range(*corpus.sentence_bounds[row : row + 2].tolist())):
-                self._vectors[corpus.sentence(row, number)] = segment.sentence_vectors[place]
-        self.dimension = int(segment.windows.values.shape[1])
+                vector = corpus.sentence_vectors.take(np.array([place]))[0]
+                self._vectors[corpus.sentence(row, number)] = vector
+        self.dimension = corpus.windows.dimension
         self.spec = ModelSpec("copies", "1" * 64, {"dimension": self.dimension})
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:

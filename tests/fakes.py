@@ -148,7 +148,9 @@ class InMemory:
     ) -> InMemory:
         encoder, extractor = encoder or FakeEncoder(), extractor or FakeExtractor()
         analyzers = Analyzers(str(extractor.spec.settings.get("language", "")))
-        segment, rows = make_segment(passages, extractor, encoder, lambda key: False, silent)
+        segment, rows = make_segment(
+            passages, extractor, encoder, lambda key: False, silent, packed=False
+        )
         corpus = Corpus([segment])
         nothing = np.zeros(0, np.int64)
         change = Change(corpus, nothing, range(len(passages)), 0)

@@ -28,6 +28,7 @@ from graphagg.rag.best.formula import PARTS, LinkWeights, PassageWeights
 from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
 from graphagg.rag.best.tuning.search import differences
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
+from graphagg.rag.profile import DEFAULT_PROFILE, PROFILES, STORAGE
 from graphagg.rag.settings import Mode
 
 BEFORE = replace(
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--questions", type=int, default=200, help="of a first half, at most")
     parser.add_argument("--draws", type=int, default=60, help="random changes after the first pass")
     parser.add_argument("--sets", nargs="*", help="some of the sets")
+    parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
     parser.add_argument("--only-report", action="store_true", help="choose nothing")
     parser.add_argument("--out", type=Path, help="JSON")
     given = parser.parse_args(arguments)
@@ -54,37 +56,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, "no set is here; set GRAPHAGG_DATA\n")
     report: dict[str, object] = {}
     if not given.only_report:
-        report |= _choose(names, given.folder, given.questions, given.draws)
-    report["second halves"] = _second_halves(names, given.folder)
+        report |= _choose(names, given)
+    report["second halves"] = _second_halves(names, given)
     if given.out:
         given.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
-def _choose(names: list[str], folder: Path, most: int, draws: int) -> dict[str, object]:
+def _choose(names: list[str], given: argparse.Namespace) -> dict[str, object]:
+    draws, default_weights = given.draws, STORAGE[given.profile].weights
+    # Those of `standard` are where the search for another profile begins.
+    before = BEFORE if given.profile == DEFAULT_PROFILE else BestConfig()
     sets: dict[str, FrozenSet] = {}
     plain: dict[str, Array] = {}
     for name in names:
-        asked = questions(name, "tune", most)
-        with open_index(name, folder) as index:
+        asked = questions(name, "tune", given.questions)
+        with open_index(name, given.folder, given.profile) as index:
             plain[name] = _plain(index, asked, ("bm25", "dense", "rrf"))
             sets[name] = _frozen(index, asked)
         sets[name].check(BestConfig())
         print(f"{name}: {len(asked)} questions, equal to the retriever on the first 20", flush=True)
     search, start = Search(sets, plain), time.process_time()
-    everything = search.choose(names, BEFORE, draws)
+    everything = search.choose(names, before, draws)
     print(f"\nchosen on all: {differences(everything) or 'the defaults'}")
-    with_it, default = search.recalls(everything, names), search.recalls(BestConfig(), names)
+    with_it, default = search.recalls(everything, names), search.recalls(default_weights, names)
     without: dict[str, Array] = {}
     for name in names:
         rest = [other for other in names if family(other) != family(name)]
         if rest:
-            left_out = search.choose(rest, BEFORE, draws)
+            left_out = search.choose(rest, before, draws)
             without[name] = search.recalls(left_out, [name])[name]
     print(f"{time.process_time() - start:.0f} CPU s; first halves, recall@2 / @5:\n")
     _table(
         ["set", "best plain", "before", "chosen without it", "chosen with it", "defaults"],
         names,
-        [plain, search.recalls(BEFORE, names), without, with_it, default],
+        [plain, search.recalls(before, names), without, with_it, default],
     )
     return {
         "chosen": asdict(everything),
@@ -93,19 +98,20 @@ def _choose(names: list[str], folder: Path, most: int, draws: int) -> dict[str, 
     }
 
 
-def _second_halves(names: list[str], folder: Path) -> dict[str, object]:
+def _second_halves(names: list[str], given: argparse.Namespace) -> dict[str, object]:
+    weights = STORAGE[given.profile].weights
     report: dict[str, object] = {}
     columns: dict[str, dict[str, Array]] = {mode: {} for mode in (*PLAIN, "best")}
     parts: dict[str, dict[str, Array]] = {part: {} for part in PARTS}
     for name in names:
         asked = questions(name, "test", 10_000)
-        with open_index(name, folder) as index:
+        with open_index(name, given.folder, given.profile) as index:
             for mode, column in columns.items():
                 column[name] = _plain(index, asked, (mode,))  # type: ignore[arg-type]
             frozen = _frozen(index, asked)
-        whole = frozen.recall(weights_from(BestConfig()))
+        whole = frozen.recall(weights_from(weights))
         for part, column in parts.items():
-            column[name] = frozen.recall(weights_from(BestConfig().without(part))) - whole
+            column[name] = frozen.recall(weights_from(weights.without(part))) - whole
         report[name] = {mode: column[name].tolist() for mode, column in columns.items()}
         print(f"{name}: {len(asked)} questions of the second half", flush=True)
     print("\nsecond halves, recall@2 / @5:\n")

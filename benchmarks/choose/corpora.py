@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.sets import SETS
 from graphagg.rag import Passage, PassageIndex, read_passages
 from graphagg.rag.evaluation.measure import GoldQuestion, Half, half, read_questions
+from graphagg.rag.profile import DEFAULT_PROFILE, Profile
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa"
@@ -44,12 +45,12 @@ def questions(name: str, which: Half, most: int) -> list[GoldQuestion]:
     return chosen[:: -(-len(chosen) // most)]
 
 
-def open_index(name: str, folder: Path) -> PassageIndex:
-    """The index of a set with the default models; built where it is not there yet."""
+def open_index(name: str, folder: Path, profile: Profile = DEFAULT_PROFILE) -> PassageIndex:
+    """The index of a set with the models of a profile; built where it is not there yet."""
     name = _SAME_PASSAGES.get(name, name)
-    place = folder / name
+    place = folder / profile / name
     if not (place / "manifest.json").is_file():
-        PassageIndex.build(passages_of(name), place, chunking=None).close()
+        PassageIndex.build(passages_of(name), place, chunking=None, profile=profile).close()
     return PassageIndex.open(place)
 
 

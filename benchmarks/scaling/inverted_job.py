@@ -27,7 +27,7 @@ def measure(vectors: int) -> dict[str, float]:
     generator = np.random.default_rng(0)
     rows = generator.standard_normal((vectors, DIMENSION), dtype=np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    held, ids = Stack([rows], DIMENSION), np.arange(vectors)
+    held, ids = Stack([rows]), np.arange(vectors)
     start = time.process_time()
     index = dense.trained(held, ids)
     trained = time.process_time()

@@ -35,8 +35,8 @@ def demo(
 ) -> None:
     """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them.
 
-    The three parts need the extras `rag` and `models`, `communities`, and `embedding`. A part whose
-    extra is not installed is left out, with the line that installs it.
+    The three parts need the extras `fast`, `communities`, and `embedding`. A part whose extra is
+    not installed is left out, with the line that installs it.
     """
     meter = Meter()
     figures: dict[str, Any] = {}
@@ -122,7 +122,8 @@ def _passage_index(directory: Path) -> PassageIndex:
     from graphagg.rag import PassageIndex, read_passages
 
     with as_file(_bundled("passages.jsonl")) as file, progress_report() as report:
-        return PassageIndex.build(read_passages(file), directory, progress=report)
+        passages = read_passages(file)
+        return PassageIndex.build(passages, directory, profile="fast", progress=report)
 
 
 def _questions() -> list[GoldQuestion]:

@@ -1,41 +1,62 @@
-"""The `graphagg` command."""
+"""The `graphagg` command.
+
+A command loads its own file when it is asked for, so that `graphagg rag search` waits for no other.
+"""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from graphagg import __version__
-from graphagg.cli import artifact, build, communities, demo, embed, mcp, predict, serve, train
 from graphagg.cli.options import command
 from graphagg.cli.output.console import err
-from graphagg.cli.rag import commands as rag
-from graphagg.cli.rag import dedup
 from graphagg.errors import GraphAggError
 
 _INTERRUPTED = 130  # typer's exit code for Ctrl-C
+_GROUPS = {"rag": "rag.commands", "communities": "communities", "embed": "embed"}
+"""The file of each group of commands, which has an `app`."""
+_COMMANDS = {
+    "demo": "demo", "dedup": "rag.dedup", "build": "build", "train": "train",
+    "predict": "predict", "mcp": "mcp", "serve": "serve", "info": "artifact", "verify": "artifact",
+}  # fmt: skip
+"""The file of each command, which has a function of its name."""
 
-app = typer.Typer(
-    name="graphagg",
-    help="Graph processing and retrieval at linear cost.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(rag.app, name="rag")
-app.add_typer(communities.app, name="communities")
-app.add_typer(embed.app, name="embed")
-app.command("demo", epilog=demo.EPILOG)(demo.demo)
-app.command("dedup", epilog=dedup.EPILOG)(command(dedup.dedup))
-app.command("build", epilog=build.EPILOG)(build.build)
-app.command("train", epilog=train.EPILOG)(train.train)
-app.command("predict", epilog=predict.EPILOG)(predict.predict)
-app.command("mcp", epilog=mcp.EPILOG)(mcp.mcp)
-app.command("serve", epilog=serve.EPILOG)(serve.serve)
-app.command("info", epilog=artifact.INFO)(artifact.info)
-app.command("verify", epilog=artifact.VERIFY)(artifact.verify)
+
+def make_app(only: str | None = None) -> typer.Typer:
+    """The command line, or of its commands and groups the one of a name."""
+    app = typer.Typer(
+        name="graphagg",
+        help="Graph processing and retrieval at linear cost.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    for name, module in _GROUPS.items():
+        if only in (None, name):
+            app.add_typer(_file(module).app, name=name)
+    for name, module in _COMMANDS.items():
+        if only in (None, name):
+            file = _file(module)
+            epilog = getattr(file, name.upper(), None) or file.EPILOG
+            function = getattr(file, name)
+            app.command(name, epilog=epilog)(command(function) if name == "dedup" else function)
+    return app
+
+
+def _file(name: str) -> Any:
+    return import_module(f"graphagg.cli.{name}")
+
+
+def __getattr__(name: str) -> typer.Typer:
+    """`app`, all of it, made when it is asked for."""
+    if name == "app":
+        return make_app()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _version(asked: bool) -> None:
@@ -44,7 +65,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -57,7 +77,9 @@ def main() -> None:
     """Run the command line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
     # PyTorch's word to those who call `torch.jit`: PyTorch Geometric does, when it is imported.
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
+    asked = sys.argv[1] if len(sys.argv) > 1 else None
     try:
+        app = make_app(asked if asked in _GROUPS or asked in _COMMANDS else None)
         app(prog_name="graphagg")  # completion goes by this name
     except GraphAggError as error:
         sys.exit(_fail(str(error), error.exit_code))

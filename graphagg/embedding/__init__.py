@@ -18,4 +18,4 @@ if TYPE_CHECKING:
         PartitionReport as PartitionReport,
     )
 
-__getattr__, __dir__, __all__ = lazy_names(__name__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, extra="embedding")

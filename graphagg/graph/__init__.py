@@ -45,4 +45,4 @@ if TYPE_CHECKING:
         load_weighted as load_weighted,
     )
 
-__getattr__, __dir__, __all__ = lazy_names(__name__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, extra="communities")

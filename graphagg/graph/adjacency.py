@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Doubles
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 
 Dense = npt.NDArray[np.int32]
 
@@ -79,7 +79,7 @@ def expand_rows(matrix: Csr) -> Dense:
 # In all kernels `values` is as long as the entries, or empty where there are no weights.
 
 
-@numba.njit(cache=True)
+@kernel
 def _by_column(
     rows: Array, columns: Array, values: Array, size: int, symmetric: bool, loops: bool
 ) -> Any:
@@ -105,7 +105,7 @@ def _by_column(
     return pointers, grouped, carried
 
 
-@numba.njit(cache=True)
+@kernel
 def _transpose(pointers: Array, indices: Array, values: Array, size: int) -> Any:
     """Group entries by their column, in the order of their rows: each column ends ascending."""
     turned = np.zeros(size + 1, dtype=np.int64)
@@ -126,7 +126,7 @@ def _transpose(pointers: Array, indices: Array, values: Array, size: int) -> Any
     return turned, grouped, carried
 
 
-@numba.njit(cache=True)
+@kernel
 def _merge_repeats(pointers: Array, indices: Array, values: Array) -> int:
     """Make repeats in ascending rows one entry, in place; returns how many entries are left."""
     kept = 0
@@ -152,7 +152,7 @@ def _merge_repeats(pointers: Array, indices: Array, values: Array) -> int:
     return kept
 
 
-@numba.njit(cache=True)
+@kernel
 def _mirror(pointers: Array, indices: Array, values: Array) -> Any:
     """Add the mirror image to rows that hold only columns above their own number."""
     count = len(pointers) - 1

@@ -16,11 +16,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 
 UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
 _NONE = read_only(np.zeros(0))
@@ -194,7 +194,7 @@ def _flags(graph: PushGraph) -> _Flags:
     return _Flags(graph.kind, weights > 0, len(graph.visible) > 0, len(graph.leaves) > 0)
 
 
-@numba.njit(cache=True)
+@kernel
 def degrees_of(graph: PushGraph, nodes: Array) -> Array:
     """`[n]` int64, how many links each of some nodes has."""
     forward, backward = graph.forward.offsets, graph.backward.offsets
@@ -204,7 +204,7 @@ def degrees_of(graph: PushGraph, nodes: Array) -> Array:
     return degrees
 
 
-@numba.njit(cache=True)
+@kernel
 def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
     graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
 ):
@@ -228,7 +228,7 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
 def _push_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> Any:  # noqa: C901
     """The kernel of `push` for one kind of graph: the flags are constants of its machine code."""
 
-    @numba.njit(cache=True)
+    @kernel
     def push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
         graph: PushGraph, limits: Limits, starts: Array, values: Array, scratch: Scratch
     ):
@@ -308,7 +308,7 @@ def _push_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> A
 def _sweep_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> Any:  # noqa: C901
     """The kernel of `solve` for one kind of graph."""
 
-    @numba.njit(cache=True)
+    @kernel
     def sweep(  # noqa: C901
         graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array
     ) -> None:
@@ -362,7 +362,7 @@ def _sweep_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> 
     return sweep
 
 
-@numba.njit(cache=True)
+@kernel
 def _weight(weights: Array, neighbors: Array, visible: Array, first: int, end: int) -> float:
     """The weight of some links to visible nodes, see `PushGraph` for what is empty."""
     weight = 0.0
@@ -372,7 +372,7 @@ def _weight(weights: Array, neighbors: Array, visible: Array, first: int, end: i
     return weight
 
 
-@numba.njit(cache=True)
+@kernel
 def node_degree(forward: Array, backward: Array, kind: int, node: int) -> int:
     """How many links a node has, to hidden nodes too, by the offsets of both sides."""
     rows = len(forward) - 1
@@ -386,7 +386,7 @@ def node_degree(forward: Array, backward: Array, kind: int, node: int) -> int:
     return degree  # type: ignore[no-any-return]
 
 
-@numba.njit(cache=True)
+@kernel
 def _range(forward: Array, backward: Array, kind: int, side: int, node: int) -> tuple[int, int]:
     """Where a node's links of one side (0: forward, 1: backward) begin and end."""
     rows = len(forward) - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from graphagg.arrays import Mask
-from graphagg.checks import integer
+from graphagg.checks import integer, one_of
 from graphagg.errors import (
     DuplicateId,
     EmptyCorpus,
@@ -21,7 +20,6 @@ from graphagg.errors import (
 )
 from graphagg.progress import Progress, silent
 from graphagg.rag.best.formula import BestConfig
-from graphagg.rag.best.tuning.fit import TuneReport, check_labeled, tune
 from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import (
@@ -32,10 +30,8 @@ from graphagg.rag.documents.passages import (
     passage_digest,
 )
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.graph import CorpusGraph, GraphConfig, corpus_graph
 from graphagg.rag.likeness.similar import By, Likes, similar_entities, similar_passages
-from graphagg.rag.models.by_language import extractor_for
 from graphagg.rag.models.chunking import (
     DEFAULT_CHUNKING,
     ChunkConfig,
@@ -43,12 +39,14 @@ from graphagg.rag.models.chunking import (
     chunk_documents,
     split_documents,
 )
-from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
+from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
+from graphagg.rag.models.named import encoder_of, extractor_named
 from graphagg.rag.models.reranker import Reranker
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.modes import AnyRetriever, Asked, retriever_of
+from graphagg.rag.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.requests import (
     When,
     check_min_score,
@@ -78,6 +76,8 @@ from graphagg.store.index import Index
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.endpoint import Endpoint
+    from graphagg.rag.best.tuning.fit import TuneReport
+    from graphagg.rag.evaluation.questions import GoldQuestion
 
 _EVERYTHING = Selection()
 _COLUMNS = RowConfig()
@@ -140,6 +140,7 @@ class PassageIndex(Index[_Version]):
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
         weights: BestConfig | None = None,
+        profile: Profile = DEFAULT_PROFILE,
         with_faithful: bool = False,
         progress: Progress = silent,
         force: bool = False,
@@ -161,12 +162,15 @@ class PassageIndex(Index[_Version]):
                 holds its own: they are not encoded again, and none is split. Sentences still are.
             language: code of the language that all passages are in, such as `de`; `auto`: that of
                 each passage is recognized. None: that of the extractor, English by default.
-            encoder: default `SentenceTransformerEncoder()`.
-            extractor: default `SpacyExtractor()`; in another language than English rules, and in
-                several these two by the language of each passage.
+            encoder: default that of the profile; of `standard`, `SentenceTransformerEncoder()`.
+            extractor: default that of the profile; of `standard`, `SpacyExtractor()`, in another
+                language than English rules, and in several these two by the language of each
+                passage.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             weights: what mode `best` takes without a config, such as `weights` of an index that was
-                tuned; None: the defaults.
+                tuned; None: those of the profile.
+            profile: `standard`; `fast`: static vectors and names by rule, to be searched without
+                PyTorch; `exact`: float32 throughout.
             with_faithful: keep the vectors of entity names, which mode `faithful` compares names
                 with that no passage holds. Without them it computes them at its first such
                 question, of at most 50,000 names.
@@ -181,17 +185,18 @@ class PassageIndex(Index[_Version]):
         """
         check_language(language)
         rows, given = _rows(passages, columns, vectors)
+        one_of("profile", profile, PROFILES)
         chunking = chunking if given is None else None
         corpus = check_corpus(chunk_documents(rows, chunking))
         digest = corpus_digest(map(passage_digest, corpus))
         with write_artifact(directory) as publication:
-            extractor = extractor or extractor_for(None, language)
+            extractor = extractor or extractor_named(profile, None, language)
+            encoder = encoder or encoder_of(profile)
+            models = Models(cached(encoder, cache), extractor, language, profile)
             built = given is None and is_built(
-                directory, digest, encoder, extractor, chunking, weights, language, with_faithful
+                directory, digest, models, chunking, weights, with_faithful
             )
             if force or not built:
-                encoder = encoder or SentenceTransformerEncoder()
-                models = Models(cached(encoder, cache), extractor, language)
                 known = None if given is None else checked_vectors(given, corpus, encoder)
                 build(
                     publication, corpus, models, chunking, progress, known, weights, with_faithful
@@ -255,8 +260,13 @@ class PassageIndex(Index[_Version]):
 
     @property
     def weights(self) -> BestConfig:
-        """What mode `best` takes without a config: the defaults, unless the index is tuned."""
-        return self.snapshot.weights or BestConfig()
+        """What mode `best` takes without a config: those of the profile, unless it is tuned."""
+        return self.snapshot.best_weights
+
+    @property
+    def profile(self) -> Profile:
+        """What the index was built for: `standard`, `fast` or `exact`."""
+        return self.snapshot.profile
 
     @property
     def is_tuned(self) -> bool:
@@ -485,6 +495,8 @@ class PassageIndex(Index[_Version]):
         random_state: int,
         progress: Progress,
     ) -> TuneReport:
+        from graphagg.rag.best.tuning.fit import check_labeled, tune
+
         snapshot = version.snapshot
         check_labeled(snapshot, questions)  # before a model is loaded
         best = retriever_of(snapshot, _EVERYTHING, "best", None)
@@ -729,6 +741,8 @@ class PassageIndex(Index[_Version]):
         min_score: float | None = None,
     ) -> Hits:
         """`retrieve` in a thread of its own, for callers with an event loop."""
+        import asyncio  # here, as it takes longer to load than a question takes
+
         selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
         rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
         (hits,) = await asyncio.to_thread(

@@ -607,7 +607,7 @@ def settings_of(
 ) -> Config | None:
     """The settings of a mode: its defaults for None; raises `InvalidParameter`.
 
-    `weights` are the defaults of `best`, where they are not those of its formula.
+    `weights` are what `best` takes without settings; None: its defaults.
     """
     config_type = RETRIEVERS[one_of("mode", mode, MODES)].config_type
     if config_type is None or isinstance(config, config_type):
@@ -631,5 +631,5 @@ def retriever_of(
         InvalidParameter: the mode is unknown, `config` is of another mode, or ids are no list.
         InvalidFilter: the filter names an unknown key or does not fit its type.
     """
-    settings = settings_of(mode, config, snapshot.weights)
+    settings = settings_of(mode, config, snapshot.best_weights)
     return RETRIEVERS[mode](snapshot, snapshot.scope(selection), settings)

@@ -13,6 +13,7 @@ from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
 from graphagg.cli.rag import answer, explore
 from graphagg.cli.rag import changes as rag_changes
+from graphagg.cli.rag import distill as rag_distill
 from graphagg.cli.rag import evaluation as rag_eval
 from graphagg.cli.rag import sync as rag_sync
 from graphagg.cli.rag import tune as rag_tune
@@ -199,3 +200,5 @@ app.command("similar", epilog=explore.SIMILAR)(explore.similar)
 app.command("answer", epilog=answer.EPILOG)(answer.answer)
 app.command("eval", epilog=_EVAL)(rag_eval.evaluate)
 app.command("tune", epilog=rag_tune.EPILOG)(rag_tune.tune)
+app.command("distill", epilog=rag_distill.EPILOG)(rag_distill.distill)
+app.command("distill", epilog=rag_distill.EPILOG)(rag_distill.distill)

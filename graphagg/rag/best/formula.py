@@ -123,6 +123,16 @@ class BestConfig:
         return _off(self, PARTS[one_of("part", part, PARTS)])
 
 
+FAST = BestConfig(
+    passage=PassageWeights(0.8, 0.2, 2.0, 1.2, 0.2),
+    link=LinkWeights(shared=(0.0, 0.25)),
+    own=0.3, joint=0.0, coverage=0.4, side=0.3, beam=2, second_beam=4,
+)  # fmt: skip
+"""What an index of profile `fast` takes: chosen as the defaults were, over its vectors and names.
+
+Words and titles weigh more, similarity less; docs/decisions/static-table.md has the figures.
+"""
+
 _NO_LINK = (-10.0, 0.0)
 PARTS: dict[str, dict[str, Any]] = {
     "similarity": {"passage.similarity": 0.0},

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array
@@ -140,13 +138,16 @@ def expand(view: View, bridges: Bridges, front: Rows) -> Edges:
     """Every link through an entity from the front, one for each bridge and passage."""
     g = view.gazetteer
     sizes = g.pair_bounds[bridges.entity + 1] - g.pair_bounds[bridges.entity]
-    total = int(sizes.sum())
-    bridge, row, kind = (np.empty(total, np.int64) for _ in range(3))
-    links = _Links(bridge, row, kind, np.empty(total))
-    tied = _Ties(g.pair_bounds, g.row, view.tie)
-    count = _links(tied, bridges.entity, bridges.strength, front[bridges.front], links)
-    bridge, row, kind, link = (column[:count] for column in links)
-    return Edges(bridge, bridges.front[bridge], row, kind, link)
+    places = ranges(g.pair_bounds[bridges.entity], sizes)
+    bridge = np.repeat(np.arange(len(bridges.entity)), sizes)
+    row, tie = g.row[places].astype(np.int64), view.tie[places]
+    # The strongest of the ties counts, in the order of KINDS.
+    kind = np.where((tie & OWN) > 0, 0, np.where((tie & LEADS) > 0, 1, 2))
+    link = bridges.strength[bridge, kind]
+    # Not to what is hidden or not tied, nor to the passage itself.
+    leads = (tie > 0) & (row != front[bridges.front][bridge]) & (link > _NO_LINK)
+    bridge = bridge[leads]
+    return Edges(bridge, bridges.front[bridge], row[leads], kind[leads], link[leads])
 
 
 def similar_edges(corpus: Corpus, front: Rows, pool: Rows, config: BestConfig) -> Edges:
@@ -162,46 +163,3 @@ def similar_edges(corpus: Corpus, front: Rows, pool: Rows, config: BestConfig) -
     row = pool[target]
     no_bridge, kinds = np.full(len(row), -1), np.full(len(row), SIMILAR)
     return Edges(no_bridge, number, row, kinds, link[target, number])
-
-
-class _Ties(NamedTuple):
-    """The passages that each entity is tied to, and how; those of entity e from `bounds[e]` on."""
-
-    bounds: Array
-    rows: Array
-    ties: Array
-
-
-class _Links(NamedTuple):
-    """The columns of `Edges`, to be filled."""
-
-    bridge: Array
-    row: Array
-    kind: Array
-    link: Array
-
-
-@numba.njit(cache=True)
-def _links(tied: _Ties, entities: Array, strengths: Array, sources: Array, links: _Links) -> int:
-    """Link each bridge to the passages tied to its entity; returns how many links there are.
-
-    Bridge b leads from passage `sources[b]` over `entities[b]`, with the strengths of row b.
-    """
-    bounds, rows, ties = tied
-    bridge, row, kind, link = links
-    count = 0
-    for b in range(len(entities)):
-        entity = entities[b]
-        for i in range(bounds[entity], bounds[entity + 1]):
-            if ties[i] == 0 or rows[i] == sources[b]:  # hidden, not tied, or the passage itself
-                continue
-            # The strongest of the ties counts, in the order of KINDS.
-            k = 2
-            if ties[i] & OWN:
-                k = 0
-            elif ties[i] & LEADS:
-                k = 1
-            if strengths[b, k] > _NO_LINK:
-                bridge[count], row[count], kind[count], link[count] = b, rows[i], k, strengths[b, k]
-                count += 1
-    return count

@@ -17,10 +17,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
+from graphagg.kernels import kernel
 from graphagg.rag.graph.config import GraphConfig
 from graphagg.rag.tables.gazetteer import DATE, LINKABLE
 from graphagg.rag.tables.mentions import BASE_TITLE, FULL_TITLE
@@ -72,7 +72,7 @@ class _Pairs(NamedTuple):
     tie: Array
 
 
-@numba.njit(cache=True)
+@kernel
 def _fill_ties(
     pairs: _Pairs,
     entities: Array,
@@ -152,7 +152,7 @@ def _pairs_of(of_sentence: Ints, entity: Ints, entities: int) -> Ints:
     return pairs
 
 
-@numba.njit(cache=True)
+@kernel
 def _write_pairs(bounds: Array, entity: Array, entities: int, pairs: Array) -> None:
     """Write the pairs of each sentence, `bounds[s]` to `bounds[s + 1]`; entities ascend there."""
     size = 0
@@ -166,7 +166,7 @@ def _write_pairs(bounds: Array, entity: Array, entities: int, pairs: Array) -> N
 # The logarithms are taken one by one: numpy's may differ in the last bit by the place in an array.
 
 
-@numba.njit(cache=True)
+@kernel
 def _npmi(shared: Array, first: Array, second: Array, total: int, weight: Array) -> None:
     for i in range(len(shared)):
         rest = math.log(total / shared[i])
@@ -174,7 +174,7 @@ def _npmi(shared: Array, first: Array, second: Array, total: int, weight: Array)
         weight[i] = mutual / rest if rest > 0 else 1.0
 
 
-@numba.njit(cache=True)
+@kernel
 def _jaccard(shared: Array, first: Array, second: Array, total: int, weight: Array) -> None:
     for i in range(len(shared)):
         weight[i] = shared[i] / (first[i] + second[i] - shared[i])

@@ -14,11 +14,11 @@ since the network's weights are rarities already. A step reads each edge once.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 
 DIMENSION = 128
 STEPS = (0.0, 1.0, 1.0, 0.5)
@@ -44,7 +44,7 @@ def projected(adjacency: Csr, weights: Doubles, names: Ints) -> Doubles:
     return total
 
 
-@numba.njit(cache=True)
+@kernel
 def _random(names: Array) -> Doubles:
     """Rows of -1 and 1 by the bits of splitmix64, seeded by each name."""
     vectors = np.empty((len(names), DIMENSION))
@@ -60,7 +60,7 @@ def _random(names: Array) -> Doubles:
     return vectors
 
 
-@numba.njit(cache=True)
+@kernel
 def _step(indptr: Array, indices: Array, weights: Array, vectors: Array, following: Array) -> None:
     """The weighted mean of each vertex's neighbors, of length 1."""
     for i in range(len(indptr) - 1):
@@ -70,7 +70,7 @@ def _step(indptr: Array, indices: Array, weights: Array, vectors: Array, followi
     _unit(following)
 
 
-@numba.njit(cache=True)
+@kernel
 def _unit(vectors: Array) -> None:
     """Scale each row to length 1, in place."""
     for i in range(len(vectors)):

@@ -17,6 +17,7 @@ from graphagg.arrays import Array
 from graphagg.errors import InvalidParameter
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.tables.gazetteer import Gazetteer
+from graphagg.rag.tables.packed import pack
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Stack, Vectors
 
@@ -44,7 +45,12 @@ class NameVectors:
 
     @classmethod
     def computed(
-        cls, gazetteer: Gazetteer, found: Array, encoder: Callable[[], Encoder], where: str
+        cls,
+        gazetteer: Gazetteer,
+        found: Array,
+        encoder: Callable[[], Encoder],
+        where: str,
+        packed: bool = True,
     ) -> NameVectors:
         """Those of an index that has none, the same to the bit.
 
@@ -53,6 +59,7 @@ class NameVectors:
             found: ids of the entities that the extractor found, ascending.
             encoder: gives the index's encoder.
             where: the index, for messages.
+            packed: whether the index stores vectors as 8-bit integers.
 
         Raises:
             InvalidParameter: there are more than `MOST_IN_MEMORY`.
@@ -68,10 +75,10 @@ class NameVectors:
             "%s: encoding %d entity names for mode faithful; %s", where, len(found), advice
         )
         model = encoder()
-        vectors = model.encode(gazetteer.keys.take(found))
+        vectors = model.encode(gazetteer.keys.take(found)).reshape(-1, model.dimension)
         row = np.full(len(gazetteer.keys), -1, np.int32)
         row[found] = np.arange(len(found))
-        return cls(Stack([vectors.reshape(-1, model.dimension)], model.dimension), row)
+        return cls(Stack([pack(vectors) if packed else vectors]), row)
 
     def dots(self, entities: Rows, queries: Vectors) -> npt.NDArray[np.float32]:
         """Products of entities' vectors with queries `[q, d]`; `[m, q]`."""

@@ -30,12 +30,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets, read_only
 from graphagg.graph.csr import Csr
 from graphagg.graph.push import TWO_MODE, PushGraph, push_graph
+from graphagg.kernels import kernel
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.view import View
 
@@ -167,7 +167,7 @@ class TriGraph:
         return _Mentions(*(read_only(array) for array in arrays))
 
 
-@numba.njit(cache=True)
+@kernel
 def _sentences_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
     mentions: _Mentions, entities: Array
 ):
@@ -193,7 +193,7 @@ def _sentences_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
     return owners[:size], sentences[:size]
 
 
-@numba.njit(cache=True)
+@kernel
 def _entities_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
     mentions: _Mentions, sentences: Array
 ):

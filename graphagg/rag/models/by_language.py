@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text
+from graphagg.rag.models.by_rule.names import revision_of
 from graphagg.rag.models.extractor import (
     BLANK,
     DEFAULT_EXTRACTOR,
@@ -13,7 +14,6 @@ from graphagg.rag.models.extractor import (
     EntityExtractor,
     SpacyExtractor,
 )
-from graphagg.rag.models.name_rules import revision_of
 from graphagg.rag.models.spec import ModelSpec
 
 _NO_LANGUAGE = "xx"

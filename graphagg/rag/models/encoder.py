@@ -130,7 +130,8 @@ class SentenceTransformerEncoder:
         if model.max_seq_length is not None and not fast:
             raise InvalidParameter(
                 f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
-                "be split; use a model with a fast tokenizer"
+                "be split; use a model with a fast tokenizer, or profile fast, which makes a table "
+                "of any model"
             )
         return model, sha256
 

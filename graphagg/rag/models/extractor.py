@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra
-from graphagg.rag.models.name_rules import names_in, revision_of
+from graphagg.rag.models.by_rule.names import names_in, revision_of
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class SpacyExtractor:
         sentences = tuple((s.start_char, s.end_char) for s in document.sents)
         if self._by_rule:
             stop_words = self._nlp.Defaults.stop_words
-            capitalized = _capitals(document.text, sentences, stop_words)
+            capitalized = capitals(document.text, sentences, stop_words)
             names = names_in(document.text, capitalized, self._nlp.lang or "")
             return Annotation(sentences, tuple(names))
         entities = (e for e in document.ents if e.label_ not in self._drop)
@@ -187,7 +187,7 @@ def _chunks(text: str) -> list[tuple[int, int]]:
     return [*spans, (start, len(text))]
 
 
-def _capitals(
+def capitals(
     text: str, sentences: Iterable[tuple[int, int]], stop_words: Container[str]
 ) -> Iterator[tuple[int, int]]:
     """Runs of capitalized words, by the rule in `SpacyExtractor`."""

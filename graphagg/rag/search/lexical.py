@@ -81,9 +81,6 @@ def _scores(view: View, postings: Sequence[Sequence[Postings]], idf: Array) -> t
     starts = np.array([p.start for p in of_stems], np.int64)
     ends = np.array([p.end for p in of_stems], np.int64)
     weights = np.repeat(idf, [len(of_term) for of_term in postings])
-    size = int((ends - starts).sum())
-    rows, scores = np.empty(size, np.int64), np.empty(size)
     lexicon, (average, _) = view.lexicon, view.mean_lengths
     of_terms = TermPostings(starts, ends, lexicon.rows, lexicon.counts, lexicon.lengths)
-    count = add_up(of_terms, view.visible, weights, (*CONSTANTS, average), rows, scores)
-    return rows[:count], scores[:count]
+    return add_up(of_terms, view.visible, weights, (*CONSTANTS, average))

@@ -106,7 +106,7 @@ def job_of(
     return {
         "source": fingerprint(passages),
         "models": models.to_json(),
-        "parameters": parameters(models.language, chunking, with_faithful=with_faithful),
+        "parameters": parameters(models, chunking, with_faithful=with_faithful),
     }
 
 
@@ -124,10 +124,7 @@ def _run(
     write_ranks(stages, passages, starts)
     digest = _digest(stages, passages)
     root = publication.writer.folder.parent
-    encoder, extractor = models.encoder, models.extractor
-    if not force and is_built(
-        root, digest, encoder, extractor, chunking, None, models.language, stages.with_faithful
-    ):
+    if not force and is_built(root, digest, models, chunking, None, stages.with_faithful):
         return
     segment = write_segment(stages, passages)
     join_segment(stages, passages, segment)
@@ -136,11 +133,15 @@ def _run(
     counts = write_gazetteer(stages, passages, starts, keys)
     counts["terms"] = write_lexicon(stages, segment, starts)
     write_metadata(stages, passages)
-    write_inverted_file(stages)
+    if models.storage.inverted:
+        write_inverted_file(stages)
+    table = getattr(models.encoder, "table", None)
+    if table is not None:
+        table.write(publication.writer)
     publication.publish(
         Manifest(
             kind=KIND,
-            parameters=parameters(models.language, chunking, with_faithful=stages.with_faithful),
+            parameters=parameters(models, chunking, with_faithful=stages.with_faithful),
             inputs={"passages": digest},
             models=models.to_json(),
             counts={

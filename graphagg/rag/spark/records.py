@@ -194,7 +194,7 @@ def write_passages(
     def write(number: int, table: pa.Table) -> Stats:
         passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
         writer = ArrayCollector()
-        PassageTable.of(passages).save(writer, "s0.passages")
+        PassageTable.of(passages).save_plain(writer, "s0.passages")
         was_split = table.column("split").to_numpy()
         return pieces.save(number, writer.arrays | {"split": was_split}, rows=len(passages))
 

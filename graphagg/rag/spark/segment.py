@@ -20,11 +20,14 @@ from graphagg.rag.spark.records import load_passages
 from graphagg.rag.spark.stages import NAMES, PASSAGES, SEGMENT, Stages, loaded
 from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.mentions import NewRow
-from graphagg.rag.version.build import make_segment
+from graphagg.rag.version.build import make_segment, stored_rows
 from graphagg.spark.task_arrays import ArrayCollector
 from graphagg.spark.tasks import Stats, run_tasks
+from graphagg.store import ArtifactWriter, blocks
+from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
+_TEXTS = "s0.passages.texts"
 _OWN = ("passages.", "names")
 """Parts of a segment that other stages write."""
 NAMES_A_TASK = 20_000
@@ -40,8 +43,15 @@ def write_segment(stages: Stages, passages: Sequence[Stats]) -> list[Stats]:
         if known is not None:
             return known
         given = load_passages(stages, number)
-        extractor, encoder = loaded(models).extractor, loaded(models).encoder
-        segment, rows = make_segment(given, extractor, encoder, lambda key: True, silent)
+        here = loaded(models)
+        segment, rows = make_segment(
+            given,
+            here.extractor,
+            here.encoder,
+            lambda key: True,
+            silent,
+            packed=here.storage.packed,
+        )
         writer = ArrayCollector()
         segment.save(writer, 0)
         arrays = {
@@ -131,8 +141,12 @@ def write_names(stages: Stages, names: Numbering | None) -> None:
             return known
         assert names is not None
         keys = list(names.load(i))
-        encoder = loaded(models).encoder
-        vectors = encoder.encode([str(key) for key in keys]).reshape(-1, encoder.dimension)
+        here = loaded(models)
+        vectors = stored_rows(
+            here.encoder.encode([str(key) for key in keys]),
+            here.encoder.dimension,
+            here.storage.packed,
+        )
         arrays = _string_arrays({"s0.names": [str(key) for key in keys]})
         return pieces.save(i, arrays | {"s0.names.vectors": vectors})
 
@@ -140,7 +154,9 @@ def write_names(stages: Stages, names: Numbering | None) -> None:
     if names is not None and names.total:
         stats = stages.noted(NAMES, lambda: run_tasks(spark, len(names.counts), encode))
     else:
-        no_vectors = np.zeros((0, loaded(models).encoder.dimension), np.float32)
+        here = loaded(models)
+        nothing = np.zeros((0, here.encoder.dimension), np.float32)
+        no_vectors = stored_rows(nothing, here.encoder.dimension, here.storage.packed)
         empty = _string_arrays({"s0.names": []}) | {"s0.names.vectors": no_vectors}
         stats = [{"block": 0} | pieces.save(0, empty)]
     pieces.join(spark, stats, stages.folder, [n for n in stats[0] if n.startswith("s0.")])
@@ -151,4 +167,19 @@ def join_segment(stages: Stages, passages: Sequence[Stats], segment: Sequence[St
     spark, folder = stages.work.spark, stages.folder
     for stage, stats in ((PASSAGES, passages), (SEGMENT, segment)):
         names = [name for name in stats[0] if name.startswith(("s0.", "lexicon.", "gazetteer."))]
-        stages.pieces(stage).join(spark, stats, folder, names)
+        texts = [name for name in names if name.startswith(_TEXTS)]
+        stages.pieces(stage).join(spark, stats, folder, [n for n in names if n not in texts])
+        stages.pieces(stage).join(spark, stats, stages.work.folder, texts)
+    _compress_texts(stages)
+
+
+def _compress_texts(stages: Stages) -> None:
+    """Write the texts in blocks: one task, since where a block ends depends on all before it."""
+    joined, folder = stages.work.folder, stages.folder
+
+    def compress(_: int) -> Stats:
+        parts = [map_array(joined / f"{_TEXTS}.{part}.npy") for part in ("utf8", "offsets")]
+        blocks.write(ArtifactWriter(folder), _TEXTS, StringTable(*parts))
+        return {}
+
+    run_tasks(stages.work.spark, 1, compress)

@@ -162,7 +162,7 @@ def write_inverted_file(stages: Stages) -> None:
 
     def vectors() -> Stack:
         part = map_array(folder / "s0.windows.npy")
-        return Stack([part], part.shape[1])
+        return Stack([part])
 
     def train(_: int) -> Stats:
         dense.save(dense.trained(vectors(), np.arange(windows)), work / "trained.faiss")

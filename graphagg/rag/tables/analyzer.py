@@ -15,6 +15,7 @@ from typing import Any
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text, likeliest
+from graphagg.rag.documents.stopwords import stop_words_of
 from graphagg.rag.documents.tokens import tokenize
 
 Term = tuple[str, ...]
@@ -48,20 +49,15 @@ class Analyzer:
         try:
             import Stemmer
         except ImportError:
-            raise MissingExtra("PyStemmer", "rag") from None
+            raise MissingExtra("PyStemmer", "search") from None
         name = LANGUAGES.get(self.language, "")
         return Stemmer.Stemmer(name) if name in Stemmer.algorithms() else None
 
     @cached_property
     def stop_words(self) -> frozenset[str]:
         """Tokens that say nothing of a question's subject."""
-        try:
-            from bm25s import stopwords
-        except ImportError:
-            raise MissingExtra("bm25s", "rag") from None
         name = "EN_PLUS" if self.language == "en" else LANGUAGES.get(self.language, "").upper()
-        listed: Iterable[str] = getattr(stopwords, f"STOPWORDS_{name}", ())
-        plain = (tokenize(word) for word in listed if "'" not in word)
+        plain = (tokenize(word) for word in stop_words_of(name) if "'" not in word)
         words = [tokens[0] for tokens in plain if len(tokens) == 1]
         return frozenset([*words, *_MORE_STOP_WORDS.get(self.language, "").split()])
 

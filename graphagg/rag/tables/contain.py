@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, read_only
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.store import Artifact
@@ -117,7 +117,7 @@ class _Pairs(NamedTuple):
     visible: Array
 
 
-@numba.njit(cache=True)
+@kernel
 def _count(pairs: _Pairs, words: Array, by_passage: Array, by_entity: Array) -> None:
     """Count the words of each passage's entities, and the entries of row i in place i + 1."""
     bounds, rows, counts, flags, visible = pairs
@@ -135,7 +135,7 @@ def _count(pairs: _Pairs, words: Array, by_passage: Array, by_entity: Array) -> 
                 by_passage[rows[i] + 1] += 1
 
 
-@numba.njit(cache=True)
+@kernel
 def _fill(
     pairs: _Pairs,
     words: Array,

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -275,9 +274,6 @@ def merge_sorted(
     return merged, numbers[: len(table)], {raw.decode(): number for raw, number in of_new}
 
 
-_BLOCK = 65_536  # rows that are scored together, so that their scores stay in a core's cache
-
-
 class TermPostings(NamedTuple):
     """The postings of t terms inside those of a lexicon.
 
@@ -294,67 +290,41 @@ class TermPostings(NamedTuple):
     lengths: Array
 
 
-@numba.njit(cache=True)
 def add_up(
-    postings: TermPostings,
-    visible: Array,
-    idf: Array,
-    constants: tuple[float, float, float],
-    rows: Array,
-    scores: Array,
-) -> int:
+    postings: TermPostings, visible: Array, idf: Array, constants: tuple[float, float, float]
+) -> tuple[Array, Array]:
     """BM25 of every visible row that holds any of t terms.
 
-    Block by block of the rows, so that the work follows the terms' postings and not the corpus. The
-    shares of a row are added in the order of the terms.
+    The shares of a row are added in the order of the terms: the same bits under any filter.
 
     Args:
         postings: of the terms.
         visible: `[R]`.
         idf: `[t]` of the terms; 0 for none.
         constants: k1, b, and the mean length.
-        rows: `[sum of ends - starts]`, takes the rows, ascending.
-        scores: `[the same]`, takes their scores.
 
     Returns:
-        How many rows there are.
+        The rows, ascending, `[n]` int64, and their scores, `[n]`.
     """
     k1, b, average = constants
-    ends = postings.ends
-    cursors, size = postings.starts.copy(), 0  # the next posting of each term
-    is_held = np.zeros(_BLOCK, np.bool_)
-    totals = np.zeros(_BLOCK)
-    first = _next_block(cursors, ends, postings.rows)
-    while first >= 0:
-        # Term by term, so that a row's sum does not depend on which rows share its block: the
-        # same bits under any filter.
-        for t in range(len(ends)):
-            while cursors[t] < ends[t] and postings.rows[cursors[t]] < first + _BLOCK:
-                i, row = cursors[t], postings.rows[cursors[t]]
-                cursors[t] += 1
-                if not visible[row]:
-                    continue
-                # The formula is at the head of this file.
-                f, length = float(postings.counts[i]), postings.lengths[row, 0]
-                is_held[row - first] = True
-                totals[row - first] += idf[t] * f / (f + k1 * (1.0 - b + b * length / average))
-        # Rows ascend within a block and blocks ascend: so do all rows. The block is cleared as it
-        # is read, for the next one.
-        for j in range(_BLOCK):
-            if is_held[j]:
-                rows[size], scores[size] = first + j, totals[j]
-                is_held[j], totals[j] = False, 0.0
-                size += 1
-        first = _next_block(cursors, ends, postings.rows)
-    return size
-
-
-@numba.njit(cache=True)
-def _next_block(cursors: Array, ends: Array, rows: Array) -> int:
-    """The first row of the block that the next posting of any term is in; -1 after the last."""
-    first = -1
-    for t in range(len(cursors)):
-        if cursors[t] < ends[t] and (first < 0 or rows[cursors[t]] < first):
-            first = rows[cursors[t]]
-    # Blocks without a posting are skipped: the cost follows the postings.
-    return first // _BLOCK * _BLOCK if first >= 0 else -1
+    filled = [
+        (slice(start, end), weight)
+        for start, end, weight in zip(
+            postings.starts.tolist(), postings.ends.tolist(), idf.tolist(), strict=True
+        )
+        if end > start
+    ]
+    # Memory that is not written to is never touched: the work follows the postings.
+    size = max((int(postings.rows[some.stop - 1]) for some, _ in filled), default=-1) + 1
+    totals, is_held = np.zeros(size), np.zeros(size, bool)
+    for some, weight in filled:
+        rows, counts = postings.rows[some], postings.counts[some]
+        is_seen = visible[rows]
+        if not is_seen.all():
+            rows, counts = rows[is_seen], counts[is_seen]
+        # The formula is at the head of this file; a row is there once.
+        f, length = counts.astype(np.float64), postings.lengths[rows, 0]
+        totals[rows] += weight * f / (f + k1 * (1.0 - b + b * length / average))
+        is_held[rows] = True
+    rows = np.flatnonzero(is_held)
+    return rows, totals[rows]

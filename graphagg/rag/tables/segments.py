@@ -22,7 +22,8 @@ import numpy.typing as npt
 from graphagg.arrays import offsets
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
 from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of, ranges
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store import Artifact, ArtifactWriter, blocks
+from graphagg.store.blocks import BlockStrings
 from graphagg.store.strings import StringTable
 
 
@@ -58,6 +59,7 @@ class Ragged:
 
 
 _TEXT_COLUMNS = ("ids", "titles", "texts", "metadata", "documents")
+_TEXTS = "texts"
 _ARRAYS = ("positions", "digests", "text_digests")
 
 
@@ -74,7 +76,7 @@ class PassageTable:
 
     ids: StringTable
     titles: StringTable
-    texts: StringTable
+    texts: StringTable | BlockStrings
     metadata: StringTable
     documents: StringTable
     positions: npt.NDArray[np.int32]
@@ -109,21 +111,28 @@ class PassageTable:
         )
 
     def save(self, writer: ArtifactWriter, prefix: str) -> None:
-        """Write every column."""
-        for name in _TEXT_COLUMNS:
+        """Write every column; texts in compressed blocks."""
+        self._save(writer, prefix, [name for name in _TEXT_COLUMNS if name != _TEXTS])
+        blocks.write(writer, f"{prefix}.{_TEXTS}", self.texts)
+
+    def save_plain(self, writer: ArtifactWriter, prefix: str) -> None:
+        """Write every column, texts too, as arrays that can be joined."""
+        self._save(writer, prefix, _TEXT_COLUMNS)
+
+    def _save(self, writer: ArtifactWriter, prefix: str, columns: Sequence[str]) -> None:
+        for name in columns:
             writer.strings(f"{prefix}.{name}", getattr(self, name))
-        writer.array(f"{prefix}.positions", self.positions)
-        writer.array(f"{prefix}.digests", self.digests)
-        writer.array(f"{prefix}.text_digests", self.text_digests)
+        for name in _ARRAYS:
+            writer.array(f"{prefix}.{name}", getattr(self, name))
 
     @classmethod
     def open(cls, artifact: Artifact, prefix: str) -> PassageTable:
         """Map what `save` wrote."""
-        ids, titles, texts, metadata, documents = (
-            artifact.strings(f"{prefix}.{name}") for name in _TEXT_COLUMNS
-        )
-        positions, digests, text_digests = (artifact.array(f"{prefix}.{n}") for n in _ARRAYS)
-        return cls(ids, titles, texts, metadata, documents, positions, digests, text_digests)
+        columns: dict[str, Any] = {
+            name: artifact.strings(f"{prefix}.{name}") for name in _TEXT_COLUMNS if name != _TEXTS
+        }
+        columns[_TEXTS] = BlockStrings.open(artifact, f"{prefix}.{_TEXTS}")
+        return cls(**columns, **{name: artifact.array(f"{prefix}.{name}") for name in _ARRAYS})
 
 
 @dataclass(frozen=True)
@@ -135,10 +144,11 @@ class Segment:
         sentences: `[S, 2]` int32, where the sentences of each passage begin and end, in characters
             of its full text; the title is part of the first one.
         found: `[F, 2]` int32, where the entities that the extractor found begin and end.
-        windows: `[W, d]` float32 unit vectors of the windows of each passage, at least one each.
-        sentence_vectors: `[S, d]` float32.
+        windows: `[W, ...]` unit vectors of the windows of each passage, at least one each: `[W, d]`
+            float32, or `packed`.
+        sentence_vectors: `[S, ...]` likewise.
         names: keys of entities that were new with this segment, ascending by their UTF-8 bytes.
-        name_vectors: `[n, d]` float32, one a name.
+        name_vectors: `[n, ...]` likewise, one a name.
         on_disk: names of arrays that are in the folder of the new version already.
     """
 
@@ -146,9 +156,9 @@ class Segment:
     sentences: Ragged
     found: Ragged
     windows: Ragged
-    sentence_vectors: Vectors
+    sentence_vectors: npt.NDArray[Any]
     names: StringTable
-    name_vectors: Vectors
+    name_vectors: npt.NDArray[Any]
     on_disk: frozenset[str] = frozenset()
 
     def save(self, writer: ArtifactWriter, number: int) -> None:
@@ -207,10 +217,9 @@ class Corpus:
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = list(segments)
         self.starts = offsets([len(segment.passages) for segment in segments])
-        dimension = segments[0].windows.values.shape[1]
-        self.windows = Stack([s.windows.values for s in segments], dimension)
-        self.sentence_vectors = Stack([s.sentence_vectors for s in segments], dimension)
-        self.name_vectors = Stack([s.name_vectors for s in segments], dimension)
+        self.windows = Stack([s.windows.values for s in segments])
+        self.sentence_vectors = Stack([s.sentence_vectors for s in segments])
+        self.name_vectors = Stack([s.name_vectors for s in segments])
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -304,7 +313,7 @@ class _Parts:
     segments: Sequence[Segment]
     rows: Sequence[Rows]
 
-    def strings(self, tables: Sequence[StringTable]) -> StringTable:
+    def strings(self, tables: Sequence[StringTable | BlockStrings]) -> StringTable:
         return StringTable.joined([t.take(k) for t, k in zip(tables, self.rows, strict=True)])
 
     def passages(self) -> PassageTable:
@@ -331,12 +340,12 @@ def _split(mask: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> list[R
 
 def _joined_names(
     corpus: Corpus, first: int, used: npt.NDArray[np.bool_]
-) -> tuple[StringTable, Vectors]:
+) -> tuple[StringTable, npt.NDArray[Any]]:
     """The used names of the segments from `first` on, ascending, with their vectors."""
     begin = int(corpus.name_vectors.starts[first])
     keys = StringTable.joined([segment.names for segment in corpus.segments[first:]])
     kept = np.array(sorted(np.flatnonzero(used[begin:]).tolist(), key=keys.raw), dtype=np.int64)
-    return keys.take(kept), corpus.name_vectors.take(kept + begin)
+    return keys.take(kept), corpus.name_vectors.rows(kept + begin)
 
 
 def _best_at(

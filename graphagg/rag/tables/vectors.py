@@ -3,7 +3,7 @@
 BLAS may round the product of the same two vectors differently at another place of a matrix or in
 another batch. Here each product is summed in one order, so that a score is the same bits whichever
 segment, batch or filter it is computed in. One thread; on a processor with AVX as fast as BLAS for
-a few queries at a time.
+a few queries at a time. Of rows of 8-bit integers (`packed`) products are exact in any order.
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import offsets
+from graphagg.arrays import Array, offsets
+from graphagg.kernels import fast_kernel
+from graphagg.rag.tables.packed import (
+    dimension_of,
+    is_packed,
+    products,
+    query_of,
+    unpack,
+)
 
 Vectors = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -64,45 +71,56 @@ class Stack:
     """The rows of several matrices, one after another, without copying them.
 
     Args:
-        parts: `[n_i, d]` float32, C order, maybe memory-mapped.
-        dimension: d, also where there is no row.
+        parts: `[n_i, d]` float32, or all `[n_i, d + 4]` int8 (`packed`); C order, maybe
+            memory-mapped.
     """
 
-    def __init__(self, parts: Sequence[Vectors], dimension: int) -> None:
+    def __init__(self, parts: Sequence[Array]) -> None:
         self.parts = list(parts)
         self.starts = offsets([len(part) for part in parts])
-        self.dimension = dimension
+        self.dimension = dimension_of(parts[0])
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
     def take(self, rows: Rows) -> Vectors:
-        """A copy of some rows, `[m, d]`."""
-        taken = np.empty((len(rows), self.dimension), dtype=np.float32)
+        """The vectors of some rows, `[m, d]` float32."""
+        taken = self.rows(rows)
+        return unpack(taken) if is_packed(taken) else taken
+
+    def rows(self, rows: Rows) -> Array:
+        """A copy of some rows as they are stored."""
+        first = self.parts[0]
+        taken = np.empty((len(rows), first.shape[1]), first.dtype)
         for part, inside, places in self._split(rows):
             taken[places] = part[inside]
         return taken
 
     def dots(self, queries: Vectors) -> npt.NDArray[np.float32]:
         """Products of every row with queries `[q, d]`; `[n, q]`."""
-        products = np.empty((len(self), len(queries)), dtype=np.float32)
+        if is_packed(self.parts[0]):
+            query = query_of(queries)
+            return np.concatenate([products(part, query) for part in self.parts])
+        dots = np.empty((len(self), len(queries)), dtype=np.float32)
         for part, start, end in zip(self.parts, self.starts, self.starts[1:], strict=False):
-            _dots(part, _plain(queries), products[start:end])
-        return products
+            _dots(part, _plain(queries), dots[start:end])
+        return dots
 
     def dots_at(self, rows: Rows, queries: Vectors) -> npt.NDArray[np.float32]:
         """Products of some rows with queries `[q, d]`; `[m, q]`."""
-        products = np.empty((len(rows), len(queries)), dtype=np.float32)
+        if is_packed(self.parts[0]):
+            return products(self.rows(rows), query_of(queries))
+        dots = np.empty((len(rows), len(queries)), dtype=np.float32)
         for part, inside, places in self._split(rows):
             if len(places) == len(rows):
-                _dots_at(part, inside, _plain(queries), products)
+                _dots_at(part, inside, _plain(queries), dots)
             else:
                 some = np.empty((len(places), len(queries)), dtype=np.float32)
                 _dots_at(part, inside, _plain(queries), some)
-                products[places] = some
-        return products
+                dots[places] = some
+        return dots
 
-    def _split(self, rows: Rows) -> list[tuple[Vectors, Rows, npt.NDArray[Any]]]:
+    def _split(self, rows: Rows) -> list[tuple[Array, Rows, Array]]:
         """Of each part that holds any of the rows: it, the rows inside it, their places."""
         if len(self.parts) == 1:
             return [(self.parts[0], rows, np.arange(len(rows)))]
@@ -116,30 +134,31 @@ class Stack:
 
 
 class VectorFile:
-    """Vectors that come block by block, in memory or in a `.npy` file.
+    """Rows of vectors that come block by block, in memory or in a `.npy` file.
 
     Args:
         path: of the file; None: in memory.
-        dimension: d.
     """
 
-    def __init__(self, path: Path | None, dimension: int) -> None:
-        self._dimension, self._rows = dimension, 0
-        self._blocks: list[Vectors] = []
+    def __init__(self, path: Path | None) -> None:
+        self._blocks: list[Array] = []
+        self._count = 0
         self._path = path
         self._file = path.open("wb") if path else None
-        self._write_header()
 
-    def append(self, block: Vectors) -> None:
-        """Add `[n, d]`."""
-        self._rows += len(block)
+    def append(self, block: Array) -> None:
+        """Add rows of one width and type."""
+        if not self._blocks:
+            self._blocks.append(block[:0])
+            self._write_header()
+        self._count += len(block)
         if self._file:
-            self._file.write(np.ascontiguousarray(block, dtype="<f4").data)
+            self._file.write(np.ascontiguousarray(block).data)
         else:
             self._blocks.append(block)
 
-    def close(self) -> Vectors:
-        """All vectors, `[m, d]`; of a file, mapped."""
+    def close(self) -> Array:
+        """All rows; of a file, mapped."""
         if not self._file or not self._path:
             return np.concatenate(self._blocks)
         self._file.seek(0)
@@ -150,8 +169,9 @@ class VectorFile:
     def _write_header(self) -> None:
         """As long for any number of rows: numpy leaves room for it to grow."""
         if self._file:
-            shape = (self._rows, self._dimension)
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            kind = self._blocks[0]
+            shape = (self._count, kind.shape[1])
+            header = {"descr": kind.dtype.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(self._file, header)
 
 
@@ -179,9 +199,9 @@ def _plain(queries: Vectors) -> Vectors:
     return np.ascontiguousarray(queries, dtype=np.float32)
 
 
-@numba.njit(cache=True, fastmath=True)
-def _dots(matrix: Vectors, queries: Vectors, products: Vectors) -> None:
-    """Products of all rows `[n, d]` with queries `[q, d]` into `products` `[n, q]`."""
+@fast_kernel
+def _dots(matrix: Vectors, queries: Vectors, dots: Vectors) -> None:
+    """Products of all rows `[n, d]` with queries `[q, d]` into `dots` `[n, q]`."""
     for i in range(matrix.shape[0]):
         for q in range(queries.shape[0]):
             # fastmath lets this sum run in SIMD lanes: its order then depends on d alone, so that
@@ -189,16 +209,16 @@ def _dots(matrix: Vectors, queries: Vectors, products: Vectors) -> None:
             total = np.float32(0)
             for j in range(matrix.shape[1]):
                 total += matrix[i, j] * queries[q, j]
-            products[i, q] = total
+            dots[i, q] = total
 
 
-@numba.njit(cache=True, fastmath=True)
-def _dots_at(matrix: Vectors, rows: Rows, queries: Vectors, products: Vectors) -> None:
-    """Products of some rows `[m]` of `[n, d]` with queries `[q, d]` into `products` `[m, q]`."""
+@fast_kernel
+def _dots_at(matrix: Vectors, rows: Rows, queries: Vectors, dots: Vectors) -> None:
+    """Products of some rows `[m]` of `[n, d]` with queries `[q, d]` into `dots` `[m, q]`."""
     for i in range(len(rows)):
         row = rows[i]
         for q in range(queries.shape[0]):
             total = np.float32(0)  # the same loop as in `_dots`, for the same bits
             for j in range(matrix.shape[1]):
                 total += matrix[row, j] * queries[q, j]
-            products[i, q] = total
+            dots[i, q] = total

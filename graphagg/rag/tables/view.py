@@ -22,11 +22,11 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, read_only
+from graphagg.kernels import kernel
 from graphagg.rag.tables.contain import Allocate, Contain
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
@@ -207,7 +207,7 @@ class _Mentions(NamedTuple):
     pair: Array
 
 
-@numba.njit(cache=True)
+@kernel
 def _mark_entities(
     bounds: Array, rows: Array, flags: Array, visible: Array, entity: Array, title: Array
 ) -> None:
@@ -225,7 +225,7 @@ def _mark_entities(
                     title[e] = True
 
 
-@numba.njit(cache=True)
+@kernel
 def _resolve(
     mentions: _Mentions,
     title_tokens: Array,
@@ -277,7 +277,7 @@ def _resolve(
                     tie[pairs[i]] |= PLAIN
 
 
-@numba.njit(cache=True)
+@kernel
 def _title_tie(flags: int, length: int) -> int:
     """How a passage is tied to an entity that its title holds; 0: its part is too long a run."""
     if flags & (FULL_TITLE | BASE_TITLE):
@@ -285,7 +285,7 @@ def _title_tie(flags: int, length: int) -> int:
     return IN_TITLE if length <= LONGEST_TITLE_PART else 0
 
 
-@numba.njit(cache=True)
+@kernel
 def _count_ties(bounds: Array, tie: Array, df: Array) -> None:
     """Count the tied pairs of each entity, `[E]`: a pair is one passage."""
     for e in range(len(bounds) - 1):

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from graphagg.arrays import offsets
+from graphagg.arrays import Array, offsets
 from graphagg.progress import Progress, renamed
 from graphagg.rag.documents.languages import language_of_text
 from graphagg.rag.documents.passages import Passage
@@ -24,6 +24,7 @@ from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.encoder import Encoder, PassageEncoder, pools_sentences
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.tables.mentions import NewRows
+from graphagg.rag.tables.packed import pack
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, sentence_text
 from graphagg.rag.tables.vectors import VectorFile, Vectors
 from graphagg.store.strings import StringTable
@@ -56,6 +57,7 @@ def make_segment(
     progress: Progress,
     place: Place | None = None,
     given: Vectors | None = None,
+    packed: bool = True,
 ) -> tuple[Segment, NewRows]:
     """Annotate and encode passages; linear in their words.
 
@@ -67,6 +69,7 @@ def make_segment(
         progress: called with stage, done, total.
         place: where vectors go of which there is more than a block; None: into memory.
         given: `[P, d]`, vectors of the passages that need not be computed: one window each.
+        packed: whether vectors are stored as 8-bit integers (`graphagg.rag.tables.packed`).
 
     Returns:
         The segment, and each passage as the gazetteer takes it.
@@ -74,7 +77,7 @@ def make_segment(
     notes = zip(passages, _annotate(passages, extractor, progress), strict=True)
     rows = NewRows(notes, keep=len(passages) <= _KEPT_ROWS)
     fresh = sorted((key for key in rows.names if not needs_none(key)), key=str.encode)
-    encoding = _Encoding(encoder, place)
+    encoding = _Encoding(encoder, place, packed)
     if pools_sentences(encoder):
         windows, sentences = encoding.pooled(
             encoder, passages, rows.sentences, given, renamed(progress, "passages")
@@ -89,7 +92,7 @@ def make_segment(
         windows,
         sentences,
         StringTable.pack(fresh),
-        vectors.reshape(-1, encoder.dimension),
+        vectors,
         frozenset(encoding.on_disk),
     )
     return segment, rows
@@ -101,13 +104,14 @@ class _Encoding:
     Args:
         encoder: the model.
         place: where files go; None: everything into memory.
+        packed: whether vectors are stored as 8-bit integers.
 
     Attributes:
         on_disk: names of the arrays that are in files.
     """
 
-    def __init__(self, encoder: Encoder, place: Place | None) -> None:
-        self._encoder, self._place = encoder, place
+    def __init__(self, encoder: Encoder, place: Place | None, packed: bool) -> None:
+        self._encoder, self._place, self._packed = encoder, place, packed
         self.on_disk: list[str] = []
 
     def pooled(
@@ -117,7 +121,7 @@ class _Encoding:
         places: Ragged,
         given: Vectors | None,
         progress: Progress,
-    ) -> tuple[Ragged, Vectors]:
+    ) -> tuple[Ragged, Array]:
         """Vectors of the windows of passages and of their sentences, in one pass over each."""
         is_large = len(passages) > _PASSAGES
         windows, sentences = (
@@ -131,12 +135,12 @@ class _Encoding:
                 [places.row(row) for row in block],
                 _onward(progress, start, len(passages)),
             )
-            sentences.append(np.concatenate([one.sentences for one in found]))
+            sentences.append(self.stored(np.concatenate([one.sentences for one in found])))
             if given is None:
-                windows.append(np.concatenate([one.windows for one in found]))
+                windows.append(self.stored(np.concatenate([one.windows for one in found])))
                 lengths.extend(len(one.windows) for one in found)
         if given is not None:
-            windows.append(given)
+            windows.append(self.stored(given))
             lengths = [1] * len(given)
         return Ragged(offsets(lengths), windows.close()), sentences.close()
 
@@ -146,41 +150,52 @@ class _Encoding:
         places: Ragged,
         given: Vectors | None,
         progress: Progress,
-    ) -> tuple[Ragged, Vectors]:
+    ) -> tuple[Ragged, Array]:
         """The same by encoding each window and each sentence as a text of its own."""
         lengths: list[int] = []
         if given is None:
             texts = _windows(passages, self._encoder, lengths)
             windows = self.of("windows", texts, None, renamed(progress, "windows"))
         else:
-            windows, lengths = given, [1] * len(passages)
+            windows, lengths = self.stored(given), [1] * len(passages)
         sentences = self.of(
             "sentences.vectors", _sentences(passages, places), len(places.values),
             renamed(progress, "sentences"),
         )  # fmt: skip
         return Ragged(offsets(lengths), windows), sentences
 
-    def of(self, name: str, texts: Iterable[str], count: int | None, progress: Progress) -> Vectors:
-        """Vectors of texts, `[n, d]`; `count` is how many there will be, if that is known."""
+    def of(self, name: str, texts: Iterable[str], count: int | None, progress: Progress) -> Array:
+        """Vectors of texts, as they are stored; `count` is how many there will be, if known."""
         stream, done = iter(texts), 0
         block = list(islice(stream, BLOCK))
         following = list(islice(stream, BLOCK))
         if not following:
-            return self._encoder.encode(block, progress)
+            return self.stored(self._encoder.encode(block, progress))
         file = self._file(name, True)
         while block:
             total = count or done + len(block) + len(following)
-            file.append(self._encoder.encode(block, _onward(progress, done, total)))
+            vectors = self._encoder.encode(block, _onward(progress, done, total))
+            file.append(self.stored(vectors))
             done += len(block)
             block, following = following, list(islice(stream, BLOCK))
         return file.close()
+
+    def stored(self, vectors: Vectors) -> Array:
+        """Vectors as a segment keeps them, a row each."""
+        return stored_rows(vectors, self._encoder.dimension, self._packed)
 
     def _file(self, name: str, is_large: bool) -> VectorFile:
         """Where the vectors of an array go: of a large one, where there is a place, to its file."""
         path = self._place(name) if self._place and is_large else None
         if path:
             self.on_disk.append(name)
-        return VectorFile(path, self._encoder.dimension)
+        return VectorFile(path)
+
+
+def stored_rows(vectors: Vectors, dimension: int, packed: bool) -> Array:
+    """Vectors `[n, d]` as a segment keeps them, a row each: packed, or as they are."""
+    plain = np.asarray(vectors, np.float32).reshape(-1, dimension)
+    return pack(plain) if packed else plain
 
 
 def _onward(progress: Progress, before: int, whole: int) -> Progress:

@@ -10,12 +10,15 @@ from graphagg.errors import UnsupportedFormat
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.models.by_language import ByLanguage
+from graphagg.rag.models.by_rule.extractor import PREFIX as RULES
+from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.models.encoder import Encoder, SentenceTransformerEncoder
+from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.multilingual import encoder_named
+from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.vector_cache import VectorCache, cached
-from graphagg.rag.version.publish import KIND, REVISION, Models, language_of, parameters
+from graphagg.rag.version.publish import KIND, REVISION, Models, parameters
 from graphagg.rag.version.snapshot import Snapshot
 from graphagg.rag.version.weights import WEIGHTS_FILE, weights_json
 from graphagg.store import Artifact
@@ -36,11 +39,9 @@ def read_snapshot(artifact: Artifact) -> Snapshot:
 def is_built(
     directory: str | os.PathLike[str],
     digest: str,
-    encoder: Encoder | None,
-    extractor: EntityExtractor,
+    models: Models,
     chunking: ChunkConfig | None,
     weights: BestConfig | None = None,
-    language: str | None = None,
     with_faithful: bool = False,
 ) -> bool:
     """Whether building again would give the index that is there."""
@@ -52,11 +53,8 @@ def is_built(
         and (wanted is None or manifest.files[WEIGHTS_FILE].sha256 == wanted)
         and manifest.inputs == {"passages": digest}
         and manifest.counts.get("segments") == 1
-        and manifest.parameters
-        == parameters(
-            language_of(extractor, language), chunking, weights is not None, with_faithful
-        )
-        and manifest.models == Models(encoder or SentenceTransformerEncoder(), extractor).to_json()
+        and manifest.parameters == parameters(models, chunking, weights is not None, with_faithful)
+        and manifest.models == models.to_json()
     )
 
 
@@ -82,7 +80,8 @@ class IndexModels:
         extractor: EntityExtractor | None,
         cache: VectorCache | None = None,
     ) -> None:
-        self._recorded = artifact.manifest.models
+        self._artifact, self._recorded = artifact, artifact.manifest.models
+        self._profile = artifact.manifest.parameters["profile"]
         self._where = str(artifact.directory)
         if encoder is not None:
             encoder.spec.check_built_with("encoder", self._recorded["encoder"], self._where)
@@ -112,7 +111,7 @@ class IndexModels:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
                 dtype = recorded.get("dtype", "auto")
-                encoder = encoder_named(recorded["name"], dtype)
+                encoder = self._table_encoder() or encoder_named(recorded["name"], dtype)
                 encoder.spec.check_built_with("encoder", recorded, self._where)
                 self._encoder = encoder
             return self._encoder
@@ -123,16 +122,25 @@ class IndexModels:
             if self._extractor is None:
                 recorded = self._recorded["extractor"]
                 extractor: EntityExtractor
-                extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
-                if recorded.get("language") == AUTO:
-                    extractor = ByLanguage(extractor)
+                if recorded["name"].startswith(RULES):
+                    extractor = RuleExtractor(recorded["name"].removeprefix(RULES))
+                else:
+                    extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
+                    if recorded.get("language") == AUTO:
+                        extractor = ByLanguage(extractor)
                 extractor.spec.check_built_with("extractor", recorded, self._where)
                 self._extractor = extractor
             return self._extractor
 
     def both(self) -> Models:
         """What new passages need."""
-        return Models(cached(self.encoder(), self._given[2]), self.extractor())
+        encoder = cached(self.encoder(), self._given[2])
+        return Models(encoder, self.extractor(), None, self._profile)
+
+    def _table_encoder(self) -> Encoder | None:
+        """The static encoder that the index holds; None where it has another one."""
+        table = StaticTable.open(self._artifact)
+        return None if table is None else StaticEncoder(table, self._recorded["encoder"]["name"])
 
     def loaded(self) -> tuple[Encoder | None, EntityExtractor | None]:
         """The models that were given or are loaded by now."""

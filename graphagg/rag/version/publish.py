@@ -24,6 +24,8 @@ from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.models.static.encoder import TABLE_PREFIX, StaticTable
+from graphagg.rag.profile import DEFAULT_PROFILE, STORAGE, Profile, Storage
 from graphagg.rag.search import dense
 from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
@@ -46,11 +48,11 @@ from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 7  # raised when the same corpus and models give another index
+REVISION = 8  # raised when the same corpus and models give another index
 
 
 def parameters(
-    language: str,
+    models: Models,
     chunking: ChunkConfig | None,
     tuned: bool = False,
     with_faithful: bool = False,
@@ -58,14 +60,15 @@ def parameters(
     """Parameters that decide an index beside its passages and models.
 
     Args:
-        language: of words.
+        models: encoder, extractor, language and profile.
         chunking: how long texts were split.
         tuned: whether it has weights of its own.
         with_faithful: whether it has the vectors of entity names.
     """
     return {
         "revision": REVISION,
-        "language": language,
+        "profile": models.profile,
+        "language": models.language,
         "chunking": None if chunking is None else asdict(chunking),
         "with_faithful": with_faithful,
         **(TUNED if tuned else {}),
@@ -79,7 +82,7 @@ def language_of(extractor: EntityExtractor, language: str | None = None) -> str:
 
 @dataclass(frozen=True)
 class Models:
-    """The models that an index is built with.
+    """The models that an index is built with, and the profile that says how.
 
     `given` is the language of its words: a code, or `auto`; None: that of the extractor.
     """
@@ -87,11 +90,17 @@ class Models:
     encoder: Encoder
     extractor: EntityExtractor
     given: str | None = None
+    profile: Profile = DEFAULT_PROFILE
 
     @property
     def language(self) -> str:
         """The language of words; "" where none is known."""
         return language_of(self.extractor, self.given)
+
+    @property
+    def storage(self) -> Storage:
+        """What the profile decides beside the models."""
+        return STORAGE[self.profile]
 
     def to_json(self) -> dict[str, dict[str, Any]]:
         """The manifest's entries."""
@@ -106,6 +115,7 @@ class _Recorded:
     models: Mapping[str, Mapping[str, Any]]
     parameters: Mapping[str, Any]
     weights: BestConfig | None
+    table: StaticTable | None = None
 
     @classmethod
     def of_models(
@@ -115,8 +125,9 @@ class _Recorded:
         weights: BestConfig | None,
         with_faithful: bool,
     ) -> _Recorded:
-        recorded = parameters(models.language, chunking, weights is not None, with_faithful)
-        return cls(models.to_json(), recorded, weights)
+        recorded = parameters(models, chunking, weights is not None, with_faithful)
+        table = getattr(models.encoder, "table", None)
+        return cls(models.to_json(), recorded, weights, table)
 
     @classmethod
     def of_version(cls, before: Snapshot) -> _Recorded:
@@ -169,6 +180,7 @@ def build(
         progress,
         lambda name: publication.writer.path(f"{segment_prefix(0)}{name}.npy"),
         vectors,
+        models.storage.packed,
     )
     corpus, alive = Corpus([segment]), np.ones(len(passages), bool)
     analyzers = Analyzers(models.language)
@@ -207,7 +219,13 @@ def change_passages(
     def make(passages: Sequence[Passage]) -> tuple[Segment, NewRows]:
         needed = models()
         return make_segment(
-            passages, needed.extractor, needed.encoder, needs_none, progress, given=vectors
+            passages,
+            needed.extractor,
+            needed.encoder,
+            needs_none,
+            progress,
+            given=vectors,
+            packed=needed.storage.packed,
         )
 
     segments: list[Segment] = list(before.corpus.segments)
@@ -301,7 +319,7 @@ def _joined(state: _State, first: int, analyzers: Analyzers) -> _State:
 
 
 def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Manifest:
-    writer = publication.writer
+    writer, profile = publication.writer, recorded.parameters["profile"]
     _write_segments(writer, state)
     rows = np.flatnonzero(state.alive)
     identifiers = ((row, state.corpus.id(row).encode()) for row in rows.tolist())
@@ -312,9 +330,10 @@ def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Ma
     state.gazetteer.save(writer)
     state.lexicon.save(writer)
     View.of(state.gazetteer, state.lexicon, state.alive).save(writer)
-    _write_inverted_file(writer, state)
+    _write_inverted_file(writer, state, STORAGE[profile].inverted)
     if recorded.weights is not None:
         writer.path(WEIGHTS_FILE).write_bytes(weights_json(recorded.weights))
+    _write_table(writer, state, recorded)
     return publication.publish(
         Manifest(
             kind=KIND,
@@ -345,10 +364,10 @@ def _write_segments(writer: ArtifactWriter, state: _State) -> None:
             MetadataTable.build(metadata_of(segment, alive)).save(writer, table_name(number))
 
 
-def _write_inverted_file(writer: ArtifactWriter, state: _State) -> None:
+def _write_inverted_file(writer: ArtifactWriter, state: _State, inverted: bool) -> None:
     """Above the flat limit: extend the inverted file there is, or train one."""
     lengths = np.diff(state.corpus.window_bounds)
-    if int(lengths[state.alive].sum()) <= dense.FLAT_LIMIT:
+    if not inverted or int(lengths[state.alive].sum()) <= dense.FLAT_LIMIT:
         return
     path, before = writer.path(INVERTED_FILE), state.before
     if before is None or not state.kept or INVERTED_FILE not in before.artifact:
@@ -363,6 +382,16 @@ def _write_inverted_file(writer: ArtifactWriter, state: _State) -> None:
     gone = np.concatenate([died, begin + np.flatnonzero(was[begin:])])
     new = begin + np.flatnonzero(now[begin:])
     dense.extend(before.artifact.path(INVERTED_FILE), state.corpus, gone, new, path)
+
+
+def _write_table(writer: ArtifactWriter, state: _State, recorded: _Recorded) -> None:
+    """The table of a static encoder: a question needs nothing else."""
+    if state.before is not None:
+        for name in state.before.artifact.manifest.files:
+            if name.startswith(f"{TABLE_PREFIX}."):
+                writer.adopt(state.before.artifact, name)
+    elif recorded.table is not None:
+        recorded.table.write(writer)
 
 
 def _digests(corpus: Corpus, rows: npt.NDArray[np.int64]) -> Iterable[bytes]:

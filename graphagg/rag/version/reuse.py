@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from graphagg.arrays import offsets
+from graphagg.arrays import Array, offsets
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.tables.mentions import NewRows
 from graphagg.rag.tables.segments import Corpus, PassageTable, Ragged, Segment
-from graphagg.rag.tables.vectors import Rows, Stack, Vectors, ranges
+from graphagg.rag.tables.vectors import Rows, Stack, ranges
 from graphagg.store.strings import StringTable
 
 
@@ -40,7 +40,7 @@ def segment_of_change(
     if len(fresh) == len(passages):
         return make(passages)
     segments = list(before.segments)
-    names, name_vectors = StringTable.pack([]), before.name_vectors.take(np.zeros(0, np.int64))
+    names, name_vectors = StringTable.pack([]), before.name_vectors.rows(np.zeros(0, np.int64))
     if fresh:
         made, _ = make(fresh)
         segments.append(made)
@@ -68,7 +68,7 @@ def _annotation(corpus: Corpus, row: int) -> Annotation:
     return Annotation(tuple((a, b) for a, b in sentences), tuple((a, b) for a, b in found))
 
 
-def _taken(vectors: Stack, bounds: Rows, rows: Rows) -> tuple[Vectors, Rows]:
-    """The vectors of some rows, row after row, and how many each has."""
+def _taken(vectors: Stack, bounds: Rows, rows: Rows) -> tuple[Array, Rows]:
+    """The vectors of some rows as they are stored, row after row, and how many each has."""
     counts = bounds[rows + 1] - bounds[rows]
-    return vectors.take(ranges(bounds[rows], counts)), counts
+    return vectors.rows(ranges(bounds[rows], counts)), counts

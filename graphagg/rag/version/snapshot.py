@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage
+from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import (
     NEVER,
@@ -25,6 +26,7 @@ from graphagg.rag.documents.metadata import (
 from graphagg.rag.linearrag.names import NameVectors
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.profile import STORAGE, Profile
 from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex
 from graphagg.rag.search.paging import at_random
 from graphagg.rag.tables.analyzer import Analyzers
@@ -84,7 +86,8 @@ class Snapshot:
         artifact: the opened version.
 
     Attributes:
-        weights: what mode `best` takes without a config; None: the defaults.
+        weights: of mode `best` that the index brings; None: those of its profile hold.
+        profile: what it was built for.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -103,6 +106,7 @@ class Snapshot:
         self.dense = DenseIndex(self.corpus, self.ranks, inverted)
         if inverted is not None:  # few of so many passages are read for a question
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
+        self.profile: Profile = artifact.manifest.parameters["profile"]
         given = artifact.manifest.parameters["chunking"]
         self.chunking = None if given is None else ChunkConfig(**given)
         self._lock = threading.Lock()
@@ -116,6 +120,11 @@ class Snapshot:
 
     def __len__(self) -> int:
         return self.artifact.manifest.counts["passages"]
+
+    @property
+    def best_weights(self) -> BestConfig:
+        """What mode `best` takes without a config."""
+        return self.weights or STORAGE[self.profile].weights
 
     @cached_property
     def schema(self) -> dict[str, ValueType]:
@@ -169,7 +178,9 @@ class Snapshot:
                 assert encoder is not None, "a question with an unknown name is encoded first"
                 found = np.flatnonzero(self._whole.contain.by_entity.degrees() > 0)
                 where = str(self.artifact.directory)
-                self._names = NameVectors.computed(self.gazetteer, found, encoder, where)
+                self._names = NameVectors.computed(
+                    self.gazetteer, found, encoder, where, STORAGE[self.profile].packed
+                )
         return self._names
 
     # --- what is visible -------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.evaluation.outcomes import Outcomes, Summary, found_of, outcomes_of
 from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
 from graphagg.rag.modes import Best, EncodedReading
+from graphagg.rag.profile import STORAGE
 from graphagg.rag.version.snapshot import Selection, Snapshot
 
 LEAST_QUESTIONS = 30
@@ -144,9 +145,10 @@ def tune(
         progress: called with stage, done, total.
     """
     missing = check_labeled(snapshot, questions)
-    today = snapshot.weights or BestConfig()
+    today = snapshot.best_weights
     folds = _folds([question.text for question in questions], random_state)
-    fit = _Fit(FrozenSet(snapshot, asked, [question.gold for question in questions]))
+    frozen = FrozenSet(snapshot, asked, [question.gold for question in questions])
+    fit = _Fit(frozen, STORAGE[snapshot.profile].weights)
     before = _outcomes(snapshot, questions, asked, today)
     after = np.empty_like(before)
     for fold in range(FOLDS):
@@ -166,10 +168,10 @@ def tune(
 
 
 class _Fit:
-    """Fits weights to some of the questions; what is known of a configuration is kept."""
+    """Fits weights to some of the questions, from a start; keeps what is known of each."""
 
-    def __init__(self, frozen: FrozenSet) -> None:
-        self._frozen = frozen
+    def __init__(self, frozen: FrozenSet, start: BestConfig) -> None:
+        self._frozen, self._start = frozen, start
         self._known: dict[BestConfig, Array] = {}
 
     def weights(self, among: Ints) -> BestConfig:
@@ -178,7 +180,7 @@ class _Fit:
         def value(config: BestConfig) -> float:
             return float(self._values(config)[among].mean())
 
-        first = one_at_a_time(BestConfig(), _GRID, value, _LEAST_GAIN)
+        first = one_at_a_time(self._start, _GRID, value, _LEAST_GAIN)
         return one_at_a_time(first, _GRID, value, _LEAST_GAIN)
 
     def _values(self, config: BestConfig) -> Array:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.kernels import kernel
 
 TITLE = 3  # the place of the feature; the order is that of `FEATURES` of `best`
 MOST_TITLED = 20
@@ -77,7 +77,7 @@ class Weights(NamedTuple):
     most_passages: int
 
 
-@numba.njit(cache=True)
+@kernel
 def rank(rows: Rows, links: Links, w: Weights, k: int) -> Array:
     """The rows chosen, best first; `[-2 - row]` where the edges of a row are missing."""
     direct = (rows.features * w.passage).sum(axis=1)
@@ -112,7 +112,7 @@ def rank(rows: Rows, links: Links, w: Weights, k: int) -> Array:
     return _chosen(rows, score, active, w, k)
 
 
-@numba.njit(cache=True)
+@kernel
 def _strength(links: Links, e: int, w: Weights) -> float:
     """Of one link, as in `best`; -10 where there is none."""
     kind = links.kind[e]
@@ -121,7 +121,7 @@ def _strength(links: Links, e: int, w: Weights) -> float:
     return float(w.kinds[kind] + w.slopes[kind] * links.rarity[e] + w.sentence * links.sentence[e])
 
 
-@numba.njit(cache=True)
+@kernel
 def _together(rows: Rows, p: int, q: int) -> float:
     """The share of the terms that two passages hold between them."""
     both = 0.0
@@ -130,7 +130,7 @@ def _together(rows: Rows, p: int, q: int) -> float:
     return both
 
 
-@numba.njit(cache=True)
+@kernel
 def _pool(rows: Rows, w: Weights, k: int) -> Array:
     """Which rows F is compared for first, `[n]`: the largest prior, and pages that are named."""
     worded, prior = np.zeros(len(rows.ranks)), np.zeros(len(rows.ranks))
@@ -147,7 +147,7 @@ def _pool(rows: Rows, w: Weights, k: int) -> Array:
     return active
 
 
-@numba.njit(cache=True)
+@kernel
 def _largest(score: Array, among: Array, ranks: Array, count: int) -> Array:
     """Positions of the `count` largest scores, largest first; of equals the lower rank."""
     positions = np.flatnonzero(among)
@@ -155,7 +155,7 @@ def _largest(score: Array, among: Array, ranks: Array, count: int) -> Array:
     return order[np.argsort(-score[order], kind="mergesort")][:count]
 
 
-@numba.njit(cache=True)
+@kernel
 def _level(rows: Rows, front: Array, direct: Array, handed: Array) -> None:
     """Let each named page of the front hand on as much as the best of them."""
     top = -np.inf
@@ -167,7 +167,7 @@ def _level(rows: Rows, front: Array, direct: Array, handed: Array) -> None:
             handed[p] = top
 
 
-@numba.njit(cache=True)
+@kernel
 def _chosen(rows: Rows, score: Array, active: Array, w: Weights, k: int) -> Array:
     """Choose rows one after another, by score and by what they are the first to hold."""
     terms, sides = np.zeros(rows.covers.shape[1]), np.zeros(rows.pages.shape[1])

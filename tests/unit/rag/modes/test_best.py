@@ -8,6 +8,7 @@ import threading
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tests.unit.rag.brute import Brute, ExactEncoder, Tied, distinct_texts
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build, corpora
 
 pytestmark = pytest.mark.usefixtures("unsynced")
-EXACT = {
+EXACT: dict[str, Any] = {
     "encoder": ExactEncoder(window=12),
     "extractor": FakeExtractor("en", names=("中国人民", "人民", "中国")),
 }
@@ -56,7 +57,7 @@ def equals_brute(index: PassageIndex, config: BestConfig, k: int = 4) -> int:
 def test_equals_brute_force(
     corpus: list[Passage], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with build(corpus, tmp_path_factory.mktemp("brute") / "i", **EXACT) as index:
+    with build(corpus, tmp_path_factory.mktemp("brute") / "i", **EXACT, profile="exact") as index:
         for config in CONFIGS:
             event(f"{equals_brute(index, config)} of {len(QUESTIONS)} decided")
 
@@ -65,7 +66,7 @@ def test_equals_brute_force(
 def middling(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIndex:
     rng = random.Random(11)
     corpus = [random_passage(rng, n) for n in range(25)]
-    return build(corpus, tmp_path_factory.mktemp("middling") / "i", **EXACT)
+    return build(corpus, tmp_path_factory.mktemp("middling") / "i", **EXACT, profile="exact")
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -223,7 +224,7 @@ CORPORA = {
 def test_a_corpus_that_lacks_something(name: str, tmp_path: Path) -> None:
     corpus = CORPORA[name]
     questions = (*QUESTIONS, "أين القاهرة؟", "人民", "...", "?", "words3 words4", "the")
-    with build(corpus, tmp_path / "i", **EXACT) as index:
+    with build(corpus, tmp_path / "i", **EXACT, profile="exact") as index:
         brute = Brute(corpus, **EXACT, config=BestConfig())
         for question in questions:
             hits = index.retrieve(question, 20)
@@ -240,7 +241,7 @@ def test_a_corpus_that_lacks_something(name: str, tmp_path: Path) -> None:
 
 
 def test_names_of_a_script_without_case_lead_on(tmp_path: Path) -> None:
-    with build(CORPORA["Arabic"], tmp_path / "i", **EXACT) as index:
+    with build(CORPORA["Arabic"], tmp_path / "i", **EXACT, profile="exact") as index:
         (_, second) = index.retrieve("أين يجري النيل؟", 2)
         assert [hop.text for hop in second.path] == [
             "p1",

@@ -119,7 +119,7 @@ def test_a_build_in_blocks_is_the_same(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_vectors_of_a_file_are_those_of_memory(tmp_path: Path) -> None:
     blocks = [np.random.default_rng(n).random((n, 5)).astype(np.float32) for n in (3, 1, 40)]
-    file, memory = VectorFile(tmp_path / "v.npy", 5), VectorFile(None, 5)
+    file, memory = VectorFile(tmp_path / "v.npy"), VectorFile(None)
     for block in blocks:
         file.append(block)
         memory.append(block)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +25,10 @@ from tests.unit.rag.brute import ExactEncoder
 from tests.unit.rag.corpora import QUESTIONS, build, corpora
 
 pytestmark = pytest.mark.usefixtures("unsynced")
-EXACT = {"encoder": ExactEncoder(window=12), "extractor": FakeExtractor("en")}
+EXACT: dict[str, Any] = {
+    "encoder": ExactEncoder(window=12),
+    "extractor": FakeExtractor("en"),
+}
 
 
 # --- the frozen formula --------------------------------------------------------------------------
@@ -71,7 +75,7 @@ def test_the_frozen_formula_is_that_of_the_retriever(
     k: int,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    with build(corpus, tmp_path_factory.mktemp("frozen") / "i", **EXACT) as index:
+    with build(corpus, tmp_path_factory.mktemp("frozen") / "i", **EXACT, profile="exact") as index:
         questions = frozen(index)  # its edges grow from one configuration to the next
         for config in configs:
             questions.check(config, len(QUESTIONS), k)

@@ -27,7 +27,7 @@ def filled(trained: Path, windows: Stack, begin: int, end: int, path: Path) -> A
 
 @pytest.fixture(scope="module")
 def windows() -> Stack:
-    return Stack([np.random.default_rng(0).normal(size=(VECTORS, 8)).astype(np.float32)], 8)
+    return Stack([np.random.default_rng(0).normal(size=(VECTORS, 8)).astype(np.float32)])
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphagg.rag.tables.packed import pack, query_of, unpack
 from graphagg.rag.tables.vectors import Stack, largest_of, ranges
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -36,9 +37,9 @@ def split(rng: np.random.Generator, matrix: np.ndarray) -> list[np.ndarray]:
 def test_products_do_not_depend_on_split_order_or_batch(seed: int, dimension: int) -> None:
     rng = np.random.default_rng(seed)
     matrix, queries = unit(rng, 40, dimension), unit(rng, 5, dimension)
-    whole = Stack([matrix], dimension).dots(queries)
+    whole = Stack([matrix]).dots(queries)
     np.testing.assert_allclose(whole, matrix @ queries.T, atol=1e-6)
-    stack = Stack(split(rng, matrix), dimension)
+    stack = Stack(split(rng, matrix))
     assert len(stack) == len(matrix)
     np.testing.assert_array_equal(stack.dots(queries), whole)
     rows = rng.integers(0, 40, 25)
@@ -53,10 +54,42 @@ def test_products_do_not_depend_on_split_order_or_batch(seed: int, dimension: in
         )
 
 
+@settings(deadline=None, max_examples=60)
+@given(SEEDS, st.sampled_from([1, 3, 64, 256, 384, 1040, 1041]))
+def test_products_of_packed_rows_are_those_of_their_integers(seed: int, dimension: int) -> None:
+    rng = np.random.default_rng(seed)
+    matrix, queries = unit(rng, 40, dimension), unit(rng, 5, dimension)
+    matrix[3] = 0
+    rows = pack(matrix)
+    assert rows.shape == (40, dimension + 4)
+    largest = np.abs(matrix).max(axis=1, keepdims=True)
+    assert (np.abs(unpack(rows) - matrix) <= largest / 253 + 1e-9).all()
+    np.testing.assert_array_equal(pack(matrix[::-1]), rows[::-1])  # of its vector alone
+    stack = Stack([rows[:7], rows[7:7], rows[7:]])
+    whole = stack.dots(queries)
+    # By Python's integers, which know no rounding.
+    query = query_of(queries)
+    digits = query.digits.astype(np.int64)
+    for i, q in ((0, 0), (3, 1), (39, 4)):
+        codes = [int(code) for code in rows[i, :-4]]
+        high, low = digits[:, q].tolist(), digits[:, 5 + q].tolist()
+        exact = sum(c * (128 * h + n) for c, h, n in zip(codes, high, low, strict=True))
+        scale = float(rows[i, -4:].view("<f4")[0]) * float(query.scales[q])
+        assert whole[i, q] == np.float32(exact * scale)
+    np.testing.assert_allclose(whole, unpack(rows) @ queries.T, atol=3e-4)
+    places = rng.integers(0, 40, 25)
+    np.testing.assert_array_equal(stack.take(places), unpack(rows)[places])
+    np.testing.assert_array_equal(stack.rows(places), rows[places])
+    np.testing.assert_array_equal(stack.dots_at(places, queries), whole[places])
+    for i in range(5):
+        np.testing.assert_array_equal(stack.dots(queries[i : i + 1])[:, 0], whole[:, i])
+
+
 def test_nothing_to_multiply() -> None:
     queries = np.ones((2, 3), np.float32)
     nothing = np.zeros(0, np.int64)
-    for stack in (Stack([], 3), Stack([np.ones((4, 3), np.float32)], 3)):
+    ones = np.ones((4, 3), np.float32)
+    for stack in (Stack([ones[:0]]), Stack([ones]), Stack([pack(ones)])):
         assert stack.dots_at(nothing, queries).shape == (0, 2)
         assert stack.take(nothing).shape == (0, 3)
         assert stack.dots(queries).shape == (len(stack), 2)

@@ -1,0 +1,1 @@
+"""Names and sentences by rule, without a model."""

@@ -1,0 +1,138 @@
+"""Sentences and names by rule: no model, no library, any language.
+
+Names are those of the rules in `graphagg.rag.models.extractor`, runs of capitalized words, and what
+a text says first that it is about: up to eight words from its beginning to "(" or a form of "to
+be", with a capital or a digit, as in "Gone with the Wind is a film".
+
+A sentence ends at final punctuation that white space follows and no lower-case letter, and at an
+empty line; a stop after an initial or a known abbreviation ends none. Where a script has full stops
+of its own, no white space is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag.models.by_rule.names import names_in, revision_of
+from graphagg.rag.models.extractor import Annotation, capitals
+from graphagg.rag.models.spec import ModelSpec
+from graphagg.rag.tables.analyzer import Analyzer
+
+PREFIX = "rule:"
+"""How such an extractor is named: `rule:` and the code of a language."""
+DEFAULT_RULES = f"{PREFIX}en"
+_REVISION = 2  # raised when the rules find something else in the same text
+
+_CODE = re.compile("[a-z]{2,3}")
+_CLOSERS = "\"'\u2019\u201d\u00bb)\\]\u300d\u300f\uff09"
+# A word, a stop, what closes, and white space; or a stop of a script without spaces; or a blank
+# line. The word decides whether the stop is one of an abbreviation.
+_END = re.compile(
+    rf"(?P<word>[^\W_]*)(?P<stop>[.!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362]+)[{_CLOSERS}]*\s+"
+    rf"|[\u3002\uff01\uff1f\uff61]+[{_CLOSERS}]*\s*|\n\s*\n\s*"
+)
+_EMPTY_LINE = re.compile(r"\n\s*\n")
+# Stops that belong to the word in front of them, in English, German, French, Spanish, Italian,
+# Portuguese and Dutch.
+_ABBREVIATIONS = frozenset(
+    "adm aug av bros bzw ca capt cf cia co col corp dec dept dr dra ed eds eg esp est etc exc feb "
+    "fr ft gen gov hon hrsg ie inc jan jr lt ltd maj mgr mlle mm mme mr mrs ms mt mts nov oct pres "
+    "prof prov pt rep rev sen sept sgt sig sr sra sta st ste str tel univ usw vgl viz vs zb".split()
+)
+_BEFORE_NUMBERS = frozenset("fig figs no nos nr op pp vol vols".split())
+
+
+# English, German, Dutch, French, Spanish, Italian, Portuguese and Scandinavian languages.
+_IS = (
+    "is|was|are|were|ist|war|sind|waren|zijn|est|était|sont|es|fue|era|son|è|fu|sono|é|foi|são|"
+    "är|var|er"
+)
+_LEAD = re.compile(
+    "[\\s\"'\u201c\u201e\u00ab\u2018]*"  # what opens
+    r"(?P<name>\S(?:[^\n(]{0,80}?\S)?)"
+    f"[\\s\"'\u201d\u00bb\u2019]*(?:\\(|,?\\s(?:{_IS})\\s)"
+)
+_MOST_WORDS = 8
+
+
+class RuleExtractor:
+    """Finds sentences and names by rule.
+
+    Args:
+        language: code (ISO 639) whose stop words begin no name; `xx`: of no language.
+
+    Raises:
+        InvalidParameter: the language is no code.
+    """
+
+    def __init__(self, language: str = "en") -> None:
+        if not _CODE.fullmatch(language):
+            raise InvalidParameter(
+                f"entity rules {PREFIX + language!r}: {language!r} is no code of a language, "
+                f"wanted two or three small letters, such as {DEFAULT_RULES!r}; "
+                f"'{PREFIX}xx' is any language"
+            )
+        self._language = language
+        self._stop_words = Analyzer(language).stop_words
+        words = " ".join(sorted(self._stop_words))
+        digest = hashlib.sha256(
+            f"rules {_REVISION} {revision_of(language)} {language} {words}".encode()
+        ).hexdigest()
+        settings = {"dropped_labels": [], "language": language, "sentences": "rules"}
+        self._spec = ModelSpec(PREFIX + language, digest, settings)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Name, and the sha256 of the revision of the rules, the language and its stop words."""
+        return self._spec
+
+    def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
+        """Yield one annotation a text, in order; each depends on its own text only."""
+        for text in texts:
+            found = tuple(sentences(text))
+            capitalized = capitals(text, found, self._stop_words)
+            names = list(names_in(text, capitalized, self._language))
+            about = self._about(text, found)
+            if about is not None and about not in names:
+                names.insert(0, about)
+            yield Annotation(found, tuple(names))
+
+    def _about(self, text: str, sentences: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+        """Where a text names what it is about; None where it begins in another way."""
+        match = _LEAD.match(text)
+        if match is None or match.end("name") > sentences[0][1]:
+            return None
+        words = match["name"].split()
+        first = words[0].casefold().strip(".,") in self._stop_words
+        named = words[1:] if first else words
+        is_name = any(word[0].isupper() or word[0].isdigit() for word in named)
+        return match.span("name") if is_name and len(words) <= _MOST_WORDS else None
+
+
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Where the sentences of a text begin and end, `(start, end)`, without white space around."""
+    start = len(text) - len(text.lstrip())
+    for match in _END.finditer(text, start):
+        if _ends_sentence(text, match):
+            end = start + len(text[start : match.end()].rstrip())
+            if end > start:
+                yield start, end
+            start = match.end()
+    end = len(text.rstrip())
+    if end > start:
+        yield start, end
+
+
+def _ends_sentence(text: str, match: re.Match[str]) -> bool:
+    word, after = match["word"], match.end()
+    if word is None or after >= len(text) or _EMPTY_LINE.search(match[0]):
+        return True
+    if text[after].islower():
+        return False
+    is_initial = len(word) == 1 and word.isupper()
+    word = word.lower()
+    is_short = word in _ABBREVIATIONS or (word in _BEFORE_NUMBERS and text[after].isdigit())
+    return match["stop"] != "." or not (is_initial or is_short)

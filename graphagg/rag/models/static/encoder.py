@@ -1,0 +1,284 @@
+"""A static encoder: the vector of a text is the sum of its tokens' rows in a table.
+
+It reads a text of any length, needs no forward pass, and runs without PyTorch. Rows are integers:
+the sum of a text is exact in any order, so that its vector has the same bytes in any batch, on any
+machine. How a table is made is in `graphagg.rag.models.static.distill`. An index holds the table
+that it was built with.
+
+Source of the idea: Model2Vec (Tulkens and van Dongen, 2024). Departures: rows are fixed-point
+integers, and texts are summed, not averaged; the length of a sum does not matter to a unit vector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.arrays import Array, offsets
+from graphagg.errors import (
+    CorruptArtifact,
+    InvalidParameter,
+    MissingExtra,
+    ModelMismatch,
+    UnreadableFile,
+)
+from graphagg.kernels import kernel
+from graphagg.progress import Progress, silent
+from graphagg.rag.models.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from tokenizers import Tokenizer
+
+    from graphagg.store import Artifact, ArtifactWriter
+
+PACKAGED = "static-minilm-l6-v2-96"
+"""The table that comes with graphagg: what `graphagg rag distill --dimension 96` makes."""
+_PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
+_BATCH = 4096  # texts that are tokenized together
+_FEW = 64  # texts up to here are summed without compiled code: a question loads none
+_STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
+_PARTS = ("codes", "shifts", "tokenizer", "settings")
+TABLE_PREFIX = "encoder"
+
+
+@dataclass(frozen=True)
+class StaticTable:
+    """Rows of all tokens, and the tokenizer that gives them; V tokens.
+
+    The row of token t is `codes[t] * 2 ** shifts[t]`.
+
+    Attributes:
+        codes: `[V, d]` int8.
+        shifts: `[V]` uint8, 0 to 7.
+        tokenizer: `tokenizer.json` of the tokenizers library.
+        settings: where the table comes from.
+    """
+
+    codes: npt.NDArray[np.int8]
+    shifts: npt.NDArray[np.uint8]
+    tokenizer: bytes
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, rows: npt.NDArray[np.floating[Any]], tokenizer: bytes, settings: Mapping[str, Any]
+    ) -> StaticTable:
+        """Round real rows `[V, d]` to integers; only their direction and relative length count."""
+        largest = np.abs(rows).max(axis=1)
+        unit = max(float(largest.max()), 1e-30) / (127 << _STEPS)
+        needed = np.log2(np.maximum(largest / (127 * unit), 2.0**-_STEPS))
+        shifts = np.clip(np.ceil(needed), 0, _STEPS).astype(np.uint8)
+        codes = np.rint(rows / (unit * 2.0 ** shifts[:, None]))
+        return cls(np.clip(codes, -127, 127).astype(np.int8), shifts, tokenizer, dict(settings))
+
+    @property
+    def dimension(self) -> int:
+        """Length d of a row."""
+        return int(self.codes.shape[1])
+
+    @cached_property
+    def sha256(self) -> str:
+        """Over all that decides a vector."""
+        digest = hashlib.sha256()
+        for part in (self.codes.tobytes(), self.shifts.tobytes(), self.tokenizer):
+            digest.update(hashlib.sha256(part).digest())
+        return digest.hexdigest()
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All parts as arrays, by name."""
+        settings = json.dumps(dict(self.settings), sort_keys=True).encode()
+        texts = (np.frombuffer(part, np.uint8) for part in (self.tokenizer, settings))
+        return dict(zip(_PARTS, (self.codes, self.shifts, *texts), strict=True))
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], where: str) -> StaticTable:
+        """What `arrays` gave; raises `CorruptArtifact` where they do not fit together."""
+        codes, shifts = arrays["codes"], arrays["shifts"]
+        try:
+            settings = json.loads(arrays["settings"].tobytes())
+            fits = codes.dtype == np.int8 and codes.ndim == 2 and shifts.shape == codes.shape[:1]
+            if not fits or not len(codes) or int(shifts.max()) > _STEPS:
+                raise ValueError(f"codes {codes.dtype}{list(codes.shape)}")
+        except ValueError as error:
+            raise CorruptArtifact(
+                f"{where}: no table of a static encoder ({error}); make it again with "
+                "`graphagg rag distill`, or build the index again"
+            ) from None
+        return cls(codes, shifts, arrays["tokenizer"].tobytes(), settings)
+
+    def save(self, path: Path) -> None:
+        """Write as one file (`.npz`): equal tables give equal bytes."""
+        with path.open("wb") as file:
+            np.savez_compressed(file, **self.arrays())  # type: ignore[arg-type]
+
+    @classmethod
+    def load(cls, path: Path | Traversable) -> StaticTable:
+        """Read what `save` wrote.
+
+        Raises:
+            UnreadableFile: the file is missing or no such table.
+        """
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in _PARTS}
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise UnreadableFile(
+                f"{path}: no table of a static encoder ({error}); make one with "
+                "`graphagg rag distill --out FILE`"
+            ) from None
+        return cls.of_arrays(arrays, str(path))
+
+    def write(self, writer: ArtifactWriter) -> None:
+        """Write into an index."""
+        for name, array in self.arrays().items():
+            writer.array(f"{TABLE_PREFIX}.{name}", array)
+
+    @classmethod
+    def open(cls, artifact: Artifact) -> StaticTable | None:
+        """The table of an index; None where it has none."""
+        if f"{TABLE_PREFIX}.codes.npy" not in artifact:
+            return None
+        arrays = {name: artifact.array(f"{TABLE_PREFIX}.{name}") for name in _PARTS}
+        return cls.of_arrays(arrays, str(artifact.directory))
+
+
+class StaticEncoder:
+    """Encodes texts by a table; see the module.
+
+    Args:
+        table: of the rows.
+        name: what the index calls the model.
+
+    Raises:
+        MissingExtra: the tokenizers library is not installed (at first use).
+    """
+
+    def __init__(self, table: StaticTable, name: str) -> None:
+        self.table, self._name = table, name
+
+    @classmethod
+    def load(cls, path: Path) -> StaticEncoder:
+        """The encoder of a table in a file."""
+        return cls(StaticTable.load(path), str(path))
+
+    @classmethod
+    def packaged(cls) -> StaticEncoder:
+        """The encoder of the table that comes with graphagg.
+
+        Raises:
+            ModelMismatch: the file was altered.
+        """
+        path = files(__package__).joinpath(f"{PACKAGED}.npz")
+        table = StaticTable.load(path)
+        if table.sha256 != _PACKAGED_SHA256:
+            raise ModelMismatch(
+                f"{path}: sha256 is {table.sha256}, wanted {_PACKAGED_SHA256}; install graphagg "
+                "again"
+            )
+        return cls(table, PACKAGED)
+
+    @cached_property
+    def spec(self) -> ModelSpec:
+        """Name, sha256 and dimension of the table."""
+        settings = {"dimension": self.dimension, "static": True, **self.table.settings}
+        return ModelSpec(self._name, self.table.sha256, settings)
+
+    @property
+    def dimension(self) -> int:
+        """Length d of a vector."""
+        return self.table.dimension
+
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        """Each text is one window, however long."""
+        return [[text] for text in texts]
+
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> npt.NDArray[np.float32]:
+        """Unit vectors, `[n, d]` float32; 0 for a text without a known token."""
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        done = 0
+        for ids, lengths in self._tokens(texts):
+            vectors[done : done + len(lengths)] = _unit(_sums(self.table, ids, lengths))
+            done += len(lengths)
+            progress("encode", done, len(texts))
+        return vectors
+
+    def encode_query(
+        self, questions: Sequence[str], names: Sequence[str]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Embed questions and names as texts of the corpus."""
+        return self.encode(questions), self.encode(names)
+
+    def _tokens(
+        self, texts: Sequence[str]
+    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """Ids of the tokens of some texts, one text after another, and how many each has."""
+        for start in range(0, len(texts), _BATCH):
+            batch = list(texts[start : start + _BATCH])
+            encoded = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            found = [encoding.ids for encoding in encoded]
+            lengths = np.array([len(ids) for ids in found], np.int64)
+            ids = np.fromiter((i for ids in found for i in ids), np.int64, int(lengths.sum()))
+            yield ids, lengths
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        try:
+            from tokenizers import Tokenizer
+        except ImportError:
+            raise MissingExtra("tokenizers", "search") from None
+        tokenizer = Tokenizer.from_str(self.table.tokenizer.decode())
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        if tokenizer.get_vocab_size() > len(self.table.codes):
+            raise InvalidParameter(
+                f"static table {self._name!r}: {len(self.table.codes)} rows, its tokenizer has "
+                f"{tokenizer.get_vocab_size()} tokens; make the table again from this tokenizer"
+            )
+        return tokenizer
+
+
+def _sums(
+    table: StaticTable, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Sums of the rows of each text's tokens, `[n, d]`, exact."""
+    bounds = offsets(lengths)
+    sums = np.zeros((len(lengths), table.dimension), np.int64)
+    if len(lengths) > _FEW:
+        _add_rows(table.codes, table.shifts, ids, bounds, sums)
+        return sums
+    for number, (start, end) in enumerate(pairwise(bounds.tolist())):
+        rows = ids[start:end]
+        shifts = table.shifts[rows].astype(np.int64)
+        sums[number] = (table.codes[rows].astype(np.int64) << shifts[:, None]).sum(axis=0)
+    return sums
+
+
+@kernel
+def _add_rows(codes: Array, shifts: Array, ids: Array, bounds: Array, sums: Array) -> None:
+    """Add up the rows of the tokens `ids` of each text, between `bounds`, in `sums`, `[n, d]`."""
+    for text in range(len(bounds) - 1):
+        for i in range(bounds[text], bounds[text + 1]):
+            token = ids[i]
+            factor = np.int64(1) << np.int64(shifts[token])
+            for j in range(codes.shape[1]):
+                sums[text, j] += factor * codes[token, j]
+
+
+def _unit(sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Unit vectors; a sum of 0 stays 0. A row's squares are summed by themselves."""
+    values = sums.astype(np.float64)
+    lengths = np.sqrt((values * values).sum(axis=1, keepdims=True))
+    return (values / np.maximum(lengths, 1.0)).astype(np.float32)

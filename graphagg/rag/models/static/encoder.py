@@ -281,4 +281,5 @@ def _unit(sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Unit vectors; a sum of 0 stays 0. A row's squares are summed by themselves."""
     values = sums.astype(np.float64)
     lengths = np.sqrt((values * values).sum(axis=1, keepdims=True))
-    return (values / np.maximum(lengths, 1.0)).astype(np.float32)
+    vectors: npt.NDArray[np.float32] = (values / np.maximum(lengths, 1.0)).astype(np.float32)
+    return vectors

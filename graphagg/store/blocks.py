@@ -53,8 +53,10 @@ class BlockStrings(Sequence[str]):
     @classmethod
     def open(cls, artifact: Artifact, name: str) -> BlockStrings:
         """Map what `write` wrote."""
-        arrays = (artifact.array(f"{name}.{part}") for part in ("zlib", "blocks", "offsets"))
-        return cls(*arrays, where=f"{artifact.directory}: {name}")
+        data, blocks, bounds = (
+            artifact.array(f"{name}.{part}") for part in ("zlib", "blocks", "offsets")
+        )
+        return cls(data, blocks, bounds, f"{artifact.directory}: {name}")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -93,7 +95,7 @@ class BlockStrings(Sequence[str]):
         last = number + 1 == len(self._blocks)
         end = len(self._data) if last else int(self._blocks[number + 1, 1])
         try:
-            block = zlib.decompress(self._data[int(self._blocks[number, 1]) : end])
+            block = zlib.decompress(self._data[int(self._blocks[number, 1]) : end].data)
         except zlib.error as error:
             raise CorruptArtifact(
                 f"{self._where}: block {number} cannot be read ({error}); restore the file, or "

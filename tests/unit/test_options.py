@@ -38,6 +38,7 @@ VALUES: dict[str, Any] = {
     "fusion": "concat",
     "kind": "two-mode",
     "delimiter": "|",
+    "language": "de",
 }
 BESIDE = {"base": {"fusion": "concat"}}
 """A field that only goes with another value of a second one."""

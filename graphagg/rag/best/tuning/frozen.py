@@ -63,7 +63,8 @@ class FrozenQuestion:
         while True:
             found = rank(self.rows, self.links, weights, k)
             if not len(found) or found[0] >= 0:
-                return self.ids[found]
+                chosen: Array = self.ids[found]
+                return chosen
             self._expand(-2 - int(found[0]))
 
     def shares(self, weights: Weights, k: int) -> Array:

@@ -118,8 +118,9 @@ def principal(vectors: npt.NDArray[np.float64], dimension: int) -> npt.NDArray[n
 
 def _zipf(count: int) -> npt.NDArray[np.float64]:
     """How often each of so many tokens occurs, the most frequent first; sums to 1."""
-    shares = 1.0 / np.arange(2, count + 2)
-    return shares / shares.sum()
+    shares: npt.NDArray[np.float64] = 1.0 / np.arange(2, count + 2)
+    shares /= shares.sum()
+    return shares
 
 
 def _usable(tokenizer: Any) -> npt.NDArray[np.int64]:

@@ -11,10 +11,10 @@ import numpy as np
 
 from graphagg.rag import PassageIndex
 from graphagg.rag.excerpts import NEIGHBORS
-from graphagg.rag.index import with_neighbors
 from graphagg.rag.models.present import check_present
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
+from graphagg.rag.opened.asking import with_neighbors
 from graphagg.rag.requests import check_request, instant_of
 from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import Hit

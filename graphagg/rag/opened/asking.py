@@ -1,0 +1,238 @@
+"""Questions to a passage index: one, many, by documents, and why a passage is a hit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from graphagg.arrays import Mask
+from graphagg.checks import integer
+from graphagg.rag.models.reranker import Reranker
+from graphagg.rag.modes import AnyRetriever, retriever_of
+from graphagg.rag.opened.base import Opened, ask
+from graphagg.rag.requests import When, check_min_score, check_request, questions_of, selection_of
+from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
+from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
+from graphagg.rag.settings import Config, Mode
+from graphagg.rag.version.snapshot import Selection, Snapshot
+
+_EVERYTHING = Selection()
+
+
+class Asking(Opened):
+    """The questions of a `PassageIndex`."""
+
+    def retrieve(
+        self,
+        question: str,
+        k: int = 5,
+        *,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
+        window: int = 0,
+        min_score: float | None = None,
+    ) -> Hits:
+        """Retrieve the `k` best passages for a question, best first: a list, and a table.
+
+        A passage that `filter`, `include` or `exclude` leave out neither scores nor leads anywhere:
+        the answer is that of an index of exactly the passages that are visible.
+
+        Args:
+            question: at most 10,000 characters.
+            k: how many passages of distinct texts; all where fewer are visible. A hit names its
+                `copies`, the other visible passages with exactly its text.
+            mode: `best`; `broad` covers several themes of the corpus, `auto` chooses between the
+                two by the question; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by
+                words alone, `rrf` by both.
+            config: `BestConfig` for `best`, `BroadConfig` for `broad`, `RetrievalConfig` for
+                `faithful` (`PRESETS`); None: of `best` the `weights` of the index, else the
+                defaults.
+            filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
+            include: only these passages, by their ids or those of their documents.
+            exclude: not these.
+            bridge_through_filtered: what is left out may still lead to hits; it then appears in
+                paths and changes scores.
+            as_of: a moment; passages whose metadata `when` is later are not visible. Those without
+                a date are.
+            recency: adds to the scores of passages with a `when`, the newer the more, as the
+                component `recency`; ages run to `as_of`, or to the newest visible passage.
+            reranker: reads the question with each of the first hits; its scores are added as the
+                component `reranker`. An object with `score(question, texts)`, such as a
+                `CrossEncoderReranker`.
+            rerank_first: how many hits it reads, `k` at least.
+            window: give each hit the chunks up to so many places beside it in its document.
+            min_score: leave out hits that score less. Scores are of one question and one mode: they
+                have no scale across questions.
+
+        Raises:
+            InvalidQuestion: it is empty, too long, or no string.
+            InvalidParameter: `k` is under 1, `mode` unknown, or `config` of another mode; or
+                `as_of` is no date, or no passage has one.
+            InvalidScores: the reranker gave not one finite number a text.
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            ModelMismatch: the installed model is not the one the index was built with.
+        """
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
+        return self._retrieve([question], k, mode, config, selection, rescoring, window, min_score)[
+            0
+        ]
+
+    def retrieve_batch(
+        self,
+        questions: Iterable[str],
+        k: int = 5,
+        *,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
+        window: int = 0,
+        min_score: float | None = None,
+    ) -> list[Hits]:
+        """Retrieve for many questions by one call of the model; the same answers as one by one.
+
+        Scores of `faithful` are the same to 1e-8: a block of questions is walked together.
+        """
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
+        return self._retrieve(
+            questions_of(questions), k, mode, config, selection, rescoring, window, min_score
+        )
+
+    async def aretrieve(
+        self,
+        question: str,
+        k: int = 5,
+        *,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
+        window: int = 0,
+        min_score: float | None = None,
+    ) -> Hits:
+        """`retrieve` in a thread of its own, for callers with an event loop."""
+        import asyncio  # here, as it takes longer to load than a question takes
+
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
+        (hits,) = await asyncio.to_thread(
+            self._retrieve, [question], k, mode, config, selection, rescoring, window, min_score
+        )
+        return hits
+
+    def retrieve_documents(
+        self, question: str, k: int = 5, *, chunks: int = 10, **options: Any
+    ) -> list[DocumentHit]:
+        """Retrieve documents: the best `chunks * k` passages, grouped; each scores by its best.
+
+        A passage without a document is one of its own, also where a document has its id. Takes the
+        options of `retrieve`.
+        """
+        integer("k", k, 1)
+        integer("chunks", chunks, 1)
+        grouped: dict[tuple[bool, str], list[Hit]] = {}
+        for hit in self.retrieve(question, chunks * k, **options):
+            alone = not hit.passage.document
+            name = hit.passage.id if alone else hit.passage.document
+            grouped.setdefault((alone, name), []).append(hit)
+        return [
+            DocumentHit(name, hits[0].score, tuple(hits))
+            for (_, name), hits in list(grouped.items())[:k]
+        ]
+
+    def explain(
+        self,
+        question: str,
+        passage_id: str,
+        k: int = 5,
+        *,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
+    ) -> Explanation:
+        """Why a passage is, or is not, among the `k` best for a question.
+
+        Raises:
+            UnknownPassage: there is no such passage.
+            GraphAggError: what `retrieve` raises.
+        """
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
+        check_request([question], k)
+        snapshot, models = self._version.snapshot, self._version.models
+        retriever = retriever_of(snapshot, selection, mode, config)
+        row = snapshot.known_row(passage_id)
+        (asked,) = ask(retriever, [question], models)
+        return retriever.explain(asked, row, k, rescoring)
+
+    def retriever(
+        self,
+        mode: Mode = "best",
+        config: Config | None = None,
+        selection: Selection = _EVERYTHING,
+    ) -> AnyRetriever:
+        """The stages of answering one by one, over the opened version."""
+        return retriever_of(self.snapshot, selection, mode, config)
+
+    def _retrieve(
+        self,
+        questions: Sequence[str],
+        k: int,
+        mode: Mode,
+        config: Config | None,
+        selection: Selection,
+        rescoring: Rescoring,
+        window: int,
+        min_score: float | None,
+    ) -> list[Hits]:
+        integer("window", window, 0)
+        check_min_score(min_score)
+        check_request(questions, k)
+        snapshot, models = self._version.snapshot, self._version.models
+        retriever = retriever_of(snapshot, selection, mode, config)
+        if not questions:
+            return []
+        answers = retriever.answer(ask(retriever, questions, models), k, min_score, rescoring)
+        if not window:
+            return [Hits(hits) for hits in answers]
+        visible = snapshot.mask(selection)
+        return [
+            Hits(with_neighbors(snapshot, hit, window, visible) for hit in hits) for hits in answers
+        ]
+
+
+def with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Mask) -> Hit:
+    """A hit with the visible chunks up to `window` places beside it in its document."""
+    row = snapshot.known_row(hit.passage.id)
+    around = snapshot.neighbors(row, window, visible)
+    return replace(hit, neighbors=tuple(snapshot.corpus[r] for r in around if r != row))

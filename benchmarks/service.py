@@ -54,6 +54,7 @@ class Load:
         mode: of the questions.
         questions: what is asked in turn.
         random_state: of the choice of requests.
+        lazy: load no model before a question needs it.
     """
 
     passages: Path
@@ -63,6 +64,7 @@ class Load:
     mode: str = "best"
     questions: Sequence[str] = ()
     random_state: int = 0
+    lazy: bool = False
 
 
 @dataclass
@@ -120,7 +122,9 @@ def run_load(load: Load) -> dict[str, Any]:
         arguments = [text for kind, path in copies.items() for text in (f"--{kind}", str(path))]
         begin = time.perf_counter()
         with subprocess.Popen(
-            [*_SERVE, *arguments, "--port", "0"], stderr=subprocess.PIPE, text=True
+            [*_SERVE, *arguments, *["--lazy"] * load.lazy, "--port", "0"],
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             try:
                 port = _port_of(process)

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from weakref import ref
 
 from graphagg.arrays import Floats, Mask
 from graphagg.checks import one_of
@@ -24,6 +25,7 @@ from graphagg.rag.broad.covering import covering
 from graphagg.rag.broad.rule import decide
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.linearrag.config import RetrievalConfig
+from graphagg.rag.linearrag.names import NameVectors
 from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
@@ -395,11 +397,18 @@ class Faithful(Retriever[RetrievalConfig, NamedQuestion, Question]):
     @property
     def _retriever(self) -> FaithfulRetriever:
         snapshot, view = self.snapshot, self.scope.view
+        owner = ref(snapshot)  # which keeps the retriever: a circle would outlive a closed index
+
+        def names() -> NameVectors:
+            kept = owner()
+            assert kept is not None, "who asks holds the snapshot"
+            return kept.names()
+
         # A kept retriever holds its view, so that no other view can have the same id meanwhile.
         return snapshot.kept(
             "faithful",
             str(id(view)),
-            lambda: FaithfulRetriever(snapshot.corpus, view, snapshot.dense, snapshot.names),
+            lambda: FaithfulRetriever(snapshot.corpus, view, snapshot.dense, names),
         )
 
 

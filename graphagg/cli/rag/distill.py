@@ -13,7 +13,7 @@ from graphagg.rag.models.weights import DEFAULT_ENCODER
 
 EPILOG = (
     "Example: graphagg rag distill --out table.npz\n\n"
-    "Example: graphagg rag index passages.jsonl.gz --out idx --profile fast --encoder table.npz"
+    "Then: graphagg rag index passages.jsonl.gz --out idx --profile fast --encoder table.npz"
 )
 
 

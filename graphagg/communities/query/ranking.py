@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array
@@ -16,6 +15,7 @@ from graphagg.communities.similarity.neighborhood import (
     Sets,
 )
 from graphagg.graph.push import node_degree
+from graphagg.kernels import kernel
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def sweep_cut(
     return _sweep(hoods.bundle, seeds, ordered, most, total, inside)
 
 
-@numba.njit(cache=True)
+@kernel
 def _sweep(
     sets: Sets, seeds: Array, ordered: Array, budget: int, total: int, inside: Array
 ) -> tuple[int, float]:

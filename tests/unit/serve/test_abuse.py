@@ -53,13 +53,15 @@ def still_answers(strict: Live) -> Iterator[None]:
 
 UNASKED = ("/v1/info", "/v1/slow", "/v1/models", "/healthz", "/readyz")
 """What takes no input, so that none of it can be wrong."""
+UNTOLD = ("as_of is", "level is", "passage and entity: wanted one")
+"""How errors begin about what the document does not tell: dates, levels of a map, either of two."""
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_generated_requests_get_what_the_document_says(live: Live, mode: GenerationMode) -> None:
     document = schemathesis.openapi.from_url(f"{live.url}/openapi.json")
     operations = [found.ok() for found in document.get_all_operations()]
-    assert len(operations) == 16
+    assert len(operations) == 20
     for operation in operations:
         if mode.is_negative and operation.path in UNASKED:
             continue
@@ -80,7 +82,8 @@ def test_generated_requests_get_what_the_document_says(live: Live, mode: Generat
                 assert answer.status_code == 400, answer.text
                 body = answer.json()  # what no schema can tell
                 said = body["error"]["type"] if "error" in body else body["error_code"]
-                assert said in ("InvalidFilter", "InvalidQuestion", 400)
+                known = said in ("InvalidFilter", "InvalidQuestion", 400)
+                assert known or body["error"]["message"].startswith(UNTOLD), body
 
         ask()
 

@@ -17,6 +17,7 @@ from graphagg.errors import (
     UnknownPassage,
 )
 from graphagg.rag import PassageIndex
+from graphagg.rag.settings import MODES
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.shell.talk import talk, text_of
 
@@ -179,7 +180,7 @@ def test_words_complete(shell: PassageShell) -> None:
         return [text for text, _ in complete(shell.commands, history, line)[1]]
 
     assert offered("mo") == ["more", "mode"]
-    assert offered("mode ") == ["best", "faithful", "rrf", "dense", "bm25"]
+    assert offered("mode ") == list(MODES)
     assert offered("filter ") == ["kind", "none"]
     assert offered("why ", ASKED) == ["1", "2", "3", "4", "5"]
     assert offered("Where did Ada ") == []

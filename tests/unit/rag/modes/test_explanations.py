@@ -55,7 +55,8 @@ def index(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> PassageIn
         )
         for n in range(70)
     ]
-    return build(corpus, tmp_path_factory.mktemp("explained") / "i")
+    # exact: brute force computes with the encoder's own vectors
+    return build(corpus, tmp_path_factory.mktemp("explained") / "i", profile="exact")
 
 
 def adds_up(hit: Hit) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 
 import faiss
@@ -17,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.linearrag import retriever as faithful
 from graphagg.rag.search import dense
+from graphagg.rag.tables.packed import pack, unpack
 from graphagg.rag.version.snapshot import Snapshot
 from tests.fakes import FakeEncoder, InMemory
 from tests.unit.rag.corpora import (
@@ -63,11 +65,11 @@ def assert_same_arrays(snapshot: Snapshot, expected: InMemory, with_faithful: bo
         return
     named = e.name_row >= 0
     np.testing.assert_array_equal(g.name_row >= 0, named)
-    vectors = [
+    stored, computed = (
         corpus.name_vectors.take(names.name_row[named])
         for corpus, names in ((snapshot.corpus, g), (expected.corpus, e))
-    ]
-    np.testing.assert_array_equal(*vectors)
+    )
+    np.testing.assert_array_equal(stored, unpack(pack(computed)))
 
 
 class Changes(RuleBasedStateMachine):
@@ -238,19 +240,30 @@ def test_nothing_of_a_deleted_passage_is_left(tmp_path: Path) -> None:
         assert index.schema == {}
         index.compact()
     content = b"".join(p.read_bytes() for p in directory.rglob("*") if p.is_file())
+    content += b"".join(map(whole, directory.rglob("*.zlib.npy")))
     assert b"Ada Lovelace" in content and b"qq" not in content.lower()
     for text in (*KEYS[:1], *KEYS[3:], "Qqsentence ends."):
-        assert ENCODER.encode([text])[0].tobytes() not in content
+        vector = ENCODER.encode([text])
+        assert vector.tobytes() not in content and pack(vector).tobytes() not in content
+
+
+def whole(compressed: Path) -> bytes:
+    """All blocks of a table of texts."""
+    data, text = np.load(compressed).tobytes(), b""
+    while data:
+        block = zlib.decompressobj()
+        text, data = text + block.decompress(data), block.unused_data
+    return text
 
 
 def test_adding_takes_over_what_is_there_and_keeps_few_segments(tmp_path: Path) -> None:
     corpus = [Passage(f"p{i}", SENTENCES[i % len(SENTENCES)]) for i in range(40)]
     with build(corpus, tmp_path / "i") as index:
-        texts = index.snapshot.artifact.path("s0.passages.texts.utf8.npy").stat().st_ino
+        texts = index.snapshot.artifact.path("s0.passages.texts.zlib.npy").stat().st_ino
         for number in range(15):
             index.add([Passage(f"new{number}", "Ada saw York.")])
             assert index.manifest.counts["segments"] <= 5  # each is half as long as the last
-        assert index.snapshot.artifact.path("s0.passages.texts.utf8.npy").stat().st_ino == texts
+        assert index.snapshot.artifact.path("s0.passages.texts.zlib.npy").stat().st_ino == texts
         index.delete([f"new{number}" for number in range(15)])
         index.compact()
         assert index.manifest.data == build(corpus, tmp_path / "j").manifest.data

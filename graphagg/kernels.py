@@ -52,9 +52,8 @@ class Kernel(Generic[P, R]):
                 names = self.function.__globals__
                 for name in self.function.__code__.co_names:
                     called = names.get(name)
-                    if (
-                        isinstance(called, Kernel) and called is not self
-                    ):  # numba calls what it compiled itself
+                    # Numba calls what it compiled itself: the name stands for that from here.
+                    if isinstance(called, Kernel) and called is not self:
                         names[name] = called.compiled()
                 if self._compiled is None:
                     made = numba.njit(cache=True, fastmath=self._fastmath)(self.function)

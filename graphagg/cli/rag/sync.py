@@ -107,16 +107,18 @@ def follow(changes: Iterator[bool], once: Callable[[], None]) -> None:
 
 @contextmanager
 def _interrupts() -> Iterator[Event]:
-    """An event that Ctrl-C sets before it raises.
+    """An event that the first Ctrl-C sets; the second raises.
 
-    Python drops a KeyboardInterrupt that it raises in a destructor or a callback of the garbage
-    collector, as one that comes just after a sync may be; the event stays.
+    Not the first: Python drops a KeyboardInterrupt that it raises in a destructor or in a callback
+    of the garbage collector, as one that comes just after a sync may be, and the watch went on.
     """
     event = Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
         event.set()
-        raise KeyboardInterrupt
+        err.print("stopping after the sync that may run; Ctrl-C again stops at once", markup=False)
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:

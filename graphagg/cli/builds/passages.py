@@ -139,6 +139,7 @@ class PassagesBuild(Build):
             corpus, said = without_duplicates(corpus, self.dedup, self.columns)
             notes.append(said)
         models = self.models.load(self.processes)
+        named = self.models.extractor or self.models.language or self.processes
         with PassageIndex.build(
             corpus,
             run.out,
@@ -147,13 +148,17 @@ class PassagesBuild(Build):
             vectors=self.vector_column,
             encoder=models.encoder,
             language=models.given,
-            extractor=models.extractor,
+            extractor=models.extractor if named else None,
+            profile=self.models.profile,
             cache=self.vectors.open(),
             with_faithful=self.with_faithful,
             progress=progress,
             force=run.force,
         ) as index:
             read = what_was_read(report)
+            language = index.manifest.parameters["language"]
+            if not named and language != "en":
+                notes.append(f"language: {language}, as recognized; --language en takes English")
             return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:

@@ -8,7 +8,8 @@ facts) to 100 % (chats) of English passages. What it says depends on the text al
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from graphagg.errors import InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
+
+    from graphagg.rag.documents.passages import Passage
 
 AUTO = "auto"
 """In place of a code: the language of each passage is recognized."""
@@ -41,6 +44,8 @@ _OTHERS = (
 ).split()
 _MODEL_CODES = {"no": "nb"}  # where the model has another code
 _READ = 1_000  # characters of a text that are read: more change nothing
+_SAMPLE = 200  # passages that tell the language of a corpus
+_FEWEST = 5  # of which a language is told
 
 
 def check_language(language: str | None) -> str | None:
@@ -64,6 +69,30 @@ def language_of_text(text: str) -> str:
     """
     code, _ = _identifier().classify(text[:_READ])
     return _known(code)
+
+
+def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
+    """The language to index a corpus by where none is given, told by 200 of its passages.
+
+    Of every kind of English corpus that was tried, code and manual pages among them, 98.5 % of the
+    passages or more are taken for English; so a tenth in another language is no error of the model.
+
+    Returns:
+        A code where nine of ten texts are in one language; `auto` where two languages at least have
+        a tenth each; None for English, for languages without stems, and for fewer than 5 passages.
+
+    Raises:
+        MissingExtra: py3langid is not installed.
+    """
+    some = [passage.full_text for passage in corpus[:: max(1, len(corpus) // _SAMPLE)]]
+    if len(some) < _FEWEST:
+        return None
+    seen = Counter(language_of_text(text) for text in some)
+    ((most, count),) = seen.most_common(1)
+    if count >= 0.9 * len(some):
+        return None if most in ("en", OTHER) else most
+    several = [code for code, count in seen.items() if count >= 0.1 * len(some)]
+    return AUTO if len(several) > 1 else None
 
 
 def likeliest(text: str, codes: Collection[str]) -> str:

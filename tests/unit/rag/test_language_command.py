@@ -50,3 +50,20 @@ def test_a_language_that_does_not_exist(call: Call, tmp_path: Path) -> None:
     message = call("rag", "index", written(tmp_path), *options).error
     assert "language is 'klingon', wanted one of auto, ar, ca, da, de" in message
     assert not (tmp_path / "idx").exists()
+
+
+def test_the_language_of_a_folder_is_recognized_and_said(call: Call, tmp_path: Path) -> None:
+    """By the profile that is asked for, which the manifest names."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for number in range(6):
+        text = f"Le pont numéro {number} traverse la rivière au nord de la vieille ville."
+        (docs / f"{number}.md").write_text(text, encoding="utf-8")
+    said = call("rag", "index", docs, "--out", tmp_path / "idx", "--profile", "fast")
+    assert said.code == 0 and "language: fr, as recognized" in said.err + said.out
+    parameters = call("info", tmp_path / "idx", "--json").json["parameters"]
+    assert (parameters["language"], parameters["profile"]) == ("fr", "fast")
+    again = call(
+        "rag", "index", docs, "--out", tmp_path / "en", "--language", "en", "--profile", "fast"
+    )
+    assert "recognized" not in again.err + again.out

@@ -18,6 +18,7 @@ from graphagg.rag.documents.languages import (
     AUTO,
     CODES,
     LANGUAGES,
+    language_of_corpus,
     language_of_text,
     likeliest,
 )
@@ -229,3 +230,40 @@ def test_a_language_that_does_not_exist(tmp_path: Path) -> None:
     assert not (tmp_path / "i").exists()
     with pytest.raises(InvalidParameter, match=message):
         NamedModels(language="xq")
+
+
+@pytest.mark.parametrize(
+    ("counts", "language"),
+    [
+        ({"de": 9, "en": 1}, "de"),
+        ({"es": 5}, "es"),
+        ({"en": 91, "es": 9}, None),
+        ({"en": 8, "es": 2}, AUTO),
+        ({"de": 5, "es": 5}, AUTO),
+        ({"": 9}, None),
+        ({"de": 4}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_a_corpus_tells_its_language(counts: dict[str, int], language: str | None) -> None:
+    corpus = [
+        Passage(f"{code}{i}", TEXTS[code][i % len(TEXTS[code])])
+        for code, count in counts.items()
+        for i in range(count)
+    ]
+    assert language_of_corpus(corpus) == language
+
+
+def test_an_index_without_a_language_takes_that_of_its_corpus(tmp_path: Path) -> None:
+    """And keeps it for what is added; models and languages that are given stay."""
+    corpus = [Passage(f"p{i}", f"{TEXTS['de'][i % 3]} {i}") for i in range(6)]
+    with PassageIndex.build(corpus, tmp_path / "i", encoder=FakeEncoder()) as index:
+        assert index.manifest.parameters["language"] == "de"
+        index.add([Passage("en", TEXTS["en"][0])])
+        assert index.manifest.parameters["language"] == "de"
+    given = {"language": "en"}, {"extractor": SpacyExtractor("blank:en")}
+    for number, options in enumerate(given):
+        where = tmp_path / str(number)
+        with PassageIndex.build(corpus, where, encoder=FakeEncoder(), **options) as index:
+            assert index.manifest.parameters["language"] == "en"

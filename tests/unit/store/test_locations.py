@@ -20,7 +20,7 @@ from graphagg.store.work import work_folder
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.commands import Answer
 
-REMOTE = ("s3://bucket/idx", "s3a://b/idx", "hdfs://name/idx", "dbfs:/idx", "gs://b/i", "S3://b/i")
+REMOTE = ("s3://bucket/idx", "s3a://b/idx", "ftp://name/idx", "dbfs:/idx", "gs://b/i", "S3://b/i")
 
 
 @given(
@@ -43,10 +43,10 @@ def test_other_schemes_are_refused_by_name(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    scheme = address.partition(":")[0]
+    scheme = address.partition(":")[0].replace("s3a", "s3").lower()
     for given_as in (address, Path(address)):  # a Path has one slash less
         for use in (local_folder, open_artifact, work_folder):
-            with pytest.raises(InvalidParameter, match=f"{scheme}:// is not supported"):
+            with pytest.raises(InvalidParameter, match=f"{scheme}://.* supported"):
                 use(given_as)
         with pytest.raises(InvalidParameter, match=f"{scheme}://"), write_artifact(given_as):
             pass
@@ -95,7 +95,7 @@ def test_every_command_refuses_them(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").mkdir()
     said = call(*(word.replace("ADDRESS", "s3a://bucket/x") for word in command)).error
-    assert "s3a://bucket/x: " in said and "s3a:// is not supported" in said
+    assert "s3a://bucket/x: " in said and "s3:// is not supported" in said
     assert os.listdir(tmp_path) == ["docs"]
 
 

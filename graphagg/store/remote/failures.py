@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from graphagg.errors import (
     AccessRefused,
     ClockOff,
+    CorruptArtifact,
     GraphAggError,
     NoCredentials,
     NoSuchBucket,
@@ -30,20 +31,24 @@ _CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
 _BUCKET = {"NoSuchBucket", "ContainerNotFound", "InvalidBucketName"}
 _REFUSED = {
     "AccessDenied", "AllAccessDisabled", "ExpiredToken", "Forbidden", "InvalidAccessKeyId",
-    "InvalidToken", "SignatureDoesNotMatch", "Unauthorized",
+    "InvalidToken", "SignatureDoesNotMatch", "Unauthorized", "XAdminUserNotFound",
 }  # fmt: skip
-_MISSING = {"NoSuchKey", "NotFound", "BlobNotFound"}
+_MISSING = {"404", "BlobNotFound", "NoSuchKey", "NotFound", "PathNotFound", "ResourceNotFound"}
 _NO_KEY = {"NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"}
 _PASSING = {
     "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling",
     "ConditionalRequestConflict", "OperationAborted",
 }  # fmt: skip
+_DAMAGED = {"FlexibleChecksumError"}
 _LOST = (ConnectionError, TimeoutError, EOFError)
 _LOST_NAMES = {
     "ClientConnectionError", "ClientError", "ClientPayloadError", "ContentLengthError",
     "FSTimeoutError", "HTTPClientError", "HttpError", "IncompleteRead", "IncompleteReadError",
     "RequestException", "ResponseParserError", "ServiceRequestError", "ServiceResponseError",
 }  # fmt: skip
+
+
+_AGAIN = (StoreUnreachable, CorruptArtifact)
 
 
 class Passing(Exception):
@@ -67,7 +72,7 @@ def attempt(place: Address, call: Callable[[], T]) -> T:
             raise
         except Exception as error:
             named = named_error(place, error)
-            if not isinstance(named, StoreUnreachable) or number == _ATTEMPTS:
+            if not isinstance(named, _AGAIN) or number == _ATTEMPTS:
                 if isinstance(named, GraphAggError):
                     raise named from error
                 raise named from None
@@ -97,8 +102,14 @@ def named_error(place: Address, error: BaseException) -> Exception:
         return AccessRefused(
             f"{where}the store refuses ({said}); check the credentials and what they may do"
         )
-    if codes & (_MISSING | {404}) or isinstance(error, FileNotFoundError):
+    words = {code for code in codes if isinstance(code, str)}
+    if codes & _MISSING or (404 in codes and not words) or isinstance(error, FileNotFoundError):
         return FileNotFoundError(said)
+    if names & _DAMAGED:
+        return CorruptArtifact(
+            f"{where}what comes is not what the store says that it holds ({said}); publish the "
+            "index again"
+        )
     if _may_pass(error, codes, names):
         return StoreUnreachable(
             f"{where}the store does not answer as it should, {_ATTEMPTS} times in a row ({said}); "

@@ -119,8 +119,7 @@ def _pair(ours: Callable[[], object], plain: Callable[[], object]) -> tuple[obje
     """Medians of wall and CPU of both, in turn, after a turn of each that does not count."""
     runs = [(_timed(ours)[:2], _timed(plain)[:2]) for _ in range(ROUNDS)][1:]
     (wall, cpu), (plain_wall, plain_cpu) = (
-        [statistics.median(run[which][part] for run in runs) for part in (0, 1)]
-        for which in (0, 1)
+        [statistics.median(run[which][part] for run in runs) for part in (0, 1)] for which in (0, 1)
     )
     ratio = statistics.median(ours[0] / other[0] for ours, other in runs)
     shown = (f"{each:.2f}" for each in (wall, cpu, plain_wall, plain_cpu, ratio))

@@ -22,7 +22,7 @@ from graphagg.errors import (
     StoreError,
     StoreUnreachable,
 )
-from graphagg.store import open_artifact
+from graphagg.store import open_artifact, write_artifact
 from graphagg.store.remote import files
 from graphagg.store.remote.addresses import address
 from graphagg.store.remote.failures import attempt, named_error
@@ -178,6 +178,24 @@ def test_a_folder_on_a_web_site_is_read_as_it_is(site: str, tmp_path: Path) -> N
         assert number_of(artifact) == 7
     with pytest.raises(NotWritable, match="http:// is only read"):
         push(tmp_path / "here", url)
+
+
+def test_a_folder_on_the_hub_is_read_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file system is asked for the right paths; the hub itself is not asked."""
+    hub = pytest.importorskip("huggingface_hub")
+    write_version(tmp_path / "datasets" / "owner" / "name" / "idx", 5)
+
+    def cat_file(_: object, path: str, start: int | None = None, end: int | None = None) -> bytes:
+        return (tmp_path / path).read_bytes()[start:end]
+
+    monkeypatch.setattr(hub.HfFileSystem, "cat_file", cat_file)
+    url = "hf://datasets/owner/name/idx"
+    assert read_number(url) == 5
+    verify(url)
+    with pytest.raises(NotWritable, match="hf:// is only read"), write_artifact(url):
+        pass
 
 
 # --- the command line -----------------------------------------------------------------------------

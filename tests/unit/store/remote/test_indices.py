@@ -18,7 +18,7 @@ from graphagg.serve.reload import Slot
 from graphagg.store import manifest_at, open_artifact
 from graphagg.store.remote import pulling, pushing
 from graphagg.store.remote.addresses import address
-from graphagg.store.remote.cache import cached_folder
+from graphagg.store.remote.cache import build_folder, cached_folder
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import current, current_or_none
 from graphagg.store.remote.published import sha256_of
@@ -259,9 +259,17 @@ def test_a_build_that_fails_leaves_the_old_index(
             raise PermissionError("this bucket takes no puts")
 
     flaws.before = refuse
-    with pytest.raises(StoreError, match="refuses"):
+    with pytest.raises(StoreError, match=r"refuses.*What was made is in .*graphagg push") as told:
         CommunityIndex.build([("a", "b"), ("b", "c")], URL)
     assert manifest_at(URL) == before
+    flaws.before = lambda *_: None
+    left = build_folder(address(URL))
+    assert f"graphagg push {left} {address(URL)}" in str(told.value)
+    assert push(left, URL).changed
+    with CommunityIndex.open(URL) as index:
+        assert len(index.vertices) == 3
+    CommunityIndex.build([("a", "b")], URL).close()
+    assert not list(left.glob("v-*")), "a build that was sent leaves nothing"
 
 
 def test_info_reads_the_pointer_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex
-from graphagg.errors import ArtifactBusy, CorruptArtifact, NotAnArtifact, StoreError
+from graphagg.errors import ArtifactBusy, CorruptArtifact, NoSuchBucket, NotAnArtifact, StoreError
 from graphagg.serve import reload
 from graphagg.serve.reload import Slot
 from graphagg.store import manifest_at, open_artifact
@@ -287,6 +287,16 @@ def test_a_build_that_fails_leaves_the_old_index(
         assert len(index.vertices) == 3
     CommunityIndex.build([("a", "b")], URL).close()
     assert not list(left.glob("v-*")), "a build that was sent leaves nothing"
+
+
+def test_a_put_into_no_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(number: int, name: str, path: str) -> None:
+        if name == "put_file":
+            raise FileNotFoundError("no such container")
+
+    Flaws(monkeypatch).before = missing
+    with pytest.raises(NoSuchBucket, match="no such container"):
+        push(write_version(tmp_path / "a", 1), URL)
 
 
 def test_info_reads_the_pointer_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,23 +1,49 @@
-"""`graphagg info` and `graphagg verify`."""
+"""`graphagg info`, `verify`, `push`, `pull` and `ls`: an index as files, here or on a store."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from os import PathLike, fspath
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
-from graphagg.cli.folders import Directory
-from graphagg.cli.output.console import AsJson, out, print_json
-from graphagg.store import open_artifact
+from graphagg.cli.folders import LOCAL, PLACE, Directory
+from graphagg.cli.output.console import AsJson, out, print_json, progress_report
+from graphagg.store import manifest_at, open_artifact, verify_at
+from graphagg.store.remote.addresses import Address, place_of
+from graphagg.store.remote.listing import indices_below
+from graphagg.store.remote.pulling import pull as pull_index
+from graphagg.store.remote.pushing import push as push_index
 
 INFO = "Example: graphagg info idx"
 VERIFY = "Example: graphagg verify idx"
+PUSH = "Example: graphagg push idx s3://bucket/idx"
+PULL = "Example: graphagg pull s3://bucket/idx idx"
+LS = "Example: graphagg ls s3://bucket"
+
+Url = Annotated[
+    PathLike[str],
+    typer.Argument(
+        help="An address, such as s3://bucket/idx, gs://, abfss://, hdfs://; to read https:// and "
+        "hf:// too.",
+        **PLACE | {"metavar": "url"},
+    ),
+]
+Folder = Annotated[
+    Path, typer.Argument(help="The index directory.", **LOCAL | {"metavar": "directory"})
+]
 
 
 def info(directory: Directory, as_json: AsJson = False) -> None:
-    """Show what an index holds: its manifest."""
-    with open_artifact(directory) as artifact:
-        manifest = artifact.manifest
+    """Show what an index holds: its manifest; of one on a store, nothing else is read."""
+    if isinstance(place_of(directory), Address):
+        manifest = manifest_at(directory)
+    else:
+        with open_artifact(directory) as artifact:
+            manifest = artifact.manifest
     if as_json:
         print_json(manifest.to_json())
         return
@@ -31,20 +57,57 @@ def info(directory: Directory, as_json: AsJson = False) -> None:
         table.add_row(role, f"{model['name']} (sha256 {model['sha256'][:12]}...)")
     for name, value in manifest.parameters.items():
         table.add_row(name, str(value))
-    table.add_row("files", f"{len(manifest.files)}, {_mib(directory)} MiB")
+    size = sum(entry.bytes for entry in manifest.files.values())
+    table.add_row("files", f"{len(manifest.files)}, {round(size / 2**20, 1)} MiB")
     out.print(table)
 
 
 def verify(directory: Directory, as_json: AsJson = False) -> None:
-    """Compare every file of an index with its checksum."""
-    with open_artifact(directory, verify=True) as artifact:
-        files = len(artifact.manifest.files)
+    """Compare every file of an index with its checksum; of one on a store, nothing is kept here."""
+    files = len(verify_at(directory).files)
     if as_json:
-        print_json({"directory": str(directory), "files": files, "intact": True})
+        print_json({"directory": fspath(directory), "files": files, "intact": True})
     else:
         out.print(f"{directory}: intact, {files} files compared", markup=False)
 
 
-def _mib(directory: Path) -> float:
-    with open_artifact(directory) as artifact:
-        return round(sum(entry.bytes for entry in artifact.manifest.files.values()) / 2**20, 1)
+def push(directory: Folder, url: Url, as_json: AsJson = False) -> None:
+    """Publish an index on a store; what is there already is not sent again."""
+    with progress_report() as progress:
+        sent = push_index(directory, url, progress=progress)
+    if as_json:
+        print_json({"url": fspath(url), **asdict(sent)})
+        return
+    state = "" if sent.changed else "unchanged: "
+    out.print(
+        f"{state}{url}: {sent.version}; sent {sent.sent:,} objects, {sent.sent_bytes:,} bytes; "
+        f"there already {sent.kept:,}, {sent.kept_bytes:,} bytes; removed {sent.removed:,}",
+        markup=False,
+    )
+
+
+def pull(url: Url, directory: Folder, as_json: AsJson = False) -> None:
+    """Bring an index from a store into a folder; what is here already does not come again."""
+    with progress_report() as progress:
+        brought = pull_index(url, directory, progress=progress)
+    if as_json:
+        print_json({"directory": str(directory), **asdict(brought)})
+        return
+    out.print(
+        f"{directory}: {brought.version}; fetched {brought.fetched:,} objects, "
+        f"{brought.fetched_bytes:,} bytes; here already {brought.kept:,}, "
+        f"{brought.kept_bytes:,} bytes",
+        markup=False,
+    )
+
+
+def ls(url: Url, as_json: AsJson = False) -> None:
+    """List the indices at an address, and in the folders directly below it."""
+    found = indices_below(url)
+    if as_json:
+        print_json([asdict(each) for each in found])
+        return
+    table = Table("index", "kind", "version", "files", "bytes", box=None, pad_edge=False)
+    for each in found:
+        table.add_row(each.url, each.kind, each.version, f"{each.files:,}", f"{each.bytes:,}")
+    out.print(table)

@@ -23,6 +23,7 @@ _GROUPS = {"rag": "rag.commands", "communities": "communities", "embed": "embed"
 _COMMANDS = {
     "demo": "demo", "dedup": "rag.dedup", "build": "build", "train": "train",
     "predict": "predict", "mcp": "mcp", "serve": "serve", "info": "artifact", "verify": "artifact",
+    "push": "artifact", "pull": "artifact", "ls": "artifact",
 }  # fmt: skip
 """The file of each command, which has a function of its name."""
 

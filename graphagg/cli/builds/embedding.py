@@ -16,6 +16,7 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import WeightedReading
 from graphagg.progress import Progress
+from graphagg.store.locations import local_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -128,7 +129,9 @@ class EmbeddingBuild(GraphBuild):
         from graphagg.embedding.spark.build import run_until
 
         assert self.until is not None
-        return run_until(spark, self.edges, run.out, self.until, **self.options(run, progress))
+        return run_until(
+            spark, self.edges, local_folder(run.out), self.until, **self.options(run, progress)
+        )
 
 
 class GraphPreparation(EmbeddingBuild):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.progress import Progress
+from graphagg.store.locations import local_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -73,7 +74,9 @@ class GraphBuild(Build):
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
         build, options = self.engine().build_with_spark, self.options(run, progress)
-        with build(spark, self.edges, run.out, **options, **self.task_size()) as index:
+        with build(
+            spark, self.edges, local_folder(run.out), **options, **self.task_size()
+        ) as index:
             return self.built(index)
 
     def options(self, run: RunOptions, progress: Progress) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.named import NamedModels
 from graphagg.rag.models.vector_cache import CacheConfig
+from graphagg.store.locations import local_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -186,7 +187,7 @@ class PassagesBuild(Build):
         with build_with_spark(
             spark,
             self.passages,
-            run.out,
+            local_folder(run.out),
             chunking=self.chunking,
             models=self.models,
             with_faithful=self.with_faithful,

@@ -14,6 +14,7 @@ from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import current_version, out, print_json
 from graphagg.errors import UnreadableFile
 from graphagg.spark.job import finished, recall
+from graphagg.store.remote.addresses import place_of
 from graphagg.store.work import local_path, work_folder
 
 _STATES = {
@@ -56,7 +57,8 @@ def plan_of(build: Build, run: RunOptions) -> Plan:
     """The plan of a build; `UnreadableFile` if its input is not there."""
     source, job = _measure(build.source), build.job()
     state = "none" if current_version(run.out) is None else "not known"
-    if recall(run.out, build.kind, job) is not None:
+    place = place_of(run.out)
+    if isinstance(place, Path) and recall(place, build.kind, job) is not None:
         state = "current"
     work = work_folder(run.out)
     stages = build.stages() if run.engine == "spark" else ()

@@ -31,6 +31,7 @@ from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
 from graphagg.spark.job import finished
 from graphagg.spark.session import session
+from graphagg.store.locations import local_folder
 from graphagg.store.work import work_folder
 
 _INTERRUPTED = 130
@@ -70,6 +71,7 @@ def _function(kind: type[Build], *, as_job: bool) -> Callable[..., None]:
 
 def run_build(build: Build, run: RunOptions) -> None:
     """Run a build, with progress on stderr; or only print its plan."""
+    _check_out(run)
     if run.dry_run:
         print_plan(plan_of(build, run), run.json)
         return
@@ -83,6 +85,12 @@ def run_build(build: Build, run: RunOptions) -> None:
     if not run.json:
         for note in built.notes:
             err.print(note, markup=False, soft_wrap=True)
+
+
+def _check_out(run: RunOptions) -> None:
+    """Refuse a store, before anything starts, where Spark writes into a folder."""
+    if run.engine == "spark":
+        local_folder(run.out)
 
 
 def _by_spark(
@@ -100,6 +108,8 @@ def _by_spark(
 def run_job(build: Build, run: RunOptions) -> None:
     """Run a build by Spark, logged; raises `typer.Exit` with the exit code if it fails."""
     start_logging(build.name, run.log_level)
+    with _exit_codes(run, None):
+        _check_out(run)
     if run.dry_run:
         with _exit_codes(run, None):
             print_plan(plan_of(build, run), run.json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -20,6 +21,7 @@ from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.vector_cache import CacheConfig
+from graphagg.store.remote.addresses import place_of
 
 EPILOG = (
     "Example: graphagg rag sync idx articles/ --dry-run\n\n"
@@ -61,7 +63,7 @@ def sync(
 
 
 def _sync(
-    directory: Path,
+    directory: PathLike[str],
     source: Path,
     reading: ReadConfig,
     columns: RowConfig,
@@ -127,7 +129,7 @@ def _interrupts() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _changes(source: Path, index: Path, stop: Event) -> Iterator[bool]:
+def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
     """Whether a file below the source changed; at once, then after each burst of changes.
 
     Args:
@@ -140,7 +142,9 @@ def _changes(source: Path, index: Path, stop: Event) -> Iterator[bool]:
     except ImportError:
         raise MissingExtra("watchfiles", "watch") from None
     # What the index itself writes is no change, wherever it lies.
-    wanted = DefaultFilter(ignore_paths=[index.absolute()])
+    place = place_of(index)
+    ignored = [place.absolute()] if isinstance(place, Path) else []
+    wanted = DefaultFilter(ignore_paths=ignored)
     bursts = watch(
         source, watch_filter=wanted, debounce=_QUIET, rust_timeout=_LOOK, yield_on_timeout=True,
         stop_event=stop,

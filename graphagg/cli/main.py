@@ -28,8 +28,13 @@ _COMMANDS = {
 """The file of each command, which has a function of its name."""
 
 
-def make_app(only: str | None = None) -> typer.Typer:
-    """The command line, or of its commands and groups the one of a name."""
+def make_app(only: str | None = None, command_of_rag: str | None = None) -> typer.Typer:
+    """The command line, or of its commands and groups the one of a name.
+
+    Args:
+        only: the name; None: all.
+        command_of_rag: the one command of `rag` that is wanted; None: all.
+    """
     app = typer.Typer(
         name="graphagg",
         help="Graph processing and retrieval at linear cost.",
@@ -39,7 +44,8 @@ def make_app(only: str | None = None) -> typer.Typer:
     app.callback()(_root)
     for name, module in _GROUPS.items():
         if only in (None, name):
-            app.add_typer(_file(module).app, name=name)
+            file = _file(module)
+            app.add_typer(file.make_app(command_of_rag) if name == "rag" else file.app, name=name)
     for name, module in _COMMANDS.items():
         if only in (None, name):
             file = _file(module)
@@ -78,9 +84,10 @@ def main() -> None:
     """Run the command line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
     # PyTorch's word to those who call `torch.jit`: PyTorch Geometric does, when it is imported.
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
-    asked = sys.argv[1] if len(sys.argv) > 1 else None
+    asked, inner = (*sys.argv[1:3], None, None)[:2]
     try:
-        app = make_app(asked if asked in _GROUPS or asked in _COMMANDS else None)
+        of_rag = inner if asked == "rag" and inner in _file("rag.commands").FILES else None
+        app = make_app(asked if asked in _GROUPS or asked in _COMMANDS else None, of_rag)
         app(prog_name="graphagg")  # completion goes by this name
     except GraphAggError as error:
         sys.exit(_fail(str(error), error.exit_code))

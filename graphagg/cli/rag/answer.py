@@ -138,3 +138,6 @@ def _print(reply: Answer, said: bool) -> None:
             f"characters ({', '.join(reply.cut[:5])}); --characters gives the model more",
             markup=False,
         )
+
+
+COMMANDS = {"answer": (answer, EPILOG)}

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
+from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
@@ -152,3 +153,16 @@ def print_changed(
     )
     for note in read.get("notes", ()):
         err.print(note, markup=False, soft_wrap=True)
+
+
+_ADD = "Example: graphagg rag add idx more.jsonl.gz --replace"
+_UPDATE = "Example: graphagg rag update idx corrected.jsonl"
+_DELETE = "Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing"
+_COMPACT = "Example: graphagg rag compact idx"
+
+COMMANDS = {
+    "add": (command(add), _ADD),
+    "update": (command(update), _UPDATE),
+    "delete": (delete, _DELETE),
+    "compact": (compact, _COMPACT),
+}

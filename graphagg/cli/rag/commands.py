@@ -1,204 +1,29 @@
-"""`graphagg rag`: build, change, search and evaluate a passage index."""
+"""`graphagg rag`: build, change, search and evaluate a passage index.
+
+A command loads its own file when it is asked for, so that `graphagg rag search` waits for no other.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from importlib import import_module
 
 import typer
 
-from graphagg.cli.builds.passages import PassagesBuild
-from graphagg.cli.builds.run import build_command
-from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, err, print_json
-from graphagg.cli.output.passages import print_documents, print_explanation, print_hits
-from graphagg.cli.rag import answer, explore
-from graphagg.cli.rag import changes as rag_changes
-from graphagg.cli.rag import distill as rag_distill
-from graphagg.cli.rag import evaluation as rag_eval
-from graphagg.cli.rag import sync as rag_sync
-from graphagg.cli.rag import tune as rag_tune
-from graphagg.cli.rag.options import (
-    AsOf,
-    BridgeThrough,
-    Directory,
-    Exclude,
-    Filters,
-    HalfLife,
-    Include,
-    MinScore,
-    ModeName,
-    Preset,
-    Question,
-    RecencyWeight,
-    RerankerName,
-    RerankFirst,
-    SemanticsName,
-    TopK,
-    rescored,
-    selected,
-    settings,
-)
-
-if TYPE_CHECKING:
-    from graphagg.rag import DocumentHit
-
-app = typer.Typer(help="Multi-hop passage retrieval without an LLM.", no_args_is_help=True)
-
-_INDEX = (
-    "Example: graphagg rag index articles/ --out idx\n\n"
-    "Example: graphagg rag index passages.parquet --out idx --engine spark --master local[4]"
-)
-_ADD = "Example: graphagg rag add idx more.jsonl.gz --replace"
-_UPDATE = "Example: graphagg rag update idx corrected.jsonl"
-_DELETE = "Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing"
-_COMPACT = "Example: graphagg rag compact idx"
-_SEARCH = "Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain"
-_EXPLAIN = "Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw"
-_SHELL = "Example: graphagg rag shell idx --mode faithful --filter 'year>=2000'"
-_EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare best,faithful,dense,bm25"
+FILES = {
+    "index": "index", "add": "changes", "sync": "sync", "update": "changes", "delete": "changes",
+    "compact": "changes", "search": "search", "explain": "search", "shell": "search",
+    "graph": "explore", "map": "explore", "similar": "explore", "answer": "answer",
+    "eval": "evaluation", "tune": "tune", "distill": "distill",
+}  # fmt: skip
+"""The file of each command, which has it in `COMMANDS`: its function and the end of its help."""
 
 
-app.command("index", epilog=_INDEX)(build_command(PassagesBuild))
-app.command("add", epilog=_ADD)(command(rag_changes.add))
-app.command("sync", epilog=rag_sync.EPILOG)(command(rag_sync.sync))
-app.command("update", epilog=_UPDATE)(command(rag_changes.update))
-app.command("delete", epilog=_DELETE)(rag_changes.delete)
-app.command("compact", epilog=_COMPACT)(rag_changes.compact)
-
-
-@app.command("search", epilog=_SEARCH)
-def search(
-    directory: Directory,
-    question: Question,
-    top_k: TopK = 5,
-    mode: ModeName = "best",
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
-    bridge_through: BridgeThrough = False,
-    as_of: AsOf = None,
-    recency: RecencyWeight = 0.0,
-    half_life: HalfLife = 30.0,
-    reranker: RerankerName = None,
-    rerank_first: RerankFirst = 50,
-    min_score: MinScore = None,
-    window: Annotated[int, typer.Option(help="Chunks to show before and after each hit.")] = 0,
-    documents: Annotated[bool, typer.Option("--documents", help="Group hits by document.")] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show the parts of scores and the hop paths.")
-    ] = False,
-    preset: Preset = None,
-    semantics: SemanticsName = None,
-    characters: Annotated[
-        int | None,
-        typer.Option(
-            help="Characters of a passage and the chunks around it in JSON.",
-            show_default="all",
-            min=1,
-        ),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Retrieve the passages that answer a question."""
-    from graphagg.rag import PassageIndex
-
-    config = settings(mode, preset, semantics)
-    visible = selected(filters, include, exclude, bridge_through, as_of)
-    visible |= rescored(recency, half_life, reranker, rerank_first)
-    options: dict[str, Any] = {
-        "mode": mode,
-        "config": config,
-        "window": window,
-        "min_score": min_score,
-    }
-    options |= visible
-    with PassageIndex.open(directory) as opened:
-        if documents:
-            groups = opened.retrieve_documents(question, top_k, **options)
-            if as_json:
-                _print_answer(
-                    question, mode, "documents", [_document(each, characters) for each in groups]
-                )
-            else:
-                print_documents(groups, opened, explain)
-            return
-        hits = opened.retrieve(question, top_k, **options)
-        if as_json:
-            _print_answer(question, mode, "hits", [hit.to_json(characters) for hit in hits])
-            return
-        print_hits(hits, opened, explain)
-        if mode == "faithful" and hits and hits[0].method == "dense":
-            err.print("the question names no entity: ranked by similarity alone")
-
-
-@app.command("explain", epilog=_EXPLAIN)
-def explain(
-    directory: Directory,
-    question: Question,
-    passage_id: Annotated[str, typer.Argument(help="Id of the passage; search shows ids.")],
-    top_k: TopK = 5,
-    mode: ModeName = "best",
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
-    bridge_through: BridgeThrough = False,
-    as_of: AsOf = None,
-    recency: RecencyWeight = 0.0,
-    half_life: HalfLife = 30.0,
-    reranker: RerankerName = None,
-    rerank_first: RerankFirst = 50,
-    preset: Preset = None,
-    semantics: SemanticsName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say why a passage is, or is not, among the first for a question."""
-    from graphagg.rag import PassageIndex
-
-    config = settings(mode, preset, semantics)
-    visible = selected(filters, include, exclude, bridge_through, as_of)
-    visible |= rescored(recency, half_life, reranker, rerank_first)
-    with PassageIndex.open(directory) as opened:
-        explanation = opened.explain(
-            question, passage_id, top_k, mode=mode, config=config, **visible
-        )
-        if as_json:
-            print_json({"passage_id": passage_id, "mode": mode, **explanation.to_json()})
-        else:
-            print_explanation(explanation, opened)
-
-
-@app.command("shell", epilog=_SHELL)
-def shell(
-    directory: Directory,
-    top_k: TopK = 5,
-    mode: ModeName = "best",
-    filters: Filters = None,
-    min_score: MinScore = None,
-) -> None:
-    """Ask at a prompt, or by lines on standard input; the model loads at the first question."""
-    from graphagg.cli.shell.passages import PassageShell
-    from graphagg.cli.shell.prompt import converse
-    from graphagg.rag import PassageIndex
-
-    with PassageIndex.open(directory) as opened:
-        code = converse(PassageShell(opened, top_k, mode, filters or (), min_score), "rag")
-    raise typer.Exit(code)
-
-
-def _print_answer(question: str, mode: str, name: str, answers: list[dict[str, Any]]) -> None:
-    print_json({"question": question, "mode": mode, name: answers})
-
-
-def _document(group: DocumentHit, characters: int | None) -> dict[str, Any]:
-    hits = [hit.to_json(characters) for hit in group.hits]
-    return {"document": group.document, "score": group.score, "hits": hits}
-
-
-app.command("graph", epilog=explore.GRAPH)(command(explore.graph))
-app.command("map", epilog=explore.MAP)(command(explore.map_, hidden=explore.HIDDEN))
-app.command("similar", epilog=explore.SIMILAR)(explore.similar)
-app.command("answer", epilog=answer.EPILOG)(answer.answer)
-app.command("eval", epilog=_EVAL)(rag_eval.evaluate)
-app.command("tune", epilog=rag_tune.EPILOG)(rag_tune.tune)
-app.command("distill", epilog=rag_distill.EPILOG)(rag_distill.distill)
-app.command("distill", epilog=rag_distill.EPILOG)(rag_distill.distill)
+def make_app(only: str | None = None) -> typer.Typer:
+    """The commands, or the one of a name."""
+    app = typer.Typer(help="Multi-hop passage retrieval without an LLM.", no_args_is_help=True)
+    app.callback()(lambda: None)  # else a single command would need no name
+    for name, file in FILES.items():
+        if only in (None, name):
+            function, epilog = import_module(f"graphagg.cli.rag.{file}").COMMANDS[name]
+            app.command(name, epilog=epilog)(function)
+    return app

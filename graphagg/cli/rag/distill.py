@@ -46,3 +46,6 @@ def distill(
         print_json({"table": str(to), **made})
         return
     out.print(f"{to}: {tokens:,} tokens, {length} numbers each, {size:,} bytes", markup=False)
+
+
+COMMANDS = {"distill": (distill, EPILOG)}

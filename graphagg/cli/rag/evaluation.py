@@ -189,3 +189,8 @@ def _ablated(
 
     ablation = ablate(index, gold, random_state=random_state, progress=report)
     return _Result({"best": ablation.to_json()}, lambda: print_ablation(ablation))
+
+
+_EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare best,faithful,dense,bm25"
+
+COMMANDS = {"eval": (evaluate, _EVAL)}

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
 from graphagg.cli.rag.options import Directory, Exclude, Filters, Include, selected
 from graphagg.errors import InvalidParameter
@@ -228,3 +229,10 @@ def similar(
         table.add_row(str(rank), f"{like.score:.4f}", escape(like.id), escape(like.name))
     out.print(table)
     out.print(f"by {likes.by}", markup=False)
+
+
+COMMANDS = {
+    "graph": (command(graph), GRAPH),
+    "map": (command(map_, hidden=HIDDEN), MAP),
+    "similar": (similar, SIMILAR),
+}

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from graphagg.cli.builds.passages import Columns, Reading, read_corpus
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, err, progress_report
 from graphagg.cli.rag.changes import Vectors, print_changed
 from graphagg.cli.rag.options import Directory, PassageFile
@@ -150,3 +151,6 @@ def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
         stop_event=stop,
     )  # fmt: skip
     return (bool(changes) for changes in bursts)
+
+
+COMMANDS = {"sync": (command(sync), EPILOG)}

@@ -75,3 +75,6 @@ def _tune(index: PassageIndex, path: Path, dry_run: bool, random_state: int, as_
         out.print("the gain is beyond chance; a dry run: nothing was written")
     else:
         out.print("no gain of recall@5 beyond chance: the index keeps its weights")
+
+
+COMMANDS = {"tune": (tune, EPILOG)}

@@ -26,7 +26,7 @@ HEAVY = (
 
 
 def fast(passages: list[Passage], place: Path) -> PassageIndex:
-    return PassageIndex.build(passages, place, profile="fast", chunking=None)
+    return PassageIndex.build(passages, place, profile="fast", language="en", chunking=None)
 
 
 def some(count: int, seed: int) -> list[Passage]:

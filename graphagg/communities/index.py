@@ -36,6 +36,7 @@ from graphagg.communities.config import (
 from graphagg.communities.large import build_large, is_large
 from graphagg.communities.opened import Opened
 from graphagg.communities.query.ranking import Ranking
+from graphagg.communities.spark.frames import communities_frame
 from graphagg.errors import (
     ArtifactBusy,
     EmptyGraph,
@@ -47,13 +48,16 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.large.load import Source
 from graphagg.graph.reading.load import check_vertices, load_graph
 from graphagg.graph.reading.settings import Reading, ReadingOptions
+from graphagg.graph.spark.edges import EdgeInput
 from graphagg.minhash.signatures import Hashes, HashFamily, minima
 from graphagg.progress import Progress, silent
+from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.index import Index, is_current
 
 if TYPE_CHECKING:
     import datasketch
+    from pyspark.sql import DataFrame
 
 StrPath = str | os.PathLike[str]
 
@@ -125,7 +129,8 @@ class CommunityIndex(Index[_Version]):
         `<directory>.work`: a build of them that was killed goes on where it is called again.
 
         Args:
-            edges: anything that `graphagg.graph.load_graph` takes.
+            edges: anything that `graphagg.graph.load_graph` takes; a Spark DataFrame, or
+                `table:NAME` of the active session: then Spark builds, as `build_with_spark`.
             directory: where the index goes; made if it is not there.
             config: the kind of graph, and the parameters; default `IndexConfig()`.
             vertices: vertices that are there even without an edge.
@@ -139,6 +144,15 @@ class CommunityIndex(Index[_Version]):
         """
         config = config or IndexConfig()
         kind = GRAPH_KIND[config.kind]
+        if is_of_spark(edges):
+            refuse(vertices=tuple(vertices))
+            from graphagg.communities.spark.write import write_with_spark
+
+            given = EdgeInput.of(edges, Reading(**reading))
+            report = write_with_spark(
+                session_of(edges), given, directory, config, progress=progress, force=force
+            )
+            return cls._opened(directory, report)
         with write_artifact(directory) as published:
             if is_large(edges):
                 known = list(check_vertices(vertices))
@@ -154,6 +168,10 @@ class CommunityIndex(Index[_Version]):
                     built = build_index(graph, config, progress=progress)
                     built.save(published.writer)
                     published.publish(built.manifest())
+        return cls._opened(directory, report)
+
+    @classmethod
+    def _opened(cls, directory: StrPath, report: ReadReport) -> CommunityIndex:
         index = cls.open(directory)
         index.report = report
         return index
@@ -226,6 +244,34 @@ class CommunityIndex(Index[_Version]):
             numbers, limit, check_method(method), check_plan(plan), config
         )
         return answer(opened, numbers, ranking, k, limit, method, config)
+
+    def query_on_spark(
+        self,
+        frame: DataFrame,
+        column: str = "seeds",
+        k: int | None = 50,
+        *,
+        method: Method = "fused",
+        plan: Plan = "auto",
+        config: QueryConfig = _DEFAULT,
+        skip_unknown: bool = False,
+    ) -> DataFrame:
+        """`query` for a column of seeds: a row a member, as a lazy DataFrame.
+
+        Each worker opens the index once. The executors see its directory by the same path, or it
+        is one of a store.
+
+        Args:
+            frame: its columns are kept; `rank` (from 1), `member` and `score` come after them.
+            column: of the seeds: a vertex a row, or an array of them.
+            k: as for `query`.
+            method: as for `query`.
+            plan: as for `query`.
+            config: as for `query`.
+            skip_unknown: leave out rows of unknown seeds, or of none, in place of an error.
+        """
+        options = {"k": k, "method": check_method(method), "plan": check_plan(plan)}
+        return communities_frame(frame, self, column, skip_unknown, options | {"config": config})
 
     def rank(
         self,

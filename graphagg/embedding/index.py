@@ -33,19 +33,23 @@ from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
+from graphagg.embedding.spark.frames import VECTORS_A_TASK, neighbors_frame, vectors_frame
 from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.reading.settings import WeightedReadingOptions
+from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
+from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
+from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.index import Index, is_current
 from graphagg.store.ranges import check_space
 
 if TYPE_CHECKING:
     import networkx
+    from pyspark.sql import DataFrame, SparkSession
 
 
 class _Version:
@@ -152,7 +156,8 @@ class NodeEmbedding(Index[_Version]):
         stays.
 
         Args:
-            edges: anything that `graphagg.graph.weights.load_weighted` takes.
+            edges: anything that `graphagg.graph.weights.load_weighted` takes; a Spark DataFrame, or
+                `table:NAME` of the active session: then Spark builds, as `build_with_spark`.
             directory: where the index goes; made if it is not there.
             config: parameters; default `EmbeddingConfig()`.
             vertices: vertices that are there even without an edge.
@@ -169,6 +174,15 @@ class NodeEmbedding(Index[_Version]):
         """
         config = config or EmbeddingConfig()
         memory = None if memory is None else bytes_of("memory", memory)
+        if is_of_spark(edges):
+            refuse(vertices=tuple(vertices), memory=memory)
+            from graphagg.embedding.spark.write import write_with_spark
+
+            source = EdgeInput.of(edges, WeightedReading(**reading))
+            read = write_with_spark(
+                session_of(edges), source, directory, config, progress=progress, force=force
+            )
+            return cls._opened(directory, read)
         with write_artifact(directory) as published:
             graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)
             network = Network.of(graph, weights)
@@ -185,8 +199,12 @@ class NodeEmbedding(Index[_Version]):
                 sizes = Sizes(len(graph.rows), len(graph.columns), graph.edges)
                 pieces = built.report.levels[-1].pieces
                 published.publish(index_manifest(config, inputs, sizes, built.isolated, pieces))
+        return cls._opened(directory, graph.report)
+
+    @classmethod
+    def _opened(cls, directory: str | Path, read: ReadReport) -> NodeEmbedding:
         index = cls.open(directory)
-        index.read = graph.report
+        index.read = read
         return index
 
     @property
@@ -284,6 +302,54 @@ class NodeEmbedding(Index[_Version]):
         nearest = (lambda vertex: self.neighbors(vertex, neighbors)) if neighbors else None
         pieces = self.parts[: len(self)]
         return neighbor_graph(*self.side("from"), pieces, nearest, attribute)
+
+    def to_spark(
+        self, spark: SparkSession, *, side: Side = "from", vectors_a_task: int = VECTORS_A_TASK
+    ) -> DataFrame:
+        """Vectors as a DataFrame of columns `vertex` and `vector` (`array<float>`, not normalized).
+
+        Tasks read the index: the executors see its directory by the same path, or it is one of a
+        store.
+
+        Args:
+            spark: the session.
+            side: directed and two-mode: whose vectors.
+            vectors_a_task: how many a task reads.
+        """
+        one_of("side", side, ("from", "to"))
+        return vectors_frame(spark, self, side, integer("vectors_a_task", vectors_a_task, 1))
+
+    def neighbors_on_spark(
+        self,
+        frame: DataFrame,
+        column: str = "vertex",
+        k: int = 10,
+        *,
+        of: Side = "from",
+        among: Side | None = None,
+        normalized: bool = True,
+        skip_unknown: bool = False,
+    ) -> DataFrame:
+        """`neighbors` of a column of vertices: a row a neighbor, as a lazy DataFrame.
+
+        Each worker opens the index once. The executors see its directory by the same path, or it
+        is one of a store.
+
+        Args:
+            frame: its columns are kept; `rank` (from 1), `neighbor` and `score` come after them.
+            column: of the vertices.
+            k: how many neighbors a vertex has.
+            of: as for `neighbors`.
+            among: as for `neighbors`.
+            normalized: as for `neighbors`.
+            skip_unknown: leave out vertices that have no vector, in place of an error.
+
+        Raises:
+            InvalidParameter: there is no such column, or one of a name of the answer; or `k`.
+        """
+        integer("k", k, 1)
+        options = {"of": of, "among": among, "normalized": normalized}
+        return neighbors_frame(frame, self, column, skip_unknown, k, options)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from graphagg.cli.builds import jobs
 from graphagg.cli.builds import run as running
 from graphagg.cli.builds.build import Build, Built
 from graphagg.cli.builds.communities import CommunitiesBuild
@@ -21,7 +25,7 @@ from graphagg.communities.build import KIND
 from graphagg.communities.spark import job_of
 from graphagg.errors import EmptyGraph, GraphAggError, JobFailed, WriteFailed
 from graphagg.graph.reading.settings import Reading
-from graphagg.graph.spark import EdgePaths
+from graphagg.graph.spark.edges import EdgeInput
 from graphagg.spark.failures import cause
 from graphagg.spark.job import recall, remember
 
@@ -170,7 +174,7 @@ def test_a_plan_says_what_it_is_sure_of(
         return str(json.loads(capsys.readouterr().out)["state"])
 
     assert state() == "not known", "one process notes nothing"
-    remember(out, KIND, job_of(EdgePaths.of(str(edges), Reading()), IndexConfig()))
+    remember(out, KIND, job_of(EdgeInput.of(str(edges), Reading()), IndexConfig()))
     assert state() == "current"
     edges.write_text("1 2\n2 3\n3 1\n4 1\n")
     assert state() == "not known"
@@ -204,7 +208,7 @@ def test_the_note_of_a_job_stands_for_its_files(tmp_path: Path, edges: Path) -> 
     CommunityIndex.build(str(edges), out).close()
 
     def job(**changes: Any) -> dict[str, Any]:
-        return job_of(EdgePaths.of(str(edges), Reading()), IndexConfig(**changes))
+        return job_of(EdgeInput.of(str(edges), Reading()), IndexConfig(**changes))
 
     remember(out, KIND, job(), {"edges": 3})
     found = recall(out, KIND, job())
@@ -216,7 +220,7 @@ def test_the_note_of_a_job_stands_for_its_files(tmp_path: Path, edges: Path) -> 
     remember(out, KIND, job())
     (out / ".job.json").write_text("[1")
     assert recall(out, KIND, job()) is None
-    unknown = job_of(EdgePaths.of("hdfs://host/edges", Reading()), IndexConfig())
+    unknown = job_of(EdgeInput.of("hdfs://host/edges", Reading()), IndexConfig())
     remember(out, KIND, unknown)
     assert recall(out, KIND, unknown) is None, "its files cannot be known again"
 
@@ -297,3 +301,20 @@ def test_the_cause_of_a_failure_is_one_line() -> None:
     assert cause(Exception(java)) == "OutOfMemoryError: Java heap space"
     assert cause(Exception("Answer from Java side is empty")) == "Answer from Java side is empty"
     assert issubclass(JobFailed, GraphAggError)
+
+
+@pytest.mark.parametrize("name", list(jobs.JOBS))
+def test_a_job_is_a_module_a_command_and_a_file(name: str) -> None:
+    """`python -m graphagg.jobs.NAME`, `graphagg job NAME` and `jobs/NAME.py` run the same."""
+    root = Path(__file__).parents[2]
+    assert name in typer.main.get_command(jobs.app).commands  # type: ignore[attr-defined]
+    for path in (root / "jobs" / f"{name}.py", root / "graphagg" / "jobs" / f"{name}.py"):
+        assert path.read_text("utf-8").endswith(f'if __name__ == "__main__":\n    main("{name}")\n')
+
+
+def test_a_module_of_a_job_runs_alone() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "graphagg.jobs.retrieve", "--index", "idx"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert shown.returncode == 2 and "--questions" in shown.stderr

@@ -27,8 +27,10 @@ class RunOptions:
     """How a build runs.
 
     Attributes:
-        out: folder of the index, or an address such as s3://bucket/idx; with Spark a file system
-            that driver and executors share.
+        out: folder of the index, or an address such as s3://bucket/idx; with Spark a folder is on a
+            file system that driver and executors share.
+        work: where the unfinished job of Spark lies: a shared folder, or an address. None: beside
+            the index.
         engine: what builds: local (this process) or spark.
         master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
@@ -39,6 +41,7 @@ class RunOptions:
     """
 
     out: PathLike[str] = field(metadata=PLACE)
+    work: PathLike[str] | None = field(default=None, metadata=PLACE | _HOW)
     engine: Engine = field(default="local", metadata=_HOW)
     master: str | None = field(default=None, metadata=_HOW)
     remote: str | None = field(default=None, metadata=_HOW)

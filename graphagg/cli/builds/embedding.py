@@ -16,7 +16,6 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import WeightedReading
 from graphagg.progress import Progress
-from graphagg.store.locations import local_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -99,16 +98,16 @@ class EmbeddingBuild(GraphBuild):
 
     def stages(self) -> tuple[str, ...]:
         """The stages up to the one that the job ends with."""
-        from graphagg.embedding.spark.build import stages
+        from graphagg.embedding.spark.write import stages
 
         return stages(self.parameters, self.until)
 
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and parameters."""
-        from graphagg.embedding.spark.build import job_of
-        from graphagg.graph.spark import EdgePaths
+        from graphagg.embedding.spark.write import job_of
+        from graphagg.graph.spark.edges import EdgeInput
 
-        return job_of(EdgePaths.of(self.edges, self.reading), self.parameters)
+        return job_of(EdgeInput.of(self.edges, self.reading), self.parameters)
 
     def built(self, index: Any) -> Built:
         """The result, with the quality of the partition."""
@@ -129,9 +128,8 @@ class EmbeddingBuild(GraphBuild):
         from graphagg.embedding.spark.build import run_until
 
         assert self.until is not None
-        return run_until(
-            spark, self.edges, local_folder(run.out), self.until, **self.options(run, progress)
-        )
+        options = self.options(run, progress) | {"work": run.work}
+        return run_until(spark, self.edges, run.out, self.until, **options)
 
 
 class GraphPreparation(EmbeddingBuild):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.progress import Progress
-from graphagg.store.locations import local_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -74,9 +73,8 @@ class GraphBuild(Build):
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
         build, options = self.engine().build_with_spark, self.options(run, progress)
-        with build(
-            spark, self.edges, local_folder(run.out), **options, **self.task_size()
-        ) as index:
+        options |= {"work": run.work, **self.task_size()}
+        with build(spark, self.edges, run.out, **options) as index:
             return self.built(index)
 
     def options(self, run: RunOptions, progress: Progress) -> dict[str, Any]:

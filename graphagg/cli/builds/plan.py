@@ -13,9 +13,8 @@ from rich.table import Table
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import current_version, out, print_json
 from graphagg.errors import UnreadableFile
-from graphagg.spark.job import finished, recall
-from graphagg.store.remote.addresses import place_of
-from graphagg.store.work import local_path, work_folder
+from graphagg.spark.job import finished, recall, work_of
+from graphagg.store.work import local_path
 
 _STATES = {
     "none": "no index yet",
@@ -57,10 +56,9 @@ def plan_of(build: Build, run: RunOptions) -> Plan:
     """The plan of a build; `UnreadableFile` if its input is not there."""
     source, job = _measure(build.source), build.job()
     state = "none" if current_version(run.out) is None else "not known"
-    place = place_of(run.out)
-    if isinstance(place, Path) and recall(place, build.kind, job) is not None:
+    if recall(run.out, build.kind, job) is not None:
         state = "current"
-    work = work_folder(run.out)
+    work = work_of(run.out, run.work)
     stages = build.stages() if run.engine == "spark" else ()
     parameters = {name: value for name, value in job.items() if name != "source"}
     return Plan(

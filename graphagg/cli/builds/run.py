@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -29,10 +30,8 @@ from graphagg.cli.output.console import (
 )
 from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
-from graphagg.spark.job import finished
+from graphagg.spark.job import finished, work_of
 from graphagg.spark.session import session
-from graphagg.store.locations import local_folder
-from graphagg.store.work import work_folder
 
 _INTERRUPTED = 130
 
@@ -44,20 +43,29 @@ def build_command(build: type[Build]) -> Callable[..., None]:
 
 def main(build: type[Build]) -> None:
     """Run a build as a job of Spark: `spark-submit jobs/X.py --option ...`; never returns."""
-    function = command(
+    run_alone(build.name, job_command(build))
+
+
+def run_alone(name: str, job: Callable[..., None]) -> None:
+    """Run a job by the command line of this process; never returns."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name)(job)
+    try:
+        app(prog_name=f"{name}.py")
+    except GraphAggError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+
+
+def job_command(build: type[Build]) -> Callable[..., None]:
+    """The same as a job of Spark, for typer."""
+    return command(
         _function(build, as_job=True),
         table=build.table,
         fixed={"engine": "spark"},
         hidden=build.local_only,
         positional=False,
     )
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(build.name)(function)
-    try:
-        app(prog_name=f"{build.name}.py")
-    except GraphAggError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_code)
 
 
 def _function(kind: type[Build], *, as_job: bool) -> Callable[..., None]:
@@ -71,7 +79,6 @@ def _function(kind: type[Build], *, as_job: bool) -> Callable[..., None]:
 
 def run_build(build: Build, run: RunOptions) -> None:
     """Run a build, with progress on stderr; or only print its plan."""
-    _check_out(run)
     if run.dry_run:
         print_plan(plan_of(build, run), run.json)
         return
@@ -85,12 +92,6 @@ def run_build(build: Build, run: RunOptions) -> None:
     if not run.json:
         for note in built.notes:
             err.print(note, markup=False, soft_wrap=True)
-
-
-def _check_out(run: RunOptions) -> None:
-    """Refuse a store, before anything starts, where Spark writes into a folder."""
-    if run.engine == "spark":
-        local_folder(run.out)
 
 
 def _by_spark(
@@ -108,14 +109,12 @@ def _by_spark(
 def run_job(build: Build, run: RunOptions) -> None:
     """Run a build by Spark, logged; raises `typer.Exit` with the exit code if it fails."""
     start_logging(build.name, run.log_level)
-    with _exit_codes(run, None):
-        _check_out(run)
     if run.dry_run:
         with _exit_codes(run, None):
             print_plan(plan_of(build, run), run.json)
         return
     meter, before, stages = Meter(), current_version(run.out), build.stages()
-    log = StageLog(stages, [] if run.force else finished(work_folder(run.out), stages))
+    log = StageLog(stages, [] if run.force else finished(work_of(run.out, run.work), stages))
     with _exit_codes(run, log):
         built = _by_spark(build, run, log, run.log_level)
         if before is not None and before == current_version(run.out):
@@ -149,9 +148,9 @@ def _place(run: RunOptions, log: StageLog | None) -> str:
     """The stage that a job ended in, and how to go on."""
     if log is None:
         return ""
-    folder = work_folder(run.out)
+    folder = work_of(run.out, run.work)
     left = f"what is finished stays in {folder}, and the same command goes on from there"
-    if not folder.exists():
+    if isinstance(folder, Path) and not folder.exists():
         left = "the same command starts from the beginning"
     return f", in stage {log.place}; {left}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from graphagg.arrays import Mask
 from graphagg.checks import integer
@@ -15,7 +15,11 @@ from graphagg.rag.requests import When, check_min_score, check_request, question
 from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.settings import Config, Mode
+from graphagg.rag.spark.frames import passages_frame
 from graphagg.rag.version.snapshot import Selection, Snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 _EVERYTHING = Selection()
 
@@ -185,6 +189,29 @@ class Asking(Opened):
             Hits(with_neighbors(snapshot, hit, request.window, visible) for hit in hits)
             for hits in answers
         ]
+
+    def retrieve_on_spark(
+        self,
+        frame: DataFrame,
+        column: str = "question",
+        k: int = 5,
+        **options: Unpack[RetrieveOptions],
+    ) -> DataFrame:
+        """`retrieve` for a column of questions: a row a hit, as a lazy DataFrame.
+
+        Each worker opens the index and loads its models once. The executors see its directory by
+        the same path, or it is one of a store. Takes the options of `retrieve`.
+
+        Args:
+            frame: its columns are kept; `rank` (from 1), `passage` (an id), `score`, `title` and
+                `text` come after them.
+            column: of the questions.
+            k: as for `retrieve`.
+            options: of `retrieve`.
+        """
+        Request.of(**options).retriever(self.snapshot)  # raises for what it does not take
+        given = {**options, "k": integer("k", k, 1)}
+        return passages_frame(frame, self, column, self._given, given)
 
     async def aretrieve(
         self,

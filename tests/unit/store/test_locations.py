@@ -93,7 +93,6 @@ COMMANDS = (
 
 
 LOCAL_ONLY = (  # a known store is no place for these
-    ("rag", "index", "docs", "--out", "ADDRESS", "--engine", "spark"),
     ("train", "zinc", "--out", "ADDRESS"),
     ("demo", "--out", "ADDRESS"),
 )
@@ -120,11 +119,11 @@ def test_a_job_refuses_them_before_spark_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["trigraph.py", "--passages", "docs", "--out", "hdfs://n/x"])
+    monkeypatch.setattr("sys.argv", ["trigraph.py", "--passages", "docs", "--out", "ftp://n/x"])
     with pytest.raises(SystemExit) as end:
         running.main(PassagesBuild)
     assert end.value.code == 2
-    assert "hdfs://n/x: " in capsys.readouterr().err
+    assert "ftp://n/x: " in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
 
 

@@ -148,7 +148,10 @@ class ProjectedAttention(GraphAttention):
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and (gated) values, each `[N, H, d]`."""
-        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        return self.gated(F.linear(x, self.in_proj_weight, self.in_proj_bias))
+
+    def gated(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The three parts `[N, H, d]` of a projection `[N, 3 H d]`, the values gated."""
         queries, keys, values = qkv.view(-1, 3, self.heads, self.head_channels).unbind(1)
         return queries, keys, values if self.gate is None else self.gate(keys, values)
 

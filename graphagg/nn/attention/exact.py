@@ -3,10 +3,11 @@
     a_ij = softmax_j(q_i . k_j / sqrt(d) + b_ij),   j over the vertices of i's graph
 
 as in the global part of GraphGPS (arXiv 2205.12454), which pads each graph to the largest of the
-batch. Here, on a CPU, graphs of equal size form one bucket: rows are sorted by the size of their
-graph once, and each bucket is a view `[graphs, n, H, d]` that goes to PyTorch's fused kernel as it
-is. Buckets of unequal sizes (padding up to 25 % and a mask) were measured to be slower, at every
-width of the buckets: a mask costs the kernel more than the calls it saves.
+batch. Here, on a CPU, a batch of small graphs is done in a few batched products, see
+`graphagg.nn.attention.packed`. In batches with larger graphs those of equal size form one bucket:
+rows are sorted by the size of their graph once, and each bucket is a view `[graphs, n, H, d]` that
+goes to PyTorch's fused kernel as it is. Buckets of unequal sizes with a mask were measured to be
+slower there, at every width of the buckets: a mask costs the kernel more than the calls it saves.
 
 On CUDA one call of FlexAttention or of `varlen_attn` covers the batch, see
 `graphagg.nn.attention.fused`.
@@ -25,12 +26,12 @@ from torch.utils.checkpoint import checkpoint
 
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
-from graphagg.nn.attention import fused
+from graphagg.nn.attention import fused, packed
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.bias import PairBias, flat_bias
 from graphagg.nn.segments import Segments
 
-Engine = Literal["auto", "buckets", "flex", "varlen"]
+Engine = Literal["auto", "packs", "buckets", "flex", "varlen"]
 
 
 class ExactAttention(ProjectedAttention):
@@ -46,7 +47,7 @@ class ExactAttention(ProjectedAttention):
         heads: H; must divide C.
         dropout: probability with which an attention weight is dropped in training.
         energy_gate: see `GraphAttention`.
-        engine: `auto` chooses by device and input; `buckets`, `flex` or `varlen` insist.
+        engine: `auto` chooses by device and input; `packs`, `buckets`, `flex` or `varlen` insist.
 
     Raises:
         InvalidParameter: an unknown engine, or what `GraphAttention` raises.
@@ -77,6 +78,10 @@ class ExactAttention(ProjectedAttention):
             engine = fused.engine_for(
                 x, self.head_channels, drops=dropout > 0, biased=flat is not None
             )
+        if self.engine == "auto" and engine == "buckets" and flat is None and _small(x, graphs):
+            engine = "packs"
+        if engine == "packs":
+            return self._in_packs(x, graphs, flat, dropout)
         if engine == "buckets":
             return self._in_buckets(x, graphs, flat, dropout)
         if dropout:
@@ -91,15 +96,35 @@ class ExactAttention(ProjectedAttention):
         out: Tensor = self.out_proj(mixed.flatten(1))
         return out
 
+    def _in_packs(self, x: Tensor, graphs: Segments, bias: Tensor | None, dropout: float) -> Tensor:
+        if bias is not None:
+            raise InvalidParameter("the engine packs takes no bias; wanted buckets or auto")
+        packs = graphs.plan(("packs", self.heads), lambda: packed.Packs.of(graphs, self.heads))
+        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        if self.gate is not None:
+            qkv = torch.cat([part.flatten(1) for part in self.gated(qkv)], 1)
+        out: Tensor = self.out_proj(packed.attend(qkv, packs, self.heads, dropout))
+        return out
+
     def _in_buckets(
         self, x: Tensor, graphs: Segments, bias: Tensor | None, dropout: float
     ) -> Tensor:
-        buckets = Buckets.of(graphs)
+        buckets = graphs.plan("buckets", lambda: Buckets.of(graphs))
         # Rows are moved before the projection: C columns instead of 3 C.
         queries, keys, values = self.project(buckets.sort(x))
         mixed = bucketed_softmax(queries, keys, values, buckets, bias=bias, dropout=dropout)
         out: Tensor = self.out_proj(mixed.flatten(1))
         return buckets.restore(out)
+
+
+def _small(x: Tensor, graphs: Segments) -> bool:
+    """Whether packs serve such a batch: small graphs, and numbers that need no wider sums."""
+    wide = x.dtype in (torch.float32, torch.float64)
+    return (
+        wide
+        and not torch.is_autocast_enabled(x.device.type)
+        and (0 < graphs.longest <= packed.LARGEST)
+    )
 
 
 @dataclass(frozen=True)

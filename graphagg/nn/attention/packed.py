@@ -1,0 +1,229 @@
+"""Exact attention on a batch of small graphs: a few batched products for all of them.
+
+Molecules have a few dozen vertices each. PyTorch's fused kernel takes one call a size, and where
+weights are dropped it falls apart into many small operations on each. Here graphs are padded to
+the next multiple of `STEP` vertices, those of one padded size lie side by side, and each size is
+two batched products and a softmax, forward, and four products backward. Queries, keys and values
+are gathered into that order by one index, and the result is gathered back by another: both ways
+every row has one place, so that no gradient is added up.
+
+Padded rows are 0, and a padded key has the score -inf: it takes no weight, and a graph gets the
+same result whatever lies beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from graphagg.nn.compat import softmax_backward
+from graphagg.nn.segments import GOLDEN, Segments, mix, offsets
+
+LARGEST = 64  # vertices of a graph; above, the fused kernel is faster
+STEP = 8
+
+
+@dataclass(frozen=True)
+class Packs:
+    """Where the rows of small graphs lie among the padded ones.
+
+    A place is one row of one head. Packs of one size hold queries, keys and values as
+    `[3, graphs, H, size, d]`, one pack after the other, and results as `[graphs, H, size, d]`.
+
+    Attributes:
+        shapes: (graphs times heads, size) of each pack.
+        hidden: of each pack what is added to the scores, `[graphs H, 1, size]`: -inf at padding;
+            None where there is none.
+        rows: the row of `[N 3 H, d]` at each place of queries, keys and values.
+        places: `[N 3 H]` the place of each such row.
+        padding: the places that no row has.
+        out_rows: the row of `[N H, d]` at each place of the results.
+        out_places: `[N H]` the place of each such row.
+        out_padding: the places of the results that no row has.
+    """
+
+    shapes: list[tuple[int, int]]
+    hidden: list[Tensor | None]
+    rows: Tensor
+    places: Tensor
+    padding: Tensor
+    out_rows: Tensor
+    out_places: Tensor
+    out_padding: Tensor
+
+    @classmethod
+    def of(cls, graphs: Segments, heads: int) -> Packs:
+        """The packs of a batch of graphs; O(N H)."""
+        sizes = graphs.sizes
+        pack = (sizes + STEP - 1) // STEP  # its number: the padded size over STEP, 0 if empty
+        counts = torch.bincount(pack)
+        order = torch.argsort(pack, stable=True)
+        rank = torch.empty_like(order)  # of a graph in its pack
+        rank[order] = torch.arange(len(order), device=order.device)
+        rank -= offsets(counts)[pack]
+        padded = torch.arange(len(counts), device=counts.device) * STEP
+        first = offsets(counts * padded * heads)[:-1]  # place of the first result of each pack
+
+        owner = pack[graphs.index]
+        inside = torch.arange(graphs.rows, device=owner.device) - graphs.ptr[graphs.index]
+        head = torch.arange(heads, device=owner.device)
+        strip = rank[graphs.index, None] * heads + head  # `[N, H]`: which graph and head of a pack
+        local = strip * padded[owner, None] + inside[:, None]
+        part = torch.arange(3, device=owner.device)[:, None] * (counts * padded * heads)[owner]
+        places = (3 * first[owner, None, None] + part.T[:, :, None] + local[:, None]).reshape(-1)
+        out_places = (first[owner, None] + local).reshape(-1)
+
+        total = int((counts * padded).sum()) * heads
+        rows, padding = _inverse(places, 3 * total)
+        out_rows, out_padding = _inverse(out_places, total)
+        shapes, hidden, begin = [], [], 0
+        for number, count in enumerate(counts.tolist()):
+            if number and count:
+                size = number * STEP
+                shapes.append((count * heads, size))
+                hidden.append(_hidden(sizes[order[begin : begin + count]], size, heads))
+            begin += count
+        return cls(
+            shapes, hidden, rows, places, padding, out_rows, out_places,
+            out_padding,
+        )  # fmt: skip
+
+
+def attend(qkv: Tensor, packs: Packs, heads: int, dropout: float) -> Tensor:
+    """Softmax attention within each graph.
+
+    Args:
+        qkv: `[N, 3 H d]`: queries, keys and values of all heads.
+        packs: the packs of the batch for these heads.
+        heads: H.
+        dropout: probability with which an attention weight is dropped.
+
+    Returns:
+        `[N, H d]`.
+    """
+    out: Tensor = _Attend.apply(qkv, packs, heads, dropout)
+    return out
+
+
+class _Attend(torch.autograd.Function):
+    """Forward and backward over packs; keeps the padded input and the weights."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, packs: Packs, heads: int, dropout: float) -> Tensor:
+        width = qkv.size(1) // (3 * heads)
+        flat = qkv.reshape(-1, width).index_select(0, packs.rows)
+        flat.index_fill_(0, packs.padding, 0.0)
+        mixed = flat.new_empty(packs.out_rows.numel(), width)
+        drops = Drops.drawn(packs, dropout, flat) if dropout else Drops(1.0)
+        weights = []
+        for number, ((q, k, v), (out,)) in enumerate(
+            zip(_parts(flat, packs, 3), _parts(mixed, packs, 1), strict=True)
+        ):
+            weight = _weights(q, k, packs.hidden[number])
+            torch.bmm(drops.applied(weight, number), v, out=out)
+            weights.append(weight)
+        ctx.packs, ctx.drops = packs, drops
+        ctx.save_for_backward(flat, *weights)
+        out = mixed.index_select(0, packs.out_places).view(len(qkv), heads * width)
+        return out.mul_(drops.scale) if dropout else out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        packs, drops, (flat, *weights) = ctx.packs, ctx.drops, ctx.saved_tensors
+        width = flat.size(1)
+        gathered = grad.reshape(-1, width).index_select(0, packs.out_rows)
+        gathered.index_fill_(0, packs.out_padding, 0.0)
+        if drops.kept:
+            gathered.mul_(drops.scale)
+        into = torch.empty_like(flat)
+        sides = zip(_parts(flat, packs, 3), _parts(gathered, packs, 1), strict=True)
+        for number, (((q, k, v), (out,)), (to_q, to_k, to_v)) in enumerate(
+            zip(sides, _parts(into, packs, 3), strict=True)
+        ):
+            used = drops.applied(weights[number], number)
+            torch.bmm(used.transpose(1, 2), out, out=to_v)
+            of_weight = drops.apply_(torch.bmm(out, v.transpose(1, 2)), number)
+            of_score = softmax_backward(of_weight, weights[number]).mul_(1 / math.sqrt(width))
+            torch.bmm(of_score, k, out=to_q)
+            torch.bmm(of_score.transpose(1, 2), q, out=to_k)
+        back = into.index_select(0, packs.places).view(len(grad), -1)
+        return back, None, None, None
+
+
+@dataclass(frozen=True)
+class Drops:
+    """Which attention weights are dropped.
+
+    PyTorch draws a Bernoulli number in some ten nanoseconds, more than a small graph's scores take.
+    Here one number is drawn, and splitmix64 makes 64 bits a step from it: four weights.
+
+    Attributes:
+        scale: by which the weights that are left are multiplied.
+        kept: of each pack `[graphs H, size, size]`, 0 or 1, in the type of the weights: products
+            are faster than selections by booleans. Empty: none is dropped.
+    """
+
+    scale: float
+    kept: tuple[Tensor, ...] = ()
+
+    @classmethod
+    def drawn(cls, packs: Packs, probability: float, like: Tensor) -> Drops:
+        """Draw for all packs; reads one number from PyTorch's generator."""
+        sizes = [strips * size * size for strips, size in packs.shapes]
+        seed = torch.randint(2**62, (1,), device=like.device)
+        bits = mix(seed + GOLDEN * torch.arange(-(-sum(sizes) // 4), device=like.device))
+        # To the nearest of 65,536 steps; the scale is that of the step, so the mean is exact.
+        step = min(max(round(probability * 2**16), 1), 2**16 - 1)
+        kept = (bits.view(torch.int16)[: sum(sizes)] >= step - 2**15).to(like.dtype)
+        parts = zip(kept.split(sizes), packs.shapes, strict=True)
+        every = tuple(part.view(strips, size, size) for part, (strips, size) in parts)
+        return cls(2**16 / (2**16 - step), every)
+
+    def applied(self, weight: Tensor, number: int) -> Tensor:
+        """The weights of a pack without those dropped."""
+        return weight * self.kept[number] if self.kept else weight
+
+    def apply_(self, weight: Tensor, number: int) -> Tensor:
+        """The same in place."""
+        return weight.mul_(self.kept[number]) if self.kept else weight
+
+
+def _weights(q: Tensor, k: Tensor, hidden: Tensor | None) -> Tensor:
+    """Softmax of the scores of a pack."""
+    scale = 1 / math.sqrt(q.size(2))
+    if hidden is None:
+        scores = torch.bmm(q, k.transpose(1, 2)).mul_(scale)
+    else:
+        scores = torch.baddbmm(hidden.to(q.dtype), q, k.transpose(1, 2), alpha=scale)
+    return torch.softmax(scores, 2)
+
+
+def _parts(flat: Tensor, packs: Packs, count: int) -> list[tuple[Tensor, ...]]:
+    """The places of each pack as `count` tensors `[graphs H, size, d]`."""
+    sizes = [count * strips * size for strips, size in packs.shapes]
+    return [
+        part.view(count, strips, size, -1).unbind(0)
+        for part, (strips, size) in zip(flat.split(sizes), packs.shapes, strict=True)
+    ]
+
+
+def _inverse(places: Tensor, total: int) -> tuple[Tensor, Tensor]:
+    """The row at each of `total` places (0 at padding), and the places without one."""
+    rows = places.new_full((total,), -1)
+    rows[places] = torch.arange(len(places), device=places.device)
+    padding = (rows < 0).nonzero().view(-1)
+    return rows.clamp_(min=0), padding
+
+
+def _hidden(sizes: Tensor, size: int, heads: int) -> Tensor | None:
+    beyond = torch.arange(size, device=sizes.device) >= sizes[:, None]
+    if not bool(beyond.any()):
+        return None
+    hidden = torch.zeros(beyond.shape, device=sizes.device).masked_fill_(beyond, -math.inf)
+    return hidden.repeat_interleave(heads, 0)[:, None]

@@ -57,6 +57,11 @@ class Packs:
     out_padding: Tensor
 
     @classmethod
+    def known(cls, graphs: Segments, heads: int) -> Packs:
+        """`of`, made once for the layers of a model."""
+        return graphs.plan(("packs", heads), lambda: cls.of(graphs, heads))
+
+    @classmethod
     def of(cls, graphs: Segments, heads: int) -> Packs:
         """The packs of a batch of graphs; O(N H)."""
         sizes = graphs.sizes
@@ -94,7 +99,16 @@ class Packs:
         )  # fmt: skip
 
 
-def attend(qkv: Tensor, packs: Packs, heads: int, dropout: float) -> Tensor:
+def serves(x: Tensor, graphs: Segments) -> bool:
+    """Whether packs are for such a batch: small graphs, and numbers that need no wider sums."""
+    wide = x.dtype in (torch.float32, torch.float64)
+    plain = wide and not torch.is_autocast_enabled(x.device.type)
+    return plain and 0 < graphs.longest <= LARGEST
+
+
+def attend(
+    qkv: Tensor, packs: Packs, heads: int, dropout: float, seed: Tensor | None = None
+) -> Tensor:
     """Softmax attention within each graph.
 
     Args:
@@ -102,11 +116,12 @@ def attend(qkv: Tensor, packs: Packs, heads: int, dropout: float) -> Tensor:
         packs: the packs of the batch for these heads.
         heads: H.
         dropout: probability with which an attention weight is dropped.
+        seed: `[1]` int64, which ones; by default drawn.
 
     Returns:
         `[N, H d]`.
     """
-    out: Tensor = _Attend.apply(qkv, packs, heads, dropout)
+    out: Tensor = _Attend.apply(qkv, packs, heads, dropout, seed)
     return out
 
 
@@ -114,12 +129,14 @@ class _Attend(torch.autograd.Function):
     """Forward and backward over packs; keeps the padded input and the weights."""
 
     @staticmethod
-    def forward(ctx: Any, qkv: Tensor, packs: Packs, heads: int, dropout: float) -> Tensor:
+    def forward(
+        ctx: Any, qkv: Tensor, packs: Packs, heads: int, dropout: float, seed: Tensor | None
+    ) -> Tensor:
         width = qkv.size(1) // (3 * heads)
         flat = qkv.reshape(-1, width).index_select(0, packs.rows)
         flat.index_fill_(0, packs.padding, 0.0)
         mixed = flat.new_empty(packs.out_rows.numel(), width)
-        drops = Drops.drawn(packs, dropout, flat) if dropout else Drops(1.0)
+        drops = Drops.drawn(packs, dropout, flat, seed) if dropout else Drops(1.0)
         weights = []
         for number, ((q, k, v), (out,)) in enumerate(
             zip(_parts(flat, packs, 3), _parts(mixed, packs, 1), strict=True)
@@ -153,7 +170,7 @@ class _Attend(torch.autograd.Function):
             torch.bmm(of_score, k, out=to_q)
             torch.bmm(of_score.transpose(1, 2), q, out=to_k)
         back = into.index_select(0, packs.places).view(len(grad), -1)
-        return back, None, None, None
+        return back, None, None, None, None
 
 
 @dataclass(frozen=True)
@@ -173,15 +190,18 @@ class Drops:
     kept: tuple[Tensor, ...] = ()
 
     @classmethod
-    def drawn(cls, packs: Packs, probability: float, like: Tensor) -> Drops:
-        """Draw for all packs; reads one number from PyTorch's generator."""
+    def drawn(
+        cls, packs: Packs, probability: float, like: Tensor, seed: Tensor | None = None
+    ) -> Drops:
+        """Draw for all packs; without a seed one number is read from PyTorch's generator."""
         sizes = [strips * size * size for strips, size in packs.shapes]
-        seed = torch.randint(2**62, (1,), device=like.device)
+        if seed is None:
+            seed = torch.randint(2**62, (1,), device=like.device)
         bits = mix(seed + GOLDEN * torch.arange(-(-sum(sizes) // 4), device=like.device))
         # To the nearest of 65,536 steps; the scale is that of the step, so the mean is exact.
         step = min(max(round(probability * 2**16), 1), 2**16 - 1)
         kept = (bits.view(torch.int16)[: sum(sizes)] >= step - 2**15).to(like.dtype)
-        parts = zip(kept.split(sizes), packs.shapes, strict=True)
+        parts = zip(torch.split(kept, sizes), packs.shapes, strict=True)
         every = tuple(part.view(strips, size, size) for part, (strips, size) in parts)
         return cls(2**16 / (2**16 - step), every)
 
@@ -209,7 +229,7 @@ def _parts(flat: Tensor, packs: Packs, count: int) -> list[tuple[Tensor, ...]]:
     sizes = [count * strips * size for strips, size in packs.shapes]
     return [
         part.view(count, strips, size, -1).unbind(0)
-        for part, (strips, size) in zip(flat.split(sizes), packs.shapes, strict=True)
+        for part, (strips, size) in zip(torch.split(flat, sizes), packs.shapes, strict=True)
     ]
 
 

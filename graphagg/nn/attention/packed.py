@@ -7,8 +7,8 @@ two batched products and a softmax, forward, and four products backward. Queries
 are gathered into that order by one index, and the result is gathered back by another: both ways
 every row has one place, so that no gradient is added up.
 
-Padded rows are 0, and a padded key has the score -inf: it takes no weight, and a graph gets the
-same result whatever lies beside it.
+A padded place holds its own graph's last row. As a key it has the score -inf and takes no weight,
+as a query it gets no gradient; so a graph gets the same result whatever lies beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from graphagg.nn.compat import softmax_backward
-from graphagg.nn.segments import GOLDEN, Segments, mix, offsets
+from graphagg.nn.segments import GOLDEN, Segments, mix
 
 LARGEST = 64  # vertices of a graph; above, the fused kernel is faster
 STEP = 8
@@ -34,27 +34,26 @@ class Packs:
 
     A place is one row of one head. Packs of one size hold queries, keys and values as
     `[3, graphs, H, size, d]`, one pack after the other, and results as `[graphs, H, size, d]`.
+    A place that no row has holds a copy of its graph's last row.
 
     Attributes:
         shapes: (graphs times heads, size) of each pack.
         hidden: of each pack what is added to the scores, `[graphs H, 1, size]`: -inf at padding;
             None where there is none.
-        rows: the row of `[N 3 H, d]` at each place of queries, keys and values.
-        places: `[N 3 H]` the place of each such row.
-        padding: the places that no row has.
-        out_rows: the row of `[N H, d]` at each place of the results.
-        out_places: `[N H]` the place of each such row.
-        out_padding: the places of the results that no row has.
+        rows: int32, the row of `[N 3 H, d]` at each place of queries, keys and values.
+        places: `[N 3 H]` int32, the place of each such row.
+        out_rows: int32, the row of `[N H, d]` at each place of the results.
+        out_places: `[N H]` int32, the place of each such row.
+        real: `[places of the results, 1]` float32: 1 at a row, 0 at padding.
     """
 
     shapes: list[tuple[int, int]]
     hidden: list[Tensor | None]
     rows: Tensor
     places: Tensor
-    padding: Tensor
     out_rows: Tensor
     out_places: Tensor
-    out_padding: Tensor
+    real: Tensor
 
     @classmethod
     def known(cls, graphs: Segments, heads: int) -> Packs:
@@ -64,39 +63,56 @@ class Packs:
     @classmethod
     def of(cls, graphs: Segments, heads: int) -> Packs:
         """The packs of a batch of graphs; O(N H)."""
-        sizes = graphs.sizes
-        pack = (sizes + STEP - 1) // STEP  # its number: the padded size over STEP, 0 if empty
-        counts = torch.bincount(pack)
+        ptr, sizes = graphs.ptr.int(), graphs.sizes.int()
+        pack = torch.div(sizes + STEP - 1, STEP, rounding_mode="floor")  # 0: an empty graph
+        counts = torch.bincount(pack).tolist()
         order = torch.argsort(pack, stable=True)
-        rank = torch.empty_like(order)  # of a graph in its pack
-        rank[order] = torch.arange(len(order), device=order.device)
-        rank -= offsets(counts)[pack]
-        padded = torch.arange(len(counts), device=counts.device) * STEP
-        first = offsets(counts * padded * heads)[:-1]  # place of the first result of each pack
-
-        owner = pack[graphs.index]
-        inside = torch.arange(graphs.rows, device=owner.device) - graphs.ptr[graphs.index]
-        head = torch.arange(heads, device=owner.device)
-        strip = rank[graphs.index, None] * heads + head  # `[N, H]`: which graph and head of a pack
-        local = strip * padded[owner, None] + inside[:, None]
-        part = torch.arange(3, device=owner.device)[:, None] * (counts * padded * heads)[owner]
-        places = (3 * first[owner, None, None] + part.T[:, :, None] + local[:, None]).reshape(-1)
-        out_places = (first[owner, None] + local).reshape(-1)
-
-        total = int((counts * padded).sum()) * heads
-        rows, padding = _inverse(places, 3 * total)
-        out_rows, out_padding = _inverse(out_places, total)
-        shapes, hidden, begin = [], [], 0
-        for number, count in enumerate(counts.tolist()):
-            if number and count:
-                size = number * STEP
-                shapes.append((count * heads, size))
-                hidden.append(_hidden(sizes[order[begin : begin + count]], size, heads))
+        shapes, hidden, rows, out_rows, real = [], [], [], [], []
+        # Of each graph: where its pack begins among the results, where it begins in its pack, and
+        # how many results the pack has.
+        base, first, stride = (torch.zeros_like(sizes) for _ in range(3))
+        begin = done = 0
+        for number, count in enumerate(counts):
+            ids, size = order[begin : begin + count], number * STEP
             begin += count
-        return cls(
-            shapes, hidden, rows, places, padding, out_rows, out_places,
-            out_padding,
-        )  # fmt: skip
+            if not (number and count):
+                continue
+            inside = torch.arange(size, dtype=torch.int32, device=ptr.device)
+            own = sizes[ids, None]
+            row, beyond = ptr[ids, None] + torch.minimum(inside, own - 1), inside >= own
+            rows.append(_of_parts(row, 3 * heads).view(3, heads, count, size).transpose(1, 2))
+            out_rows.append(_of_parts(row, heads).transpose(0, 1))
+            real.append((~beyond)[:, None].expand(-1, heads, -1))
+            shapes.append((count * heads, size))
+            hidden.append(_hidden(beyond, heads))
+            strips = torch.arange(count, dtype=torch.int32, device=ptr.device)
+            base[ids], first[ids], stride[ids] = done, strips * (heads * size), count * heads * size
+            done += count * heads * size
+        places, out_places = _places(graphs, base, first, stride, pack * STEP, heads)
+        flat = [torch.cat([part.reshape(-1) for part in parts]) for parts in (rows, out_rows, real)]
+        return cls(shapes, hidden, flat[0], places, flat[1], out_places, flat[2].float()[:, None])
+
+
+def _of_parts(row: Tensor, parts: int) -> Tensor:
+    """Rows `[graphs, size]` in a table whose rows are cut in parts: `[parts, graphs, size]`."""
+    part = torch.arange(parts, dtype=torch.int32, device=row.device)
+    return row * parts + part[:, None, None]
+
+
+def _places(
+    graphs: Segments, base: Tensor, first: Tensor, stride: Tensor, padded: Tensor, heads: int
+) -> tuple[Tensor, Tensor]:
+    """The place of each row of queries, keys and values, `[N 3 H]`, and of results, `[N H]`."""
+    index = graphs.index
+    inside = torch.arange(graphs.rows, dtype=torch.int32, device=index.device)
+    inside = inside - graphs.ptr.int()[index]
+    part = torch.arange(3, dtype=torch.int32, device=index.device)
+    head = torch.arange(heads, dtype=torch.int32, device=index.device)
+    local = (first[index] + inside)[:, None] + padded[index, None] * head
+    # Queries, keys and values of a pack take three times the room of its results.
+    start = 3 * base[index, None] + stride[index, None] * part
+    places = start[:, :, None] + local[:, None]
+    return places.reshape(-1), (base[index, None] + local).reshape(-1)
 
 
 def serves(x: Tensor, graphs: Segments) -> bool:
@@ -134,7 +150,6 @@ class _Attend(torch.autograd.Function):
     ) -> Tensor:
         width = qkv.size(1) // (3 * heads)
         flat = qkv.reshape(-1, width).index_select(0, packs.rows)
-        flat.index_fill_(0, packs.padding, 0.0)
         mixed = flat.new_empty(packs.out_rows.numel(), width)
         drops = Drops.drawn(packs, dropout, flat, seed) if dropout else Drops(1.0)
         weights = []
@@ -155,9 +170,8 @@ class _Attend(torch.autograd.Function):
         packs, drops, (flat, *weights) = ctx.packs, ctx.drops, ctx.saved_tensors
         width = flat.size(1)
         gathered = grad.reshape(-1, width).index_select(0, packs.out_rows)
-        gathered.index_fill_(0, packs.out_padding, 0.0)
-        if drops.kept:
-            gathered.mul_(drops.scale)
+        # A padded query asks for nothing.
+        gathered.mul_((packs.real * drops.scale).to(gathered.dtype))
         into = torch.empty_like(flat)
         sides = zip(_parts(flat, packs, 3), _parts(gathered, packs, 1), strict=True)
         for number, (((q, k, v), (out,)), (to_q, to_k, to_v)) in enumerate(
@@ -233,17 +247,9 @@ def _parts(flat: Tensor, packs: Packs, count: int) -> list[tuple[Tensor, ...]]:
     ]
 
 
-def _inverse(places: Tensor, total: int) -> tuple[Tensor, Tensor]:
-    """The row at each of `total` places (0 at padding), and the places without one."""
-    rows = places.new_full((total,), -1)
-    rows[places] = torch.arange(len(places), device=places.device)
-    padding = (rows < 0).nonzero().view(-1)
-    return rows.clamp_(min=0), padding
-
-
-def _hidden(sizes: Tensor, size: int, heads: int) -> Tensor | None:
-    beyond = torch.arange(size, device=sizes.device) >= sizes[:, None]
+def _hidden(beyond: Tensor, heads: int) -> Tensor | None:
+    """What is added to the scores of a pack, from which places `[graphs, size]` are padding."""
     if not bool(beyond.any()):
         return None
-    hidden = torch.zeros(beyond.shape, device=sizes.device).masked_fill_(beyond, -math.inf)
+    hidden = torch.zeros(beyond.shape, device=beyond.device).masked_fill_(beyond, -math.inf)
     return hidden.repeat_interleave(heads, 0)[:, None]

@@ -14,7 +14,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.loggers import Logger
 
 from graphagg.checks import integer
-from graphagg.errors import InvalidParameter, TrainingInterrupted
+from graphagg.errors import InvalidParameter, TrainingInterrupted, TrainingPaused
 from graphagg.nn.files import safetensors, write_json, write_whole
 from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
@@ -160,10 +160,15 @@ class _Run:
         known = {number: self._folder.done(number) for number in range(len(self._data.splits))}
         results = {number: result for number, result in known.items() if result is not None}
         self._encoding = self._folder.encoding_seconds()
-        for number in range(splits):
-            if number not in results:
-                results[number] = self._split(number)
-                self._folder.save_results(self._result(results).to_json())
+        missing = [number for number in range(splits) if number not in results]
+        for number in missing:
+            results[number] = self._split(number)
+            self._folder.save_results(self._result(results).to_json())
+            if number != missing[-1] and self._fit.once:
+                raise TrainingPaused(
+                    f"split {number} is done; several CUDA devices train one split a call: run the "
+                    "same command with --resume to go on"
+                )
         result = self._result(results)
         self._folder.save_results(result.to_json())
         return result

@@ -158,9 +158,8 @@ def chebyshev_of(matrix: Any, bound: float, above: float) -> Callable[[Doubles],
     center, half, degree = _filter(bound, above)
     mapped = _csr((2 / half) * (matrix - center * eye_array(matrix.shape[0])))
     # Without a sign, an index needs no test for counting from the end.
-    rows = CompressedRows(
-        mapped.indptr.astype(np.uint32), mapped.indices.astype(np.uint32), mapped.data
-    )
+    kind = np.uint32 if mapped.nnz < 2**32 else np.uint64
+    rows = CompressedRows(mapped.indptr.astype(kind), mapped.indices.astype(kind), mapped.data)
 
     def apply(vector: Doubles) -> Doubles:
         older, now = vector.copy(), np.empty_like(vector)

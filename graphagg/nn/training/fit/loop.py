@@ -46,6 +46,14 @@ class Fit:
     callbacks: tuple[Callback, ...] = ()
     loggers: tuple[Logger, ...] = ()
 
+    @property
+    def once(self) -> bool:
+        """Whether a call trains one split only.
+
+        Measuring a split begins with CUDA, and a process that has begun with it cannot be copied.
+        """
+        return len(self.devices) > 1 and self.devices[0].type == "cuda"
+
 
 def fit_split(
     learner: Learner,

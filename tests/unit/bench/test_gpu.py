@@ -20,6 +20,7 @@ def test_every_device_path_gives_what_the_cpu_gives() -> None:
     assert all(row["equal"] for row in rows), [row for row in rows if not row["equal"]]
 
 
+@pytest.mark.slow
 def test_layers_and_monoids_beside_pyg() -> None:
     rows = [next(layers.layers("cpu", local=local)) for local in (True, False)]
     rows.append(next(layers.monoids("cpu")))

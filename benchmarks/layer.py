@@ -39,7 +39,7 @@ from graphagg.nn.model.config import AttentionConfig
 from graphagg.nn.segments import Segments
 
 WIDTH, HEADS = 64, 4
-CASES = [
+CASES: list[dict[str, Any]] = [
     {"graphs": graphs, "gine": gine, "dropout": dropout}
     for graphs in (128, 32)
     for gine in (True, False)
@@ -53,6 +53,7 @@ def main() -> None:
     )
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--cases", type=int, default=len(CASES), help="the first so many")
     parser.add_argument("--compiled", action="store_true", help="also through torch.compile")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -61,19 +62,21 @@ def main() -> None:
         print(json.dumps(peak(**json.loads(chosen.child))))
         return
     report = Report(Path("build/bench/layer"))
-    fill(report, chosen.pairs, chosen.repeat, compiled=chosen.compiled)
+    fill(report, chosen.pairs, chosen.repeat, CASES[: chosen.cases], compiled=chosen.compiled)
     report.save()
 
 
 def run(report: Report) -> None:
     """All cases, for the common report."""
-    fill(report, 5, 5, compiled=False)
+    fill(report, 5, 5, CASES, compiled=False)
 
 
-def fill(report: Report, pairs: int, repeat: int, *, compiled: bool) -> None:
+def fill(
+    report: Report, pairs: int, repeat: int, cases: list[dict[str, Any]], *, compiled: bool
+) -> None:
     report.heading("GPS layer on molecules beside GPSConv: ms of CPU, forward and backward")
     rows = []
-    for case in CASES:
+    for case in cases:
         times = measured(steps(**case, compiled=compiled), pairs, repeat)
         row: list[object] = [case["graphs"], "GINE" if case["gine"] else "none", case["dropout"]]
         row.append(f"{1000 * statistics.median(times['PyG']):.1f}")

@@ -19,8 +19,8 @@ class Report:
             `{"header": [...], "rows": [[...]]}`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, quiet: bool = False) -> None:
+        self.folder, self._quiet = folder, quiet
         self.blocks: list[dict[str, Any]] = []
 
     def heading(self, text: str) -> None:
@@ -54,7 +54,8 @@ class Report:
 
     def _add(self, block: dict[str, Any]) -> None:
         self.blocks.append(block)
-        print(markdown([block]), end="", flush=True)
+        if not self._quiet:
+            print(markdown([block]), end="", flush=True)
 
 
 def markdown(blocks: Sequence[dict[str, Any]]) -> str:

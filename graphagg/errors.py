@@ -238,6 +238,12 @@ class DeviceUnavailable(GraphAggError):
     """The device that was asked for is not there."""
 
 
+class DeviceOutOfMemory(GraphAggError):
+    """A batch is too large for the device's memory."""
+
+    exit_code = 1
+
+
 class InsecureBinding(GraphAggError):
     """A service would listen beyond loopback without a token."""
 
@@ -326,3 +332,9 @@ class TrainingInterrupted(GraphAggError):
     """Training was stopped by Ctrl-C; its last checkpoint is there to go on from."""
 
     exit_code = 130
+
+
+class TrainingPaused(TrainingInterrupted):
+    """The minutes of a call are over; its last checkpoint is there to go on from."""
+
+    exit_code = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from graphagg.cli.folders import LOCAL
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidParameter, TrainingPaused
 
 if TYPE_CHECKING:
     from graphagg.nn.presets import Preset
@@ -52,6 +52,10 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Stop after so many minutes; the same command with --resume goes on."),
+    ] = None,
     show: Annotated[bool, typer.Option("--list", help="Print the presets and leave.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -70,11 +74,18 @@ def train(
 
     chosen = _chosen(preset, changes or [], epochs, random_state)
     source = _data(data, split_ratio, splits, chosen.training.random_state)
-    with progress_report() as report:
-        result = run(
-            chosen, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
-            resume=resume, force=force, progress=report,
-        )  # fmt: skip
+    try:
+        with progress_report() as report:
+            result = run(
+                chosen, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
+                resume=resume, force=force, minutes=minutes, progress=report,
+            )  # fmt: skip
+    except TrainingPaused as paused:
+        if as_json:
+            print_json({"paused": str(paused)})
+        else:
+            out.print(str(paused), markup=False)
+        return
     if as_json:
         print_json(result.to_json())
         return
@@ -114,11 +125,20 @@ def _chosen(name: str, changes: list[str], epochs: int | None, random_state: int
 
 def _print_presets(as_json: bool) -> None:
     from graphagg.nn.presets import preset, presets
+    from graphagg.nn.presets.published import PUBLISHED
     from graphagg.nn.presets.sources import source_of
 
     if as_json:
+        known = {name: asdict(figure) for name, figure in PUBLISHED.items()}
         print_json(
-            {name: {**preset(name).to_dict(), "data": source_of(name)} for name in presets()}
+            {
+                name: {
+                    **preset(name).to_dict(),
+                    "data": source_of(name),
+                    "published": known.get(name),
+                }
+                for name in presets()
+            }
         )
         return
     table = Table(box=None, pad_edge=False)

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
 from graphagg.errors import NotFinite
+
+
+class _Known(threading.local):
+    """Whether this thread is inside a model that has checked what its layers are given."""
+
+    inside = False
+
+
+_known = _Known()
+
+
+@contextmanager
+def values_known() -> Iterator[None]:
+    """Inside, the parts of a model do not look again at values that it has checked or made.
+
+    A pass over each tensor and a wait for its result, several times a layer, are a good part of
+    what a small batch costs. Shapes are checked all the same. The model looks at the last vectors.
+    """
+    before = _known.inside
+    _known.inside = True
+    try:
+        yield
+    finally:
+        _known.inside = before
+
+
+def looks_at_values() -> bool:
+    """Whether checks read values: not inside `values_known`, and not while compilers trace."""
+    return not (torch.compiler.is_compiling() or _known.inside)
 
 
 def check_finite(x: Tensor, name: str = "x") -> None:
@@ -18,6 +51,8 @@ def check_finite(x: Tensor, name: str = "x") -> None:
     Raises:
         NotFinite: names the first row that is not finite.
     """
+    if _known.inside:
+        return
     # The sum is finite only if all is, but for sums that overflow: those are looked at again.
     values = x.detach()
     if bool(torch.isfinite(values.sum())):

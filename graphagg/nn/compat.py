@@ -55,6 +55,12 @@ def tanh_backward_(grad: Tensor, output: Tensor, into: Tensor) -> None:
     torch.ops.aten.tanh_backward.grad_input(grad, output, grad_input=into)
 
 
+def softmax_backward(grad: Tensor, output: Tensor) -> Tensor:
+    """The gradient of softmax's input along the last dimension, from those of its output."""
+    result: Tensor = torch.ops.aten._softmax_backward_data(grad, output, -1, output.dtype)
+    return result
+
+
 def packed(rows: Tensor, batch_sizes: Tensor) -> PackedSequence:
     """Sequences of unequal lengths as `torch.nn.GRU` takes them, without padding.
 

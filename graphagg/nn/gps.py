@@ -28,7 +28,7 @@ from graphagg.nn.attention import GraphAttention, PairBias
 from graphagg.nn.attention import attention as find_attention
 from graphagg.nn.conv import LocalPart
 from graphagg.nn.conv import local as find_local
-from graphagg.nn.conv.part import find_activation, find_norm
+from graphagg.nn.conv.part import after_linear, find_activation, find_norm
 from graphagg.nn.model.config import OFF, AttentionConfig, LayerOptions, LocalConfig
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import LARGE
@@ -195,7 +195,7 @@ def _feedforward(
     hidden = channels * layer.feedforward
     return torch.nn.Sequential(
         torch.nn.Linear(channels, hidden),
-        find_activation(layer.activation),
+        after_linear(layer.activation),
         torch.nn.Dropout(layer.dropout),
         torch.nn.Linear(hidden, out_channels),
         torch.nn.Dropout(layer.dropout),

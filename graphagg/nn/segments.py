@@ -6,17 +6,21 @@ Nothing here pads, and nothing depends on what lies beside a segment in the batc
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidBatch
 
+_Plan = TypeVar("_Plan")
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8)
 # The finalizer of splitmix64: odd multipliers and shifts that mix every bit into every other.
 _MIX = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
-_GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # the odd step of splitmix64, as int64
+GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # the odd step of splitmix64, as int64
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,21 @@ class Segments:
         """`[S]` int64, the rows of each segment."""
         return self.ptr.diff()
 
+    @cached_property
+    def longest(self) -> int:
+        """Rows of the largest segment; 0 where there is none."""
+        return int(self.sizes.max()) if self.count else 0
+
+    @cached_property
+    def _plans(self) -> dict[Hashable, object]:
+        return {}
+
+    def plan(self, name: Hashable, make: Callable[[], _Plan]) -> _Plan:
+        """What `make` makes of these segments: once, so that the layers of a model share it."""
+        if name not in self._plans:
+            self._plans[name] = make()
+        return cast(_Plan, self._plans[name])
+
     @classmethod
     def from_ptr(cls, ptr: Tensor, rows: int) -> Segments:
         """Segments from offsets.
@@ -58,6 +77,9 @@ class Segments:
             InvalidBatch: `ptr` is not of this form.
         """
         ptr = _integers(ptr, "ptr")
+        if torch.compiler.is_compiling():  # nothing is read, and so nothing checked
+            every = torch.arange(ptr.numel() - 1, device=ptr.device)
+            return cls(ptr, torch.repeat_interleave(every, ptr.diff(), output_size=rows))
         if ptr.numel() < 1:
             raise InvalidBatch("ptr is empty; wanted S + 1 offsets from 0 to the number of rows")
         first, last = int(ptr[0]), int(ptr[-1])
@@ -115,7 +137,7 @@ class Segments:
     def sum(self, values: Tensor) -> Tensor:
         """Sum over each segment: `[N, ...]` to `[S, ...]`; empty segments give 0."""
         out = values.new_zeros((self.count, *values.shape[1:]))
-        return out.index_add(0, self.index, values)
+        return out.index_add_(0, self.index, values)
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean over each segment: `[N, ...]` to `[S, ...]`; empty segments give 0."""
@@ -175,7 +197,7 @@ def graph_seeds(vertices: Segments, edge_index: Tensor | None = None, seed: int 
 
 def mix(values: Tensor) -> Tensor:
     """A 64-bit hash of each int64 value (the finalizer of splitmix64)."""
-    values = values + _GOLDEN
+    values = values + GOLDEN
     for shift, factor in zip((30, 27), _MIX, strict=True):
         # `>>` on int64 keeps the sign, so the shifted-in bits are masked away.
         values = (values ^ ((values >> shift) & ((1 << (64 - shift)) - 1))) * factor

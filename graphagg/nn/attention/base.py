@@ -32,8 +32,9 @@ class GraphAttention(torch.nn.Module):
     A graph's output is a function of that graph alone: no padding enters a sum, a normalizer or a
     stabilizer, and random structure is drawn from the graph's own content.
 
-    `torch.compile` of a model runs it as it is, with one break in the graph: its steps depend
-    on the sizes of the graphs, and would be compiled again for every batch.
+    `torch.compile` of a model takes exact attention as one operation. It runs the others as they
+    are, with one break in the graph each: their steps depend on the sizes of the graphs, and would
+    be compiled again for every batch.
 
     Args:
         channels: C, the width of a vertex.
@@ -44,6 +45,8 @@ class GraphAttention(torch.nn.Module):
     Attributes:
         needs_edges: `forward` must be given `edge_index`.
         accepts_bias: `forward` takes a pair bias.
+        traceable: compilers take it as one operation (`traced`), where it has no bias and the
+            graphs are given by `ptr` or `segments`.
         equivariant: permuting the vertices of a graph permutes its output and changes nothing else.
 
     Raises:
@@ -52,6 +55,7 @@ class GraphAttention(torch.nn.Module):
 
     needs_edges: ClassVar[bool] = False
     accepts_bias: ClassVar[bool] = False
+    traceable: ClassVar[bool] = False
     equivariant: ClassVar[bool] = True
 
     def __init__(
@@ -68,7 +72,6 @@ class GraphAttention(torch.nn.Module):
         """Width d of the keys and values of one head."""
         return self.channels // self.heads
 
-    @_uncompiled
     def forward(
         self,
         x: Tensor,
@@ -98,6 +101,27 @@ class GraphAttention(torch.nn.Module):
             InvalidBatch: the graphs, the edges or the bias do not fit the rows.
             InvalidParameter: a bias was given to a mechanism that takes none.
         """
+        given = segments is not None or ptr is not None or batch is None
+        if torch.compiler.is_compiling() and self.traceable and bias is None and given:
+            if segments is None:
+                segments = Segments.of(x.shape[0], ptr, None, x.device)
+            return self.traced(x, segments)
+        return self._checked(x, batch, ptr, segments, edge_index, bias)
+
+    def traced(self, x: Tensor, graphs: Segments) -> Tensor:
+        """The mechanism as compilers take it, where it is `traceable`."""
+        raise NotImplementedError
+
+    @_uncompiled
+    def _checked(
+        self,
+        x: Tensor,
+        batch: Tensor | None,
+        ptr: Tensor | None,
+        segments: Segments | None,
+        edge_index: Tensor | None,
+        bias: Tensor | PairBias | None,
+    ) -> Tensor:
         check_features(x, self.channels)
         graphs = graphs_of(x, batch, ptr, segments)
         if bias is not None and not self.accepts_bias:
@@ -148,7 +172,10 @@ class ProjectedAttention(GraphAttention):
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and (gated) values, each `[N, H, d]`."""
-        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
+        return self.gated(F.linear(x, self.in_proj_weight, self.in_proj_bias))
+
+    def gated(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The three parts `[N, H, d]` of a projection `[N, 3 H d]`, the values gated."""
         queries, keys, values = qkv.view(-1, 3, self.heads, self.head_channels).unbind(1)
         return queries, keys, values if self.gate is None else self.gate(keys, values)
 

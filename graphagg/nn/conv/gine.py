@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.nn.conv.messages import aggregate, find_aggregation
-from graphagg.nn.conv.part import LocalPart, find_activation
+from graphagg.nn.conv.part import LocalPart, after_linear
 from graphagg.nn.conv.positions import PositionGate
 
 
@@ -52,7 +52,7 @@ class GINE(LocalPart):
         self.needs_positions = positions
         self.nn = torch.nn.Sequential(
             torch.nn.Linear(channels, channels),
-            find_activation(act),
+            after_linear(act),
             torch.nn.Linear(channels, channels),
         )
         if train_eps:
@@ -75,9 +75,14 @@ class GINE(LocalPart):
             self.check_type("edge_attr", edge_attr)
         messages = x.index_select(0, edge_index[0])
         if self.edge_channels is not None and edge_attr is not None:
-            messages = messages + (edge_attr if self.edges is None else self.edges(edge_attr))
-        messages = messages.relu()
+            edges = edge_attr if self.edges is None else self.edges(edge_attr)
+            same = edges.dtype == messages.dtype  # which autocast and categories are not
+            messages = messages.add_(edges) if same else messages + edges
+        messages = messages.relu_()  # in place, as above: a batch's messages are its largest tensor
         if self.gate is not None:
             messages = messages * self.gate(positions, edge_index)
+        own = (1 + self.eps) * x
+        if self.aggregation is None:
+            return self.nn(own.index_add_(0, edge_index[1], messages.to(own.dtype))), edge_attr
         gathered = aggregate(self.aggregation, messages, edge_index[1], x.size(0))
-        return self.nn((1 + self.eps) * x + gathered), edge_attr
+        return self.nn(own + gathered), edge_attr

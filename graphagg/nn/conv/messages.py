@@ -94,7 +94,7 @@ def find_aggregation(name_or_module: Any, channels: int) -> MessageAggregation |
 
 def sum_messages(messages: Tensor, target: Tensor, vertices: int) -> Tensor:
     """Messages `[E, d]` summed at their targets `[E]`: `[vertices, d]`."""
-    return messages.new_zeros(vertices, messages.size(1)).index_add(0, target, messages)
+    return messages.new_zeros(vertices, messages.size(1)).index_add_(0, target, messages)
 
 
 def aggregate(

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.nn.resolver import activation_resolver
 
 from graphagg.errors import InvalidBatch, InvalidFeatures
-from graphagg.nn.checks import check_finite
+from graphagg.nn.checks import check_finite, looks_at_values
 from graphagg.nn.resolver import find, unknown
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu")
@@ -89,7 +89,7 @@ class LocalPart(torch.nn.Module):
         check_edge_index(edge_index, x.size(0))
         self._check_edge_attr(edge_index, edge_attr)
         self._check_positions(x, positions)
-        if torch.compiler.is_compiling():
+        if not looks_at_values():
             return
         read = {"x": x}
         if edge_attr is not None and self.edge_channels is not None:
@@ -107,7 +107,7 @@ class LocalPart(torch.nn.Module):
 
         Under autocast any floats will do, and it is left out while `torch.compile` traces.
         """
-        if torch.compiler.is_compiling():
+        if not looks_at_values():
             return
         types = {w.dtype for w in self.parameters() if w.dtype.is_floating_point}
         if values.is_floating_point():
@@ -156,7 +156,7 @@ def check_edge_index(edge_index: Tensor, vertices: int) -> None:
         raise InvalidBatch(f"edge_index is {tuple(edge_index.shape)}; wanted [2, E]")
     if edge_index.dtype != torch.int64:
         raise InvalidBatch(f"edge_index is of type {edge_index.dtype}; wanted torch.int64")
-    if edge_index.numel() == 0 or torch.compiler.is_compiling():
+    if edge_index.numel() == 0 or not looks_at_values():
         return
     low, high = torch.stack(edge_index.aminmax()).tolist()
     if low < 0 or high >= vertices:
@@ -173,6 +173,15 @@ def find_activation(name: str) -> torch.nn.Module:
     except ValueError:
         raise unknown("activation", name, ACTIVATIONS, "another that PyG resolves") from None
     return module
+
+
+def after_linear(name: str) -> torch.nn.Module:
+    """The activation of this name, for a place right behind a linear map.
+
+    ReLU works in place there: the linear map does not need its own result for its gradients.
+    """
+    found = find_activation(name)
+    return torch.nn.ReLU(inplace=True) if type(found) is torch.nn.ReLU else found
 
 
 def find_norm(name: str, channels: int) -> torch.nn.Module:

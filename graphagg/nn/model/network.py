@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import PairBias, PairBiasEncoder
+from graphagg.nn.checks import check_finite, looks_at_values, values_known
 from graphagg.nn.conv.part import check_edge_index
 from graphagg.nn.gps import GPSLayer
 from graphagg.nn.model.config import GPSConfig
@@ -81,13 +83,29 @@ class GPS(torch.nn.Module):
         graphs = graphs_of(data)
         x, positions = self._vertices(data, graphs)
         edge_attr = self._edges(data, graphs)
-        bias = self._bias(data)
-        for layer in self.layers:
-            x, edge_attr = layer(
-                x, data.edge_index, edge_attr, segments=graphs, positions=positions, bias=bias
-            )
+        x = self._through(x, data.edge_index, edge_attr, graphs, positions, self._bias(data))
         out: Tensor = self.head(x, graphs, getattr(data, "edge_label_index", None))
         return out
+
+    def _through(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        edge_attr: Tensor | None,
+        graphs: Segments,
+        positions: Tensor | None,
+        bias: PairBias | None,
+    ) -> Tensor:
+        """The layers: the first one looks at the values that it is given, the others need not."""
+        for number, layer in enumerate(self.layers):
+            known = number > 0 and not torch.compiler.is_compiling()
+            with values_known() if known else nullcontext():
+                x, edge_attr = layer(
+                    x, edge_index, edge_attr, segments=graphs, positions=positions, bias=bias
+                )
+        if looks_at_values():
+            check_finite(x)
+        return x
 
     def _vertices(self, data: Data, graphs: Segments) -> tuple[Tensor, Tensor | None]:
         parts, positions = [], None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import Logger
 
 from graphagg.checks import integer
-from graphagg.errors import InvalidParameter, TrainingInterrupted
+from graphagg.errors import InvalidParameter, TrainingInterrupted, TrainingPaused
 from graphagg.nn.files import safetensors, write_json, write_whole
 from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
@@ -21,9 +24,10 @@ from graphagg.nn.training.config import Metric, TrainingConfig
 from graphagg.nn.training.data.dataset import GraphData, Shape, checked
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, load_data
-from graphagg.nn.training.device import find_device
-from graphagg.nn.training.fit.loop import fit_split
+from graphagg.nn.training.device import find_devices
+from graphagg.nn.training.fit.loop import Fit, fit_split
 from graphagg.nn.training.fit.module import Learner, check_level
+from graphagg.nn.training.fit.slices import Slice
 from graphagg.nn.training.folder import RunFolder, alone_in
 from graphagg.nn.training.plan import Build, Plan, doubled, plan_of
 from graphagg.nn.training.results import SplitResult, TrainingResult
@@ -41,6 +45,9 @@ def train(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
+    minutes: float | None = None,
+    callbacks: Sequence[Callback] = (),
+    loggers: Sequence[Logger] = (),
     progress: Progress = silent,
 ) -> TrainingResult:
     """Train on the first `splits` official splits, each from new weights, and measure.
@@ -59,9 +66,16 @@ def train(
         training: settings; by default the preset's.
         name: what results call the model; by default the preset's name.
         splits: how many splits.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...; `cuda:0,1` trains on both, each of which
+            takes a share of every batch, and measures the validation part by itself.
         resume: go on with the run in `out`.
         force: replace the run in `out`.
+        minutes: stop before an epoch that would end later than so many minutes from now; with
+            `resume` the same call goes on, so that a long training can be had from short ones.
+            One epoch is always done.
+        callbacks: Lightning's, beside the run's own.
+        loggers: Lightning's, beside the run's CSV and TensorBoard files; they get `loss`, `lr` and
+            `val` of each epoch.
         progress: told of each epoch.
 
     Raises:
@@ -74,12 +88,17 @@ def train(
         CheckpointMismatch: the run in `out` has other settings.
         TrainingDiverged: the loss is no finite number.
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
+        TrainingPaused: the minutes are over; the last checkpoint stays.
     """
-    plan, where = plan_of(model, training, name), find_device(device)
+    limit = Slice(minutes)
+    plan, devices = plan_of(model, training, name), find_devices(device)
+    where = devices[0]
+    fit = Fit(devices, progress, limit, tuple(callbacks), tuple(loggers))
     dataset = checked(load_data(data))
     splits = integer("splits", splits, 1, len(dataset.splits))
     if plan.training.fanouts and not dataset.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
+    _check_devices(fit, plan.training, dataset)
     metric = dataset.metric_of(plan.training.metric)
     check_level(metric, dataset.level)
     plan.training.objective(metric)  # refuses a loss that does not fit
@@ -90,12 +109,24 @@ def train(
         "training": {**plan.training.to_dict(), "metric": metric},
         "data": {"name": dataset.name, "digest": dataset.digest()},
     }
-    with alone_in(Path(out)), torch.random.fork_rng([where] if where.type == "cuda" else []):
+    # Processes cannot be made of one that has begun with CUDA.
+    states = [where] if where.type == "cuda" and len(devices) == 1 else []
+    with alone_in(Path(out)), torch.random.fork_rng(states):
         folder = RunFolder(Path(out), settings, resume=resume, force=force)
         try:
-            return _Run(plan, dataset, shape, metric, folder, where, progress).all(splits)
+            run = _Run(plan, dataset, shape, metric, folder, fit)
+            return run.all(splits)
         except KeyboardInterrupt:
             raise TrainingInterrupted(_interrupted(folder)) from None
+
+
+def _check_devices(fit: Fit, training: TrainingConfig, data: GraphData) -> None:
+    """`InvalidParameter` where there is nothing that several devices could share."""
+    if len(fit.devices) > 1 and data.single and not training.fanouts:
+        raise InvalidParameter(
+            f"{len(fit.devices)} devices share the batches of many graphs, or samples of one; the "
+            "data are one whole graph: name one device, or set training.fanouts"
+        )
 
 
 def _interrupted(folder: RunFolder) -> str:
@@ -117,11 +148,10 @@ class _Run:
         shape: Shape,
         metric: Metric,
         folder: RunFolder,
-        device: torch.device,
-        progress: Progress,
+        fit: Fit,
     ) -> None:
         self._plan, self._data, self._shape, self._metric = plan, data, shape, metric
-        self._folder, self._device, self._progress = folder, device, progress
+        self._folder, self._fit = folder, fit
         self._encoded: tuple[GraphData, Graphs | None] | None = None
         self._encoding = 0.0
 
@@ -130,10 +160,15 @@ class _Run:
         known = {number: self._folder.done(number) for number in range(len(self._data.splits))}
         results = {number: result for number, result in known.items() if result is not None}
         self._encoding = self._folder.encoding_seconds()
-        for number in range(splits):
-            if number not in results:
-                results[number] = self._split(number)
-                self._folder.save_results(self._result(results).to_json())
+        missing = [number for number in range(splits) if number not in results]
+        for number in missing:
+            results[number] = self._split(number)
+            self._folder.save_results(self._result(results).to_json())
+            if number != missing[-1] and self._fit.once:
+                raise TrainingPaused(
+                    f"split {number} is done; several CUDA devices train one split a call: run the "
+                    "same command with --resume to go on"
+                )
         result = self._result(results)
         self._folder.save_results(result.to_json())
         return result
@@ -168,9 +203,7 @@ class _Run:
             self._folder.fingerprint,
         )
         feed = Feed(data, graphs, split, training.batch_size, training.fanouts, state)
-        result = fit_split(
-            learner, feed, self._folder, number, split.name, self._device, self._progress
-        )
+        result = fit_split(learner, feed, self._folder, number, split.name, self._fit)
         save_model(learner.model, self._folder.split(number), self._plan.settings(self._shape))
         self._folder.save_result(number, result)
         return result
@@ -186,7 +219,7 @@ class _Run:
             if self._plan.training.precision == "float64":
                 data = data.transformed(doubled)
             if data.single and not self._plan.training.fanouts:
-                data = data.transformed(lambda graph: graph.to(str(self._device)))
+                data = data.transformed(lambda graph: graph.to(str(self._fit.devices[0])))
             self._encoded = data, None if data.single else Graphs.of(data.graphs)
         return self._encoded
 

@@ -96,6 +96,14 @@ def test_gradients_of_gates_are_those_of_autograd(seed: int, dtype: torch.dtype)
         assert torch.equal(itself, wanted)
 
 
+def test_the_gradient_of_softmax_follows_from_its_output() -> None:
+    x = torch.randn(2, 3, 5, dtype=torch.float64).requires_grad_()
+    grad = torch.randn(2, 3, 5, dtype=torch.float64)
+    output = x.softmax(2)
+    (wanted,) = torch.autograd.grad(output, x, grad)
+    torch.testing.assert_close(compat.softmax_backward(grad, output.detach()), wanted)
+
+
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(0, 2**31))
 def test_packed_rows_are_what_pytorch_packs(lengths: list[int], seed: int) -> None:
     lengths.sort(reverse=True)

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from graphagg.checks import integer
 from graphagg.nn.attention.base import ProjectedAttention
-from graphagg.nn.attention.exact import Buckets, bucketed_softmax
+from graphagg.nn.attention.buckets import Buckets, bucketed_softmax
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments, graph_seeds, mix, offsets
 

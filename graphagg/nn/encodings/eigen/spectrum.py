@@ -18,16 +18,12 @@ import numpy as np
 
 from graphagg.arrays import Doubles
 from graphagg.errors import GraphAggError
-from graphagg.nn.encodings.eigen.lanczos import chebyshev, lanczos
+from graphagg.nn.encodings.eigen.lanczos import allowed_residual, chebyshev, lanczos
 from graphagg.nn.encodings.structure import Component
 
 Normalization = Literal["sym", "rw", "none"]
 
 _GUARD = 8  # columns beside the wanted ones: they set how fast the last wanted one converges
-# A residual |L v - l v| must fall below this part of the smallest eigenvalue, so that vectors whose
-# eigenvalues lie as close as that are told apart; within these parts of the bound on the spectrum.
-_TOLERANCE = 1e-6
-_FINEST, _COARSEST = 2e-14, 1e-10
 _PASSES = 40
 _SEEN, _SAME = 1e-2, 1e-4  # of an eigenvalue: how near is near
 
@@ -139,7 +135,7 @@ def _filtered(
         block = chebyshev(matrix, bound, block, float(values[-1]))
         values, block, residuals = _rayleigh_ritz(matrix, block, trivial)
         residual = float(residuals[:count].max())
-        wanted = float(np.clip(_TOLERANCE * values[0], _FINEST * bound, _COARSEST * bound))
+        wanted = allowed_residual(float(values[0]), bound)
         if residual <= wanted and _nothing_below(
             values[count - 1], values[count], residuals[count]
         ):

@@ -147,7 +147,8 @@ def _fetched(name: str, root: str, load: Callable[[], Any]) -> Any:
     except Exception as error:  # the loaders raise whatever the network and the archives do
         raise InvalidDataset(
             f"{name} is not in {root!r} and could not be fetched ({type(error).__name__}: "
-            f"{error}); fetch it where there is a network and name its folder, or give an .npz file"
+            f"{error}); fetch it where there is a network and name its folder, or give an .npz "
+            f"file; where a download ended half-way, first remove what it left in {root!r}"
         ) from error
 
 

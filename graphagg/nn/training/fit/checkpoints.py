@@ -13,6 +13,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from graphagg.nn.compat import moved_checkpoint_state
 from graphagg.nn.files import write_whole
+from graphagg.nn.training.fit.slices import PauseBetweenEpochs
 from graphagg.nn.training.folder import BEST, LAST
 
 
@@ -65,16 +66,17 @@ class LastEpoch(Checkpoint):
 
     Args:
         where: the folder of the split.
+        pause: what may end a fit whose training is not over.
     """
 
-    def __init__(self, where: Path) -> None:
-        self._path = where / LAST
+    def __init__(self, where: Path, pause: PauseBetweenEpochs) -> None:
+        self._path, self._pause = where / LAST, pause
         self._over = False
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save; the best epoch has been saved by then."""
         last = trainer.current_epoch + 1 == trainer.max_epochs
-        self._over = trainer.should_stop or last
+        self._over = last or (trainer.should_stop and not self._pause.asked)
         trainer.save_checkpoint(self._path)
 
     def state_dict(self) -> dict[str, Any]:

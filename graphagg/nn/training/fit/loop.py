@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
-from graphagg.errors import TrainingInterrupted
+from graphagg.errors import TrainingInterrupted, TrainingPaused
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.config import TrainingConfig
 from graphagg.nn.training.data.dataset import PARTS
 from graphagg.nn.training.fit.checkpoints import BestEpoch, LastEpoch, WholeFiles, is_over
+from graphagg.nn.training.fit.children import named_failures
 from graphagg.nn.training.fit.epochs import EpochLog
 from graphagg.nn.training.fit.interrupt import CtrlC
 from graphagg.nn.training.fit.module import Learner, evaluate
 from graphagg.nn.training.fit.quiet import quiet
+from graphagg.nn.training.fit.slices import PauseBetweenEpochs, Slice
 from graphagg.nn.training.folder import BEST, LAST, RunFolder, read_checkpoint
 from graphagg.nn.training.results import SplitResult
 from graphagg.progress import Progress
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a call of `train` gives to every split.
+
+    Attributes:
+        devices: that it trains on; the first one evaluates.
+        progress: told of each epoch.
+        limit: the time of the call.
+        callbacks: the user's own.
+        loggers: the user's own, beside the files of the run.
+    """
+
+    devices: tuple[torch.device, ...]
+    progress: Progress
+    limit: Slice
+    callbacks: tuple[Callback, ...] = ()
+    loggers: tuple[Logger, ...] = ()
+
+    @property
+    def once(self) -> bool:
+        """Whether a call trains one split only.
+
+        Measuring a split begins with CUDA, and a process that has begun with it cannot be copied.
+        """
+        return len(self.devices) > 1 and self.devices[0].type == "cuda"
 
 
 def fit_split(
@@ -31,25 +61,26 @@ def fit_split(
     folder: RunFolder,
     number: int,
     name: str,
-    device: torch.device,
-    progress: Progress,
+    run: Fit,
 ) -> SplitResult:
     """Train on one split, and measure its three parts at the epoch that validation chose.
 
     Raises:
         TrainingInterrupted: Ctrl-C.
+        TrainingPaused: the time of the call is over.
         TrainingDiverged: the loss is no finite number.
     """
     wall, cpu = time.perf_counter(), time.process_time()
     where = folder.make_split(number)
     try:
-        epochs = _fit(learner, feed, folder, number, device, progress)
-        best = read_checkpoint(where / BEST)
-        learner.load_state_dict(best["state_dict"])
-        scores = {
-            part: evaluate(learner, feed.evaluation(part), device, f"the {part} part")
-            for part in PARTS
-        }
+        with named_failures(learner.training_config.batch_size):
+            epochs = _fit(learner, feed, folder, number, run)
+            best = read_checkpoint(where / BEST)
+            learner.load_state_dict(best["state_dict"])
+            scores = {
+                part: evaluate(learner, feed.evaluation(part), run.devices[0], f"the {part} part")
+                for part in PARTS
+            }
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         raise TrainingInterrupted(_interrupted(where)) from None
     return SplitResult(
@@ -68,8 +99,7 @@ def _fit(
     feed: Feed,
     folder: RunFolder,
     number: int,
-    device: torch.device,
-    progress: Progress,
+    run: Fit,
 ) -> int:
     """Train until the end; how many epochs that took."""
     where, saved = folder.split(number), folder.last(number)
@@ -78,9 +108,9 @@ def _fit(
     learner.log_to = EpochLog(where / "metrics.csv", done)
     if saved is None or not is_over(saved):
         ctrl_c = CtrlC()
-        callbacks = [ctrl_c, *_callbacks(learner, where, stage, progress)]
+        callbacks = [ctrl_c, *_callbacks(learner, where, stage, run)]
         with quiet(), ctrl_c.awaited():
-            trainer = _trainer(training, where, device, callbacks)
+            trainer = _trainer(training, where, callbacks, run)
             trainer.fit(
                 learner,
                 feed.training(lambda: trainer.current_epoch),
@@ -88,24 +118,42 @@ def _fit(
                 ckpt_path=None if saved is None else str(where / LAST),
                 weights_only=True,
             )
-        done = trainer.current_epoch
-    progress(stage, training.epochs, training.epochs)
+        done = _done(folder, number, training.epochs)
+    run.progress(stage, training.epochs, training.epochs)
     return done
 
 
-def _trainer(
-    training: TrainingConfig, where: Path, device: torch.device, callbacks: list[Callback]
-) -> Trainer:
+def _done(folder: RunFolder, number: int, epochs: int) -> int:
+    """How many epochs are done, all that there will be.
+
+    Raises:
+        TrainingPaused: the fit ended before.
+    """
+    last = folder.last(number)
+    done = 0 if last is None else int(last["epoch"]) + 1
+    if last is None or not is_over(last):
+        raise TrainingPaused(
+            f"paused after epoch {done} of {epochs}, as the minutes are over: run the same command "
+            "with --resume to go on"
+        )
+    return done
+
+
+def _trainer(training: TrainingConfig, where: Path, callbacks: list[Callback], run: Fit) -> Trainer:
     precision: Any = "bf16-mixed" if training.precision == "bfloat16" else "32-true"
+    kind, count = run.devices[0].type, len(run.devices)
+    board = TensorBoardLogger(where, name="", version="", default_hp_metric=False)
     return Trainer(
-        accelerator={"cuda": "gpu"}.get(device.type, device.type),
-        devices=[device.index or 0] if device.type == "cuda" else 1,
+        accelerator={"cuda": "gpu"}.get(kind, kind),
+        devices=[device.index or 0 for device in run.devices] if kind == "cuda" else count,
+        # Processes that begin as copies of this one: data and model need not be pickled.
+        strategy="ddp_fork" if count > 1 else "auto",
         precision=precision,
         max_epochs=training.epochs,
         gradient_clip_val=training.clip_norm or None,
-        callbacks=callbacks,
+        callbacks=[*callbacks, *run.callbacks],
         plugins=[WholeFiles()],
-        logger=TensorBoardLogger(where, name="", version="", default_hp_metric=False),
+        logger=[board, *run.loggers],
         log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_progress_bar=False,
@@ -114,20 +162,22 @@ def _trainer(
     )
 
 
-def _callbacks(learner: Learner, where: Path, stage: str, progress: Progress) -> list[Callback]:
+def _callbacks(learner: Learner, where: Path, stage: str, run: Fit) -> list[Callback]:
     mode = "min" if learner.metric == "mae" else "max"
     training = learner.training_config
-    callbacks: list[Callback] = [_Report(stage, training.epochs, progress)]
+    callbacks: list[Callback] = [_Report(stage, training.epochs, run.progress)]
     if training.patience:
         # Nothing is better than all of it: the first epoch that gets there is the best one.
         perfect = None if mode == "min" else 1.0 - 1e-6  # of a float32
         callbacks.append(
             EarlyStopping("val", mode=mode, patience=training.patience, stopping_threshold=perfect)
         )
+    pause = PauseBetweenEpochs(run.limit)  # after what stops early, which ends the training
     return [
         *callbacks,
+        pause,
         BestEpoch(where, mode),
-        LastEpoch(where),
+        LastEpoch(where, pause),
     ]  # in this order, at an epoch's end
 
 
@@ -140,7 +190,7 @@ class _Report(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """One more epoch."""
         done = trainer.current_epoch + 1
-        if done < self._epochs:
+        if done < self._epochs and trainer.is_global_zero:
             self._progress(self._stage, done, self._epochs)
 
 

@@ -17,10 +17,10 @@ from graphagg.nn.attention import (
     PairBias,
     PairBiasEncoder,
     attention,
-    exact,
+    buckets,
     fused,
 )
-from graphagg.nn.attention.exact import Buckets
+from graphagg.nn.attention.buckets import Buckets
 from graphagg.nn.attention.fused import block_mask, choose
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
@@ -170,17 +170,17 @@ def test_scores_in_parts_give_the_same(at_once: int, monkeypatch: pytest.MonkeyP
         return out, *torch.autograd.grad((out * weights).sum(), inputs)
 
     wanted = run()
-    monkeypatch.setattr(exact, "_SCORES", 0)
-    monkeypatch.setattr(exact, "_SCORES_AT_ONCE", at_once)
+    monkeypatch.setattr(buckets, "_SCORES", 0)
+    monkeypatch.setattr(buckets, "_SCORES_AT_ONCE", at_once)
     for part, whole in zip(run(), wanted, strict=True):
         torch.testing.assert_close(part, whole, **TOLERANCE)
 
 
 def test_scores_in_parts_are_dropped_alike_in_both_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exact, "_SCORES", 0)
-    monkeypatch.setattr(exact, "_SCORES_AT_ONCE", 40)
+    monkeypatch.setattr(buckets, "_SCORES", 0)
+    monkeypatch.setattr(buckets, "_SCORES_AT_ONCE", 40)
     graphs = ragged([7, 3], 3)
-    module = built("exact", dropout=0.4).train()
+    module = built("exact", dropout=0.4, engine="buckets").train()
 
     def attend(x: Tensor) -> Tensor:
         torch.manual_seed(5)
@@ -246,7 +246,7 @@ def test_the_compiled_kernel_gives_the_same_on_a_cpu(
 
 def test_an_engine_that_cannot_do_it_says_so() -> None:
     graphs = ragged([4], 0)
-    with pytest.raises(InvalidParameter, match="wanted one of auto, buckets, flex, varlen"):
+    with pytest.raises(InvalidParameter, match="wanted one of auto, packs, buckets, flex, varlen"):
         attention("exact", CHANNELS, HEADS, engine="dense")
     with pytest.raises(InvalidParameter, match="varlen takes no bias"):
         built("exact", engine="varlen")(graphs.x, bias=torch.zeros(16, HEADS))

@@ -111,7 +111,7 @@ def test_what_lanczos_leaves_over_is_finished(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_no_convergence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spectrum, "_COARSEST", 0.0)  # no residual is small enough
+    monkeypatch.setattr(lanczos, "_COARSEST", 0.0)  # no residual is small enough
     monkeypatch.setattr(spectrum, "_PASSES", 2)
     with pytest.raises(NoConvergence, match="4 eigenvectors of a graph of 320 vertices"):
         LapPE(4)(of(nx.barabasi_albert_graph(320, 2, seed=3)))

@@ -1,0 +1,241 @@
+"""Where a learned monoid pays: seven aggregators in one GNN, on real data.
+
+    python -m benchmarks.training.aggregators                     every cell that is not done yet
+    python -m benchmarks.training.aggregators --budget-minutes 30 stop after so many CPU minutes
+    python -m benchmarks.training.aggregators --set tolokers      some of the cells
+    python -m benchmarks.training.aggregators --table             the table of what is done
+    python -m benchmarks.training.aggregators --known             go on from what docs/ keeps
+    python -m benchmarks.training.aggregators --table --save      write what is done there
+
+One GNN (GINE in the order of GNN+, two layers of width 32, batch norm) in which only the aggregator
+of the messages changes; no positional encoding, so that what is told apart is told by messages.
+Seed s trains on split s of the data (ZINC has one split). Epochs, rates and widths were set before
+the first run, small enough for a processor, and are the same for all aggregators; validation
+chooses the epoch. Of ZINC the first 2,000 molecules of the training part are trained on.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from graphagg.nn.model.config import (
+    AttentionConfig,
+    FeatureConfig,
+    GPSConfig,
+    HeadConfig,
+    LayerOptions,
+    LocalConfig,
+)
+from graphagg.nn.training import GraphData, TrainingConfig, load_data, train
+from graphagg.nn.training.config import Metric
+from graphagg.nn.training.data.dataset import checked
+from tests.conftest import DATA
+
+FOLDER = Path("build/bench/aggregators")
+KNOWN = Path("docs/aggregator-cells.json")
+AGGREGATORS = ("sum", "mean", "max", "pna", "gru", "lcm", "moment")
+SEEDS = 5
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set and how long it is trained on.
+
+    Attributes:
+        path: of its file below the data folder.
+        metric: what is measured.
+        epochs: passes over the training part.
+        first: how many of the training part are trained on; 0: all.
+    """
+
+    path: str
+    metric: Metric
+    epochs: int
+    first: int = 0
+
+
+TASKS = {  # the cheap ones first
+    "ENZYMES": Task("tu/ENZYMES.npz#bench", "accuracy", 40),
+    "minesweeper": Task("heterophilous/minesweeper.npz", "roc-auc", 100),
+    "PROTEINS": Task("tu/PROTEINS.npz#bench", "accuracy", 15),
+    "ZINC, 2,000 molecules": Task("zinc12k/zinc12k.npz", "mae", 25, 2000),
+    "tolokers": Task("heterophilous/tolokers.npz", "roc-auc", 40),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", action="append", choices=TASKS)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--budget-minutes", type=float, default=360.0)
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--known", action="store_true")
+    parser.add_argument("--save", action="store_true")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    if chosen.known:
+        restore(chosen.out, KNOWN)
+    if not chosen.table:
+        run_all(chosen.out, chosen.set or list(TASKS), chosen.seeds, chosen.budget_minutes)
+    cells = read_cells(chosen.out)
+    print(markdown(cells))
+    if chosen.save:
+        lines = ",\n".join(json.dumps(cell) for cell in cells)
+        KNOWN.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def run_all(folder: Path, sets: list[str], seeds: int, minutes: float) -> None:
+    """The first seed of all sets comes before the second of any."""
+    start = time.process_time()
+    for seed in range(seeds):
+        for name in sets:
+            for aggregator in AGGREGATORS:
+                if (time.process_time() - start) / 60 > minutes:
+                    print(f"stopped after {minutes:g} CPU minutes", file=sys.stderr)
+                    return
+                run_cell(folder, name, aggregator, seed)
+
+
+def run_cell(folder: Path, name: str, aggregator: str, seed: int) -> dict:
+    """Train one cell and keep its result; one that is there is read."""
+    path = folder / file_of(name, aggregator, seed)
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    data = dataset(name)
+    split = data.splits[seed % len(data.splits)]
+    scratch = folder / "runs" / path.stem
+    result = train(
+        model_of(aggregator, single=data.single),
+        replace(data, splits=(split,)),
+        scratch,
+        training=settings(TASKS[name], seed, single=data.single),
+        device="cpu",
+        force=True,
+    )
+    found = {"set": name, "aggregator": aggregator, "seed": seed, "metric": result.metric}
+    found |= result.splits[0].to_json()
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    partial.replace(path)
+    shutil.rmtree(scratch)
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    return found
+
+
+def file_of(name: str, aggregator: str, seed: int) -> str:
+    plain = "".join(c if c.isalnum() else "-" for c in name.lower())
+    return f"{plain}_{aggregator}_{seed}.json"
+
+
+def dataset(name: str) -> GraphData:
+    task = TASKS[name]
+    data = checked(load_data(str(DATA / "graph_learning" / task.path)))
+    if task.first:
+        cut = tuple(replace(split, train=split.train[: task.first]) for split in data.splits)
+        data = replace(data, splits=cut)
+    return data
+
+
+def model_of(aggregator: str, *, single: bool) -> GPSConfig:
+    """The GNN; its feature widths are fitted to the data."""
+    head = HeadConfig(task="node", kind="mlp", layers=1)
+    if not single:
+        head = HeadConfig(task="graph", kind="mlp", pooling="mean", layers=2, norm="batch")
+    return GPSConfig(
+        nodes=FeatureConfig(width=1),
+        channels=32,
+        layers=2,
+        local=LocalConfig("gine", aggregator),
+        attention=AttentionConfig("none"),
+        layer=LayerOptions(norm="batch", dropout=0.1, order="gnn+"),
+        head=head,
+    )
+
+
+def settings(task: Task, seed: int, *, single: bool) -> TrainingConfig:
+    return TrainingConfig(
+        task.metric,
+        epochs=task.epochs,
+        batch_size=32,
+        lr=1e-2 if single else 2e-3,
+        warmup_epochs=2,
+        random_state=seed,
+    )
+
+
+def read_cells(folder: Path) -> list[dict]:
+    paths = sorted(folder.glob("*_[0-9].json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def restore(folder: Path, known: Path) -> None:
+    """Lay down the cells that a file holds and the folder does not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for cell in json.loads(known.read_text(encoding="utf-8")):
+        path = folder / file_of(cell["set"], cell["aggregator"], cell["seed"])
+        if not path.exists():
+            path.write_text(json.dumps(cell) + "\n", encoding="utf-8")
+
+
+def markdown(cells: list[dict]) -> str:
+    """Mean of the seeds with its 95 % interval; accuracy and area in percent."""
+    values = defaultdict(list)
+    for cell in cells:
+        values[cell["set"], cell["aggregator"]].append(cell)
+    lines = [
+        "| set | metric | " + " | ".join(AGGREGATORS) + " |",
+        "| --- | --- |" + " ---: |" * len(AGGREGATORS),
+    ]
+    for name, task in TASKS.items():
+        row = [shown(values[name, aggregator], task.metric) for aggregator in AGGREGATORS]
+        arrow = "MAE, lower is better" if task.metric == "mae" else f"{task.metric}, %"
+        lines.append(f"| {name} | {arrow} | " + " | ".join(row) + " |")
+    for name in TASKS:
+        row = [cost(values[name, aggregator]) for aggregator in AGGREGATORS]
+        lines.append(f"| {name} | CPU s a run | " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def shown(cells: list[dict], metric: Metric) -> str:
+    if not cells:
+        return "not run"
+    factor, digits = (1.0, 3) if metric == "mae" else (100.0, 1)
+    tests = factor * np.array([cell["test"] for cell in cells])
+    missing = "" if len(tests) == SEEDS else f" ({len(tests)}/{SEEDS})"
+    return f"{tests.mean():.{digits}f} ± {interval(tests):.{digits}f}{missing}"
+
+
+def interval(values: np.ndarray) -> float:
+    """Half of the 95 % interval of a mean by Student's t; 0 of one value, which has none."""
+    if len(values) < 2:
+        return 0.0
+    from scipy.stats import t
+
+    spread = values.std(ddof=1) / np.sqrt(len(values))
+    return float(t.ppf(0.975, len(values) - 1) * spread)
+
+
+def cost(cells: list[dict]) -> str:
+    return f"{np.mean([c['cpu_seconds'] for c in cells]):.0f}" if cells else "-"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The benchmark of a GPU, on the CPU: its items run, and the driver tells what it left out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.gpu import __main__ as driver
+from benchmarks.gpu import equality, layers
+from benchmarks.gpu.items import ITEMS, Item
+
+
+def test_every_device_path_gives_what_the_cpu_gives() -> None:
+    rows = list(equality.rows("cpu"))
+    assert len(rows) == 2 * len(equality.cases())
+    assert all(row["equal"] for row in rows), [row for row in rows if not row["equal"]]
+
+
+@pytest.mark.slow
+def test_layers_and_monoids_beside_pyg() -> None:
+    rows = [next(layers.layers("cpu", local=local)) for local in (True, False)]
+    rows.append(next(layers.monoids("cpu")))
+    for row in rows:
+        assert row["type"] == "float32"
+        assert row["ours forward+backward ms"] > 0 and row["PyG forward+backward ms"] > 0
+
+
+def test_what_has_no_time_or_no_package_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no time" in driver.run_item("equality", "cpu", 1.0)["note"]
+    needy = Item("Needy", ITEMS["layer"].run, ("no_such_package",))
+    monkeypatch.setitem(ITEMS, "layer", needy)
+    assert driver.run_item("layer", "cpu", 60.0)["note"] == (
+        "left out: no_such_package not installed"
+    )
+
+
+def test_rows_before_an_end_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        if command[-3] == "layer":
+            raise subprocess.TimeoutExpired(command, 9.0, output=b'{"batch": "a", "ms": 1.5}\nhalf')
+        return subprocess.CompletedProcess(command, 1, '{"what": "b"}\n', "ValueError: broken\n")
+
+    monkeypatch.setattr(driver.subprocess, "run", run)
+    found: dict[str, Any] = {"machine": {"device": "cpu"}, "items": {}}
+    for name in ("layer", "equality"):
+        found["items"][name] = driver.run_item(name, "cpu", 9.0)
+        driver.write(tmp_path, found)
+    kept = json.loads((tmp_path / "results.json").read_text())["items"]
+    assert kept["layer"]["rows"] == [{"batch": "a", "ms": 1.5}]
+    assert "cut short" in kept["layer"]["note"]
+    assert kept["equality"]["note"] == "failed: ValueError: broken"
+    report = (tmp_path / "report.md").read_text()
+    assert "| a | 1.50 |" in report and "failed: ValueError: broken" in report

@@ -17,6 +17,7 @@ import posixpath
 import re
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # the pages are about this tree, whatever is installed
+
+# PyTorch's word to those who call `torch.jit`: PyTorch Geometric does, when it is imported.
+warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
 
 import reference  # noqa: E402
 import results  # noqa: E402

@@ -47,7 +47,7 @@ test-cluster: java $(VENV)/.dev
 cluster-tools: $(VENV)/.dev
 	$(BIN)/python -m tests.store_remote.tools
 
-# Indices on a real S3 server: publishers that are killed, failing stores, the cache.
+# Indices on real servers of S3 and HDFS: publishers that are killed, failing stores, the cache.
 test-store: cluster-tools
 	$(BIN)/pytest -m store tests/store_remote
 

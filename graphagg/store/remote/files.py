@@ -269,11 +269,14 @@ def _keep_clients_short(options: dict[str, Any]) -> None:
     options["config_kwargs"] = {**config, **options.get("config_kwargs", {})}
 
 
+_TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")
+
+
 def _found(info: dict[str, Any]) -> Found:
-    modified = next(
-        (info[key] for key in ("LastModified", "last_modified", "mtime", "updated",
-         "modificationTime", "created") if info.get(key) is not None), 0.0
-    )  # fmt: skip
+    """An entry of a list, as any file system writes it."""
+    modified = next((info[key] for key in _TIMES if info.get(key) is not None), 0.0)
+    if info.get("modificationTime") is not None:  # of HDFS, in milliseconds
+        modified = int(info["modificationTime"]) / 1000
     if isinstance(modified, str):
         modified = datetime.fromisoformat(modified)
     if isinstance(modified, datetime):

@@ -47,8 +47,10 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.large.load import Source
 from graphagg.graph.reading.load import check_vertices, load_graph
 from graphagg.graph.reading.settings import Reading, ReadingOptions
+from graphagg.graph.spark.edges import EdgeInput
 from graphagg.minhash.signatures import Hashes, HashFamily, minima
 from graphagg.progress import Progress, silent
+from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.index import Index, is_current
 
@@ -125,7 +127,8 @@ class CommunityIndex(Index[_Version]):
         `<directory>.work`: a build of them that was killed goes on where it is called again.
 
         Args:
-            edges: anything that `graphagg.graph.load_graph` takes.
+            edges: anything that `graphagg.graph.load_graph` takes; a Spark DataFrame, or
+                `table:NAME` of the active session: then Spark builds, as `build_with_spark`.
             directory: where the index goes; made if it is not there.
             config: the kind of graph, and the parameters; default `IndexConfig()`.
             vertices: vertices that are there even without an edge.
@@ -139,6 +142,15 @@ class CommunityIndex(Index[_Version]):
         """
         config = config or IndexConfig()
         kind = GRAPH_KIND[config.kind]
+        if is_of_spark(edges):
+            refuse(vertices=tuple(vertices))
+            from graphagg.communities.spark.write import write_with_spark
+
+            source = EdgeInput.of(edges, Reading(**reading))
+            report = write_with_spark(
+                session_of(edges), source, directory, config, progress=progress, force=force
+            )
+            return cls._opened(directory, report)
         with write_artifact(directory) as published:
             if is_large(edges):
                 known = list(check_vertices(vertices))
@@ -154,6 +166,10 @@ class CommunityIndex(Index[_Version]):
                     built = build_index(graph, config, progress=progress)
                     built.save(published.writer)
                     published.publish(built.manifest())
+        return cls._opened(directory, report)
+
+    @classmethod
+    def _opened(cls, directory: StrPath, report: ReadReport) -> CommunityIndex:
         index = cls.open(directory)
         index.report = report
         return index

@@ -37,9 +37,11 @@ from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, s
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.reading.settings import WeightedReadingOptions
+from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
+from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
+from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.index import Index, is_current
 from graphagg.store.ranges import check_space
@@ -152,7 +154,8 @@ class NodeEmbedding(Index[_Version]):
         stays.
 
         Args:
-            edges: anything that `graphagg.graph.weights.load_weighted` takes.
+            edges: anything that `graphagg.graph.weights.load_weighted` takes; a Spark DataFrame, or
+                `table:NAME` of the active session: then Spark builds, as `build_with_spark`.
             directory: where the index goes; made if it is not there.
             config: parameters; default `EmbeddingConfig()`.
             vertices: vertices that are there even without an edge.
@@ -169,6 +172,15 @@ class NodeEmbedding(Index[_Version]):
         """
         config = config or EmbeddingConfig()
         memory = None if memory is None else bytes_of("memory", memory)
+        if is_of_spark(edges):
+            refuse(vertices=tuple(vertices), memory=memory)
+            from graphagg.embedding.spark.write import write_with_spark
+
+            source = EdgeInput.of(edges, WeightedReading(**reading))
+            read = write_with_spark(
+                session_of(edges), source, directory, config, progress=progress, force=force
+            )
+            return cls._opened(directory, read)
         with write_artifact(directory) as published:
             graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)
             network = Network.of(graph, weights)
@@ -185,8 +197,12 @@ class NodeEmbedding(Index[_Version]):
                 sizes = Sizes(len(graph.rows), len(graph.columns), graph.edges)
                 pieces = built.report.levels[-1].pieces
                 published.publish(index_manifest(config, inputs, sizes, built.isolated, pieces))
+        return cls._opened(directory, graph.report)
+
+    @classmethod
+    def _opened(cls, directory: str | Path, read: ReadReport) -> NodeEmbedding:
         index = cls.open(directory)
-        index.read = graph.report
+        index.read = read
         return index
 
     @property

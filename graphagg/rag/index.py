@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from graphagg.checks import one_of
@@ -13,7 +13,7 @@ from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, Source, chunk_documents
+from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, chunk_documents
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.given import Given, checked_vectors
@@ -25,6 +25,7 @@ from graphagg.rag.opened.exploring import Exploring
 from graphagg.rag.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.version.loading import is_built
 from graphagg.rag.version.publish import KIND, Models, build
+from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import open_artifact, write_artifact
 
 _COLUMNS = RowConfig()
@@ -43,7 +44,7 @@ class PassageIndex(Asking, Changing, Exploring):
     @classmethod
     def build(
         cls,
-        passages: Iterable[Source],
+        passages: Any,
         directory: str | os.PathLike[str],
         *,
         chunking: ChunkConfig | None = DEFAULT_CHUNKING,
@@ -67,7 +68,9 @@ class PassageIndex(Asking, Changing, Exploring):
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
                 `document`, `position`; documents, as `read_documents` gives them; or a data frame
-                or Arrow table, a row a passage.
+                or Arrow table, a row a passage. A Spark DataFrame, or `table:NAME` of the active
+                session: then Spark builds, as `build_with_spark`, without vectors, cache and
+                weights.
             directory: where the index goes; made if it is not there.
             chunking: how a text that is longer than a chunk is split; None keeps all whole. The
                 index remembers it for `add` and `update`.
@@ -98,6 +101,25 @@ class PassageIndex(Asking, Changing, Exploring):
             MissingExtra: an optional dependency or a default model is not installed.
         """
         check_language(language)
+        if is_of_spark(passages):
+            refuse(vectors=vectors, cache=cache, weights=weights)
+            from graphagg.rag.spark.records import PassageInput
+            from graphagg.rag.spark.stages import GivenModels
+            from graphagg.rag.spark.write import write_with_spark
+
+            extractor = extractor or extractor_named(profile, None, language, 1)
+            models = Models(encoder or encoder_of(profile), extractor, language, profile)
+            write_with_spark(
+                session_of(passages),
+                PassageInput.of(passages, columns),
+                directory,
+                GivenModels(models),
+                chunking=chunking,
+                with_faithful=with_faithful,
+                progress=progress,
+                force=force,
+            )
+            return cls.open(directory, encoder=encoder, extractor=extractor)
         rows, given = rows_of(passages, columns, vectors)
         one_of("profile", profile, PROFILES)
         chunking = chunking if given is None else None

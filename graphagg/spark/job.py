@@ -45,9 +45,9 @@ class Work(WorkFolder):
         """Tasks get the paths without the session, which cannot be sent."""
         return {"folder": self.folder, "blocks": self.blocks}
 
-    def claim(self, job: dict[str, Any], *, force: bool = False) -> None:
+    def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
         """As `WorkFolder.claim`; tasks of earlier runs may write no more."""
-        super().claim(job, force=force)
+        super().claim(job, force=force, resume=resume)
         self.blocks.begin()
 
     def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
@@ -75,15 +75,24 @@ def claimed(
     job: dict[str, Any],
     progress: Progress,
     force: bool,
+    resume: bool = True,
 ) -> Iterator[Work]:
     """Context manager: the job of an index; bad input removes its folder, a failure keeps it.
+
+    Args:
+        spark: the session.
+        directory: of the index.
+        job: what tells it from another.
+        progress: called after each stage.
+        force: begin from nothing, also over an unfinished job of other parameters.
+        resume: go on with an unfinished job; False where its input may be another one.
 
     Raises:
         ArtifactBusy, ParametersDiffer: as `Work.claim`.
         JobFailed: Spark gave up.
     """
     work = Work(spark, work_folder(directory), progress)
-    work.claim(job, force=force)
+    work.claim(job, force=force, resume=resume)
     try:
         with named_errors():
             yield work

@@ -36,8 +36,8 @@ class WorkFolder:
         self._progress = progress
         self._lock = -1
 
-    def claim(self, job: dict[str, Any], *, force: bool = False) -> None:
-        """Begin the job or continue it; with `force` begin from nothing.
+    def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
+        """Begin the job or continue it; with `force`, or not to `resume`, begin from nothing.
 
         Raises:
             ArtifactBusy: another process runs a job there.
@@ -57,8 +57,10 @@ class WorkFolder:
                         f"wanted {job.get(name)!r}; finish it with its own parameters, or start "
                         "again with --force, which removes it"
                     )
-        else:
-            write_json(note, job)
+            if resume:
+                return
+            self._empty()
+        write_json(note, job)
 
     def _take_lock(self) -> None:
         if self._lock >= 0:
@@ -128,6 +130,8 @@ def fingerprint(source: str) -> list[Any]:
 
 def local_path(source: str) -> Path | None:
     """The path of a source on a mounted file system; None for `hdfs://`, `s3a://` and the like."""
+    if source.startswith("table:"):  # of Spark
+        return None
     scheme, host, path, *_ = urlsplit(source)
     if scheme == "file" and not host:
         return Path(unquote(path))

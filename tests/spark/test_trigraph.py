@@ -211,7 +211,7 @@ def test_bad_input_is_named(
 
 
 def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import graphagg.rag.spark.build as job
+    import graphagg.rag.spark.write as job
 
     records = passages(20, seed=3)
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")

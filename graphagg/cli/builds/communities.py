@@ -65,9 +65,9 @@ class CommunitiesBuild(GraphBuild):
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and parameters."""
         from graphagg.communities.spark import job_of
-        from graphagg.graph.spark import EdgePaths
+        from graphagg.graph.spark.edges import EdgeInput
 
-        return job_of(EdgePaths.of(self.edges, self.reading), self.parameters)
+        return job_of(EdgeInput.of(self.edges, self.reading), self.parameters)
 
     def task_size(self) -> Mapping[str, int]:
         """Entries that a task holds."""

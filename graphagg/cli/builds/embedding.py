@@ -98,16 +98,16 @@ class EmbeddingBuild(GraphBuild):
 
     def stages(self) -> tuple[str, ...]:
         """The stages up to the one that the job ends with."""
-        from graphagg.embedding.spark.build import stages
+        from graphagg.embedding.spark.write import stages
 
         return stages(self.parameters, self.until)
 
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and parameters."""
-        from graphagg.embedding.spark.build import job_of
-        from graphagg.graph.spark import EdgePaths
+        from graphagg.embedding.spark.write import job_of
+        from graphagg.graph.spark.edges import EdgeInput
 
-        return job_of(EdgePaths.of(self.edges, self.reading), self.parameters)
+        return job_of(EdgeInput.of(self.edges, self.reading), self.parameters)
 
     def built(self, index: Any) -> Built:
         """The result, with the quality of the partition."""

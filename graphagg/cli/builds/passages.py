@@ -92,7 +92,7 @@ class PassagesBuild(Build):
     kind: ClassVar[str] = "passages"
     local_only: ClassVar[tuple[str, ...]] = (
         "dedup", "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
-        "id_column", "text_column", "title_column", "vector_column",
+        "vector_column",
     )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
@@ -122,10 +122,12 @@ class PassagesBuild(Build):
 
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and models, which are loaded for it."""
-        from graphagg.rag.spark.build import job_of
+        from graphagg.rag.spark.records import PassageInput
         from graphagg.rag.spark.stages import loaded
+        from graphagg.rag.spark.write import job_of
 
-        return job_of(self.passages, loaded(self.models), self.chunking, self.with_faithful)
+        source = PassageInput.of(self.passages, self.columns)
+        return job_of(source, loaded(self.models), self.chunking, self.with_faithful)
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
@@ -158,7 +160,8 @@ class PassagesBuild(Build):
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
-        from graphagg.rag.spark.build import PASSAGES_A_TASK, build_with_spark
+        from graphagg.rag.spark.build import build_with_spark
+        from graphagg.rag.spark.write import PASSAGES_A_TASK
 
         if self.dedup is not None:
             raise InvalidParameter(
@@ -168,11 +171,8 @@ class PassagesBuild(Build):
             raise InvalidParameter(
                 "--processes is of --engine local; Spark runs as many processes as it has cores"
             )
-        if (self.columns, self.vector_column) != (RowConfig(), None):
-            raise InvalidParameter(
-                "--id-column, --text-column, --title-column and --vector-column are of --engine "
-                "local; rename the columns"
-            )
+        if self.vector_column is not None:
+            raise InvalidParameter("--vector-column is of --engine local; leave it out")
         if self.reading != ReadConfig():
             raise InvalidParameter(
                 "--include, --exclude, --max-file-size and --strict are of --engine local; with "
@@ -182,6 +182,7 @@ class PassagesBuild(Build):
             spark,
             self.passages,
             run.out,
+            columns=self.columns,
             chunking=self.chunking,
             models=self.models,
             with_faithful=self.with_faithful,

@@ -14,7 +14,8 @@ from graphagg.embedding.prone.network import coupling_weight
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.spark import EdgePaths, Numbering, number_ids
+from graphagg.graph.spark.edges import EdgeInput
+from graphagg.graph.spark.numbering import Numbering, number_ids
 from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.strings import StringTable
@@ -56,7 +57,7 @@ class Entries:
         return self.frame.filter("weight > 0")
 
 
-def prepare(work: Work, source: EdgePaths, config: EmbeddingConfig, a_task: int) -> Entries:
+def prepare(work: Work, source: EdgeInput, config: EmbeddingConfig, a_task: int) -> Entries:
     """Phases `edges` and `entries`.
 
     Raises:
@@ -85,7 +86,7 @@ def prepare(work: Work, source: EdgePaths, config: EmbeddingConfig, a_task: int)
 
 
 def _number(
-    work: Work, source: EdgePaths, frame: DataFrame, config: EmbeddingConfig, partitions: int
+    work: Work, source: EdgeInput, frame: DataFrame, config: EmbeddingConfig, partitions: int
 ) -> list[dict[str, Any]]:
     types = dict(frame.dtypes)
     sources, targets = frame.selectExpr("src AS id"), frame.selectExpr("dst AS id")

@@ -1,60 +1,31 @@
-"""The passage index by Spark, the same artifact as `PassageIndex.build` writes.
-
-Stages, each of which ends on disk in `<directory>.work`, so that a job that was killed goes on:
-
-1. passages: read, checked, split where they are long, and written in pieces of consecutive rows,
-   in the order of the input.
-2. segment: entities, sentences and vectors of each piece; models load once a worker process.
-3. names: distinct keys sorted by range and numbered; those that were found are encoded.
-4. gazetteer: mentions by lookup in the sorted keys, pairs and entities by a sort (C and M).
-5. lexicon: postings sorted by (term, row).
-6. order of ids, metadata, inverted file.
-
-The files are byte for byte those of one process, on machines of one kind. Executors and driver
-must share the file system of the index directory; nothing that grows with the corpus goes through
-the driver, and nothing is broadcast.
-"""
+"""The passage index by Spark, written and opened."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from graphagg.arrays import offsets
 from graphagg.progress import Progress, silent
+from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
-from graphagg.rag.spark.entities import write_gazetteer
-from graphagg.rag.spark.postings import write_lexicon
-from graphagg.rag.spark.records import write_passages
-from graphagg.rag.spark.segment import join_segment, number_keys, write_names, write_segment
-from graphagg.rag.spark.stages import PASSAGES, ModelLoader, NamedModels, Stages, loaded
-from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
-from graphagg.rag.version.loading import is_built
-from graphagg.rag.version.publish import KIND, Models, parameters
-from graphagg.spark.job import claimed, recall, remember
-from graphagg.spark.session import small_driver
-from graphagg.spark.tasks import Stats
-from graphagg.store import Publication, write_artifact
-from graphagg.store.manifest import Manifest
-from graphagg.store.reading import map_array
-from graphagg.store.work import fingerprint
+from graphagg.rag.spark.records import PassageInput
+from graphagg.rag.spark.stages import ModelLoader, NamedModels
+from graphagg.rag.spark.write import ENTRIES_A_TASK, PASSAGES_A_TASK, write_with_spark
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
-PASSAGES_A_TASK = 2_000
-ENTRIES_A_TASK = 1_000_000
-"""Mentions or postings that a task holds; about 100 bytes each."""
+_COLUMNS = RowConfig()
 
 
 def build_with_spark(
     spark: SparkSession,
-    passages: str,
+    passages: DataFrame | str | Sequence[str],
     directory: str | Path,
     *,
+    columns: RowConfig = _COLUMNS,
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     models: ModelLoader | None = None,
     with_faithful: bool = False,
@@ -66,10 +37,12 @@ def build_with_spark(
     """Index a corpus by Spark and open the index.
 
     Args:
-        spark: the session.
-        passages: JSONL, Parquet or a folder of texts on any path that Spark reads; see
-            `graphagg.rag.spark.records.read_records`.
+        spark: the session; its settings are afterward what they were.
+        passages: a DataFrame; a table, as `table:NAME`; or JSONL, Parquet (also in folders such as
+            `year=2024`) or a folder of texts: paths and patterns, on any path that Spark reads;
+            see `graphagg.rag.spark.records.read_records`.
         directory: where the index goes, on a file system that executors and driver share.
+        columns: which columns of a table are what, where they have other names.
         chunking: how long texts are split, by the tasks; None keeps all whole.
         models: how every process loads the models; None: the default ones.
         with_faithful: as for `PassageIndex.build`.
@@ -81,83 +54,21 @@ def build_with_spark(
     Raises:
         EmptyCorpus, InvalidPassage, DuplicateId, UnreadableFile: about the passages.
         ParametersDiffer: an unfinished job there has other parameters.
-        JobFailed: Spark gave up; the same call goes on after the last finished stage.
+        JobFailed: Spark gave up; the same call goes on after the last finished stage, but of a
+            DataFrame begins anew.
         ArtifactBusy, ArtifactError, WriteFailed: about the directory.
         MissingExtra: an optional dependency or a default model is not installed.
     """
-    loader = models or NamedModels()
-    here = loaded(loader)
-    job = job_of(passages, here, chunking, with_faithful)
-    with write_artifact(directory) as publication, small_driver(spark):
-        if force or recall(directory, KIND, job) is None:
-            folder = publication.writer.folder.absolute()
-            with claimed(spark, directory, job, progress, force) as work:
-                stages = Stages(work, folder, loader, here.language, entries_a_task, with_faithful)
-                _run(stages, publication, passages, chunking, passages_a_task, here, force)
-            remember(directory, KIND, job)
-            work.remove()
-    return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)
-
-
-def job_of(
-    passages: str, models: Models, chunking: ChunkConfig | None, with_faithful: bool = False
-) -> dict[str, Any]:
-    """Identity of a job: its input, its models, and how long texts are split."""
-    return {
-        "source": fingerprint(passages),
-        "models": models.to_json(),
-        "parameters": parameters(models, chunking, with_faithful=with_faithful),
-    }
-
-
-def _run(
-    stages: Stages,
-    publication: Publication,
-    source: str,
-    chunking: ChunkConfig | None,
-    passages_a_task: int,
-    models: Models,
-    force: bool,
-) -> None:
-    passages = write_passages(stages, source, chunking, passages_a_task)
-    starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
-    write_ranks(stages, passages, starts)
-    digest = _digest(stages, passages)
-    root = publication.writer.folder.parent
-    if not force and is_built(root, digest, models, chunking, None, stages.with_faithful):
-        return
-    segment = write_segment(stages, passages)
-    join_segment(stages, passages, segment)
-    write_names(stages, number_keys(stages, segment, ["found"]) if stages.with_faithful else None)
-    keys = number_keys(stages, segment, ["found", "titles"])
-    counts = write_gazetteer(stages, passages, starts, keys)
-    counts["terms"] = write_lexicon(stages, segment, starts)
-    write_metadata(stages, passages)
-    if models.storage.inverted:
-        write_inverted_file(stages)
-    table = getattr(models.encoder, "table", None)
-    if table is not None:
-        table.write(publication.writer)
-    publication.publish(
-        Manifest(
-            kind=KIND,
-            parameters=parameters(models, chunking, with_faithful=stages.with_faithful),
-            inputs={"passages": digest},
-            models=models.to_json(),
-            counts={
-                "passages": starts[-1],
-                "sentences": len(map_array(stages.folder / "s0.sentences.vectors.npy")),
-                **{name: counts[name] for name in ("entities", "mentions", "terms")},
-                "segments": 1,
-            },
-        )
+    here = write_with_spark(
+        spark,
+        PassageInput.of(passages, columns),
+        directory,
+        models or NamedModels(),
+        chunking=chunking,
+        with_faithful=with_faithful,
+        passages_a_task=passages_a_task,
+        entries_a_task=entries_a_task,
+        progress=progress,
+        force=force,
     )
-
-
-def _digest(stages: Stages, passages: Sequence[Stats]) -> str:
-    """`corpus_digest`, piece by piece."""
-    pieces, total = stages.pieces(PASSAGES), hashlib.sha256()
-    for s in passages:
-        digests: Any = pieces.array(s["block"], "s0.passages.digests")
-        total.update(digests.tobytes())
-    return total.hexdigest()
+    return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)

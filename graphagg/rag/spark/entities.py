@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 from graphagg.arrays import Array, offsets
-from graphagg.graph.spark import Numbering, write_ids
+from graphagg.graph.spark.numbering import Numbering, write_ids
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.spark.records import load_passages
 from graphagg.rag.spark.stages import (

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -22,13 +22,15 @@ from graphagg.rag.documents.reading.document import Document
 from graphagg.rag.documents.reading.folder import converted
 from graphagg.rag.documents.reading.settings import ReadConfig
 from graphagg.rag.documents.reading.walk import ReadFile
-from graphagg.rag.documents.rows import parse_line
+from graphagg.rag.documents.rows import RowConfig, parse_line
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.spark.stages import PASSAGES, Stages
 from graphagg.rag.tables.segments import PassageTable
+from graphagg.spark.sources import called, check_columns, frame_of, is_frame, quoted
 from graphagg.spark.task_arrays import ArrayCollector
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.manifest import canonical_json
+from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,75 +40,134 @@ _SCHEMA = "file string, block long, place long, part int, split boolean, record 
 _MOST = ReadConfig.max_file_size
 _PLACE = frozenset({"_file", "_block", "_place"})
 Record = tuple[Source, str]
+Parse = Callable[[Mapping[str, Any]], Record | None]
+PARQUET = (".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class PassageInput:
+    """Where passages come from.
+
+    Attributes:
+        passages: a DataFrame; or a table (`table:NAME`), or files, folders and patterns, on any
+            path that Spark reads.
+        columns: which columns of a table, or fields of an object, are what.
+    """
+
+    passages: DataFrame | tuple[str, ...]
+    columns: RowConfig
+
+    @classmethod
+    def of(cls, passages: Any, columns: RowConfig) -> PassageInput:
+        """A DataFrame, one path or table, or several paths."""
+        if is_frame(passages):
+            return cls(passages, columns)
+        paths = (passages,) if isinstance(passages, str | os.PathLike) else passages
+        return cls(tuple(map(os.fspath, paths)), columns)
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it is a DataFrame, of which no later run can tell that it is the same."""
+        return is_frame(self.passages)
+
+    def __str__(self) -> str:
+        return called(self.passages)
+
+    def identity(self) -> list[Any]:
+        """What changes when the input, or how it is read, changes, as far as it is known."""
+        fields = [] if self.columns == RowConfig() else [vars(self.columns)]
+        if self.is_frame:
+            return ["DataFrame", [], *fields]
+        seen = [fingerprint(path) for path in self.passages]
+        if len(seen) == 1:
+            return [*seen[0], *fields]
+        known = [files for _, files in seen]
+        return [[path for path, _ in seen], known if all(known) else [], *fields]
 
 
 def read_records(
-    spark: SparkSession, source: str, chunking: ChunkConfig | None = None
+    spark: SparkSession, source: PassageInput, chunking: ChunkConfig | None = None
 ) -> DataFrame:
     """Every passage as JSON (`record`), with its place in the input.
 
     That is `file`, `block`, `place` and, where a document was `split`, which `part` of it.
 
-    JSONL (`.gz` is unpacked), Parquet or, of a folder, its `.txt` and `.md` files, as
-    `read_passages` reads them, on any path that Spark reads; globs and folders of JSONL or Parquet
-    parts too.
+    A DataFrame or table; JSONL (`.gz` is unpacked), Parquet or, of a folder, its `.txt` and `.md`
+    files, as `read_passages` reads them, on any path that Spark reads; globs and folders of JSONL
+    or Parquet parts too. What folders such as `year=2024` say is a column.
 
     Raises:
-        UnreadableFile: the path does not exist.
+        UnreadableFile: the path or the table does not exist.
+        InvalidPassage: a table has no ids or no texts.
     """
     from pyspark.errors import AnalysisException
 
-    kind = _kind_of(source)
-    parse: Callable[[Mapping[str, Any]], Record | None]
+    origin = source.passages if source.is_frame else source.passages[0]
+    table = frame_of(spark, origin)
     try:
-        if kind == "parquet":
-            frame = spark.read.parquet(source)
-            _check_columns(source, frame.columns)
-            columns, parse = frame.columns, _parquet_rows
-        elif kind == "texts":
-            frame = (
-                spark.read.format("binaryFile")
-                .option("recursiveFileLookup", "true")
-                .option("pathGlobFilter", "*.{txt,md}")
-                .load(source)
-            )
-            columns, parse = ["path", "content", "modificationTime"], _texts_below(source)
-        else:
-            frame = spark.read.text(source).selectExpr(
-                "CAST(value AS BINARY) AS value", "_metadata"
-            )
-            columns, parse = ["value"], _json_lines
-        placed = frame.selectExpr(
-            *(f"`{name}`" for name in columns),
-            "_metadata.file_path AS _file",
-            "_metadata.file_block_start AS _block",
-            "monotonically_increasing_id() AS _place",
-        )
+        placed, parse = _placed(spark, source) if table is None else _rows(table, source)
         _ = placed.schema  # Spark Connect looks for the path only when it is asked something
     except AnalysisException as error:
         raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
     return placed.mapInArrow(_normalized(parse, chunking), _SCHEMA)
 
 
-def _kind_of(source: str) -> str:
-    if source.rstrip("/").endswith((".parquet", ".pq")):
+_OF_FILES = ("_metadata.file_path AS _file", "_metadata.file_block_start AS _block")
+_NO_FILES = ("'' AS _file", "0L AS _block")
+_IN_ORDER = "monotonically_increasing_id() AS _place"
+
+
+def _rows(frame: DataFrame, source: PassageInput) -> tuple[DataFrame, Parse]:
+    """The rows of a DataFrame, in its order."""
+    source.columns.check(frame.columns, str(source))
+    check_columns(frame, frame.columns, InvalidPassage)
+    names = [quoted(name) for name in frame.columns]
+    return frame.selectExpr(*names, *_NO_FILES, _IN_ORDER), _table_rows(source)
+
+
+def _placed(spark: SparkSession, source: PassageInput) -> tuple[DataFrame, Parse]:
+    """The rows or files of paths."""
+    paths, kind = list(source.passages), _kind_of(spark, source)
+    parse: Parse
+    if kind == "parquet":
+        frame = spark.read.parquet(*paths)
+        source.columns.check(frame.columns, str(source))
+        columns, parse = [quoted(name) for name in frame.columns], _table_rows(source)
+    elif kind == "texts":
+        frame = (
+            spark.read.format("binaryFile")
+            .option("recursiveFileLookup", "true")
+            .option("pathGlobFilter", "*.{txt,md}")
+            .load(paths)
+        )
+        columns, parse = ["path", "content", "modificationTime"], _texts_below(paths[0])
+    else:
+        frame = spark.read.text(paths)
+        columns, parse = ["CAST(value AS BINARY) AS value"], _json_lines(source.columns)
+    return frame.selectExpr(*columns, *_OF_FILES, _IN_ORDER), parse
+
+
+def _kind_of(spark: SparkSession, source: PassageInput) -> str:
+    """What paths hold, by the names of the files; of a folder elsewhere, Spark lists them."""
+    paths = [path.rstrip("/").lower() for path in source.passages]
+    if all(path.endswith(PARQUET) for path in paths):
         return "parquet"
-    folder = Path(source)
-    if os.path.isdir(source):
-        if any(folder.glob("*.parquet")):
-            return "parquet"
-        return "lines" if any(folder.glob("*.jsonl*")) else "texts"
-    return "texts" if source.endswith("/") else "lines"
-
-
-def _check_columns(source: str, columns: list[str]) -> None:
-    missing = {"id", "text"} - set(columns)
-    if missing:
-        raise InvalidPassage(f"{source}: columns are {columns}, wanted also {sorted(missing)}")
+    if all(".json" in path.rpartition("/")[2] for path in paths):
+        return "lines"
+    files = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    listed = files.load(list(source.passages)).select("path")
+    for kind, pattern in (("parquet", r"(?i)\.(parquet|pq)$"), ("lines", r"(?i)\.jsonl?(\.\w+)?$")):
+        if listed.filter(listed["path"].rlike(pattern)).limit(1).count():
+            return kind
+    if not listed.filter(listed["path"].rlike(r"(?i)\.(txt|md)$")).limit(1).count():
+        return "lines"
+    if len(paths) > 1:
+        raise InvalidPassage(f"{source}: several folders of texts, wanted one; give one above them")
+    return "texts"
 
 
 def _normalized(
-    parse: Callable[[Mapping[str, Any]], Record | None], chunking: ChunkConfig | None
+    parse: Parse, chunking: ChunkConfig | None
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -136,17 +197,32 @@ def _normalized(
     return each
 
 
-def _json_lines(row: Mapping[str, Any]) -> Record | None:
-    line, where = row["value"], _plain(row["_file"])
-    return (parse_line(line, where), where) if line.strip() else None
+def _json_lines(columns: RowConfig) -> Parse:
+    def parse(row: Mapping[str, Any]) -> Record | None:
+        line, where = row["value"], _plain(row["_file"])
+        return (columns.record(parse_line(line, where), where), where) if line.strip() else None
+
+    return parse
 
 
-def _parquet_rows(row: Mapping[str, Any]) -> Record:
-    record = {name: value for name, value in row.items() if name not in _PLACE}
-    return record, _plain(row["_file"])
+def _table_rows(source: PassageInput) -> Parse:
+    columns, name = source.columns, str(source)
+
+    def parse(row: Mapping[str, Any]) -> Record:
+        where = _plain(row["_file"]) or name
+        record = {name: _as_object(value) for name, value in row.items() if name not in _PLACE}
+        return columns.record(record, where), where
+
+    return parse
 
 
-def _texts_below(source: str) -> Callable[[Mapping[str, Any]], Record]:
+def _as_object(value: Any) -> Any:
+    """A map of Spark, which Arrow gives as pairs, as an object."""
+    is_map = isinstance(value, list) and value and all(isinstance(pair, tuple) for pair in value)
+    return dict(value) if is_map else value
+
+
+def _texts_below(source: str) -> Parse:
     root = os.path.abspath(source) if os.path.isdir(source) else source.rstrip("/")
 
     def parse(row: Mapping[str, Any]) -> Record:
@@ -172,7 +248,7 @@ def _as_json(passage: Passage) -> bytes:
 
 
 def write_passages(
-    stages: Stages, source: str, chunking: ChunkConfig | None, a_task: int
+    stages: Stages, source: PassageInput, chunking: ChunkConfig | None, a_task: int
 ) -> list[Stats]:
     """Write the passages, about `a_task` a piece, and give the pieces' lengths.
 

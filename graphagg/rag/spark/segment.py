@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from graphagg.graph.spark import Numbering, number_ids
+from graphagg.graph.spark.numbering import Numbering, number_ids
 from graphagg.progress import silent
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.spark.records import load_passages

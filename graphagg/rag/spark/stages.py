@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,31 @@ class ModelLoader(Protocol):
         """Encoder and extractor, for one process."""
 
     def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class GivenModels:
+    """Models that the caller holds, sent to the executors; equal where they are called the same.
+
+    Attributes:
+        models: encoder, extractor and the rest.
+    """
+
+    models: Models
+
+    def load(self) -> Models:
+        """Encoder and extractor, for one process."""
+        return self.models
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GivenModels) and self._named() == other._named()
+
+    def __hash__(self) -> int:
+        return hash(self._named())
+
+    def _named(self) -> str:
+        models = self.models
+        return json.dumps([models.to_json(), models.given, models.profile], sort_keys=True)
 
 
 _LOADED: dict[ModelLoader, Models] = {}

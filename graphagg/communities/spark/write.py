@@ -19,25 +19,23 @@ where a job goes on. Executors and driver must share the file system of the dire
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphagg.arrays import Array, offsets
 from graphagg.communities.build import KIND, index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
-from graphagg.communities.index import CommunityIndex
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.reading.settings import Reading, ReadingOptions
-from graphagg.graph.spark import EdgePaths, Numbering, number_ids, write_ids
+from graphagg.graph.spark.edges import EdgeInput
+from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
 from graphagg.minhash.bands import BucketCounts, build_tables
 from graphagg.minhash.signatures import Hashes, HashFamily, minima, signatures, truncate
 from graphagg.progress import Progress, silent
@@ -60,60 +58,36 @@ ENTRIES_A_BLOCK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
 
 
-def build_with_spark(
+def write_with_spark(
     spark: SparkSession,
-    edges: str | Sequence[str],
+    source: EdgeInput,
     directory: str | Path,
+    config: IndexConfig,
     *,
-    config: IndexConfig | None = None,
     entries_a_block: int = ENTRIES_A_BLOCK,
     progress: Progress = silent,
     force: bool = False,
-    **reading: Unpack[ReadingOptions],
-) -> CommunityIndex:
-    """Index a graph by Spark and open the index.
-
-    Args:
-        spark: the session.
-        edges: Parquet or text: files, folders or patterns, on any path that Spark reads.
-        directory: where the index goes, on a file system that executors and driver share.
-        config: the kind of graph, and the parameters.
-        entries_a_block: entries of compressed rows that one task holds in memory.
-        progress: called after each stage.
-        force: build again also where nothing changed, or over an unfinished job.
-        reading: the fields of `graphagg.graph.Reading`.
-
-    Raises:
-        InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
-        ParametersDiffer: an unfinished job there has other parameters.
-        JobFailed: Spark gave up; the same call goes on after the last finished stage.
-        ArtifactBusy, ArtifactError, WriteFailed: about the directory.
-    """
-    config = config or IndexConfig()
-    source = EdgePaths.of(edges, Reading(**reading))
+) -> ReadReport:
+    """Index a graph by Spark; see `build_with_spark`."""
     job = job_of(source, config)
     with write_artifact(directory) as publication, small_driver(spark):
         known = None if force else recall(directory, KIND, job)
-        if known is None:
-            with claimed(spark, directory, job, progress, force) as work:
-                build = _Build(work, config, publication.writer.folder, entries_a_block)
-                graph = _write_graph(build, source)
-                if force or not is_current(
-                    directory, KIND, {"graph": graph.digest()}, config.to_json()
-                ):
-                    buckets, isolated = _write_bands(build), _write_sizes(build)
-                    publication.publish(index_manifest(graph, config, buckets, isolated))
-            report = graph.report
-            remember(directory, KIND, job, report.to_json())
-            work.remove()
-        else:
-            report = ReadReport(**known["report"])
-    index = CommunityIndex.open(directory)
-    index.report = report
-    return index
+        if known is not None:
+            return ReadReport(**known["report"])
+        with claimed(spark, directory, job, progress, force, not source.is_frame) as work:
+            build = _Build(work, config, publication.writer.folder, entries_a_block)
+            graph = _write_graph(build, source)
+            if force or not is_current(
+                directory, KIND, {"graph": graph.digest()}, config.to_json()
+            ):
+                buckets, isolated = _write_bands(build), _write_sizes(build)
+                publication.publish(index_manifest(graph, config, buckets, isolated))
+        remember(directory, KIND, job, graph.report.to_json())
+        work.remove()
+    return graph.report
 
 
-def job_of(source: EdgePaths, config: IndexConfig) -> dict[str, Any]:
+def job_of(source: EdgeInput, config: IndexConfig) -> dict[str, Any]:
     """What tells one job from another: its input and parameters."""
     return {"source": source.identity(), "config": config.to_json()}
 
@@ -159,7 +133,7 @@ class _Build:
 # --- stages 1 to 3: edges, vertices, pairs -------------------------------------------------------
 
 
-def _read(build: _Build, source: EdgePaths) -> tuple[DataFrame, int]:
+def _read(build: _Build, source: EdgeInput) -> tuple[DataFrame, int]:
     """The edges, columns `src` and `dst` (two-mode: element and set turned), and their number."""
     work = build.work
     frame = source.frame(work, GRAPH_KIND[build.config.kind])
@@ -212,7 +186,7 @@ def _transposed(pairs: DataFrame) -> DataFrame:
 # --- stage 4: sets, holders and signatures -------------------------------------------------------
 
 
-def _write_graph(build: _Build, source: EdgePaths) -> Graph:
+def _write_graph(build: _Build, source: EdgeInput) -> Graph:
     """Write ids, compressed rows and signatures; the graph is mapped from what was written."""
     work, kind = build.work, build.config.kind
     frame, read = _read(build, source)

@@ -1,28 +1,24 @@
-"""Reading edges and numbering their ids, as `load_graph` does, by Spark."""
+"""Reading edges as `load_graph` does, by Spark: from paths, tables and DataFrames."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
-from graphagg.graph.ids import VertexIds
+from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts
 from graphagg.graph.reading.columns import SAMPLE, named_columns
 from graphagg.graph.reading.files import PARQUET, mixed_folder, suffix_of
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.text import TextLayout
-from graphagg.spark.blocks import Blocks
 from graphagg.spark.job import Work
-from graphagg.spark.tasks import run_tasks, write_blocks
-from graphagg.store.strings import StringTable
+from graphagg.spark.sources import called, check_columns, frame_of, is_frame, is_table, quoted
 from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
@@ -33,28 +29,53 @@ _BAD = "bad_rows int, bad string"
 
 
 @dataclass(frozen=True)
-class EdgePaths:
+class EdgeInput:
     """Where edges come from and how they are read.
 
     Attributes:
-        paths: files, folders or patterns, on any path that Spark reads.
+        edges: a DataFrame; or a table (`table:NAME`), or files, folders and patterns, on any path
+            that Spark reads.
         reading: how they are read.
     """
 
-    paths: tuple[str, ...]
+    edges: DataFrame | tuple[str, ...]
     reading: Reading
 
     @classmethod
-    def of(cls, edges: str | Sequence[str], reading: Reading) -> EdgePaths:
-        """One path, or several."""
-        return cls((edges,) if isinstance(edges, str) else tuple(edges), reading)
+    def of(cls, edges: DataFrame | str | Sequence[str], reading: Reading) -> EdgeInput:
+        """A DataFrame, one path or table, or several paths.
+
+        Raises:
+            InvalidParameter: a table stands among paths.
+        """
+        if is_frame(edges):
+            return cls(edges, reading)  # type: ignore[arg-type]
+        paths = (edges,) if isinstance(edges, str) else tuple(map(str, edges))  # type: ignore[arg-type]
+        if len(paths) > 1 and any(map(is_table, paths)):
+            raise InvalidParameter(
+                f"{called(paths)}: a table among other sources, wanted it alone; union "
+                "them in Spark"
+            )
+        return cls(paths, reading)
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it is a DataFrame, of which no later run can tell that it is the same."""
+        return is_frame(self.edges)
+
+    @property
+    def origin(self) -> DataFrame | str:
+        """The DataFrame, or the table or the first path."""
+        return self.edges if self.is_frame else self.edges[0]  # type: ignore[return-value]
 
     def __str__(self) -> str:
-        return ", ".join(self.paths)[:200]
+        return called(self.edges)
 
     def identity(self) -> list[Any]:
-        """What changes when the input, or how it is read, changes."""
-        seen = [fingerprint(path) for path in self.paths]
+        """What changes when the input, or how it is read, changes, as far as it is known."""
+        if self.is_frame:
+            return ["DataFrame", [], self.reading.given()]
+        seen = [fingerprint(path) for path in self.edges]
         known = [files for _, files in seen]
         return [[path for path, _ in seen], known if all(known) else [], self.reading.given()]
 
@@ -88,13 +109,13 @@ def _summary(bad: DataFrame) -> dict[str, Any]:
     return {"bad_rows": int(row["rows"] or 0), "first_bad": row["first"]}
 
 
-def read_edges(spark: SparkSession, source: EdgePaths) -> tuple[DataFrame, ReadCounts]:
-    """Columns `src`, `dst` and perhaps `weight` of Parquet or of text, on any Hadoop path.
+def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadCounts]:
+    """Columns `src`, `dst` and perhaps `weight` of a DataFrame, a table, Parquet or text.
 
-    A folder stands for all files in and below it, and is Parquet if their names say so. Text is
-    what `load_graph` reads as text; it is unpacked by its suffix `.gz`. Both ids become integers
-    (long) or strings, weights double. Where bad rows are skipped, rows without ids count them, in
-    the columns `bad_rows` and `bad`.
+    Paths are any that Hadoop knows. A folder stands for all files in and below it, and is Parquet
+    if their names say so. Text is what `load_graph` reads as text; it is unpacked by its suffix
+    `.gz`. Both ids become integers (long) or strings, weights double. Where bad rows are skipped,
+    rows without ids count them, in the columns `bad_rows` and `bad`.
 
     Returns:
         The edges; and the header and the columns that were found.
@@ -107,6 +128,9 @@ def read_edges(spark: SparkSession, source: EdgePaths) -> tuple[DataFrame, ReadC
     from pyspark.errors import AnalysisException
 
     counts = ReadCounts()
+    table = frame_of(spark, source.origin)
+    if table is not None:
+        return _typed(table, source, counts), counts
     try:
         if _is_parquet(spark, source):
             return _read_parquet(spark, source, counts), counts
@@ -115,11 +139,11 @@ def read_edges(spark: SparkSession, source: EdgePaths) -> tuple[DataFrame, ReadC
         raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
 
 
-def _is_parquet(spark: SparkSession, source: EdgePaths) -> bool:
+def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
     """Whether the files are Parquet, by their names; Spark lists them, on whatever file system."""
-    if all(suffix_of(path.rstrip("/")) in PARQUET for path in source.paths):
+    if all(suffix_of(path.rstrip("/")) in PARQUET for path in source.edges):
         return True
-    files = _recursive(spark.read.format("binaryFile")).load(list(source.paths)).select("path")
+    files = _recursive(spark.read.format("binaryFile")).load(list(source.edges)).select("path")
     suffixes = "|".join(re.escape(suffix) for suffix in PARQUET)
     parquet = files["path"].rlike(f"(?i)({suffixes})$")
     other = files.filter(~parquet).limit(1).collect()
@@ -135,13 +159,20 @@ def _recursive(reader: DataFrameReader) -> DataFrameReader:
     return reader.option("recursiveFileLookup", "true")
 
 
-def _read_parquet(spark: SparkSession, source: EdgePaths, counts: ReadCounts) -> DataFrame:
+def _read_parquet(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> DataFrame:
+    return _typed(_recursive(spark.read).parquet(*source.edges), source, counts)
+
+
+def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame:
+    """The columns of a table that hold edges, by their names, in the types of edges."""
     from pyspark.sql import functions
 
     name, reading = str(source), source.reading
-    frame = _recursive(spark.read).parquet(*source.paths)
     types = dict(frame.dtypes)
     columns = counts.columns = named_columns(frame.columns, reading, name)
+    weighted = reading.wants_weights and columns.weight >= 0
+    used = [frame.columns[place] for place in (columns[:3] if weighted else columns[:2])]
+    check_columns(frame, used, InvalidGraph)
     casts = []
     for end, alias in zip(columns[:2], ("src", "dst"), strict=True):
         column = frame.columns[end]
@@ -150,41 +181,41 @@ def _read_parquet(spark: SparkSession, source: EdgePaths, counts: ReadCounts) ->
             raise InvalidGraph(
                 f"{name}: column {column} is {kind}, wanted integers or strings; convert it"
             )
-        plain = frame[_quoted(column)].cast("string" if kind == "string" else "long")
+        plain = frame[quoted(column)].cast("string" if kind == "string" else "long")
         casts.append(plain.alias(alias))
-    weighted = reading.wants_weights and columns.weight >= 0
     if weighted:
-        weight = _quoted(frame.columns[columns.weight])
-        casts.append(frame[weight].cast("double").alias("weight"))
+        casts.append(frame[quoted(used[2])].cast("double").alias("weight"))
     typed = frame.select(*casts)
     missing = " OR ".join(f"{column} IS NULL" for column in typed.columns)
     if reading.skip_bad_rows:
         bad = functions.expr(missing)
         about = functions.when(bad, functions.lit(f"{name}: a row with a null"))
         typed = typed.withColumns({"bad_rows": bad.cast("int"), "bad": about})
-    elif typed.filter("src IS NULL OR dst IS NULL").limit(1).count():
-        raise InvalidGraph(
-            f"{name}: a row has no id, wanted an id in every row; remove it, or leave such rows "
-            "out (--skip-bad-rows)"
-        )
-    if not weighted:
-        return typed
 
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            yield _check_weights(batch, name)
+            if not reading.skip_bad_rows:
+                _check_ids(batch, name, used)
+            yield _check_weights(batch, name) if weighted else batch
 
+    # In the one pass that reads the rows: a DataFrame may cost much, or differ the second time.
     return typed.mapInArrow(check, typed.schema)
 
 
-def _quoted(column: str) -> str:
-    """A column's name in SQL, where a dot would mean a field."""
-    return "`" + column.replace("`", "``") + "`"
+def _check_ids(edges: pa.RecordBatch, name: str, columns: Sequence[str]) -> None:
+    """Raise `InvalidGraph` for an edge without an id."""
+    for end, column in zip(("src", "dst"), columns, strict=False):
+        nulls = edges.column(end).null_count
+        if nulls:
+            raise InvalidGraph(
+                f"{name}: a row has no id, column {column} holds nulls ({nulls:,} in a batch), "
+                "wanted an id in every row; remove those rows, or leave them out (--skip-bad-rows)"
+            )
 
 
-def _read_text(spark: SparkSession, source: EdgePaths, counts: ReadCounts) -> DataFrame:
+def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> DataFrame:
     name, reading = str(source), source.reading
-    lines = _recursive(spark.read).text(list(source.paths))
+    lines = _recursive(spark.read).text(list(source.edges))
     top = "\n".join(row["value"] for row in lines.limit(SAMPLE).collect()) + "\n"
     block = top.encode("utf-8")
     sniffed = TextLayout.sniff(block, name, reading, counts)
@@ -249,130 +280,3 @@ def _plain(ids: Ids) -> pa.Array:
     if isinstance(ids, np.ndarray):
         return pa.array(ids)
     return ids.dictionary_decode().cast(pa.string())
-
-
-@dataclass(frozen=True)
-class Numbering:
-    """Distinct ids in ascending order, in blocks on disk.
-
-    Attributes:
-        blocks: the folder of the blocks.
-        name: stage of the blocks.
-        counts: how many ids each block holds.
-        numbers: number of each block in its file names.
-        sizes: bytes of each block's strings; None for integers.
-    """
-
-    blocks: Blocks
-    name: str
-    counts: tuple[int, ...]
-    numbers: tuple[int, ...]
-    sizes: tuple[int, ...] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields that a note of an unfinished job holds."""
-        return {k: getattr(self, k) for k in ("name", "counts", "numbers", "sizes")}
-
-    @classmethod
-    def from_json(cls, blocks: Blocks, note: dict[str, Any]) -> Numbering:
-        """The numbering that `to_json` described."""
-        sizes = None if note["sizes"] is None else tuple(note["sizes"])
-        return cls(blocks, note["name"], tuple(note["counts"]), tuple(note["numbers"]), sizes)
-
-    @property
-    def total(self) -> int:
-        """How many ids there are."""
-        return sum(self.counts)
-
-    def start(self, i: int) -> int:
-        """The dense number of the first id of block `i`."""
-        return sum(self.counts[:i])
-
-    def load(self, i: int) -> VertexIds:
-        """The ids of block `i`."""
-        number = self.numbers[i]
-        if self.sizes is None:
-            return VertexIds(self.blocks.load(self.name, number, "ids"))
-        data = self.blocks.load(self.name, number, "utf8")
-        return VertexIds(StringTable(data, self.blocks.load(self.name, number, "offsets")))
-
-    def frame(self, spark: SparkSession) -> DataFrame:
-        """Columns `id`, `number` (dense) and `token`."""
-        starts = [self.start(i) for i in range(len(self.counts))]
-        integer = self.sizes is None
-
-        def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                for i in batch.column(0).to_pylist():
-                    ids = self.load(i)
-                    numbers = np.arange(starts[i], starts[i] + len(ids), dtype=np.int32)
-                    values = pa.array(ids.table) if integer else pa.array(list(ids), pa.string())
-                    tokens = pa.array(ids.tokens().astype(np.int64))
-                    yield pa.RecordBatch.from_arrays(
-                        [values, pa.array(numbers), tokens], names=["id", "number", "token"]
-                    )
-
-        count = len(self.counts)
-        schema = f"id {'long' if integer else 'string'}, number int, token long"
-        return spark.range(0, count, 1, count).mapInArrow(each, schema)
-
-
-def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Numbering:
-    """Number the distinct ids of a frame's only column `id` by a distributed sort.
-
-    Raises:
-        InvalidGraph: a negative id.
-    """
-    integer = dict(ids.dtypes)["id"] == "bigint"
-
-    def write(number: int, table: pa.Table) -> dict[str, int]:
-        column = table.column(0)
-        if integer:
-            values = column.to_numpy()
-            blocks.save(name, number, ids=values)
-            return {"count": len(values), "smallest": int(values[0])}
-        packed = StringTable.pack(column.to_pylist())
-        blocks.save(name, number, utf8=packed.data, offsets=packed.offsets)
-        return {"count": len(packed), "bytes": len(packed.data)}
-
-    ordered = ids.distinct().repartitionByRange(partitions, "id").sortWithinPartitions("id")
-    stats = write_blocks(ordered, write)
-    if integer and stats and stats[0]["smallest"] < 0:
-        raise InvalidGraph(
-            f"negative id {stats[0]['smallest']}, wanted integers of 0 to 2^63 - 1; renumber, or "
-            "write the ids as strings"
-        )
-    return Numbering(
-        blocks,
-        name,
-        tuple(s["count"] for s in stats),
-        tuple(s["block"] for s in stats),
-        None if integer else tuple(s["bytes"] for s in stats),
-    )
-
-
-def write_ids(spark: SparkSession, numbering: Numbering, folder: Path, name: str) -> None:
-    """Write the ids as `VertexIds.save` would; each task writes the range of one block."""
-    from graphagg.store.ranges import preallocate, write_range
-
-    n, sizes = numbering.total, numbering.sizes
-    if sizes is None:
-        preallocate(folder / f"{name}.npy", np.int64, (n,))
-
-        def copy(i: int) -> dict[str, int]:
-            write_range(folder / f"{name}.npy", numbering.start(i), numbering.load(i).table)  # type: ignore[arg-type]
-            return {}
-    else:
-        preallocate(folder / f"{name}.utf8.npy", np.uint8, (sum(sizes),))
-        preallocate(folder / f"{name}.offsets.npy", np.int64, (n + 1,))
-
-        def copy(i: int) -> dict[str, int]:
-            table = numbering.load(i).table
-            assert isinstance(table, StringTable)
-            before = sum(sizes[:i])
-            write_range(folder / f"{name}.utf8.npy", before, table.data)
-            offsets = folder / f"{name}.offsets.npy"
-            write_range(offsets, numbering.start(i) + 1, table.offsets[1:] + before)
-            return {}
-
-    run_tasks(spark, len(numbering.counts), copy)

@@ -1,0 +1,62 @@
+"""The community index by Spark, written and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from graphagg.communities.config import IndexConfig
+from graphagg.communities.index import CommunityIndex
+from graphagg.communities.spark.write import ENTRIES_A_BLOCK, write_with_spark
+from graphagg.graph.reading.settings import Reading, ReadingOptions
+from graphagg.graph.spark.edges import EdgeInput
+from graphagg.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def build_with_spark(
+    spark: SparkSession,
+    edges: DataFrame | str | Sequence[str],
+    directory: str | Path,
+    *,
+    config: IndexConfig | None = None,
+    entries_a_block: int = ENTRIES_A_BLOCK,
+    progress: Progress = silent,
+    force: bool = False,
+    **reading: Unpack[ReadingOptions],
+) -> CommunityIndex:
+    """Index a graph by Spark and open the index.
+
+    Args:
+        spark: the session; its settings are afterward what they were.
+        edges: a DataFrame; a table, as `table:NAME`; or Parquet or text: files, folders or
+            patterns, on any path that Spark reads.
+        directory: where the index goes, on a file system that executors and driver share.
+        config: the kind of graph, and the parameters.
+        entries_a_block: entries of compressed rows that one task holds in memory.
+        progress: called after each stage.
+        force: build again also where nothing changed, or over an unfinished job.
+        reading: the fields of `graphagg.graph.Reading`.
+
+    Raises:
+        InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
+        ParametersDiffer: an unfinished job there has other parameters.
+        JobFailed: Spark gave up; the same call goes on after the last finished stage, but of a
+            DataFrame begins anew.
+        ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+    """
+    report = write_with_spark(
+        spark,
+        EdgeInput.of(edges, Reading(**reading)),
+        directory,
+        config or IndexConfig(),
+        entries_a_block=entries_a_block,
+        progress=progress,
+        force=force,
+    )
+    index = CommunityIndex.open(directory)
+    index.report = report
+    return index

@@ -1,0 +1,156 @@
+"""The embedding by Spark: the same vectors as `NodeEmbedding.build` gives.
+
+Stages, each of which ends in `<directory>.work`, so that a job that was killed goes on after the
+last one when it is started again:
+
+1. `edges`, `entries`: ids numbered by a distributed sort; the symmetric matrix.
+2. `matrix`, `partition`: the matrix as mapped rows, and its parts, in one task.
+3. `pieces`: each piece in blocks; one shuffle of the entries.
+4. `strength`, `arrived`, `leaves`: the log matrix and its decomposition, a task a piece.
+5. `gram...`, `start`, `refined`: the merge and one refinement.
+6. `pass...`: five products with the matrix a pass; tasks read the rows of their halo.
+7. `vectors`: the arrays of the index, written again by each run.
+
+Stages 4 to 6 are those of the build in process, `prone.engine`. Executors and driver must share the
+file system of the directory. A task holds one piece with its halo or one range of 50,000 nodes; the
+task of the partition holds the graph (`metis`) or 60 bytes a node (`streaming`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from graphagg.embedding.build import ranges
+from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
+from graphagg.embedding.prone.engine import Engine, Vectors
+from graphagg.embedding.prone.propagation import STEPS
+from graphagg.embedding.prone.threads import one_thread
+from graphagg.embedding.spark.engine import on_spark
+from graphagg.embedding.spark.entries import Entries, digests, prepare
+from graphagg.embedding.spark.partition import cut, write_pieces
+from graphagg.embedding.writing import (
+    KIND,
+    Sizes,
+    VectorFiles,
+    index_manifest,
+    write_report,
+)
+from graphagg.errors import InvalidParameter
+from graphagg.graph.graph import ReadReport
+from graphagg.graph.spark.edges import EdgeInput
+from graphagg.graph.spark.numbering import write_ids
+from graphagg.progress import Progress, silent
+from graphagg.spark.job import Work, claimed, recall, remember
+from graphagg.spark.session import small_driver
+from graphagg.store import write_artifact
+from graphagg.store.index import is_current
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Stage = Literal["entries", "partition"]
+
+
+def write_with_spark(
+    spark: SparkSession,
+    source: EdgeInput,
+    directory: str | Path,
+    config: EmbeddingConfig,
+    *,
+    progress: Progress = silent,
+    force: bool = False,
+) -> ReadReport:
+    """Embed a graph by Spark; see `build_with_spark`."""
+    if config.fusion != "merge":
+        raise InvalidParameter(
+            f"fusion is {config.fusion!r}, the Spark engine has 'merge'; take --engine local for "
+            "the others"
+        )
+    with write_artifact(directory) as published, small_driver(spark):
+        job = job_of(source, config)
+        known = None if force else recall(directory, KIND, job)
+        if known is not None:
+            return ReadReport(**known["report"])
+        with claimed(spark, directory, job, progress, force, not source.is_frame) as work:
+            _run(work, source, config, published, progress, force)
+            read = source.counts(work)
+        remember(directory, KIND, job, read)
+        work.remove()
+    return ReadReport(**read)
+
+
+def stages(config: EmbeddingConfig, until: Stage | None = None) -> tuple[str, ...]:
+    """The stages of a job that have a name beforehand, in their order."""
+    passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
+    names = (
+        "edges", "entries", "matrix", "partition", "pieces", "strength", "arrived", "leaves",
+        "start", "refined", *passes, "vectors",
+    )  # fmt: skip
+    return names if until is None else names[: names.index(until) + 1]
+
+
+def job_of(source: EdgeInput, config: EmbeddingConfig) -> dict[str, Any]:
+    """What tells a job from another: its input and parameters."""
+    return {"source": source.identity(), "config": config.to_json()}
+
+
+def _run(
+    work: Work,
+    source: EdgeInput,
+    config: EmbeddingConfig,
+    published: Any,
+    progress: Progress,
+    force: bool,
+) -> None:
+    a_task = config.max_piece_edges or MAX_PIECE_EDGES
+    entries = prepare(work, source, config, a_task)
+    inputs = digests(work, entries, a_task)
+    directory = published.writer.folder.parent
+    if not force and is_current(directory, KIND, inputs, config.to_json()):
+        return
+    partition = cut(work, entries, config, a_task)
+    write_pieces(work, entries, partition.layout)
+    engine = on_spark(work, partition.layout, config)
+    with one_thread():  # the driver merges and rotates
+        engine.prepare()
+        vectors = engine.factorize()
+        for number in range(1, config.propagate + 1):
+            vectors = engine.propagate(vectors, number)
+    writer = published.writer
+    _write_ids(work, entries, writer.folder)
+    _write_vectors(engine, vectors, entries, writer.folder)
+    progress("vectors", 1, 1)
+    write_report(writer, partition.report)
+    sizes = Sizes(entries.rows.total, entries.columns.total, entries.edges)
+    published.publish(
+        index_manifest(config, inputs, sizes, partition.isolated, partition.layout.pieces)
+    )
+
+
+# --- the index -----------------------------------------------------------------------------------
+
+
+def _write_ids(work: Work, entries: Entries, folder: Path) -> None:
+    write_ids(work.spark, entries.rows, folder, "vertices")
+    if entries.kind == "two-mode":
+        write_ids(work.spark, entries.columns, folder, "elements")
+
+
+def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, folder: Path) -> None:
+    """The arrays of the index; a task writes a range of nodes.
+
+    No stage that a later run could skip: each run writes a folder of its own.
+    """
+    blocks, nodes = ranges(entries.nodes), entries.nodes
+    files = VectorFiles(folder, entries.rows.total, nodes, engine.config)
+
+    def write(b: int) -> None:
+        low, high = blocks[b]
+        numbers, parts = (np.asarray(engine.state.rows(n)[low:high]) for n in ("numbers", "parts"))
+        files.write(low, parts, *engine.rotated(vectors, numbers), engine.log_q_of(numbers))
+
+    files.create(engine.width(vectors))
+    engine.loops.each(len(blocks), write)

@@ -1,0 +1,108 @@
+"""Input that only Spark holds: DataFrames of the caller's session, and tables by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from graphagg.errors import InvalidParameter, MissingExtra, UnreadableFile
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+TABLE = "table:"
+"""A source that begins so names a table: `table:sales.edges`, ``table:delta.`s3a://lake/e` ``."""
+
+
+def is_frame(source: Any) -> bool:
+    """Whether a source is a Spark DataFrame, classic or of Spark Connect; loads no PySpark."""
+    home = type(source).__module__
+    return home.startswith("pyspark.sql.") and hasattr(source, "sparkSession")
+
+
+def is_table(source: Any) -> bool:
+    """Whether a source names a table of Spark."""
+    return isinstance(source, str) and source.startswith(TABLE)
+
+
+def is_of_spark(source: Any) -> bool:
+    """Whether only Spark can read a source."""
+    return is_frame(source) or is_table(source)
+
+
+def session_of(source: Any) -> SparkSession:
+    """The session of a DataFrame, or for a table the one that is active.
+
+    Raises:
+        InvalidParameter: a table is named, and no session is active.
+    """
+    if is_frame(source):
+        session: SparkSession = source.sparkSession
+        return session
+    try:
+        from pyspark.sql import SparkSession as Session
+    except ImportError:
+        raise MissingExtra("pyspark", "spark") from None
+    active: SparkSession | None = Session.getActiveSession()
+    if active is None:
+        raise InvalidParameter(
+            f"{source}: no Spark session is active, wanted the one that knows the table; start it, "
+            "or give a DataFrame: spark.table(...)"
+        )
+    return active
+
+
+def frame_of(spark: SparkSession, source: Any) -> DataFrame | None:
+    """The DataFrame that a source is or names; None for paths.
+
+    Raises:
+        UnreadableFile: there is no such table.
+    """
+    if is_frame(source):
+        frame: DataFrame = source
+        return frame
+    if not is_table(source):
+        return None
+    from pyspark.errors import AnalysisException, ParseException
+
+    try:
+        table = spark.table(source.removeprefix(TABLE))
+        _ = table.schema  # Spark Connect looks for the table only when it is asked something
+    except (AnalysisException, ParseException) as error:
+        raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
+    return table
+
+
+def called(source: Any) -> str:
+    """A source as messages call it."""
+    if is_frame(source):
+        return "the DataFrame"
+    return source if isinstance(source, str) else ", ".join(map(str, source))[:200]
+
+
+def check_columns(frame: DataFrame, names: Sequence[str], error: type[Exception]) -> None:
+    """Raise `error` where a column that is used stands twice, as after a join."""
+    plain = [column.casefold() for column in frame.columns]  # as Spark compares them
+    for name in names:
+        count = plain.count(name.casefold())
+        if count > 1:
+            raise error(
+                f"the DataFrame: column {name!r} stands {count} times, wanted it once; select or "
+                "rename the one that is meant"
+            )
+
+
+def refuse(**given: Any) -> None:
+    """Raise `InvalidParameter` for an argument that only a build in process takes."""
+    for name, value in given.items():
+        if value is not None and value != ():
+            raise InvalidParameter(
+                f"{name} is given, which only a build in process takes; leave it out, or give what "
+                "the DataFrame holds as Arrow: frame.toArrow()"
+            )
+
+
+def quoted(column: str) -> str:
+    """A column's name in SQL, where a dot would mean a field."""
+    return "`" + re.sub("`", "``", column) + "`"

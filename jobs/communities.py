@@ -1,7 +1,6 @@
 """Build a community index: spark-submit jobs/communities.py --edges EDGES --out DIR [...]."""
 
-from graphagg.cli.builds.communities import CommunitiesBuild
-from graphagg.cli.builds.run import main
+from graphagg.cli.builds.jobs import main
 
 if __name__ == "__main__":
-    main(CommunitiesBuild)
+    main("communities")

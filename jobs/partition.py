@@ -1,7 +1,9 @@
-"""The stages up to the partition; embed.py goes on: spark-submit jobs/partition.py --edges ..."""
+"""The stages up to the partition; embed.py goes on.
 
-from graphagg.cli.builds.embedding import Partitioning
-from graphagg.cli.builds.run import main
+spark-submit jobs/partition.py --edges EDGES --out DIR [...]
+"""
+
+from graphagg.cli.builds.jobs import main
 
 if __name__ == "__main__":
-    main(Partitioning)
+    main("partition")

@@ -1,7 +1,9 @@
-"""The stages up to the matrix; embed.py goes on: spark-submit jobs/prepare_graph.py --edges ..."""
+"""Read and number a graph; partition.py and embed.py go on.
 
-from graphagg.cli.builds.embedding import GraphPreparation
-from graphagg.cli.builds.run import main
+spark-submit jobs/prepare_graph.py --edges EDGES --out DIR [...]
+"""
+
+from graphagg.cli.builds.jobs import main
 
 if __name__ == "__main__":
-    main(GraphPreparation)
+    main("prepare_graph")

@@ -1,7 +1,6 @@
-"""Build a passage index: spark-submit jobs/trigraph.py --passages PASSAGES --out DIR [...]."""
+"""Index a corpus: spark-submit jobs/trigraph.py --passages PASSAGES --out DIR [...]."""
 
-from graphagg.cli.builds.passages import PassagesBuild
-from graphagg.cli.builds.run import main
+from graphagg.cli.builds.jobs import main
 
 if __name__ == "__main__":
-    main(PassagesBuild)
+    main("trigraph")

@@ -18,7 +18,9 @@ from graphagg.cli.output.console import err
 from graphagg.errors import GraphAggError
 
 _INTERRUPTED = 130  # typer's exit code for Ctrl-C
-_GROUPS = {"rag": "rag.commands", "communities": "communities", "embed": "embed"}
+_GROUPS = {
+    "rag": "rag.commands", "communities": "communities", "embed": "embed", "job": "builds.jobs",
+}  # fmt: skip
 """The file of each group of commands, which has an `app`."""
 _COMMANDS = {
     "demo": "demo", "dedup": "rag.dedup", "build": "build", "train": "train",

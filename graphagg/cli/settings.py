@@ -14,8 +14,8 @@ from graphagg.checks import shown
 from graphagg.errors import InvalidParameter, UnreadableFile
 
 T = TypeVar("T")
-TABLES = ("communities", "embed", "trigraph")
-"""The tables that a file of options may have: one a kind of index, so that one file serves all."""
+TABLES = ("communities", "embed", "trigraph", "query_communities", "neighbors", "retrieve")
+"""The tables that a file of options may have: one a kind of index and one a job of questions."""
 
 
 def use_file(context: typer.Context, path: Path | None, table: str) -> Path | None:

@@ -36,6 +36,7 @@ from graphagg.communities.config import (
 from graphagg.communities.large import build_large, is_large
 from graphagg.communities.opened import Opened
 from graphagg.communities.query.ranking import Ranking
+from graphagg.communities.spark.frames import communities_frame
 from graphagg.errors import (
     ArtifactBusy,
     EmptyGraph,
@@ -56,6 +57,7 @@ from graphagg.store.index import Index, is_current
 
 if TYPE_CHECKING:
     import datasketch
+    from pyspark.sql import DataFrame
 
 StrPath = str | os.PathLike[str]
 
@@ -242,6 +244,33 @@ class CommunityIndex(Index[_Version]):
             numbers, limit, check_method(method), check_plan(plan), config
         )
         return answer(opened, numbers, ranking, k, limit, method, config)
+
+    def query_on_spark(
+        self,
+        frame: DataFrame,
+        column: str = "seeds",
+        k: int | None = 50,
+        *,
+        method: Method = "fused",
+        plan: Plan = "auto",
+        config: QueryConfig = _DEFAULT,
+        skip_unknown: bool = False,
+    ) -> DataFrame:
+        """`query` for a column of seeds: a row a member, as a lazy DataFrame.
+
+        Each worker opens the index once: the executors must see its directory by the same path.
+
+        Args:
+            frame: its columns are kept; `rank` (from 1), `member` and `score` come after them.
+            column: of the seeds: a vertex a row, or an array of them.
+            k: as for `query`.
+            method: as for `query`.
+            plan: as for `query`.
+            config: as for `query`.
+            skip_unknown: leave out rows of unknown seeds, or of none, in place of an error.
+        """
+        options = {"k": k, "method": check_method(method), "plan": check_plan(plan)}
+        return communities_frame(frame, self, column, skip_unknown, options | {"config": config})
 
     def rank(
         self,

@@ -33,6 +33,7 @@ from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
+from graphagg.embedding.spark.frames import VECTORS_A_TASK, neighbors_frame, vectors_frame
 from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
@@ -48,6 +49,7 @@ from graphagg.store.ranges import check_space
 
 if TYPE_CHECKING:
     import networkx
+    from pyspark.sql import DataFrame, SparkSession
 
 
 class _Version:
@@ -300,6 +302,52 @@ class NodeEmbedding(Index[_Version]):
         nearest = (lambda vertex: self.neighbors(vertex, neighbors)) if neighbors else None
         pieces = self.parts[: len(self)]
         return neighbor_graph(*self.side("from"), pieces, nearest, attribute)
+
+    def to_spark(
+        self, spark: SparkSession, *, side: Side = "from", vectors_a_task: int = VECTORS_A_TASK
+    ) -> DataFrame:
+        """Vectors as a DataFrame of columns `vertex` and `vector` (`array<float>`, not normalized).
+
+        Tasks read the index: the executors must see its directory by the same path.
+
+        Args:
+            spark: the session.
+            side: directed and two-mode: whose vectors.
+            vectors_a_task: how many a task reads.
+        """
+        one_of("side", side, ("from", "to"))
+        return vectors_frame(spark, self, side, integer("vectors_a_task", vectors_a_task, 1))
+
+    def neighbors_on_spark(
+        self,
+        frame: DataFrame,
+        column: str = "vertex",
+        k: int = 10,
+        *,
+        of: Side = "from",
+        among: Side | None = None,
+        normalized: bool = True,
+        skip_unknown: bool = False,
+    ) -> DataFrame:
+        """`neighbors` of a column of vertices: a row a neighbor, as a lazy DataFrame.
+
+        Each worker opens the index once: the executors must see its directory by the same path.
+
+        Args:
+            frame: its columns are kept; `rank` (from 1), `neighbor` and `score` come after them.
+            column: of the vertices.
+            k: how many neighbors a vertex has.
+            of: as for `neighbors`.
+            among: as for `neighbors`.
+            normalized: as for `neighbors`.
+            skip_unknown: leave out vertices that have no vector, in place of an error.
+
+        Raises:
+            InvalidParameter: there is no such column, or one of a name of the answer; or `k`.
+        """
+        integer("k", k, 1)
+        options = {"of": of, "among": among, "normalized": normalized}
+        return neighbors_frame(frame, self, column, skip_unknown, k, options)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side: of edges' sources (sets), or of their targets (elements)."""

@@ -74,6 +74,31 @@ def frame_of(spark: SparkSession, source: Any) -> DataFrame | None:
     return table
 
 
+def read_table(spark: SparkSession, source: str) -> DataFrame:
+    """The rows of `table:NAME`, or of Parquet, CSV with a header or JSON lines by the path's name.
+
+    Raises:
+        UnreadableFile: there is no such table or path.
+    """
+    from pyspark.errors import AnalysisException
+
+    table = frame_of(spark, source)
+    if table is not None:
+        return table
+    name = source.rstrip("/").lower().removesuffix(".gz")
+    try:
+        if name.endswith((".csv", ".tsv")):
+            mark = "\t" if name.endswith(".tsv") else ","
+            return spark.read.csv(source, header=True, inferSchema=True, sep=mark)
+        if name.endswith((".json", ".jsonl")):
+            return spark.read.json(source)
+        frame = spark.read.parquet(source)
+        _ = frame.schema
+    except AnalysisException as error:
+        raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
+    return frame
+
+
 def called(source: Any) -> str:
     """A source as messages call it."""
     if is_frame(source):

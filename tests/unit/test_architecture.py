@@ -26,7 +26,7 @@ LAYERS = (
     {"rag", "communities", "embedding", "nn"},  # capabilities: none imports another
     {"serve"},
     {"cli"},
-    {"__main__"},
+    {"jobs", "__main__"},
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 MOST_FILES = 15

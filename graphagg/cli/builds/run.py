@@ -43,20 +43,29 @@ def build_command(build: type[Build]) -> Callable[..., None]:
 
 def main(build: type[Build]) -> None:
     """Run a build as a job of Spark: `spark-submit jobs/X.py --option ...`; never returns."""
-    function = command(
+    run_alone(build.name, job_command(build))
+
+
+def run_alone(name: str, job: Callable[..., None]) -> None:
+    """Run a job by the command line of this process; never returns."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name)(job)
+    try:
+        app(prog_name=f"{name}.py")
+    except GraphAggError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
+
+
+def job_command(build: type[Build]) -> Callable[..., None]:
+    """The same as a job of Spark, for typer."""
+    return command(
         _function(build, as_job=True),
         table=build.table,
         fixed={"engine": "spark"},
         hidden=build.local_only,
         positional=False,
     )
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(build.name)(function)
-    try:
-        app(prog_name=f"{build.name}.py")
-    except GraphAggError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(error.exit_code)
 
 
 def _function(kind: type[Build], *, as_job: bool) -> Callable[..., None]:

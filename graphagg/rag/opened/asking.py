@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphagg.arrays import Mask
 from graphagg.checks import integer
@@ -15,7 +15,11 @@ from graphagg.rag.requests import When, check_min_score, check_request, question
 from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
 from graphagg.rag.settings import Config, Mode
+from graphagg.rag.spark.frames import passages_frame
 from graphagg.rag.version.snapshot import Selection, Snapshot
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 _EVERYTHING = Selection()
 
@@ -114,6 +118,37 @@ class Asking(Opened):
         return self._retrieve(
             questions_of(questions), k, mode, config, selection, rescoring, window, min_score
         )
+
+    def retrieve_on_spark(
+        self,
+        frame: DataFrame,
+        column: str = "question",
+        k: int = 5,
+        *,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        min_score: float | None = None,
+    ) -> DataFrame:
+        """`retrieve` for a column of questions: a row a hit, as a lazy DataFrame.
+
+        Each worker opens the index and loads its models once: the executors must see its directory
+        by the same path.
+
+        Args:
+            frame: its columns are kept; `rank` (from 1), `passage` (an id), `score`, `title` and
+                `text` come after them.
+            column: of the questions.
+            k: as for `retrieve`.
+            mode: as for `retrieve`.
+            config: as for `retrieve`.
+            filter: as for `retrieve`.
+            min_score: as for `retrieve`.
+        """
+        retriever_of(self.snapshot, selection_of(filter, None, (), False, None), mode, config)
+        options = {"mode": mode, "config": config, "filter": filter, "min_score": min_score}
+        options["k"] = integer("k", k, 1)
+        return passages_frame(frame, self, column, self._given, options)
 
     async def aretrieve(
         self,

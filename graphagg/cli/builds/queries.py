@@ -1,0 +1,220 @@
+"""Jobs that answer a table of questions by an index: a row an answer, as Parquet."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from graphagg.cli.builds.build import LogLevel
+from graphagg.cli.builds.log import follow, say, start_logging
+from graphagg.cli.folders import LOCAL
+from graphagg.cli.options import command
+from graphagg.cli.output.console import out, print_json
+from graphagg.communities.config import Method
+from graphagg.errors import WriteFailed
+from graphagg.rag.settings import Mode
+from graphagg.spark.failures import named_errors
+from graphagg.spark.session import session
+from graphagg.spark.sources import read_table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_HOW = {"panel": "How it runs"}
+
+
+@dataclass(frozen=True)
+class AnswerOptions:
+    """Where answers go, and how the job runs.
+
+    Attributes:
+        out: folder of Parquet that the answers go to, on any path that Spark writes.
+        master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
+        remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
+        force: replace answers that are there.
+        log_level: how much a job and its Spark log.
+        json: print JSON instead of text.
+    """
+
+    out: str
+    master: str | None = field(default=None, metadata=_HOW)
+    remote: str | None = field(default=None, metadata=_HOW)
+    force: bool = field(default=False, metadata=_HOW)
+    log_level: LogLevel = field(default="info", metadata=_HOW | {"case_sensitive": False})
+    json: bool = field(default=False, metadata=_HOW)
+
+
+class Answering(ABC):
+    """Questions to an index; its fields are the options of a job.
+
+    Attributes:
+        name: of the job, and the table of a TOML file that `--config` reads.
+        questions: the field that names the table of questions.
+    """
+
+    name: ClassVar[str]
+    questions: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def index_class(self) -> Any:
+        """The class of the index."""
+
+    @abstractmethod
+    def answers(self, index: Any, frame: DataFrame) -> DataFrame:
+        """The answers to a table of questions."""
+
+
+@dataclass(frozen=True)
+class CommunityQueries(Answering):
+    """Find the community of each row of seeds.
+
+    Attributes:
+        index: folder of the community index, seen by every executor.
+        seeds: table of seeds: Parquet, CSV with a header, JSON lines, or table:NAME.
+        column: column that holds a seed, or an array of them.
+        top_k: members besides the seeds.
+        method: how members are found and ranked.
+        skip_unknown: leave out rows of unknown seeds.
+    """
+
+    name: ClassVar[str] = "query_communities"
+    questions: ClassVar[str] = "seeds"
+
+    index: Path = field(metadata=LOCAL)
+    seeds: str
+    column: str = "seeds"
+    top_k: int = field(default=50, metadata={"min": 1})
+    method: Method = "fused"
+    skip_unknown: bool = False
+
+    @property
+    def index_class(self) -> Any:
+        """The class of the index."""
+        from graphagg.communities import CommunityIndex
+
+        return CommunityIndex
+
+    def answers(self, index: Any, frame: DataFrame) -> DataFrame:
+        """Members of each community."""
+        found: DataFrame = index.query_on_spark(
+            frame, self.column, self.top_k, method=self.method, skip_unknown=self.skip_unknown
+        )
+        return found
+
+
+@dataclass(frozen=True)
+class NeighborQueries(Answering):
+    """Find the nearest neighbors of each vertex by an embedding.
+
+    Attributes:
+        index: folder of the embedding, seen by every executor.
+        vertices: table of vertices: Parquet, CSV with a header, JSON lines, or table:NAME.
+        column: column that holds them.
+        top_k: neighbors of a vertex.
+        skip_unknown: leave out vertices that have no vector.
+    """
+
+    name: ClassVar[str] = "neighbors"
+    questions: ClassVar[str] = "vertices"
+
+    index: Path = field(metadata=LOCAL)
+    vertices: str
+    column: str = "vertex"
+    top_k: int = field(default=10, metadata={"min": 1})
+    skip_unknown: bool = False
+
+    @property
+    def index_class(self) -> Any:
+        """The class of the index."""
+        from graphagg.embedding import NodeEmbedding
+
+        return NodeEmbedding
+
+    def answers(self, index: Any, frame: DataFrame) -> DataFrame:
+        """Neighbors of each vertex."""
+        found: DataFrame = index.neighbors_on_spark(
+            frame, self.column, self.top_k, skip_unknown=self.skip_unknown
+        )
+        return found
+
+
+@dataclass(frozen=True)
+class Retrieval(Answering):
+    """Retrieve passages for each question.
+
+    Attributes:
+        index: folder of the passage index, seen by every executor.
+        questions_from: table of questions: Parquet, CSV with a header, JSON lines, or table:NAME.
+        column: column that holds them.
+        top_k: passages of a question.
+        mode: how passages are found.
+    """
+
+    name: ClassVar[str] = "retrieve"
+    questions: ClassVar[str] = "questions_from"
+
+    index: Path = field(metadata=LOCAL)
+    questions_from: str = field(metadata={"flags": "--questions"})
+    column: str = "question"
+    top_k: int = field(default=5, metadata={"min": 1})
+    mode: Mode = "best"
+
+    @property
+    def index_class(self) -> Any:
+        """The class of the index."""
+        from graphagg.rag import PassageIndex
+
+        return PassageIndex
+
+    def answers(self, index: Any, frame: DataFrame) -> DataFrame:
+        """Passages for each question."""
+        found: DataFrame = index.retrieve_on_spark(frame, self.column, self.top_k, mode=self.mode)
+        return found
+
+
+def answering_command(kind: type[Answering]) -> Callable[..., None]:
+    """The job as a function for typer."""
+
+    def function(asked: Any, run: AnswerOptions) -> None:
+        run_answering(asked, run)
+
+    function.__annotations__ |= {"asked": kind}
+    function.__doc__ = (kind.__doc__ or "").partition("\n")[0]
+    return command(function, table=kind.name, positional=False)
+
+
+def run_answering(asked: Answering, run: AnswerOptions) -> None:
+    """Answer the questions by Spark and write the answers."""
+    start_logging(asked.name, run.log_level)
+    index = asked.index_class.open(asked.index)  # type: ignore[attr-defined]
+    with index, session(f"graphagg {asked.name}", run.master, run.remote) as spark:
+        follow(spark, run.log_level)
+        with named_errors(), _written(run.out):
+            frame = read_table(spark, getattr(asked, asked.questions))
+            mode = "overwrite" if run.force else "errorifexists"
+            asked.answers(index, frame).write.mode(mode).parquet(run.out)
+            rows = spark.read.parquet(run.out).count()
+    if run.json:
+        print_json({"out": run.out, "answers": rows})
+    else:
+        out.print(f"{run.out}: {rows:,} answers", markup=False)
+    say("done: %d answers", rows)
+
+
+@contextmanager
+def _written(folder: str) -> Iterator[None]:
+    from pyspark.errors import AnalysisException
+
+    try:
+        yield
+    except AnalysisException as error:
+        if "PATH_ALREADY_EXISTS" not in str(error):
+            raise
+        raise WriteFailed(
+            f"{folder}: there is something already; give another folder, or --force to replace it"
+        ) from None

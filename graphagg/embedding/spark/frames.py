@@ -1,0 +1,63 @@
+"""An embedding as a DataFrame, and the nearest neighbors of a column of vertices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphagg.embedding.config import Side
+from graphagg.errors import InvalidParameter, UnknownVertex
+from graphagg.spark.answers import answered, of_worker, one_by_one
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+VECTORS_A_TASK = 50_000
+
+
+def vectors_frame(spark: SparkSession, index: Any, side: Side, a_task: int) -> DataFrame:
+    """Columns `vertex` and `vector`; see `NodeEmbedding.to_spark`."""
+    ids, _ = index.side(side)
+    total, integer = len(ids), ids.is_integer
+    worker = of_worker(index)
+
+    def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        kind = pa.int64() if integer else pa.string()
+        for batch in batches:
+            for i in batch.column(0).to_pylist():
+                names, rows = worker().side(side)
+                low, high = i * a_task, min((i + 1) * a_task, total)
+                part = np.ascontiguousarray(rows[low:high], dtype=np.float32)
+                starts = np.arange(0, part.size + 1, part.shape[1], dtype=np.int32)
+                lists = pa.ListArray.from_arrays(pa.array(starts), pa.array(part.ravel()))
+                vertices = pa.array(names[low:high], kind)
+                yield pa.RecordBatch.from_arrays([vertices, lists], names=["vertex", "vector"])
+
+    count = -(-total // a_task)
+    schema = f"vertex {'long' if integer else 'string'}, vector array<float>"
+    return spark.range(0, count, 1, count).mapInArrow(each, schema)
+
+
+def neighbors_frame(
+    frame: DataFrame, index: Any, column: str, skip: bool, k: int, options: dict[str, Any]
+) -> DataFrame:
+    """The rows with `rank`, `neighbor` and `score`; see `NodeEmbedding.neighbors_on_spark`."""
+    among = options["among"] or options["of"]
+    fields = {"neighbor": _type(index.side(among)[0].is_integer), "score": "double"}
+
+    def ask(embedding: Any, vertices: list[Any]) -> Any:
+        def one(vertex: Any) -> Any:
+            return [(n.id, n.score) for n in embedding.neighbors(vertex, k, **options)]
+
+        return one_by_one(one, vertices, (UnknownVertex, InvalidParameter) if skip else ())
+
+    return answered(frame, column, fields, of_worker(index), ask)
+
+
+def _type(integer: bool) -> str:
+    return "long" if integer else "string"

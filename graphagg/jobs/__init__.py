@@ -1,0 +1,1 @@
+"""The jobs of Spark, a module each: `python -m graphagg.jobs.communities`."""

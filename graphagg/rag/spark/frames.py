@@ -1,0 +1,40 @@
+"""Passages for a column of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from graphagg.spark.answers import answered, of_worker
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+FIELDS = {"passage": "string", "score": "double", "title": "string", "text": "string"}
+
+
+def passages_frame(
+    frame: DataFrame,
+    index: Any,
+    column: str,
+    models: tuple[Any, ...],
+    options: Mapping[str, Any],
+) -> DataFrame:
+    """The rows with `rank` and `FIELDS`; see `PassageIndex.retrieve_on_spark`.
+
+    Args:
+        frame: of questions.
+        index: the opened index.
+        column: of the questions.
+        models: encoder, extractor and cache that it was opened with; each may be None.
+        options: of `retrieve_batch`.
+    """
+
+    def ask(passages: Any, questions: list[str]) -> Any:
+        return [
+            [(h.passage.id, h.score, h.passage.title, h.passage.text) for h in hits]
+            for hits in passages.retrieve_batch(questions, **options)
+        ]
+
+    worker = of_worker(index, encoder=models[0], extractor=models[1])
+    return answered(frame, column, FIELDS, worker, ask)

@@ -1,0 +1,164 @@
+"""Questions in a column of a DataFrame, answered by an index that each worker opens once.
+
+Rows stay on the executors: a batch of Arrow goes in, and comes out as a row an answer, which keeps
+the columns of its question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from graphagg.errors import ArtifactBusy, GraphAggError, InvalidParameter
+from graphagg.spark.sources import check_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+Answers = Sequence[Sequence[Any]]
+"""The answers to a question, best first: a value for each field that follows `rank`."""
+Ask = Callable[[Any, list[Any]], Sequence[Answers]]
+"""Answers the questions of a batch by the opened index."""
+
+
+class Opened(Protocol):
+    """What is kept open: an index class's object."""
+
+    @property
+    def manifest(self) -> Any:
+        """The manifest of the opened version."""
+
+    def close(self) -> None:
+        """Give up the version."""
+
+
+_OPENED: dict[tuple[str, str], Any] = {}
+
+
+def opened(open_index: Callable[[str], Opened], kind: str, directory: str, version: str) -> Any:
+    """The index of this worker process, opened once.
+
+    Args:
+        open_index: opens a directory.
+        kind: of the index.
+        directory: as the executors see it.
+        version: which one the caller holds.
+
+    Raises:
+        ArtifactBusy: another version is current by now.
+        NotAnArtifact: the executors do not see the directory.
+    """
+    index = _OPENED.get((kind, directory))
+    if index is None or index.manifest.data != version:
+        if index is not None:
+            index.close()
+        index = _OPENED[kind, directory] = open_index(directory)
+    if index.manifest.data != version:
+        raise ArtifactBusy(
+            f"{directory}: version {index.manifest.data} is current, and the questions were asked "
+            f"of {version}; reopen the index and ask again"
+        )
+    return index
+
+
+def of_worker(index: Any, **models: Any) -> Callable[[], Any]:
+    """What gives the index of a worker, of the version that `index` has open.
+
+    Args:
+        index: the opened index.
+        models: further arguments of its `open`.
+    """
+    open_index = partial(type(index).open, **models)
+    directory, version = str(index.directory), index.manifest.data
+    return partial(opened, open_index, index.KIND, directory, version)
+
+
+def answered(
+    frame: DataFrame,
+    column: str,
+    fields: Mapping[str, str],
+    index: Callable[[], Any],
+    ask: Ask,
+) -> DataFrame:
+    """The rows of a frame, each as often as its question has answers: a lazy DataFrame.
+
+    Args:
+        frame: of questions.
+        column: which of its columns holds them.
+        fields: names of the columns of an answer, and their types: `long`, `double` or `string`;
+            `rank`, from 1, comes before them.
+        index: the index of a worker, as `opened` gives it.
+        ask: answers a batch of questions.
+
+    Raises:
+        InvalidParameter: there is no such column, or one of an answer's name. When the DataFrame is
+            computed also: a row holds no question.
+    """
+    from pyspark.sql import types
+
+    if column not in frame.columns:
+        raise InvalidParameter(
+            f"the DataFrame: columns are {frame.columns}, wanted also {column!r}; name the one "
+            "that holds the questions"
+        )
+    check_columns(frame, [column], InvalidParameter)
+    clash = sorted({"rank", *fields} & set(frame.columns))
+    if clash:
+        raise InvalidParameter(
+            f"the DataFrame: column {clash[0]!r} has the name of a column of answers; rename it"
+        )
+    names = [*frame.columns, "rank", *fields]
+    of_spark = {"long": types.LongType, "double": types.DoubleType, "string": types.StringType}
+    kinds = ["long", *fields.values()]
+    more = [
+        types.StructField(name, of_spark[kind]())
+        for name, kind in zip(("rank", *fields), kinds, strict=True)
+    ]
+    schema = types.StructType([*frame.schema.fields, *more])
+
+    def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        of_arrow = {"long": pa.int64(), "double": pa.float64(), "string": pa.string()}
+        wanted = [of_arrow[kind] for kind in kinds]
+        for batch in batches:
+            questions = batch.column(batch.schema.get_field_index(column)).to_pylist()
+            if None in questions:
+                raise InvalidParameter(
+                    f"the DataFrame: column {column!r} holds a null, wanted a question in every "
+                    "row; filter such rows out"
+                )
+            rows, answers = _flat(ask(index(), questions) if questions else [])
+            columns = [pa.array(v, t) for v, t in zip(answers, wanted, strict=True)] or [
+                pa.array([], t) for t in wanted
+            ]
+            kept = [values.take(pa.array(rows, pa.int64())) for values in batch.columns]
+            yield pa.RecordBatch.from_arrays([*kept, *columns], names=names)
+
+    return frame.mapInArrow(each, schema)
+
+
+def _flat(answers: Sequence[Answers]) -> tuple[list[int], list[list[Any]]]:
+    """The row of each answer, and the columns of all: rank and fields; no columns without one."""
+    flat = [
+        (row, rank, *answer)
+        for row, found in enumerate(answers)
+        for rank, answer in enumerate(found, start=1)
+    ]
+    rows, *columns = map(list, zip(*flat, strict=True)) if flat else ([],)
+    return rows, columns
+
+
+def one_by_one(
+    ask: Callable[[Any], Answers], questions: Sequence[Any], skip: tuple[type[GraphAggError], ...]
+) -> list[Answers]:
+    """Answers one at a time; questions whose answer is an error of `skip` have none."""
+    found: list[Answers] = []
+    for question in questions:
+        try:
+            found.append(ask(question))
+        except skip:
+            found.append(())
+    return found

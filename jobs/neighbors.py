@@ -1,0 +1,9 @@
+"""Nearest neighbors of a table of vertices.
+
+spark-submit jobs/neighbors.py --index DIR --vertices TABLE --out OUT [...]
+"""
+
+from graphagg.cli.builds.jobs import main
+
+if __name__ == "__main__":
+    main("neighbors")

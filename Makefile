@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz test-slow test-web test-cluster docs dist release client bench bench-train lint java browser clean
+.PHONY: demo test fuzz test-slow test-web test-cluster cluster-tools test-store docs dist release client bench bench-train lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -28,7 +28,7 @@ test: java $(VENV)/.dev
 fuzz: java $(VENV)/.dev
 	@seed=$(SEED); seed=$${seed:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
 	echo "make fuzz SEED=$$seed"; \
-	$(BIN)/pytest -m 'hypothesis and not slow and not gpu and not cluster' $(PARALLEL) \
+	$(BIN)/pytest -m 'hypothesis and not slow and not gpu and not cluster and not store' $(PARALLEL) \
 		--hypothesis-profile=fuzz --hypothesis-seed=$$seed \
 		|| { echo "the same draws again: make fuzz SEED=$$seed"; exit 1; }
 
@@ -42,6 +42,14 @@ test-web: browser $(VENV)/.dev
 # Every Spark job on a real master and two workers, and what happens when one of them dies.
 test-cluster: java $(VENV)/.dev
 	$(BIN)/pytest -m cluster tests/cluster
+
+# Servers of the tests, by exact version and checksum, into a folder of the user's cache.
+cluster-tools: $(VENV)/.dev
+	$(BIN)/python -m tests.store_remote.tools
+
+# Indices on a real S3 server: publishers that are killed, failing stores, the cache.
+test-store: cluster-tools
+	$(BIN)/pytest -m store tests/store_remote
 
 # The site, in build/site: pages of docs/ and of the repository's root, and those made from the program.
 docs: $(VENV)/.dev

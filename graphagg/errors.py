@@ -150,6 +150,44 @@ class WriteFailed(ArtifactError):
     exit_code = 1
 
 
+class StoreError(ArtifactError):
+    """An object store, or the way to it, failed; base of the errors about stores."""
+
+    exit_code = 1
+
+
+class StoreUnreachable(StoreError):
+    """A store does not answer, or breaks off again and again."""
+
+
+class NoCredentials(StoreError):
+    """A store wants credentials, and none were found."""
+
+    exit_code = 2
+
+
+class AccessRefused(StoreError):
+    """A store does not let these credentials do this."""
+
+    exit_code = 2
+
+
+class NoSuchBucket(StoreError):
+    """A store has no bucket, container or host of this name."""
+
+    exit_code = 2
+
+
+class ClockOff(StoreError):
+    """A store refuses requests because this machine's clock is off."""
+
+
+class NotWritable(StoreError):
+    """An index cannot be published there: the store is only read, or promises too little."""
+
+    exit_code = 2
+
+
 class InvalidFilter(GraphAggError):
     """A filter names an unknown key or is of the wrong type."""
 

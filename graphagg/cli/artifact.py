@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import fspath
 
 from rich.table import Table
 
 from graphagg.cli.folders import Directory
 from graphagg.cli.output.console import AsJson, out, print_json
-from graphagg.store import open_artifact
+from graphagg.store import manifest_at, open_artifact, verify_at
+from graphagg.store.remote.addresses import Address, place_of
 
 INFO = "Example: graphagg info idx"
 VERIFY = "Example: graphagg verify idx"
 
 
 def info(directory: Directory, as_json: AsJson = False) -> None:
-    """Show what an index holds: its manifest."""
-    with open_artifact(directory) as artifact:
-        manifest = artifact.manifest
+    """Show what an index holds: its manifest; of one on a store, nothing else is read."""
+    if isinstance(place_of(directory), Address):
+        manifest = manifest_at(directory)
+    else:
+        with open_artifact(directory) as artifact:
+            manifest = artifact.manifest
     if as_json:
         print_json(manifest.to_json())
         return
@@ -31,20 +35,15 @@ def info(directory: Directory, as_json: AsJson = False) -> None:
         table.add_row(role, f"{model['name']} (sha256 {model['sha256'][:12]}...)")
     for name, value in manifest.parameters.items():
         table.add_row(name, str(value))
-    table.add_row("files", f"{len(manifest.files)}, {_mib(directory)} MiB")
+    size = sum(entry.bytes for entry in manifest.files.values())
+    table.add_row("files", f"{len(manifest.files)}, {round(size / 2**20, 1)} MiB")
     out.print(table)
 
 
 def verify(directory: Directory, as_json: AsJson = False) -> None:
-    """Compare every file of an index with its checksum."""
-    with open_artifact(directory, verify=True) as artifact:
-        files = len(artifact.manifest.files)
+    """Compare every file of an index with its checksum; of one on a store, nothing is kept here."""
+    files = len(verify_at(directory).files)
     if as_json:
-        print_json({"directory": str(directory), "files": files, "intact": True})
+        print_json({"directory": fspath(directory), "files": files, "intact": True})
     else:
         out.print(f"{directory}: intact, {files} files compared", markup=False)
-
-
-def _mib(directory: Path) -> float:
-    with open_artifact(directory) as artifact:
-        return round(sum(entry.bytes for entry in artifact.manifest.files.values()) / 2**20, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from graphagg.cli.builds.build import Built
 from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import build_command
-from graphagg.cli.folders import LOCAL, Directory, OutDir
+from graphagg.cli.folders import PLACE, Directory, OutDir
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -277,7 +278,7 @@ def merge(
     shards: Annotated[
         list[Path],
         typer.Argument(
-            help="Indices built with the same parameters.", **LOCAL | {"metavar": "shards"}
+            help="Indices built with the same parameters.", **PLACE | {"metavar": "shards"}
         ),
     ],
     out_dir: OutDir,
@@ -294,7 +295,12 @@ def merge(
 
 
 def _ask(
-    directory: Path, seed: list[str] | None, top_k: int, sweep: bool, method: Method, plan: Plan
+    directory: PathLike[str],
+    seed: list[str] | None,
+    top_k: int,
+    sweep: bool,
+    method: Method,
+    plan: Plan,
 ) -> Community:
     from graphagg.communities import CommunityIndex
 

@@ -1,18 +1,25 @@
-"""Arguments and options that name the folder of an index."""
+"""Arguments and options that name where an index lies."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 from typing import Annotated, Any
 
 import typer
 
 from graphagg.store.locations import local_folder
+from graphagg.store.remote.addresses import place_of
 
 LOCAL: dict[str, Any] = {"parser": local_folder, "metavar": "PATH"}
-"""Settings of such an argument: `file:///folder` is understood, another scheme refused."""
+"""Settings of an argument that takes a local folder: the address of a store is refused."""
+PLACE: dict[str, Any] = {"parser": place_of, "metavar": "PATH"}
+"""Settings of an argument that takes a folder, or an address such as `s3://bucket/idx`."""
 
 Directory = Annotated[
-    Path, typer.Argument(help="The index directory.", **LOCAL | {"metavar": "directory"})
+    PathLike[str],
+    typer.Argument(
+        help="The index directory, or its address on a store, such as s3://bucket/idx.",
+        **PLACE | {"metavar": "directory"},
+    ),
 ]
-OutDir = Annotated[Path, typer.Option("--out", help="Where the index goes.", **LOCAL)]
+OutDir = Annotated[PathLike[str], typer.Option("--out", help="Where the index goes.", **PLACE)]

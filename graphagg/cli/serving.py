@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from graphagg.cli.folders import LOCAL
+from graphagg.cli.folders import PLACE
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
@@ -21,11 +22,15 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 _MOST_FILES = 65_536
 
-Passages = Annotated[Path | None, typer.Option("--passages", help="A passage index.", **LOCAL)]
-Communities = Annotated[
-    Path | None, typer.Option("--communities", help="A community index.", **LOCAL)
+Passages = Annotated[
+    PathLike[str] | None, typer.Option("--passages", help="A passage index.", **PLACE)
 ]
-Embedding = Annotated[Path | None, typer.Option("--embedding", help="An embedding.", **LOCAL)]
+Communities = Annotated[
+    PathLike[str] | None, typer.Option("--communities", help="A community index.", **PLACE)
+]
+Embedding = Annotated[
+    PathLike[str] | None, typer.Option("--embedding", help="An embedding.", **PLACE)
+]
 Host = Annotated[str, typer.Option(help="Address to bind; beyond loopback it takes a token.")]
 TokenFile = Annotated[
     Path | None,

@@ -148,9 +148,9 @@ class CommunityIndex(Index[_Version]):
             refuse(vertices=tuple(vertices))
             from graphagg.communities.spark.write import write_with_spark
 
-            source = EdgeInput.of(edges, Reading(**reading))
+            given = EdgeInput.of(edges, Reading(**reading))
             report = write_with_spark(
-                session_of(edges), source, directory, config, progress=progress, force=force
+                session_of(edges), given, directory, config, progress=progress, force=force
             )
             return cls._opened(directory, report)
         with write_artifact(directory) as published:
@@ -258,7 +258,8 @@ class CommunityIndex(Index[_Version]):
     ) -> DataFrame:
         """`query` for a column of seeds: a row a member, as a lazy DataFrame.
 
-        Each worker opens the index once: the executors must see its directory by the same path.
+        Each worker opens the index once. The executors see its directory by the same path, or it
+        is one of a store.
 
         Args:
             frame: its columns are kept; `rank` (from 1), `member` and `score` come after them.

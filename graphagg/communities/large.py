@@ -125,7 +125,7 @@ def _build(
     graph = load_large(work, files, source, partial(index_bytes, config))
     digest = work.note("digest", graph.digest)
     inputs = {"graph": digest}
-    if force or not is_current(publication.root, KIND, inputs, config.to_json()):
+    if force or not is_current(publication.location, KIND, inputs, config.to_json()):
         _publish(publication, _Build(work, config, files), graph, digest)
     return graph.report
 

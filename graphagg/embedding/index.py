@@ -308,7 +308,8 @@ class NodeEmbedding(Index[_Version]):
     ) -> DataFrame:
         """Vectors as a DataFrame of columns `vertex` and `vector` (`array<float>`, not normalized).
 
-        Tasks read the index: the executors must see its directory by the same path.
+        Tasks read the index: the executors see its directory by the same path, or it is one of a
+        store.
 
         Args:
             spark: the session.
@@ -331,7 +332,8 @@ class NodeEmbedding(Index[_Version]):
     ) -> DataFrame:
         """`neighbors` of a column of vertices: a row a neighbor, as a lazy DataFrame.
 
-        Each worker opens the index once: the executors must see its directory by the same path.
+        Each worker opens the index once. The executors see its directory by the same path, or it
+        is one of a store.
 
         Args:
             frame: its columns are kept; `rank` (from 1), `neighbor` and `score` come after them.

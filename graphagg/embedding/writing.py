@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +15,9 @@ from graphagg.embedding.build import Embedded
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
+from graphagg.spark.files import Files, SharedFiles
 from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import Manifest
-from graphagg.store.ranges import preallocate, write_range
 
 KIND = "embedding"
 
@@ -28,38 +27,38 @@ class VectorFiles:
     """The files that hold a row a node, and those of the targets of a directed or two-mode graph.
 
     Attributes:
-        folder: of the version that is written.
+        files: the arrays of the version that is written.
         rows: vertices, or sets; their nodes come first.
         nodes: all nodes.
         config: parameters.
     """
 
-    folder: Path
+    files: Files
     rows: int
     nodes: int
     config: EmbeddingConfig
 
     def create(self, width: int) -> None:
         """Make the files, for vectors of a length."""
-        preallocate(self.folder / "parts.npy", np.int32, (self.nodes,))
+        self.files.create("parts", np.int32, (self.nodes,))
         for name in ("vectors", "sources"):
-            preallocate(self.folder / f"{name}.npy", self.config.dtype, (self.rows, width))
+            self.files.create(f"{name}", self.config.dtype, (self.rows, width))
             if self.rows < self.nodes:
                 shape = (self.nodes - self.rows, width)
-                preallocate(self.folder / f"{name}.to.npy", self.config.dtype, shape)
+                self.files.create(f"{name}.to", self.config.dtype, shape)
         if self.config.propagate == 0:
-            preallocate(self.folder / "log_q.npy", np.float64, (self.nodes,))
+            self.files.create("log_q", np.float64, (self.nodes,))
 
     def write(self, low: int, parts: Array, vectors: Array, sources: Array, log_q: Array) -> None:
         """Write what is known of the nodes from `low` on, `[n]` and `[n, d]`."""
         split = min(max(self.rows - low, 0), len(parts))
-        write_range(self.folder / "parts.npy", low, parts)
+        self.files.write("parts", low, parts)
         for name, whole in (("vectors", vectors), ("sources", sources)):
-            write_range(self.folder / f"{name}.npy", low, whole[:split])
+            self.files.write(f"{name}", low, whole[:split])
             if self.rows < self.nodes:
-                write_range(self.folder / f"{name}.to.npy", max(low - self.rows, 0), whole[split:])
+                self.files.write(f"{name}.to", max(low - self.rows, 0), whole[split:])
         if self.config.propagate == 0:
-            write_range(self.folder / "log_q.npy", low, log_q)
+            self.files.write("log_q", low, log_q)
 
 
 def save(
@@ -70,7 +69,7 @@ def save(
     graph.rows.save(writer, "vertices")
     if config.kind == "two-mode":
         graph.columns.save(writer, "elements")
-    files = VectorFiles(writer.folder, len(graph.rows), network.nodes, config)
+    files = VectorFiles(SharedFiles(writer.folder), len(graph.rows), network.nodes, config)
     files.create(built.width)
     for low, high, vectors, sources in built.blocks():
         files.write(low, built.parts[low:high], vectors, sources, built.log_q_of(low, high))

@@ -71,7 +71,8 @@ class PassageIndex(Asking, Changing, Exploring):
                 or Arrow table, a row a passage. A Spark DataFrame, or `table:NAME` of the active
                 session: then Spark builds, as `build_with_spark`, without vectors, cache and
                 weights.
-            directory: where the index goes; made if it is not there.
+            directory: where the index goes; made if it is not there. An address of a store, such
+                as `s3://bucket/idx`, is published to when the index is complete.
             chunking: how a text that is longer than a chunk is split; None keeps all whole. The
                 index remembers it for `add` and `update`.
             columns: which fields of mappings and tables are what, where they have other names.
@@ -152,7 +153,8 @@ class PassageIndex(Asking, Changing, Exploring):
         """Open an index in milliseconds; no model is loaded.
 
         Args:
-            directory: the index.
+            directory: the index, or its address on a store, such as `s3://bucket/idx`: it comes
+                into the local cache first, as far as it is not there.
             encoder: the encoder it was built with; None loads it by name at the first question.
             extractor: likewise.
             cache: keeps the vectors of texts that changes bring; None: nowhere.
@@ -166,7 +168,7 @@ class PassageIndex(Asking, Changing, Exploring):
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Sent to another process, it opens the directory there, with the models it was given."""
-        return _reopened, (str(self.directory), *self._given)
+        return _reopened, (self.location, *self._given)
 
     def __len__(self) -> int:
         return len(self.snapshot)
@@ -211,7 +213,7 @@ class PassageIndex(Asking, Changing, Exploring):
 
 
 def _reopened(
-    directory: str,
+    directory: os.PathLike[str],
     encoder: Encoder | None,
     extractor: EntityExtractor | None,
     cache: VectorCache | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg.communities import Community, CommunityIndex
@@ -55,7 +55,7 @@ class Communities:
     """
 
     def __init__(
-        self, directory: Path, lane: Lane, lookups: Lane, pool: Remote | None = None
+        self, directory: PathLike[str], lane: Lane, lookups: Lane, pool: Remote | None = None
     ) -> None:
         self._lane, self._lookups, self._pool = lane, lookups, pool
         self.slot: Slot[OpenedCommunities] = Slot(directory, _open)
@@ -127,7 +127,7 @@ class Communities:
             raise LookupsFlooded(str(error)) from None
 
 
-def _open(directory: Path) -> OpenedCommunities:
+def _open(directory: PathLike[str]) -> OpenedCommunities:
     return OpenedCommunities(CommunityIndex.open(directory))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from graphagg.embedding import NodeEmbedding
@@ -29,7 +29,7 @@ class Embedding:
         pool: worker processes that answer; None: this process does.
     """
 
-    def __init__(self, directory: Path, lane: Lane, pool: Remote | None = None) -> None:
+    def __init__(self, directory: PathLike[str], lane: Lane, pool: Remote | None = None) -> None:
         self._lane, self._pool = lane, pool
         self.slot: Slot[NodeEmbedding] = Slot(directory, NodeEmbedding.open)
 

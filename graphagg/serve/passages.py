@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -65,7 +65,7 @@ class Passages:
 
     def __init__(
         self,
-        directory: Path,
+        directory: PathLike[str],
         lane: Lane,
         batcher: Batcher,
         *,
@@ -82,7 +82,7 @@ class Passages:
         self._prepared = False
         self.slot: Slot[PassageIndex] = Slot(directory, self._open)
 
-    def _open(self, directory: Path) -> PassageIndex:
+    def _open(self, directory: PathLike[str]) -> PassageIndex:
         """A version that is ready to answer, with the models that are loaded already."""
         artifact = open_artifact(directory, kind=PassageIndex.KIND)
         models = artifact.manifest.models

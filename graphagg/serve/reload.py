@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from graphagg.errors import NotAnArtifact
 from graphagg.store.manifest import MANIFEST_NAME, Manifest
+from graphagg.store.remote.addresses import Address, place_of
+from graphagg.store.remote.files import Store
+from graphagg.store.remote.pointers import Token, pointer_of
+
+_EVERY = 5.0  # seconds between two looks at a store, at least
 
 
 class Closable(Protocol):
@@ -44,17 +50,26 @@ class Slot(Generic[T]):
     waits for a swap, and a version is closed once, by whoever needs it last.
 
     Args:
-        directory: the index.
+        directory: the index, or its address on a store.
         open_index: opens its current version, ready to answer.
     """
 
-    def __init__(self, directory: Path, open_index: Callable[[Path], T]) -> None:
-        self.directory = directory
+    def __init__(
+        self, directory: os.PathLike[str], open_index: Callable[[os.PathLike[str]], T]
+    ) -> None:
+        self.directory = place_of(directory)
+        self._asked = -math.inf
         self._open = open_index
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
         self._stamp = self._stamp_now()
         self._current = _Version(open_index(directory))
+
+    @property
+    def name(self) -> str:
+        """Name of the folder of the index."""
+        place = self.directory
+        return place.name if isinstance(place, Address) else place.resolve().name
 
     @property
     def version(self) -> str:
@@ -79,8 +94,8 @@ class Slot(Generic[T]):
     def refresh(self) -> bool:
         """Move to what is published now; whether that is another version.
 
-        Costs one `stat` where nothing was published. A version that cannot be opened changes
-        nothing and is tried again by the next call.
+        Costs one `stat` where nothing was published; on a store a request, every few seconds at
+        most. A version that cannot be opened changes nothing and is tried again by the next call.
 
         Raises:
             GraphAggError: the published version cannot be opened; the current one stays.
@@ -113,7 +128,10 @@ class Slot(Generic[T]):
         if idle:
             before.opened.close()
 
-    def _stamp_now(self) -> tuple[int, int, int]:
+    def _stamp_now(self) -> Any:
+        """What changes when a version is published."""
+        if isinstance(self.directory, Address):
+            return self._pointer_now(self.directory)
         path = self.directory / MANIFEST_NAME
         try:
             status = os.stat(path)
@@ -122,3 +140,12 @@ class Slot(Generic[T]):
                 raise NotAnArtifact(f"{path}: {error.strerror}; the opened index stays") from None
             return (0, 0, 0)  # opening says what is missing
         return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _pointer_now(self, place: Address) -> Token:
+        if time.monotonic() < self._asked + _EVERY:
+            return self._stamp  # type: ignore[no-any-return]
+        token = pointer_of(Store(place)).read()[1]
+        if token is None and hasattr(self, "_stamp"):
+            raise NotAnArtifact(f"{place}: its manifest is gone; the opened index stays")
+        self._asked = time.monotonic()
+        return token

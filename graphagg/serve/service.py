@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg import __version__
@@ -39,7 +39,8 @@ class Sources:
     """The indices to serve.
 
     Attributes:
-        passages, communities, embedding: directories; None for what is not served.
+        passages, communities, embedding: directories, or addresses such as `s3://bucket/idx`;
+            None for what is not served.
         encoder, extractor: the models that the passage index was built with; None loads them by
             name.
         reranker: reads the first hits of every question; None: none. `rerank_first`: how many.
@@ -48,9 +49,9 @@ class Sources:
         InvalidParameter: there is no index at all.
     """
 
-    passages: Path | None = None
-    communities: Path | None = None
-    embedding: Path | None = None
+    passages: PathLike[str] | None = None
+    communities: PathLike[str] | None = None
+    embedding: PathLike[str] | None = None
     encoder: Encoder | None = field(default=None, compare=False)
     extractor: EntityExtractor | None = field(default=None, compare=False)
     reranker: Reranker | None = field(default=None, compare=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.errors import ArtifactBusy, GraphAggError, InvalidParameter
 from graphagg.spark.sources import check_columns
+from graphagg.store.remote.addresses import Location
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,27 +38,31 @@ class Opened(Protocol):
 _OPENED: dict[tuple[str, str], Any] = {}
 
 
-def opened(open_index: Callable[[str], Opened], kind: str, directory: str, version: str) -> Any:
+def opened(
+    open_index: Callable[[Location], Opened], kind: str, location: Location, version: str
+) -> Any:
     """The index of this worker process, opened once.
 
     Args:
-        open_index: opens a directory.
+        open_index: opens an index.
         kind: of the index.
-        directory: as the executors see it.
+        location: a directory as the executors see it, or an address, of which each of them brings
+            the index into its cache.
         version: which one the caller holds.
 
     Raises:
         ArtifactBusy: another version is current by now.
         NotAnArtifact: the executors do not see the directory.
     """
-    index = _OPENED.get((kind, directory))
+    key = kind, str(location)
+    index = _OPENED.get(key)
     if index is None or index.manifest.data != version:
         if index is not None:
             index.close()
-        index = _OPENED[kind, directory] = open_index(directory)
+        index = _OPENED[key] = open_index(location)
     if index.manifest.data != version:
         raise ArtifactBusy(
-            f"{directory}: version {index.manifest.data} is current, and the questions were asked "
+            f"{location}: version {index.manifest.data} is current, and the questions were asked "
             f"of {version}; reopen the index and ask again"
         )
     return index
@@ -71,8 +76,7 @@ def of_worker(index: Any, **models: Any) -> Callable[[], Any]:
         models: further arguments of its `open`.
     """
     open_index = partial(type(index).open, **models)
-    directory, version = str(index.directory), index.manifest.data
-    return partial(opened, open_index, index.KIND, directory, version)
+    return partial(opened, open_index, index.KIND, index.location, index.manifest.data)
 
 
 def answered(

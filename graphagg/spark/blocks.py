@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
 from glob import escape
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import JobFailed
+from graphagg.store.work import write_json
+
+
+class AnyBlocks(Protocol):
+    """Arrays that tasks write, a block at a time, and other tasks read."""
+
+    def begin(self) -> None:
+        """Start a run: tasks of earlier runs may write no more."""
+
+    def save(self, stage: str, number: int, **arrays: Array) -> None:
+        """Write the arrays of a block; whole or not at all, also when a task runs twice."""
+
+    def check_run(self) -> None:
+        """Raise `JobFailed` where a newer run writes."""
+
+    def load(self, stage: str, number: int, name: str) -> Array:
+        """An array of a block."""
+
+    def map(self, stage: str, number: int, name: str) -> Array:
+        """An array of a block, memory-mapped."""
+
+    def remove(self, stage: str) -> None:
+        """Remove the blocks of a stage, where there are any."""
+
+    def note(self, stage: str, number: int, value: Any) -> None:
+        """Note that a block is complete, with what is known of it."""
+
+    def noted(self, stage: str, number: int) -> Any:
+        """What `note` wrote; None: nothing."""
 
 
 class Blocks:
@@ -72,6 +103,18 @@ class Blocks:
         path = self._path(stage, number, name)
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
+
+    def note(self, stage: str, number: int, value: Any) -> None:
+        """Note that a block is complete, with what is known of it."""
+        write_json(self._note(stage, number), value)
+
+    def noted(self, stage: str, number: int) -> Any:
+        """What `note` wrote; None: nothing."""
+        note = self._note(stage, number)
+        return json.loads(note.read_text(encoding="utf-8")) if note.exists() else None
+
+    def _note(self, stage: str, number: int) -> Path:
+        return self.folder / f"{stage}.{number:06d}.json"
 
     def remove(self, stage: str) -> None:
         """Remove the blocks of a stage, where there are any."""

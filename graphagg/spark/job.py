@@ -3,6 +3,11 @@
 Started again, a job continues after its last finished phase. The folder is removed when the index
 is published; from then on a note in the index says which job built it, and the same job ends
 before it reads anything.
+
+The folder lies beside the index, or where `--work` says. On a path it is on a file system that
+driver and executors share. At an address of a store (`graphagg.spark.store_work`) nothing is
+shared: what tasks exchange are objects, executors use their own disks, and the driver brings the
+files of the new version together on its disk before it publishes them.
 """
 
 from __future__ import annotations
@@ -12,27 +17,73 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg import __version__
 from graphagg.errors import ArtifactError, GraphAggError
 from graphagg.progress import Progress
-from graphagg.spark.blocks import Blocks
+from graphagg.spark.blocks import AnyBlocks, Blocks
 from graphagg.spark.failures import named_errors
-from graphagg.store import JOB_NOTE, open_artifact
-from graphagg.store.locations import local_folder
+from graphagg.spark.files import Files, SharedFiles
+from graphagg.spark.session import with_settings
+from graphagg.spark.sources import settings_for
+from graphagg.spark.store_work import StoreWork, read_note, write_note
+from graphagg.store import JOB_NOTE, Publication
+from graphagg.store.index import current_manifest
+from graphagg.store.remote.addresses import Address, Location, place_of
 from graphagg.store.work import WorkFolder, work_folder, write_json
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-class Work(WorkFolder):
+class AnyWork(Protocol):
     """The folder of an unfinished job.
+
+    Attributes:
+        spark: the session; tasks, to which this is sent, have none.
+        blocks: arrays that tasks write a block at a time.
+        files: arrays that tasks write range by range.
+    """
+
+    spark: SparkSession
+
+    @property
+    def blocks(self) -> AnyBlocks:
+        """Arrays that tasks write a block at a time."""
+
+    @property
+    def files(self) -> Files:
+        """Arrays that tasks write range by range."""
+
+    def version(self, publication: Publication) -> Files:
+        """The arrays of a new version, which `gather` brings to the publication's folder."""
+
+    def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
+        """Begin the job or continue it."""
+
+    def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
+        """The rows of a phase: read if it finished before, else computed and written."""
+
+    def note(self, name: str, make: Callable[[], Any]) -> Any:
+        """A small result: read if it was noted before, else computed and noted."""
+
+    def stage(self, name: str, make: Callable[[], Any]) -> Any:
+        """A note that is reported as a stage, when it is new."""
+
+    def release(self) -> None:
+        """Let another process continue the job."""
+
+    def remove(self) -> None:
+        """Remove the folder."""
+
+
+class Work(WorkFolder):
+    """The folder of an unfinished job, on a file system that executors and driver share.
 
     Args:
         spark: the session.
-        folder: on a file system that executors and driver share.
+        folder: where it is.
         progress: called after each phase.
     """
 
@@ -40,15 +91,24 @@ class Work(WorkFolder):
         super().__init__(folder, progress)
         self.spark = spark
         self.blocks = Blocks(self.folder / "blocks")
+        self.files = SharedFiles(self.folder)
 
     def __getstate__(self) -> dict[str, Any]:
         """Tasks get the paths without the session, which cannot be sent."""
-        return {"folder": self.folder, "blocks": self.blocks}
+        return {"folder": self.folder, "blocks": self.blocks, "files": self.files}
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
         """As `WorkFolder.claim`; tasks of earlier runs may write no more."""
         super().claim(job, force=force, resume=resume)
         self.blocks.begin()
+
+    def version(self, publication: Publication) -> Files:
+        """The arrays of a new version: in its folder; in this one, if the index is on a store."""
+        if not isinstance(publication.location, Address):
+            return SharedFiles(publication.writer.folder.absolute())
+        folder = self.folder / "version"
+        folder.mkdir(exist_ok=True)
+        return SharedFiles(folder)
 
     def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
         """The rows of a phase: read if it finished before, else computed and written."""
@@ -59,8 +119,20 @@ class Work(WorkFolder):
         return self.spark.read.parquet(str(path))
 
 
-def finished(folder: Path, stages: Sequence[str]) -> list[str]:
+def work_of(directory: Location, work: Location | None = None) -> Path | Address:
+    """Where the unfinished job of an index lies: `work`, else beside the index."""
+    if work is not None:
+        return place_of(work)
+    place = place_of(directory)
+    if isinstance(place, Address):
+        return place.parent / f"{place.name}.work"
+    return work_folder(place)
+
+
+def finished(folder: Path | Address, stages: Sequence[str]) -> list[str]:
     """Which of `stages` the job in a work folder has finished."""
+    if isinstance(folder, Address):
+        return StoreWork.finished(folder, stages)
     return [
         name
         for name in stages
@@ -71,30 +143,38 @@ def finished(folder: Path, stages: Sequence[str]) -> list[str]:
 @contextmanager
 def claimed(
     spark: SparkSession,
-    directory: str | Path,
+    place: Path | Address,
     job: dict[str, Any],
     progress: Progress,
     force: bool,
     resume: bool = True,
-) -> Iterator[Work]:
+    sources: Sequence[str] = (),
+) -> Iterator[AnyWork]:
     """Context manager: the job of an index; bad input removes its folder, a failure keeps it.
 
     Args:
         spark: the session.
-        directory: of the index.
+        place: of the job, as `work_of` gives it.
         job: what tells it from another.
         progress: called after each stage.
         force: begin from nothing, also over an unfinished job of other parameters.
         resume: go on with an unfinished job; False where its input may be another one.
+        sources: paths of the input, whose stores Hadoop has to reach, too.
 
     Raises:
         ArtifactBusy, ParametersDiffer: as `Work.claim`.
         JobFailed: Spark gave up.
+        StoreError: about the store.
     """
-    work = Work(spark, work_folder(directory), progress)
+    settings = settings_for(*sources, place)
+    work: AnyWork = (
+        StoreWork(spark, place, progress)
+        if isinstance(place, Address)
+        else Work(spark, place, progress)
+    )
     work.claim(job, force=force, resume=resume)
     try:
-        with named_errors():
+        with with_settings(spark, settings), named_errors():
             yield work
     except GraphAggError as error:
         if error.exit_code != 1:
@@ -107,23 +187,34 @@ def claimed(
 # --- which job built an index -------------------------------------------------------------------
 
 
-def remember(directory: str | Path, kind: str, job: dict[str, Any], report: Any = None) -> None:
+def remember(directory: Location, kind: str, job: dict[str, Any], report: Any = None) -> None:
     """Note which job built the current version, unless its input has no local files to compare."""
     if not _is_known_input(job):
         return
-    with open_artifact(directory, kind=kind) as artifact:
-        note = {"job": _digest(job), "data": artifact.manifest.data, "report": report}
-    write_json(local_folder(directory) / JOB_NOTE, note)
+    manifest = current_manifest(directory, kind)
+    assert manifest is not None, directory
+    note = {"job": _digest(job), "data": manifest.data, "report": report}
+    place = place_of(directory)
+    if isinstance(place, Address):
+        write_note(place, JOB_NOTE, note)
+    else:
+        write_json(place / JOB_NOTE, note)
 
 
-def recall(directory: str | Path, kind: str, job: dict[str, Any]) -> dict[str, Any] | None:
+def recall(directory: Location, kind: str, job: dict[str, Any]) -> dict[str, Any] | None:
     """The note of `remember`, if this job built the current version from the same files."""
     if not _is_known_input(job):
         return None
+    place = place_of(directory)
     try:
-        note = json.loads((local_folder(directory) / JOB_NOTE).read_text(encoding="utf-8"))
-        with open_artifact(directory, kind=kind) as artifact:
-            same = note == note | {"job": _digest(job), "data": artifact.manifest.data}
+        if isinstance(place, Address):
+            note = read_note(place, JOB_NOTE)
+        else:
+            note = json.loads((place / JOB_NOTE).read_text(encoding="utf-8"))
+        manifest = current_manifest(directory, kind)
+        same = manifest is not None and note == note | {
+            "job": _digest(job), "data": manifest.data,
+        }  # fmt: skip
     except (OSError, ValueError, TypeError, ArtifactError):
         return None
     return note if same else None

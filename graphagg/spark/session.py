@@ -6,7 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from graphagg.errors import InvalidParameter, JobFailed, MissingExtra
@@ -117,16 +117,21 @@ def _active() -> SparkSession | None:
     return active
 
 
-@contextmanager
-def small_driver(spark: SparkSession) -> Iterator[None]:
+def small_driver(spark: SparkSession) -> AbstractContextManager[None]:
     """Context manager: settings of a session under which no data collect in the driver.
 
     Joins shuffle: no side of one has to fit the driver. A sort by ranges takes its bounds from a
     sample that passes through the driver; it is a fifth of Spark's own, 60 rows a partition, which
     keeps partitions within some 15 % of each other.
     """
-    before = {key: spark.conf.get(key, None) for key in _SMALL_DRIVER}
-    for key, value in _SMALL_DRIVER.items():
+    return with_settings(spark, _SMALL_DRIVER)
+
+
+@contextmanager
+def with_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    """Context manager: settings of a session, which afterward are what they were."""
+    before = {key: spark.conf.get(key, None) for key in settings}
+    for key, value in settings.items():
         spark.conf.set(key, value)
     try:
         yield

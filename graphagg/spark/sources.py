@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import InvalidParameter, MissingExtra, UnreadableFile
+from graphagg.store.remote.addresses import (
+    Address,
+    Location,
+    hadoop_settings,
+    place_of,
+    spark_path,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -85,6 +93,7 @@ def read_table(spark: SparkSession, source: str) -> DataFrame:
     table = frame_of(spark, source)
     if table is not None:
         return table
+    source = hadoop_path(source)
     name = source.rstrip("/").lower().removesuffix(".gz")
     try:
         if name.endswith((".csv", ".tsv")):
@@ -116,6 +125,24 @@ def check_columns(frame: DataFrame, names: Sequence[str], error: type[Exception]
                 f"the DataFrame: column {name!r} stands {count} times, wanted it once; select or "
                 "rename the one that is meant"
             )
+
+
+def hadoop_path(source: str) -> str:
+    """A path as Spark reads it: of a store by Hadoop's scheme, else as it is."""
+    try:
+        return spark_path(source)
+    except InvalidParameter:
+        return source  # Spark may know what graphagg does not
+
+
+def settings_for(*locations: Location) -> dict[str, str]:
+    """Settings by which Hadoop reaches the stores of some locations."""
+    settings: dict[str, str] = {}
+    for location in locations:
+        with suppress(InvalidParameter):
+            place = place_of(location)
+            settings |= hadoop_settings(place) if isinstance(place, Address) else {}
+    return settings
 
 
 def refuse(**given: Any) -> None:

@@ -1,24 +1,22 @@
 """Arrays that tasks write one by one, and their joining into the `.npy` files of an index.
 
-Each task writes its share of every array of a stage. Joined, the files are byte for byte what one
+Each task writes its share of every array of a stage. Joined, the arrays are byte for byte what one
 process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds` of `<name>`,
 `<name>.offsets` of `<name>.utf8`) are shifted: joined, they count from the first task on.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphagg.arrays import Array, offsets
-from graphagg.spark.blocks import Blocks
+from graphagg.spark.blocks import AnyBlocks
+from graphagg.spark.files import Files
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import ArtifactWriter
-from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.strings import StringTable
-from graphagg.store.work import write_json
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,11 +45,11 @@ class TaskArrays:
     """The arrays that the tasks of a stage write.
 
     Args:
-        blocks: the folder that tasks and driver share.
+        blocks: where tasks write.
         stage: name of the stage, which begins the names of its files.
     """
 
-    def __init__(self, blocks: Blocks, stage: str) -> None:
+    def __init__(self, blocks: AnyBlocks, stage: str) -> None:
         self.blocks, self.stage = blocks, stage
 
     def save(self, number: int, arrays: Mapping[str, Array], **more: int) -> Stats:
@@ -62,13 +60,13 @@ class TaskArrays:
         """
         self.blocks.save(self.stage, number, **arrays)
         stats = {name: len(array) for name, array in arrays.items()} | more
-        write_json(self._note(number), stats)
+        self.blocks.note(self.stage, number, stats)
         return stats
 
     def known(self, number: int) -> Stats | None:
         """What `save` returned, if the task finished before."""
-        note = self._note(number)
-        return json.loads(note.read_text(encoding="utf-8")) if note.exists() else None
+        known: Stats | None = self.blocks.noted(self.stage, number)
+        return known
 
     def array(self, number: int, name: str) -> Array:
         """An array of task `number`."""
@@ -79,14 +77,11 @@ class TaskArrays:
         data = self.array(number, f"{name}.utf8")
         return StringTable(data, self.array(number, f"{name}.offsets"))
 
-    def _note(self, number: int) -> Path:
-        return self.blocks.folder / f"{self.stage}.{number:06d}.json"
-
     def join(
         self,
         spark: SparkSession,
         stats: Sequence[Stats],
-        folder: Path,
+        files: Files,
         names: Sequence[str],
         bounds: Mapping[str, str] | None = None,
     ) -> None:
@@ -95,7 +90,7 @@ class TaskArrays:
         Args:
             spark: the session.
             stats: what `save` returned, in the order of the result; `block` is the task's number.
-            folder: where the files go.
+            files: where the arrays go.
             names: which arrays.
             bounds: for arrays of bounds whose name does not tell: the array that they count in.
         """
@@ -108,14 +103,14 @@ class TaskArrays:
         for name in names:
             like = self.array(numbers[0], name)
             rows = starts[name][-1] + (name in owners)
-            preallocate(folder / f"{name}.npy", like.dtype, (rows, *like.shape[1:]))
+            files.create(name, like.dtype, (rows, *like.shape[1:]))
 
         def write(i: int) -> Stats:
             for name in names:
                 array, start = self.array(numbers[i], name), starts[name][i]
                 if name in owners:
                     array, start = array[1:] + bases[name][i], start + 1
-                write_range(folder / f"{name}.npy", start, array)
+                files.write(name, start, array)
             return {}
 
         run_tasks(spark, len(stats), write)

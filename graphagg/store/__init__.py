@@ -5,21 +5,28 @@
     DIR/.lock              held by the process that writes
     DIR/.job.json          which job of Spark built it from which files (`graphagg.spark.job`)
     DIR/.tmp-<random>/     files that a build is writing
+    DIR/.pull/             what an unfinished pull from a store has brought
 
 `write_artifact` fills a `.tmp-` folder, syncs it, renames it to `v-<digest>` and then replaces
 `manifest.json` by one atomic `os.replace`: at every moment the old or the new index can be opened.
 A reader holds a shared `flock` on the data folder it opened; a writer removes an older folder only
 if it gets the exclusive one. POSIX only. The format for other readers: `indices/README.md`.
+
+An index on an object store is published by `graphagg.store.remote`; `open_artifact` and
+`write_artifact` take a directory or an address.
 """
 
-from graphagg.store.reading import Artifact, open_artifact
-from graphagg.store.writing import JOB_NOTE, ArtifactWriter, Publication, write_artifact
+from graphagg.store.anywhere import manifest_at, open_artifact, verify_at, write_artifact
+from graphagg.store.reading import Artifact
+from graphagg.store.writing import JOB_NOTE, ArtifactWriter, Publication
 
 __all__ = [
     "JOB_NOTE",
     "Artifact",
     "ArtifactWriter",
     "Publication",
+    "manifest_at",
     "open_artifact",
+    "verify_at",
     "write_artifact",
 ]

@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from graphagg.errors import ArtifactError
+from graphagg.errors import ArtifactError, StoreError
+from graphagg.store.anywhere import manifest_at, open_artifact, write_artifact
 from graphagg.store.closing import Closing
 from graphagg.store.manifest import Manifest
-from graphagg.store.reading import Artifact, open_artifact
-from graphagg.store.writing import Publication, write_artifact
+from graphagg.store.reading import Artifact
+from graphagg.store.remote.addresses import Address, place_of
+from graphagg.store.writing import Publication
 
 
 class Version(Protocol):
@@ -59,11 +61,13 @@ class Index(Closing, ABC, Generic[V]):
         """Open an index in milliseconds.
 
         Args:
-            directory: the index.
+            directory: the index, or its address on a store, such as `s3://bucket/idx`: it comes
+                into the local cache first, as far as it is not there.
             verify: compare every file's checksum first.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
+            StoreError, MissingExtra, WriteFailed: about the store or the cache.
         """
         return cls(open_artifact(directory, kind=cls.KIND, verify=verify))
 
@@ -83,8 +87,13 @@ class Index(Closing, ABC, Generic[V]):
 
     @property
     def directory(self) -> Path:
-        """The index's directory, absolute."""
+        """The index's directory, absolute; of one on a store, where it lies on this machine."""
         return self._version.artifact.directory
+
+    @property
+    def location(self) -> os.PathLike[str]:
+        """Where its newest version lies: the directory, or the address that it came from."""
+        return self._version.artifact.location
 
     @property
     def manifest(self) -> Manifest:
@@ -93,12 +102,12 @@ class Index(Closing, ABC, Generic[V]):
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count:,} {what}" for what, count in self.manifest.counts.items())
-        return f"{type(self).__name__}({str(self.directory)!r}: {counts})"
+        return f"{type(self).__name__}({os.fspath(self.location)!r}: {counts})"
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[Publication, V]]:
         """Hold the right to write, with the newest version; then move on to what was published."""
-        with write_artifact(self.directory) as publication:
+        with write_artifact(self.location) as publication:
             newest = self._newest()
             try:
                 yield publication, newest
@@ -108,7 +117,7 @@ class Index(Closing, ABC, Generic[V]):
             publication.remove_unread()
 
     def _newest(self) -> V:
-        return self._read_or_close(open_artifact(self.directory, kind=self.KIND), self._version)
+        return self._read_or_close(open_artifact(self.location, kind=self.KIND), self._version)
 
     def _read_or_close(self, artifact: Artifact, before: V | None) -> V:
         try:
@@ -121,8 +130,14 @@ class Index(Closing, ABC, Generic[V]):
 def current_manifest(directory: str | os.PathLike[str], kind: str) -> Manifest | None:
     """The manifest of the index that is there; None where none of that kind can be opened."""
     try:
-        with open_artifact(directory, kind=kind) as artifact:
+        place = place_of(directory)
+        if isinstance(place, Address):
+            manifest = manifest_at(place)
+            return manifest if manifest.kind == kind else None
+        with open_artifact(place, kind=kind) as artifact:
             return artifact.manifest
+    except StoreError:
+        raise
     except ArtifactError:
         return None
 

@@ -101,27 +101,43 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST_NAME
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         problem = "a folder without manifest.json" if directory.is_dir() else "no such folder"
         raise NotAnArtifact(
             f"{directory}: {problem}; wanted a graphagg index. Check the path, or build one first"
         ) from None
+    return manifest_of(manifest_json(content, str(path)), str(path))
+
+
+def manifest_json(content: bytes, where: str) -> dict[str, Any]:
+    """The JSON of a manifest that this version reads; errors name `where` it lies.
+
+    Raises:
+        NotAnArtifact, UnsupportedFormat, CorruptArtifact: as `read_manifest`.
+    """
+    try:
+        raw = json.loads(content.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CorruptArtifact(f"{path}: not JSON ({error}); build the index again") from None
+        raise CorruptArtifact(f"{where}: not JSON ({error}); build the index again") from None
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-        raise NotAnArtifact(f"{path}: not the manifest of a graphagg index")
+        raise NotAnArtifact(f"{where}: not the manifest of a graphagg index")
     version = raw.get("format_version")
     if version != FORMAT_VERSION:
         raise UnsupportedFormat(
-            f"{directory}: format version {version!r}, this graphagg ({__version__}) reads "
+            f"{where}: format version {version!r}, this graphagg ({__version__}) reads "
             f"{FORMAT_VERSION}; install the graphagg that wrote it "
             f"({raw.get('library_version', 'unknown')}) or build the index again"
         )
+    return raw
+
+
+def manifest_of(raw: Mapping[str, Any], where: str) -> Manifest:
+    """The manifest in its JSON; `CorruptArtifact` if it lacks a key."""
     try:
         return _parse_manifest(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CorruptArtifact(f"{path}: bad content ({error!r}); build the index again") from None
+        raise CorruptArtifact(f"{where}: bad content ({error!r}); build the index again") from None
 
 
 def _parse_manifest(raw: Mapping[str, Any]) -> Manifest:

@@ -14,19 +14,31 @@ from graphagg.store.closing import Closing
 from graphagg.store.locations import local_folder
 from graphagg.store.locks import hold_folder
 from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
+from graphagg.store.remote.addresses import Address
 from graphagg.store.strings import StringTable
 
 
 class Artifact(Closing):
     """An opened index directory. No writer removes the version that it opened until `close`.
 
-    Use `open_artifact`. Arrays are memory-mapped, read-only.
+    Use `open_artifact` of `graphagg.store`. Arrays are memory-mapped, read-only.
+
+    Attributes:
+        directory: where it lies on this machine, absolute.
+        manifest: what it holds.
+        source: the store that it came from; None: none.
     """
 
     def __init__(self, directory: Path, manifest: Manifest, lease: int) -> None:
         self.directory = directory
         self.manifest = manifest
+        self.source: Address | None = None
         self._lease = lease
+
+    @property
+    def location(self) -> os.PathLike[str]:
+        """Where its newest version lies: the address that it came from, or its directory."""
+        return self.directory if self.source is None else self.source
 
     @property
     def folder(self) -> Path:
@@ -73,10 +85,10 @@ class Artifact(Closing):
             self.close()
 
 
-def open_artifact(
+def open_folder(
     directory: str | os.PathLike[str], *, kind: str | None = None, verify: bool = False
 ) -> Artifact:
-    """Open the current version of an index, in milliseconds.
+    """Open the current version of an index in a local folder, in milliseconds.
 
     Checks the format, the file sizes and the array headers; with `verify` every checksum too.
 
@@ -86,7 +98,7 @@ def open_artifact(
         verify: also compare every checksum.
 
     Raises:
-        InvalidParameter: `directory` has the scheme of another file system.
+        InvalidParameter: `directory` lies on a store.
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
     """
     root = local_folder(directory)

@@ -17,8 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 from graphagg.errors import ArtifactBusy, ParametersDiffer
 from graphagg.progress import Progress
-from graphagg.store.locations import local_folder
 from graphagg.store.locks import hold
+from graphagg.store.remote.addresses import Address, Location, place_of
+from graphagg.store.remote.cache import build_folder
 
 _LOCK = ".lock"
 
@@ -112,9 +113,10 @@ class WorkFolder:
         self.release()
 
 
-def work_folder(directory: str | Path) -> Path:
-    """The folder of the unfinished job of an index directory."""
-    target = local_folder(directory).absolute()
+def work_folder(directory: Location) -> Path:
+    """The folder of the unfinished job of an index; of one on a store, in the local cache."""
+    place = place_of(directory)
+    target = build_folder(place) if isinstance(place, Address) else place.absolute()
     return target.with_name(f"{target.name}.work")
 
 

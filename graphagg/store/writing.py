@@ -31,11 +31,13 @@ from graphagg.store.reading import Artifact, npy_header
 from graphagg.store.strings import StringTable
 
 JOB_NOTE = ".job.json"
+PULLED = ".pull"
+"""The folder of what an unfinished pull has brought."""
 _TEMPORARY = ".tmp-"
 
 
 class ArtifactWriter:
-    """Collects the files of a new version; see `write_artifact`."""
+    """Collects the files of a new version; see `write_folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -47,9 +49,20 @@ class ArtifactWriter:
             _sync(self.path(name))
         self.adopted[name] = artifact.manifest.files[name]
 
-    def link(self, source: Path) -> bool:
-        """Take a file as data file of its own name: by a hard link (True), or else by a copy."""
-        target = self.path(source.name)
+    def take(self, source: Path, name: str, entry: FileEntry) -> None:
+        """Take a file as data file `name`, whose checksum has been compared with its entry."""
+        self.link(source, name)
+        _sync(self.path(name))
+        self.adopted[name] = entry
+
+    def link(self, source: Path, name: str | None = None) -> bool:
+        """Take a file as data file, of its own name or another: by a hard link (True), or a copy.
+
+        Args:
+            source: the file.
+            name: the data file; None: as the source.
+        """
+        target = self.path(source.name if name is None else name)
         try:
             os.link(source, target)
         except OSError as error:
@@ -83,12 +96,14 @@ class Publication:
     """A new version that is being written; `publish` makes its files current.
 
     Attributes:
-        root: the directory of the index.
+        root: the directory of the index; of one on a store, where it is made before it goes there.
+        location: where the index goes: `root`, or the address of a store.
         writer: collects the files.
     """
 
     def __init__(self, root: Path, writer: ArtifactWriter) -> None:
         self.root = root
+        self.location: os.PathLike[str] = root
         self.writer = writer
 
     def publish(self, manifest: Manifest) -> Manifest:
@@ -138,14 +153,14 @@ class Publication:
 
 
 @contextmanager
-def write_artifact(directory: str | os.PathLike[str]) -> Iterator[Publication]:
-    """Write a new version of the index in `directory`.
+def write_folder(directory: str | os.PathLike[str]) -> Iterator[Publication]:
+    """Write a new version of the index in a local `directory`.
 
     Until `publish` returns, and if anything is raised, the old version stays as it was. Files that
     killed builds left behind are removed first.
 
     Raises:
-        InvalidParameter: `directory` has the scheme of another file system.
+        InvalidParameter: `directory` lies on a store.
         ArtifactBusy: another process is writing there.
         ArtifactError: `directory` is a file, or a folder that holds something else.
         WriteFailed: the disk is full or read-only.
@@ -197,7 +212,7 @@ def _make_root(root: Path) -> bool:
 
 def _is_ours(name: str) -> bool:
     return (
-        name in (MANIFEST_NAME, ".lock", JOB_NOTE, f"{MANIFEST_NAME}.new")
+        name in (MANIFEST_NAME, ".lock", JOB_NOTE, PULLED, f"{MANIFEST_NAME}.new")
         or name.startswith((_TEMPORARY, LEASE))
         or DATA_FOLDER.fullmatch(name) is not None
     )

@@ -21,6 +21,7 @@ from tests.cluster.events import EventLog
 from tests.cluster.processes import LIMIT, MARK, kill, marked, start, until
 
 ROOT = Path(__file__).parents[2]
+_PATH = tuple(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
 SHORT_LIVED = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 """Half of the CPU of a JVM that lives for seconds."""
 SETTINGS = {
@@ -41,6 +42,13 @@ SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }
+
+
+APART = (
+    "unshare", "--mount", "--propagation", "private", "bash", "-c",
+    'mount -t tmpfs tmpfs "$1" && mkdir -p "$2/work" "$2/local" && shift 2 && exec "$@"', "worker",
+)  # fmt: skip
+"""Runs a command with an empty folder in place of the first that follows; the second is in it."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,14 @@ class Running:
 
 @dataclass
 class Cluster:
-    """A master and workers of one core, each a JVM of its own; see `standalone`."""
+    """A master and workers of one core, each a JVM of its own; see `standalone`.
+
+    With `hidden`, each worker has mounts of its own: that folder is for it an empty one in memory,
+    in which only its own files are. So no path of the driver below it exists for an executor.
+    """
 
     folder: Path
+    hidden: Path | None = None
     token: str = field(default_factory=lambda: secrets.token_hex(8))
     url: str = ""
     page: str = ""
@@ -124,7 +137,8 @@ class Cluster:
         where = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"]
         output = self.folder / f"worker{number}.out"
         arguments = [*where, "-c", "1", "-m", memory, self.url]
-        self.workers[number] = self._daemon(name, arguments, output, self.local(number))
+        apart = [*APART, str(self.hidden), str(self.local(number))] if self.hidden else []
+        self.workers[number] = self._daemon(name, arguments, output, self.local(number), apart)
         self._logged(self.workers[number], output, r"Successfully registered with master (\S+)")
 
     def local(self, number: int) -> Path:
@@ -159,7 +173,12 @@ class Cluster:
         leader = os.getsid(pid)
         return next(n for n, worker in self.workers.items() if worker.pid == leader)
 
-    def submit(self, job: Sequence[str], settings: Mapping[str, str] | None = None) -> Running:
+    def submit(
+        self,
+        job: Sequence[str],
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Running:
         """`spark-submit` a job with a driver of 1 GiB, results of 32 MiB and no broadcasts."""
         number = len(self.running)
         events = self.folder / f"events{number}"
@@ -174,8 +193,8 @@ class Cluster:
         for key, value in conf.items():
             command += ["--conf", f"{key}={value}"]
         output = self.folder / f"job{number}.out"
-        environment = self._environment(self.folder / "driver")
-        running = Running(start([*command, *job], environment, output), output, EventLog(events))
+        given = self._environment(self.folder / "driver") | dict(environment or {})
+        running = Running(start([*command, *job], given, output), output, EventLog(events))
         self.running.append(running)
         return running
 
@@ -194,9 +213,14 @@ class Cluster:
         psutil.wait_procs(marked(self.token), timeout=30)
 
     def _daemon(
-        self, name: str, arguments: Sequence[str], output: Path, local: Path
+        self,
+        name: str,
+        arguments: Sequence[str],
+        output: Path,
+        local: Path,
+        apart: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
-        command = [str(_home() / "bin" / "spark-class"), name, *arguments]
+        command = [*apart, str(_home() / "bin" / "spark-class"), name, *arguments]
         return start(command, self._environment(local), output)
 
     def _environment(self, local: Path) -> dict[str, str]:
@@ -210,7 +234,7 @@ class Cluster:
             "SPARK_DAEMON_MEMORY": "256m",
             "SPARK_DAEMON_JAVA_OPTS": SHORT_LIVED,
             "PYSPARK_PYTHON": sys.executable,
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *_PATH]),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
@@ -231,16 +255,19 @@ class Cluster:
 
 
 @contextmanager
-def standalone(folder: Path, workers: int = 2, memory: str = "1g") -> Iterator[Cluster]:
+def standalone(
+    folder: Path, workers: int = 2, memory: str = "1g", hidden: Path | None = None
+) -> Iterator[Cluster]:
     """A cluster that is stopped on the way out, also when it did not start whole.
 
     Args:
         folder: for its files.
         workers: how many, of one core each.
         memory: of a worker.
+        hidden: a folder that workers do not see; see `Cluster`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, hidden=hidden)
     try:
         cluster.start(workers, memory)
         yield cluster

@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 from graphagg.errors import ArtifactBusy
-from graphagg.store import locks
-from graphagg.store.reading import open_artifact
-from graphagg.store.writing import write_artifact
+from graphagg.store import locks, open_artifact, write_artifact
 
 WINDOWS = """
 import mmap, os, sys

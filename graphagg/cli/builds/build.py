@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from graphagg.cli.folders import LOCAL
+from graphagg.cli.folders import PLACE
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ class RunOptions:
     """How a build runs.
 
     Attributes:
-        out: folder of the index; with Spark on a file system that driver and executors share.
+        out: folder of the index, or an address such as s3://bucket/idx; with Spark a folder is on a
+            file system that driver and executors share.
+        work: where the unfinished job of Spark lies: a shared folder, or an address. None: beside
+            the index.
         engine: what builds: local (this process) or spark.
         master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
@@ -37,7 +40,8 @@ class RunOptions:
         json: print JSON instead of text.
     """
 
-    out: Path = field(metadata=LOCAL)
+    out: PathLike[str] = field(metadata=PLACE)
+    work: PathLike[str] | None = field(default=None, metadata=PLACE | _HOW)
     engine: Engine = field(default="local", metadata=_HOW)
     master: str | None = field(default=None, metadata=_HOW)
     remote: str | None = field(default=None, metadata=_HOW)

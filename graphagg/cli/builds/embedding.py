@@ -128,7 +128,8 @@ class EmbeddingBuild(GraphBuild):
         from graphagg.embedding.spark.build import run_until
 
         assert self.until is not None
-        return run_until(spark, self.edges, run.out, self.until, **self.options(run, progress))
+        options = self.options(run, progress) | {"work": run.work}
+        return run_until(spark, self.edges, run.out, self.until, **options)
 
 
 class GraphPreparation(EmbeddingBuild):

@@ -73,7 +73,8 @@ class GraphBuild(Build):
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
         build, options = self.engine().build_with_spark, self.options(run, progress)
-        with build(spark, self.edges, run.out, **options, **self.task_size()) as index:
+        options |= {"work": run.work, **self.task_size()}
+        with build(spark, self.edges, run.out, **options) as index:
             return self.built(index)
 
     def options(self, run: RunOptions, progress: Progress) -> dict[str, Any]:

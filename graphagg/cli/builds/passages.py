@@ -182,6 +182,7 @@ class PassagesBuild(Build):
             spark,
             self.passages,
             run.out,
+            work=run.work,
             columns=self.columns,
             chunking=self.chunking,
             models=self.models,

@@ -13,8 +13,8 @@ from rich.table import Table
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import current_version, out, print_json
 from graphagg.errors import UnreadableFile
-from graphagg.spark.job import finished, recall
-from graphagg.store.work import local_path, work_folder
+from graphagg.spark.job import finished, recall, work_of
+from graphagg.store.work import local_path
 
 _STATES = {
     "none": "no index yet",
@@ -58,7 +58,7 @@ def plan_of(build: Build, run: RunOptions) -> Plan:
     state = "none" if current_version(run.out) is None else "not known"
     if recall(run.out, build.kind, job) is not None:
         state = "current"
-    work = work_folder(run.out)
+    work = work_of(run.out, run.work)
     stages = build.stages() if run.engine == "spark" else ()
     parameters = {name: value for name, value in job.items() if name != "source"}
     return Plan(

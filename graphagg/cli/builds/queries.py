@@ -6,20 +6,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphagg.cli.builds.build import LogLevel
 from graphagg.cli.builds.log import follow, say, start_logging
-from graphagg.cli.folders import LOCAL
+from graphagg.cli.folders import PLACE
 from graphagg.cli.options import command
 from graphagg.cli.output.console import out, print_json
 from graphagg.communities.config import Method
 from graphagg.errors import WriteFailed
 from graphagg.rag.settings import Mode
 from graphagg.spark.failures import named_errors
-from graphagg.spark.session import session
-from graphagg.spark.sources import read_table
+from graphagg.spark.session import session, with_settings
+from graphagg.spark.sources import hadoop_path, read_table, settings_for
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -74,7 +74,7 @@ class CommunityQueries(Answering):
     """Find the community of each row of seeds.
 
     Attributes:
-        index: folder of the community index, seen by every executor.
+        index: folder of the community index, seen by every executor, or its address.
         seeds: table of seeds: Parquet, CSV with a header, JSON lines, or table:NAME.
         column: column that holds a seed, or an array of them.
         top_k: members besides the seeds.
@@ -85,7 +85,7 @@ class CommunityQueries(Answering):
     name: ClassVar[str] = "query_communities"
     questions: ClassVar[str] = "seeds"
 
-    index: Path = field(metadata=LOCAL)
+    index: PathLike[str] = field(metadata=PLACE)
     seeds: str
     column: str = "seeds"
     top_k: int = field(default=50, metadata={"min": 1})
@@ -112,7 +112,7 @@ class NeighborQueries(Answering):
     """Find the nearest neighbors of each vertex by an embedding.
 
     Attributes:
-        index: folder of the embedding, seen by every executor.
+        index: folder of the embedding, seen by every executor, or its address.
         vertices: table of vertices: Parquet, CSV with a header, JSON lines, or table:NAME.
         column: column that holds them.
         top_k: neighbors of a vertex.
@@ -122,7 +122,7 @@ class NeighborQueries(Answering):
     name: ClassVar[str] = "neighbors"
     questions: ClassVar[str] = "vertices"
 
-    index: Path = field(metadata=LOCAL)
+    index: PathLike[str] = field(metadata=PLACE)
     vertices: str
     column: str = "vertex"
     top_k: int = field(default=10, metadata={"min": 1})
@@ -148,7 +148,7 @@ class Retrieval(Answering):
     """Retrieve passages for each question.
 
     Attributes:
-        index: folder of the passage index, seen by every executor.
+        index: folder of the passage index, seen by every executor, or its address.
         questions_from: table of questions: Parquet, CSV with a header, JSON lines, or table:NAME.
         column: column that holds them.
         top_k: passages of a question.
@@ -158,7 +158,7 @@ class Retrieval(Answering):
     name: ClassVar[str] = "retrieve"
     questions: ClassVar[str] = "questions_from"
 
-    index: Path = field(metadata=LOCAL)
+    index: PathLike[str] = field(metadata=PLACE)
     questions_from: str = field(metadata={"flags": "--questions"})
     column: str = "question"
     top_k: int = field(default=5, metadata={"min": 1})
@@ -194,11 +194,13 @@ def run_answering(asked: Answering, run: AnswerOptions) -> None:
     index = asked.index_class.open(asked.index)  # type: ignore[attr-defined]
     with index, session(f"graphagg {asked.name}", run.master, run.remote) as spark:
         follow(spark, run.log_level)
-        with named_errors(), _written(run.out):
-            frame = read_table(spark, getattr(asked, asked.questions))
+        questions, target = getattr(asked, asked.questions), hadoop_path(run.out)
+        settings = settings_for(questions, run.out)
+        with with_settings(spark, settings), named_errors(), _written(run.out):
+            frame = read_table(spark, questions)
             mode = "overwrite" if run.force else "errorifexists"
-            asked.answers(index, frame).write.mode(mode).parquet(run.out)
-            rows = spark.read.parquet(run.out).count()
+            asked.answers(index, frame).write.mode(mode).parquet(target)
+            rows = spark.read.parquet(target).count()
     if run.json:
         print_json({"out": run.out, "answers": rows})
     else:

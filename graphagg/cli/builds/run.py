@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -29,9 +30,8 @@ from graphagg.cli.output.console import (
 )
 from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
-from graphagg.spark.job import finished
+from graphagg.spark.job import finished, work_of
 from graphagg.spark.session import session
-from graphagg.store.work import work_folder
 
 _INTERRUPTED = 130
 
@@ -114,7 +114,7 @@ def run_job(build: Build, run: RunOptions) -> None:
             print_plan(plan_of(build, run), run.json)
         return
     meter, before, stages = Meter(), current_version(run.out), build.stages()
-    log = StageLog(stages, [] if run.force else finished(work_folder(run.out), stages))
+    log = StageLog(stages, [] if run.force else finished(work_of(run.out, run.work), stages))
     with _exit_codes(run, log):
         built = _by_spark(build, run, log, run.log_level)
         if before is not None and before == current_version(run.out):
@@ -148,9 +148,9 @@ def _place(run: RunOptions, log: StageLog | None) -> str:
     """The stage that a job ended in, and how to go on."""
     if log is None:
         return ""
-    folder = work_folder(run.out)
+    folder = work_of(run.out, run.work)
     left = f"what is finished stays in {folder}, and the same command goes on from there"
-    if not folder.exists():
+    if isinstance(folder, Path) and not folder.exists():
         left = "the same command starts from the beginning"
     return f", in stage {log.place}; {left}"
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,9 +21,9 @@ try:
 except ImportError:
     resource = None  # type: ignore[assignment]  # Windows
 
-from graphagg.errors import ArtifactError
+from graphagg.errors import ArtifactError, StoreError
 from graphagg.progress import Progress
-from graphagg.store.manifest import read_manifest
+from graphagg.store import manifest_at
 
 if TYPE_CHECKING:
     from graphagg.cli.builds.build import Built
@@ -91,16 +91,18 @@ def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
     return report
 
 
-def current_version(directory: Path) -> str | None:
+def current_version(directory: PathLike[str]) -> str | None:
     """Name of the data folder of the index there; None if there is no index."""
     try:
-        return read_manifest(directory).data
+        return manifest_at(directory).data
+    except StoreError:
+        raise
     except ArtifactError:
         return None
 
 
 def print_built(
-    directory: Path, built: Built, before: str | None, meter: Meter, as_json: bool
+    directory: PathLike[str], built: Built, before: str | None, meter: Meter, as_json: bool
 ) -> None:
     """Print what a build gave; `before` is the version that was there."""
     unchanged = before is not None and before == current_version(directory)
@@ -118,7 +120,7 @@ def print_built(
         out.print(built.table)
 
 
-def print_change(directory: Path, change: Mapping[str, int], as_json: bool) -> None:
+def print_change(directory: PathLike[str], change: Mapping[str, int], as_json: bool) -> None:
     """Print what a change did to an index."""
     if as_json:
         print_json({"index": str(directory), **change})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import Annotated
 
@@ -130,7 +131,7 @@ def _read_ids(path: Path) -> list[str]:
 
 
 def print_changed(
-    directory: Path,
+    directory: PathLike[str],
     change: dict[str, int],
     manifest: Manifest,
     meter: Meter,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from os import PathLike
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 from graphagg.rag.documents.reading.settings import ReadConfig, ReadReport
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.vector_cache import CacheConfig
+from graphagg.store.remote.addresses import place_of
 
 EPILOG = (
     "Example: graphagg rag sync idx articles/ --dry-run\n\n"
@@ -56,7 +58,7 @@ def sync(
 
 
 def _sync(
-    directory: Path,
+    directory: PathLike[str],
     source: Path,
     reading: ReadConfig,
     columns: RowConfig,
@@ -99,14 +101,16 @@ def follow(changes: Iterator[bool], once: Callable[[], None]) -> None:
         err.print("stopped; the index stays as the last sync left it", markup=False)
 
 
-def _changes(source: Path, index: Path) -> Iterator[bool]:
+def _changes(source: Path, index: PathLike[str]) -> Iterator[bool]:
     """Whether a file below the source changed; at once, then after each burst of changes."""
     try:
         from watchfiles import DefaultFilter, watch
     except ImportError:
         raise MissingExtra("watchfiles", "watch") from None
     # What the index itself writes is no change, wherever it lies.
-    wanted = DefaultFilter(ignore_paths=[index.absolute()])
+    place = place_of(index)
+    ignored = [place.absolute()] if isinstance(place, Path) else []
+    wanted = DefaultFilter(ignore_paths=ignored)
     bursts = watch(
         source, watch_filter=wanted, debounce=_QUIET, rust_timeout=_LOOK, yield_on_timeout=True
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from graphagg.communities.config import IndexConfig
@@ -12,6 +11,7 @@ from graphagg.communities.spark.write import ENTRIES_A_BLOCK, write_with_spark
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.progress import Progress, silent
+from graphagg.store.remote.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 def build_with_spark(
     spark: SparkSession,
     edges: DataFrame | str | Sequence[str],
-    directory: str | Path,
+    directory: Location,
     *,
     config: IndexConfig | None = None,
+    work: Location | None = None,
     entries_a_block: int = ENTRIES_A_BLOCK,
     progress: Progress = silent,
     force: bool = False,
@@ -34,8 +35,10 @@ def build_with_spark(
         spark: the session; its settings are afterward what they were.
         edges: a DataFrame; a table, as `table:NAME`; or Parquet or text: files, folders or
             patterns, on any path that Spark reads.
-        directory: where the index goes, on a file system that executors and driver share.
+        directory: where the index goes: on a file system that executors and driver share, or at an
+            address of a store, such as `s3://bucket/comm`: then they share nothing else.
         config: the kind of graph, and the parameters.
+        work: where an unfinished job lies, a shared folder or an address; None: beside the index.
         entries_a_block: entries of compressed rows that one task holds in memory.
         progress: called after each stage.
         force: build again also where nothing changed, or over an unfinished job.
@@ -46,13 +49,14 @@ def build_with_spark(
         ParametersDiffer: an unfinished job there has other parameters.
         JobFailed: Spark gave up; the same call goes on after the last finished stage, but of a
             DataFrame begins anew.
-        ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+        ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
     """
     report = write_with_spark(
         spark,
         EdgeInput.of(edges, Reading(**reading)),
         directory,
         config or IndexConfig(),
+        work=work,
         entries_a_block=entries_a_block,
         progress=progress,
         force=force,

@@ -9,19 +9,19 @@ Stages, each of which ends on disk in `<directory>.work`, so that a job that was
    one hub's neighbors can be spread over several tasks. Each task drops repeats, and writes its
    block of the compressed rows and the signatures of the rows that it has whole. Of its first and
    last row, which other tasks may have too, it writes the 32-bit minima; they are merged before
-   they are cut to 16 bits.
+   they are cut to 16 bits, by the task whose range of rows the row begins.
 5. `bands`: a task sorts one LSH band from the mapped signatures; 28 bytes a vertex.
 
 The files of the index are joined from the blocks of `vertices`, `sets`, `holders` and `lsh`, again
-where a job goes on. Executors and driver must share the file system of the directory.
+where a job goes on. What tasks exchange lies where `graphagg.spark.job` says.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,15 +39,15 @@ from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
 from graphagg.minhash.bands import BucketCounts, build_tables
 from graphagg.minhash.signatures import Hashes, HashFamily, minima, signatures, truncate
 from graphagg.progress import Progress, silent
-from graphagg.spark.blocks import Blocks
-from graphagg.spark.job import Work, claimed, recall, remember
+from graphagg.spark.blocks import AnyBlocks
+from graphagg.spark.files import Files
+from graphagg.spark.job import AnyWork, claimed, recall, remember, work_of
 from graphagg.spark.session import small_driver
 from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
-from graphagg.store import ArtifactWriter, write_artifact
+from graphagg.store import write_artifact
 from graphagg.store.index import is_current
-from graphagg.store.ranges import preallocate, write_range
-from graphagg.store.reading import map_array
+from graphagg.store.remote.addresses import Location
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -56,14 +56,17 @@ if TYPE_CHECKING:
 
 ENTRIES_A_BLOCK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
+_ROWS_AT_ONCE = 1 << 16
+"""Rows whose signatures a task holds at once."""
 
 
 def write_with_spark(
     spark: SparkSession,
     source: EdgeInput,
-    directory: str | Path,
+    directory: Location,
     config: IndexConfig,
     *,
+    work: Location | None = None,
     entries_a_block: int = ENTRIES_A_BLOCK,
     progress: Progress = silent,
     force: bool = False,
@@ -74,17 +77,21 @@ def write_with_spark(
         known = None if force else recall(directory, KIND, job)
         if known is not None:
             return ReadReport(**known["report"])
-        with claimed(spark, directory, job, progress, force, not source.is_frame) as work:
-            build = _Build(work, config, publication.writer.folder, entries_a_block)
+        place, resume = work_of(directory, work), not source.is_frame
+        with claimed(spark, place, job, progress, force, resume, source.paths) as job_folder:
+            files = job_folder.version(publication)
+            build = _Build(job_folder, config, files, entries_a_block)
             graph = _write_graph(build, source)
             if force or not is_current(
                 directory, KIND, {"graph": graph.digest()}, config.to_json()
             ):
                 buckets, isolated = _write_bands(build), _write_sizes(build)
+                files.gather(publication.writer)
                 publication.publish(index_manifest(graph, config, buckets, isolated))
-        remember(directory, KIND, job, graph.report.to_json())
-        work.remove()
-    return graph.report
+            report = graph.report
+            job_folder.remove()
+    remember(directory, KIND, job, report.to_json())
+    return report
 
 
 def job_of(source: EdgeInput, config: IndexConfig) -> dict[str, Any]:
@@ -105,27 +112,24 @@ class _Build:
     Attributes:
         work: its finished stages.
         config: the kind of graph, and the parameters.
-        folder: where the files of the new version go.
+        files: the arrays of the new version.
         entries_a_block: entries of compressed rows that one task holds.
     """
 
-    work: Work
+    work: AnyWork
     config: IndexConfig
-    folder: Path
+    files: Files
     entries_a_block: int
 
     @property
     def two_mode(self) -> bool:
         return self.config.kind == "two-mode"
 
-    def path(self, name: str) -> Path:
-        return self.folder / f"{name}.npy"
-
     def array(self, name: str) -> Array:
-        return map_array(self.path(name))
+        return self.files.map(name)
 
     def ids(self, name: str) -> VertexIds:
-        if self.path(name).exists():
+        if self.files.exists(name):
             return VertexIds(self.array(name))
         return VertexIds(StringTable(self.array(f"{name}.utf8"), self.array(f"{name}.offsets")))
 
@@ -164,7 +168,7 @@ def _number(build: _Build, frame: DataFrame, partitions: int) -> tuple[Numbering
 
     numberings = [Numbering.from_json(work.blocks, n) for n in work.stage("vertices", number)]
     for numbering in numberings:
-        write_ids(work.spark, numbering, build.folder, numbering.name)
+        write_ids(work.spark, numbering, build.files, numbering.name)
     return numberings[0], numberings[-1]
 
 
@@ -196,10 +200,11 @@ def _write_graph(build: _Build, source: EdgeInput) -> Graph:
     pairs = work.phase("pairs", lambda: _pairs(build, frame, rows, columns))
     inward = kind == "directed-in"  # the sets are the in-neighbors
     sets, holders = (_transposed(pairs), pairs) if inward else (pairs, _transposed(pairs))
-    _write_empty_signatures(build, rows)
-    repeats = _write_rows(build, sets, "sets", rows.total, partitions, signed=True)
+    repeats = _write_rows(build, sets, "sets", rows.total, partitions, signed=rows)
+    if repeats is None:
+        raise EmptyGraph(f"{source}: {loops:,} self-loops and no edge, wanted at least one edge")
     if kind != "undirected":
-        _write_rows(build, holders, "holders", columns.total, partitions, signed=False)
+        _write_rows(build, holders, "holders", columns.total, partitions)
     name = "holders" if inward else "sets"
     indptr, indices = build.array(f"{name}.indptr"), build.array(f"{name}.indices")
     each = 2 if kind == "undirected" else 1  # entries of an edge
@@ -216,30 +221,19 @@ def _write_graph(build: _Build, source: EdgeInput) -> Graph:
     return Graph(GRAPH_KIND[kind], row_ids, column_ids, adjacency, report)
 
 
-def _write_empty_signatures(build: _Build, rows: Numbering) -> None:
-    """Preallocate the signatures with those of sets that have nothing but their vertex."""
-    config, path = build.config, build.path("signatures")
-    preallocate(path, np.uint16, (rows.total, config.permutations))
-
-    def write(i: int) -> Stats:
-        tokens = rows.load(i).tokens()
-        family = HashFamily(config.permutations, config.hash_seed)
-        empty = Csr(np.zeros(len(tokens) + 1, np.int64), np.zeros(0, np.int32), None, 0)
-        own = tokens if config.closed else None
-        hashes = Hashes.of(tokens[:0], own, family)
-        write_range(path, rows.start(i), signatures(empty, hashes))
-        return {}
-
-    run_tasks(build.work.spark, len(rows.counts), write)
-
-
 def _write_rows(
-    build: _Build, pairs: DataFrame, name: str, total: int, partitions: int, *, signed: bool
-) -> int:
-    """Write `total` compressed rows (and with `signed` the signatures); returns the repeats."""
-    blocks, config, spark = build.work.blocks, build.config, build.work.spark
-    indptr, indices = build.path(f"{name}.indptr"), build.path(f"{name}.indices")
-    signature_file = build.path("signatures")
+    build: _Build,
+    pairs: DataFrame,
+    name: str,
+    total: int,
+    partitions: int,
+    signed: Numbering | None = None,
+) -> int | None:
+    """Write `total` compressed rows; returns the repeats, or None where there is no pair.
+
+    With `signed`, the numbering of the rows, their signatures too.
+    """
+    blocks, config, files = build.work.blocks, build.config, build.files
 
     def sort() -> list[Stats]:
         ranges = pairs.repartitionByRange(partitions, "row", "col")
@@ -249,47 +243,77 @@ def _write_rows(
         return _write_block(blocks, name, number, table, config if signed else None)
 
     stats = build.work.stage(name, sort)
+    if not stats:
+        return None
     starts = offsets([s["entries"] for s in stats])
     next_rows = [*(s["first"] for s in stats[1:]), total]
-    preallocate(indptr, np.int64, (total + 1,))
-    preallocate(indices, np.int32, (int(starts[-1]),))
+    files.create(f"{name}.indptr", np.int64, (total + 1,))
+    files.create(f"{name}.indices", np.int32, (int(starts[-1]),))
+    if signed:
+        files.create("signatures", np.uint16, (total, config.permutations))
 
     def place(i: int) -> Stats:
         block = partial(blocks.load, name, stats[i]["block"])
         rows, start = block("rows"), int(starts[i])
-        write_range(indices, start, block("columns"))
+        files.write(f"{name}.indices", start, block("columns"))
         # The ends of the rows from the block's first to that of the next block, which writes its
         # own. A row without entries ends where the row before it does.
         ends = start + offsets(block("lengths"))
         span = np.arange(rows[0], next_rows[i])
-        write_range(indptr, int(rows[0]) + 1, ends[np.searchsorted(rows, span, side="right")])
-        if signed and len(rows) > 2:  # the first and the last may be in other blocks, too
-            signature = np.load(signature_file, mmap_mode="r+", allow_pickle=False)
-            signature[rows[1:-1]] = block("signatures")
-            signature.flush()
+        row_ends = ends[np.searchsorted(rows, span, side="right")]
+        files.write(f"{name}.indptr", int(rows[0]) + 1, row_ends)
+        if signed:
+            known = _signatures_of_block(blocks, name, stats, i)
+            low = int(rows[0]) if i else 0
+            for first, values in _signatures_between(signed, config, low, next_rows[i]):
+                here = (known[0] >= first) & (known[0] < first + len(values))
+                values[known[0][here] - first] = known[1][here]
+                files.write("signatures", first, values)
         return {}
 
-    run_tasks(spark, len(stats), place)
-    if signed:
-        _write_shared_rows(build, name, stats)
-    return sum(s["repeats"] for s in stats)
+    run_tasks(build.work.spark, len(stats), place)
+    return int(sum(s["repeats"] for s in stats))
 
 
-def _write_shared_rows(build: _Build, name: str, stats: list[Stats]) -> None:
-    """Merge the minima of the first and last rows of blocks: at most two rows a block."""
-    merged: dict[int, Array] = {}
-    for block in stats:
-        ends = build.work.blocks.load(name, block["block"], "ends")
-        for row, values in zip((block["first"], block["last"]), ends, strict=True):
-            merged[row] = np.minimum(merged.get(row, values), values)
-    signature = np.load(build.path("signatures"), mmap_mode="r+", allow_pickle=False)
-    for row, values in merged.items():
-        signature[row] = truncate(values)
-    signature.flush()
+def _signatures_of_block(
+    blocks: AnyBlocks, name: str, stats: list[Stats], i: int
+) -> tuple[Array, Array]:
+    """Rows of a block, ascending, and their signatures.
+
+    The block has the last part of its first row, and blocks before it the others. Its own last row
+    may go on in the next block, to which it then belongs.
+    """
+    block = partial(blocks.load, name, stats[i]["block"])
+    rows, ends = block("rows"), block("ends")
+    first, before = ends[0], i
+    while before and stats[before - 1]["last"] == rows[0]:
+        before -= 1
+        first = np.minimum(first, blocks.load(name, stats[before]["block"], "ends")[1])
+    parts = [truncate(first)[None], block("signatures"), truncate(ends[1])[None]]
+    return (rows, np.concatenate(parts)) if len(rows) > 1 else (rows, parts[0])
+
+
+def _signatures_between(
+    numbering: Numbering, config: IndexConfig, low: int, high: int
+) -> Iterator[tuple[int, Array]]:
+    """Rows `low` to `high - 1` in chunks: the first, and signatures of sets with nothing in them.
+
+    That is, with nothing but their vertex, where neighborhoods are closed.
+    """
+    family = HashFamily(config.permutations, config.hash_seed)
+    for i, count in enumerate(numbering.counts):
+        start = numbering.start(i)
+        begin, end = max(low, start), min(high, start + count)
+        tokens = numbering.load(i).tokens() if begin < end else np.zeros(0, np.uint32)
+        for first in range(begin, end, _ROWS_AT_ONCE):
+            own = tokens[first - start : min(first + _ROWS_AT_ONCE, end) - start]
+            empty = Csr(np.zeros(len(own) + 1, np.int64), np.zeros(0, np.int32), None, 0)
+            hashes = Hashes.of(own[:0], own if config.closed else None, family)
+            yield first, signatures(empty, hashes)
 
 
 def _write_block(
-    blocks: Blocks, name: str, number: int, table: pa.Table, config: IndexConfig | None
+    blocks: AnyBlocks, name: str, number: int, table: pa.Table, config: IndexConfig | None
 ) -> Stats:
     """Write one range of sorted pairs; with `config` also the signatures of its rows."""
     row, column = (table.column(c).to_numpy() for c in ("row", "col"))
@@ -336,7 +360,7 @@ def _write_bands(build: _Build) -> BucketCounts:
 
     stats = build.work.stage("bands", lambda: run_tasks(spark, config.bands, sort))
     names = ("lsh.starts", "lsh.directory", "lsh.ids")
-    tasks.join(spark, stats, build.folder, names, {"lsh.starts": "lsh.ids"})
+    tasks.join(spark, stats, build.files, names, {"lsh.starts": "lsh.ids"})
     largest, over_cap = max(s["largest"] for s in stats), sum(s["over_cap"] for s in stats)
     return BucketCounts(sum(s["lsh.ids"] for s in stats), largest, over_cap)
 
@@ -348,7 +372,11 @@ def _write_sizes(build: _Build) -> int:
     def write(_: int) -> Stats:
         degrees = np.diff(build.array("sets.indptr"))
         partitions = SizePartitions.of(degrees + int(bool(config.closed)), config.partitions)
-        partitions.save(ArtifactWriter(build.folder), "sizes")
+        collector = ArrayCollector()
+        partitions.save(collector, "sizes")
+        for name, array in collector.arrays.items():
+            build.files.create(name, array.dtype, array.shape)
+            build.files.write(name, 0, array)
         return {"isolated": int(np.count_nonzero(degrees == 0))}
 
     return int(run_tasks(build.work.spark, 1, write)[0]["isolated"])

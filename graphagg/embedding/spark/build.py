@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
@@ -15,8 +14,9 @@ from graphagg.embedding.writing import KIND
 from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.progress import Progress, silent
-from graphagg.spark.job import claimed, recall
+from graphagg.spark.job import claimed, recall, work_of
 from graphagg.spark.session import small_driver
+from graphagg.store.remote.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 def build_with_spark(
     spark: SparkSession,
     edges: DataFrame | str | Sequence[str],
-    directory: str | Path,
+    directory: Location,
     *,
     config: EmbeddingConfig | None = None,
+    work: Location | None = None,
     progress: Progress = silent,
     force: bool = False,
     **reading: Unpack[WeightedReadingOptions],
@@ -38,8 +39,10 @@ def build_with_spark(
         spark: the session; its settings are afterward what they were.
         edges: a DataFrame; a table, as `table:NAME`; or Parquet or text: files, folders or
             patterns, on any path that Spark reads.
-        directory: where the index goes, on a file system that executors and driver share.
+        directory: where the index goes: on a file system that executors and driver share, or at an
+            address of a store, such as `s3://bucket/emb`: then they share nothing else.
         config: parameters.
+        work: where an unfinished job lies, a shared folder or an address; None: beside the index.
         progress: called after each stage.
         force: build again also where nothing changed, or over an unfinished job.
         reading: the fields of `graphagg.graph.WeightedReading`.
@@ -50,13 +53,14 @@ def build_with_spark(
         ParametersDiffer: an unfinished job there has other parameters.
         JobFailed: Spark gave up; the same call goes on after the last finished stage, but of a
             DataFrame begins anew.
-        ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+        ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
     """
     read = write_with_spark(
         spark,
         EdgeInput.of(edges, WeightedReading(**reading)),
         directory,
         config or EmbeddingConfig(),
+        work=work,
         progress=progress,
         force=force,
     )
@@ -68,10 +72,11 @@ def build_with_spark(
 def run_until(
     spark: SparkSession,
     edges: DataFrame | str | Sequence[str],
-    directory: str | Path,
+    directory: Location,
     stage: Stage,
     *,
     config: EmbeddingConfig | None = None,
+    work: Location | None = None,
     progress: Progress = silent,
     force: bool = False,
     **reading: Unpack[WeightedReadingOptions],
@@ -88,18 +93,21 @@ def run_until(
     job, a_task = job_of(source, config), config.max_piece_edges or MAX_PIECE_EDGES
     if not force and recall(directory, KIND, job) is not None:
         return _known(directory, stage)
-    resume = not source.is_frame
-    with small_driver(spark), claimed(spark, directory, job, progress, force, resume) as work:
-        entries = prepare(work, source, config, a_task)
+    place, resume = work_of(directory, work), not source.is_frame
+    with (
+        small_driver(spark),
+        claimed(spark, place, job, progress, force, resume, source.paths) as job_folder,
+    ):
+        entries = prepare(job_folder, source, config, a_task)
         if stage == "entries":
             return {"nodes": entries.nodes, "entries": 2 * entries.edges, "edges": entries.edges}
-        digests(work, entries, a_task)
-        return cut(work, entries, config, a_task).report.to_json()
+        digests(job_folder, entries, a_task)
+        return cut(job_folder, entries, config, a_task).report.to_json()
 
 
-def _known(directory: str | Path, stage: Stage) -> dict[str, Any]:
+def _known(directory: Location, stage: Stage) -> dict[str, Any]:
     """What `run_until` gave on the way to the index that is there."""
-    with NodeEmbedding.open(Path(directory)) as index:
+    with NodeEmbedding.open(directory) as index:
         counts, report, kind = index.manifest.counts, index.report, index.config.kind
     if stage == "partition":
         return report.to_json()

@@ -18,9 +18,8 @@ from graphagg.embedding.prone.engine import save_piece
 from graphagg.embedding.spark.engine import state_of
 from graphagg.embedding.spark.entries import Entries, sorted_blocks
 from graphagg.graph.csr import Csr
-from graphagg.spark.job import Work
+from graphagg.spark.job import AnyWork
 from graphagg.spark.tasks import Stats, run_tasks
-from graphagg.store.ranges import preallocate, write_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +40,7 @@ class Cut:
     isolated: int
 
 
-def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> Cut:
+def cut(work: AnyWork, entries: Entries, config: EmbeddingConfig, a_task: int) -> Cut:
     """Stages `matrix` and `partition`: cut the matrix in one task.
 
     METIS holds the matrix in memory, a streaming partition some 60 bytes a node.
@@ -58,7 +57,7 @@ def cut(work: Work, entries: Entries, config: EmbeddingConfig, a_task: int) -> C
     return Cut(PartitionReport.from_json(raw), layout, isolated)
 
 
-def _write_matrix(work: Work, entries: Entries, a_task: int) -> None:
+def _write_matrix(work: AnyWork, entries: Entries, a_task: int) -> None:
     """The pattern of the entries above 0, as the arrays `indptr` and `indices` of the job."""
     blocks = sorted_blocks(work, entries, a_task)
     load, weighted, nodes = work.blocks.load, entries.weighted, entries.nodes
@@ -77,26 +76,26 @@ def _write_matrix(work: Work, entries: Entries, a_task: int) -> None:
     stats = run_tasks(work.spark, len(blocks), size)
     ends = np.cumsum([s["entries"] for s in stats])
     lasts = np.maximum.accumulate([s["last"] for s in stats])
-    indptr, indices = work.path("indptr"), work.path("indices")
-    preallocate(indptr, np.int64, (nodes + 1,))
-    preallocate(indices, np.int32, (int(ends[-1]),))
+    files = work.files
+    files.create("indptr", np.int64, (nodes + 1,))
+    files.create("indices", np.int32, (int(ends[-1]),))
 
     def write(i: int) -> Stats:
         row, column = pattern(i)
         start = int(ends[i]) - len(row)
-        write_range(indices, start, column.astype(np.int32))
+        files.write("indices", start, column.astype(np.int32))
         # A row may end in a later block, so a block writes where the rows before its last one
         # end, from the last row of the block before it on.
         first = max(int(lasts[i - 1]), 0) if i else 0
         stop = nodes if i == len(blocks) - 1 else max(int(lasts[i]), first)
         row_ends = start + np.searchsorted(row, np.arange(first, stop), side="right")
-        write_range(indptr, first + 1, row_ends)
+        files.write("indptr", first + 1, row_ends)
         return {}
 
     run_tasks(work.spark, len(blocks), write)
 
 
-def _partition(work: Work, nodes: int, config: EmbeddingConfig) -> dict[str, Any]:
+def _partition(work: AnyWork, nodes: int, config: EmbeddingConfig) -> dict[str, Any]:
     """Cut the matrix in one task, which writes the parts and the new numbers of the nodes."""
     folder = state_of(work)
 
@@ -114,7 +113,7 @@ def _partition(work: Work, nodes: int, config: EmbeddingConfig) -> dict[str, Any
     return report
 
 
-def write_pieces(work: Work, entries: Entries, layout: Layout) -> None:
+def write_pieces(work: AnyWork, entries: Entries, layout: Layout) -> None:
     """Stage `pieces`: each piece in blocks, by one shuffle of the entries."""
     folder, starts = state_of(work), layout.starts
 

@@ -11,14 +11,13 @@ last one when it is started again:
 6. `pass...`: five products with the matrix a pass; tasks read the rows of their halo.
 7. `vectors`: the arrays of the index, written again by each run.
 
-Stages 4 to 6 are those of the build in process, `prone.engine`. Executors and driver must share the
-file system of the directory. A task holds one piece with its halo or one range of 50,000 nodes; the
+Stages 4 to 6 are those of the build in process, `prone.engine`. What tasks exchange lies where
+`graphagg.spark.job` says. A task holds one piece with its halo or one range of 50,000 nodes; the
 task of the partition holds the graph (`metis`) or 60 bytes a node (`streaming`).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -43,10 +42,12 @@ from graphagg.graph.graph import ReadReport
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import write_ids
 from graphagg.progress import Progress, silent
-from graphagg.spark.job import Work, claimed, recall, remember
+from graphagg.spark.files import Files
+from graphagg.spark.job import AnyWork, claimed, recall, remember, work_of
 from graphagg.spark.session import small_driver
 from graphagg.store import write_artifact
 from graphagg.store.index import is_current
+from graphagg.store.remote.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -57,9 +58,10 @@ Stage = Literal["entries", "partition"]
 def write_with_spark(
     spark: SparkSession,
     source: EdgeInput,
-    directory: str | Path,
+    directory: Location,
     config: EmbeddingConfig,
     *,
+    work: Location | None = None,
     progress: Progress = silent,
     force: bool = False,
 ) -> ReadReport:
@@ -74,11 +76,12 @@ def write_with_spark(
         known = None if force else recall(directory, KIND, job)
         if known is not None:
             return ReadReport(**known["report"])
-        with claimed(spark, directory, job, progress, force, not source.is_frame) as work:
-            _run(work, source, config, published, progress, force)
-            read = source.counts(work)
-        remember(directory, KIND, job, read)
-        work.remove()
+        place, resume = work_of(directory, work), not source.is_frame
+        with claimed(spark, place, job, progress, force, resume, source.paths) as job_folder:
+            _run(job_folder, source, config, published, progress, force)
+            read = source.counts(job_folder)
+            job_folder.remove()
+    remember(directory, KIND, job, read)
     return ReadReport(**read)
 
 
@@ -98,7 +101,7 @@ def job_of(source: EdgeInput, config: EmbeddingConfig) -> dict[str, Any]:
 
 
 def _run(
-    work: Work,
+    work: AnyWork,
     source: EdgeInput,
     config: EmbeddingConfig,
     published: Any,
@@ -108,8 +111,7 @@ def _run(
     a_task = config.max_piece_edges or MAX_PIECE_EDGES
     entries = prepare(work, source, config, a_task)
     inputs = digests(work, entries, a_task)
-    directory = published.writer.folder.parent
-    if not force and is_current(directory, KIND, inputs, config.to_json()):
+    if not force and is_current(published.location, KIND, inputs, config.to_json()):
         return
     partition = cut(work, entries, config, a_task)
     write_pieces(work, entries, partition.layout)
@@ -119,11 +121,12 @@ def _run(
         vectors = engine.factorize()
         for number in range(1, config.propagate + 1):
             vectors = engine.propagate(vectors, number)
-    writer = published.writer
-    _write_ids(work, entries, writer.folder)
-    _write_vectors(engine, vectors, entries, writer.folder)
+    files = work.version(published)
+    _write_ids(work, entries, files)
+    _write_vectors(engine, vectors, entries, files)
     progress("vectors", 1, 1)
-    write_report(writer, partition.report)
+    files.gather(published.writer)
+    write_report(published.writer, partition.report)
     sizes = Sizes(entries.rows.total, entries.columns.total, entries.edges)
     published.publish(
         index_manifest(config, inputs, sizes, partition.isolated, partition.layout.pieces)
@@ -133,24 +136,24 @@ def _run(
 # --- the index -----------------------------------------------------------------------------------
 
 
-def _write_ids(work: Work, entries: Entries, folder: Path) -> None:
-    write_ids(work.spark, entries.rows, folder, "vertices")
+def _write_ids(work: AnyWork, entries: Entries, files: Files) -> None:
+    write_ids(work.spark, entries.rows, files, "vertices")
     if entries.kind == "two-mode":
-        write_ids(work.spark, entries.columns, folder, "elements")
+        write_ids(work.spark, entries.columns, files, "elements")
 
 
-def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, folder: Path) -> None:
+def _write_vectors(engine: Engine, vectors: Vectors, entries: Entries, files: Files) -> None:
     """The arrays of the index; a task writes a range of nodes.
 
     No stage that a later run could skip: each run writes a folder of its own.
     """
     blocks, nodes = ranges(entries.nodes), entries.nodes
-    files = VectorFiles(folder, entries.rows.total, nodes, engine.config)
+    vector_files = VectorFiles(files, entries.rows.total, nodes, engine.config)
 
     def write(b: int) -> None:
         low, high = blocks[b]
         numbers, parts = (np.asarray(engine.state.rows(n)[low:high]) for n in ("numbers", "parts"))
-        files.write(low, parts, *engine.rotated(vectors, numbers), engine.log_q_of(numbers))
+        vector_files.write(low, parts, *engine.rotated(vectors, numbers), engine.log_q_of(numbers))
 
-    files.create(engine.width(vectors))
+    vector_files.create(engine.width(vectors))
     engine.loops.each(len(blocks), write)

@@ -17,8 +17,16 @@ from graphagg.graph.reading.columns import SAMPLE, named_columns
 from graphagg.graph.reading.files import PARQUET, mixed_folder, suffix_of
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.text import TextLayout
-from graphagg.spark.job import Work
-from graphagg.spark.sources import called, check_columns, frame_of, is_frame, is_table, quoted
+from graphagg.spark.job import AnyWork
+from graphagg.spark.sources import (
+    called,
+    check_columns,
+    frame_of,
+    hadoop_path,
+    is_frame,
+    is_table,
+    quoted,
+)
 from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
@@ -33,12 +41,13 @@ class EdgeInput:
     """Where edges come from and how they are read.
 
     Attributes:
-        edges: a DataFrame; or a table (`table:NAME`), or files, folders and patterns, on any path
-            that Spark reads.
+        given: a DataFrame; None: paths.
+        paths: a table (`table:NAME`), or files, folders and patterns, on any path that Spark reads.
         reading: how they are read.
     """
 
-    edges: DataFrame | tuple[str, ...]
+    given: DataFrame | None
+    paths: tuple[str, ...]
     reading: Reading
 
     @classmethod
@@ -49,37 +58,42 @@ class EdgeInput:
             InvalidParameter: a table stands among paths.
         """
         if is_frame(edges):
-            return cls(edges, reading)  # type: ignore[arg-type]
+            return cls(edges, (), reading)  # type: ignore[arg-type]
         paths = (edges,) if isinstance(edges, str) else tuple(map(str, edges))  # type: ignore[arg-type]
         if len(paths) > 1 and any(map(is_table, paths)):
             raise InvalidParameter(
                 f"{called(paths)}: a table among other sources, wanted it alone; union "
                 "them in Spark"
             )
-        return cls(paths, reading)
+        return cls(None, paths, reading)
 
     @property
     def is_frame(self) -> bool:
         """Whether it is a DataFrame, of which no later run can tell that it is the same."""
-        return is_frame(self.edges)
+        return self.given is not None
 
     @property
     def origin(self) -> DataFrame | str:
         """The DataFrame, or the table or the first path."""
-        return self.edges if self.is_frame else self.edges[0]  # type: ignore[return-value]
+        return self.paths[0] if self.given is None else self.given
+
+    @property
+    def hadoop_paths(self) -> list[str]:
+        """The paths as Spark reads them."""
+        return [hadoop_path(path) for path in self.paths]
 
     def __str__(self) -> str:
-        return called(self.edges)
+        return called(self.origin if self.is_frame else self.paths)
 
     def identity(self) -> list[Any]:
         """What changes when the input, or how it is read, changes, as far as it is known."""
         if self.is_frame:
             return ["DataFrame", [], self.reading.given()]
-        seen = [fingerprint(path) for path in self.edges]
+        seen = [fingerprint(path) for path in self.paths]
         known = [files for _, files in seen]
         return [[path for path, _ in seen], known if all(known) else [], self.reading.given()]
 
-    def frame(self, work: Work, kind: GraphKind) -> DataFrame:
+    def frame(self, work: AnyWork, kind: GraphKind) -> DataFrame:
         """Phase `edges`: columns `src`, `dst` and perhaps `weight`, bad rows left out."""
         self.reading.check_kind(kind)
         said: dict[str, Any] = {}
@@ -98,7 +112,7 @@ class EdgeInput:
         work.note("bad", lambda: _summary(bad))
         return frame.filter("bad IS NULL").drop("bad_rows", "bad")
 
-    def counts(self, work: Work) -> dict[str, Any]:
+    def counts(self, work: AnyWork) -> dict[str, Any]:
         """The fields of `ReadReport` that phase `edges` found."""
         bad = work.note("bad", dict) if self.reading.skip_bad_rows else {}
         return {**work.note("columns", dict), **bad}
@@ -141,9 +155,9 @@ def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadC
 
 def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
     """Whether the files are Parquet, by their names; Spark lists them, on whatever file system."""
-    if all(suffix_of(path.rstrip("/")) in PARQUET for path in source.edges):
+    if all(suffix_of(path.rstrip("/")) in PARQUET for path in source.paths):
         return True
-    files = _recursive(spark.read.format("binaryFile")).load(list(source.edges)).select("path")
+    files = _recursive(spark.read.format("binaryFile")).load(source.hadoop_paths).select("path")
     suffixes = "|".join(re.escape(suffix) for suffix in PARQUET)
     parquet = files["path"].rlike(f"(?i)({suffixes})$")
     other = files.filter(~parquet).limit(1).collect()
@@ -160,7 +174,7 @@ def _recursive(reader: DataFrameReader) -> DataFrameReader:
 
 
 def _read_parquet(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> DataFrame:
-    return _typed(_recursive(spark.read).parquet(*source.edges), source, counts)
+    return _typed(_recursive(spark.read).parquet(*source.hadoop_paths), source, counts)
 
 
 def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame:
@@ -215,7 +229,7 @@ def _check_ids(edges: pa.RecordBatch, name: str, columns: Sequence[str]) -> None
 
 def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> DataFrame:
     name, reading = str(source), source.reading
-    lines = _recursive(spark.read).text(list(source.edges))
+    lines = _recursive(spark.read).text(source.hadoop_paths)
     top = "\n".join(row["value"] for row in lines.limit(SAMPLE).collect()) + "\n"
     block = top.encode("utf-8")
     sniffed = TextLayout.sniff(block, name, reading, counts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import pyarrow as pa
 
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexIds
-from graphagg.spark.blocks import Blocks
+from graphagg.spark.blocks import AnyBlocks
+from graphagg.spark.files import Files
 from graphagg.spark.tasks import run_tasks, write_blocks
 from graphagg.store.strings import StringTable
 
@@ -32,7 +32,7 @@ class Numbering:
         sizes: bytes of each block's strings; None for integers.
     """
 
-    blocks: Blocks
+    blocks: AnyBlocks
     name: str
     counts: tuple[int, ...]
     numbers: tuple[int, ...]
@@ -43,7 +43,7 @@ class Numbering:
         return {k: getattr(self, k) for k in ("name", "counts", "numbers", "sizes")}
 
     @classmethod
-    def from_json(cls, blocks: Blocks, note: dict[str, Any]) -> Numbering:
+    def from_json(cls, blocks: AnyBlocks, note: dict[str, Any]) -> Numbering:
         """The numbering that `to_json` described."""
         sizes = None if note["sizes"] is None else tuple(note["sizes"])
         return cls(blocks, note["name"], tuple(note["counts"]), tuple(note["numbers"]), sizes)
@@ -86,7 +86,7 @@ class Numbering:
         return spark.range(0, count, 1, count).mapInArrow(each, schema)
 
 
-def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Numbering:
+def number_ids(ids: DataFrame, blocks: AnyBlocks, name: str, partitions: int) -> Numbering:
     """Number the distinct ids of a frame's only column `id` by a distributed sort.
 
     Raises:
@@ -120,28 +120,25 @@ def number_ids(ids: DataFrame, blocks: Blocks, name: str, partitions: int) -> Nu
     )
 
 
-def write_ids(spark: SparkSession, numbering: Numbering, folder: Path, name: str) -> None:
+def write_ids(spark: SparkSession, numbering: Numbering, files: Files, name: str) -> None:
     """Write the ids as `VertexIds.save` would; each task writes the range of one block."""
-    from graphagg.store.ranges import preallocate, write_range
-
     n, sizes = numbering.total, numbering.sizes
     if sizes is None:
-        preallocate(folder / f"{name}.npy", np.int64, (n,))
+        files.create(name, np.int64, (n,))
 
         def copy(i: int) -> dict[str, int]:
-            write_range(folder / f"{name}.npy", numbering.start(i), numbering.load(i).table)  # type: ignore[arg-type]
+            files.write(name, numbering.start(i), numbering.load(i).table)  # type: ignore[arg-type]
             return {}
     else:
-        preallocate(folder / f"{name}.utf8.npy", np.uint8, (sum(sizes),))
-        preallocate(folder / f"{name}.offsets.npy", np.int64, (n + 1,))
+        files.create(f"{name}.utf8", np.uint8, (sum(sizes),))
+        files.create(f"{name}.offsets", np.int64, (n + 1,))
 
         def copy(i: int) -> dict[str, int]:
             table = numbering.load(i).table
             assert isinstance(table, StringTable)
             before = sum(sizes[:i])
-            write_range(folder / f"{name}.utf8.npy", before, table.data)
-            offsets = folder / f"{name}.offsets.npy"
-            write_range(offsets, numbering.start(i) + 1, table.offsets[1:] + before)
+            files.write(f"{name}.utf8", before, table.data)
+            files.write(f"{name}.offsets", numbering.start(i) + 1, table.offsets[1:] + before)
             return {}
 
     run_tasks(spark, len(numbering.counts), copy)

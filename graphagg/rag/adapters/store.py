@@ -11,7 +11,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from graphagg.errors import EmptyCorpus
@@ -23,6 +22,7 @@ from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.results import Hits
 from graphagg.rag.version.snapshot import Selection
 from graphagg.store import write_artifact
+from graphagg.store.locations import local_folder
 from graphagg.store.manifest import MANIFEST_NAME, canonical_json
 
 _Stamp = tuple[int, int, int]
@@ -52,7 +52,7 @@ class Store:
     ) -> None:
         given = isinstance(index, PassageIndex)
         self._index: PassageIndex | None = index if given else None  # type: ignore[assignment]
-        self.directory = Path(index.directory if given else index)  # type: ignore[union-attr, arg-type]
+        self.directory = local_folder(index.location if given else index)  # type: ignore[union-attr, arg-type]
         self._models: dict[str, Any] = {"encoder": encoder, "extractor": extractor}
         self._chunking = chunking
         self._lock = threading.RLock()

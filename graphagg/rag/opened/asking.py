@@ -132,8 +132,8 @@ class Asking(Opened):
     ) -> DataFrame:
         """`retrieve` for a column of questions: a row a hit, as a lazy DataFrame.
 
-        Each worker opens the index and loads its models once: the executors must see its directory
-        by the same path.
+        Each worker opens the index and loads its models once. The executors see its directory by
+        the same path, or it is one of a store.
 
         Args:
             frame: its columns are kept; `rank` (from 1), `passage` (an id), `score`, `title` and

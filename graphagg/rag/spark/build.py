@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphagg.progress import Progress, silent
@@ -13,6 +12,7 @@ from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.spark.records import PassageInput
 from graphagg.rag.spark.stages import ModelLoader, NamedModels
 from graphagg.rag.spark.write import ENTRIES_A_TASK, PASSAGES_A_TASK, write_with_spark
+from graphagg.store.remote.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -23,8 +23,9 @@ _COLUMNS = RowConfig()
 def build_with_spark(
     spark: SparkSession,
     passages: DataFrame | str | Sequence[str],
-    directory: str | Path,
+    directory: Location,
     *,
+    work: Location | None = None,
     columns: RowConfig = _COLUMNS,
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     models: ModelLoader | None = None,
@@ -41,7 +42,9 @@ def build_with_spark(
         passages: a DataFrame; a table, as `table:NAME`; or JSONL, Parquet (also in folders such as
             `year=2024`) or a folder of texts: paths and patterns, on any path that Spark reads;
             see `graphagg.rag.spark.records.read_records`.
-        directory: where the index goes, on a file system that executors and driver share.
+        directory: where the index goes: on a file system that executors and driver share, or at an
+            address of a store, such as `s3://bucket/idx`: then they share nothing else.
+        work: where an unfinished job lies, a shared folder or an address; None: beside the index.
         columns: which columns of a table are what, where they have other names.
         chunking: how long texts are split, by the tasks; None keeps all whole.
         models: how every process loads the models; None: the default ones.
@@ -56,7 +59,7 @@ def build_with_spark(
         ParametersDiffer: an unfinished job there has other parameters.
         JobFailed: Spark gave up; the same call goes on after the last finished stage, but of a
             DataFrame begins anew.
-        ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+        ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
         MissingExtra: an optional dependency or a default model is not installed.
     """
     here = write_with_spark(
@@ -64,6 +67,7 @@ def build_with_spark(
         PassageInput.of(passages, columns),
         directory,
         models or NamedModels(),
+        work=work,
         chunking=chunking,
         with_faithful=with_faithful,
         passages_a_task=passages_a_task,

@@ -33,8 +33,6 @@ from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import DEFINES, kind_of, mentions_of, or_of
 from graphagg.rag.tables.mentions import FOUND, KeyFinder, NewRow
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
-from graphagg.store.ranges import preallocate, write_range
-from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -57,8 +55,8 @@ def write_gazetteer(
     Returns:
         How many entities and mentions there are.
     """
-    if not (stages.work.folder / "keys.offsets.npy").exists():
-        write_ids(stages.work.spark, keys, stages.work.folder, "keys")
+    if not stages.work.files.exists("keys.offsets"):
+        write_ids(stages.work.spark, keys, stages.work.files, "keys")
     mentions = _find_mentions(stages, passages, starts)
     pairs = _sort_pairs(stages, mentions)
     entities = _number_entities(stages, pairs, keys.total)
@@ -69,10 +67,10 @@ def write_gazetteer(
 
 def _find_mentions(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]) -> list[Stats]:
     pieces, segment = stages.pieces(MENTIONS), stages.pieces(SEGMENT)
-    work = stages.work.folder
+    work = stages.work.files
 
     def find(i: int) -> Stats:
-        keys = StringTable(map_array(work / "keys.utf8.npy"), map_array(work / "keys.offsets.npy"))
+        keys = StringTable(work.map("keys.utf8"), work.map("keys.offsets"))
         finder = KeyFinder(keys)
         given = load_passages(stages, passages[i]["block"])
         spans = {
@@ -150,7 +148,7 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
         for end in ("first", "last"):
             shared[s[end]] = shared.get(s[end], 0) | s[f"{end}_flags"]
     before = [-1, *(s["last"] for s in pairs[:-1])]
-    work, folder, language = stages.work.folder, stages.folder, stages.language
+    work, files, language = stages.work.files, stages.files, stages.language
     with_faithful = stages.with_faithful
     loaded, pieces = stages.pieces(PAIRS), stages.pieces(ENTITIES)
 
@@ -166,7 +164,7 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
         kept = np.repeat(defined, lengths)
         own = defined & (here != before[i])
         places = np.cumsum(kept) - 1
-        keys = StringTable(map_array(work / "keys.utf8.npy"), map_array(work / "keys.offsets.npy"))
+        keys = StringTable(work.map("keys.utf8"), work.map("keys.offsets"))
         names, analyzers = keys.take(here[own]), Analyzers(language)
         arrays = {
             "key": here[own],
@@ -187,10 +185,10 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
     entities = _starts([s["key"] for s in stats])
     names = _starts([s["names"] for s in stats])
     kept = _starts([s["gazetteer.row"] for s in stats])
-    preallocate(work / "entity_of.npy", np.int32, (total,))
-    preallocate(folder / "gazetteer.name_row.npy", np.int32, (entities[-1],))
-    preallocate(folder / "gazetteer.pair_bounds.npy", np.int64, (entities[-1] + 1,))
-    write_range(folder / "gazetteer.pair_bounds.npy", entities[-1], np.array([kept[-1]]))
+    work.create("entity_of", np.int32, (total,))
+    files.create("gazetteer.name_row", np.int32, (entities[-1],))
+    files.create("gazetteer.pair_bounds", np.int64, (entities[-1] + 1,))
+    files.write("gazetteer.pair_bounds", entities[-1], np.array([kept[-1]]))
 
     def place(i: int) -> Stats:
         key, found, begin = (pieces.array(i, name) for name in ("key", "found", "begin"))
@@ -198,15 +196,15 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
             return {}
         numbers = np.zeros(int(key[-1] - key[0]) + 1, np.int32)
         numbers[key - key[0]] = np.arange(entities[i], entities[i + 1]) + 1
-        write_range(work / "entity_of.npy", int(key[0]), numbers)
+        work.write("entity_of", int(key[0]), numbers)
         rows = np.where(found, names[i] + np.cumsum(found) - 1, -1)
-        write_range(folder / "gazetteer.name_row.npy", entities[i], rows)
-        write_range(folder / "gazetteer.pair_bounds.npy", entities[i], begin + kept[i])
+        files.write("gazetteer.name_row", entities[i], rows)
+        files.write("gazetteer.pair_bounds", entities[i], begin + kept[i])
         return {}
 
     run_tasks(stages.work.spark, len(stats), place)
     written = [n for n in stats[0] if n.startswith(("entities.", "gazetteer."))]
-    pieces.join(stages.work.spark, stats, folder, written)
+    pieces.join(stages.work.spark, stats, files, written)
     return entities[-1]
 
 
@@ -228,15 +226,15 @@ def _no_entities(stages: Stages) -> Stats:
 
 def _number_mentions(stages: Stages, mentions: Sequence[Stats], starts: Sequence[int]) -> None:
     """Write the mentions by their final entities and pairs."""
-    work, folder = stages.work.folder, stages.folder
+    work, files = stages.work.files, stages.files
     found, pieces = stages.pieces(MENTIONS), stages.pieces(GAZETTEER)
 
     def number(i: int) -> Stats:
         m = {name: found.array(i, name) for name in _COLUMNS}
-        final = map_array(work / "entity_of.npy")[m["entity"]].astype(np.int64) - 1
+        final = work.map("entity_of")[m["entity"]].astype(np.int64) - 1
         kept = final >= 0
         m, entity = {name: column[kept] for name, column in m.items()}, final[kept]
-        bounds, rows = (map_array(folder / f"gazetteer.{n}.npy") for n in ("pair_bounds", "row"))
+        bounds, rows = (files.map(f"gazetteer.{n}") for n in ("pair_bounds", "row"))
         of_row = np.bincount(m["row"] - starts[i], minlength=starts[i + 1] - starts[i])
         arrays: dict[str, Array] = {
             "gazetteer.bounds": offsets(of_row),
@@ -252,11 +250,11 @@ def _number_mentions(stages: Stages, mentions: Sequence[Stats], starts: Sequence
     stats = run_tasks(stages.work.spark, len(mentions), number)
     names = [name for name in stats[0] if name != "block"]
     owner = {"gazetteer.bounds": "gazetteer.entity"}
-    pieces.join(stages.work.spark, stats, folder, names, owner)
+    pieces.join(stages.work.spark, stats, files, names, owner)
 
 
 def _mentions_written(stages: Stages) -> int:
-    return len(map_array(stages.folder / "gazetteer.entity.npy"))
+    return len(stages.files.map("gazetteer.entity"))
 
 
 def _starts(lengths: Sequence[int]) -> list[int]:

@@ -11,7 +11,6 @@ import numpy as np
 from graphagg.arrays import Array, offsets
 from graphagg.rag.spark.stages import POSTINGS, SEGMENT, TERMS, Stages
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
-from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def write_lexicon(stages: Stages, segment: Sequence[Stats], starts: Sequence[int
         segment: lengths of the pieces of the segment.
         starts: the row of each piece's first passage.
     """
-    spark, folder = stages.work.spark, stages.folder
+    spark, files = stages.work.spark, stages.files
     postings = _sort_postings(stages, segment, starts)
     pieces, terms = stages.pieces(POSTINGS), stages.pieces(TERMS)
 
@@ -49,18 +48,18 @@ def write_lexicon(stages: Stages, segment: Sequence[Stats], starts: Sequence[int
     stats = run_tasks(spark, len(postings), own)
     before = [int(bound) for bound in offsets([s["begins"] for s in stats])]
     entries = [int(bound) for bound in offsets([s["lexicon.rows"] for s in postings])]
-    preallocate(folder / "lexicon.bounds.npy", np.int64, (before[-1] + 1,))
-    write_range(folder / "lexicon.bounds.npy", before[-1], np.array([entries[-1]]))
+    files.create("lexicon.bounds", np.int64, (before[-1] + 1,))
+    files.write("lexicon.bounds", before[-1], np.array([entries[-1]]))
 
     def place(i: int) -> Stats:
         begins = terms.array(i, "begins") + entries[i]
-        write_range(folder / "lexicon.bounds.npy", before[i], begins)
+        files.write("lexicon.bounds", before[i], begins)
         return {}
 
     run_tasks(spark, len(stats), place)
-    terms.join(spark, stats, folder, ["lexicon.terms.utf8", "lexicon.terms.offsets"])
+    terms.join(spark, stats, files, ["lexicon.terms.utf8", "lexicon.terms.offsets"])
     columns = ["lexicon.rows", "lexicon.counts", "lexicon.title_counts"]
-    pieces.join(spark, postings, folder, columns)
+    pieces.join(spark, postings, files, columns)
     return before[-1]
 
 

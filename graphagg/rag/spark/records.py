@@ -26,7 +26,14 @@ from graphagg.rag.documents.rows import RowConfig, parse_line
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.spark.stages import PASSAGES, Stages
 from graphagg.rag.tables.segments import PassageTable
-from graphagg.spark.sources import called, check_columns, frame_of, is_frame, quoted
+from graphagg.spark.sources import (
+    called,
+    check_columns,
+    frame_of,
+    hadoop_path,
+    is_frame,
+    quoted,
+)
 from graphagg.spark.task_arrays import ArrayCollector
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store.manifest import canonical_json
@@ -49,36 +56,47 @@ class PassageInput:
     """Where passages come from.
 
     Attributes:
-        passages: a DataFrame; or a table (`table:NAME`), or files, folders and patterns, on any
-            path that Spark reads.
+        given: a DataFrame; None: paths.
+        paths: a table (`table:NAME`), or files, folders and patterns, on any path that Spark reads.
         columns: which columns of a table, or fields of an object, are what.
     """
 
-    passages: DataFrame | tuple[str, ...]
+    given: DataFrame | None
+    paths: tuple[str, ...]
     columns: RowConfig
 
     @classmethod
     def of(cls, passages: Any, columns: RowConfig) -> PassageInput:
         """A DataFrame, one path or table, or several paths."""
         if is_frame(passages):
-            return cls(passages, columns)
+            return cls(passages, (), columns)
         paths = (passages,) if isinstance(passages, str | os.PathLike) else passages
-        return cls(tuple(map(os.fspath, paths)), columns)
+        return cls(None, tuple(map(os.fspath, paths)), columns)
 
     @property
     def is_frame(self) -> bool:
         """Whether it is a DataFrame, of which no later run can tell that it is the same."""
-        return is_frame(self.passages)
+        return self.given is not None
+
+    @property
+    def origin(self) -> DataFrame | str:
+        """The DataFrame, or the table or the first path."""
+        return self.paths[0] if self.given is None else self.given
+
+    @property
+    def hadoop_paths(self) -> list[str]:
+        """The paths as Spark reads them."""
+        return [hadoop_path(path) for path in self.paths]
 
     def __str__(self) -> str:
-        return called(self.passages)
+        return called(self.origin if self.is_frame else self.paths)
 
     def identity(self) -> list[Any]:
         """What changes when the input, or how it is read, changes, as far as it is known."""
         fields = [] if self.columns == RowConfig() else [vars(self.columns)]
         if self.is_frame:
             return ["DataFrame", [], *fields]
-        seen = [fingerprint(path) for path in self.passages]
+        seen = [fingerprint(path) for path in self.paths]
         if len(seen) == 1:
             return [*seen[0], *fields]
         known = [files for _, files in seen]
@@ -102,8 +120,7 @@ def read_records(
     """
     from pyspark.errors import AnalysisException
 
-    origin = source.passages if source.is_frame else source.passages[0]
-    table = frame_of(spark, origin)
+    table = frame_of(spark, source.origin)
     try:
         placed, parse = _placed(spark, source) if table is None else _rows(table, source)
         _ = placed.schema  # Spark Connect looks for the path only when it is asked something
@@ -127,7 +144,7 @@ def _rows(frame: DataFrame, source: PassageInput) -> tuple[DataFrame, Parse]:
 
 def _placed(spark: SparkSession, source: PassageInput) -> tuple[DataFrame, Parse]:
     """The rows or files of paths."""
-    paths, kind = list(source.passages), _kind_of(spark, source)
+    paths, kind = source.hadoop_paths, _kind_of(spark, source)
     parse: Parse
     if kind == "parquet":
         frame = spark.read.parquet(*paths)
@@ -149,13 +166,13 @@ def _placed(spark: SparkSession, source: PassageInput) -> tuple[DataFrame, Parse
 
 def _kind_of(spark: SparkSession, source: PassageInput) -> str:
     """What paths hold, by the names of the files; of a folder elsewhere, Spark lists them."""
-    paths = [path.rstrip("/").lower() for path in source.passages]
+    paths = [path.rstrip("/").lower() for path in source.paths]
     if all(path.endswith(PARQUET) for path in paths):
         return "parquet"
     if all(".json" in path.rpartition("/")[2] for path in paths):
         return "lines"
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-    listed = files.load(list(source.passages)).select("path")
+    listed = files.load(source.hadoop_paths).select("path")
     for kind, pattern in (("parquet", r"(?i)\.(parquet|pq)$"), ("lines", r"(?i)\.jsonl?(\.\w+)?$")):
         if listed.filter(listed["path"].rlike(pattern)).limit(1).count():
             return kind

@@ -24,7 +24,6 @@ from graphagg.rag.version.build import make_segment, stored_rows
 from graphagg.spark.task_arrays import ArrayCollector
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import ArtifactWriter, blocks
-from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
 _TEXTS = "s0.passages.texts"
@@ -159,27 +158,28 @@ def write_names(stages: Stages, names: Numbering | None) -> None:
         no_vectors = stored_rows(nothing, here.encoder.dimension, here.storage.packed)
         empty = _string_arrays({"s0.names": []}) | {"s0.names.vectors": no_vectors}
         stats = [{"block": 0} | pieces.save(0, empty)]
-    pieces.join(spark, stats, stages.folder, [n for n in stats[0] if n.startswith("s0.")])
+    pieces.join(spark, stats, stages.files, [n for n in stats[0] if n.startswith("s0.")])
 
 
 def join_segment(stages: Stages, passages: Sequence[Stats], segment: Sequence[Stats]) -> None:
     """Write the files of the segment that depend on single passages."""
-    spark, folder = stages.work.spark, stages.folder
+    spark, files = stages.work.spark, stages.files
     for stage, stats in ((PASSAGES, passages), (SEGMENT, segment)):
         names = [name for name in stats[0] if name.startswith(("s0.", "lexicon.", "gazetteer."))]
         texts = [name for name in names if name.startswith(_TEXTS)]
-        stages.pieces(stage).join(spark, stats, folder, [n for n in names if n not in texts])
-        stages.pieces(stage).join(spark, stats, stages.work.folder, texts)
+        stages.pieces(stage).join(spark, stats, files, [n for n in names if n not in texts])
+        stages.pieces(stage).join(spark, stats, stages.work.files, texts)
     _compress_texts(stages)
 
 
 def _compress_texts(stages: Stages) -> None:
     """Write the texts in blocks: one task, since where a block ends depends on all before it."""
-    joined, folder = stages.work.folder, stages.folder
+    joined, files = stages.work.files, stages.files
 
     def compress(_: int) -> Stats:
-        parts = [map_array(joined / f"{_TEXTS}.{part}.npy") for part in ("utf8", "offsets")]
-        blocks.write(ArtifactWriter(folder), _TEXTS, StringTable(*parts))
+        parts = [joined.map(f"{_TEXTS}.{part}") for part in ("utf8", "offsets")]
+        with files.written() as folder:
+            blocks.write(ArtifactWriter(folder), _TEXTS, StringTable(*parts))
         return {}
 
     run_tasks(stages.work.spark, 1, compress)

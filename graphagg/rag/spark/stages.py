@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.rag.models.named import NamedModels as NamedModels
 from graphagg.rag.version.publish import Models
-from graphagg.spark.job import Work
+from graphagg.spark.files import Files
+from graphagg.spark.job import AnyWork
 from graphagg.spark.task_arrays import TaskArrays
 from graphagg.spark.tasks import Stats
 
@@ -75,15 +75,15 @@ class Stages:
 
     Attributes:
         work: where its stages are kept.
-        folder: where the files of the new version go.
+        files: those of the new version.
         models: how executors load the models.
         language: of words: a code, or `auto`.
         a_task: entries (mentions, postings) that one task holds.
         with_faithful: whether the names that were found get vectors.
     """
 
-    work: Work
-    folder: Path
+    work: AnyWork
+    files: Files
     models: ModelLoader
     language: str
     a_task: int

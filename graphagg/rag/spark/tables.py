@@ -6,7 +6,9 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +27,7 @@ from graphagg.rag.tables.view import View
 from graphagg.rag.version.snapshot import INVERTED_FILE
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter
-from graphagg.store.ranges import preallocate, write_range
-from graphagg.store.reading import map_array
+from graphagg.store.ranges import preallocate
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 
 _NO_ROW = -1
+_TRAINED = "trained.faiss"
 _VECTORS_A_TASK = 100_000
 """Vectors that a task assigns to their lists; about 400 bytes each, and a block of them in full."""
 
@@ -75,29 +77,27 @@ def write_ranks(stages: Stages, passages: Sequence[Stats], starts: Sequence[int]
     ordered = frame.repartitionByRange(partitions, "id").sortWithinPartitions("id")
     stats = stages.noted(IDS, lambda: write_blocks(ordered, sort))
     begins = offsets([s["rows"] for s in stats])
-    by_id = stages.folder / "rows.by_id.npy"
-    preallocate(by_id, np.int32, (total,))
+    files = stages.files
+    files.create("rows.by_id", np.int32, (total,))
 
     def ranks(i: int) -> dict[str, Any]:
         rows = ids.array(stats[i]["block"], "rows")
         places = np.arange(begins[i], begins[i] + len(rows), dtype=np.int32)
-        write_range(by_id, int(begins[i]), rows)
+        files.write("rows.by_id", int(begins[i]), rows)
         return {"row": pa.array(rows), "rank": pa.array(places)}
 
-    path = stages.folder / "rows.rank.npy"
-    preallocate(path, np.int32, (total,))
+    files.create("rows.rank", np.int32, (total,))
 
     def write(number: int, table: pa.Table) -> Stats:
-        write_range(path, table.column("row")[0].as_py(), table.column("rank").to_numpy())
+        files.write("rows.rank", table.column("row")[0].as_py(), table.column("rank").to_numpy())
         return {}
 
     back = stages.frame(len(stats), ranks, "row int, rank int")
     write_blocks(back.repartitionByRange(partitions, "row").sortWithinPartitions("row"), write)
-    alive = stages.folder / "rows.alive.npy"
-    preallocate(alive, np.bool_, (total,))
+    files.create("rows.alive", np.bool_, (total,))
 
     def live(i: int) -> Stats:
-        write_range(alive, starts[i], np.ones(starts[i + 1] - starts[i], np.bool_))
+        files.write("rows.alive", starts[i], np.ones(starts[i + 1] - starts[i], np.bool_))
         return {}
 
     run_tasks(stages.work.spark, len(passages), live)
@@ -108,30 +108,35 @@ def write_view(stages: Stages, total: int) -> None:
 
     The gazetteer and the lengths of the passages lie in the folder; `total` is how many there are.
     """
-    folder = stages.folder
-
-    def allocate(name: str, dtype: type[np.generic], length: int) -> Any:
-        path = folder / f"view.{name}.npy"
-        preallocate(path, dtype, (length,))
-        if not length:  # an empty file cannot be mapped
-            return np.zeros(0, dtype)
-        return np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
+    files = stages.files
 
     def write(_: int) -> Stats:
-        arrays = {name: map_array(folder / f"gazetteer.{name}.npy") for name in ARRAYS}
-        keys = (map_array(folder / f"entities.keys.{part}.npy") for part in ("utf8", "offsets"))
-        lexicon = replace(Lexicon.empty(), lengths=map_array(folder / "lexicon.lengths.npy"))
+        arrays = {name: files.map(f"gazetteer.{name}") for name in ARRAYS}
+        keys = (files.map(f"entities.keys.{part}") for part in ("utf8", "offsets"))
+        lexicon = replace(Lexicon.empty(), lengths=files.map("lexicon.lengths"))
         gazetteer = Gazetteer(StringTable(*keys), **arrays)
-        view = View.of(gazetteer, lexicon, np.ones(total, np.bool_), allocate)
-        view.save(ArtifactWriter(folder))
+        with files.written() as folder:
+            allocate = partial(_allocated, folder)
+            View.of(gazetteer, lexicon, np.ones(total, np.bool_), allocate).save(
+                ArtifactWriter(folder)
+            )
         return {}
 
     run_tasks(stages.work.spark, 1, write)
 
 
+def _allocated(folder: Path, name: str, dtype: type[np.generic], length: int) -> Any:
+    """An array of the view, in a mapped file."""
+    path = folder / f"view.{name}.npy"
+    preallocate(path, dtype, (length,))
+    if not length:  # an empty file cannot be mapped
+        return np.zeros(0, dtype)
+    return np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
+
+
 def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
     """Write the table of metadata: one task, key by key, so that it holds one key's values."""
-    pieces, folder = stages.pieces(PASSAGES), stages.folder
+    pieces, files = stages.pieces(PASSAGES), stages.files
 
     def values(i: int) -> list[dict[str, Any]]:
         table = pieces.strings(passages[i]["block"], "s0.passages.metadata")
@@ -147,7 +152,8 @@ def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
 
         without_keys = MetadataTable.build([{}] * rows)
         table = MetadataTable.joined([without_keys, *map(of_key, sorted(keys))])
-        table.save(ArtifactWriter(folder), table_name(0))
+        with files.written() as folder:
+            table.save(ArtifactWriter(folder), table_name(0))
         return {}
 
     run_tasks(stages.work.spark, 1, build)
@@ -155,31 +161,34 @@ def write_metadata(stages: Stages, passages: Sequence[Stats]) -> None:
 
 def write_inverted_file(stages: Stages) -> None:
     """Above the flat limit: train on a sample, fill a part a task, and join the parts on disk."""
-    work, folder, spark = stages.work.folder, stages.folder, stages.work.spark
-    windows = len(map_array(folder / "s0.windows.npy"))
+    work, files, spark = stages.work.files, stages.files, stages.work.spark
+    windows = len(files.map("s0.windows"))
     if windows <= dense.FLAT_LIMIT:
         return
 
     def vectors() -> Stack:
-        part = map_array(folder / "s0.windows.npy")
-        return Stack([part])
+        return Stack([files.map("s0.windows")])
 
     def train(_: int) -> Stats:
-        dense.save(dense.trained(vectors(), np.arange(windows)), work / "trained.faiss")
+        with work.written() as folder:
+            dense.save(dense.trained(vectors(), np.arange(windows)), folder / _TRAINED)
         return {}
 
     a_task = min(stages.a_task, _VECTORS_A_TASK)
     bounds = np.linspace(0, windows, math.ceil(windows / a_task) + 1).astype(np.int64)
-    parts = [work / f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
+    parts = [f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
 
     def fill(i: int) -> Stats:
-        index = dense.load(work / "trained.faiss")
+        index = dense.load(work.path(_TRAINED))
         dense.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
-        dense.save(index, parts[i])
+        with work.written() as folder:
+            dense.save(index, folder / parts[i])
         return {}
 
     def join(_: int) -> Stats:
-        merge(work / "trained.faiss", parts, folder / INVERTED_FILE)
+        filled = [work.path(name) for name in parts]
+        with files.written() as folder:
+            merge(work.path(_TRAINED), filled, folder / INVERTED_FILE)
         return {}
 
     for count, task in ((1, train), (len(parts), fill), (1, join)):

@@ -10,16 +10,15 @@ Stages, each of which ends on disk in `<directory>.work`, so that a job that was
 5. lexicon: postings sorted by (term, row).
 6. order of ids, metadata, inverted file.
 
-The files are byte for byte those of one process, on machines of one kind. Executors and driver
-must share the file system of the index directory; nothing that grows with the corpus goes through
-the driver, and nothing is broadcast.
+The files are byte for byte those of one process, on machines of one kind. What tasks exchange lies
+where `graphagg.spark.job` says; nothing that grows with the corpus is in the driver's results, and
+nothing is broadcast.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphagg.arrays import offsets
@@ -33,12 +32,12 @@ from graphagg.rag.spark.stages import PASSAGES, ModelLoader, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
 from graphagg.rag.version.loading import is_built
 from graphagg.rag.version.publish import KIND, Models, parameters
-from graphagg.spark.job import claimed, recall, remember
+from graphagg.spark.job import claimed, recall, remember, work_of
 from graphagg.spark.session import small_driver
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication, write_artifact
 from graphagg.store.manifest import Manifest
-from graphagg.store.reading import map_array
+from graphagg.store.remote.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,9 +50,10 @@ ENTRIES_A_TASK = 1_000_000
 def write_with_spark(
     spark: SparkSession,
     source: PassageInput,
-    directory: str | Path,
+    directory: Location,
     loader: ModelLoader,
     *,
+    work: Location | None = None,
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     with_faithful: bool = False,
     passages_a_task: int = PASSAGES_A_TASK,
@@ -66,12 +66,15 @@ def write_with_spark(
     job = job_of(source, here, chunking, with_faithful)
     with write_artifact(directory) as publication, small_driver(spark):
         if force or recall(directory, KIND, job) is None:
-            folder = publication.writer.folder.absolute()
-            with claimed(spark, directory, job, progress, force, not source.is_frame) as work:
-                stages = Stages(work, folder, loader, here.language, entries_a_task, with_faithful)
+            place, resume = work_of(directory, work), not source.is_frame
+            with claimed(spark, place, job, progress, force, resume, source.paths) as job_folder:
+                files = job_folder.version(publication)
+                stages = Stages(
+                    job_folder, files, loader, here.language, entries_a_task, with_faithful
+                )
                 _run(stages, publication, source, chunking, passages_a_task, here, force)
+                job_folder.remove()
             remember(directory, KIND, job)
-            work.remove()
     return here
 
 
@@ -102,8 +105,9 @@ def _run(
     starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
     write_ranks(stages, passages, starts)
     digest = _digest(stages, passages)
-    root = publication.writer.folder.parent
-    if not force and is_built(root, digest, models, chunking, None, stages.with_faithful):
+    if not force and is_built(
+        publication.location, digest, models, chunking, None, stages.with_faithful
+    ):
         return
     segment = write_segment(stages, passages)
     join_segment(stages, passages, segment)
@@ -114,6 +118,7 @@ def _run(
     write_metadata(stages, passages)
     if models.storage.inverted:
         write_inverted_file(stages)
+    stages.files.gather(publication.writer)
     table = getattr(models.encoder, "table", None)
     if table is not None:
         table.write(publication.writer)
@@ -125,7 +130,7 @@ def _run(
             models=models.to_json(),
             counts={
                 "passages": starts[-1],
-                "sentences": len(map_array(stages.folder / "s0.sentences.vectors.npy")),
+                "sentences": len(stages.files.map("s0.sentences.vectors")),
                 **{name: counts[name] for name in ("entities", "mentions", "terms")},
                 "segments": 1,
             },

@@ -1,4 +1,4 @@
-"""An index lies in a local folder: `file://` says so, any other scheme is refused by name."""
+"""`file://` is a local folder; a scheme that is not known is refused by name, everywhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from graphagg.store.work import work_folder
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.commands import Answer
 
-REMOTE = ("s3://bucket/idx", "s3a://b/idx", "hdfs://name/idx", "dbfs:/idx", "gs://b/i", "S3://b/i")
+UNKNOWN = ("ftp://bucket/idx", "dbfs:/idx", "FTP://b/i", "oss2://b/i")
+REMOTE = ("s3://bucket/idx", "s3a://b/idx", "hdfs://name/idx", "gs://b/i", "S3://b/i")
 
 
 @given(
@@ -39,6 +40,12 @@ def test_file_addresses_are_folders(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", REMOTE)
+def test_where_a_local_folder_is_wanted_stores_are_refused(address: str) -> None:
+    with pytest.raises(InvalidParameter, match=r"^\w+://.*not supported here; `graphagg pull"):
+        local_folder(address)
+
+
+@pytest.mark.parametrize("address", UNKNOWN)
 def test_other_schemes_are_refused_by_name(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,7 +53,7 @@ def test_other_schemes_are_refused_by_name(
     scheme = address.partition(":")[0]
     for given_as in (address, Path(address)):  # a Path has one slash less
         for use in (local_folder, open_artifact, work_folder):
-            with pytest.raises(InvalidParameter, match=f"{scheme}:// is not supported"):
+            with pytest.raises(InvalidParameter, match=f"{scheme}://.* supported"):
                 use(given_as)
         with pytest.raises(InvalidParameter, match=f"{scheme}://"), write_artifact(given_as):
             pass
@@ -85,17 +92,26 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+LOCAL_ONLY = (  # a known store is no place for these
+    ("train", "zinc", "--out", "ADDRESS"),
+    ("demo", "--out", "ADDRESS"),
+)
+REFUSED = [*((each, "ftp") for each in COMMANDS), *((each, "s3a") for each in LOCAL_ONLY)]
+
+
+@pytest.mark.parametrize(("command", "scheme"), REFUSED, ids=str)
 def test_every_command_refuses_them(
     command: tuple[str, ...],
+    scheme: str,
     call: Callable[..., Answer],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").mkdir()
-    said = call(*(word.replace("ADDRESS", "s3a://bucket/x") for word in command)).error
-    assert "s3a://bucket/x: " in said and "s3a:// is not supported" in said
+    address = f"{scheme}://bucket/x"
+    said = call(*(word.replace("ADDRESS", address) for word in command)).error
+    assert "://bucket/x: " in said and f"{scheme.rstrip('a')}:// is not supported" in said
     assert os.listdir(tmp_path) == ["docs"]
 
 
@@ -103,11 +119,11 @@ def test_a_job_refuses_them_before_spark_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["trigraph.py", "--passages", "docs", "--out", "hdfs://n/x"])
+    monkeypatch.setattr("sys.argv", ["trigraph.py", "--passages", "docs", "--out", "ftp://n/x"])
     with pytest.raises(SystemExit) as end:
         running.main(PassagesBuild)
     assert end.value.code == 2
-    assert "hdfs://n/x: " in capsys.readouterr().err
+    assert "ftp://n/x: " in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
 
 

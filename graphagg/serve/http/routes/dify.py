@@ -108,7 +108,7 @@ def router(service: Service) -> APIRouter:
     async def retrieval(request: DifyRequest) -> JSONResponse:
         """Retrieve passages as Dify asks for them."""
         passages, setting = service.passages, request.retrieval_setting
-        known = (passages.slot.directory.resolve().name, _ALWAYS)
+        known = (passages.slot.name, _ALWAYS)
         if request.knowledge_id not in known:
             raise UnknownKnowledge(f"knowledge_id is not one of {', '.join(known)}")
         if setting.score_threshold >= 1:

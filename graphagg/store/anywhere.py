@@ -1,0 +1,145 @@
+"""Opening and writing an index wherever it lies: in a local folder, or on a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from graphagg.errors import NotAnArtifact, NotWritable
+from graphagg.store.manifest import MANIFEST_NAME, Manifest, read_manifest
+from graphagg.store.reading import Artifact, open_folder
+from graphagg.store.remote.addresses import Address, Location, place_of
+from graphagg.store.remote.cache import bring_here, build_folder
+from graphagg.store.remote.files import Store
+from graphagg.store.remote.pointers import Token, current, current_or_none
+from graphagg.store.remote.published import Published
+from graphagg.store.remote.pulling import verify as verify_objects
+from graphagg.store.remote.pushing import push_over
+from graphagg.store.writing import Publication, write_folder
+
+_TRIES = 5  # another process may clear the cache between the pull and the opening
+
+
+def open_artifact(location: Location, *, kind: str | None = None, verify: bool = False) -> Artifact:
+    """Open the current version of an index.
+
+    One of a local folder opens in milliseconds. One on a store comes into the local cache first
+    (`graphagg.store.remote.cache`), as far as it is not there.
+
+    Args:
+        location: a directory, or an address such as `s3://bucket/idx`.
+        kind: the kind wanted; None takes any.
+        verify: also compare every checksum, of the local files.
+
+    Raises:
+        InvalidParameter: a scheme that is not known.
+        NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
+        StoreError, MissingExtra, WriteFailed: about the store or the cache.
+    """
+    place = place_of(location)
+    if not isinstance(place, Address):
+        return open_folder(place, kind=kind, verify=verify)
+    store = Store(place)
+    for number in range(1, _TRIES + 1):
+        published = current(store)[0]
+        if kind is not None and published.manifest.kind != kind:
+            raise NotAnArtifact(
+                f"{place}: an index of kind {published.manifest.kind!r}, wanted {kind!r}"
+            )
+        root = bring_here(store, published)
+        try:
+            artifact = open_folder(root, kind=kind, verify=verify)
+        except NotAnArtifact:
+            if number == _TRIES:
+                raise
+            continue
+        artifact.source = place
+        return artifact
+    raise AssertionError("the last try returns or raises")
+
+
+def manifest_at(location: Location) -> Manifest:
+    """The manifest of the current version; of one on a store, nothing else is read.
+
+    Raises:
+        NotAnArtifact, UnsupportedFormat, CorruptArtifact, StoreError, MissingExtra: as
+            `open_artifact`.
+    """
+    place = place_of(location)
+    if isinstance(place, Address):
+        return current(Store(place))[0].manifest
+    return read_manifest(place)
+
+
+def verify_at(location: Location) -> Manifest:
+    """Compare every file with its checksum; of an index on a store, nothing is kept here.
+
+    Raises:
+        CorruptArtifact: names the first file that differs; and as `manifest_at`.
+    """
+    place = place_of(location)
+    if isinstance(place, Address):
+        return verify_objects(place).manifest
+    with open_folder(place, verify=True) as artifact:
+        return artifact.manifest
+
+
+@contextmanager
+def write_artifact(location: Location) -> Iterator[Publication]:
+    """Write a new version of an index.
+
+    Until `publish` returns, and if anything is raised, the old version stays as it was. One that
+    goes to a store is written in the local cache first, and `publish` sends it.
+
+    Raises:
+        InvalidParameter: a scheme that is not known.
+        ArtifactBusy: another process is writing there, or has published on the store meanwhile.
+        ArtifactError: the directory is a file, or a folder that holds something else.
+        WriteFailed: the disk is full or read-only.
+        StoreError, MissingExtra: about the store.
+    """
+    place = place_of(location)
+    if not isinstance(place, Address):
+        with write_folder(place) as publication:
+            yield publication
+        return
+    store = Store(place)
+    before, token = current_or_none(store)
+    root = build_folder(place)
+    with write_folder(root) as local:
+        try:
+            yield _ToStore(local, store, before, token)
+        finally:  # while the folder is ours
+            (root / MANIFEST_NAME).unlink(missing_ok=True)
+            local.remove_unread()
+
+
+class _ToStore(Publication):
+    """A new version of an index on a store."""
+
+    def __init__(
+        self, local: Publication, store: Store, before: Published | None, token: Token
+    ) -> None:
+        super().__init__(local.root, local.writer)
+        self.location: os.PathLike[str] = store.place
+        self._store, self._before, self._token = store, before, token
+
+    def publish(self, manifest: Manifest) -> Manifest:
+        """Send the written files, then make them the current version by one put."""
+        published = super().publish(manifest)
+        parts = {} if self._before is None else self._before.parts
+        push_over(self.root, self._store, self._before, self._token, carried=parts)
+        folder = self.root / published.data
+        beside = {entry.sha256: folder / name for name, entry in published.files.items()}
+        self._before, self._token = current_or_none(self._store)
+        if self._before is not None and self._before.manifest.data == published.data:
+            bring_here(self._store, self._before, beside)  # so that opening brings nothing
+        return published
+
+    def withdraw(self) -> None:
+        """An index on a store is not taken away here."""
+        raise NotWritable(
+            f"{self._store.place}: an index on a store is not emptied; remove its objects with "
+            "the store's own tools"
+        )

@@ -1,0 +1,167 @@
+"""The local cache of indices that were opened from stores.
+
+    CACHE/indices/<name>-<key>/index/   an artifact directory, pulled like any other
+    CACHE/indices/<name>-<key>/used     its time says when the index was last opened
+    CACHE/builds/<name>-<key>/          a build on its way to a store
+
+`CACHE` is `$GRAPHAGG_CACHE`, else `graphagg` in `$XDG_CACHE_HOME` or `~/.cache`. It holds at most
+`$GRAPHAGG_CACHE_SIZE` (default 20 GiB): indices that were not opened for longest go first, those
+that are open stay. Several processes may share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from graphagg.checks import bytes_of
+from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
+from graphagg.store.locks import hold, hold_folder
+from graphagg.store.manifest import DATA_FOLDER
+from graphagg.store.remote.addresses import Address
+from graphagg.store.remote.files import Store
+from graphagg.store.remote.published import Published
+from graphagg.store.remote.pulling import is_here, pull_version
+
+_SIZE = "20GiB"
+_WAIT = 0.05  # seconds between two looks at a folder that another process fills
+
+
+def cache_folder() -> Path:
+    """Where the cache lies."""
+    said = os.environ.get("GRAPHAGG_CACHE")
+    if said:
+        return Path(said).absolute()
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache").absolute() / "graphagg"
+
+
+def cache_limit() -> int:
+    """Bytes that the cache may hold.
+
+    Raises:
+        InvalidParameter: `GRAPHAGG_CACHE_SIZE` is no size.
+    """
+    return bytes_of("GRAPHAGG_CACHE_SIZE", os.environ.get("GRAPHAGG_CACHE_SIZE") or _SIZE)
+
+
+def build_folder(place: Address) -> Path:
+    """Where an index is built that goes to a store."""
+    return cache_folder() / "builds" / _key(place)
+
+
+def cached_folder(place: Address) -> Path:
+    """Where the index of an address lies once it is here."""
+    return cache_folder() / "indices" / _key(place) / "index"
+
+
+def bring_here(
+    store: Store, published: Published, beside: Mapping[str, Path] | None = None
+) -> Path:
+    """The local folder of a version, brought here if it is not there.
+
+    Args:
+        store: where it lies.
+        published: the version.
+        beside: as for `pull_version`.
+
+    Raises:
+        CorruptArtifact, StoreError: as `pull`.
+        WriteFailed: the cache is full, too small or cannot be written.
+    """
+    root = cached_folder(store.place)
+    while not is_here(published, root):
+        try:
+            with _cache_errors(store.place, root, published):
+                _make_room(published.size, root.parent)
+                published, _ = pull_version(store, published, root, beside=beside)
+        except ArtifactBusy:  # another process brings it
+            time.sleep(_WAIT)
+    with suppress(OSError):  # a cache that is only read
+        (root.parent / "used").touch()
+    return root
+
+
+@contextmanager
+def _cache_errors(place: Address, root: Path, published: Published) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, WriteFailed) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__ or error
+        raise WriteFailed(
+            f"{root}: the local cache does not take {place}, {published.size:,} bytes "
+            f"({getattr(cause, 'strerror', None) or cause}); make room, or name another folder by "
+            "GRAPHAGG_CACHE. What has come stays, and the next try goes on with it"
+        ) from error
+
+
+def _make_room(wanted: int, spared: Path) -> None:
+    """Remove what was not opened for longest, until `wanted` bytes fit under the limit."""
+    limit = cache_limit()
+    if wanted > limit:
+        raise WriteFailed(
+            f"{spared}: the index has {wanted:,} bytes, the cache may hold {limit:,}; raise "
+            "GRAPHAGG_CACHE_SIZE, or bring it to a folder of your own by `graphagg pull`"
+        )
+    folder = cache_folder() / "indices"
+    entries = [entry for entry in folder.iterdir() if entry != spared] if folder.is_dir() else []
+    sizes = {entry: _size(entry) for entry in entries}
+    total = sum(sizes.values()) + wanted
+    for entry in sorted(entries, key=_used):
+        if total <= limit:
+            return
+        if _evict(entry):
+            total -= sizes[entry]
+
+
+def _evict(entry: Path) -> bool:
+    """Remove a cached index, unless it is open or being written."""
+    root = entry / "index"
+    held: list[int] = []
+    try:
+        if root.is_dir():
+            held.append(hold(root / ".lock", ArtifactBusy("open")))
+        for version in [root, *root.glob("*/")]:
+            for folder in version.glob("v-*"):
+                if DATA_FOLDER.fullmatch(folder.name):
+                    descriptor = hold_folder(folder, shared=False)
+                    if descriptor is None:
+                        return False
+                    held.append(descriptor)
+        shutil.rmtree(entry, ignore_errors=True)
+    except (OSError, ArtifactError):
+        return False
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+    return not entry.exists()
+
+
+def _size(entry: Path) -> int:
+    total = 0
+    for path in entry.rglob("*"):
+        with suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+def _used(entry: Path) -> float:
+    try:
+        return (entry / "used").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _key(place: Address) -> str:
+    """A name for an address: readable, and different for each address and server."""
+    server = [str(place.options.get(name)) for name in ("endpoint_url", "host", "port")]
+    environment = [os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")]
+    text = "\n".join([str(place), *server, *(environment if place.scheme.name == "s3" else [])])
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", place.name or place.host)[:40].strip(".-")
+    return f"{name or 'index'}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

@@ -1,0 +1,269 @@
+"""Objects below an address: read, write, list, remove, with retries and errors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from graphagg.errors import MissingExtra, NoSuchBucket, NotWritable, StoreError
+from graphagg.store.remote.addresses import Address
+from graphagg.store.remote.failures import Passing, attempt, named_error
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+THREADS = 8
+"""Requests at a time."""
+PIECE = 8 << 20
+"""Bytes of a request, at most, where an object is read."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object in a list: its size, and when it was written, in seconds by the store's clock."""
+
+    bytes: int
+    modified: float
+
+
+class Store:
+    """The objects below an address. Names are relative to it, with slashes.
+
+    Safe to use from several threads. Every call may raise a `StoreError`.
+
+    Args:
+        place: the address.
+
+    Raises:
+        MissingExtra: the library of its scheme is not installed.
+    """
+
+    def __init__(self, place: Address) -> None:
+        self.place = place
+        self.fs = _file_system(place)
+        self._root = (
+            place.fsspec
+            if place.scheme.protocol.startswith("http")
+            else (str(self.fs._strip_protocol(place.fsspec)).rstrip("/"))
+        )
+
+    def path(self, name: str) -> str:
+        """An object as the file system names it."""
+        return f"{self._root}/{name}" if name else self._root
+
+    def call(self, request: Callable[[], T]) -> T:
+        """A request of one's own, with retries and errors by name."""
+        return attempt(self.place, request)
+
+    def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
+        """An object, or its bytes `[start, end)`.
+
+        Raises:
+            FileNotFoundError: there is none of this name.
+        """
+
+        def request() -> bytes:
+            data: bytes = self.fs.cat_file(self.path(name), start=start, end=end)
+            if start is not None and end is not None and len(data) != end - start:
+                if len(data) >= end:  # a host that knows no ranges gives all of it
+                    return data[start:end]
+                raise Passing(f"{name}: {len(data)} bytes came, wanted {end - start}")
+            return data
+
+        return self.call(request)
+
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        """An object of a known size, piece after piece."""
+        for start in range(0, size, PIECE):
+            yield self.read(name, start, min(start + PIECE, size))
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put an object, in place of one of that name."""
+        self._check_writable()
+        self._make_folder(name)
+        self.call(lambda: self.fs.pipe_file(self.path(name), data))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put an object unless there is one of that name; whether it was put, atomically."""
+        self._check_writable()
+        self._make_folder(name)
+        if self.place.scheme.hadoop in ("hdfs", "webhdfs"):
+            return self._created_by_rename(name, data)
+        try:
+            self.call(lambda: self.fs.pipe_file(self.path(name), data, mode="create"))
+        except FileExistsError:
+            return self.read(name) == data  # put by an attempt whose answer was lost
+        return True
+
+    def _created_by_rename(self, name: str, data: bytes) -> bool:
+        """HDFS has no exclusive put by its clients; its rename refuses a name that is taken."""
+        import secrets
+
+        draft = f"{name}.{secrets.token_hex(8)}"
+        self.write(draft, data)
+        try:
+            self.fs.mv(self.path(draft), self.path(name))
+        except OSError:
+            pass  # the name is taken, or the answer was lost: the draft says which
+        if self.size(draft) is None:
+            return self.read(name) == data
+        self.remove([draft])
+        return False
+
+    def upload(self, path: Path, name: str) -> None:
+        """Put a local file as an object."""
+        self._check_writable()
+        self._make_folder(name)
+        self.call(lambda: self.fs.put_file(str(path), self.path(name)))
+
+    def size(self, name: str) -> int | None:
+        """Bytes of an object; None: there is none of that name."""
+
+        def request() -> int:
+            self.fs.invalidate_cache()
+            return int(self.fs.info(self.path(name)).get("size") or 0)
+
+        try:
+            return self.call(request)
+        except FileNotFoundError:
+            return None
+
+    def listed(self, folder: str = "") -> dict[str, Found]:
+        """All objects below a folder, however deep; none where there is no such folder."""
+
+        def request() -> dict[str, Any]:
+            self.fs.invalidate_cache()
+            found: dict[str, Any] = self.fs.find(self.path(folder), detail=True)
+            return found
+
+        try:
+            found = self.call(request)
+        except FileNotFoundError:
+            return {}
+        skipped = len(self._root) + 1
+        return {path[skipped:]: _found(info) for path, info in found.items()}
+
+    def folders(self, folder: str = "") -> list[str]:
+        """Names of the folders that lie directly in a folder."""
+
+        def request() -> list[dict[str, Any]]:
+            self.fs.invalidate_cache()
+            found: list[dict[str, Any]] = self.fs.ls(self.path(folder), detail=True)
+            return found
+
+        try:
+            infos = self.call(request)
+        except FileNotFoundError:
+            return []
+        names = (str(info["name"]).rstrip("/").rpartition("/")[2] for info in infos
+                 if info["type"] == "directory")  # fmt: skip
+        return sorted(name for name in names if name)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove objects; those that are gone already are no error."""
+        for name in names:
+            try:
+                self.call(lambda name=name: self.fs.rm_file(self.path(name)))  # type: ignore[misc]
+            except FileNotFoundError:
+                continue
+
+    def remove_folder(self, folder: str = "") -> None:
+        """Remove all objects below a folder."""
+        in_parallel(lambda name: self.remove([name]), list(self.listed(folder)))
+
+    def check_bucket(self) -> None:
+        """See whether the bucket is there, after a list that found nothing.
+
+        Raises:
+            NoSuchBucket: it is not.
+        """
+        if self.place.scheme.protocol != "s3":
+            return
+        try:
+            self.call(lambda: self.fs.call_s3("head_bucket", Bucket=self.place.host))
+        except FileNotFoundError:
+            raise NoSuchBucket(
+                f"{self.place}: no bucket {self.place.host!r}; check the name, or make it"
+            ) from None
+
+    def _check_writable(self) -> None:
+        if not self.place.scheme.can_write:
+            raise NotWritable(
+                f"{self.place}: {self.place.scheme.name}:// is only read; copy the folder of the "
+                "index there with the tools of that site: it is read as it is"
+            )
+
+    def _make_folder(self, name: str) -> None:
+        """Make the folder of an object, on a file system that has folders."""
+        if self.place.scheme.hadoop in ("hdfs", "webhdfs"):
+            folder = self.path(name).rpartition("/")[0]
+            self.call(lambda: self.fs.makedirs(folder, exist_ok=True))
+
+
+def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Results in the order of the items; the first error ends it, once what runs has ended."""
+    items = list(items)
+    if len(items) < 2:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(min(THREADS, len(items))) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _file_system(place: Address) -> Any:
+    scheme = place.scheme
+    for module in ("fsspec", scheme.module):
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise MissingExtra.of(error, scheme.extra or "http") from None
+    from fsspec import filesystem
+    from fsspec.utils import infer_storage_options
+
+    options: dict[str, Any] = {"use_listings_cache": False, **place.options}
+    if scheme.protocol == "s3":
+        _keep_clients_short(options)
+    if scheme.hadoop in ("hdfs", "webhdfs") and place.host:
+        host, _, port = place.host.rpartition("@")[2].partition(":")
+        options = {"host": host, **({"port": int(port)} if port else {}), **options}
+    if scheme.protocol in ("abfs", "abfss"):
+        said = infer_storage_options(place.fsspec)
+        options = {"account_name": str(said.get("host", "")).partition(".")[0], **options}
+    try:
+        return filesystem(scheme.protocol, **options)
+    except (ImportError, OSError) as error:
+        if scheme.name == "hdfs":
+            raise StoreError(
+                f"{place}: hdfs:// needs Java and the native client of Hadoop: set JAVA_HOME, "
+                "HADOOP_HOME and CLASSPATH (`hadoop classpath --glob`), or use webhdfs:// "
+                f"({str(error).partition(chr(10))[0]})"
+            ) from None
+        raise named_error(place, error) from error
+
+
+def _keep_clients_short(options: dict[str, Any]) -> None:
+    """Let botocore try once: `attempt` and s3fs try again, and name what failed."""
+    config = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 1}}
+    options["config_kwargs"] = {**config, **options.get("config_kwargs", {})}
+
+
+def _found(info: dict[str, Any]) -> Found:
+    modified = next(
+        (info[key] for key in ("LastModified", "last_modified", "mtime", "updated",
+         "modificationTime", "created") if info.get(key) is not None), 0.0
+    )  # fmt: skip
+    if isinstance(modified, str):
+        modified = datetime.fromisoformat(modified)
+    if isinstance(modified, datetime):
+        aware = modified if modified.tzinfo else modified.replace(tzinfo=UTC)
+        modified = aware.timestamp()
+    return Found(int(info.get("size") or 0), float(modified))

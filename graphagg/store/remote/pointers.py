@@ -1,0 +1,209 @@
+"""The pointer of an index on a store: the one object whose change publishes a version.
+
+S3 replaces `manifest.json` by a conditional put (If-Match, If-None-Match). Elsewhere pointers are
+numbered: a publisher creates the number after the one that it began from, and the store lets one
+alone create it (HDFS by a rename that refuses a taken name). Neither asks a clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from typing import Any, Protocol
+
+from graphagg.errors import ArtifactBusy, NotAnArtifact, NotWritable
+from graphagg.store.manifest import MANIFEST_NAME
+from graphagg.store.remote.failures import is_precondition
+from graphagg.store.remote.files import Store
+from graphagg.store.remote.published import Published, read_published
+
+Token = str | int | None
+"""Which pointer was read; None: there was none."""
+
+NUMBERED = "manifests"
+_NUMBER = re.compile(rf"{NUMBERED}/([0-9]{{12}})\.json")
+_KEPT = 2  # the current pointer, and the one that a reader may just have listed
+_PROBED: set[tuple[str, str]] = set()
+
+
+class Pointer(Protocol):
+    """The pointer of an index."""
+
+    def read(self) -> tuple[bytes | None, Token]:
+        """Its content and what it is known by; None twice where nothing is published."""
+
+    def swap(self, content: bytes, before: Token) -> None:
+        """Replace the pointer, if it is still the one that was read.
+
+        Raises:
+            ArtifactBusy: it is another one; nothing has changed.
+        """
+
+
+def pointer_of(store: Store) -> Pointer:
+    """The way in which a store keeps its pointers."""
+    protocol = store.place.scheme.protocol
+    if protocol == "s3":
+        return _Conditional(store)
+    if not store.place.scheme.can_write:
+        return _ReadOnly(store)
+    return _Numbered(store)
+
+
+def current(store: Store) -> tuple[Published, Token]:
+    """The current version of an index.
+
+    Raises:
+        NotAnArtifact, UnsupportedFormat, CorruptArtifact: as `read_manifest`.
+    """
+    found, token = current_or_none(store)
+    if found is None:
+        store.check_bucket()
+        raise NotAnArtifact(
+            f"{store.place}: holds no index; check the address (`graphagg ls "
+            f"{store.place.parent}` lists those beside it), or push one there"
+        )
+    return found, token
+
+
+def current_or_none(store: Store) -> tuple[Published | None, Token]:
+    """The current version of an index; None twice where nothing is published."""
+    content, token = pointer_of(store).read()
+    if content is None:
+        return None, None
+    return read_published(content, f"{store.place}/{MANIFEST_NAME}"), token
+
+
+class _ReadOnly:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read(self) -> tuple[bytes | None, Token]:
+        try:
+            content = self._store.read(MANIFEST_NAME)
+        except FileNotFoundError:
+            return None, None
+        return content, hashlib.sha256(content).hexdigest()
+
+    def swap(self, content: bytes, before: Token) -> None:
+        self._store.write(MANIFEST_NAME, content)  # says that the store is only read
+
+
+class _Conditional:
+    """S3: the entity tag of `manifest.json`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._bucket, self._key, _ = store.fs.split_path(store.path(MANIFEST_NAME))
+
+    def read(self) -> tuple[bytes | None, Token]:
+        from fsspec.asyn import sync
+
+        fs = self._store.fs
+
+        async def request() -> tuple[bytes, str]:
+            answer = await fs._call_s3("get_object", Bucket=self._bucket, Key=self._key)
+            async with answer["Body"] as body:
+                return await body.read(), answer["ETag"]
+
+        try:
+            return self._store.call(lambda: sync(fs.loop, request))  # type: ignore[no-any-return]
+        except FileNotFoundError:
+            return None, None
+
+    def swap(self, content: bytes, before: Token) -> None:
+        self._probe()
+        condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": str(before)}
+        try:
+            if self._put(self._key, content, condition):
+                return
+        except Exception:
+            if self.read()[0] == content:  # it was put, and the answer was lost
+                return
+            raise
+        if self.read()[0] != content:
+            raise _busy(self._store)
+
+    def _put(self, key: str, content: bytes, condition: dict[str, Any]) -> bool:
+        """Whether the condition held."""
+
+        def request() -> bool:
+            try:
+                self._store.fs.call_s3(
+                    "put_object", Bucket=self._bucket, Key=key, Body=content, **condition
+                )
+            except Exception as error:
+                if is_precondition(error):
+                    return False
+                raise
+            return True
+
+        try:
+            return self._store.call(request)
+        except FileNotFoundError:  # of If-Match, where the object is gone
+            self._store.check_bucket()
+            return False
+
+    def _probe(self) -> None:
+        """See, once a process, that the server refuses what the conditions forbid."""
+        server = (str(self._store.fs.client_kwargs.get("endpoint_url")), self._bucket)
+        if server in _PROBED:
+            return
+        name = f".probe-{secrets.token_hex(8)}"
+        _, key, _ = self._store.fs.split_path(self._store.path(name))
+        self._put(key, b"1", {})
+        try:
+            kept = not self._put(key, b"2", {"IfNoneMatch": "*"}) and not self._put(
+                key, b"3", {"IfMatch": '"00000000000000000000000000000000"'}
+            )
+        finally:
+            self._store.remove([name])
+        if not kept:
+            raise NotWritable(
+                f"{self._store.place}: this server puts an object against If-None-Match or "
+                "If-Match, so that of two publishers both would win; use a server that keeps "
+                "these conditions"
+            )
+        _PROBED.add(server)
+
+
+class _Numbered:
+    """Elsewhere: the last number counts."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def read(self) -> tuple[bytes | None, Token]:
+        while True:
+            numbers = self._numbers()
+            name = _name(numbers[-1]) if numbers else MANIFEST_NAME  # a folder that was copied
+            try:
+                return self._store.read(name), numbers[-1] if numbers else 0
+            except FileNotFoundError:
+                if not numbers:
+                    return None, None  # else one that was removed since it was listed
+
+    def swap(self, content: bytes, before: Token) -> None:
+        number = int(before or 0) + 1
+        if not self._store.create(_name(number), content):
+            raise _busy(self._store)
+        numbers = self._numbers()
+        if numbers and numbers[-1] > number:  # the number had been used, and removed again
+            raise _busy(self._store)
+        self._store.remove(map(_name, numbers[:-_KEPT]))
+
+    def _numbers(self) -> list[int]:
+        found = (_NUMBER.fullmatch(name) for name in self._store.listed(NUMBERED))
+        return sorted(int(match[1]) for match in found if match)
+
+
+def _name(number: int) -> str:
+    return f"{NUMBERED}/{number:012d}.json"
+
+
+def _busy(store: Store) -> ArtifactBusy:
+    return ArtifactBusy(
+        f"{store.place}: another publisher was first; what it published stands. Look at it, and "
+        "run it again to publish over it"
+    )

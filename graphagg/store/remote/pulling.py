@@ -1,0 +1,292 @@
+"""Bringing a version from a store into a local folder: only what differs, in parallel, resumable.
+
+What has come lies in `DIR/.pull`, by checksum, until the version is whole; an object in pieces,
+with a note of those that are there. A pull that is cut off goes on with what is missing. The
+version is then published in the folder like any other: by one rename.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from graphagg.errors import ArtifactError, CorruptArtifact
+from graphagg.progress import Progress, silent
+from graphagg.store.locations import local_folder
+from graphagg.store.manifest import FileEntry, file_sha256, read_manifest
+from graphagg.store.remote.addresses import Location, address
+from graphagg.store.remote.files import PIECE, Store, in_parallel
+from graphagg.store.remote.pointers import current
+from graphagg.store.remote.published import Published
+from graphagg.store.writing import PULLED, Publication, write_folder
+
+_CHANGES = 5  # versions that may be published, one after another, while one pull runs
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a pull did.
+
+    Attributes:
+        version: the data folder that is now current.
+        fetched: objects that came, and `fetched_bytes`, which were asked of the store.
+        kept: files that were here already, and `kept_bytes`.
+    """
+
+    version: str
+    fetched: int
+    fetched_bytes: int
+    kept: int
+    kept_bytes: int
+
+
+class _Gone(Exception):
+    """An object that a version names is not there."""
+
+
+def pull(
+    location: Location, directory: str | os.PathLike[str], *, progress: Progress = silent
+) -> Brought:
+    """Bring the current version of an index into a local folder; what is there does not come again.
+
+    Args:
+        location: an address, such as `s3://bucket/idx`.
+        directory: the folder; made if it is not there.
+        progress: called with `pull`, pieces done, pieces to bring.
+
+    Raises:
+        NotAnArtifact, UnsupportedFormat: about the address.
+        CorruptArtifact: an object is not what the manifest says, or is missing.
+        ArtifactBusy, ArtifactError, WriteFailed: about the folder.
+        StoreError, MissingExtra: about the store.
+    """
+    store = Store(address(location))
+    return pull_version(store, current(store)[0], local_folder(directory), progress)[1]
+
+
+def pull_version(
+    store: Store,
+    published: Published,
+    root: Path,
+    progress: Progress = silent,
+    beside: Mapping[str, Path] | None = None,
+) -> tuple[Published, Brought]:
+    """Bring a version, or the one that replaced it meanwhile.
+
+    Args:
+        store: where it lies.
+        published: the version.
+        root: the local folder.
+        progress: as for `pull`.
+        beside: by checksum, files elsewhere on this disk that are what they are said to be.
+    """
+    for _ in range(_CHANGES):
+        try:
+            return published, _bring(store, published, root, progress, beside or {})
+        except _Gone as gone:
+            newer = current(store)[0]
+            if newer.objects == published.objects and newer.versions == published.versions:
+                raise CorruptArtifact(
+                    f"{store.place}/{gone}: missing, and the manifest names it; publish the index "
+                    "again"
+                ) from None
+            published = newer
+    raise CorruptArtifact(
+        f"{store.place}: was published anew {_CHANGES} times while it was pulled; run it again"
+    )
+
+
+def is_here(published: Published, root: Path) -> bool:
+    """Whether a folder's current version, and those of its parts, are these."""
+    try:
+        return all(
+            read_manifest(root / name).data == version and (root / name / version).is_dir()
+            for name, version in published.versions.items()
+        )
+    except (ArtifactError, OSError):
+        return False
+
+
+def _bring(
+    store: Store,
+    published: Published,
+    root: Path,
+    progress: Progress,
+    beside: Mapping[str, Path],
+) -> Brought:
+    wanted = {entry.sha256: (entry, name) for entry, name in published.files()}
+    size = sum(entry.bytes for entry, _ in wanted.values())
+    if is_here(published, root):
+        return Brought(published.manifest.data, 0, 0, len(wanted), size)
+    with write_folder(root) as publication:
+        sources = {**_intact(root, published, wanted), **beside}
+        new = {s: wanted[s] for s in wanted if s not in sources}
+        folder = root / PULLED
+        folder.mkdir(exist_ok=True)
+        asked = _fetch(store, new, folder, progress)
+        sources |= {sha256: folder / sha256 for sha256 in new}
+        _publish(publication, published, sources)
+    for name, part in published.parts.items():
+        with write_folder(root / name) as publication:
+            _publish(publication, part, sources)
+    shutil.rmtree(folder, ignore_errors=True)
+    kept = sum(entry.bytes for s, (entry, _) in wanted.items() if s not in new)
+    return Brought(published.manifest.data, len(new), asked, len(wanted) - len(new), kept)
+
+
+def _publish(publication: Publication, published: Published, sources: Mapping[str, Path]) -> None:
+    for name, entry in published.manifest.files.items():
+        publication.writer.take(sources[entry.sha256], name, entry)
+    made = publication.publish(published.manifest)
+    if made.data.partition("-")[2][:16] != published.manifest.data.partition("-")[2][:16]:
+        raise CorruptArtifact(
+            f"{publication.root}: the manifest is said to be of {published.manifest.data}, and is "
+            f"of {made.data}; publish the index again"
+        )
+
+
+def _intact(
+    root: Path, published: Published, wanted: Mapping[str, tuple[FileEntry, str]]
+) -> dict[str, Path]:
+    """By checksum, files of the folder's current versions that are wanted, and are intact."""
+    found: dict[str, Path] = {}
+    for name in published.versions:
+        try:
+            manifest = read_manifest(root / name)
+        except ArtifactError:
+            continue
+        for file, entry in manifest.files.items():
+            path = root / name / manifest.data / file
+            if entry.sha256 in wanted and entry.sha256 not in found and path.is_file():
+                found[entry.sha256] = path
+    paths = list(found.items())
+    intact = in_parallel(lambda item: file_sha256(item[1]) == item[0], paths)
+    return {sha256: path for (sha256, path), good in zip(paths, intact, strict=True) if good}
+
+
+# --- objects -------------------------------------------------------------------------------------
+
+
+def _fetch(
+    store: Store,
+    new: Mapping[str, tuple[FileEntry, str]],
+    folder: Path,
+    progress: Progress,
+) -> int:
+    """Bring objects into a folder, each under its checksum; how many bytes were asked for."""
+    downloads = [
+        _Download(entry, name, folder)
+        for sha256, (entry, name) in new.items()
+        if not (folder / sha256).exists()
+    ]
+    asked = 0
+    for _ in range(2):  # a piece that was damaged here, or on its way, comes once more
+        pieces = [(download, start) for download in downloads for start in download.missing()]
+        done = 0
+
+        def bring(piece: tuple[_Download, int], total: int = len(pieces)) -> int:
+            nonlocal done
+            download, start = piece
+            size = download.take(store, start)
+            done += 1
+            progress("pull", done, total)
+            return size
+
+        asked += sum(in_parallel(bring, pieces))
+        downloads = [download for download in downloads if not download.finish()]
+        if not downloads:
+            return asked
+    entry, name = downloads[0].entry, downloads[0].name
+    raise CorruptArtifact(
+        f"{store.place}/{name}: its sha256 is not the manifest's {entry.sha256}, also when it "
+        "comes again; the object was altered: publish the index again"
+    )
+
+
+class _Download:
+    """An object on its way: `<sha256>.part`, and `<sha256>.pieces`, which notes what has come."""
+
+    def __init__(self, entry: FileEntry, name: str, folder: Path) -> None:
+        self.entry, self.name = entry, name
+        self._target = folder / entry.sha256
+        self._part = folder / f"{entry.sha256}.part"
+        self._notes = folder / f"{entry.sha256}.pieces"
+        self._lock = threading.Lock()
+
+    def missing(self) -> list[int]:
+        """Where the pieces begin that have not come."""
+        starts = range(0, max(self.entry.bytes, 1), PIECE)
+        if not self._part.exists():
+            self._notes.unlink(missing_ok=True)
+            return list(starts)
+        noted = self._notes.read_text("ascii").split("\n")[:-1] if self._notes.exists() else []
+        return [start for start in starts if str(start) not in noted]
+
+    def take(self, store: Store, start: int) -> int:
+        """Bring a piece; its size."""
+        end = min(start + PIECE, self.entry.bytes)
+        try:
+            data = store.read(self.name, start, end) if end else b""
+        except FileNotFoundError:
+            raise _Gone(self.name) from None
+        descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            os.lseek(descriptor, start, os.SEEK_SET)
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
+                file.write(data)
+        finally:
+            os.close(descriptor)
+        with self._lock, self._notes.open("a", encoding="ascii") as notes:  # after its bytes
+            notes.write(f"{start}\n")
+        return len(data)
+
+    def finish(self) -> bool:
+        """Move the whole object to its name, if it is what it should be; else remove it."""
+        intact = file_sha256(self._part) == self.entry.sha256
+        if intact:
+            os.replace(self._part, self._target)
+        else:
+            self._part.unlink()
+        self._notes.unlink(missing_ok=True)
+        return intact
+
+
+def verify(location: Location, *, progress: Progress = silent) -> Published:
+    """Compare every object of an index with its checksum; nothing is written to this disk.
+
+    Raises:
+        CorruptArtifact: names the first object that is missing or altered.
+        NotAnArtifact, UnsupportedFormat, StoreError, MissingExtra: as `pull`.
+    """
+    import hashlib
+
+    store = Store(address(location))
+    published = current(store)[0]
+    files = sorted({(name, entry.bytes, entry.sha256) for entry, name in published.files()})
+    done = 0
+
+    def check(file: tuple[str, int, str]) -> None:
+        nonlocal done
+        name, size, sha256 = file
+        digest = hashlib.sha256()
+        try:
+            for piece in store.pieces(name, size):
+                digest.update(piece)
+        except FileNotFoundError:
+            raise CorruptArtifact(
+                f"{store.place}/{name}: missing; publish the index again"
+            ) from None
+        if digest.hexdigest() != sha256:
+            raise CorruptArtifact(
+                f"{store.place}/{name}: sha256 is {digest.hexdigest()}, the manifest says "
+                f"{sha256}; the object was altered: publish the index again"
+            )
+        done += 1
+        progress("verify", done, len(files))
+
+    in_parallel(check, files)
+    return published

@@ -1,0 +1,237 @@
+"""Publishing a local index on a store: objects first, then one conditional change of the pointer.
+
+No reader sees a version before all its objects are there, and of two publishers that began from
+one version, one alone changes the pointer.
+
+**Removing what no version names.** After its change of the pointer, a publisher removes objects
+that neither the new version nor the one before names, and that are older than the new pointer by a
+minute of the store's clock. No other publisher counts on them: one that began before this change
+will fail, and one that began after it reuses what the pointer names, or what is younger than the
+pointer; what it sends has names of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+from graphagg.errors import ArtifactBusy, NotWritable
+from graphagg.progress import Progress, silent
+from graphagg.store.locations import local_folder
+from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry
+from graphagg.store.reading import Artifact, open_folder
+from graphagg.store.remote.addresses import Location, address
+from graphagg.store.remote.files import Found, Store, in_parallel
+from graphagg.store.remote.pointers import NUMBERED, Token, current_or_none, pointer_of
+from graphagg.store.remote.published import OBJECTS, Published, object_name, sha256_of
+
+_MARGIN = 60.0  # seconds of the store's clock between what is removed and what is reused
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a push did.
+
+    Attributes:
+        version: the data folder that is now current.
+        sent: objects that were sent, and `sent_bytes`.
+        kept: files whose object was there already, and `kept_bytes`.
+        removed: objects that no version names any more.
+        changed: whether the pointer was changed.
+    """
+
+    version: str
+    sent: int
+    sent_bytes: int
+    kept: int
+    kept_bytes: int
+    removed: int
+    changed: bool
+
+
+def push(
+    directory: str | os.PathLike[str], location: Location, *, progress: Progress = silent
+) -> Sent:
+    """Publish the index of a local folder on a store; what is there already is not sent again.
+
+    Artifacts in folders of the index, such as its map, go with it.
+
+    Args:
+        directory: the index.
+        location: an address, such as `s3://bucket/idx`.
+        progress: called with `push`, objects done, objects to send.
+
+    Raises:
+        NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
+        ArtifactBusy: another publisher was first; its version stands.
+        StoreError, MissingExtra: about the store.
+    """
+    store = Store(address(location))
+    before, token = current_or_none(store)
+    return push_over(local_folder(directory), store, before, token, progress)
+
+
+def push_over(
+    root: Path,
+    store: Store,
+    before: Published | None,
+    token: Token,
+    progress: Progress = silent,
+    carried: Mapping[str, Published] | None = None,
+) -> Sent:
+    """Publish over the version that a build began from.
+
+    Args:
+        root: the index.
+        store: where it goes.
+        before: the version that was current when the build began; None: there was none.
+        token: of its pointer.
+        progress: as for `push`.
+        carried: parts of the version before that the new one keeps as they are.
+    """
+    if not store.place.scheme.can_write:
+        raise NotWritable(
+            f"{store.place}: {store.place.scheme.name}:// is only read; copy the folder of the "
+            "index there with the tools of that site: it is read as it is"
+        )
+    with ExitStack() as stack:
+        opened = {
+            name: stack.enter_context(open_folder(root / name, verify=True))
+            for name in ("", *_parts(root))
+        }
+        files = _distinct(opened.values())
+        held = _held(store, before)
+        if _is_there(opened, carried or {}, before, held):
+            size = sum(entry.bytes for entry, _ in files.values())
+            return Sent(opened[""].manifest.data, 0, 0, len(files), size, 0, False)
+        new = [sha256 for sha256 in files if sha256 not in held]
+        nonce = secrets.token_hex(8)
+        names = {sha256: held.get(sha256) or object_name(sha256, nonce) for sha256 in files}
+        _send(store, {names[sha256]: files[sha256] for sha256 in new}, progress)
+        published = _published(opened, names, carried or {})
+        _check_sent(store, published)
+        content = published.to_bytes()
+        pointer_of(store).swap(content, token)
+        removed = _clean(store, content, published, before)
+    sent = sum(files[sha256][0].bytes for sha256 in new)
+    kept = sum(entry.bytes for entry, _ in files.values()) - sent
+    version = published.manifest.data
+    return Sent(version, len(new), sent, len(files) - len(new), kept, removed, True)
+
+
+def _parts(root: Path) -> list[str]:
+    """Folders of an index that are artifacts of their own."""
+    return sorted(
+        entry.name
+        for entry in root.iterdir()
+        if FILE_NAME.fullmatch(entry.name) and (entry / MANIFEST_NAME).is_file()
+    )
+
+
+def _is_there(
+    opened: Mapping[str, Artifact],
+    carried: Mapping[str, Published],
+    before: Published | None,
+    held: Mapping[str, str],
+) -> bool:
+    """Whether the current version on the store is this one, whole."""
+    versions = {name: part.manifest.data for name, part in carried.items()}
+    versions |= {name: artifact.manifest.data for name, artifact in opened.items()}
+    if before is None or before.versions != versions:
+        return False
+    return all(held.get(entry.sha256) == name for entry, name in before.files())
+
+
+def _distinct(opened: Iterable[Artifact]) -> dict[str, tuple[FileEntry, Path]]:
+    """By checksum, the files to publish."""
+    return {
+        entry.sha256: (entry, artifact.path(name))
+        for artifact in opened
+        for name, entry in artifact.manifest.files.items()
+    }
+
+
+def _held(store: Store, before: Published | None) -> dict[str, str]:
+    """By checksum, the objects that may be counted on: see the head of this file."""
+    if before is None:
+        return {}
+    found = store.listed()
+    named = dict(_named(before))
+    published_at = _published_at(found)
+    return {
+        sha256: name
+        for name, size in found.items()
+        if (sha256 := sha256_of(name)) is not None
+        and (named.get(name) == size.bytes or (name not in named and size.modified > published_at))
+    }
+
+
+def _named(published: Published) -> Iterable[tuple[str, int]]:
+    return ((name, entry.bytes) for entry, name in published.files())
+
+
+def _published_at(found: Mapping[str, Found]) -> float:
+    """When the current pointer was put, by the store's clock; infinity: it is not in the list."""
+    pointers = (
+        each.modified
+        for name, each in found.items()
+        if name == MANIFEST_NAME or name.startswith(f"{NUMBERED}/")
+    )
+    return max(pointers, default=inf)
+
+
+def _send(store: Store, files: Mapping[str, tuple[FileEntry, Path]], progress: Progress) -> None:
+    done = 0
+
+    def send(name: str) -> None:
+        nonlocal done
+        store.upload(files[name][1], name)
+        done += 1
+        progress("push", done, len(files))
+
+    in_parallel(send, sorted(files, key=lambda name: -files[name][0].bytes))
+
+
+def _published(
+    opened: Mapping[str, Artifact], names: Mapping[str, str], carried: Mapping[str, Published]
+) -> Published:
+    def one(artifact: Artifact, parts: Mapping[str, Published]) -> Published:
+        files = artifact.manifest.files
+        held = {name: names[entry.sha256] for name, entry in files.items()}
+        return Published(artifact.manifest, held, parts)
+
+    parts = {name: one(artifact, {}) for name, artifact in opened.items() if name}
+    return one(opened[""], {**carried, **parts})
+
+
+def _check_sent(store: Store, published: Published) -> None:
+    """See that every object is there in its size, before a version names it."""
+    found = store.listed(OBJECTS)
+    for name, size in _named(published):
+        held = found[name].bytes if name in found else store.size(name)  # some stores list late
+        if held != size:
+            raise ArtifactBusy(
+                f"{store.place}/{name}: is not there as it was sent; somebody removes objects "
+                "while this publishes. Nothing has changed; run it again"
+            )
+
+
+def _clean(store: Store, content: bytes, published: Published, before: Published | None) -> int:
+    """Remove what no version names; how many objects."""
+    found = store.listed()
+    if pointer_of(store).read()[0] != content:
+        return 0  # whoever published since cleans up; the list may hold its time, not ours
+    kept = {name for version in (published, before) if version for name, _ in _named(version)}
+    limit = _published_at(found) - _MARGIN
+    old = [
+        name
+        for name, each in found.items()
+        if sha256_of(name) is not None and name not in kept and each.modified < limit < inf
+    ]
+    in_parallel(lambda name: store.remove([name]), old)
+    return len(old)

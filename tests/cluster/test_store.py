@@ -1,0 +1,185 @@
+"""Jobs on two workers that share no folder with the driver or each other, over a real S3 server.
+
+Each worker has an empty folder of its own in place of the folder of all tests, so that neither the
+driver's paths nor those of the other worker exist for it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphagg.communities import CommunityIndex
+from graphagg.embedding import NodeEmbedding
+from graphagg.rag import PassageIndex
+from graphagg.store import manifest_at
+from graphagg.store.remote.files import Store
+from tests.cluster.inputs import (
+    SKETCH,
+    VECTORS,
+    Fakes,
+    passages,
+    skewed_pairs,
+    write_pairs,
+    write_passages,
+)
+from tests.cluster.jars import jars
+from tests.cluster.processes import marked
+from tests.cluster.standalone import APART, ROOT, Cluster, Done, Running, standalone
+from tests.store_remote.server import BUCKET, Server, serving
+from tests.store_remote.tools import versitygw
+
+pytestmark = pytest.mark.cluster
+SUBMITTED = str(ROOT / "tests" / "cluster" / "submitted.py")
+
+
+@dataclass
+class Apart:
+    """A cluster without a shared folder, and the server that takes its place."""
+
+    cluster: Cluster
+    server: Server
+    cache: Path
+
+    def put(self, path: Path) -> str:
+        """Bring an input to the store; its address."""
+        Store(self.server.at("input")).upload(path, path.name)
+        return f"s3://{BUCKET}/input/{path.name}"
+
+    def submit(self, *job: object, **settings: str) -> Running:
+        """Submit `submitted.py`: a job with small tasks."""
+        environment = self.server.environment
+        conf = {f"spark.executorEnv.{key}": value for key, value in environment.items()}
+        # Spark takes two executors of one host to see each other's shuffle files.
+        conf |= {
+            "spark.jars": ",".join(map(str, jars())),
+            "spark.shuffle.readHostLocalDisk": "false",
+        }
+        conf |= settings
+        given = environment | {"GRAPHAGG_CACHE": str(self.cache)}
+        return self.cluster.submit([SUBMITTED, *map(str, job)], conf, given)
+
+    def run(self, *job: object) -> Done:
+        """The same, to its end."""
+        done = self.submit(*job).wait()
+        assert done.code == 0, done.out[-3000:] + done.err[-3000:]
+        assert len(done.log.executors()) == 2, "both workers had tasks"
+        assert done.log.broadcasts() == []
+        return done
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Server]]:
+    if not versitygw().exists() or not jars():
+        pytest.skip("no S3 server, or no jars; `make cluster-tools` brings them")
+    base = tmp_path_factory.getbasetemp()
+    probe = [*APART, str(base), str(base / "probe"), "ls", str(base)]
+    seen = subprocess.run(probe, capture_output=True, text=True, check=False)
+    if seen.returncode:
+        pytest.skip(f"mounts of a worker's own need rights: {seen.stderr.strip()}")
+    assert seen.stdout.split() == ["probe"] and not (base / "probe").exists()
+    folder = tmp_path_factory.mktemp("apart")
+    with serving(folder) as server, standalone(folder / "cluster", hidden=base) as cluster:
+        yield cluster, server
+    assert not marked(cluster.token), "something that the cluster started is left"
+
+
+@pytest.fixture
+def apart(
+    started: tuple[Cluster, Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Apart]:
+    cluster, server = started
+    monkeypatch.setenv("GRAPHAGG_CACHE", str(tmp_path / "cache"))
+    cluster.ensure()
+    first = len(cluster.running)
+    yield Apart(cluster, server, tmp_path / "driver")
+    for running in cluster.running[first:]:
+        running.kill()
+
+
+def out_of(apart: Apart, name: str) -> tuple[Any, str]:
+    return apart.server.at(name), f"s3://{BUCKET}/{name}"
+
+
+def test_communities(apart: Apart, tmp_path: Path) -> None:
+    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(1))
+    place, out = out_of(apart, "comm")
+    apart.run("communities", apart.put(edges), out)
+    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
+        assert manifest_at(place).to_json() == alone.manifest.to_json()
+    CommunityIndex.open(place, verify=True).close()
+    assert not Store(place.parent).listed("comm.work"), "the work folder is gone"
+
+
+def test_an_embedding(apart: Apart, tmp_path: Path) -> None:
+    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(2))
+    place, out = out_of(apart, "emb")
+    apart.run("embed", apart.put(edges), out)
+    with (
+        NodeEmbedding.build(edges, tmp_path / "alone", config=VECTORS) as alone,
+        NodeEmbedding.open(place, verify=True) as found,
+    ):
+        assert found.manifest.inputs == alone.manifest.inputs
+        np.testing.assert_array_equal(found.parts, alone.parts)
+        np.testing.assert_allclose(found.vectors, alone.vectors, atol=1e-5)
+
+
+def test_passages(apart: Apart, tmp_path: Path) -> None:
+    records, models = passages(60), Fakes().load()
+    source = write_passages(tmp_path / "passages.jsonl", records)
+    place, out = out_of(apart, "idx")
+    apart.run("trigraph", apart.put(source), out)
+    given: dict[str, Any] = {"encoder": models.encoder, "extractor": models.extractor}
+    with PassageIndex.build(records, tmp_path / "alone", **given) as alone:
+        assert manifest_at(place).to_json() == alone.manifest.to_json()
+
+
+def test_a_killed_driver_and_the_same_command_again(apart: Apart, tmp_path: Path) -> None:
+    """The second run waits until the first one's lease is old, and repeats no finished stage."""
+    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(3))
+    place, out = out_of(apart, "killed")
+    source, store = apart.put(edges), Store(place.parent)
+    running = apart.submit("communities", source, out)
+    running.until(lambda: store.size("killed.work/sets.json") is not None, "the stage of the sets")
+    running.kill()
+    with pytest.raises(FileNotFoundError):
+        Store(place).read("manifest.json")
+    apart.cluster.ensure()
+    done = apart.run("communities", source, out)
+    assert "stage sets" not in done.out and "stage bands" in done.out
+    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
+        assert manifest_at(place).to_json() == alone.manifest.to_json()
+
+
+def test_a_killed_worker(apart: Apart, tmp_path: Path) -> None:
+    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(4))
+    place, out = out_of(apart, "worker")
+    store = Store(place.parent)
+    running = apart.submit("communities", apart.put(edges), out)
+    running.until(lambda: store.size("worker.work/vertices.json") is not None, "the vertices")
+    apart.cluster.kill_worker(0)
+    apart.cluster.start_worker(0)
+    done = running.wait()
+    assert done.code == 0, done.out[-3000:] + done.err[-3000:]
+    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
+        assert manifest_at(place).to_json() == alone.manifest.to_json()
+
+
+def test_two_jobs_on_one_output(apart: Apart, tmp_path: Path) -> None:
+    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(5))
+    place, out = out_of(apart, "two")
+    source, store = apart.put(edges), Store(place.parent)
+    alone = {"spark.cores.max": "1", "spark.scheduler.minRegisteredResourcesRatio": "0"}
+    first = apart.submit("communities", source, out, **alone)
+    first.until(lambda: store.size("two.work/lease") is not None, "the lease")
+    second = apart.submit("communities", source, out, "--force", **alone).wait()
+    assert second.code == 1 and "ArtifactBusy" in second.out
+    assert first.wait().code == 0
+    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as wanted:
+        assert manifest_at(place).to_json() == wanted.manifest.to_json()

@@ -46,10 +46,12 @@ test-cluster: java $(VENV)/.dev
 # Servers of the tests, by exact version and checksum, into a folder of the user's cache.
 cluster-tools: $(VENV)/.dev
 	$(BIN)/python -m tests.store_remote.tools
+	$(BIN)/python -m tests.cluster.jars
 
 # Indices on a real S3 server: publishers that are killed, failing stores, the cache.
 test-store: cluster-tools
 	$(BIN)/pytest -m store tests/store_remote
+	$(BIN)/pytest -m cluster tests/cluster/test_store.py
 
 # The site, in build/site: pages of docs/ and of the repository's root, and those made from the program.
 docs: $(VENV)/.dev

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 
+from graphagg.cli.builds.jobs import JOBS
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.errors import ArtifactBusy, InvalidParameter, UnknownVertex
+from graphagg.errors import ArtifactBusy, InvalidParameter, UnknownVertex, WriteFailed
 from graphagg.rag import PassageIndex
 from graphagg.spark.answers import _OPENED, opened
 from graphagg.spark.failures import named_errors
@@ -114,3 +116,30 @@ def test_what_a_frame_must_hold(spark: Any, embedding: Any) -> None:
     with pytest.raises(InvalidParameter, match=r"holds a null"), named_errors():
         nothing = spark.sql("SELECT CAST(NULL AS LONG) AS vertex")
         embedding.neighbors_on_spark(nothing).collect()
+
+
+@pytest.mark.slow
+def test_a_job_that_answers(spark: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It writes what the method gives, refuses to write over it, and does with `--force`."""
+    CommunityIndex.build(hub_pairs(3), tmp_path / "comm").close()
+    (tmp_path / "seeds.csv").write_text("name,seeds\na,3\nb,7\n")
+    words = ["--index", tmp_path / "comm", "--seeds", tmp_path / "seeds.csv", "--top-k", 4]
+
+    def run(*more: str) -> int:
+        job = typer.Typer()
+        job.command()(JOBS["query_communities"])
+        given = [*map(str, [*words, "--out", tmp_path / "out"]), *more]
+        try:
+            job(given, standalone_mode=False)
+        except WriteFailed as error:
+            assert "--force" in str(error)
+            return 1
+        return 0
+
+    assert (run(), run(), run("--force")) == (0, 1, 0)
+    capsys.readouterr()
+    written = spark.read.parquet(str(tmp_path / "out"))
+    with CommunityIndex.open(tmp_path / "comm") as index:
+        wanted = [("a", m.id) for m in index.query([3], 4).members]
+        wanted += [("b", m.id) for m in index.query([7], 4).members]
+    assert sorted(rows(written, "name", "member")) == sorted(wanted)

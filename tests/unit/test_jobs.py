@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from graphagg.cli.builds import jobs
 from graphagg.cli.builds import run as running
 from graphagg.cli.builds.build import Build, Built
 from graphagg.cli.builds.communities import CommunitiesBuild
@@ -297,3 +301,20 @@ def test_the_cause_of_a_failure_is_one_line() -> None:
     assert cause(Exception(java)) == "OutOfMemoryError: Java heap space"
     assert cause(Exception("Answer from Java side is empty")) == "Answer from Java side is empty"
     assert issubclass(JobFailed, GraphAggError)
+
+
+@pytest.mark.parametrize("name", list(jobs.JOBS))
+def test_a_job_is_a_module_a_command_and_a_file(name: str) -> None:
+    """`python -m graphagg.jobs.NAME`, `graphagg job NAME` and `jobs/NAME.py` run the same."""
+    root = Path(__file__).parents[2]
+    assert name in typer.main.get_command(jobs.app).commands  # type: ignore[attr-defined]
+    for path in (root / "jobs" / f"{name}.py", root / "graphagg" / "jobs" / f"{name}.py"):
+        assert path.read_text("utf-8").endswith(f'if __name__ == "__main__":\n    main("{name}")\n')
+
+
+def test_a_module_of_a_job_runs_alone() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "graphagg.jobs.retrieve", "--index", "idx"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert shown.returncode == 2 and "--questions" in shown.stderr

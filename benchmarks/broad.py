@@ -26,7 +26,8 @@ from graphagg.rag.broad.choice import choose
 from graphagg.rag.broad.config import BroadConfig
 from graphagg.rag.broad.covering import documents_of
 from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
-from graphagg.rag.modes import Best, EncodedReading
+from graphagg.rag.modes.best import Best
+from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.settings import Mode
 from graphagg.rag.themes.config import MapConfig
 from graphagg.rag.themes.made import kept_map

@@ -31,7 +31,8 @@ from graphagg.rag.evaluation.measure import (
     read_questions,
 )
 from graphagg.rag.linearrag.config import PRESETS
-from graphagg.rag.modes import AnyRetriever, Asked
+from graphagg.rag.modes.protocol import Asked
+from graphagg.rag.modes.registry import AnyRetriever
 from graphagg.rag.settings import Config, Mode
 from graphagg.rag.version.snapshot import Selection
 from tests.conftest import DATA

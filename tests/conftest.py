@@ -31,9 +31,10 @@ os.environ["GRAPHAGG_NO_CACHE"] = "1"  # nor does a test see what another one co
 # On a busy machine every example is slow, so no test has a limit of time for one.
 BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 # The same examples on every machine, and none kept: what passes here passes again and elsewhere.
-settings.register_profile("same", database=None, derandomize=True, **BUSY)
+# Few where a test names no number: `make fuzz` draws more of them, night after night.
+settings.register_profile("same", database=None, derandomize=True, max_examples=25, **BUSY)
 # Other examples in each run; `--hypothesis-seed` draws those of an earlier run.
-settings.register_profile("fuzz", database=None, derandomize=False, **BUSY)
+settings.register_profile("fuzz", database=None, derandomize=False, max_examples=100, **BUSY)
 settings.load_profile("same")
 # Hypothesis also draws constants from the source of all modules loaded so far. Those depend on the
 # tests that ran before, and would change with every line of the package.

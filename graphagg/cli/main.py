@@ -25,7 +25,7 @@ _GROUPS = {
 _COMMANDS = {
     "demo": "demo", "dedup": "rag.dedup", "build": "build", "train": "train",
     "predict": "predict", "mcp": "mcp", "serve": "serve", "info": "artifact", "verify": "artifact",
-    "push": "stores", "pull": "stores", "ls": "stores",
+    "push": "artifact", "pull": "artifact", "ls": "artifact",
 }  # fmt: skip
 """The file of each command, which has a function of its name."""
 

@@ -22,7 +22,8 @@ from graphagg.serve.observe.stages import Stage, Trace
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.modes import AnyRetriever, Asked, QuestionModels
+    from graphagg.rag.modes.protocol import Asked, QuestionModels
+    from graphagg.rag.modes.registry import AnyRetriever
     from graphagg.rag.settings import Mode
     from graphagg.rag.version.loading import IndexModels
     from graphagg.serve.vectors import QuestionVectors

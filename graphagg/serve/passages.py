@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.models.reranker import Reranker
-    from graphagg.rag.modes import AnyRetriever
+    from graphagg.rag.modes.registry import AnyRetriever
     from graphagg.serve.remote import Remote
 
 Answer = dict[str, Any]

@@ -144,8 +144,8 @@ class Slot(Generic[T]):
     def _pointer_now(self, place: Address) -> Token:
         if time.monotonic() < self._asked + _EVERY:
             return self._stamp  # type: ignore[no-any-return]
+        self._asked = time.monotonic()
         token = pointer_of(Store(place)).read()[1]
         if token is None and hasattr(self, "_stamp"):
             raise NotAnArtifact(f"{place}: its manifest is gone; the opened index stays")
-        self._asked = time.monotonic()
         return token

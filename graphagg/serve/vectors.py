@@ -20,7 +20,7 @@ from graphagg.serve.limits import KEPT
 
 if TYPE_CHECKING:
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.modes import QuestionModels
+    from graphagg.rag.modes.protocol import QuestionModels
 
 Vectors = npt.NDArray[np.float32]
 _Key = tuple[str, bool, str]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from graphagg.errors import NotAnArtifact, NotWritable
+from graphagg.errors import ArtifactBusy, NotAnArtifact, NotWritable, StoreError
 from graphagg.store.manifest import MANIFEST_NAME, Manifest, read_manifest
 from graphagg.store.reading import Artifact, open_folder
 from graphagg.store.remote.addresses import Address, Location, place_of
@@ -105,31 +105,46 @@ def write_artifact(location: Location) -> Iterator[Publication]:
             yield publication
         return
     store = Store(place)
+    store.check_writable()
     before, token = current_or_none(store)
     root = build_folder(place)
     with write_folder(root) as local:
+        publication = _ToStore(local, store, before, token)
         try:
-            yield _ToStore(local, store, before, token)
+            yield publication
         finally:  # while the folder is ours
-            (root / MANIFEST_NAME).unlink(missing_ok=True)
+            if not publication.is_left:
+                (root / MANIFEST_NAME).unlink(missing_ok=True)
             local.remove_unread()
 
 
 class _ToStore(Publication):
-    """A new version of an index on a store."""
+    """A new version of an index on a store.
+
+    Attributes:
+        is_left: whether it was made and could not be sent: it stays where it was made.
+    """
 
     def __init__(
         self, local: Publication, store: Store, before: Published | None, token: Token
     ) -> None:
         super().__init__(local.root, local.writer)
         self.location: os.PathLike[str] = store.place
+        self.is_left = False
         self._store, self._before, self._token = store, before, token
 
     def publish(self, manifest: Manifest) -> Manifest:
         """Send the written files, then make them the current version by one put."""
         published = super().publish(manifest)
         parts = {} if self._before is None else self._before.parts
-        push_over(self.root, self._store, self._before, self._token, carried=parts)
+        try:
+            push_over(self.root, self._store, self._before, self._token, carried=parts)
+        except (StoreError, ArtifactBusy) as error:
+            self.is_left = True
+            raise type(error)(
+                f"{error}. What was made is in {self.root}: `graphagg push {self.root} "
+                f"{self._store.place}` sends it"
+            ) from error
         folder = self.root / published.data
         beside = {entry.sha256: folder / name for name, entry in published.files.items()}
         self._before, self._token = current_or_none(self._store)

@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.docs.blocks import ROOT, Block, blocks_of, pages, parse
 from tests.docs.page import Failed, check_output
+from tests.warm import Warm
 
 PAGES = pages()
 NOT_RUN = {
@@ -22,28 +25,50 @@ NOT_RUN = {
 }
 
 
-def run_page(page: Path, folder: Path, chosen: list[Block]) -> str:
-    """Run blocks of a page, one after the other, in one process."""
+ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "COLUMNS": "100",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "PIP_NO_INDEX": "1",  # a block that installs something says norun
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+def environment(first: Path) -> dict[str, str]:
+    """That of a page, whose commands are looked for in a folder first."""
+    return os.environ | ENVIRONMENT | {"PATH": f"{first}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Path]:
+    """A folder of commands that start at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        process = Warm(Path(folder), environment(Path(sys.executable).parent))
+        yield process.bin
+        process.stop()
+
+
+def run_page(page: Path, folder: Path, chosen: list[Block], commands: Path) -> str:
+    """Run blocks of a page, one after the other, in one process.
+
+    Args:
+        page: the page.
+        folder: where.
+        chosen: its blocks.
+        commands: a folder that holds `python` and `graphagg`.
+    """
     for name in ("graphagg", "indices", "jobs"):  # the clone, seen from its root
         (folder / name).symlink_to(ROOT / name)
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "COLUMNS": "100",
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-        "PIP_NO_INDEX": "1",  # a block that installs something says norun
-        "PYTHONWARNINGS": "ignore",
-    }
     blocks = [
         {name: getattr(block, name) for name in ("place", "language", "attributes", "text")}
         for block in chosen
     ]
     done = subprocess.run(
-        [sys.executable, "-P", ROOT / "tests" / "docs" / "page.py"],
+        [commands / "python", ROOT / "tests" / "docs" / "page.py"],
         input=json.dumps(blocks),
         cwd=folder,
-        env=environment,
+        env=environment(commands),
         capture_output=True,
         text=True,
     )
@@ -52,11 +77,11 @@ def run_page(page: Path, folder: Path, chosen: list[Block]) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_quick_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
+def test_the_quick_blocks_of_a_page_run(page: Path, tmp_path: Path, warm: Path) -> None:
     chosen = [b for b in blocks_of(page) if not {"norun", "slow"} & set(b.attributes)]
     if not any(block.is_run for block in chosen):
         pytest.skip("no block to run")
-    print(run_page(page, tmp_path, chosen))
+    print(run_page(page, tmp_path, chosen, warm))
 
 
 @pytest.mark.slow
@@ -65,7 +90,8 @@ def test_all_blocks_of_a_page_run(page: Path, tmp_path: Path) -> None:
     blocks = blocks_of(page)
     if not any("slow" in block.attributes for block in blocks):
         pytest.skip("no slow block")
-    print(run_page(page, tmp_path, [b for b in blocks if "norun" not in b.attributes]))
+    chosen = [b for b in blocks if "norun" not in b.attributes]
+    print(run_page(page, tmp_path, chosen, Path(sys.executable).parent))
 
 
 def test_nothing_of_the_readme_is_slow() -> None:
@@ -111,7 +137,9 @@ def test_output_is_compared_without_numbers_and_frames() -> None:
 @pytest.mark.parametrize(
     ("language", "text"), [("bash", "false"), ("python", "1 / 0"), ("bash", "exit 3 | cat")]
 )
-def test_a_failing_block_fails_the_page(language: str, text: str, tmp_path: Path) -> None:
+def test_a_failing_block_fails_the_page(
+    language: str, text: str, tmp_path: Path, warm: Path
+) -> None:
     block = Block("p.md", 7, language, {}, text + "\n")
     with pytest.raises(AssertionError, match=r"p\.md:7: the block failed"):
-        run_page(ROOT / "README.md", tmp_path, [block])
+        run_page(ROOT / "README.md", tmp_path, [block], warm)

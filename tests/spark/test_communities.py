@@ -54,7 +54,9 @@ def assert_equal_bytes(spark: Any, edges: str, tmp_path: Path, config: IndexConf
         assert getattr(local.report, count) == getattr(distributed.report, count)
 
 
-@pytest.mark.parametrize("kind", ["undirected", "directed-in", "two-mode"])
+@pytest.mark.parametrize(
+    "kind", ["undirected", pytest.param("directed-in", marks=pytest.mark.slow), "two-mode"]
+)
 def test_random_graphs(spark: Any, tmp_path: Path, kind: str) -> None:
     """Small blocks, so that the hub's row runs over several of them."""
     edges = write_text(tmp_path / "edges.txt", hub_pairs(1))
@@ -84,6 +86,7 @@ def test_dblp(spark: Any, tmp_path: Path) -> None:
     assert_equal_bytes(spark, str(edges), tmp_path, IndexConfig(), entries_a_block=300_000)
 
 
+@pytest.mark.slow
 def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", hub_pairs(3))
     with dying_workers():

@@ -75,6 +75,7 @@ def test_weighted_two_mode_with_a_hub(spark: Any, tmp_path: Path) -> None:
     assert len(found.report.levels) > 1
 
 
+@pytest.mark.slow
 def test_directed_parquet_twice_propagated(spark: Any, tmp_path: Path) -> None:
     pairs = communities(200, 6)
     table = pa.table({"src": [u for u, _ in pairs], "dst": [v for _, v in pairs]})
@@ -83,6 +84,7 @@ def test_directed_parquet_twice_propagated(spark: Any, tmp_path: Path) -> None:
     assert_same(spark, str(tmp_path / "edges.parquet"), tmp_path, config)
 
 
+@pytest.mark.slow
 def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "edges.txt", communities(300, 8))
     with dying_workers():
@@ -141,9 +143,21 @@ def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None
         ([(1, 1)], SMALL, EmptyGraph, "self-loops and no edge"),
         ([(1, -2)], SMALL, InvalidGraph, "negative id -2"),
         ([(1, 2, 1.0), (2, 3, -1.0)], SMALL, InvalidGraph, "has the weight -1.0"),
-        ([(1, 2, 1.0), (2, 3, "nan")], SMALL, InvalidGraph, "has the weight nan"),
+        pytest.param(
+            [(1, 2, 1.0), (2, 3, "nan")],
+            SMALL,
+            InvalidGraph,
+            "has the weight nan",
+            marks=pytest.mark.slow,
+        ),
         ([(1, 2, 1.0), (2, 3, "x")], SMALL, InvalidGraph, "weight 'x' beside numbers"),
-        ([(1, 2), (2, 3)], SMALL, InvalidParameter, "4 pieces of 3 vertices"),
+        pytest.param(
+            [(1, 2), (2, 3)],
+            SMALL,
+            InvalidParameter,
+            "4 pieces of 3 vertices",
+            marks=pytest.mark.slow,
+        ),
         (
             [(u, v) for u in range(12) for v in range(u)],
             EmbeddingConfig(dim=2, pieces=12, max_piece_edges=8),

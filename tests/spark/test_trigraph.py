@@ -85,7 +85,9 @@ def lines(records: list[dict[str, Any]]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-@pytest.mark.parametrize(("words", "pools"), [(None, True), ("auto", False)])
+@pytest.mark.parametrize(
+    ("words", "pools"), [(None, True), pytest.param("auto", False, marks=pytest.mark.slow)]
+)
 def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bool) -> None:
     """`pools`: by an encoder that gives vectors of sentences too, and with those of names."""
     records = passages(60)
@@ -113,7 +115,9 @@ def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bo
     assert not (tmp_path / "spark.work").exists()
 
 
-@pytest.mark.parametrize("chunking", [ChunkConfig(9, 1, 3), None])
+@pytest.mark.parametrize(
+    "chunking", [ChunkConfig(9, 1, 3), pytest.param(None, marks=pytest.mark.slow)]
+)
 def test_documents_are_split_in_the_tasks_as_in_one_process(
     spark: Any, tmp_path: Path, chunking: ChunkConfig | None
 ) -> None:
@@ -148,7 +152,14 @@ def test_a_document_that_is_split_has_its_id_alone(spark: Any, tmp_path: Path) -
             )  # fmt: skip
 
 
-@pytest.mark.parametrize("form", ["gzip", "parquet", "texts"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        pytest.param("gzip", marks=pytest.mark.slow),
+        "parquet",
+        pytest.param("texts", marks=pytest.mark.slow),
+    ],
+)
 def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
     records = passages(12, seed=1)
     if form == "gzip":
@@ -174,6 +185,7 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
     assert files(tmp_path / "spark") == files(tmp_path / "local")
 
 
+@pytest.mark.slow
 def test_an_inverted_file_of_parts(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +222,7 @@ def test_bad_input_is_named(
     assert not (tmp_path / "idx.work").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import graphagg.rag.spark.write as job
 

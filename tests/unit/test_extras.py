@@ -6,6 +6,8 @@ import ast
 import json
 import re
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -95,6 +97,12 @@ def guarded_imports() -> list[tuple[str, list[str], str, str | None]]:
 GUARDED = guarded_imports()
 
 
+@cache
+def packages_distributions() -> Mapping[str, list[str]]:
+    """The packages that bring each module, read once."""
+    return metadata.packages_distributions()
+
+
 def required_by(package: str) -> list[str]:
     try:
         return metadata.requires(package) or []
@@ -113,7 +121,7 @@ def test_each_extra_that_is_named_holds_what_is_missing(where, modules, package,
     if extra is None:
         return  # the package itself is named
     assert package is None or name_of(package) in held(extra), where
-    brought = metadata.packages_distributions()
+    brought = packages_distributions()
     for module in set(modules) - {"graphagg"}:
         names = {name_of(name) for name in brought.get(module, [module])}
         reached = held(extra)
@@ -126,7 +134,7 @@ def test_each_extra_that_is_named_holds_what_is_missing(where, modules, package,
 def test_a_room_that_names_an_extra_imports_nothing_else_unguarded(room):
     """`lazy_names(extra=...)` names it for any module that is missing."""
     base = {name_of(requirement) for requirement in PROJECT["dependencies"]}
-    brought = metadata.packages_distributions()
+    brought = packages_distributions()
     for path in (ROOT / "graphagg" / room).rglob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if not isinstance(node, ast.Import | ast.ImportFrom):

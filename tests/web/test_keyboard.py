@@ -7,7 +7,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.web.browser import Page
 
-pytestmark = pytest.mark.web
+pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 
 def tab_to(page: Page, selector: str, *, most: int = 60) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.browser import DESKTOP, PHONE, Page
 
-pytestmark = pytest.mark.web
+pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 VIEWS = {
     "empty": ("#/communities", "#community-notice button"),

@@ -14,7 +14,7 @@ from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.serve.live import patient, serving
 from tests.web.browser import DESKTOP, PHONE, Page
 
-pytestmark = pytest.mark.web
+pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 BOOK = {"path": "books/annals.pdf", "folder": ["books"], "suffix": ".pdf"}
 PASSAGES = [

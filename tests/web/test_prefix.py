@@ -15,7 +15,7 @@ from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, patient
 from tests.web.browser import Page
 
-pytestmark = pytest.mark.web
+pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 PREFIX = "/tools/rag"
 

@@ -16,7 +16,7 @@ from tests.unit.serve.live import serving
 from tests.web.browser import Page
 from tests.web.sites import EVIL
 
-pytestmark = pytest.mark.web
+pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 TOKEN = "a-token-that-is-long-enough"
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from threading import Event
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -52,7 +56,8 @@ def sync(
         _sync(directory, passages, reading, columns, vectors, dry_run, as_json)
 
     if watch:
-        follow(_changes(passages, directory), once)
+        with _interrupts() as interrupted:
+            follow(_changes(passages, directory, interrupted), once)
     else:
         once()
 
@@ -98,11 +103,40 @@ def follow(changes: Iterator[bool], once: Callable[[], None]) -> None:
                     err.print(f"error: {error}; the index stays as it was", markup=False)
                 err.print("watching; Ctrl-C ends", markup=False)
     except KeyboardInterrupt:
-        err.print("stopped; the index stays as the last sync left it", markup=False)
+        pass
+    err.print("stopped; the index stays as the last sync left it", markup=False)
 
 
-def _changes(source: Path, index: PathLike[str]) -> Iterator[bool]:
-    """Whether a file below the source changed; at once, then after each burst of changes."""
+@contextmanager
+def _interrupts() -> Iterator[Event]:
+    """An event that the first Ctrl-C sets; the second raises.
+
+    Not the first: Python drops a KeyboardInterrupt that it raises in a destructor or in a callback
+    of the garbage collector, as one that comes just after a sync may be, and the watch went on.
+    """
+    event = Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+        err.print("stopping after the sync that may run; Ctrl-C again stops at once", markup=False)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
+    """Whether a file below the source changed; at once, then after each burst of changes.
+
+    Args:
+        source: what is watched.
+        index: a folder that is not.
+        stop: ends it, once it is set.
+    """
     try:
         from watchfiles import DefaultFilter, watch
     except ImportError:
@@ -112,6 +146,7 @@ def _changes(source: Path, index: PathLike[str]) -> Iterator[bool]:
     ignored = [place.absolute()] if isinstance(place, Path) else []
     wanted = DefaultFilter(ignore_paths=ignored)
     bursts = watch(
-        source, watch_filter=wanted, debounce=_QUIET, rust_timeout=_LOOK, yield_on_timeout=True
-    )
+        source, watch_filter=wanted, debounce=_QUIET, rust_timeout=_LOOK, yield_on_timeout=True,
+        stop_event=stop,
+    )  # fmt: skip
     return (bool(changes) for changes in bursts)

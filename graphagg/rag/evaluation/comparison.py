@@ -26,7 +26,8 @@ from graphagg.rag.evaluation.measure import (
     outcomes_of,
 )
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.modes import Best, EncodedReading
+from graphagg.rag.modes.best import Best
+from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.version.snapshot import Selection
 
 

@@ -36,7 +36,8 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.evaluation.measure import GoldQuestion, check_gold
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.modes import Best, EncodedReading
+from graphagg.rag.modes.best import Best
+from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.results import Hit
 from graphagg.rag.version.snapshot import Selection
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from graphagg.arrays import Mask
 from graphagg.checks import integer
 from graphagg.rag.models.reranker import Reranker
-from graphagg.rag.modes import AnyRetriever, retriever_of
+from graphagg.rag.modes.registry import AnyRetriever, retriever_of
 from graphagg.rag.opened.base import Opened, ask
 from graphagg.rag.requests import When, check_min_score, check_request, questions_of, selection_of
 from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
@@ -22,6 +22,76 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _EVERYTHING = Selection()
+
+
+class RequestOptions(TypedDict, total=False):
+    """How a question is answered: options of `Asking.retrieve`, which explains them."""
+
+    mode: Mode
+    config: Config | None
+    filter: Mapping[str, Any] | None
+    include: Sequence[str] | None
+    exclude: Sequence[str]
+    bridge_through_filtered: bool
+    as_of: When | None
+    recency: Recency | None
+    reranker: Reranker | None
+    rerank_first: int
+
+
+class RetrieveOptions(RequestOptions, total=False):
+    """The options of `Asking.retrieve`."""
+
+    window: int
+    min_score: float | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """How questions are answered: the mode with its settings, what is visible, what is added.
+
+    Attributes:
+        mode: by name.
+        config: its settings; None: its defaults.
+        selection: what is visible.
+        rescoring: what is added to scores.
+        window: how many chunks on each side a hit brings along.
+        min_score: what scores less is left out; None: nothing.
+    """
+
+    mode: Mode
+    config: Config | None
+    selection: Selection
+    rescoring: Rescoring
+    window: int
+    min_score: float | None
+
+    @classmethod
+    def of(
+        cls,
+        mode: Mode = "best",
+        config: Config | None = None,
+        filter: Mapping[str, Any] | None = None,
+        include: Sequence[str] | None = None,
+        exclude: Sequence[str] = (),
+        bridge_through_filtered: bool = False,
+        as_of: When | None = None,
+        recency: Recency | None = None,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
+        window: int = 0,
+        min_score: float | None = None,
+    ) -> Request:
+        """From the options of `Asking.retrieve`, and with its errors."""
+        integer("window", window, 0)
+        check_min_score(min_score)
+        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
+        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
+        return cls(mode, config, selection, rescoring, window, min_score)
+
+    def retriever(self, snapshot: Snapshot) -> AnyRetriever:
+        """The retriever of the mode over what a version has visible."""
+        return retriever_of(snapshot, self.selection, self.mode, self.config)
 
 
 class Asking(Opened):
@@ -85,101 +155,77 @@ class Asking(Opened):
             InvalidFilter: the filter names an unknown key or does not fit its type.
             ModelMismatch: the installed model is not the one the index was built with.
         """
-        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
-        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
-        return self._retrieve([question], k, mode, config, selection, rescoring, window, min_score)[
-            0
-        ]
+        return self.retrieve_batch(
+            [question], k, mode=mode, config=config, filter=filter, include=include,
+            exclude=exclude, bridge_through_filtered=bridge_through_filtered, as_of=as_of,
+            recency=recency, reranker=reranker, rerank_first=rerank_first, window=window,
+            min_score=min_score,
+        )[0]  # fmt: skip
 
     def retrieve_batch(
         self,
         questions: Iterable[str],
         k: int = 5,
-        *,
-        mode: Mode = "best",
-        config: Config | None = None,
-        filter: Mapping[str, Any] | None = None,
-        include: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
-        bridge_through_filtered: bool = False,
-        as_of: When | None = None,
-        recency: Recency | None = None,
-        reranker: Reranker | None = None,
-        rerank_first: int = RERANKED,
-        window: int = 0,
-        min_score: float | None = None,
+        **options: Unpack[RetrieveOptions],
     ) -> list[Hits]:
         """Retrieve for many questions by one call of the model; the same answers as one by one.
 
-        Scores of `faithful` are the same to 1e-8: a block of questions is walked together.
+        Takes the options of `retrieve`. Scores of `faithful` are the same to 1e-8: a block of
+        questions is walked together.
         """
-        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
-        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
-        return self._retrieve(
-            questions_of(questions), k, mode, config, selection, rescoring, window, min_score
-        )
+        request = Request.of(**options)
+        asked = questions_of(questions)
+        check_request(asked, k)
+        snapshot, models = self._version.snapshot, self._version.models
+        retriever = request.retriever(snapshot)
+        if not asked:
+            return []
+        encoded = ask(retriever, asked, models)
+        answers = retriever.answer(encoded, k, request.min_score, request.rescoring)
+        if not request.window:
+            return [Hits(hits) for hits in answers]
+        visible = snapshot.mask(request.selection)
+        return [
+            Hits(with_neighbors(snapshot, hit, request.window, visible) for hit in hits)
+            for hits in answers
+        ]
 
     def retrieve_on_spark(
         self,
         frame: DataFrame,
         column: str = "question",
         k: int = 5,
-        *,
-        mode: Mode = "best",
-        config: Config | None = None,
-        filter: Mapping[str, Any] | None = None,
-        min_score: float | None = None,
+        **options: Unpack[RetrieveOptions],
     ) -> DataFrame:
         """`retrieve` for a column of questions: a row a hit, as a lazy DataFrame.
 
         Each worker opens the index and loads its models once. The executors see its directory by
-        the same path, or it is one of a store.
+        the same path, or it is one of a store. Takes the options of `retrieve`.
 
         Args:
             frame: its columns are kept; `rank` (from 1), `passage` (an id), `score`, `title` and
                 `text` come after them.
             column: of the questions.
             k: as for `retrieve`.
-            mode: as for `retrieve`.
-            config: as for `retrieve`.
-            filter: as for `retrieve`.
-            min_score: as for `retrieve`.
+            options: of `retrieve`.
         """
-        retriever_of(self.snapshot, selection_of(filter, None, (), False, None), mode, config)
-        options = {"mode": mode, "config": config, "filter": filter, "min_score": min_score}
-        options["k"] = integer("k", k, 1)
-        return passages_frame(frame, self, column, self._given, options)
+        Request.of(**options).retriever(self.snapshot)  # raises for what it does not take
+        given = {**options, "k": integer("k", k, 1)}
+        return passages_frame(frame, self, column, self._given, given)
 
     async def aretrieve(
         self,
         question: str,
         k: int = 5,
-        *,
-        mode: Mode = "best",
-        config: Config | None = None,
-        filter: Mapping[str, Any] | None = None,
-        include: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
-        bridge_through_filtered: bool = False,
-        as_of: When | None = None,
-        recency: Recency | None = None,
-        reranker: Reranker | None = None,
-        rerank_first: int = RERANKED,
-        window: int = 0,
-        min_score: float | None = None,
+        **options: Unpack[RetrieveOptions],
     ) -> Hits:
         """`retrieve` in a thread of its own, for callers with an event loop."""
         import asyncio  # here, as it takes longer to load than a question takes
 
-        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
-        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
-        (hits,) = await asyncio.to_thread(
-            self._retrieve, [question], k, mode, config, selection, rescoring, window, min_score
-        )
-        return hits
+        return await asyncio.to_thread(self.retrieve, question, k, **options)
 
     def retrieve_documents(
-        self, question: str, k: int = 5, *, chunks: int = 10, **options: Any
+        self, question: str, k: int = 5, *, chunks: int = 10, **options: Unpack[RetrieveOptions]
     ) -> list[DocumentHit]:
         """Retrieve documents: the best `chunks * k` passages, grouped; each scores by its best.
 
@@ -203,32 +249,23 @@ class Asking(Opened):
         question: str,
         passage_id: str,
         k: int = 5,
-        *,
-        mode: Mode = "best",
-        config: Config | None = None,
-        filter: Mapping[str, Any] | None = None,
-        include: Sequence[str] | None = None,
-        exclude: Sequence[str] = (),
-        bridge_through_filtered: bool = False,
-        as_of: When | None = None,
-        recency: Recency | None = None,
-        reranker: Reranker | None = None,
-        rerank_first: int = RERANKED,
+        **options: Unpack[RequestOptions],
     ) -> Explanation:
         """Why a passage is, or is not, among the `k` best for a question.
+
+        Takes the options of `retrieve` but `window` and `min_score`.
 
         Raises:
             UnknownPassage: there is no such passage.
             GraphAggError: what `retrieve` raises.
         """
-        selection = selection_of(filter, include, exclude, bridge_through_filtered, as_of)
-        rescoring = Rescoring(recency, reranker, rerank_first, selection.as_of)
+        request = Request.of(**options)
         check_request([question], k)
         snapshot, models = self._version.snapshot, self._version.models
-        retriever = retriever_of(snapshot, selection, mode, config)
+        retriever = request.retriever(snapshot)
         row = snapshot.known_row(passage_id)
         (asked,) = ask(retriever, [question], models)
-        return retriever.explain(asked, row, k, rescoring)
+        return retriever.explain(asked, row, k, request.rescoring)
 
     def retriever(
         self,
@@ -238,32 +275,6 @@ class Asking(Opened):
     ) -> AnyRetriever:
         """The stages of answering one by one, over the opened version."""
         return retriever_of(self.snapshot, selection, mode, config)
-
-    def _retrieve(
-        self,
-        questions: Sequence[str],
-        k: int,
-        mode: Mode,
-        config: Config | None,
-        selection: Selection,
-        rescoring: Rescoring,
-        window: int,
-        min_score: float | None,
-    ) -> list[Hits]:
-        integer("window", window, 0)
-        check_min_score(min_score)
-        check_request(questions, k)
-        snapshot, models = self._version.snapshot, self._version.models
-        retriever = retriever_of(snapshot, selection, mode, config)
-        if not questions:
-            return []
-        answers = retriever.answer(ask(retriever, questions, models), k, min_score, rescoring)
-        if not window:
-            return [Hits(hits) for hits in answers]
-        visible = snapshot.mask(selection)
-        return [
-            Hits(with_neighbors(snapshot, hit, window, visible) for hit in hits) for hits in answers
-        ]
 
 
 def with_neighbors(snapshot: Snapshot, hit: Hit, window: int, visible: Mask) -> Hit:

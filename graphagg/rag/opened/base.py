@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.vector_cache import VectorCache
-from graphagg.rag.modes import AnyRetriever, Asked
+from graphagg.rag.modes.protocol import Asked
+from graphagg.rag.modes.registry import AnyRetriever
 from graphagg.rag.version.loading import IndexModels, read_snapshot
 from graphagg.rag.version.publish import KIND
 from graphagg.rag.version.snapshot import Snapshot

@@ -15,7 +15,7 @@ from graphagg.rag.documents.passages import Passage, check_corpus, iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
 from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
-from graphagg.rag.modes import retriever_of
+from graphagg.rag.modes.registry import retriever_of
 from graphagg.rag.opened.base import Opened, Version, ask
 from graphagg.rag.version.publish import change_passages, compact, set_weights
 from graphagg.rag.version.snapshot import Selection, Snapshot

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from graphagg.checks import one_of
 
@@ -45,6 +45,19 @@ class TextFormatter(logging.Formatter):
         return f"{_utc(record.created)} {line}" if record.name == ACCESS else line
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """What is stderr when a line is written: a test or a terminal may have put another in place."""
+
+    @property
+    def stream(self) -> TextIO:
+        """Where lines go."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        """It stays stderr."""
+
+
 def _utc(seconds: float) -> str:
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
@@ -59,7 +72,7 @@ def start_log(level: LogLevel = "info", form: LogFormat = "text") -> None:
     """
     one_of("log level", level, LEVELS)
     one_of("log format", form, FORMATS)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     number = getattr(logging, level.upper())
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)

@@ -84,13 +84,13 @@ class Store:
 
     def write(self, name: str, data: bytes) -> None:
         """Put an object, in place of one of that name."""
-        self._check_writable()
+        self.check_writable()
         self._make_folder(name)
         self.call(lambda: self.fs.pipe_file(self.path(name), data))
 
     def create(self, name: str, data: bytes) -> bool:
         """Put an object unless there is one of that name; whether it was put, atomically."""
-        self._check_writable()
+        self.check_writable()
         self._make_folder(name)
         if self.place.scheme.hadoop in ("hdfs", "webhdfs"):
             return self._created_by_rename(name, data)
@@ -117,7 +117,7 @@ class Store:
 
     def upload(self, path: Path, name: str) -> None:
         """Put a local file as an object."""
-        self._check_writable()
+        self.check_writable()
         self._make_folder(name)
         self.call(lambda: self.fs.put_file(str(path), self.path(name)))
 
@@ -191,7 +191,8 @@ class Store:
                 f"{self.place}: no bucket {self.place.host!r}; check the name, or make it"
             ) from None
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Raise `NotWritable` for a store that is only read."""
         if not self.place.scheme.can_write:
             raise NotWritable(
                 f"{self.place}: {self.place.scheme.name}:// is only read; copy the folder of the "

@@ -139,8 +139,10 @@ def _bring(
 
 
 def _publish(publication: Publication, published: Published, sources: Mapping[str, Path]) -> None:
-    for name, entry in published.manifest.files.items():
-        publication.writer.take(sources[entry.sha256], name, entry)
+    def take(item: tuple[str, FileEntry]) -> None:
+        publication.writer.take(sources[item[1].sha256], *item)
+
+    in_parallel(take, published.manifest.files.items())  # a disk confirms many at a time
     made = publication.publish(published.manifest)
     if made.data.partition("-")[2][:16] != published.manifest.data.partition("-")[2][:16]:
         raise CorruptArtifact(

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from graphagg.errors import ArtifactBusy, NotWritable
+from graphagg.errors import ArtifactBusy
 from graphagg.progress import Progress, silent
 from graphagg.store.locations import local_folder
 from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry
@@ -94,11 +94,7 @@ def push_over(
         progress: as for `push`.
         carried: parts of the version before that the new one keeps as they are.
     """
-    if not store.place.scheme.can_write:
-        raise NotWritable(
-            f"{store.place}: {store.place.scheme.name}:// is only read; copy the folder of the "
-            "index there with the tools of that site: it is read as it is"
-        )
+    store.check_writable()
     with ExitStack() as stack:
         opened = {
             name: stack.enter_context(open_folder(root / name, verify=True))

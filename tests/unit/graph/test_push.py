@@ -58,7 +58,7 @@ def solved(adjacency: np.ndarray, reset: np.ndarray, alpha: float) -> np.ndarray
     return np.where(sums > 0, mass, mass / alpha)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10_000), KINDS, st.booleans(), st.booleans())
 def test_equals_the_linear_system(seed: int, kind: int, weighted: bool, masked: bool) -> None:
     graph, adjacency, visible = random_graph(seed, kind, weighted, masked)
@@ -85,7 +85,7 @@ def test_equals_the_linear_system(seed: int, kind: int, weighted: bool, masked: 
         assert again[0].tolist() == nodes.tolist() and again[1].tolist() == scores.tolist()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), KINDS, st.booleans())
 def test_what_stays_is_within_the_limits(seed: int, kind: int, weighted: bool) -> None:
     """No score is off by more than the residual that may stay at all nodes together."""
@@ -112,7 +112,7 @@ def test_edges_are_bounded(seed: int, kind: int) -> None:
     assert scores.tolist() == [0.3]  # it was not pushed: the residual counts as pushed once
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.booleans())
 def test_columns_with_one_link_may_be_left_out(seed: int, weighted: bool) -> None:
     """Rows score the same whether such columns are walked or their weights are summed."""

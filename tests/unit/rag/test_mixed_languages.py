@@ -136,7 +136,7 @@ def test_stop_words_are_those_of_the_question() -> None:
     assert analyzers.terms("Wer?", ["wer"], ()) == ()
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=4)
 @given(PASSAGES, st.data())
 def test_hidden_passages_of_other_languages_change_nothing(
     passages: list[Passage], data: st.DataObject
@@ -148,7 +148,7 @@ def test_hidden_passages_of_other_languages_change_nothing(
         assert_same_answers(answers(index, include=sorted(shown)), answers(only))
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=4)
 @given(PASSAGES, PASSAGES, st.data())
 def test_a_change_is_a_rebuild(
     before: list[Passage], added: list[Passage], data: st.DataObject

@@ -23,7 +23,8 @@ from graphagg.rag.best.tuning.search import one_at_a_time, value_of
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.evaluation.outcomes import Outcomes, Summary, found_of, outcomes_of
 from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
-from graphagg.rag.modes import Best, EncodedReading
+from graphagg.rag.modes.best import Best
+from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.profile import STORAGE
 from graphagg.rag.version.snapshot import Selection, Snapshot
 

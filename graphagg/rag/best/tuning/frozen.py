@@ -19,7 +19,7 @@ from graphagg.rag.best.links import expand as expand_links
 from graphagg.rag.best.retriever import BestRetriever
 from graphagg.rag.best.tuning.kernel import Links, Weights, rank
 from graphagg.rag.best.tuning.kernel import Rows as FrozenRows
-from graphagg.rag.modes import EncodedReading
+from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.tables.gazetteer import DATE
 from graphagg.rag.tables.vectors import Rows

@@ -24,7 +24,7 @@ from tests.unit.rag.corpora import ENCODER, EXTRACTOR, SENTENCES, build, corpora
 
 pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=10, deadline=None)
 TWO_MODE = IndexConfig(kind="two-mode")
 configs = st.builds(
     GraphConfig,

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[4]
 DEMO = ROOT / "graphagg" / "rag" / "demo" / "passages.jsonl"
 WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
-COUNT = 40
+COUNT = 24
 
 
 @cache
@@ -54,7 +54,7 @@ SOME = st.lists(st.integers(0, COUNT + 5), min_size=1, max_size=9)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(chosen=SOME)
 def test_in_any_company(dtype: Dtype, chosen: list[int]) -> None:
     """Alone, first, last, beside longer and shorter ones, and several times over."""
@@ -62,7 +62,7 @@ def test_in_any_company(dtype: Dtype, chosen: list[int]) -> None:
     assert [v.tobytes() for v in vectors] == [alone(dtype)[i] for i in chosen]
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(chosen=SOME, split_at=st.integers(0, 9))
 def test_questions_and_names_in_any_company(chosen: list[int], split_at: int) -> None:
     asked = [texts()[i] for i in chosen]
@@ -82,7 +82,7 @@ def passages_alone(dtype: Dtype) -> list[tuple[bytes, bytes]]:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(chosen=SOME)
 def test_passages_and_sentences_in_any_company(dtype: Dtype, chosen: list[int]) -> None:
     some = [texts()[i] for i in chosen]

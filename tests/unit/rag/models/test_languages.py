@@ -184,7 +184,7 @@ def encoder(request: pytest.FixtureRequest) -> Encoder | None:
     return MultilingualEncoder() if request.param == "multilingual" else None
 
 
-@pytest.mark.parametrize("model", [FRENCH, "blank:fr"])
+@pytest.mark.parametrize("model", [pytest.param(FRENCH, marks=pytest.mark.slow), "blank:fr"])
 def test_two_hops_in_french(tmp_path: Path, encoder: Encoder | None, model: str) -> None:
     extractor = SpacyExtractor(model)
     with PassageIndex.build(CORPUS, tmp_path / "i", encoder=encoder, extractor=extractor) as index:

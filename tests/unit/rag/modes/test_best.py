@@ -52,7 +52,7 @@ def equals_brute(index: PassageIndex, config: BestConfig, k: int = 4) -> int:
     return decided
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(corpus=corpora("abcdefgh"))
 def test_equals_brute_force(
     corpus: list[Passage], tmp_path_factory: pytest.TempPathFactory

@@ -83,7 +83,7 @@ def check_sums(hits: Sequence[Hit]) -> None:
 # --- recency -------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(CORPORA, st.floats(0.0, 3.0), st.integers(1, 4), st.sampled_from(("best", "bm25", "dense")))
 def test_recency_ranks_as_the_sum_over_all_passages(
     passages: list[Passage], weight: float, k: int, mode: Mode
@@ -122,7 +122,7 @@ def test_recency_runs_to_as_of(index: PassageIndex) -> None:
 # --- as_of ---------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(CORPORA, st.sampled_from(("2025-12-31", "2026-01-11", "2026-02-01T00:00:00+02:00")))
 def test_as_of_is_an_index_of_what_was_known_then(passages: list[Passage], as_of: str) -> None:
     def known(p: Passage) -> bool:

@@ -63,7 +63,7 @@ def frozen(index: PassageIndex, questions: Sequence[str] = QUESTIONS) -> FrozenS
     return FrozenSet(index.snapshot, asked, [["a"]] * len(questions))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=7, deadline=None)
 @given(
     corpus=corpora("abcdefgh"),
     configs=st.lists(CONFIGS, min_size=1, max_size=5),

@@ -24,7 +24,7 @@ from tests.unit.rag.corpora import SENTENCES, build, corpora
 
 pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=10, deadline=None)
 SMALL = MapConfig(resolutions=(0.5, 2.0), near=2, runs=3)
 
 

@@ -6,7 +6,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
@@ -23,6 +23,7 @@ NAMES = st.text("abz09-_. %", min_size=1).filter(lambda name: name not in (".", 
 BUCKETS = st.from_regex(r"[a-z0-9][a-z0-9.-]{2,20}", fullmatch=True)
 
 
+@settings(max_examples=50)
 @given(
     st.sampled_from([scheme for scheme in SCHEMES if scheme.name != "memory"]),
     BUCKETS,

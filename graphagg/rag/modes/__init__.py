@@ -1,0 +1,1 @@
+"""The retrieval modes: one class each behind `Retriever`, found by its name."""

@@ -1,0 +1,73 @@
+"""The mode `best`: direct scores, paths over links, and a choice that covers the question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphagg.rag.best.explain import Explainer
+from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.best.retriever import BestRetriever
+from graphagg.rag.modes.protocol import (
+    Distinct,
+    EncodedReading,
+    ReadingRetriever,
+    ranked_in,
+    threshold_of,
+)
+from graphagg.rag.results import Explanation, Hit
+
+
+class Best(ReadingRetriever[BestConfig]):
+    """Direct scores, paths over links, and a choice that covers the question: `best.formula`."""
+
+    mode = "best"
+    config_type = BestConfig
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        return [self.explainer(question, k).hits() for question in questions]
+
+    def explainer(self, question: EncodedReading, k: int, extra: Sequence[int] = ()) -> Explainer:
+        """The answer to a question, in a form that explains itself.
+
+        Args:
+            question: to answer.
+            k: how many passages to choose.
+            extra: rows to score too, which are not chosen.
+        """
+        snapshot, scope = self.snapshot, self.scope
+        retriever = BestRetriever(snapshot.corpus, scope.view, snapshot.dense, self.config)
+        outcome = retriever.answer(question.reading, question.vector, k, scope.allowed, extra)
+        return Explainer(retriever, question.reading, outcome)
+
+    def _explain(
+        self, question: EncodedReading, row: int, k: int, distinct: Distinct
+    ) -> Explanation:
+        explainer, hits = self.explainer(question, distinct.asked), distinct.hits
+        threshold = threshold_of(hits)
+        ranked = ranked_in(hits, self.snapshot.corpus.id(row))
+        if ranked is not None:
+            rank, hit = ranked
+            reason = f"rank {rank}: {explainer.reason(row)}{self._tuned}"
+            return Explanation(question.text, rank, k, reason, hit, threshold)
+        is_candidate = explainer.outcome.position(row) is not None
+        if is_candidate:
+            reason = "a candidate, but outscored"
+        else:
+            reason = (
+                f"no candidate: not among the {max(k, self.config.pool)} closest by similarity and "
+                "words, not named by the question, and no link of the best passages leads to it"
+            )
+            explainer = self.explainer(question, k, (row,))
+        hit = explainer.next_hit(row)
+        if threshold is not None:
+            reason += f"; it scores {hit.score:.4f}, the last hit {threshold:.4f}"
+        if is_candidate:
+            reason += f"; {explainer.reason(row)}"
+        reason += self._tuned
+        return Explanation(question.text, None, k, reason, hit, threshold)
+
+    @property
+    def _tuned(self) -> str:
+        """What an explanation says where the weights are those that the index brings."""
+        is_tuned = self.snapshot.weights is not None and self.config == self.snapshot.weights
+        return "; the weights were tuned on questions about this index" if is_tuned else ""

@@ -1,0 +1,119 @@
+"""The modes of one score alone: `dense`, `bm25`, and their fusion `rrf`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from graphagg.arrays import Floats
+from graphagg.rag.best.reading import Reading
+from graphagg.rag.modes.protocol import (
+    EncodedReading,
+    QuestionModels,
+    ReadingRetriever,
+    Retriever,
+    readings,
+)
+from graphagg.rag.results import Hit, Hop, plain_hits
+from graphagg.rag.search.dense import dense_hits
+from graphagg.rag.search.lexical import Lexical
+from graphagg.rag.search.ranking import top_rows
+from graphagg.rag.search.sentences import sentence_by_vectors, sentence_by_words
+from graphagg.rag.version.snapshot import Scope, Snapshot
+
+RRF_K, RRF_DEPTH = 60, 50
+"""The constant of reciprocal rank fusion, and how many hits of each list are fused at least."""
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """A question and its vector `[d]`."""
+
+    text: str
+    vector: Floats
+
+
+class Dense(Retriever[object, str, EncodedText]):
+    """Similarity alone."""
+
+    mode = "dense"
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[str]:
+        """The questions as they are."""
+        return list(questions)
+
+    def encode(self, questions: Sequence[str], models: QuestionModels) -> list[EncodedText]:
+        """Encode the questions."""
+        vectors, _ = models.encoder().encode_query(questions, [])
+        return [EncodedText(*pair) for pair in zip(questions, vectors, strict=True)]
+
+    def _answer(self, questions: Sequence[EncodedText], k: int) -> list[list[Hit]]:
+        snapshot, scope = self.snapshot, self.scope
+        return [
+            dense_hits(snapshot.dense, scope.view, q.vector, k, scope.allowed) for q in questions
+        ]
+
+    def _closest(self, question: EncodedText, row: int) -> int:
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
+
+
+class BM25(Retriever[object, Reading, Reading]):
+    """Words alone; no model is needed."""
+
+    mode = "bm25"
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find the terms."""
+        return readings(self.snapshot, self.scope, questions)
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[Reading]:
+        """The questions as they were read: words have no vectors."""
+        return list(questions)
+
+    def _answer(self, questions: Sequence[Reading], k: int) -> list[list[Hit]]:
+        return [worded_hits(self.snapshot, self.scope, question, k) for question in questions]
+
+    def _closest(self, question: Reading, row: int) -> int:
+        snapshot = self.snapshot
+        analyzer = snapshot.analyzers.of(snapshot.lexicon.language_of(row))
+        return sentence_by_words(snapshot.corpus, row, question.terms, analyzer)
+
+
+def worded_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:
+    """The `k` passages that match a question's words best."""
+    view = scope.view
+    lexical = Lexical(view, question.terms)
+    rows, scores = top_rows(lexical.rows, lexical.scores, k, snapshot.ranks, view, scope.allowed)
+    return plain_hits(snapshot.corpus, rows, scores, "bm25")
+
+
+class RRF(ReadingRetriever[object]):
+    """Reciprocal rank fusion of `dense` and `bm25` (Cormack, Clarke and Buettcher 2009), k = 60."""
+
+    mode = "rrf"
+
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
+        return [self._fused(question, max(k, RRF_DEPTH))[:k] for question in questions]
+
+    def _fused(self, question: EncodedReading, depth: int) -> list[Hit]:
+        """The hits of both lists, best first; `depth` of each."""
+        snapshot, scope = self.snapshot, self.scope
+        near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
+        worded = worded_hits(snapshot, scope, question.reading, depth)
+        hits = {hit.passage.id: hit for hit in (*worded, *near)}
+        shares: dict[str, dict[str, float]] = {identifier: {} for identifier in hits}
+        for name, found in (("dense", near), ("bm25", [hit for hit in worded if hit.score > 0])):
+            for rank, hit in enumerate(found, start=1):
+                shares[hit.passage.id][name] = 1.0 / (RRF_K + rank)
+        scores = {identifier: sum(parts.values()) for identifier, parts in shares.items()}
+        return [
+            replace(
+                hits[identifier],
+                score=score,
+                components=shares[identifier],
+                path=(Hop("passage", identifier, score, score),),
+                method="rrf",
+            )
+            for identifier, score in sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+            if score > 0
+        ]

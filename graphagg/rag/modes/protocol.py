@@ -1,0 +1,266 @@
+"""What a retrieval mode is: it reads questions, encodes them, answers them, and explains.
+
+A question goes through three stages: `read` finds what it names, `encode` makes its vectors, and
+`answer` ranks passages.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from graphagg.arrays import Floats, Mask
+from graphagg.rag.best.reading import Reading, read_question
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.rescoring import Rescoring
+from graphagg.rag.results import Explanation, Hit
+from graphagg.rag.search.sentences import sentence_by_vectors, sentence_span
+from graphagg.rag.settings import Mode
+from graphagg.rag.version.snapshot import Scope, Snapshot
+
+
+class QuestionModels(Protocol):
+    """The models of an index; each is loaded when a mode first asks for it."""
+
+    def encoder(self) -> Encoder:
+        """The encoder."""
+
+    def extractor(self) -> EntityExtractor:
+        """The extractor."""
+
+
+class Asked(Protocol):
+    """A question that is ready to be answered."""
+
+    @property
+    def text(self) -> str:
+        """The question as the user wrote it."""
+
+
+NOTHING_ADDED = Rescoring()
+C = TypeVar("C")
+R = TypeVar("R")
+A = TypeVar("A", bound=Asked)
+
+
+class Retriever(ABC, Generic[C, R, A]):
+    """Answers questions from one scope of an opened version, in one mode.
+
+    `C` is the class of the settings, `R` a question that was read, `A` one that is also encoded.
+
+    Args:
+        snapshot: the version.
+        scope: what is visible.
+        config: the settings, of `config_type`.
+
+    Attributes:
+        mode: its name.
+        config_type: the class of the settings; None for a mode without settings.
+    """
+
+    mode: ClassVar[Mode]
+    config_type: ClassVar[type[Any] | None] = None
+
+    def __init__(self, snapshot: Snapshot, scope: Scope, config: C) -> None:
+        self.snapshot, self.scope, self.config = snapshot, scope, config
+
+    @abstractmethod
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[R]:
+        """Find what each question names."""
+
+    @abstractmethod
+    def encode(self, questions: Sequence[R], models: QuestionModels) -> list[A]:
+        """Make the vectors that the questions need, by one call of the encoder."""
+
+    def answer(
+        self,
+        questions: Sequence[A],
+        k: int,
+        min_score: float | None = None,
+        rescoring: Rescoring = NOTHING_ADDED,
+    ) -> list[list[Hit]]:
+        """The `k` best passages of each question, best first, each text once.
+
+        Args:
+            questions: read and encoded.
+            k: how many.
+            min_score: leave out what scores less; None: nothing.
+            rescoring: what is added to the scores.
+        """
+        if not self.scope.view.passages:
+            return [[] for _ in questions]
+        least = -math.inf if min_score is None else min_score
+        found: Iterable[Sequence[Hit]]
+        if rescoring.is_none:
+            answered = zip(questions, self._answer(questions, k), strict=True)
+            found = (self._distinct(question, hits, k).hits for question, hits in answered)
+        else:
+            found = (self._rescored(question, k, rescoring) for question in questions)
+        return [
+            [self._shown(question, hit) for hit in hits if hit.score >= least]
+            for question, hits in zip(questions, found, strict=True)
+        ]
+
+    def _rescored(self, question: A, k: int, rescoring: Rescoring) -> list[Hit]:
+        def ranked(n: int) -> Sequence[Hit]:
+            return self._distinct(question, self._answer([question], n)[0], n).hits
+
+        now = rescoring.as_of
+        if now is None and rescoring.recency is not None:
+            now = self.snapshot.newest(self._visible)
+        return rescoring.hits(question.text, k, now, ranked)
+
+    def explain(
+        self, question: A, row: int, k: int, rescoring: Rescoring = NOTHING_ADDED
+    ) -> Explanation:
+        """Why the passage in a row is, or is not, among the `k` best."""
+        if not rescoring.is_none and self._visible[row]:
+            return self._explain_rescored(question, row, k, rescoring)
+        identifier = self.snapshot.corpus.id(row)
+        if not self._visible[row]:
+            reason = f"passage {identifier!r} is left out by the filter"
+            threshold = threshold_of(self.answer([question], k)[0])
+            return Explanation(question.text, None, k, reason, None, threshold)
+        distinct = self._distinct(question, self._answer([question], k)[0], k)
+        for rank, hit in enumerate(distinct.hits, start=1):
+            if identifier in hit.copies:
+                reason = f"rank {rank}: it has the very text of passage {hit.passage.id!r}"
+                found = self._shown(question, hit)
+                threshold = threshold_of(distinct.hits)
+                return Explanation(question.text, rank, k, reason, found, threshold)
+        explanation = self._explain(question, row, k, distinct)
+        if explanation.hit is None:
+            return explanation
+        return replace(explanation, hit=self._shown(question, explanation.hit))
+
+    def _explain_rescored(self, question: A, row: int, k: int, rescoring: Rescoring) -> Explanation:
+        seen = self._rescored(question, max(k, rescoring.first), rescoring)
+        threshold = threshold_of(seen[:k])
+        ranked = ranked_in(seen, self.snapshot.corpus.id(row))
+        if ranked is None:
+            plain = self.explain(question, row, k)
+            reason = f"not among the {len(seen)} first with {rescoring.names}: {plain.reason}"
+            return replace(plain, rank=None, reason=reason, threshold=threshold)
+        rank, hit = ranked
+        found = self._shown(question, hit)
+        if rank > k:
+            reason = f"{k} passages score higher with {rescoring.names}"
+            return Explanation(question.text, None, k, reason, found, threshold)
+        reason = f"rank {rank}: ranked by {self.mode} with {rescoring.names}"
+        return Explanation(question.text, rank, k, reason, found, threshold)
+
+    @property
+    def _visible(self) -> Mask:
+        """`[R]`, which passages may be hits."""
+        visible: Mask = self.scope.view.visible
+        return visible if self.scope.allowed is None else self.scope.allowed & visible
+
+    def _distinct(self, question: A, hits: Sequence[Hit], k: int) -> Distinct:
+        """The first `k` hits of distinct texts, each with the ids of its copies.
+
+        Args:
+            question: what was asked.
+            hits: the answer for `k`; where some of them are copies, more is asked for.
+            k: how many texts.
+        """
+        snapshot, visible, asked = self.snapshot, self._visible, k
+        while True:
+            found: list[Hit] = []
+            copied: set[str] = set()
+            for hit in hits:
+                if hit.passage.id not in copied:
+                    rows = snapshot.copies(snapshot.known_row(hit.passage.id), visible)
+                    copies = tuple(snapshot.corpus.id(row) for row in rows)
+                    copied.update(copies)
+                    found.append(replace(hit, copies=copies) if copies else hit)
+            if len(found) >= k or len(hits) < asked:
+                return Distinct(found[:k], asked)
+            asked = k + len(copied)  # more than before: a hit that was left out is a copy
+            (hits,) = self._answer([question], asked)
+
+    def _shown(self, question: A, hit: Hit) -> Hit:
+        """A hit with the place that matched."""
+        row = self.snapshot.known_row(hit.passage.id)
+        number = self._closest(question, row)
+        return replace(hit, match=sentence_span(self.snapshot.corpus, row, number))
+
+    @abstractmethod
+    def _closest(self, question: A, row: int) -> int:
+        """Number of the sentence of a row that is closest to the question."""
+
+    @abstractmethod
+    def _answer(self, questions: Sequence[A], k: int) -> list[list[Hit]]:
+        """`answer`, where at least one passage is visible."""
+
+    def _explain(self, question: A, row: int, k: int, distinct: Distinct) -> Explanation:
+        """`explain` of a visible passage; ranks all passages if it is not among the `k` best."""
+        identifier, hits = self.snapshot.corpus.id(row), distinct.hits
+        ranked, reason = ranked_in(hits, identifier), f"ranked by {self.mode}"
+        if ranked is None:
+            everything = self._answer([question], len(self.snapshot))[0]
+            every = self._distinct(question, everything, len(self.snapshot)).hits
+            ranked, reason = ranked_in(every, identifier), f"{k} passages score higher"
+        assert ranked is not None, "a visible passage has a rank"
+        rank, hit = ranked
+        return Explanation(
+            question.text, rank, k, f"rank {rank}: {reason}", hit, threshold_of(hits)
+        )
+
+
+@dataclass(frozen=True)
+class EncodedReading:
+    """A question that was read and encoded: what it names, and its vector `[d]`."""
+
+    reading: Reading
+    vector: Floats
+
+    @property
+    def text(self) -> str:
+        """The question as the user wrote it."""
+        return self.reading.text
+
+
+class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
+    """A mode that needs the terms and the entities of a question, and its vector."""
+
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[Reading]:
+        """Find terms and entities; needs no model."""
+        return readings(self.snapshot, self.scope, questions)
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+        """Encode the questions."""
+        vectors, _ = models.encoder().encode_query([question.text for question in questions], [])
+        return [EncodedReading(*pair) for pair in zip(questions, vectors, strict=True)]
+
+    def _closest(self, question: EncodedReading, row: int) -> int:
+        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
+
+
+def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
+    """Terms and named entities of questions; needs no model."""
+    return [read_question(text, scope.view, snapshot.analyzers) for text in questions]
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The hits of distinct texts, and for how many the mode was asked to find them."""
+
+    hits: Sequence[Hit]
+    asked: int
+
+
+def threshold_of(hits: Sequence[Hit]) -> float | None:
+    """The score of the last hit."""
+    return hits[-1].score if hits else None
+
+
+def ranked_in(hits: Sequence[Hit], identifier: str) -> tuple[int, Hit] | None:
+    """The rank, from 1, and the hit of a passage or its text; None if it is not among the hits."""
+    for rank, hit in enumerate(hits, start=1):
+        if identifier in (hit.passage.id, *hit.copies):
+            return rank, hit
+    return None

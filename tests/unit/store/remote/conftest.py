@@ -1,0 +1,22 @@
+"""A store in memory, empty for every test, and a cache of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from graphagg.store.remote import failures
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
+    memory.store.clear()
+    memory.pseudo_dirs[:] = [""]
+    monkeypatch.setenv("GRAPHAGG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("GRAPHAGG_CACHE_SIZE", raising=False)
+    monkeypatch.setattr(failures, "_FIRST_WAIT", 0.0)
+    yield tmp_path / "cache"
+    memory.store.clear()

@@ -1,0 +1,53 @@
+"""A store in memory whose requests can be made to fail, to be cut, and to be watched."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+REQUESTS = ("cat_file", "pipe_file", "put_file", "find", "info", "rm_file")
+
+
+class Flaws:
+    """What goes wrong, by the number of a request and its name; every request is counted."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.before: Callable[[int, str, str], None] = lambda number, name, path: None
+        self.cut = False
+        self._numbers = itertools.count(1)
+        for name in REQUESTS:
+            patch.setattr(MemoryFileSystem, name, self._wrapped(name))
+
+    def _wrapped(self, name: str) -> Callable[..., Any]:
+        real = getattr(MemoryFileSystem, name)
+
+        def request(fs: MemoryFileSystem, path: str, *args: Any, **more: Any) -> Any:
+            number = next(self._numbers)
+            where = str(args[0]) if name == "put_file" else path
+            self.asked.append((name, where))
+            self.before(number, name, where)
+            answer = real(fs, path, *args, **more)
+            if self.cut and name == "cat_file" and number % 3 == 0:
+                return answer[: len(answer) // 2]
+            return answer
+
+        return request
+
+    def fetched(self) -> list[str]:
+        """The objects that were read."""
+        return [path for name, path in self.asked if name == "cat_file" and "/objects/" in path]
+
+
+def fail_every(tenth: int, error: Callable[[], Exception]) -> Callable[[int, str, str], None]:
+    """Every tenth request fails."""
+
+    def before(number: int, name: str, path: str) -> None:
+        if number % tenth == 0:
+            raise error()
+
+    return before

@@ -1,0 +1,167 @@
+"""The local cache: it spares what is open, and says why it takes something not."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from graphagg.errors import InvalidParameter, WriteFailed
+from graphagg.store import open_artifact
+from graphagg.store.remote import cache as caching
+from graphagg.store.remote.addresses import address
+from graphagg.store.remote.cache import cache_folder, cached_folder
+from graphagg.store.remote.pushing import push
+from tests.store_remote.versions import FILES, number_of, read_number, write_version
+from tests.unit.store.remote.flawed import Flaws
+
+BYTES = 8 * (200 * FILES + sum(range(FILES))) + 128 * FILES  # of one version
+
+
+def urls(tmp_path: Path, many: int) -> list[str]:
+    made = [f"memory://bucket/i{number}" for number in range(many)]
+    for number, url in enumerate(made):
+        push(write_version(tmp_path / "a", number), url)
+    return made
+
+
+def is_cached(url: str) -> bool:
+    return (cached_folder(address(url)) / "manifest.json").exists()
+
+
+def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert cache_folder() == tmp_path / "cache"
+    monkeypatch.delenv("GRAPHAGG_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "graphagg"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path.home() / ".cache" / "graphagg"
+    places = [
+        address("s3://b/i"),
+        address("s3://b/j"),
+        address("s3://b/i", endpoint_url="http://other"),
+    ]
+    assert len({cached_folder(place) for place in places}) == 3
+
+
+def test_a_warm_cache_asks_for_the_pointer_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [url] = urls(tmp_path, 1)
+    read_number(url)
+    flaws = Flaws(monkeypatch)
+    read_number(url)
+    assert [name for name, _ in flaws.asked] == ["find", "cat_file"]
+
+
+def test_what_is_open_is_spared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third, fourth = urls(tmp_path, 4)
+    monkeypatch.setenv("GRAPHAGG_CACHE_SIZE", str(3 * BYTES))
+    with open_artifact(first) as held:
+        for number, url in enumerate((second, third)):
+            read_number(url)
+            os.utime(cached_folder(address(url)).parent / "used", (number + 10, number + 10))
+        os.utime(cached_folder(address(first)).parent / "used", (1, 1))
+        read_number(fourth)
+        assert is_cached(first) and is_cached(fourth) and not is_cached(second)
+        assert number_of(held) == 0
+    monkeypatch.setenv("GRAPHAGG_CACHE_SIZE", str(BYTES + BYTES // 2))
+    assert read_number(second) == 1
+    assert [is_cached(url) for url in (first, second, third, fourth)] == [
+        False, True, False, False,
+    ]  # fmt: skip
+
+
+def test_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [url] = urls(tmp_path, 1)
+    monkeypatch.setenv("GRAPHAGG_CACHE_SIZE", "1KiB")
+    with pytest.raises(WriteFailed, match="GRAPHAGG_CACHE_SIZE"):
+        open_artifact(url)
+    monkeypatch.setenv("GRAPHAGG_CACHE_SIZE", "much")
+    with pytest.raises(InvalidParameter, match="GRAPHAGG_CACHE_SIZE is 'much'"):
+        open_artifact(url)
+
+
+def test_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [url] = urls(tmp_path, 1)
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("GRAPHAGG_CACHE", str(tmp_path / "file"))
+    with pytest.raises(WriteFailed, match=r"name another folder by GRAPHAGG_CACHE"):
+        open_artifact(url)
+
+
+def test_a_full_disk_is_named_and_what_came_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [url] = urls(tmp_path, 1)
+    flaws, real = Flaws(monkeypatch), os.fdopen
+
+    def full(*args: object, **more: object) -> object:
+        if len(flaws.fetched()) > 5:
+            raise OSError(28, "No space left on device")
+        return real(*args, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("graphagg.store.remote.pulling.os.fdopen", full)
+    with pytest.raises(WriteFailed, match=r"No space left.*What has come stays"):
+        open_artifact(url)
+    monkeypatch.undo()
+    monkeypatch.setenv("GRAPHAGG_CACHE", str(tmp_path / "cache"))
+    again = Flaws(monkeypatch)
+    assert read_number(url) == 0
+    assert len(again.fetched()) < FILES
+
+
+def test_a_cache_that_is_only_read_opens_what_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [url] = urls(tmp_path, 1)
+    read_number(url)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    for name in ("pathlib.Path.touch", "pathlib.Path.mkdir", "os.replace", "os.rename"):
+        monkeypatch.setattr(name, refuse)
+    assert read_number(url) == 0
+
+
+def test_threads_share_one_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [url] = urls(tmp_path, 1)
+    flaws, numbers = Flaws(monkeypatch), []
+    threads = [threading.Thread(target=lambda: numbers.append(read_number(url))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert numbers == [0] * 4
+    assert len(flaws.fetched()) == FILES
+
+
+def test_another_process_waits_for_the_one_that_writes(tmp_path: Path) -> None:
+    [url] = urls(tmp_path, 1)
+    root = cached_folder(address(url))
+    context = multiprocessing.get_context("fork")  # the child has the store of this process
+    holding, release = context.Event(), context.Event()
+    child = context.Process(target=_hold, args=(root, holding, release))
+    child.start()
+    assert holding.wait(60)
+    numbers: list[int] = []
+    reader = threading.Thread(target=lambda: numbers.append(read_number(url)))
+    reader.start()
+    reader.join(4 * caching._WAIT)
+    assert reader.is_alive() and not numbers
+    release.set()
+    reader.join(60)
+    child.join(60)
+    assert numbers == [0]
+
+
+def _hold(root: Path, holding: object, release: object) -> None:
+    from graphagg.store.writing import write_folder
+
+    with write_folder(root):
+        holding.set()  # type: ignore[attr-defined]
+        release.wait(60)  # type: ignore[attr-defined]

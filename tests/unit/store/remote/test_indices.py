@@ -1,0 +1,298 @@
+"""Indices on a store: what is pushed is what is pulled, and nothing goes twice."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.communities import CommunityIndex
+from graphagg.errors import ArtifactBusy, CorruptArtifact, NotAnArtifact, StoreError
+from graphagg.serve import reload
+from graphagg.serve.reload import Slot
+from graphagg.store import manifest_at, open_artifact
+from graphagg.store.remote import pulling, pushing
+from graphagg.store.remote.addresses import address
+from graphagg.store.remote.cache import build_folder, cached_folder
+from graphagg.store.remote.files import Store
+from graphagg.store.remote.pointers import current, current_or_none
+from graphagg.store.remote.published import sha256_of
+from graphagg.store.remote.pulling import pull, verify
+from graphagg.store.remote.pushing import push, push_over
+from tests.store_remote.versions import FILES, KIND, number_of, read_number, write_version
+from tests.unit.store.remote.flawed import Flaws, fail_every
+
+URL = "memory://bucket/idx"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    with open_artifact(folder) as artifact:
+        return {name: artifact.path(name).read_bytes() for name in artifact.manifest.files}
+
+
+@settings(max_examples=8)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=4))
+def test_any_order_of_versions_arrives(numbers: list[int]) -> None:
+    with TemporaryDirectory() as folder:
+        root, url, before = Path(folder), f"memory://bucket/{folder[-8:]}", None
+        for number in numbers:
+            local = write_version(root / "local", number)
+            sent = push(local, url)
+            assert sent.changed == (number != before)
+            assert sent.sent == (0 if number == before else FILES if before is None else FILES - 1)
+            brought = pull(url, root / "here")
+            assert (brought.fetched, brought.fetched_bytes) == (sent.sent, sent.sent_bytes)
+            assert content(root / "here") == content(local)
+            verify(url)
+            assert (root / "here" / "manifest.json").read_bytes() == (
+                local / "manifest.json"
+            ).read_bytes()
+            before = number
+
+
+def test_a_part_goes_and_comes_with_its_index(tmp_path: Path) -> None:
+    local = write_version(tmp_path / "local", 1)
+    push(local, URL)
+    write_version(local / "map", 2, size=50)
+    assert push(local, URL).sent == FILES
+    pull(URL, tmp_path / "here")
+    assert content(tmp_path / "here" / "map") == content(local / "map")
+    with open_artifact(URL) as artifact:
+        assert content(artifact.directory / "map") == content(local / "map")
+    assert push(local, URL).changed is False
+
+
+def test_of_two_publishers_one_wins(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_version(tmp_path / str(number), number)
+    for before in (None, 0):
+        if before is not None:
+            push(write_version(tmp_path / "0", 0), URL)
+        store = Store(address(URL))
+        began = current_or_none(store)
+        push_over(tmp_path / "1", store, *began)
+        with pytest.raises(ArtifactBusy, match="another publisher was first"):
+            push_over(tmp_path / "2", store, *began)
+        assert read_number(URL) == 1
+        verify(URL)
+        Store(address("memory://bucket")).remove_folder("idx")
+        shutil.rmtree(cached_folder(address(URL)).parent)
+
+
+def test_a_number_that_was_used_before_is_not_used_again(tmp_path: Path) -> None:
+    store = Store(address(URL))
+    push(write_version(tmp_path / "a", 0), URL)
+    late = current_or_none(store)
+    for number in range(1, 5):
+        push(write_version(tmp_path / "a", number), URL)
+    with pytest.raises(ArtifactBusy):
+        push_over(write_version(tmp_path / "b", 9), store, *late)
+    assert read_number(URL) == 4
+
+
+def test_what_no_version_names_goes_and_the_one_before_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "_MARGIN", -1e9)  # however young
+    store, named = Store(address(URL)), []
+    for number in range(4):
+        push(write_version(tmp_path / "a", number), URL)
+        named.append({name for _, name in current(store)[0].files()})
+        objects = {name for name in store.listed() if sha256_of(name)}
+        assert objects == set().union(*named[-2:])
+
+
+def test_what_another_publisher_sends_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(write_version(tmp_path / "a", 0), URL)
+    monkeypatch.setattr(pushing, "_check_sent", lambda *_: _stop())
+    with pytest.raises(KeyboardInterrupt):  # killed before its pointer
+        push(write_version(tmp_path / "b", 1), URL)
+    monkeypatch.undo()
+    left = set(Store(address(URL)).listed("objects"))
+    assert len(left) == 2 * FILES - 1
+    push(write_version(tmp_path / "c", 2), URL)
+    assert left <= set(Store(address(URL)).listed("objects")), "they are younger than a minute"
+
+
+def _stop() -> None:
+    raise KeyboardInterrupt
+
+
+def test_every_tenth_request_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flaws = Flaws(monkeypatch)
+    flaws.before = fail_every(10, lambda: ConnectionResetError("reset by the test"))
+    for number in range(4):
+        push(write_version(tmp_path / "a", number), URL)
+        pull(URL, tmp_path / "here")
+        assert content(tmp_path / "here") == content(tmp_path / "a")
+    assert read_number(URL) == 3
+
+
+def test_downloads_that_are_cut_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    push(write_version(tmp_path / "a", 1), URL)
+    Flaws(monkeypatch).cut = True
+    monkeypatch.setattr(pulling, "PIECE", 500)
+    pull(URL, tmp_path / "here")
+    assert content(tmp_path / "here") == content(tmp_path / "a")
+
+
+def test_a_store_that_stays_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    push(write_version(tmp_path / "a", 1), URL)
+    flaws = Flaws(monkeypatch)
+    flaws.before = fail_every(1, lambda: TimeoutError("too slow"))
+    with pytest.raises(StoreError, match="6 times in a row"):
+        pull(URL, tmp_path / "here")
+    assert len(flaws.asked) == 6
+
+
+def test_a_pull_goes_on_where_it_was_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(write_version(tmp_path / "a", 1), URL)
+    monkeypatch.setattr(pulling, "PIECE", 500)
+    flaws = Flaws(monkeypatch)
+
+    def stop(number: int, name: str, path: str) -> None:
+        if len(flaws.fetched()) == 9:
+            raise KeyboardInterrupt
+
+    flaws.before = stop
+    with pytest.raises(KeyboardInterrupt):
+        pull(URL, tmp_path / "here")
+    first = len(flaws.fetched())
+    flaws.before, flaws.asked = (lambda *_: None), []
+    brought = pull(URL, tmp_path / "here")
+    assert content(tmp_path / "here") == content(tmp_path / "a")
+    pieces = sum(-(-path.stat().st_size // 500) for path in _files(tmp_path / "a"))
+    assert pieces - first <= len(flaws.fetched()) < pieces
+    assert brought.fetched_bytes < sum(path.stat().st_size for path in _files(tmp_path / "a"))
+    assert not (tmp_path / "here" / ".pull").exists()
+
+
+def _files(folder: Path) -> list[Path]:
+    with open_artifact(folder) as artifact:
+        return [artifact.path(name) for name in artifact.manifest.files]
+
+
+def test_an_altered_object_is_named(tmp_path: Path) -> None:
+    push(write_version(tmp_path / "a", 1), URL)
+    store = Store(address(URL))
+    name = current(store)[0].objects["part3.npy"]
+    store.write(name, store.read(name)[:-1] + b"x")
+    for use in (verify, lambda url: pull(url, tmp_path / "here"), open_artifact):
+        with pytest.raises(CorruptArtifact, match=f"{name}: .*sha256"):
+            use(URL)
+    assert not (tmp_path / "here" / "manifest.json").exists()
+    store.remove([name])
+    for use in (verify, lambda url: pull(url, tmp_path / "here"), open_artifact):
+        with pytest.raises(CorruptArtifact, match=f"{name}: missing"):
+            use(URL)
+
+
+def test_a_manifest_that_changes_while_it_is_pulled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "_MARGIN", -1e9)
+    push(write_version(tmp_path / "a", 1), URL)
+    flaws, later = Flaws(monkeypatch), iter((2, 3))
+
+    def publish(number: int, name: str, path: str) -> None:
+        if len(flaws.fetched()) == 3 and threading.current_thread() is threading.main_thread():
+            flaws.before = lambda *_: None
+            for number in later:  # two, for the version before is kept
+                push(write_version(tmp_path / "a", number), URL)
+
+    flaws.before = publish
+    monkeypatch.setattr(pulling, "in_parallel", lambda work, items: [work(item) for item in items])
+    pull(URL, tmp_path / "here")
+    with open_artifact(tmp_path / "here") as artifact:
+        assert number_of(artifact) == 3
+
+
+def test_what_is_altered_here_comes_again(tmp_path: Path) -> None:
+    push(write_version(tmp_path / "a", 1), URL)
+    pull(URL, tmp_path / "here")
+    path = next(path for path in _files(tmp_path / "here") if path.name == "same.npy")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    push(write_version(tmp_path / "a", 2), URL)
+    assert pull(URL, tmp_path / "here").fetched == FILES
+    assert content(tmp_path / "here") == content(tmp_path / "a")
+
+
+def test_an_index_is_built_changed_and_asked_on_a_store() -> None:
+    edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
+    with CommunityIndex.build(edges[:3], URL) as index, CommunityIndex.open(URL) as reader:
+        index.add_edges(edges[3:])
+        assert dict(manifest_at(URL).counts) == dict(index.manifest.counts)
+        assert len(reader.vertices) == 3 and len(index.vertices) == 4
+        reader.reopen()
+        assert reader.query(["a"], k=3).members == index.query(["a"], k=3).members
+        assert repr(reader).startswith("CommunityIndex('memory:///bucket/idx'")
+    with CommunityIndex.open(URL) as again:
+        assert len(again.vertices) == 4
+
+
+def test_building_what_is_there_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = [("a", "b"), ("b", "c")]
+    CommunityIndex.build(edges, URL).close()
+    before = Store(address(URL)).listed()
+    CommunityIndex.build(edges, URL).close()
+    assert Store(address(URL)).listed() == before
+
+
+def test_a_build_that_fails_leaves_the_old_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CommunityIndex.build([("a", "b")], URL).close()
+    before = manifest_at(URL)
+    flaws = Flaws(monkeypatch)
+
+    def refuse(number: int, name: str, path: str) -> None:
+        if name == "put_file":
+            raise PermissionError("this bucket takes no puts")
+
+    flaws.before = refuse
+    with pytest.raises(StoreError, match=r"refuses.*What was made is in .*graphagg push") as told:
+        CommunityIndex.build([("a", "b"), ("b", "c")], URL)
+    assert manifest_at(URL) == before
+    flaws.before = lambda *_: None
+    left = build_folder(address(URL))
+    assert f"graphagg push {left} {address(URL)}" in str(told.value)
+    assert push(left, URL).changed
+    with CommunityIndex.open(URL) as index:
+        assert len(index.vertices) == 3
+    CommunityIndex.build([("a", "b")], URL).close()
+    assert not list(left.glob("v-*")), "a build that was sent leaves nothing"
+
+
+def test_info_reads_the_pointer_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    push(write_version(tmp_path / "a", 1), URL)
+    flaws = Flaws(monkeypatch)
+    assert manifest_at(URL).kind == KIND
+    assert not flaws.fetched()
+    with pytest.raises(NotAnArtifact, match="kind 'numbered'"):
+        open_artifact(URL, kind="passages")
+    assert not flaws.fetched()
+    verify(URL)
+    assert not (tmp_path / "cache").exists(), "nothing is kept"
+
+
+def test_a_service_notices_a_new_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    push(write_version(tmp_path / "a", 1), URL)
+    slot = Slot(address(URL), open_artifact)
+    assert slot.name == "idx"
+    push(write_version(tmp_path / "a", 2), URL)
+    assert slot.refresh() is False, "a store is not asked again within seconds"
+    monkeypatch.setattr(reload, "_EVERY", 0.0)
+    assert slot.refresh() is True
+    with slot.lease() as artifact:
+        assert number_of(artifact) == 2
+    assert slot.refresh() is False
+    slot.close()

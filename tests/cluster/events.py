@@ -77,6 +77,15 @@ class EventLog:
                 found[event["Task Info"]["Executor ID"]] += 1
         return dict(found)
 
+    def shuffled(self) -> int:
+        """Bytes that all tasks wrote for Spark's shuffles."""
+        return sum(
+            (event.get("Task Metrics") or {})
+            .get("Shuffle Write Metrics", {})
+            .get("Shuffle Bytes Written", 0)
+            for event in self.events("SparkListenerTaskEnd")
+        )
+
     def failures(self) -> dict[str, int]:
         """Tasks that failed, by reason."""
         reasons = (e["Task End Reason"]["Reason"] for e in self.events("SparkListenerTaskEnd"))

@@ -32,6 +32,7 @@ from tests.cluster.inputs import (
 from tests.cluster.jars import jars
 from tests.cluster.processes import marked
 from tests.cluster.standalone import APART, ROOT, Cluster, Done, Running, standalone
+from tests.store_remote.proxy import faulty
 from tests.store_remote.server import BUCKET, Server, serving
 from tests.store_remote.tools import versitygw
 
@@ -167,6 +168,18 @@ def test_a_killed_worker(apart: Apart, tmp_path: Path) -> None:
     apart.cluster.start_worker(0)
     done = running.wait()
     assert done.code == 0, done.out[-3000:] + done.err[-3000:]
+    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
+        assert manifest_at(place).to_json() == alone.manifest.to_json()
+
+
+def test_a_store_that_fails_every_tenth_request(apart: Apart, tmp_path: Path) -> None:
+    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(6))
+    place, out = out_of(apart, "failing")
+    source = apart.put(edges)
+    with faulty(apart.server) as (behind, faults):
+        faults.refuse = lambda number, *_: ("SlowDown", 503) if number % 10 == 0 else None
+        Apart(apart.cluster, behind, apart.cache).run("communities", source, out)
+        assert len(faults.seen) > 100
     with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
         assert manifest_at(place).to_json() == alone.manifest.to_json()
 

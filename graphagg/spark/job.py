@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg import __version__
-from graphagg.errors import ArtifactError, GraphAggError
+from graphagg.errors import ArtifactError, GraphAggError, JobFailed
 from graphagg.progress import Progress
 from graphagg.spark.blocks import AnyBlocks, Blocks
 from graphagg.spark.failures import named_errors
@@ -28,6 +29,7 @@ from graphagg.spark.files import Files, SharedFiles
 from graphagg.spark.session import with_settings
 from graphagg.spark.sources import settings_for
 from graphagg.spark.store_work import StoreWork, read_note, write_note
+from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import JOB_NOTE, Publication
 from graphagg.store.index import current_manifest
 from graphagg.store.remote.addresses import Address, Location, place_of
@@ -35,6 +37,9 @@ from graphagg.store.work import WorkFolder, work_folder, write_json
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+
+_PROBES = 4  # tasks that look for a folder; some executor runs each
 
 
 class AnyWork(Protocol):
@@ -175,6 +180,8 @@ def claimed(
     work.claim(job, force=force, resume=resume)
     try:
         with with_settings(spark, settings), named_errors():
+            if isinstance(work, Work):
+                _check_shared(spark, work.folder)
             yield work
     except GraphAggError as error:
         if error.exit_code != 1:
@@ -182,6 +189,29 @@ def claimed(
         raise
     finally:
         work.release()
+
+
+def _check_shared(spark: SparkSession, folder: Path) -> None:
+    """Raise `JobFailed` where executors do not see the folder of a job."""
+    if spark.conf.get("spark.master", "local").startswith("local"):
+        return
+    token = secrets.token_hex(8)
+    probe = folder / f".probe-{token}"
+    probe.write_text(token, encoding="utf-8")
+
+    def sees(_: int) -> Stats:
+        return {"sees": int(probe.exists())}
+
+    try:
+        if all(found["sees"] for found in run_tasks(spark, _PROBES, sees)):
+            return
+    finally:
+        probe.unlink(missing_ok=True)
+    raise JobFailed(
+        f"{folder}: an executor does not see this folder of the driver; give a folder that all "
+        "machines share, or an address of a store, such as --out s3://bucket/idx or --work "
+        "s3://bucket/work"
+    )
 
 
 # --- which job built an index -------------------------------------------------------------------

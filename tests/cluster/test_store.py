@@ -184,6 +184,13 @@ def test_a_store_that_fails_every_tenth_request(apart: Apart, tmp_path: Path) ->
         assert manifest_at(place).to_json() == alone.manifest.to_json()
 
 
+def test_a_folder_that_no_executor_sees(apart: Apart, tmp_path: Path) -> None:
+    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(7))
+    done = apart.submit("communities", apart.put(edges), tmp_path / "out").wait()
+    assert done.code == 1 and "an executor does not see this folder" in done.out
+    assert "stage" not in done.out and not (tmp_path / "out" / "manifest.json").exists()
+
+
 def test_two_jobs_on_one_output(apart: Apart, tmp_path: Path) -> None:
     edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(5))
     place, out = out_of(apart, "two")

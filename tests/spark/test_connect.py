@@ -57,6 +57,11 @@ try:
     build_with_spark(spark, f"{folder}/absent.jsonl", f"{folder}/refused", models=Fakes())
 except GraphAggError as error:
     codes["trigraph absent.jsonl"] = type(error).__name__
+from graphagg.communities import CommunityIndex
+edges = spark.read.csv(f"{folder}/edges.txt", sep="\\t", schema="src long, dst long")
+with CommunityIndex.build(edges, f"{folder}/frame") as index:
+    asked = edges.select("src").limit(3)
+    codes["members"] = index.query_on_spark(asked, "src", k=2).count()
 print(json.dumps(codes))
 spark.stop()
 """
@@ -82,11 +87,13 @@ def test_every_job(tmp_path: Path) -> None:
         "communities negative.txt": 2,
         "communities absent.txt": 2,
         "trigraph absent.jsonl": "UnreadableFile",
+        "members": 6,
     }, done.stderr[-4000:]
     assert not (tmp_path / "refused").exists() and not (tmp_path / "refused.work").exists()
     CommunityIndex.build(str(edges), tmp_path / "local-communities").close()
-    manifests = [tmp_path / name / "manifest.json" for name in ("local-communities", "communities")]
-    assert manifests[0].read_bytes() == manifests[1].read_bytes()
+    names = ("local-communities", "communities", "frame")
+    local, *others = ((tmp_path / name / "manifest.json").read_bytes() for name in names)
+    assert others == [local, local]
     config = EmbeddingConfig(dim=8, pieces=3)
     with (
         NodeEmbedding.build(str(edges), tmp_path / "local-embedding", config=config) as one,

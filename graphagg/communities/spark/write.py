@@ -45,7 +45,7 @@ from graphagg.spark.job import AnyWork, claimed, recall, remember, work_of
 from graphagg.spark.session import small_driver
 from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
-from graphagg.store import write_artifact
+from graphagg.store import ArtifactWriter, write_artifact
 from graphagg.store.index import is_current
 from graphagg.store.remote.addresses import Location
 from graphagg.store.strings import StringTable
@@ -372,11 +372,8 @@ def _write_sizes(build: _Build) -> int:
     def write(_: int) -> Stats:
         degrees = np.diff(build.array("sets.indptr"))
         partitions = SizePartitions.of(degrees + int(bool(config.closed)), config.partitions)
-        collector = ArrayCollector()
-        partitions.save(collector, "sizes")
-        for name, array in collector.arrays.items():
-            build.files.create(name, array.dtype, array.shape)
-            build.files.write(name, 0, array)
+        with build.files.written() as folder:
+            partitions.save(ArtifactWriter(folder), "sizes")
         return {"isolated": int(np.count_nonzero(degrees == 0))}
 
     return int(run_tasks(build.work.spark, 1, write)[0]["isolated"])

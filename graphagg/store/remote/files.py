@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -86,7 +85,7 @@ class Store:
         """Put an object, in place of one of that name."""
         self.check_writable()
         self._make_folder(name)
-        self.call(lambda: self.fs.pipe_file(self.path(name), data))
+        self._put(lambda: self.fs.pipe_file(self.path(name), data))
 
     def create(self, name: str, data: bytes) -> bool:
         """Put an object unless there is one of that name; whether it was put, atomically."""
@@ -95,7 +94,7 @@ class Store:
         if self.place.scheme.hadoop in ("hdfs", "webhdfs"):
             return self._created_by_rename(name, data)
         try:
-            self.call(lambda: self.fs.pipe_file(self.path(name), data, mode="create"))
+            self._put(lambda: self.fs.pipe_file(self.path(name), data, mode="create"))
         except FileExistsError:
             return self.read(name) == data  # put by an attempt whose answer was lost
         return True
@@ -119,7 +118,15 @@ class Store:
         """Put a local file as an object."""
         self.check_writable()
         self._make_folder(name)
-        self.call(lambda: self.fs.put_file(str(path), self.path(name)))
+        self._put(lambda: self.fs.put_file(str(path), self.path(name)))
+
+    def _put(self, request: Callable[[], object]) -> None:
+        try:
+            self.call(request)
+        except FileNotFoundError as error:  # nothing else can be missing
+            raise NoSuchBucket(
+                f"{self.place}: no bucket {self.place.host!r}; check the name, or make it ({error})"
+            ) from None
 
     def size(self, name: str) -> int | None:
         """Bytes of an object; None: there is none of that name."""
@@ -211,6 +218,8 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     items = list(items)
     if len(items) < 2:
         return [work(item) for item in items]
+    from concurrent.futures import ThreadPoolExecutor  # a local index needs none
+
     with ThreadPoolExecutor(min(THREADS, len(items))) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:

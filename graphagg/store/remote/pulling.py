@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from graphagg.errors import ArtifactError, CorruptArtifact
 from graphagg.progress import Progress, silent
@@ -24,7 +25,9 @@ from graphagg.store.remote.pointers import current
 from graphagg.store.remote.published import Published
 from graphagg.store.writing import PULLED, Publication, write_folder
 
-_CHANGES = 5  # versions that may be published, one after another, while one pull runs
+T = TypeVar("T")
+
+_CHANGES = 5  # versions that may be published, one after another, while one is read
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Brought:
     kept_bytes: int
 
 
-class _Gone(Exception):
+class Gone(Exception):
     """An object that a version names is not there."""
 
 
@@ -84,19 +87,37 @@ def pull_version(
         progress: as for `pull`.
         beside: by checksum, files elsewhere on this disk that are what they are said to be.
     """
+    return following(
+        store, published, lambda version: _bring(store, version, root, progress, beside or {})
+    )
+
+
+def following(
+    store: Store, published: Published, work: Callable[[Published], T]
+) -> tuple[Published, T]:
+    """What work makes of a version, or of the one that replaced it meanwhile.
+
+    Args:
+        store: where it lies.
+        published: the version.
+        work: raises `Gone` where an object is not there.
+
+    Raises:
+        CorruptArtifact: the current version names an object that is not there.
+    """
     for _ in range(_CHANGES):
         try:
-            return published, _bring(store, published, root, progress, beside or {})
-        except _Gone as gone:
+            return published, work(published)
+        except Gone as gone:
             newer = current(store)[0]
-            if newer.objects == published.objects and newer.versions == published.versions:
+            if list(newer.files()) == list(published.files()):
                 raise CorruptArtifact(
                     f"{store.place}/{gone}: missing, and the manifest names it; publish the index "
                     "again"
                 ) from None
             published = newer
     raise CorruptArtifact(
-        f"{store.place}: was published anew {_CHANGES} times while it was pulled; run it again"
+        f"{store.place}: was published anew {_CHANGES} times while it was read; run it again"
     )
 
 
@@ -234,7 +255,7 @@ class _Download:
         try:
             data = store.read(self.name, start, end) if end else b""
         except FileNotFoundError:
-            raise _Gone(self.name) from None
+            raise Gone(self.name) from None
         descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o644)
         try:
             os.lseek(descriptor, start, os.SEEK_SET)
@@ -255,40 +276,3 @@ class _Download:
             self._part.unlink()
         self._notes.unlink(missing_ok=True)
         return intact
-
-
-def verify(location: Location, *, progress: Progress = silent) -> Published:
-    """Compare every object of an index with its checksum; nothing is written to this disk.
-
-    Raises:
-        CorruptArtifact: names the first object that is missing or altered.
-        NotAnArtifact, UnsupportedFormat, StoreError, MissingExtra: as `pull`.
-    """
-    import hashlib
-
-    store = Store(address(location))
-    published = current(store)[0]
-    files = sorted({(name, entry.bytes, entry.sha256) for entry, name in published.files()})
-    done = 0
-
-    def check(file: tuple[str, int, str]) -> None:
-        nonlocal done
-        name, size, sha256 = file
-        digest = hashlib.sha256()
-        try:
-            for piece in store.pieces(name, size):
-                digest.update(piece)
-        except FileNotFoundError:
-            raise CorruptArtifact(
-                f"{store.place}/{name}: missing; publish the index again"
-            ) from None
-        if digest.hexdigest() != sha256:
-            raise CorruptArtifact(
-                f"{store.place}/{name}: sha256 is {digest.hexdigest()}, the manifest says "
-                f"{sha256}; the object was altered: publish the index again"
-            )
-        done += 1
-        progress("verify", done, len(files))
-
-    in_parallel(check, files)
-    return published

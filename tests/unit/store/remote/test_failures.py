@@ -26,8 +26,9 @@ from graphagg.store import open_artifact, write_artifact
 from graphagg.store.remote import files
 from graphagg.store.remote.addresses import address
 from graphagg.store.remote.failures import attempt, named_error
-from graphagg.store.remote.pulling import pull, verify
+from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
+from graphagg.store.remote.verifying import verify
 from tests.store_remote.versions import KIND, number_of, read_number, write_version
 from tests.unit.commands import Answer
 

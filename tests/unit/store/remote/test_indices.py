@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,18 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex
-from graphagg.errors import ArtifactBusy, CorruptArtifact, NotAnArtifact, StoreError
+from graphagg.errors import ArtifactBusy, CorruptArtifact, NoSuchBucket, NotAnArtifact, StoreError
 from graphagg.serve import reload
 from graphagg.serve.reload import Slot
 from graphagg.store import manifest_at, open_artifact
-from graphagg.store.remote import pulling, pushing
+from graphagg.store.remote import pulling, pushing, verifying
 from graphagg.store.remote.addresses import address
 from graphagg.store.remote.cache import build_folder, cached_folder
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import current, current_or_none
 from graphagg.store.remote.published import sha256_of
-from graphagg.store.remote.pulling import pull, verify
+from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push, push_over
+from graphagg.store.remote.verifying import verify
 from tests.store_remote.versions import FILES, KIND, number_of, read_number, write_version
 from tests.unit.store.remote.flawed import Flaws, fail_every
 
@@ -196,8 +198,23 @@ def test_an_altered_object_is_named(tmp_path: Path) -> None:
             use(URL)
 
 
-def test_a_manifest_that_changes_while_it_is_pulled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def _pulled(url: str, folder: Path) -> None:
+    pull(url, folder)
+    with open_artifact(folder) as artifact:
+        assert number_of(artifact) == 3
+
+
+def _verified(url: str, folder: Path) -> None:
+    assert verify(url).manifest.parameters == {"number": 3}
+
+
+def _opened(url: str, folder: Path) -> None:
+    assert read_number(url) == 3
+
+
+@pytest.mark.parametrize("use", [_pulled, _verified, _opened])
+def test_a_manifest_that_changes_while_it_is_read(
+    use: Callable[[str, Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pushing, "_MARGIN", -1e9)
     push(write_version(tmp_path / "a", 1), URL)
@@ -210,10 +227,10 @@ def test_a_manifest_that_changes_while_it_is_pulled(
                 push(write_version(tmp_path / "a", number), URL)
 
     flaws.before = publish
-    monkeypatch.setattr(pulling, "in_parallel", lambda work, items: [work(item) for item in items])
-    pull(URL, tmp_path / "here")
-    with open_artifact(tmp_path / "here") as artifact:
-        assert number_of(artifact) == 3
+    for module in (pulling, verifying):
+        monkeypatch.setattr(module, "in_parallel", lambda work, items: [*map(work, items)])
+    use(URL, tmp_path / "here")
+    assert next(later, None) is None and manifest_at(URL).parameters == {"number": 3}
 
 
 def test_what_is_altered_here_comes_again(tmp_path: Path) -> None:
@@ -270,6 +287,16 @@ def test_a_build_that_fails_leaves_the_old_index(
         assert len(index.vertices) == 3
     CommunityIndex.build([("a", "b")], URL).close()
     assert not list(left.glob("v-*")), "a build that was sent leaves nothing"
+
+
+def test_a_put_into_no_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(number: int, name: str, path: str) -> None:
+        if name == "put_file":
+            raise FileNotFoundError("no such container")
+
+    Flaws(monkeypatch).before = missing
+    with pytest.raises(NoSuchBucket, match="no such container"):
+        push(write_version(tmp_path / "a", 1), URL)
 
 
 def test_info_reads_the_pointer_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,10 +118,11 @@ class Work(WorkFolder):
     def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
         """The rows of a phase: read if it finished before, else computed and written."""
         path = self.folder / "phases" / name
+        shared = f"file://{path}"  # a bare path is on Spark's default file system, such as HDFS
         if not (path / "_SUCCESS").exists():
-            make().write.mode("overwrite").parquet(str(path))
+            make().write.mode("overwrite").parquet(shared)
             self._progress(name, 1, 1)
-        return self.spark.read.parquet(str(path))
+        return self.spark.read.parquet(shared)
 
 
 def work_of(directory: Location, work: Location | None = None) -> Path | Address:

@@ -194,7 +194,7 @@ def claimed(
 
 def _check_shared(spark: SparkSession, folder: Path) -> None:
     """Raise `JobFailed` where executors do not see the folder of a job."""
-    if spark.conf.get("spark.master", "local").startswith("local"):
+    if str(spark.conf.get("spark.master", "local")).startswith("local"):
         return
     token = secrets.token_hex(8)
     probe = folder / f".probe-{token}"

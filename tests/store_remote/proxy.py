@@ -25,6 +25,7 @@ class Faults:
         refuse: for number, method and path of a request the code and status to answer with (no
             code: an empty answer); None: it goes to the server.
         cut: whether an answer ends in its middle, by number, method and path.
+        hold: waits before a request goes on, by number, method and path.
         seen: method and path of every request.
         sent: bytes of the bodies of all requests.
         received: bytes of the bodies of all answers.
@@ -33,6 +34,7 @@ class Faults:
     def __init__(self) -> None:
         self.refuse: Callable[[int, str, str], tuple[str, int] | None] = lambda *_: None
         self.cut: Callable[[int, str, str], bool] = lambda *_: False
+        self.hold: Callable[[int, str, str], object] = lambda *_: None
         self.seen: list[tuple[str, str]] = []
         self.sent = self.received = 0
         self._numbers = itertools.count(1)
@@ -63,6 +65,7 @@ def faulty(server: Server) -> Iterator[tuple[Server, Faults]]:
             body = self.rfile.read(length)
             number = faults.next(self.command, self.path)
             faults.sent += len(body)
+            faults.hold(number, self.command, self.path)
             refused = faults.refuse(number, self.command, self.path)
             if refused is not None:
                 code, status = refused

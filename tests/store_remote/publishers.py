@@ -1,7 +1,7 @@
 """Publishers that are killed: `python -m tests.store_remote.publishers URL FOLDER HOW_MANY SEED`.
 
 Each is a process of its own that pushes the next local version. It is killed after a time drawn
-from 0 to one and a half times what a push takes, two at a time, so that they also meet each other.
+from 0 to twice what a push takes, two at a time, so that they also meet each other.
 What became of each is printed as a line of JSON. Objects that no version names are removed at once,
 not after a minute, so that readers meet that too.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from graphagg.errors import ArtifactBusy
 from graphagg.store.remote import pushing
 
-BUSY, FAILED = 3, 4
+BUSY, FAILED, UNCHANGED = 3, 4, 5
 
 
 def main(url: str, folder: str, many: int, seed: int) -> None:
@@ -28,12 +28,12 @@ def main(url: str, folder: str, many: int, seed: int) -> None:
     drawn = random.Random(seed)
     versions = sorted(Path(folder).iterdir())
     begun = time.monotonic()
-    _ended(_publisher(url, versions[0]))
+    _ended(_publisher(url, versions[1]))
     usual = time.monotonic() - begun
     running: list[tuple[int, float, int]] = []
     for number in range(many):
         pid = _publisher(url, versions[number % len(versions)])
-        running.append((pid, time.monotonic() + drawn.uniform(0, 1.5 * usual), number))
+        running.append((pid, time.monotonic() + drawn.uniform(0, 2 * usual), number))
         if len(running) == 2:
             _kill(running.pop(0))
     for each in running:
@@ -67,8 +67,7 @@ def _publisher(url: str, version: Path) -> int:
         return pid
     code = FAILED
     try:
-        pushing.push(version, url)
-        code = 0
+        code = 0 if pushing.push(version, url).changed else UNCHANGED
     except ArtifactBusy:
         code = BUSY
     except BaseException as error:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,8 +63,8 @@ def test_push_pull_list(pushed: Address, server: Server, tmp_path: Path) -> None
 
 def test_a_large_object_goes_in_parts(server: Server, tmp_path: Path) -> None:
     place = server.at("large")
-    sent = push(write_version(tmp_path / "a", 1, size=2_000_000), place)
-    assert sent.sent_bytes > 8 * 15_000_000
+    sent = push(write_version(tmp_path / "a", 1, size=2_500_000), place)
+    assert sent.sent_bytes > FILES * 20_000_000, "more than two pieces each"
     assert pull(place, tmp_path / "here").fetched_bytes == sent.sent_bytes
     verify(place)
 
@@ -164,6 +165,17 @@ def test_an_answer_of_the_pointer_that_is_lost(server: Server, tmp_path: Path) -
         push(write_version(tmp_path / "a", 2), place)
         assert next(lost, None) is None
         assert read_number(place) == 2
+
+
+def test_answers_that_come_late(server: Server, tmp_path: Path) -> None:
+    with faulty(server) as (proxied, faults):
+        late = {number: threading.Event() for number in range(5, 200, 10)}
+        faults.hold = lambda number, *_: number in late and late[number].wait(20)
+        place = proxied.at("late", config_kwargs={"read_timeout": 0.3})
+        push(write_version(tmp_path / "a", 1), place)
+        assert read_number(place) == 1
+        for event in late.values():
+            event.set()
 
 
 def test_downloads_that_are_cut(server: Server, tmp_path: Path) -> None:

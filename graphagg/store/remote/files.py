@@ -19,7 +19,7 @@ R = TypeVar("R")
 THREADS = 8
 """Requests at a time."""
 PIECE = 8 << 20
-"""Bytes of a request, at most, where an object is read."""
+"""Bytes of a request, at most, where an object is read; on S3 also where it is sent in parts."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Store:
     def __init__(self, place: Address) -> None:
         self.place = place
         self.fs = _file_system(place)
+        self._is_s3 = place.scheme.protocol == "s3"
         self._root = (
             place.fsspec
             if place.scheme.protocol.startswith("http")
@@ -118,7 +119,9 @@ class Store:
         """Put a local file as an object."""
         self.check_writable()
         self._make_folder(name)
-        self._put(lambda: self.fs.put_file(str(path), self.path(name)))
+        # By itself s3fs holds ten parts of 50 MiB of each file that is sent at a time.
+        parts = {"chunksize": PIECE, "max_concurrency": 2} if self._is_s3 else {}
+        self._put(lambda: self.fs.put_file(str(path), self.path(name), **parts))
 
     def _put(self, request: Callable[[], object]) -> None:
         try:
@@ -189,7 +192,7 @@ class Store:
         Raises:
             NoSuchBucket: it is not.
         """
-        if self.place.scheme.protocol != "s3":
+        if not self._is_s3:
             return
         try:
             self.call(lambda: self.fs.call_s3("head_bucket", Bucket=self.place.host))
@@ -266,11 +269,14 @@ def _keep_clients_short(options: dict[str, Any]) -> None:
     options["config_kwargs"] = {**config, **options.get("config_kwargs", {})}
 
 
+_TIMES = ("LastModified", "last_modified", "mtime", "updated", "created")
+
+
 def _found(info: dict[str, Any]) -> Found:
-    modified = next(
-        (info[key] for key in ("LastModified", "last_modified", "mtime", "updated",
-         "modificationTime", "created") if info.get(key) is not None), 0.0
-    )  # fmt: skip
+    """An entry of a list, as any file system writes it."""
+    modified = next((info[key] for key in _TIMES if info.get(key) is not None), 0.0)
+    if info.get("modificationTime") is not None:  # of HDFS, in milliseconds
+        modified = int(info["modificationTime"]) / 1000
     if isinstance(modified, str):
         modified = datetime.fromisoformat(modified)
     if isinstance(modified, datetime):

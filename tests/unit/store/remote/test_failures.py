@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +27,7 @@ from graphagg.store import open_artifact, write_artifact
 from graphagg.store.remote import files
 from graphagg.store.remote.addresses import address
 from graphagg.store.remote.failures import attempt, named_error
+from graphagg.store.remote.files import Found
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from graphagg.store.remote.verifying import verify
@@ -135,6 +137,22 @@ def test_a_scheme_without_its_extra(url: str, extra: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(files, "import_module", missing)
     with pytest.raises(MissingExtra, match=rf"pip install .*\[{extra}\]"):
         open_artifact(url)
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"LastModified": datetime(2026, 3, 1, 12, tzinfo=UTC)},  # s3fs
+        {"last_modified": datetime(2026, 3, 1, 13, tzinfo=timezone(timedelta(hours=1)))},  # adlfs
+        {"updated": "2026-03-01T12:00:00.000Z"},  # gcsfs
+        {"mtime": datetime(2026, 3, 1, 12, tzinfo=UTC)},  # pyarrow's HDFS
+        {"created": datetime(2026, 3, 1, 12)},  # memory
+        {"modificationTime": 1772366400000, "mtime": None},  # WebHDFS
+    ],
+    ids=lambda info: next(iter(info)),
+)
+def test_every_file_system_tells_when_an_object_was_written(info: dict[str, object]) -> None:
+    assert files._found({"size": 7, **info}) == Found(7, 1772366400.0)
 
 
 def test_errors_of_stores_have_exit_codes() -> None:

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -135,6 +137,21 @@ def test_every_tenth_request_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pull(URL, tmp_path / "here")
         assert content(tmp_path / "here") == content(tmp_path / "a")
     assert read_number(URL) == 3
+
+
+def test_a_store_that_lists_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flaws = Flaws(monkeypatch)
+    listed = MemoryFileSystem.find
+
+    def late(fs: MemoryFileSystem, path: str, **more: Any) -> Any:
+        found = listed(fs, path, **more)
+        return {name: info for name, info in found.items() if "/objects/" not in name}
+
+    monkeypatch.setattr(MemoryFileSystem, "find", late)
+    for number in range(3):
+        push(write_version(tmp_path / "a", number), URL)
+        assert read_number(URL) == number
+    assert flaws.asked
 
 
 def test_downloads_that_are_cut_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

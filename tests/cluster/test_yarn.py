@@ -52,7 +52,16 @@ def yarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yarn]:
     token = secrets.token_hex(8)
     path = os.pathsep.join(map(str, MINICLUSTER.paths()))
     source = str(ROOT / "tests" / "cluster" / "Minicluster.java")
-    command = ["java", *SHORT_LIVED.split(), "-Xmx700m", "-cp", path, source, str(folder)]
+    command = [
+        "java",
+        *SHORT_LIVED.split(),
+        "-Xmx700m",
+        f"-Dtest.build.data={folder}",
+        "-cp",
+        path,
+        source,
+        str(folder),
+    ]
     environment = os.environ | {MARK: token, "PYTHONDONTWRITEBYTECODE": "1"}
     for left in ("HADOOP_HOME", "HADOOP_CONF_DIR"):
         environment.pop(left, None)

@@ -28,12 +28,15 @@ _BOUNDED = {"bounds": "", "offsets": ".utf8"}
 class ArrayCollector(ArtifactWriter):
     """An `ArtifactWriter` that keeps arrays in memory in place of writing them.
 
+    Args:
+        folder: for files of other kinds; a caller that has none of them gives none.
+
     Attributes:
         arrays: by name, without `.npy`.
     """
 
-    def __init__(self) -> None:
-        super().__init__(Path())
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__(folder or Path())
         self.arrays: dict[str, Array] = {}
 
     def array(self, name: str, array: Array) -> None:

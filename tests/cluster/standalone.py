@@ -183,7 +183,7 @@ class Cluster:
         number = len(self.running)
         events = self.folder / f"events{number}"
         events.mkdir()
-        conf = SETTINGS | {
+        conf = self.settings() | {
             "spark.eventLog.dir": events.as_uri(),
             "spark.sql.warehouse.dir": str(self.folder / "warehouse"),
         }
@@ -197,6 +197,10 @@ class Cluster:
         running = Running(start([*command, *job], given, output), output, EventLog(events))
         self.running.append(running)
         return running
+
+    def settings(self) -> dict[str, str]:
+        """What every job is submitted with."""
+        return dict(SETTINGS)
 
     def run(self, job: Sequence[str], settings: Mapping[str, str] | None = None) -> Done:
         """Submit a job and wait for its end."""

@@ -64,6 +64,7 @@ def faulty(server: Server) -> Iterator[tuple[Server, Faults]]:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
             number = faults.next(self.command, self.path)
+            faults.sent += len(body)
             faults.hold(number, self.command, self.path)
             faults.sent += len(body)
             refused = faults.refuse(number, self.command, self.path)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -51,8 +53,9 @@ def write_segment(stages: Stages, passages: Sequence[Stats]) -> list[Stats]:
             silent,
             packed=here.storage.packed,
         )
-        writer = ArrayCollector()
-        segment.save(writer, 0)
+        with TemporaryDirectory() as folder:  # for the texts, which another stage writes
+            writer = ArrayCollector(Path(folder))
+            segment.save(writer, 0)
         arrays = {
             name: array
             for name, array in writer.arrays.items()

@@ -15,8 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -68,18 +70,28 @@ def run_item(name: str, device: str, seconds: float) -> dict[str, Any]:
         return {"rows": [], "note": "left out: no time was left"}
     command = [sys.executable, "-m", "benchmarks.gpu", "--child", name, "--device", device]
     began, note = time.monotonic(), ""
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds, check=False, env=os.environ
-        )
-        out = done.stdout
-        if done.returncode:
-            note = "failed: " + (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
-    except subprocess.TimeoutExpired as error:
-        out = (error.stdout or b"").decode(errors="replace")
+    out, error, code = ended(command, seconds)
+    if code is None:
         note = f"cut short after {seconds:.0f} s"
+    elif code:
+        note = "failed: " + (error.strip().splitlines() or ["no message"])[-1][:300]
     rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     return {"rows": rows, "note": note, "seconds": round(time.monotonic() - began, 1)}
+
+
+def ended(command: list[str], seconds: float) -> tuple[str, str, int | None]:
+    """Output, errors and exit code of a process; None as code where it was ended."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as error:
+        process = subprocess.Popen(command, stdout=out, stderr=error, start_new_session=True)
+        try:
+            code: int | None = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            code = None
+        out.seek(0)
+        error.seek(0)
+        return out.read(), error.read(), code
 
 
 def write(folder: Path, found: dict[str, Any]) -> None:

@@ -220,13 +220,13 @@ def shown(cells: list[dict], metric: Metric) -> str:
     factor, digits = (1.0, 3) if metric == "mae" else (100.0, 1)
     tests = factor * np.array([cell["test"] for cell in cells])
     missing = "" if len(tests) == SEEDS else f" ({len(tests)}/{SEEDS})"
+    if len(tests) == 1:  # which has no interval
+        return f"{tests[0]:.{digits}f}{missing}"
     return f"{tests.mean():.{digits}f} ± {interval(tests):.{digits}f}{missing}"
 
 
 def interval(values: np.ndarray) -> float:
-    """Half of the 95 % interval of a mean by Student's t; 0 of one value, which has none."""
-    if len(values) < 2:
-        return 0.0
+    """Half of the 95 % interval of a mean of at least two values, by Student's t."""
     from scipy.stats import t
 
     spread = values.std(ddof=1) / np.sqrt(len(values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +38,23 @@ def test_what_has_no_time_or_no_package_is_left_out(monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_rows_before_an_end_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        if command[-3] == "layer":
-            raise subprocess.TimeoutExpired(command, 9.0, output=b'{"batch": "a", "ms": 1.5}\nhalf')
-        return subprocess.CompletedProcess(command, 1, '{"what": "b"}\n', "ValueError: broken\n")
+def test_a_process_is_ended_with_its_children() -> None:
+    script = "import subprocess, sys; print('{}', flush=True); subprocess.run(['sleep', '60'])"
+    out, _, code = driver.ended([sys.executable, "-c", script], 1.0)
+    assert (out, code) in (
+        ("{}\n", None),
+        ("", None),
+    )  # a busy machine may not get to the first line
+    assert driver.ended([sys.executable, "-c", "raise SystemExit(3)"], 60.0)[2] == 3
 
-    monkeypatch.setattr(driver.subprocess, "run", run)
+
+def test_rows_before_an_end_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def ended(command: list[str], seconds: float) -> tuple[str, str, int | None]:
+        if command[-3] == "layer":
+            return '{"batch": "a", "ms": 1.5}\nhalf', "", None
+        return '{"what": "b"}\n', "ValueError: broken\n", 1
+
+    monkeypatch.setattr(driver, "ended", ended)
     found: dict[str, Any] = {"machine": {"device": "cpu"}, "items": {}}
     for name in ("layer", "equality"):
         found["items"][name] = driver.run_item(name, "cpu", 9.0)

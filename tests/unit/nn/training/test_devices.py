@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from graphagg.errors import (
@@ -17,6 +17,7 @@ from graphagg.errors import (
     DeviceUnavailable,
     InvalidParameter,
     TrainingDiverged,
+    TrainingPaused,
 )
 from graphagg.nn.training import TrainingConfig, train
 from graphagg.nn.training.batches import GraphBatches
@@ -127,16 +128,27 @@ def test_costs_grow_with_what_a_graph_holds() -> None:
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Without dropout and batch norm, whose results depend on what lies in a batch."""
+
+    class Signs(Callback):
+        def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            (tmp_path / f"rank {trainer.global_rank} of {trainer.world_size}").touch()
+
     for name, device in (("one", "cpu"), ("two", "cpu,cpu")):
-        train(line, many(), tmp_path / name, training=SHORT, device=device)
+        train(line, many(), tmp_path / name, training=SHORT, device=device, callbacks=[Signs()])
+    signed = {path.name for path in tmp_path.glob("rank *")}
+    assert signed == {"rank 0 of 1", "rank 0 of 2", "rank 1 of 2"}
     torch.testing.assert_close(
         losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-5, atol=0
     )
     two, one = weights(tmp_path / "two"), weights(tmp_path / "one")
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-6)
-    # A checkpoint of two goes on with one, and of one with two.
-    longer = TrainingConfig(**{**SHORT.to_dict(), "fanouts": ()})
-    assert longer == SHORT
     last = read_checkpoint(tmp_path / "two" / "split-0" / "last.ckpt")
     assert set(last["state_dict"]) == {f"model.{name}" for name in one}
+    # A checkpoint of two goes on with one, and of one with two.
+    for first, second in (("cpu,cpu", "cpu"), ("cpu", "cpu,cpu")):
+        out = tmp_path / first
+        with pytest.raises(TrainingPaused):
+            train(line, many(), out, training=SHORT, device=first, minutes=1e-9)
+        train(line, many(), out, training=SHORT, device=second, resume=True)
+        torch.testing.assert_close(losses(out), losses(tmp_path / "one"), rtol=1e-5, atol=0)

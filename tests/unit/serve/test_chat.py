@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import openai
@@ -54,12 +54,22 @@ def client(live: Live) -> OpenAI:
 
 
 def asked(live: Live, text: str = QUESTION, **options: Any) -> Any:
-    messages = [{"role": "user", "content": text}]
-    return client(live).chat.completions.create(model="graphagg", messages=messages, **options)
+    messages: Any = [{"role": "user", "content": text}]
+    with client(live) as opened:
+        return opened.chat.completions.create(model="graphagg", messages=messages, **options)
+
+
+def streamed(live: Live, **options: Any) -> Generator[Any]:
+    """The chunks of an answer; the connection is closed at the end, not when it is collected."""
+    messages: Any = [{"role": "user", "content": QUESTION}]
+    options |= {"model": "graphagg", "messages": messages, "stream": True}
+    with client(live) as opened, opened.chat.completions.create(**options) as chunks:
+        yield from chunks
 
 
 def test_the_models(live: Live) -> None:
-    assert [each.id for each in client(live).models.list()] == ["graphagg"]
+    with client(live) as opened:
+        assert [each.id for each in opened.models.list()] == ["graphagg"]
 
 
 def test_an_answer_cites_its_passages(live: Live, model: Upstream) -> None:
@@ -78,7 +88,7 @@ def test_an_answer_cites_its_passages(live: Live, model: Upstream) -> None:
 
 
 def test_a_stream_is_the_answer_in_pieces(live: Live) -> None:
-    chunks = list(asked(live, stream=True))
+    chunks = list(streamed(live))
     texts = [chunk.choices[0].delta.content for chunk in chunks]
     assert [text for text in texts if text] == ["In ", "London [1]."]
     assert chunks[0].choices[0].delta.role == "assistant"
@@ -89,9 +99,7 @@ def test_a_stream_is_the_answer_in_pieces(live: Live) -> None:
 
 def test_an_upstream_that_does_not_stream_will_do(live: Live, model: Upstream) -> None:
     model.chunks = None
-    assert "".join(c.choices[0].delta.content or "" for c in asked(live, stream=True)) == (
-        "In London [1]."
-    )
+    assert "".join(c.choices[0].delta.content or "" for c in streamed(live)) == ("In London [1].")
     model.chunks = [event("Nowhere [7]."), event(finish="stop")]
     answer = asked(live)
     assert answer.unknown_citations == [7] and answer.citations == []
@@ -104,9 +112,10 @@ def test_the_conversation_and_the_sampling_go_along(live: Live, model: Upstream)
         {"role": "assistant", "content": "Ask."},
         {"role": "user", "content": [{"type": "text", "text": QUESTION}]},
     ]
-    client(live).chat.completions.create(
-        model="graphagg", messages=messages, temperature=0.5, max_tokens=9, user="u", seed=3
-    )
+    with client(live) as opened:
+        opened.chat.completions.create(
+            model="graphagg", messages=messages, temperature=0.5, max_tokens=9, user="u", seed=3
+        )
     sent = model.asked[-1]
     assert (sent["temperature"], sent["max_tokens"]) == (0.5, 9)
     assert sent["messages"][1:4] == messages[:3] and QUESTION in sent["messages"][4]["content"]
@@ -116,7 +125,7 @@ def test_without_a_passage_the_model_is_not_asked(live: Live, model: Upstream) -
     before = len(model.asked)
     answer = asked(live, extra_body={"filter": {"kind": "none"}})
     assert answer.choices[0].message.content == NOTHING_FOUND and answer.citations == []
-    pieces = list(asked(live, stream=True, extra_body={"filter": {"kind": "none"}}))
+    pieces = list(streamed(live, extra_body={"filter": {"kind": "none"}}))
     assert pieces[1].choices[0].delta.content == NOTHING_FOUND
     assert len(model.asked) == before
 
@@ -140,7 +149,7 @@ def test_an_upstream_that_breaks_off_is_an_error_in_the_stream(
     assert whole.value.body["type"] == "EndpointAnswer"  # type: ignore[index]
     heard = []
     with pytest.raises(openai.APIError, match="gave no whole answer"):
-        for chunk in asked(live, stream=True):
+        for chunk in streamed(live):
             heard.append(chunk.choices[0].delta.content)
     assert heard == ["", "In "]
     assert live.json("/healthz")["status"] == "ok"
@@ -152,7 +161,7 @@ def test_an_upstream_that_refuses_has_a_status_before_the_stream(
     model.status, model.chunks = 401, None
     for stream in (False, True):
         with pytest.raises(openai.InternalServerError) as refused:
-            asked(live, stream=stream)
+            list(streamed(live)) if stream else asked(live)
         assert refused.value.status_code == 502
         assert KEY not in str(refused.value) and model.url not in str(refused.value)
 
@@ -169,7 +178,7 @@ def test_an_upstream_that_takes_long_is_bounded(
             asked(live)
         assert late.value.status_code == 504
         with pytest.raises(openai.APIError, match="gave no whole answer"):
-            list(asked(live, stream=True))
+            list(streamed(live))
         assert live.json("/healthz")["status"] == "ok"
 
 
@@ -177,9 +186,10 @@ def test_a_client_that_leaves_ends_the_reading(live: Live, model: Upstream) -> N
     model.hold.clear()
     model.hold_after = 2
     model.chunks = [event(""), event("In "), *[event("x" * 1_000)] * 10_000]
-    for chunk in asked(live, stream=True):
-        if chunk.choices[0].delta.content == "In ":
-            break
+    chunks = streamed(live)
+    while next(chunks).choices[0].delta.content != "In ":
+        pass
+    chunks.close()
     model.hold.set()
     assert model.left.wait(SECONDS)  # the connection to the upstream was closed
     until(lambda: "language model" not in [t.name for t in threading.enumerate()])
@@ -197,8 +207,8 @@ def test_without_a_language_model_it_refuses_by_name(indices: Sources) -> None:
         with pytest.raises(openai.NotFoundError, match="--llm-url") as refused:
             asked(live)
         assert refused.value.body["type"] == "NoLanguageModel"  # type: ignore[index]
-        with pytest.raises(openai.NotFoundError, match="--llm-url"):
-            client(live).models.list()
+        with client(live) as opened, pytest.raises(openai.NotFoundError, match="--llm-url"):
+            opened.models.list()
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,12 @@ def assert_equal_bytes(spark: Any, edges: str, tmp_path: Path, config: IndexConf
 
 
 @pytest.mark.parametrize(
-    "kind", ["undirected", pytest.param("directed-in", marks=pytest.mark.slow), "two-mode"]
+    "kind",
+    [
+        "undirected",
+        pytest.param("directed-in", marks=pytest.mark.slow),
+        pytest.param("two-mode", marks=pytest.mark.slow),
+    ],
 )
 def test_random_graphs(spark: Any, tmp_path: Path, kind: str) -> None:
     """Small blocks, so that the hub's row runs over several of them."""

@@ -253,6 +253,7 @@ def test_a_killed_job_goes_on(spark: Any, tmp_path: Path, monkeypatch: pytest.Mo
     assert files(tmp_path / "spark") == files(tmp_path / "local")
 
 
+@pytest.mark.slow
 def test_the_same_again_does_nothing(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "p.jsonl").write_text(lines(passages(5)), encoding="utf-8")
     arguments = (spark, str(tmp_path / "p.jsonl"), tmp_path / "idx")

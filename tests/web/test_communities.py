@@ -13,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.web.browser import Page
 from tests.web.sites import EVIL, characters
 
-pytestmark = pytest.mark.web
+pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 
 def test_type_ahead_lists_vertices_and_makes_seeds_of_them(page: Page):

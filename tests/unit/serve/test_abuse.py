@@ -67,7 +67,7 @@ def test_generated_requests_get_what_the_document_says(live: Live, mode: Generat
             continue
 
         @settings(
-            max_examples=20,
+            max_examples=10,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

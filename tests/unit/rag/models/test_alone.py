@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[4]
 DEMO = ROOT / "graphagg" / "rag" / "demo" / "passages.jsonl"
 WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
 DTYPES: tuple[Dtype, ...] = ("float32", "bfloat16")
-COUNT = 24
+COUNT = 14
 
 
 @cache

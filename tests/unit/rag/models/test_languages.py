@@ -102,6 +102,7 @@ def test_accents_make_no_other_entity() -> None:
     assert entity_key("l\u2019Élysée") == entity_key("L'Elysee")
 
 
+@pytest.mark.slow
 def test_a_french_pipeline() -> None:
     text = "Marie Curie est née à Varsovie. L'Élysée se trouve à Paris."
     extractor = SpacyExtractor(FRENCH)

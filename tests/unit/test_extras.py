@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -232,3 +234,62 @@ def test_without_metadata_the_extra_is_trusted(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(extras, "_source", lambda: None)  # an archive on Spark's executors
     assert extras.install_line("torch", "nn") == 'pip install "graphagg[nn]"'
     assert isinstance(errors.MissingExtra.of(ModuleNotFoundError("", name="a"), "nn"), MissingExtra)
+
+
+_ALONE = """
+import json, sys
+from importlib.machinery import PathFinder
+
+blocked = set(json.loads(sys.argv[1]))
+
+
+class Others:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in blocked:
+            return PathFinder.find_spec(name, path, target)
+
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Others()
+sys.argv = ["graphagg", *sys.argv[2:]]
+from graphagg.cli.main import main
+
+main()
+"""
+
+
+def brought_by_extras() -> set[str]:
+    """The modules that extras bring, and graphagg alone does not."""
+    alone, left = set[str](), [name_of(each) for each in PROJECT["dependencies"]]
+    while left:
+        if (package := left.pop()) not in alone:
+            alone.add(package)
+            left += [name_of(line) for line in required_by(package) if "extra ==" not in line]
+    extra = set().union(*map(held, PROJECT["optional-dependencies"])) - alone
+    return {
+        module
+        for module, packages in packages_distributions().items()
+        if {name_of(package) for package in packages} <= extra
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (["--version"], 0, ""),
+        (["--help"], 0, "dedup"),
+        (["rag", "--help"], 0, "search"),
+        (["communities", "--help"], 0, "build"),
+        (["embed", "--help"], 0, "neighbors"),
+        (["train", "--list"], 2, "[nn]"),
+        (["pull", "s3://bucket/x", "y"], 2, "[s3]"),
+        (["rag", "search", "nowhere", "x"], 2, "nowhere"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_without_any_extra_a_command_names_what_it_needs(command, code, said):
+    blocked = json.dumps(sorted(brought_by_extras()))
+    done = subprocess.run(
+        [sys.executable, "-c", _ALONE, blocked, *command], capture_output=True, text=True, cwd=ROOT
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == code and said in done.stdout + done.stderr

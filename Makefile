@@ -123,14 +123,14 @@ $(VENV)/bin/python:
 		{ echo "graphagg needs Python 3.11 or newer; set it: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Without PyTorch: the demo's index is of profile fast. Here and below, Python compiles what is
-# imported when it is imported; pip would compile every file.
+# Without PyTorch: the demo's index is of profile fast. Python compiles what is imported when it is
+# imported; pip would compile every file.
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[fast,communities,embedding]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
 	@touch $@ $(VENV)/.demo
 
 # The Spark engine runs on Java 17 or newer; nothing else needs it.

@@ -16,14 +16,14 @@ import typer
 
 from graphagg.cli.builds import jobs
 from graphagg.cli.builds import run as running
-from graphagg.cli.builds.build import Build, Built
+from graphagg.cli.builds.build import Build, Built, RunOptions
 from graphagg.cli.builds.communities import CommunitiesBuild
 from graphagg.cli.builds.embedding import EmbeddingBuild, GraphPreparation, Partitioning
 from graphagg.cli.builds.run import main
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.build import KIND
 from graphagg.communities.spark import job_of
-from graphagg.errors import EmptyGraph, GraphAggError, JobFailed, WriteFailed
+from graphagg.errors import EmptyGraph, GraphAggError, InvalidParameter, JobFailed, WriteFailed
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.spark.failures import cause
@@ -318,3 +318,10 @@ def test_a_module_of_a_job_runs_alone() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert shown.returncode == 2 and "--questions" in shown.stderr
+
+
+@pytest.mark.parametrize("build", [CommunitiesBuild, EmbeddingBuild])
+def test_spark_refuses_a_graph_that_is_no_file(build: Any, tmp_path: Path) -> None:
+    asked, run = build(["bundled:les_miserables"]), RunOptions(tmp_path / "out")
+    with pytest.raises(InvalidParameter, match="--engine local"):
+        asked.by_spark(None, run, lambda *_: None)

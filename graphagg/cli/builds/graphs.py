@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from graphagg.cli.builds.build import Build, Built, RunOptions
+from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class GraphBuild(Build):
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
+        if self.edges[0].startswith(BUNDLED):
+            raise InvalidParameter(
+                f"{self.edges[0]} is a graph that this process makes, and Spark reads files; build "
+                "it with --engine local"
+            )
         build, options = self.engine().build_with_spark, self.options(run, progress)
         options |= {"work": run.work, **self.task_size()}
         with build(spark, self.edges, run.out, **options) as index:

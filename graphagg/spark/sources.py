@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import InvalidParameter, MissingExtra, UnreadableFile
@@ -21,6 +22,37 @@ if TYPE_CHECKING:
 
 TABLE = "table:"
 """A source that begins so names a table: `table:sales.edges`, ``table:delta.`s3a://lake/e` ``."""
+
+
+@dataclass(frozen=True)
+class SparkInput:
+    """Where the input of a job comes from.
+
+    Attributes:
+        given: a DataFrame; None: paths.
+        paths: a table (`table:NAME`), or files, folders and patterns, on any path that Spark reads.
+    """
+
+    given: DataFrame | None
+    paths: tuple[str, ...]
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether it is a DataFrame, of which no later run can tell that it is the same."""
+        return self.given is not None
+
+    @property
+    def origin(self) -> DataFrame | str:
+        """The DataFrame, or the table or the first path."""
+        return self.paths[0] if self.given is None else self.given
+
+    @property
+    def hadoop_paths(self) -> list[str]:
+        """The paths as Spark reads them."""
+        return [hadoop_path(path) for path in self.paths]
+
+    def __str__(self) -> str:
+        return called(self.origin if self.is_frame else self.paths)
 
 
 def is_frame(source: Any) -> bool:

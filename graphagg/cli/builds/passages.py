@@ -132,6 +132,7 @@ class PassagesBuild(Build):
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
         from graphagg.rag import PassageIndex
+        from graphagg.rag.models.named import encoder_of, extractor_named
 
         report = ReadReport()
         path = Path(self.passages)
@@ -140,18 +141,22 @@ class PassagesBuild(Build):
         if self.dedup is not None:
             corpus, said = without_duplicates(corpus, self.dedup, self.columns)
             notes.append(said)
-        models = self.models.load(self.processes)
-        named = self.models.extractor or self.models.language or self.processes
+        models, extractor = self.models, None
+        named = models.extractor or models.language or self.processes
+        if named:  # else the language of the corpus says which
+            extractor = extractor_named(
+                models.profile, models.extractor, models.language, self.processes
+            )
         with PassageIndex.build(
             corpus,
             run.out,
             chunking=self.chunking,
             columns=RowConfig() if self.vector_column is None else self.columns,
             vectors=self.vector_column,
-            encoder=models.encoder,
-            language=models.given,
-            extractor=models.extractor if named else None,
-            profile=self.models.profile,
+            encoder=encoder_of(models.profile, models.encoder, models.dtype, models.device),
+            language=models.language,
+            extractor=extractor,
+            profile=models.profile,
             cache=self.vectors.open(),
             with_faithful=self.with_faithful,
             progress=progress,

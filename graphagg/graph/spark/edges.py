@@ -19,10 +19,10 @@ from graphagg.graph.reading.settings import Reading
 from graphagg.graph.reading.text import TextLayout
 from graphagg.spark.job import AnyWork
 from graphagg.spark.sources import (
+    SparkInput,
     called,
     check_columns,
     frame_of,
-    hadoop_path,
     is_frame,
     is_table,
     quoted,
@@ -37,17 +37,13 @@ _BAD = "bad_rows int, bad string"
 
 
 @dataclass(frozen=True)
-class EdgeInput:
+class EdgeInput(SparkInput):
     """Where edges come from and how they are read.
 
     Attributes:
-        given: a DataFrame; None: paths.
-        paths: a table (`table:NAME`), or files, folders and patterns, on any path that Spark reads.
         reading: how they are read.
     """
 
-    given: DataFrame | None
-    paths: tuple[str, ...]
     reading: Reading
 
     @classmethod
@@ -66,24 +62,6 @@ class EdgeInput:
                 "them in Spark"
             )
         return cls(None, paths, reading)
-
-    @property
-    def is_frame(self) -> bool:
-        """Whether it is a DataFrame, of which no later run can tell that it is the same."""
-        return self.given is not None
-
-    @property
-    def origin(self) -> DataFrame | str:
-        """The DataFrame, or the table or the first path."""
-        return self.paths[0] if self.given is None else self.given
-
-    @property
-    def hadoop_paths(self) -> list[str]:
-        """The paths as Spark reads them."""
-        return [hadoop_path(path) for path in self.paths]
-
-    def __str__(self) -> str:
-        return called(self.origin if self.is_frame else self.paths)
 
     def identity(self) -> list[Any]:
         """What changes when the input, or how it is read, changes, as far as it is known."""

@@ -27,10 +27,9 @@ from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.spark.stages import PASSAGES, Stages
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.spark.sources import (
-    called,
+    SparkInput,
     check_columns,
     frame_of,
-    hadoop_path,
     is_frame,
     quoted,
 )
@@ -52,17 +51,13 @@ PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
-class PassageInput:
+class PassageInput(SparkInput):
     """Where passages come from.
 
     Attributes:
-        given: a DataFrame; None: paths.
-        paths: a table (`table:NAME`), or files, folders and patterns, on any path that Spark reads.
         columns: which columns of a table, or fields of an object, are what.
     """
 
-    given: DataFrame | None
-    paths: tuple[str, ...]
     columns: RowConfig
 
     @classmethod
@@ -72,24 +67,6 @@ class PassageInput:
             return cls(passages, (), columns)
         paths = (passages,) if isinstance(passages, str | os.PathLike) else passages
         return cls(None, tuple(map(os.fspath, paths)), columns)
-
-    @property
-    def is_frame(self) -> bool:
-        """Whether it is a DataFrame, of which no later run can tell that it is the same."""
-        return self.given is not None
-
-    @property
-    def origin(self) -> DataFrame | str:
-        """The DataFrame, or the table or the first path."""
-        return self.paths[0] if self.given is None else self.given
-
-    @property
-    def hadoop_paths(self) -> list[str]:
-        """The paths as Spark reads them."""
-        return [hadoop_path(path) for path in self.paths]
-
-    def __str__(self) -> str:
-        return called(self.origin if self.is_frame else self.paths)
 
     def identity(self) -> list[Any]:
         """What changes when the input, or how it is read, changes, as far as it is known."""

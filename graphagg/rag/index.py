@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from graphagg.checks import one_of
 from graphagg.progress import Progress, silent
 from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.building.build import DEFAULT_LIMITS, Limits, Recipe, build
+from graphagg.rag.building.passages import InputFailed, PassageFiles
 from graphagg.rag.documents.languages import check_language, language_of_corpus
 from graphagg.rag.documents.metadata import ValueType
-from graphagg.rag.documents.passages import Passage, check_corpus, corpus_digest, passage_digest
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig, chunk_documents
+from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.given import Given, checked_vectors
@@ -24,7 +27,7 @@ from graphagg.rag.opened.changing import Changing, rows_of
 from graphagg.rag.opened.exploring import Exploring
 from graphagg.rag.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.version.loading import is_built
-from graphagg.rag.version.publish import KIND, Models, build
+from graphagg.rag.version.publish import KIND, Models
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import open_artifact, write_artifact
 
@@ -59,8 +62,14 @@ class PassageIndex(Asking, Changing, Exploring):
         with_faithful: bool = False,
         progress: Progress = silent,
         force: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> PassageIndex:
         """Index a corpus into `directory` and open it.
+
+        The passages are read once, one by one, and memory does not grow with them: they go to the
+        disk as they come, and everything else is made block by block (`limits`). What a killed
+        build has finished of several blocks lies in `<directory>.work`, and the next one with the
+        same passages and models goes on from it.
 
         Where the directory holds an index of the same passages by the same models, nothing is done
         unless `force`. Until the new index is complete, and if anything fails, the old one stays.
@@ -93,8 +102,9 @@ class PassageIndex(Asking, Changing, Exploring):
             with_faithful: keep the vectors of entity names, which mode `faithful` compares names
                 with that no passage holds. Without them it computes them at its first such
                 question, of at most 50,000 names.
-            progress: called with stage, done, total.
+            progress: called with stage, done, total; total is 0 while it is not known.
             force: build also where nothing changed.
+            limits: how much a build holds in memory; the index is the same.
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: about the passages.
@@ -125,22 +135,21 @@ class PassageIndex(Asking, Changing, Exploring):
         rows, given = rows_of(passages, columns, vectors)
         one_of("profile", profile, PROFILES)
         chunking = chunking if given is None else None
-        corpus = check_corpus(chunk_documents(rows, chunking))
-        if language is None and extractor is None:
-            language = language_of_corpus(corpus)
-        digest = corpus_digest(map(passage_digest, corpus))
-        with write_artifact(directory) as publication:
+        with _reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
+            corpus = PassageFiles(publication.writer, scratch)
+            corpus.write(rows, chunking, progress)
+            if language is None and extractor is None:
+                language = language_of_corpus(corpus)
             extractor = extractor or extractor_named(profile, None, language)
             encoder = encoder or encoder_of(profile)
             models = Models(cached(encoder, cache), extractor, language, profile)
             built = given is None and is_built(
-                directory, digest, models, chunking, weights, with_faithful
+                directory, corpus.digest(), models, chunking, weights, with_faithful
             )
             if force or not built:
                 known = None if given is None else checked_vectors(given, corpus, encoder)
-                build(
-                    publication, corpus, models, chunking, progress, known, weights, with_faithful
-                )
+                recipe = Recipe(models, chunking, weights, with_faithful)
+                build(publication, corpus, recipe, scratch, progress, known, limits)
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
     @classmethod
@@ -213,6 +222,16 @@ class PassageIndex(Asking, Changing, Exploring):
     def is_tuned(self) -> bool:
         """Whether the index has weights of its own."""
         return self.snapshot.weights is not None
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Let the error through by which reading the passages failed."""
+    try:
+        yield
+    except InputFailed as failed:
+        assert failed.__cause__ is not None, "it is raised from one"
+        raise failed.__cause__ from None
 
 
 def _reopened(

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import CorruptArtifact
+from graphagg.store.ranges import GrowingFile
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
-    from graphagg.store.reading import Artifact
+    from graphagg.store.reading import Arrays
     from graphagg.store.writing import ArtifactWriter
 
 BLOCK = 32_768
@@ -51,12 +52,12 @@ class BlockStrings(Sequence[str]):
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, artifact: Artifact, name: str) -> BlockStrings:
+    def open(cls, artifact: Arrays, name: str) -> BlockStrings:
         """Map what `write` wrote."""
         data, blocks, bounds = (
             artifact.array(f"{name}.{part}") for part in ("zlib", "blocks", "offsets")
         )
-        return cls(data, blocks, bounds, f"{artifact.directory}: {name}")
+        return cls(data, blocks, bounds, f"{artifact.folder}: {name}")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -108,34 +109,57 @@ class BlockStrings(Sequence[str]):
         return block
 
 
+class BlockWriter:
+    """Writes a table of strings in blocks, part by part: equal strings give equal bytes.
+
+    Args:
+        writer: of the version.
+        name: of the table.
+    """
+
+    def __init__(self, writer: ArtifactWriter, name: str) -> None:
+        self._writer, self._name = writer, name
+        self._content = writer.path(f"{name}.zlib.npy").open("wb")
+        self._head = _write_header(self._content, 0)
+        self._ends = GrowingFile(writer.path(f"{name}.offsets.npy"), np.int64)
+        self._ends.append(np.zeros(1, np.int64))
+        self._blocks: list[tuple[int, int]] = []
+        self._pieces: list[bytes] = []
+        self._count = self._size = self._before = self._total = 0
+
+    def append(self, table: StringTable | BlockStrings) -> None:
+        """Append the strings of a table."""
+        self._ends.append(table.offsets[1:] + self._before)
+        self._before += int(table.offsets[-1])
+        for i in range(len(table)):
+            self._pieces.append(table.raw(i))
+            self._size += len(self._pieces[-1])
+            if self._size >= BLOCK:
+                self._end_block()
+
+    def close(self) -> None:
+        """Write the last block, and where each begins."""
+        if self._pieces:
+            self._end_block()
+        self._content.seek(0)
+        assert _write_header(self._content, self._total) == self._head, "numpy leaves room for it"
+        self._content.close()
+        self._ends.close()
+        blocks = np.array(self._blocks, np.int64).reshape(-1, 2)
+        self._writer.array(f"{self._name}.blocks", blocks)
+
+    def _end_block(self) -> None:
+        self._blocks.append((self._count, self._total))
+        self._total += self._content.write(zlib.compress(b"".join(self._pieces), _LEVEL))
+        self._count += len(self._pieces)
+        self._pieces, self._size = [], 0
+
+
 def write(writer: ArtifactWriter, name: str, table: StringTable | BlockStrings) -> None:
     """Write a table of strings in blocks: equal strings give equal bytes, by one zlib."""
-    content = writer.path(f"{name}.zlib.npy")
-    blocks: list[tuple[int, int]] = []
-    with content.open("wb") as file:
-        head = _write_header(file, 0)
-        total = 0
-        for first, raw in _cut(table):
-            blocks.append((first, total))
-            total += file.write(zlib.compress(raw, _LEVEL))
-        file.seek(0)
-        assert _write_header(file, total) == head, "numpy leaves room for the length"
-    writer.array(f"{name}.blocks", np.array(blocks, np.int64).reshape(-1, 2))
-    writer.array(f"{name}.offsets", table.offsets)
-
-
-def _cut(table: StringTable | BlockStrings) -> Iterator[tuple[int, bytes]]:
-    """The blocks: the number of the first string, and the UTF-8 of all of it."""
-    pieces: list[bytes] = []
-    first = size = 0
-    for i in range(len(table)):
-        pieces.append(table.raw(i))
-        size += len(pieces[-1])
-        if size >= BLOCK:
-            yield first, b"".join(pieces)
-            pieces, first, size = [], i + 1, 0
-    if pieces:
-        yield first, b"".join(pieces)
+    file = BlockWriter(writer, name)
+    file.append(table)
+    file.close()
 
 
 def _write_header(file: BinaryIO, size: int) -> int:

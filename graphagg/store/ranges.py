@@ -7,6 +7,7 @@ pages behind it; they stay in the kernel's cache.
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import shutil
@@ -18,6 +19,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import WriteFailed
+from graphagg.store.strings import StringTable
 
 RESIDENT = 1 << 26
 """Bytes of a mapped array that `take_rows` holds at once."""
@@ -57,27 +59,30 @@ def write_range(path: Path, start: int, values: Array) -> None:
 
 
 class GrowingFile:
-    """A `.npy` file of one dimension that is appended to; its length is known at the end.
+    """A `.npy` file that is appended to; its length is known at the end.
 
     Args:
         path: of the file.
         dtype: of its values.
-        kept: how many values an earlier run wrote that stay; what follows them is cut off.
+        kept: how many rows an earlier run wrote that stay; what follows them is cut off.
+        width: the shape of a row; () where a row is one value.
     """
 
-    def __init__(self, path: Path, dtype: Any, kept: int = 0) -> None:
-        self._dtype = np.dtype(dtype)
+    def __init__(self, path: Path, dtype: Any, kept: int = 0, width: tuple[int, ...] = ()) -> None:
+        self._dtype, self._width = np.dtype(dtype), width
         self.length = kept
         self._file = path.open("r+b" if kept else "w+b")
         self._write_header()
-        end = self._file.tell() + kept * self._dtype.itemsize
+        end = self._file.tell() + kept * self._dtype.itemsize * math.prod(width)
         self._file.truncate(end)
         self._file.seek(end)
 
     def append(self, values: Array) -> None:
-        """Append values, `[n]`."""
-        self._file.write(np.ascontiguousarray(values, dtype=self._dtype).data)
-        self.length += len(values)
+        """Append rows, `[n, *width]`."""
+        rows = np.ascontiguousarray(values, dtype=self._dtype)
+        assert rows.shape[1:] == self._width, (rows.shape, self._width)
+        self._file.write(rows.data if rows.nbytes else b"")
+        self.length += len(rows)
 
     def sync(self) -> None:
         """Wait until the disk has what was appended."""
@@ -93,7 +98,34 @@ class GrowingFile:
     def _write_header(self) -> None:
         # As long for any length: numpy leaves room for its digits.
         header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False}
-        np.lib.format.write_array_header_1_0(self._file, header | {"shape": (self.length,)})
+        np.lib.format.write_array_header_1_0(
+            self._file, header | {"shape": (self.length, *self._width)}
+        )
+
+
+class GrowingStrings:
+    """A table of strings in two files that is appended to; see `StringTable`.
+
+    Args:
+        folder: where the files go.
+        name: of the table.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._data = GrowingFile(folder / f"{name}.utf8.npy", np.uint8)
+        self._ends = GrowingFile(folder / f"{name}.offsets.npy", np.int64)
+        self._ends.append(np.zeros(1, np.int64))
+
+    def append(self, table: StringTable) -> None:
+        """Append the strings of a table."""
+        first, last = int(table.offsets[0]), int(table.offsets[-1])
+        self._ends.append(table.offsets[1:] - first + self._data.length)
+        self._data.append(table.data[first:last])
+
+    def close(self) -> None:
+        """Write the lengths."""
+        self._data.close()
+        self._ends.close()
 
 
 def check_space(folder: Path, needed: int, what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +17,45 @@ from graphagg.store.locks import hold_folder
 from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
 from graphagg.store.remote.addresses import Address
 from graphagg.store.strings import StringTable
+
+
+class Arrays(Protocol):
+    """A folder of arrays: an opened version, or one that is being written."""
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a data file of this name."""
+
+    def array(self, name: str) -> Array:
+        """Array `name` (without `.npy`), memory-mapped read-only."""
+
+    def strings(self, name: str) -> StringTable:
+        """String table `name`."""
+
+
+class ArrayFolder:
+    """The arrays in a folder, whatever it belongs to.
+
+    Args:
+        folder: where they lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __contains__(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    def array(self, name: str) -> Array:
+        """Array `name` (without `.npy`), memory-mapped read-only."""
+        return map_array(self.folder / f"{name}.npy")
+
+    def strings(self, name: str) -> StringTable:
+        """String table `name`."""
+        return StringTable(self.array(f"{name}.utf8"), self.array(f"{name}.offsets"))
 
 
 class Artifact(Closing):

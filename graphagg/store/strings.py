@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import offsets
+
+_READ = 4096  # strings that `raws` takes out of the buffer together
 
 
 class StringTable(Sequence[str]):
@@ -57,6 +60,15 @@ class StringTable(Sequence[str]):
         """The UTF-8 bytes of string `i` (0-based, not negative)."""
         return self.data[self.offsets[i] : self.offsets[i + 1]].tobytes()
 
+    def raws(self) -> Iterator[bytes]:
+        """The UTF-8 bytes of all strings, in order; faster than one by one."""
+        for first in range(0, len(self), _READ):
+            bounds = self.offsets[first : first + _READ + 1]
+            block = self.data[bounds[0] : bounds[-1]].tobytes()
+            places = (bounds - bounds[0]).tolist()
+            for start, end in pairwise(places):
+                yield block[start:end]
+
     @overload
     def __getitem__(self, i: int) -> str: ...
     @overload
@@ -69,7 +81,7 @@ class StringTable(Sequence[str]):
         return self.raw(i % len(self)).decode("utf-8")
 
     def __iter__(self) -> Iterator[str]:
-        return (self.raw(i).decode("utf-8") for i in range(len(self)))
+        return (raw.decode("utf-8") for raw in self.raws())
 
     def find_sorted(self, text: str) -> int | None:
         """Position of `text` in a table whose strings ascend by their UTF-8 bytes.

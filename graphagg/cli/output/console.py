@@ -70,8 +70,8 @@ def progress_report() -> Iterator[Progress]:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
+                tasks[stage] = bars.add_task(stage, total=None)
+            bars.update(tasks[stage], completed=done, total=total or None)
 
         yield report
 
@@ -85,7 +85,7 @@ def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
         if done != total and clock() - last < _QUIET:
             return
         last = clock()
-        count = f"{total:,}" if done == total else f"{done:,} of {total:,}"
+        count = f"{done:,} of {total:,}" if done < total else f"{done:,}"
         print(f"{stage}: {count} done", file=sys.stderr, flush=True)
 
     return report

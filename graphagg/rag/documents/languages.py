@@ -84,7 +84,8 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
     Raises:
         MissingExtra: py3langid is not installed.
     """
-    some = [passage.full_text for passage in corpus[:: max(1, len(corpus) // _SAMPLE)]]
+    places = range(0, len(corpus), max(1, len(corpus) // _SAMPLE))
+    some = [corpus[place].full_text for place in places]
     if len(some) < _FEWEST:
         return None
     seen = Counter(language_of_text(text) for text in some)

@@ -26,13 +26,13 @@ in the values there are, however many keys they have.
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
-from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -212,28 +212,28 @@ class MetadataTable:
         return {place: row for row, place in enumerate(zip(keys, types, strict=True))}
 
     @classmethod
-    def build(cls, metadata: Sequence[Mapping[str, Any]]) -> MetadataTable:
+    def build(cls, metadata: Iterable[Mapping[str, Any]]) -> MetadataTable:
         """Encode the metadata of a segment's passages, row i that of passage i.
 
-        Linear in the values but for sorting the distinct ones of each key. A segment takes fewer
-        than 2**31 rows and list elements.
+        Linear in the values but for sorting the distinct ones of each key, which are held in
+        memory, with 8 bytes a value. A segment takes fewer than 2**31 rows and list elements.
 
         Raises:
             InvalidPassage: a key is no string, or a string is not Unicode text.
         """
         import pyarrow as pa
 
-        keys: defaultdict[tuple[str, ValueType], _Entries] = defaultdict(lambda: _Entries([], []))
+        keys: defaultdict[tuple[str, ValueType], _Entries] = defaultdict(_Entries)
+        count = 0
         for row, of_passage in enumerate(metadata):
+            count = row + 1
             for key, value in of_passage.items():
                 kind = _kind(value)
                 if kind is not None:
-                    entries = keys[key, kind]
-                    entries.rows.append(row)
-                    entries.values.append(value)
-        columns = [_encoded(*place, entries, len(metadata)) for place, entries in keys.items()]
+                    keys[key, kind].add(row, kind, value)
+        columns = [_encoded(*place, entries, count) for place, entries in keys.items()]
         columns.sort(key=lambda column: (column["key"], column["type"]))
-        schema = _columns().with_metadata({"rows": str(len(metadata))})
+        schema = _columns().with_metadata({"rows": str(count)})
         table = pa.Table.from_pylist(columns, schema)
         return cls(lambda: table)
 
@@ -355,24 +355,39 @@ class MetadataTable:
         return cls(lambda: table)
 
 
-class _Entries(NamedTuple):
-    """The rows that have a value of one key and type, ascending, and the value of each."""
+class _Entries:
+    """What passages have of one key and type.
 
-    rows: list[int]
-    values: list[Any]
+    Attributes:
+        rows: those that have a value, ascending.
+        lengths: of lists, how many elements each has.
+        numbers: the distinct values, in the order in which they first occur.
+        codes: the number of each value, those of a list one after another.
+    """
+
+    def __init__(self) -> None:
+        self.rows, self.lengths, self.codes = array("i"), array("i"), array("i")
+        self.numbers: dict[Any, int] = {}
+
+    def add(self, row: int, kind: ValueType, value: Any) -> None:
+        """Add the value of a row."""
+        self.rows.append(row)
+        is_list = kind in ("empty list", *_LISTS)
+        values = value if is_list else () if kind == "mixed" else (value,)
+        if is_list:
+            self.lengths.append(len(value))
+        for each in values:
+            self.codes.append(self.numbers.setdefault(each, len(self.numbers)))
 
 
 def _encoded(key: object, kind: ValueType, entries: _Entries, count: int) -> dict[str, Any]:
     """The table's row of one key and type that some of `count` passages have."""
     if not isinstance(key, str):
         raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, wanted a string")
-    rows, values = entries
-    bounds = None
-    if kind == "mixed":
-        values = []
+    rows, bounds = np.array(entries.rows, np.int32), None
     if kind in ("empty list", *_LISTS):
-        bounds, values = offsets([len(value) for value in values]), [*chain.from_iterable(values)]
-    distinct = sorted(set(values))
+        bounds = offsets(np.array(entries.lengths, np.int64))
+    distinct = sorted(entries.numbers)
     texts = distinct if distinct and isinstance(distinct[0], str) else []
     instants = [parse_instant(text) for text in texts] if kind == "string" else [None]
     is_date = None not in instants
@@ -383,13 +398,15 @@ def _encoded(key: object, kind: ValueType, entries: _Entries, count: int) -> dic
             f"metadata key {key!r}: it or one of its values holds a lone surrogate, "
             "not Unicode text; remove it"
         ) from None
-    places = {value: place for place, value in enumerate(distinct)}
+    numbers = np.fromiter(map(entries.numbers.__getitem__, distinct), np.int64, len(distinct))
+    places = np.empty(len(distinct), np.int32)
+    places[numbers] = np.arange(len(distinct))
     return {
         "key": key,
         "type": "date" if is_date else kind,
-        "rows": None if len(rows) == count else np.array(rows, np.int32),
+        "rows": None if len(rows) == count else rows,
         "bounds": bounds,
-        "codes": np.fromiter((places[value] for value in values), np.int32, len(values)),
+        "codes": places[np.array(entries.codes, np.int64)],
         "texts": texts,
         "numbers": np.array([] if texts else [*map(exact, distinct)], complex).view(np.float64),
         "instants": instants if is_date else [],

@@ -161,7 +161,7 @@ def split_documents(
         counts[name] = 0 if is_whole else len(passages)
         for passage in () if is_whole else passages:
             if passage.id in counts:
-                raise DuplicateId(_clash(passage.id, name, passage.id, where))
+                raise DuplicateId(clash(passage.id, name, passage.id, where))
         yield passages
 
 
@@ -233,10 +233,11 @@ def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
         )
     earlier, _, position = identifier.rpartition("#")
     if earlier in counts and position in map(str, range(counts[earlier])):
-        raise DuplicateId(_clash(identifier, earlier, identifier, where))
+        raise DuplicateId(clash(identifier, earlier, identifier, where))
 
 
-def _clash(chunk: str, document: str, other: str, where: str) -> str:
+def clash(chunk: str, document: str, other: str, where: str) -> str:
+    """What is wrong where a chunk has the id of another document."""
     return (
         f"{where}: chunk {chunk!r} of document {document!r} has the id of document {other!r}; "
         "rename one of the documents"

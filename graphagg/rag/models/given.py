@@ -68,7 +68,12 @@ def checked_vectors(
         )
     others = np.abs(lengths[:, 0] - 1) > _UNIT  # unit vectors keep their bits
     vectors[others] /= lengths[others]
-    first = [windows[0] for windows in encoder.split([p.full_text for p in passages[:_COMPARED]])]
+    first = [
+        windows[0]
+        for windows in encoder.split(
+            [passages[i].full_text for i in range(min(_COMPARED, len(passages)))]
+        )
+    ]
     cosines = (encoder.encode(first) * vectors[:_COMPARED]).sum(axis=1)
     if np.median(cosines) < _ALIKE:
         raise InvalidParameter(

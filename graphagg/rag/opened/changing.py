@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,8 @@ class Changing(Opened):
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
             ModelMismatch: it holds an index by other models now than the given ones.
         """
-        rows, given = rows_of(passages, columns, vectors)
+        named, given = rows_of(passages, columns, vectors)
+        rows = list(named)
         with self._changing() as (publication, newest):
             before = newest.snapshot
             split = list(split_documents(rows, before.chunking if given is None else None))
@@ -272,15 +273,18 @@ def _check_free(before: Snapshot, new: Sequence[Passage], gone: Sequence[int]) -
 
 def rows_of(
     passages: Iterable[Source], columns: RowConfig, vectors: Given | None
-) -> tuple[list[Source], npt.ArrayLike | None]:
-    """Passages and documents with fields as `as_passage` knows them, and vectors that are given."""
-    rows, given = list(iterable(passages)), None
+) -> tuple[Iterator[Source], npt.ArrayLike | None]:
+    """Passages and documents with fields as `as_passage` knows them, and vectors that are given.
+
+    They are read one by one; where a field holds vectors, all at once.
+    """
+    rows, given = iterable(passages), None
     if vectors is not None:
         rows, given = rows_and_vectors(rows, vectors)
-    named = [
+    named = (
         columns.record(row, f"passage {number}") if isinstance(row, Mapping) else row
         for number, row in enumerate(rows)
-    ]
+    )
     return named, given
 
 

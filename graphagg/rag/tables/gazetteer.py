@@ -35,7 +35,8 @@ from graphagg.rag.tables.mentions import (
     RowTokens,
 )
 from graphagg.rag.tables.segments import Corpus
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store import ArtifactWriter
+from graphagg.store.reading import Arrays
 from graphagg.store.strings import StringTable
 
 DEFINES = FOUND | FULL_TITLE | BASE_TITLE
@@ -108,7 +109,7 @@ class Gazetteer:
             writer.array(f"gazetteer.{name}", getattr(self, name))
 
     @classmethod
-    def open(cls, artifact: Artifact) -> Gazetteer:
+    def open(cls, artifact: Arrays) -> Gazetteer:
         """Map what `save` wrote."""
         arrays = {name: artifact.array(f"gazetteer.{name}") for name in ARRAYS}
         return cls(artifact.strings("entities.keys"), **arrays)

@@ -23,7 +23,8 @@ from graphagg.arrays import Array, offsets
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.search.paging import will_need
 from graphagg.rag.tables.analyzer import Analyzer
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store import ArtifactWriter
+from graphagg.store.reading import Arrays
 from graphagg.store.strings import StringTable
 
 _ARRAYS = ("bounds", "rows", "counts", "title_counts", "lengths")
@@ -102,7 +103,7 @@ class Lexicon:
             writer.array(_LANGUAGES, self.languages)
 
     @classmethod
-    def open(cls, artifact: Artifact) -> Lexicon:
+    def open(cls, artifact: Arrays) -> Lexicon:
         """Map what `save` wrote."""
         arrays = {name: artifact.array(f"lexicon.{name}") for name in _ARRAYS}
         if f"{_LANGUAGES}.npy" in artifact:

@@ -22,8 +22,9 @@ import numpy.typing as npt
 from graphagg.arrays import offsets
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
 from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of, ranges
-from graphagg.store import Artifact, ArtifactWriter, blocks
+from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.blocks import BlockStrings
+from graphagg.store.reading import Arrays
 from graphagg.store.strings import StringTable
 
 
@@ -53,7 +54,7 @@ class Ragged:
         writer.array(name, self.values)
 
     @classmethod
-    def open(cls, artifact: Artifact, name: str) -> Ragged:
+    def open(cls, artifact: Arrays, name: str) -> Ragged:
         """Map what `save` wrote."""
         return cls(artifact.array(f"{name}.bounds"), artifact.array(name))
 
@@ -126,7 +127,7 @@ class PassageTable:
             writer.array(f"{prefix}.{name}", getattr(self, name))
 
     @classmethod
-    def open(cls, artifact: Artifact, prefix: str) -> PassageTable:
+    def open(cls, artifact: Arrays, prefix: str) -> PassageTable:
         """Map what `save` wrote."""
         columns: dict[str, Any] = {
             name: artifact.strings(f"{prefix}.{name}") for name in _TEXT_COLUMNS if name != _TEXTS
@@ -150,7 +151,6 @@ class Segment:
         sentence_vectors: `[S, ...]` likewise.
         names: keys of entities that were new with this segment, ascending by their UTF-8 bytes.
         name_vectors: `[n, ...]` likewise, one a name.
-        on_disk: names of arrays that are in the folder of the new version already.
     """
 
     passages: PassageTable
@@ -160,7 +160,6 @@ class Segment:
     sentence_vectors: npt.NDArray[Any]
     names: StringTable
     name_vectors: npt.NDArray[Any]
-    on_disk: frozenset[str] = frozenset()
 
     def save(self, writer: ArtifactWriter, number: int) -> None:
         """Write as segment `number`."""
@@ -175,11 +174,10 @@ class Segment:
             ("sentences.vectors", self.sentence_vectors),
             ("names.vectors", self.name_vectors),
         ):
-            if name not in self.on_disk:
-                writer.array(f"{prefix}{name}", vectors)
+            writer.array(f"{prefix}{name}", vectors)
 
     @classmethod
-    def open(cls, artifact: Artifact, number: int) -> Segment:
+    def open(cls, artifact: Arrays, number: int) -> Segment:
         """Map what `save` wrote."""
         prefix = segment_prefix(number)
         return cls(

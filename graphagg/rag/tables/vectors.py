@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -131,48 +130,6 @@ class Stack:
             if len(places):
                 split.append((part, rows[places] - self.starts[number], places))
         return split
-
-
-class VectorFile:
-    """Rows of vectors that come block by block, in memory or in a `.npy` file.
-
-    Args:
-        path: of the file; None: in memory.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self._blocks: list[Array] = []
-        self._count = 0
-        self._path = path
-        self._file = path.open("wb") if path else None
-
-    def append(self, block: Array) -> None:
-        """Add rows of one width and type."""
-        if not self._blocks:
-            self._blocks.append(block[:0])
-            self._write_header()
-        self._count += len(block)
-        if self._file:
-            self._file.write(np.ascontiguousarray(block).data)
-        else:
-            self._blocks.append(block)
-
-    def close(self) -> Array:
-        """All rows; of a file, mapped."""
-        if not self._file or not self._path:
-            return np.concatenate(self._blocks)
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
-        return np.asarray(np.load(self._path, mmap_mode="r", allow_pickle=False))
-
-    def _write_header(self) -> None:
-        """As long for any number of rows: numpy leaves room for it to grow."""
-        if self._file:
-            kind = self._blocks[0]
-            shape = (self._count, kind.shape[1])
-            header = {"descr": kind.dtype.str, "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(self._file, header)
 
 
 def ranges(starts: Rows, lengths: Rows) -> Rows:

@@ -2,16 +2,14 @@
 
 A passage longer than the encoder reads at once is encoded in several windows (`Encoder.split`). The
 vectors of its sentences come out of the same pass where the encoder gives token vectors
-(`PassageEncoder`); with any other one each sentence is encoded as a text of its own. Texts are
-encoded in blocks, and the vectors of a large build go straight to their files: beside the passages
-themselves, memory holds one block and the spans of the annotations.
+(`PassageEncoder`); with any other one each sentence is encoded as a text of its own. A build does
+this block by block (`graphagg.rag.building`), a change with all that is new.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -26,7 +24,7 @@ from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.tables.mentions import NewRows
 from graphagg.rag.tables.packed import pack
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, sentence_text
-from graphagg.rag.tables.vectors import VectorFile, Vectors
+from graphagg.rag.tables.vectors import Vectors
 from graphagg.store.strings import StringTable
 
 BLOCK = 65_536
@@ -42,20 +40,12 @@ class KnownNames(Protocol):
         """Whether the entity of this key has one already, or gets none."""
 
 
-class Place(Protocol):
-    """Tells where vectors may lie that are too many for memory."""
-
-    def __call__(self, name: str) -> Path:
-        """The file of array `name`, without `.npy`, of the segment."""
-
-
 def make_segment(
     passages: Sequence[Passage],
     extractor: EntityExtractor,
     encoder: Encoder,
     needs_none: KnownNames,
     progress: Progress,
-    place: Place | None = None,
     given: Vectors | None = None,
     packed: bool = True,
 ) -> tuple[Segment, NewRows]:
@@ -67,24 +57,17 @@ def make_segment(
         encoder: gives vectors.
         needs_none: which names need no vector.
         progress: called with stage, done, total.
-        place: where vectors go of which there is more than a block; None: into memory.
         given: `[P, d]`, vectors of the passages that need not be computed: one window each.
         packed: whether vectors are stored as 8-bit integers (`graphagg.rag.tables.packed`).
 
     Returns:
         The segment, and each passage as the gazetteer takes it.
     """
-    notes = zip(passages, _annotate(passages, extractor, progress), strict=True)
+    notes = zip(passages, annotate(passages, extractor, progress), strict=True)
     rows = NewRows(notes, keep=len(passages) <= _KEPT_ROWS)
     fresh = sorted((key for key in rows.names if not needs_none(key)), key=str.encode)
-    encoding = _Encoding(encoder, place, packed)
-    if pools_sentences(encoder):
-        windows, sentences = encoding.pooled(
-            encoder, passages, rows.sentences, given, renamed(progress, "passages")
-        )
-    else:
-        windows, sentences = encoding.apart(passages, rows.sentences, given, progress)
-    vectors = encoding.of("names.vectors", fresh, len(fresh), renamed(progress, "names"))
+    windows, sentences = encoded(passages, rows.sentences, encoder, given, packed, progress)
+    names = Encoding(encoder, packed).of(fresh, len(fresh), renamed(progress, "names"))
     segment = Segment(
         PassageTable.of(passages),
         rows.sentences,
@@ -92,27 +75,46 @@ def make_segment(
         windows,
         sentences,
         StringTable.pack(fresh),
-        vectors,
-        frozenset(encoding.on_disk),
+        names,
     )
     return segment, rows
 
 
-class _Encoding:
-    """Encodes texts in blocks, into memory or into files of the segment.
+def encoded(
+    passages: Sequence[Passage],
+    sentences: Ragged,
+    encoder: Encoder,
+    given: Vectors | None,
+    packed: bool,
+    progress: Progress,
+) -> tuple[Ragged, Array]:
+    """The vectors of the windows of passages, and of their sentences, as they are stored.
+
+    Args:
+        passages: in the order of their rows.
+        sentences: `[S, 2]`, where they begin and end.
+        encoder: gives vectors.
+        given: `[P, d]`, vectors of the passages that need not be computed: one window each.
+        packed: whether they are stored as 8-bit integers.
+        progress: called with stage, done, total.
+    """
+    encoding = Encoding(encoder, packed)
+    if pools_sentences(encoder):
+        to_passages = renamed(progress, "passages")
+        return encoding.pooled(encoder, passages, sentences, given, to_passages)
+    return encoding.apart(passages, sentences, given, progress)
+
+
+class Encoding:
+    """Encodes texts in blocks.
 
     Args:
         encoder: the model.
-        place: where files go; None: everything into memory.
         packed: whether vectors are stored as 8-bit integers.
-
-    Attributes:
-        on_disk: names of the arrays that are in files.
     """
 
-    def __init__(self, encoder: Encoder, place: Place | None, packed: bool) -> None:
-        self._encoder, self._place, self._packed = encoder, place, packed
-        self.on_disk: list[str] = []
+    def __init__(self, encoder: Encoder, packed: bool) -> None:
+        self._encoder, self._packed = encoder, packed
 
     def pooled(
         self,
@@ -123,26 +125,21 @@ class _Encoding:
         progress: Progress,
     ) -> tuple[Ragged, Array]:
         """Vectors of the windows of passages and of their sentences, in one pass over each."""
-        is_large = len(passages) > _PASSAGES
-        windows, sentences = (
-            self._file(name, is_large) for name in ("windows", "sentences.vectors")
-        )
-        lengths: list[int] = []
+        windows, sentences, lengths = [], [], []
         for start in range(0, len(passages), _PASSAGES):
             block = range(start, min(start + _PASSAGES, len(passages)))
             found = encoder.encode_passages(
                 [passages[row].full_text for row in block],
                 [places.row(row) for row in block],
-                _onward(progress, start, len(passages)),
+                onward(progress, start, len(passages)),
             )
             sentences.append(self.stored(np.concatenate([one.sentences for one in found])))
             if given is None:
                 windows.append(self.stored(np.concatenate([one.windows for one in found])))
                 lengths.extend(len(one.windows) for one in found)
         if given is not None:
-            windows.append(self.stored(given))
-            lengths = [1] * len(given)
-        return Ragged(offsets(lengths), windows.close()), sentences.close()
+            windows, lengths = [self.stored(given)], [1] * len(given)
+        return Ragged(offsets(lengths), np.concatenate(windows)), np.concatenate(sentences)
 
     def apart(
         self,
@@ -155,41 +152,33 @@ class _Encoding:
         lengths: list[int] = []
         if given is None:
             texts = _windows(passages, self._encoder, lengths)
-            windows = self.of("windows", texts, None, renamed(progress, "windows"))
+            windows = self.of(texts, None, renamed(progress, "windows"))
         else:
             windows, lengths = self.stored(given), [1] * len(passages)
-        sentences = self.of(
-            "sentences.vectors", _sentences(passages, places), len(places.values),
-            renamed(progress, "sentences"),
-        )  # fmt: skip
+        to_sentences = renamed(progress, "sentences")
+        sentences = self.of(_sentences(passages, places), len(places.values), to_sentences)
         return Ragged(offsets(lengths), windows), sentences
 
-    def of(self, name: str, texts: Iterable[str], count: int | None, progress: Progress) -> Array:
+    def of(self, texts: Iterable[str], count: int | None, progress: Progress) -> Array:
         """Vectors of texts, as they are stored; `count` is how many there will be, if known."""
+        return np.concatenate(list(self.parts(texts, count, progress)))
+
+    def parts(self, texts: Iterable[str], count: int | None, progress: Progress) -> Iterator[Array]:
+        """The same a block at a time; one block at least."""
         stream, done = iter(texts), 0
         block = list(islice(stream, BLOCK))
-        following = list(islice(stream, BLOCK))
-        if not following:
-            return self.stored(self._encoder.encode(block, progress))
-        file = self._file(name, True)
-        while block:
+        while True:
+            following = list(islice(stream, BLOCK))
             total = count or done + len(block) + len(following)
-            vectors = self._encoder.encode(block, _onward(progress, done, total))
-            file.append(self.stored(vectors))
+            yield self.stored(self._encoder.encode(block, onward(progress, done, total)))
             done += len(block)
-            block, following = following, list(islice(stream, BLOCK))
-        return file.close()
+            if not following:
+                return
+            block = following
 
     def stored(self, vectors: Vectors) -> Array:
         """Vectors as a segment keeps them, a row each."""
         return stored_rows(vectors, self._encoder.dimension, self._packed)
-
-    def _file(self, name: str, is_large: bool) -> VectorFile:
-        """Where the vectors of an array go: of a large one, where there is a place, to its file."""
-        path = self._place(name) if self._place and is_large else None
-        if path:
-            self.on_disk.append(name)
-        return VectorFile(path)
 
 
 def stored_rows(vectors: Vectors, dimension: int, packed: bool) -> Array:
@@ -198,7 +187,7 @@ def stored_rows(vectors: Vectors, dimension: int, packed: bool) -> Array:
     return pack(plain) if packed else plain
 
 
-def _onward(progress: Progress, before: int, whole: int) -> Progress:
+def onward(progress: Progress, before: int, whole: int) -> Progress:
     """Report a block as part of the whole."""
 
     def report(stage: str, done: int, total: int) -> None:
@@ -222,7 +211,7 @@ def _sentences(passages: Sequence[Passage], places: Ragged) -> Iterator[str]:
             yield sentence_text(passage, start, end)
 
 
-def _annotate(
+def annotate(
     passages: Sequence[Passage], extractor: EntityExtractor, progress: Progress
 ) -> Iterator[Annotation]:
     """Find entities in titles and texts apart, then put the two together."""

@@ -10,7 +10,7 @@ joined when the last one is at least half as large as the one before it, so that
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.models.static.encoder import TABLE_PREFIX, StaticTable
+from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.profile import DEFAULT_PROFILE, STORAGE, Profile, Storage
 from graphagg.rag.search import dense
 from graphagg.rag.tables.analyzer import Analyzers
@@ -109,88 +109,18 @@ class Models:
 
 
 @dataclass(frozen=True)
-class _Recorded:
-    """Models and parameters as the manifest records them, and the version's own weights."""
-
-    models: Mapping[str, Mapping[str, Any]]
-    parameters: Mapping[str, Any]
-    weights: BestConfig | None
-    table: StaticTable | None = None
-
-    @classmethod
-    def of_models(
-        cls,
-        models: Models,
-        chunking: ChunkConfig | None,
-        weights: BestConfig | None,
-        with_faithful: bool,
-    ) -> _Recorded:
-        recorded = parameters(models, chunking, weights is not None, with_faithful)
-        table = getattr(models.encoder, "table", None)
-        return cls(models.to_json(), recorded, weights, table)
-
-    @classmethod
-    def of_version(cls, before: Snapshot) -> _Recorded:
-        manifest = before.artifact.manifest
-        return cls(manifest.models, manifest.parameters, before.weights)
-
-
-@dataclass(frozen=True)
 class _State:
     """What is merged over the segments of a version, and the segments themselves.
 
     `kept` counts the first segments, which are in `before` as they are.
     """
 
-    before: Snapshot | None
+    before: Snapshot
     corpus: Corpus
     kept: int
     alive: Mask
     gazetteer: Gazetteer
     lexicon: Lexicon
-
-
-def build(
-    publication: Publication,
-    passages: Sequence[Passage],
-    models: Models,
-    chunking: ChunkConfig | None,
-    progress: Progress,
-    vectors: Vectors | None = None,
-    weights: BestConfig | None = None,
-    with_faithful: bool = False,
-) -> Manifest:
-    """Write an index of exactly the given passages.
-
-    Args:
-        publication: where it goes.
-        passages: in the order of their rows.
-        models: find entities and give vectors.
-        chunking: how the passages were split.
-        progress: called with stage, done, total.
-        vectors: theirs, `[P, d]`, if they are known.
-        weights: those of mode `best`, where they are not the defaults.
-        with_faithful: whether entity names get vectors.
-    """
-    segment, rows = make_segment(
-        passages,
-        models.extractor,
-        models.encoder,
-        lambda key: not with_faithful,
-        progress,
-        lambda name: publication.writer.path(f"{segment_prefix(0)}{name}.npy"),
-        vectors,
-        models.storage.packed,
-    )
-    corpus, alive = Corpus([segment]), np.ones(len(passages), bool)
-    analyzers = Analyzers(models.language)
-    change = Change(corpus, np.zeros(0, np.int64), range(len(passages)), 0)
-    no_words = Lexicon.empty(analyzers.is_mixed)
-    gazetteer, lexicon = _merged(Gazetteer.empty(), no_words, change, rows, analyzers)
-    state = _State(None, corpus, 0, alive, gazetteer, lexicon)
-    return _publish(
-        publication, state, _Recorded.of_models(models, chunking, weights, with_faithful)
-    )
 
 
 def change_passages(
@@ -244,7 +174,7 @@ def change_passages(
     gazetteer, lexicon = _merged(known, before.lexicon, change, rows, before.analyzers)
     state = _State(before, corpus, len(before.corpus.segments), alive, gazetteer, lexicon)
     joined = _joined(state, _first_to_join(state), before.analyzers)
-    return _publish(publication, joined, _Recorded.of_version(before))
+    return _publish(publication, joined)
 
 
 def compact(publication: Publication, before: Snapshot) -> Manifest:
@@ -254,7 +184,7 @@ def compact(publication: Publication, before: Snapshot) -> Manifest:
         before, before.corpus, count, np.array(before.alive), before.gazetteer, before.lexicon
     )
     joined = _joined(state, 0, before.analyzers)
-    return _publish(publication, joined, _Recorded.of_version(before))
+    return _publish(publication, joined)
 
 
 def set_weights(publication: Publication, before: Snapshot, weights: BestConfig | None) -> Manifest:
@@ -318,8 +248,8 @@ def _joined(state: _State, first: int, analyzers: Analyzers) -> _State:
     return _State(state.before, joined, first, alive[keep], gazetteer, lexicon)
 
 
-def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Manifest:
-    writer, profile = publication.writer, recorded.parameters["profile"]
+def _publish(publication: Publication, state: _State) -> Manifest:
+    writer, before = publication.writer, state.before.artifact.manifest
     _write_segments(writer, state)
     rows = np.flatnonzero(state.alive)
     identifiers = ((row, state.corpus.id(row).encode()) for row in rows.tolist())
@@ -330,16 +260,18 @@ def _publish(publication: Publication, state: _State, recorded: _Recorded) -> Ma
     state.gazetteer.save(writer)
     state.lexicon.save(writer)
     View.of(state.gazetteer, state.lexicon, state.alive).save(writer)
-    _write_inverted_file(writer, state, STORAGE[profile].inverted)
-    if recorded.weights is not None:
-        writer.path(WEIGHTS_FILE).write_bytes(weights_json(recorded.weights))
-    _write_table(writer, state, recorded)
+    _write_inverted_file(writer, state, STORAGE[before.parameters["profile"]].inverted)
+    if state.before.weights is not None:
+        writer.path(WEIGHTS_FILE).write_bytes(weights_json(state.before.weights))
+    for name in before.files:
+        if name.startswith(f"{TABLE_PREFIX}."):  # a question needs nothing else of its encoder
+            writer.adopt(state.before.artifact, name)
     return publication.publish(
         Manifest(
             kind=KIND,
-            parameters=recorded.parameters,
+            parameters=before.parameters,
             inputs={"passages": corpus_digest(_digests(state.corpus, rows))},
-            models=recorded.models,
+            models=before.models,
             counts=_counts(state),
         )
     )
@@ -349,7 +281,7 @@ def _write_segments(writer: ArtifactWriter, state: _State) -> None:
     """Take over what stays as it is, and write the rest."""
     for number, segment in enumerate(state.corpus.segments):
         alive = state.alive[state.corpus.starts[number] : state.corpus.starts[number + 1]]
-        if state.before is None or number >= state.kept:
+        if number >= state.kept:
             segment.save(writer, number)
             MetadataTable.build(metadata_of(segment, alive)).save(writer, table_name(number))
             continue
@@ -370,7 +302,7 @@ def _write_inverted_file(writer: ArtifactWriter, state: _State, inverted: bool) 
     if not inverted or int(lengths[state.alive].sum()) <= dense.FLAT_LIMIT:
         return
     path, before = writer.path(INVERTED_FILE), state.before
-    if before is None or not state.kept or INVERTED_FILE not in before.artifact:
+    if not state.kept or INVERTED_FILE not in before.artifact:
         dense.train(state.corpus, state.alive, path)
         return
     begin = int(state.corpus.windows.starts[state.kept])  # windows from here on are written again
@@ -382,16 +314,6 @@ def _write_inverted_file(writer: ArtifactWriter, state: _State, inverted: bool) 
     gone = np.concatenate([died, begin + np.flatnonzero(was[begin:])])
     new = begin + np.flatnonzero(now[begin:])
     dense.extend(before.artifact.path(INVERTED_FILE), state.corpus, gone, new, path)
-
-
-def _write_table(writer: ArtifactWriter, state: _State, recorded: _Recorded) -> None:
-    """The table of a static encoder: a question needs nothing else."""
-    if state.before is not None:
-        for name in state.before.artifact.manifest.files:
-            if name.startswith(f"{TABLE_PREFIX}."):
-                writer.adopt(state.before.artifact, name)
-    elif recorded.table is not None:
-        recorded.table.write(writer)
 
 
 def _digests(corpus: Corpus, rows: npt.NDArray[np.int64]) -> Iterable[bytes]:

@@ -17,7 +17,6 @@ from graphagg.rag.linearrag import retriever as faithful
 from graphagg.rag.linearrag.config import SEMANTICS
 from graphagg.rag.search.ranking import best_rows, spread, top_k
 from graphagg.rag.tables import mentions
-from graphagg.rag.tables.vectors import VectorFile
 from graphagg.rag.tables.view import View
 from graphagg.rag.version import build as build_module
 from tests.fakes import assert_same_hits
@@ -115,17 +114,6 @@ def test_a_build_in_blocks_is_the_same(tmp_path: Path, monkeypatch: pytest.Monke
             index.add(some_passages(60, 5)[45:])
             index.compact()
             assert index.manifest.data == rebuilt.manifest.data
-
-
-def test_vectors_of_a_file_are_those_of_memory(tmp_path: Path) -> None:
-    blocks = [np.random.default_rng(n).random((n, 5)).astype(np.float32) for n in (3, 1, 40)]
-    file, memory = VectorFile(tmp_path / "v.npy"), VectorFile(None)
-    for block in blocks:
-        file.append(block)
-        memory.append(block)
-    np.testing.assert_array_equal(file.close(), memory.close())
-    np.save(tmp_path / "w.npy", np.concatenate(blocks))
-    assert (tmp_path / "v.npy").read_bytes() == (tmp_path / "w.npy").read_bytes()
 
 
 def test_rows_are_read_again_as_they_were() -> None:

@@ -1,0 +1,268 @@
+"""Every place of every key in the tokens of many passages, by a table of hashes; compiled.
+
+The table holds the number of each key at a place that its words decide. A run of tokens is looked
+up by the same hash and compared byte for byte, so a hash decides no answer. The table takes 8 to 16
+bytes a key, whatever the passages; `KeyFinder` does the same for the few passages of a change.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.kernels import kernel
+from graphagg.rag.tables.mentions import CAPITAL, FOUND, TITLE
+from graphagg.store.strings import StringTable
+
+_FEWEST = 16  # places of a table at least
+_EMPTY = -1
+
+
+class TokenRows(NamedTuple):
+    """The tokens of p passages, t in all; V words.
+
+    Attributes:
+        data, ends: the words as a string table: `[B]` uint8, `[V + 1]` int64.
+        words: `[t]` int32, the word of each token.
+        bounds: `[p + 1]` int64, where the tokens of each passage begin.
+        titles: `[p]` int32, how many of them are its title's.
+        sentence: `[t]` int32, the sentence of the passage that each token is in.
+        capital: `[t]` bool, whether it begins like a name.
+    """
+
+    data: Array
+    ends: Array
+    words: Array
+    bounds: Array
+    titles: Array
+    sentence: Array
+    capital: Array
+
+
+class KeysOfRows(NamedTuple):
+    """Keys of each of p passages: those that its title gives, or that the extractor found.
+
+    Attributes:
+        bounds: `[p + 1]` int64.
+        key: `[n]` int32.
+        flags: `[n]` uint8, what a mention of the key in the title is (of titles), or 0.
+        start, length: `[n]` int32, the tokens that were found (of the extractor), or 0.
+    """
+
+    bounds: Array
+    key: Array
+    flags: Array
+    start: Array
+    length: Array
+
+
+class KeyTable(NamedTuple):
+    """Keys by the hashes of their words.
+
+    Attributes:
+        places: `[C]` int32, the number of a key, or -1; C is a power of 2.
+        longest: `[C]` uint16, the most words of a key whose first word has this hash.
+        data, ends: the keys as a string table.
+    """
+
+    places: Array
+    longest: Array
+    data: Array
+    ends: Array
+
+
+def key_table(keys: StringTable) -> KeyTable:
+    """The table of some keys, words joined by single blanks."""
+    size = _FEWEST
+    while size < 2 * len(keys):
+        size *= 2
+    table = KeyTable(
+        np.full(size, _EMPTY, np.int32), np.zeros(size, np.uint16), keys.data, keys.offsets
+    )
+    _fill(table)
+    return table
+
+
+def find_mentions(
+    table: KeyTable, tokens: TokenRows, titled: KeysOfRows, found: KeysOfRows
+) -> Array:
+    """The mentions of all keys in some passages, as the gazetteer orders them.
+
+    Args:
+        table: the keys.
+        tokens: of the passages.
+        titled: what their titles give.
+        found: what the extractor found; some may lie inside a run without spaces.
+
+    Returns:
+        `[m, 6]` int32: row, key, start, length, sentence and flags of each.
+    """
+    hashes = np.empty(len(tokens.ends) - 1, np.uint64)
+    _hash_words(tokens.data, tokens.ends, hashes)
+    records = _find(table, tokens, hashes, titled, found)
+    row, key, start, length = records.T[:4]
+    return np.ascontiguousarray(records[np.lexsort((key, -length, start, row))])
+
+
+@kernel
+def _hash_words(data: Array, ends: Array, hashes: Array) -> None:
+    """FNV-1a of 64 bits of each word."""
+    for i in range(len(hashes)):
+        hashes[i] = _hash_word(data, ends[i], ends[i + 1])
+
+
+@kernel
+def _hash_word(data: Array, begin: int, end: int) -> int:
+    value = np.uint64(14695981039346656037)
+    for j in range(begin, end):
+        value = (value ^ np.uint64(data[j])) * np.uint64(1099511628211)
+    return value  # type: ignore[return-value]
+
+
+@kernel
+def _joined(value: int, word: int) -> int:
+    """The hash of some words and one more."""
+    return value * np.uint64(11400714819323198485) + word  # type: ignore[operator]
+
+
+@kernel
+def _place(value: int, size: int) -> int:
+    """Where a hash begins in a table; the upper bits are the better mixed ones."""
+    mixed = (value ^ (value >> np.uint64(32))) * np.uint64(14029467366897019727)  # type: ignore[operator]
+    return np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1))  # type: ignore[return-value]
+
+
+@kernel
+def _fill(table: KeyTable) -> None:
+    """Put every key at the first free place from that of its hash on."""
+    places, longest, data, ends = table
+    size = len(places)
+    for number in range(len(ends) - 1):
+        value, words, begin, first = np.uint64(0), 0, ends[number], np.int64(0)
+        for j in range(ends[number], ends[number + 1] + 1):
+            if j == ends[number + 1] or data[j] == 32:
+                word = _hash_word(data, begin, j)
+                value, begin = _joined(value, word), j + 1  # type: ignore[assignment]
+                if words == 0:
+                    first = _place(word, size)  # type: ignore[assignment]
+                words += 1
+        longest[first] = max(longest[first], words)
+        place = _place(value, size)  # type: ignore[arg-type]
+        while places[place] != -1:
+            place = (place + 1) & (size - 1)
+        places[place] = number
+
+
+@kernel
+def _is_key(table: KeyTable, number: int, tokens: TokenRows, begin: int, end: int) -> bool:
+    """Whether the tokens from `begin` to `end`, joined by blanks, are a key."""
+    at, last = table.ends[number], table.ends[number + 1]
+    for token in range(begin, end):
+        word = tokens.words[token]
+        if token > begin:
+            if at >= last or table.data[at] != 32:
+                return False
+            at += 1
+        for j in range(tokens.ends[word], tokens.ends[word + 1]):
+            if at >= last or table.data[at] != tokens.data[j]:
+                return False
+            at += 1
+    return bool(at == last)
+
+
+@kernel
+def _find(
+    table: KeyTable, tokens: TokenRows, hashes: Array, titled: KeysOfRows, found: KeysOfRows
+) -> Array:
+    """The mentions of `find_mentions`, in the order of rows and tokens."""
+    size = len(table.places)
+    records, count = np.empty((1024, 6), np.int32), 0
+    is_matched = np.zeros(len(found.key), np.bool_)
+    for row in range(len(tokens.titles)):
+        first, last = tokens.bounds[row], tokens.bounds[row + 1]
+        title_end = first + tokens.titles[row]
+        for begin in range(first, last):
+            # A key lies in the title or in the text, not across the two.
+            end_of_part = title_end if begin < title_end else last
+            word = hashes[tokens.words[begin]]
+            most = min(np.int64(table.longest[_place(word, size)]), end_of_part - begin)
+            value = np.uint64(0)
+            for end in range(begin + 1, begin + most + 1):
+                value = _joined(value, hashes[tokens.words[end - 1]])  # type: ignore[assignment]
+                key = _look_up(table, tokens, begin, end, value)  # type: ignore[arg-type]
+                if key >= 0:
+                    flags = _flags_of(tokens, begin, end, begin < title_end)
+                    if begin < title_end:
+                        flags |= _of_title(titled, row, key)
+                    flags |= _match(found, is_matched, row, key, begin - first, end - begin)
+                    records = _put(records, count, row, key, begin - first, end - begin)
+                    records[count, 4], records[count, 5] = tokens.sentence[begin], flags
+                    count += 1
+        for i in range(found.bounds[row], found.bounds[row + 1]):
+            if not is_matched[i]:  # part of a run without spaces
+                begin = first + found.start[i]
+                flags = _flags_of(tokens, begin, begin + found.length[i], begin < title_end)
+                records = _put(records, count, row, found.key[i], found.start[i], found.length[i])
+                records[count, 4], records[count, 5] = tokens.sentence[begin], flags | FOUND
+                count += 1
+    return records[:count].copy()
+
+
+@kernel
+def _look_up(table: KeyTable, tokens: TokenRows, begin: int, end: int, value: int) -> int:
+    """The key that the tokens from `begin` to `end` are, by their hash; -1 for none."""
+    size = len(table.places)
+    place = _place(value, size)
+    while table.places[place] != -1:
+        if _is_key(table, table.places[place], tokens, begin, end):
+            return int(table.places[place])
+        place = (place + 1) & (size - 1)
+    return -1
+
+
+@kernel
+def _of_title(titled: KeysOfRows, row: int, key: int) -> int:
+    """What a mention of a key in the title of a row is."""
+    flags = 0
+    for i in range(titled.bounds[row], titled.bounds[row + 1]):
+        if titled.key[i] == key:
+            flags |= titled.flags[i]
+    return flags
+
+
+@kernel
+def _match(
+    found: KeysOfRows, is_matched: Array, row: int, key: int, start: int, length: int
+) -> int:
+    """Mark the key that the extractor found at this very place; `FOUND` where there is one."""
+    flags = 0
+    for i in range(found.bounds[row], found.bounds[row + 1]):
+        if found.start[i] == start and found.length[i] == length and found.key[i] == key:
+            is_matched[i] = True
+            flags = FOUND
+    return flags
+
+
+@kernel
+def _flags_of(tokens: TokenRows, begin: int, end: int, in_title: bool) -> int:
+    """What the place of a mention says: in the title, or beginning like a name."""
+    if in_title:
+        return TITLE | CAPITAL
+    for token in range(begin, end):
+        if tokens.capital[token]:
+            return CAPITAL
+    return 0
+
+
+@kernel
+def _put(records: Array, count: int, row: int, key: int, start: int, length: int) -> Array:
+    """The records with one more, of which sentence and flags are yet to be put."""
+    if count == len(records):
+        more = np.empty((2 * count, records.shape[1]), records.dtype)
+        more[:count] = records
+        records = more
+    records[count, 0], records[count, 1] = row, key
+    records[count, 2], records[count, 3] = start, length
+    return records

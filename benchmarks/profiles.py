@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _built(name: str, profile: Profile, folder: Path) -> None:
     """Build a set's index, and print its stages and bytes."""
-    stages = _Stages()
+    stages = Stages()
     passages = list(passages_of(name))
     place = folder / profile / name
     stages.begin()
@@ -71,7 +71,7 @@ def _built(name: str, profile: Profile, folder: Path) -> None:
         passages, place, chunking=None, profile=profile, force=True, progress=stages
     ).close()
     print(f"{name}, {profile}: {len(passages):,} passages; CPU s {stages}")
-    print(f"{name}, {profile}: bytes a passage {_bytes(place, len(passages))}", flush=True)
+    print(f"{name}, {profile}: bytes a passage {bytes_of(place, len(passages))}", flush=True)
 
 
 def _recalled(name: str, profile: Profile, folder: Path) -> None:
@@ -86,7 +86,7 @@ def _recalled(name: str, profile: Profile, folder: Path) -> None:
 def _copied(name: str, profile: Profile, folder: Path, copies: int) -> None:
     place = folder / profile / f"{name}-{copies}"
     shutil.rmtree(place, ignore_errors=True)
-    stages = _Stages()
+    stages = Stages()
     stages.begin()
     with PassageIndex.build(
         copies_of(list(passages_of(name)), copies), place, chunking=None, profile=profile,
@@ -95,12 +95,12 @@ def _copied(name: str, profile: Profile, folder: Path, copies: int) -> None:
         count = len(index)
     print(f"{name} x {copies}, {profile}: {count:,} passages; CPU s {stages}")
     print(
-        f"peak {resident('VmHWM') / 2**20:,.0f} MiB; bytes a passage {_bytes(place, count)}",
+        f"peak {resident('VmHWM') / 2**20:,.0f} MiB; bytes a passage {bytes_of(place, count)}",
         flush=True,
     )
 
 
-class _Stages:
+class Stages:
     """CPU seconds between the first reports of the stages of a build."""
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class _Stages:
         return f"{sum(self._seconds.values()):.1f} (up to the end of each: {parts})"
 
 
-def _bytes(place: Path, passages: int) -> str:
+def bytes_of(place: Path, passages: int) -> str:
     files = json.loads((place / "manifest.json").read_text())["files"]
     held: Counter[str] = Counter()
     for name, entry in files.items():

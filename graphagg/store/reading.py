@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -17,6 +20,12 @@ from graphagg.store.locks import hold_folder
 from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
 from graphagg.store.remote.addresses import Address
 from graphagg.store.strings import StringTable
+
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEADER = re.compile(
+    rb"\{'descr': '(?P<descr>[<|][a-zA-Z][0-9]+)', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>[0-9, ]*)\), \} *\n"
+)
 
 
 class Arrays(Protocol):
@@ -195,14 +204,25 @@ def _check_file(path: Path, entry: FileEntry) -> None:
 
 def map_array(path: Path) -> Array:
     """A `.npy` file, memory-mapped read-only; an empty array has no byte to map and is read."""
-    header = npy_header(path)
-    empty = header is not None and 0 in header[1]
+    with path.open("rb") as file:
+        header = _plain_header(file)
+        if header is not None and 0 not in header[1]:
+            dtype, shape = header
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            if len(content) >= file.tell() + math.prod(shape) * dtype.itemsize:
+                return np.ndarray(shape, dtype, content, file.tell())
+    named = npy_header(path)
+    empty = named is not None and 0 in named[1]
     return np.asarray(np.load(path, mmap_mode=None if empty else "r", allow_pickle=False))
 
 
 def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
     """Dtype and shape by the header of a `.npy` file; None where it is none."""
     with path.open("rb") as file:
+        header = _plain_header(file)
+        if header is not None:
+            return header[0].str, header[1]
+        file.seek(0)
         try:
             version = np.lib.format.read_magic(file)
             if version != (1, 0):
@@ -211,3 +231,19 @@ def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
         except ValueError:
             return None
     return dtype.str, tuple(shape)
+
+
+def _plain_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
+    """The header as every array of an index has it, and the file behind it; None of any other.
+
+    numpy compiles a header as a Python expression, which takes most of the time to open an index.
+    """
+    head = file.read(len(_MAGIC) + 2)
+    if not head.startswith(_MAGIC):
+        return None
+    text = file.read(int.from_bytes(head[len(_MAGIC) :], "little"))
+    found = _HEADER.fullmatch(text)
+    if found is None:
+        return None
+    shape = tuple(int(size) for size in found["shape"].split(b",") if size.strip())
+    return np.dtype(found["descr"].decode()), shape

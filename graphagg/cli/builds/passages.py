@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -139,7 +140,7 @@ class PassagesBuild(Build):
         corpus = read_corpus(path, self.reading, report, self.columns, self.vector_column)
         notes = []
         if self.dedup is not None:
-            corpus, said = without_duplicates(corpus, self.dedup, self.columns)
+            corpus, said = without_duplicates(list(corpus), self.dedup, self.columns)
             notes.append(said)
         models, extractor = self.models, None
         named = models.extractor or models.language or self.processes
@@ -210,8 +211,8 @@ def read_corpus(
     report: ReadReport,
     columns: RowConfig,
     vector_column: str | None = None,
-) -> list[Source]:
-    """Read passages, or documents that the index splits into them.
+) -> Iterator[Source]:
+    """Read passages, or documents that the index splits into them, one by one.
 
     Args:
         path: a file of passages, or a folder or file of documents.
@@ -227,20 +228,21 @@ def read_corpus(
     from graphagg.rag.documents.passages import holds_documents
 
     if holds_documents(path):
-        return list(read_documents(path, reading, report))
-    passages: list[Source]
+        return read_documents(path, reading, report)
+    passages: Iterator[Source]
     if vector_column is None:
-        passages = list(read_passages(path, columns))
+        passages = read_passages(path, columns)
     else:
-        passages = [row for row, _ in read_rows(path, columns)]
-    if not passages:
+        passages = (row for row, _ in read_rows(path, columns))
+    first = next(passages, None)
+    if first is None:
         raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it")
-    return passages
+    return chain([first], passages)
 
 
 def without_duplicates(
     corpus: list[Source], threshold: float, columns: RowConfig
-) -> tuple[list[Source], str]:
+) -> tuple[Iterable[Source], str]:
     """A corpus without near duplicates, and what is said of those."""
     from graphagg.rag.dedup.config import DedupConfig
     from graphagg.rag.dedup.files import keep_of

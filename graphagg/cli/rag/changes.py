@@ -50,7 +50,7 @@ def add(
 
     meter = Meter()
     files = ReadReport()
-    new = read_corpus(passages, reading, files, columns)
+    new = list(read_corpus(passages, reading, files, columns))
     with (
         PassageIndex.open(directory, cache=vectors.open()) as index,
         progress_report() as report,
@@ -73,7 +73,7 @@ def update(
 
     meter = Meter()
     files = ReadReport()
-    new = read_corpus(passages, reading, files, columns)
+    new = list(read_corpus(passages, reading, files, columns))
     with (
         PassageIndex.open(directory, cache=vectors.open()) as index,
         progress_report() as report,

@@ -27,7 +27,7 @@ from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus, Segment, segment_prefix, table_name
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.rag.tables.view import View
-from graphagg.rag.version.build import Encoding, onward
+from graphagg.rag.version.build import Encoding
 from graphagg.rag.version.publish import KIND, Models, parameters
 from graphagg.rag.version.snapshot import INVERTED_FILE
 from graphagg.rag.version.weights import WEIGHTS_FILE, weights_json
@@ -167,11 +167,20 @@ def _annotate(
         name = block_name(recorded, digests[rows.start : rows.stop], given)
 
         def make(rows: range = rows, given: Vectors | None = given) -> Arrays:
-            onto = onward(progress, rows.start, len(passages))
+            onto = _in_passages(progress, rows, len(passages))
             return block_of(passages[rows.start : rows.stop], recipe.models, given, onto)
 
         if blocks.add(name, make):
             progress("passages", rows.stop, len(passages))
+
+
+def _in_passages(progress: Progress, rows: range, whole: int) -> Progress:
+    """Report what is done of a block as passages of the whole, whatever its stage counts."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        progress(stage, rows.start + done * len(rows) // max(total, 1), whole)
+
+    return report
 
 
 def _join_segment(blocks: Blocks, folder: Path) -> None:

@@ -131,7 +131,7 @@ class Encoding:
             found = encoder.encode_passages(
                 [passages[row].full_text for row in block],
                 [places.row(row) for row in block],
-                onward(progress, start, len(passages)),
+                _onward(progress, start, len(passages)),
             )
             sentences.append(self.stored(np.concatenate([one.sentences for one in found])))
             if given is None:
@@ -170,7 +170,7 @@ class Encoding:
         while True:
             following = list(islice(stream, BLOCK))
             total = count or done + len(block) + len(following)
-            yield self.stored(self._encoder.encode(block, onward(progress, done, total)))
+            yield self.stored(self._encoder.encode(block, _onward(progress, done, total)))
             done += len(block)
             if not following:
                 return
@@ -187,7 +187,7 @@ def stored_rows(vectors: Vectors, dimension: int, packed: bool) -> Array:
     return pack(plain) if packed else plain
 
 
-def onward(progress: Progress, before: int, whole: int) -> Progress:
+def _onward(progress: Progress, before: int, whole: int) -> Progress:
     """Report a block as part of the whole."""
 
     def report(stage: str, done: int, total: int) -> None:

@@ -22,6 +22,19 @@ def read_only(array: Array) -> Array:
     return fixed
 
 
+def narrow_type(largest: int) -> np.dtype[Any]:
+    """The smallest of uint8, uint16 and int32 that holds the integers from 0 to `largest`."""
+    for kind in (np.uint8, np.uint16):
+        if largest <= np.iinfo(kind).max:
+            return np.dtype(kind)
+    return np.dtype(np.int32)
+
+
+def narrow(array: Array) -> Array:
+    """The same integers, none of them negative, in their `narrow_type`: how files hold them."""
+    return array.astype(narrow_type(int(array.max(initial=0))), copy=False)
+
+
 def offsets(lengths: Sequence[int] | Array) -> Ints:
     """Where each of consecutive ranges begins, and where the last one ends.
 

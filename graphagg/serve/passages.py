@@ -291,7 +291,7 @@ def _mentions(index: PassageIndex, hit: Hit) -> list[Answer]:
     view, gazetteer = snapshot.view(None), snapshot.gazetteer
     mentions = gazetteer.mentions(row)
     titles = int(gazetteer.title_tokens[row])
-    counts = (view.counts_as[mentions] == OUTER) & (gazetteer.start[mentions] >= titles)
+    counts = (view.counts_as(mentions) == OUTER) & (gazetteer.start[mentions] >= titles)
     spans = RowTokens.of(hit.passage).spans
     shift = len(hit.passage.full_text) - len(hit.passage.text)
     entities = []

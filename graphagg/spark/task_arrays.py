@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from graphagg.arrays import Array, offsets
 from graphagg.spark.blocks import AnyBlocks
 from graphagg.spark.files import Files
@@ -59,10 +61,11 @@ class TaskArrays:
         """Write the arrays of task `number`; the last file written says that all are there.
 
         Returns:
-            The length of each array, by name, and `more`.
+            The length of each array, by name, `more`, and as `types` the type of each array.
         """
         self.blocks.save(self.stage, number, **arrays)
-        stats = {name: len(array) for name, array in arrays.items()} | more
+        stats: Stats = {name: len(array) for name, array in arrays.items()} | more
+        stats["types"] = {name: array.dtype.str for name, array in arrays.items()}
         self.blocks.note(self.stage, number, stats)
         return stats
 
@@ -90,6 +93,8 @@ class TaskArrays:
     ) -> None:
         """Write `<name>.npy` for each name: the tasks' arrays one after another, by as many tasks.
 
+        Where their types differ, as those of narrow integers do, the widest holds all.
+
         Args:
             spark: the session.
             stats: what `save` returned, in the order of the result; `block` is the task's number.
@@ -106,7 +111,9 @@ class TaskArrays:
         for name in names:
             like = self.array(numbers[0], name)
             rows = starts[name][-1] + (name in owners)
-            files.create(name, like.dtype, (rows, *like.shape[1:]))
+            types = [np.dtype(s["types"][name]) for s in stats]
+            widest = max(types, key=lambda dtype: dtype.itemsize)
+            files.create(name, widest, (rows, *like.shape[1:]))
 
         def write(i: int) -> Stats:
             for name in names:

@@ -106,10 +106,10 @@ def _bridges_of(view: View, row: int, similar: Array, named: Rows) -> tuple[Arra
     """
     g = view.gazetteer
     place = g.mentions(row)
-    entity, ties = g.entity[place].astype(np.int64), view.tie[g.pair[place]]
-    counts = view.counts_as[place] > 0
+    entity, ties = g.entity[place].astype(np.int64), view.ties(place)
+    counts = view.counts_as(place) > 0
     in_title = ties == IN_TITLE  # nowhere but in the title
-    sentence = np.where(counts, g.sentence[place], -1).astype(np.int64)
+    sentence = np.where(counts, g.sentence[place].astype(np.int64), -1)
     similarity = np.where(sentence >= 0, similar[np.maximum(sentence, 0)], 0.0)
     # A page does not lead on through its own title, nor what the question names anywhere.
     leads = (counts | in_title) & ((ties & OWN) == 0) & ~np.isin(entity, named)

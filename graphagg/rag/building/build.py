@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, narrow_type
 from graphagg.progress import Progress, renamed
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.building.block import Arrays, block_of
@@ -188,8 +188,11 @@ def _join_segment(blocks: Blocks, folder: Path) -> None:
     for name in ("sentences", "found", "windows"):
         join_bounds(blocks, folder, f"{_SEGMENT}{name}")
     for name in ("sentences", "found", "windows", "sentences.vectors"):
-        first = blocks.array(0, f"{_SEGMENT}{name}")
-        join(blocks, folder, f"{_SEGMENT}{name}", first.dtype, first.shape[1:])
+        first, dtype = blocks.array(0, f"{_SEGMENT}{name}"), None
+        if name in ("sentences", "found"):
+            parts = (blocks.array(i, f"{_SEGMENT}{name}") for i in range(len(blocks)))
+            dtype = narrow_type(max(int(part.max(initial=0)) for part in parts))
+        join(blocks, folder, f"{_SEGMENT}{name}", dtype or first.dtype, first.shape[1:])
 
 
 def _write_name_vectors(folder: Path, recipe: Recipe, progress: Progress) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, Mask, offsets
+from graphagg.arrays import Array, Ints, Mask, narrow_type, offsets
 from graphagg.rag.building.blocks import Blocks
 from graphagg.rag.building.files import join, save, write_bounds, write_columns
 from graphagg.rag.building.merging import ENTRIES, Entries, merge_strings, transposed
@@ -22,11 +23,6 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.strings import StringTable
 
 _KEYS = "candidates"
-_PAIRS = {"row": np.int32, "count": np.int32, "pair_flags": np.uint8}
-_MENTIONS = {
-    "entity": np.int32, "start": np.int32, "length": np.uint8, "sentence": np.int32,
-    "flags": np.uint8, "pair": np.int32,
-}  # fmt: skip
 _READ = 65_536  # keys that are read together
 
 
@@ -85,8 +81,10 @@ def write_gazetteer(
             key, ends, columns = _pairs_of(found, i, defined)
             yield Entries(entity_of[key], ends, columns, starts[i])
 
-    write_columns(folder, "gazetteer", _PAIRS, transposed(pairs, bounds, entries))
-    mentions = _write_mentions(found, starts, folder, defined, entity_of, bounds)
+    most = max(int(_pairs_of(found, i, defined)[2][1].max(initial=0)) for i in range(len(found)))
+    columns = {"row": np.int32, "count": narrow_type(most), "pair_flags": np.uint8}
+    write_columns(folder, "gazetteer", columns, transposed(pairs, bounds, entries))
+    mentions = _write_mentions(found, starts, folder, defined, entity_of)
     join(blocks, folder, "gazetteer.title_tokens", np.int32)
     return Names(len(bounds) - 1, mentions)
 
@@ -130,7 +128,7 @@ def _of_block(blocks: Blocks, i: int, table: KeyTable, numbers: Array) -> dict[s
     keys, first, pairs = np.unique(pair_key, return_index=True, return_counts=True)
     return {
         "row": row, "key": key, "start": start, "length": length.astype(np.uint8),
-        "sentence": sentence, "flags": flags.astype(np.uint8), "pair": pair.astype(np.int32),
+        "sentence": sentence, "flags": flags.astype(np.uint8),
         "pairs.key": keys.astype(np.int32),
         "pairs.union": or_of(pair_flags, pairs),
         "pairs.bounds": np.append(first, len(codes)).astype(np.int64),
@@ -184,40 +182,28 @@ def _write_entities(
 
 
 def _write_mentions(
-    found: Blocks,
-    starts: list[int],
-    folder: Path,
-    defined: Mask,
-    entity_of: Array,
-    bounds: Ints,
+    found: Blocks, starts: list[int], folder: Path, defined: Mask, entity_of: Array
 ) -> int:
-    """Write the mentions by their entities and pairs; how many there are."""
-    placed = bounds[:-1].copy()  # where the next pair of each entity goes
+    """Write the mentions by their entities; how many there are."""
+    kept = [np.flatnonzero(defined[found.array(i, "key")]) for i in range(len(found))]
 
-    def parts() -> Iterator[list[Array]]:
-        for i in range(len(found)):
-            key, ends, _ = _pairs_of(found, i, np.ones(len(defined), bool))
-            lengths, kept, begin = np.diff(ends), defined[key], np.zeros(len(key), np.int64)
-            entity = entity_of[key[kept]]
-            # The pairs of an entity in this block follow those of the blocks before.
-            begin[kept] = placed[entity]
-            placed[entity] += lengths[kept]
-            place = np.repeat(begin - ends[:-1], lengths) + np.arange(ends[-1])
-            of_key = found.array(i, "key")
-            some = np.flatnonzero(defined[of_key])
-            start, length, sentence, flags, pair = (
-                found.array(i, name)[some]
-                for name in ("start", "length", "sentence", "flags", "pair")
-            )
-            yield [entity_of[of_key[some]], start, length, sentence, flags, place[pair]]
+    def column(name: str) -> Iterator[Array]:
+        return (found.array(i, name)[some] for i, some in enumerate(kept))
 
-    write_columns(folder, "gazetteer", _MENTIONS, parts())
+    def narrowest(name: str) -> np.dtype[Any]:
+        return narrow_type(max(int(part.max(initial=0)) for part in column(name)))
+
+    columns: dict[str, Any] = {
+        "start": narrowest("start"), "length": np.uint8, "sentence": narrowest("sentence"),
+        "flags": np.uint8,
+    }  # fmt: skip
+    for name, dtype in columns.items():
+        write_columns(folder, "gazetteer", {name: dtype}, ([part] for part in column(name)))
+    entities = ([entity_of[key]] for key in column("key"))
+    write_columns(folder, "gazetteer", {"entity": np.int32}, entities)
     rows = (
-        np.bincount(
-            found.array(i, "row")[defined[found.array(i, "key")]],
-            minlength=starts[i + 1] - starts[i],
-        )
-        for i in range(len(found))
+        np.bincount(part, minlength=starts[i + 1] - starts[i])
+        for i, part in enumerate(column("row"))
     )
     write_bounds(folder, "gazetteer.bounds", rows)
     return int(ArrayFolder(folder).array("gazetteer.bounds")[-1])

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from graphagg.arrays import offsets
+from graphagg.arrays import narrow_type, offsets
 from graphagg.rag.building.blocks import Blocks
 from graphagg.rag.building.files import join, save, write_columns
 from graphagg.rag.building.merging import ENTRIES, Entries, merge_strings, transposed
 from graphagg.store.ranges import GrowingStrings
-
-_COLUMNS = {"rows": np.int32, "counts": np.uint16, "title_counts": np.uint16}
 
 
 def write_lexicon(
@@ -44,7 +43,11 @@ def write_lexicon(
             ]
             yield Entries(number, blocks.array(i, "postings.bounds"), columns, starts[i])
 
-    write_columns(folder, "lexicon", _COLUMNS, transposed(postings, bounds, entries))
+    columns: dict[str, Any] = {"rows": np.int32}
+    for name in ("count", "title_count"):
+        parts = (blocks.array(i, f"postings.{name}") for i in range(len(blocks)))
+        columns[f"{name}s"] = narrow_type(max(int(part.max(initial=0)) for part in parts))
+    write_columns(folder, "lexicon", columns, transposed(postings, bounds, entries))
     join(blocks, folder, "lexicon.lengths", np.int32, (2,))
     if is_mixed:
         join(blocks, folder, "lexicon.languages", np.uint8)

@@ -131,7 +131,7 @@ def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
     g = view.gazetteer
     place = np.full(len(g.keys), -1, np.int64)
     place[entities] = np.arange(len(entities))
-    counts = (view.counts_as == OUTER) | ((g.flags & (FULL_TITLE | BASE_TITLE)) > 0)
+    counts = (view.counts_as() == OUTER) | ((g.flags & (FULL_TITLE | BASE_TITLE)) > 0)
     which = np.flatnonzero(counts & (place[g.entity] >= 0))
     rows = np.repeat(np.arange(len(view.visible)), np.diff(g.bounds))[which]
     seen = view.visible[rows]

@@ -13,10 +13,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
-from graphagg.arrays import Array, offsets
+from graphagg.arrays import Array, narrow, offsets
 from graphagg.graph.spark.numbering import Numbering, write_ids
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.spark.records import load_passages
@@ -176,7 +175,7 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
                 [kind_of(name.split(" "), analyzers) for name in names], np.uint8
             ),
             "gazetteer.row": row[kept].astype(np.int32),
-            "gazetteer.count": count[kept].astype(np.int32),
+            "gazetteer.count": narrow(count[kept]),
             "gazetteer.pair_flags": flags[kept].astype(np.uint8),
         }
         return pieces.save(i, arrays, names=int(arrays["found"].sum()))
@@ -218,7 +217,7 @@ def _no_entities(stages: Stages) -> Stats:
         "entities.keys.offsets": empty.offsets,
         "gazetteer.kind": np.zeros(0, np.uint8),
         "gazetteer.row": np.zeros(0, np.int32),
-        "gazetteer.count": np.zeros(0, np.int32),
+        "gazetteer.count": np.zeros(0, np.uint8),
         "gazetteer.pair_flags": np.zeros(0, np.uint8),
     }
     return {"block": 0} | stages.pieces(ENTITIES).save(0, arrays, names=0)
@@ -234,21 +233,19 @@ def _number_mentions(stages: Stages, mentions: Sequence[Stats], starts: Sequence
         final = work.map("entity_of")[m["entity"]].astype(np.int64) - 1
         kept = final >= 0
         m, entity = {name: column[kept] for name, column in m.items()}, final[kept]
-        bounds, rows = (files.map(f"gazetteer.{n}") for n in ("pair_bounds", "row"))
         of_row = np.bincount(m["row"] - starts[i], minlength=starts[i + 1] - starts[i])
         arrays: dict[str, Array] = {
             "gazetteer.bounds": offsets(of_row),
             "gazetteer.entity": entity.astype(np.int32),
-            "gazetteer.start": m["start"].astype(np.int32),
+            "gazetteer.start": narrow(m["start"]),
             "gazetteer.length": m["length"].astype(np.uint8),
-            "gazetteer.sentence": m["sentence"].astype(np.int32),
+            "gazetteer.sentence": narrow(m["sentence"]),
             "gazetteer.flags": m["flags"].astype(np.uint8),
-            "gazetteer.pair": find_pairs(bounds, rows, entity, m["row"]),
         }
         return pieces.save(i, arrays)
 
     stats = run_tasks(stages.work.spark, len(mentions), number)
-    names = [name for name in stats[0] if name != "block"]
+    names = [name for name in stats[0] if name.startswith("gazetteer.")]
     owner = {"gazetteer.bounds": "gazetteer.entity"}
     pieces.join(stages.work.spark, stats, files, names, owner)
 
@@ -259,24 +256,3 @@ def _mentions_written(stages: Stages) -> int:
 
 def _starts(lengths: Sequence[int]) -> list[int]:
     return [int(bound) for bound in offsets(lengths)]
-
-
-@numba.njit(cache=True)
-def find_pairs(bounds: Array, rows: Array, entity: Array, row: Array) -> Array:
-    """The place of each pair (entity, row) in pairs that are sorted so; `[m]` int32.
-
-    `bounds[e]` (`[E + 1]`) is where the pairs of entity e begin, `rows` (`[n]`) the row of each
-    pair, ascending within an entity.
-    """
-    places = np.empty(len(entity), np.int32)
-    for i in range(len(entity)):
-        low, high = bounds[entity[i]], bounds[entity[i] + 1]
-        # Every pair before `low` is of a lower row, none from `high` on is: they meet at the row.
-        while low < high:
-            middle = (low + high) // 2
-            if rows[middle] < row[i]:
-                low = middle + 1
-            else:
-                high = middle
-        places[i] = low
-    return places

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphagg.arrays import Array, offsets
+from graphagg.arrays import Array, narrow, offsets
 from graphagg.rag.spark.stages import POSTINGS, SEGMENT, TERMS, Stages
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store.strings import StringTable
@@ -90,8 +90,8 @@ def _sort_postings(stages: Stages, segment: Sequence[Stats], starts: Sequence[in
             "terms.offsets": names.offsets,
             "begins": np.searchsorted(codes, np.arange(len(names))),
             "lexicon.rows": table.column("row").to_numpy().astype(np.int32),
-            "lexicon.counts": table.column("count").to_numpy().astype(np.uint16),
-            "lexicon.title_counts": table.column("title").to_numpy().astype(np.uint16),
+            "lexicon.counts": narrow(table.column("count").to_numpy()),
+            "lexicon.title_counts": narrow(np.minimum(table.column("title").to_numpy(), 65_535)),
         }
         return pieces.save(number, arrays)
 

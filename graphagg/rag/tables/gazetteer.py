@@ -20,7 +20,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, offsets
+from graphagg.arrays import Array, narrow, offsets
 from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.lexicon import Lexicon, merge_sorted
 from graphagg.rag.tables.mentions import (
@@ -50,7 +50,7 @@ _MONTHS = frozenset(
     "bc ad bce ce st nd rd th early mid late century".split()
 )
 _ENTITY_COLUMNS = ("name_row", "kind")
-_MENTION_COLUMNS = ("entity", "start", "length", "sentence", "flags", "pair")
+_MENTION_COLUMNS = ("entity", "start", "length", "sentence", "flags")
 _PAIR_COLUMNS = ("row", "count", "pair_flags")
 
 
@@ -67,10 +67,9 @@ class Gazetteer:
         bounds: `[R + 1]` int64; the mentions of row r are `bounds[r]` to `bounds[r + 1]`, by their
             start, the longest first, then by entity.
         entity, start, length, sentence, flags: `[m]`; start counts the tokens of title and text,
-            sentence those of the passage.
-        pair: `[m]` int32, the pair that a mention belongs to.
+            sentence those of the passage; both are `narrow`.
         pair_bounds: `[E + 1]` int64; the pairs of entity e are `[e]` to `[e + 1]`, by row.
-        row, count: `[n]`, the passage, and how often the entity occurs in it (N_ep).
+        row, count: `[n]`, the passage, and how often the entity occurs in it (N_ep), `narrow`.
         pair_flags: `[n]` uint8, the flags of all its mentions there.
     """
 
@@ -80,14 +79,13 @@ class Gazetteer:
     title_tokens: npt.NDArray[np.int32]
     bounds: npt.NDArray[np.int64]
     entity: npt.NDArray[np.int32]
-    start: npt.NDArray[np.int32]
+    start: Array
     length: npt.NDArray[np.uint8]
-    sentence: npt.NDArray[np.int32]
+    sentence: Array
     flags: npt.NDArray[np.uint8]
-    pair: npt.NDArray[np.int32]
     pair_bounds: npt.NDArray[np.int64]
     row: npt.NDArray[np.int32]
-    count: npt.NDArray[np.int32]
+    count: Array
     pair_flags: npt.NDArray[np.uint8]
 
     def find(self, key: str) -> int | None:
@@ -344,14 +342,13 @@ def _assemble(
         title_tokens=titles.astype(np.int32),
         bounds=offsets(np.bincount(m.row, minlength=rows)),
         entity=entity.astype(np.int32),
-        start=m.start.astype(np.int32),
+        start=narrow(m.start),
         length=m.length.astype(np.uint8),
-        sentence=m.sentence.astype(np.int32),
+        sentence=narrow(m.sentence),
         flags=m.flags.astype(np.uint8),
-        pair=pair.astype(np.int32),
         pair_bounds=offsets(np.bincount(pair_entity, minlength=len(kept))),
         row=(codes % max(rows, 1)).astype(np.int32),
-        count=counts.astype(np.int32),
+        count=narrow(counts),
         pair_flags=or_of(m.flags[by_pair], counts),
     )
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, offsets
+from graphagg.arrays import Array, narrow, offsets
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.search.paging import will_need
 from graphagg.rag.tables.analyzer import Analyzer
@@ -46,8 +46,8 @@ class Postings:
     start: int
     end: int
     rows: npt.NDArray[np.int32]
-    counts: npt.NDArray[np.uint16]
-    title_counts: npt.NDArray[np.uint16]
+    counts: Array
+    title_counts: Array
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Lexicon:
     Attributes:
         terms: ascending by their UTF-8 bytes, T of them.
         bounds: `[T + 1]` int64.
-        rows, counts, title_counts: `[n]`, the postings of all terms; see `Postings`.
+        rows, counts, title_counts: `[n]`, the postings of all terms; see `Postings`. Counts are
+            `narrow`.
         lengths: `[R, 2]` int32, tokens of each passage (title and text) and of its title.
         languages: `[R]` uint8, the number of each passage's language in `CODES`; None where all
             passages have that of the index.
@@ -66,8 +67,8 @@ class Lexicon:
     terms: StringTable
     bounds: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int32]
-    counts: npt.NDArray[np.uint16]
-    title_counts: npt.NDArray[np.uint16]
+    counts: Array
+    title_counts: Array
     lengths: npt.NDArray[np.int32]
     languages: npt.NDArray[np.uint8] | None = None
 
@@ -113,7 +114,7 @@ class Lexicon:
     @classmethod
     def empty(cls, is_mixed: bool = False) -> Lexicon:
         """The lexicon of no passages; `is_mixed` where each has its own language."""
-        counts = np.zeros(0, np.uint16)
+        counts = np.zeros(0, np.uint8)
         return cls(
             StringTable.pack([]),
             np.zeros(1, np.int64),
@@ -150,8 +151,8 @@ class Lexicon:
             terms.take(used),
             offsets(counts[used]),
             postings.row[order],
-            postings.count[order],
-            postings.title_count[order],
+            narrow(postings.count[order]),
+            narrow(postings.title_count[order]),
             lengths,
             languages,
         )

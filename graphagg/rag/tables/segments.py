@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import offsets
+from graphagg.arrays import narrow, offsets
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
 from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of, ranges
 from graphagg.store import ArtifactWriter, blocks
@@ -143,9 +143,9 @@ class Segment:
 
     Attributes:
         passages: `[P]`.
-        sentences: `[S, 2]` int32, where the sentences of each passage begin and end, in characters
-            of its full text; the title is part of the first one.
-        found: `[F, 2]` int32, where the entities that the extractor found begin and end.
+        sentences: `[S, 2]`, `narrow`, where the sentences of each passage begin and end, in
+            characters of its full text; the title is part of the first one.
+        found: `[F, 2]`, `narrow`, where the entities that the extractor found begin and end.
         windows: `[W, ...]` unit vectors of the windows of each passage, at least one each: `[W, d]`
             float32, or `packed`.
         sentence_vectors: `[S, ...]` likewise.
@@ -165,8 +165,8 @@ class Segment:
         """Write as segment `number`."""
         prefix = segment_prefix(number)
         self.passages.save(writer, f"{prefix}passages")
-        self.sentences.save(writer, f"{prefix}sentences")
-        self.found.save(writer, f"{prefix}found")
+        for name, spans in (("sentences", self.sentences), ("found", self.found)):
+            Ragged(spans.bounds, narrow(spans.values)).save(writer, f"{prefix}{name}")
         writer.array(f"{prefix}windows.bounds", self.windows.bounds)
         writer.strings(f"{prefix}names", self.names)
         for name, vectors in (

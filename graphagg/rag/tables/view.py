@@ -40,6 +40,7 @@ PLAIN, LEADS, IN_TITLE, OWN = 1, 2, 4, 8
 """How a passage is tied to an entity: mentions it; its text begins with it; its title contains it;
 its title is it."""
 LONGEST_TITLE_PART = 6
+_TIED = 2  # bits of a byte of a mention that say how it counts; those above say how it ties
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class View:
         visible: `[R]`.
         entity: `[E]`, which entities are found in or title a visible passage.
         title: `[E]`, which of them title one.
-        counts_as: `[m]` uint8, how each mention counts.
+        mentions: `[m]` uint8, how each mention counts, and in the upper bits how its pair is tied.
         tie: `[n]` uint8, how each pair is tied; 0 where it is not, or its passage is hidden.
         df: `[E]` int32, how many visible passages each entity is tied to.
         passages: N, how many passages are visible.
@@ -64,7 +65,7 @@ class View:
     visible: npt.NDArray[np.bool_]
     entity: npt.NDArray[np.bool_]
     title: npt.NDArray[np.bool_]
-    counts_as: npt.NDArray[np.uint8]
+    mentions: npt.NDArray[np.uint8]
     tie: npt.NDArray[np.uint8]
     df: npt.NDArray[np.int32]
     passages: int
@@ -94,16 +95,16 @@ class View:
         entities = len(g.keys)
         entity, title = np.zeros(entities, bool), make("title", np.bool_, entities)
         _mark_entities(g.pair_bounds, g.row, g.pair_flags, visible, entity, title)
-        counts_as = make("counts_as", np.uint8, len(g.entity))
+        how = make("mentions", np.uint8, len(g.entity))
         tie = make("tie", np.uint8, len(g.row))
-        mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair)
+        mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair_bounds, g.row)
         usable = entity & ((g.kind & LINKABLE) > 0)
-        _resolve(mentions, g.title_tokens, visible, usable, title, counts_as, tie)
+        _resolve(mentions, g.title_tokens, visible, usable, title, how, tie)
         df = make("df", np.int32, entities)
         _count_ties(g.pair_bounds, tie, df)
         sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
         return cls(
-            gazetteer, lexicon, visible, entity, title, counts_as, tie, df,
+            gazetteer, lexicon, visible, entity, title, how, tie, df,
             int(np.count_nonzero(visible)), (sums[0], sums[1]),
             contain or Contain.of(g, visible, make),
         )  # fmt: skip
@@ -137,6 +138,14 @@ class View:
             tokens=(tokens, of_titles),
             contain=Contain.open(artifact, len(visible), len(gazetteer.keys)),
         )
+
+    def counts_as(self, mentions: slice = slice(None)) -> npt.NDArray[np.uint8]:
+        """How some mentions count: `OUTER`, `NESTED`, or 0."""
+        return np.asarray(self.mentions[mentions]) & np.uint8((1 << _TIED) - 1)
+
+    def ties(self, mentions: slice) -> npt.NDArray[np.uint8]:
+        """How the passages of some mentions are tied to their entities."""
+        return np.asarray(self.mentions[mentions]) >> np.uint8(_TIED)
 
     @property
     def rows(self) -> npt.NDArray[np.int64]:
@@ -180,7 +189,7 @@ class View:
         return rows[(tie & OWN) > 0]
 
 
-_STORED = ("title", "counts_as", "tie", "df")
+_STORED = ("title", "mentions", "tie", "df")
 
 
 def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
@@ -204,7 +213,8 @@ class _Mentions(NamedTuple):
     start: Array
     length: Array
     flags: Array
-    pair: Array
+    pair_bounds: Array
+    row: Array
 
 
 @kernel
@@ -232,7 +242,7 @@ def _resolve(
     visible: Array,
     usable: Array,
     is_title: Array,
-    counts_as: Array,
+    how: Array,
     tie: Array,
 ) -> None:
     """Choose the mentions that count, and tie their passages to their entities.
@@ -243,38 +253,75 @@ def _resolve(
         visible: `[R]`.
         usable: `[E]`, entities that are visible and may be linked.
         is_title: `[E]`, entities that title a visible passage.
-        counts_as: `[m]`, takes how each mention counts.
+        how: `[m]`, takes how each mention counts, and how its pair is tied.
         tie: `[n]`, takes how each pair is tied.
     """
-    bounds, entities, starts, lengths, flags, pairs = mentions
+    bounds, entities, starts, lengths, flags, _, _ = mentions
+    pairs = np.empty(np.max(bounds[1:] - bounds[:-1]) if len(visible) else 0, np.int64)
     for row in range(len(visible)):
         if not visible[row]:
             continue
+        first = bounds[row]
+        _find_pairs(mentions, row, usable, pairs)
         # Where the last mention that counts ends, of either kind.
-        outer_end, nested_end = 0, 0
-        for i in range(bounds[row], bounds[row + 1]):
-            e = entities[i]
-            if not usable[e] or not flags[i] & CAPITAL:
+        outer_end, nested_end = np.int64(0), np.int64(0)
+        for i in range(first, bounds[row + 1]):
+            e, pair = entities[i], pairs[i - first]
+            if pair < 0 or not flags[i] & CAPITAL:
                 continue
-            start, end = starts[i], starts[i] + lengths[i]
+            start = np.int64(starts[i])
+            end = start + np.int64(lengths[i])
             # Titles tie their passage and are no links to other passages.
             if flags[i] & TITLE:
-                tie[pairs[i]] |= _title_tie(flags[i], lengths[i])
+                tie[pair] |= _title_tie(flags[i], lengths[i])
                 continue
             # Starts ascend and the longest comes first: what does not begin inside the last one
             # that counts is leftmost and longest.
             if start >= outer_end:
-                counts_as[i] = OUTER
+                how[i] = OUTER
                 outer_end = end
-                tie[pairs[i]] |= PLAIN
+                tie[pair] |= PLAIN
                 if start == title_tokens[row]:  # the first token of the text
-                    tie[pairs[i]] |= LEADS
+                    tie[pair] |= LEADS
             # Beside them the titles, leftmost and longest among themselves, inside longer names.
             if is_title[e] and start >= nested_end:
                 nested_end = end
-                if counts_as[i] == 0:
-                    counts_as[i] = NESTED
-                    tie[pairs[i]] |= PLAIN
+                if how[i] == 0:
+                    how[i] = NESTED
+                    tie[pair] |= PLAIN
+        _note_ties(pairs[: bounds[row + 1] - first], tie, how[first : bounds[row + 1]])
+
+
+@kernel
+def _find_pairs(mentions: _Mentions, row: int, usable: Array, pairs: Array) -> None:
+    """Put the pairs of a row's mentions in `pairs`, from 0 on; -1 where the entity is not used."""
+    first, last = mentions.bounds[row], mentions.bounds[row + 1]
+    for i in range(first, last):
+        entity = mentions.entity[i]
+        pairs[i - first] = _pair(mentions, entity, row) if usable[entity] else -1
+
+
+@kernel
+def _note_ties(pairs: Array, tie: Array, how: Array) -> None:
+    """Note of each of a row's mentions how its pair is tied, above how it counts."""
+    for i in range(len(pairs)):
+        if pairs[i] >= 0:
+            how[i] |= tie[pairs[i]] << _TIED
+
+
+@kernel
+def _pair(mentions: _Mentions, entity: int, row: int) -> int:
+    """The pair of an entity and a row that mentions it."""
+    rows = mentions.row
+    low, high = mentions.pair_bounds[entity], mentions.pair_bounds[entity + 1]
+    # Every pair before `low` is of a lower row, none from `high` on is: they meet at the row.
+    while low < high:
+        middle = (low + high) // 2
+        if rows[middle] < row:
+            low = middle + 1
+        else:
+            high = middle
+    return int(low)
 
 
 @kernel

@@ -48,7 +48,7 @@ from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 
 KIND = "passages"
-REVISION = 8  # raised when the same corpus and models give another index
+REVISION = 9  # raised when the same corpus and models give another index
 
 
 def parameters(

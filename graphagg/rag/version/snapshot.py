@@ -116,7 +116,7 @@ class Snapshot:
         self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if inverted is not None:
             whole = self._whole
-            at_random([whole.title, whole.counts_as, whole.tie, whole.df, whole.contain])
+            at_random([whole.title, whole.mentions, whole.tie, whole.df, whole.contain])
 
     def __len__(self) -> int:
         return self.artifact.manifest.counts["passages"]

@@ -63,7 +63,7 @@ def test_the_view_of_everything_is_mapped(tmp_path: Path) -> None:
         snapshot = index.snapshot
         stored = snapshot.view(None)
         made = View.of(snapshot.gazetteer, snapshot.lexicon, snapshot.alive)
-        for name in ("entity", "title", "counts_as", "tie", "df"):
+        for name in ("entity", "title", "mentions", "tie", "df"):
             assert getattr(stored, name).tolist() == getattr(made, name).tolist()
         for (name, array), (_, other) in zip(
             stored.contain.arrays(), made.contain.arrays(), strict=True

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         BestConfig as BestConfig,
     )
     from graphagg.rag.broad.config import BroadConfig as BroadConfig
+    from graphagg.rag.building.limits import Limits as Limits
     from graphagg.rag.documents.passages import (
         Passage as Passage,
     )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from graphagg.checks import one_of
 from graphagg.progress import Progress, silent
 from graphagg.rag.best.formula import BestConfig
-from graphagg.rag.building.build import DEFAULT_LIMITS, Limits, Recipe, build
-from graphagg.rag.building.passages import InputFailed, PassageFiles
+from graphagg.rag.building.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.languages import check_language, language_of_corpus
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage
@@ -114,7 +112,8 @@ class PassageIndex(Asking, Changing, Exploring):
         """
         check_language(language)
         if is_of_spark(passages):
-            refuse(vectors=vectors, cache=cache, weights=weights)
+            own = None if limits == DEFAULT_LIMITS else limits
+            refuse(vectors=vectors, cache=cache, weights=weights, limits=own)
             from graphagg.rag.spark.records import PassageInput
             from graphagg.rag.spark.stages import GivenModels
             from graphagg.rag.spark.write import write_with_spark
@@ -135,7 +134,10 @@ class PassageIndex(Asking, Changing, Exploring):
         rows, given = rows_of(passages, columns, vectors)
         one_of("profile", profile, PROFILES)
         chunking = chunking if given is None else None
-        with _reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
+        from graphagg.rag.building.build import Recipe, build
+        from graphagg.rag.building.passages import PassageFiles, reading
+
+        with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
             corpus = PassageFiles(publication.writer, scratch)
             corpus.write(rows, chunking, progress)
             if language is None and extractor is None:
@@ -222,16 +224,6 @@ class PassageIndex(Asking, Changing, Exploring):
     def is_tuned(self) -> bool:
         """Whether the index has weights of its own."""
         return self.snapshot.weights is not None
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """Let the error through by which reading the passages failed."""
-    try:
-        yield
-    except InputFailed as failed:
-        assert failed.__cause__ is not None, "it is raised from one"
-        raise failed.__cause__ from None
 
 
 def _reopened(

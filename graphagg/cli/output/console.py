@@ -77,18 +77,34 @@ def progress_report() -> Iterator[Progress]:
 
 
 def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
-    """Lines on stderr: each finished stage, and every `_QUIET` seconds how far one is."""
-    last = clock()
+    """Lines on stderr: each finished stage, and every `_QUIET` seconds how far one is.
+
+    How long it may still take follows from what was done since its first report.
+    """
+    last, begun = clock(), dict[str, tuple[float, int]]()
 
     def report(stage: str, done: int, total: int) -> None:
         nonlocal last
-        if done != total and clock() - last < _QUIET:
+        now = clock()
+        since, before = begun.setdefault(stage, (now, done))
+        if done != total and now - last < _QUIET:
             return
-        last = clock()
+        last = now
         count = f"{done:,} of {total:,}" if done < total else f"{done:,}"
-        print(f"{stage}: {count} done", file=sys.stderr, flush=True)
+        left = ""
+        if before < done < total:
+            left = f", about {_span((now - since) * (total - done) / (done - before))} left"
+        print(f"{stage}: {count} done{left}", file=sys.stderr, flush=True)
 
     return report
+
+
+def _span(seconds: float) -> str:
+    """A time as people say it: 40 s, 3 min, 2 h 5 min."""
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def current_version(directory: PathLike[str]) -> str | None:

@@ -14,9 +14,9 @@ from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.building.block import Arrays, block_of
 from graphagg.rag.building.blocks import Blocks, block_name
 from graphagg.rag.building.files import Allocated, join, join_bounds
-from graphagg.rag.building.merging import ENTRIES
+from graphagg.rag.building.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.building.names import write_gazetteer
-from graphagg.rag.building.passages import BLOCK_CHARACTERS, BLOCK_PASSAGES, PassageFiles
+from graphagg.rag.building.passages import PassageFiles
 from graphagg.rag.building.words import write_lexicon
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.chunking import ChunkConfig
@@ -40,24 +40,6 @@ from graphagg.store.work import work_folder
 _SEGMENT = segment_prefix(0)
 _FOLDER = "blocks"
 _NAMES = 65_536  # names that are read together
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a build holds in memory.
-
-    Attributes:
-        passages: of a block.
-        characters: of a block, at most by one passage more.
-        entries: of the tables of names and words, that are put in order together.
-    """
-
-    passages: int = BLOCK_PASSAGES
-    characters: int = BLOCK_CHARACTERS
-    entries: int = ENTRIES
-
-
-DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,6 @@ from graphagg.arrays import Array, Ints
 from graphagg.store.ranges import GrowingStrings
 from graphagg.store.strings import StringTable
 
-ENTRIES = 4_000_000
-"""Entries of a transposed table that are put in order together; about 50 bytes each."""
 _WRITTEN = 65_536  # strings that are appended to a file together
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from graphagg.arrays import Array, Ints, Mask, narrow_type, offsets
 from graphagg.rag.building.blocks import Blocks
 from graphagg.rag.building.files import join, save, write_bounds, write_columns
-from graphagg.rag.building.merging import ENTRIES, Entries, merge_strings, transposed
+from graphagg.rag.building.merging import Entries, merge_strings, transposed
 from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import DEFINES, kind_of, or_of
 from graphagg.rag.tables.matching import KeysOfRows, KeyTable, TokenRows, find_mentions, key_table
@@ -46,7 +46,7 @@ def write_gazetteer(
     analyzers: Analyzers,
     with_vectors: bool,
     reached: Callable[[int], None],
-    entries: int = ENTRIES,
+    entries: int,
 ) -> Names:
     """Write the gazetteer.
 

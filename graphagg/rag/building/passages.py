@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import overload
@@ -23,10 +24,6 @@ from graphagg.store.ranges import GrowingFile, GrowingStrings
 from graphagg.store.reading import ArrayFolder
 from graphagg.store.strings import StringTable
 
-BLOCK_PASSAGES = 20_000
-"""Passages that are annotated and encoded together."""
-BLOCK_CHARACTERS = 25_000_000
-"""Characters of a block, from which on it ends before it has so many passages."""
 _BATCH = 1_000  # passages that are written together
 _RUN = 200_000  # ids that are sorted together
 _PREFIX = f"{segment_prefix(0)}passages"
@@ -35,8 +32,18 @@ _NAMES = "taken"
 _DOCUMENT, _CHUNK, _PASSAGE = 0, 1, 2  # whose name it is: a document that was split, ...
 
 
-class InputFailed(Exception):
+class _InputFailed(Exception):
     """Reading the passages failed; `__cause__` is how. No fault of the disk of the index."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Context manager: let the error through by which reading the passages failed."""
+    try:
+        yield
+    except _InputFailed as failed:
+        assert failed.__cause__ is not None, "it is raised from one"
+        raise failed.__cause__ from None
 
 
 class PassageFiles(Sequence[Passage]):
@@ -74,7 +81,6 @@ class PassageFiles(Sequence[Passage]):
             EmptyCorpus: there is none.
             InvalidPassage: a document is unsound, or its metadata is no JSON.
             DuplicateId: two passages share an id.
-            InputFailed: reading the documents raised an error of its own.
         """
         batch: list[tuple[int, list[Passage]]] = []
         for number, given in enumerate(_guarded(documents)):
@@ -184,5 +190,5 @@ def _guarded(documents: Iterable[Source]) -> Iterator[Source]:
         except StopIteration:
             return
         except OSError as error:
-            raise InputFailed from error
+            raise _InputFailed from error
         yield given

@@ -11,12 +11,12 @@ import numpy as np
 from graphagg.arrays import narrow_type, offsets
 from graphagg.rag.building.blocks import Blocks
 from graphagg.rag.building.files import join, save, write_columns
-from graphagg.rag.building.merging import ENTRIES, Entries, merge_strings, transposed
+from graphagg.rag.building.merging import Entries, merge_strings, transposed
 from graphagg.store.ranges import GrowingStrings
 
 
 def write_lexicon(
-    blocks: Blocks, starts: list[int], folder: Path, is_mixed: bool, entries: int = ENTRIES
+    blocks: Blocks, starts: list[int], folder: Path, is_mixed: bool, entries: int
 ) -> int:
     """Write terms and postings; how many terms there are.
 

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from graphagg.errors import WriteFailed
 from graphagg.store import ranges
-from graphagg.store.ranges import check_space, forget, preallocate, take_rows, write_range
+from graphagg.store.ranges import (
+    GrowingFile,
+    check_space,
+    forget,
+    preallocate,
+    take_rows,
+    write_range,
+)
+from graphagg.store.reading import map_array, npy_header
 
 
 @given(
@@ -69,3 +77,54 @@ def test_a_full_disk_is_told(tmp_path):
     check_space(tmp_path, 1, "a byte")
     with pytest.raises(WriteFailed, match=r"GiB for so much: 2 \* 3; make room"):
         check_space(tmp_path, 1 << 60, "so much: 2 * 3")
+
+
+@given(
+    st.lists(st.integers(0, 5), max_size=5),
+    st.sampled_from([(), (2,), (3, 1)]),
+    st.sampled_from(["<f4", "|u1", "|b1", "<i8"]),
+)
+def test_appended_parts_make_the_file_that_one_write_makes(tmp_path_factory, parts, width, dtype):
+    folder = tmp_path_factory.mktemp("ranges")
+    blocks = [np.arange(n * np.prod(width, dtype=int)).reshape(n, *width) % 2 for n in parts]
+    file = GrowingFile(folder / "a.npy", dtype, width=width)
+    for block in blocks:
+        file.append(block)
+    file.close()
+    whole = np.concatenate([np.zeros((0, *width), dtype), *blocks]).astype(dtype)
+    with (folder / "b.npy").open("wb") as other:
+        np.lib.format.write_array(other, whole, version=(1, 0), allow_pickle=False)
+    assert (folder / "a.npy").read_bytes() == (folder / "b.npy").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("array", "version"),
+    [
+        (np.arange(6, dtype="<i4"), (1, 0)),
+        (np.arange(6, dtype=">i4"), (1, 0)),
+        (np.asfortranarray(np.arange(6.0).reshape(2, 3)), (1, 0)),
+        (np.arange(6.0), (2, 0)),
+        (np.array(7, "<u2"), (1, 0)),
+        (np.array([b"ab", b"c"]), (1, 0)),
+        (np.array(["é", "fg"]), (1, 0)),
+        (np.array([(1, 2.0)], [("a", "<i4"), ("b", "<f8")]), (1, 0)),
+        (np.zeros((0, 3), "|b1"), (1, 0)),
+    ],
+)
+def test_any_array_is_mapped_as_numpy_reads_it(tmp_path, array, version):
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.lib.format.write_array(file, array, version=version)
+    wanted, found = np.load(tmp_path / "a.npy"), map_array(tmp_path / "a.npy")
+    assert found.dtype == wanted.dtype and found.shape == wanted.shape
+    np.testing.assert_array_equal(found, wanted)
+    assert not found.size or not found.flags.writeable
+    if version == (1, 0):
+        assert npy_header(tmp_path / "a.npy") == (wanted.dtype.str, wanted.shape)
+
+
+def test_an_array_that_is_cut_off_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(10))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content[:-8])
+    with pytest.raises(ValueError, match="mmap length"):
+        map_array(tmp_path / "a.npy")

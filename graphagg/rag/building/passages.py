@@ -166,10 +166,9 @@ class PassageFiles(Sequence[Passage]):
 
     def _check_names(self, names: StringTable, order: Array) -> None:
         """Refuse a name that is taken; the error is about the first that was taken before."""
-        lengths = np.diff(names.offsets)[order]
-        maybe = np.flatnonzero(lengths[1:] == lengths[:-1])
-        pairs = ((order[i], order[i + 1]) for i in maybe.tolist())
-        twice = [(int(b), int(a)) for a, b in pairs if names.raw(a) == names.raw(b)]
+        raws = ((i, names.raw(i)) for i in order)
+        pairs = pairwise(raws)
+        twice = [(int(b), int(a)) for (a, name), (b, other) in pairs if name == other]
         if not twice:
             return
         second, first = min(twice)

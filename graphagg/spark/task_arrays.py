@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from graphagg.arrays import Array, offsets
 from graphagg.spark.blocks import AnyBlocks
 from graphagg.spark.files import Files
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
 _BOUNDED = {"bounds": "", "offsets": ".utf8"}
 """Ends of the names of bounds, and of the arrays that they count in."""
+_WIDTH = "width of "
 
 
 class ArrayCollector(ArtifactWriter):
@@ -61,11 +60,11 @@ class TaskArrays:
         """Write the arrays of task `number`; the last file written says that all are there.
 
         Returns:
-            The length of each array, by name, `more`, and as `types` the type of each array.
+            The length of each array, by name, `more`, and the bytes of a value of each.
         """
         self.blocks.save(self.stage, number, **arrays)
         stats: Stats = {name: len(array) for name, array in arrays.items()} | more
-        stats["types"] = {name: array.dtype.str for name, array in arrays.items()}
+        stats |= {_WIDTH + name: array.itemsize for name, array in arrays.items()}
         self.blocks.note(self.stage, number, stats)
         return stats
 
@@ -109,11 +108,10 @@ class TaskArrays:
         bases = {name: _starts([s[owner] for s in stats]) for name, owner in owners.items()}
         numbers = [s["block"] for s in stats]
         for name in names:
-            like = self.array(numbers[0], name)
+            widest = max(range(len(stats)), key=lambda i: stats[i][_WIDTH + name])
+            like = self.array(numbers[widest], name)
             rows = starts[name][-1] + (name in owners)
-            types = [np.dtype(s["types"][name]) for s in stats]
-            widest = max(types, key=lambda dtype: dtype.itemsize)
-            files.create(name, widest, (rows, *like.shape[1:]))
+            files.create(name, like.dtype, (rows, *like.shape[1:]))
 
         def write(i: int) -> Stats:
             for name in names:

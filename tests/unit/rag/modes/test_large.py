@@ -76,6 +76,23 @@ def test_the_view_of_everything_is_mapped(tmp_path: Path) -> None:
         assert stored.passages == len(index) == np.count_nonzero(snapshot.alive)
 
 
+def test_a_mention_says_how_its_pair_is_tied(tmp_path: Path) -> None:
+    with build(some_passages(30, 6), tmp_path / "i") as index:
+        index.delete(["p2"])
+        snapshot = index.snapshot
+        g = snapshot.gazetteer
+        hidden = np.array(snapshot.alive)
+        hidden[5:9] = False
+        for view in (snapshot.view(None), snapshot.view(hidden)):
+            for row in np.flatnonzero(view.visible).tolist():
+                place = g.mentions(row)
+                entities = g.entity[place].tolist()
+                pairs = [dict(zip(*view.tied(e), strict=True)).get(row, 0) for e in entities]
+                assert view.ties(place).tolist() == pairs
+                assert set(view.counts_as(place).tolist()) <= {0, 1, 2}
+            assert view.ties(slice(None)).any()
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), max_size=30), st.integers(1, 12), st.data())
 def test_best_of_the_rows_that_have_a_score(values: list[float], k: int, data: Any) -> None:

@@ -53,7 +53,7 @@ def assert_same_arrays(snapshot: Snapshot, expected: InMemory, with_faithful: bo
         "lexicon rows": (number[snapshot.lexicon.rows], expected.lexicon.rows),
         "lexicon lengths": (snapshot.lexicon.lengths[alive], expected.lexicon.lengths),
     }
-    for name in ("entity", "start", "length", "sentence", "flags", "pair", "count", "pair_flags"):
+    for name in ("entity", "start", "length", "sentence", "flags", "count", "pair_flags"):
         same[name] = getattr(g, name), getattr(e, name)
     for name in ("bounds", "counts", "title_counts"):
         same[f"lexicon {name}"] = getattr(snapshot.lexicon, name), getattr(expected.lexicon, name)

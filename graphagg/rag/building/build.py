@@ -180,7 +180,7 @@ def _join_segment(blocks: Blocks, folder: Path) -> None:
 def _write_name_vectors(folder: Path, recipe: Recipe, progress: Progress) -> None:
     """Write the names that mode faithful compares, and their vectors."""
     opened, encoder = ArrayFolder(folder), recipe.models.encoder
-    keys, rows = opened.strings("entities.keys"), opened.array("gazetteer.name_row")
+    keys, rows = opened.strings("entities.keys"), Gazetteer.open(opened).name_row
     names = GrowingStrings(folder, f"{_SEGMENT}names")
     own = np.flatnonzero(rows >= 0)
     for first in range(0, len(own), _NAMES):

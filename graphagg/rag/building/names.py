@@ -15,7 +15,7 @@ from graphagg.rag.building.blocks import Blocks
 from graphagg.rag.building.files import join, save, write_bounds, write_columns
 from graphagg.rag.building.merging import Entries, merge_strings, transposed
 from graphagg.rag.tables.analyzer import Analyzers
-from graphagg.rag.tables.gazetteer import DEFINES, kind_of, or_of
+from graphagg.rag.tables.gazetteer import DEFINES, NAME_ROW, kind_of, or_of
 from graphagg.rag.tables.matching import KeysOfRows, KeyTable, TokenRows, find_mentions, key_table
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.store.ranges import GrowingFile, GrowingStrings
@@ -85,7 +85,9 @@ def write_gazetteer(
     columns = {"row": np.int32, "count": narrow_type(most), "pair_flags": np.uint8}
     write_columns(folder, "gazetteer", columns, transposed(pairs, bounds, entries))
     mentions = _write_mentions(found, starts, folder, defined, entity_of)
-    join(blocks, folder, "gazetteer.title_tokens", np.int32)
+    titles = (blocks.array(i, "gazetteer.title_tokens") for i in range(len(blocks)))
+    kind = narrow_type(max(int(part.max(initial=0)) for part in titles))
+    join(blocks, folder, "gazetteer.title_tokens", kind)
     return Names(len(bounds) - 1, mentions)
 
 
@@ -167,18 +169,16 @@ def _write_entities(
     """Write the keys that are entities, their kinds, and the rows of their vectors."""
     names = GrowingStrings(folder, "entities.keys")
     kinds = GrowingFile(folder / "gazetteer.kind.npy", np.uint8)
-    rows = GrowingFile(folder / "gazetteer.name_row.npy", np.int32)
-    vectors = 0
     for first in range(0, len(keys), _READ):
         some = first + np.flatnonzero(defined[first : first + _READ])
         part = keys.take(some)
         names.append(part)
         kinds.append(np.array([kind_of(key.split(" "), analyzers) for key in part], np.uint8))
-        own = has_vector[some]
-        rows.append(np.where(own, vectors + np.cumsum(own) - 1, -1))
-        vectors += int(own.sum())
-    for file in (names, kinds, rows):
+    for file in (names, kinds):
         file.close()
+    if has_vector.any():
+        own = has_vector[defined]
+        save(folder, NAME_ROW, np.where(own, np.cumsum(own) - 1, -1).astype(np.int32))
 
 
 def _write_mentions(

@@ -29,7 +29,7 @@ from graphagg.rag.spark.stages import (
 )
 from graphagg.rag.spark.tables import write_view
 from graphagg.rag.tables.analyzer import Analyzers
-from graphagg.rag.tables.gazetteer import DEFINES, kind_of, mentions_of, or_of
+from graphagg.rag.tables.gazetteer import DEFINES, NAME_ROW, kind_of, mentions_of, or_of
 from graphagg.rag.tables.mentions import FOUND, KeyFinder, NewRow
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store.strings import StringTable
@@ -185,7 +185,8 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
     names = _starts([s["names"] for s in stats])
     kept = _starts([s["gazetteer.row"] for s in stats])
     work.create("entity_of", np.int32, (total,))
-    files.create("gazetteer.name_row", np.int32, (entities[-1],))
+    if names[-1]:
+        files.create(NAME_ROW, np.int32, (entities[-1],))
     files.create("gazetteer.pair_bounds", np.int64, (entities[-1] + 1,))
     files.write("gazetteer.pair_bounds", entities[-1], np.array([kept[-1]]))
 
@@ -197,7 +198,8 @@ def _number_entities(stages: Stages, pairs: Sequence[Stats], total: int) -> int:
         numbers[key - key[0]] = np.arange(entities[i], entities[i + 1]) + 1
         work.write("entity_of", int(key[0]), numbers)
         rows = np.where(found, names[i] + np.cumsum(found) - 1, -1)
-        files.write("gazetteer.name_row", entities[i], rows)
+        if names[-1]:
+            files.write(NAME_ROW, entities[i], rows)
         files.write("gazetteer.pair_bounds", entities[i], begin + kept[i])
         return {}
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from graphagg.arrays import narrow
 from graphagg.graph.spark.numbering import Numbering, number_ids
 from graphagg.progress import silent
 from graphagg.rag.documents.languages import CODES
@@ -93,7 +94,7 @@ def _postings(rows: Sequence[NewRow], analyzers: Analyzers) -> dict[str, Any]:
             "lexicon.lengths": np.array(
                 [(c.length, c.title_length) for c in counts], np.int32
             ).reshape(-1, 2),
-            "gazetteer.title_tokens": np.array([r.tokens.titles for r in rows], np.int32),
+            "gazetteer.title_tokens": narrow(np.array([r.tokens.titles for r in rows], np.int32)),
         }
         | (own if analyzers.is_mixed else {})
     )

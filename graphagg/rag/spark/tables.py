@@ -19,7 +19,7 @@ from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.search import dense
 from graphagg.rag.search.compat import merge
 from graphagg.rag.spark.stages import IDS, PASSAGES, Stages
-from graphagg.rag.tables.gazetteer import ARRAYS, Gazetteer
+from graphagg.rag.tables.gazetteer import ARRAYS, Gazetteer, no_rows
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import table_name
 from graphagg.rag.tables.vectors import Stack
@@ -114,7 +114,8 @@ def write_view(stages: Stages, total: int) -> None:
         arrays = {name: files.map(f"gazetteer.{name}") for name in ARRAYS}
         keys = (files.map(f"entities.keys.{part}") for part in ("utf8", "offsets"))
         lexicon = replace(Lexicon.empty(), lengths=files.map("lexicon.lengths"))
-        gazetteer = Gazetteer(StringTable(*keys), **arrays)
+        table = StringTable(*keys)
+        gazetteer = Gazetteer(table, no_rows(len(table)), **arrays)  # a view reads no vectors
         with files.written() as folder:
             allocate = partial(_allocated, folder)
             View.of(gazetteer, lexicon, np.ones(total, np.bool_), allocate).save(

@@ -49,7 +49,7 @@ _MONTHS = frozenset(
     "january february march april may june july august september october november december "
     "bc ad bce ce st nd rd th early mid late century".split()
 )
-_ENTITY_COLUMNS = ("name_row", "kind")
+NAME_ROW = "gazetteer.name_row"
 _MENTION_COLUMNS = ("entity", "start", "length", "sentence", "flags")
 _PAIR_COLUMNS = ("row", "count", "pair_flags")
 
@@ -63,7 +63,7 @@ class Gazetteer:
         name_row: `[E]` int32, the row of its vector in `Corpus.name_vectors`; -1 for an entity
             that only titles name.
         kind: `[E]` uint8, flags of an entity.
-        title_tokens: `[R]` int32, tokens of each passage's title; 0 for a passage that is gone.
+        title_tokens: `[R]`, `narrow`, tokens of each passage's title; 0 for a passage that is gone.
         bounds: `[R + 1]` int64; the mentions of row r are `bounds[r]` to `bounds[r + 1]`, by their
             start, the longest first, then by entity.
         entity, start, length, sentence, flags: `[m]`; start counts the tokens of title and text,
@@ -76,7 +76,7 @@ class Gazetteer:
     keys: StringTable
     name_row: npt.NDArray[np.int32]
     kind: npt.NDArray[np.uint8]
-    title_tokens: npt.NDArray[np.int32]
+    title_tokens: Array
     bounds: npt.NDArray[np.int64]
     entity: npt.NDArray[np.int32]
     start: Array
@@ -101,8 +101,10 @@ class Gazetteer:
         return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
 
     def save(self, writer: ArtifactWriter) -> None:
-        """Write every part."""
+        """Write every part; the rows of vectors where there are any."""
         writer.strings("entities.keys", self.keys)
+        if (self.name_row >= 0).any():
+            writer.array(NAME_ROW, self.name_row)
         for name in ARRAYS:
             writer.array(f"gazetteer.{name}", getattr(self, name))
 
@@ -110,7 +112,9 @@ class Gazetteer:
     def open(cls, artifact: Arrays) -> Gazetteer:
         """Map what `save` wrote."""
         arrays = {name: artifact.array(f"gazetteer.{name}") for name in ARRAYS}
-        return cls(artifact.strings("entities.keys"), **arrays)
+        keys = artifact.strings("entities.keys")
+        has_rows = f"{NAME_ROW}.npy" in artifact
+        return cls(keys, artifact.array(NAME_ROW) if has_rows else no_rows(len(keys)), **arrays)
 
     @classmethod
     def empty(cls) -> Gazetteer:
@@ -127,8 +131,13 @@ class Gazetteer:
 
 
 ARRAYS = (
-    *_ENTITY_COLUMNS, "title_tokens", "bounds", *_MENTION_COLUMNS, "pair_bounds", *_PAIR_COLUMNS,
+    "kind", "title_tokens", "bounds", *_MENTION_COLUMNS, "pair_bounds", *_PAIR_COLUMNS,
 )  # fmt: skip
+
+
+def no_rows(entities: int) -> npt.NDArray[np.int32]:
+    """The rows of the vectors of entities that have none."""
+    return np.broadcast_to(np.int32(-1), entities)
 
 
 @dataclass(frozen=True)
@@ -339,7 +348,7 @@ def _assemble(
         keys=keys.take(kept),
         name_row=np.where(found, name_row, -1)[kept].astype(np.int32),
         kind=kind[kept].astype(np.uint8),
-        title_tokens=titles.astype(np.int32),
+        title_tokens=narrow(titles),
         bounds=offsets(np.bincount(m.row, minlength=rows)),
         entity=entity.astype(np.int32),
         start=narrow(m.start),

@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.peak import resident
 from benchmarks.profiles import Stages
 from graphagg.rag import PassageIndex, read_passages
 
 
-def main(corpus: str, index: str, profile: str) -> None:
+def main(corpus: str, index: str, profile: Any) -> None:
     group = os.environ.get("MEMORY_GROUP")
     if group:
         (Path(group) / "cgroup.procs").write_text(str(os.getpid()))
@@ -27,7 +28,7 @@ def main(corpus: str, index: str, profile: str) -> None:
     start = time.perf_counter()
     PassageIndex.build(
         read_passages(corpus), index, chunking=None, profile=profile, progress=stages, force=True
-    ).close()  # type: ignore[arg-type]
+    ).close()
     print(f"CPU s {stages}; wall s {time.perf_counter() - start:.0f}")
     print(
         f"peak MiB: resident {resident('VmHWM') / 2**20:,.0f}, "

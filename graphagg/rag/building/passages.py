@@ -93,8 +93,11 @@ class PassageFiles(Sequence[Passage]):
         if not len(self):
             raise EmptyCorpus("the corpus holds no passages; give at least one")
         progress("reading", len(self), len(self))
-        for file in (*self._strings.values(), *self._arrays.values(), self._texts, self._names):
+        for file in (*self._strings.values(), self._names):
             file.close()
+        for growing in self._arrays.values():
+            growing.close()
+        self._texts.close()
         self._table = PassageTable.open(ArrayFolder(self._writer.folder), _PREFIX)
         self._write_order()
 

@@ -7,7 +7,7 @@ bytes a key, whatever the passages; `KeyFinder` does the same for the few passag
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -114,24 +114,24 @@ def _hash_words(data: Array, ends: Array, hashes: Array) -> None:
 
 
 @kernel
-def _hash_word(data: Array, begin: int, end: int) -> int:
+def _hash_word(data: Array, begin: int, end: int) -> Any:
     value = np.uint64(14695981039346656037)
     for j in range(begin, end):
         value = (value ^ np.uint64(data[j])) * np.uint64(1099511628211)
-    return value  # type: ignore[return-value]
+    return value
 
 
 @kernel
-def _joined(value: int, word: int) -> int:
+def _joined(value: Any, word: Any) -> Any:
     """The hash of some words and one more."""
-    return value * np.uint64(11400714819323198485) + word  # type: ignore[operator]
+    return value * np.uint64(11400714819323198485) + word
 
 
 @kernel
-def _place(value: int, size: int) -> int:
+def _place(value: Any, size: int) -> Any:
     """Where a hash begins in a table; the upper bits are the better mixed ones."""
-    mixed = (value ^ (value >> np.uint64(32))) * np.uint64(14029467366897019727)  # type: ignore[operator]
-    return np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1))  # type: ignore[return-value]
+    mixed = (value ^ (value >> np.uint64(32))) * np.uint64(14029467366897019727)
+    return np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1))
 
 
 @kernel
@@ -140,16 +140,17 @@ def _fill(table: KeyTable) -> None:
     places, longest, data, ends = table
     size = len(places)
     for number in range(len(ends) - 1):
-        value, words, begin, first = np.uint64(0), 0, ends[number], np.int64(0)
+        value: Any = np.uint64(0)
+        words, begin, first = 0, ends[number], np.int64(0)
         for j in range(ends[number], ends[number + 1] + 1):
             if j == ends[number + 1] or data[j] == 32:
                 word = _hash_word(data, begin, j)
-                value, begin = _joined(value, word), j + 1  # type: ignore[assignment]
+                value, begin = _joined(value, word), j + 1
                 if words == 0:
-                    first = _place(word, size)  # type: ignore[assignment]
+                    first = _place(word, size)
                 words += 1
         longest[first] = max(longest[first], words)
-        place = _place(value, size)  # type: ignore[arg-type]
+        place = _place(value, size)
         while places[place] != -1:
             place = (place + 1) & (size - 1)
         places[place] = number
@@ -188,10 +189,10 @@ def _find(
             end_of_part = title_end if begin < title_end else last
             word = hashes[tokens.words[begin]]
             most = min(np.int64(table.longest[_place(word, size)]), end_of_part - begin)
-            value = np.uint64(0)
+            value: Any = np.uint64(0)
             for end in range(begin + 1, begin + most + 1):
-                value = _joined(value, hashes[tokens.words[end - 1]])  # type: ignore[assignment]
-                key = _look_up(table, tokens, begin, end, value)  # type: ignore[arg-type]
+                value = _joined(value, hashes[tokens.words[end - 1]])
+                key = _look_up(table, tokens, begin, end, value)
                 if key >= 0:
                     flags = _flags_of(tokens, begin, end, begin < title_end)
                     if begin < title_end:
@@ -211,7 +212,7 @@ def _find(
 
 
 @kernel
-def _look_up(table: KeyTable, tokens: TokenRows, begin: int, end: int, value: int) -> int:
+def _look_up(table: KeyTable, tokens: TokenRows, begin: int, end: int, value: Any) -> int:
     """The key that the tokens from `begin` to `end` are, by their hash; -1 for none."""
     size = len(table.places)
     place = _place(value, size)

@@ -125,7 +125,9 @@ class Encoding:
         progress: Progress,
     ) -> tuple[Ragged, Array]:
         """Vectors of the windows of passages and of their sentences, in one pass over each."""
-        windows, sentences, lengths = [], [], []
+        windows: list[Array] = []
+        sentences: list[Array] = []
+        lengths: list[int] = []
         for start in range(0, len(passages), _PASSAGES):
             block = range(start, min(start + _PASSAGES, len(passages)))
             found = encoder.encode_passages(

@@ -188,14 +188,14 @@ def key_of(slots: Array, first: int, rows: int) -> Any:
     h = np.uint32(0)
     for i in range(rows):
         if i % 2 == 0 and i > 0:  # two 16-bit slots fill the key; mix before the next two
-            h = _mix(h)
+            h = mix_one(h)
         h = np.uint32(h ^ (np.uint32(slots[first + i]) << np.uint32(16 * (i % 2))))
-    return _mix(h)
+    return mix_one(h)
 
 
 @numba.njit(cache=True)
-def _mix(h: Any) -> Any:
-    """`minhash.mix` of one number: a bijection, so keys stay distinct."""
+def mix_one(h: Any) -> Any:
+    """`signatures.mix` of one number: a bijection, so keys stay distinct."""
     h = np.uint32(h ^ (h >> np.uint32(16)))
     h = np.uint32(h * np.uint32(0x85EBCA6B))
     h = np.uint32(h ^ (h >> np.uint32(13)))

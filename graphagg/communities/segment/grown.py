@@ -124,51 +124,66 @@ def _merge(
 ) -> int:
     """Write the rows from `first` on; `turn` is the first of the added rows that is there or later.
 
-    Both sides ascend: new numbers keep the order of the old ones.
+    Each new row is one of the added ones: rows between two of those lie together in the old ones.
     """
-    old_offsets, old_columns, renumbered = old
-    rows, more_offsets, more_columns = more
-    is_renumbered = len(renumbered) > 0
-    size = 0
-    for i in range(len(sources)):
-        source, begin = sources[i], size
-        a = a_end = b = b_end = 0
-        if source >= 0:
-            a, a_end = old_offsets[source], old_offsets[source + 1]
-        if turn < len(rows) and rows[turn] == first + i:
-            b, b_end = more_offsets[turn], more_offsets[turn + 1]
+    i = size = 0
+    while i < len(sources):
+        stop = len(sources)
+        if turn < len(more.rows) and more.rows[turn] - first < stop:
+            stop = more.rows[turn] - first
+        if stop > i:
+            begins = old.offsets[sources[i] : sources[stop - 1] + 2]
+            for k in range(stop - i):
+                lengths[i + k] = begins[k + 1] - begins[k]
+            size = _copy(old, begins[0], begins[-1], out, size)
+        if stop < len(sources):
+            lengths[stop] = _merge_row(old, more, sources[stop], turn, out[size:])
+            size += lengths[stop]
             turn += 1
-        while b < b_end:
-            added = more_columns[b]
-            left, right = a, a_end  # where it belongs: what is before it is copied
-            while left < right:
-                middle = (left + right) // 2
-                column = old_columns[middle]
-                if (renumbered[column] if is_renumbered else column) < added:
-                    left = middle + 1
-                else:
-                    right = middle
-            size = _copy(old, a, left, out, size)
-            a = left
-            if a < a_end:
-                column = old_columns[a]
-                a += added == (renumbered[column] if is_renumbered else column)  # it was there
-            out[size] = added
-            size += 1
-            b += 1
-        size = _copy(old, a, a_end, out, size)
-        lengths[i] = size - begin
+        i = stop + 1
     return size
+
+
+@kernel
+def _merge_row(old: _Old, more: _New, source: int, turn: int, out: Array) -> int:
+    """Write a row and what is added to it; how many columns it has then.
+
+    Both ascend: new numbers keep the order of the old ones.
+    """
+    columns, renumbered, added = old.columns, old.renumbered, more.columns
+    is_renumbered = len(renumbered) > 0
+    a = a_end = size = 0
+    if source >= 0:
+        a, a_end = old.offsets[source], old.offsets[source + 1]
+    for b in range(more.offsets[turn], more.offsets[turn + 1]):
+        left, right = a, a_end  # where it belongs: what is before it is copied
+        while left < right:
+            middle = (left + right) // 2
+            column = columns[middle]
+            if (renumbered[column] if is_renumbered else column) < added[b]:
+                left = middle + 1
+            else:
+                right = middle
+        size = _copy(old, a, left, out, size)
+        a = left
+        if a < a_end:
+            column = columns[a]
+            a += added[b] == (renumbered[column] if is_renumbered else column)  # it was there
+        out[size] = added[b]
+        size += 1
+    return _copy(old, a, a_end, out, size)
 
 
 @kernel
 def _copy(old: _Old, low: int, high: int, out: Array, size: int) -> int:
     """Append the old columns from `low` to `high` to the first `size` of `out`; how many then."""
-    columns, renumbered = old.columns, old.renumbered
+    renumbered = old.renumbered
+    # By views, whose places are never negative, the loops become block copies.
+    taken, put = old.columns[low:high], out[size : size + high - low]
     if len(renumbered) > 0:
-        for i in range(high - low):
-            out[size + i] = renumbered[columns[low + i]]
+        for i in range(len(taken)):
+            put[i] = renumbered[taken[i]]
     else:
-        for i in range(high - low):
-            out[size + i] = columns[low + i]
+        for i in range(len(taken)):
+            put[i] = taken[i]
     return size + high - low

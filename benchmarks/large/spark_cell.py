@@ -1,8 +1,8 @@
 """One build by Spark: `python -m benchmarks.large.spark_cell JOB EDGES OUT RESULT [KIND]`.
 
-Two cores of this machine (`local[2]`), pieces of the default size. CPU is that of the JVM and of all
-Python processes together, by a control group where one can be made (`benchmarks.scaling.processes`);
-an empty job comes first and is not counted.
+Two cores of this machine (`local[2]`), pieces of the default size. CPU is that of the JVM and of
+all Python processes together, by a control group where one can be made
+(`benchmarks.scaling.processes`); an empty job comes first and is not counted.
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ def build(job: str, spark: Any, edges: str, out: Path, kind: str, progress: Any)
     from graphagg.embedding import EmbeddingConfig
     from graphagg.embedding.spark import build_with_spark as embed_with_spark
 
-    return embed_with_spark(
-        spark, edges, out, config=EmbeddingConfig(kind=kind), progress=progress
-    )
+    return embed_with_spark(spark, edges, out, config=EmbeddingConfig(kind=kind), progress=progress)
 
 
 if __name__ == "__main__":

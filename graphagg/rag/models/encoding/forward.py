@@ -15,10 +15,12 @@ text takes part in has a shape that follows from the length of that text alone:
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -138,8 +140,6 @@ def forward(
     Yields:
         The position of each window, in the order in which they are ready, and its result.
     """
-    import torch
-
     batches = runner.batches([len(window.ids) for window in windows])
 
     def prepare(batch: list[int]) -> Any:
@@ -152,10 +152,8 @@ def forward(
                 yield from zip(batch, runner.run(prepare(batch)), strict=True)
         return
     pending: deque[tuple[list[int], Future[list[Encoded]]]] = deque()
-    with (
-        _one_thread(),
-        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-    ):
+    pool = _threads(workers)
+    with _one_thread():
         try:
             for batch in batches:  # the tokenizer is not thread-safe: prepared here
                 pending.append((batch, pool.submit(runner.run, prepare(batch))))
@@ -168,6 +166,18 @@ def forward(
         finally:
             for _, future in pending:
                 future.cancel()
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    """Threads in which an operation of PyTorch takes one; kept, as new ones take memory anew."""
+    import torch
+
+    return ThreadPoolExecutor(count, "inference", initializer=torch.set_num_threads, initargs=(1,))
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 @contextmanager

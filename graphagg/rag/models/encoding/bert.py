@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from graphagg.rag.models.encoding.products import Product
 
+_STEP = 4  # rows of a text alone are its multiples, so that oneDNN has few shapes to keep
 _ROWS = 512  # tokens of a batch, at least; small enough to stay in a core's cache
 
 
@@ -66,8 +67,8 @@ class BertRunner:
     Args:
         model: one that `is_bert` takes.
         dtype: of weights and activations.
-        alone: one text a batch, in its own length, for a few texts that somebody waits for; else
-            batches of a fixed number of tokens.
+        alone: one text a batch, in a shape that follows from its length, for a few texts that
+            somebody waits for; else batches of a fixed number of tokens.
     """
 
     def __init__(
@@ -125,7 +126,8 @@ class BertRunner:
         import torch
 
         lengths = [len(window.ids) for window in windows]
-        columns = np.zeros((3, self._rows or sum(lengths)), np.int64)
+        rows = self._rows or -(-sum(lengths) // _STEP) * _STEP
+        columns = np.zeros((3, rows), np.int64)
         columns[0, : sum(lengths)] = np.concatenate([window.ids for window in windows])
         columns[1, : sum(lengths)] = np.concatenate([np.arange(n) for n in lengths])
         columns[2, : sum(lengths)] = np.concatenate([window.segments for window in windows])

@@ -149,7 +149,8 @@ def _bridges_of(view: View, row: int, similar: Array, named: Rows) -> tuple[Arra
     sentence = np.where(counts, g.sentence[place], -1).astype(np.int64)
     similarity = np.where(sentence >= 0, similar[np.maximum(sentence, 0)], 0.0)
     # A page does not lead on through its own title, nor what the question names anywhere.
-    leads = (counts | in_title) & ((ties & OWN) == 0) & ~np.isin(entity, named)
+    is_named = (entity[:, None] == named).any(axis=1)  # few are: `isin` would sort
+    leads = (counts | in_title) & ((ties & OWN) == 0) & ~is_named
     entity, sentence, similarity = entity[leads], sentence[leads], similarity[leads]
     # Of each entity the closest sentence, of equally close ones the first.
     order = np.lexsort((-similarity, entity))

@@ -7,7 +7,7 @@ so that hidden passages change nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -100,6 +100,7 @@ class Outcome:
     score: Array
     rounds: list[Round]
     weights: Array
+    eligible: Mask
     chosen: list[int]
     gains: list[tuple[float, float]]
 
@@ -194,8 +195,16 @@ class BestRetriever:
         eligible = ~np.isin(candidates.rows, np.asarray(extra, dtype=np.int64))
         if allowed is not None:
             eligible &= allowed[candidates.rows]
-        chosen, gains = _choose(candidates, score, lexical.weights, self.config, k, eligible)
-        return Outcome(candidates, score, rounds, lexical.weights, chosen, gains)
+        unchosen = Outcome(candidates, score, rounds, lexical.weights, eligible, [], [])
+        return self.choosing(unchosen, k)
+
+    def choosing(self, outcome: Outcome, k: int) -> Outcome:
+        """The outcome with `k` chosen passages, the first ones of which are those of any fewer.
+
+        That of `answer`, as long as `k` is no more than the pool.
+        """
+        chosen, gains = _choose(outcome, self.config, k)
+        return replace(outcome, chosen=chosen, gains=gains)
 
     def links(
         self, front: Rows, reading: Reading, vector: Vectors, pool: Rows | None = None
@@ -444,20 +453,21 @@ def _best(score: Array, among: Mask, count: int) -> Array:
 
 
 def _choose(
-    candidates: Candidates, score: Array, weights: Array, config: BestConfig, k: int, eligible: Mask
+    outcome: Outcome, config: BestConfig, k: int
 ) -> tuple[list[int], list[tuple[float, float]]]:
     """Choose passages one after another, by score and by what they are the first to hold.
 
     Returns:
         Positions in the order of choice, and the gains of each.
     """
+    candidates, eligible = outcome.candidates, outcome.eligible
     covers, pages = candidates.covers, candidates.pages
     terms, sides = np.zeros(covers.shape[1]), np.zeros(pages.shape[1])  # held by what is chosen
-    remaining = np.where(eligible, score, -np.inf)
+    remaining = np.where(eligible, outcome.score, -np.inf)
     chosen: list[int] = []
     gains: list[tuple[float, float]] = []
     for _ in range(min(k, int(eligible.sum()))):
-        of_terms, of_sides = gains_of(candidates, weights, terms, sides)
+        of_terms, of_sides = gains_of(candidates, outcome.weights, terms, sides)
         # argmax takes the first of equals: the lower id
         best = int((remaining + config.coverage * of_terms + config.side * of_sides).argmax())
         chosen.append(best)

@@ -1,23 +1,26 @@
 """From a network to nested themes: Louvain, made steady by agreement and by an order of its own.
 
 Louvain depends on the order in which it visits vertices, and on a corpus without sharp borders two
-orders give rather different themes; so would two versions of a corpus. Two things make it steady,
-and neither knows of another version, so that a map after changes is that of a rebuild:
+orders give rather different themes; so would two versions of a corpus. Three things make it steady,
+and none knows of another version, so that a map after changes is that of a rebuild:
 
 1. Vertices are visited by a hash of their names, so that what two versions share is visited in the
    same order.
 2. Consensus (Lancichinetti and Fortunato, *Consensus clustering in complex networks*, 2012): the
    graph is parted in several such orders, and an edge counts by the share of partitions that put
-   its ends together, if that is half of them at least. Departure: the share weighs the edges there
-   are, instead of replacing the graph by that of all pairs, which keeps the cost linear.
+   its ends together, if that is enough of them. Departure: the share weighs the edges there are,
+   instead of replacing the graph by that of all pairs, which keeps the cost linear.
+3. Every coarser level groups the finest themes, not those of the level below it: what moved there
+   moves nothing here. They are few, so that many more partitions can be asked.
 
-Themes are nested: a coarser level parts, in the same way, the themes of the finer one.
+Themes are nested: a level groups what the coarser one before it holds together.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,23 +31,44 @@ from graphagg.graph.louvain import by_size, louvain
 from graphagg.rag.graph.ties import Edges
 
 
-def nested(names: Ints, edges: Edges, resolutions: Sequence[float], runs: int) -> list[Ints]:
+class Agreement(NamedTuple):
+    """When ends of an edge are held together, and how its weight follows from that.
+
+    Attributes:
+        runs: partitions that are asked; of 1 there is no agreement to find.
+        least: share of them that has to put the ends together, else the edge goes.
+        power: of the share, which the weight is multiplied by.
+    """
+
+    runs: int
+    least: float
+    power: int
+
+
+def nested(
+    names: Ints, edges: Edges, resolutions: Sequence[float], finest: Agreement, coarser: Agreement
+) -> list[Ints]:
     """The theme of each vertex at each level, the coarsest first: labels from 0, gaps allowed.
 
     Args:
         names: `[n]`, a number for the name of each vertex: `name_hashes`.
         edges: of the vertices.
         resolutions: one a level, ascending.
-        runs: partitions that have to agree.
+        finest: of partitions of the vertices.
+        coarser: of partitions of the finest themes.
     """
     adjacency, weights = symmetric(len(names), edges)
-    labels = _steady(adjacency, weights, names, resolutions[-1], runs)
-    levels = [labels]
-    for resolution in reversed(resolutions[:-1]):
-        whole, joined, first = _themes_as_vertices(adjacency, weights, names, labels)
-        labels = by_size(_steady(whole, joined, first, resolution, runs)[labels])
-        levels.append(labels)
-    return levels[::-1]
+    fine = _steady(adjacency, weights, names, resolutions[-1], finest)
+    whole, ties, first = _themes_as_vertices(adjacency, weights, names, fine)
+    rows = expand_rows(whole)
+    levels = []
+    for resolution in resolutions[:-1]:
+        labels = _steady(whole, ties, first, resolution, coarser)
+        # Ties across go, so that the next level stays inside this one: a partition of what does
+        # not hang together joins nothing.
+        ties = np.where(labels[rows] == labels[whole.indices], ties, 0.0)
+        levels.append(by_size(labels[fine]))
+    return [*levels, fine]
 
 
 def name_hashes(names: Sequence[str]) -> Ints:
@@ -59,15 +83,19 @@ def symmetric(size: int, edges: Edges) -> tuple[Csr, Doubles]:
     return adjacency, adjacency.entries.astype(np.float64)
 
 
-def _steady(adjacency: Csr, weights: Doubles, names: Ints, resolution: float, runs: int) -> Ints:
+def _steady(
+    adjacency: Csr, weights: Doubles, names: Ints, resolution: float, agreement: Agreement
+) -> Ints:
     """The partition that several ones agree on."""
+    runs, least, power = agreement
     if runs == 1:
         return parted(adjacency, weights, names, resolution)
     rows, together = expand_rows(adjacency), np.zeros(len(weights))
     for run in range(1, runs + 1):
         labels = parted(adjacency, weights, names, resolution, run)
         together += labels[rows] == labels[adjacency.indices]
-    agreed = np.where(2 * together >= runs, weights * together, 0.0)
+    share = together / runs
+    agreed = np.where(share >= least, weights * share**power, 0.0)
     return parted(adjacency, agreed, names, resolution)
 
 

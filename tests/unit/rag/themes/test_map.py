@@ -221,8 +221,8 @@ def test_a_giant_theme_is_said_and_the_next_level_is_shown(tmp_path: Path) -> No
 def test_unknown_names_and_settings_are_named(tmp_path: Path) -> None:
     with build(corpus_of(), tmp_path / "i") as index:
         made = index.map()
-        with pytest.raises(UnknownTheme, match="theme '9'"):
-            made["9"]
+        with pytest.raises(UnknownTheme, match="theme '99'"):
+            made["99"]
         with pytest.raises(UnknownPassage):
             made.themes_of("nobody")
         with pytest.raises(InvalidParameter, match="when is 'born'"):

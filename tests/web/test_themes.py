@@ -113,11 +113,14 @@ def test_a_filter_that_leaves_nothing_says_so(page: Page) -> None:
 def test_a_condition_narrows_map_question_and_names(page: Page) -> None:
     page.open("#/themes?q=Where did Hugh flee?&name=hugh")
     page.wait("#areas .area.lit")
+    page.wait("#name-body a")
     page.click("#map-filters > button")
     page.choose("#map-filters li select:first-child", "kind")
     page.fill("#map-filters li .value", "count")
     page.wait_text("#map-lead", "1 passage ")
+    page.wait_gone("#name-body a")
     page.wait("#areas .area.lit")
+    page.open(f"#{page.fragment}&name=hugh")
     page.click("#name-body .actions a")
     page.wait("#hits-about")
     assert "filter=" in page.fragment and len(page.all("#filter-rows li")) == 1

@@ -10,8 +10,9 @@ and none knows of another version, so that a map after changes is that of a rebu
    graph is parted in several such orders, and an edge counts by the share of partitions that put
    its ends together, if that is enough of them. Departure: the share weighs the edges there are,
    instead of replacing the graph by that of all pairs, which keeps the cost linear.
-3. Every coarser level groups the finest themes, not those of the level below it: what moved there
-   moves nothing here. They are few, so that many more partitions can be asked.
+3. What this gives are grains: small groups on which nearly all partitions agree. Every level groups
+   the grains, not the themes of another level: what moved there moves nothing here. Grains are few,
+   so that many more partitions can be asked.
 
 Themes are nested: a level groups what the coarser one before it holds together.
 """
@@ -30,6 +31,9 @@ from graphagg.graph.csr import Csr
 from graphagg.graph.louvain import by_size, louvain
 from graphagg.rag.graph.ties import Edges
 
+GRAIN = 16.0
+"""The resolution of grains: no theme is finer."""
+
 
 class Agreement(NamedTuple):
     """When ends of an edge are held together, and how its weight follows from that.
@@ -46,7 +50,11 @@ class Agreement(NamedTuple):
 
 
 def nested(
-    names: Ints, edges: Edges, resolutions: Sequence[float], finest: Agreement, coarser: Agreement
+    names: Ints,
+    edges: Edges,
+    resolutions: Sequence[float],
+    of_grains: Agreement,
+    of_themes: Agreement,
 ) -> list[Ints]:
     """The theme of each vertex at each level, the coarsest first: labels from 0, gaps allowed.
 
@@ -54,21 +62,21 @@ def nested(
         names: `[n]`, a number for the name of each vertex: `name_hashes`.
         edges: of the vertices.
         resolutions: one a level, ascending.
-        finest: of partitions of the vertices.
-        coarser: of partitions of the finest themes.
+        of_grains: of partitions of the vertices.
+        of_themes: of partitions of the grains.
     """
     adjacency, weights = symmetric(len(names), edges)
-    fine = _steady(adjacency, weights, names, resolutions[-1], finest)
-    whole, ties, first = _themes_as_vertices(adjacency, weights, names, fine)
+    grains = _steady(adjacency, weights, names, GRAIN, of_grains)
+    whole, ties, first = _grains_as_vertices(adjacency, weights, names, grains)
     rows = expand_rows(whole)
     levels = []
-    for resolution in resolutions[:-1]:
-        labels = _steady(whole, ties, first, resolution, coarser)
+    for resolution in resolutions:
+        labels = _steady(whole, ties, first, resolution, of_themes)
         # Ties across go, so that the next level stays inside this one: a partition of what does
         # not hang together joins nothing.
         ties = np.where(labels[rows] == labels[whole.indices], ties, 0.0)
-        levels.append(by_size(labels[fine]))
-    return [*levels, fine]
+        levels.append(by_size(labels[grains]))
+    return levels
 
 
 def name_hashes(names: Sequence[str]) -> Ints:
@@ -119,10 +127,10 @@ def _mixed(names: Ints, run: int) -> Array:
         return z ^ (z >> np.uint64(31))
 
 
-def _themes_as_vertices(
+def _grains_as_vertices(
     adjacency: Csr, weights: Doubles, names: Ints, labels: Ints
 ) -> tuple[Csr, Doubles, Ints]:
-    """The graph of themes: what lies inside one is its loop, and its name is the least inside."""
+    """The graph of grains: what lies inside one is its loop, and its name is the least inside."""
     rows, count = expand_rows(adjacency), int(labels.max(initial=-1)) + 1
     codes, place = np.unique(
         labels[rows] * max(count, 1) + labels[adjacency.indices], return_inverse=True

@@ -15,9 +15,6 @@ from graphagg.rag.themes.network import Network, network
 from graphagg.rag.themes.partition import Agreement, name_hashes, nested, symmetric
 from graphagg.rag.version.snapshot import Snapshot
 
-LEAST_OF_VERTICES, LEAST_OF_THEMES, POWER_OF_THEMES = 0.8, 0.5, 3
-"""How `Agreement` is reached; chosen on hotpotqa and pubmedqa, see docs/decisions/themes.md."""
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -52,16 +49,16 @@ class Parts:
 def parts_of(snapshot: Snapshot, view: View, config: MapConfig) -> Parts:
     """Part what a view shows into themes.
 
-    The cost is that of `network`, and of Louvain `runs` times, and `theme_runs` times a coarser
-    level over the finest themes.
+    The cost is that of `network`, of Louvain `runs` times over it, and `theme_runs` times a level
+    over the grains.
     """
     net = network(snapshot.corpus, view, config.graph, config.near, config.text_weight)
     keys = view.gazetteer.keys.take(net.entities[net.shared])
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])
-    finest = Agreement(config.runs, LEAST_OF_VERTICES, 1)
-    coarser = Agreement(config.theme_runs, LEAST_OF_THEMES, POWER_OF_THEMES)
-    levels = nested(names, net.edges, config.resolutions, finest, coarser)
+    of_grains = Agreement(config.runs, 0.8, 1)
+    of_themes = Agreement(config.theme_runs, 0.5, 3)
+    levels = nested(names, net.edges, config.resolutions, of_grains, of_themes)
     adjacency, weights = symmetric(net.size, net.edges)
     quality = tuple(modularity(adjacency, weights, labels) for labels in levels)
     passage, parent = _numbered([labels[: len(net.rows)] for labels in levels])

@@ -274,3 +274,9 @@ def test_words_are_spelled_as_the_corpus_writes_them(tmp_path: Path) -> None:
     with build(corpus, tmp_path / "i") as index:
         words = index.map()["1"].words
         assert set(words) <= set(tokenize(corpus[0].text)) and "engines" in words
+
+
+def test_words_inside_names_are_spelled_whole(tmp_path: Path) -> None:
+    corpus = [Passage(f"p{i}", "JenniferMoore was here.") for i in range(3)]
+    with build(corpus, tmp_path / "i") as index:
+        assert {"jennifer", "moore"} <= set(index.map()["1"].words)

@@ -49,10 +49,10 @@ export class ThemesView {
     });
   }
 
-  /** Other passages are another map: it is shown whole. */
+  /** Other passages are another map: it is shown whole, without a name that it may not have. */
   #narrow() {
     const filters = [...this.#time.rows, ...this.#filters.rows];
-    if (!same(filters, this.#state.filters)) this.#navigate({ ...this.#state, theme: "", filters });
+    if (!same(filters, this.#state.filters)) this.#navigate({ ...this.#state, theme: "", name: "", filters });
   }
 
   /** Shows a state: what it says is asked for, unless it is what is shown. */
@@ -116,8 +116,7 @@ export class ThemesView {
     const place = byId("map-notice");
     put(place, map.notes.map((text) => h("p", { class: "quiet" }, `${text[0].toUpperCase()}${text.slice(1)}.`)));
     show(byId("map-result"), true);
-    if (!one) this.#time.learn(map.when, map.themes);
-    else this.#time.learn(map.when, []);
+    this.#time.learn(map.when, one ? [one.theme] : map.themes);
     this.#filters.show(this.#time.show(this.#state.filters));
     this.#crumbs(one);
     this.#theme(one);

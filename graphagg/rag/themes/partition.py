@@ -112,7 +112,7 @@ def parted(adjacency: Csr, weights: Doubles, names: Ints, resolution: float, run
     order = np.argsort(_mixed(names, run), kind="stable")
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    # Rows are taken in the new order and sorted one by one, which costs less than sorting all pairs.
+    # Rows in the new order, each sorted: that costs less than sorting all pairs.
     moved = as_matrix(adjacency, weights)[order]
     moved.indices = place[moved.indices].astype(np.int32)
     moved.has_sorted_indices = False

@@ -239,6 +239,11 @@ class Corpus:
         segment, inside = self.locate(row)
         return segment.passages.ids[inside]
 
+    def document(self, row: int) -> str:
+        """The id of the document that a passage is a chunk of; "" if it is none."""
+        segment, inside = self.locate(row)
+        return segment.passages.documents[inside]
+
     @cached_property
     def sentence_bounds(self) -> npt.NDArray[np.int64]:
         """`[R + 1]`: the sentences of row r are numbered from `[r]` to `[r + 1]`."""

@@ -112,10 +112,11 @@ def stability(snapshot: Snapshot, view: View) -> None:
 
 def gold_pairs(snapshot: Snapshot, view: View, questions: Path) -> Ints:
     """`[n, 2]` places in the view of each two gold passages of a question."""
-    found = set()
+    found: set[tuple[int, int]] = set()
     for question in read_questions(questions):
         rows = [snapshot.known_row(identifier) for identifier in question.gold]
-        found.update(combinations(sorted(np.searchsorted(view.rows, rows).tolist()), 2))
+        places = sorted(np.searchsorted(view.rows, rows).tolist())
+        found.update((a, b) for a, b in combinations(places, 2))
     return np.array(sorted(found), np.int64)
 
 

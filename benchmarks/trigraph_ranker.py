@@ -143,7 +143,8 @@ class Ranker(nn.Module):
             else:
                 x = x + torch.relu(layer(x, batch.edge_index))
         added: Tensor = self.leave(x).squeeze(-1)
-        return self.sharp * batch.base + added
+        scores: Tensor = self.sharp * batch.base + added
+        return scores
 
 
 def layer_of(kind: str) -> nn.Module:

@@ -25,7 +25,7 @@ from tests.unit.rag.corpora import SENTENCES, build, corpora
 pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 few = settings(max_examples=10, deadline=None)
-SMALL = MapConfig(resolutions=(0.5, 2.0), near=2, runs=3)
+SMALL = MapConfig(resolutions=(0.5, 2.0), near=2, runs=3, theme_runs=3)
 
 
 def assert_same(found: ThemeMap, expected: ThemeMap) -> None:

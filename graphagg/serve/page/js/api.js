@@ -90,8 +90,8 @@ export const similar = (vertex, top_k, signal) =>
 
 export const themes = (body, signal) => call("passages/themes", { body, signal });
 
-export const theme = (id, signal) => call("passages/theme", { body: { theme: id }, signal });
+export const theme = (body, signal) => call("passages/theme", { body, signal });
 
-export const light = (question, signal) => call("passages/light", { body: { question }, signal });
+export const light = (body, signal) => call("passages/light", { body, signal });
 
 export const alike = (body, signal) => call("passages/similar", { body, signal });

@@ -10,7 +10,8 @@ so that what else the machine does falls on all of them. A client sends its next
 has its answer; no question comes twice. Beside answers a second and latencies, which say little on
 a machine that is busy otherwise, stands what an answer costs: CPU seconds of the service and its
 workers, from `/proc`. Memory is a process's own, without the pages of the index that all share.
-`--against ROOT` serves the first way by the code of another checkout too.
+`--against ROOT` serves each way by the code of another checkout too. `two_idle_cores` is what two
+cores would answer by that CPU time if nothing else ran on them, the clients included.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from benchmarks.service import Client, questions
 
 _PATIENCE = 300  # seconds for an answer, on a busy machine
 _SERVE = [sys.executable, "-c", "from graphagg.cli.main import main; main()", "serve"]
+_POINTS = 20  # of the curve of memory
 _WARM = 16  # questions before the clock runs
 
 
@@ -65,12 +67,17 @@ class Seen:
 
 
 def serve(way: Way, passages: Path) -> subprocess.Popen[str]:
-    """Start the service; its log goes nowhere but for its first line."""
+    """Start the service; its log goes nowhere but for its first line.
+
+    It starts in the checkout whose code it runs: Python looks into the working folder first.
+    """
     environment = dict(os.environ)
     if way.root is not None:
         environment["PYTHONPATH"] = str(way.root)
-    command = [*_SERVE, "--passages", str(passages), "--port", "0", *way.options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    command = [*_SERVE, "--passages", str(passages.resolve()), "--port", "0", *way.options]
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=environment, cwd=way.root
+    )
 
 
 def port_of(process: subprocess.Popen[str]) -> int:
@@ -127,8 +134,10 @@ async def ask(
 
 
 async def ready(port: int, asked: Iterator[str]) -> None:
-    """Wait until it answers, and answer some questions before the clock runs."""
+    """Wait until it is ready, and answer some questions before the clock runs."""
     client = Client(port)
+    while (await asyncio.wait_for(client.ask("/readyz", None), _PATIENCE))[0] != 200:
+        await asyncio.sleep(0.1)
     for _ in range(_WARM):
         body = {"question": next(asked), "top_k": 5}
         await asyncio.wait_for(client.ask("/v1/passages/search", body), _PATIENCE)
@@ -189,6 +198,7 @@ def measured(run: Run) -> list[dict[str, Any]]:
             "way": name, "clients": clients, "answers": found.answers, "failures": found.failures,
             "answers_a_second": round(found.answers / found.seconds, 1),
             "cpu_ms_an_answer": round(1000 * found.cpu_seconds / found.answers, 2),
+            "two_idle_cores": round(2 * found.answers / found.cpu_seconds, 1),
             "busy_cores": round(found.cpu_seconds / found.seconds, 2),
             "p50_ms": round(float(np.percentile(found.latencies, 50)), 1),
             "p99_ms": round(float(np.percentile(found.latencies, 99)), 1),
@@ -243,6 +253,7 @@ async def _steady(
         "failures": seen.failures, "versions_served": len(versions),
         "own_mib_of_all": {
             "first": memory[0], "middle": memory[half], "last": memory[-1], "most": max(memory),
+            "curve": memory[:: -(-len(memory) // _POINTS)],
         },
     }  # fmt: skip
 
@@ -276,7 +287,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--passages", type=Path)
     parser.add_argument("--serve", action="append", help="options of one way; repeat it")
-    parser.add_argument("--against", type=Path, help="another checkout; the first way by its code")
+    parser.add_argument("--against", type=Path, help="another checkout; each way by its code too")
     parser.add_argument("--clients", default="1,8,32")
     parser.add_argument("--answers", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)
@@ -291,7 +302,11 @@ def main() -> None:
     given = chosen.serve or ["--no-access-log", "--no-access-log --workers 2"]
     ways = [Way(options or "as it is", tuple(options.split())) for options in given]
     if chosen.against:
-        ways.insert(0, Way(f"by {chosen.against}", (), chosen.against))
+        ways = [
+            each
+            for way in ways
+            for each in (Way(f"{way.name} by {chosen.against}", way.options, chosen.against), way)
+        ]
     if chosen.publish:
         for way in ways:
             print(json.dumps({"way": way.name, **steady(

@@ -1,13 +1,14 @@
 """Broad questions: how much of what is asked the first passages cover, mode beside mode.
 
-    python -m benchmarks.broad sets [SET=INDEX ...] [--choose]
+    python -m benchmarks.broad sets [SET=INDEX ...] [--choose] [--most N]
     python -m benchmarks.broad folder INDEX
 
 `sets` measures coverage, the share of a question's gold passages among the first 10 and 20, of
 `broad`, `auto`, `best`, `rrf` and dense retrieval with maximal marginal relevance (MMR), on the
 second halves of the sets; with `--choose` it prints a grid of settings of `broad` on the first
-halves instead. `folder` measures the share of the subtopics in `broad_questions.jsonl` that a
-passage among the first 10 and 20 speaks of: it holds one of the subtopic's phrases.
+halves instead. Of more than `--most` questions it asks every n-th. `folder` measures the share of
+the subtopics in `broad_questions.jsonl` that a passage among the first 10 and 20 speaks of: it
+holds one of the subtopic's phrases; with intervals of the differences from `broad`.
 """
 
 from __future__ import annotations
@@ -20,20 +21,17 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.choose.corpora import questions
 from graphagg.arrays import Doubles, Ints
-from graphagg.rag import BestConfig, PassageIndex
-from graphagg.rag.broad.choice import choose
+from graphagg.rag import PassageIndex
 from graphagg.rag.broad.config import BroadConfig
-from graphagg.rag.broad.covering import documents_of
-from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
-from graphagg.rag.modes.best import Best
-from graphagg.rag.modes.protocol import EncodedReading
+from graphagg.rag.broad.covering import Rankings, covering
+from graphagg.rag.evaluation.outcomes import bootstrap_intervals
+from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.modes.broad import Broad
 from graphagg.rag.settings import Mode
-from graphagg.rag.themes.config import MapConfig
-from graphagg.rag.themes.made import kept_map
 from graphagg.rag.themes.network import whole_vectors
 from graphagg.rag.version.snapshot import Selection
-from tests.conftest import DATA
 
 AT = (10, 20)
 QUESTIONS = Path(__file__).with_name("broad_questions.jsonl")
@@ -76,8 +74,10 @@ def of_gold(question: GoldQuestion) -> Covered:
     return lambda ids: len(gold & set(ids)) / len(gold)
 
 
-def measure(index: PassageIndex, asked: Sequence[tuple[str, Covered]]) -> dict[str, list[float]]:
-    """Mean coverage in percent by mode."""
+def measure(
+    index: PassageIndex, asked: Sequence[tuple[str, Covered]]
+) -> dict[str, list[list[float]]]:
+    """Coverage of each question by mode."""
     found: dict[str, list[list[float]]] = {}
     for mode in MODES:
         hits = index.retrieve_batch([text for text, _ in asked], max(AT), mode=mode)
@@ -86,48 +86,62 @@ def measure(index: PassageIndex, asked: Sequence[tuple[str, Covered]]) -> dict[s
             for each, (_, covered) in zip(hits, asked, strict=True)
         ]
     found["dense, MMR"] = [coverage(mmr(index, text, max(AT)), covered) for text, covered in asked]
-    return {name: (100 * np.mean(rows, axis=0)).round(1).tolist() for name, rows in found.items()}
+    return found
 
 
-def print_table(title: str, table: dict[str, list[float]]) -> None:
-    """Print a table of coverage."""
-    print(f"\n{title}\n\n| mode | {' | '.join(f'coverage@{k}' for k in AT)} |\n| --- | --- | --- |")
-    for name, values in table.items():
-        print(f"| {name} | {' | '.join(f'{value:.1f}' for value in values)} |", flush=True)
+def print_table(title: str, table: dict[str, list[list[float]]]) -> None:
+    """Print mean coverage in percent, and 95 % intervals of how far each mode is above `best`."""
+    names = [f"coverage@{k}" for k in AT] + [f"above best @{k}" for k in AT]
+    print(f"\n{title}\n\n| mode | {' | '.join(names)} |\n" + "| --- " * (1 + len(names)) + "|")
+    base = np.array(table["best"])
+    for name, rows in table.items():
+        means = [f"{value:.1f}" for value in 100 * np.mean(rows, axis=0)]
+        low, high = bootstrap_intervals(100 * (np.array(rows) - base))
+        spans = [f"{a:.1f} to {b:.1f}" for a, b in zip(low, high, strict=True)]
+        print(f"| {name} | {' | '.join(means + spans)} |", flush=True)
 
 
 def settings_grid(index: PassageIndex, questions: Sequence[GoldQuestion]) -> None:
     """Print the coverage of `broad` for a grid of settings."""
     snapshot = index.snapshot
     scope = snapshot.scope(Selection())
-    best = Best(snapshot, scope, snapshot.weights or BestConfig())
-    asked = best.encode(best.read([q.text for q in questions], index.models), index.models)
-    pools = [pool(index, best, question) for question in asked]
-    made = kept_map(snapshot, scope.view, MapConfig())
-    place = {row: i for i, row in enumerate(scope.view.rows.tolist())}
-    for level, spread, overlap in product(
-        range(len(made.levels)), (0.0, 0.15, 0.3, 0.5), (0.0, 0.1, 0.2, 0.4)
-    ):
-        config = BroadConfig(level=level, spread=spread, overlap=overlap)
-        rows = []
-        for (some, scores, vectors, ids), question in zip(pools, questions, strict=True):
-            themes = np.asarray(made.passage_theme[level])[[place[r] for r in some.tolist()]]
-            _, themes = np.unique(themes, return_inverse=True)
-            documents = documents_of(snapshot, some)
-            chosen = choose(scores, themes, documents, vectors, max(AT), config)
-            rows.append(coverage([ids[each.place] for each in chosen], of_gold(question)))
-        means = (100 * np.mean(rows, axis=0)).round(1).tolist()
-        print(f"level {level} spread {spread} overlap {overlap}: {means}", flush=True)
+    broad = Broad(snapshot, scope, BroadConfig())
+    asked = broad.encode(broad.read([q.text for q in questions], index.models), index.models)
+    pools = [broad.rankings(question, BroadConfig().pool) for question in asked]
+    print(f"best alone: {_mean(index, questions, [pool.best for pool in pools])}", flush=True)
+    for spread in (0.0, 0.15, 0.3, 0.5):
+        print(f"spread {spread}: {_grid_cell(index, questions, pools, BroadConfig(spread=spread))}")
+    for rank_constant, weight in product((10, 30, 60), (1.0, 2.0, 4.0, 8.0)):
+        config = BroadConfig(spread=0.0, weight=weight, rank_constant=rank_constant)
+        found = _grid_cell(index, questions, pools, config)
+        print(f"rank_constant {rank_constant} weight {weight}: {found}", flush=True)
 
 
-def pool(
-    index: PassageIndex, best: Best, question: EncodedReading
-) -> tuple[Ints, Doubles, Doubles, list[str]]:
-    """The candidates of a question: rows, scores, vectors and ids."""
-    explainer = best.explainer(question, BroadConfig().pool)
-    rows = explainer.outcome.candidates.rows[explainer.outcome.chosen]
-    ids = [index.snapshot.corpus.id(row) for row in rows.tolist()]
-    return rows, explainer.scores(), unit(index, rows), ids
+def _grid_cell(
+    index: PassageIndex,
+    questions: Sequence[GoldQuestion],
+    pools: Sequence[Rankings],
+    config: BroadConfig,
+) -> list[float]:
+    view = index.snapshot.scope(Selection()).view
+    found = [
+        [hit.passage.id for hit in covering(index.snapshot, view, pool, max(AT), config)]
+        for pool in pools
+    ]
+    rows = [[index.snapshot.known_row(each) for each in ids] for ids in found]
+    return _mean(index, questions, [np.array(some, np.int64) for some in rows])
+
+
+def _mean(
+    index: PassageIndex, questions: Sequence[GoldQuestion], rows: Sequence[Ints]
+) -> list[float]:
+    """Mean coverage in percent at each of `AT`."""
+    covered = []
+    for some, question in zip(rows, questions, strict=True):
+        ids = [index.snapshot.corpus.id(row) for row in some[: max(AT)].tolist()]
+        covered.append(coverage(ids, of_gold(question)))
+    means: list[float] = (100 * np.mean(covered, axis=0)).round(1).tolist()
+    return means
 
 
 def of_subtopics(index: PassageIndex, subtopics: Sequence[Sequence[str]]) -> Covered:
@@ -150,6 +164,7 @@ def main() -> None:
     sets = commands.add_parser("sets")
     sets.add_argument("indices", nargs="+", metavar="SET=INDEX")
     sets.add_argument("--choose", action="store_true")
+    sets.add_argument("--most", type=int, default=10_000, help="questions of a set")
     folder = commands.add_parser("folder")
     folder.add_argument("index", type=Path)
     given = parser.parse_args()
@@ -161,8 +176,7 @@ def main() -> None:
         return
     for each in given.indices:
         name, _, path = each.partition("=")
-        questions = read_questions(DATA / "retrieval" / name / "questions.jsonl.gz")
-        chosen = half(questions, "tune" if given.choose else "test", 0)
+        chosen = questions(name, "tune" if given.choose else "test", given.most)
         with PassageIndex.open(path) as index:
             if given.choose:
                 print(f"{name}: {len(chosen)} questions of the first half", flush=True)

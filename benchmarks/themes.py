@@ -1,13 +1,14 @@
 """The map of a corpus: what it costs, how steady its themes are, and how well they fit a truth.
 
-    python -m benchmarks.themes INDEX [--truth]
+    python -m benchmarks.themes INDEX [--truth [QUESTIONS]] [--only-truth]
 
 Prints the CPU time of a map by part; the adjusted mutual information (AMI) of themes before and
 after 1 % and 10 % of the passages come, over the passages that are in both; and whether a second
 map is the same. With `--truth` also the AMI with what the first sentence of each passage says that
 its subject is (`a 1951 film`, `a German politician`), of which nation, and both, beside k-means of
 the same vectors with as many clusters, and HDBSCAN; passages whose first sentence says neither are
-left out.
+left out. With QUESTIONS (`questions.jsonl.gz` of the set) also how many pairs of gold passages of
+one question lie in one theme, and how many of all pairs do.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import re
 import time
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from graphagg.arrays import Ints
 from graphagg.rag import PassageIndex
+from graphagg.rag.evaluation.questions import read_questions
 from graphagg.rag.tables.view import View
 from graphagg.rag.themes.build import theme_map
 from graphagg.rag.themes.config import MapConfig
@@ -72,7 +75,8 @@ def cost(snapshot: Snapshot, view: View) -> None:
     whole = lap()
     same = first.to_json() == theme_map(snapshot, view, config).to_json()
     print(
-        f"map: {whole:.2f} CPU s (network {net:.2f}, themes {themes:.2f}); the same again: {same}"
+        f"map: {whole:.2f} CPU s (network {net:.2f}, themes {themes:.2f}); the same again: {same}",
+        flush=True,
     )
 
 
@@ -106,7 +110,25 @@ def stability(snapshot: Snapshot, view: View) -> None:
         print(f"| {level} | {len(sizes)} | {np.count_nonzero(sizes >= 5)} | {shown} |", flush=True)
 
 
-def truth(snapshot: Snapshot, view: View) -> None:
+def gold_pairs(snapshot: Snapshot, view: View, questions: Path) -> Ints:
+    """`[n, 2]` places in the view of each two gold passages of a question."""
+    found: set[tuple[int, int]] = set()
+    for question in read_questions(questions):
+        rows = [snapshot.known_row(identifier) for identifier in question.gold]
+        places = sorted(np.searchsorted(view.rows, rows).tolist())
+        found.update((a, b) for a, b in combinations(places, 2))
+    return np.array(sorted(found), np.int64)
+
+
+def together(labels: Ints, pairs: Ints) -> str:
+    """Percent of some pairs, and of all pairs, that lie in one cluster."""
+    sizes = np.bincount(labels[labels >= 0]).astype(np.float64)
+    of_all = (sizes * (sizes - 1)).sum() / (len(labels) * (len(labels) - 1))
+    inside = (labels[pairs[:, 0]] == labels[pairs[:, 1]]) & (labels[pairs[:, 0]] >= 0)
+    return f"{100 * inside.mean():.1f} ({100 * of_all:.2f})"
+
+
+def truth(snapshot: Snapshot, view: View, questions: Path | None) -> None:
     """Print the AMI of themes, and of clusters of vectors, with what first sentences say."""
     texts = [snapshot.corpus[row].text for row in view.rows.tolist()]
     said = [(kind_of(text), nation_of(text)) for text in texts]
@@ -128,14 +150,18 @@ def truth(snapshot: Snapshot, view: View) -> None:
             vectors
         )
     clusters["HDBSCAN"] = HDBSCAN(min_cluster_size=5, copy=True).fit_predict(vectors)
-    print(f"| clusters | {' | '.join(truths)} |\n" + "| --- " * (1 + len(truths)) + "|")
+    pairs = None if questions is None else gold_pairs(snapshot, view, questions)
+    columns = [*truths, *(["gold pairs, % (all pairs)"] if pairs is not None else [])]
+    print(f"| clusters | {' | '.join(columns)} |\n" + "| --- " * (1 + len(columns)) + "|")
     for name, labels in clusters.items():
         scores = []
         for values in truths.values():
             known = np.array([value is not None for value in values])
             true = np.unique([value for value in values if value], return_inverse=True)[1]
             scores.append(adjusted_mutual_info_score(true, labels[known]))
-        print(f"| {name} | {' | '.join(f'{score:.3f}' for score in scores)} |", flush=True)
+        cells = [f"{score:.3f}" for score in scores]
+        cells += [together(labels, pairs)] if pairs is not None else []
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def said_of(text: str) -> list[str]:
@@ -159,15 +185,17 @@ def main() -> None:
     """Run what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("index", type=Path)
-    parser.add_argument("--truth", action="store_true")
+    parser.add_argument("--truth", nargs="?", type=Path, const=False, metavar="QUESTIONS")
+    parser.add_argument("--only-truth", action="store_true", help="neither cost nor stability")
     given = parser.parse_args()
     with PassageIndex.open(given.index) as index:
         snapshot = index.snapshot
         view = snapshot.view(None)
-        cost(snapshot, view)
-        stability(snapshot, view)
-        if given.truth:
-            truth(snapshot, view)
+        if not given.only_truth:
+            cost(snapshot, view)
+            stability(snapshot, view)
+        if given.truth is not None:
+            truth(snapshot, view, given.truth or None)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -48,7 +48,7 @@ class Upstream:
     def reset(self) -> None:
         """Answer soundly again."""
         self.status, self.body = 200, completion("In London [1].")
-        self.chunks: Sequence[bytes] | None = stream_of("In ", "London [1].")
+        self.chunks: Iterable[bytes] | None = stream_of("In ", "London [1].")
         self.truncated, self.hold_after = False, 0
         self.hold.set()
         self.left.clear()

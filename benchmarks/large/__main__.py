@@ -4,6 +4,7 @@
     python -m benchmarks.large --job embed --edges 1e6 --edges 1e7
     python -m benchmarks.large --file edges.npy --kind two-mode --name linux
     python -m benchmarks.large --table                    the tables of what is measured
+    python -m benchmarks.large --table --plot sizes.png   and a picture of them
 
 Each size of each job is a file under build/bench/large, so that a run can be stopped and goes on;
 a build of communities that was stopped goes on too. Graphs are generated: a power law of degrees,
@@ -24,11 +25,23 @@ from typing import Any
 import numpy as np
 
 from benchmarks.large.cell import METHODS
+from benchmarks.large.plot import draw
+from benchmarks.large.quick import write_quick
 from benchmarks.report import Report
 from benchmarks.scaling.inputs import write_graph
 
 FOLDER = Path("build/bench/large")
-JOBS = {"communities": (1e6, 1e7, 1e8), "embed": (1e6, 1e7)}
+JOBS = {
+    "communities": (1e6, 1e7, 1e8),
+    "embed": (1e6, 1e7),
+    "communities-spark": (1e6, 1e7),
+    "embed-spark": (1e6,),
+    "datasketch": (1e6,),
+    "rensa": (1e6,),
+}
+QUICK = 10**8
+"""Edges from which graphs are of the law of `quick`."""
+PROJECTED = 10**9
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -44,6 +57,7 @@ def main() -> None:
     parser.add_argument("--kind", default="undirected")
     parser.add_argument("--name", help="what the graph of --file is called")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--plot", type=Path, help="draw what is measured, as .png or .svg")
     parser.add_argument("--out", type=Path, default=FOLDER)
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
@@ -57,6 +71,8 @@ def main() -> None:
     report = Report(chosen.out)
     for job in JOBS:
         write(report, job, results(chosen.out, job))
+    if chosen.plot:
+        draw({job: results(chosen.out, job) for job in JOBS}, chosen.plot)
     print(report.save())
 
 
@@ -70,17 +86,18 @@ def run(folder: Path, job: str, name: str, source: Path | int, kind: str) -> Non
         path = folder / f"edges.{name}.parquet"
         if not path.exists():
             part = path.with_suffix(".part")
-            write_graph(part, source)
+            (write_graph if source < QUICK else write_quick)(part, source)
             os.replace(part, path)
     index = folder / f"{job}.{name}"
-    command = [sys.executable, "-m", "benchmarks.large.cell", job, path, index, result, kind]
+    module = "benchmarks.large.spark_cell" if job.endswith("-spark") else "benchmarks.large.cell"
+    command = [sys.executable, "-m", module, job, path, index, result, kind]
     threads = dict.fromkeys(_ONE_THREAD, "1")
     print(f"{job} {name}", file=sys.stderr, flush=True)
     ended = subprocess.run(list(map(str, command)), env=os.environ | threads, check=False)
     if ended.returncode:
         print(f"{job} {name}: exit code {ended.returncode}", file=sys.stderr)
         return
-    for left in (index, Path(f"{index}.warm")):
+    for left in (index, Path(f"{index}.warm"), Path(f"{index}.spark")):
         shutil.rmtree(left, ignore_errors=True)
 
 
@@ -123,9 +140,14 @@ def write(report: Report, job: str, found: dict[str, dict[str, Any]]) -> None:
     report.table([*header, *(f"{name}, ms p50 / p99" for name in asked)], rows)
     sizes = {name: each for name, each in found.items() if name[:1].isdigit()}
     if len(sizes) > 1:
-        logs = np.log([[e["counts"]["edges"], e["cpu"], e["peak"]] for e in sizes.values()])
+        logs = np.log([[e["counts"]["edges"], e["cpu"], max(e["peak"], 1)] for e in sizes.values()])
         cpu, peak = (float(np.polyfit(logs[:, 0], logs[:, i], 1)[0]) for i in (1, 2))
         report.line(f"Slope over {', '.join(sizes)} edges: CPU {cpu:.2f}, peak {peak:.2f}.")
+        if job.endswith("-spark"):
+            largest = max(sizes.values(), key=lambda each: each["counts"]["edges"])
+            times = PROJECTED / largest["counts"]["edges"]
+            hours = largest["cpu"] * times ** max(cpu, 1.0) / 3600
+            report.line(f"At this slope, or 1, {PROJECTED:.0e} edges take {hours:.1f} core hours.")
 
 
 if __name__ == "__main__":

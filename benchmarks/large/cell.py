@@ -25,6 +25,9 @@ _WARM_UP = 2_000  # edges
 def main() -> None:
     job, edges, out, result = sys.argv[1:5]
     kind = sys.argv[5] if len(sys.argv) > 5 else "undirected"
+    if job in PEERS:
+        save(result, peer(job, edges, kind))
+        return
     source: Any = np.load(edges) if edges.endswith(".npy") else edges
     build = {"communities": communities, "embed": embedding}[job]
     pairs = np.random.default_rng(0).integers(0, 500, (_WARM_UP, 2))
@@ -47,9 +50,39 @@ def main() -> None:
         }
         if job == "communities":
             figures["queries"] = queries(index)
+    save(result, figures)
+
+
+def save(result: str, figures: dict[str, Any]) -> None:
     part = Path(f"{result}.part")
     part.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     os.replace(part, result)
+
+
+def peer(job: str, edges: str, kind: str) -> dict[str, Any]:
+    """A peer's index of the same neighborhoods, from lists in memory; making those is not timed."""
+    from benchmarks import communities as beside
+    from graphagg.graph import load_graph
+
+    graph = load_graph(edges, kind)
+    values, offsets = beside.rows_of(graph)
+    wall, start = time.monotonic(), time.process_time()
+    kept = PEERS[job](beside)(values, offsets)
+    figures = {
+        "cpu": time.process_time() - start,
+        "wall": time.monotonic() - wall,
+        "peak": resident("VmHWM"),
+        "bytes": 0,  # nothing is written
+        "counts": {"edges": graph.edges, "vertices": len(graph.rows)},
+    }
+    del kept
+    return figures
+
+
+PEERS = {
+    "datasketch": lambda beside: beside.datasketch_build,
+    "rensa": lambda beside: beside.rensa_build,
+}
 
 
 def communities(edges: Any, out: Path, kind: str, *progress: Any) -> Any:

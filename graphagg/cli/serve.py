@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +25,7 @@ from graphagg.cli.serving import (
     LlmModel,
     LlmSeconds,
     LlmUrl,
+    LogFormat,
     LogLevel,
     Origins,
     OtlpEndpoint,
@@ -45,8 +47,9 @@ from graphagg.errors import MissingExtra
 if TYPE_CHECKING:
     from graphagg.rag.answer.endpoint import Endpoint
     from graphagg.serve.http.security import Access
+    from graphagg.serve.limits import Limits
     from graphagg.serve.observe.telemetry import Telemetry
-    from graphagg.serve.service import Service
+    from graphagg.serve.service import Service, Sources
 
 EPILOG = "Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2"
 
@@ -89,15 +92,11 @@ def serve(
     try:
         from graphagg.serve.http.security import Access, read_token
         from graphagg.serve.limits import Limits
-        from graphagg.serve.observe.log import ACCESS, start_log
-        from graphagg.serve.pool.service import pooled_service
-        from graphagg.serve.service import Service, Sources
+        from graphagg.serve.service import Sources
     except ImportError as error:
         raise MissingExtra.of(error, "serve") from None
 
-    start_log(log_level, log_format)
-    if not access_log:
-        logging.getLogger(ACCESS).setLevel(logging.WARNING)
+    _log_to_stderr(log_level, log_format, access_log)
     access = Access(
         host,
         None if token_file is None else read_token(token_file),
@@ -126,14 +125,35 @@ def serve(
     many_connections()
     if not lazy:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # what is not here by now is not fetched
-
-    def make() -> Service:
-        if not workers:
-            return Service(sources, limits, lazy=lazy)
-        level: LogLevel = "debug" if log_level == "debug" else "warning"
-        return pooled_service(workers, sources, limits, lazy=lazy, level=level, form=log_format)
-
+    make = partial(_service, sources, limits, workers, lazy, log_level, log_format)
     _run(make, endpoint, access, port, telemetry, drain_seconds)
+
+
+def _log_to_stderr(level: LogLevel, form: LogFormat, requests: bool) -> None:
+    from graphagg.serve.observe.log import ACCESS, start_log
+
+    start_log(level, form)
+    if not requests:
+        logging.getLogger(ACCESS).setLevel(logging.WARNING)
+
+
+def _service(
+    sources: Sources,
+    limits: Limits,
+    workers: int,
+    lazy: bool,
+    level: LogLevel,
+    form: LogFormat,
+) -> Service:
+    """What answers: this process, or workers."""
+    if not workers:
+        from graphagg.serve.service import Service
+
+        return Service(sources, limits, lazy=lazy)
+    from graphagg.serve.pool.service import pooled_service
+
+    of_workers: LogLevel = "debug" if level == "debug" else "warning"
+    return pooled_service(workers, sources, limits, lazy=lazy, level=of_workers, form=form)
 
 
 def _telemetry(endpoint: str | None) -> Telemetry | None:

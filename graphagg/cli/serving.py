@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from os import PathLike
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 _MOST_FILES = 65_536
+_ARENAS, _M_ARENA_MAX = 2, -8  # of malloc.h
 
 Passages = Annotated[
     PathLike[str] | None, typer.Option("--passages", help="A passage index.", **PLACE)
@@ -151,6 +153,17 @@ def keep_memory_flat() -> None:
     """Limit oneDNN's cache of kernels, one a shape of batch; call it before a model is loaded.
 
     By default it keeps 1,024 kernels: over 2,900 questions the process grew from 563 to 674 MiB.
-    With 32 it stays at 510, in the same time. A value that is set already stays.
+    With 32 it stays at 510, in the same time, as long as questions have few shapes: see
+    `encoding.bert`. A value that is set already stays.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
+    _few_arenas()
+
+
+def _few_arenas() -> None:
+    """Let the threads share two heaps: of one each, what a busy moment took would stay in all."""
+    os.environ.setdefault("MALLOC_ARENA_MAX", str(_ARENAS))  # for workers, which read it at start
+    try:
+        ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, int(os.environ["MALLOC_ARENA_MAX"]))
+    except (OSError, AttributeError, ValueError):  # another C library, or no number
+        return

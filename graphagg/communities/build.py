@@ -21,7 +21,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.communities.config import IndexConfig, QueryConfig
-from graphagg.communities.opened import Opened
+from graphagg.communities.opened import Opened, index_hashes
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.similarity.neighborhood import (
     TWO_MODE,
@@ -32,7 +32,7 @@ from graphagg.communities.similarity.neighborhood import (
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
 from graphagg.minhash.bands import BandTables, BucketCounts, build_tables
-from graphagg.minhash.signatures import Hashes, HashFamily, signatures
+from graphagg.minhash.signatures import signatures
 from graphagg.progress import Progress, silent
 from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import Manifest
@@ -135,9 +135,7 @@ def build_index(
     for version in known:
         _reuse(graph, hoods, version, sig, missing)
     todo = np.flatnonzero(missing)
-    family = HashFamily(config.permutations, config.hash_seed)
-    own = graph.rows.tokens() if config.closed else None
-    hashes = Hashes.of(graph.columns.tokens(), own, family)
+    hashes = index_hashes(graph.rows, graph.columns, config)
     for at in range(0, len(todo), _ROWS_AT_ONCE):
         rows = todo[at : at + _ROWS_AT_ONCE]
         sig[rows] = signatures(hoods.sets, hashes, rows)
@@ -159,7 +157,7 @@ def _reuse(graph: Graph, hoods: Neighborhoods, known: Opened, sig: Array, missin
     same = np.zeros(len(before), dtype=np.bool_)
     _same_rows(hoods.bundle, known.hoods.bundle, before, renamed, same)
     rows = np.flatnonzero(same & missing)
-    sig[rows] = known.sketches.sig[before[rows]]
+    sig[rows] = known.sketches.of(before[rows])
     missing[rows] = False
 
 

@@ -119,7 +119,7 @@ class QueryConfig:
 
 @dataclass(frozen=True)
 class FusedConfig:
-    """Constants of `fused`; see `Expander._fused` for the formula.
+    """Constants of `fused`; see `query.fused` for the formula.
 
     Attributes:
         power: of PageRank.

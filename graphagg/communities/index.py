@@ -34,8 +34,10 @@ from graphagg.communities.config import (
     check_plan,
 )
 from graphagg.communities.large import build_large, is_large
-from graphagg.communities.opened import Opened
+from graphagg.communities.opened import Opened, index_hashes
 from graphagg.communities.query.ranking import Ranking
+from graphagg.communities.segment.adding import SHARE, add_segment, is_segmented
+from graphagg.communities.segment.compaction import compact
 from graphagg.communities.spark.frames import communities_frame
 from graphagg.errors import (
     ArtifactBusy,
@@ -49,7 +51,7 @@ from graphagg.graph.large.load import Source
 from graphagg.graph.reading.load import check_vertices, load_graph
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
-from graphagg.minhash.signatures import Hashes, HashFamily, minima
+from graphagg.minhash.signatures import minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
@@ -326,9 +328,7 @@ class CommunityIndex(Index[_Version]):
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """The 32-bit minima of a vertex's set, `[K]`, computed from its row."""
         opened, row = self.opened, np.array([self.find(vertex)])
-        own = opened.vertices.tokens() if opened.config.closed else None
-        family = HashFamily(opened.config.permutations, opened.config.hash_seed)
-        hashes = Hashes.of(opened.elements.tokens(), own, family)
+        hashes = index_hashes(opened.vertices, opened.elements, opened.config)
         values: npt.NDArray[np.uint32] = minima(opened.hoods.sets, hashes, row)[0]
         return values
 
@@ -348,12 +348,41 @@ class CommunityIndex(Index[_Version]):
     ) -> ChangeReport:
         """Add edges, and the vertices they name; equal to a build of the larger graph.
 
+        To an index of four million entries and more they are added as a segment: its rows are
+        merged, and every query answers as an index that was built anew. Its bytes are those of a
+        build after `compact`, which follows by itself where a quarter of the vertices was touched.
+
         Raises:
             GraphAggError: what `build` raises.
             ArtifactBusy: the index was built again with other parameters since it was opened.
         """
         more = self._read_edges(edges, vertices, reading)
-        return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)
+        if not is_segmented(self.opened):
+            return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)
+        with self._changing() as (publication, newest):
+            self._check_unchanged(newest)
+            report = add_segment(publication, newest.opened, more, progress)
+        if self.pending > SHARE * len(self):
+            self.compact(progress=progress)
+        return report
+
+    @property
+    def pending(self) -> int:
+        """Vertices whose sketches wait for `compact`."""
+        return 0 if self.opened.pending is None else len(self.opened.pending.touched)
+
+    def compact(self, *, progress: Progress = silent) -> None:
+        """Make the index, to which edges were added, what a build writes, byte for byte.
+
+        It goes over files in `<directory>.work`; one that was killed goes on where it is called
+        again. Without a segment there is nothing to do.
+
+        Raises:
+            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+        """
+        with self._changing() as (publication, newest):
+            if newest.opened.pending is not None:
+                compact(publication, newest.opened, progress)
 
     def remove_edges(
         self,
@@ -395,14 +424,17 @@ class CommunityIndex(Index[_Version]):
         self, change: Callable[[Graph], tuple[Graph, int]], progress: Progress
     ) -> ChangeReport:
         with self._changing() as (publication, newest):
-            if newest.opened.config != self.config:
-                raise ArtifactBusy(
-                    f"{self.directory}: the index was built again with other parameters since it "
-                    "was opened; open it again"
-                )
+            self._check_unchanged(newest)
             before = newest.opened.graph()
             after, not_found = change(before)
             built = build_index(after, self.config, [newest.opened], progress)
             built.save(publication.writer)
             publication.publish(built.manifest())
         return report_change(before, after, built.recomputed, not_found)
+
+    def _check_unchanged(self, newest: _Version) -> None:
+        if newest.opened.config != self.config:
+            raise ArtifactBusy(
+                f"{self.directory}: the index was built again with other parameters since it "
+                "was opened; open it again"
+            )

@@ -14,6 +14,7 @@ of the rows; what grows with the edges is in files.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -22,10 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from graphagg.arrays import Array
 from graphagg.communities.build import KIND, index_manifest
 from graphagg.communities.config import GRAPH_KIND, IndexConfig, QueryConfig
+from graphagg.communities.opened import index_hashes
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.errors import GraphAggError
+from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.large.load import Files, Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
@@ -34,7 +38,7 @@ from graphagg.minhash.bands import (
     BucketCounts,
     sort_bands,
 )
-from graphagg.minhash.signatures import Hashes, HashFamily, signatures
+from graphagg.minhash.signatures import signatures
 from graphagg.progress import Progress
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.index import is_current
@@ -57,8 +61,8 @@ def is_large(edges: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class _Build:
-    """An unfinished build: its folder, and the files of the index in it."""
+class Unfinished:
+    """An unfinished index: its folder, and the files of the index in it."""
 
     work: WorkFolder
     config: IndexConfig
@@ -66,6 +70,7 @@ class _Build:
 
     @property
     def closed(self) -> bool:
+        """Whether a vertex is in its own set."""
         return bool(self.config.closed)
 
 
@@ -87,7 +92,7 @@ def build_large(
     """
     work = WorkFolder(work_folder(publication.root), progress)
     try:
-        _claim(work, source, config, force)
+        claim(work, _job(source, config), force)
         try:
             report = _build(publication, work, source, config, force)
         except GraphAggError as error:
@@ -100,9 +105,8 @@ def build_large(
     return report
 
 
-def _claim(work: WorkFolder, source: Source, config: IndexConfig, force: bool) -> None:
-    """Begin the build or go on with it."""
-    job = _job(source, config)
+def claim(work: WorkFolder, job: dict[str, Any], force: bool) -> None:
+    """Begin the job or go on with it."""
     work.claim(job, force=force)
     # Files that the machine had not written to its disk when it went down are not what the notes
     # say: after a start of the machine the build begins again.
@@ -126,7 +130,7 @@ def _build(
     digest = work.note("digest", graph.digest)
     inputs = {"graph": digest}
     if force or not is_current(publication.location, KIND, inputs, config.to_json()):
-        _publish(publication, _Build(work, config, files), graph, digest)
+        finish(publication, Unfinished(work, config, files), graph, digest)
     return graph.report
 
 
@@ -155,10 +159,28 @@ def _job(source: Source, config: IndexConfig) -> dict[str, Any]:
     }
 
 
-def _publish(publication: Publication, build: _Build, graph: Graph, digest: str) -> None:
-    """The other stages; then the files move into the version that is published."""
+Signer = Callable[[int, int], Array]
+"""Gives the signatures of the rows from one number to another."""
+
+
+def finish(
+    publication: Publication,
+    build: Unfinished,
+    graph: Graph,
+    digest: str,
+    signer: Signer | None = None,
+) -> None:
+    """The stages after the rows; then the files move into the version that is published.
+
+    Args:
+        publication: of the directory.
+        build: whose folder has ids and rows.
+        graph: in these files.
+        digest: of the graph.
+        signer: where signatures come from; None: they are computed from the rows.
+    """
     work, config = build.work, build.config
-    _write_signatures(build, graph)
+    _write_signatures(build, graph, signer)
     buckets = BucketCounts(*work.stage("bands", lambda: _write_bands(build)))
     isolated = work.stage("sizes", lambda: _write_sizes(build))
     for path in sorted(build.files.folder.iterdir()):
@@ -166,20 +188,18 @@ def _publish(publication: Publication, build: _Build, graph: Graph, digest: str)
     publication.publish(index_manifest(graph, config, buckets, isolated, digest))
 
 
-def _write_signatures(build: _Build, graph: Graph) -> None:
+def _write_signatures(build: Unfinished, graph: Graph, signer: Signer | None) -> None:
     """Notes `signatures.<i>`: those of a range of rows, a range after another."""
     config, work, path = build.config, build.work, build.files.path("signatures")
     sets = build.files.rows("sets", len(graph.columns))
     bounds = np.linspace(0, sets.rows, _SPANS + 1).astype(np.int64).tolist()
     work.note("signatures", lambda: preallocate(path, np.uint16, (sets.rows, config.permutations)))
-    own = graph.rows.tokens() if config.closed else None
-    family = HashFamily(config.permutations, config.hash_seed)
-    hashes = Hashes.of(graph.columns.tokens(), own, family)
+    sign = signer or _from_rows(graph, sets, config)
 
     def write(first: int, end: int) -> None:
         for low in range(first, end, _ROWS_AT_ONCE):
             high = min(low + _ROWS_AT_ONCE, end)
-            write_range(path, low, signatures(sets, hashes, np.arange(low, high)))
+            write_range(path, low, sign(low, high))
             forget(sets.indices[sets.indptr[low] : sets.indptr[high]])
 
     for span, (first, end) in enumerate(pairwise(bounds)):
@@ -187,7 +207,12 @@ def _write_signatures(build: _Build, graph: Graph) -> None:
         work.step("signatures")(span + 1, _SPANS)
 
 
-def _write_bands(build: _Build) -> list[int]:
+def _from_rows(graph: Graph, sets: Csr, config: IndexConfig) -> Signer:
+    hashes = index_hashes(graph.rows, graph.columns, config)
+    return lambda low, high: signatures(sets, hashes, np.arange(low, high))
+
+
+def _write_bands(build: Unfinished) -> list[int]:
     """Notes `bands.<i>`: some bands, appended to the tables of those before; counts of all."""
     config, work, files = build.config, build.work, build.files
     starts, counts = [0], [0, 0]
@@ -207,7 +232,7 @@ def _write_bands(build: _Build) -> list[int]:
     return [starts[-1], *counts]
 
 
-def _sort_bands(build: _Build, bands: range, entries: int, before: list[int]) -> dict[str, Any]:
+def _sort_bands(build: Unfinished, bands: range, entries: int, before: list[int]) -> dict[str, Any]:
     """Append some bands to the `entries` of those before, and to the counts of their buckets."""
     files, config = build.files, build.config
     filled = np.diff(files.rows("sets", 0).indptr) + build.closed > 0
@@ -224,7 +249,7 @@ def _sort_bands(build: _Build, bands: range, entries: int, before: list[int]) ->
     return {"ends": ends, "counts": counts.tolist()}
 
 
-def _write_sizes(build: _Build) -> int:
+def _write_sizes(build: Unfinished) -> int:
     """Write the size partitions; returns how many sets are empty."""
     degrees = np.diff(build.files.rows("sets", 0).indptr)
     partitions = SizePartitions.of(degrees + build.closed, build.config.partitions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
@@ -12,13 +13,22 @@ from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.query.expansion import Expander
 from graphagg.communities.query.planner import Sketches
+from graphagg.communities.segment.sketches import Pending, SegmentSketches
 from graphagg.communities.similarity.neighborhood import Neighborhoods
 from graphagg.errors import InvalidSeeds
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.minhash.bands import BandTables
+from graphagg.minhash.signatures import Hashes, HashFamily
 from graphagg.store import Artifact
+
+
+def index_hashes(vertices: VertexIds, elements: VertexIds, config: IndexConfig) -> Hashes:
+    """The hashes of elements, and of vertices where sets are closed."""
+    family = HashFamily(config.permutations, config.hash_seed)
+    own = vertices.tokens() if config.closed else None
+    return Hashes.of(elements.tokens(), own, family)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class Opened:
         vertices: ids; the dense number of a vertex is its position.
         elements: ids of what the sets hold: elements (two-mode), else the vertices themselves.
         expander: ranks vertices by their closeness to seeds.
+        pending: what a segment left for compaction; None where there is none.
     """
 
     artifact: Artifact
@@ -38,6 +49,7 @@ class Opened:
     vertices: VertexIds
     elements: VertexIds
     expander: Expander
+    pending: Pending | None = None
 
     @classmethod
     def read(cls, artifact: Artifact) -> Opened:
@@ -49,12 +61,19 @@ class Opened:
         holders = sets = Csr.open(artifact, "sets", len(elements))
         if config.kind != "undirected":
             holders = Csr.open(artifact, "holders", len(vertices))
-        expander = Expander(
-            Neighborhoods.of(sets, holders, config),
-            Sketches(artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows)),
-            SizePartitions.open(artifact, "sizes"),
+        hoods = Neighborhoods.of(sets, holders, config)
+        sketches = (artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows))
+        pending = Pending.open(artifact)
+        if pending is None:
+            partitions = SizePartitions.open(artifact, "sizes")
+            expander = Expander(hoods, Sketches(*sketches), lambda: partitions)
+            return cls(artifact, config, vertices, elements, expander)
+        hashes = partial(index_hashes, vertices, elements, config)
+        sizes = cache(
+            lambda: SizePartitions.of(hoods.sets.degrees() + hoods.closed, config.partitions)
         )
-        return cls(artifact, config, vertices, elements, expander)
+        expander = Expander(hoods, SegmentSketches(*sketches, hoods, *pending, hashes), sizes)
+        return cls(artifact, config, vertices, elements, expander, pending)
 
     @property
     def hoods(self) -> Neighborhoods:

@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Ints
+from graphagg.arrays import Ints, distinct
 from graphagg.errors import InvalidGraph, UnknownVertex
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.strings import StringTable
@@ -144,7 +144,7 @@ class VertexIds(Sequence[VertexId]):
                 f"({_example(filled, False)!r}); write all as integers, or read all as strings"
             )
         if filled[0].is_integer:
-            return VertexIds(np.unique(np.concatenate([ids.table for ids in filled])))
+            return VertexIds(distinct(np.concatenate([ids.table for ids in filled])))
         return VertexIds.of(name for ids in filled for name in ids)
 
     def tokens(self) -> npt.NDArray[np.uint32]:

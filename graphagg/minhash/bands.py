@@ -183,19 +183,19 @@ def choose_bands(permutations: int, similarity: float) -> tuple[int, int]:
 
 
 @numba.njit(cache=True)
-def _key(slots: Array, first: int, rows: int) -> Any:
+def key_of(slots: Array, first: int, rows: int) -> Any:
     """32-bit key of slots `first` to `first + rows`; distinct pairs have distinct keys."""
     h = np.uint32(0)
     for i in range(rows):
         if i % 2 == 0 and i > 0:  # two 16-bit slots fill the key; mix before the next two
-            h = _mix(h)
+            h = mix_one(h)
         h = np.uint32(h ^ (np.uint32(slots[first + i]) << np.uint32(16 * (i % 2))))
-    return _mix(h)
+    return mix_one(h)
 
 
 @numba.njit(cache=True)
-def _mix(h: Any) -> Any:
-    """`minhash.mix` of one number: a bijection, so keys stay distinct."""
+def mix_one(h: Any) -> Any:
+    """`signatures.mix` of one number: a bijection, so keys stay distinct."""
     h = np.uint32(h ^ (h >> np.uint32(16)))
     h = np.uint32(h * np.uint32(0x85EBCA6B))
     h = np.uint32(h ^ (h >> np.uint32(13)))
@@ -208,7 +208,7 @@ def write_keys(sig: Array, first: int, band: int, count: int, rows: int, out: Ar
     """Keys of the vertices from `first` on in `count` bands from `band` on, into `[count, n]`."""
     for i in range(len(sig)):
         for j in range(count):
-            out[j, first + i] = _key(sig[i], (band + j) * rows, rows)
+            out[j, first + i] = key_of(sig[i], (band + j) * rows, rows)
 
 
 @numba.njit(cache=True)
@@ -318,7 +318,7 @@ def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array)
     for seed in seeds:
         for band in range(len(directory)):
             first = band * rows
-            key = np.uint64(_key(sig[seed], first, rows))
+            key = np.uint64(key_of(sig[seed], first, rows))
             prefix = key >> (np.uint64(32) - bits)
             low = starts[band] + np.int64(directory[band, prefix])
             end = starts[band] + np.int64(directory[band, prefix + np.uint64(1)])
@@ -327,16 +327,16 @@ def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array)
             high = end
             while low < high:
                 middle = (low + high) // 2
-                if np.uint64(_key(sig[ids[middle]], first, rows)) < key:
+                if np.uint64(key_of(sig[ids[middle]], first, rows)) < key:
                     low = middle + 1
                 else:
                     high = middle
             stop = min(end, low + cap)
-            while low < stop and np.uint64(_key(sig[ids[low]], first, rows)) == key:
+            while low < stop and np.uint64(key_of(sig[ids[low]], first, rows)) == key:
                 out[size] = ids[low]
                 size += 1
                 low += 1
             # The bucket goes on beyond the cap only if the next entry has the same key.
-            if low == stop and low < end and np.uint64(_key(sig[ids[low]], first, rows)) == key:
+            if low == stop and low < end and np.uint64(key_of(sig[ids[low]], first, rows)) == key:
                 cut += 1
     return size, cut

@@ -64,9 +64,9 @@ class Hit:
             `title`, `entities`), from where the path comes (`carried`, `link`,
             `joint`), and of the choice (`coverage`, `side`). In `faithful`: `dense` and `entity`,
             the passage's own share of the prior, and `walk`, what PageRank brings. In `broad`
-            `relevance`, `theme`, `repeat` and `overlap` (see `broad.choice`). In `rrf` the
-            shares of `dense` and `bm25`; in these modes the one of that name. In any mode
-            `recency` and `reranker`, where they are asked for.
+            `relevance`, `theme` and `fused` (see `broad.choice`). In `rrf` the shares of `dense`
+            and `bm25`; in these modes the one of that name. In any mode `recency` and `reranker`,
+            where they are asked for.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: how the hit was found; `graph` is `faithful`'s PageRank. `dense` also where
             `faithful` was asked and the question names no entity.

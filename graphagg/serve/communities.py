@@ -12,7 +12,8 @@ from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
-from graphagg.serve.models import CommunityRequest, shown_id
+from graphagg.serve.models.communities import CommunityRequest
+from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch

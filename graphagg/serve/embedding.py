@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphagg.embedding import NodeEmbedding
 from graphagg.graph.ids import VertexId
-from graphagg.serve.models import shown_id
+from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from graphagg.arrays import Mask
 from graphagg.rag import PassageIndex
 from graphagg.rag.excerpts import NEIGHBORS
 from graphagg.rag.models.present import check_present
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.opened.asking import with_neighbors
 from graphagg.rag.requests import check_request, instant_of
 from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
 from graphagg.rag.results import Hit
 from graphagg.rag.settings import MODES, Mode
-from graphagg.rag.tables.mentions import RowTokens
+from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.version.snapshot import Selection, Snapshot
 from graphagg.serve.batching import Batcher, Encoded
 from graphagg.serve.limits import MOST_TEXT
-from graphagg.serve.models import SearchBatchRequest, SearchRequest
+from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
 from graphagg.serve.observe.stages import Trace, current_trace
 from graphagg.serve.reload import Slot
 from graphagg.serve.timing import Watch
@@ -42,7 +43,6 @@ Answer = dict[str, Any]
 R = TypeVar("R")
 
 _FIRST_QUESTION = "Which river flows through the city where Marie Curie was born?"
-_WARMED: tuple[Mode, ...] = ("best", "faithful")  # the others are parts of `best`
 
 
 class Passages:
@@ -111,6 +111,9 @@ class Passages:
     def prepare(self) -> None:
         """Load the models, and answer a question in each way that has code of its own to load.
 
+        What takes longer than that is left to the first question that wants it: the vectors of
+        names, where the index does not hold them, which `faithful` alone reads.
+
         Versions that are published later are then served once their models are loaded too.
 
         Raises:
@@ -119,7 +122,7 @@ class Passages:
         with self.slot.lease() as index:
             _load_models(index)
             self._keep_models(index)
-            for mode in _WARMED:
+            for mode in _warmed(index):
                 index.retrieve(_FIRST_QUESTION, 1, mode=mode, reranker=self._reranker)
         self._prepared = True
 
@@ -226,7 +229,7 @@ class Passages:
             visible = index.snapshot.mask(_selection(request))
             shown = [
                 [
-                    _shown(index, with_neighbors(index.snapshot, hit, NEIGHBORS, visible), request)
+                    _shown(index, _with_neighbors(index.snapshot, hit, visible), request)
                     for hit in hits
                 ]
                 for hits in answers
@@ -263,8 +266,20 @@ def _load_models(index: PassageIndex) -> None:
     index.load_extractor()
 
 
+def _warmed(index: PassageIndex) -> tuple[Mode, ...]:
+    """The modes that a first question is asked in; the others are parts of `best`."""
+    return ("best", "faithful") if index.manifest.parameters["with_faithful"] else ("best",)
+
+
 def _selection(request: SearchRequest | SearchBatchRequest) -> Selection:
     return Selection(request.filter, as_of=instant_of(request.as_of))
+
+
+def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
+    """A hit with the chunks around it that may fill its budget: of them texts alone are shown."""
+    row = snapshot.known_row(hit.passage.id)
+    around = snapshot.neighbors(row, NEIGHBORS, visible)
+    return replace(hit, neighbors=tuple(snapshot.corpus.read(r) for r in around if r != row))
 
 
 def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRequest) -> Answer:
@@ -277,9 +292,10 @@ def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRe
             for mention in _mentions(index, hit)
             if start <= mention["start"] and mention["end"] <= end
         ]
+        corpus = index.snapshot.corpus
         for step in answer["path"]:
             if step["kind"] == "passage":
-                step["title"] = index[step["text"]].title
+                step["title"] = corpus.title(index.snapshot.known_row(step["text"]))
     return answer
 
 
@@ -292,7 +308,9 @@ def _mentions(index: PassageIndex, hit: Hit) -> list[Answer]:
     mentions = gazetteer.mentions(row)
     titles = int(gazetteer.title_tokens[row])
     counts = (view.counts_as(mentions) == OUTER) & (gazetteer.start[mentions] >= titles)
-    spans = RowTokens.of(hit.passage).spans
+    if not counts.any():
+        return []
+    spans = spans_of(hit.passage)
     shift = len(hit.passage.full_text) - len(hit.passage.text)
     entities = []
     for mention in (mentions.start + np.flatnonzero(counts)).tolist():

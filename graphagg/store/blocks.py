@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BLOCK = 32_768
 """Bytes of UTF-8 from which on a block is full."""
 _LEVEL = 6
-_KEPT = 16  # blocks that stay decompressed, of each table
+_KEPT = 64  # blocks that stay decompressed, of each table
 
 
 class BlockStrings(Sequence[str]):

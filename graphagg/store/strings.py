@@ -76,9 +76,10 @@ class StringTable(Sequence[str]):
     def __getitem__(self, i: int | slice) -> str | list[str]:
         if isinstance(i, slice):
             return [self.raw(j).decode("utf-8") for j in range(*i.indices(len(self)))]
-        if not -len(self) <= i < len(self):
+        count = len(self.offsets) - 1
+        if not -count <= i < count:
             raise IndexError(i)
-        return self.raw(i % len(self)).decode("utf-8")
+        return self.raw(i % count).decode("utf-8")
 
     def __iter__(self) -> Iterator[str]:
         return (raw.decode("utf-8") for raw in self.raws())

@@ -88,6 +88,10 @@ class Running:
 
         until(held, what)
 
+    def printed(self) -> str:
+        """What it printed until now."""
+        return self.output.read_text("utf-8", "replace")
+
     def wait(self) -> Done:
         """Wait for the end."""
         try:

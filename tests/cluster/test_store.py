@@ -12,23 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from graphagg.communities import CommunityIndex
-from graphagg.embedding import NodeEmbedding
-from graphagg.rag import PassageIndex
-from graphagg.store import manifest_at
 from graphagg.store.remote.files import Store
-from tests.cluster.inputs import (
-    SKETCH,
-    VECTORS,
-    Fakes,
-    passages,
-    skewed_pairs,
-    write_pairs,
-    write_passages,
-)
+from tests.cluster.cases import CASES, stages
+from tests.cluster.inputs import skewed_pairs, write_pairs
 from tests.cluster.jars import jars
 from tests.cluster.processes import marked
 from tests.cluster.standalone import APART, ROOT, Cluster, Done, Running, standalone
@@ -108,80 +96,56 @@ def out_of(apart: Apart, name: str) -> tuple[Any, str]:
     return apart.server.at(name), f"s3://{BUCKET}/{name}"
 
 
-def test_communities(apart: Apart, tmp_path: Path) -> None:
-    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(1))
-    place, out = out_of(apart, "comm")
-    apart.run("communities", apart.put(edges), out)
-    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
-        assert manifest_at(place).to_json() == alone.manifest.to_json()
-    CommunityIndex.open(place, verify=True).close()
-    assert not Store(place.parent).listed("comm.work"), "the work folder is gone"
+@pytest.mark.parametrize("job", CASES)
+def test_the_index_is_that_of_one_process(apart: Apart, tmp_path: Path, job: str) -> None:
+    source = CASES[job].write(tmp_path, 1)
+    place, out = out_of(apart, f"alone-{job}")
+    apart.run(job, apart.put(source), out)
+    CASES[job].check(place, source, tmp_path)
+    assert not Store(place.parent).listed(f"alone-{job}.work"), "the work folder is gone"
 
 
-def test_an_embedding(apart: Apart, tmp_path: Path) -> None:
-    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(2))
-    place, out = out_of(apart, "emb")
-    apart.run("embed", apart.put(edges), out)
-    with (
-        NodeEmbedding.build(edges, tmp_path / "alone", config=VECTORS) as alone,
-        NodeEmbedding.open(place, verify=True) as found,
-    ):
-        assert found.manifest.inputs == alone.manifest.inputs
-        np.testing.assert_array_equal(found.parts, alone.parts)
-        np.testing.assert_allclose(found.vectors, alone.vectors, atol=1e-5)
-
-
-def test_passages(apart: Apart, tmp_path: Path) -> None:
-    records, models = passages(60), Fakes().load()
-    source = write_passages(tmp_path / "passages.jsonl", records)
-    place, out = out_of(apart, "idx")
-    apart.run("trigraph", apart.put(source), out)
-    given: dict[str, Any] = {"encoder": models.encoder, "extractor": models.extractor}
-    with PassageIndex.build(records, tmp_path / "alone", **given) as alone:
-        assert manifest_at(place).to_json() == alone.manifest.to_json()
-
-
-def test_a_killed_driver_and_the_same_command_again(apart: Apart, tmp_path: Path) -> None:
+@pytest.mark.parametrize("job", CASES)
+def test_a_killed_driver_and_the_same_command_again(apart: Apart, tmp_path: Path, job: str) -> None:
     """The second run waits until the first one's lease is old, and repeats no finished stage."""
-    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(3))
-    place, out = out_of(apart, "killed")
-    source, store = apart.put(edges), Store(place.parent)
-    running = apart.submit("communities", source, out)
-    running.until(lambda: store.size("killed.work/sets.json") is not None, "the stage of the sets")
+    source = CASES[job].write(tmp_path, 3)
+    place, out = out_of(apart, f"killed-{job}")
+    given = apart.put(source)
+    running = apart.submit(job, given, out)
+    running.until(lambda: len(stages(running.printed())) > 1, "two stages")
     running.kill()
+    before = stages(running.printed())
     with pytest.raises(FileNotFoundError):
         Store(place).read("manifest.json")
     apart.cluster.ensure()
-    done = apart.run("communities", source, out)
-    assert "stage sets" not in done.out and "stage bands" in done.out
-    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
-        assert manifest_at(place).to_json() == alone.manifest.to_json()
+    after = stages(apart.run(job, given, out).out)
+    assert after and not set(before) & set(after)
+    CASES[job].check(place, source, tmp_path)
 
 
-def test_a_killed_worker(apart: Apart, tmp_path: Path) -> None:
-    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(4))
-    place, out = out_of(apart, "worker")
-    store = Store(place.parent)
-    running = apart.submit("communities", apart.put(edges), out)
-    running.until(lambda: store.size("worker.work/vertices.json") is not None, "the vertices")
+@pytest.mark.parametrize("job", CASES)
+def test_a_killed_worker(apart: Apart, tmp_path: Path, job: str) -> None:
+    source = CASES[job].write(tmp_path, 4)
+    place, out = out_of(apart, f"worker-{job}")
+    running = apart.submit(job, apart.put(source), out)
+    running.until(lambda: stages(running.printed()), "a stage")
     apart.cluster.kill_worker(0)
     apart.cluster.start_worker(0)
     done = running.wait()
     assert done.code == 0, done.out[-3000:] + done.err[-3000:]
-    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
-        assert manifest_at(place).to_json() == alone.manifest.to_json()
+    CASES[job].check(place, source, tmp_path)
 
 
-def test_a_store_that_fails_every_tenth_request(apart: Apart, tmp_path: Path) -> None:
-    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(6))
-    place, out = out_of(apart, "failing")
-    source = apart.put(edges)
+@pytest.mark.parametrize("job", CASES)
+def test_a_store_that_fails_every_tenth_request(apart: Apart, tmp_path: Path, job: str) -> None:
+    source = CASES[job].write(tmp_path, 6)
+    place, out = out_of(apart, f"failing-{job}")
+    given = apart.put(source)
     with faulty(apart.server) as (behind, faults):
         faults.refuse = lambda number, *_: ("SlowDown", 503) if number % 10 == 0 else None
-        Apart(apart.cluster, behind, apart.cache).run("communities", source, out)
+        Apart(apart.cluster, behind, apart.cache).run(job, given, out)
         assert len(faults.seen) > 100
-    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
-        assert manifest_at(place).to_json() == alone.manifest.to_json()
+    CASES[job].check(place, source, tmp_path)
 
 
 def test_a_folder_that_no_executor_sees(apart: Apart, tmp_path: Path) -> None:
@@ -191,15 +155,15 @@ def test_a_folder_that_no_executor_sees(apart: Apart, tmp_path: Path) -> None:
     assert "stage" not in done.out and not (tmp_path / "out" / "manifest.json").exists()
 
 
-def test_two_jobs_on_one_output(apart: Apart, tmp_path: Path) -> None:
-    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(5))
-    place, out = out_of(apart, "two")
-    source, store = apart.put(edges), Store(place.parent)
+@pytest.mark.parametrize("job", CASES)
+def test_two_jobs_on_one_output(apart: Apart, tmp_path: Path, job: str) -> None:
+    source = CASES[job].write(tmp_path, 5)
+    place, out = out_of(apart, f"two-{job}")
+    given, store = apart.put(source), Store(place.parent)
     alone = {"spark.cores.max": "1", "spark.scheduler.minRegisteredResourcesRatio": "0"}
-    first = apart.submit("communities", source, out, **alone)
-    first.until(lambda: store.size("two.work/lease") is not None, "the lease")
-    second = apart.submit("communities", source, out, "--force", **alone).wait()
+    first = apart.submit(job, given, out, **alone)
+    first.until(lambda: store.size(f"two-{job}.work/lease") is not None, "the lease")
+    second = apart.submit(job, given, out, "--force", **alone).wait()
     assert second.code == 1 and "ArtifactBusy" in second.out
     assert first.wait().code == 0
-    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as wanted:
-        assert manifest_at(place).to_json() == wanted.manifest.to_json()
+    CASES[job].check(place, source, tmp_path)

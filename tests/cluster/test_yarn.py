@@ -1,31 +1,39 @@
-"""A job on YARN (two NodeManagers), input and index on HDFS (two DataNodes).
+"""Jobs on YARN (two NodeManagers), input, index and work folder on HDFS (two DataNodes).
 
-Python reaches HDFS by WebHDFS, which needs no native library. Spark's own client of WebHDFS lacks
-classes in the jars that PySpark comes with, so that the work folder is on a disk here.
+Python reaches HDFS by WebHDFS, which needs no native library.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from pyarrow.parquet import read_table
 
 from graphagg.communities import CommunityIndex
-from graphagg.store import manifest_at
+from graphagg.embedding import NodeEmbedding
+from graphagg.rag import PassageIndex, read_passages
 from graphagg.store.remote import address
 from graphagg.store.remote.files import Store
-from tests.cluster.inputs import SKETCH, skewed_pairs, write_pairs
+from graphagg.store.remote.pushing import push
+from tests.cluster.cases import CASES, stages
+from tests.cluster.inputs import SKETCH
 from tests.cluster.jars import MINICLUSTER
 from tests.cluster.processes import MARK, kill, marked, start, until
-from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster
+from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, Running
 
 pytestmark = pytest.mark.cluster
+JOBS, SUBMITTED = ROOT / "jobs", ROOT / "tests" / "cluster" / "submitted.py"
+DEMO = ROOT / "graphagg" / "rag" / "demo"
 
 
 @dataclass
@@ -77,25 +85,131 @@ def yarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yarn]:
             left.kill()
 
 
-@pytest.mark.parametrize("mode", ["client", "cluster"])
-def test_communities(yarn: Yarn, tmp_path: Path, mode: str) -> None:
-    edges = write_pairs(tmp_path / "edges.txt", skewed_pairs(1))
-    Store(address(f"webhdfs://{yarn.web}/in")).upload(edges, edges.name)
-    out, python = f"webhdfs://{yarn.web}/{mode}", yarn._environment(tmp_path)["PYSPARK_PYTHON"]
-    own = {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": python, "GRAPHAGG_CACHE": str(tmp_path / "c")}
+def submit(yarn: Yarn, folder: Path, script: Path, *arguments: object, mode: str) -> Running:
+    """Submit a job whose driver runs here (`client`) or in a container (`cluster`)."""
+    environment = yarn._environment(folder)
+    own = {
+        "PYTHONPATH": str(ROOT),
+        "PYSPARK_PYTHON": environment["PYSPARK_PYTHON"],
+        "GRAPHAGG_CACHE": str(folder / "cache"),
+    }
+    # The jars of PySpark lack what Hadoop's client of WebHDFS needs; those of Hadoop have it.
+    client = next(str(path) for path in MINICLUSTER.paths() if "minicluster" in path.name)
     settings = {
         "spark.submit.deployMode": mode,
         "spark.driver.memory": "512m",
         "spark.yarn.am.memory": "512m",
         "spark.executor.instances": "2",
-        "spark.yarn.jars": f"local:{yarn._environment(tmp_path)['SPARK_HOME']}/jars/*",
+        "spark.driver.extraClassPath": client,
+        "spark.executor.extraClassPath": client,
+        "spark.yarn.jars": f"local:{environment['SPARK_HOME']}/jars/*",
         **{f"spark.yarn.appMasterEnv.{key}": value for key, value in own.items()},
         **{f"spark.executorEnv.{key}": value for key, value in own.items()},
     }
-    job = [str(ROOT / "jobs" / "communities.py"), "--edges", f"hdfs:///in/{edges.name}"]
-    job += ["--out", out, "--work", str(tmp_path / "work"), "--permutations", "32"]
-    job += ["--bands", "16", "--rows", "2"]
-    done = yarn.submit(job, settings, own).wait()
+    return yarn.submit([str(script), *map(str, arguments)], settings, own)
+
+
+def run(yarn: Yarn, folder: Path, script: Path, *arguments: object, mode: str) -> None:
+    """The same, to its end."""
+    done = submit(yarn, folder, script, *arguments, mode=mode).wait()
     assert done.code == 0, done.out[-3000:] + done.err[-3000:]
-    with CommunityIndex.build(edges, tmp_path / "alone", config=SKETCH) as alone:
-        assert manifest_at(out).to_json() == alone.manifest.to_json()
+
+
+def put(yarn: Yarn, path: Path) -> str:
+    """Bring a file to HDFS; its address."""
+    Store(address(f"webhdfs://{yarn.web}/in")).upload(path, path.name)
+    return f"hdfs:///in/{path.name}"
+
+
+def rows(place: Any) -> list[dict[str, Any]]:
+    """What a job wrote as Parquet."""
+    store = Store(place)
+    names = [name for name in store.listed() if name.endswith(".parquet")]
+    return [row for name in names for row in read_table(BytesIO(store.read(name))).to_pylist()]
+
+
+@pytest.mark.parametrize("mode", ["client", "cluster"])
+@pytest.mark.parametrize("job", CASES)
+def test_the_index_is_that_of_one_process(yarn: Yarn, tmp_path: Path, job: str, mode: str) -> None:
+    """Input, index and work folder are on HDFS; Python goes by WebHDFS, which is no shared disk."""
+    source = CASES[job].write(tmp_path, 1)
+    place = address(f"webhdfs://{yarn.web}/{job}-{mode}")
+    run(yarn, tmp_path, SUBMITTED, job, put(yarn, source), place, mode=mode)
+    CASES[job].check(place, source, tmp_path)
+    assert not Store(place.parent).listed(f"{job}-{mode}.work"), "the work folder is gone"
+
+
+@pytest.mark.parametrize("mode", ["client", "cluster"])
+def test_the_scripts_of_jobs(yarn: Yarn, tmp_path: Path, mode: str) -> None:
+    """An index of communities, an embedding in three jobs, and a table of answers from each."""
+    edges, at = CASES["embed"].write(tmp_path, 2), f"webhdfs://{yarn.web}/scripts-{mode}"
+    given = ("--edges", put(yarn, edges))
+    sketch = ("--permutations", SKETCH.permutations, "--bands", SKETCH.bands, "--rows", SKETCH.rows)
+    index, vectors = f"{at}/comm", f"{at}/emb"
+    run(yarn, tmp_path, JOBS / "communities.py", *given, "--out", index, *sketch, mode=mode)
+    CASES["communities"].check(address(index), edges, tmp_path / "comm")
+    options = ("--dim", 8, "--pieces", 3, "--max-piece-edges", 4000)
+    for name in ("prepare_graph", "partition", "embed"):
+        script = JOBS / f"{name}.py"
+        run(yarn, tmp_path, script, *given, "--out", vectors, *options, mode=mode)
+    CASES["embed"].check(address(vectors), edges, tmp_path / "emb")
+    (tmp_path / "asked.csv").write_text("seeds,vertex\n7,7\n3,3\n")
+    asked = put(yarn, tmp_path / "asked.csv")
+    for name, place, table in (
+        ("query_communities", index, "--seeds"),
+        ("neighbors", vectors, "--vertices"),
+    ):
+        words = ("--index", place, table, asked, "--top-k", 4, "--out", f"{at}/{name}")
+        run(yarn, tmp_path, JOBS / f"{name}.py", *words, mode=mode)
+    with CommunityIndex.open(tmp_path / "comm" / "alone") as one:
+        found = [
+            (int(row["seeds"]), row["member"]) for row in rows(address(f"{at}/query_communities"))
+        ]
+        assert sorted(found) == sorted((v, m.id) for v in (3, 7) for m in one.query([v], 4).members)
+    with NodeEmbedding.open(address(vectors)) as other:
+        found = [(int(row["vertex"]), row["neighbor"]) for row in rows(address(f"{at}/neighbors"))]
+        wanted = sorted((v, near.id) for v in (3, 7) for near in other.neighbors(v, 4))
+        assert sorted(found) == wanted
+
+
+def test_passages_for_a_table_of_questions(yarn: Yarn, tmp_path: Path) -> None:
+    """By the models that the index names, which each executor loads."""
+    place = address(f"webhdfs://{yarn.web}/retrieve/idx")
+    with PassageIndex.build(read_passages(DEMO / "passages.jsonl"), tmp_path / "idx") as index:
+        push(tmp_path / "idx", place)
+        lines = (DEMO / "questions.jsonl").read_text(encoding="utf-8").splitlines()[:3]
+        asked = [json.loads(line)["question"] for line in lines]
+        wanted = [hit.passage.id for hits in index.retrieve_batch(asked, 3) for hit in hits]
+    (tmp_path / "asked.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    out = f"webhdfs://{yarn.web}/retrieve/out"
+    words = ("--index", place, "--questions", put(yarn, tmp_path / "asked.jsonl"), "--top-k", 3)
+    run(yarn, tmp_path, JOBS / "retrieve.py", *words, "--out", out, mode="client")
+    ranked = sorted(rows(address(out)), key=lambda row: (asked.index(row["question"]), row["rank"]))
+    assert [row["passage"] for row in ranked] == wanted
+
+
+@pytest.mark.parametrize("job", CASES)
+def test_a_killed_driver_and_the_same_command_again(yarn: Yarn, tmp_path: Path, job: str) -> None:
+    source = CASES[job].write(tmp_path, 3)
+    place = address(f"webhdfs://{yarn.web}/killed-{job}")
+    words = (job, put(yarn, source), place)
+    running = submit(yarn, tmp_path, SUBMITTED, *words, mode="client")
+    running.until(lambda: len(stages(running.printed())) > 1, "two stages")
+    running.kill()
+    before = stages(running.printed())
+    done = submit(yarn, tmp_path, SUBMITTED, *words, mode="client").wait()
+    assert done.code == 0, done.out[-3000:] + done.err[-3000:]
+    assert stages(done.out) and not set(before) & set(stages(done.out))
+    CASES[job].check(place, source, tmp_path)
+
+
+def test_two_jobs_on_one_output(yarn: Yarn, tmp_path: Path) -> None:
+    source = CASES["communities"].write(tmp_path, 5)
+    place = address(f"webhdfs://{yarn.web}/two")
+    words, store = ("communities", put(yarn, source), place), Store(place.parent)
+    first = submit(yarn, tmp_path, SUBMITTED, *words, mode="client")
+    first.until(lambda: store.size("two.work/lease") is not None, "the lease")
+    second = submit(yarn, tmp_path, SUBMITTED, *words, "--force", mode="client").wait()
+    assert second.code == 1 and "ArtifactBusy" in second.out
+    assert first.wait().code == 0
+    CASES["communities"].check(place, source, tmp_path)

@@ -49,6 +49,14 @@ questions = st.fixed_dictionaries(
         "filters": st.lists(filters, max_size=3),
     }
 )
+maps = st.fixed_dictionaries(
+    {
+        "theme": st.sampled_from(["", "1", "3.1.2"]),
+        "name": st.text(unicode, max_size=12),
+        "question": st.text(unicode, max_size=30),
+        "filters": st.lists(filters, max_size=3),
+    }
+)
 weighted = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 3))
 spans = st.tuples(st.integers(0, 20), st.integers(0, 20))
 marked = st.tuples(st.text("aé😀 .", max_size=20), st.lists(spans, max_size=5))
@@ -78,7 +86,9 @@ def each(page: Page, module: str, expression: str, cases: list[Any]) -> list[Any
     return answer
 
 
-@pytest.mark.parametrize(("view", "state"), [("communities", communities), ("passages", questions)])
+@pytest.mark.parametrize(
+    ("view", "state"), [("communities", communities), ("passages", questions), ("themes", maps)]
+)
 def test_an_address_says_all_of_a_view(opened: Page, view: str, state: Any):
     @few
     @given(several(state))

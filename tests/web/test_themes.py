@@ -77,3 +77,50 @@ def test_markup_in_a_corpus_is_text_and_an_unknown_theme_is_said(page: Page) -> 
     page.wait_text("#map-notice .bad", "99")
     page.click("#map-notice button")
     page.wait("#areas .area")
+
+
+def test_filters_and_time_leave_a_part_of_the_map(page: Page) -> None:
+    page.open("#/themes")
+    assert "5 passages" in page.wait_text("#map-lead", "passages")
+    assert "837 \u2013 855" in page.wait_text("#map-time-title", "855")
+    page.fill("#map-from", "850")
+    page.wait_text("#map-lead", "2 passages")
+    assert "filter=" in page.fragment
+    page.fill("#map-until", "852")
+    page.wait_text("#map-lead", "1 passage ")
+    link = page.fragment
+    page.click("#map-any-time")
+    page.wait_text("#map-lead", "5 passages")
+    page.open(f"#{link}")
+    page.wait_text("#map-lead", "1 passage ")
+    assert page.js("return document.getElementById('map-until').value") == "852"
+    assert not page.all("#map-filters li")  # time is shown where it is set
+    page.click("#map-any-time")
+    page.wait_text("#map-lead", "5 passages")
+
+
+def test_a_filter_that_leaves_nothing_says_so(page: Page) -> None:
+    page.open('#/themes?theme=1&filter=["kind","eq","nobody"]')
+    page.refused = {"404"}
+    page.wait_text("#map-notice .bad", "Theme '1'")
+    page.click("#map-notice button")
+    page.wait_text("#map-notice", "No passage passes the filters")
+    page.click("#map-notice button")
+    assert "5 passages" in page.wait_text("#map-lead", "5 passages")
+    assert not page.all("#map-filters li")
+
+
+def test_a_condition_narrows_map_question_and_names(page: Page) -> None:
+    page.open("#/themes?q=Where did Hugh flee?&name=hugh")
+    page.wait("#areas .area.lit")
+    page.wait("#name-body a")
+    page.click("#map-filters > button")
+    page.choose("#map-filters li select:first-child", "kind")
+    page.fill("#map-filters li .value", "count")
+    page.wait_text("#map-lead", "1 passage ")
+    page.wait_gone("#name-body a")
+    page.wait("#areas .area.lit")
+    page.open(f"#{page.fragment}&name=hugh")
+    page.click("#name-body .actions a")
+    page.wait("#hits-about")
+    assert "filter=" in page.fragment and len(page.all("#filter-rows li")) == 1

@@ -21,7 +21,6 @@ from graphagg.communities.query.planner import Query, left_out, split_by_work
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import count_shared, intersection
 from graphagg.communities.similarity.neighborhood import Sets, set_size
-from graphagg.minhash.signatures import agreements
 from graphagg.store import Artifact, ArtifactWriter
 
 THRESHOLD = 0.5
@@ -98,7 +97,7 @@ def _through_partitions(
     query: Query, partitions: SizePartitions, seed: int
 ) -> tuple[Array, Array, bool]:
     """Vertices that have part of the seed's set, their shares, and whether all were looked at."""
-    hoods, sig = query.hoods, query.sketches.sig
+    hoods, sketches = query.hoods, query.sketches
     size = int(hoods.sizes(np.array([seed]))[0])
     left = query.config.pair_work
     vertices, shares = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
@@ -111,10 +110,10 @@ def _through_partitions(
         if largest < THRESHOLD * size:
             break
         similarity = THRESHOLD * size / (size + largest - THRESHOLD * size)
-        slots = similarity * sig.shape[1]
+        slots = similarity * sketches.permutations
         if slots >= 1:  # enough for signatures to show it; 8 look-ups buy a comparison of them
             members = members[: left // 8]
-            equal = agreements(sig, np.ascontiguousarray(sig[seed : seed + 1]), members)
+            equal = sketches.agreements(np.array([seed]), members)
             left -= len(members) * 8
             members = members[equal >= max(1.0, slots / 2)]
         contained = np.zeros(len(members))

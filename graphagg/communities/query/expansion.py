@@ -16,16 +16,16 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.communities.config import Method, Plan, QueryConfig
 from graphagg.communities.query.containment import SizePartitions, containment_ranking
+from graphagg.communities.query.fused import fused_ranking
 from graphagg.communities.query.pagerank import pagerank
 from graphagg.communities.query.planner import (
     Query,
     Sketches,
     jaccard_ranking,
     minhash_ranking,
-    split_by_work,
 )
-from graphagg.communities.query.ranking import Ranking, largest, top_vertices
-from graphagg.communities.similarity.exact import grow, jaccard_to_seeds
+from graphagg.communities.query.ranking import Ranking, top_vertices
+from graphagg.communities.similarity.exact import grow
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch
 
 
@@ -35,11 +35,11 @@ class Expander:
     Args:
         hoods: sets and raw graph.
         sketches: signatures and band tables.
-        partitions: vertices by the size of their sets.
+        partitions: gives vertices by the size of their sets.
     """
 
     def __init__(
-        self, hoods: Neighborhoods, sketches: Sketches, partitions: SizePartitions
+        self, hoods: Neighborhoods, sketches: Sketches, partitions: Callable[[], SizePartitions]
     ) -> None:
         self.hoods = hoods
         self.sketches = sketches
@@ -78,14 +78,13 @@ class Expander:
         if method == "minhash":
             return minhash_ranking(query)
         if method == "containment":
-            return containment_ranking(query, self.partitions)
+            return containment_ranking(query, self.partitions())
         if method == "pagerank":
             return self._pagerank(seeds, config)
+        if method == "fused":
+            return fused_ranking(query, k, self._pagerank(seeds, config))
         close = jaccard_ranking(query)
-        if method == "jaccard":
-            return close
-        grow_by = self._agglomerative if method == "agglomerative" else self._fused
-        return grow_by(seeds, k, close, config)
+        return close if method == "jaccard" else self._agglomerative(seeds, k, close, config)
 
     def _pagerank(self, seeds: Array, config: QueryConfig) -> Ranking:
         """Score by PageRank mass over degree."""
@@ -121,84 +120,3 @@ class Expander:
         scratch.members[order] = 0
         vertices, parts = np.concatenate([order, rest]), {"running_mean": scores}
         return Ranking(vertices, scores, start.plan, parts, notes, ordered=True)
-
-    def _fused(self, seeds: Array, k: int, close: Ranking, config: QueryConfig) -> Ranking:
-        """PageRank times similarity, where similarity weighs as much as it can tell.
-
-        With p = PageRank mass over degree and J = mean similarity to the seeds, both scaled to
-        maximum 1, a vertex scores p^power (J' + c) / (1 + c).
-
-        c = floor + gap (1 - coverage) / coverage, where coverage is the share of the best by p that
-        have J > 0: in sparse graphs most true members share no neighbor with any seed, and there
-        the walk decides. J' mixes J with the similarity to the first `grown` vertices, as
-        agglomeration would.
-
-        How many of the best by p are looked at decides much: few where the community is small, many
-        where it is large. So members are taken in stages: the first `stage` by the coverage of so
-        many, then as many as there are by the coverage of twice as many, and so on. The stages
-        depend on the seeds alone, so that fewer members are the first of more; see
-        docs/decisions/fused-in-stages.md for the other ways that were measured.
-        """
-        settings = config.fused
-        walk = self._pagerank(seeds, config)
-        j = self._scores_at(walk.vertices, close.vertices, _scaled(close.scores))
-        p, others = _scaled(walk.scores), ~np.isin(walk.vertices, seeds)
-        vertices, p, j = walk.vertices[others], p[others], j[others]
-        by_walk = np.lexsort((vertices, -p))
-        coverage = np.cumsum(j[by_walk] > 0) / np.arange(1, len(j) + 1)
-
-        def constant(count: int) -> float:
-            """C by the coverage of the first `count`."""
-            share = max(float(coverage[min(count, len(coverage)) - 1]), 0.01)
-            return settings.floor + settings.gap * (1.0 - share) / share
-
-        if not len(vertices):
-            return Ranking(vertices, p, close.plan, {"pagerank": p, "jaccard": j}, close.notes)
-        walked = p**settings.power
-        first = top_vertices(
-            vertices, walked * (j + constant(settings.grown)), settings.grown, seeds
-        )
-        grown, _ = split_by_work(self.hoods, np.concatenate([seeds, first]), config.growth_work)
-        if len(first) and len(grown):
-            near, sums = jaccard_to_seeds(self.hoods, grown, 1.0, self._scratch)
-            wider = self._scores_at(vertices, near, _scaled(sums))
-            j = (1.0 - settings.mixture) * j + settings.mixture * wider
-        order, scores = _by_stages(vertices, walked, j, constant, settings.stage, k)
-        parts = {"pagerank": p[order], "jaccard": j[order]}
-        return Ranking(vertices[order], scores, close.plan, parts, close.notes, ordered=True)
-
-    def _scores_at(self, asked: Array, vertices: Array, scores: Array) -> Array:
-        """The scores of the vertices asked for; 0 for those that have none."""
-        dense = self._scratch.scores
-        dense[vertices] = scores
-        values: Array = dense[asked]
-        dense[vertices] = 0.0
-        return values
-
-
-def _by_stages(
-    vertices: Array, walked: Array, j: Array, constant: Callable[[int], float], stage: int, k: int
-) -> tuple[Array, Array]:
-    """Positions of `k` vertices or some more, and their scores, which never rise.
-
-    A vertex of a later stage may score more by that stage's constant than one before it; it gets
-    the score of the last one before it.
-    """
-    left = np.arange(len(vertices))
-    positions, scores = [], []
-    size, taken = stage, 0
-    while taken < k and len(left):
-        c = constant(size)
-        found = walked[left] * (j[left] + c) / (1.0 + c)
-        best = largest(found, size - taken, vertices[left])
-        positions.append(left[best])
-        scores.append(found[best])
-        left = np.delete(left, best)
-        size, taken = 2 * size, size
-    return np.concatenate(positions), np.minimum.accumulate(np.concatenate(scores))
-
-
-def _scaled(scores: Array) -> Array:
-    """Scores over their maximum."""
-    scaled: Array = scores / max(float(scores.max(initial=0.0)), 1e-300)
-    return scaled

@@ -38,6 +38,22 @@ class Sketches:
         """K."""
         return int(self.sig.shape[1])
 
+    def of(self, vertices: Array) -> Array:
+        """The signatures of some vertices, `[len(vertices), K]`."""
+        return np.ascontiguousarray(self.sig[vertices])
+
+    def agreements(self, seeds: Array, vertices: Array) -> Array:
+        """Equal slots of each vertex with all seeds together, `[len(vertices)]` uint32."""
+        return agreements(self.sig, self.of(seeds), vertices)
+
+    def scan(self, seeds: Array) -> Array:
+        """Equal slots of every vertex with all seeds together, `[n]` uint32: all is read."""
+        return scan(self.sig, self.of(seeds))
+
+    def candidates(self, seeds: Array, cap: int, most: int) -> tuple[Array, int]:
+        """Vertices that share a bucket with a seed, see `BandTables.candidates`."""
+        return self.tables.candidates(self.sig, seeds, cap, most)
+
 
 @dataclass(frozen=True)
 class Query:
@@ -72,10 +88,9 @@ def minhash_ranking(query: Query) -> Ranking:
     """Score by the mean estimated Jaccard similarity to the seeds."""
     hoods, seeds, plan, config = query.hoods, query.seeds, query.plan, query.config
     notes: tuple[str, ...] = ()
-    sig = query.sketches.sig
-    seed_sig = np.ascontiguousarray(sig[seeds])
+    sketches = query.sketches
     if plan == "scan" or (plan == "auto" and hoods.sets.rows < config.scan_below):
-        equal = scan(sig, seed_sig)
+        equal = sketches.scan(seeds)
         vertices = np.flatnonzero(equal)
         equal, used = equal[vertices], "scan"
     else:
@@ -87,10 +102,10 @@ def minhash_ranking(query: Query) -> Ranking:
         else:
             vertices, notes = _from_tables(query, seeds)
             used = "lsh"
-        equal = agreements(sig, seed_sig, vertices)
+        equal = sketches.agreements(seeds, vertices)
     filled = hoods.sizes(vertices) > 0
     vertices, equal = vertices[filled], equal[filled]
-    scores = equal / (query.sketches.permutations * len(seeds))
+    scores = equal / (sketches.permutations * len(seeds))
     return Ranking(vertices, scores, used, {"minhash": scores}, notes)
 
 
@@ -110,7 +125,7 @@ def jaccard_ranking(query: Query) -> Ranking:
         return Ranking(vertices, scores, "exact", {"jaccard": scores}, left_out(costly))
     notes: tuple[str, ...] = ()
     if plan == "scan":
-        others = np.flatnonzero(scan(sketches.sig, np.ascontiguousarray(sketches.sig[costly])))
+        others = np.flatnonzero(sketches.scan(costly))
     else:
         others, notes = _from_tables(query, costly)
     if len(vertices) > config.candidates:  # the least similar are left out
@@ -131,8 +146,7 @@ def jaccard_ranking(query: Query) -> Ranking:
 def _from_tables(query: Query, seeds: Array) -> tuple[Array, tuple[str, ...]]:
     """The vertices that share LSH buckets with some seeds, and a note if buckets were cut."""
     cap = query.config.bucket_cap
-    sketches = query.sketches
-    vertices, cut = sketches.tables.candidates(sketches.sig, seeds, cap, query.config.candidates)
+    vertices, cut = query.sketches.candidates(seeds, cap, query.config.candidates)
     return vertices, (f"{cut:,} LSH buckets were cut to {cap} vertices",) if cut else ()
 
 
@@ -148,7 +162,7 @@ def _most_alike(
     sketches: Sketches, seeds: Array, vertices: Array, scores: Array, most: int
 ) -> Array:
     """Positions of the vertices in order of score plus estimated similarity, at most `most`."""
-    equal = agreements(sketches.sig, np.ascontiguousarray(sketches.sig[seeds]), vertices)
+    equal = sketches.agreements(seeds, vertices)
     likely = scores + equal / (sketches.permutations * len(seeds))
     order: Array = np.lexsort((vertices, -likely))[:most]
     return order

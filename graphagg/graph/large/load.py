@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from graphagg.errors import EmptyGraph
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, GraphKind, ReadReport
@@ -24,8 +26,10 @@ from graphagg.graph.large.edges import columns_of, write_edges
 from graphagg.graph.large.rows import Dealt, Pairs, deal, remove, write_rows
 from graphagg.graph.reading.batches import ReadCounts
 from graphagg.graph.reading.buffer import number_together
+from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.load import open_edges, with_counts
 from graphagg.graph.reading.settings import Reading
+from graphagg.graph.reading.tables import BROKEN_PARQUET
 from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import check_space
 from graphagg.store.reading import map_array
@@ -142,6 +146,7 @@ def _with(report: ReadReport, **counts: int) -> ReadReport:
 
 def _read(work: WorkFolder, source: Source) -> dict[str, Any]:
     """Write the edges chunk by chunk."""
+    _check_room(work, source)
     counts = ReadCounts()
     opened, name = open_edges(source.edges, source.kind, source.reading, source.vertices, counts)
     folder = _empty(work.folder / "edges")
@@ -155,6 +160,27 @@ def _read(work: WorkFolder, source: Source) -> dict[str, Any]:
         "sets_first": opened.sets_first,
         "report": asdict(report),
     }
+
+
+def _check_room(work: WorkFolder, source: Source) -> None:
+    """Refuse a disk that the work cannot fit on, before anything is read.
+
+    Parquet tells its rows; of text they are known once it was read, and checked then.
+    """
+    files = [file for path in paths_of(source.edges) or [] for file in find_files(path)]
+    if not files or not all(suffix_of(file.name) in PARQUET for file in files):
+        return
+    try:
+        edges = sum(pq.read_metadata(file).num_rows for file in files)
+    except BROKEN_PARQUET:  # reading it says so, by name
+        return
+    entries = edges * 2  # of an undirected edge two in one table, of another one in each of two
+    check_space(
+        work.folder,
+        8 * edges + 8 * entries,
+        f"reading {edges:,} edges (8 bytes each) and pairs (8 bytes for each of {entries:,} "
+        "entries), the index not counted",
+    )
 
 
 def _deal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 
@@ -29,12 +30,18 @@ class Explainer:
         self.retriever, self.outcome, self._reading = retriever, outcome, reading
         self._speller = Speller(retriever.corpus, retriever.view.gazetteer)
 
-    def hits(self) -> list[Hit]:
-        """The chosen passages, in order."""
+    def choosing(self, k: int) -> Explainer:
+        """The same answer with another number of passages, at most the pool's."""
+        more = copy(self)
+        more.outcome = self.retriever.choosing(self.outcome, k)
+        return more
+
+    def hits(self, start: int = 0) -> list[Hit]:
+        """The chosen passages, in order, from a place on."""
         outcome = self.outcome
         return [
             self.hit(position, gain)
-            for position, gain in zip(outcome.chosen, outcome.gains, strict=True)
+            for position, gain in zip(outcome.chosen[start:], outcome.gains[start:], strict=True)
         ]
 
     def scores(self) -> Doubles:

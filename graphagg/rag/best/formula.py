@@ -7,10 +7,12 @@ A passage p has the direct score
 - similarity, sentence: the cosine of the question with p, and the largest with a sentence of p.
 - lexical: BM25 (k1 1.2, b .75) of p over the sum of idf of the question's terms: which share of the
   question's words is matched.
-- title: 1 if the question names p's title.
+- title: 1 / r^2 if the question names p's title, and p is the r-th closest of the passages of that
+  title by similarity + lexical: a name tells the document, and not which of its chunks.
 - entities: the share of the question's named entities, weighted by idf, that p is tied to.
 
-The `beam` best passages p lead on to passages q:
+The `beam` best passages p lead on to passages q; where they are chunks of documents, so do at most
+eight other chunks of those in the pool, and a document's chunks hand on as much as its best one:
 
     path(p, q) = F(p) (.4 + link) + .25 F(q) + .4 joint
 
@@ -18,7 +20,8 @@ The `beam` best passages p lead on to passages q:
   cosine of the question and the sentence of e in p. Kind and slope depend on how q is tied to e;
   see `LinkWeights`. An entity that ties more than `most_passages` passages, or is a date, leads to
   its own page only; one that the question names leads nowhere, since what it ties is found by the
-  question itself.
+  question itself. Of the passages that have e as their title the closest one is the page; the r-th
+  keeps 1 / r^2 of what a page has more than a passage that mentions e.
 - By similarity: link = kind + slope cos(p, q), where q is one of the `pool` passages that F was
   computed for first. This is what leads on in a corpus without names.
 - joint: how much more of the question's terms, weighted by idf, p and q hold together than the

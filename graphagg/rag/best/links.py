@@ -14,7 +14,7 @@ from graphagg.rag.tables.vectors import Rows, Vectors, ranges
 from graphagg.rag.tables.view import IN_TITLE, LEADS, OWN, View
 
 KINDS = ("page", "lead", "shared", "similar")
-SIMILAR = KINDS.index("similar")
+PAGE, SIMILAR = KINDS.index("page"), KINDS.index("similar")
 _NO_LINK = -9.0  # below any strength of a link; parts that are switched off are at -10
 
 
@@ -47,7 +47,7 @@ class Edges:
         front: `[m]` which passage of the front it comes from.
         row: `[m]` the passage it leads to.
         kind: `[m]` position in `KINDS`.
-        link: `[m]` its strength.
+        link: `[m]` its strength; see `of_titles`.
     """
 
     bridge: Array
@@ -56,6 +56,28 @@ class Edges:
     kind: Array
     link: Array
 
+    def of_titles(self, bridges: Bridges, closeness: Array) -> Edges:
+        """The same, where a title that several passages have is given to the best of them.
+
+        The r-th of them has the share 1 / r^2 of what a page has more than a passage that mentions
+        its name: a link names a document, and not which of its chunks.
+
+        Args:
+            bridges: the entities.
+            closeness: `[m]` to the question, of the row of each edge; see `closeness_of`.
+        """
+        pages = np.flatnonzero(self.kind == PAGE)
+        share = shares(self.bridge[pages], closeness[pages])
+        pages, share = pages[share < 1.0], share[share < 1.0]
+        mention = bridges.strength[self.bridge[pages], KINDS.index("shared")]
+        link = self.link.copy()
+        is_tied = mention > _NO_LINK  # where a mention leads nowhere, only the first page is a link
+        page = link[pages[is_tied]]
+        link[pages[is_tied]] = mention[is_tied] + (page - mention[is_tied]) * share[is_tied]
+        kept = np.delete(np.arange(len(link)), pages[~is_tied])
+        columns = (self.bridge, self.front, self.row, self.kind, link)
+        return Edges(*(column[kept] for column in columns))
+
     def joined(self, other: Edges) -> Edges:
         """These and those."""
         pairs = (
@@ -63,6 +85,21 @@ class Edges:
             for n in ("bridge", "front", "row", "kind", "link")
         )
         return Edges(*(np.concatenate(pair) for pair in pairs))
+
+
+def shares(group: Array, closeness: Array) -> Array:
+    """1 / r^2 of each, where it is the r-th closest of its group; equals have the same r."""
+    order = np.lexsort((-closeness, group))
+    groups, values = group[order], closeness[order]
+    begins = np.ones(len(order), bool)
+    begins[1:] = groups[1:] != groups[:-1]
+    is_less = begins.copy()
+    is_less[1:] |= values[1:] != values[:-1]
+    place = np.cumsum(is_less)
+    first = place[begins][np.cumsum(begins) - 1]  # of the group
+    found = np.empty(len(order))
+    found[order] = 1.0 / (1.0 + place - first) ** 2
+    return found
 
 
 def find_bridges(
@@ -112,7 +149,8 @@ def _bridges_of(view: View, row: int, similar: Array, named: Rows) -> tuple[Arra
     sentence = np.where(counts, g.sentence[place].astype(np.int64), -1)
     similarity = np.where(sentence >= 0, similar[np.maximum(sentence, 0)], 0.0)
     # A page does not lead on through its own title, nor what the question names anywhere.
-    leads = (counts | in_title) & ((ties & OWN) == 0) & ~np.isin(entity, named)
+    is_named = (entity[:, None] == named).any(axis=1)  # few are: `isin` would sort
+    leads = (counts | in_title) & ((ties & OWN) == 0) & ~is_named
     entity, sentence, similarity = entity[leads], sentence[leads], similarity[leads]
     # Of each entity the closest sentence, of equally close ones the first.
     order = np.lexsort((-similarity, entity))

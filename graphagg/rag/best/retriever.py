@@ -7,14 +7,14 @@ so that hidden passages change nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from graphagg.arrays import Array, Mask
 from graphagg.rag.best.formula import BestConfig, weights_of
-from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges, similar_edges
+from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges, shares, similar_edges
 from graphagg.rag.best.reading import Reading
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.search.lexical import Lexical
@@ -24,6 +24,7 @@ from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
 
 _MOST_TITLED = 20  # passages titled by an entity of the question that join the pool
+MOST_CHUNKS = 8  # other chunks of the front's documents that lead on with it
 FEATURES = ("similarity", "sentence", "lexical", "title", "entities")
 
 
@@ -99,6 +100,7 @@ class Outcome:
     score: Array
     rounds: list[Round]
     weights: Array
+    eligible: Mask
     chosen: list[int]
     gains: list[tuple[float, float]]
 
@@ -164,9 +166,9 @@ class BestRetriever:
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
         # rows are scored and never lead on, so that they change no other score.
         front = _best(candidates.direct, pooled, self.config.beam)
+        front = self._with_chunks(candidates, front, pooled)
         walked: set[int] = set()
-        for beam in (self.config.beam, self.config.second_beam):
-            front = front[:beam]
+        for _ in range(2):
             if not len(front):
                 break
             walked |= set(candidates.rows[front].tolist())
@@ -180,7 +182,8 @@ class BestRetriever:
                 candidates, score, front, edges, reading, vector, lexical
             )
             # Named pages are leveled in the first round; in the second, path scores are handed on.
-            handed = score if rounds else self._leveled(candidates, front)
+            handed = score if rounds else self._handed(candidates, front)
+            edges = self._of_titles(candidates, bridges, edges)
             followed, score = self._follow(
                 candidates, score, handed, front, bridges, edges, lexical.weights
             )
@@ -192,8 +195,16 @@ class BestRetriever:
         eligible = ~np.isin(candidates.rows, np.asarray(extra, dtype=np.int64))
         if allowed is not None:
             eligible &= allowed[candidates.rows]
-        chosen, gains = _choose(candidates, score, lexical.weights, self.config, k, eligible)
-        return Outcome(candidates, score, rounds, lexical.weights, chosen, gains)
+        unchosen = Outcome(candidates, score, rounds, lexical.weights, eligible, [], [])
+        return self.choosing(unchosen, k)
+
+    def choosing(self, outcome: Outcome, k: int) -> Outcome:
+        """The outcome with `k` chosen passages, the first ones of which are those of any fewer.
+
+        That of `answer`, as long as `k` is no more than the pool.
+        """
+        chosen, gains = _choose(outcome, self.config, k)
+        return replace(outcome, chosen=chosen, gains=gains)
 
     def links(
         self, front: Rows, reading: Reading, vector: Vectors, pool: Rows | None = None
@@ -270,6 +281,7 @@ class BestRetriever:
         """Features and F of some rows."""
         rows = rows[np.argsort(self.dense.ranks[rows])]  # so that of equals the lower id is first
         title, entities = np.zeros(len(rows)), np.zeros(len(rows))
+        similar = self.corpus.similarity_at(rows, vector[None])[:, 0]
         pages = np.zeros((len(rows), len(reading.entities)))
         named = np.asarray(reading.entities, dtype=np.int64)
         rarity = self.view.idf(named)
@@ -277,12 +289,15 @@ class BestRetriever:
             tied_rows, ties = self.view.tied(entity)
             is_tied, place = lookup(tied_rows, rows)
             tie = np.where(is_tied, ties[place] if len(ties) else 0, 0)
-            title[(tie & OWN) > 0] = 1.0
+            own = (tie & OWN) > 0
+            title[own] = np.maximum(
+                title[own], self._title_shares(entity, rows[own], vector, lexical)
+            )
             pages[(tie & (OWN | LEADS)) > 0, number] = 1.0
             entities[is_tied] += idf / max(float(rarity.sum()), 1e-12)
         features = np.stack(
             [
-                self.corpus.similarity_at(rows, vector[None])[:, 0],
+                similar,
                 self.corpus.sentence_similarity_at(rows, vector[None])[:, 0],
                 lexical.at(rows),
                 title,
@@ -293,6 +308,16 @@ class BestRetriever:
         weights = np.array(list(weights_of(self.config.passage).values()))
         direct = weighted(features, weights)
         return Candidates(rows, features, lexical.covers(rows), pages, direct)
+
+    def _title_shares(self, entity: int, rows: Rows, vector: Vectors, lexical: Lexical) -> Array:
+        """`shares` of some passages of a title, among all that are visible."""
+        titled = np.sort(self.view.titled(entity)).astype(np.int64)
+        if len(titled) < 2:
+            return np.ones(len(rows))
+        similar = self.corpus.similarity_at(titled, vector[None])[:, 0]
+        near = closeness_of(similar, lexical.at(titled))
+        share = shares(np.zeros(len(titled), np.int64), near)
+        return share[np.searchsorted(titled, rows)]
 
     def _grown(
         self,
@@ -322,15 +347,44 @@ class BestRetriever:
         )
         return grown, np.concatenate([score, more.direct])[order], place[front]
 
-    def _leveled(self, candidates: Candidates, front: Array) -> Array:
-        """What each candidate hands on: F, for a named page that of the best one of the front.
+    def _of_titles(self, candidates: Candidates, bridges: Bridges, edges: Edges) -> Edges:
+        """The links with the share of each passage in its title."""
+        _, target = lookup(candidates.rows, edges.row, self.dense.ranks)
+        similarity, lexical = (FEATURES.index(name) for name in ("similarity", "lexical"))
+        features = candidates.features[target]
+        near = closeness_of(features[:, similarity], features[:, lexical])
+        return edges.of_titles(bridges, near)
 
-        So the sides of a comparison are followed alike, also where one is closer to the question.
+    def _with_chunks(self, candidates: Candidates, front: Array, pooled: Mask) -> Array:
+        """The front and, of each of its documents, other chunks of the pool, the best by F first.
+
+        A document leads on as one: what its best chunk is found by may stand in another chunk than
+        the name that leads on.
+        """
+        rows = candidates.rows
+        documents = {self.corpus.document(row) for row in rows[front].tolist()} - {""}
+        if not documents:
+            return front
+        others = pooled.copy()
+        others[front] = False
+        of_one = [self.corpus.document(row) in documents for row in rows[others].tolist()]
+        others[others] = of_one
+        return np.concatenate([front, _best(candidates.direct, others, MOST_CHUNKS)])
+
+    def _handed(self, candidates: Candidates, front: Array) -> Array:
+        """What each candidate hands on: F, for some that of the best one of the front.
+
+        A named page has that of the best such page, so that the sides of a comparison are followed
+        alike, also where one is closer to the question; a chunk that of the best of its document.
         """
         handed = candidates.direct.copy()
         pages = front[candidates.pages[front].any(axis=1)]
         if self.config.level and len(pages):
             handed[pages] = handed[pages].max()
+        documents = [self.corpus.document(row) for row in candidates.rows[front].tolist()]
+        for document in {*documents} - {""}:
+            chunks = front[[name == document for name in documents]]
+            handed[chunks] = handed[chunks].max()
         return handed
 
     # --- paths -----------------------------------------------------------------------------------
@@ -380,6 +434,12 @@ class BestRetriever:
         return Round(bridges, edges, rows, handed[parent], joint, best), raised
 
 
+def closeness_of(similarity: Array, lexical: Array) -> Array:
+    """How close passages are to the question, without any weight: orders those of one title."""
+    near: Array = similarity.astype(np.float64) + lexical
+    return near
+
+
 def weighted(values: Array, weights: Array) -> Array:
     """Weighted sums of rows, `[n]`; BLAS would round a row by how many rows there are."""
     sums: Array = (values * weights).sum(axis=1)
@@ -393,20 +453,21 @@ def _best(score: Array, among: Mask, count: int) -> Array:
 
 
 def _choose(
-    candidates: Candidates, score: Array, weights: Array, config: BestConfig, k: int, eligible: Mask
+    outcome: Outcome, config: BestConfig, k: int
 ) -> tuple[list[int], list[tuple[float, float]]]:
     """Choose passages one after another, by score and by what they are the first to hold.
 
     Returns:
         Positions in the order of choice, and the gains of each.
     """
+    candidates, eligible = outcome.candidates, outcome.eligible
     covers, pages = candidates.covers, candidates.pages
     terms, sides = np.zeros(covers.shape[1]), np.zeros(pages.shape[1])  # held by what is chosen
-    remaining = np.where(eligible, score, -np.inf)
+    remaining = np.where(eligible, outcome.score, -np.inf)
     chosen: list[int] = []
     gains: list[tuple[float, float]] = []
     for _ in range(min(k, int(eligible.sum()))):
-        of_terms, of_sides = gains_of(candidates, weights, terms, sides)
+        of_terms, of_sides = gains_of(candidates, outcome.weights, terms, sides)
         # argmax takes the first of equals: the lower id
         best = int((remaining + config.coverage * of_terms + config.side * of_sides).argmax())
         chosen.append(best)

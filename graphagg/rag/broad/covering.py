@@ -1,51 +1,77 @@
-"""From the candidates of a question to hits that cover its themes, each with its reason."""
+"""From the rankings of a question to hits that cover its themes, each with its reason."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from graphagg.arrays import Doubles, Ints
-from graphagg.rag.broad.choice import Chosen, choose, scaled
+from graphagg.rag.broad.choice import Candidates, Chosen, choose, fusion
 from graphagg.rag.broad.config import BroadConfig
 from graphagg.rag.results import Hit, Hop
 from graphagg.rag.tables.view import View
 from graphagg.rag.themes.config import MapConfig
 from graphagg.rag.themes.made import kept_map
-from graphagg.rag.themes.network import whole_vectors
 from graphagg.rag.themes.results import Theme
 from graphagg.rag.version.snapshot import Snapshot
 
 
+class Rankings(NamedTuple):
+    """What three modes say to a question, the best first.
+
+    Attributes:
+        best: `[b]`, rows by `best`.
+        scores: `[b]` of these.
+        dense, bm25: rows.
+    """
+
+    best: Ints
+    scores: Doubles
+    dense: Ints
+    bm25: Ints
+
+
 def covering(
-    snapshot: Snapshot, view: View, rows: Ints, scores: Doubles, k: int, config: BroadConfig
+    snapshot: Snapshot, view: View, rankings: Rankings, k: int, config: BroadConfig
 ) -> list[Hit]:
     """The `k` hits of a question, best first.
 
     Args:
         snapshot: the version.
         view: what is visible: its themes are covered.
-        rows: `[n]` of the candidates, the best first.
-        scores: `[n]` of the candidates.
+        rankings: of the question.
         k: how many.
         config: how they are chosen.
     """
     made = kept_map(snapshot, view, MapConfig())
     level = min(config.level, len(made.levels) - 1)
-    of_passage = np.asarray(made.passage_theme[level])[np.searchsorted(view.rows, rows)]
-    there, themes = np.unique(of_passage, return_inverse=True)
-    vectors = whole_vectors(snapshot.corpus, rows).astype(np.float64)
-    vectors /= np.maximum(np.sqrt(np.einsum("nd,nd->n", vectors, vectors)), 1e-12)[:, None]
-    relevance = scaled(scores)
+    rows, candidates = candidates_of(snapshot, rankings, config)
+    of_row = np.asarray(made.passage_theme[level])[np.searchsorted(view.rows, rows)]
+    themes = np.unique(of_row[: len(rankings.best)], return_inverse=True)[1]
+    chosen = choose(candidates._replace(themes=themes), k, config)
     return [
-        _hit(
-            snapshot,
-            int(rows[chosen.place]),
-            made.levels[level][int(there[themes[chosen.place]])],
-            chosen,
-            float(relevance[chosen.place]),
-        )
-        for chosen in choose(scores, themes, documents_of(snapshot, rows), vectors, k, config)
+        _hit(snapshot, int(rows[each.place]), made.levels[level][int(of_row[each.place])], each)
+        for each in chosen
     ]
+
+
+def candidates_of(
+    snapshot: Snapshot, rankings: Rankings, config: BroadConfig
+) -> tuple[Ints, Candidates]:
+    """Rows of all candidates, those of `best` first, and the candidates without their themes."""
+    places: dict[int, int] = {}
+    lists = rankings.best, rankings.dense, rankings.bm25
+    found = [[places.setdefault(row, len(places)) for row in rows.tolist()] for rows in lists]
+    weights = config.weight, 1.0, 1.0
+    ranked = [(np.array(p, np.int64), w) for p, w in zip(found, weights, strict=True)]
+    rows = np.array(list(places), np.int64)
+    return rows, Candidates(
+        rankings.scores,
+        np.zeros(len(rankings.best), np.int64),
+        documents_of(snapshot, rows),
+        fusion(len(rows), ranked, config.rank_constant),
+    )
 
 
 def documents_of(snapshot: Snapshot, rows: Ints) -> Ints:
@@ -59,17 +85,13 @@ def documents_of(snapshot: Snapshot, rows: Ints) -> Ints:
     return np.array(found, np.int64)
 
 
-def _hit(snapshot: Snapshot, row: int, theme: Theme, chosen: Chosen, relevance: float) -> Hit:
+def _hit(snapshot: Snapshot, row: int, theme: Theme, chosen: Chosen) -> Hit:
     """A hit whose path says which theme it stands for."""
-    parts = {
-        "relevance": chosen.relevance,
-        "theme": chosen.theme,
-        "repeat": chosen.repeat,
-        "overlap": chosen.overlap,
-    }
+    parts = {"relevance": chosen.relevance, "theme": chosen.theme, "fused": chosen.fused}
+    others = chosen.score - chosen.theme
     path = (
         Hop("theme", f"{theme.id} {theme.label}", chosen.worth, chosen.theme),
-        Hop("passage", snapshot.corpus.id(row), relevance, chosen.score - chosen.theme),
+        Hop("passage", snapshot.corpus.id(row), others, others),
     )
     shown = {name: value for name, value in parts.items() if value}
     return Hit(snapshot.corpus[row], chosen.score, shown, path, "broad")

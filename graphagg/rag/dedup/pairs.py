@@ -12,16 +12,16 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints, offsets
-from graphagg.graph.csr import Csr
-from graphagg.minhash.bands import write_keys
-from graphagg.minhash.signatures import Hashes, HashFamily, signatures
+from graphagg.arrays import Array, Doubles, Ints, distinct
+from graphagg.minhash.bands import mix_one, write_keys
+from graphagg.minhash.signatures import EMPTY, HashFamily
 from graphagg.rag.dedup.config import DedupConfig
 from graphagg.rag.dedup.shingles import Sets
 from graphagg.store.ranges import forget
 
 _SEED = 1
 _TEXTS_AT_ONCE = 1 << 13
+_PAIRS_AT_ONCE = 1 << 22  # candidates that wait to be freed of repeats, of all bands
 
 
 class Pairs(NamedTuple):
@@ -53,11 +53,18 @@ def near_duplicates(sets: Sets, config: DedupConfig) -> Pairs:
     empty = np.diff(sets.bounds) == 0
     equal[empty] = numbers[empty]  # a text that has no shingle is like no other
     texts = np.flatnonzero((equal == numbers) & ~empty)
-    found, cut = np.zeros(0, dtype=np.uint64), 0
+    found, cut = [np.zeros(0, dtype=np.uint64)], 0
     for keys in band_keys(sets, texts, config):
-        order = np.argsort(keys, kind="stable")
-        pairs, more = _bucket_pairs(keys[order], texts[order], config.bucket)
-        found, cut = np.union1d(found, pairs), cut + more
+        pairs, more = _bucket_pairs(_sorted_entries(keys, texts), config.bucket)
+        found.append(pairs)
+        cut += more
+        if sum(map(len, found[1:])) > max(len(found[0]), _PAIRS_AT_ONCE):
+            found = [distinct(np.concatenate(found))]
+    return _compared(sets, distinct(np.concatenate(found)), equal, cut, config)
+
+
+def _compared(sets: Sets, found: Array, equal: Ints, cut: int, config: DedupConfig) -> Pairs:
+    """Of candidates those that are alike, by their shingles."""
     first = (found >> np.uint64(32)).astype(np.int64)
     second = (found & np.uint64(0xFFFFFFFF)).astype(np.int64)
     similarity = np.zeros(len(found))
@@ -72,62 +79,133 @@ def band_keys(sets: Sets, texts: Ints, config: DedupConfig) -> Array:
     keys = np.empty((config.bands, len(texts)), dtype=np.uint32)
     for low in range(0, len(texts), _TEXTS_AT_ONCE):
         some = texts[low : low + _TEXTS_AT_ONCE]
-        begins, ends = sets.bounds[some], sets.bounds[some + 1]
-        # An element is the position of a shingle, so that its token needs no look-up.
-        hashes = np.concatenate([sets.hashes[b:e] for b, e in zip(begins, ends, strict=True)])
-        tokens = (hashes >> np.uint64(32)).astype(np.uint32)
-        rows = Csr(
-            offsets(ends - begins), np.arange(len(tokens), dtype=np.int32), None, len(tokens)
-        )
-        sig = signatures(rows, Hashes.of(tokens, None, family))
+        sig = np.empty((len(some), config.permutations), dtype=np.uint16)
+        _sign(sets.bounds, sets.hashes, some, family.factors, family.shifts, sig)
         write_keys(sig, low, 0, config.bands, config.rows, keys)
-        forget(sets.hashes[begins[0] : ends[-1]])
+        forget(sets.hashes[sets.bounds[some[0]] : sets.bounds[some[-1] + 1]])
     return keys
 
 
 def equal_texts(sets: Sets) -> Ints:
     """The first text that has the same shingles as each, `[n]`."""
-    digests = _digests(sets.bounds, sets.hashes)
-    _, first, places = np.unique(digests, axis=0, return_index=True, return_inverse=True)
-    return first[places.reshape(-1)].astype(np.int64)
+    first, second = _digests(sets.bounds, sets.hashes)
+    order = np.argsort(first)
+    same = first[order[1:]] == first[order[:-1]]
+    again = np.zeros(len(order), dtype=np.bool_)  # only whose first half another has are compared
+    again[1:] |= same
+    again[:-1] |= same
+    some = order[again]
+    some = some[np.lexsort((some, second[some], first[some]))]
+    equal = np.arange(len(first))
+    _first_of_equal(some, first, second, equal)
+    return equal
 
 
 @numba.njit(cache=True)
-def _digests(bounds: Array, hashes: Array) -> Array:
-    """128 bits of each set, `[n, 2]` uint64: the sum and a sum of products of its hashes."""
-    out = np.zeros((len(bounds) - 1, 2), dtype=np.uint64)
+def _first_of_equal(ordered: Array, first: Array, second: Array, equal: Array) -> None:
+    """Of texts in order of their digests, the first of each run of equal ones."""
+    head = 0
+    for i in range(1, len(ordered)):
+        text, of = ordered[i], ordered[head]
+        if first[text] == first[of] and second[text] == second[of]:
+            equal[text] = of
+        else:
+            head = i
+
+
+@numba.njit(cache=True)
+def _sign(
+    bounds: Array, hashes: Array, texts: Array, factors: Array, shifts: Array, out: Array
+) -> None:
+    """The signatures of some texts, `[len(texts), K]` uint16, as `minhash.signatures` has them.
+
+    The token of a shingle is the high half of its hash.
+    """
+    best = np.empty(len(factors), dtype=np.uint32)
+    for i in range(len(texts)):
+        best[:] = np.uint32(EMPTY)
+        for j in range(bounds[texts[i]], bounds[texts[i] + 1]):
+            h = mix_one(np.uint32(hashes[j] >> np.uint64(32)))
+            for k in range(len(factors)):
+                best[k] = min(best[k], np.uint32(factors[k] * h + shifts[k]))
+        for k in range(len(factors)):
+            out[i, k] = best[k]
+
+
+@numba.njit(cache=True)
+def _digests(bounds: Array, hashes: Array) -> tuple[Array, Array]:
+    """128 bits of each set, two times `[n]` uint64: the sum and one of products of its hashes."""
+    sums = np.zeros(len(bounds) - 1, dtype=np.uint64)
+    products = np.zeros(len(bounds) - 1, dtype=np.uint64)
     for t in range(len(bounds) - 1):
+        total = product = np.uint64(0)
         for i in range(bounds[t], bounds[t + 1]):
-            value = hashes[i]
-            out[t, 0] += value
-            out[t, 1] = (out[t, 1] ^ value) * np.uint64(0x9E3779B97F4A7C15)
-    return out
+            total += hashes[i]
+            product = (product ^ hashes[i]) * np.uint64(0x9E3779B97F4A7C15)
+        sums[t], products[t] = total, product
+    return sums, products
 
 
 @numba.njit(cache=True)
-def _bucket_pairs(keys: Array, texts: Array, most: int) -> tuple[Array, int]:
-    """Pairs (first << 32 | second) of neighbors in sorted keys; how many buckets were cut.
+def _sorted_entries(keys: Array, texts: Array) -> Array:
+    """(key << 32 | text) ascending, where texts ascend: by the first bits of the key, then each.
+
+    Keys are hashes, so that few of them begin alike.
+    """
+    bits = 1
+    while bits < 20 and (4 << bits) < len(keys):
+        bits += 1
+    shift = np.uint32(32 - bits)
+    ends = np.zeros((1 << bits) + 1, dtype=np.int64)
+    for key in keys:
+        ends[(key >> shift) + 1] += 1
+    for prefix in range(1 << bits):
+        ends[prefix + 1] += ends[prefix]
+    free = ends[:-1].copy()  # where the next entry of each prefix goes
+    entries = np.empty(len(keys), dtype=np.uint64)
+    for i in range(len(keys)):
+        prefix = keys[i] >> shift
+        entries[free[prefix]] = (np.uint64(keys[i]) << np.uint64(32)) | np.uint64(texts[i])
+        free[prefix] += 1
+    for prefix in range(1 << bits):
+        low, high = ends[prefix], ends[prefix + 1]
+        if high - low > 64:  # one key many times
+            entries[low:high].sort()
+            continue
+        for i in range(low + 1, high):
+            entry, j = entries[i], i
+            while j > low and entries[j - 1] > entry:
+                entries[j] = entries[j - 1]
+                j -= 1
+            entries[j] = entry
+    return entries
+
+
+@numba.njit(cache=True)
+def _bucket_pairs(entries: Array, most: int) -> tuple[Array, int]:
+    """Pairs (first << 32 | second) of sorted entries (key << 32 | text); how many buckets were cut.
 
     Of equal keys texts ascend. In a long bucket each text is compared with the first one and the
     `most - 1` before it.
     """
+    shift, text = np.uint64(32), np.uint64(0xFFFFFFFF)
     total = low = cut = 0
-    for high in range(1, len(keys) + 1):
-        if high == len(keys) or keys[high] != keys[low]:
+    for high in range(1, len(entries) + 1):
+        if high == len(entries) or entries[high] >> shift != entries[low] >> shift:
             for i in range(high - low):
                 total += min(i, most)
             low = high
     pairs = np.empty(total, dtype=np.uint64)
     size = low = 0
-    for high in range(1, len(keys) + 1):
-        if high < len(keys) and keys[high] == keys[low]:
+    for high in range(1, len(entries) + 1):
+        if high < len(entries) and entries[high] >> shift == entries[low] >> shift:
             continue
         cut += high - low > most + 1
         for i in range(low + 1, high):
             first = max(low, i - most)
             for j in range(first, i):
-                other = texts[low] if j == first else texts[j]
-                pairs[size] = (np.uint64(other) << np.uint64(32)) | np.uint64(texts[i])
+                other = entries[low] if j == first else entries[j]
+                pairs[size] = ((other & text) << shift) | (entries[i] & text)
                 size += 1
         low = high
     return pairs, cut

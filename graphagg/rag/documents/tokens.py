@@ -75,6 +75,18 @@ def scan(text: str) -> Tokens:
     return Tokens(words, spans)
 
 
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """`scan(text).spans`, alone."""
+    if text.isascii():
+        return [match.span() for match in _pattern(text).finditer(text.lower())]
+    spans = []
+    for piece in _PIECE.finditer(text):
+        found = piece[0]
+        is_word = found.isascii() and found.isalnum()  # as in `_normal`; most pieces
+        spans += [piece.span()] * (1 if is_word else len(_normal(found)))
+    return spans
+
+
 def tokenize(text: str) -> list[str]:
     """The normal forms of the tokens of a text."""
     if text.isascii():

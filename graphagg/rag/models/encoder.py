@@ -15,6 +15,7 @@ from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.bert import BertRunner, is_bert
+from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.forward import Encoded, ModuleRunner, Runner, forward
 from graphagg.rag.models.encoding.pooling import PassageVectors, SentencePool, Spans, unit
 from graphagg.rag.models.encoding.windows import Window, Windows
@@ -25,7 +26,7 @@ from graphagg.rag.models.weights import (
     Dtype,
     best_dtype,
     has_token_means,
-    load,
+    load_encoder,
     prompt_of,
     with_fast_linear,
 )
@@ -123,9 +124,11 @@ class SentenceTransformerEncoder:
         return _encoder, (self._name, self._wanted_dtype, self._device)
 
     @cached_property
-    def _loaded(self) -> tuple[SentenceTransformer, str]:
+    def _loaded(self) -> tuple[SentenceTransformer | BertFiles, str]:
         with self._lock:
-            model, sha256 = load(self._name, self._device)
+            model, sha256 = load_encoder(self._name, self._device)
+        if isinstance(model, BertFiles):
+            return model, sha256
         fast = getattr(model.tokenizer, "is_fast", False)  # a static model's has no such attribute
         if model.max_seq_length is not None and not fast:
             raise InvalidParameter(
@@ -136,11 +139,12 @@ class SentenceTransformerEncoder:
         return model, sha256
 
     @property
-    def _model(self) -> SentenceTransformer:
+    def _model(self) -> SentenceTransformer | BertFiles:
         return self._loaded[0]
 
     @cached_property
     def _exact_model(self) -> SentenceTransformer:
+        assert not isinstance(self._model, BertFiles), "that is a BERT"
         return with_fast_linear(self._model)
 
     @cached_property
@@ -149,6 +153,8 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _name_runner(self) -> Runner:
+        if is_bert(self._model):  # a prompt is among the tokens: nothing is different here
+            return self._query_runner
         return self._runner("float32", self._corpus_prompt, alone=True)
 
     @cached_property
@@ -158,13 +164,12 @@ class SentenceTransformerEncoder:
     def _runner(self, dtype: str, prompt: str, *, alone: bool) -> Runner:
         import torch
 
-        kind = getattr(torch, dtype)
-        if is_bert(self._model):
-            return BertRunner(self._model, kind, alone=alone)
+        kind, model = getattr(torch, dtype), self._model
+        if is_bert(model):
+            return BertRunner(model, kind, alone=alone)
+        assert not isinstance(model, BertFiles), "that is a BERT"
         exact = dtype == "float32"
-        return ModuleRunner(
-            self._exact_model if exact else copy.deepcopy(self._model).to(kind), prompt
-        )
+        return ModuleRunner(self._exact_model if exact else copy.deepcopy(model).to(kind), prompt)
 
     @cached_property
     def _dtype(self) -> str:

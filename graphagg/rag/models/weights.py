@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from graphagg.errors import InvalidParameter, MissingExtra, ModelMismatch
+from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.spec import files_sha256
 
 if TYPE_CHECKING:
@@ -28,7 +29,27 @@ def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
         InvalidParameter: there is no such model.
         ModelMismatch: the default package holds other weights than it was pinned to.
     """
-    path, sha256 = _default_model() if model == DEFAULT_ENCODER else (model, None)
+    return _by_library(model, *_found(model), device)
+
+
+def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
+    """`load`, without sentence-transformers where a folder holds a plain BERT for the CPU."""
+    path, sha256 = _found(model)
+    if Path(path).is_dir() and _runs_on_cpu(device):
+        files = BertFiles.read(Path(path))
+        if files is not None:
+            return files, sha256 or _files_sha256(path)
+    return _by_library(model, path, sha256, device)
+
+
+def _found(model: str) -> tuple[str, str | None]:
+    """Name or path of a model, and the sha256 of its weights where it is pinned."""
+    return _default_model() if model == DEFAULT_ENCODER else (model, None)
+
+
+def _by_library(
+    model: str, path: str, sha256: str | None, device: str | None
+) -> tuple[SentenceTransformer, str]:
     try:
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
@@ -43,6 +64,19 @@ def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
             f"path, or use the default {DEFAULT_ENCODER!r}"
         ) from None
     return loaded, sha256 or _weights_sha256(path, loaded)
+
+
+def _runs_on_cpu(device: str | None) -> bool:
+    """Whether a model goes to the CPU: the device that was asked for, or all there is."""
+    if device is not None:
+        return device == "cpu"
+    try:
+        import torch
+    except ImportError:
+        return False  # the library is missing too, and is named
+    return not (
+        torch.cuda.is_available() or torch.backends.mps.is_available() or torch.xpu.is_available()
+    )
 
 
 def _default_model() -> tuple[str, str]:
@@ -60,10 +94,13 @@ def _default_model() -> tuple[str, str]:
     return str(folder), found
 
 
+def _files_sha256(path: str) -> str:
+    return files_sha256(sorted(Path(path).glob("**/*.safetensors")))
+
+
 def _weights_sha256(path: str, model: SentenceTransformer) -> str:
-    files = sorted(Path(path).glob("**/*.safetensors")) if Path(path).is_dir() else []
-    if files:
-        return files_sha256(files)
+    if Path(path).is_dir() and any(Path(path).glob("**/*.safetensors")):
+        return _files_sha256(path)
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
@@ -103,7 +140,7 @@ def best_dtype(device: str) -> Literal["float32", "bfloat16"]:
     return "bfloat16" if device == "cpu" and has_bf16 else "float32"
 
 
-def prompt_of(model: SentenceTransformer, *names: str) -> str:
+def prompt_of(model: SentenceTransformer | BertFiles, *names: str) -> str:
     """The first of the named prompts that the model has, else its default prompt, else ""."""
     for name in (*names, model.default_prompt_name):
         prompt: str | None = model.prompts.get(name) if name else None
@@ -112,8 +149,10 @@ def prompt_of(model: SentenceTransformer, *names: str) -> str:
     return ""
 
 
-def has_token_means(model: SentenceTransformer) -> bool:
+def has_token_means(model: SentenceTransformer | BertFiles) -> bool:
     """Whether a model's vector of a text is the mean of the vectors of all its tokens."""
+    if isinstance(model, BertFiles):
+        return True
     names = [type(module).__name__ for module in model]
     if names not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         return False

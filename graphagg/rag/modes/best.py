@@ -24,7 +24,12 @@ class Best(ReadingRetriever[BestConfig]):
     config_type = BestConfig
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
-        return [self.explainer(question, k).hits() for question in questions]
+        return [_Answered(self.explainer(question, k)) for question in questions]
+
+    def _more(self, question: EncodedReading, hits: Sequence[Hit], k: int) -> Sequence[Hit]:
+        if isinstance(hits, _Answered) and k <= self.config.pool:  # of the same candidates
+            return _Answered(hits.explainer.choosing(k), hits)
+        return super()._more(question, hits, k)
 
     def explainer(self, question: EncodedReading, k: int, extra: Sequence[int] = ()) -> Explainer:
         """The answer to a question, in a form that explains itself.
@@ -71,3 +76,16 @@ class Best(ReadingRetriever[BestConfig]):
         """What an explanation says where the weights are those that the index brings."""
         is_tuned = self.snapshot.weights is not None and self.config == self.snapshot.weights
         return "; the weights were tuned on questions about this index" if is_tuned else ""
+
+
+class _Answered(list[Hit]):
+    """Hits, with the answer that more of them can be chosen from.
+
+    Args:
+        explainer: the answer.
+        before: its first hits, where they are known.
+    """
+
+    def __init__(self, explainer: Explainer, before: Sequence[Hit] = ()) -> None:
+        super().__init__([*before, *explainer.hits(len(before))])
+        self.explainer = explainer

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from graphagg.arrays import Ints
 from graphagg.rag.best.formula import BestConfig
 from graphagg.rag.broad.config import BroadConfig
-from graphagg.rag.broad.covering import covering
+from graphagg.rag.broad.covering import Rankings, covering
 from graphagg.rag.broad.rule import decide
 from graphagg.rag.modes.best import Best
+from graphagg.rag.modes.plain import worded_hits
 from graphagg.rag.modes.protocol import NOTHING_ADDED, EncodedReading, ReadingRetriever
 from graphagg.rag.rescoring import Rescoring
 from graphagg.rag.results import Explanation, Hit
+from graphagg.rag.search.dense import dense_hits
 
 
 class Broad(ReadingRetriever[BroadConfig]):
-    """The candidates of `best`, chosen so that they cover several themes: `broad.choice`."""
+    """What `best` finds, chosen to cover several themes, then untold passages: `broad.choice`."""
 
     mode = "broad"
     config_type = BroadConfig
@@ -25,12 +30,25 @@ class Broad(ReadingRetriever[BroadConfig]):
         return [self._covering(question, k) for question in questions]
 
     def _covering(self, question: EncodedReading, k: int) -> list[Hit]:
+        rankings = self.rankings(question, max(self.config.pool, k))
+        return covering(self.snapshot, self.scope.view, rankings, k, self.config)
+
+    def rankings(self, question: EncodedReading, depth: int) -> Rankings:
+        """What `best`, `dense` and `bm25` say to a question, `depth` rows each."""
         snapshot, scope = self.snapshot, self.scope
         best = Best(snapshot, scope, snapshot.weights or BestConfig())
-        explainer = best.explainer(question, max(self.config.pool, k))
-        chosen = explainer.outcome.chosen
-        rows = explainer.outcome.candidates.rows[chosen]
-        return covering(snapshot, scope.view, rows, explainer.scores(), k, self.config)
+        explainer = best.explainer(question, depth)
+        near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
+        worded = worded_hits(snapshot, scope, question.reading, depth)
+        return Rankings(
+            explainer.outcome.candidates.rows[explainer.outcome.chosen],
+            explainer.scores(),
+            self._rows(near),
+            self._rows([hit for hit in worded if hit.score > 0]),
+        )
+
+    def _rows(self, hits: Sequence[Hit]) -> Ints:
+        return np.array([self.snapshot.known_row(hit.passage.id) for hit in hits], np.int64)
 
 
 class Auto(ReadingRetriever[object]):

@@ -180,7 +180,11 @@ class Retriever(ABC, Generic[C, R, A]):
             if len(found) >= k or len(hits) < asked:
                 return Distinct(found[:k], asked)
             asked = k + len(copied)  # more than before: a hit that was left out is a copy
-            (hits,) = self._answer([question], asked)
+            hits = self._more(question, hits, asked)
+
+    def _more(self, question: A, hits: Sequence[Hit], k: int) -> Sequence[Hit]:
+        """The `k` best passages of a question that was answered for fewer: `hits`."""
+        return self._answer([question], k)[0]
 
     def _shown(self, question: A, hit: Hit) -> Hit:
         """A hit with the place that matched."""

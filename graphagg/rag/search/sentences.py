@@ -35,7 +35,7 @@ def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[Term], analyzer:
 def sentence_span(corpus: Corpus, row: int, number: int) -> Span:
     """Where a sentence of a row lies in the passage's text; of the first without the title."""
     segment, inside = corpus.locate(row)
-    passage = segment.passages[inside]
+    passage = corpus.read(row)
     shift = len(passage.full_text) - len(passage.text)
     start, end = (max(place - shift, 0) for place in segment.sentences.row(inside)[number].tolist())
     piece = passage.text[start:end]

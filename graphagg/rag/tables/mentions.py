@@ -22,6 +22,7 @@ from graphagg.rag.documents.tokens import (
     scan,
     tokenize,
     without_article,
+    word_spans,
 )
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.tables.analyzer import Analyzer, Analyzers
@@ -55,8 +56,7 @@ class RowTokens:
     def of(cls, passage: Passage) -> RowTokens:
         """Tokenize a passage."""
         title, text = scan(passage.title), scan(passage.text)
-        shift = len(passage.full_text) - len(passage.text)
-        moved = [(start + shift, end + shift) for start, end in text.spans]
+        moved = _moved(passage, text.spans)
         inner = inner_words(passage.title), inner_words(passage.text)
         return cls(title.words + text.words, title.spans + moved, len(title), inner)
 
@@ -64,6 +64,17 @@ class RowTokens:
         """The stems of the passage, counted."""
         title = self.words[: self.titles] + self.inner[0]
         return TermCounts.of(title, self.words[self.titles :] + self.inner[1], analyzer)
+
+
+def spans_of(passage: Passage) -> list[tuple[int, int]]:
+    """`RowTokens.spans` of a passage, alone."""
+    return word_spans(passage.title) + _moved(passage, word_spans(passage.text))
+
+
+def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Places in the text of a passage as places in its full text."""
+    shift = len(passage.full_text) - len(passage.text)
+    return [(start + shift, end + shift) for start, end in spans] if shift else spans
 
 
 class KeyFinder:

@@ -25,7 +25,7 @@ _LARGEST = 127
 _DIGIT = 7
 _QUERY = (64 << _DIGIT) - 1  # the largest component of a query: two digits and a sign
 _EXACT_AS_FLOAT32 = 2**24 // _LARGEST**2
-_BLOCK = 4096  # rows that are multiplied together, so that they stay in a core's cache
+_BLOCK = 1024  # rows that are multiplied together, so that they stay in a core's cache
 
 Packed = npt.NDArray[np.int8]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -216,6 +217,7 @@ class Corpus:
     def __init__(self, segments: Sequence[Segment]) -> None:
         self.segments = list(segments)
         self.starts = offsets([len(segment.passages) for segment in segments])
+        self._starts: list[int] = self.starts.tolist()
         self.windows = Stack([s.windows.values for s in segments])
         self.sentence_vectors = Stack([s.sentence_vectors for s in segments])
         self.name_vectors = Stack([s.name_vectors for s in segments])
@@ -225,8 +227,8 @@ class Corpus:
 
     def locate(self, row: int) -> tuple[Segment, int]:
         """The segment that holds a row, and the row's number inside it."""
-        number = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return self.segments[number], row - int(self.starts[number])
+        number = bisect_right(self._starts, row) - 1
+        return self.segments[number], row - self._starts[number]
 
     def __getitem__(self, row: int) -> Passage:
         segment, inside = self.locate(row)
@@ -236,6 +238,38 @@ class Corpus:
         """The id of the passage in a row."""
         segment, inside = self.locate(row)
         return segment.passages.ids[inside]
+
+    def read(self, row: int) -> Passage:
+        """The passage in a row without its metadata, which is half of what reading one takes."""
+        segment, inside = self.locate(row)
+        passages = segment.passages
+        return Passage(
+            passages.ids[inside],
+            passages.texts[inside],
+            passages.titles[inside],
+            document=passages.documents[inside],
+            position=int(passages.positions[inside]),
+        )
+
+    def raw_text(self, row: int) -> bytes:
+        """The text of the passage in a row, in UTF-8."""
+        segment, inside = self.locate(row)
+        return segment.passages.texts.raw(inside)
+
+    def title(self, row: int) -> str:
+        """The title of the passage in a row."""
+        segment, inside = self.locate(row)
+        return segment.passages.titles[inside]
+
+    def raw_id(self, row: int) -> bytes:
+        """The same in UTF-8."""
+        segment, inside = self.locate(row)
+        return segment.passages.ids.raw(inside)
+
+    def document(self, row: int) -> str:
+        """The id of the document that a passage is a chunk of; "" if it is none."""
+        segment, inside = self.locate(row)
+        return segment.passages.documents[inside]
 
     @cached_property
     def sentence_bounds(self) -> npt.NDArray[np.int64]:
@@ -251,7 +285,7 @@ class Corpus:
         """Text of the passage's sentence `number`, from 0, with single blanks as white space."""
         segment, inside = self.locate(row)
         start, end = segment.sentences.row(inside)[number].tolist()
-        return sentence_text(segment.passages[inside], start, end)
+        return sentence_text(self.read(row), start, end)
 
     def similarity(self, queries: Vectors) -> npt.NDArray[np.float32]:
         """Cosine of every row with queries `[q, d]`, by its best window; `[R, q]`."""

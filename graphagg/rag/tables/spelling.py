@@ -8,7 +8,7 @@ import numpy as np
 
 from graphagg.rag.documents.tokens import UNSPACED, entity_key
 from graphagg.rag.tables.gazetteer import Gazetteer
-from graphagg.rag.tables.mentions import RowTokens
+from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.segments import Corpus
 
 _UNSPACED = re.compile(f"[{UNSPACED}\uac00-\ud7a3]")
@@ -29,8 +29,8 @@ class Speller:
         if not len(mentions):
             return g.keys[entity]
         if row not in self._read:
-            passage = self._corpus[row]
-            self._read[row] = passage.full_text, RowTokens.of(passage).spans
+            passage = self._corpus.read(row)
+            self._read[row] = passage.full_text, spans_of(passage)
         text, spans = self._read[row]
         first, length = int(g.start[mentions[0]]), int(g.length[mentions[0]])
         last = min(first + length, len(spans)) - 1

@@ -90,6 +90,8 @@ class Stack:
     def rows(self, rows: Rows) -> Array:
         """A copy of some rows as they are stored."""
         first = self.parts[0]
+        if len(self.parts) == 1:
+            return first[rows]
         taken = np.empty((len(rows), first.shape[1]), first.dtype)
         for part, inside, places in self._split(rows):
             taken[places] = part[inside]

@@ -20,7 +20,9 @@ class MapConfig:
             lie inside those of the one before.
         near: passages, the nearest by text vectors, that a passage is tied to.
         text_weight: the pull of these, beside 1 for what it names; 0: names alone.
-        runs: partitions that have to agree; more is steadier and costs more.
+        runs: partitions of passages and entities that have to agree on the grains that themes are
+            made of; more is steadier and costs more.
+        theme_runs: partitions of the grains that have to agree on each level.
         when: the key of the metadata that dates passages. None: the first of when, date,
             published, created, year and modified that a passage has.
         shown: how many entities, words, passages and neighbors a theme shows.
@@ -30,10 +32,11 @@ class MapConfig:
         InvalidParameter: a value lies outside what is allowed.
     """
 
-    resolutions: tuple[float, ...] = (1.0, 4.0, 16.0)
+    resolutions: tuple[float, ...] = (2.0, 8.0, 24.0)
     near: int = 10
     text_weight: float = 3.0
-    runs: int = 10
+    runs: int = 20
+    theme_runs: int = 50
     when: str | None = None
     shown: int = 8
     graph: GraphConfig = field(default_factory=GraphConfig)
@@ -50,4 +53,5 @@ class MapConfig:
         integer("near", self.near, 0)
         number("text_weight", self.text_weight, least=0)
         integer("runs", self.runs, 1)
+        integer("theme_runs", self.theme_runs, 1)
         integer("shown", self.shown, 1)

@@ -12,7 +12,7 @@ from graphagg.graph.louvain import modularity
 from graphagg.rag.tables.view import View
 from graphagg.rag.themes.config import MapConfig
 from graphagg.rag.themes.network import Network, network
-from graphagg.rag.themes.partition import name_hashes, nested, symmetric
+from graphagg.rag.themes.partition import Agreement, name_hashes, nested, symmetric
 from graphagg.rag.version.snapshot import Snapshot
 
 
@@ -49,13 +49,16 @@ class Parts:
 def parts_of(snapshot: Snapshot, view: View, config: MapConfig) -> Parts:
     """Part what a view shows into themes.
 
-    The cost is that of `network`, and of Louvain `runs` times.
+    The cost is that of `network`, of Louvain `runs` times over it, and `theme_runs` times a level
+    over the grains.
     """
     net = network(snapshot.corpus, view, config.graph, config.near, config.text_weight)
     keys = view.gazetteer.keys.take(net.entities[net.shared])
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])
-    levels = nested(names, net.edges, config.resolutions, config.runs)
+    of_grains = Agreement(config.runs, 0.8, 1)
+    of_themes = Agreement(config.theme_runs, 0.5, 3)
+    levels = nested(names, net.edges, config.resolutions, of_grains, of_themes)
     adjacency, weights = symmetric(net.size, net.edges)
     quality = tuple(modularity(adjacency, weights, labels) for labels in levels)
     passage, parent = _numbered([labels[: len(net.rows)] for labels in levels])

@@ -143,10 +143,12 @@ class ThemeMap:
     def __getitem__(self, identifier: str) -> Theme:
         """The theme of an id; raises `UnknownTheme`."""
         if identifier not in self._places:
-            raise UnknownTheme(
-                f"theme {identifier!r} is not on the map; wanted an id such as "
-                f"{next(iter(self._places), '1')!r}, as `graphagg rag map` prints them"
+            wanted = (
+                f"wanted an id such as {next(iter(self._places))!r}, as `graphagg rag map` prints"
+                if self._places
+                else "it has none, since no passage is visible"
             )
+            raise UnknownTheme(f"theme {identifier!r} is not on the map; {wanted}")
         level, place = self._places[identifier]
         return self.levels[level][place]
 

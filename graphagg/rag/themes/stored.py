@@ -27,7 +27,7 @@ from graphagg.store.manifest import Manifest, canonical_json
 
 KIND = "map"
 FOLDER = "map"
-_REVISION = 1  # raised when the same index and settings give another map
+_REVISION = 2  # raised when the same index and settings give another map
 _THEMES = "themes.json"
 
 

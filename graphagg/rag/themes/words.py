@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from graphagg.arrays import Doubles, Ints, Mask
-from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.documents.tokens import inner_words, tokenize
 from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.snapshot import Snapshot
@@ -109,7 +109,8 @@ class Words:
 
     def _words(self, row: int) -> list[str]:
         if row not in self._tokens:
-            self._tokens[row] = tokenize(self._snapshot.corpus[row].full_text)
+            text = self._snapshot.corpus[row].full_text
+            self._tokens[row] = [*tokenize(text), *inner_words(text)]
         return self._tokens[row]
 
 

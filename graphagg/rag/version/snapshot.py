@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +41,7 @@ from graphagg.store import Artifact
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
+_KEPT_ROWS = 4096  # rows of the ids that were asked for last
 _KEPT = 12  # views, masks of filters and retrievers that are kept, the last ones used
 INVERTED_FILE = "passages.faiss"
 
@@ -98,6 +100,9 @@ class Snapshot:
         self.alive: Mask = artifact.array("rows.alive")
         self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
         self._by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
+        # An answer comes back to its few ids a dozen times. The function must not refer to this
+        # object: a circle would keep the files of a version that was closed.
+        self._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, self._by_id))
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.weights = read_weights(artifact)
@@ -133,24 +138,11 @@ class Snapshot:
 
     def row_of(self, identifier: str) -> int | None:
         """The row of a passage; None if there is none of this id. O(log R)."""
-        place = self._place(identifier)
-        if place < len(self._by_id):
-            row = int(self._by_id[place])
-            if self.corpus.id(row) == identifier:
-                return row
-        return None
+        return self._row_of(identifier)
 
     def _place(self, identifier: str) -> int:
         """How many ids come before this one."""
-        rows, wanted = self._by_id, identifier.encode(errors="surrogatepass")
-        low, high = 0, len(rows)
-        while low < high:
-            middle = (low + high) // 2
-            if self.corpus.id(int(rows[middle])).encode() < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return _place_of(self.corpus, self._by_id, _utf8(identifier))
 
     def known_row(self, identifier: str) -> int:
         """The row of a passage; raises `UnknownPassage` if there is none of this id."""
@@ -315,11 +307,13 @@ class Snapshot:
         segment, inside = self.corpus.locate(row)
         digest = segment.passages.text_digests[inside]
         low, high = (int(np.searchsorted(digests, digest, side)) for side in ("left", "right"))
-        text = segment.passages.texts[inside] if high - low > 1 else ""
+        if high - low == 1:
+            return []
+        text = segment.passages.texts.raw(inside)
         found = [
             other
             for other in order[low:high].tolist()
-            if other != row and visible[other] and self.corpus[other].text == text
+            if other != row and visible[other] and self.corpus.raw_text(other) == text
         ]
         return sorted(found, key=lambda other: int(self.ranks[other]))
 
@@ -344,6 +338,22 @@ class Snapshot:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return made
+
+
+def _row_of(corpus: Corpus, by_id: npt.NDArray[np.int32], identifier: str) -> int | None:
+    wanted = _utf8(identifier)
+    place = _place_of(corpus, by_id, wanted)
+    if place < len(by_id) and corpus.raw_id(row := int(by_id[place])) == wanted:
+        return row
+    return None
+
+
+def _place_of(corpus: Corpus, by_id: npt.NDArray[np.int32], wanted: bytes) -> int:
+    return bisect_left(by_id, wanted, key=corpus.raw_id)
+
+
+def _utf8(identifier: str) -> bytes:
+    return identifier.encode(errors="surrogatepass")
 
 
 def _postings(lexicon: Lexicon) -> list[Any]:

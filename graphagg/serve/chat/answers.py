@@ -18,7 +18,7 @@ from graphagg.errors import EndpointTimeout, NoLanguageModel, Overloaded
 from graphagg.rag.answer.endpoint import Endpoint
 from graphagg.rag.answer.generate import RULES, cited, conversation
 from graphagg.rag.excerpts import ELLIPSIS
-from graphagg.serve.models import SearchRequest
+from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.service import Service
 
 MODEL = "graphagg"

@@ -27,7 +27,7 @@ from graphagg.serve.explore.models import (
     ThemeRequest,
     ThemesRequest,
 )
-from graphagg.serve.models import SearchRequest
+from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.service import Service
 from graphagg.serve.timing import Watch
 from graphagg.store.index import current_manifest

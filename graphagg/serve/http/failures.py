@@ -29,7 +29,7 @@ from graphagg.errors import (
     UnknownVertex,
     WorkerLost,
 )
-from graphagg.serve.models import ErrorAnswer
+from graphagg.serve.models.values import ErrorAnswer
 
 _log = logging.getLogger("graphagg.serve")
 

@@ -32,7 +32,10 @@ from graphagg.serve.limits import (
     MOST_TEXT,
 )
 from graphagg.serve.mcp import corpus, reading, text
-from graphagg.serve.models import CommunityRequest, NearestRequest, Request, SearchRequest
+from graphagg.serve.models.communities import CommunityRequest
+from graphagg.serve.models.embedding import NearestRequest
+from graphagg.serve.models.passages import SearchRequest
+from graphagg.serve.models.values import Request
 from graphagg.serve.service import Service
 
 try:

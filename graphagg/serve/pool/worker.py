@@ -20,12 +20,9 @@ from typing import Any
 from graphagg.errors import GraphAggError
 from graphagg.serve.limits import Limits
 from graphagg.serve.metrics import Metrics
-from graphagg.serve.models import (
-    CommunityRequest,
-    NearestBatchRequest,
-    SearchBatchRequest,
-    SearchRequest,
-)
+from graphagg.serve.models.communities import CommunityRequest
+from graphagg.serve.models.embedding import NearestBatchRequest
+from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
 from graphagg.serve.observe.log import LogFormat, LogLevel, start_log
 from graphagg.serve.observe.memory import own_memory
 from graphagg.serve.observe.stages import Trace, tracing

@@ -205,16 +205,20 @@ def test_bad_edges_leave_no_work(tmp_path, over_files):
     assert not (tmp_path / "a.work").exists()
 
 
-def test_a_disk_that_is_too_small_is_named_before_pairs_are_written(
-    tmp_path, monkeypatch, over_files
-):
+def test_a_disk_that_is_too_small_is_named_before_the_work(tmp_path, monkeypatch, over_files):
+    """Of Parquet before anything is read; of text, whose lines are not known, before pairs."""
     source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     free = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(ranges.shutil, "disk_usage", lambda folder: free)
+    with monkeypatch.context() as patch:
+        patch.setattr(load, "write_edges", lambda *arguments: pytest.fail("edges were read"))
+        with pytest.raises(WriteFailed, match=r"reading 300 edges \(8 bytes each\) and pairs"):
+            CommunityIndex.build(source, tmp_path / "a")
+    np.savetxt(tmp_path / "edges.txt", some_pairs(), fmt="%d")
     with pytest.raises(
         WriteFailed, match=r"pairs \(8 bytes for each of 600 entries\) and the index"
     ):
-        CommunityIndex.build(source, tmp_path / "a")
+        CommunityIndex.build(tmp_path / "edges.txt", tmp_path / "b")
 
 
 def test_the_index_takes_no_more_than_was_asked_for(tmp_path):
@@ -227,3 +231,39 @@ def test_the_index_takes_no_more_than_was_asked_for(tmp_path):
             most = large.index_bytes(config, counts["vertices"], counts["elements"], entries)
             size = sum(entry.bytes - 128 for entry in built.manifest.files.values())
             assert size <= most
+
+
+def odd_graph(name: str, folder: Path) -> tuple[Path, list]:
+    """A file of edges of an unusual shape, and vertices beside them."""
+    rng = np.random.default_rng(4)
+    if name == "one vertex in every edge":
+        pairs = np.stack([np.zeros(400, np.int64), rng.integers(1, 300, 400)], axis=1)
+        return write(folder / "edges.parquet", pairs, "small"), []
+    if name == "isolated vertices":
+        ids = rng.choice(2**40, 2_000, replace=False).tolist()
+        return write(folder / "edges.parquet", some_pairs(20), "small"), ids
+    if name == "64-bit and sparse":
+        ids = rng.integers(0, 2**63 - 1, 50)
+        return write(folder / "edges.parquet", ids[some_pairs()], "small"), [2**63 - 1]
+    names = np.array([f"{'long ' * 200}{i}" for i in range(50)], dtype=object)  # 1 kB each
+    table = pa.table({"src": names[some_pairs()[:, 0]], "dst": names[some_pairs()[:, 1]]})
+    pq.write_table(table, folder / "edges.parquet")
+    return folder / "edges.parquet", [names[0] + "!"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["one vertex in every edge", "isolated vertices", "64-bit and sparse", "strings of 1 kB"],
+)
+def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, name):
+    source, alone = odd_graph(name, tmp_path)
+    config = IndexConfig(permutations=16, bands=8)
+    CommunityIndex.build(source, tmp_path / "memory", config=config, vertices=alone).close()
+    monkeypatch.setattr(large, "LARGE", 0)
+    monkeypatch.setattr(rows, "PAIRS_A_RANGE", 40)  # of one hub a range is all pairs
+    monkeypatch.setattr(rows, "_READ", 7)
+    monkeypatch.setattr(edges, "EDGES_A_CHUNK", 50)
+    with CommunityIndex.build(source, tmp_path / "files", config=config, vertices=alone) as made:
+        seed = made.vertices[int(np.argmax(np.diff(made.opened.hoods.sets.indptr)))]
+        assert len(made.query([seed], 3)) == 3
+    assert files_of(tmp_path / "files") == files_of(tmp_path / "memory")

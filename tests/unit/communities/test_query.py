@@ -225,7 +225,7 @@ def test_interrupted_queries_leave_no_trace(index, monkeypatch):
         index.opened.expander._scratch.scores[:] = 7.0
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(expansion, "jaccard_ranking", interrupt)
+    monkeypatch.setattr(expansion, "fused_ranking", interrupt)
     with pytest.raises(KeyboardInterrupt):
         index.query([0, 1], 15)
     monkeypatch.undo()

@@ -19,6 +19,7 @@ from graphagg.rag.documents.tokens import entity_key, inner_words, is_capital, s
 from graphagg.rag.tables.analyzer import Analyzer
 from tests.fakes import FakeEncoder, FakeExtractor
 
+_LATER = -1e9  # no link, but a candidate: a later page of a title whose mentions lead nowhere
 MONTHS = {"may", "june"}  # of the corpora that are read here
 
 
@@ -200,21 +201,45 @@ class Brute:
             for r in self.readers
         ]
         rarity = sum(map(self.idf, self.named)) or 1.0
+        vectors = [float((r.windows @ self.vector).max()) for r in self.readers]
+        self.near = [a + b for a, b in zip(vectors, lexical, strict=True)]
         direct, self.prior, self.page_of = [], [], []
         for i, (r, ties) in enumerate(zip(self.readers, self.ties, strict=True)):
-            is_title = any(ties.get(key) == "page" for key in self.named)
-            words = w.lexical * lexical[i] + w.title * is_title
+            titles = [self._share_of_title(i, k) for k in self.named if ties.get(k) == "page"]
+            words = w.lexical * lexical[i] + w.title * bool(titles)
             direct.append(
-                w.similarity * float((r.windows @ self.vector).max())
+                w.similarity * vectors[i]
                 + w.sentence * float((r.sentences @ self.vector).max())
-                + words
+                + w.lexical * lexical[i]
+                + w.title * max(titles, default=0.0)
                 + w.entities * sum(self.idf(key) for key in self.named if key in ties) / rarity
             )
-            similar = float((r.windows @ self.vector).max())
-            self.prior.append(words + (w.similarity + w.sentence) * similar)
+            self.prior.append(words + (w.similarity + w.sentence) * vectors[i])
             pages = {m.key for m in self.mentions[i] if m.start == len(r.title) and not m.nested}
             self.page_of.append({k for k in self.named if k in pages or ties.get(k) == "page"})
         return direct
+
+    def _share_of_title(self, i: int, key: str) -> float:
+        """1 / r^2 of the r-th closest of the pages of a title; those that are alike have one r."""
+        mine, more = self.near[i], set[float]()
+        for j, ties in enumerate(self.ties):
+            if ties.get(key) != "page":
+                continue
+            if abs(self.near[j] - mine) < 1e-8:
+                if not self._same(i, j):
+                    raise Tied
+            elif self.near[j] > mine:
+                more.add(round(self.near[j], 9))
+        return 1.0 / (1 + len(more)) ** 2
+
+    def _link_to(self, q: int, key: str) -> float | None:
+        """The link through an entity to a passage that is tied to it."""
+        tie = self.ties[q][key]
+        link = self._link(key, tie)
+        if tie != "page" or link is None or (share := self._share_of_title(q, key)) == 1.0:
+            return link
+        mention = self._link(key, "shared")
+        return _LATER if mention is None else mention + (link - mention) * share
 
     def _bridges(self, p: int) -> dict[str, float]:
         """Entities that lead on from a passage, and what the closest sentence adds."""
@@ -256,7 +281,7 @@ class Brute:
                 (q, link + added)
                 for key, added in self._bridges(p).items()
                 for q, ties in enumerate(self.ties)
-                if q != p and key in ties and (link := self._link(key, ties[key])) is not None
+                if q != p and key in ties and (link := self._link_to(q, key)) is not None
             ]
             links += [
                 (q, link) for q in pool if q != p and (link := self._similar(p, q)) is not None
@@ -264,7 +289,7 @@ class Brute:
             for q, link in links:
                 alone = max(self._share(self.held[p]), self._share(self.held[q]))
                 joint = self._share(self.held[p] | self.held[q]) - alone
-                value = handed[p] * (c.carry + link)
+                value = _LATER if link < _LATER / 2 else handed[p] * (c.carry + link)
                 best[q] = max(best[q], value + c.own * direct[q] + c.joint * joint)
         return best
 
@@ -298,10 +323,17 @@ class Brute:
         pool = self._pool(k)
         candidates, score = set(pool), list(direct)
         front = self._best(direct, sorted(candidates), c.beam)
+        documents = [r.passage.document for r in self.readers]
+        of_front = {documents[p] for p in front} - {""}
+        others = [i for i in pool if documents[i] in of_front and i not in front]
+        front = [*front, *self._best(direct, others, 8)]  # a document leads on as one
         handed = {p: direct[p] for p in front}
         pages = [p for p in front if self.page_of[p]]
         for p in pages if c.level else ():
             handed[p] = max(direct[x] for x in pages)
+        for name in of_front:
+            chunks = [p for p in front if documents[p] == name]
+            handed |= dict.fromkeys(chunks, max(handed[p] for p in chunks))
         walked: set[int] = set()
         for near in (pool, ()):
             walked |= {*front}

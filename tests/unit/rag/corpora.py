@@ -54,7 +54,7 @@ WAYS: dict[str, tuple[Mode, Config | None]] = {
     "bm25": ("bm25", None),
     "rrf": ("rrf", None),
     "broad": ("broad", None),
-    "broad, narrow": ("broad", BroadConfig(pool=3, level=0, spread=0.6, overlap=0.5)),
+    "broad, narrow": ("broad", BroadConfig(pool=3, level=0, spread=0.6, head=2)),
     "auto": ("auto", None),
 }
 

@@ -8,17 +8,16 @@ from graphagg import __version__
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import NodeEmbedding
 from graphagg.rag import PassageIndex
-from graphagg.serve.models import (
+from graphagg.serve.models.about import Info
+from graphagg.serve.models.communities import (
     CommunityAnswer,
     CommunityBatchAnswer,
-    Info,
-    NearestBatchAnswer,
     NeighborList,
-    SearchAnswer,
-    SearchBatchAnswer,
     StructureAnswer,
     VertexList,
 )
+from graphagg.serve.models.embedding import NearestBatchAnswer
+from graphagg.serve.models.passages import SearchAnswer, SearchBatchAnswer
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import Live
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -179,6 +180,30 @@ def test_an_upstream_that_takes_long_is_bounded(
         assert late.value.status_code == 504
         with pytest.raises(openai.APIError, match="gave no whole answer"):
             list(streamed(live))
+        assert live.json("/healthz")["status"] == "ok"
+
+
+class Endless:
+    """Pieces that never end, each of which comes in time."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            time.sleep(0.02)
+            yield event("more ")
+
+
+def test_an_upstream_that_goes_on_for_ever_is_bounded(indices: Sources, model: Upstream) -> None:
+    """The time is that of the whole answer, not of a piece."""
+    endpoint = Endpoint(model.url, "small", timeout=0.5)
+    with serving_with(indices, endpoint) as live:
+        model.chunks = Endless()
+        with pytest.raises(openai.InternalServerError) as late:
+            asked(live)
+        assert late.value.status_code == 504 and model.left.wait(SECONDS)
+        model.left.clear()
+        with pytest.raises(openai.APIError, match="gave no whole answer"):
+            list(streamed(live))
+        assert model.left.wait(SECONDS)  # nobody reads on
         assert live.json("/healthz")["status"] == "ok"
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from graphagg.serve.service import Sources
@@ -23,14 +25,25 @@ from tests.unit.test_packaging import modules_after
 HEAVY = {"torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transformers", "sknetwork"}
 
 
+PATIENT = [
+    sys.executable,
+    "-c",
+    "from graphagg.serve.http import server; server._IDLE_SECONDS = 3600\n"
+    "from graphagg.cli.main import main; main()",
+]
+"""The command, which closes no idle connection."""
+
+
 @contextmanager
-def running(*arguments: object, group: bool = False) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def running(
+    *arguments: object, group: bool = False, command: Sequence[str] = GRAPHAGG
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """`graphagg serve` as its own process, and the port that it says it serves on."""
     patient = ("--receive-seconds", SECONDS, "--answer-seconds", SECONDS, "--port", 0)
     patient += ("--drain-seconds", 30, "--no-access-log")
-    command = [*GRAPHAGG, "serve", *map(str, (*patient, *arguments))]
+    whole = [*command, "serve", *map(str, (*patient, *arguments))]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, start_new_session=group
+        whole, stderr=subprocess.PIPE, text=True, start_new_session=group
     ) as process:
         try:
             assert process.stderr
@@ -145,6 +158,48 @@ def _ask(client: socket.socket, sent: bytes) -> dict[str, object]:
         read += chunk
     found: dict[str, object] = json.loads(read.partition(b"\r\n\r\n")[2])
     return found
+
+
+@pytest.mark.slow
+def test_ten_thousand_idle_connections_do_not_keep_others_out(indices: Sources) -> None:
+    """Each is kept open after an answer; a question on another one is answered, and so are they."""
+    count = 10_000
+    wanted = count + 100
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"{hard:,} open files are allowed here, wanted {wanted:,}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    probe = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    idle: list[socket.socket] = []
+    try:
+        with running("--communities", indices.communities, command=PATIENT) as (process, port):
+            before = psutil.Process(process.pid).memory_info().rss
+            for _ in range(count):
+                idle.append(_connect(port))
+                assert _ask(idle[-1], probe)["status"] == "ok"
+            assert psutil.Process(process.pid).num_fds() > count  # none was closed for the next
+            assert _post(port, {"seeds": [3], "top_k": 5})["members"]
+            for client in idle[::500]:
+                assert _ask(client, probe)["status"] == "ok"
+            each = (psutil.Process(process.pid).memory_info().rss - before) / count
+            assert each < 64_000, f"{each:,.0f} bytes a connection"
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)  # at once
+            assert process.wait(SECONDS) == 0
+    finally:
+        for client in idle:
+            client.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def _post(port: int, body: dict[str, object]) -> dict[str, object]:
+    content = json.dumps(body).encode()
+    head = (
+        "POST /v1/communities/query HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    with _connect(port) as client:
+        return _ask(client, head.encode() + content)
 
 
 @pytest.mark.parametrize("command", ["serve", "mcp"])

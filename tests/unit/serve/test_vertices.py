@@ -14,7 +14,7 @@ from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.query.ranking import largest
 from graphagg.communities.vertices import Vertices, prefix_ranges
 from graphagg.graph.ids import VertexIds
-from graphagg.serve.models import shown_id
+from graphagg.serve.models.values import shown_id
 
 small = st.integers(0, 3_000)
 integers = st.lists(small | st.integers(0, 2**63 - 1), min_size=1, max_size=60, unique=True)

@@ -14,9 +14,18 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.rag.best.formula import BestConfig, weights_of
-from graphagg.rag.best.links import KINDS, SIMILAR, Bridges, find_bridges, similar_edges
+from graphagg.rag.best.links import (
+    KINDS,
+    PAGE,
+    SIMILAR,
+    Bridges,
+    Edges,
+    find_bridges,
+    shares,
+    similar_edges,
+)
 from graphagg.rag.best.links import expand as expand_links
-from graphagg.rag.best.retriever import BestRetriever
+from graphagg.rag.best.retriever import BestRetriever, closeness_of
 from graphagg.rag.best.tuning.kernel import Links, Weights, rank
 from graphagg.rag.best.tuning.kernel import Rows as FrozenRows
 from graphagg.rag.modes.protocol import EncodedReading
@@ -52,11 +61,12 @@ class FrozenQuestion:
             found.covers,
             self._lexical.weights,
             found.pages,
+            self._documents(found.rows),
             len(found.rows),
             np.full((len(found.rows), 2), -1),
         )
         none = np.zeros(0)
-        self.links = Links(np.zeros(0, np.int64), np.zeros(0, np.int64), none, none, none)
+        self.links = Links(np.zeros(0, np.int64), np.zeros(0, np.int64), none, none, none, none)
 
     def answer(self, weights: Weights, k: int) -> Array:
         """The rows of the corpus that are chosen, best first."""
@@ -93,10 +103,19 @@ class FrozenQuestion:
             np.concatenate([view.idf(entity), near.link]),
             np.concatenate([np.where(is_date, 1, view.df[entity]).astype(np.float64), no]),
             np.concatenate([bridges.similarity[edges.bridge], no]),
+            np.concatenate([self._shares(edges), no + 1.0]),
         )
         begin = len(self.links.target)
         self.rows.bounds[row] = begin, begin + len(more.target)
         self.links = Links(*(np.concatenate(p) for p in zip(self.links, more, strict=True)))
+
+    def _shares(self, edges: Edges) -> Array:
+        """Of the passage that each edge leads to in its title; 1 where it is not tied by it."""
+        features = self.rows.features[self._positions(edges.row)]
+        near, pages = closeness_of(features[:, 0], features[:, 2]), edges.kind == PAGE
+        found = np.ones(len(edges.row))
+        found[pages] = shares(edges.bridge[pages], near[pages])
+        return found
 
     def _grow(self, new: Array) -> None:
         asked = self._asked
@@ -109,8 +128,15 @@ class FrozenQuestion:
             features=np.concatenate([rows.features, found.features]),
             covers=np.concatenate([rows.covers, found.covers]),
             pages=np.concatenate([rows.pages, found.pages]),
+            documents=np.concatenate([rows.documents, np.full(len(new), -1)]),
             bounds=np.concatenate([rows.bounds, np.full((len(new), 2), -1)]),
         )
+
+    def _documents(self, ids: Array) -> Array:
+        """A number of the document of which each passage is a chunk; -1 if it is none."""
+        names = [self._retriever.corpus.document(row) for row in ids.tolist()]
+        numbers = {name: number for number, name in enumerate(sorted({*names} - {""}))}
+        return np.array([numbers.get(name, -1) for name in names], np.int64)
 
     def _positions(self, ids: Array) -> Array:
         order = np.argsort(self.ids)

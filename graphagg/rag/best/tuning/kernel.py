@@ -14,8 +14,9 @@ from graphagg.arrays import Array
 from graphagg.kernels import kernel
 
 TITLE = 3  # the place of the feature; the order is that of `FEATURES` of `best`
-MOST_TITLED = 20
-SIMILAR = 3
+MOST_TITLED, MOST_CHUNKS = 20, 8  # as in `best`
+SHARED, SIMILAR = 2, 3
+_NONE, _LATER = -20.0, -10.0  # no link; none, but a candidate: a later page of its title
 
 
 class Rows(NamedTuple):
@@ -27,6 +28,7 @@ class Rows(NamedTuple):
         covers: `[n, t]` which terms each holds.
         weights: `[t]` of the terms.
         pages: `[n, e]` of which named entity each is a page.
+        documents: `[n]` a number of the document of which each is a chunk; -1 if it is none.
         first: how many may be in the pool; the others are reached by links alone.
         bounds: `[n, 2]` where the edges of each are; -1 where they were not computed.
     """
@@ -36,6 +38,7 @@ class Rows(NamedTuple):
     covers: Array
     weights: Array
     pages: Array
+    documents: Array
     first: int
     bounds: Array
 
@@ -49,6 +52,7 @@ class Links(NamedTuple):
         rarity: `[m]` idf of the entity; of a similar edge the cosine.
         ties: `[m]` how many passages its entity ties; 1 where it leads to its page only.
         sentence: `[m]` cosine of the sentence and the question.
+        share: `[m]` of the target in the title that it shares with other pages; 1 for other kinds.
     """
 
     target: Array
@@ -56,6 +60,7 @@ class Links(NamedTuple):
     rarity: Array
     ties: Array
     sentence: Array
+    share: Array
 
 
 class Weights(NamedTuple):
@@ -87,23 +92,25 @@ def rank(rows: Rows, links: Links, w: Weights, k: int) -> Array:
     score = direct.copy()
     walked, raised = np.zeros(len(score), np.bool_), active.copy()
     for number in range(2):
-        front = _largest(score, raised & ~walked, rows.ranks, w.second_beam if number else w.beam)
+        front = _front(rows, score, raised & ~walked, number, w)
         for p in front:
             if rows.bounds[p, 0] < 0:
                 return np.array([-2 - p])
         handed = score.copy()
-        if number == 0 and w.level:
-            _level(rows, front, direct, handed)
+        if number == 0:
+            _hand_on(rows, front, w.level, handed)
         best = score.copy()
         raised[:] = False
         for p in front:
             walked[p] = True
             for e in range(rows.bounds[p, 0], rows.bounds[p, 1]):
                 q, kind = links.target[e], links.kind[e]
-                link = _strength(links, e, w)
-                if link < -5.0 or (kind == SIMILAR and (number == 1 or not in_pool[q])):
+                if kind == SIMILAR and (number == 1 or not in_pool[q]):
                     continue
-                active[q] = True
+                link = _link(links, e, w)
+                active[q] |= link > _NONE
+                if link <= _LATER:
+                    continue
                 joint = _together(rows, p, q) - max(held[p], held[q])
                 value = handed[p] * (w.carry + link) + w.own * direct[q] + w.joint * joint
                 if value > best[q]:
@@ -113,9 +120,21 @@ def rank(rows: Rows, links: Links, w: Weights, k: int) -> Array:
 
 
 @kernel
-def _strength(links: Links, e: int, w: Weights) -> float:
-    """Of one link, as in `best`; -10 where there is none."""
-    kind = links.kind[e]
+def _link(links: Links, e: int, w: Weights) -> float:
+    """The strength of a link; `_NONE` or `_LATER` where there is none."""
+    kind, share = links.kind[e], links.share[e]
+    link = _strength(links, e, kind, w)
+    if link < -5.0:
+        return _NONE
+    if share == 1.0:
+        return link
+    mention = _strength(links, e, SHARED, w)
+    return _LATER if mention < -5.0 else mention + (link - mention) * share
+
+
+@kernel
+def _strength(links: Links, e: int, kind: int, w: Weights) -> float:
+    """Of one link if it were of a kind, as in `best`; -10 where there is none."""
     if 0 < kind < SIMILAR and not 1 < links.ties[e] <= w.most_passages:
         return -10.0
     return float(w.kinds[kind] + w.slopes[kind] * links.rarity[e] + w.sentence * links.sentence[e])
@@ -137,7 +156,7 @@ def _pool(rows: Rows, w: Weights, k: int) -> Array:
     may = np.zeros(len(prior), np.bool_)
     for i in range(rows.first):
         f = rows.features[i]
-        worded[i] = w.passage[2] * f[2] + w.passage[3] * f[3]
+        worded[i] = w.passage[2] * f[2] + w.passage[3] * (f[3] > 0)
         prior[i] = worded[i] + (w.passage[0] + w.passage[1]) * f[0]
         may[i] = True
     active = np.zeros(len(prior), np.bool_)
@@ -156,15 +175,35 @@ def _largest(score: Array, among: Array, ranks: Array, count: int) -> Array:
 
 
 @kernel
-def _level(rows: Rows, front: Array, direct: Array, handed: Array) -> None:
-    """Let each named page of the front hand on as much as the best of them."""
+def _front(rows: Rows, score: Array, among: Array, number: int, w: Weights) -> Array:
+    """The passages that lead on in a round; in the first, other chunks of their documents too."""
+    if number > 0:
+        return _largest(score, among, rows.ranks, w.second_beam)
+    front = _largest(score, among, rows.ranks, w.beam)
+    others = np.zeros(len(score), np.bool_)
+    for p in front:
+        if rows.documents[p] >= 0:
+            others |= among & (rows.documents == rows.documents[p])
+    for p in front:
+        others[p] = False
+    return np.concatenate((front, _largest(score, others, rows.ranks, MOST_CHUNKS)))
+
+
+@kernel
+def _hand_on(rows: Rows, front: Array, level: bool, handed: Array) -> None:
+    """Let each named page, and then each chunk, of the front hand on as much as the best one."""
     top = -np.inf
     for p in front:
-        if rows.pages[p].sum() > 0:
-            top = max(top, direct[p])
+        if level and rows.pages[p].sum() > 0:
+            top = max(top, handed[p])
     for p in front:
-        if rows.pages[p].sum() > 0:
+        if level and rows.pages[p].sum() > 0:
             handed[p] = top
+    before = handed.copy()
+    for p in front:
+        for q in front:
+            if rows.documents[p] >= 0 and rows.documents[p] == rows.documents[q]:
+                handed[p] = max(handed[p], before[q])
 
 
 @kernel

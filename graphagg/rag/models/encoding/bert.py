@@ -14,13 +14,15 @@ Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from graphagg.rag.models.encoding.bert_files import BertFiles, BertShape
 from graphagg.rag.models.encoding.forward import Encoded
+from graphagg.rag.models.encoding.products import product_of
 from graphagg.rag.models.encoding.windows import Window
 from graphagg.rag.models.weights import has_token_means
 
@@ -28,17 +30,20 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
+    from graphagg.rag.models.encoding.products import Product
+
+_STEP = 4  # rows of a text alone are its multiples, so that oneDNN has few shapes to keep
 _ROWS = 512  # tokens of a batch, at least; small enough to stay in a core's cache
 
 
 class _Layer(NamedTuple):
-    """Weight and bias of each step of a layer; the first makes queries, keys and values."""
+    """Each step of a layer; the first makes queries, keys and values, `widen` ends in GELU."""
 
-    attend: tuple[torch.Tensor, torch.Tensor]
-    project: tuple[torch.Tensor, torch.Tensor]
+    attend: Product
+    project: Product
     first_norm: tuple[torch.Tensor, torch.Tensor]
-    widen: tuple[torch.Tensor, torch.Tensor]
-    narrow: tuple[torch.Tensor, torch.Tensor]
+    widen: Product
+    narrow: Product
     second_norm: tuple[torch.Tensor, torch.Tensor]
 
 
@@ -60,43 +65,46 @@ class BertRunner:
     """Runs a BERT whose vector of a text is the mean of its tokens' vectors, on a CPU.
 
     Args:
-        model: one that `is_bert` of.
+        model: one that `is_bert` takes.
         dtype: of weights and activations.
-        alone: one text a batch, in its own length, for a few texts that somebody waits for; else
-            batches of a fixed number of tokens.
+        alone: one text a batch, in a shape that follows from its length, for a few texts that
+            somebody waits for; else batches of a fixed number of tokens.
     """
 
-    def __init__(self, model: SentenceTransformer, dtype: torch.dtype, *, alone: bool) -> None:
+    def __init__(
+        self, model: SentenceTransformer | BertFiles, dtype: torch.dtype, *, alone: bool
+    ) -> None:
         import torch
 
-        bert: Any = model[0].auto_model
-        self._heads = int(bert.config.num_attention_heads)
-        self._epsilon = float(bert.config.layer_norm_eps)
+        weights, shape = _parts_of(model)
+        self._heads, self._epsilon = shape.heads, shape.epsilon
         self._rows = None if alone else max(_ROWS, int(model.max_seq_length or 0))
 
-        def pair(*modules: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        def pair(*modules: str) -> tuple[torch.Tensor, torch.Tensor]:
             weight, bias = (
-                torch.cat([getattr(module, name).detach() for module in modules]).to(dtype)
+                torch.cat([weights[f"{module}.{name}"] for module in modules]).to(dtype)
                 for name in ("weight", "bias")
             )
             return weight, bias
 
-        tables = bert.embeddings
+        def product(*modules: str, gelu: bool = False) -> Product:
+            return product_of(*pair(*modules), gelu, packed=alone)
+
         self._words, self._places, self._segments = (
-            getattr(tables, f"{name}_embeddings").weight.detach().to(dtype)
+            weights[f"embeddings.{name}_embeddings.weight"].to(dtype)
             for name in ("word", "position", "token_type")
         )
-        self._norm = pair(tables.LayerNorm)
+        self._norm = pair("embeddings.LayerNorm")
         self._layers = [
             _Layer(
-                pair(*(getattr(layer.attention.self, name) for name in ("query", "key", "value"))),
-                pair(layer.attention.output.dense),
-                pair(layer.attention.output.LayerNorm),
-                pair(layer.intermediate.dense),
-                pair(layer.output.dense),
-                pair(layer.output.LayerNorm),
+                product(*(f"{layer}.attention.self.{name}" for name in ("query", "key", "value"))),
+                product(f"{layer}.attention.output.dense"),
+                pair(f"{layer}.attention.output.LayerNorm"),
+                product(f"{layer}.intermediate.dense", gelu=True),
+                product(f"{layer}.output.dense"),
+                pair(f"{layer}.output.LayerNorm"),
             )
-            for layer in bert.encoder.layer
+            for layer in (f"encoder.layer.{number}" for number in range(shape.layers))
         ]
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
@@ -118,7 +126,8 @@ class BertRunner:
         import torch
 
         lengths = [len(window.ids) for window in windows]
-        columns = np.zeros((3, self._rows or sum(lengths)), np.int64)
+        rows = self._rows or -(-sum(lengths) // _STEP) * _STEP
+        columns = np.zeros((3, rows), np.int64)
         columns[0, : sum(lengths)] = np.concatenate([window.ids for window in windows])
         columns[1, : sum(lengths)] = np.concatenate([np.arange(n) for n in lengths])
         columns[2, : sum(lengths)] = np.concatenate([window.segments for window in windows])
@@ -128,16 +137,14 @@ class BertRunner:
     def run(self, prepared: _Batch) -> list[Encoded]:
         """The vectors of each window and its tokens."""
         import torch
-        from torch.nn.functional import gelu, linear
 
         with torch.inference_mode():
             x = self._words[prepared.ids] + self._segments[prepared.segments]
             x = self._normed(x + self._places[prepared.positions], self._norm)
             for layer in self._layers:
-                attended = self._attention(linear(x, *layer.attend), prepared.lengths)
-                x = self._normed(linear(attended, *layer.project) + x, layer.first_norm)
-                wide = gelu(linear(x, *layer.widen))
-                x = self._normed(linear(wide, *layer.narrow) + x, layer.second_norm)
+                attended = self._attention(layer.attend(x), prepared.lengths)
+                x = self._normed(layer.project(attended) + x, layer.first_norm)
+                x = self._normed(layer.narrow(layer.widen(x)) + x, layer.second_norm)
             rows = x.float().numpy()
         ends = np.cumsum(prepared.lengths)
         tokens = [rows[end - n : end] for end, n in zip(ends, prepared.lengths, strict=True)]
@@ -169,8 +176,21 @@ class BertRunner:
         return attended
 
 
-def is_bert(model: SentenceTransformer) -> bool:
+def _parts_of(
+    model: SentenceTransformer | BertFiles,
+) -> tuple[Mapping[str, torch.Tensor], BertShape]:
+    if isinstance(model, BertFiles):
+        return model.weights, model.shape
+    bert: Any = model[0].auto_model
+    config = bert.config
+    heads, epsilon = int(config.num_attention_heads), float(config.layer_norm_eps)
+    return bert.state_dict(), BertShape(len(bert.encoder.layer), heads, epsilon)
+
+
+def is_bert(model: SentenceTransformer | BertFiles) -> bool:
     """Whether `BertRunner` computes what a model does."""
+    if isinstance(model, BertFiles):
+        return True
     bert: Any = getattr(model[0], "auto_model", None)
     config: Any = getattr(bert, "config", None)
     return (

@@ -15,9 +15,12 @@ text takes part in has a shape that follows from the length of that text alone:
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -137,30 +140,55 @@ def forward(
     Yields:
         The position of each window, in the order in which they are ready, and its result.
     """
-    import torch
-
     batches = runner.batches([len(window.ids) for window in windows])
 
     def prepare(batch: list[int]) -> Any:
         return runner.prepare([windows[i] for i in batch], [texts[i] for i in batch])
 
-    workers = max(1, min(threads, len(batches)))
-    before = torch.get_num_threads()
+    workers = min(threads, len(batches))
+    if workers <= 1:  # what a thread of its own costs is a tenth of a question
+        with _one_thread():
+            for batch in batches:
+                yield from zip(batch, runner.run(prepare(batch)), strict=True)
+        return
     pending: deque[tuple[list[int], Future[list[Encoded]]]] = deque()
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            try:
-                for batch in batches:  # the tokenizer is not thread-safe: prepared here
-                    pending.append((batch, pool.submit(runner.run, prepare(batch))))
-                    if len(pending) > 2 * workers:
-                        first, future = pending.popleft()
-                        yield from zip(first, future.result(), strict=True)
-                while pending:
+    pool = _threads(workers)
+    with _one_thread():
+        try:
+            for batch in batches:  # the tokenizer is not thread-safe: prepared here
+                pending.append((batch, pool.submit(runner.run, prepare(batch))))
+                if len(pending) > 2 * workers:
                     first, future = pending.popleft()
                     yield from zip(first, future.result(), strict=True)
-            finally:
-                for _, future in pending:
-                    future.cancel()
+            while pending:
+                first, future = pending.popleft()
+                yield from zip(first, future.result(), strict=True)
+        finally:
+            for _, future in pending:
+                future.cancel()
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    """Threads in which an operation of PyTorch takes one; kept, as new ones take memory anew."""
+    import torch
+
+    return ThreadPoolExecutor(count, "inference", initializer=torch.set_num_threads, initargs=(1,))
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
+    os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch take one thread for an operation, until the end of the block."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(before)
 

@@ -45,7 +45,7 @@ class Windows:
     """Cuts texts into windows.
 
     Args:
-        tokenizer: a fast one of transformers.
+        tokenizer: a fast one of transformers, or one of tokenizers that neither truncates nor pads.
         longest: tokens of a window with the special ones and without a prompt; None: any number.
     """
 
@@ -56,8 +56,8 @@ class Windows:
         """Tokens of each text with the special ones, `[n]`."""
         lengths = np.zeros(len(texts), dtype=np.int64)
         for start in range(0, len(texts), _BLOCK):
-            ids = self._tokenize(texts[start : start + _BLOCK])["input_ids"]
-            lengths[start : start + _BLOCK] = [len(row) for row in ids]
+            block = self._encodings(texts[start : start + _BLOCK])
+            lengths[start : start + _BLOCK] = [len(each.ids) for each in block]
         return lengths
 
     def spans(self, texts: Sequence[str]) -> list[list[Span]]:
@@ -88,10 +88,10 @@ class Windows:
     def _cut(self, text: str) -> list[Span]:
         """Cut one text into overlapping windows of at most `longest` tokens."""
         assert self.longest is not None
-        special = len(self._tokenize([""])["input_ids"][0])
+        special = len(self._encodings([""])[0].ids)
         room = max(1, self.longest - special - _SLACK)
-        encoding = self._tokenize([text], special=False)
-        offsets, words = encoding["offset_mapping"][0], encoding.word_ids(0)
+        (encoding,) = self._encodings([text], special=False)
+        offsets, words = encoding.offsets, encoding.word_ids
         windows, start = [], 0
         while start < len(offsets):
             end = _word_boundary(words, min(start + room, len(offsets)), start)
@@ -101,11 +101,12 @@ class Windows:
             start = max(start + 1, _word_boundary(words, max(end - _OVERLAP, start + 1), start))
         return windows
 
-    def _encodings(self, texts: Sequence[str]) -> list[Any]:
-        return list(self._tokenize(texts).encodings) if texts else []
-
-    def _tokenize(self, texts: Sequence[str], *, special: bool = True) -> Any:
-        return self.tokenizer(
+    def _encodings(self, texts: Sequence[str], *, special: bool = True) -> list[Any]:
+        if not texts:
+            return []
+        if hasattr(self.tokenizer, "encode_batch"):
+            return list(self.tokenizer.encode_batch(list(texts), add_special_tokens=special))
+        found = self.tokenizer(
             list(texts),
             add_special_tokens=special,
             return_offsets_mapping=True,
@@ -113,6 +114,7 @@ class Windows:
             padding=False,
             verbose=False,
         )
+        return list(found.encodings)
 
 
 def _window(number: int, span: Span, prompt: int, encoding: Any) -> Window:

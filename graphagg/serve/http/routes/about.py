@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from graphagg.serve.http.failures import documented
 from graphagg.serve.http.security import Access
 from graphagg.serve.metrics import CONTENT_TYPE
-from graphagg.serve.models import Health, Info, Ready, SlowAnswer, SlowQuery
+from graphagg.serve.models.about import Health, Info, Ready, SlowAnswer, SlowQuery
 from graphagg.serve.service import Service
 
 PAGE = Path(__file__).parents[2] / "page"

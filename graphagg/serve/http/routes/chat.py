@@ -26,7 +26,8 @@ from graphagg.rag.excerpts import CHARACTERS
 from graphagg.rag.settings import Mode
 from graphagg.serve.chat.answers import MODEL, Answered, Answers, citations
 from graphagg.serve.http.failures import body_of, documented
-from graphagg.serve.models import Characters, Hits, Result, Score, SearchRequest, unicode_text
+from graphagg.serve.models.passages import SearchRequest
+from graphagg.serve.models.values import Characters, Hits, Result, Score, unicode_text
 
 _MOST_MESSAGES = 200
 _MOST_TOKENS = 100_000

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from graphagg.serve.http.failures import documented
 from graphagg.serve.limits import LONGEST_NAME, MOST_LISTED
-from graphagg.serve.models import (
+from graphagg.serve.models.communities import (
     CommunityAnswer,
     CommunityBatchAnswer,
     CommunityBatchRequest,
@@ -18,8 +18,8 @@ from graphagg.serve.models import (
     NeighborList,
     StructureAnswer,
     VertexList,
-    unicode_text,
 )
+from graphagg.serve.models.values import unicode_text
 from graphagg.serve.service import Service
 
 Text = Annotated[str, Query(max_length=LONGEST_NAME), AfterValidator(unicode_text)]

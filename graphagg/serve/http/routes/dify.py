@@ -27,7 +27,8 @@ from graphagg.rag.documents.filters import CliText
 from graphagg.serve.http.failures import documented
 from graphagg.serve.http.security import local_path
 from graphagg.serve.limits import LONGEST_NAME, MOST_TEXT
-from graphagg.serve.models import Hits, Question, Result, SearchRequest
+from graphagg.serve.models.passages import SearchRequest
+from graphagg.serve.models.values import Hits, Question, Result
 from graphagg.serve.service import Service
 
 _PATH = "/v1/dify/"

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from graphagg.serve.http.failures import documented
-from graphagg.serve.models import (
+from graphagg.serve.models.passages import (
     SearchAnswer,
     SearchBatchAnswer,
     SearchBatchRequest,

@@ -3,7 +3,7 @@
 const DEFAULTS = {
   communities: { seeds: [], method: "fused", size: 50 },
   passages: { question: "", mode: "best", size: 5, filters: [] },
-  themes: { theme: "", name: "", question: "" },
+  themes: { theme: "", name: "", question: "", filters: [] },
   similar: { vertex: "", size: 10 },
 };
 
@@ -30,12 +30,13 @@ const READERS = {
     question: params.get("q") ?? "",
     mode: params.get("mode") || fallback.mode,
     size: whole(params.get("k"), fallback.size),
-    filters: params.getAll("filter").map(readFilter).filter(Boolean),
+    filters: readFilters(params),
   }),
   themes: (params) => ({
     theme: params.get("theme") ?? "",
     name: params.get("name") ?? "",
     question: params.get("q") ?? "",
+    filters: readFilters(params),
   }),
   similar: (params, fallback) => ({
     vertex: params.get("vertex") ?? "",
@@ -45,6 +46,10 @@ const READERS = {
 
 function whole(text, fallback) {
   return /^[1-9]\d{0,5}$/.test(text ?? "") ? Number(text) : fallback;
+}
+
+function readFilters(params) {
+  return params.getAll("filter").map(readFilter).filter(Boolean);
 }
 
 function readFilter(text) {
@@ -77,17 +82,22 @@ const WRITERS = {
     if (state.question) params.set("q", state.question);
     if (state.mode !== fallback.mode) params.set("mode", state.mode);
     if (state.size !== fallback.size) params.set("k", state.size);
-    for (const { key, operator, value } of state.filters) {
-      params.append("filter", JSON.stringify([key, operator, value]));
-    }
+    writeFilters(params, state);
   },
   themes(params, state) {
     if (state.theme) params.set("theme", state.theme);
     if (state.name) params.set("name", state.name);
     if (state.question) params.set("q", state.question);
+    writeFilters(params, state);
   },
   similar(params, state, fallback) {
     if (state.vertex) params.set("vertex", state.vertex);
     if (state.size !== fallback.size) params.set("k", state.size);
   },
 };
+
+function writeFilters(params, { filters }) {
+  for (const { key, operator, value } of filters) {
+    params.append("filter", JSON.stringify([key, operator, value]));
+  }
+}

@@ -48,7 +48,10 @@ async function call(path, options = {}) {
     response = await send(path, options, token);
   }
   const answer = await read(response);
-  if (response.ok && answer !== null) return answer;
+  if (response.ok && answer !== null) {
+    if (options.body !== undefined) dispatchEvent(new Event("answered"));
+    return answer;
+  }
   const { type = "Unexpected", message = "" } = answer?.error ?? {};
   throw new ApiError(response.status, type, message, response.headers.get("retry-after"));
 }
@@ -63,6 +66,12 @@ async function read(response) {
 }
 
 export const info = () => call("info");
+
+/** Whether the service is ready, and what it cannot open; asked without a token. */
+export async function ready() {
+  const response = await fetch("readyz", { cache: "no-store", credentials: "same-origin" });
+  return response.json();
+}
 
 export const search = (body, signal) => call("passages/search", { body, signal });
 
@@ -81,8 +90,8 @@ export const similar = (vertex, top_k, signal) =>
 
 export const themes = (body, signal) => call("passages/themes", { body, signal });
 
-export const theme = (id, signal) => call("passages/theme", { body: { theme: id }, signal });
+export const theme = (body, signal) => call("passages/theme", { body, signal });
 
-export const light = (question, signal) => call("passages/light", { body: { question }, signal });
+export const light = (body, signal) => call("passages/light", { body, signal });
 
 export const alike = (body, signal) => call("passages/similar", { body, signal });

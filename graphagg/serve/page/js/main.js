@@ -8,6 +8,7 @@ import { byId, put, show } from "./dom.js";
 import { errorNotice, notice } from "./notice.js";
 import { PassagesView } from "./passages/view.js";
 import { SimilarView } from "./similar/view.js";
+import * as status from "./status.js";
 import { ThemesView } from "./themes/view.js";
 
 const KINDS = {
@@ -68,6 +69,7 @@ async function start() {
     const info = await busy(api.info());
     put(place);
     build(info);
+    status.follow(info);
   } catch (error) {
     return errorNotice(place, error, start);
   }

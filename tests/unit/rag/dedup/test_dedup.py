@@ -22,7 +22,7 @@ from graphagg.rag import Passage, read_passages
 from graphagg.rag.dedup import DedupConfig, dedup, files
 from graphagg.rag.dedup.choice import choose
 from graphagg.rag.dedup.files import keep_of
-from graphagg.rag.dedup.pairs import _bucket_pairs, band_keys, near_duplicates
+from graphagg.rag.dedup.pairs import _bucket_pairs, _sorted_entries, band_keys, near_duplicates
 from graphagg.rag.dedup.shingles import shingles
 from graphagg.rag.documents.rows import RowConfig
 
@@ -118,10 +118,22 @@ def test_keys_are_those_of_the_signatures():
     np.testing.assert_array_equal(band_keys(sets, np.arange(30), config), keys)
 
 
+@given(
+    seed=st.integers(0, 10**6), count=st.integers(0, 700), different=st.sampled_from([1, 9, 2**32])
+)
+def test_entries_are_sorted_whatever_the_keys(seed, count, different):
+    rng = np.random.default_rng(seed)
+    known = rng.integers(0, 2**32, min(different, 500), dtype=np.uint32)
+    keys, texts = rng.choice(known, count), np.sort(rng.choice(10**6, count, replace=False))
+    wanted = sorted((int(key) << 32) | int(text) for key, text in zip(keys, texts, strict=True))
+    assert _sorted_entries(keys, texts).tolist() == wanted
+
+
 @given(keys=st.lists(st.integers(0, 3), max_size=30).map(sorted), most=st.integers(1, 30))
 def test_a_long_bucket_is_cut(keys, most):
     texts = np.arange(len(keys)) * 2
-    pairs, cut = _bucket_pairs(np.array(keys, dtype=np.uint32), texts, most)
+    entries = (np.array(keys, dtype=np.uint64) << np.uint64(32)) | texts.astype(np.uint64)
+    pairs, cut = _bucket_pairs(entries, most)
     found = sorted((int(p) >> 32, int(p) & 0xFFFFFFFF) for p in pairs)
     assert len(set(found)) == len(found)
     buckets = [[2 * i for i, key in enumerate(keys) if key == each] for each in range(4)]

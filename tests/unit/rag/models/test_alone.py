@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from graphagg.rag import SentenceTransformerEncoder, read_passages
 from graphagg.rag.models import encoder as encoder_module
-from graphagg.rag.models.weights import Dtype
+from graphagg.rag.models.weights import Dtype, load
 from tests.conftest import DATA
 
 ROOT = Path(__file__).parents[4]
@@ -135,6 +135,7 @@ def test_in_another_process() -> None:
 def test_a_model_of_another_kind_too(dtype: Dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run as transformers has it: the same bits in any company, and nearly those of our own."""
     monkeypatch.setattr(encoder_module, "is_bert", lambda model: False)
+    monkeypatch.setattr(encoder_module, "load_encoder", load)
     plain = SentenceTransformerEncoder(dtype=dtype)
     some = texts()[::3]
     together = plain.encode(some)

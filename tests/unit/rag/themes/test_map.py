@@ -25,7 +25,7 @@ from tests.unit.rag.corpora import SENTENCES, build, corpora
 pytestmark = pytest.mark.usefixtures("unsynced")
 IDS = "abcdefgh"
 few = settings(max_examples=10, deadline=None)
-SMALL = MapConfig(resolutions=(0.5, 2.0), near=2, runs=3)
+SMALL = MapConfig(resolutions=(0.5, 2.0), near=2, runs=3, theme_runs=3)
 
 
 def assert_same(found: ThemeMap, expected: ThemeMap) -> None:
@@ -221,8 +221,8 @@ def test_a_giant_theme_is_said_and_the_next_level_is_shown(tmp_path: Path) -> No
 def test_unknown_names_and_settings_are_named(tmp_path: Path) -> None:
     with build(corpus_of(), tmp_path / "i") as index:
         made = index.map()
-        with pytest.raises(UnknownTheme, match="theme '9'"):
-            made["9"]
+        with pytest.raises(UnknownTheme, match="theme '99'"):
+            made["99"]
         with pytest.raises(UnknownPassage):
             made.themes_of("nobody")
         with pytest.raises(InvalidParameter, match="when is 'born'"):
@@ -274,3 +274,9 @@ def test_words_are_spelled_as_the_corpus_writes_them(tmp_path: Path) -> None:
     with build(corpus, tmp_path / "i") as index:
         words = index.map()["1"].words
         assert set(words) <= set(tokenize(corpus[0].text)) and "engines" in words
+
+
+def test_words_inside_names_are_spelled_whole(tmp_path: Path) -> None:
+    corpus = [Passage(f"p{i}", "JenniferMoore was here.") for i in range(3)]
+    with build(corpus, tmp_path / "i") as index:
+        assert {"jennifer", "moore"} <= set(index.map()["1"].words)

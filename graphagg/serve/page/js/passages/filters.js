@@ -51,35 +51,42 @@ function typedValue(key, type, text) {
 }
 
 export class Filters {
+  #place;
+  #list;
+  #adder;
   #types;
   #values;
   #change;
 
   /**
+   * @param {HTMLElement} place with a list for the rows, and a button that adds one.
    * @param {Object<string, string>} types of the metadata keys.
    * @param {Object<string, Array>} values of the keys that have few.
    * @param {() => void} change is called when the conditions have changed.
    */
-  constructor(types, values, change) {
+  constructor(place, types, values, change) {
+    this.#place = place;
+    this.#list = place.querySelector("ul");
+    this.#adder = place.querySelector("button");
     this.#types = types;
     this.#values = values;
     this.#change = change;
-    show(byId("filters"), Object.keys(types).length > 0);
-    byId("add-filter").addEventListener("click", () => {
+    show(place, Object.keys(types).length > 0);
+    this.#adder.addEventListener("click", () => {
       const row = this.#row({ key: Object.keys(types)[0], operator: "", value: "" });
-      byId("filter-rows").append(row);
+      this.#list.append(row);
       row.querySelector("select").focus();
     });
   }
 
   /** The complete rows. */
   get rows() {
-    return [...byId("filter-rows").children].map(readRow).filter(complete);
+    return [...this.#list.children].map(readRow).filter(complete);
   }
 
   show(rows) {
     if (JSON.stringify(rows) === JSON.stringify(this.rows)) return;
-    put(byId("filter-rows"), rows.map((row) => this.#row(row)));
+    put(this.#list, rows.map((row) => this.#row(row)));
   }
 
   #row({ key, operator, value }) {
@@ -113,7 +120,7 @@ export class Filters {
     const input = h("input", { class: "value", type: "text", "aria-label": "Value", placeholder: HINTS[type] ?? "", list: values.length ? id : null });
     input.value = text;
     if (values.length && !byId(id)) {
-      byId("filters").append(h("datalist", { id }, values.map((item) => h("option", { value: item }))));
+      this.#place.append(h("datalist", { id }, values.map((item) => h("option", { value: item }))));
     }
     return input;
   }
@@ -121,7 +128,7 @@ export class Filters {
   #remover(row) {
     const remove = () => {
       row.remove();
-      byId("add-filter").focus();
+      this.#adder.focus();
       this.#change();
     };
     return h("button", { type: "button", class: "add", "aria-label": "Remove this filter", onclick: remove }, "×");

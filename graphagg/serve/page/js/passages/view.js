@@ -55,7 +55,7 @@ export class PassagesView {
     byId("question").maxLength = info.limits.question_characters;
     byId("top-k").max = info.limits.hits;
     byId("map-panel").open = matchMedia("(min-width: 641px)").matches;
-    this.#filters = new Filters(metadata, values, () => this.#again());
+    this.#filters = new Filters(byId("filters"), metadata, values, () => this.#again());
     this.#listen();
   }
 

@@ -11,11 +11,11 @@ const BY = {
 
 /**
  * @param {Object} alike the answer about an entity.
- * @param {{hasCommunities: boolean, name: (key: string) => string}} options
+ * @param {{hasCommunities: boolean, filters: Object[], name: (key: string) => string}} options
  */
-export function nameCard({ of, by, likes }, { hasCommunities, name }) {
+export function nameCard({ of, by, likes }, { hasCommunities, filters, name }) {
   const ways = [
-    h("a", { href: format("passages", { question: of, mode: "best", size: 5, filters: [] }) }, "Its passages"),
+    h("a", { href: format("passages", { question: of, mode: "best", size: 5, filters }) }, "Its passages"),
     hasCommunities ? h("a", { href: format("communities", { seeds: [of], method: "fused", size: 50 }) }, "Its community") : null,
   ];
   return [

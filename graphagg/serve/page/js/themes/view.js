@@ -5,18 +5,23 @@ import { format } from "../address.js";
 import { busy } from "../busy.js";
 import { announce, byId, h, put, show, toast } from "../dom.js";
 import { errorNotice, notice } from "../notice.js";
+import { Filters, toFilter } from "../passages/filters.js";
 import { same } from "../undo.js";
 import { count, plural } from "../words.js";
 import { areas } from "./areas.js";
 import { listed, portrait } from "./portrait.js";
 import { nameCard } from "./names.js";
+import { Time } from "./time.js";
 
 export class ThemesView {
   #navigate;
   #info;
+  #types;
+  #filters;
+  #time;
   #state = null;
   #asked = null;
-  #lit = { question: "", answer: null };
+  #lit = { of: "", answer: null };
 
   /**
    * @param {Object} info what the service has.
@@ -25,6 +30,10 @@ export class ThemesView {
   constructor(info, navigate) {
     this.#navigate = navigate;
     this.#info = info;
+    const { metadata, values = {} } = info.passages;
+    this.#types = metadata;
+    this.#filters = new Filters(byId("map-filters"), metadata, values, () => this.#narrow());
+    this.#time = new Time(metadata, () => this.#narrow());
     byId("light-question").maxLength = info.limits.question_characters;
     byId("light-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -40,12 +49,19 @@ export class ThemesView {
     });
   }
 
+  /** Other passages are another map: it is shown whole, without a name that it may not have. */
+  #narrow() {
+    const filters = [...this.#time.rows, ...this.#filters.rows];
+    if (!same(filters, this.#state.filters)) this.#navigate({ ...this.#state, theme: "", name: "", filters });
+  }
+
   /** Shows a state: what it says is asked for, unless it is what is shown. */
   apply(state) {
     if (this.#state && same(state, this.#state)) return;
     const before = this.#state;
     this.#state = state;
     byId("light-question").value = state.question;
+    this.#filters.show(this.#time.show(state.filters));
     this.#ask(before);
   }
 
@@ -53,15 +69,16 @@ export class ThemesView {
     this.#asked?.abort();
     const asked = new AbortController();
     this.#asked = asked;
-    const { theme, name, question } = this.#state;
-    const waiting = "The first map of an index is made now; this takes a moment.";
+    const { theme, name, question, filters } = this.#state;
+    const waiting = "A map is made now; this takes a moment.";
     try {
+      const filter = toFilter(filters, this.#types);
       const [map, one, lit, alike] = await busy(
         Promise.all([
-          api.themes(theme ? { inside: theme } : {}, asked.signal),
-          theme ? api.theme(theme, asked.signal) : null,
-          this.#light(question, asked.signal),
-          name ? api.alike({ entity: name }, asked.signal) : null,
+          api.themes({ filter, ...(theme && { inside: theme }) }, asked.signal),
+          theme ? api.theme({ theme, filter }, asked.signal) : null,
+          this.#light({ question, filter }, asked.signal),
+          name ? api.alike({ entity: name, filter }, asked.signal) : null,
         ]),
         waiting,
       );
@@ -70,15 +87,25 @@ export class ThemesView {
       if (api.isAbort(error)) return;
       show(byId("map-result"), false);
       this.#crumbs(null);
-      const back = theme || name ? [["Show the whole map", () => this.#navigate({ theme: "", name: "", question })]] : [];
-      errorNotice(byId("map-notice"), error, () => this.#ask(before), back);
+      this.#fail(error, before);
     }
   }
 
+  #fail(error, before) {
+    const { theme, name, filters } = this.#state;
+    const place = byId("map-notice");
+    if (error instanceof RangeError) return notice(place, { title: "The filter does not fit", text: error.message, alert: true });
+    const back = [];
+    if (theme || name) back.push(["Show the whole map", () => this.#navigate({ ...this.#state, theme: "", name: "" })]);
+    if (filters.length) back.push(["Remove the filters", () => this.#navigate({ ...this.#state, filters: [] })]);
+    errorNotice(place, error, () => this.#ask(before), back);
+  }
+
   /** The answer to a question is asked for once, however far the map is zoomed. */
-  async #light(question, signal) {
-    if (!question) return null;
-    if (this.#lit.question !== question) this.#lit = { question, answer: await api.light(question, signal) };
+  async #light(asked, signal) {
+    if (!asked.question) return null;
+    const of = JSON.stringify(asked);
+    if (this.#lit.of !== of) this.#lit = { of, answer: await api.light(asked, signal) };
     return this.#lit.answer;
   }
 
@@ -89,6 +116,8 @@ export class ThemesView {
     const place = byId("map-notice");
     put(place, map.notes.map((text) => h("p", { class: "quiet" }, `${text[0].toUpperCase()}${text.slice(1)}.`)));
     show(byId("map-result"), true);
+    this.#time.learn(map.when, one ? [one.theme] : map.themes);
+    this.#filters.show(this.#time.show(this.#state.filters));
     this.#crumbs(one);
     this.#theme(one);
     areas(byId("areas"), map.themes, lit, {
@@ -98,10 +127,19 @@ export class ThemesView {
     const inside = one ? "Themes inside it" : "Themes";
     byId("areas-title").textContent = map.more ? `${inside}: the largest ${count(map.themes.length)}` : inside;
     show(byId("areas-title").parentElement, map.themes.length > (one ? 1 : 0));
-    if (!map.themes.length && !one) notice(place, { title: "Nothing to map", text: "No passage is visible here." });
+    if (!map.themes.length && !one) this.#nothing(place);
     this.#passages(one, lit);
     this.#name(alike);
     this.#say(map, one, lit, before);
+  }
+
+  #nothing(place) {
+    const filtered = this.#state.filters.length > 0;
+    notice(place, {
+      title: "Nothing to map",
+      text: filtered ? "No passage passes the filters. Remove one, or make it wider." : "No passage is visible here.",
+      actions: filtered ? [["Remove the filters", () => this.#navigate({ ...this.#state, filters: [] })]] : [],
+    });
   }
 
   #theme(one) {
@@ -122,7 +160,7 @@ export class ThemesView {
     const more = one?.more ? `, the first ${count(one.listed.length)}` : "";
     byId("theme-passages-title").textContent = one ? `Its passages${more}` : "Passages of the question";
     put(byId("theme-listed"), listed(rows, one ? ids : new Set(), (title) => format("passages", {
-      question: title, mode: "best", size: 5, filters: [],
+      question: title, mode: "best", size: 5, filters: this.#state.filters,
     })));
   }
 
@@ -132,6 +170,7 @@ export class ThemesView {
     byId("name-title").textContent = `Like “${alike.of}”`;
     put(byId("name-body"), nameCard(alike, {
       hasCommunities: Boolean(this.#info.communities),
+      filters: this.#state.filters,
       name: (key) => this.#link({ name: key }),
     }));
   }

@@ -1,0 +1,194 @@
+"""The method `fused`: PageRank times similarity, where similarity weighs as much as it can tell.
+
+With p = PageRank mass over degree and J = mean similarity to the seeds, both scaled, a vertex
+scores p^power (J' + c) / (1 + c).
+
+c = floor + gap (1 - coverage) / coverage, where coverage is the share of the best by p that have
+J > 0: in sparse graphs most true members share no neighbor with any seed, and there the walk
+decides. J' mixes J with the similarity to the first `grown` vertices, as agglomeration would.
+
+How many of the best by p are looked at decides much: few where the community is small, many where
+it is large. So members are taken in stages: the first `stage` by the coverage of so many, then as
+many as there are by the coverage of twice as many, and so on. The stages depend on the seeds alone,
+so that fewer members are the first of more; see docs/decisions/fused-in-stages.md for the other
+ways that were measured.
+
+Most of what a walk reaches can be no member, and is not compared. J' is at most 1, so that a vertex
+scores at most p^power; the n best by p score some least value, and who has a lower p^power than
+that is not among the n best. The scales of J and of the similarity to the first vertices are the
+largest of these members themselves and of the `grown` best by p; what is above it counts as 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from graphagg.arrays import Array, Doubles, Ints
+from graphagg.communities.config import FusedConfig
+from graphagg.communities.query.planner import Query
+from graphagg.communities.query.ranking import Ranking, largest
+from graphagg.communities.similarity.marked import pair_sums, similarity_sums
+
+_SLACK = 1.0 - 1e-9  # bounds are computed otherwise than scores: rounding must exclude nobody
+
+
+def fused_ranking(query: Query, k: int, walk: Ranking) -> Ranking:
+    """The first `k` or some more by the product of walk and similarity, in order.
+
+    Args:
+        query: the seeds, and what ranks vertices by them.
+        k: how many are wanted.
+        walk: PageRank mass over degree.
+    """
+    settings, seeds = query.config.fused, np.sort(query.seeds)
+    ends = _stages(settings.stage, k)
+    most = max(settings.grown, ends[-1])
+    vertices, p = _best_by_walk(walk, seeds, most, settings)
+    if not len(vertices):
+        return Ranking(vertices, p, walk.plan, {"pagerank": p, "jaccard": p})
+    walked = p**settings.power
+    near = _Closeness(query, seeds, vertices, most)
+    near_first = near.of_first(most)
+    coverage = np.cumsum(near_first > 0) / np.arange(1, len(near_first) + 1)
+
+    def constant(count: int) -> float:
+        """C by the coverage of the first `count`."""
+        share = max(float(coverage[min(count, len(coverage)) - 1]), 0.01)
+        return settings.floor + settings.gap * (1.0 - share) / share
+
+    first = _first_vertices(near, vertices, walked, settings.grown, constant(settings.grown))
+    wider = _Closeness(query, np.union1d(seeds, first), vertices, most)
+
+    def mixed(count: int) -> Doubles:
+        """J' of the first `count`."""
+        kept = (1.0 - settings.mixture) * near.of_first(count)
+        return kept + settings.mixture * wider.of_first(count)
+
+    least = min(map(constant, ends))
+    j = mixed(_reach(walked, mixed(ends[-1]), least, ends[-1]))
+    vertices, p, walked = vertices[: len(j)], p[: len(j)], walked[: len(j)]
+    order, scores = _by_stages(vertices, walked, j, constant, ends)
+    parts = {"pagerank": p[order], "jaccard": j[order]}
+    notes = tuple(dict.fromkeys((*near.notes, *wider.notes)))
+    return Ranking(vertices[order], scores, walk.plan, parts, notes, ordered=True)
+
+
+class _Closeness:
+    """Similarity to some members of the vertices of a walk, scaled, as far as it is asked for.
+
+    Args:
+        query: the sets, and the bounds on the work.
+        members: `[m]` int64 ascending.
+        vertices: `[c]` int64, the best by the walk first.
+        count: how many are compared at once, in the beginning.
+    """
+
+    def __init__(self, query: Query, members: Array, vertices: Array, count: int) -> None:
+        self._query, self._members, self._vertices = query, members, vertices
+        self._look_ups = query.config.pair_work
+        self.notes: tuple[str, ...] = ()
+        compared = self._compare(np.concatenate([members, vertices[:count]]))
+        own, self._sums = compared[: len(members)], compared[len(members) :]
+        common = self._sums[: query.config.fused.grown]
+        self._scale = max(float(own.max()), float(common.max(initial=0.0)), 1e-300)
+
+    def of_first(self, count: int) -> Doubles:
+        """Of the first `count` vertices, 0 to 1."""
+        missing = self._vertices[len(self._sums) : count]
+        if len(missing):
+            self._sums = np.concatenate([self._sums, self._compare(missing)])
+        return np.minimum(self._sums[:count] / self._scale, 1.0)
+
+    def _compare(self, vertices: Array) -> Doubles:
+        """Sums of similarities; to members of too large sets as long as look-ups are left."""
+        query = self._query
+        sums, costly = similarity_sums(
+            query.hoods, self._members, vertices, query.config.exact_work, query.scratch
+        )
+        if len(costly):
+            sizes = query.hoods.sizes(vertices)
+            sums_of_costly, done = pair_sums(query.hoods, costly, vertices, self._look_ups)
+            sums += sums_of_costly
+            self._look_ups -= int((sizes[:done] + 1).sum()) * len(costly)
+            if done < len(vertices):
+                self._look_ups = 0
+                self.notes = (
+                    f"{len(costly)} sets passed the comparison budget and were compared with the "
+                    "first vertices of the walk alone",
+                )
+        return sums
+
+
+def _stages(stage: int, k: int) -> list[int]:
+    """How many members there are after each stage, until there are `k`."""
+    ends = [stage]
+    while ends[-1] < k:
+        ends.append(2 * ends[-1])
+    return ends
+
+
+def _best_by_walk(
+    walk: Ranking, seeds: Array, most: int, settings: FusedConfig
+) -> tuple[Ints, Doubles]:
+    """The vertices that can be among the `most` best, the best by p first, without the seeds.
+
+    Whatever J', a vertex scores between p^power c / (1 + c), where c is at least `floor`, and
+    p^power.
+    """
+    others = ~np.isin(walk.vertices, seeds)
+    vertices, p = walk.vertices[others], walk.scores[others]
+    p = p / max(float(walk.scores.max(initial=0.0)), 1e-300)
+    if len(p) > most:
+        least = float(np.partition(p, len(p) - most)[len(p) - most])
+        share = settings.floor / (1.0 + settings.floor)
+        able = p >= _SLACK * least * share ** (1.0 / settings.power)
+        vertices, p = vertices[able], p[able]
+    order = np.lexsort((vertices, -p))
+    return vertices[order], p[order]
+
+
+def _first_vertices(
+    near: _Closeness, vertices: Ints, walked: Doubles, count: int, c: float
+) -> Ints:
+    """The first `count` by similarity to the seeds alone."""
+    j = near.of_first(_reach(walked, near.of_first(count), c, count))
+    scores = walked[: len(j)] * (j + c) / (1.0 + c)
+    chosen: Ints = vertices[largest(scores, count, vertices[: len(j)])]
+    return chosen
+
+
+def _reach(walked: Doubles, j: Doubles, c: float, count: int) -> int:
+    """How many of the first by p can be among the `count` best, for any constant from `c` on.
+
+    Args:
+        walked: p^power, descending.
+        j: J' of the first `count`, or of all where there are fewer.
+        c: the least constant; a larger one raises each score.
+        count: how many are wanted.
+    """
+    if len(walked) <= count:
+        return len(walked)
+    least = float((walked[:count] * (j + c)).min()) / (1.0 + c)
+    return max(count, int(np.searchsorted(-walked, -_SLACK * least, side="right")))
+
+
+def _by_stages(
+    vertices: Ints, walked: Doubles, j: Doubles, constant: Callable[[int], float], ends: list[int]
+) -> tuple[Ints, Doubles]:
+    """Positions of as many vertices as the stages take, and their scores, which never rise.
+
+    A vertex of a later stage may score more by that stage's constant than one before it; it gets
+    the score of the last one before it.
+    """
+    left = np.arange(len(vertices))
+    positions, scores = [], []
+    for taken, end in zip([0, *ends], ends, strict=False):
+        c = constant(end)
+        found = walked[left] * (j[left] + c) / (1.0 + c)
+        best = largest(found, end - taken, vertices[left])
+        positions.append(left[best])
+        scores.append(found[best])
+        left = np.delete(left, best)
+    return np.concatenate(positions), np.minimum.accumulate(np.concatenate(scores))

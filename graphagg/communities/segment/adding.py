@@ -1,0 +1,118 @@
+"""Adds edges to a large index as a segment: its rows are merged, its sketches stay as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+
+import numpy as np
+
+from graphagg.arrays import Array, distinct
+from graphagg.communities.build import KIND, neighborhoods
+from graphagg.communities.changes import ChangeReport
+from graphagg.communities.config import GRAPH_KIND
+from graphagg.communities.opened import Opened
+from graphagg.communities.segment.grown import Numbering, write_grown
+from graphagg.communities.segment.sketches import Pending
+from graphagg.graph.graph import Graph
+from graphagg.graph.large.load import Files
+from graphagg.progress import Progress
+from graphagg.store import ArtifactWriter, Publication
+from graphagg.store.manifest import Manifest
+
+SEGMENT = 1 << 22
+"""Entries of the rows of an index from which edges that are added to it become a segment."""
+SHARE = 0.25
+"""Of the vertices, which a segment may touch at most; where more are, it is compacted at once."""
+
+
+def is_segmented(opened: Opened) -> bool:
+    """Whether edges that are added to an index become a segment."""
+    return opened.pending is not None or len(opened.hoods.sets.indices) >= SEGMENT
+
+
+def add_segment(
+    publication: Publication, before: Opened, more: Graph, progress: Progress
+) -> ChangeReport:
+    """Publish the version of an index with more edges.
+
+    Args:
+        publication: of the index's directory.
+        before: the newest version.
+        more: the edges to add.
+        progress: called with stage, done, total.
+    """
+    config, hoods = before.config, before.hoods
+    rows = Numbering.of(before.vertices, more.rows)
+    two_mode = config.kind == "two-mode"
+    columns = Numbering.of(before.elements, more.columns) if two_mode else rows
+    files = Files(publication.writer.folder, GRAPH_KIND[config.kind], config.kind == "directed-in")
+    added = neighborhoods(more, config)
+    step = partial(progress, "rows")
+    paths = files.path("sets.indptr"), files.path("sets.indices")
+    touched, had = write_grown(hoods.sets, added.sets, rows, columns, paths, step)
+    if config.kind != "undirected":
+        paths = files.path("holders.indptr"), files.path("holders.indices")
+        write_grown(hoods.holders, added.holders, columns, rows, paths, step)
+    _write_ids(publication.writer, before, "vertices", rows)
+    if two_mode:
+        _write_ids(publication.writer, before, "elements", columns)
+    for name in before.artifact.manifest.files:
+        if name.startswith(("signatures.", "lsh.")):
+            publication.writer.adopt(before.artifact, name)
+    _pending(before, rows, touched, had).save(publication.writer)
+    manifest = _manifest(before, more, files, len(rows.ids), len(columns.ids))
+    publication.publish(manifest)
+    return _report(before.artifact.manifest, manifest, len(touched))
+
+
+def _write_ids(writer: ArtifactWriter, before: Opened, name: str, ids: Numbering) -> None:
+    """The ids of both; the very files where none is new."""
+    if ids.before is not None:
+        ids.ids.save(writer, name)
+        return
+    for file in before.artifact.manifest.files:
+        if file.startswith(f"{name}."):
+            writer.adopt(before.artifact, file)
+
+
+def _pending(before: Opened, ids: Numbering, touched: Array, had: Array) -> Pending:
+    """Who was touched since the sketches were made, and the row there of each vertex."""
+    rows = ids.sources()
+    everyone = touched
+    if (earlier := before.pending) is not None:
+        rows = np.where(rows >= 0, earlier.rows[rows], np.int32(-1))
+        now = earlier.touched if ids.before is None else ids.before[earlier.touched]
+        everyone = distinct(np.concatenate([touched, now])).astype(np.int32)
+    rows[touched[~had]] = -1  # who had an empty set is in no table
+    return Pending(rows, everyone)
+
+
+def _manifest(before: Opened, more: Graph, files: Files, vertices: int, elements: int) -> Manifest:
+    """The counts of now. A digest would read the whole graph: it is named by what it is made of."""
+    rows = files.rows("sets", elements)
+    entries, known = len(rows.indices), before.artifact.manifest
+    name = f"{known.inputs['graph']} and {more.digest()}"
+    return Manifest(
+        kind=KIND,
+        parameters=known.parameters,
+        inputs={"graph": hashlib.sha256(name.encode()).hexdigest()},
+        counts=dict(known.counts)
+        | {
+            "vertices": vertices,
+            "elements": elements,
+            "edges": entries // 2 if before.config.kind == "undirected" else entries,
+            "isolated": int(np.count_nonzero(rows.degrees() == 0)),
+        },
+    )
+
+
+def _report(before: Manifest, after: Manifest, touched: int) -> ChangeReport:
+    new, old = after.counts, before.counts
+    return ChangeReport(
+        vertices=new["vertices"],
+        edges=new["edges"],
+        edges_added=new["edges"] - old["edges"],
+        vertices_added=new["vertices"] - old["vertices"],
+        signatures_recomputed=touched,
+    )

@@ -1,0 +1,102 @@
+"""Exact Jaccard similarity of some vertices to a few members, by marks on the members' elements.
+
+`exact` reaches all that share an element with a seed, which next to a hub is nearly everything.
+Where it is known beforehand who is to be compared, only their own sets are read: each element has a
+bit a member whose set holds it. So the work is the entries of the sets, whatever the degrees of
+their elements.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphagg.arrays import Array, Doubles
+from graphagg.communities.similarity.exact import intersection, pair_similarities
+from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch, Sets, set_size
+from graphagg.kernels import kernel
+
+_BITS = 64
+_DE_BRUIJN = 0x022FDD63CC95386D  # each 6 bits of it occur once: shifted by i, they tell i
+_PLACES = np.zeros(_BITS, dtype=np.int64)
+for _i in range(_BITS):
+    _PLACES[((_DE_BRUIJN << _i) & (2**64 - 1)) >> 58] = _i
+_LOOK_UPS = 16  # of a binary search, about what reading so many entries in a row costs
+
+
+def similarity_sums(
+    hoods: Neighborhoods, members: Array, vertices: Array, marked: int, scratch: Scratch
+) -> tuple[Doubles, Array]:
+    """The sum of the exact similarities of each vertex to the members.
+
+    Args:
+        hoods: the sets.
+        members: `[m]` int64 ascending.
+        vertices: `[c]` int64.
+        marked: entries of the members' sets that may be marked; the smallest sets come first.
+        scratch: the thread's work arrays.
+
+    Returns:
+        `[c]` float64 sums, and the members that do not fit, which are not compared.
+    """
+    order = np.argsort(hoods.sizes(members), kind="stable")
+    fits = np.cumsum(hoods.sizes(members)[order]) <= marked
+    compared, costly = np.sort(members[order[fits]]), members[order[~fits]]
+    sums = np.zeros(len(vertices))
+    marks = scratch.scores.view(np.uint64)  # zeros, 8 bytes an element, as they are wanted here
+    for low in range(0, len(compared), _BITS):
+        _add_marked(hoods.bundle, compared[low : low + _BITS], vertices, marks, _PLACES, sums)
+    return sums, costly
+
+
+def pair_sums(
+    hoods: Neighborhoods, members: Array, vertices: Array, look_ups: int
+) -> tuple[Doubles, int]:
+    """The same one by one, the first vertices first, and how many of them `look_ups` allow."""
+    sums = np.zeros(len(vertices))
+    return sums, pair_similarities(hoods.bundle, members, vertices, look_ups, sums)
+
+
+@kernel
+def _add_marked(
+    sets: Sets, members: Array, vertices: Array, marks: Array, places: Array, out: Array
+) -> None:
+    """Add the similarities to at most 64 members; `marks` is all zero before and after."""
+    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    entries = _mark(sets, members, marks, False)
+    counts = np.zeros(len(members), dtype=np.int64)
+    no_examples = np.empty(0, dtype=np.int64)
+    for i in range(len(vertices)):
+        v = vertices[i]
+        size = set_size(offsets, closed, v)
+        if size > _LOOK_UPS * entries:  # a hub: the members' elements are searched in its set
+            for b in range(len(members)):
+                counts[b] = intersection(sets, members[b], v, no_examples)
+        else:
+            # In a closed set the vertex itself comes first, as in `count_shared`.
+            for j in range(offsets[v] - closed, offsets[v + 1]):
+                bits = marks[v] if j < offsets[v] else marks[elements[j]]
+                while bits != np.uint64(0):
+                    last = bits & (~bits + np.uint64(1))
+                    counts[places[(last * np.uint64(_DE_BRUIJN)) >> np.uint64(58)]] += 1
+                    bits ^= last
+        for b in range(len(members)):
+            if counts[b] > 0:
+                other = set_size(offsets, closed, members[b])
+                out[i] += counts[b] / (size + other - counts[b])
+                counts[b] = 0
+    _mark(sets, members, marks, True)
+
+
+@kernel
+def _mark(sets: Sets, members: Array, marks: Array, clear: bool) -> int:
+    """Set a bit a member at the elements of its set, or clear all of them; how many entries."""
+    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    entries = 0
+    for b in range(len(members)):
+        member = members[b]
+        bit = np.uint64(1) << np.uint64(b)
+        for j in range(offsets[member] - closed, offsets[member + 1]):
+            element = member if j < offsets[member] else elements[j]
+            marks[element] = np.uint64(0) if clear else marks[element] | bit
+            entries += 1
+    return entries

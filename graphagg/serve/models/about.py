@@ -1,0 +1,106 @@
+"""What a service says of itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from graphagg.communities.config import Method
+from graphagg.rag.settings import Mode
+from graphagg.serve.limits import (
+    LONGEST_QUESTION,
+    MOST_BATCH,
+    MOST_CHARACTERS,
+    MOST_HITS,
+    MOST_MEMBERS,
+    MOST_SEEDS,
+    MOST_TEXT,
+)
+from graphagg.serve.models.values import Result
+
+
+class PassagesInfo(Result):
+    """What the passage index holds."""
+
+    version: str
+    counts: dict[str, int]
+    modes: list[Mode]
+    metadata: dict[str, str] = Field(description="Keys that filters take, and their types.")
+    models: dict[str, str]
+
+
+class CommunitiesInfo(Result):
+    """What the community index holds."""
+
+    version: str
+    counts: dict[str, int]
+    kind: str
+    methods: list[Method]
+
+
+class EmbeddingInfo(Result):
+    """What the embedding holds."""
+
+    version: str
+    counts: dict[str, int]
+    kind: str
+    dimension: int
+
+
+class LimitsInfo(Result):
+    """What one request may ask for."""
+
+    question_characters: int = LONGEST_QUESTION
+    hits: int = MOST_HITS
+    hit_characters: int = MOST_CHARACTERS
+    text_characters: int = MOST_TEXT
+    members: int = MOST_MEMBERS
+    seeds: int = MOST_SEEDS
+    batch: int = MOST_BATCH
+    body_bytes: int
+    answer_seconds: float
+
+
+class Info(Result):
+    """What this service has; null for what it was not given."""
+
+    version: str
+    limits: LimitsInfo
+    passages: PassagesInfo | None
+    communities: CommunitiesInfo | None
+    embedding: EmbeddingInfo | None
+
+
+class Health(Result):
+    """Whether the process lives."""
+
+    status: Literal["ok", "stopping"]
+
+
+class Ready(Result):
+    """Whether questions are answered without waiting for a model."""
+
+    status: Literal["ready", "loading", "stopping"]
+    problems: dict[str, str] = Field(
+        description="By kind of index, the error of opening what is published now; an older "
+        "version is served meanwhile."
+    )
+
+
+class SlowQuery(Result):
+    """A request that took long."""
+
+    time: float = Field(description="Of its end, in seconds since 1970.")
+    request_id: str
+    route: str
+    status: int
+    milliseconds: float
+    stages: dict[str, float] = Field(description="Milliseconds by stage.")
+    details: dict[str, str] = Field(description="The question, the mode.")
+
+
+class SlowAnswer(Result):
+    """The slowest requests of the last hour, slowest first."""
+
+    requests: list[SlowQuery]

@@ -1,0 +1,124 @@
+"""Queries of communities, their structure and vertices, and their answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from graphagg.communities.config import Method, Plan
+from graphagg.serve.limits import MOST_BATCH
+from graphagg.serve.models.values import Members, Request, Result, Seeds, ShownVertex, Timed
+
+
+class CommunityRequest(Request):
+    """Whose community is wanted."""
+
+    seeds: Seeds
+    top_k: Members | None = Field(default=50, description="null: a sweep cut chooses.")
+    method: Method = "fused"
+    plan: Plan = "auto"
+
+
+class CommunityBatchRequest(Request):
+    """Several queries."""
+
+    queries: Annotated[list[CommunityRequest], Field(min_length=1, max_length=MOST_BATCH)]
+
+
+class SharedNeighbors(Result):
+    """What a member shares with one seed; `shared_neighbors` is null where counting cost more."""
+
+    seed: ShownVertex
+    shared_neighbors: int | None
+    examples: list[ShownVertex]
+    adjacent: bool
+
+
+class CommunityMember(Result):
+    """A vertex of a community."""
+
+    id: ShownVertex
+    score: float
+    scores: dict[str, float]
+    reason: list[SharedNeighbors]
+
+
+class CommunityItem(Result):
+    """Members, best first, without the seeds."""
+
+    seeds: list[ShownVertex]
+    members: list[CommunityMember]
+    method: Method
+    plan: str
+    notes: list[str]
+    conductance: float | None
+
+
+class CommunityAnswer(CommunityItem, Timed):
+    """A community, and what it took."""
+
+
+class CommunityBatchAnswer(Timed):
+    """The community of each query, in their order."""
+
+    results: list[CommunityItem]
+
+
+class StructureVertex(Result):
+    """A vertex of the picture; `score` is null for a seed, `x` and `y` lie within [-1, 1]."""
+
+    id: ShownVertex
+    score: float | None
+    community: int
+    seed: bool
+    x: float
+    y: float
+
+
+class StructureEdge(Result):
+    """Two similar vertices; the weight is their Jaccard similarity."""
+
+    source: ShownVertex
+    target: ShownVertex
+    weight: float
+
+
+class SubCommunity(Result):
+    """A sub-community; 0 is the largest."""
+
+    id: int
+    size: int
+
+
+class StructureAnswer(Timed):
+    """The weighted similarity graph of seeds and members, and its sub-communities."""
+
+    vertices: list[StructureVertex]
+    edges: list[StructureEdge]
+    communities: list[SubCommunity]
+    method: Method
+    plan: str
+
+
+class Listed(Result):
+    """A vertex and its number of edges."""
+
+    id: ShownVertex
+    degree: int
+
+
+class VertexList(Result):
+    """The vertices whose ids begin with a prefix: the exact one, then by degree."""
+
+    vertices: list[Listed]
+    more: bool
+
+
+class NeighborList(Result):
+    """The neighbors of a vertex with most edges."""
+
+    vertex: ShownVertex
+    degree: int
+    neighbors: list[Listed]
+    more: bool

@@ -1,0 +1,101 @@
+"""Values that requests and answers share, and what every request, answer and refusal is.
+
+Requests are strict: an unknown key or a value of another type is refused. Integer ids beyond what
+JavaScript holds exactly come back as strings; both forms are taken everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from graphagg.serve.limits import (
+    LONGEST_NAME,
+    LONGEST_QUESTION,
+    MOST_CHARACTERS,
+    MOST_HITS,
+    MOST_MEMBERS,
+    MOST_SEEDS,
+)
+
+
+def unicode_text(text: str) -> str:
+    """The text itself; `ValueError` where it holds a lone surrogate, which no UTF-8 can carry."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("a lone surrogate is no Unicode text; remove it")
+    return text
+
+
+def shown_id(vertex: ShownVertex) -> ShownVertex:
+    """An id as JSON: an integer that JavaScript would round becomes a string."""
+    if isinstance(vertex, int) and vertex >= _EXACT_IN_JAVASCRIPT:
+        return str(vertex)
+    return vertex
+
+
+def _whole(value: object) -> object:
+    """JSON knows one type of number: 5.0 is the integer 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME), AfterValidator(unicode_text)]
+"""A passage id, or a vertex id as text."""
+Number = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
+Vertex = Name | Number
+"""A vertex id as the user wrote it."""
+ShownVertex = str | int
+"""A vertex id in an answer, of any length."""
+_EXACT_IN_JAVASCRIPT = 2**53
+Question = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_QUESTION),
+    AfterValidator(unicode_text),
+]
+Hits = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(_whole)]
+Characters = Annotated[int, Field(ge=1, le=MOST_CHARACTERS), BeforeValidator(_whole)]
+Score = Annotated[float | None, Field(allow_inf_nan=False, strict=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=False)]
+Days = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
+Moment = Annotated[str | None, StringConstraints(max_length=LONGEST_NAME)]
+Members = Annotated[int, Field(ge=1, le=MOST_MEMBERS), BeforeValidator(_whole)]
+Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
+
+
+class Request(BaseModel):
+    """Base of what the service takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Result(BaseModel):
+    """Base of what the service gives."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorDetail(Result):
+    """A named error."""
+
+    type: str = Field(description="Name of the error, such as UnknownVertex.")
+    message: str = Field(description="What was found, what was wanted, what to do.")
+
+
+class ErrorAnswer(Result):
+    """What every refusal looks like."""
+
+    error: ErrorDetail
+
+
+class Timed(Result):
+    """An answer with what it took."""
+
+    latency_ms: float = Field(description="Wall time in the service.")
+    cpu_ms: float = Field(description="Thread time, with its share of a batch.")

@@ -82,7 +82,9 @@ class TriGraph:
         """The passages that hold the words of an entity's key, ascending, and how often: N_ep."""
         gazetteer = self.view.gazetteer
         pairs = gazetteer.pairs(entity)
-        rows, counts = gazetteer.row[pairs], gazetteer.count[pairs]
+        rows = gazetteer.row[pairs]
+        # Counts are stored in as few bits as they need, and of 8 bits numpy takes a half's logarithm.
+        counts = gazetteer.count[pairs].astype(np.int64)
         if self.view.row_set.is_all:
             return rows, counts
         seen = self.view.visible[rows]

@@ -83,7 +83,7 @@ class TriGraph:
         gazetteer = self.view.gazetteer
         pairs = gazetteer.pairs(entity)
         rows = gazetteer.row[pairs]
-        # Counts are stored in as few bits as they need, and of 8 bits numpy takes a half's logarithm.
+        # Stored in as few bits as they need; of 8 bits numpy takes the logarithm in half precision.
         counts = gazetteer.count[pairs].astype(np.int64)
         if self.view.row_set.is_all:
             return rows, counts

@@ -137,7 +137,9 @@ class PassagesBuild(Build):
 
         report = ReadReport()
         path = Path(self.passages)
-        corpus = read_corpus(path, self.reading, report, self.columns, self.vector_column)
+        corpus: Iterable[Source] = read_corpus(
+            path, self.reading, report, self.columns, self.vector_column
+        )
         notes = []
         if self.dedup is not None:
             corpus, said = without_duplicates(list(corpus), self.dedup, self.columns)

@@ -43,7 +43,7 @@ def test_seeds_are_answered_as_the_library_answers(shell: CommunityShell) -> Non
             line.split()[:2] == [str(rank), str(member.id)] and member.explain() in line
             for line in shown.splitlines()
         )
-    assert "method fused, plan exact" in shown
+    assert "method fused, plan push" in shown
 
 
 @settings(max_examples=60, deadline=None)

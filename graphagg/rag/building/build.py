@@ -114,24 +114,27 @@ def build(
     table = getattr(models.encoder, "table", None)
     if table is not None:
         table.write(publication.writer)
-    manifest = publication.publish(
-        Manifest(
-            kind=KIND,
-            parameters=recipe.parameters(),
-            inputs={"passages": passages.digest()},
-            models=models.to_json(),
-            counts={
-                "passages": len(passages),
-                "sentences": len(segment.sentence_vectors),
-                "entities": names.entities,
-                "mentions": names.mentions,
-                "terms": terms,
-                "segments": 1,
-            },
-        )
-    )
+    counts = {
+        "passages": len(passages),
+        "sentences": len(segment.sentence_vectors),
+        "entities": names.entities,
+        "mentions": names.mentions,
+        "terms": terms,
+        "segments": 1,
+    }
+    manifest = publication.publish(_manifest(recipe, passages, counts))
     blocks.forget()
     return manifest
+
+
+def _manifest(recipe: Recipe, passages: PassageFiles, counts: dict[str, int]) -> Manifest:
+    return Manifest(
+        kind=KIND,
+        parameters=recipe.parameters(),
+        inputs={"passages": passages.digest()},
+        models=recipe.models.to_json(),
+        counts=counts,
+    )
 
 
 def _annotate(

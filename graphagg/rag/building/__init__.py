@@ -1,7 +1,7 @@
 """Building an index out of any iterable, in memory that does not grow with it.
 
     passages   read, checked, split and written as they come (`passages`): the files of the segment
-    blocks     annotated and encoded, 20,000 passages at a time; each block's arrays lie in a folder
+    blocks     annotated and encoded, 4,000 passages at a time; each block's arrays lie in a folder
                named by what they follow from, so that a killed build goes on (`blocks`, `block`)
     merging    what is sorted in each block is merged: names, words, ids (`merging`)
     names      every place of every name, by a table of all names (`names`)

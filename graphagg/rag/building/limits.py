@@ -18,7 +18,7 @@ class Limits:
             each.
     """
 
-    passages: int = 20_000
+    passages: int = 4_000
     characters: int = 25_000_000
     entries: int = 4_000_000
 

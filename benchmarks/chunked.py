@@ -12,9 +12,8 @@ import argparse
 from pathlib import Path
 
 from benchmarks.choose.corpora import names_here, passages_of, questions
-from benchmarks.unseen import MODES
+from benchmarks.unseen import print_recall
 from graphagg.rag import ChunkConfig, PassageIndex
-from graphagg.rag.evaluation.measure import evaluate
 from graphagg.rag.evaluation.questions import HALVES
 from graphagg.rag.profile import PROFILES
 
@@ -41,11 +40,7 @@ def main() -> None:
             PassageIndex.build(passages, place, chunking=chunking, profile=given.profile).close()
         asked = questions(name, given.half, given.questions)
         with PassageIndex.open(place) as index:
-            print(f"{name}: {len(index)} chunks, {len(asked)} questions; recall@2 / @5 / @10")
-            for mode in MODES:
-                found = evaluate(index, asked, mode=mode).quality
-                parts = (f"{found[f'recall@{k}']:.1f}" for k in (2, 5, 10))
-                print(f"  {mode:5} {' / '.join(parts)}", flush=True)
+            print_recall(name, index, asked)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import random
 import re
 import subprocess
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from graphagg.rag import PassageIndex
@@ -82,6 +82,15 @@ def chosen(kind: str, count: int) -> list[Item]:
     return usual[:count]
 
 
+def print_recall(name: str, index: PassageIndex, asked: Sequence[GoldQuestion]) -> None:
+    """Print the recall of each of `MODES`."""
+    print(f"{name}: {len(index)} passages, {len(asked)} questions; recall@2 / @5 / @10")
+    for mode in MODES:
+        found = evaluate(index, asked, mode=mode).quality
+        parts = (f"{found[f'recall@{k}']:.1f}" for k in (2, 5, 10))
+        print(f"  {mode:5} {' / '.join(parts)}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.unseen", description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -103,11 +112,7 @@ def main() -> None:
             for n, (identifier, _, said) in enumerate(items[: given.questions])
         ]
         with PassageIndex.open(place) as index:
-            print(f"{kind}: {len(items)} passages, {len(asked)} questions; recall@2 / @5 / @10")
-            for mode in MODES:
-                found = evaluate(index, asked, mode=mode).quality
-                parts = (f"{found[f'recall@{k}']:.1f}" for k in (2, 5, 10))
-                print(f"  {mode:5} {' / '.join(parts)}", flush=True)
+            print_recall(kind, index, asked)
 
 
 if __name__ == "__main__":

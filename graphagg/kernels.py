@@ -69,3 +69,15 @@ def kernel(function: Callable[P, R]) -> Kernel[P, R]:
 def fast_kernel(function: Callable[P, R]) -> Kernel[P, R]:
     """Likewise, and let its sums run in SIMD lanes: their order follows from their lengths."""
     return Kernel(function, fastmath=True)
+
+
+@kernel
+def lower_bound(values: Any, low: int, high: int, value: Any) -> int:
+    """The first place of ascending `values[low:high]` that is at least `value`, else `high`."""
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -305,32 +305,42 @@ def _keep_shared(entries: Array, ids: Array, size: int, cap: int, counts: Array)
 
 
 @numba.njit(cache=True)
-def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array) -> tuple[int, int]:
-    """Write the vertices of the seeds' buckets to `out`.
+def bucket(tables: BandTables, sig: Array, band: int, key: Any) -> tuple[int, int]:
+    """Where the entries of a key begin, and where those of its prefix in the directory end.
 
-    Returns how many were written, and how many buckets were cut to `cap` vertices.
+    Entries are sorted by key. The keys are not stored: they are computed again from the signatures,
+    of the few entries that binary search needs.
     """
     rows, starts, directory, ids = tables
     bits = np.uint64(0)
     while (1 << bits) + 1 < directory.shape[1]:
         bits += np.uint64(1)
+    prefix = key >> (np.uint64(32) - bits)
+    low = starts[band] + np.int64(directory[band, prefix])
+    end = starts[band] + np.int64(directory[band, prefix + np.uint64(1)])
+    high = end
+    while low < high:
+        middle = (low + high) // 2
+        if np.uint64(key_of(sig[ids[middle]], band * rows, rows)) < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low, end
+
+
+@numba.njit(cache=True)
+def _collect(tables: BandTables, sig: Array, seeds: Array, cap: int, out: Array) -> tuple[int, int]:
+    """Write the vertices of the seeds' buckets to `out`.
+
+    Returns how many were written, and how many buckets were cut to `cap` vertices.
+    """
+    rows, ids = tables.rows, tables.ids
     size = cut = 0
     for seed in seeds:
-        for band in range(len(directory)):
+        for band in range(len(tables.directory)):
             first = band * rows
             key = np.uint64(key_of(sig[seed], first, rows))
-            prefix = key >> (np.uint64(32) - bits)
-            low = starts[band] + np.int64(directory[band, prefix])
-            end = starts[band] + np.int64(directory[band, prefix + np.uint64(1)])
-            # Entries are sorted by key. The keys are not stored: they are computed again from the
-            # signatures, of the few entries that binary search and the bucket itself need.
-            high = end
-            while low < high:
-                middle = (low + high) // 2
-                if np.uint64(key_of(sig[ids[middle]], first, rows)) < key:
-                    low = middle + 1
-                else:
-                    high = middle
+            low, end = bucket(tables, sig, band, key)
             stop = min(end, low + cap)
             while low < stop and np.uint64(key_of(sig[ids[low]], first, rows)) == key:
                 out[size] = ids[low]

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, Ints, distinct, offsets
-from graphagg.kernels import kernel
-from graphagg.minhash.bands import BandTables, key_of, write_keys
+from graphagg.kernels import kernel, lower_bound
+from graphagg.minhash.bands import BandTables, bucket, key_of, write_keys
 from graphagg.store.ranges import forget
 
 ROWS_AT_ONCE = 1 << 16
@@ -134,22 +134,10 @@ def _count_holders(
             key = keys[band, i]
             if not filled[i] or not marks[band, key >> shift]:
                 continue
-            at = _first(wanted, starts[band], starts[band + 1], key)
+            at = lower_bound(wanted, starts[band], starts[band + 1], key)
             if at < starts[band + 1] and wanted[at] == key:
                 counts[at] = min(counts[at] + 1, 2)
                 holders[at] = low + i
-
-
-@kernel
-def _first(values: Array, low: int, high: int, value: Any) -> int:
-    """The first place of ascending `values[low:high]` that is at least `value`."""
-    while low < high:
-        middle = (low + high) // 2
-        if values[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @kernel
@@ -175,24 +163,12 @@ def _bucket(
 
     Two ascending lists of vertices become one: who stayed, by the tables, and who moved there.
     """
-    rows, starts, directory, ids = tables
+    rows, ids = tables.rows, tables.ids
     first = band * rows
     key = np.uint64(key_of(seed, first, rows))
-    bits = np.uint64(0)
-    while (1 << bits) + 1 < directory.shape[1]:
-        bits += np.uint64(1)
-    prefix = key >> (np.uint64(32) - bits)
-    low = starts[band] + np.int64(directory[band, prefix])
-    end = starts[band] + np.int64(directory[band, prefix + np.uint64(1)])
-    high = end
-    while low < high:
-        middle = (low + high) // 2
-        if np.uint64(key_of(signed.sig[ids[middle]], first, rows)) < key:
-            low = middle + 1
-        else:
-            high = middle
+    low, end = bucket(tables, signed.sig, band, key)
     other, others = moved.starts[band], moved.starts[band + 1]
-    other = _first(moved.keys, other, others, key)
+    other = lower_bound(moved.keys, other, others, key)
     taken = 0
     while taken <= len(out):
         low = _next_who_stayed(signed, moved, ids, low, end, key, first, rows)
@@ -205,8 +181,8 @@ def _bucket(
         is_stayed = came < 0 or (stayed >= 0 and stayed < came)
         if taken < len(out):
             out[taken] = stayed if is_stayed else came
-        low += is_stayed
-        other += not is_stayed
+        low += int(is_stayed)
+        other += int(not is_stayed)
         taken += 1
     return taken
 
@@ -221,7 +197,7 @@ def _next_who_stayed(
     begin, stop = moved.moved_starts[band], moved.moved_starts[band + 1]
     while low < end and np.uint64(key_of(signed.sig[ids[low]], first, rows)) == key:
         vertex = signed.now[ids[low]]
-        at = _first(moved.moved, begin, stop, vertex)
+        at = lower_bound(moved.moved, begin, stop, vertex)
         if at == stop or moved.moved[at] != vertex:
             return low
         low += 1

@@ -8,10 +8,12 @@ from copy import copy
 import numpy as np
 
 from graphagg.arrays import Doubles
+from graphagg.rag.best.choice import gains_of
 from graphagg.rag.best.formula import weights_of
 from graphagg.rag.best.links import KINDS, SIMILAR
+from graphagg.rag.best.outcome import FEATURES, Outcome, Step
 from graphagg.rag.best.reading import Reading
-from graphagg.rag.best.retriever import FEATURES, BestRetriever, Outcome, Step, gains_of
+from graphagg.rag.best.retriever import BestRetriever
 from graphagg.rag.results import Hit, Hop
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import OWN

@@ -7,14 +7,15 @@ so that hidden passages change nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 
 import numpy as np
 
 from graphagg.arrays import Array, Mask
+from graphagg.rag.best.choice import choose, weighted
 from graphagg.rag.best.formula import BestConfig, weights_of
 from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges, shares, similar_edges
+from graphagg.rag.best.outcome import FEATURES, Candidates, Outcome, Round
 from graphagg.rag.best.reading import Reading
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.search.lexical import Lexical
@@ -25,105 +26,6 @@ from graphagg.rag.tables.view import LEADS, OWN, View
 
 _MOST_TITLED = 20  # passages titled by an entity of the question that join the pool
 MOST_CHUNKS = 8  # other chunks of the front's documents that lead on with it
-FEATURES = ("similarity", "sentence", "lexical", "title", "entities")
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """The passages that a question is compared with; n of them, by their ids.
-
-    Attributes:
-        rows: `[n]` ascending by the ranks of their ids.
-        features: `[n, 5]` what F weighs, in the order of `FEATURES`.
-        covers: `[n, t]` which of the question's terms each holds, 0 or 1.
-        pages: `[n, e]` of which of the question's entities each is the page: its title is the
-            entity, or its text begins with it; 0 or 1.
-        direct: `[n]` F.
-    """
-
-    rows: Rows
-    features: Array
-    covers: Array
-    pages: Array
-    direct: Array
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round of following links; m edges.
-
-    Attributes:
-        bridges, edges: what was followed.
-        parent: `[m]` row of the passage that each edge comes from.
-        handed: `[m]` the score that passage hands on.
-        joint: `[m]` what the edge's passage adds to the terms that the parent holds.
-        best: the edge of the best path to each row whose score this round raised.
-    """
-
-    bridges: Bridges
-    edges: Edges
-    parent: Rows
-    handed: Array
-    joint: Array
-    best: dict[int, int]
-
-
-@dataclass(frozen=True)
-class Step:
-    """The last hop of the best path to a passage.
-
-    Attributes:
-        round: in which it was made, and `number`, which of the rounds that is.
-        edge: which of the round's edges it is.
-    """
-
-    round: Round
-    number: int
-    edge: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """All that is known of a question's candidates.
-
-    Attributes:
-        candidates: the passages.
-        score: `[n]` f, the best of F and the paths.
-        rounds: of following links.
-        weights: `[t]` of the terms, sum 1.
-        chosen: positions in the order of choice.
-        gains: `[len(chosen)]` what each was the first to hold: its share of the terms, and how many
-            of the named entities' pages.
-    """
-
-    candidates: Candidates
-    score: Array
-    rounds: list[Round]
-    weights: Array
-    eligible: Mask
-    chosen: list[int]
-    gains: list[tuple[float, float]]
-
-    def step(self, row: int, before: int | None = None) -> Step | None:
-        """The last hop to a row; None where its best path begins with it.
-
-        Args:
-            row: of a candidate.
-            before: as it was before the round of this number.
-        """
-        for number in reversed(range(len(self.rounds[:before]))):
-            edge = self.rounds[number].best.get(row)
-            if edge is not None:
-                return Step(self.rounds[number], number, edge)
-        return None
-
-    def position(self, row: int) -> int | None:
-        """Where a row is among the candidates; None if it is not."""
-        return self._positions.get(row)
-
-    @cached_property
-    def _positions(self) -> dict[int, int]:
-        return {row: i for i, row in enumerate(self.candidates.rows.tolist())}
 
 
 class BestRetriever:
@@ -203,7 +105,7 @@ class BestRetriever:
 
         That of `answer`, as long as `k` is no more than the pool.
         """
-        chosen, gains = _choose(outcome, self.config, k)
+        chosen, gains = choose(outcome, self.config, k)
         return replace(outcome, chosen=chosen, gains=gains)
 
     def links(
@@ -312,7 +214,7 @@ class BestRetriever:
     def _title_shares(self, entity: int, rows: Rows, vector: Vectors, lexical: Lexical) -> Array:
         """`shares` of some passages of a title, among all that are visible."""
         titled = np.sort(self.view.titled(entity)).astype(np.int64)
-        if len(titled) < 2:
+        if not len(rows) or len(titled) < 2:
             return np.ones(len(rows))
         similar = self.corpus.similarity_at(titled, vector[None])[:, 0]
         near = closeness_of(similar, lexical.at(titled))
@@ -440,46 +342,7 @@ def closeness_of(similarity: Array, lexical: Array) -> Array:
     return near
 
 
-def weighted(values: Array, weights: Array) -> Array:
-    """Weighted sums of rows, `[n]`; BLAS would round a row by how many rows there are."""
-    sums: Array = (values * weights).sum(axis=1)
-    return sums
-
-
 def _best(score: Array, among: Mask, count: int) -> Array:
     """Positions of the `count` largest of some scores, largest first."""
     positions = np.flatnonzero(among)
     return positions[top_k(score[positions], count)]
-
-
-def _choose(
-    outcome: Outcome, config: BestConfig, k: int
-) -> tuple[list[int], list[tuple[float, float]]]:
-    """Choose passages one after another, by score and by what they are the first to hold.
-
-    Returns:
-        Positions in the order of choice, and the gains of each.
-    """
-    candidates, eligible = outcome.candidates, outcome.eligible
-    covers, pages = candidates.covers, candidates.pages
-    terms, sides = np.zeros(covers.shape[1]), np.zeros(pages.shape[1])  # held by what is chosen
-    remaining = np.where(eligible, outcome.score, -np.inf)
-    chosen: list[int] = []
-    gains: list[tuple[float, float]] = []
-    for _ in range(min(k, int(eligible.sum()))):
-        of_terms, of_sides = gains_of(candidates, outcome.weights, terms, sides)
-        # argmax takes the first of equals: the lower id
-        best = int((remaining + config.coverage * of_terms + config.side * of_sides).argmax())
-        chosen.append(best)
-        gains.append((float(of_terms[best]), float(of_sides[best])))
-        remaining[best] = -np.inf
-        terms, sides = np.maximum(terms, covers[best]), np.maximum(sides, pages[best])
-    return chosen, gains
-
-
-def gains_of(
-    candidates: Candidates, weights: Array, terms: Array, sides: Array
-) -> tuple[Array, Array]:
-    """What each candidate adds to the terms `[t]` and pages `[e]` that are held, `[n]` each."""
-    new_terms = weighted(np.maximum(candidates.covers - terms, 0.0), weights)
-    return new_terms, np.maximum(candidates.pages - sides, 0.0).sum(axis=1)

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, read_only
-from graphagg.kernels import kernel
+from graphagg.kernels import kernel, lower_bound
 from graphagg.rag.tables.contain import Allocate, Contain
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
@@ -312,16 +312,8 @@ def _note_ties(pairs: Array, tie: Array, how: Array) -> None:
 @kernel
 def _pair(mentions: _Mentions, entity: int, row: int) -> int:
     """The pair of an entity and a row that mentions it."""
-    rows = mentions.row
     low, high = mentions.pair_bounds[entity], mentions.pair_bounds[entity + 1]
-    # Every pair before `low` is of a lower row, none from `high` on is: they meet at the row.
-    while low < high:
-        middle = (low + high) // 2
-        if rows[middle] < row:
-            low = middle + 1
-        else:
-            high = middle
-    return int(low)
+    return lower_bound(mentions.row, low, high, row)
 
 
 @kernel

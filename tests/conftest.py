@@ -81,7 +81,7 @@ def small_index(tmp_path: Path) -> PassageIndex:
 def unsynced() -> Iterator[None]:
     """Nothing waits for the disk: a process that dies loses nothing that it wrote."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writing, "_sync", lambda path: None)
+        patch.setattr(writing, "sync", lambda path: None)
         yield
 
 

@@ -1,4 +1,8 @@
-"""`graphagg communities`: build, ask and change an index of communities, or part a graph."""
+"""`graphagg communities`: build, ask and change an index of communities, or part a graph.
+
+The options of `build` are the fields of the dataclasses that `cli/builds/communities.py` names,
+which the jobs on Spark and the files of `--config` share.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""`graphagg embed`: build, extend, ask, export and evaluate an embedding."""
+"""`graphagg embed`: build, extend, ask, export and evaluate an embedding.
+
+The options of `build` are the fields of the dataclasses that `cli/builds/embedding.py` names,
+which the jobs on Spark and the files of `--config` share.
+"""
 
 from __future__ import annotations
 

@@ -46,13 +46,13 @@ class ArtifactWriter:
     def adopt(self, artifact: Artifact, name: str) -> None:
         """Take file `name` from another version unchanged: by a hard link, or else by a copy."""
         if not self.link(artifact.path(name)):
-            _sync(self.path(name))
+            sync(self.path(name))
         self.adopted[name] = artifact.manifest.files[name]
 
     def take(self, source: Path, name: str, entry: FileEntry) -> None:
         """Take a file as data file `name`, whose checksum has been compared with its entry."""
         self.link(source, name)
-        _sync(self.path(name))
+        sync(self.path(name))
         self.adopted[name] = entry
 
     def link(self, source: Path, name: str | None = None) -> bool:
@@ -119,11 +119,11 @@ class Publication:
         names = sorted(path.name for path in folder.iterdir())
         files = {name: adopted.get(name) or _describe(folder / name) for name in names}
         for name in files.keys() - adopted.keys():
-            _sync(folder / name)
-        _sync(folder)
+            sync(folder / name)
+        sync(folder)
         named = replace(manifest, files=files)
         published = replace(named, data=_install(self.root, folder, named))
-        _sync(self.root)
+        sync(self.root)
         _replace_manifest(self.root, published)
         _remove_stale(self.root, keep=published.data)
         return published
@@ -144,7 +144,7 @@ class Publication:
         Readers keep the version that they opened.
         """
         (self.root / MANIFEST_NAME).unlink(missing_ok=True)
-        _sync(self.root)
+        sync(self.root)
         _remove_stale(self.root, keep=None)
 
     def remove_unread(self) -> None:
@@ -259,10 +259,10 @@ def _is_intact(folder: Path, manifest: Manifest) -> bool:
 def _replace_manifest(root: Path, manifest: Manifest) -> None:
     temporary = root / f"{MANIFEST_NAME}.new"
     _write(temporary, json.dumps(manifest.to_json(), indent=1, ensure_ascii=False) + "\n")
-    _sync(temporary)
+    sync(temporary)
     _replace(temporary, root / MANIFEST_NAME)
     try:
-        _sync(root)
+        sync(root)
     except OSError as error:
         raise WriteFailed(
             f"{root}: the new version is current, but the disk did not confirm it "
@@ -310,7 +310,8 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     if os.name == "nt" and path.is_dir():
         return  # Windows neither opens folders nor needs them synced
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)

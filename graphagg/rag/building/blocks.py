@@ -14,6 +14,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.rag.building.block import Arrays
+from graphagg.store import writing
 from graphagg.store.reading import map_array
 from graphagg.store.strings import StringTable
 
@@ -47,7 +48,9 @@ class Blocks:
         part.mkdir(parents=True)
         for array_name, array in make().items():
             np.save(part / f"{array_name}.npy", array, allow_pickle=False)
+            writing.sync(part / f"{array_name}.npy")
         os.rename(part, place)
+        writing.sync(self._folder)
         return False
 
     def array(self, i: int, name: str) -> Array:

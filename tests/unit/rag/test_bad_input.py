@@ -211,7 +211,7 @@ def full_from(number: int, real: Callable[..., object]) -> Callable[..., object]
 @pytest.mark.parametrize(
     ("place", "number"),
     [
-        *[("array", 0), ("array", 17), ("adopt", 0), ("adopt", 17), ("_sync", 0), ("_sync", 17)],
+        *[("array", 0), ("array", 17), ("adopt", 0), ("adopt", 17), ("sync", 0), ("sync", 17)],
         *[("_write", 0), ("_rename", 0), ("_replace", 0)],
     ],
 )

@@ -88,7 +88,7 @@ def counted(at: Callable[[int], None]) -> None:
 
         return call
 
-    for name in ("_write", "_sync", "_rename", "_replace"):
+    for name in ("_write", "sync", "_rename", "_replace"):
         setattr(writing, name, wrapped(getattr(writing, name)))
     for name in ("array", "adopt"):
         setattr(ArtifactWriter, name, wrapped(getattr(ArtifactWriter, name)))
@@ -185,7 +185,7 @@ def test_a_full_disk_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writing, "_sync", full)
+    monkeypatch.setattr(writing, "sync", full)
     with pytest.raises(WriteFailed, match="No space left"):
         build(tmp_path / "idx", [*CORPUS, BYRON])
     monkeypatch.undo()
@@ -199,7 +199,7 @@ def test_an_unconfirmed_version_is_said_to_be_current(
 ) -> None:
     directory = tmp_path / "idx"
     build(directory, CORPUS).close()
-    replaced, sync, replace = [], writing._sync, writing._replace
+    replaced, sync, replace = [], writing.sync, writing._replace
 
     def note(source: Path, target: Path) -> None:
         replace(source, target)
@@ -211,7 +211,7 @@ def test_an_unconfirmed_version_is_said_to_be_current(
         sync(path)
 
     monkeypatch.setattr(writing, "_replace", note)
-    monkeypatch.setattr(writing, "_sync", fails_after_it)
+    monkeypatch.setattr(writing, "sync", fails_after_it)
     with pytest.raises(WriteFailed, match="new version is current"):
         build(directory, [*CORPUS, BYRON])
     monkeypatch.undo()

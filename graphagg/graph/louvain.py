@@ -13,7 +13,6 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.errors import MissingExtra
-from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 
 
@@ -39,20 +38,19 @@ def louvain(
         MissingExtra: scikit-network is not installed.
     """
     module, sparse = _libraries()
-    matrix = as_matrix(adjacency, weights)
     if not weights.any():
         return np.arange(adjacency.rows)
+    matrix = as_matrix(adjacency, weights).copy()  # it is cut in place
+    matrix.eliminate_zeros()
     shuffled = random_state is not None
     method = module.Louvain(
         resolution=resolution, shuffle_nodes=shuffled, random_state=random_state or 0
     )
     labels = method.fit_predict(matrix)
-    rows = expand_rows(adjacency)
-    inside = (labels[rows] == labels[adjacency.indices]) & (weights > 0)
-    kept = sparse.csr_matrix(
-        (weights[inside], (rows[inside], adjacency.indices[inside])), shape=matrix.shape
-    )
-    return by_size(sparse.csgraph.connected_components(kept, directed=False)[1])
+    rows = np.repeat(np.arange(adjacency.rows), np.diff(matrix.indptr))
+    matrix.data = labels[rows] == labels[matrix.indices]
+    matrix.eliminate_zeros()
+    return by_size(sparse.csgraph.connected_components(matrix, directed=False)[1])
 
 
 def modularity(adjacency: Csr, weights: Array, labels: Ints, resolution: float = 1.0) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -143,19 +142,14 @@ class _Portraits:
 
     def _typical(self, theme: Ints, count: int) -> Doubles:
         """`[P]`, the cosine of each passage with the mean of its theme's vectors."""
-        vectors = self._parts.net.vectors
-        sums = np.zeros((count, vectors.shape[1]))
-        np.add.at(sums, theme, vectors)  # whole numbers: exact in any order
-        products = np.einsum("pd,pd->p", vectors.astype(np.float64), sums[theme])
-        lengths = self._lengths * np.sqrt(np.einsum("td,td->t", sums, sums))[theme]
-        cosines: Doubles = products / np.maximum(lengths, 1e-12)
+        vectors, cosines = self._parts.net.vectors, np.zeros(len(theme))
+        order = np.argsort(theme, kind="stable")
+        for inside in np.split(order, np.searchsorted(theme[order], np.arange(1, count))):
+            block = vectors[inside].astype(np.float64)  # whole numbers: sums are exact in any order
+            total = block.sum(axis=0)
+            lengths = np.sqrt(np.einsum("pd,pd->p", block, block)) * np.sqrt(total @ total)
+            cosines[inside] = block @ total / np.maximum(lengths, 1e-12)
         return cosines
-
-    @cached_property
-    def _lengths(self) -> Doubles:
-        vectors = self._parts.net.vectors.astype(np.float64)
-        lengths: Doubles = np.sqrt(np.einsum("pd,pd->p", vectors, vectors))
-        return lengths
 
     def _central(self, theme: Ints) -> Doubles:
         """`[P]`, the weight of each passage's ties inside its theme: to passages, by names shared.

@@ -14,7 +14,7 @@ most often in the first passages, by the order of their ids, that hold it.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,7 +39,7 @@ class Words:
     def __init__(self, snapshot: Snapshot, view: View) -> None:
         self._snapshot, self._view = snapshot, view
         self._spelled: dict[int, str] = {}
-        self._tokens: dict[int, list[str]] = {}
+        self._written: dict[int, dict[str, list[str]]] = {}
         lexicon = view.lexicon
         term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))
         usable = telling(lexicon.terms, snapshot.analyzers, lexicon.codes(view.visible))
@@ -97,21 +97,20 @@ class Words:
             )
             rows = rows[self._view.visible[rows]]
             first = rows[np.argsort(self._snapshot.ranks[rows])][:_READ].tolist()
-            written = Counter(
-                word for row in first for word in self._words(row) if self._stem(row, word) == stem
-            )
+            written = Counter(word for row in first for word in self._words(row).get(stem, ()))
             self._spelled[term] = min(written, key=lambda w: (-written[w], w)) if written else stem
         return self._spelled[term]
 
-    def _stem(self, row: int, word: str) -> str:
-        """The stem of a word in the language of a passage."""
-        return self._snapshot.analyzers.of(self._view.lexicon.language_of(row)).stem(word)
-
-    def _words(self, row: int) -> list[str]:
-        if row not in self._tokens:
+    def _words(self, row: int) -> dict[str, list[str]]:
+        """The words of a passage under their stems, in its language, as often as they occur."""
+        if row not in self._written:
+            stem = self._snapshot.analyzers.of(self._view.lexicon.language_of(row)).stem
             text = self._snapshot.corpus[row].full_text
-            self._tokens[row] = [*tokenize(text), *inner_words(text)]
-        return self._tokens[row]
+            under: dict[str, list[str]] = defaultdict(list)
+            for word in (*tokenize(text), *inner_words(text)):
+                under[stem(word)].append(word)
+            self._written[row] = under
+        return self._written[row]
 
 
 def telling(terms: Sequence[str], analyzers: Analyzers, codes: Sequence[str]) -> Mask:

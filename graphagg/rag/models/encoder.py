@@ -149,12 +149,13 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _query_runner(self) -> Runner:
-        return self._runner("float32", self._query_prompt, alone=True)
+        dtype = self._dtype if is_bert(self._model) else "float32"
+        return self._runner(dtype, self._query_prompt, alone=True)
 
     @cached_property
     def _name_runner(self) -> Runner:
-        if is_bert(self._model):  # a prompt is among the tokens: nothing is different here
-            return self._query_runner
+        if is_bert(self._model) and self._dtype == "float32":
+            return self._query_runner  # a prompt is among the tokens: nothing is different here
         return self._runner("float32", self._corpus_prompt, alone=True)
 
     @cached_property
@@ -233,11 +234,11 @@ class SentenceTransformerEncoder:
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Embed questions with the query prompt and names as the corpus' names were, in float32."""
-        return (
-            self._encode(self._query_runner, questions, self._query_prompt, silent),
-            self._encode(self._name_runner, names, self._corpus_prompt, silent),
-        )
+        """Embed questions with the query prompt; names as the corpus' names, in float32."""
+        asked = self._encode(self._query_runner, questions, self._query_prompt, silent)
+        if not names:
+            return asked, np.empty((0, self.dimension), np.float32)
+        return asked, self._encode(self._name_runner, names, self._corpus_prompt, silent)
 
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent

@@ -23,13 +23,12 @@ def product_of(weight: torch.Tensor, bias: torch.Tensor, gelu: bool, *, packed: 
         weight: `[o, i]`.
         bias: `[o]`.
         gelu: whether GELU follows.
-        packed: lay float32 weights out for a few rows; the product is the same to 1e-6.
+        packed: lay the weights out for a few rows; the product is the same to a few roundings.
     """
-    import torch
     from torch.nn.functional import gelu as activation
     from torch.nn.functional import linear
 
-    if packed and weight.dtype == torch.float32 and (ops := _packing()) is not None:
+    if packed and (ops := _packing()) is not None:
         laid_out, name = ops._reorder_linear_weight(weight), "gelu" if gelu else "none"
 
         def product(x: torch.Tensor) -> torch.Tensor:

@@ -62,13 +62,17 @@ def test_in_any_company(dtype: Dtype, chosen: list[int]) -> None:
     assert [v.tobytes() for v in vectors] == [alone(dtype)[i] for i in chosen]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @settings(max_examples=4)
 @given(chosen=SOME, split_at=st.integers(0, 9))
-def test_questions_and_names_in_any_company(chosen: list[int], split_at: int) -> None:
+def test_questions_and_names_in_any_company(dtype: Dtype, chosen: list[int], split_at: int) -> None:
+    """Questions are encoded in the encoder's dtype, names always in float32."""
     asked = [texts()[i] for i in chosen]
-    questions, names = model("bfloat16").encode_query(asked[:split_at], asked[split_at:])
-    together = [v.tobytes() for v in (*questions, *names)]
-    assert together == [model("float32").encode_query([t], [])[0][0].tobytes() for t in asked]
+    questions, names = model(dtype).encode_query(asked[:split_at], asked[split_at:])
+    for found, text in zip(questions, asked[:split_at], strict=True):
+        assert found.tobytes() == model(dtype).encode_query([text], [])[0][0].tobytes()
+    for found, text in zip(names, asked[split_at:], strict=True):
+        assert found.tobytes() == model("float32").encode_query([], [text])[1][0].tobytes()
 
 
 def halves(text: str) -> np.ndarray:

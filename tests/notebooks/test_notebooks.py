@@ -29,9 +29,9 @@ def pictures(book: Any) -> int:
     return sum("image/png" in output.get("data", {}) for output in outputs)
 
 
-def test_there_are_the_five_of_them() -> None:
+def test_there_are_the_six_of_them() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
-        "aggregators", "communities", "embedding", "retrieval", "spark",
+        "aggregators", "communities", "corpus", "embedding", "retrieval", "spark",
     ]  # fmt: skip
 
 

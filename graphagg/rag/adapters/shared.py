@@ -14,7 +14,7 @@ RESERVED = (
 )  # fmt: skip
 """Keys that carry what the hit knows."""
 QUIET = RESERVED[1:]
-"""Keys that a language model or an embedding has no use for."""
+"""Keys that a language model or an embedding has no use for: all but the title."""
 
 
 def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:

@@ -111,8 +111,8 @@ class Passages:
     def prepare(self) -> None:
         """Load the models, and answer a question in each way that has code of its own to load.
 
-        What takes longer than that is left to the first question that wants it: the vectors of
-        names, where the index does not hold them, which `faithful` alone reads.
+        What `faithful` alone wants is left to its first question where the index was not built for
+        it: the extractor, and the vectors of names.
 
         Versions that are published later are then served once their models are loaded too.
 
@@ -263,7 +263,8 @@ class Passages:
 
 def _load_models(index: PassageIndex) -> None:
     index.load_encoder()
-    index.load_extractor()
+    if "faithful" in _warmed(index):
+        index.load_extractor()
 
 
 def _warmed(index: PassageIndex) -> tuple[Mode, ...]:

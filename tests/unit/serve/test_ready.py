@@ -49,6 +49,25 @@ def test_a_slow_model_is_waited_for_and_the_process_lives_meanwhile(indices: Sou
         assert status(live) == (503, "stopping")
 
 
+@pytest.mark.parametrize("with_faithful", [False, True])
+def test_the_extractor_is_loaded_at_the_start_where_names_are_kept(
+    with_faithful: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, extractor = FakeEncoder(), FakeExtractor()
+    models = {"encoder": encoder, "extractor": extractor}
+    PassageIndex.build(CORPUS, tmp_path / "idx", **models, with_faithful=with_faithful).close()
+    loaded: list[str] = []
+    load = PassageIndex.load_extractor
+    monkeypatch.setattr(
+        PassageIndex, "load_extractor", lambda index: loaded.append("extractor") or load(index)
+    )
+    with eager(Sources(tmp_path / "idx", encoder=encoder, extractor=extractor)) as live:
+        until(lambda: status(live) == (200, "ready"))
+        assert loaded == ["extractor"] * with_faithful
+        question = {"question": "Who founded Lyon?", "mode": "faithful"}
+        assert live.post("/v1/passages/search", question).status_code == 200
+
+
 def test_without_passages_there_is_nothing_to_load(indices: Sources) -> None:
     with eager(Sources(communities=indices.communities)) as live:
         assert status(live) == (200, "ready")

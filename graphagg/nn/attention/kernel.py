@@ -28,6 +28,9 @@ from graphagg.kernels import kernel
 
 SIDE = 8
 _inside = numba.njit(inline="always")  # small helpers: calls would cost more than what they do
+# Numba looks at the sign of an index, since a negative one counts from the end. Sums of numbers are
+# told to have none: a look at each lane's index turns loads of a row into gathers.
+_place = np.uintp
 _ORDER = ("contract", "reassoc", "nsz")  # what sums may do; NaN and infinity stay what they are
 
 
@@ -106,6 +109,40 @@ def _tile(lanes: int) -> Any:
 _narrow, _wide = _tile(SIDE), _tile(2 * SIDE)
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _turn(typing: Any, out: Any, values: Any, at: Any) -> Any:
+    """Write `out[o + r O + c] = values[v + c V + r]` for r, c < `SIDE`; `at` is (o, O, v, V)."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        size, number = ir.IntType(64), context.get_value_type(out.dtype)
+        vector, order = ir.VectorType(number, SIDE), ir.VectorType(ir.IntType(32), SIDE)
+        arrays = zip(signature.args[:2], args[:2], strict=True)
+        into, rows = (context.make_array(t)(context, builder, v).data for t, v in arrays)
+        o, next_o, v, next_v = (builder.extract_value(args[2], place) for place in range(4))
+
+        def line(array: Any, start: Any, step: Any, row: int) -> Any:
+            place = builder.add(start, builder.mul(step, size(row)))
+            return builder.bitcast(builder.gep(array, [place]), vector.as_pointer())
+
+        lines = []
+        for row in range(SIDE):
+            lines.append(builder.load(line(rows, v, next_v, row)))
+            lines[-1].align = 4
+        # To shuffle the first half of all numbers into the second, as cards, moves the first bit of
+        # a number's place to the end: after three times row and column have changed places.
+        half = SIDE // 2
+        halves = [[x for c in range(half) for x in (c + a, c + a + SIDE)] for a in (0, half)]
+        masks = [ir.Constant(order, half_order) for half_order in halves]
+        for _ in range(SIDE.bit_length() - 1):
+            pairs = zip(lines[:half], lines[half:], strict=True)
+            lines = [builder.shuffle_vector(a, b, mask) for a, b in pairs for mask in masks]
+        for row, values_of in enumerate(lines):
+            builder.store(values_of, line(into, o, next_o, row)).align = 4
+        return context.get_dummy_value()
+
+    return types.void(out, values, at), code
+
+
 @kernel
 def product(out: Any, left: Any, by: tuple[int, int], right: Any, shape: tuple[int, int, int]) -> None:
     """Write `out[r, c] = sum_k left[r, k] right[k, c]` into a flat array.
@@ -177,7 +214,7 @@ def copy_head(rows: Any, first: int, column: int, shape: tuple[int, int, int], i
     n, d, width = shape
     for i in range(n):
         for c in range(d):
-            into[i * width + c] = rows[first + i, column + c]
+            into[_place(i * width + c)] = rows[first + i, _place(column + c)]
 
 
 @_inside
@@ -186,40 +223,43 @@ def put_head(values: Any, first: int, column: int, shape: tuple[int, int, int], 
     n, d, width = shape
     for i in range(n):
         for c in range(d):
-            rows[first + i, column + c] = values[i * width + c]
+            rows[first + i, _place(column + c)] = values[_place(i * width + c)]
 
 
 @_inside
-def transpose(values: Any, shape: tuple[int, int, int], factor: Any, lanes: int, into: Any) -> None:
-    """Write a head `[n, width]`, times a factor, as `[d, lanes]`; lanes after n are 0."""
-    n, d, width = shape
-    for c in range(d):
-        for i in range(n):
-            into[c * lanes + i] = values[i * width + c] * factor
-        for i in range(n, lanes):
-            into[c * lanes + i] = 0
+def transpose(values: Any, shape: tuple[int, int], into: Any) -> None:
+    """Write `[rows, columns]`, both multiples of `SIDE`, as `[columns, rows]`."""
+    rows, columns = shape
+    for row in range(0, rows, SIDE):
+        for column in range(0, columns, SIDE):
+            at = (column * rows + row, rows, row * columns + column, columns)
+            _turn(into, values, at)
 
 
 @kernel
-def softmax(scores: Any, n: int, lanes: int, most: Any, total: Any) -> None:
-    """Softmax of scores to base 2 over the n keys, in place; `most` and `total` are room."""
+def softmax(scores: Any, shape: tuple[int, int], scale: Any, most: Any, total: Any) -> None:
+    """Softmax of scaled scores `[n, lanes]` to base 2 over the keys, in place.
+
+    `most` and `total` are room.
+    """
+    n, lanes = shape
     for i in range(lanes):
         most[i] = scores[i]
         total[i] = 0
     for j in range(1, n):
         for i in range(lanes):
-            score = scores[j * lanes + i]
+            score = scores[_place(j * lanes + i)]
             most[i] = score if score > most[i] else most[i]
     for j in range(n):
         for i in range(lanes):
-            found = power(scores[j * lanes + i] - most[i])
-            scores[j * lanes + i] = found
+            found = power((scores[_place(j * lanes + i)] - most[i]) * scale)
+            scores[_place(j * lanes + i)] = found
             total[i] += found
     for i in range(lanes):
         total[i] = np.float32(1) / total[i]
     for j in range(n):
         for i in range(lanes):
-            scores[j * lanes + i] *= total[i]
+            scores[_place(j * lanes + i)] *= total[i]
 
 
 @kernel
@@ -230,18 +270,19 @@ def drop(weights: Any, size: int, heads: Heads, at: int, left: Any) -> None:
         weights: of one head of a graph; so many are read, a multiple of 4.
         size: how many.
         heads: the step and the seed.
-        at: how many weights the heads before had.
+        at: a number of draws that no other head has among the following ones.
         left: 0 at a dropped weight.
     """
     scale = np.float32(65536.0 / (65536 - heads.step))
     golden, low = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xFFFF)
-    for first in range(0, size, 4):
-        # 64 bits are four draws.
-        bits = mixed(heads.seed + golden * np.uint64((at + first) >> 2))
-        for place in range(first, first + 4):
+    quarter = size // 4
+    for number in range(quarter):
+        # 64 bits are four draws, each for a weight of another quarter.
+        bits = mixed(heads.seed + golden * np.uint64(at + number))
+        for part in range(4):
+            place = _place(part * quarter + number)
             weight = weights[place]
-            kept = (bits & low) >= np.uint64(heads.step)
-            bits = bits >> np.uint64(16)
+            kept = ((bits >> np.uint64(16 * part)) & low) >= np.uint64(heads.step)
             weights[place] = weight if kept else -weight
             left[place] = weight * scale if kept else np.float32(0)
 
@@ -263,7 +304,7 @@ def attend(heads: Heads, longest: int, keep: bool, weights: Any, out: Any) -> No
     width, side = filled_up(d), filled_up(longest)
     rows = np.zeros((3, side * width), np.float32)
     q, k, v = rows
-    by_query, result = np.zeros(d * side, np.float32), np.zeros(side * width, np.float32)
+    by_query, result = np.zeros(side * width, np.float32), np.zeros(side * width, np.float32)
     left = np.zeros(side * side, np.float32)
     most, total = np.zeros(side, np.float32), np.zeros(side, np.float32)
     scale = np.float32(1.4426950408889634 / np.sqrt(d))  # log2 e: softmax takes powers of 2
@@ -276,10 +317,10 @@ def attend(heads: Heads, longest: int, keep: bool, weights: Any, out: Any) -> No
         for head in range(count):
             for part in range(3):
                 copy_head(qkv, first, part * channels + head * d, shape, rows[part])
-            transpose(q, shape, scale, lanes, by_query)
+            transpose(q, (lanes, width), by_query)
             own = weights[at : at + lanes * lanes]
             product(own, k, (width, 1), by_query, (lanes, lanes, d))
-            softmax(own, n, lanes, most, total)
+            softmax(own, (n, lanes), scale, most, total)
             used = own
             if step:
                 drop(own, n * lanes, heads, done, left)
@@ -307,7 +348,7 @@ def differentiate(heads: Heads, longest: int, weights: Any, grad: Any, into: Any
     width, side = filled_up(d), filled_up(longest)
     rows = np.zeros((4, side * width), np.float32)
     q, k, v, of_out = rows
-    by_query, result = np.zeros(d * side, np.float32), np.zeros(side * width, np.float32)
+    by_query, result = np.zeros(side * width, np.float32), np.zeros(side * width, np.float32)
     of_score, left = np.zeros(side * side, np.float32), np.zeros(side * side, np.float32)
     total = np.zeros(side, np.float32)
     scale, again = np.float32(1 / np.sqrt(d)), np.float32(65536.0 / (65536 - step))
@@ -319,7 +360,7 @@ def differentiate(heads: Heads, longest: int, weights: Any, grad: Any, into: Any
             for part in range(3):
                 copy_head(qkv, first, part * channels + head * d, shape, rows[part])
             copy_head(grad, first, head * d, shape, of_out)
-            transpose(of_out, shape, again, lanes, by_query)
+            transpose(of_out, (lanes, width), by_query)
             own = weights[at : at + lanes * lanes]
             at += lanes * lanes
             product(of_score, v, (width, 1), by_query, (lanes, lanes, d))
@@ -343,7 +384,7 @@ def take_kept(weights: Any, size: int, scale: Any, of_weight: Any, left: Any) ->
         weight = weights[place]
         dropped = weight < 0
         left[place] = np.float32(0) if dropped else weight * scale
-        of_weight[place] = np.float32(0) if dropped else of_weight[place]
+        of_weight[place] = np.float32(0) if dropped else of_weight[place] * scale
 
 
 @kernel
@@ -355,8 +396,8 @@ def through_softmax(
         total[i] = 0
     for j in range(n):
         for i in range(lanes):
-            total[i] += abs(weights[j * lanes + i]) * values[j * lanes + i]
+            total[i] += abs(weights[_place(j * lanes + i)]) * values[_place(j * lanes + i)]
     for j in range(n):
         for i in range(lanes):
-            place = j * lanes + i
+            place = _place(j * lanes + i)
             values[place] = abs(weights[place]) * (values[place] - total[i]) * scale

@@ -30,9 +30,11 @@ def reads(x: Tensor) -> bool:
     return plain and not (torch.is_autocast_enabled("cpu") or is_transformed())
 
 
-def is_faster(x: Tensor) -> bool:
-    """Whether one thread that runs a kernel beats PyTorch's threads on a tensor of this size."""
-    return torch.get_num_threads() == 1 or x.numel() <= _ALONE
+def serves(x: Tensor, *others: Tensor | None) -> bool:
+    """Whether a kernel may read `x` and the others, and one thread is faster than PyTorch's."""
+    if not (torch.get_num_threads() == 1 or x.numel() <= _ALONE):
+        return False
+    return reads(x) and all(o is not None and o.dtype == x.dtype for o in others)
 
 
 def array(tensor: Tensor) -> Any:
@@ -41,7 +43,10 @@ def array(tensor: Tensor) -> Any:
 
 
 def differentiable(
-    plain: Callable[..., Tensor], inputs: Sequence[Tensor | None], wanted: Sequence[bool], grad: Tensor
+    plain: Callable[..., Tensor],
+    inputs: Sequence[Tensor | None],
+    wanted: Sequence[bool],
+    grad: Tensor,
 ) -> list[Tensor | None]:
     """Gradients that can be differentiated again, by PyTorch's operations.
 

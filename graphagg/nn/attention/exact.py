@@ -106,7 +106,9 @@ class ExactAttention(ProjectedAttention):
         self, x: Tensor, graphs: Segments, bias: Tensor | None, dropout: float, *, compiled: bool
     ) -> Tensor:
         if bias is not None:
-            raise InvalidParameter(f"the engine {self.engine} takes no bias; wanted buckets or auto")
+            raise InvalidParameter(
+                f"the engine {self.engine} takes no bias; wanted buckets or auto"
+            )
         if compiled and not native.reads(x):
             raise InvalidParameter(
                 f"the engine kernel reads float32 on a CPU, outside of autocast; x is {x.dtype} on "

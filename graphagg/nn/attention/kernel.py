@@ -144,7 +144,9 @@ def _turn(typing: Any, out: Any, values: Any, at: Any) -> Any:
 
 
 @kernel
-def product(out: Any, left: Any, by: tuple[int, int], right: Any, shape: tuple[int, int, int]) -> None:
+def product(
+    out: Any, left: Any, by: tuple[int, int], right: Any, shape: tuple[int, int, int]
+) -> None:
     """Write `out[r, c] = sum_k left[r, k] right[k, c]` into a flat array.
 
     Args:
@@ -388,9 +390,7 @@ def take_kept(weights: Any, size: int, scale: Any, of_weight: Any, left: Any) ->
 
 
 @kernel
-def through_softmax(
-    weights: Any, n: int, lanes: int, scale: Any, total: Any, values: Any
-) -> None:
+def through_softmax(weights: Any, n: int, lanes: int, scale: Any, total: Any, values: Any) -> None:
     """From gradients of the weights to those of the scores, in place; `total` is room."""
     for i in range(lanes):
         total[i] = 0

@@ -19,7 +19,7 @@ LARGEST = 64  # vertices of a graph; above, PyTorch's fused kernel is faster
 
 def serves(x: Tensor, graphs: Segments) -> bool:
     """Whether the kernel is for such a batch."""
-    return native.reads(x) and native.is_faster(x) and 0 < graphs.longest <= LARGEST
+    return native.serves(x) and 0 < graphs.longest <= LARGEST
 
 
 def small_softmax(qkv: Tensor, graphs: Segments, heads: int, dropout: float) -> Tensor:

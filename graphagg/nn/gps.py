@@ -28,9 +28,8 @@ from graphagg.nn.attention import GraphAttention, PairBias
 from graphagg.nn.attention import attention as find_attention
 from graphagg.nn.conv import LocalPart
 from graphagg.nn.conv import local as find_local
-from graphagg.nn.conv.part import after_linear, find_activation
+from graphagg.nn.conv.part import after_linear, find_activation, find_norm
 from graphagg.nn.model.config import OFF, AttentionConfig, LayerOptions, LocalConfig
-from graphagg.nn.norms import find_norm
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import LARGE
 

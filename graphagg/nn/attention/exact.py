@@ -5,10 +5,11 @@
 as in the global part of GraphGPS (arXiv 2205.12454), which pads each graph to the largest of the
 batch. Here, on a CPU, a batch of small graphs is done by a compiled kernel, graph after graph, see
 `graphagg.nn.attention.kernel`; where that does not serve (float64, many threads, a model that is
-compiled), in a few batched products, see `graphagg.nn.attention.packed`. In batches with larger graphs those of equal size form one bucket:
-rows are sorted by the size of their graph once, and each bucket is a view `[graphs, n, H, d]` that
-goes to PyTorch's fused kernel as it is. Buckets of unequal sizes with a mask were measured to be
-slower there, at every width of the buckets: a mask costs the kernel more than the calls it saves.
+compiled), in a few batched products, see `graphagg.nn.attention.packed`. In batches with larger
+graphs those of equal size form one bucket: rows are sorted by the size of their graph once, and
+each bucket is a view `[graphs, n, H, d]` that goes to PyTorch's fused kernel as it is. Buckets of
+unequal sizes with a mask were measured to be slower there, at every width of the buckets: a mask
+costs the kernel more than the calls it saves.
 
 On CUDA one call of FlexAttention or of `varlen_attn` covers the batch, see
 `graphagg.nn.attention.fused`.
@@ -24,7 +25,6 @@ from torch import Tensor
 
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
-from graphagg.nn import native
 from graphagg.nn.attention import fused, packed, small
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.bias import PairBias, flat_bias
@@ -39,7 +39,8 @@ class ExactAttention(ProjectedAttention):
     """Multi-head softmax attention; equals `torch.nn.MultiheadAttention` on each graph alone.
 
     Time O(C sum n_g^2). Memory O(N C) without a bias, forward and backward; a bias is as large as
-    the scores, H sum n_g^2. With dropout while training, PyTorch's kernel on a CPU holds the scores
+    the scores, H sum n_g^2, and so are the weights, which are kept in training where no graph has
+    more than 256 vertices. With dropout while training, PyTorch's kernel on a CPU holds the scores
     of graphs of up to some 4,000 vertices; larger ones are done in parts, which are done again in
     the backward pass.
 
@@ -109,7 +110,7 @@ class ExactAttention(ProjectedAttention):
             raise InvalidParameter(
                 f"the engine {self.engine} takes no bias; wanted buckets or auto"
             )
-        if compiled and not native.reads(x):
+        if compiled and not small.reads(x):
             raise InvalidParameter(
                 f"the engine kernel reads float32 on a CPU, outside of autocast; x is {x.dtype} on "
                 f"{x.device}: wanted packs or auto"

@@ -57,33 +57,33 @@ def _tile(lanes: int) -> Any:
 
     @intrinsic  # type: ignore[untyped-decorator]
     def tile(typing: Any, out: Any, left: Any, right: Any, at: Any, terms: Any) -> Any:
-        """Write `out[o + r O + c] = sum_k left[l + r R + k K] right[m + k M + c]`.
+        """Write `out[o + r O + c] = sum_k left[a + r R + k K] right[b + k M + c]`.
 
-        `at` is (o, O, l, R, K, m, M); `terms` is how many k there are, one at least.
+        `at` is (o, O, a, R, K, b, M); `terms` is how many k there are, one at least.
         """
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             size, number = ir.IntType(64), context.get_value_type(out.dtype)
             vector, spread = ir.VectorType(number, lanes), ir.VectorType(ir.IntType(32), lanes)
             arrays = zip(signature.args[:3], args[:3], strict=True)
-            into, a, b = (context.make_array(t)(context, builder, v).data for t, v in arrays)
-            o, next_o, l, next_l, step_a, m, step_b = (
+            into, p, q = (context.make_array(t)(context, builder, v).data for t, v in arrays)
+            o, next_o, a, next_a, step_a, b, step_b = (
                 builder.extract_value(args[3], place) for place in range(7)
             )
             before = builder.block
             body, after = (builder.append_basic_block(name) for name in ("terms", "done"))
-            rows = [builder.mul(next_l, size(row)) for row in range(SIDE)]
+            rows = [builder.mul(next_a, size(row)) for row in range(SIDE)]
             builder.branch(body)
             builder.position_at_end(body)
             term = builder.phi(size)
             term.add_incoming(size(0), before)
             sums = [builder.phi(vector) for _ in rows]
-            place = builder.add(m, builder.mul(term, step_b))
-            line = builder.load(builder.bitcast(builder.gep(b, [place]), vector.as_pointer()))
+            place = builder.add(b, builder.mul(term, step_b))
+            line = builder.load(builder.bitcast(builder.gep(q, [place]), vector.as_pointer()))
             line.align = 4
-            place = builder.add(l, builder.mul(term, step_a))
+            place = builder.add(a, builder.mul(term, step_a))
             for row, total in enumerate(sums):
-                factor = builder.load(builder.gep(a, [builder.add(place, rows[row])]))
+                factor = builder.load(builder.gep(p, [builder.add(place, rows[row])]))
                 none = ir.Constant(vector, ir.Undefined)
                 factor = builder.insert_element(none, factor, ir.IntType(32)(0))
                 factor = builder.shuffle_vector(factor, none, ir.Constant(spread, [0] * lanes))

@@ -6,13 +6,15 @@ nothing else of the batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch_geometric.nn.resolver import activation_resolver
 
 from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.checks import check_finite, looks_at_values
-from graphagg.nn.resolver import unknown
+from graphagg.nn.resolver import find, unknown
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu")
 
@@ -180,3 +182,31 @@ def after_linear(name: str) -> torch.nn.Module:
     """
     found = find_activation(name)
     return torch.nn.ReLU(inplace=True) if type(found) is torch.nn.ReLU else found
+
+
+def find_norm(name: str, channels: int) -> torch.nn.Module:
+    """The norm over features `[rows, channels]`: one of `NORMS`."""
+    return find("norm", name, NORMS)(channels)
+
+
+class BatchNorm(torch.nn.BatchNorm1d):
+    """`BatchNorm1d` that trains on a batch of one row or none.
+
+    Such a batch has no variance: it is normalized by the running statistics and leaves them as
+    they are, where `BatchNorm1d` raises. The edges of a small mini-batch can be that few.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`[rows, channels]` to the same."""
+        if self.training and input.size(0) < 2:
+            return torch.nn.functional.batch_norm(
+                input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(input)
+
+
+NORMS: dict[str, Callable[[int], torch.nn.Module]] = {
+    "batch": BatchNorm,
+    "layer": torch.nn.LayerNorm,
+    "none": lambda channels: torch.nn.Identity(),
+}

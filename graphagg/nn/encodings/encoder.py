@@ -12,8 +12,8 @@ from torch_geometric.data import Data
 from graphagg.checks import integer
 from graphagg.errors import InvalidFeatures
 from graphagg.nn.checks import check_finite
+from graphagg.nn.conv.part import BatchNorm
 from graphagg.nn.encodings.laplacian import flip_signs
-from graphagg.nn.norms import BatchNorm
 
 
 class Encoder(torch.nn.Module):

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.conv.part import check_edge_index, find_activation
+from graphagg.nn.conv.part import check_edge_index, find_activation, find_norm
 from graphagg.nn.model.config import Activation, HeadConfig
 from graphagg.nn.model.pooling import pool
-from graphagg.nn.norms import find_norm
 from graphagg.nn.segments import Segments
 
 

@@ -20,7 +20,7 @@ from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import ragged
 
 SIZES = st.lists(
-    st.sampled_from([0, 1, 2, SIDE - 1, SIDE, SIDE + 1, 3 * SIDE, LARGEST]), min_size=1, max_size=7
+    st.sampled_from([0, 1, 2, SIDE - 1, SIDE, SIDE + 1, 3 * SIDE, 67]), min_size=1, max_size=7
 ).filter(any)
 SHAPES = st.sampled_from([(1, 1), (3, 4), (2, 8), (2, 13), (1, 16), (2, 20)])  # heads, width of one
 
@@ -44,7 +44,7 @@ def outcome(engine: str, sizes: list[int], shape: tuple[int, int], *, gate: bool
 @settings(max_examples=25)
 @given(SIZES, SHAPES, st.booleans())
 @example([LARGEST, 0, 1], (2, 13), True)
-@example([2 * LARGEST + 3], (2, 8), False)
+@example([LARGEST + 3], (2, 8), False)
 def test_the_kernel_gives_what_buckets_give(
     sizes: list[int], shape: tuple[int, int], gate: bool
 ) -> None:

@@ -42,8 +42,9 @@ def weak_table() -> Any:
 
 
 def is_transformed() -> bool:
-    """Whether the call is inside `torch.func`'s transforms or forward-mode differentiation."""
-    return bool(torch._C._are_functorch_transforms_active()) or forward_ad._current_level >= 0
+    """Whether the call is traced, inside `torch.func`'s transforms, or differentiated forward."""
+    inside = torch._C._are_functorch_transforms_active() or torch._C._is_tracing()
+    return bool(inside) or forward_ad._current_level >= 0
 
 
 def set_graph_count(batch: Batch, count: int) -> None:

@@ -40,14 +40,14 @@ class Heads(NamedTuple):
     Attributes:
         qkv: `[N, 3 H d]` float32.
         ptr: `[G + 1]` int64, offsets of the graphs.
-        count: H.
+        number: H.
         step: of 65,536 draws so many drop a weight; 0: nothing is dropped.
         seed: of the draws.
     """
 
     qkv: Any
     ptr: Any
-    count: int
+    number: int
     step: int
     seed: Any
 
@@ -55,7 +55,7 @@ class Heads(NamedTuple):
 def _tile(lanes: int) -> Any:
     """A product of `SIDE` rows and so many columns, whose sums stay in vector registers."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def tile(typing: Any, out: Any, left: Any, right: Any, at: Any, terms: Any) -> Any:
         """Write `out[o + r O + c] = sum_k left[a + r R + k K] right[b + k M + c]`.
 
@@ -106,41 +106,46 @@ def _tile(lanes: int) -> Any:
     return tile
 
 
-_narrow, _wide = _tile(SIDE), _tile(2 * SIDE)
+def _turning() -> Any:
+    """A block of `SIDE` rows and columns, transposed in vector registers."""
+
+    @intrinsic
+    def turn(typing: Any, out: Any, values: Any, at: Any) -> Any:
+        """Write `out[o + r O + c] = values[v + c V + r]`, r, c < `SIDE`; `at` is (o, O, v, V)."""
+
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            size, number = ir.IntType(64), context.get_value_type(out.dtype)
+            vector, order = ir.VectorType(number, SIDE), ir.VectorType(ir.IntType(32), SIDE)
+            arrays = zip(signature.args[:2], args[:2], strict=True)
+            into, rows = (context.make_array(t)(context, builder, v).data for t, v in arrays)
+            o, next_o, v, next_v = (builder.extract_value(args[2], place) for place in range(4))
+
+            def line(array: Any, start: Any, step: Any, row: int) -> Any:
+                place = builder.add(start, builder.mul(step, size(row)))
+                return builder.bitcast(builder.gep(array, [place]), vector.as_pointer())
+
+            lines = []
+            for row in range(SIDE):
+                lines.append(builder.load(line(rows, v, next_v, row)))
+                lines[-1].align = 4
+            # To shuffle the first half of all numbers into the second, as cards, moves the first
+            # bit of a number's place to the end: after three times row and column are exchanged.
+            half = SIDE // 2
+            halves = [[x for c in range(half) for x in (c + a, c + a + SIDE)] for a in (0, half)]
+            masks = [ir.Constant(order, half_order) for half_order in halves]
+            for _ in range(SIDE.bit_length() - 1):
+                pairs = zip(lines[:half], lines[half:], strict=True)
+                lines = [builder.shuffle_vector(a, b, mask) for a, b in pairs for mask in masks]
+            for row, values_of in enumerate(lines):
+                builder.store(values_of, line(into, o, next_o, row)).align = 4
+            return context.get_dummy_value()
+
+        return types.void(out, values, at), code
+
+    return turn
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _turn(typing: Any, out: Any, values: Any, at: Any) -> Any:
-    """Write `out[o + r O + c] = values[v + c V + r]` for r, c < `SIDE`; `at` is (o, O, v, V)."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        size, number = ir.IntType(64), context.get_value_type(out.dtype)
-        vector, order = ir.VectorType(number, SIDE), ir.VectorType(ir.IntType(32), SIDE)
-        arrays = zip(signature.args[:2], args[:2], strict=True)
-        into, rows = (context.make_array(t)(context, builder, v).data for t, v in arrays)
-        o, next_o, v, next_v = (builder.extract_value(args[2], place) for place in range(4))
-
-        def line(array: Any, start: Any, step: Any, row: int) -> Any:
-            place = builder.add(start, builder.mul(step, size(row)))
-            return builder.bitcast(builder.gep(array, [place]), vector.as_pointer())
-
-        lines = []
-        for row in range(SIDE):
-            lines.append(builder.load(line(rows, v, next_v, row)))
-            lines[-1].align = 4
-        # To shuffle the first half of all numbers into the second, as cards, moves the first bit of
-        # a number's place to the end: after three times row and column have changed places.
-        half = SIDE // 2
-        halves = [[x for c in range(half) for x in (c + a, c + a + SIDE)] for a in (0, half)]
-        masks = [ir.Constant(order, half_order) for half_order in halves]
-        for _ in range(SIDE.bit_length() - 1):
-            pairs = zip(lines[:half], lines[half:], strict=True)
-            lines = [builder.shuffle_vector(a, b, mask) for a, b in pairs for mask in masks]
-        for row, values_of in enumerate(lines):
-            builder.store(values_of, line(into, o, next_o, row)).align = 4
-        return context.get_dummy_value()
-
-    return types.void(out, values, at), code
+_narrow, _wide, _turn = _tile(SIDE), _tile(2 * SIDE), _turning()
 
 
 @kernel
@@ -300,9 +305,9 @@ def attend(heads: Heads, longest: int, keep: bool, weights: Any, out: Any) -> No
         weights: room for them: for each graph and head a square, its side filled up.
         out: `[N, H d]`.
     """
-    qkv, ptr, count, step, _ = heads
+    qkv, ptr, number, step, _ = heads
     channels = out.shape[1]
-    d = channels // count
+    d = channels // number
     width, side = filled_up(d), filled_up(longest)
     rows = np.zeros((3, side * width), np.float32)
     q, k, v = rows
@@ -316,7 +321,7 @@ def attend(heads: Heads, longest: int, keep: bool, weights: Any, out: Any) -> No
         if not n:
             continue
         lanes, shape = filled_up(n), (n, d, width)
-        for head in range(count):
+        for head in range(number):
             for part in range(3):
                 copy_head(qkv, first, part * channels + head * d, shape, rows[part])
             transpose(q, (lanes, width), by_query)
@@ -344,9 +349,9 @@ def differentiate(heads: Heads, longest: int, weights: Any, grad: Any, into: Any
         grad: `[N, H d]`.
         into: the gradient of qkv.
     """
-    qkv, ptr, count, step, _ = heads
+    qkv, ptr, number, step, _ = heads
     channels = grad.shape[1]
-    d = channels // count
+    d = channels // number
     width, side = filled_up(d), filled_up(longest)
     rows = np.zeros((4, side * width), np.float32)
     q, k, v, of_out = rows
@@ -358,7 +363,7 @@ def differentiate(heads: Heads, longest: int, weights: Any, grad: Any, into: Any
     for graph in range(len(ptr) - 1):
         first, n = ptr[graph], ptr[graph + 1] - ptr[graph]
         lanes, shape = filled_up(n), (n, d, width)
-        for head in range(count if n else 0):
+        for head in range(number if n else 0):
             for part in range(3):
                 copy_head(qkv, first, part * channels + head * d, shape, rows[part])
             copy_head(grad, first, head * d, shape, of_out)

@@ -33,7 +33,7 @@ def reads(x: Tensor) -> bool:
     """Whether the kernel can read `x` in this call: float32 on a CPU, and nothing traces it."""
     if x.dtype != torch.float32 or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return False
-    return not (torch.compiler.is_compiling() or torch.jit.is_tracing() or is_transformed())
+    return not (torch.compiler.is_compiling() or is_transformed())
 
 
 def small_softmax(

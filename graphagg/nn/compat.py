@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.weak import WeakIdKeyDictionary
 from torch_geometric.data import Batch
@@ -38,6 +39,12 @@ def version_of(tensor: Tensor) -> int:
 def weak_table() -> Any:
     """A mapping with tensors as keys, by identity, that keeps none of them alive."""
     return WeakIdKeyDictionary()
+
+
+def is_transformed() -> bool:
+    """Whether the call is traced, inside `torch.func`'s transforms, or differentiated forward."""
+    inside = torch._C._are_functorch_transforms_active() or torch._C._is_tracing()
+    return bool(inside) or forward_ad._current_level >= 0
 
 
 def set_graph_count(batch: Batch, count: int) -> None:

@@ -3,11 +3,13 @@
     a_ij = softmax_j(q_i . k_j / sqrt(d) + b_ij),   j over the vertices of i's graph
 
 as in the global part of GraphGPS (arXiv 2205.12454), which pads each graph to the largest of the
-batch. Here, on a CPU, a batch of small graphs is done in a few batched products, see
-`graphagg.nn.attention.packed`. In batches with larger graphs those of equal size form one bucket:
-rows are sorted by the size of their graph once, and each bucket is a view `[graphs, n, H, d]` that
-goes to PyTorch's fused kernel as it is. Buckets of unequal sizes with a mask were measured to be
-slower there, at every width of the buckets: a mask costs the kernel more than the calls it saves.
+batch. Here, on a CPU, a batch of small graphs is done by a compiled kernel, graph after graph, see
+`graphagg.nn.attention.kernel`; where that does not serve (float64, many threads, a model that is
+compiled), in a few batched products, see `graphagg.nn.attention.packed`. In batches with larger
+graphs those of equal size form one bucket: rows are sorted by the size of their graph once, and
+each bucket is a view `[graphs, n, H, d]` that goes to PyTorch's fused kernel as it is. Buckets of
+unequal sizes with a mask were measured to be slower there, at every width of the buckets: a mask
+costs the kernel more than the calls it saves.
 
 On CUDA one call of FlexAttention or of `varlen_attn` covers the batch, see
 `graphagg.nn.attention.fused`.
@@ -23,21 +25,22 @@ from torch import Tensor
 
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
-from graphagg.nn.attention import fused, packed
+from graphagg.nn.attention import fused, packed, small
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.bias import PairBias, flat_bias
 from graphagg.nn.attention.buckets import Buckets, bucketed_softmax
 from graphagg.nn.attention.opaque import ragged_softmax
 from graphagg.nn.segments import Segments
 
-Engine = Literal["auto", "packs", "buckets", "flex", "varlen"]
+Engine = Literal["auto", "kernel", "packs", "buckets", "flex", "varlen"]
 
 
 class ExactAttention(ProjectedAttention):
     """Multi-head softmax attention; equals `torch.nn.MultiheadAttention` on each graph alone.
 
     Time O(C sum n_g^2). Memory O(N C) without a bias, forward and backward; a bias is as large as
-    the scores, H sum n_g^2. With dropout while training, PyTorch's kernel on a CPU holds the scores
+    the scores, H sum n_g^2, and so are the weights, which are kept in training where no graph has
+    more than 256 vertices. With dropout while training, PyTorch's kernel on a CPU holds the scores
     of graphs of up to some 4,000 vertices; larger ones are done in parts, which are done again in
     the backward pass.
 
@@ -46,7 +49,8 @@ class ExactAttention(ProjectedAttention):
         heads: H; must divide C.
         dropout: probability with which an attention weight is dropped in training.
         energy_gate: see `GraphAttention`.
-        engine: `auto` chooses by device and input; `packs`, `buckets`, `flex` or `varlen` insist.
+        engine: `auto` chooses by device and input; `kernel`, `packs`, `buckets`, `flex` or `varlen`
+            insist.
 
     Raises:
         InvalidParameter: an unknown engine, or what `GraphAttention` raises.
@@ -78,15 +82,13 @@ class ExactAttention(ProjectedAttention):
             engine = fused.engine_for(
                 x, self.head_channels, drops=dropout > 0, biased=flat is not None
             )
-        if (
-            self.engine == "auto"
-            and engine == "buckets"
-            and flat is None
-            and packed.serves(x, graphs)
-        ):
-            engine = "packs"
-        if engine == "packs":
-            return self._in_packs(x, graphs, flat, dropout)
+        if self.engine == "auto" and engine == "buckets" and flat is None:
+            if small.serves(x, graphs):
+                engine = "kernel"
+            elif packed.serves(x, graphs):
+                engine = "packs"
+        if engine in ("kernel", "packs"):
+            return self._small(x, graphs, flat, dropout, compiled=engine == "kernel")
         if engine == "buckets":
             return self._in_buckets(x, graphs, flat, dropout)
         if dropout:
@@ -101,12 +103,25 @@ class ExactAttention(ProjectedAttention):
         out: Tensor = self.out_proj(mixed.flatten(1))
         return out
 
-    def _in_packs(self, x: Tensor, graphs: Segments, bias: Tensor | None, dropout: float) -> Tensor:
+    def _small(
+        self, x: Tensor, graphs: Segments, bias: Tensor | None, dropout: float, *, compiled: bool
+    ) -> Tensor:
         if bias is not None:
-            raise InvalidParameter("the engine packs takes no bias; wanted buckets or auto")
-        packs = packed.Packs.known(graphs, self.heads)
-        qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
-        out: Tensor = self.out_proj(packed.attend(self._gated(qkv), packs, self.heads, dropout))
+            raise InvalidParameter(
+                f"the engine {self.engine} takes no bias; wanted buckets or auto"
+            )
+        if compiled and not small.reads(x):
+            raise InvalidParameter(
+                f"the engine kernel reads float32 on a CPU, outside of autocast; x is {x.dtype} on "
+                f"{x.device}: wanted packs or auto"
+            )
+        qkv = self._gated(F.linear(x, self.in_proj_weight, self.in_proj_bias))
+        if compiled:
+            mixed = small.small_softmax(qkv, graphs, self.heads, dropout)
+        else:
+            packs = packed.Packs.known(graphs, self.heads)
+            mixed = packed.attend(qkv, packs, self.heads, dropout)
+        out: Tensor = self.out_proj(mixed)
         return out
 
     def traced(self, x: Tensor, graphs: Segments) -> Tensor:

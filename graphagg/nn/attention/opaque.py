@@ -2,9 +2,10 @@
 
 Its steps depend on the sizes of the graphs, which a compiler does not know. Seen from outside it is
 one operation with known shapes: `[N, 3 C]` and the graphs' offsets in, `[N, C]` out. So a layer is
-one graph, with sizes as symbols, and is compiled once for all batches. Graphs of all sizes are done
-in packs (`graphagg.nn.attention.packed`), so that the scores are held: H sum n_g^2. The backward
-operation does the forward pass again, which costs some products and holds nothing in between.
+one graph, with sizes as symbols, and is compiled once for all batches. Small graphs are done by the
+kernel (`graphagg.nn.attention.small`), others in packs (`graphagg.nn.attention.packed`), so that
+the scores are held: H sum n_g^2. The backward operation does the forward pass again, which costs
+some products and holds nothing in between.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 import torch
 from torch import Tensor
 
-from graphagg.nn.attention import packed
+from graphagg.nn.attention import packed, small
 from graphagg.nn.segments import Segments
 
 
@@ -79,8 +80,11 @@ def _attend(
 ) -> Tensor:
     if not len(qkv):
         return qkv.new_empty(0, qkv.shape[1] // 3)
+    graphs = _segments(ptr, index)
+    if small.serves(qkv, graphs):
+        return small.small_softmax(qkv, graphs, heads, dropout, seed)
     wide = qkv if qkv.dtype in (torch.float32, torch.float64) else qkv.float()
-    packs = packed.Packs.known(_segments(ptr, index), heads)
+    packs = packed.Packs.known(graphs, heads)
     return packed.attend(wide, packs, heads, dropout, seed).to(qkv.dtype)
 
 

@@ -212,8 +212,7 @@ class Drops:
         if seed is None:
             seed = torch.randint(2**62, (1,), device=like.device)
         bits = mix(seed + GOLDEN * torch.arange(-(-sum(sizes) // 4), device=like.device))
-        # To the nearest of 65,536 steps; the scale is that of the step, so the mean is exact.
-        step = min(max(round(probability * 2**16), 1), 2**16 - 1)
+        step = drop_step(probability)
         kept = (bits.view(torch.int16)[: sum(sizes)] >= step - 2**15).to(like.dtype)
         parts = zip(torch.split(kept, sizes), packs.shapes, strict=True)
         every = tuple(part.view(strips, size, size) for part, (strips, size) in parts)
@@ -226,6 +225,11 @@ class Drops:
     def apply_(self, weight: Tensor, number: int) -> Tensor:
         """The same in place."""
         return weight.mul_(self.kept[number]) if self.kept else weight
+
+
+def drop_step(probability: float) -> int:
+    """Of 65,536 draws so many drop a weight; the scale is that of the step: the mean is exact."""
+    return min(max(round(probability * 2**16), 1), 2**16 - 1)
 
 
 def _weights(q: Tensor, k: Tensor, hidden: Tensor | None) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.autograd import forward_ad
 from torch_geometric.data import Batch, Data
 
 from graphagg.nn import compat
@@ -61,6 +62,24 @@ def test_a_batch_knows_how_many_graphs_it_was_said_to_hold() -> None:
     compat.set_graph_count(made, 3)
     assert made.num_graphs == Batch.from_data_list(graphs).num_graphs == 3
     assert made.clone().num_graphs == made.to("cpu").num_graphs == 3
+
+
+def test_a_call_knows_whether_it_is_transformed() -> None:
+    seen = []
+
+    def watched(x: torch.Tensor) -> torch.Tensor:
+        seen.append(compat.is_transformed())
+        return 2 * x
+
+    x = torch.ones(3)
+    watched(x.requires_grad_()).sum().backward()
+    torch.func.vmap(watched)(x)
+    torch.func.jacrev(watched)(x)
+    torch.jit.trace(watched, x, check_trace=False)
+    with forward_ad.dual_level():
+        watched(forward_ad.make_dual(x, x))
+    watched(x)
+    assert seen == [False, True, True, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,9 @@ def test_the_compiled_kernel_gives_the_same_on_a_cpu(
 
 def test_an_engine_that_cannot_do_it_says_so() -> None:
     graphs = ragged([4], 0)
-    with pytest.raises(InvalidParameter, match="wanted one of auto, packs, buckets, flex, varlen"):
+    with pytest.raises(
+        InvalidParameter, match="wanted one of auto, kernel, packs, buckets, flex, varlen"
+    ):
         attention("exact", CHANNELS, HEADS, engine="dense")
     with pytest.raises(InvalidParameter, match="varlen takes no bias"):
         built("exact", engine="varlen")(graphs.x, bias=torch.zeros(16, HEADS))

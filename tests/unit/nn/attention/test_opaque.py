@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from graphagg.nn.attention.opaque import ragged_softmax
+from graphagg.nn.attention.small import small_softmax
+from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, built, ragged
 
 
@@ -26,16 +28,32 @@ def test_its_gradient_is_that_of_the_same_draws(dropout: float) -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_compiled_layer_is_one_graph_for_batches_of_all_sizes() -> None:
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_small_graphs_in_float32_are_done_by_the_kernel(dropout: float) -> None:
+    sizes, seed = [4, 0, 7], torch.tensor([11])
+    graphs = Segments.from_ptr(torch.tensor([0, *sizes]).cumsum(0), 11)
+    qkv = torch.randn(11, 3 * CHANNELS, requires_grad=True)
+    results = []
+    for out in (
+        ragged_softmax(qkv, graphs.ptr, graphs.index, HEADS, dropout, seed),
+        small_softmax(qkv, graphs, HEADS, dropout, seed),
+    ):
+        results.append((out, torch.autograd.grad(out.sin().sum(), qkv)[0]))
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_a_compiled_layer_is_one_graph_for_batches_of_all_sizes(kind: torch.dtype) -> None:
     torch.compiler.reset()
-    module = built("exact", energy_gate=True)
+    module = built("exact", energy_gate=True).to(kind)
+    bound = 1e-9 if kind == torch.float64 else 1e-4
     compiled = torch.compile(module, backend="aot_eager", fullgraph=True, dynamic=True)
     for sizes in ([4, 0, 9, 1], [12, 3]):
         graphs = ragged(sizes, 0)
         results = []
         for version in (module, compiled):
-            out = version(graphs.x, ptr=graphs.ptr)
+            out = version(graphs.x.to(kind), ptr=graphs.ptr)
             gradients = torch.autograd.grad(out.square().sum(), list(module.parameters()))
             results.append((out, *gradients))
         for one, other in zip(*results, strict=True):
-            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(one, other, rtol=bound, atol=bound)

@@ -72,7 +72,7 @@ class Opened:
         sizes = cache(
             lambda: SizePartitions.of(hoods.sets.degrees() + hoods.closed, config.partitions)
         )
-        expander = Expander(hoods, SegmentSketches(*sketches, hoods, *pending, hashes), sizes)
+        expander = Expander(hoods, SegmentSketches(*sketches, hoods, pending, hashes), sizes)
         return cls(artifact, config, vertices, elements, expander, pending)
 
     @property

@@ -50,6 +50,16 @@ class Numbering:
         sources[self.before] = np.arange(len(self.before), dtype=np.int32)
         return sources
 
+    def now(self, numbers: Array) -> Ints:
+        """The numbers now of some of the first."""
+        return numbers.astype(np.int64) if self.before is None else self.before[numbers]
+
+    def appeared(self) -> Ints:
+        """Ascending, the numbers of those that only the second has."""
+        if self.before is None:
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero(self.sources() < 0)
+
 
 class _Old(NamedTuple):
     """Compressed rows as they are, and the new number of each column; empty: its own."""
@@ -74,7 +84,7 @@ def write_grown(
     columns: Numbering,
     paths: tuple[Path, Path],
     step: Callable[[int, int], None],
-) -> tuple[Array, Array]:
+) -> Array:
     """Write the rows of both as `indptr` and `indices`.
 
     Args:
@@ -86,15 +96,14 @@ def write_grown(
         step: called after each range with how many rows are done, and of how many.
 
     Returns:
-        `[t]` int32 ascending rows that have more columns than before or are new, and of each
-        whether it had any.
+        `[t]` int32 ascending rows that have more columns than before or are new.
     """
     sources, count = rows.sources(), len(rows.ids)
     none = np.zeros(0, dtype=np.int32)
     renumbered = none if columns.before is None else columns.before.astype(np.int32)
     kept = _Old(old.indptr, old.indices, renumbered)
     added = _New(rows.more, more.indptr, columns.more[more.indices].astype(np.int32))
-    lengths, touched, had = np.zeros(count, dtype=np.int64), [none], [none.astype(np.bool_)]
+    lengths, touched = np.zeros(count, dtype=np.int64), [none]
     file, out = GrowingFile(paths[1], np.int32), none
     for low in range(0, count, _ROWS_AT_ONCE):
         some = sources[low : low + _ROWS_AT_ONCE]
@@ -108,14 +117,13 @@ def write_grown(
         file.append(out[:size])
         grown = np.flatnonzero((now > before) | (some < 0))
         touched.append((grown + low).astype(np.int32))
-        had.append(before[grown] > 0)
         known = some[some >= 0]
         if len(known):
             forget(old.indices[old.indptr[known[0]] : old.indptr[known[-1] + 1]])
         step(low + len(some), count)
     file.close()
     np.save(paths[0], offsets(lengths))
-    return np.concatenate(touched), np.concatenate(had)
+    return np.concatenate(touched)
 
 
 @kernel

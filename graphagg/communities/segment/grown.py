@@ -103,27 +103,24 @@ def write_grown(
     renumbered = none if columns.before is None else columns.before.astype(np.int32)
     kept = _Old(old.indptr, old.indices, renumbered)
     added = _New(rows.more, more.indptr, columns.more[more.indices].astype(np.int32))
-    lengths, touched = np.zeros(count, dtype=np.int64), [none]
-    file, out = GrowingFile(paths[1], np.int32), none
+    lengths, file, out = np.zeros(count, dtype=np.int64), GrowingFile(paths[1], np.int32), none
     for low in range(0, count, _ROWS_AT_ONCE):
         some = sources[low : low + _ROWS_AT_ONCE]
-        before = np.where(some >= 0, old.indptr[some + 1] - old.indptr[some], 0)
+        known = some[some >= 0]
         turn, end = np.searchsorted(rows.more, [low, low + len(some)])
-        room = int(before.sum()) + int(more.indptr[end] - more.indptr[turn])
+        first, last = (old.indptr[known[0]], old.indptr[known[-1] + 1]) if len(known) else (0, 0)
+        room = int(last - first + more.indptr[end] - more.indptr[turn])
         if room > len(out):  # kept from range to range: new pages cost more than what is written
             out = np.empty(room + room // 4, dtype=np.int32)
         now = lengths[low : low + len(some)]
-        size = _merge(kept, added, some, low, int(turn), now, out)
-        file.append(out[:size])
-        grown = np.flatnonzero((now > before) | (some < 0))
-        touched.append((grown + low).astype(np.int32))
-        known = some[some >= 0]
-        if len(known):
-            forget(old.indices[old.indptr[known[0]] : old.indptr[known[-1] + 1]])
+        file.append(out[: _merge(kept, added, some, low, int(turn), now, out)])
+        forget(old.indices[first:last])
         step(low + len(some), count)
     file.close()
     np.save(paths[0], offsets(lengths))
-    return np.concatenate(touched)
+    some = sources[rows.more]
+    before = np.where(some >= 0, old.indptr[some + 1] - old.indptr[some], -1)
+    return rows.more[lengths[rows.more] > before].astype(np.int32)
 
 
 @kernel

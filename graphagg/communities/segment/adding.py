@@ -51,7 +51,7 @@ def add_segment(
     added = neighborhoods(more, config)
     step = partial(progress, "rows")
     paths = files.path("sets.indptr"), files.path("sets.indices")
-    touched = write_grown(hoods.sets, added.sets, rows, columns, paths, step)
+    touched, empty = write_grown(hoods.sets, added.sets, rows, columns, paths, step)
     if config.kind != "undirected":
         paths = files.path("holders.indptr"), files.path("holders.indices")
         write_grown(hoods.holders, added.holders, columns, rows, paths, step)
@@ -62,7 +62,8 @@ def add_segment(
         if name.startswith(("signatures.", "lsh.")):
             publication.writer.adopt(before.artifact, name)
     _pending(before, added, rows, columns, touched).save(publication.writer)
-    manifest = _manifest(before, more, files, len(rows.ids), len(columns.ids))
+    sizes = {"vertices": len(rows.ids), "elements": len(columns.ids), "isolated": empty}
+    manifest = _manifest(before, more, len(files.rows("sets", 0).indices), sizes)
     publication.publish(manifest)
     return _report(before.artifact.manifest, manifest, len(touched))
 
@@ -98,22 +99,16 @@ def _pending(
     return Pending(*vertices, starts, (pairs % width).astype(np.int32))
 
 
-def _manifest(before: Opened, more: Graph, files: Files, vertices: int, elements: int) -> Manifest:
+def _manifest(before: Opened, more: Graph, entries: int, sizes: dict[str, int]) -> Manifest:
     """The counts of now. A digest would read the whole graph: it is named by what it is made of."""
-    rows = files.rows("sets", elements)
-    entries, known = len(rows.indices), before.artifact.manifest
+    known = before.artifact.manifest
     name = f"{known.inputs['graph']} and {more.digest()}"
+    edges = entries // 2 if before.config.kind == "undirected" else entries
     return Manifest(
         kind=KIND,
         parameters=known.parameters,
         inputs={"graph": hashlib.sha256(name.encode()).hexdigest()},
-        counts=dict(known.counts)
-        | {
-            "vertices": vertices,
-            "elements": elements,
-            "edges": entries // 2 if before.config.kind == "undirected" else entries,
-            "isolated": int(np.count_nonzero(rows.degrees() == 0)),
-        },
+        counts=dict(known.counts) | sizes | {"edges": edges},
     )
 
 

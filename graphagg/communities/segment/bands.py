@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, offsets
+from graphagg.arrays import Array, Ints
 from graphagg.communities.segment.grown_sets import Grown, place_of, row_of, slot_now, vertex_of
 from graphagg.kernels import kernel, lower_bound
 from graphagg.minhash.bands import BandTables, bucket, key_of
@@ -36,11 +36,11 @@ class ByHash(NamedTuple):
     things: Array
 
     @classmethod
-    def of(cls, hashes: Array, things: Array) -> ByHash:
-        """Of ascending things by the hash of each."""
-        low = hashes.astype(np.uint16)
-        order = np.argsort(low, kind="stable")
-        return cls(offsets(np.bincount(low, minlength=_LOW)), things[order].astype(np.int32))
+    def of(cls, hashes: Array, things: Array | None = None) -> ByHash:
+        """Of ascending things by the hash of each; None: things are their own numbers."""
+        starts, sorted_things = np.zeros(_LOW + 1, np.int64), np.empty(len(hashes), np.int32)
+        _sort(hashes, np.zeros(0, np.int32) if things is None else things, starts, sorted_things)
+        return cls(starts, sorted_things)
 
 
 class LookUps(NamedTuple):
@@ -91,6 +91,20 @@ def candidates(
         kept = np.argsort(-shared, kind="stable")[:most]
         vertices = np.sort(vertices[kept])
     return vertices.astype(np.int64), int(cut)
+
+
+@kernel
+def _sort(hashes: Array, things: Array, starts: Array, out: Array) -> None:
+    """Sort things by the low bits of their hashes, by counting."""
+    for h in hashes:
+        starts[(h & np.uint32(_LOW - 1)) + 1] += 1
+    for low_bits in range(_LOW):
+        starts[low_bits + 1] += starts[low_bits]
+    free = starts[:-1].copy()  # where the next of each goes
+    for i in range(len(hashes)):
+        low_bits = hashes[i] & np.uint32(_LOW - 1)
+        out[free[low_bits]] = things[i] if len(things) else i
+        free[low_bits] += 1
 
 
 @kernel
@@ -174,43 +188,36 @@ def _who_stayed(
 def _who_came(
     ups: LookUps, grown: Grown, hashes: Hashes, first: int, wanted: Array, kept: Array, size: int
 ) -> int:
-    """Add those who have the slots by an element that was added; how many are kept then."""
-    starts, places = ups.places
+    """Add those who have the slots by an element that was added; how many are kept then.
+
+    Nearly none of those who have one of the slots by it has the others: either as they were, or by
+    an added element too. So much is told without their rows.
+    """
+    # Out of their bundles, where each access would count references.
+    places_of, places = ups.places
+    sig, new, touched, starts = grown.sig, grown.new, grown.touched, grown.starts
+    added, factors, shifts = ups.added_hashes, hashes.factors[first:], hashes.shifts[first:]
     for i in range(len(wanted)):
         low_bits = _low_bits(ups, hashes, first + i, wanted[i])
         found = 0
-        for at in range(starts[low_bits], starts[low_bits + 1]):
+        for at in range(places_of[low_bits], places_of[low_bits + 1]):
             place = places[at]
-            if not _may_have(ups, grown, hashes, place, first, wanted, i):
-                continue
-            vertex = grown.touched[place]
-            if _has_slots(grown, hashes, vertex, place, first, wanted):
+            vertex = touched[place]
+            row = row_of(new, vertex)
+            able = True
+            for k in range(len(wanted)):
+                if k == i or (row >= 0 and sig[row, first + k] == wanted[k]):
+                    continue
+                gives = False
+                for j in range(starts[place], starts[place + 1]):
+                    gives |= np.uint16(factors[k] * added[j] + shifts[k]) == wanted[k]
+                able &= gives
+            if able and _has_slots(grown, hashes, vertex, place, first, wanted):
                 size = _keep(kept, size, vertex)
                 found += 1
                 if found == len(kept):  # the others have higher numbers
                     break
     return size
-
-
-@kernel
-def _may_have(
-    ups: LookUps, grown: Grown, hashes: Hashes, place: int, first: int, wanted: Array, slot: int
-) -> bool:
-    """Whether all slots but one were as wanted, or an added element gives them; nearly none has.
-
-    The row is not read for it.
-    """
-    row = row_of(grown.new, grown.touched[place])
-    for i in range(len(wanted)):
-        if i == slot or (row >= 0 and grown.sig[row, first + i] == wanted[i]):
-            continue
-        factor, shift = hashes.factors[first + i], hashes.shifts[first + i]
-        gives = False
-        for j in range(grown.starts[place], grown.starts[place + 1]):
-            gives |= np.uint16(factor * ups.added_hashes[j] + shift) == wanted[i]
-        if not gives:
-            return False
-    return True
 
 
 @kernel
@@ -222,7 +229,8 @@ def _who_was_alone(
     It holds an element with the bits of each slot: the slot with fewest holders is gone through.
     """
     starts, elements = ups.elements
-    offsets, holders = ups.holder_offsets, ups.holders
+    offsets, holders, sig, new = ups.holder_offsets, ups.holders, grown.sig, grown.new
+    closed = grown.closed
     best, least = 0, np.int64(-1)
     for i in range(len(wanted)):
         low_bits = _low_bits(ups, hashes, first + i, wanted[i])
@@ -234,10 +242,10 @@ def _who_was_alone(
     for at in range(starts[best], starts[best + 1]):
         element = elements[at]
         # In a closed set the vertex itself comes first.
-        for j in range(offsets[element] - grown.closed, offsets[element + 1]):
+        for j in range(offsets[element] - closed, offsets[element + 1]):
             vertex = element if j < offsets[element] else holders[j]
-            row = row_of(grown.new, vertex)
-            if row >= 0 and _had_slots(grown.sig, row, first, wanted):
+            row = row_of(new, vertex)
+            if row >= 0 and _had_slots(sig, row, first, wanted):
                 place = place_of(grown.touched, vertex)
                 if place < 0 or _has_slots(grown, hashes, vertex, place, first, wanted):
                     return _keep(kept, size, vertex)

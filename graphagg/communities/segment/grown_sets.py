@@ -16,7 +16,8 @@ from graphagg.arrays import Array
 from graphagg.kernels import kernel, lower_bound
 from graphagg.minhash.signatures import EMPTY, Hashes
 
-_TOGETHER = 16  # elements after which few slots are open: each is then followed alone
+_TOGETHER = 16  # elements that all slots are compared with
+_FEW = 8  # open slots, from which on each is followed alone
 
 
 class Grown(NamedTuple):
@@ -93,28 +94,34 @@ def signatures_now(
     grown: Grown, hashes: Hashes, vertices: Array, places: Array, out: Array
 ) -> None:
     """Write the signatures of vertices that were touched to `out`, `[len(vertices), K]`."""
+    # Out of their bundles, where each access would count references.
     mixed, own, factors, shifts = hashes
-    added, elements, offsets = grown.added, grown.elements, grown.offsets
+    sig, new, _, starts, added, offsets, elements, closed = grown
     least = np.empty(len(factors), dtype=np.uint32)
     stays = np.empty(len(factors), dtype=np.uint32)  # as wide as a hash: the loop is vectorized
     for i in range(len(vertices)):
         vertex, place = vertices[i], places[i]
-        row = row_of(grown.new, vertex)
+        row = row_of(new, vertex)
         least[:] = np.uint32(EMPTY)
-        for j in range(grown.starts[place], grown.starts[place + 1]):
+        for j in range(starts[place], starts[place + 1]):
             h = mixed[added[j]]
             for k in range(len(factors)):
                 least[k] = min(least[k], np.uint32(factors[k] * h + shifts[k]))
         stays[:] = 0
         begin, end = offsets[vertex], offsets[vertex + 1]
-        some = min(begin + _TOGETHER, end) if row >= 0 else begin - grown.closed
-        for j in range(begin - grown.closed, some):
-            h = own[vertex] if j < begin else mixed[elements[j]]
-            for k in range(len(factors)):
-                stays[k] |= np.uint32(np.uint32(factors[k] * h + shifts[k]) < least[k])
+        is_open, low = len(factors), begin - closed
+        if row < 0:  # all of its set was added
+            low = end
+        while low < end and is_open > _FEW:
+            high = min(low + _TOGETHER, end)
+            for j in range(low, high):
+                h = own[vertex] if j < begin else mixed[elements[j]]
+                for k in range(len(factors)):
+                    stays[k] |= np.uint32(np.uint32(factors[k] * h + shifts[k]) < least[k])
+            low, is_open = high, len(factors) - int(stays.sum())
         for k in range(len(factors)):
-            j = some if row >= 0 else end
+            j = low
             while stays[k] == 0 and j < end:
                 stays[k] = np.uint32(factors[k] * mixed[elements[j]] + shifts[k]) < least[k]
                 j += 1
-            out[i, k] = grown.sig[row, k] if stays[k] else np.uint16(least[k] & np.uint32(0xFFFF))
+            out[i, k] = sig[row, k] if stays[k] else np.uint16(least[k] & np.uint32(0xFFFF))

@@ -126,8 +126,8 @@ class SegmentSketches(Sketches):
             self.tables,
             inverses(hashes.factors),
             added,
-            ByHash.of(added, np.repeat(np.arange(len(lengths)), lengths)),
-            ByHash.of(hashes.elements, np.arange(len(hashes.elements))),
+            ByHash.of(added, np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)),
+            ByHash.of(hashes.elements),
             holders.indptr,
             holders.indices,
         )

@@ -2,12 +2,14 @@
 
     python -m benchmarks.run dedup                                    200,000 generated texts
     python -m benchmarks.dedup --texts 1e6 --peers 250000 A.jsonl.gz  a million edits of real texts
+    python -m benchmarks.dedup --short 1e7    a file of short texts; CPU and peak of the whole job
 
 Generated texts are paragraphs of 40 to 160 words of Zipf's law, three in ten of them copies of an
 earlier one with 0 to 15 in 100 of their words exchanged (`texts`). Real ones are the `text` of each
 line of files of JSON lines, and after them copies of a random one of those, edited likewise
 (`edited`). The peers get the same shingles as sets of integers, so that splitting texts counts for
-none of them; ours is timed with and without it.
+none of them; ours is timed with and without it. Short texts have 5 to 12 words, three in ten are
+copies, half of these with another last word (`write_short`).
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.peak import resident
 from benchmarks.report import Report
 from graphagg.arrays import offsets
 from graphagg.rag.dedup.config import DedupConfig
+from graphagg.rag.dedup.files import dedup
 from graphagg.rag.dedup.pairs import near_duplicates
 from graphagg.rag.dedup.shingles import Sets, shingles
 
@@ -46,9 +50,15 @@ def main() -> None:
     parser.add_argument("sources", nargs="*", type=Path, help="files of JSON lines with `text`")
     parser.add_argument("--texts", type=float, default=COUNT, help="how many")
     parser.add_argument("--peers", type=float, default=PEERS_COUNT, help="of them for rensa")
+    parser.add_argument("--short", type=float, help="how many short texts, from a file to a file")
+    parser.add_argument("--out", type=Path, default=Path("build/bench/dedup"))
     chosen = parser.parse_args()
     count = int(chosen.texts)
-    report = Report(Path("build/bench/dedup"))
+    report = Report(chosen.out)
+    if chosen.short:
+        measure_short(report, int(chosen.short), chosen.out)
+        print(report.save())
+        return
     report.heading(f"Near duplicates among {count:,} texts")
     real = [text for path in chosen.sources for text in read(path)]
     if real:
@@ -86,6 +96,42 @@ def measure(report: Report, written: list[str], peers: int) -> None:
         "The same K, b and r; the peers fill their index, graphagg compares all pairs as well:"
     )
     report.table(["library", "texts", "CPU s", "CPU s of graphagg", "times graphagg"], rows)
+
+
+def measure_short(report: Report, count: int, folder: Path) -> None:
+    """Report on a file of short texts, read twice and written without near duplicates. Linux."""
+    report.heading(f"Near duplicates among {count:,} short texts of a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    source, few = folder / f"short.{count}.jsonl", folder / "few.jsonl"
+    write_short(few, 100)
+    dedup(few, folder / "kept.jsonl", DedupConfig(0.8))  # compiled before the clock starts
+    if not source.exists():
+        write_short(source.with_suffix(".part"), count)
+        source.with_suffix(".part").rename(source)
+    cpu, found = timed(lambda: dedup(source, folder / "kept.jsonl", DedupConfig(0.8)))
+    report.line(
+        f"{source.stat().st_size:,} bytes, {cpu:.0f} CPU s, peak {resident('VmHWM') / 2**30:.2f} "
+        f"GiB: {found}"
+    )
+
+
+def write_short(path: Path, count: int, random_state: int = 0) -> None:
+    """Write short texts as JSON lines; copies are of texts of the same block."""
+    rng = np.random.default_rng(random_state)
+    names = [f"w{word}" for word in range(_WORDS)]
+    with path.open("w", encoding="utf-8") as file:
+        for low in range(0, count, _BLOCK):
+            size = min(_BLOCK, count - low)
+            words = (rng.random((size, 12)) ** 3 * _WORDS).astype(np.int64)
+            lengths = rng.integers(5, 13, size)
+            copies = np.flatnonzero(rng.random(size) < _COPIES)
+            sources = rng.integers(0, size, len(copies))
+            words[copies], lengths[copies] = words[sources], lengths[sources]
+            changed = copies[rng.random(len(copies)) < 0.5]
+            words[changed, lengths[changed] - 1] = rng.integers(0, _WORDS, len(changed))
+            for i, (row, length) in enumerate(zip(words.tolist(), lengths.tolist(), strict=True)):
+                text = " ".join(names[word] for word in row[:length])
+                file.write(f'{{"id": "{low + i}", "text": "{text}"}}\n')
 
 
 def shingles_by_blocks(written: Sequence[str], config: DedupConfig) -> Sets:

@@ -152,7 +152,9 @@ def _merge(old: _Old, more: _New, sources: Array, grew: Array, ends: Array, out:
             begin = offsets[source]
             for k in range(stop - i):
                 ends[i + k] = size + offsets[source + k + 1] - begin
-            size = _copy(columns, renumbered, begin, offsets[source + stop - i], out, size)
+            step = 1 if len(renumbered) else stop - i  # rows that are copied at once
+            for k in range(source, source + stop - i, step):
+                size = _copy(columns, renumbered, offsets[k], offsets[k + step], out, size)
         if turn < len(rows):
             a = a_end = 0
             if sources[stop] >= 0:
@@ -191,13 +193,22 @@ def _place(columns: Array, renumbered: Array, low: int, high: int, column: int) 
 
 @kernel
 def _copy(columns: Array, renumbered: Array, low: int, high: int, out: Array, size: int) -> int:
-    """Append the old columns from `low` to `high` to the first `size` of `out`; how many then."""
+    """Append the old columns from `low` to `high` to the first `size` of `out`; how many then.
+
+    Where they get new numbers they are of one row, and ascend.
+    """
+    if low == high:
+        return size
     # By views, whose places are never negative, the loops become block copies.
     taken, put = columns[low:high], out[size : size + high - low]
+    first = last = np.int32(0)  # how much larger the new numbers are
     if len(renumbered) > 0:
+        first = np.int32(renumbered[taken[0]] - taken[0])
+        last = np.int32(renumbered[taken[-1]] - taken[-1])
+    if first == last:
         for i in range(len(taken)):
-            put[i] = renumbered[taken[i]]
+            put[i] = taken[i] + first
     else:
         for i in range(len(taken)):
-            put[i] = taken[i]
+            put[i] = renumbered[taken[i]]
     return size + high - low

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -39,8 +38,7 @@ def main() -> None:
             adding.SEGMENT = large
             small.rank(np.array([1, 2]), 5, method="minhash", plan="lsh")
     with linked(index, "added") as folder, CommunityIndex.open(folder) as opened:
-        report = Report(folder.with_suffix(".report"))
-        report.table(["what", "figure"], measure(opened))
+        measure(opened, Report(folder.with_suffix(".report")))
 
 
 @contextmanager
@@ -55,25 +53,25 @@ def linked(index: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(index: CommunityIndex) -> list[tuple[str, Any]]:
+def measure(index: CommunityIndex, report: Report) -> None:
     """CPU of the change, of the first look-ups after it, and of `compact`."""
     generator, ends = np.random.default_rng(0), index.opened.hoods.sets.indices
     drawn = ends[generator.integers(0, len(ends), (len(ends) // 2 // _SHARE, 2))]
     pairs = np.asarray(index.vertices.table)[drawn]
-    found: list[tuple[str, Any]] = [("minhash before, ms p50 / p99", asked(index))]
-    start = time.process_time()
-    report = index.add_edges(pairs)
-    found.append(("add, CPU s", time.process_time() - start))
-    found.append(("peak, GiB", resident("VmHWM") / 2**30))
-    found += [("edges added", report.edges_added), ("vertices touched", index.pending)]
-    start = time.thread_time()
+    start = os.times()
+    change = index.add_edges(pairs)
+    used, peak = os.times(), resident("VmHWM") / 2**30
+    report.line(
+        f"add: {used.user - start.user:.2f} CPU s, and {used.system - start.system:.2f} of the "
+        f"kernel, peak {peak:.2f} GiB: {change}"
+    )
+    start = os.times()
     index.rank(np.arange(SEEDS), TOP, method="minhash", plan="lsh")
-    found.append(("first look-up in the tables, CPU s", time.thread_time() - start))
-    found.append(("minhash after, ms p50 / p99", asked(index)))
-    start = time.process_time()
+    report.line(f"first look-up in the tables: {sum(os.times()[:2]) - sum(start[:2]):.2f} CPU s")
+    report.line(f"minhash from random seeds, ms p50 / p99: {asked(index)}")
+    start = os.times()
     index.compact()
-    found.append(("compact, CPU s", time.process_time() - start))
-    return found
+    report.line(f"compact: {sum(os.times()[:2]) - sum(start[:2]):.1f} CPU s")
 
 
 def asked(index: CommunityIndex) -> str:

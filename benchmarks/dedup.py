@@ -1,37 +1,80 @@
 """Near duplicates: recall against exact comparison, and CPU beside datasketch and rensa.
 
-Texts are paragraphs of 40 to 160 words of Zipf's law, three in ten of them copies of an earlier one
-with 0 to 15 in 100 of their words exchanged (`texts`). The peers get the same shingles as sets of
-integers, so that splitting texts counts for none of them; ours is timed with and without it.
+    python -m benchmarks.run dedup                                    200,000 generated texts
+    python -m benchmarks.dedup --texts 1e6 --peers 250000 A.jsonl.gz  a million edits of real texts
+    python -m benchmarks.dedup --short 1e7    a file of short texts; CPU and peak of the whole job
+
+Generated texts are paragraphs of 40 to 160 words of Zipf's law, three in ten of them copies of an
+earlier one with 0 to 15 in 100 of their words exchanged (`texts`). Real ones are the `text` of each
+line of files of JSON lines, and after them copies of a random one of those, edited likewise
+(`edited`). The peers get the same shingles as sets of integers, so that splitting texts counts for
+none of them; ours is timed with and without it. Short texts have 5 to 12 words, three in ten are
+copies, half of these with another last word (`write_short`).
 """
 
 from __future__ import annotations
 
+import argparse
+import gzip
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.peak import resident
 from benchmarks.report import Report
+from graphagg.arrays import offsets
 from graphagg.rag.dedup.config import DedupConfig
+from graphagg.rag.dedup.files import dedup
 from graphagg.rag.dedup.pairs import near_duplicates
 from graphagg.rag.dedup.shingles import Sets, shingles
 
 COUNT, PEERS_COUNT, SAMPLE = 200_000, 50_000, 2_000
 _WORDS, _COPIES, _EDITS = 50_000, 0.3, 0.15
+_BLOCK, _HASHES_AT_ONCE = 8_192, 1 << 22
 
 
 def run(report: Report) -> None:
     report.heading("Near duplicates among texts")
-    config, written = DedupConfig(0.8), texts(COUNT)
-    shingles(written[:100], config)
+    measure(report, texts(COUNT), PEERS_COUNT)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("sources", nargs="*", type=Path, help="files of JSON lines with `text`")
+    parser.add_argument("--texts", type=float, default=COUNT, help="how many")
+    parser.add_argument("--peers", type=float, default=PEERS_COUNT, help="of them for rensa")
+    parser.add_argument("--short", type=float, help="how many short texts, from a file to a file")
+    parser.add_argument("--out", type=Path, default=Path("build/bench/dedup"))
+    chosen = parser.parse_args()
+    count = int(chosen.texts)
+    report = Report(chosen.out)
+    if chosen.short:
+        measure_short(report, int(chosen.short), chosen.out)
+        print(report.save())
+        return
+    report.heading(f"Near duplicates among {count:,} texts")
+    real = [text for path in chosen.sources for text in read(path)]
+    if real:
+        report.line(f"{len(real):,} real texts, and copies of them.")
+    measure(report, edited(real, count) if real else texts(count), int(chosen.peers))
+    print(report.save())
+
+
+def measure(report: Report, written: list[str], peers: int) -> None:
+    """Report on some texts; datasketch gets `PEERS_COUNT` of them at most, rensa `peers`."""
+    config = DedupConfig(0.8)
     near_duplicates(shingles(written[:100], config), config)  # compiled before the clock starts
-    split, sets = timed(lambda: shingles(written, config))
+    split, sets = timed(lambda: shingles_by_blocks(written, config))
     search, found = timed(lambda: near_duplicates(sets, config))
     report.line(
-        f"{COUNT:,} texts, {len(sets.hashes):,} shingles: {split:.1f} CPU s to split them, "
+        f"{len(written):,} texts, {len(sets.hashes):,} shingles: {split:.1f} CPU s to split them, "
         f"{search:.1f} for signatures, {len(found.first):,} pairs at .8 and their comparison."
     )
     recall, wanted = sampled_recall(sets, found, config)
@@ -39,15 +82,91 @@ def run(report: Report) -> None:
         f"Recall {recall:.4f} of the {wanted:,} pairs at .8 of {SAMPLE:,} texts with all others, "
         "compared exactly; every pair that is given was compared exactly."
     )
-    some = shingles(written[:PEERS_COUNT], config)
-    flat, bounds = (some.hashes >> np.uint64(32)).tolist(), some.bounds.tolist()
-    ours, _ = timed(lambda: near_duplicates(some, config))
-    rows = [["graphagg, and all pairs compared", f"{ours:.2f}", ""]]
-    for name, build in (("rensa", with_rensa), ("datasketch", with_datasketch)):
+    rows = []
+    for name, build, count in (
+        ("rensa", with_rensa, peers),
+        ("datasketch", with_datasketch, min(peers, PEERS_COUNT)),
+    ):
+        some = first_of(sets, count)
+        ours, _ = timed(partial(near_duplicates, some, config))
+        flat, bounds = (some.hashes >> np.uint64(32)).tolist(), some.bounds.tolist()
         cpu, _ = timed(partial(build, flat, bounds, config))
-        rows.append([name, f"{cpu:.2f}", f"{cpu / ours:.1f}"])
-    report.line(f"{PEERS_COUNT:,} texts, the same K, b and r; the peers fill their index:")
-    report.table(["library", "CPU s", "times ours"], rows)
+        rows.append([name, f"{count:,}", f"{cpu:.2f}", f"{ours:.2f}", f"{cpu / ours:.1f}"])
+    report.line(
+        "The same K, b and r; the peers fill their index, graphagg compares all pairs as well:"
+    )
+    report.table(["library", "texts", "CPU s", "CPU s of graphagg", "times graphagg"], rows)
+
+
+def measure_short(report: Report, count: int, folder: Path) -> None:
+    """Report on a file of short texts, read twice and written without near duplicates. Linux."""
+    report.heading(f"Near duplicates among {count:,} short texts of a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    source, few = folder / f"short.{count}.jsonl", folder / "few.jsonl"
+    write_short(few, 100)
+    dedup(few, folder / "kept.jsonl", DedupConfig(0.8))  # compiled before the clock starts
+    if not source.exists():
+        write_short(source.with_suffix(".part"), count)
+        source.with_suffix(".part").rename(source)
+    cpu, found = timed(lambda: dedup(source, folder / "kept.jsonl", DedupConfig(0.8)))
+    report.line(
+        f"{source.stat().st_size:,} bytes, {cpu:.0f} CPU s, peak {resident('VmHWM') / 2**30:.2f} "
+        f"GiB: {found}"
+    )
+
+
+def write_short(path: Path, count: int, random_state: int = 0) -> None:
+    """Write short texts as JSON lines; copies are of texts of the same block."""
+    rng = np.random.default_rng(random_state)
+    names = [f"w{word}" for word in range(_WORDS)]
+    with path.open("w", encoding="utf-8") as file:
+        for low in range(0, count, _BLOCK):
+            size = min(_BLOCK, count - low)
+            words = (rng.random((size, 12)) ** 3 * _WORDS).astype(np.int64)
+            lengths = rng.integers(5, 13, size)
+            copies = np.flatnonzero(rng.random(size) < _COPIES)
+            sources = rng.integers(0, size, len(copies))
+            words[copies], lengths[copies] = words[sources], lengths[sources]
+            changed = copies[rng.random(len(copies)) < 0.5]
+            words[changed, lengths[changed] - 1] = rng.integers(0, _WORDS, len(changed))
+            for i, (row, length) in enumerate(zip(words.tolist(), lengths.tolist(), strict=True)):
+                text = " ".join(names[word] for word in row[:length])
+                file.write(f'{{"id": "{low + i}", "text": "{text}"}}\n')
+
+
+def shingles_by_blocks(written: Sequence[str], config: DedupConfig) -> Sets:
+    """The shingles of many texts."""
+    blocks = [
+        shingles(written[low : low + _BLOCK], config) for low in range(0, len(written), _BLOCK)
+    ]
+    lengths = np.concatenate([np.diff(block.bounds) for block in blocks])
+    return Sets(offsets(lengths), np.concatenate([block.hashes for block in blocks]))
+
+
+def first_of(sets: Sets, count: int) -> Sets:
+    """The sets of the first texts."""
+    bounds = sets.bounds[: count + 1]
+    return Sets(bounds, sets.hashes[: bounds[-1]])
+
+
+def read(path: Path) -> list[str]:
+    """The texts of a file of JSON lines."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line)["text"] for line in file]
+
+
+def edited(real: Sequence[str], count: int, random_state: int = 0) -> list[str]:
+    """Real texts, then copies of random ones; of each a share of the words is of another text."""
+    rng = np.random.default_rng(random_state)
+    words = [np.array(text.split(), dtype=object) for text in real]
+    every = np.concatenate(words)
+    written = [*real]
+    for source in rng.integers(0, len(real), max(count - len(real), 0)).tolist():
+        copy = words[source].copy()
+        changed = rng.random(len(copy)) < rng.uniform(0, _EDITS)
+        copy[changed] = every[rng.integers(0, len(every), int(changed.sum()))]
+        written.append(" ".join(copy))
+    return written[:count]
 
 
 def texts(count: int, random_state: int = 0) -> list[str]:
@@ -77,19 +196,31 @@ def sampled_recall(sets: Sets, found: Any, config: DedupConfig) -> tuple[float, 
     from scipy.sparse import csr_array
 
     n = len(sets.bounds) - 1
-    names, columns = np.unique(sets.hashes, return_inverse=True)
-    ones = np.ones(len(columns), dtype=np.float32)
-    matrix = csr_array((ones, columns, sets.bounds), shape=(n, len(names)))
     distinct = np.flatnonzero(found.equal == np.arange(n))
     chosen = np.sort(np.random.default_rng(1).choice(distinct, SAMPLE, replace=False))
+    # No shingle matters but those of the chosen texts.
+    names = np.unique(np.concatenate([sets.of(text) for text in chosen.tolist()]))
+    columns, kept = [], np.zeros(len(sets.hashes) + 1, dtype=np.int32)
+    for low in range(0, len(sets.hashes), _HASHES_AT_ONCE):
+        block = sets.hashes[low : low + _HASHES_AT_ONCE]
+        at = np.minimum(np.searchsorted(names, block), len(names) - 1)
+        same = names[at] == block
+        columns.append(at[same].astype(np.int32))
+        kept[low + 1 : low + 1 + len(block)] = same
+    bounds = np.cumsum(kept, dtype=np.int64)[sets.bounds]
+    ones = np.ones(int(bounds[-1]), dtype=np.float32)
+    matrix = csr_array((ones, np.concatenate(columns), bounds), shape=(n, len(names)))
     shared = (matrix[chosen] @ matrix.T).tocoo()
     sizes = np.diff(sets.bounds)
     a, b = chosen[shared.row], shared.col
     jaccard = shared.data / (sizes[a] + sizes[b] - shared.data)
     wanted = (jaccard >= config.threshold) & (a != b) & (found.equal[b] == b)
-    pairs = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
-    hits = sum((min(x, y), max(x, y)) in pairs for x, y in zip(a[wanted], b[wanted], strict=True))
-    return hits / max(int(wanted.sum()), 1), int(wanted.sum())
+    first, second = np.minimum(a, b)[wanted], np.maximum(a, b)[wanted]
+    given = found.first * n + found.second  # ascending, as pairs are
+    pairs = first.astype(np.int64) * n + second
+    at = np.minimum(np.searchsorted(given, pairs), len(given) - 1)
+    hits = int(np.count_nonzero(given[at] == pairs))
+    return hits / max(len(pairs), 1), len(pairs)
 
 
 def with_rensa(values: list[int], offsets: list[int], config: DedupConfig) -> object:
@@ -123,3 +254,7 @@ def with_datasketch(values: list[int], offsets: list[int], config: DedupConfig) 
             session.insert(row, signature, check_duplication=False)
             signatures.append(signature)
     return lsh, signatures
+
+
+if __name__ == "__main__":
+    main()

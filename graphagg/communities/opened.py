@@ -27,8 +27,9 @@ from graphagg.store import Artifact
 def index_hashes(vertices: VertexIds, elements: VertexIds, config: IndexConfig) -> Hashes:
     """The hashes of elements, and of vertices where sets are closed."""
     family = HashFamily(config.permutations, config.hash_seed)
-    own = vertices.tokens() if config.closed else None
-    return Hashes.of(elements.tokens(), own, family)
+    tokens = elements.tokens()
+    own = tokens if vertices is elements else vertices.tokens()
+    return Hashes.of(tokens, own if config.closed else None, family)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Opened:
         sizes = cache(
             lambda: SizePartitions.of(hoods.sets.degrees() + hoods.closed, config.partitions)
         )
-        expander = Expander(hoods, SegmentSketches(*sketches, hoods, *pending, hashes), sizes)
+        expander = Expander(hoods, SegmentSketches(*sketches, hoods, pending, hashes), sizes)
         return cls(artifact, config, vertices, elements, expander, pending)
 
     @property

@@ -20,6 +20,7 @@ VertexId = int | str
 _COMPARED = 200
 """How many neighbors in the order of the ids `closest` compares a string with."""
 
+_AT_ONCE = 1 << 16
 _DIGITS = len(str(2**63 - 1))
 
 
@@ -155,8 +156,11 @@ class VertexIds(Sequence[VertexId]):
         `update(text.encode())`).
         """
         if not isinstance(self.table, StringTable):
-            wide = np.asarray(self.table).astype(np.uint64)
-            return (wide ^ (wide >> np.uint64(32))).astype(np.uint32)
+            tokens = np.empty(len(self.table), dtype=np.uint32)
+            for low in range(0, len(tokens), _AT_ONCE):  # new memory costs more than the hashes
+                wide = np.asarray(self.table[low : low + _AT_ONCE]).astype(np.uint64)
+                tokens[low : low + _AT_ONCE] = wide ^ (wide >> np.uint64(32))
+            return tokens
         digests = b"".join(
             hashlib.sha1(self.table.raw(i), usedforsecurity=False).digest()[:4]
             for i in range(len(self.table))

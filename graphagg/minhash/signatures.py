@@ -26,6 +26,7 @@ from graphagg.graph.csr import Csr
 
 Tokens = npt.NDArray[np.uint32]
 
+_AT_ONCE = 1 << 16
 EMPTY = 0xFFFFFFFF
 """Each slot of the empty set's signature."""
 
@@ -68,8 +69,9 @@ class Hashes(NamedTuple):
                 None: open.
             family: the hash functions.
         """
-        mixed_own = np.zeros(0, dtype=np.uint32) if own is None else mix(own)
-        return cls(mix(columns), mixed_own, family.factors, family.shifts)
+        mixed = mix(columns)
+        mixed_own = mixed[:0] if own is None else mixed if own is columns else mix(own)
+        return cls(mixed, mixed_own, family.factors, family.shifts)
 
 
 def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDArray[np.uint16]:
@@ -105,11 +107,13 @@ def truncate(whole: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint16]:
 def mix(tokens: Array) -> Tokens:
     """MurmurHash3's 32-bit finalizer: a bijection that spreads neighboring ids."""
     h = np.array(tokens, dtype=np.uint32)
-    h ^= h >> np.uint32(16)
-    h *= np.uint32(0x85EBCA6B)
-    h ^= h >> np.uint32(13)
-    h *= np.uint32(0xC2B2AE35)
-    h ^= h >> np.uint32(16)
+    for low in range(0, len(h), _AT_ONCE):
+        some = h[low : low + _AT_ONCE]
+        some ^= some >> np.uint32(16)
+        some *= np.uint32(0x85EBCA6B)
+        some ^= some >> np.uint32(13)
+        some *= np.uint32(0xC2B2AE35)
+        some ^= some >> np.uint32(16)
     return h
 
 

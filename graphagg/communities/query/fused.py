@@ -28,7 +28,7 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.communities.config import FusedConfig
 from graphagg.communities.query.planner import Query
-from graphagg.communities.query.ranking import Ranking, largest
+from graphagg.communities.query.ranking import Ranking, descending, largest, nth_largest
 from graphagg.communities.similarity.marked import pair_sums, similarity_sums
 
 _SLACK = 1.0 - 1e-9  # bounds are computed otherwise than scores: rounding must exclude nobody
@@ -141,11 +141,11 @@ def _best_by_walk(
     vertices, p = walk.vertices[others], walk.scores[others]
     p = p / max(float(walk.scores.max(initial=0.0)), 1e-300)
     if len(p) > most:
-        least = float(np.partition(p, len(p) - most)[len(p) - most])
+        least = nth_largest(p, most)
         share = settings.floor / (1.0 + settings.floor)
         able = p >= _SLACK * least * share ** (1.0 / settings.power)
         vertices, p = vertices[able], p[able]
-    order = np.lexsort((vertices, -p))
+    order = descending(p, vertices)
     return vertices[order], p[order]
 
 

@@ -51,13 +51,35 @@ def largest(values: Array, count: int, ties: Array) -> Array:
     """Positions of the `count` largest values, best first, ties by the lower of `ties`; O(n)."""
     kept = np.arange(len(values))
     if len(values) > count:
-        bound = np.partition(values, len(values) - count)[len(values) - count]
+        bound = nth_largest(values, count)
         above, level = np.flatnonzero(values > bound), np.flatnonzero(values == bound)
         missing = count - len(above)
         if len(level) > missing:
             level = level[np.argpartition(ties[level], missing - 1)[:missing]]
         kept = np.concatenate([above, level])
-    order: Array = kept[np.lexsort((ties[kept], -values[kept]))]
+    order: Array = kept[descending(values[kept], ties[kept])]
+    return order
+
+
+def nth_largest(values: Array, count: int) -> float:
+    """The `count`-th largest of at least so many values; soon told where large ones come early."""
+    some = values[: 10 * count]
+    least = np.partition(some, len(some) - count)[len(some) - count]
+    able = values[values >= least]
+    return float(np.partition(able, len(able) - count)[len(able) - count])
+
+
+def descending(values: Array, ties: Array) -> Array:
+    """Positions by value, the largest first, of equal ones by the lower of `ties`."""
+    order: Array = np.argsort(-values)
+    ordered = values[order]
+    same = ordered[1:] == ordered[:-1]
+    if same.any():
+        tied = np.zeros(len(order), dtype=np.bool_)
+        tied[1:] |= same
+        tied[:-1] |= same
+        some = order[tied]
+        order[tied] = some[np.lexsort((ties[some], -values[some]))]
     return order
 
 

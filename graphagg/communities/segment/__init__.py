@@ -2,8 +2,10 @@
 
 A version with a segment holds, in place of `sizes`:
 
-    pending.rows       [n] int32, the row of `signatures` and `lsh` of each vertex; -1: it has none
+    pending.new        [v] int32 ascending, vertices that have no row in `signatures`
     pending.touched    [t] int32 ascending, the vertices whose set is not the one that was signed
+    pending.starts     [t + 1] int64, where the elements that were added to each begin
+    pending.added      int32, those elements; all of a new vertex's set
 
 Its rows are those of a build of all edges. `signatures` and `lsh` are those of the index before.
 """

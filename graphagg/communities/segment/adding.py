@@ -14,6 +14,7 @@ from graphagg.communities.config import GRAPH_KIND
 from graphagg.communities.opened import Opened
 from graphagg.communities.segment.grown import Numbering, write_grown
 from graphagg.communities.segment.sketches import Pending
+from graphagg.communities.similarity.neighborhood import Neighborhoods
 from graphagg.graph.graph import Graph
 from graphagg.graph.large.load import Files
 from graphagg.progress import Progress
@@ -50,7 +51,7 @@ def add_segment(
     added = neighborhoods(more, config)
     step = partial(progress, "rows")
     paths = files.path("sets.indptr"), files.path("sets.indices")
-    touched, had = write_grown(hoods.sets, added.sets, rows, columns, paths, step)
+    touched, empty = write_grown(hoods.sets, added.sets, rows, columns, paths, step)
     if config.kind != "undirected":
         paths = files.path("holders.indptr"), files.path("holders.indices")
         write_grown(hoods.holders, added.holders, columns, rows, paths, step)
@@ -60,8 +61,9 @@ def add_segment(
     for name in before.artifact.manifest.files:
         if name.startswith(("signatures.", "lsh.")):
             publication.writer.adopt(before.artifact, name)
-    _pending(before, rows, touched, had).save(publication.writer)
-    manifest = _manifest(before, more, files, len(rows.ids), len(columns.ids))
+    _pending(before, added, rows, columns, touched).save(publication.writer)
+    sizes = {"vertices": len(rows.ids), "elements": len(columns.ids), "isolated": empty}
+    manifest = _manifest(before, more, len(files.rows("sets", 0).indices), sizes)
     publication.publish(manifest)
     return _report(before.artifact.manifest, manifest, len(touched))
 
@@ -76,34 +78,37 @@ def _write_ids(writer: ArtifactWriter, before: Opened, name: str, ids: Numbering
             writer.adopt(before.artifact, file)
 
 
-def _pending(before: Opened, ids: Numbering, touched: Array, had: Array) -> Pending:
-    """Who was touched since the sketches were made, and the row there of each vertex."""
-    rows = ids.sources()
-    everyone = touched
+def _pending(
+    before: Opened, more: Neighborhoods, rows: Numbering, columns: Numbering, touched: Array
+) -> Pending:
+    """Who was touched since the sketches were made, and by which elements."""
+    everyone, new, width = touched, rows.appeared(), max(len(columns.ids), 1)
+    owners, elements = more.sets.gather(np.searchsorted(rows.more, touched))
+    # A vertex and an element as one number: ascending in the order of both.
+    parts = [touched[owners].astype(np.int64) * width + columns.more[elements]]
+    if more.closed:
+        parts.append(new * (width + 1))
     if (earlier := before.pending) is not None:
-        rows = np.where(rows >= 0, earlier.rows[rows], np.int32(-1))
-        now = earlier.touched if ids.before is None else ids.before[earlier.touched]
-        everyone = distinct(np.concatenate([touched, now])).astype(np.int32)
-    rows[touched[~had]] = -1  # who had an empty set is in no table
-    return Pending(rows, everyone)
+        owners = np.repeat(rows.now(earlier.touched), np.diff(earlier.starts))
+        parts.append(owners * width + columns.now(earlier.added))
+        everyone = distinct(np.concatenate([touched, rows.now(earlier.touched)]))
+        new = distinct(np.concatenate([new, rows.now(earlier.new)]))
+    pairs = distinct(np.concatenate(parts))
+    starts = np.searchsorted(pairs, np.append(everyone, len(rows.ids)).astype(np.int64) * width)
+    vertices = (new.astype(np.int32), everyone.astype(np.int32))
+    return Pending(*vertices, starts, (pairs % width).astype(np.int32))
 
 
-def _manifest(before: Opened, more: Graph, files: Files, vertices: int, elements: int) -> Manifest:
+def _manifest(before: Opened, more: Graph, entries: int, sizes: dict[str, int]) -> Manifest:
     """The counts of now. A digest would read the whole graph: it is named by what it is made of."""
-    rows = files.rows("sets", elements)
-    entries, known = len(rows.indices), before.artifact.manifest
+    known = before.artifact.manifest
     name = f"{known.inputs['graph']} and {more.digest()}"
+    edges = entries // 2 if before.config.kind == "undirected" else entries
     return Manifest(
         kind=KIND,
         parameters=known.parameters,
         inputs={"graph": hashlib.sha256(name.encode()).hexdigest()},
-        counts=dict(known.counts)
-        | {
-            "vertices": vertices,
-            "elements": elements,
-            "edges": entries // 2 if before.config.kind == "undirected" else entries,
-            "isolated": int(np.count_nonzero(rows.degrees() == 0)),
-        },
+        counts=dict(known.counts) | sizes | {"edges": edges},
     )
 
 

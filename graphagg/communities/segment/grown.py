@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, offsets
+from graphagg.arrays import Array, Ints
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
-from graphagg.kernels import kernel
+from graphagg.kernels import kernel, lower_bound
 from graphagg.store.ranges import GrowingFile, forget
 
 _ROWS_AT_ONCE = 1 << 16
@@ -42,13 +42,26 @@ class Numbering:
         ids = before.union(more)
         return cls(ids, ids.positions(before), ids.positions(more))
 
-    def sources(self) -> Array:
-        """`[len(ids)]` int32, which of the first each is; -1: it is new."""
+    def sources(self, low: int, high: int) -> Array:
+        """Which of the first each of a range of numbers is, int32; -1: it is new."""
         if self.before is None:
-            return np.arange(len(self.ids), dtype=np.int32)
-        sources = np.full(len(self.ids), -1, dtype=np.int32)
-        sources[self.before] = np.arange(len(self.before), dtype=np.int32)
+            return np.arange(low, high, dtype=np.int32)
+        first, end = np.searchsorted(self.before, [low, high])
+        sources = np.full(high - low, -1, dtype=np.int32)
+        sources[self.before[first:end] - low] = np.arange(first, end, dtype=np.int32)
         return sources
+
+    def now(self, numbers: Array) -> Ints:
+        """The numbers now of some of the first."""
+        return numbers.astype(np.int64) if self.before is None else self.before[numbers]
+
+    def appeared(self) -> Ints:
+        """Ascending, the numbers of those that only the second has."""
+        if self.before is None:
+            return np.zeros(0, dtype=np.int64)
+        is_new = np.ones(len(self.ids), dtype=np.bool_)
+        is_new[self.before] = False
+        return np.flatnonzero(is_new)
 
 
 class _Old(NamedTuple):
@@ -60,7 +73,10 @@ class _Old(NamedTuple):
 
 
 class _New(NamedTuple):
-    """Compressed rows that are added: the number of each row, and its ascending columns."""
+    """Compressed rows that are added: the number of each row, and its ascending columns.
+
+    `offsets` may begin anywhere in `columns`.
+    """
 
     rows: Array
     offsets: Array
@@ -74,7 +90,7 @@ def write_grown(
     columns: Numbering,
     paths: tuple[Path, Path],
     step: Callable[[int, int], None],
-) -> tuple[Array, Array]:
+) -> tuple[Array, int]:
     """Write the rows of both as `indptr` and `indices`.
 
     Args:
@@ -86,104 +102,113 @@ def write_grown(
         step: called after each range with how many rows are done, and of how many.
 
     Returns:
-        `[t]` int32 ascending rows that have more columns than before or are new, and of each
-        whether it had any.
+        `[t]` int32 ascending rows that have more columns than before or are new, and how many rows
+        have none.
     """
-    sources, count = rows.sources(), len(rows.ids)
-    none = np.zeros(0, dtype=np.int32)
+    count, none = len(rows.ids), np.zeros(0, dtype=np.int32)
     renumbered = none if columns.before is None else columns.before.astype(np.int32)
     kept = _Old(old.indptr, old.indices, renumbered)
     added = _New(rows.more, more.indptr, columns.more[more.indices].astype(np.int32))
-    lengths, touched, had = np.zeros(count, dtype=np.int64), [none], [none.astype(np.bool_)]
-    file, out = GrowingFile(paths[1], np.int32), none
+    # Room for a range is kept from range to range: new pages cost more than what is written.
+    ends, out, grew = np.empty(_ROWS_AT_ONCE, np.int64), none, np.zeros(len(rows.more), np.bool_)
+    indptr, indices = (GrowingFile(paths[0], np.int64), GrowingFile(paths[1], np.int32))
+    indptr.append(np.zeros(1, np.int64))
+    empty = 0
     for low in range(0, count, _ROWS_AT_ONCE):
-        some = sources[low : low + _ROWS_AT_ONCE]
-        before = np.where(some >= 0, old.indptr[some + 1] - old.indptr[some], 0)
-        turn, end = np.searchsorted(rows.more, [low, low + len(some)])
-        room = int(before.sum()) + int(more.indptr[end] - more.indptr[turn])
-        if room > len(out):  # kept from range to range: new pages cost more than what is written
-            out = np.empty(room + room // 4, dtype=np.int32)
-        now = lengths[low : low + len(some)]
-        size = _merge(kept, added, some, low, int(turn), now, out)
-        file.append(out[:size])
-        grown = np.flatnonzero((now > before) | (some < 0))
-        touched.append((grown + low).astype(np.int32))
-        had.append(before[grown] > 0)
+        some = rows.sources(low, min(low + _ROWS_AT_ONCE, count))
         known = some[some >= 0]
-        if len(known):
-            forget(old.indices[old.indptr[known[0]] : old.indptr[known[-1] + 1]])
+        turn, end = np.searchsorted(rows.more, [low, low + len(some)])
+        first, last = (old.indptr[known[0]], old.indptr[known[-1] + 1]) if len(known) else (0, 0)
+        room = int(last - first + more.indptr[end] - more.indptr[turn])
+        if room > len(out):
+            out = np.empty(room + room // 4, dtype=np.int32)
+        turns = _New(added.rows[turn:end] - low, added.offsets[turn : end + 1], added.columns)
+        size = _merge(kept, turns, some, grew[turn:end], ends, out)
+        empty += len(some) - int(np.count_nonzero(np.diff(ends[: len(some)], prepend=0)))
+        indptr.append(ends[: len(some)] + indices.length)
+        indices.append(out[:size])
+        forget(old.indices[first:last])
         step(low + len(some), count)
-    file.close()
-    np.save(paths[0], offsets(lengths))
-    return np.concatenate(touched), np.concatenate(had)
+    indptr.close()
+    indices.close()
+    return rows.more[grew].astype(np.int32), empty
 
 
 @kernel
-def _merge(
-    old: _Old, more: _New, sources: Array, first: int, turn: int, lengths: Array, out: Array
-) -> int:
-    """Write the rows from `first` on; `turn` is the first of the added rows that is there or later.
+def _merge(old: _Old, more: _New, sources: Array, grew: Array, ends: Array, out: Array) -> int:
+    """Write a range of rows to `out`, where each of them ends to `ends`; how many columns.
 
-    Each new row is one of the added ones: rows between two of those lie together in the old ones.
+    `grew` tells which of the added rows had fewer columns, or were none. Each new row is one of
+    the added ones: rows between two of those lie together in the old ones.
     """
+    # Out of their bundles, where each access would count references.
+    offsets, columns, renumbered = old
+    rows, added_offsets, added = more
     i = size = 0
-    while i < len(sources):
-        stop = len(sources)
-        if turn < len(more.rows) and more.rows[turn] - first < stop:
-            stop = more.rows[turn] - first
+    for turn in range(len(rows) + 1):
+        stop = rows[turn] if turn < len(rows) else len(sources)
         if stop > i:
-            begins = old.offsets[sources[i] : sources[stop - 1] + 2]
+            source = sources[i]
+            begin = offsets[source]
             for k in range(stop - i):
-                lengths[i + k] = begins[k + 1] - begins[k]
-            size = _copy(old, begins[0], begins[-1], out, size)
-        if stop < len(sources):
-            lengths[stop] = _merge_row(old, more, sources[stop], turn, out[size:])
-            size += lengths[stop]
-            turn += 1
+                ends[i + k] = size + offsets[source + k + 1] - begin
+            step = 1 if len(renumbered) else stop - i  # rows that are copied at once
+            for k in range(source, source + stop - i, step):
+                size = _copy(columns, renumbered, offsets[k], offsets[k + step], out, size)
+        if turn < len(rows):
+            a = a_end = 0
+            if sources[stop] >= 0:
+                a, a_end = offsets[sources[stop]], offsets[sources[stop] + 1]
+            before = size
+            for b in range(added_offsets[turn], added_offsets[turn + 1]):
+                at = _place(columns, renumbered, a, a_end, added[b])
+                size = _copy(columns, renumbered, a, at, out, size)
+                a = at
+                if a < a_end:  # was it there?
+                    column = columns[a]
+                    a += added[b] == (renumbered[column] if len(renumbered) else column)
+                out[size] = added[b]
+                size += 1
+            size = _copy(columns, renumbered, a, a_end, out, size)
+            ends[stop] = size
+            source = sources[stop]
+            grew[turn] = source < 0 or size - before > offsets[source + 1] - offsets[source]
         i = stop + 1
     return size
 
 
 @kernel
-def _merge_row(old: _Old, more: _New, source: int, turn: int, out: Array) -> int:
-    """Write a row and what is added to it; how many columns it has then.
-
-    Both ascend: new numbers keep the order of the old ones.
-    """
-    columns, renumbered, added = old.columns, old.renumbered, more.columns
-    is_renumbered = len(renumbered) > 0
-    a = a_end = size = 0
-    if source >= 0:
-        a, a_end = old.offsets[source], old.offsets[source + 1]
-    for b in range(more.offsets[turn], more.offsets[turn + 1]):
-        left, right = a, a_end  # where it belongs: what is before it is copied
-        while left < right:
-            middle = (left + right) // 2
-            column = columns[middle]
-            if (renumbered[column] if is_renumbered else column) < added[b]:
-                left = middle + 1
-            else:
-                right = middle
-        size = _copy(old, a, left, out, size)
-        a = left
-        if a < a_end:
-            column = columns[a]
-            a += added[b] == (renumbered[column] if is_renumbered else column)  # it was there
-        out[size] = added[b]
-        size += 1
-    return _copy(old, a, a_end, out, size)
+def _place(columns: Array, renumbered: Array, low: int, high: int, column: int) -> int:
+    """Where a column belongs in an old row, which ascends by the new numbers as well."""
+    if len(renumbered) == 0:
+        return lower_bound(columns, low, high, column)
+    while low < high:
+        middle = (low + high) // 2
+        if renumbered[columns[middle]] < column:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @kernel
-def _copy(old: _Old, low: int, high: int, out: Array, size: int) -> int:
-    """Append the old columns from `low` to `high` to the first `size` of `out`; how many then."""
-    renumbered = old.renumbered
+def _copy(columns: Array, renumbered: Array, low: int, high: int, out: Array, size: int) -> int:
+    """Append the old columns from `low` to `high` to the first `size` of `out`; how many then.
+
+    Where they get new numbers they are of one row, and ascend.
+    """
+    if low == high:
+        return size
     # By views, whose places are never negative, the loops become block copies.
-    taken, put = old.columns[low:high], out[size : size + high - low]
+    taken, put = columns[low:high], out[size : size + high - low]
+    first = last = np.int32(0)  # how much larger the new numbers are
     if len(renumbered) > 0:
+        first = np.int32(renumbered[taken[0]] - taken[0])
+        last = np.int32(renumbered[taken[-1]] - taken[-1])
+    if first == last:
         for i in range(len(taken)):
-            put[i] = renumbered[taken[i]]
+            put[i] = taken[i] + first
     else:
         for i in range(len(taken)):
-            put[i] = taken[i]
+            put[i] = renumbered[taken[i]]
     return size + high - low

@@ -20,6 +20,7 @@ _DE_BRUIJN = 0x022FDD63CC95386D  # each 6 bits of it occur once: shifted by i, t
 _PLACES = np.zeros(_BITS, dtype=np.int64)
 for _i in range(_BITS):
     _PLACES[((_DE_BRUIJN << _i) & (2**64 - 1)) >> 58] = _i
+_SEEN = 1 << 12  # words of 64 elements
 _LOOK_UPS = 16  # of a binary search, about what reading so many entries in a row costs
 
 
@@ -62,7 +63,8 @@ def _add_marked(
 ) -> None:
     """Add the similarities to at most 64 members; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    entries = _mark(sets, members, marks, False)
+    seen = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
+    entries = _mark(sets, members, marks, seen, False)
     counts = np.zeros(len(members), dtype=np.int64)
     no_examples = np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
@@ -74,7 +76,10 @@ def _add_marked(
         else:
             # In a closed set the vertex itself comes first, as in `count_shared`.
             for j in range(offsets[v] - closed, offsets[v + 1]):
-                bits = marks[v] if j < offsets[v] else marks[elements[j]]
+                element = v if j < offsets[v] else elements[j]
+                if not (seen[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1):
+                    continue
+                bits = marks[element]
                 while bits != np.uint64(0):
                     last = bits & (~bits + np.uint64(1))
                     counts[places[(last * np.uint64(_DE_BRUIJN)) >> np.uint64(58)]] += 1
@@ -84,12 +89,15 @@ def _add_marked(
                 other = set_size(offsets, closed, members[b])
                 out[i] += counts[b] / (size + other - counts[b])
                 counts[b] = 0
-    _mark(sets, members, marks, True)
+    _mark(sets, members, marks, seen, True)
 
 
 @kernel
-def _mark(sets: Sets, members: Array, marks: Array, clear: bool) -> int:
-    """Set a bit a member at the elements of its set, or clear all of them; how many entries."""
+def _mark(sets: Sets, members: Array, marks: Array, seen: Array, clear: bool) -> int:
+    """Set a bit a member at the elements of its set, or clear all of them; how many entries.
+
+    `seen` gets the bit of each element modulo its length.
+    """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     entries = 0
     for b in range(len(members)):
@@ -98,5 +106,6 @@ def _mark(sets: Sets, members: Array, marks: Array, clear: bool) -> int:
         for j in range(offsets[member] - closed, offsets[member + 1]):
             element = member if j < offsets[member] else elements[j]
             marks[element] = np.uint64(0) if clear else marks[element] | bit
+            seen[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
             entries += 1
     return entries

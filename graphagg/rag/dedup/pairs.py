@@ -21,6 +21,7 @@ from graphagg.store.ranges import forget
 
 _SEED = 1
 _TEXTS_AT_ONCE = 1 << 13
+_KEYS_AT_ONCE = 1 << 26  # of all bands, or of some after others
 _PAIRS_AT_ONCE = 1 << 22  # candidates that wait to be freed of repeats, of all bands
 
 
@@ -54,12 +55,15 @@ def near_duplicates(sets: Sets, config: DedupConfig) -> Pairs:
     equal[empty] = numbers[empty]  # a text that has no shingle is like no other
     texts = np.flatnonzero((equal == numbers) & ~empty)
     found, cut = [np.zeros(0, dtype=np.uint64)], 0
-    for keys in band_keys(sets, texts, config):
-        pairs, more = _bucket_pairs(_sorted_entries(keys, texts), config.bucket)
-        found.append(pairs)
-        cut += more
-        if sum(map(len, found[1:])) > max(len(found[0]), _PAIRS_AT_ONCE):
-            found = [distinct(np.concatenate(found))]
+    at_once = max(1, min(config.bands, _KEYS_AT_ONCE // max(len(texts), 1)))
+    for first in range(0, config.bands, at_once):
+        bands = range(first, min(first + at_once, config.bands))
+        for keys in band_keys(sets, texts, config, bands):
+            pairs, more = _bucket_pairs(_sorted_entries(keys, texts), config.bucket)
+            found.append(pairs)
+            cut += more
+            if sum(map(len, found[1:])) > max(len(found[0]), _PAIRS_AT_ONCE):
+                found = [distinct(np.concatenate(found))]
     return _compared(sets, distinct(np.concatenate(found)), equal, cut, config)
 
 
@@ -73,15 +77,17 @@ def _compared(sets: Sets, found: Array, equal: Ints, cut: int, config: DedupConf
     return Pairs(first[kept], second[kept], similarity[kept], equal, cut)
 
 
-def band_keys(sets: Sets, texts: Ints, config: DedupConfig) -> Array:
-    """The keys of some texts, `[bands, len(texts)]` uint32; their signatures are not kept."""
+def band_keys(sets: Sets, texts: Ints, config: DedupConfig, bands: range) -> Array:
+    """The keys of some texts, `[len(bands), len(texts)]` uint32; their signatures are not kept."""
     family = HashFamily(config.permutations, _SEED)
-    keys = np.empty((config.bands, len(texts)), dtype=np.uint32)
+    slots = slice(bands.start * config.rows, bands.stop * config.rows)
+    factors, shifts = family.factors[slots], family.shifts[slots]
+    keys = np.empty((len(bands), len(texts)), dtype=np.uint32)
     for low in range(0, len(texts), _TEXTS_AT_ONCE):
         some = texts[low : low + _TEXTS_AT_ONCE]
-        sig = np.empty((len(some), config.permutations), dtype=np.uint16)
-        _sign(sets.bounds, sets.hashes, some, family.factors, family.shifts, sig)
-        write_keys(sig, low, 0, config.bands, config.rows, keys)
+        sig = np.empty((len(some), len(factors)), dtype=np.uint16)
+        _sign(sets.bounds, sets.hashes, some, factors, shifts, sig)
+        write_keys(sig, low, 0, len(bands), config.rows, keys)
         forget(sets.hashes[sets.bounds[some[0]] : sets.bounds[some[-1] + 1]])
     return keys
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig, large
 from graphagg.communities.config import METHODS, PLANS
-from graphagg.communities.segment import adding, bands, grown
+from graphagg.communities.segment import adding, grown, sketches
 from graphagg.communities.segment.sketches import SegmentSketches
 from graphagg.errors import ArtifactBusy, InvalidGraph, WriteFailed
 from graphagg.store import ranges, work
@@ -34,9 +34,7 @@ def segments(monkeypatch):
     monkeypatch.setattr(adding, "SEGMENT", 0)
     monkeypatch.setattr("graphagg.communities.index.SHARE", 2)
     monkeypatch.setattr(grown, "_ROWS_AT_ONCE", 7)
-    for module in (bands, "graphagg.communities.segment.sketches"):
-        name = module if isinstance(module, str) else module.__name__
-        monkeypatch.setattr(f"{name}.ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(sketches, "_ROWS_AT_ONCE", 5)
 
 
 def config(kind, rows=1):
@@ -61,6 +59,17 @@ def same_answers(first, second, generator):
         assert rankings[0].notes == rankings[1].notes
         assert np.array_equal(rankings[0].vertices, rankings[1].vertices), (method, plan)
         assert np.array_equal(rankings[0].scores, rankings[1].scores), (method, plan)
+
+
+def same_candidates(first, second):
+    """Each vertex alone meets the same others in the tables, whose buckets are cut or not."""
+    for vertex, cap in itertools.product(range(len(second)), (1, 3, 64)):
+        found = [
+            index.opened.sketches.candidates(np.array([vertex]), cap, 1000)
+            for index in (first, second)
+        ]
+        assert np.array_equal(found[0][0], found[1][0]), (vertex, cap)
+        assert found[0][1] == found[1][1]
 
 
 @some
@@ -98,6 +107,7 @@ def test_a_segment_answers_as_a_build_and_is_one_once_compacted(
         assert report.vertices == len(built) == before["vertices"] + report.vertices_added
         rows_now = np.arange(len(built))
         assert np.array_equal(index.opened.sketches.of(rows_now), built.opened.sketches.sig)
+        same_candidates(index, built)
         same_answers(index, built, generator)
     index.compact()
     assert files(index) == files(built)

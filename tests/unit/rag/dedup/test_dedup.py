@@ -97,7 +97,7 @@ def test_pairs_are_exact_and_candidates_are_those_of_equal_bands(seed, threshold
     distinct = [i for i in range(len(texts)) if found.equal[i] == i]
     for i, text in enumerate(plain):
         assert found.equal[i] == min(j for j in range(len(texts)) if plain[j] == text)
-    keys = band_keys(sets, np.array(distinct), config)
+    keys = band_keys(sets, np.array(distinct), config, range(config.bands))
     candidates = {
         (distinct[i], distinct[j])
         for i, j in combinations(range(len(distinct)), 2)
@@ -105,6 +105,10 @@ def test_pairs_are_exact_and_candidates_are_those_of_equal_bands(seed, threshold
     }
     wanted = {pair for pair in candidates if jaccard(plain[pair[0]], plain[pair[1]]) >= threshold}
     assert set(pairs) == wanted
+    with pytest.MonkeyPatch.context() as patch:  # a band after another: the keys of all take memory
+        patch.setattr("graphagg.rag.dedup.pairs._KEYS_AT_ONCE", 1)
+        for one, other in zip(found, near_duplicates(sets, config), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_keys_are_those_of_the_signatures():
@@ -115,7 +119,7 @@ def test_keys_are_those_of_the_signatures():
     sig = signatures(rows, Hashes.of(tokens, None, HashFamily(64, 1)))
     keys = np.empty((config.bands, 30), dtype=np.uint32)
     write_keys(sig, 0, 0, config.bands, config.rows, keys)
-    np.testing.assert_array_equal(band_keys(sets, np.arange(30), config), keys)
+    np.testing.assert_array_equal(band_keys(sets, np.arange(30), config, range(config.bands)), keys)
 
 
 @given(

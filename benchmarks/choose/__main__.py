@@ -35,7 +35,7 @@ BEFORE = replace(
     BestConfig(),
     passage=PassageWeights(1.2, 0.6, 1.0, 0.5, 0.4),
     link=LinkWeights((0.2, 0.15), (0.15, 0.15), (-0.1, 0.15), (-0.3, 0.6), 0.1),
-    own=0.3, joint=0.2, coverage=0.8, side=0.3, beam=4, most_passages=20,
+    own=0.3, joint=0.2, rest=0.0, coverage=0.8, side=0.3, beam=4, most_passages=20,
 )  # fmt: skip
 """Where a search begins: constants chosen on 2wiki alone, as far as the formula has them."""
 PLAIN: tuple[Mode, ...] = ("bm25", "dense", "rrf", "faithful")

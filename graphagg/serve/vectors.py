@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
-from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.encoder import Encoder, WordEncoder, gives_words
+from graphagg.rag.models.encoding.pooling import Spans
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.serve.limits import KEPT
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from graphagg.rag.modes.protocol import QuestionModels
 
 Vectors = npt.NDArray[np.float32]
-_Key = tuple[str, bool, str]
+_Key = tuple[str, bool | bytes, str]
+"""The model, whether a text was a question or where the words of a question are, and the text."""
 
 
 class QuestionVectors:
@@ -41,9 +43,11 @@ class QuestionVectors:
     ) -> None:
         self._kept, self._observe = kept, observe
         self._table: OrderedDict[_Key, Vectors] = OrderedDict()
+        self._held = 0
 
     def __len__(self) -> int:
-        return len(self._table)
+        """How many vectors are kept."""
+        return self._held
 
     def before(self, models: QuestionModels) -> QuestionModels:
         """The models, with this table before the encoder."""
@@ -71,13 +75,34 @@ class QuestionVectors:
         self._keep(keys, made)
         return stacked[: len(questions)], stacked[len(questions) :]
 
+    def encode_asked(
+        self, encoder: WordEncoder, questions: Sequence[str], words: Sequence[Spans]
+    ) -> list[tuple[Vectors, Vectors]]:
+        """What `encoder.encode_asked` gives; only what the table lacks is encoded."""
+        model = encoder.spec.sha256
+        pairs = list(zip(questions, words, strict=True))
+        keys: list[_Key] = [(model, places.tobytes(), text) for text, places in pairs]
+        lacking = {
+            key: pair for key, pair in zip(keys, pairs, strict=True) if key not in self._table
+        }
+        made: dict[_Key, Vectors] = {}
+        if lacking:
+            found = encoder.encode_asked(*zip(*lacking.values(), strict=True))
+            both = (np.concatenate([vector[None], of_words]) for vector, of_words in found)
+            made = dict(zip(lacking, both, strict=True))
+        self._observe(len(keys) - len(lacking), len(lacking))
+        each = [made[key] if key in made else self._table[key] for key in keys]
+        self._keep(keys, made)
+        return [(rows[0], rows[1:]) for rows in each]
+
     def _keep(self, keys: Sequence[_Key], made: dict[_Key, Vectors]) -> None:
-        for key, vector in made.items():
-            self._table[key] = vector.copy()  # a row would hold its whole batch
+        for key, vectors in made.items():
+            self._table[key] = vectors.copy()  # a row would hold its whole batch
+            self._held += np.atleast_2d(vectors).shape[0]
         for key in keys:
             self._table.move_to_end(key)
-        while len(self._table) > self._kept:
-            self._table.popitem(last=False)
+        while self._held > self._kept:
+            self._held -= np.atleast_2d(self._table.popitem(last=False)[1]).shape[0]
 
 
 @dataclass(frozen=True)
@@ -117,3 +142,13 @@ class _Remembering:
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
         return self.table.encode(self.inner, questions, names)
+
+    @property
+    def gives_words(self) -> bool:
+        return gives_words(self.inner)
+
+    def encode_asked(
+        self, questions: Sequence[str], words: Sequence[Spans]
+    ) -> list[tuple[Vectors, Vectors]]:
+        assert gives_words(self.inner)
+        return self.table.encode_asked(self.inner, questions, words)

@@ -93,6 +93,7 @@ class Explainer:
             "carried": config.carry * handed,
             "link": handed * float(round_.edges.link[edge]),
             "joint": config.joint * float(round_.joint[edge]),
+            "rest": config.rest * float(round_.rest[edge]),
         }
 
     # --- paths -----------------------------------------------------------------------------------
@@ -116,6 +117,7 @@ class Explainer:
             yield from self._path(parent, self.outcome.step(parent, step.number), carried)
         yield from self._link(step, share * handed)
         own = config.own * direct + config.joint * float(step.round.joint[step.edge])
+        own += config.rest * float(step.round.rest[step.edge])
         yield Hop("passage", identifier, direct, share * own + lift)
 
     def _direct_score(self, row: int) -> float:

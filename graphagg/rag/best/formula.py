@@ -14,7 +14,7 @@ A passage p has the direct score
 The `beam` best passages p lead on to passages q; where they are chunks of documents, so do at most
 eight other chunks of those in the pool, and a document's chunks hand on as much as its best one:
 
-    path(p, q) = F(p) (.4 + link) + .25 F(q) + .4 joint
+    path(p, q) = F(p) (.4 + link) + .25 F(q) + .4 joint + .6 rest
 
 - Through an entity e that p mentions and q is tied to: link = kind + slope idf(e) + .1 times the
   cosine of the question and the sentence of e in p. Kind and slope depend on how q is tied to e;
@@ -26,6 +26,12 @@ eight other chunks of those in the pool, and a document's chunks hand on as much
   computed for first. This is what leads on in a corpus without names.
 - joint: how much more of the question's terms, weighted by idf, p and q hold together than the
   better of the two holds alone.
+- rest: how close q is to what p leaves open of the question, over the mean of all that p leads to
+  through entities (links by similarity have 0). What is open are the words that p does not hold,
+  by the mean of their vectors as the question has them; close is the cosine of the closest sentence
+  of q that mentions e. So of "the spouse of the actress in ..." p, the page of a film, leaves
+  "spouse" to those passages on its actresses that tell of one. Where p holds all words, or the
+  encoder gives no vectors of words, the question's own vector stands for them.
 
 A page of an entity that the question names (its title is the entity, or its text begins with it)
 hands on as much as the best such page of the beam, so that the sides of a comparison are followed
@@ -95,6 +101,7 @@ class BestConfig:
         carry: how much of a passage's score goes on through any link.
         own: how much of F(q) counts at the end of a path.
         joint: weight of what both ends of a path cover together.
+        rest: weight of how close the end of a path is to what its beginning leaves open.
         coverage: weight of terms that no chosen passage holds yet; more of it gives more varied
             hits.
         side: weight of being the first page of a named entity.
@@ -109,6 +116,7 @@ class BestConfig:
     carry: float = 0.4
     own: float = 0.25
     joint: float = 0.4
+    rest: float = 0.6
     coverage: float = 0.9
     side: float = 0.2
     level: bool = True
@@ -129,7 +137,7 @@ class BestConfig:
 FAST = BestConfig(
     passage=PassageWeights(0.8, 0.2, 2.0, 1.2, 0.2),
     link=LinkWeights(shared=(0.0, 0.25)),
-    own=0.3, joint=0.0, coverage=0.4, side=0.3, beam=2, second_beam=4,
+    own=0.3, joint=0.0, rest=0.0, coverage=0.4, side=0.3, beam=2, second_beam=4,
 )  # fmt: skip
 """What an index of profile `fast` takes: chosen as the defaults were, over its vectors and names.
 
@@ -149,6 +157,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "shared-links": {"link.shared": _NO_LINK},
     "similar-links": {"link.similar": _NO_LINK},
     "joint": {"joint": 0.0},
+    "rest": {"rest": 0.0},
     "coverage": {"coverage": 0.0},
     "sides": {"side": 0.0, "level": False},
     "third-hop": {"second_beam": 0},

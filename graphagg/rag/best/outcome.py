@@ -41,6 +41,7 @@ class Round:
         parent: `[m]` row of the passage that each edge comes from.
         handed: `[m]` the score that passage hands on.
         joint: `[m]` what the edge's passage adds to the terms that the parent holds.
+        rest: `[m]` how close the edge's passage is to what the parent leaves open.
         best: the edge of the best path to each row whose score this round raised.
     """
 
@@ -49,6 +50,7 @@ class Round:
     parent: Rows
     handed: Array
     joint: Array
+    rest: Array
     best: dict[int, int]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graphagg.rag.documents.tokens import Tokens, inner_words, is_capital, scan
-from graphagg.rag.tables.analyzer import Analyzers, Term
+from graphagg.rag.tables.analyzer import Analyzer, Analyzers, Term
 from graphagg.rag.tables.gazetteer import LINKABLE
 from graphagg.rag.tables.view import View
 
@@ -18,12 +18,14 @@ class Reading:
     Attributes:
         text: as it was asked.
         terms: its distinct words but stop words, by their stems.
+        places: where the first word of each term is, in characters; (0, 0) for a part of a word.
         entities: ids of the visible entities that it names, in order; leftmost-longest.
         names: those entities as the question writes them.
     """
 
     text: str
     terms: tuple[Term, ...]
+    places: tuple[tuple[int, int], ...]
     entities: tuple[int, ...]
     names: tuple[str, ...]
 
@@ -36,7 +38,20 @@ def read_question(text: str, view: View, analyzers: Analyzers) -> Reading:
         place = slice(tokens.spans[start][0], tokens.spans[start + length - 1][1])
         entities.setdefault(entity, text[place])
     terms = analyzers.terms(text, [*tokens.words, *inner_words(text)], view.languages)
-    return Reading(text, terms, tuple(entities), tuple(entities.values()))
+    places = _places(terms, tokens, analyzers.each(view.languages))
+    return Reading(text, terms, places, tuple(entities), tuple(entities.values()))
+
+
+def _places(
+    terms: Sequence[Term], tokens: Tokens, readers: Sequence[Analyzer]
+) -> tuple[tuple[int, int], ...]:
+    number = {stem: i for i, term in enumerate(terms) for stem in term}
+    found: dict[int, tuple[int, int]] = {}
+    for word, (start, end) in zip(tokens.words, tokens.spans, strict=True):
+        for reader in readers:
+            if (term := number.get(reader.stem(word))) is not None:
+                found.setdefault(term, (start, end))
+    return tuple(found.get(i, (0, 0)) for i in range(len(terms)))
 
 
 def _names(text: str, tokens: Tokens, view: View) -> Iterator[tuple[int, int, int]]:

@@ -17,6 +17,7 @@ from graphagg.rag.best.formula import BestConfig, weights_of
 from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges, shares, similar_edges
 from graphagg.rag.best.outcome import FEATURES, Candidates, Outcome, Round
 from graphagg.rag.best.reading import Reading
+from graphagg.rag.best.rest import above_mean, closeness_to_rest, left_open
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.search.ranking import lookup, top_k, top_rows
@@ -48,6 +49,7 @@ class BestRetriever:
         k: int,
         allowed: Mask | None = None,
         extra: Sequence[int] = (),
+        words: Vectors | None = None,
     ) -> Outcome:
         """Choose the `k` best passages of a question.
 
@@ -57,6 +59,7 @@ class BestRetriever:
             k: how many.
             allowed: `[R]`, which passages may be chosen; None: all that are visible.
             extra: rows to compute everything for, whatever their similarity; not to choose.
+            words: `[t, d]` of the question's terms; None where the encoder gives none.
         """
         # 1. The pool: the passages that F is computed for.
         lexical = Lexical(self.view, reading.terms)
@@ -86,8 +89,10 @@ class BestRetriever:
             # Named pages are leveled in the first round; in the second, path scores are handed on.
             handed = score if rounds else self._handed(candidates, front)
             edges = self._of_titles(candidates, bridges, edges)
+            rest = self.rest(candidates.covers[front], bridges, edges, vector, words)
+            rest = above_mean(rest, edges, len(front))
             followed, score = self._follow(
-                candidates, score, handed, front, bridges, edges, lexical.weights
+                candidates, score, handed, front, bridges, edges, rest, lexical.weights
             )
             rounds.append(followed)
             # A passage leads on once: its links were followed with the score it had then.
@@ -125,6 +130,28 @@ class BestRetriever:
         if pool is not None:
             edges = edges.joined(similar_edges(self.corpus, front, pool, self.config))
         return bridges, edges
+
+    def rest(
+        self,
+        covers: Array,
+        bridges: Bridges,
+        edges: Edges,
+        vector: Vectors,
+        words: Vectors | None,
+    ) -> Array:
+        """How close the passage of each edge is to what that of the front leaves open.
+
+        Args:
+            covers: of the passages of the front, which of the question's terms each holds.
+            bridges: the entities that they lead on through.
+            edges: the links.
+            vector: `[d]` of the question.
+            words: `[t, d]` of its terms; None where the encoder gives none.
+        """
+        if not self.config.rest:
+            return np.zeros(len(edges.row))
+        rest = left_open(covers, vector, words)
+        return closeness_to_rest(self.corpus, self.view, bridges, edges, rest)
 
     # --- candidates ------------------------------------------------------------------------------
 
@@ -299,6 +326,7 @@ class BestRetriever:
         front: Array,
         bridges: Bridges,
         edges: Edges,
+        rest: Array,
         weights: Array,
     ) -> tuple[Round, Array]:
         """Raise scores to those of the best paths.
@@ -310,6 +338,7 @@ class BestRetriever:
             front: positions of the passages that lead on.
             bridges: the entities that they lead on through.
             edges: the links.
+            rest: `[m]`, see `rest`.
             weights: `[t]` of the question's terms.
         """
         c = self.config
@@ -322,6 +351,7 @@ class BestRetriever:
             handed[parent] * (c.carry + edges.link)
             + c.own * candidates.direct[target]
             + c.joint * joint
+            + c.rest * rest
         )
         # Of the paths to a passage the best, of equals the one from the lower id.
         order = np.lexsort((parent, -value, target))
@@ -333,7 +363,7 @@ class BestRetriever:
         raised[target[top]] = value[top]
         best = dict(zip(edges.row[top].tolist(), top.tolist(), strict=True))
         rows = candidates.rows[parent]
-        return Round(bridges, edges, rows, handed[parent], joint, best), raised
+        return Round(bridges, edges, rows, handed[parent], joint, rest, best), raised
 
 
 def closeness_of(similarity: Array, lexical: Array) -> Array:

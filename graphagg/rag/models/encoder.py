@@ -88,9 +88,35 @@ class PassageEncoder(Encoder, Protocol):
         ...
 
 
+class WordEncoder(Encoder, Protocol):
+    """An encoder that gives the vectors of a question's words with the vector of the question."""
+
+    @property
+    def gives_words(self) -> bool:
+        """Whether it does."""
+        ...
+
+    def encode_asked(
+        self, questions: Sequence[str], words: Sequence[Spans]
+    ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+        """Embed questions, `[d]` each as `encode_query` does, and their words, `[w, d]` each.
+
+        Args:
+            questions: `[n]`.
+            words: where the words of each are, `[w, 2]` in characters; an empty place stands for
+                the question.
+        """
+        ...
+
+
 def pools_sentences(encoder: Encoder) -> TypeGuard[PassageEncoder]:
     """Whether an encoder gives the vectors of sentences with those of passages."""
     return bool(getattr(encoder, "pools_sentences", False))
+
+
+def gives_words(encoder: Encoder) -> TypeGuard[WordEncoder]:
+    """Whether an encoder gives the vectors of words with those of questions."""
+    return bool(getattr(encoder, "gives_words", False))
 
 
 class SentenceTransformerEncoder:
@@ -221,6 +247,11 @@ class SentenceTransformerEncoder:
         """Whether the model's vector of a text is the mean of its tokens' vectors."""
         return has_token_means(self._model)
 
+    @property
+    def gives_words(self) -> bool:
+        """Whether the model gives vectors of words: those of sentences are made in the same way."""
+        return self.pools_sentences
+
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """Cut texts at word boundaries into windows that share 32 tokens."""
         with self._lock:
@@ -247,21 +278,36 @@ class SentenceTransformerEncoder:
 
         Equal texts with equal sentences are encoded once.
         """
+        return self._pooled(self._corpus_runner, texts, sentences, self._corpus_prompt, progress)
+
+    def encode_asked(
+        self, questions: Sequence[str], words: Sequence[Spans]
+    ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+        """Embed questions and their words, which get the mean of their tokens' vectors."""
+        found = self._pooled(self._query_runner, questions, words, self._query_prompt, silent)
+        return [(_of_windows(windows)[0], of_words) for windows, of_words in found]
+
+    def _pooled(
+        self,
+        runner: Runner,
+        texts: Sequence[str],
+        sentences: Sequence[Spans],
+        prompt: str,
+        progress: Progress,
+    ) -> list[PassageVectors]:
         with self._lock:
             place: dict[tuple[str, bytes], int] = {}
             pairs = ((t, s.tobytes()) for t, s in zip(texts, sentences, strict=True))
             rows = [place.setdefault(pair, len(place)) for pair in pairs]
             first = np.unique(rows, return_index=True)[1].tolist()
             distinct = [texts[i] for i in first]
-            windows = self._cut(distinct, self._corpus_prompt)
+            windows = self._cut(distinct, prompt)
             pools = [
                 SentencePool(texts[i], sentences[i], own)
                 for i, own in zip(first, windows, strict=True)
             ]
             found = [np.empty((len(own), self.dimension), np.float32) for own in windows]
-            for passage, number, encoded in self._run(
-                self._corpus_runner, distinct, windows, progress
-            ):
+            for passage, number, encoded in self._run(runner, distinct, windows, progress):
                 assert encoded.tokens is not None, "such a model gives token vectors"
                 found[passage][number] = encoded.vector
                 pools[passage].add(number, encoded.tokens)
@@ -282,9 +328,7 @@ class SentenceTransformerEncoder:
             found = [np.empty((len(own), self.dimension), np.float32) for own in windows]
             for text, number, encoded in self._run(runner, distinct, windows, progress):
                 found[text][number] = encoded.vector
-        vectors = [unit(raw) for raw in found]
-        # What is one window keeps its bits: they would change if it was made a unit vector twice.
-        whole = [v if len(v) == 1 else unit(v.sum(axis=0, keepdims=True)) for v in vectors]
+        whole = [_of_windows(unit(raw)) for raw in found]
         stacked = np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
         return stacked[rows]
 
@@ -312,6 +356,14 @@ class SentenceTransformerEncoder:
         for done, (i, encoded) in enumerate(found, start=1):
             yield *places[i], encoded
             progress("encode", done, len(flat))
+
+
+def _of_windows(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The vector of a text by the unit vectors of its windows, `[1, d]`.
+
+    What is one window keeps its bits: they would change if it was made a unit vector twice.
+    """
+    return vectors if len(vectors) == 1 else unit(vectors.sum(axis=0, keepdims=True))
 
 
 def _encoder(model: str, dtype: Dtype, device: str | None) -> SentenceTransformerEncoder:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from graphagg.rag.best.explain import Explainer
 from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.best.reading import Reading
 from graphagg.rag.best.retriever import BestRetriever
+from graphagg.rag.models.encoder import gives_words
 from graphagg.rag.modes.protocol import (
     Distinct,
     EncodedReading,
+    QuestionModels,
     ReadingRetriever,
     ranked_in,
     threshold_of,
@@ -22,6 +27,15 @@ class Best(ReadingRetriever[BestConfig]):
 
     mode = "best"
     config_type = BestConfig
+
+    def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
+        """Encode the questions, with their words where the encoder gives them."""
+        encoder = models.encoder()
+        if not self.config.rest or not gives_words(encoder):
+            return super().encode(questions, models)
+        places = [np.array(question.places, np.int64).reshape(-1, 2) for question in questions]
+        found = encoder.encode_asked([question.text for question in questions], places)
+        return [EncodedReading(q, *vectors) for q, vectors in zip(questions, found, strict=True)]
 
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
         return [_Answered(self.explainer(question, k)) for question in questions]
@@ -41,7 +55,9 @@ class Best(ReadingRetriever[BestConfig]):
         """
         snapshot, scope = self.snapshot, self.scope
         retriever = BestRetriever(snapshot.corpus, scope.view, snapshot.dense, self.config)
-        outcome = retriever.answer(question.reading, question.vector, k, scope.allowed, extra)
+        outcome = retriever.answer(
+            question.reading, question.vector, k, scope.allowed, extra, question.words
+        )
         return Explainer(retriever, question.reading, outcome)
 
     def _explain(

@@ -217,10 +217,17 @@ class Retriever(ABC, Generic[C, R, A]):
 
 @dataclass(frozen=True)
 class EncodedReading:
-    """A question that was read and encoded: what it names, and its vector `[d]`."""
+    """A question that was read and encoded.
+
+    Attributes:
+        reading: what it names.
+        vector: `[d]`.
+        words: `[t, d]` of its terms; None where nobody needs them or the encoder gives none.
+    """
 
     reading: Reading
     vector: Floats
+    words: Floats | None = None
 
     @property
     def text(self) -> str:

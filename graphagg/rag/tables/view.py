@@ -139,7 +139,7 @@ class View:
             contain=Contain.open(artifact, len(visible), len(gazetteer.keys)),
         )
 
-    def counts_as(self, mentions: slice = slice(None)) -> npt.NDArray[np.uint8]:
+    def counts_as(self, mentions: slice | Array = slice(None)) -> npt.NDArray[np.uint8]:
         """How some mentions count: `OUTER`, `NESTED`, or 0."""
         return np.asarray(self.mentions[mentions]) & np.uint8((1 << _TIED) - 1)
 

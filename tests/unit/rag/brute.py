@@ -29,6 +29,14 @@ class ExactEncoder(FakeEncoder):
     def __init__(self, window: int = 10_000) -> None:
         super().__init__("exact", window=window)
 
+    gives_words = True
+
+    def encode_asked(self, questions, words):  # type: ignore[no-untyped-def]
+        return [
+            (self.encode([text])[0], self.encode([text[a:b] or text for a, b in places]))
+            for text, places in zip(questions, words, strict=True)
+        ]
+
     def _vector(self, text: str) -> np.ndarray:
         return np.round(super()._vector(text) * 1024) / 1024
 
@@ -171,6 +179,10 @@ class Brute:
         self.named = list(dict.fromkeys(" ".join(words[a:b]) for a, b in names))
         self.terms = self.analyzer.content([*words, *inner_words(question)])
         (self.vector,) = self.encoder.encode([question])
+        stems = [self.analyzer.stem(word) for word in words]
+        places = [spans[stems.index(t)] if t in stems else (0, len(question)) for t in self.terms]
+        texts = self.encoder.encode([question[a:b] for a, b in places])
+        self.words = dict(zip(self.terms, texts, strict=True))
 
     def _bm25(self, texts: list[list[str]], k1: float, b: float) -> list[float]:
         """Over the sum of idf; the term weights are kept."""
@@ -278,20 +290,32 @@ class Brute:
         c, best = self.config, [-math.inf] * len(direct)
         for p in front:
             links = [
-                (q, link + added)
+                (q, link + added, self._rest(p, q, key))
                 for key, added in self._bridges(p).items()
                 for q, ties in enumerate(self.ties)
                 if q != p and key in ties and (link := self._link_to(q, key)) is not None
             ]
-            links += [
-                (q, link) for q in pool if q != p and (link := self._similar(p, q)) is not None
+            rests = [rest for _, link, rest in links if link > _LATER / 2]
+            mean = sum(rests) / max(len(rests), 1)
+            paths = [(q, link, rest - mean) for q, link, rest in links]
+            paths += [
+                (q, link, 0.0) for q in pool if q != p and (link := self._similar(p, q)) is not None
             ]
-            for q, link in links:
+            for q, link, rest in paths:
                 alone = max(self._share(self.held[p]), self._share(self.held[q]))
                 joint = self._share(self.held[p] | self.held[q]) - alone
                 value = _LATER if link < _LATER / 2 else handed[p] * (c.carry + link)
-                best[q] = max(best[q], value + c.own * direct[q] + c.joint * joint)
+                value += c.joint * joint + c.rest * rest
+                best[q] = max(best[q], value + c.own * direct[q])
         return best
+
+    def _rest(self, p: int, q: int, key: str) -> float:
+        """How close q, where it mentions an entity, is to the words that p does not hold."""
+        open_ = [self.words[t] for t in self.terms if t not in self.held[p]] or [self.vector]
+        rest = np.sum(open_, axis=0, dtype=np.float64)
+        products = self.readers[q].sentences @ rest
+        mentions = [m.sentence for m in self.mentions[q] if m.key == key]
+        return float((products[mentions] if mentions else products).max()) / math.sqrt(rest @ rest)
 
     def _share(self, terms: set[str]) -> float:
         return sum(self.weights[t] for t in terms)

@@ -6,10 +6,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphagg.rag.models.encoder import gives_words
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Sources
 from graphagg.serve.vectors import QuestionVectors
 from tests.fakes import FakeEncoder, FakeExtractor
+from tests.unit.rag.brute import ExactEncoder
 
 WORDS = st.lists(st.sampled_from(["ada", "babbage", "london", "thames", "engine"]), max_size=6)
 
@@ -53,6 +55,27 @@ def test_any_calls_give_what_the_encoder_gives(
         asked = sum(len(questions) + len(names) for questions, names in calls)
         made = sum(len(questions) + len(names) for questions, names in encoder.asked)
         assert sum(each for _, each in counted) == made <= asked
+
+
+@given(
+    calls=st.lists(st.lists(st.tuples(WORDS, st.integers(0, 2)), max_size=4), max_size=8),
+    kept=st.integers(1, 9),
+)
+def test_words_are_those_that_the_encoder_gives(
+    calls: list[list[tuple[list[str], int]]], kept: int
+) -> None:
+    encoder = ExactEncoder()
+    table = QuestionVectors(kept)
+    for call in calls:
+        questions = [" ".join(words) for words, _ in call]
+        places = [np.array([(0, 3), (4, 7)][:count]).reshape(-1, 2) for _, count in call]
+        kept_ones = table.before(Models(encoder)).encoder()
+        assert gives_words(kept_ones)
+        got, expected = (each.encode_asked(questions, places) for each in (kept_ones, encoder))
+        for one, other in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(one[0], other[0])
+            np.testing.assert_array_equal(one[1], other[1])
+        assert len(table) <= kept
 
 
 def test_the_longest_unused_goes_first() -> None:

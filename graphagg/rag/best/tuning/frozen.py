@@ -66,7 +66,8 @@ class FrozenQuestion:
             np.full((len(found.rows), 2), -1),
         )
         none = np.zeros(0)
-        self.links = Links(np.zeros(0, np.int64), np.zeros(0, np.int64), none, none, none, none)
+        number = np.zeros(0, np.int64)
+        self.links = Links(number, number, none, none, none, none, none)
 
     def answer(self, weights: Weights, k: int) -> Array:
         """The rows of the corpus that are chosen, best first."""
@@ -97,6 +98,7 @@ class FrozenQuestion:
         entity = bridges.entity[edges.bridge]
         is_date = (view.gazetteer.kind[entity] & DATE) > 0
         no = np.zeros(len(near.row))
+        covers = self.rows.covers[[row]]
         more = Links(
             self._positions(np.concatenate([edges.row, near.row])),
             np.concatenate([edges.kind, np.full(len(near.row), SIMILAR)]),
@@ -104,6 +106,7 @@ class FrozenQuestion:
             np.concatenate([np.where(is_date, 1, view.df[entity]).astype(np.float64), no]),
             np.concatenate([bridges.similarity[edges.bridge], no]),
             np.concatenate([self._shares(edges), no + 1.0]),
+            np.concatenate([retriever.rest(covers, bridges, edges, asked.vector, asked.words), no]),
         )
         begin = len(self.links.target)
         self.rows.bounds[row] = begin, begin + len(more.target)
@@ -179,7 +182,7 @@ class FrozenSet:
         """Compare with the retriever itself; raises where a ranking differs."""
         retriever = self._retriever(config)
         for question, asked in list(zip(self.questions, self.asked, strict=True))[:count]:
-            outcome = retriever.answer(asked.reading, asked.vector, k)
+            outcome = retriever.answer(asked.reading, asked.vector, k, words=asked.words)
             wanted = outcome.candidates.rows[outcome.chosen].tolist()
             found = question.answer(weights_from(config), k).tolist()
             if found != wanted:

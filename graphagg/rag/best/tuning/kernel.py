@@ -53,6 +53,7 @@ class Links(NamedTuple):
         ties: `[m]` how many passages its entity ties; 1 where it leads to its page only.
         sentence: `[m]` cosine of the sentence and the question.
         share: `[m]` of the target in the title that it shares with other pages; 1 for other kinds.
+        rest: `[m]` closeness of the target to what the passage that leads to it leaves open.
     """
 
     target: Array
@@ -61,6 +62,7 @@ class Links(NamedTuple):
     ties: Array
     sentence: Array
     share: Array
+    rest: Array
 
 
 class Weights(NamedTuple):
@@ -73,6 +75,7 @@ class Weights(NamedTuple):
     carry: float
     own: float
     joint: float
+    rest: float
     coverage: float
     side: float
     level: bool
@@ -103,6 +106,7 @@ def rank(rows: Rows, links: Links, w: Weights, k: int) -> Array:
         raised[:] = False
         for p in front:
             walked[p] = True
+            rest = _mean_rest(rows, links, p, w)
             for e in range(rows.bounds[p, 0], rows.bounds[p, 1]):
                 q, kind = links.target[e], links.kind[e]
                 if kind == SIMILAR and (number == 1 or not in_pool[q]):
@@ -112,11 +116,29 @@ def rank(rows: Rows, links: Links, w: Weights, k: int) -> Array:
                 if link <= _LATER:
                     continue
                 joint = _together(rows, p, q) - max(held[p], held[q])
-                value = handed[p] * (w.carry + link) + w.own * direct[q] + w.joint * joint
+                value = handed[p] * (w.carry + link) + w.own * direct[q]
+                value += w.joint * joint + w.rest * _above(links, e, rest)
                 if value > best[q]:
                     best[q], raised[q] = value, True
         score = best
     return _chosen(rows, score, active, w, k)
+
+
+@kernel
+def _mean_rest(rows: Rows, links: Links, p: int, w: Weights) -> float:
+    """The mean closeness over the links of a passage through entities."""
+    total, count = 0.0, 0
+    for e in range(rows.bounds[p, 0], rows.bounds[p, 1]):
+        if links.kind[e] != SIMILAR and _link(links, e, w) > _LATER:
+            total += links.rest[e]
+            count += 1
+    return total / max(count, 1)
+
+
+@kernel
+def _above(links: Links, e: int, mean: float) -> float:
+    """How much closer than the mean a link leads; 0 for one by similarity."""
+    return 0.0 if links.kind[e] == SIMILAR else float(links.rest[e] - mean)
 
 
 @kernel

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("unsynced")
 COMPONENTS = {
     "best": {
         "similarity", "sentence", "lexical", "title", "entities", "carried", "link",
-        "joint", "coverage", "side",
+        "joint", "rest", "coverage", "side",
     },
     "graph": {"dense", "entity", "walk"},
     "dense": {"dense"},

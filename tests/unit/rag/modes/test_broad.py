@@ -132,7 +132,7 @@ def test_one_passage_and_settings_of_another_mode(tmp_path: Path) -> None:
     ],
 )
 def test_the_rule_says_why(text: str, names: tuple[str, ...], is_broad: bool) -> None:
-    decision = decide(Reading(text, (), tuple(range(len(names))), names))
+    decision = decide(Reading(text, (), (), tuple(range(len(names))), names))
     assert decision.is_broad == is_broad
     assert is_broad or all(name in decision.why for name in names)
 

@@ -127,9 +127,10 @@ class SentenceTransformerEncoder:
     windows). Other long texts (sentences, questions) get the normalized mean of their windows.
 
     A text's vector depends on the text alone, to the bit: not on the texts beside it, their order,
-    or the number of threads. Corpus texts may be encoded in bfloat16, questions always are in
-    float32. A model's prompts for queries and documents are used. Threads may share an encoder;
-    they take turns.
+    or the number of threads. Corpus texts may be encoded in bfloat16, and then so are questions
+    where the model is a BERT whose tokens are averaged, as the default one; names, and questions
+    to other models, are encoded in float32. A model's prompts for queries and documents are used.
+    Threads may share an encoder; they take turns.
 
     Args:
         model: the default package, or any sentence-transformers name or path.

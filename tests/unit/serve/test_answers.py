@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
+
 import pytest
 
 from graphagg import __version__
@@ -29,6 +32,14 @@ MODES = ["best", "faithful", "dense", "bm25"]
 def passages(indices: Sources) -> PassageIndex:
     assert indices.passages
     return PassageIndex.open(indices.passages, encoder=indices.encoder, extractor=indices.extractor)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_page_has_words_for_each_part_of_a_score(passages: PassageIndex, mode: str) -> None:
+    script = files("graphagg.serve") / "page" / "js" / "passages" / "parts.js"
+    known = re.findall(r'^  (\w+): "', script.read_text(encoding="utf-8"), re.MULTILINE)
+    hits = [hit for text in QUESTIONS for hit in passages.retrieve(text, k=4, mode=mode)]
+    assert hits and {name for hit in hits for name in hit.components} <= set(known)
 
 
 @pytest.mark.parametrize("mode", MODES)

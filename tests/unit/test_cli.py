@@ -65,7 +65,7 @@ def test_recipe_builds_beside_itself(call: Call, tmp_path: Path) -> None:
         ('kind = "passages"', "key 'input' is None, wanted a path"),
         ('kind = "passage"\ninput = "x"', "key 'kind'"),
         ('kind = "passages"\ninput = "x"\nout = "y"', "key 'out'"),
-        ('kind = "passages"\ninput = "x"\n[models]\ndtype = "int8"', "key 'models.dtype'"),
+        ('kind = "passages"\ninput = "x"\n[models]\ndtype = "int4"', "key 'models.dtype'"),
         ('kind = "passages"\ninput = 5', "key 'input'"),
         ('kind = "passages"\ninput = "x"\n[chunking]\nmax_words = 0', "max_words is 0"),
         ('kind = "passages"\ninput = "x"\n[chunking]\nwords = 9', "key 'chunking.words'"),

@@ -4,7 +4,7 @@
 
 as in the global part of GraphGPS (arXiv 2205.12454), which pads each graph to the largest of the
 batch. Here, on a CPU, a batch of small graphs is done by a compiled kernel, graph after graph, see
-`graphagg.nn.attention.kernel`; where that does not serve (float64, many threads, a model that is
+`graphagg.kernels.attention`; where that does not serve (float64, many threads, a model that is
 compiled), in a few batched products, see `graphagg.nn.attention.packed`. In batches with larger
 graphs those of equal size form one bucket: rows are sorted by the size of their graph once, and
 each bucket is a view `[graphs, n, H, d]` that goes to PyTorch's fused kernel as it is. Buckets of

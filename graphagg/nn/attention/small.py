@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from graphagg.nn.attention.kernel import SIDE, Heads, attend, differentiate
+from graphagg.kernels.attention import SIDE, Heads, attend, differentiate
 from graphagg.nn.attention.packed import drop_step
 from graphagg.nn.compat import is_transformed
 from graphagg.nn.segments import Segments

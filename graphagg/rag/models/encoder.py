@@ -24,6 +24,7 @@ from graphagg.rag.models.weights import (
     DEFAULT_ENCODER,
     DTYPES,
     Dtype,
+    Kind,
     best_dtype,
     has_token_means,
     load_encoder,
@@ -127,15 +128,16 @@ class SentenceTransformerEncoder:
     windows). Other long texts (sentences, questions) get the normalized mean of their windows.
 
     A text's vector depends on the text alone, to the bit: not on the texts beside it, their order,
-    or the number of threads. Corpus texts may be encoded in bfloat16, and then so are questions
-    where the model is a BERT whose tokens are averaged, as the default one; names, and questions
-    to other models, are encoded in float32. A model's prompts for queries and documents are used.
-    Threads may share an encoder; they take turns.
+    or the number of threads. Corpus texts may be encoded in int8 or bfloat16, and then so are
+    questions where the model is a BERT whose tokens are averaged, as the default one; names, and
+    questions to other models, are encoded in float32. A model's prompts for queries and documents
+    are used. Threads may share an encoder; they take turns.
 
     Args:
         model: the default package, or any sentence-transformers name or path.
-        dtype: of corpus texts; `auto` takes bfloat16 on processors with bfloat16 instructions,
-            else float32.
+        dtype: of corpus texts. `auto` takes int8 for such a BERT on processors with instructions
+            for exact products of it, else bfloat16 on those with instructions for that, else
+            float32.
         device: `cpu`, `cuda`, `cuda:1`, ...; None takes a GPU if there is one.
     """
 
@@ -189,20 +191,29 @@ class SentenceTransformerEncoder:
     def _corpus_runner(self) -> Runner:
         return self._runner(self._dtype, self._corpus_prompt, alone=False)
 
-    def _runner(self, dtype: str, prompt: str, *, alone: bool) -> Runner:
-        import torch
-
-        kind, model = getattr(torch, dtype), self._model
+    def _runner(self, dtype: Kind, prompt: str, *, alone: bool) -> Runner:
+        model = self._model
         if is_bert(model):
-            return BertRunner(model, kind, alone=alone)
+            return BertRunner(model, dtype, alone=alone)
         assert not isinstance(model, BertFiles), "that is a BERT"
-        exact = dtype == "float32"
-        return ModuleRunner(self._exact_model if exact else copy.deepcopy(model).to(kind), prompt)
+        if dtype == "float32":
+            return ModuleRunner(self._exact_model, prompt)
+        return ModuleRunner(copy.deepcopy(model).bfloat16(), prompt)
 
     @cached_property
-    def _dtype(self) -> str:
-        wanted = self._wanted_dtype
-        return best_dtype(self._model.device.type) if wanted == "auto" else wanted
+    def _dtype(self) -> Kind:
+        wanted, has_layers = self._wanted_dtype, is_bert(self._model)
+        if wanted == "auto":
+            from graphagg.rag.models.encoding.int8 import multiplies_exactly
+
+            fast = has_layers and multiplies_exactly()
+            return "int8" if fast else best_dtype(self._model.device.type)
+        if wanted == "int8" and not has_layers:
+            raise InvalidParameter(
+                f"encoder {self._name!r}: dtype int8 is for BERT models on a CPU whose vector is "
+                "the mean of its tokens' vectors; take float32 or bfloat16"
+            )
+        return wanted
 
     @cached_property
     def _query_prompt(self) -> str:

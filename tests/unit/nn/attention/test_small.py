@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graphagg.errors import InvalidParameter
+from graphagg.kernels.attention import SIDE, Heads, attend, differentiate, filled_up
 from graphagg.nn.attention import ExactAttention
-from graphagg.nn.attention.kernel import SIDE, Heads, attend, differentiate, filled_up
 from graphagg.nn.attention.small import LARGEST, small_softmax, squares
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import ragged

@@ -142,8 +142,8 @@ def test_a_static_model_is_refused(tmp_path: Path) -> None:
 def test_unknown_models_are_named(tmp_path: object) -> None:
     with pytest.raises(InvalidParameter, match="entity model 'no_such_model'"):
         SpacyExtractor("no_such_model")
-    with pytest.raises(InvalidParameter, match="dtype is 'int8'"):
-        SentenceTransformerEncoder(dtype="int8")  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameter, match="dtype is 'float16'"):
+        SentenceTransformerEncoder(dtype="float16")  # type: ignore[arg-type]
     with pytest.raises(InvalidParameter, match=r"encoder .* cannot be loaded"):
         _ = SentenceTransformerEncoder(f"{tmp_path}/none").spec
 

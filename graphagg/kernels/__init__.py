@@ -25,10 +25,14 @@ class Kernel(Generic[P, R]):
     Args:
         function: in numba's subset of Python; kernels that it calls are compiled with it.
         fastmath: let sums run in any order.
+        nogil: let go of the interpreter's lock, so that threads run it side by side.
     """
 
-    def __init__(self, function: Callable[P, R], fastmath: bool = False) -> None:
-        self.function, self._fastmath = function, fastmath
+    def __init__(
+        self, function: Callable[P, R], *, fastmath: bool = False, nogil: bool = False
+    ) -> None:
+        self.function = function
+        self._fastmath, self._nogil = fastmath, nogil
         self._compiled: Any = None
         update_wrapper(self, function)
 
@@ -56,8 +60,9 @@ class Kernel(Generic[P, R]):
                     if isinstance(called, Kernel) and called is not self:
                         names[name] = called.compiled()
                 if self._compiled is None:
-                    made = numba.njit(cache=True, fastmath=self._fastmath)(self.function)
-                    self._compiled = made
+                    self._compiled = numba.njit(
+                        cache=True, fastmath=self._fastmath, nogil=self._nogil
+                    )(self.function)
         return self._compiled
 
 

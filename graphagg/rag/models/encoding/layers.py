@@ -1,0 +1,124 @@
+"""The layers of a BERT over texts that lie end to end, in float32 or bfloat16."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from graphagg.rag.models.encoding.bert_files import BertShape
+from graphagg.rag.models.encoding.products import product_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from graphagg.rag.models.encoding.products import Product
+
+    Weights = Mapping[str, torch.Tensor]
+    Pair = tuple[torch.Tensor, torch.Tensor]
+
+JOINT = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
+"""Modules whose products are one: queries, keys and values."""
+
+
+class Layers(Protocol):
+    """What of a BERT comes after the embeddings of its tokens."""
+
+    def run(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Run texts that lie end to end.
+
+        Args:
+            x: `[r, d]` embedded tokens, which may be overwritten.
+            lengths: rows of each text; what is beyond them means nothing.
+        """
+        ...
+
+
+def parameters_of(weights: Weights, *modules: str) -> Pair:
+    """Weight and bias of modules, one below the other."""
+    import torch
+
+    weight, bias = (
+        torch.cat([weights[f"{module}.{name}"] for module in modules])
+        for name in ("weight", "bias")
+    )
+    return weight, bias
+
+
+class _Layer(NamedTuple):
+    """Each step of a layer; the first makes queries, keys and values, `widen` ends in GELU."""
+
+    attend: Product
+    project: Product
+    first_norm: Pair
+    widen: Product
+    narrow: Product
+    second_norm: Pair
+
+
+class FloatLayers:
+    """All in one dtype.
+
+    Args:
+        weights: by their names in BERT.
+        shape: of the model.
+        dtype: of weights and activations.
+        packed: lay the weights out for a few rows at a time.
+    """
+
+    def __init__(
+        self, weights: Weights, shape: BertShape, dtype: torch.dtype, *, packed: bool
+    ) -> None:
+        self._heads, self._epsilon = shape.heads, shape.epsilon
+
+        def pair(*modules: str) -> Pair:
+            weight, bias = parameters_of(weights, *modules)
+            return weight.to(dtype), bias.to(dtype)
+
+        def product(*modules: str, gelu: bool = False) -> Product:
+            return product_of(*pair(*modules), gelu, packed=packed)
+
+        self._layers = [
+            _Layer(
+                product(*(f"{layer}.{name}" for name in JOINT)),
+                product(f"{layer}.attention.output.dense"),
+                pair(f"{layer}.attention.output.LayerNorm"),
+                product(f"{layer}.intermediate.dense", gelu=True),
+                product(f"{layer}.output.dense"),
+                pair(f"{layer}.output.LayerNorm"),
+            )
+            for layer in (f"encoder.layer.{number}" for number in range(shape.layers))
+        ]
+
+    def run(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """As `Layers` says."""
+        for layer in self._layers:
+            attended = self._attention(layer.attend(x), lengths)
+            x = self._normed(layer.project(attended) + x, layer.first_norm)
+            x = self._normed(layer.narrow(layer.widen(x)) + x, layer.second_norm)
+        return x
+
+    def _normed(self, x: torch.Tensor, weights: Pair) -> torch.Tensor:
+        from torch.nn.functional import layer_norm
+
+        return layer_norm(x, x.shape[-1:], *weights, self._epsilon)
+
+    def _attention(self, joint: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        """Attention inside each text.
+
+        Args:
+            joint: `[r, 3 d]`, queries, keys and values.
+            lengths: tokens of each text.
+        """
+        from torch.nn.functional import scaled_dot_product_attention
+
+        d = joint.shape[1] // 3
+        attended, start = joint.new_zeros(len(joint), d), 0
+        for length, same in groupby(lengths):
+            count = len(list(same))
+            rows = slice(start, start + count * length)
+            split = joint[rows].view(count, length, 3, self._heads, d // self._heads)
+            found = scaled_dot_product_attention(*split.permute(2, 0, 3, 1, 4))
+            attended[rows] = found.transpose(1, 2).reshape(count * length, d)
+            start = rows.stop
+        return attended

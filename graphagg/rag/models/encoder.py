@@ -18,6 +18,7 @@ from graphagg.rag.models.encoding.bert import BertRunner, is_bert
 from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.forward import Encoded, ModuleRunner, Runner, forward
 from graphagg.rag.models.encoding.pooling import PassageVectors, SentencePool, Spans, unit
+from graphagg.rag.models.encoding.products import multiplies_exactly
 from graphagg.rag.models.encoding.windows import Window, Windows
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.models.weights import (
@@ -128,10 +129,10 @@ class SentenceTransformerEncoder:
     windows). Other long texts (sentences, questions) get the normalized mean of their windows.
 
     A text's vector depends on the text alone, to the bit: not on the texts beside it, their order,
-    or the number of threads. Corpus texts may be encoded in int8 or bfloat16, and then so are
-    questions where the model is a BERT whose tokens are averaged, as the default one; names, and
-    questions to other models, are encoded in float32. A model's prompts for queries and documents
-    are used. Threads may share an encoder; they take turns.
+    or the number of threads. Corpus texts may be encoded in int8 or bfloat16. Questions to a BERT
+    whose tokens are averaged, as the default one, are then encoded in bfloat16 where the processor
+    has it; names, and questions to other models, in float32. A model's prompts for queries and
+    documents are used. Threads may share an encoder; they take turns.
 
     Args:
         model: the default package, or any sentence-transformers name or path.
@@ -178,7 +179,9 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _query_runner(self) -> Runner:
-        dtype = self._dtype if is_bert(self._model) else "float32"
+        dtype: Kind = self._dtype if is_bert(self._model) else "float32"
+        if dtype == "int8":  # a question is too short to pay for loading compiled code
+            dtype = best_dtype("cpu")
         return self._runner(dtype, self._query_prompt, alone=True)
 
     @cached_property
@@ -204,8 +207,6 @@ class SentenceTransformerEncoder:
     def _dtype(self) -> Kind:
         wanted, has_layers = self._wanted_dtype, is_bert(self._model)
         if wanted == "auto":
-            from graphagg.rag.models.encoding.int8 import multiplies_exactly
-
             fast = has_layers and multiplies_exactly()
             return "int8" if fast else best_dtype(self._model.device.type)
         if wanted == "int8" and not has_layers:

@@ -14,8 +14,8 @@ range for each row and column is that of Dettmers et al., LLM.int8(), arXiv 2208
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,16 +25,14 @@ from graphagg.kernels import Kernel
 from graphagg.kernels.attention import SIDE, Heads, attend, power
 from graphagg.rag.models.encoding.bert_files import BertShape
 from graphagg.rag.models.encoding.layers import JOINT, parameters_of
+from graphagg.rag.models.encoding.products import exact_product
 
 if TYPE_CHECKING:
     import torch
 
     from graphagg.rag.models.encoding.layers import Weights
+    from graphagg.rag.models.encoding.products import Product
 
-    Product = Callable[[torch.Tensor], torch.Tensor]
-"""Takes `[r, i]` int8 to `[r, o]` int32, exactly."""
-
-EXACT_TERMS = 1024  # so many products of two numbers of 8 bits stay below 2^24: exact in float32
 _place = np.uintp  # of a column: see `graphagg.kernels.attention`
 _beside = partial(Kernel, fastmath=True, nogil=True)  # batches run side by side
 
@@ -250,41 +248,3 @@ def _room(r: int, d: int) -> tuple[torch.Tensor, Rows]:
 
     values = torch.empty(r, d, dtype=torch.int8)
     return values, Rows(values.numpy(), np.empty(r, np.float32), np.empty(r, np.float32))
-
-
-def exact_product(weight: torch.Tensor) -> Product:
-    """The product of rows with weights `[o, i]`, both int8."""
-    import torch
-    from torch.nn.functional import linear
-
-    if multiplies_exactly():
-        turned = weight.t().contiguous()
-        return lambda x: torch._int_mm(x, turned)
-    cuts = [slice(at, at + EXACT_TERMS) for at in range(0, weight.shape[1], EXACT_TERMS)]
-    parts = [weight[:, cut].float() for cut in cuts]
-
-    def product(x: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros(len(x), len(weight), dtype=torch.int32)
-        for cut, part in zip(cuts, parts, strict=True):
-            total += linear(x[:, cut].float(), part).int()
-        return total
-
-    return product
-
-
-@cache
-def multiplies_exactly() -> bool:
-    """Whether the library's product of int8 is exact, and not a slow way to the same.
-
-    Processors without instructions for it (AVX512-VNNI, AMX) sum pairs of products in 16 bits,
-    where large ones are cut off; `test_int8.py` shows what is taken for granted.
-    """
-    import torch
-
-    if not hasattr(torch, "_int_mm") or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    a = torch.full((32, 384), 127, dtype=torch.int8)
-    a[::2] = -128
-    b = torch.full((384, 32), 127, dtype=torch.int8)
-    b[:, ::2] = -128
-    return torch.equal(torch._int_mm(a, b), (a.double() @ b.double()).int())

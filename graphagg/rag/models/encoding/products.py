@@ -1,4 +1,4 @@
-"""Products of activations with the weights of a layer, for a few rows at a time.
+"""Products of activations with the weights of a layer: for a few rows at a time, and exact ones.
 
 For the twenty tokens of a question most of a product's time goes into reading the weights and
 laying them out for the processor. Here they are laid out once, by oneDNN, where PyTorch has it.
@@ -7,6 +7,7 @@ laying them out for the processor. Here they are laid out once, by oneDNN, where
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     Product = Callable[[torch.Tensor], torch.Tensor]
 """Takes `[r, i]` to `[r, o]`."""
+
+EXACT_TERMS = 1024  # so many products of two numbers of 8 bits stay below 2^24: exact in float32
 
 
 def product_of(weight: torch.Tensor, bias: torch.Tensor, gelu: bool, *, packed: bool) -> Product:
@@ -53,3 +56,41 @@ def _packing() -> Any:
     names = ("_reorder_linear_weight", "_linear_pointwise")
     is_there = torch._C._has_mkldnn and all(hasattr(ops, name) for name in names)
     return ops if is_there else None
+
+
+def exact_product(weight: torch.Tensor) -> Product:
+    """The product of rows with weights `[o, i]`, both int8; int32, exactly."""
+    import torch
+    from torch.nn.functional import linear
+
+    if multiplies_exactly():
+        turned = weight.t().contiguous()
+        return lambda x: torch._int_mm(x, turned)
+    cuts = [slice(at, at + EXACT_TERMS) for at in range(0, weight.shape[1], EXACT_TERMS)]
+    parts = [weight[:, cut].float() for cut in cuts]
+
+    def product(x: torch.Tensor) -> torch.Tensor:
+        total = torch.zeros(len(x), len(weight), dtype=torch.int32)
+        for cut, part in zip(cuts, parts, strict=True):
+            total += linear(x[:, cut].float(), part).int()
+        return total
+
+    return product
+
+
+@cache
+def multiplies_exactly() -> bool:
+    """Whether the library's product of int8 is exact, and not a slow way to the same.
+
+    Processors without instructions for it (AVX512-VNNI, AMX) sum pairs of products in 16 bits,
+    where large ones are cut off; `test_products.py` shows what is taken for granted.
+    """
+    import torch
+
+    if not hasattr(torch, "_int_mm") or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    a = torch.full((32, 384), 127, dtype=torch.int8)
+    a[::2] = -128
+    b = torch.full((384, 32), 127, dtype=torch.int8)
+    b[:, ::2] = -128
+    return torch.equal(torch._int_mm(a, b), (a.double() @ b.double()).int())

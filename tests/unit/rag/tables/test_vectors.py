@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphagg.rag.tables import packed
 from graphagg.rag.tables.packed import pack, query_of, unpack
 from graphagg.rag.tables.vectors import Stack, largest_of, ranges
 
@@ -55,8 +57,17 @@ def test_products_do_not_depend_on_split_order_or_batch(seed: int, dimension: in
 
 
 @settings(deadline=None, max_examples=60)
-@given(SEEDS, st.sampled_from([1, 3, 64, 256, 384, 1040, 1041]))
-def test_products_of_packed_rows_are_those_of_their_integers(seed: int, dimension: int) -> None:
+@given(SEEDS, st.sampled_from([1, 3, 64, 256, 384, 1040, 1041, 2500]), st.booleans())
+def test_products_of_packed_rows_are_those_of_their_integers(
+    seed: int, dimension: int, compiled: bool
+) -> None:
+    """By BLAS, which takes few rows, and by the compiled loop, which takes many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed, "_MANY", 0 if compiled else 1 << 16)
+        check_products(seed, dimension)
+
+
+def check_products(seed: int, dimension: int) -> None:
     rng = np.random.default_rng(seed)
     matrix, queries = unit(rng, 40, dimension), unit(rng, 5, dimension)
     matrix[3] = 0
@@ -69,11 +80,9 @@ def test_products_of_packed_rows_are_those_of_their_integers(seed: int, dimensio
     whole = stack.dots(queries)
     # By Python's integers, which know no rounding.
     query = query_of(queries)
-    digits = query.digits.astype(np.int64)
     for i, q in ((0, 0), (3, 1), (39, 4)):
         codes = [int(code) for code in rows[i, :-4]]
-        high, low = digits[:, q].tolist(), digits[:, 5 + q].tolist()
-        exact = sum(c * (128 * h + n) for c, h, n in zip(codes, high, low, strict=True))
+        exact = sum(c * n for c, n in zip(codes, query.whole[q].tolist(), strict=True))
         scale = float(rows[i, -4:].view("<f4")[0]) * float(query.scales[q])
         assert whole[i, q] == np.float32(exact * scale)
     np.testing.assert_allclose(whole, unpack(rows) @ queries.T, atol=3e-4)

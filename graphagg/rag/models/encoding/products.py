@@ -31,7 +31,7 @@ def product_of(weight: torch.Tensor, bias: torch.Tensor, gelu: bool, *, packed: 
     from torch.nn.functional import gelu as activation
     from torch.nn.functional import linear
 
-    if packed and (ops := _packing()) is not None:
+    if packed and (ops := _packing(weight.dtype)) is not None:
         laid_out, name = ops._reorder_linear_weight(weight), "gelu" if gelu else "none"
 
         def product(x: torch.Tensor) -> torch.Tensor:
@@ -44,8 +44,8 @@ def product_of(weight: torch.Tensor, bias: torch.Tensor, gelu: bool, *, packed: 
     return lambda x: linear(x, weight, bias)
 
 
-def _packing() -> Any:
-    """What PyTorch's compiler uses for it; None where this PyTorch has none.
+def _packing(dtype: torch.dtype) -> Any:
+    """What PyTorch's compiler uses for it; None where this PyTorch or processor has none.
 
     The names are not promised to anybody: `tests/unit/rag/models/test_products.py` states what is
     taken for granted.
@@ -53,9 +53,10 @@ def _packing() -> Any:
     import torch
 
     ops = torch.ops.mkldnn
-    names = ("_reorder_linear_weight", "_linear_pointwise")
-    is_there = torch._C._has_mkldnn and all(hasattr(ops, name) for name in names)
-    return ops if is_there else None
+    names = ("_reorder_linear_weight", "_linear_pointwise", "_is_mkldnn_bf16_supported")
+    if not torch._C._has_mkldnn or not all(hasattr(ops, name) for name in names):
+        return None
+    return ops if dtype == torch.float32 or ops._is_mkldnn_bf16_supported() else None
 
 
 def exact_product(weight: torch.Tensor) -> Product:

@@ -38,7 +38,7 @@ def test_equals_a_linear_layer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not there:
-        monkeypatch.setattr(products, "_packing", lambda: None)
+        monkeypatch.setattr(products, "_packing", lambda dtype: None)
     drawn_of = (drawn(OUTPUTS, INPUTS), drawn(OUTPUTS), drawn(rows, INPUTS))
     weight, bias, x = (each.to(dtype) for each in drawn_of)
     plain = linear(x, weight, bias)
@@ -50,7 +50,7 @@ def test_equals_a_linear_layer(
 
 def test_what_is_taken_for_granted_of_pytorch() -> None:
     """Where the operations are, weights of both kinds go in and plain tensors come out."""
-    if (ops := products._packing()) is None:
+    if (ops := products._packing(torch.float32)) is None:
         pytest.skip("this PyTorch is without oneDNN")
     laid_out = ops._reorder_linear_weight(drawn(OUTPUTS, INPUTS))
     found = ops._linear_pointwise(drawn(3, INPUTS), laid_out, drawn(OUTPUTS), "gelu", [], "none")
@@ -58,7 +58,7 @@ def test_what_is_taken_for_granted_of_pytorch() -> None:
 
 
 def test_texts_of_the_corpus_keep_their_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "_packing", lambda: pytest.fail("not for many rows"))
+    monkeypatch.setattr(products, "_packing", lambda dtype: pytest.fail("not for many rows"))
     weight, bias, x = (drawn(*shape).bfloat16() for shape in ((8, 4), (8,), (2, 4)))
     found = product_of(weight, bias, False, packed=False)(x)
     assert torch.equal(found, linear(x, weight, bias))

@@ -1,10 +1,10 @@
-"""Results as tables of PyArrow and pandas, and in files whose suffix chooses the format."""
+"""Tables of PyArrow: read in parts; results as tables and in files whose suffix says which."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,21 @@ from graphagg.errors import InvalidParameter, MissingExtra, WriteFailed
 if TYPE_CHECKING:
     import networkx
     import pyarrow
+    import pyarrow.parquet
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
 Writer = Callable[[Path], None]
+
+
+def parquet_batches(
+    file: pyarrow.parquet.ParquetFile, rows: int, columns: Sequence[str] | None = None
+) -> Iterator[pyarrow.RecordBatch]:
+    """The rows of a Parquet file, at most so many at a time; in memory is one row group.
+
+    A reader of several row groups would keep in memory all that it has given.
+    """
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(rows, [group], columns)
 
 
 def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyarrow.Array:

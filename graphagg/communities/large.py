@@ -143,10 +143,10 @@ def _machine() -> str:
 
 
 def index_bytes(config: IndexConfig, vertices: int, elements: int, entries: int) -> int:
-    """The size of an index on disk, at most."""
+    """The size of an index on disk, at most; directories of bands are there twice for a while."""
     turns = 1 if config.kind == "undirected" else 2
     a_vertex = 2 * config.permutations + 4 * config.bands + 8 + 4 + 8
-    return vertices * a_vertex + elements * 16 + 4 * entries * turns + (config.bands << 18)
+    return vertices * a_vertex + elements * 16 + 4 * entries * turns + (config.bands << 19)
 
 
 def _job(source: Source, config: IndexConfig) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.memory import Needs
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import Layout
 from graphagg.embedding.partition.report import ISOLATED, PartitionReport, Parts
@@ -92,11 +93,14 @@ def embed(
     Raises:
         InvalidParameter: more pieces than nodes.
         PieceTooLarge: a piece is over `max_piece_edges`.
+        WriteFailed: the disk has less room than the cut asks for.
     """
     with one_thread():
         parts, report = partition(network.matrix, config)
         pieces = report.levels[-1].pieces
         progress("partition", pieces, pieces)
+        if folder is not None:
+            Needs.of(network).check(folder, config, True, report)
         layout = Layout.of(parts, pieces)
         engine = in_process(network.matrix, layout, config, _of_leaves(progress), folder)
         engine.prepare()

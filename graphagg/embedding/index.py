@@ -45,7 +45,6 @@ from graphagg.progress import Progress, silent
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
 from graphagg.store.index import Index, is_current
-from graphagg.store.ranges import check_space
 
 if TYPE_CHECKING:
     import networkx
@@ -192,8 +191,7 @@ class NodeEmbedding(Index[_Version]):
             if force or not is_current(directory, KIND, inputs, config.to_json()):
                 with published.scratch() as folder:
                     small = needs.arrays(config) <= (memory or IN_MEMORY) // 4
-                    disk = needs.stored(config) + (0 if small else needs.files(config))
-                    check_space(folder, disk, f"the embedding: {needs.formula}")
+                    needs.check(folder, config, not small)
                     built = embed(network, config, progress, None if small else folder)
                     save(published.writer, network, built, config)
                 sizes = Sizes(len(graph.rows), len(graph.columns), graph.edges)

@@ -4,19 +4,26 @@ A build holds the graph, and then either the partitioner or one piece with what 
 works in; what has a row a node is in files. A piece is counted with the largest halo that it can
 have, where each entry names another node: most pieces take less. METIS was measured at 93 bytes an
 entry (docs/results/scaling.md).
+
+Files are counted phase by phase, as `prone.engine` makes and drops them. How many columns the
+pieces have, their halos included, is known once the graph is cut: until then each node counts
+once. So a disk is looked at twice, before the work and before anything is written.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.partition.cut import chosen_partitioner
+from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
 from graphagg.errors import InvalidParameter
+from graphagg.store.ranges import check_space
 
 IN_MEMORY = 4 << 30
 """Bytes; arrays with a row a node stay in memory while they take a quarter of it."""
@@ -29,7 +36,7 @@ _PIECE = 110  # bytes an entry, while a piece is made and read
 _WORKING = 6  # arrays of a row a column of the piece that a decomposition holds
 _ARRAYS = 5  # of a row a node that exist at a time
 _OVERSAMPLES = 10
-_FILES = 24  # bytes an entry: a piece's pattern, its values, and those of the matrices made of it
+_BLOCK = 4096  # bytes that a file takes more than its rows
 
 
 class Needs(NamedTuple):
@@ -38,15 +45,22 @@ class Needs(NamedTuple):
     Attributes:
         nodes: rows.
         entries: of the matrix, two an edge.
+        filled: rows that have an entry.
+        ids: bytes of the ids.
     """
 
     nodes: int
     entries: int
+    filled: int
+    ids: int
 
     @classmethod
     def of(cls, network: Network) -> Needs:
         """The size of a network's matrix."""
-        return cls(network.nodes, len(network.matrix.indices))
+        graph, matrix = network.graph, network.matrix
+        ids = graph.rows.nbytes + (graph.columns.nbytes if graph.kind == "two-mode" else 0)
+        filled = int(np.count_nonzero(matrix.degrees()))
+        return cls(network.nodes, len(matrix.indices), filled, ids)
 
     def pieces(self, config: EmbeddingConfig) -> int:
         """About how many pieces there will be."""
@@ -69,25 +83,66 @@ class Needs(NamedTuple):
         cut = _METIS * self.entries if metis else _STREAMING * self.nodes
         return _PROCESS + _ENTRY * self.entries + _NODE * self.nodes + max(piece, cut)
 
-    def files(self, config: EmbeddingConfig) -> int:
-        """Bytes of the files that a build needs for a while."""
-        pieces = self.pieces(config)
-        columns = min(self.nodes, self.entries // pieces)
-        leaves = 4 * pieces * columns * config.rank(pieces)
-        return self.arrays(config) + leaves + _FILES * self.entries
+    def check(
+        self, folder: Path, config: EmbeddingConfig, files: bool, cut: PartitionReport | None = None
+    ) -> None:
+        """Raise `WriteFailed` where a disk has less room than a build takes.
+
+        Args:
+            folder: on the disk.
+            config: parameters.
+            files: whether what has a row a node is in files.
+            cut: as in `files`.
+        """
+        beside = (
+            f", and at a time four files of {self.filled:,} such rows, or the decompositions of "
+            f"pieces with {self.columns(cut):,} columns{'' if cut else ' at least'} beside one; "
+            f"{_ENTRY} bytes for each of {self.entries:,} entries"
+        )
+        check_space(
+            folder,
+            self.files(config, cut) if files else self.stored(config),
+            f"the embedding: vectors and sources of {self.nodes:,} nodes{beside if files else ''}",
+        )
+
+    def files(self, config: EmbeddingConfig, cut: PartitionReport | None = None) -> int:
+        """Bytes of all files, those of the index included, in the phase that takes most.
+
+        Args:
+            config: parameters.
+            cut: the partition; None: not known yet. Then halos are not counted, and a build may
+                take more.
+        """
+        pieces, hubs = (cut.levels[-1].pieces, cut.hubs) if cut else (self.pieces(config), 0)
+        columns, rank = self.columns(cut), config.rank(pieces)
+        values, wide, narrow = (
+            4 * size
+            for size in (self.entries, self.filled * config.width, self.filled * config.dim)
+        )
+        parts = 4 * hubs * pieces * config.width  # what pieces hold of the hubs' rows
+        phases = (
+            values + 4 * rank * columns + wide,  # leaves, and `start` made of them
+            2 * values + 2 * wide + narrow,  # `refined` beside it, `pass1.start` made of it
+            values + 4 * narrow,  # a pass
+            values + 2 * (narrow if config.propagate else wide) + self.stored(config),
+        )
+        levels = pieces.bit_length() + 1  # of the merge, at most: each keeps a map a leaf
+        maps = 8 * config.width * (levels * pieces * rank + 4 * config.width)
+        kept = 8 * (columns + 4 * self.filled + 2 * hubs * pieces) + 2 * values
+        return kept + parts + maps + max(phases) + _BLOCK * (pieces * (levels + 10) + 32)
+
+    def columns(self, cut: PartitionReport | None) -> int:
+        """Columns of all pieces together, at most; where the cut is not known, at least."""
+        if cut is None:
+            return self.filled
+        # The report counts a hub once for its edges with other hubs, which may lie in any piece.
+        among_hubs = cut.hubs * min(cut.hubs, cut.levels[-1].pieces)
+        return round(cut.levels[-1].copies * self.filled) + among_hubs
 
     def stored(self, config: EmbeddingConfig) -> int:
-        """Bytes of the index: vectors and their sources."""
-        return 2 * np.dtype(config.dtype).itemsize * self.nodes * config.dim
-
-    @property
-    def formula(self) -> str:
-        """How `files` and `stored` count."""
-        return (
-            f"vectors and sources of {self.nodes:,} nodes, and where these take much memory "
-            f"{_ARRAYS} files of {self.nodes:,} rows of dim + 32 numbers, the decompositions of "
-            f"the pieces, and {_FILES} bytes for each of {self.entries:,} entries"
-        )
+        """Bytes of the index: ids, pieces, vectors and their sources."""
+        number = np.dtype(config.dtype).itemsize
+        return (2 * number * config.dim + 12) * self.nodes + self.ids + 16 * _BLOCK
 
 
 def fitting(config: EmbeddingConfig, needs: Needs, memory: int | None) -> EmbeddingConfig:

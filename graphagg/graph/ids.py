@@ -51,6 +51,11 @@ class VertexIds(Sequence[VertexId]):
         """Whether the ids are integers."""
         return not isinstance(self.table, StringTable)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the ids, as they are written."""
+        return int(self.table.nbytes)
+
     def __len__(self) -> int:
         return len(self.table)
 

@@ -53,6 +53,11 @@ class StringTable(Sequence[str]):
         positions = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
         return StringTable(self.data[positions], bounds)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the strings and their offsets."""
+        return int(self.data.nbytes + self.offsets.nbytes)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

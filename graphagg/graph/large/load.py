@@ -202,17 +202,23 @@ def _deal(
     rows.save(writer, "vertices")
     entries = read["written"]["edges"] * (2 if source.kind == "undirected" else 1)
     turns = len(files.names)
+    pairs = 8 * entries * turns
+    compressed = 4 * entries * turns + 8 * (len(rows) + len(columns) + 2)
+    index = index_bytes(len(rows), len(columns), entries)
+    # Edges are removed once their pairs are there, pairs before the rest of the index is made.
+    freed = sum(file.stat().st_size for file in (work.folder / "edges").iterdir())
     check_space(
         work.folder,
-        8 * entries * turns + index_bytes(len(rows), len(columns), entries),
-        f"pairs (8 bytes for each of {turns * entries:,} entries) and the index",
+        max(pairs, pairs + compressed - freed, index - freed),
+        f"pairs and their rows ({pairs:,} + {compressed:,} bytes for {turns * entries:,} entries) "
+        f"or, after them, the index ({index:,} bytes at most), less {freed:,} bytes of edges",
     )
-    pairs = Pairs(sources, targets, len(rows), len(columns), two_mode)
+    ends = Pairs(sources, targets, len(rows), len(columns), two_mode)
     dealt = []
     for turn, of in enumerate(files.names):
         folder = _empty(work.folder / f"pairs.{of}")
         each = deal(
-            pairs if turn == 0 else pairs.turned(),
+            ends if turn == 0 else ends.turned(),
             folder,
             symmetric=source.kind == "undirected",
             step=work.step("pairs"),

@@ -15,6 +15,7 @@ from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts
 from graphagg.graph.reading.columns import Columns, named_columns
 from graphagg.graph.reading.settings import Reading
+from graphagg.tables import parquet_batches
 
 EDGES_AT_ONCE = 1 << 18
 BROKEN_PARQUET = (pa.ArrowInvalid, OSError)
@@ -27,7 +28,7 @@ def read_parquet(path: Path, counts: ReadCounts, reading: Reading) -> Iterator[E
         file = pq.ParquetFile(path)
         columns = named_columns(file.schema_arrow.names, reading, str(path))
         names = _wanted(columns, reading)
-        batches = file.iter_batches(batch_size=EDGES_AT_ONCE, columns=names)
+        batches = parquet_batches(file, EDGES_AT_ONCE, names)
         yield from _edges(batches, columns, str(path), counts, reading)
     except BROKEN_PARQUET as error:
         raise UnreadableFile(f"{path}: not a Parquet file, or damaged ({error})") from None

@@ -14,6 +14,7 @@ from graphagg.errors import InvalidPassage, UnreadableFile
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.converters.tables import csv_records, json_records
 from graphagg.rag.documents.reading.converters.text import decode
+from graphagg.tables import parquet_batches
 
 Row = tuple[Mapping[str, Any], str]
 """A row by its columns, and `file:line` or the like for messages."""
@@ -104,7 +105,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
     row = 0
     try:
-        for batch in pq.ParquetFile(path).iter_batches(batch_size=1024):
+        for batch in parquet_batches(pq.ParquetFile(path), 1024):
             for record in batch.to_pylist():
                 yield record, f"{path}: row {row}"
                 row += 1

@@ -216,9 +216,38 @@ def test_a_disk_that_is_too_small_is_named_before_the_work(tmp_path, monkeypatch
             CommunityIndex.build(source, tmp_path / "a")
     np.savetxt(tmp_path / "edges.txt", some_pairs(), fmt="%d")
     with pytest.raises(
-        WriteFailed, match=r"pairs \(8 bytes for each of 600 entries\) and the index"
+        WriteFailed, match=r"pairs and their rows \(4,800 \+ .* after them, the index"
     ):
         CommunityIndex.build(tmp_path / "edges.txt", tmp_path / "b")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("count", "vertices"), [(100_000, 3_000), (30_000, 60_000)])
+def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
+    tmp_path, monkeypatch, over_files, kind, count, vertices
+):
+    """From when it asked on; of few vertices pairs and rows take most, of many the index."""
+    asked, taken = [], []
+
+    def note(*_):
+        files = [path.stat() for path in tmp_path.rglob("*") if path.is_file()]
+        sizes = {file.st_ino: file.st_size for file in files}  # links count once
+        taken.append(sum(sizes.values()))
+
+    def check(folder, needed, what):
+        asked.append(needed)
+        taken.clear()
+        note()
+
+    monkeypatch.setattr(load, "check_space", check)
+    monkeypatch.setattr(rows, "PAIRS_A_RANGE", count)
+    ends = np.random.default_rng(3).integers(0, vertices, (2, count))
+    source = tmp_path / "edges.parquet"
+    pq.write_table(pa.table({"src": ends[0], "dst": ends[1]}), source)
+    config = IndexConfig(kind=kind, permutations=8, bands=1, rows=8)
+    CommunityIndex.build(source, tmp_path / "index", config=config, progress=note).close()
+    assert len(asked) == 2
+    assert max(taken) - taken[0] <= asked[1]
 
 
 def test_the_index_takes_no_more_than_was_asked_for(tmp_path):

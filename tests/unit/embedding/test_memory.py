@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.embedding import EmbeddingConfig, NodeEmbedding, index
+from graphagg.embedding import EmbeddingConfig, NodeEmbedding, build, index, memory
 from graphagg.embedding.build import embed
 from graphagg.embedding.memory import LEAST_PIECE, Needs, fitting
 from graphagg.embedding.prone import engine
 from graphagg.embedding.prone.network import Network
+from graphagg.embedding.prone.state import Folder
 from graphagg.errors import InvalidParameter, WriteFailed
 from graphagg.graph.weights import load_weighted
+from graphagg.spark.files import SharedFiles
 from graphagg.store import ranges
 from tests.unit.embedding.graphs import communities, graph
 
@@ -74,17 +76,100 @@ def test_a_step_leaves_only_what_the_next_ones_read(tmp_path):
     assert left == {"strength.npy", "arrived.npy", "loops.npy", "pass1.3.npy", "pass1.4.npy"}
 
 
+# --- what a disk must hold -----------------------------------------------------------------------
+
+
+def full(patch, free):
+    usage = shutil.disk_usage("/")._replace(free=free)
+    patch.setattr(ranges.shutil, "disk_usage", lambda folder: usage)
+
+
+def taken_and_asked(patch, edges, folder, config):
+    """The most that a build over files has on the disk, and what the checks asked for before."""
+    most, asked = 0, []
+
+    def watched(method):
+        def run(self, *arguments, **named):
+            nonlocal most
+            result = method(self, *arguments, **named)
+            files = (path.stat() for path in folder.rglob("*") if path.is_file())
+            most = max(most, sum(file.st_size for file in files))
+            return result
+
+        return run
+
+    def check(folder, needed, what):
+        asked.append(needed)
+
+    patch.setattr(index, "IN_MEMORY", 1)
+    patch.setattr(memory, "check_space", check)
+    patch.setattr(memory, "_BLOCK", 128)  # that of a header; a disk has larger ones
+    for owner, name in ((Folder, "save"), (Folder, "create"), (SharedFiles, "write")):
+        patch.setattr(owner, name, watched(getattr(owner, name)))
+    NodeEmbedding.build(edges, folder, config=config).close()
+    return most, asked
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    reach=st.sampled_from([20, 1500]),
+    hubs=st.integers(0, 8),
+    dim=st.sampled_from([4, 40, 128]),
+    pieces=st.integers(1, 20),
+    leaf_rank=st.sampled_from([8, 64]),
+    propagate=st.integers(0, 2),
+    kind=st.sampled_from(["undirected", "directed", "two-mode"]),
+    dtype=st.sampled_from(["float32", "float16"]),
+)
+def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
+    tmp_path_factory, seed, reach, hubs, **options
+):
+    folder, generator = tmp_path_factory.mktemp("a") / "index", np.random.default_rng(seed)
+    sources = generator.integers(0, 1500, 8000)
+    edges = np.stack([sources, (sources + generator.integers(1, reach, 8000)) % 1500], axis=1)
+    stars = np.stack([np.repeat(np.arange(hubs), 1500), np.tile(np.arange(1500), hubs)], axis=1)
+    config = EmbeddingConfig(iterations=0, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        most, asked = taken_and_asked(patch, np.concatenate([edges, stars]), folder, config)
+    assert len(asked) == 2
+    assert most <= asked[1]
+
+
+@pytest.mark.parametrize("dim", [4, 64])
+@pytest.mark.parametrize("reach", [20, 9_000])
+def test_what_a_disk_is_asked_for_is_little_more_than_a_build_takes(
+    tmp_path, monkeypatch, reach, dim
+):
+    generator = np.random.default_rng(0)
+    sources = generator.integers(0, 9_000, 60_000)
+    edges = np.stack([sources, (sources + generator.integers(1, reach, 60_000)) % 9_000], axis=1)
+    config = EmbeddingConfig(dim=dim, pieces=5, iterations=0)
+    most, asked = taken_and_asked(monkeypatch, edges, tmp_path / "index", config)
+    assert asked[0] <= asked[1] <= 1.25 * most
+
+
 def test_a_disk_that_is_too_small_is_named_before_the_work_begins(tmp_path, monkeypatch):
-    full = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(ranges.shutil, "disk_usage", lambda folder: full)
+    full(monkeypatch, 1000)
     monkeypatch.setattr(index, "embed", None)
     with pytest.raises(WriteFailed, match=r"0\.0 GiB are free, wanted .* vectors and sources of"):
         NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
 
 
+def test_halos_that_do_not_fit_are_named_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(index, "IN_MEMORY", 1)
+    monkeypatch.setattr(build, "in_process", None)
+    needs = Needs.of(Network.of(graph()))
+    full(monkeypatch, needs.files(replace(SMALL, pieces=30)))
+    with pytest.raises(WriteFailed, match=r"GiB are free, wanted .* pieces with [\d,]+ columns "):
+        NodeEmbedding.build(
+            communities(), tmp_path / "a", config=replace(SMALL, pieces=30), vertices=range(240)
+        )
+
+
 # --- what a memory chooses -----------------------------------------------------------------------
 
-LARGE = Needs(2_000_000, 25_000_000)
+LARGE = Needs(2_000_000, 25_000_000, 2_000_000, 16_000_000)
 
 
 @given(memory=st.integers(1, 1 << 36))
@@ -105,7 +190,7 @@ def test_what_is_chosen_fits_or_the_least_that_works_is_named(memory):
 def test_enough_memory_changes_nothing_and_no_memory_asks_nothing():
     config = EmbeddingConfig()
     assert fitting(config, LARGE, 1 << 40) == config
-    assert fitting(config, Needs(10**9, 10**11), None) is config
+    assert fitting(config, Needs(10**9, 10**11, 10**9, 0), None) is config
 
 
 def test_what_the_configuration_says_is_not_chosen_again():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import load_graph
 from graphagg.graph.reading import files
+from graphagg.tables import parquet_batches
 
 PAIRS = [(0, 1), (1, 2), (2, 0), (2, 7), (1, 0), (5, 5), (0, 1)]
 EDGES = {(0, 1), (1, 2), (0, 2), (2, 7)}
@@ -310,3 +311,16 @@ def test_mat(tmp_path):
     (tmp_path / "broken.mat").write_bytes(b"no MATLAB file" * 20)
     with pytest.raises(UnreadableFile, match="not a MATLAB file"):
         load_graph(tmp_path / "broken.mat")
+
+
+def test_a_parquet_file_of_many_row_groups_is_read_in_the_memory_of_one(tmp_path):
+    path, rows = tmp_path / "edges.parquet", 50_000
+    pq.write_table(
+        pa.table({"a": range(20 * rows), "b": range(20 * rows)}), path, row_group_size=rows
+    )
+    before, most, seen = pa.total_allocated_bytes(), 0, []
+    for batch in parquet_batches(pq.ParquetFile(path), 7_000, ["b"]):
+        seen.append(batch["b"].to_numpy().copy())
+        most = max(most, pa.total_allocated_bytes() - before)
+    np.testing.assert_array_equal(np.concatenate(seen), np.arange(20 * rows))
+    assert most <= 4 * 8 * rows  # a group encoded, decoded, and a batch of it

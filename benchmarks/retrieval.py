@@ -284,7 +284,7 @@ def _large(report: Report, root: Path, index: PassageIndex, questions: list[Gold
     rows = []
     for name, one in (("6,119 passages", retriever), (f"{len(large):,} passages", over)):
         asked = [
-            replace(q, reading=reading) if len(q.reading.parts) == len(reading.parts) else q
+            replace(q, reading=reading) if len(q.reading.terms) == len(reading.terms) else q
             for q, reading in zip(encoded, one.read(texts, large.models), strict=True)
         ]
         _each(one, asked[:20])

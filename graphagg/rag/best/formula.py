@@ -21,7 +21,10 @@ eight other chunks of those in the pool, and a document's chunks hand on as much
   see `LinkWeights`. An entity that ties more than `most_passages` passages, or is a date, leads to
   its own page only; one that the question names leads nowhere, since what it ties is found by the
   question itself. Of the passages that have e as their title the closest one is the page; the r-th
-  keeps 1 / r^2 of what a page has more than a passage that mentions e.
+  keeps 1 / r^2 of what a page has more than a passage that mentions e. Where e has two words, a
+  passage whose title is a longer form of it (three to five words, the same at both ends), or whose
+  text begins with one, is linked as if its text began with e: so "Karan Johar" leads to
+  "Karan Kumar Johar (born 1972) ...".
 - By similarity: link = kind + slope cos(p, q), where q is one of the `pool` passages that F was
   computed for first. This is what leads on in a corpus without names.
 - joint: how much more of the question's terms, weighted by idf, p and q hold together than the

@@ -14,7 +14,7 @@ from graphagg.rag.tables.vectors import Rows, Vectors, ranges
 from graphagg.rag.tables.view import IN_TITLE, LEADS, OWN, View
 
 KINDS = ("page", "lead", "shared", "similar")
-PAGE, SIMILAR = KINDS.index("page"), KINDS.index("similar")
+PAGE, LEAD, SHARED, SIMILAR = range(4)
 _NO_LINK = -9.0  # below any strength of a link; parts that are switched off are at -10
 
 
@@ -69,7 +69,7 @@ class Edges:
         pages = np.flatnonzero(self.kind == PAGE)
         share = shares(self.bridge[pages], closeness[pages])
         pages, share = pages[share < 1.0], share[share < 1.0]
-        mention = bridges.strength[self.bridge[pages], KINDS.index("shared")]
+        mention = bridges.strength[self.bridge[pages], SHARED]
         link = self.link.copy()
         is_tied = mention > _NO_LINK  # where a mention leads nowhere, only the first page is a link
         page = link[pages[is_tied]]
@@ -167,7 +167,7 @@ def _strengths(view: View, entity: Array, similarity: Array, config: BestConfig)
     strength = kinds[:, 0] + kinds[:, 1] * view.idf(entity)[:, None]
     strength += (link.sentence * similarity)[:, None]
     is_date = (view.gazetteer.kind[entity] & DATE) > 0
-    few = (view.df[entity] > 1) & (view.df[entity] <= config.most_passages) & ~is_date
+    few = (view.df[entity] <= config.most_passages) & ~is_date
     strength[~few, 1:] = -np.inf
     return strength
 
@@ -180,12 +180,40 @@ def expand(view: View, bridges: Bridges, front: Rows) -> Edges:
     bridge = np.repeat(np.arange(len(bridges.entity)), sizes)
     row, tie = g.row[places].astype(np.int64), view.tie[places]
     # The strongest of the ties counts, in the order of KINDS.
-    kind = np.where((tie & OWN) > 0, 0, np.where((tie & LEADS) > 0, 1, 2))
+    kind = np.where((tie & OWN) > 0, PAGE, np.where((tie & LEADS) > 0, LEAD, SHARED))
+    tied = tie > 0  # the others are hidden, or not tied
+    bridge, row, kind = bridge[tied], row[tied], kind[tied]
+    bridge, row, kind = _with_longer(view, bridges, bridge, row, kind)
     link = bridges.strength[bridge, kind]
-    # Not to what is hidden or not tied, nor to the passage itself.
-    leads = (tie > 0) & (row != front[bridges.front][bridge]) & (link > _NO_LINK)
+    # Not to the passage itself.
+    leads = (row != front[bridges.front][bridge]) & (link > _NO_LINK)
     bridge = bridge[leads]
     return Edges(bridge, bridges.front[bridge], row[leads], kind[leads], link[leads])
+
+
+def _with_longer(
+    view: View, bridges: Bridges, bridge: Array, row: Rows, kind: Array
+) -> tuple[Array, Rows, Array]:
+    """The ends of links, with those whose text or title is a longer form of the entity's name."""
+    named = view.gazetteer.longer
+    found = [
+        (number, end)
+        for number, entity in enumerate(bridges.entity.tolist())
+        for longer in named.of(entity)
+        for end in view.told_of(longer).tolist()
+    ]
+    if not found:
+        return bridge, row, kind
+    rows = len(view.visible)
+    known = bridge * rows + row
+    more = np.unique([number * rows + end for number, end in found])
+    kind = np.where((kind == SHARED) & np.isin(known, more), LEAD, kind)
+    more = more[~np.isin(more, known)]
+    return (
+        np.concatenate([bridge, more // rows]),
+        np.concatenate([row, more % rows]),
+        np.concatenate([kind, np.full(len(more), LEAD)]),
+    )
 
 
 def similar_edges(corpus: Corpus, front: Rows, pool: Rows, config: BestConfig) -> Edges:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import product
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy.typing as npt
 from graphagg.arrays import Array, narrow, offsets
 from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.lexicon import Lexicon, merge_sorted
+from graphagg.rag.tables.longer import LongerNames
 from graphagg.rag.tables.mentions import (
     BASE_TITLE,
     FOUND,
@@ -99,6 +100,11 @@ class Gazetteer:
     def mentions(self, row: int) -> slice:
         """The range of a passage's mentions."""
         return slice(int(self.bounds[row]), int(self.bounds[row + 1]))
+
+    @cached_property
+    def longer(self) -> LongerNames:
+        """Finds the longer forms of a name."""
+        return LongerNames(self.keys)
 
     def save(self, writer: ArtifactWriter) -> None:
         """Write every part; the rows of vectors where there are any."""

@@ -188,6 +188,11 @@ class View:
         rows, tie = self.tied(entity)
         return rows[(tie & OWN) > 0]
 
+    def told_of(self, entity: int) -> npt.NDArray[np.int32]:
+        """The visible passages whose title is the entity, or whose text begins with it."""
+        rows, tie = self.tied(entity)
+        return rows[(tie & (OWN | LEADS)) > 0]
+
 
 _STORED = ("title", "mentions", "tie", "df")
 

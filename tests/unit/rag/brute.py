@@ -245,13 +245,24 @@ class Brute:
         return 1.0 / (1 + len(more)) ** 2
 
     def _link_to(self, q: int, key: str) -> float | None:
-        """The link through an entity to a passage that is tied to it."""
-        tie = self.ties[q][key]
+        """The link through an entity to a passage; None where there is none."""
+        if (tie := self._tie(q, key)) is None:
+            return None
         link = self._link(key, tie)
         if tie != "page" or link is None or (share := self._share_of_title(q, key)) == 1.0:
             return link
         mention = self._link(key, "shared")
         return _LATER if mention is None else mention + (link - mention) * share
+
+    def _tie(self, q: int, key: str) -> str | None:
+        """How a link through an entity ends: a longer form of a name of two words leads too."""
+        ends, tie = key.split(" "), self.ties[q].get(key)
+        for longer, how in self.ties[q].items():
+            words = longer.split(" ")
+            is_longer = 3 <= len(words) <= 5 and [words[0], words[-1]] == ends
+            if is_longer and how in ("page", "lead") and tie != "page":
+                return "lead"
+        return tie
 
     def _bridges(self, p: int) -> dict[str, float]:
         """Entities that lead on from a passage, and what the closest sentence adds."""
@@ -270,7 +281,7 @@ class Brute:
 
     def _link(self, key: str, tie: str) -> float | None:
         """Kind and slope of a link; None where there is none."""
-        few = 1 < sum(key in ties for ties in self.ties) <= self.config.most_passages
+        few = sum(key in ties for ties in self.ties) <= self.config.most_passages
         date = all(w in MONTHS or any(c.isdigit() for c in w) for w in key.split(" "))
         if tie != "page" and (date or not few):
             return None
@@ -292,8 +303,8 @@ class Brute:
             links = [
                 (q, link + added, self._rest(p, q, key))
                 for key, added in self._bridges(p).items()
-                for q, ties in enumerate(self.ties)
-                if q != p and key in ties and (link := self._link_to(q, key)) is not None
+                for q in range(len(self.ties))
+                if q != p and (link := self._link_to(q, key)) is not None
             ]
             rests = [rest for _, link, rest in links if link > _LATER / 2]
             mean = sum(rests) / max(len(rests), 1)

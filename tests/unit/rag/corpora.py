@@ -36,6 +36,12 @@ SENTENCES = (
     "中美关系 was read in York.",
     "Babbage is read by those who fixed it.",
 )
+LONGER = (
+    "Ada King Lovelace wrote to José Luis Álvarez.",
+    "José Luis Álvarez read what Charles Babbage wrote.",
+    "Charles John Percy Babbage lived in York.",
+)
+"""Sentences with longer forms of names."""
 QUESTIONS = (
     "Who read the New York Times with Ada Lovelace?",
     "Which engine did the husband of Ada build in York?",
@@ -74,7 +80,7 @@ def passages(draw: st.DrawFn, ids: Iterable[str]) -> Passage:
     """One passage; some are chunks of a document, and one document is called like a passage."""
     return Passage(
         draw(st.sampled_from(list(ids))),
-        " ".join(draw(st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4))),
+        " ".join(draw(st.lists(st.sampled_from(SENTENCES + LONGER), min_size=1, max_size=4))),
         draw(st.sampled_from(TITLES)),
         draw(METADATA),
         draw(st.sampled_from(["", "", "", "report", "a"])),

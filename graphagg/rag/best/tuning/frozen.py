@@ -103,7 +103,7 @@ class FrozenQuestion:
             self._positions(np.concatenate([edges.row, near.row])),
             np.concatenate([edges.kind, np.full(len(near.row), SIMILAR)]),
             np.concatenate([view.idf(entity), near.link]),
-            np.concatenate([np.where(is_date, 1, view.df[entity]).astype(np.float64), no]),
+            np.concatenate([np.where(is_date, 0, view.df[entity]).astype(np.float64), no]),
             np.concatenate([bridges.similarity[edges.bridge], no]),
             np.concatenate([self._shares(edges), no + 1.0]),
             np.concatenate([retriever.rest(covers, bridges, edges, asked.vector, asked.words), no]),

@@ -50,7 +50,7 @@ class Links(NamedTuple):
         target: `[m]`.
         kind: `[m]` page, lead, shared, similar.
         rarity: `[m]` idf of the entity; of a similar edge the cosine.
-        ties: `[m]` how many passages its entity ties; 1 where it leads to its page only.
+        ties: `[m]` how many passages its entity ties; 0 where it leads to its page only.
         sentence: `[m]` cosine of the sentence and the question.
         share: `[m]` of the target in the title that it shares with other pages; 1 for other kinds.
         rest: `[m]` closeness of the target to what the passage that leads to it leaves open.
@@ -157,7 +157,7 @@ def _link(links: Links, e: int, w: Weights) -> float:
 @kernel
 def _strength(links: Links, e: int, kind: int, w: Weights) -> float:
     """Of one link if it were of a kind, as in `best`; -10 where there is none."""
-    if 0 < kind < SIMILAR and not 1 < links.ties[e] <= w.most_passages:
+    if 0 < kind < SIMILAR and not 0 < links.ties[e] <= w.most_passages:
         return -10.0
     return float(w.kinds[kind] + w.slopes[kind] * links.rarity[e] + w.sentence * links.sentence[e])
 

@@ -17,7 +17,7 @@ from hypothesis import event, given, settings
 from graphagg.rag import PARTS, BestConfig, Hit, Passage, PassageIndex
 from tests.fakes import FakeExtractor, assert_same_hits
 from tests.unit.rag.brute import Brute, ExactEncoder, Tied, distinct_texts
-from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build, corpora
+from tests.unit.rag.corpora import LONGER, QUESTIONS, SENTENCES, TITLES, build, corpora
 
 pytestmark = pytest.mark.usefixtures("unsynced")
 EXACT: dict[str, Any] = {
@@ -60,6 +60,18 @@ def test_equals_brute_force(
     with build(corpus, tmp_path_factory.mktemp("brute") / "i", **EXACT, profile="exact") as index:
         for config in CONFIGS:
             event(f"{equals_brute(index, config)} of {len(QUESTIONS)} decided")
+
+
+def test_equals_brute_force_where_names_have_longer_forms(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    starts = [*LONGER, *LONGER, *rng.sample(SENTENCES, 9)]
+    corpus = [
+        Passage(f"p{n:02d}", f"{first} {rng.choice(SENTENCES)}", TITLES[n % 5] if n > 2 else "")
+        for n, first in enumerate(starts)
+    ]
+    with build(corpus, tmp_path / "i", **EXACT, profile="exact") as index:
+        for config in CONFIGS:
+            assert equals_brute(index, config) >= len(QUESTIONS) - 2
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,7 @@ CONFIGS = st.builds(
     carry=weight(0.05, 1.0),
     own=weight(0.05, 1.0),
     joint=weight(0.0, 1.0),
+    rest=weight(0.0, 1.0),
     coverage=weight(0.0, 2.0),
     side=weight(0.0, 1.0),
     level=st.booleans(),

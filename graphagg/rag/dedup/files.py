@@ -83,15 +83,16 @@ def dedup(
         raise InvalidParameter(f"out is {out}, wanted a name that ends in .jsonl or .parquet")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".dedup-") as folder:
-        ids: list[str] = []
+        # Of ten million texts the ids take more memory than all that compares them.
+        ids: list[str] | None = None if dropped is None and pairs is None else []
         sets = _read(read_passages(source, columns), config, Path(folder), ids, progress)
         found = near_duplicates(sets, config)
         choice = choose(found, np.diff(sets.bounds))
         progress("pairs", len(found.first), len(found.first))
         if dropped is not None:
-            _write_lines(dropped, _dropped_lines(choice, found, ids))
+            _write_lines(dropped, _dropped_lines(choice, found, ids or []))
         if pairs is not None:
-            _write_lines(pairs, _pair_lines(found, ids))
+            _write_lines(pairs, _pair_lines(found, ids or []))
         kept = (
             passage
             for passage, keep in zip(read_passages(source, columns), choice.kept, strict=True)
@@ -123,20 +124,22 @@ def _read(
     passages: Iterable[Passage],
     config: DedupConfig,
     folder: Path,
-    ids: list[str],
+    ids: list[str] | None,
     progress: Progress,
 ) -> Sets:
-    """The shingles of all texts, mapped; `ids` is filled."""
-    file, lengths = GrowingFile(folder / "shingles.npy", np.uint64), []
+    """The shingles of all texts, mapped; `ids` is filled where it is given."""
+    file, lengths, count = GrowingFile(folder / "shingles.npy", np.uint64), [], 0
     iterator = iter(passages)
     while batch := list(islice(iterator, _TEXTS_AT_ONCE)):
-        ids.extend(passage.id for passage in batch)
+        count += len(batch)
+        if ids is not None:
+            ids.extend(passage.id for passage in batch)
         some = shingles([passage.text for passage in batch], config)
         file.append(some.hashes)
         lengths.append(np.diff(some.bounds))
-        progress("texts", len(ids), len(ids))
+        progress("texts", count, count)
     file.close()
-    if not ids:
+    if not count:
         raise EmptyCorpus("no passage in it, wanted one at least; check the file")
     return Sets(offsets(np.concatenate(lengths)), map_array(folder / "shingles.npy"))
 

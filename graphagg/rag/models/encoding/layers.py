@@ -35,11 +35,11 @@ class Layers(Protocol):
 
 
 def parameters_of(weights: Weights, *modules: str) -> Pair:
-    """Weight and bias of modules, one below the other."""
+    """Weight and bias of modules, one below the other; float32, in whatever dtype they are kept."""
     import torch
 
     weight, bias = (
-        torch.cat([weights[f"{module}.{name}"] for module in modules])
+        torch.cat([weights[f"{module}.{name}"] for module in modules]).float()
         for name in ("weight", "bias")
     )
     return weight, bias

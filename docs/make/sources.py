@@ -12,6 +12,7 @@ become links to pages, or to the repository where the site has no such page.
 
 from __future__ import annotations
 
+import argparse
 import os
 import posixpath
 import re
@@ -50,11 +51,16 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*:|#|//", re.IGNORECASE)
 
 def main() -> None:
     """Write the sources, or finish the built site."""
-    folder = Path(sys.argv[1])
-    if "--finish" in sys.argv:
-        finish(folder, Path(sys.argv[-1]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="of the pages; what is in it goes")
+    parser.add_argument("--finish", type=Path, help="the built site", metavar="SITE")
+    given = parser.parse_args()
+    if given.finish:
+        finish(given.folder, given.finish)
     else:
-        write(folder)
+        write(given.folder)
 
 
 def write(folder: Path) -> None:

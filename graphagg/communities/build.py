@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array
@@ -29,8 +28,10 @@ from graphagg.communities.similarity.neighborhood import (
     Neighborhoods,
     Sets,
 )
+from graphagg.graph.added import row
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
+from graphagg.kernels import kernel
 from graphagg.minhash.bands import BandTables, BucketCounts, build_tables
 from graphagg.minhash.signatures import signatures
 from graphagg.progress import Progress, silent
@@ -59,9 +60,9 @@ class BuiltIndex:
         self.graph.rows.save(writer, "vertices")
         if self.hoods.walk == TWO_MODE:
             self.graph.columns.save(writer, "elements")
-        self.hoods.sets.save(writer, "sets")
+        self.hoods.sets.merged().save(writer, "sets")
         if self.hoods.walk != UNDIRECTED:
-            self.hoods.holders.save(writer, "holders")
+            self.hoods.holders.merged().save(writer, "holders")
         writer.array("signatures", self.sig)
         self.tables.save(writer, "lsh")
         self.partitions.save(writer, "sizes")
@@ -161,24 +162,23 @@ def _reuse(graph: Graph, hoods: Neighborhoods, known: Opened, sig: Array, missin
     missing[rows] = False
 
 
-@numba.njit(cache=True)
+@kernel
 def _same_rows(sets: Sets, old: Sets, before: Array, renamed: Array, out: Array) -> None:
-    """`out[row]`: whether the set is the one of row `before[row]` of the old graph.
+    """`out[v]`: whether the set is the one of vertex `before[v]` of the old graph.
 
     `renamed` is the new number of each old element. Ids ascend in both graphs, so the elements of
     equal sets are in the same order.
     """
-    offsets, elements = sets.offsets, sets.elements
-    old_offsets, old_elements = old.offsets, old.elements
-    for row in range(len(before)):
-        old_row = before[row]
-        if old_row < 0:  # a new vertex
+    offsets, elements, added = sets.offsets, sets.elements, sets.added
+    old_offsets, old_elements, old_added = old.offsets, old.elements, old.added
+    for vertex in range(len(before)):
+        if before[vertex] < 0:  # a new vertex
             continue
-        start, old_start = offsets[row], old_offsets[old_row]
-        size = offsets[row + 1] - start
-        same = old_offsets[old_row + 1] - old_start == size
+        now = row(offsets, elements, added, vertex)
+        then = row(old_offsets, old_elements, old_added, before[vertex])
+        same = len(then) == len(now)
         i = 0
-        while same and i < size:
-            same = renamed[old_elements[old_start + i]] == elements[start + i]
+        while same and i < len(now):
+            same = renamed[then[i]] == now[i]
             i += 1
-        out[row] = same
+        out[vertex] = same

@@ -16,6 +16,7 @@ from graphagg.communities.query.planner import Sketches
 from graphagg.communities.segment.sketches import Pending, SegmentSketches
 from graphagg.communities.similarity.neighborhood import Neighborhoods
 from graphagg.errors import InvalidSeeds
+from graphagg.graph.added import GrownRows
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
@@ -59,9 +60,9 @@ class Opened:
         elements = vertices = VertexIds.open(artifact, "vertices")
         if config.kind == "two-mode":
             elements = VertexIds.open(artifact, "elements")
-        holders = sets = Csr.open(artifact, "sets", len(elements))
+        holders = sets = GrownRows.open(artifact, "sets", len(elements))
         if config.kind != "undirected":
-            holders = Csr.open(artifact, "holders", len(vertices))
+            holders = GrownRows.open(artifact, "holders", len(vertices))
         hoods = Neighborhoods.of(sets, holders, config)
         sketches = (artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows))
         pending = Pending.open(artifact)
@@ -86,12 +87,16 @@ class Opened:
         """Signatures and band tables."""
         return self.expander.sketches
 
-    def graph(self) -> Graph:
-        """The graph that the index was built from."""
+    @property
+    def adjacency(self) -> Csr | GrownRows:
+        """The rows of the graph."""
         # A graph lists out-neighbors; the sets of `directed-in` are the in-neighbors.
         inward = self.config.kind == "directed-in"
-        adjacency = self.hoods.holders if inward else self.hoods.sets
-        kind = GRAPH_KIND[self.config.kind]
+        return self.hoods.holders if inward else self.hoods.sets
+
+    def graph(self) -> Graph:
+        """The graph that the index was built from; in memory where rows have a segment."""
+        kind, adjacency = GRAPH_KIND[self.config.kind], self.adjacency.merged()
         return Graph(kind, self.vertices, self.elements, adjacency, ReadReport())
 
     def find(self, vertex: VertexId) -> int:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
+from graphagg.graph.added import Added, GrownRows, row
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 
@@ -35,11 +36,13 @@ class Links(NamedTuple):
         offsets: `[nodes + 1]` int64.
         neighbors: `[links]` int32.
         weights: `[links]` float64, above 0; empty where all links weigh the same.
+        added: links that were added since to nodes whose links weigh the same; None: none.
     """
 
     offsets: Array
     neighbors: Array
     weights: Array
+    added: Added | None
 
 
 class PushGraph(NamedTuple):
@@ -116,8 +119,8 @@ class Scratch(NamedTuple):
 
 
 def push_graph(
-    forward: Csr,
-    backward: Csr,
+    forward: Csr | GrownRows,
+    backward: Csr | GrownRows,
     kind: int,
     *,
     weighted: bool = False,
@@ -129,9 +132,10 @@ def push_graph(
     return PushGraph(links[0], links[1], kind, read_only(visible), read_only(leaves))
 
 
-def _links_of(matrix: Csr, weighted: bool) -> Links:
-    weights = read_only(matrix.entries) if weighted else _NONE
-    return Links(read_only(matrix.indptr), read_only(matrix.indices), weights)
+def _links_of(matrix: Csr | GrownRows, weighted: bool) -> Links:
+    weights = read_only(matrix.entries) if isinstance(matrix, Csr) and weighted else _NONE
+    offsets, neighbors, added = matrix.parts
+    return Links(read_only(offsets), read_only(neighbors), weights, added)
 
 
 def push(
@@ -187,11 +191,13 @@ class _Flags(NamedTuple):
     weighted: bool
     masked: bool
     has_leaves: bool
+    grown: bool
 
 
 def _flags(graph: PushGraph) -> _Flags:
     weights = len(graph.forward.weights) + len(graph.backward.weights)  # one side may have no links
-    return _Flags(graph.kind, weights > 0, len(graph.visible) > 0, len(graph.leaves) > 0)
+    masked, has_leaves = len(graph.visible) > 0, len(graph.leaves) > 0
+    return _Flags(graph.kind, weights > 0, masked, has_leaves, graph.forward.added is not None)
 
 
 @kernel
@@ -225,7 +231,9 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
 
 
 @cache
-def _push_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> Any:  # noqa: C901
+def _push_kernel(  # noqa: C901
+    kind: int, weighted: bool, masked: bool, has_leaves: bool, grown: bool
+) -> Any:
     """The kernel of `push` for one kind of graph: the flags are constants of its machine code."""
 
     @kernel
@@ -235,8 +243,8 @@ def _push_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> A
         """Push until no residual is due; returns how many nodes were reached."""
         # Arrays are taken out of their bundles before the loops: inside, each access would count
         # references.
-        forward, neighbors, weights = graph.forward
-        backward, neighbors_back, weights_back = graph.backward
+        forward, neighbors, weights, added = graph.forward
+        backward, neighbors_back, weights_back, added_back = graph.backward
         visible, leaves, all_visible = graph.visible, graph.leaves, graph.visible[:0]
         alpha, per_edge = limits.alpha, limits.per_edge
         slots, nodes, mass, residual, limit, queue = scratch
@@ -275,6 +283,13 @@ def _push_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> A
                 if side == 1:
                     some, of_links = neighbors_back, weights_back
                 first, end = _range(forward, backward, kind, side, node)
+                if grown and first < end:
+                    if side == 0:
+                        some = row(forward, neighbors, added, node)
+                    else:
+                        column = node - rows if kind == TWO_MODE else node
+                        some = row(backward, neighbors_back, added_back, column)
+                    first, end = 0, len(some)
                 shift = rows if kind == TWO_MODE and side == 0 else 0  # columns come after the rows
                 for j in range(first, end):
                     other = some[j] + shift
@@ -305,16 +320,19 @@ def _push_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> A
 
 
 @cache
-def _sweep_kernel(kind: int, weighted: bool, masked: bool, has_leaves: bool) -> Any:  # noqa: C901
+def _sweep_kernel(  # noqa: C901
+    kind: int, weighted: bool, masked: bool, has_leaves: bool, grown: bool
+) -> Any:
     """The kernel of `solve` for one kind of graph."""
+    assert not grown, "all rows are read: merge them first"
 
     @kernel
     def sweep(  # noqa: C901
         graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array
     ) -> None:
         """Push all nodes above the tolerance, for all resets, until there is none."""
-        forward, neighbors, weights = graph.forward
-        backward, neighbors_back, weights_back = graph.backward
+        forward, neighbors, weights, _ = graph.forward
+        backward, neighbors_back, weights_back, _ = graph.backward
         visible, leaves, all_visible = graph.visible, graph.leaves, graph.visible[:0]
         rows = len(forward) - 1
         wholes = np.full(len(residual), -1.0)  # -1: not known yet

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array
@@ -23,6 +22,7 @@ from graphagg.communities.similarity.exact import intersection
 from graphagg.communities.similarity.neighborhood import Sets, set_size
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.graph.ids import VertexId
+from graphagg.kernels import kernel
 from graphagg.tables import Writer, graph_writers, json_writer, save, table_writers
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
     return labels.astype(np.int64), positions / max(float(np.abs(positions).max()), 1e-12)
 
 
-@numba.njit(cache=True)
+@kernel
 def _similarities(sets: Sets, vertices: Array) -> Array:
     """The Jaccard similarity of each pair, `[V, V]`; each is computed once."""
     offsets, closed = sets.offsets, sets.closed

@@ -34,7 +34,7 @@ def subgraph_of(opened: Opened, ids: Sequence[VertexId]) -> networkx.Graph:
         for a, b in np.argwhere(np.triu(dense, 1)).tolist():
             graph.add_edge(ids[a], ids[b], weight=float(dense[a, b]))
         return graph
-    adjacency = opened.graph().adjacency
+    adjacency = opened.adjacency
     numbers = np.array([opened.find(vertex) for vertex in ids], dtype=np.int64)
     order = np.argsort(numbers)
     for vertex, number in zip(ids, numbers.tolist(), strict=True):

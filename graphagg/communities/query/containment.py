@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array
@@ -21,6 +20,7 @@ from graphagg.communities.query.planner import Query, left_out, split_by_work
 from graphagg.communities.query.ranking import Ranking
 from graphagg.communities.similarity.exact import count_shared, intersection
 from graphagg.communities.similarity.neighborhood import Sets, set_size
+from graphagg.kernels import kernel
 from graphagg.store import Artifact, ArtifactWriter
 
 THRESHOLD = 0.5
@@ -127,7 +127,7 @@ def _through_partitions(
     return np.concatenate(vertices), np.concatenate(shares), complete
 
 
-@numba.njit(cache=True)
+@kernel
 def _containments(
     sets: Sets, seed: int, vertices: Array, budget: int, out: Array
 ) -> tuple[int, int]:

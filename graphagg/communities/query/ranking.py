@@ -14,6 +14,7 @@ from graphagg.communities.similarity.neighborhood import (
     Neighborhoods,
     Sets,
 )
+from graphagg.graph.added import row
 from graphagg.graph.push import node_degree
 from graphagg.kernels import kernel
 
@@ -105,7 +106,8 @@ def sweep_cut(
     if not len(ordered):
         return None
     # The adjacency of an undirected graph lists each edge twice, that of a directed one once.
-    total = 2 * len(hoods.sets.indices) if hoods.walk else len(hoods.sets.indices)
+    entries = int(hoods.sets.indptr[-1])
+    total = 2 * entries if hoods.walk else entries
     inside = np.zeros(hoods.sets.rows, dtype=np.uint8)
     return _sweep(hoods.bundle, seeds, ordered, most, total, inside)
 
@@ -119,7 +121,7 @@ def _sweep(
     The volume of S and the number of edges that leave it are kept up to date: a vertex adds its
     degree to both, and each edge between it and S leaves S no more, at neither end.
     """
-    offsets, elements, holder_offsets, holders, _, walk = sets
+    offsets, elements, added, holder_offsets, holders, holders_added, _, walk = sets
     volume = cut = read = 0
     best_size, best = 1, np.inf
     for i in range(-len(seeds), len(ordered)):  # the seeds first: they are always in S
@@ -129,11 +131,11 @@ def _sweep(
         if read > budget and i > 0:  # one member at least is tried
             break
         internal = 0
-        for j in range(offsets[v], offsets[v + 1]):
-            internal += inside[elements[j]]
+        for other in row(offsets, elements, added, v):
+            internal += inside[other]
         if walk == DIRECTED:
-            for j in range(holder_offsets[v], holder_offsets[v + 1]):
-                internal += inside[holders[j]]
+            for other in row(holder_offsets, holders, holders_added, v):
+                internal += inside[other]
         inside[v] = 1
         volume += degree
         cut += degree - 2 * internal

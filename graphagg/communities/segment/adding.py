@@ -1,22 +1,28 @@
-"""Adds edges to a large index as a segment: its rows are merged, its sketches stay as they are."""
+"""Adds edges to a large index as a segment: beside its rows, and its sketches stay as they are."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
-from graphagg.arrays import Array, distinct
+from graphagg.arrays import distinct
 from graphagg.communities.build import KIND, neighborhoods
 from graphagg.communities.changes import ChangeReport
-from graphagg.communities.config import GRAPH_KIND
 from graphagg.communities.opened import Opened
-from graphagg.communities.segment.grown import Numbering, write_grown
+from graphagg.communities.segment.grown import (
+    Entries,
+    Numbering,
+    joined,
+    new_entries,
+    write_grown,
+)
 from graphagg.communities.segment.sketches import Pending
-from graphagg.communities.similarity.neighborhood import Neighborhoods
+from graphagg.graph.added import Added, GrownRows, save_added
+from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
-from graphagg.graph.large.load import Files
 from graphagg.progress import Progress
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
@@ -29,7 +35,7 @@ SHARE = 0.25
 
 def is_segmented(opened: Opened) -> bool:
     """Whether edges that are added to an index become a segment."""
-    return opened.pending is not None or len(opened.hoods.sets.indices) >= SEGMENT
+    return opened.pending is not None or int(opened.hoods.sets.indptr[-1]) >= SEGMENT
 
 
 def add_segment(
@@ -43,72 +49,94 @@ def add_segment(
         more: the edges to add.
         progress: called with stage, done, total.
     """
-    config, hoods = before.config, before.hoods
+    config, hoods, writer = before.config, before.hoods, publication.writer
     rows = Numbering.of(before.vertices, more.rows)
     two_mode = config.kind == "two-mode"
     columns = Numbering.of(before.elements, more.columns) if two_mode else rows
-    files = Files(publication.writer.folder, GRAPH_KIND[config.kind], config.kind == "directed-in")
     added = neighborhoods(more, config)
     step = partial(progress, "rows")
-    paths = files.path("sets.indptr"), files.path("sets.indices")
-    touched, empty = write_grown(hoods.sets, added.sets, rows, columns, paths, step)
+    entries, empty = new_entries(hoods.sets, added.sets.merged(), rows, columns)
+    _write_rows(writer, before, "sets", hoods.sets, entries, (rows, columns), step)
     if config.kind != "undirected":
-        paths = files.path("holders.indptr"), files.path("holders.indices")
-        write_grown(hoods.holders, added.holders, columns, rows, paths, step)
-    _write_ids(publication.writer, before, "vertices", rows)
+        turned, _ = new_entries(hoods.holders, added.holders.merged(), columns, rows)
+        _write_rows(writer, before, "holders", hoods.holders, turned, (columns, rows), step)
+    _write_ids(writer, before, "vertices", rows)
     if two_mode:
-        _write_ids(publication.writer, before, "elements", columns)
-    for name in before.artifact.manifest.files:
-        if name.startswith(("signatures.", "lsh.")):
-            publication.writer.adopt(before.artifact, name)
-    _pending(before, added, rows, columns, touched).save(publication.writer)
-    sizes = {"vertices": len(rows.ids), "elements": len(columns.ids), "isolated": empty}
-    manifest = _manifest(before, more, len(files.rows("sets", 0).indices), sizes)
+        _write_ids(writer, before, "elements", columns)
+    _adopt(writer, before, "signatures.", "lsh.")
+    _pending(before, entries, rows, columns).save(writer)
+    known = before.artifact.manifest
+    edges = len(entries.columns) // 2 if config.kind == "undirected" else len(entries.columns)
+    sizes = {
+        "vertices": len(rows.ids),
+        "elements": len(columns.ids),
+        "edges": known.counts["edges"] + edges,
+        "isolated": known.counts["isolated"] + empty,
+    }
+    manifest = _manifest(known, more, sizes)
     publication.publish(manifest)
-    return _report(before.artifact.manifest, manifest, len(touched))
+    return _report(known, manifest, len(entries.rows))
+
+
+def _write_rows(
+    writer: ArtifactWriter,
+    before: Opened,
+    name: str,
+    old: Csr | GrownRows,
+    entries: Entries,
+    numbers: tuple[Numbering, Numbering],
+    step: Callable[[int, int], None],
+) -> None:
+    """The rows with more entries: these beside the very file of the others, where none is new."""
+    rows, columns = numbers
+    if isinstance(old, GrownRows):
+        earlier = Entries(*old.added[:3]).renumbered(rows, columns)
+        old, entries = old.base, joined(earlier, entries, len(columns.ids))
+    if rows.before is not None or columns.before is not None:
+        paths = writer.path(f"{name}.indptr.npy"), writer.path(f"{name}.indices.npy")
+        write_grown(old, entries, rows, columns, paths, step)
+    elif len(entries.rows):
+        added = Added.of(*entries, old.rows)
+        save_added(writer, before.artifact, name, old, added)
+    else:
+        _adopt(writer, before, f"{name}.")
+
+
+def _adopt(writer: ArtifactWriter, before: Opened, *starts: str) -> None:
+    """Take the files whose names begin so as they are."""
+    for file in before.artifact.manifest.files:
+        if file.startswith(starts):
+            writer.adopt(before.artifact, file)
 
 
 def _write_ids(writer: ArtifactWriter, before: Opened, name: str, ids: Numbering) -> None:
     """The ids of both; the very files where none is new."""
     if ids.before is not None:
         ids.ids.save(writer, name)
-        return
-    for file in before.artifact.manifest.files:
-        if file.startswith(f"{name}."):
-            writer.adopt(before.artifact, file)
+    else:
+        _adopt(writer, before, f"{name}.")
 
 
-def _pending(
-    before: Opened, more: Neighborhoods, rows: Numbering, columns: Numbering, touched: Array
-) -> Pending:
+def _pending(before: Opened, entries: Entries, rows: Numbering, columns: Numbering) -> Pending:
     """Who was touched since the sketches were made, and by which elements."""
-    everyone, new, width = touched, rows.appeared(), max(len(columns.ids), 1)
-    owners, elements = more.sets.gather(np.searchsorted(rows.more, touched))
-    # A vertex and an element as one number: ascending in the order of both.
-    parts = [touched[owners].astype(np.int64) * width + columns.more[elements]]
-    if more.closed:
-        parts.append(new * (width + 1))
+    new, width, closed = rows.appeared(), len(columns.ids), before.hoods.closed
+    if closed and len(new):
+        entries = joined(entries, Entries(new, np.arange(len(new) + 1), new), width)
     if (earlier := before.pending) is not None:
-        owners = np.repeat(rows.now(earlier.touched), np.diff(earlier.starts))
-        parts.append(owners * width + columns.now(earlier.added))
-        everyone = distinct(np.concatenate([touched, rows.now(earlier.touched)]))
+        known = Entries(earlier.touched, earlier.starts, earlier.added)
+        entries = joined(known.renumbered(rows, columns), entries, width)
         new = distinct(np.concatenate([new, rows.now(earlier.new)]))
-    pairs = distinct(np.concatenate(parts))
-    starts = np.searchsorted(pairs, np.append(everyone, len(rows.ids)).astype(np.int64) * width)
-    vertices = (new.astype(np.int32), everyone.astype(np.int32))
-    return Pending(*vertices, starts, (pairs % width).astype(np.int32))
+    return Pending(new.astype(np.int32), entries.rows.astype(np.int32), *entries[1:])
 
 
-def _manifest(before: Opened, more: Graph, entries: int, sizes: dict[str, int]) -> Manifest:
+def _manifest(known: Manifest, more: Graph, sizes: dict[str, int]) -> Manifest:
     """The counts of now. A digest would read the whole graph: it is named by what it is made of."""
-    known = before.artifact.manifest
     name = f"{known.inputs['graph']} and {more.digest()}"
-    edges = entries // 2 if before.config.kind == "undirected" else entries
     return Manifest(
         kind=KIND,
         parameters=known.parameters,
         inputs={"graph": hashlib.sha256(name.encode()).hexdigest()},
-        counts=dict(known.counts) | sizes | {"edges": edges},
+        counts=dict(known.counts) | sizes,
     )
 
 

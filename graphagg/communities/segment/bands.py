@@ -17,6 +17,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.communities.segment.grown_sets import Grown, place_of, row_of, slot_now, vertex_of
+from graphagg.graph.added import Added, row
 from graphagg.kernels import kernel, lower_bound
 from graphagg.minhash.bands import BandTables, bucket, key_of
 from graphagg.minhash.signatures import Hashes
@@ -53,7 +54,8 @@ class LookUps(NamedTuple):
         places: positions in `Grown.touched` by the hashes of the elements that were added.
         elements: all elements by their hashes.
         holder_offsets: `[m + 1]` int64, see `Sets`.
-        holders: int32.
+        holders: int32, likewise.
+        holders_added: likewise.
     """
 
     tables: BandTables
@@ -63,6 +65,7 @@ class LookUps(NamedTuple):
     elements: ByHash
     holder_offsets: Array
     holders: Array
+    holders_added: Added | None
 
 
 def inverses(factors: Array) -> Array:
@@ -229,7 +232,8 @@ def _who_was_alone(
     It holds an element with the bits of each slot: the slot with fewest holders is gone through.
     """
     starts, elements = ups.elements
-    offsets, holders, sig, new = ups.holder_offsets, ups.holders, grown.sig, grown.new
+    offsets, holders, holders_added = ups.holder_offsets, ups.holders, ups.holders_added
+    sig, new = grown.sig, grown.new
     closed = grown.closed
     best, least = 0, np.int64(-1)
     for i in range(len(wanted)):
@@ -242,10 +246,11 @@ def _who_was_alone(
     for at in range(starts[best], starts[best + 1]):
         element = elements[at]
         # In a closed set the vertex itself comes first.
-        for j in range(offsets[element] - closed, offsets[element + 1]):
-            vertex = element if j < offsets[element] else holders[j]
-            row = row_of(new, vertex)
-            if row >= 0 and _had_slots(sig, row, first, wanted):
+        those = row(offsets, holders, holders_added, element)
+        for j in range(-closed, len(those)):
+            vertex = element if j < 0 else those[j]
+            at_row = row_of(new, vertex)
+            if at_row >= 0 and _had_slots(sig, at_row, first, wanted):
                 place = place_of(grown.touched, vertex)
                 if place < 0 or _has_slots(grown, hashes, vertex, place, first, wanted):
                     return _keep(kept, size, vertex)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.graph.added import Added, span
 from graphagg.kernels import kernel, lower_bound
 from graphagg.minhash.signatures import EMPTY, Hashes
 
@@ -31,6 +32,7 @@ class Grown(NamedTuple):
         added: int32, elements; all of the set of a new vertex, itself too where sets are closed.
         offsets: `[n + 1]` int64, see `Sets`.
         elements: int32, likewise.
+        row_added: likewise; what was added to a set does not tell who stays, and is not read.
         closed: each set also has its own vertex.
     """
 
@@ -41,6 +43,7 @@ class Grown(NamedTuple):
     added: Array
     offsets: Array
     elements: Array
+    row_added: Added | None
     closed: bool
 
 
@@ -83,7 +86,8 @@ def slot_now(grown: Grown, hashes: Hashes, vertex: int, place: int, slot: int) -
     if row >= 0:
         if grown.closed and np.uint32(factor * hashes.own[vertex] + shift) < least:
             return grown.sig[row, slot]  # type: ignore[no-any-return]
-        for j in range(grown.offsets[vertex], grown.offsets[vertex + 1]):
+        low, high, _, _ = span(grown.offsets, grown.row_added, vertex)
+        for j in range(low, high):
             if np.uint32(factor * mixed[elements[j]] + shift) < least:
                 return grown.sig[row, slot]  # type: ignore[no-any-return]
     return np.uint16(least & np.uint32(0xFFFF))  # type: ignore[return-value]
@@ -96,7 +100,7 @@ def signatures_now(
     """Write the signatures of vertices that were touched to `out`, `[len(vertices), K]`."""
     # Out of their bundles, where each access would count references.
     mixed, own, factors, shifts = hashes
-    sig, new, _, starts, added, offsets, elements, closed = grown
+    sig, new, _, starts, added, offsets, elements, row_added, closed = grown
     least = np.empty(len(factors), dtype=np.uint32)
     stays = np.empty(len(factors), dtype=np.uint32)  # as wide as a hash: the loop is vectorized
     for i in range(len(vertices)):
@@ -108,7 +112,7 @@ def signatures_now(
             for k in range(len(factors)):
                 least[k] = min(least[k], np.uint32(factors[k] * h + shifts[k]))
         stays[:] = 0
-        begin, end = offsets[vertex], offsets[vertex + 1]
+        begin, end, _, _ = span(offsets, row_added, vertex)
         is_open, low = len(factors), begin - closed
         if row < 0:  # all of its set was added
             low = end

@@ -112,7 +112,7 @@ class SegmentSketches(Sketches):
     @cached_property
     def _grown(self) -> Grown:
         sets = self.hoods.sets
-        return Grown(self.sig, *self.pending, sets.indptr, sets.indices, self.hoods.closed)
+        return Grown(self.sig, *self.pending, *sets.parts, self.hoods.closed)
 
     @cached_property
     def _hashes(self) -> Hashes:
@@ -128,6 +128,5 @@ class SegmentSketches(Sketches):
             added,
             ByHash.of(added, np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)),
             ByHash.of(hashes.elements),
-            holders.indptr,
-            holders.indices,
+            *holders.parts,
         )

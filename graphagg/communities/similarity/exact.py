@@ -7,7 +7,6 @@ degrees: `Neighborhoods.work` tells it beforehand, so that the planner can refus
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array
@@ -18,6 +17,8 @@ from graphagg.communities.similarity.neighborhood import (
     comparison_work,
     set_size,
 )
+from graphagg.graph.added import holds, row, span
+from graphagg.kernels import kernel
 
 
 def jaccard_to_seeds(
@@ -41,7 +42,7 @@ def jaccard_to_seeds(
     return vertices, sums
 
 
-@numba.njit(cache=True)
+@kernel
 def _add_similarities(sets: Sets, seeds: Array, weight: float, scratch: Scratch) -> int:
     """`add_similarity` of all seeds, in one call: a call with two bundles costs 2 microseconds."""
     size = 0
@@ -50,7 +51,7 @@ def _add_similarities(sets: Sets, seeds: Array, weight: float, scratch: Scratch)
     return size
 
 
-@numba.njit(cache=True)
+@kernel
 def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size: int) -> int:
     """Add `weight` times the similarity to `seed` to the scores of all that share an element.
 
@@ -74,25 +75,25 @@ def add_similarity(sets: Sets, seed: int, weight: float, scratch: Scratch, size:
     return size
 
 
-@numba.njit(cache=True)
+@kernel
 def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
     """Count in `scratch.counts` the elements that each vertex shares with `seed`.
 
     Returns how many vertices share any; they are the first of `scratch.touched`.
     """
-    offsets, elements, holder_offsets, holders, closed, _ = sets
+    offsets, elements, added, holder_offsets, holders, holders_added, closed, _ = sets
     counts, touched = scratch.counts, scratch.touched
     reached = 0
+    own = row(offsets, elements, added, seed)
     # In a closed set the first element is the vertex itself, read at the position before its row.
-    for j in range(offsets[seed] - closed, offsets[seed + 1]):
-        element = seed if j < offsets[seed] else elements[j]
+    for j in range(-closed, len(own)):
+        element = seed if j < 0 else own[j]
         if closed:  # each element is a vertex here, and holds itself
             if counts[element] == 0:
                 touched[reached] = element
                 reached += 1
             counts[element] += 1
-        for i in range(holder_offsets[element], holder_offsets[element + 1]):
-            v = holders[i]
+        for v in row(holder_offsets, holders, holders_added, element):
             if counts[v] == 0:
                 touched[reached] = v
                 reached += 1
@@ -100,41 +101,28 @@ def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
     return reached
 
 
-@numba.njit(cache=True)
+@kernel
 def intersection(sets: Sets, a: int, b: int, examples: Array) -> int:
     """Size of the intersection of two sets; the first shared elements go to `examples`.
 
     Each element of the smaller set is searched in the larger: O(small * log large).
     """
-    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    offsets, elements, added, closed = sets.offsets, sets.elements, sets.added, sets.closed
     if offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b]:
         a, b = b, a
-    low, high = offsets[b], offsets[b + 1]
+    own, places = row(offsets, elements, added, a), span(offsets, added, b)
     shared = 0
     # In a closed set the vertex itself comes first, as in `count_shared`.
-    for j in range(offsets[a] - closed, offsets[a + 1]):
-        element = a if j < offsets[a] else elements[j]
-        if (closed and element == b) or _contains(elements, low, high, element):
+    for j in range(-closed, len(own)):
+        element = a if j < 0 else own[j]
+        if (closed and element == b) or holds(elements, added, places, element):
             if shared < len(examples):
                 examples[shared] = element
             shared += 1
     return shared
 
 
-@numba.njit(cache=True)
-def _contains(elements: Array, low: int, high: int, element: int) -> bool:
-    """Whether the ascending `elements[low:high]` have an element, by binary search."""
-    end = high
-    while low < high:
-        middle = (low + high) // 2
-        if elements[middle] < element:
-            low = middle + 1
-        else:
-            high = middle
-    return bool(low < end and elements[low] == element)
-
-
-@numba.njit(cache=True)
+@kernel
 def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, out: Array) -> int:
     """`out[i]`: the sum of the exact similarities of `vertices[i]` to the seeds.
 
@@ -159,7 +147,7 @@ def pair_similarities(sets: Sets, seeds: Array, vertices: Array, budget: int, ou
     return len(vertices)
 
 
-@numba.njit(cache=True)
+@kernel
 def shared_with_seeds(
     sets: Sets, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array
 ) -> Array:
@@ -168,7 +156,7 @@ def shared_with_seeds(
     `examples` is `[members, seeds, e]` and takes the first shared elements, `adjacent` whether the
     member's set has the seed. Comparisons whose look-ups would pass `budget` in sum are left out.
     """
-    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    offsets, elements, added, closed = sets.offsets, sets.elements, sets.added, sets.closed
     counts = np.full((len(members), len(seeds)), -1, dtype=np.int64)
     used = 0
     for i in range(len(members)):
@@ -176,7 +164,7 @@ def shared_with_seeds(
         for j in range(len(seeds)):
             s = seeds[j]
             # Adjacency costs one look-up and is always reported; only counting has a budget.
-            adjacent[i, j] = _contains(elements, offsets[v], offsets[v + 1], s)
+            adjacent[i, j] = holds(elements, added, span(offsets, added, v), s)
             cost = min(set_size(offsets, closed, v), set_size(offsets, closed, s))
             if used + cost <= budget:  # a later, smaller comparison may still fit
                 used += cost
@@ -184,7 +172,7 @@ def shared_with_seeds(
     return counts
 
 
-@numba.njit(cache=True)
+@kernel
 def grow(
     sets: Sets, scratch: Scratch, seeds: int, size: int, budget: int, order: Array, means: Array
 ) -> tuple[int, int, int]:

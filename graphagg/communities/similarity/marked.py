@@ -13,6 +13,7 @@ import numpy as np
 from graphagg.arrays import Array, Doubles
 from graphagg.communities.similarity.exact import intersection, pair_similarities
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch, Sets, set_size
+from graphagg.graph.added import row
 from graphagg.kernels import kernel
 
 _BITS = 64
@@ -62,7 +63,7 @@ def _add_marked(
     sets: Sets, members: Array, vertices: Array, marks: Array, places: Array, out: Array
 ) -> None:
     """Add the similarities to at most 64 members; `marks` is all zero before and after."""
-    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    offsets, elements, added, closed = sets.offsets, sets.elements, sets.added, sets.closed
     seen = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
     entries = _mark(sets, members, marks, seen, False)
     counts = np.zeros(len(members), dtype=np.int64)
@@ -75,8 +76,9 @@ def _add_marked(
                 counts[b] = intersection(sets, members[b], v, no_examples)
         else:
             # In a closed set the vertex itself comes first, as in `count_shared`.
-            for j in range(offsets[v] - closed, offsets[v + 1]):
-                element = v if j < offsets[v] else elements[j]
+            own = row(offsets, elements, added, v)
+            for j in range(-closed, len(own)):
+                element = v if j < 0 else own[j]
                 if not (seen[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1):
                     continue
                 bits = marks[element]
@@ -98,13 +100,14 @@ def _mark(sets: Sets, members: Array, marks: Array, seen: Array, clear: bool) ->
 
     `seen` gets the bit of each element modulo its length.
     """
-    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
+    offsets, elements, added, closed = sets.offsets, sets.elements, sets.added, sets.closed
     entries = 0
     for b in range(len(members)):
         member = members[b]
         bit = np.uint64(1) << np.uint64(b)
-        for j in range(offsets[member] - closed, offsets[member + 1]):
-            element = member if j < offsets[member] else elements[j]
+        own = row(offsets, elements, added, member)
+        for j in range(-closed, len(own)):
+            element = member if j < 0 else own[j]
             marks[element] = np.uint64(0) if clear else marks[element] | bit
             seen[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
             entries += 1

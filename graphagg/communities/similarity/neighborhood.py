@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.communities.config import IndexConfig
 from graphagg.graph import push
+from graphagg.graph.added import Added, GrownRows, row
 from graphagg.graph.csr import Csr
 from graphagg.graph.push import DIRECTED, TWO_MODE, UNDIRECTED
+from graphagg.kernels import kernel
 
 __all__ = ["DIRECTED", "TWO_MODE", "UNDIRECTED", "Neighborhoods", "Scratch"]
 
@@ -24,16 +25,20 @@ class Sets(NamedTuple):
     Attributes:
         offsets: `[n + 1]` int64, the set of vertex v is `elements[offsets[v]:offsets[v + 1]]`.
         elements: `[entries]` int32, ascending within a set, without the vertex itself.
+        added: to `elements` since they were written; `row` has both. None: nothing.
         holder_offsets: `[m + 1]` int64, where the holders of each element begin.
         holders: `[entries]` int32, the vertices whose set has the element.
+        holders_added: to `holders`.
         closed: each set also has its own vertex, which `elements` does not list.
         walk: UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`.
     """
 
     offsets: Array
     elements: Array
+    added: Added | None
     holder_offsets: Array
     holders: Array
+    holders_added: Added | None
     closed: bool
     walk: int
 
@@ -51,13 +56,15 @@ class Neighborhoods:
             (nodes 0 to n - 1 are sets, n to n + m - 1 elements).
     """
 
-    sets: Csr
-    holders: Csr
+    sets: Csr | GrownRows
+    holders: Csr | GrownRows
     closed: bool
     walk: int
 
     @classmethod
-    def of(cls, sets: Csr, holders: Csr, config: IndexConfig) -> Neighborhoods:
+    def of(
+        cls, sets: Csr | GrownRows, holders: Csr | GrownRows, config: IndexConfig
+    ) -> Neighborhoods:
         """The neighborhoods of a graph of the kind that an index is built for."""
         walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)
         return cls(sets, holders, bool(config.closed), walk)
@@ -68,14 +75,9 @@ class Neighborhoods:
         return self.sets.rows + (self.sets.columns if self.walk == TWO_MODE else 0)
 
     @property
-    def arrays(self) -> tuple[Array, Array, Array, Array]:
-        """The offsets and indices of `sets` and `holders`, for the walk's kernels."""
-        return self.sets.indptr, self.sets.indices, self.holders.indptr, self.holders.indices
-
-    @property
     def bundle(self) -> Sets:
         """The same graph for kernels."""
-        return Sets(*self.arrays, self.closed, self.walk)
+        return Sets(*self.sets.parts, *self.holders.parts, self.closed, self.walk)
 
     def degrees(self, vertices: Array) -> Ints:
         """Elements of each vertex's set besides the vertex itself."""
@@ -133,27 +135,27 @@ class Scratch(NamedTuple):
         )
 
 
-@numba.njit(cache=True)
+@kernel
 def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
     """Size of a vertex's set, the vertex itself included where sets are closed."""
     return offsets[vertex + 1] - offsets[vertex] + closed
 
 
-@numba.njit(cache=True)
+@kernel
 def comparison_work(sets: Sets, vertex: int, limit: int) -> Any:
     """Entries that `exact.count_shared` reads for a vertex; counting stops above `limit`."""
-    offsets, elements, holder_offsets, _, closed, _ = sets
+    offsets, holder_offsets, closed = sets.offsets, sets.holder_offsets, sets.closed
     total = np.int64(0)
     if closed:  # the vertex is an element of its own set, and a holder of itself
         total += holder_offsets[vertex + 1] - holder_offsets[vertex] + 1
-    for j in range(offsets[vertex], offsets[vertex + 1]):
-        total += holder_offsets[elements[j] + 1] - holder_offsets[elements[j]] + closed
+    for element in row(offsets, sets.elements, sets.added, vertex):
+        total += holder_offsets[element + 1] - holder_offsets[element] + closed
         if total > limit:
             break
     return total
 
 
-@numba.njit(cache=True)
+@kernel
 def _work(sets: Sets, vertices: Array, limit: int) -> Array:
     """`comparison_work` of each vertex, `[len(vertices)]` int64."""
     work = np.empty(len(vertices), dtype=np.int64)

@@ -14,7 +14,9 @@ from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig, large
 from graphagg.communities.config import METHODS, PLANS
 from graphagg.communities.segment import adding, grown, sketches
 from graphagg.communities.segment.sketches import SegmentSketches
+from graphagg.communities.vertices import Vertices
 from graphagg.errors import ArtifactBusy, InvalidGraph, WriteFailed
+from graphagg.graph.added import GrownRows
 from graphagg.store import ranges, work
 from tests.unit.communities.graphs import KINDS, files, planted
 
@@ -72,12 +74,34 @@ def same_candidates(first, second):
         assert found[0][1] == found[1][1]
 
 
+def same_rows(first, second):
+    """Both read the same rows, and explain their answers by them."""
+    assert first.graph().digest() == second.graph().digest()
+    for name in ("sets", "holders"):
+        rows, wanted = getattr(first.opened.hoods, name), getattr(second.opened.hoods, name)
+        assert np.array_equal(rows.indptr, wanted.indptr)
+        for i in range(wanted.rows):
+            assert np.array_equal(rows.row(i), wanted.row(i))
+    vertices = [Vertices(index.opened) for index in (first, second)]
+    counts = [None, 4] if first.config.kind != "two-mode" else [4]
+    filled = np.flatnonzero(second.opened.hoods.degrees(np.arange(len(second))))
+    for vertex in (second.vertices[int(number)] for number in filled[::7]):
+        assert vertices[0].neighbors(vertex, 3) == vertices[1].neighbors(vertex, 3)
+        values = [index.signature_values(vertex).tolist() for index in (first, second)]
+        assert values[0] == values[1]
+        for k in counts:
+            answers = [index.query([vertex], k) for index in (first, second)]
+            assert answers[0].to_json() == answers[1].to_json()
+            drawn = [sorted(map(str, answer.to_networkx().edges)) for answer in answers]
+            assert drawn[0] == drawn[1]
+
+
 @some
 @given(
     edges=drawn.filter(lambda found: any(a != b for a, b in found)),
     added=st.lists(drawn, min_size=1, max_size=3),
     kind=st.sampled_from(KINDS),
-    names=st.sampled_from(["same", "new", "text"]),
+    names=st.sampled_from(["known", "known", "any", "new", "text"]),
     rows=st.integers(1, 3),
     alone=st.booleans(),
 )
@@ -87,6 +111,14 @@ def test_a_segment_answers_as_a_build_and_is_one_once_compacted(
     root = tmp_path_factory.mktemp("segment")
     if names == "new":  # numbers of all that follow are others
         added = [[(2 * a - 30, b) for a, b in more if 2 * a >= 30] or [(3, 4)] for more in added]
+    if names == "known":  # but for the last: what was added lies beside the rows until then
+        first, second = ([edge[side] for edge in edges] for side in (0, 1))
+        if kind != "two-mode":
+            first = second = [*first, *second]
+        added[:-1] = [
+            [(first[a % len(first)], second[b % len(second)]) for a, b in more]
+            for more in [*added[:-1], added[-1]]
+        ]
     if names == "text":
         edges = [(f"v{a}", f"v{b}") for a, b in edges]
         added = [[(f"v{a}", f"v{b}") for a, b in more] for more in added]
@@ -107,17 +139,21 @@ def test_a_segment_answers_as_a_build_and_is_one_once_compacted(
         assert report.vertices == len(built) == before["vertices"] + report.vertices_added
         rows_now = np.arange(len(built))
         assert np.array_equal(index.opened.sketches.of(rows_now), built.opened.sketches.sig)
+        same_rows(index, built)
         same_candidates(index, built)
         same_answers(index, built, generator)
     index.compact()
     assert files(index) == files(built)
     assert index.pending == 0 and not (root / "a.work").exists()
     same_answers(index, built, generator)
+    same_rows(index, built)
 
 
 EDGES, _ = planted(3, 20, 0.4, 0.05, random_state=1)
 MORE = [(0, 200), (200, 201), *sorted({(5, 17), (5, 44), (5, 45)} - set(EDGES))]
 TOUCHED = {vertex for edge in MORE for vertex in edge}
+KNOWN = [(5, 17), (5, 44), (5, 45), *sorted({(0, 59), (1, 59), (58, 3)} - set(EDGES))]
+"""Between vertices that are there, some of them there already."""
 
 
 def test_a_segment_is_small_and_takes_its_sketches_as_they_are(tmp_path, segments):
@@ -128,8 +164,14 @@ def test_a_segment_is_small_and_takes_its_sketches_as_they_are(tmp_path, segment
     assert {name: index._version.artifact.path(name).stat().st_ino for name in kept} == kept
     vertices_before = index._version.artifact.path("vertices.npy").stat().st_ino
     assert (1, 59) not in EDGES
-    index.add_edges([(1, 59)])  # no new vertex: the ids are the same file
+    # No new vertex: ids and rows are the same files, and the edge lies beside them.
+    rows_before = index._version.artifact.path("sets.indices.npy").stat().st_ino
+    index.add_edges([(1, 59)])
     assert index._version.artifact.path("vertices.npy").stat().st_ino == vertices_before
+    assert index._version.artifact.path("sets.indices.npy").stat().st_ino == rows_before
+    assert index._version.artifact.array("sets.added.columns").tolist() == [59, 1]
+    index.add_edges([(1, 59)])  # nothing is new
+    assert index._version.artifact.array("sets.added.columns").tolist() == [59, 1]
     assert CommunityIndex.open(tmp_path / "a", verify=True).pending == len(TOUCHED | {1, 59})
 
 
@@ -189,14 +231,17 @@ def test_bad_additions_change_nothing(tmp_path, segments, monkeypatch):
     assert files(index) == before
 
 
-def test_a_compaction_that_was_killed_goes_on(tmp_path, monkeypatch, segments):
+@pytest.mark.parametrize("more", [MORE, KNOWN])
+def test_a_compaction_that_was_killed_goes_on(tmp_path, monkeypatch, segments, more):
     """At each of its notes, before and after."""
     monkeypatch.setattr(large, "_SPANS", 2)
     monkeypatch.setattr(large, "BANDS_AT_ONCE", 40)
     index = CommunityIndex.build(EDGES, tmp_path / "a")
-    index.add_edges(MORE)
+    index.add_edges(more)
+    touched = index.pending
+    assert isinstance(index.opened.hoods.sets, GrownRows) == (more is KNOWN)
     segment = shutil.copytree(tmp_path / "a", tmp_path / "kept")
-    wanted = files(CommunityIndex.build([*EDGES, *MORE], tmp_path / "b"))
+    wanted = files(CommunityIndex.build([*EDGES, *more], tmp_path / "b"))
     write_json = work.write_json
 
     class Killed(BaseException):
@@ -229,7 +274,7 @@ def test_a_compaction_that_was_killed_goes_on(tmp_path, monkeypatch, segments):
                     done = False
             if not done:
                 with CommunityIndex.open(tmp_path / "a") as opened:
-                    assert opened.pending == len(TOUCHED)
+                    assert opened.pending == touched > 0
                     opened.compact()
             with CommunityIndex.open(tmp_path / "a") as opened:
                 assert files(opened) == wanted

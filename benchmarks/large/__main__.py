@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.large.cell import METHODS
+from benchmarks.large.asking import METHODS
 from benchmarks.large.plot import draw
 from benchmarks.large.quick import write_quick
 from benchmarks.report import Report

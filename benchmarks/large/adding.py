@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.large.cell import QUERIES, SEEDS, TOP
+from benchmarks.large.asking import QUERIES, SEEDS, TOP
 from benchmarks.peak import resident
 from benchmarks.report import Report
 from graphagg.communities import CommunityIndex

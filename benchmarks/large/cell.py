@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.large.asking import queries
 from benchmarks.peak import resident
 
-SEEDS, QUERIES, TOP = 5, 200, 50
-METHODS = ("minhash", "jaccard", "fused")
 _WARM_UP = 2_000  # edges
 
 
@@ -97,30 +96,6 @@ def embedding(edges: Any, out: Path, kind: str, *progress: Any) -> Any:
 
     named = {"progress": progress[0]} if progress else {}
     return NodeEmbedding.build(edges, out, config=EmbeddingConfig(kind=kind), **named)
-
-
-def queries(index: Any) -> dict[str, list[float]]:
-    """Thread CPU in milliseconds, p50 and p99, of queries from random seeds, files in the cache.
-
-    `hubs`: of `fused`, with the vertex of most edges among the seeds.
-    """
-    generator, n = np.random.default_rng(1), len(index)
-    degrees = np.diff(index.opened.hoods.sets.indptr)
-    filled = np.flatnonzero(degrees)
-    drawn = [generator.choice(filled, SEEDS, replace=False) for _ in range(QUERIES)]
-    largest = filled[np.argsort(degrees[filled])[-QUERIES:]]
-    hubs = [np.unique([*seeds[1:], hub]) for seeds, hub in zip(drawn, largest, strict=False)]
-    asked = {method: (method, drawn) for method in METHODS} | {"hubs": ("fused", hubs)}
-    found = {}
-    for name, (method, sets) in asked.items():
-        times = []
-        for seeds in sets:
-            index.rank(seeds.astype(np.int64), min(TOP, n), method=method)
-            start = time.thread_time()
-            index.rank(seeds.astype(np.int64), min(TOP, n), method=method)
-            times.append(1000 * (time.thread_time() - start))
-        found[name] = [float(np.percentile(times, p)) for p in (50, 99)]
-    return found
 
 
 if __name__ == "__main__":

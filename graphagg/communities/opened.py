@@ -23,6 +23,7 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.minhash.bands import BandTables
 from graphagg.minhash.signatures import Hashes, HashFamily
 from graphagg.store import Artifact
+from graphagg.store.paging import at_random, is_large
 
 
 def index_hashes(vertices: VertexIds, elements: VertexIds, config: IndexConfig) -> Hashes:
@@ -65,6 +66,8 @@ class Opened:
             holders = GrownRows.open(artifact, "holders", len(vertices))
         hoods = Neighborhoods.of(sets, holders, config)
         sketches = (artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows))
+        if is_large(sum(file.bytes for file in artifact.manifest.files.values())):
+            at_random([sets, holders, sketches])  # a query reads a few rows and buckets
         pending = Pending.open(artifact)
         if pending is None:
             partitions = SizePartitions.open(artifact, "sizes")

@@ -107,9 +107,10 @@ class StringTable(Sequence[str]):
             high: strings from here on are known not to; None: nothing is known.
         """
         high = len(self) if high is None else high
+        data, ends = memoryview(self.data), memoryview(self.offsets)  # read faster than arrays
         while low < high:
             middle = (low + high) // 2
-            if self.raw(middle) < text:
+            if bytes(data[ends[middle] : ends[middle + 1]]) < text:
                 low = middle + 1
             else:
                 high = middle

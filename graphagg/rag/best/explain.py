@@ -12,7 +12,6 @@ from graphagg.rag.best.choice import gains_of
 from graphagg.rag.best.formula import weights_of
 from graphagg.rag.best.links import KINDS, SIMILAR
 from graphagg.rag.best.outcome import FEATURES, Outcome, Step
-from graphagg.rag.best.reading import Reading
 from graphagg.rag.best.retriever import BestRetriever
 from graphagg.rag.results import Hit, Hop
 from graphagg.rag.tables.spelling import Speller
@@ -24,12 +23,12 @@ class Explainer:
 
     Args:
         retriever: that gave it.
-        reading: the question.
         outcome: what it gave.
     """
 
-    def __init__(self, retriever: BestRetriever, reading: Reading, outcome: Outcome) -> None:
-        self.retriever, self.outcome, self._reading = retriever, outcome, reading
+    def __init__(self, retriever: BestRetriever, outcome: Outcome) -> None:
+        self.retriever, self.outcome = retriever, outcome
+        self._weights = weights_of(retriever.config.passage)
         self._speller = Speller(retriever.corpus, retriever.view.gazetteer)
 
     def choosing(self, k: int) -> Explainer:
@@ -79,8 +78,7 @@ class Explainer:
 
     def _direct(self, position: int) -> dict[str, float]:
         features = self.outcome.candidates.features[position].tolist()
-        weights = weights_of(self.retriever.config.passage)
-        return {name: weights[name] * x for name, x in zip(FEATURES, features, strict=True)}
+        return {name: self._weights[name] * x for name, x in zip(FEATURES, features, strict=True)}
 
     def _components(self, position: int, row: int) -> dict[str, float]:
         step = self.outcome.step(row)
@@ -127,12 +125,10 @@ class Explainer:
 
     def _start(self, row: int) -> Iterator[Hop]:
         """The entity of the question that ties to the passage: its own, else the rarest."""
-        view, reading = self.retriever.view, self._reading
-        rarity = view.idf(np.asarray(reading.entities, dtype=np.int64)).tolist()
-        ties = []
-        for name, entity, idf in zip(reading.names, reading.entities, rarity, strict=True):
-            rows, how = view.tied(entity)
-            place = int(np.searchsorted(rows, row))
+        asked, ties = self.outcome.asked, []
+        named = zip(asked.reading.names, asked.rarity.tolist(), asked.tied, strict=True)
+        for name, idf, (rows, how) in named:
+            place = int(rows.searchsorted(np.int32(row)))
             if place < len(rows) and rows[place] == row:
                 ties.append((bool(how[place] & OWN), idf, name))
         if ties:
@@ -154,7 +150,7 @@ class Explainer:
         of_sentence = 0.0
         if sentence >= 0:
             of_sentence = retriever.config.link.sentence * similarity
-            text = retriever.corpus.sentence(row, sentence)
+            text = retriever.corpus.sentence(row, sentence, self._speller.passage(row))
             yield Hop("sentence", text, similarity, handed * of_sentence)
         name = self._speller.spelling(entity, row)
         rarity = float(retriever.view.idf(np.array([entity]))[0])

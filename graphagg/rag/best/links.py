@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.rag.best.asked import Asked
 from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.search.ranking import is_among, lookup
 from graphagg.rag.tables.gazetteer import DATE
 from graphagg.rag.tables.segments import Corpus
-from graphagg.rag.tables.vectors import Rows, Vectors, ranges
+from graphagg.rag.tables.vectors import Rows, ranges
 from graphagg.rag.tables.view import IN_TITLE, LEADS, OWN, View
 
 KINDS = ("page", "lead", "shared", "similar")
@@ -106,8 +108,7 @@ def find_bridges(
     corpus: Corpus,
     view: View,
     front: Rows,
-    named: Rows,
-    question: Vectors,
+    asked: Asked,
     config: BestConfig,
 ) -> Bridges:
     """The entities through which the passages of a front lead on.
@@ -116,48 +117,46 @@ def find_bridges(
         corpus: holds the sentences' vectors.
         view: what is visible.
         front: the passages.
-        named: the entities that the question names; they lead nowhere.
-        question: `[d]`, its vector.
+        asked: the question; the entities that it names lead nowhere.
         config: strengths of links.
     """
-    bounds = corpus.sentence_bounds
-    lengths = bounds[front + 1] - bounds[front]
-    products = corpus.sentence_vectors.dots_at(ranges(bounds[front], lengths), question[None])
-    closeness = np.maximum(products[:, 0], 0.0).astype(np.float64)
-    similar = np.split(closeness, np.cumsum(lengths)[:-1])
-    found = [_bridges_of(view, row, similar[i], named) for i, row in enumerate(front.tolist())]
-    numbers = np.repeat(np.arange(len(front)), [len(entity) for entity, _, _ in found])
-    entity, sentence, similarity = (np.concatenate(column) for column in zip(*found, strict=True))
+    g, number = view.gazetteer, np.arange(len(front))
+    mentions = g.bounds[front + 1] - g.bounds[front]
+    place, number = ranges(g.bounds[front], mentions), np.repeat(number, mentions)
+    entity, ties, counts = g.entity[place], view.ties(place), view.counts_as(place) > 0
+    # A page does not lead on through its own title, nor what the question names anywhere.
+    leads = (counts | (ties == IN_TITLE)) & ((ties & OWN) == 0) & ~is_among(entity, asked.named)
+    entity, number, place = entity[leads].astype(np.int64), number[leads], place[leads]
+    sentence = np.where(counts[leads], g.sentence[place].astype(np.int64), -1)
+    similarity = np.zeros(len(entity))
+    in_text = sentence >= 0
+    similarity[in_text] = _closeness(corpus, front, asked, number[in_text], sentence[in_text])
+    # Of each entity the closest sentence, of equally close ones the first.
+    order = np.lexsort((-similarity, entity, number))
+    entity, number = entity[order], number[order]
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = (entity[1:] != entity[:-1]) | (number[1:] != number[:-1])
+    kept = order[is_first]
+    entity, similarity = entity[is_first], similarity[kept]
     strength = _strengths(view, entity, similarity, config)
-    return Bridges(numbers, entity, sentence, similarity, strength)
+    return Bridges(number[is_first], entity, sentence[kept], similarity, strength)
 
 
-def _bridges_of(view: View, row: int, similar: Array, named: Rows) -> tuple[Array, Array, Array]:
-    """Of one passage: entities, their sentences closest to the question, and how close those are.
+def _closeness(corpus: Corpus, front: Rows, asked: Asked, number: Array, sentence: Array) -> Array:
+    """Cosine of some sentences and the question, at least 0.
 
     Args:
-        view: what is visible.
-        row: the passage.
-        similar: similarity of each of its sentences to the question.
-        named: entities that lead nowhere.
+        corpus: holds the sentences' vectors.
+        front: passages.
+        asked: the question.
+        number: `[n]` which passage of the front each sentence is of.
+        sentence: `[n]` the sentence of the passage, from 0.
     """
-    g = view.gazetteer
-    place = g.mentions(row)
-    entity, ties = g.entity[place].astype(np.int64), view.ties(place)
-    counts = view.counts_as(place) > 0
-    in_title = ties == IN_TITLE  # nowhere but in the title
-    sentence = np.where(counts, g.sentence[place].astype(np.int64), -1)
-    similarity = np.where(sentence >= 0, similar[np.maximum(sentence, 0)], 0.0)
-    # A page does not lead on through its own title, nor what the question names anywhere.
-    is_named = (entity[:, None] == named).any(axis=1)  # few are: `isin` would sort
-    leads = (counts | in_title) & ((ties & OWN) == 0) & ~is_named
-    entity, sentence, similarity = entity[leads], sentence[leads], similarity[leads]
-    # Of each entity the closest sentence, of equally close ones the first.
-    order = np.lexsort((-similarity, entity))
-    entity, sentence, similarity = entity[order], sentence[order], similarity[order]
-    is_first = np.ones(len(entity), bool)
-    is_first[1:] = entity[1:] != entity[:-1]
-    return entity[is_first], sentence[is_first], similarity[is_first]
+    begins = corpus.sentence_bounds[front]
+    lengths = corpus.sentence_bounds[front + 1] - begins
+    products = corpus.sentence_vectors.dots_at(ranges(begins, lengths), asked.query)[:, 0]
+    closest: Array = np.maximum(products[(np.cumsum(lengths) - lengths)[number] + sentence], 0.0)
+    return closest
 
 
 def _strengths(view: View, entity: Array, similarity: Array, config: BestConfig) -> Array:
@@ -196,19 +195,19 @@ def _with_longer(
 ) -> tuple[Array, Rows, Array]:
     """The ends of links, with those whose text or title is a longer form of the entity's name."""
     named = view.gazetteer.longer
-    found = [
-        (number, end)
+    rows = len(view.visible)
+    found = {
+        number * rows + end
         for number, entity in enumerate(bridges.entity.tolist())
         for longer in named.of(entity)
         for end in view.told_of(longer).tolist()
-    ]
+    }
     if not found:
         return bridge, row, kind
-    rows = len(view.visible)
-    known = bridge * rows + row
-    more = np.unique([number * rows + end for number, end in found])
-    kind = np.where((kind == SHARED) & np.isin(known, more), LEAD, kind)
-    more = more[~np.isin(more, known)]
+    known, more = bridge * rows + row, np.array(sorted(found))
+    is_told, _ = lookup(more, known)
+    kind = np.where((kind == SHARED) & is_told, LEAD, kind)
+    more = more[~is_among(more, known[is_told])]
     return (
         np.concatenate([bridge, more // rows]),
         np.concatenate([row, more % rows]),

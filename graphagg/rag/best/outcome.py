@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from graphagg.arrays import Array, Mask
+from graphagg.rag.best.asked import Asked
 from graphagg.rag.best.links import Bridges, Edges
 from graphagg.rag.tables.vectors import Rows
 
@@ -73,22 +74,27 @@ class Outcome:
     """All that is known of a question's candidates.
 
     Attributes:
+        asked: the question.
         candidates: the passages.
         score: `[n]` f, the best of F and the paths.
         rounds: of following links.
-        weights: `[t]` of the terms, sum 1.
         chosen: positions in the order of choice.
         gains: `[len(chosen)]` what each was the first to hold: its share of the terms, and how many
             of the named entities' pages.
     """
 
+    asked: Asked
     candidates: Candidates
     score: Array
     rounds: list[Round]
-    weights: Array
     eligible: Mask
     chosen: list[int]
     gains: list[tuple[float, float]]
+
+    @property
+    def weights(self) -> Array:
+        """`[t]` of the terms, sum 1."""
+        return self.asked.lexical.weights
 
     def step(self, row: int, before: int | None = None) -> Step | None:
         """The last hop to a row; None where its best path begins with it.

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.rag.best.links import SIMILAR, Bridges, Edges
-from graphagg.rag.search.ranking import lookup
+from graphagg.rag.search.ranking import distinct
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Vectors, ranges
 from graphagg.rag.tables.view import View
@@ -30,8 +30,9 @@ def left_open(covers: Array, vector: Vectors, words: Vectors | None) -> Vectors:
         return whole
     # Term by term, so that a row's bits are the same beside any others.
     rest: Vectors = np.zeros_like(whole)
+    is_open = (1.0 - covers).astype(np.float32)
     for term, of_word in enumerate(words):
-        rest += (1.0 - covers[:, term, None]).astype(np.float32) * of_word
+        rest += is_open[:, term, None] * of_word
     return np.where(rest.any(axis=1, keepdims=True), rest, whole)
 
 
@@ -56,8 +57,8 @@ def closeness_to_rest(
         return found
     number, entity = edges.front[through], bridges.entity[edges.bridge[through]]
     edge, sentence = _sentences(corpus, view, edges.row[through], entity)
-    distinct, place = np.unique(sentence, return_inverse=True)
-    products = corpus.sentence_vectors.dots_at(distinct, rest)
+    compared, place = distinct(sentence, len(corpus.sentence_vectors))
+    products = corpus.sentence_vectors.dots_at(compared, rest)
     best = np.full(len(through), -np.inf)
     np.maximum.at(best, edge, products[place, number[edge]].astype(np.float64))
     exact = rest.astype(np.float64)
@@ -71,8 +72,8 @@ def _sentences(corpus: Corpus, view: View, row: Rows, entity: Array) -> tuple[Ar
     Returns:
         The positions of the rows, and the sentences of the corpus; `[n]` each.
     """
-    rows, place = np.unique(row, return_inverse=True)
-    keys, mentioning = _mentions(view, rows, np.unique(entity))
+    rows, place = distinct(row, len(view.visible))
+    keys, mentioning = _mentions(view, rows, entity)
     mentioning += corpus.sentence_bounds[rows[keys // len(view.gazetteer.keys)]]
     wanted = place * len(view.gazetteer.keys) + entity
     first, last = (np.searchsorted(keys, wanted, side) for side in ("left", "right"))
@@ -92,12 +93,14 @@ def _mentions(view: View, rows: Rows, entities: Array) -> tuple[Array, Array]:
     g = view.gazetteer
     lengths = g.bounds[rows + 1] - g.bounds[rows]
     places = ranges(g.bounds[rows], lengths)
-    is_one, _ = lookup(entities, g.entity[places].astype(np.int64))
-    is_one &= view.counts_as(places) > 0
-    row = np.repeat(np.arange(len(rows)), lengths)[is_one]
-    keys = row * len(g.keys) + g.entity[places[is_one]]
+    wanted = np.zeros(len(g.keys), bool)
+    wanted[entities] = True
+    kept = np.flatnonzero(wanted[g.entity[places]])
+    kept = kept[view.counts_as(places[kept]) > 0]
+    places, row = places[kept], np.repeat(np.arange(len(rows)), lengths)[kept]
+    keys = row * len(g.keys) + g.entity[places]
     order = np.argsort(keys, kind="stable")
-    return keys[order], g.sentence[places[is_one]].astype(np.int64)[order]
+    return keys[order], g.sentence[places].astype(np.int64)[order]
 
 
 def above_mean(closeness: Array, edges: Edges, front: int) -> Array:

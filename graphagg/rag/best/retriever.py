@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from graphagg.arrays import Array, Mask
+from graphagg.rag.best.asked import Asked
 from graphagg.rag.best.choice import choose, weighted
 from graphagg.rag.best.formula import BestConfig, weights_of
 from graphagg.rag.best.links import Bridges, Edges, expand, find_bridges, shares, similar_edges
@@ -20,7 +21,7 @@ from graphagg.rag.best.reading import Reading
 from graphagg.rag.best.rest import above_mean, closeness_to_rest, left_open
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.search.lexical import Lexical
-from graphagg.rag.search.ranking import lookup, top_k, top_rows
+from graphagg.rag.search.ranking import is_among, lookup, top_k, top_rows
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
@@ -41,6 +42,7 @@ class BestRetriever:
 
     def __init__(self, corpus: Corpus, view: View, dense: DenseIndex, config: BestConfig) -> None:
         self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
+        self._weights = np.array(list(weights_of(config.passage).values()))
 
     def answer(
         self,
@@ -62,11 +64,11 @@ class BestRetriever:
             words: `[t, d]` of the question's terms; None where the encoder gives none.
         """
         # 1. The pool: the passages that F is computed for.
-        lexical = Lexical(self.view, reading.terms)
-        pool = self.pool(reading, vector, lexical, max(k, self.config.pool), allowed)
-        rows = np.union1d(pool, np.asarray(extra, dtype=np.int64))
-        candidates = self.candidates(rows, reading, vector, lexical)
-        pooled = np.isin(candidates.rows, pool)
+        asked = self.asked(reading, vector, words)
+        pool = self.pool(asked, max(k, self.config.pool), allowed)
+        others = np.setdiff1d(np.asarray(extra, dtype=np.int64), pool) if extra else pool[:0]
+        candidates = self.candidates(np.concatenate([pool, others]), asked)
+        pooled = ~is_among(candidates.rows, others)
         score, rounds = candidates.direct.copy(), list[Round]()
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
         # rows are scored and never lead on, so that they change no other score.
@@ -78,31 +80,27 @@ class BestRetriever:
                 break
             walked |= set(candidates.rows[front].tolist())
             # Passages that a link leads to become candidates before their paths are compared.
-            bridges, edges = self.links(
-                candidates.rows[front], reading, vector, None if rounds else pool
-            )
+            bridges, edges = self.links(candidates.rows[front], asked, None if rounds else pool)
             if not len(edges.row):
                 break
-            candidates, score, front = self._grown(
-                candidates, score, front, edges, reading, vector, lexical
-            )
+            candidates, score, front = self._grown(candidates, score, front, edges, asked)
             # Named pages are leveled in the first round; in the second, path scores are handed on.
             handed = score if rounds else self._handed(candidates, front)
             edges = self._of_titles(candidates, bridges, edges)
-            rest = self.rest(candidates.covers[front], bridges, edges, vector, words)
+            rest = self.rest(candidates.covers[front], bridges, edges, asked)
             rest = above_mean(rest, edges, len(front))
             followed, score = self._follow(
-                candidates, score, handed, front, bridges, edges, rest, lexical.weights
+                candidates, score, handed, front, bridges, edges, rest, asked.lexical.weights
             )
             rounds.append(followed)
             # A passage leads on once: its links were followed with the score it had then.
             fresh = np.fromiter(followed.best.keys() - walked, np.int64)
-            front = _best(score, np.isin(candidates.rows, fresh), self.config.second_beam)
+            front = _best(score, is_among(candidates.rows, fresh), self.config.second_beam)
         # 3. The choice, one passage after another.
-        eligible = ~np.isin(candidates.rows, np.asarray(extra, dtype=np.int64))
+        eligible = ~is_among(candidates.rows, np.asarray(extra, dtype=np.int64))
         if allowed is not None:
             eligible &= allowed[candidates.rows]
-        unchosen = Outcome(candidates, score, rounds, lexical.weights, eligible, [], [])
+        unchosen = Outcome(asked, candidates, score, rounds, eligible, [], [])
         return self.choosing(unchosen, k)
 
     def choosing(self, outcome: Outcome, k: int) -> Outcome:
@@ -113,75 +111,59 @@ class BestRetriever:
         chosen, gains = choose(outcome, self.config, k)
         return replace(outcome, chosen=chosen, gains=gains)
 
-    def links(
-        self, front: Rows, reading: Reading, vector: Vectors, pool: Rows | None = None
-    ) -> tuple[Bridges, Edges]:
+    def asked(self, reading: Reading, vector: Vectors, words: Vectors | None) -> Asked:
+        """A question, to be compared with what is visible; see `answer`."""
+        return Asked(reading, vector, words, self.view, self.dense)
+
+    def links(self, front: Rows, asked: Asked, pool: Rows | None = None) -> tuple[Bridges, Edges]:
         """The entities through which the passages of a front lead on, and the links to passages.
 
         Args:
             front: the passages.
-            reading: the question.
-            vector: `[d]` of the question.
+            asked: the question.
             pool: passages that the front leads to by similarity too; None: none.
         """
-        named = np.asarray(reading.entities, dtype=np.int64)
-        bridges = find_bridges(self.corpus, self.view, front, named, vector, self.config)
+        bridges = find_bridges(self.corpus, self.view, front, asked, self.config)
         edges = expand(self.view, bridges, front)
         if pool is not None:
             edges = edges.joined(similar_edges(self.corpus, front, pool, self.config))
         return bridges, edges
 
-    def rest(
-        self,
-        covers: Array,
-        bridges: Bridges,
-        edges: Edges,
-        vector: Vectors,
-        words: Vectors | None,
-    ) -> Array:
+    def rest(self, covers: Array, bridges: Bridges, edges: Edges, asked: Asked) -> Array:
         """How close the passage of each edge is to what that of the front leaves open.
 
         Args:
             covers: of the passages of the front, which of the question's terms each holds.
             bridges: the entities that they lead on through.
             edges: the links.
-            vector: `[d]` of the question.
-            words: `[t, d]` of its terms; None where the encoder gives none.
+            asked: the question.
         """
         if not self.config.rest:
             return np.zeros(len(edges.row))
-        rest = left_open(covers, vector, words)
+        rest = left_open(covers, asked.vector, asked.words)
         return closeness_to_rest(self.corpus, self.view, bridges, edges, rest)
 
     # --- candidates ------------------------------------------------------------------------------
 
-    def pool(
-        self,
-        reading: Reading,
-        vector: Vectors,
-        lexical: Lexical,
-        size: int,
-        allowed: Mask | None,
-    ) -> Rows:
+    def pool(self, asked: Asked, size: int, allowed: Mask | None) -> Rows:
         """The rows that F is computed for: the best by similarity, words and title, and titles."""
         weights, visible, ranks = self.config.passage, self.view.row_set, self.dense.ranks
-        titled = [self.view.titled(entity) for entity in reading.entities]
-        named = np.unique(np.concatenate([np.zeros(0, np.int32), *titled])).astype(np.int64)
+        named = np.unique(np.concatenate([np.zeros(0, np.int64), *asked.titled]))
 
         def prior(rows: Rows) -> Array:  # they ascend
-            value = weights.lexical * lexical.at(rows)
+            value = weights.lexical * asked.lexical.at(rows)
             is_among, place = lookup(rows, named)
             value[place[is_among]] += weights.title
             return value
 
         # Sentences are not compared yet: the similarity of the passage stands for its sentences'.
         strength = weights.similarity + weights.sentence
-        if self.dense.is_exact(visible):
-            some, similar = visible.rows, self.dense.similarities(vector, visible)
+        if asked.is_compared:
+            some, similar = visible.rows, asked.similarities
         else:
-            nearest, _ = self.dense.search(vector, 2 * size, visible)
-            some = np.union1d(nearest, self._worded(lexical, named, size))
-            similar = self.corpus.similarity_at(some, vector[None])[:, 0]
+            nearest, _ = self.dense.search(asked.vector, 2 * size, visible)
+            some = np.union1d(nearest, self._worded(asked.lexical, named, size))
+            similar = asked.similarity_at(some)
         pool = some[top_k(prior(some) + strength * similar, size, ranks[some])]
         # A named page joins however little else of the question it holds.
         best_named = named[top_k(prior(named), _MOST_TITLED, ranks[named])]
@@ -189,7 +171,7 @@ class BestRetriever:
         # Where hidden passages may lead on but not be chosen, enough of the others must be scored.
         if allowed is not None and allowed[pool].sum() < size:
             more = np.flatnonzero(allowed & self.view.visible)
-            similar = self.corpus.similarity_at(more, vector[None])[:, 0]
+            similar = asked.similarity_at(more)
             pool = np.union1d(pool, more[top_k(similar, size, ranks[more])])
         return pool
 
@@ -204,47 +186,35 @@ class BestRetriever:
         values = np.concatenate([values, np.full(len(others), weights.title)])
         return top_rows(scored, values, size, ranks, self.view, None)[0]
 
-    def candidates(
-        self, rows: Rows, reading: Reading, vector: Vectors, lexical: Lexical
-    ) -> Candidates:
+    def candidates(self, rows: Rows, asked: Asked) -> Candidates:
         """Features and F of some rows."""
         rows = rows[np.argsort(self.dense.ranks[rows])]  # so that of equals the lower id is first
         title, entities = np.zeros(len(rows)), np.zeros(len(rows))
-        similar = self.corpus.similarity_at(rows, vector[None])[:, 0]
-        pages = np.zeros((len(rows), len(reading.entities)))
-        named = np.asarray(reading.entities, dtype=np.int64)
-        rarity = self.view.idf(named)
-        for number, (entity, idf) in enumerate(zip(reading.entities, rarity.tolist(), strict=True)):
-            tied_rows, ties = self.view.tied(entity)
+        pages = np.zeros((len(rows), len(asked.named)))
+        total = max(float(asked.rarity.sum()), 1e-12)
+        for number, idf in enumerate(asked.rarity.tolist()):
+            tied_rows, ties = asked.tied[number]
             is_tied, place = lookup(tied_rows, rows)
             tie = np.where(is_tied, ties[place] if len(ties) else 0, 0)
             own = (tie & OWN) > 0
             title[own] = np.maximum(
-                title[own], self._title_shares(entity, rows[own], vector, lexical)
+                title[own], self._title_shares(asked.titled[number], rows[own], asked)
             )
             pages[(tie & (OWN | LEADS)) > 0, number] = 1.0
-            entities[is_tied] += idf / max(float(rarity.sum()), 1e-12)
-        features = np.stack(
-            [
-                similar,
-                self.corpus.sentence_similarity_at(rows, vector[None])[:, 0],
-                lexical.at(rows),
-                title,
-                entities,
-            ],
-            axis=1,
-        ).astype(np.float64)
-        weights = np.array(list(weights_of(self.config.passage).values()))
-        direct = weighted(features, weights)
-        return Candidates(rows, features, lexical.covers(rows), pages, direct)
+            entities[is_tied] += idf / total
+        features = np.empty((len(rows), len(FEATURES)))
+        features[:, 0] = asked.similarity_at(rows)
+        features[:, 1] = self.corpus.sentence_similarity_at(rows, asked.query)[:, 0]
+        features[:, 2] = asked.lexical.at(rows)
+        features[:, 3], features[:, 4] = title, entities
+        direct = weighted(features, self._weights)
+        return Candidates(rows, features, asked.lexical.covers(rows), pages, direct)
 
-    def _title_shares(self, entity: int, rows: Rows, vector: Vectors, lexical: Lexical) -> Array:
-        """`shares` of some passages of a title, among all that are visible."""
-        titled = np.sort(self.view.titled(entity)).astype(np.int64)
+    def _title_shares(self, titled: Rows, rows: Rows, asked: Asked) -> Array:
+        """`shares` of some passages of a title, among all that are visible: `titled`."""
         if not len(rows) or len(titled) < 2:
             return np.ones(len(rows))
-        similar = self.corpus.similarity_at(titled, vector[None])[:, 0]
-        near = closeness_of(similar, lexical.at(titled))
+        near = closeness_of(asked.similarity_at(titled), asked.lexical.at(titled))
         share = shares(np.zeros(len(titled), np.int64), near)
         return share[np.searchsorted(titled, rows)]
 
@@ -254,15 +224,14 @@ class BestRetriever:
         score: Array,
         front: Array,
         edges: Edges,
-        reading: Reading,
-        vector: Vectors,
-        lexical: Lexical,
+        asked: Asked,
     ) -> tuple[Candidates, Array, Array]:
         """The candidates with the passages that links lead to; scores and front in their order."""
-        new = np.setdiff1d(edges.row, candidates.rows)
+        is_known, _ = lookup(candidates.rows, edges.row, self.dense.ranks)
+        new = np.unique(edges.row[~is_known])
         if not len(new):
             return candidates, score, front
-        more = self.candidates(new, reading, vector, lexical)
+        more = self.candidates(new, asked)
         rows = np.concatenate([candidates.rows, more.rows])
         order = np.argsort(self.dense.ranks[rows])
         place = np.empty(len(order), np.int64)  # where each candidate moves to

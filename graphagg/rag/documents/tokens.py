@@ -12,7 +12,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 
 # Scripts that write words without spaces, as the inside of a character class: Thai, Lao, Burmese,
 # Khmer, kana (also of half width), bopomofo, Han.
@@ -75,16 +75,19 @@ def scan(text: str) -> Tokens:
     return Tokens(words, spans)
 
 
-def word_spans(text: str) -> list[tuple[int, int]]:
-    """`scan(text).spans`, alone."""
+def word_spans(text: str, most: int | None = None) -> list[tuple[int, int]]:
+    """`scan(text).spans`, alone; `most`: no more than the first."""
     if text.isascii():
-        return [match.span() for match in _pattern(text).finditer(text.lower())]
-    spans = []
+        found = _pattern(text).finditer(text.lower())
+        return [match.span() for match in islice(found, most)]
+    spans: list[tuple[int, int]] = []
     for piece in _PIECE.finditer(text):
-        found = piece[0]
-        is_word = found.isascii() and found.isalnum()  # as in `_normal`; most pieces
-        spans += [piece.span()] * (1 if is_word else len(_normal(found)))
-    return spans
+        if most is not None and len(spans) >= most:
+            break
+        word = piece[0]
+        is_word = word.isascii() and word.isalnum()  # as in `_normal`; most pieces
+        spans += [piece.span()] * (1 if is_word else len(_normal(word)))
+    return spans[:most]
 
 
 def tokenize(text: str) -> list[str]:

@@ -27,7 +27,7 @@ from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex, dense_hits
 from graphagg.rag.search.ranking import lookup, top_rows
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.spelling import Speller
-from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.tables.vectors import Queries, Rows
 from graphagg.rag.tables.view import View
 
 _LARGE_PRIOR = 1_000  # passages that carry the prior above FLAT_LIMIT passages
@@ -215,7 +215,8 @@ class FaithfulRetriever:
         if top is None and visible.count > FLAT_LIMIT:
             top = _LARGE_PRIOR
         if top is None:
-            rows, similar = visible.rows, self.dense.similarities(question.vector, visible)
+            query = Queries(question.vector[None])
+            rows, similar = visible.rows, self.dense.similarities(query, visible)
         else:
             rows, similar = self.dense.search(question.vector, top, visible)
         low, high = similar.min(), similar.max()

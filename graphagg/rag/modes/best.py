@@ -58,7 +58,7 @@ class Best(ReadingRetriever[BestConfig]):
         outcome = retriever.answer(
             question.reading, question.vector, k, scope.allowed, extra, question.words
         )
-        return Explainer(retriever, question.reading, outcome)
+        return Explainer(retriever, outcome)
 
     def _explain(
         self, question: EncodedReading, row: int, k: int, distinct: Distinct

@@ -18,6 +18,7 @@ from graphagg.rag.modes.protocol import NOTHING_ADDED, EncodedReading, ReadingRe
 from graphagg.rag.rescoring import Rescoring
 from graphagg.rag.results import Explanation, Hit
 from graphagg.rag.search.dense import dense_hits
+from graphagg.rag.tables.vectors import Rows
 
 
 class Broad(ReadingRetriever[BroadConfig]):
@@ -88,5 +89,5 @@ class Auto(ReadingRetriever[object]):
     def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
         return self.answer(questions, k)
 
-    def _closest(self, question: EncodedReading, row: int) -> int:
-        return self._chosen(question)._closest(question, row)
+    def _closest(self, question: EncodedReading, rows: Rows) -> list[int]:
+        return self._chosen(question)._closest(question, rows)

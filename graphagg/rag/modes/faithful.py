@@ -13,7 +13,8 @@ from graphagg.rag.linearrag.names import NameVectors
 from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
 from graphagg.rag.modes.protocol import QuestionModels, Retriever
 from graphagg.rag.results import Hit
-from graphagg.rag.search.sentences import sentence_by_vectors
+from graphagg.rag.search.sentences import sentences_by_vector
+from graphagg.rag.tables.vectors import Rows
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Faithful(Retriever[RetrievalConfig, NamedQuestion, Question]):
     def _answer(self, questions: Sequence[Question], k: int) -> list[list[Hit]]:
         return self._retriever.retrieve_batch(questions, k, self.config, self.scope.allowed)
 
-    def _closest(self, question: Question, row: int) -> int:
-        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
+    def _closest(self, question: Question, rows: Rows) -> list[int]:
+        return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
 
     @property
     def _retriever(self) -> FaithfulRetriever:

@@ -18,7 +18,8 @@ from graphagg.rag.results import Hit, Hop, plain_hits
 from graphagg.rag.search.dense import dense_hits
 from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.search.ranking import top_rows
-from graphagg.rag.search.sentences import sentence_by_vectors, sentence_by_words
+from graphagg.rag.search.sentences import sentence_by_words, sentences_by_vector
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.version.snapshot import Scope, Snapshot
 
 RRF_K, RRF_DEPTH = 60, 50
@@ -53,8 +54,8 @@ class Dense(Retriever[object, str, EncodedText]):
             dense_hits(snapshot.dense, scope.view, q.vector, k, scope.allowed) for q in questions
         ]
 
-    def _closest(self, question: EncodedText, row: int) -> int:
-        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
+    def _closest(self, question: EncodedText, rows: Rows) -> list[int]:
+        return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
 
 
 class BM25(Retriever[object, Reading, Reading]):
@@ -73,10 +74,13 @@ class BM25(Retriever[object, Reading, Reading]):
     def _answer(self, questions: Sequence[Reading], k: int) -> list[list[Hit]]:
         return [worded_hits(self.snapshot, self.scope, question, k) for question in questions]
 
-    def _closest(self, question: Reading, row: int) -> int:
+    def _closest(self, question: Reading, rows: Rows) -> list[int]:
         snapshot = self.snapshot
-        analyzer = snapshot.analyzers.of(snapshot.lexicon.language_of(row))
-        return sentence_by_words(snapshot.corpus, row, question.terms, analyzer)
+        of_code, code_of = snapshot.analyzers.of, snapshot.lexicon.language_of
+        return [
+            sentence_by_words(snapshot.corpus, row, question.terms, of_code(code_of(row)))
+            for row in rows.tolist()
+        ]
 
 
 def worded_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:

@@ -12,14 +12,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import numpy as np
+
 from graphagg.arrays import Floats, Mask
 from graphagg.rag.best.reading import Reading, read_question
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.rescoring import Rescoring
 from graphagg.rag.results import Explanation, Hit
-from graphagg.rag.search.sentences import sentence_by_vectors, sentence_span
+from graphagg.rag.search.sentences import sentence_span, sentences_by_vector
 from graphagg.rag.settings import Mode
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.version.snapshot import Scope, Snapshot
 
 
@@ -101,7 +104,7 @@ class Retriever(ABC, Generic[C, R, A]):
         else:
             found = (self._rescored(question, k, rescoring) for question in questions)
         return [
-            [self._shown(question, hit) for hit in hits if hit.score >= least]
+            self._shown(question, [hit for hit in hits if hit.score >= least])
             for question, hits in zip(questions, found, strict=True)
         ]
 
@@ -129,13 +132,13 @@ class Retriever(ABC, Generic[C, R, A]):
         for rank, hit in enumerate(distinct.hits, start=1):
             if identifier in hit.copies:
                 reason = f"rank {rank}: it has the very text of passage {hit.passage.id!r}"
-                found = self._shown(question, hit)
+                found = self._shown(question, [hit])[0]
                 threshold = threshold_of(distinct.hits)
                 return Explanation(question.text, rank, k, reason, found, threshold)
         explanation = self._explain(question, row, k, distinct)
         if explanation.hit is None:
             return explanation
-        return replace(explanation, hit=self._shown(question, explanation.hit))
+        return replace(explanation, hit=self._shown(question, [explanation.hit])[0])
 
     def _explain_rescored(self, question: A, row: int, k: int, rescoring: Rescoring) -> Explanation:
         seen = self._rescored(question, max(k, rescoring.first), rescoring)
@@ -146,7 +149,7 @@ class Retriever(ABC, Generic[C, R, A]):
             reason = f"not among the {len(seen)} first with {rescoring.names}: {plain.reason}"
             return replace(plain, rank=None, reason=reason, threshold=threshold)
         rank, hit = ranked
-        found = self._shown(question, hit)
+        found = self._shown(question, [hit])[0]
         if rank > k:
             reason = f"{k} passages score higher with {rescoring.names}"
             return Explanation(question.text, None, k, reason, found, threshold)
@@ -186,15 +189,20 @@ class Retriever(ABC, Generic[C, R, A]):
         """The `k` best passages of a question that was answered for fewer: `hits`."""
         return self._answer([question], k)[0]
 
-    def _shown(self, question: A, hit: Hit) -> Hit:
-        """A hit with the place that matched."""
-        row = self.snapshot.known_row(hit.passage.id)
-        number = self._closest(question, row)
-        return replace(hit, match=sentence_span(self.snapshot.corpus, row, number))
+    def _shown(self, question: A, hits: Sequence[Hit]) -> list[Hit]:
+        """Hits with the place that matched."""
+        if not hits:
+            return []
+        rows = [self.snapshot.known_row(hit.passage.id) for hit in hits]
+        numbers = self._closest(question, np.array(rows, np.int64))
+        return [
+            replace(hit, match=sentence_span(self.snapshot.corpus, row, number, hit.passage))
+            for hit, row, number in zip(hits, rows, numbers, strict=True)
+        ]
 
     @abstractmethod
-    def _closest(self, question: A, row: int) -> int:
-        """Number of the sentence of a row that is closest to the question."""
+    def _closest(self, question: A, rows: Rows) -> list[int]:
+        """Number of the sentence of each row that is closest to the question."""
 
     @abstractmethod
     def _answer(self, questions: Sequence[A], k: int) -> list[list[Hit]]:
@@ -247,8 +255,8 @@ class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
         vectors, _ = models.encoder().encode_query([question.text for question in questions], [])
         return [EncodedReading(*pair) for pair in zip(questions, vectors, strict=True)]
 
-    def _closest(self, question: EncodedReading, row: int) -> int:
-        return sentence_by_vectors(self.snapshot.corpus, row, question.vector[None])
+    def _closest(self, question: EncodedReading, rows: Rows) -> list[int]:
+        return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
 
 
 def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:

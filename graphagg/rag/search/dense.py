@@ -20,7 +20,7 @@ from graphagg.rag.results import Hit, plain_hits
 from graphagg.rag.search.compat import import_faiss, open_mapped, probe
 from graphagg.rag.search.ranking import top_k
 from graphagg.rag.tables.segments import Corpus
-from graphagg.rag.tables.vectors import Rows, RowSet, Stack, Vectors
+from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Stack, Vectors
 from graphagg.rag.tables.view import View
 
 FLAT_LIMIT = 100_000
@@ -61,15 +61,15 @@ class DenseIndex:
                 scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
             best = top_k(scores, k, self.ranks[candidates])
             return candidates[best], scores[best]
-        candidates, scores = visible.rows, self.similarities(query, visible)
+        candidates, scores = visible.rows, self.similarities(Queries(query[None]), visible)
         best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]
 
-    def similarities(self, query: Vectors, rows: RowSet) -> npt.NDArray[np.float32]:
-        """Similarity of a query `[d]` to each of some rows, every one compared."""
+    def similarities(self, query: Queries, rows: RowSet) -> npt.NDArray[np.float32]:
+        """Similarity of a query `[1, d]` to each of some rows, every one compared."""
         if rows.is_all:
-            return self.corpus.similarity(query[None])[:, 0]
-        return self.corpus.similarity_at(rows.rows, query[None])[:, 0]
+            return self.corpus.similarity(query)[:, 0]
+        return self.corpus.similarity_at(rows.rows, query)[:, 0]
 
     def _set(self, rows: Rows | RowSet) -> RowSet:
         return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))

@@ -51,10 +51,10 @@ class Lexical:
 
     def covers(self, rows: Rows) -> Array:
         """Which terms each of some rows holds, `[n, t]` of 0 and 1."""
-        holds = np.zeros((len(rows), len(self._postings)))
+        holds, wanted = np.zeros((len(rows), len(self._postings))), rows.astype(np.int32)
         for i, of_term in enumerate(self._postings):
             for postings in of_term:
-                holds[lookup(postings.rows, rows)[0], i] = 1.0
+                holds[lookup(postings.rows, wanted)[0], i] = 1.0
         return holds
 
 

@@ -78,6 +78,22 @@ def top_rows(
     return rows[chosen], values[chosen]
 
 
+def is_among(rows: Rows, few: Array) -> Mask:
+    """Which of some rows are among a few; nothing is sorted."""
+    found: Mask = (rows[:, None] == few).any(axis=1)
+    return found
+
+
+def distinct(numbers: Array, size: int) -> tuple[Array, Array]:
+    """Distinct ones of some numbers below `size`, in any order, and where each number is there."""
+    last = np.empty(size, np.int32)  # only what is written is read
+    places = np.arange(len(numbers), dtype=np.int32)
+    last[numbers] = places
+    owner = last[numbers]
+    is_last = owner == places
+    return numbers[is_last], (np.cumsum(is_last) - 1)[owner]
+
+
 def spread(rows: Rows, values: Array, size: int) -> Array:
     """`[size]`: the values in their rows, 0 elsewhere."""
     dense = np.zeros(size)
@@ -90,5 +106,6 @@ def lookup(table: Array, rows: Rows, ranks: Array | None = None) -> tuple[Mask, 
     if not len(table):
         return np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)
     keys, values = (table, rows) if ranks is None else (ranks[table], ranks[rows])
-    places = np.minimum(np.searchsorted(keys, values), len(table) - 1)
+    values = values.astype(keys.dtype, copy=False)  # else the whole table is converted
+    places = np.minimum(keys.searchsorted(values), len(keys) - 1)
     return keys[places] == values, places

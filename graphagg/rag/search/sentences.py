@@ -8,17 +8,20 @@ from itertools import chain
 import numpy as np
 
 from graphagg.arrays import Floats
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.excerpts import Span
 from graphagg.rag.tables.analyzer import Analyzer, Term
 from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.vectors import Rows, ranges
 
 
-def sentence_by_vectors(corpus: Corpus, row: int, vectors: Floats) -> int:
-    """The sentence of a row that is closest to any of the vectors `[q, d]`; the first of equals."""
-    begin, end = corpus.sentence_bounds[row : row + 2].tolist()
-    similar = corpus.sentence_vectors.dots_at(np.arange(begin, end), vectors)
-    return int(similar.max(axis=1).argmax())
+def sentences_by_vector(corpus: Corpus, rows: Rows, vector: Floats) -> list[int]:
+    """The sentence of each row that is closest to a vector `[d]`; the first of equals."""
+    begins = corpus.sentence_bounds[rows]
+    lengths = corpus.sentence_bounds[rows + 1] - begins
+    similar = corpus.sentence_vectors.dots_at(ranges(begins, lengths), vector[None])[:, 0]
+    return [int(of_row.argmax()) for of_row in np.split(similar, np.cumsum(lengths)[:-1])]
 
 
 def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[Term], analyzer: Analyzer) -> int:
@@ -32,10 +35,9 @@ def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[Term], analyzer:
     return held.index(max(held))
 
 
-def sentence_span(corpus: Corpus, row: int, number: int) -> Span:
-    """Where a sentence of a row lies in the passage's text; of the first without the title."""
+def sentence_span(corpus: Corpus, row: int, number: int, passage: Passage) -> Span:
+    """Where a sentence of a row lies in its passage's text; of the first without the title."""
     segment, inside = corpus.locate(row)
-    passage = corpus.read(row)
     shift = len(passage.full_text) - len(passage.text)
     start, end = (max(place - shift, 0) for place in segment.sentences.row(inside)[number].tolist())
     piece = passage.text[start:end]

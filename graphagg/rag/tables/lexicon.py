@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array, narrow, offsets
 from graphagg.rag.documents.languages import CODES
-from graphagg.rag.search.paging import will_need
 from graphagg.rag.tables.analyzer import Analyzer
 from graphagg.store import ArtifactWriter
+from graphagg.store.paging import will_need
 from graphagg.store.reading import Arrays
 from graphagg.store.strings import StringTable
 

@@ -8,6 +8,7 @@ from graphagg.store.strings import StringTable
 
 _LENGTHS = range(3, 6)  # words of a longer form
 _KEPT = 4096  # first words whose names are kept
+_KEPT_FORMS = 65_536  # names whose longer forms are
 
 
 class LongerNames:
@@ -23,9 +24,18 @@ class LongerNames:
     def __init__(self, keys: StringTable) -> None:
         self._keys = keys
         self._by_first: dict[bytes, dict[bytes, list[int]]] = {}
+        self._forms: dict[int, Sequence[int]] = {}
 
     def of(self, entity: int) -> Sequence[int]:
         """The longer forms of a key, ascending; none of a key that has not two words."""
+        found = self._forms.get(entity)
+        if found is None:
+            if len(self._forms) >= _KEPT_FORMS:
+                self._forms.clear()
+            found = self._forms[entity] = self._found(entity)
+        return found
+
+    def _found(self, entity: int) -> Sequence[int]:
         words = self._keys.raw(entity).split(b" ")
         if len(words) != 2:
             return ()

@@ -66,9 +66,11 @@ class RowTokens:
         return TermCounts.of(title, self.words[self.titles :] + self.inner[1], analyzer)
 
 
-def spans_of(passage: Passage) -> list[tuple[int, int]]:
-    """`RowTokens.spans` of a passage, alone."""
-    return word_spans(passage.title) + _moved(passage, word_spans(passage.text))
+def spans_of(passage: Passage, most: int | None = None) -> list[tuple[int, int]]:
+    """`RowTokens.spans` of a passage, alone; `most`: no more than the first."""
+    titled = word_spans(passage.title, most)
+    more = None if most is None else most - len(titled)
+    return titled + _moved(passage, word_spans(passage.text, more))
 
 
 def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

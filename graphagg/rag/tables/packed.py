@@ -30,7 +30,7 @@ _LARGEST = 127
 _DIGIT = 7
 _QUERY = (64 << _DIGIT) - 1  # the largest component of a query: two digits and a sign
 _EXACT_AS_FLOAT32 = 2**24 // _LARGEST**2
-_BLOCK = 1024  # rows that are multiplied together, so that they stay in a core's cache
+_BLOCK = 256  # rows that are multiplied together, so that they stay in a core's cache
 _MANY = 1 << 16  # rows from which on a compiled loop pays for being loaded
 _TERMS = 1024  # so many products are summed in 32 bits: their sum stays below 2^31
 
@@ -70,37 +70,42 @@ class Query(NamedTuple):
     Attributes:
         whole: `[q, d]` int16.
         scales: `[q]` float64.
+        digits: `[d, 2 q]`, the high digits of all queries, then the low ones.
     """
 
     whole: Array
     scales: Array
+    digits: Array
 
 
 def query_of(queries: Floats) -> Query:
     """Round queries `[q, d]` to integers."""
     largest = np.abs(queries).max(axis=1, initial=0.0).astype(np.float64)
     scales = np.where(largest > 0, largest, 1.0) / _QUERY
-    return Query(np.rint(queries / scales[:, None]).astype(np.int16), scales)
+    whole = np.rint(queries / scales[:, None]).astype(np.int16)
+    return Query(whole, scales, _digits(whole))
 
 
 def products(rows: Packed, query: Query) -> Floats:
     """Products of packed rows `[n, d + 4]` with queries; `[n, q]` float32."""
-    result = np.empty((len(rows), len(query.scales)), np.float32)
     if len(rows) >= _MANY:
+        result = np.empty((len(rows), len(query.scales)), np.float32)
         _multiply(rows, _scales(rows), query, result)
         return result
-    digits = _digits(query.whole)
+    digits, count = query.digits, len(query.scales)
+    both = np.empty((len(rows), 2 * count), digits.dtype)
     for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK]
-        both = (block[:, :-TAIL].astype(digits.dtype) @ digits).astype(np.float64)
-        high, low = both[:, : len(query.scales)], both[:, len(query.scales) :]
-        scales = _scales(block).astype(np.float64)[:, None] * query.scales
-        result[start : start + _BLOCK] = (high * (1 << _DIGIT) + low) * scales  # below 2^53: exact
-    return result
+        block = rows[start : start + _BLOCK, :-TAIL].astype(digits.dtype)
+        np.matmul(block, digits, out=both[start : start + _BLOCK])
+    sums = both[:, :count].astype(np.float64)
+    sums *= 1 << _DIGIT
+    sums += both[:, count:]  # below 2^53: exact
+    sums *= _scales(rows).astype(np.float64)[:, None] * query.scales
+    return sums.astype(np.float32)
 
 
 def _digits(whole: Array) -> Array:
-    """The high digits of all queries, then the low ones; `[d, 2 q]`."""
+    """Those of integers `[q, d]`; see `Query`."""
     high = whole >> _DIGIT
     kind = np.float32 if whole.shape[1] <= _EXACT_AS_FLOAT32 else np.float64
     return np.ascontiguousarray(np.concatenate([high, whole - (high << _DIGIT)]).T, kind)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from graphagg.arrays import narrow, offsets
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
-from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of, ranges
+from graphagg.rag.tables.vectors import Queries, Rows, Stack, Vectors, largest_of, ranges
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.blocks import BlockStrings
 from graphagg.store.reading import Arrays
@@ -281,21 +281,29 @@ class Corpus:
         """`[R + 1]`: the windows of row r are numbered from `[r]` to `[r + 1]`."""
         return _stacked([segment.windows.bounds for segment in self.segments])
 
-    def sentence(self, row: int, number: int) -> str:
-        """Text of the passage's sentence `number`, from 0, with single blanks as white space."""
+    def sentence(self, row: int, number: int, passage: Passage | None = None) -> str:
+        """Text of the passage's sentence `number`, from 0, with single blanks as white space.
+
+        Args:
+            row: of the passage.
+            number: of the sentence.
+            passage: that of the row, where it was read before.
+        """
         segment, inside = self.locate(row)
         start, end = segment.sentences.row(inside)[number].tolist()
-        return sentence_text(self.read(row), start, end)
+        return sentence_text(passage or self.read(row), start, end)
 
-    def similarity(self, queries: Vectors) -> npt.NDArray[np.float32]:
+    def similarity(self, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
         """Cosine of every row with queries `[q, d]`, by its best window; `[R, q]`."""
         return largest_of(self.windows.dots(queries), np.diff(self.window_bounds))
 
-    def similarity_at(self, rows: Rows, queries: Vectors) -> npt.NDArray[np.float32]:
+    def similarity_at(self, rows: Rows, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
         """Cosine of some rows with queries `[q, d]`, by the best window of each; `[m, q]`."""
         return _best_at(self.windows, self.window_bounds, rows, queries)
 
-    def sentence_similarity_at(self, rows: Rows, queries: Vectors) -> npt.NDArray[np.float32]:
+    def sentence_similarity_at(
+        self, rows: Rows, queries: Vectors | Queries
+    ) -> npt.NDArray[np.float32]:
         """Cosine of the best sentence of some rows with queries `[q, d]`; `[m, q]`."""
         return _best_at(self.sentence_vectors, self.sentence_bounds, rows, queries)
 
@@ -382,7 +390,7 @@ def _joined_names(
 
 
 def _best_at(
-    vectors: Stack, bounds: npt.NDArray[np.int64], rows: Rows, queries: Vectors
+    vectors: Stack, bounds: npt.NDArray[np.int64], rows: Rows, queries: Vectors | Queries
 ) -> npt.NDArray[np.float32]:
     lengths = bounds[rows + 1] - bounds[rows]
     return largest_of(vectors.dots_at(ranges(bounds[rows], lengths), queries), lengths)

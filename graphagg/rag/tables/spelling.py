@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import UNSPACED, entity_key
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.mentions import spans_of
@@ -19,7 +20,13 @@ class Speller:
 
     def __init__(self, corpus: Corpus, gazetteer: Gazetteer) -> None:
         self._corpus, self._gazetteer = corpus, gazetteer
-        self._read: dict[int, tuple[str, list[tuple[int, int]]]] = {}
+        self._read: dict[int, Passage] = {}
+
+    def passage(self, row: int) -> Passage:
+        """The passage in a row."""
+        if row not in self._read:
+            self._read[row] = self._corpus.read(row)
+        return self._read[row]
 
     def spelling(self, entity: int, row: int) -> str:
         """An entity as a passage writes it first; its key where the passage does not hold it."""
@@ -28,13 +35,10 @@ class Speller:
         mentions = place.start + np.flatnonzero(g.entity[place] == entity)
         if not len(mentions):
             return g.keys[entity]
-        if row not in self._read:
-            passage = self._corpus.read(row)
-            self._read[row] = passage.full_text, spans_of(passage)
-        text, spans = self._read[row]
+        passage = self.passage(row)
         first, length = int(g.start[mentions[0]]), int(g.length[mentions[0]])
-        last = min(first + length, len(spans)) - 1
-        written = " ".join(text[spans[first][0] : spans[last][1]].split())
+        spans = spans_of(passage, first + length)
+        written = " ".join(passage.full_text[spans[first][0] : spans[-1][1]].split())
         key = g.keys[entity]
         return written if entity_key(written) == key else _joined(key)
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from graphagg.arrays import Array, offsets
 from graphagg.kernels import fast_kernel
 from graphagg.rag.tables.packed import (
+    Query,
     dimension_of,
     is_packed,
     products,
@@ -66,6 +67,30 @@ class RowSet:
     _bits: npt.NDArray[np.uint8] | None = None
 
 
+class Queries:
+    """Vectors that rows are multiplied with; what they are as integers is made once.
+
+    Args:
+        vectors: `[q, d]`.
+    """
+
+    def __init__(self, vectors: Vectors) -> None:
+        self.vectors: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+
+    @classmethod
+    def of(cls, vectors: Vectors | Queries) -> Queries:
+        """These vectors."""
+        return vectors if isinstance(vectors, Queries) else cls(vectors)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @cached_property
+    def packed(self) -> Query:
+        """For packed rows."""
+        return query_of(self.vectors)
+
+
 class Stack:
     """The rows of several matrices, one after another, without copying them.
 
@@ -97,27 +122,28 @@ class Stack:
             taken[places] = part[inside]
         return taken
 
-    def dots(self, queries: Vectors) -> npt.NDArray[np.float32]:
+    def dots(self, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
         """Products of every row with queries `[q, d]`; `[n, q]`."""
+        asked = Queries.of(queries)
         if is_packed(self.parts[0]):
-            query = query_of(queries)
-            return np.concatenate([products(part, query) for part in self.parts])
-        dots = np.empty((len(self), len(queries)), dtype=np.float32)
+            return np.concatenate([products(part, asked.packed) for part in self.parts])
+        dots = np.empty((len(self), len(asked)), dtype=np.float32)
         for part, start, end in zip(self.parts, self.starts, self.starts[1:], strict=False):
-            _dots(part, _plain(queries), dots[start:end])
+            _dots(part, asked.vectors, dots[start:end])
         return dots
 
-    def dots_at(self, rows: Rows, queries: Vectors) -> npt.NDArray[np.float32]:
+    def dots_at(self, rows: Rows, queries: Vectors | Queries) -> npt.NDArray[np.float32]:
         """Products of some rows with queries `[q, d]`; `[m, q]`."""
+        asked = Queries.of(queries)
         if is_packed(self.parts[0]):
-            return products(self.rows(rows), query_of(queries))
-        dots = np.empty((len(rows), len(queries)), dtype=np.float32)
+            return products(self.rows(rows), asked.packed)
+        dots = np.empty((len(rows), len(asked)), dtype=np.float32)
         for part, inside, places in self._split(rows):
             if len(places) == len(rows):
-                _dots_at(part, inside, _plain(queries), dots)
+                _dots_at(part, inside, asked.vectors, dots)
             else:
-                some = np.empty((len(places), len(queries)), dtype=np.float32)
-                _dots_at(part, inside, _plain(queries), some)
+                some = np.empty((len(places), len(asked)), dtype=np.float32)
+                _dots_at(part, inside, asked.vectors, some)
                 dots[places] = some
         return dots
 
@@ -152,10 +178,6 @@ def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
         starts = (np.cumsum(lengths) - lengths)[filled]
         maxima[filled] = np.maximum.reduceat(values, starts, axis=0)
     return maxima
-
-
-def _plain(queries: Vectors) -> Vectors:
-    return np.ascontiguousarray(queries, dtype=np.float32)
 
 
 @fast_kernel

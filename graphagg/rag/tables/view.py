@@ -183,11 +183,6 @@ class View:
         kept = tie > 0
         return self.gazetteer.row[pairs][kept], tie[kept]
 
-    def titled(self, entity: int) -> npt.NDArray[np.int32]:
-        """The visible passages whose title is the entity."""
-        rows, tie = self.tied(entity)
-        return rows[(tie & OWN) > 0]
-
     def told_of(self, entity: int) -> npt.NDArray[np.int32]:
         """The visible passages whose title is the entity, or whose text begins with it."""
         rows, tie = self.tied(entity)

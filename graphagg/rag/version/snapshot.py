@@ -29,7 +29,6 @@ from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.profile import STORAGE, Profile
 from graphagg.rag.search.dense import FLAT_LIMIT, DenseIndex
-from graphagg.rag.search.paging import at_random
 from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
@@ -37,6 +36,7 @@ from graphagg.rag.tables.segments import Corpus, Segment, table_name
 from graphagg.rag.tables.view import View
 from graphagg.rag.version.weights import read_weights
 from graphagg.store import Artifact
+from graphagg.store.paging import at_random
 
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")

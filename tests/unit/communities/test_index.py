@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityIndex, IndexConfig
+from graphagg.communities import CommunityIndex, IndexConfig, opened
 from graphagg.errors import (
     ArtifactBusy,
     CorruptArtifact,
@@ -131,10 +131,20 @@ def test_add_recomputes_only_what_changed(tmp_path):
 def test_save_and_open_give_the_same_answers(tmp_path):
     edges, _ = planted()
     built = CommunityIndex.build(edges, tmp_path / "a", config=small())
-    opened = CommunityIndex.open(tmp_path / "a", verify=True)
-    assert opened.query([0, 1], 9) == built.query([0, 1], 9)
-    assert list(opened.vertices) == list(range(100))
-    assert opened.config == small()
+    index = CommunityIndex.open(tmp_path / "a", verify=True)
+    assert index.query([0, 1], 9) == built.query([0, 1], 9)
+    assert list(index.vertices) == list(range(100))
+    assert index.config == small()
+
+
+def test_an_index_larger_than_memory_gives_the_same_answers(tmp_path, monkeypatch):
+    edges, _ = planted()
+    built, sizes = CommunityIndex.build(edges, tmp_path / "a", config=small()), []
+    monkeypatch.setattr(opened, "is_large", lambda size: sizes.append(size) or True)
+    index = CommunityIndex.open(tmp_path / "a")
+    for method in ("minhash", "jaccard", "fused", "pagerank"):
+        assert index.query([0, 1], 9, method=method) == built.query([0, 1], 9, method=method)
+    assert sizes == [sum(file.bytes for file in index.manifest.files.values())]
 
 
 def test_same_build_is_no_work_unless_forced(tmp_path):

@@ -29,7 +29,6 @@ from graphagg.rag.best.retriever import BestRetriever, closeness_of
 from graphagg.rag.best.tuning.kernel import Links, Weights, rank
 from graphagg.rag.best.tuning.kernel import Rows as FrozenRows
 from graphagg.rag.modes.protocol import EncodedReading
-from graphagg.rag.search.lexical import Lexical
 from graphagg.rag.tables.gazetteer import DATE
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.version.snapshot import Selection, Snapshot
@@ -50,16 +49,16 @@ class FrozenQuestion:
     def __init__(
         self, retriever: BestRetriever, asked: EncodedReading, gold: Sequence[Rows]
     ) -> None:
-        self._retriever, self._asked, self._gold = retriever, asked, gold
-        self._lexical = Lexical(retriever.view, asked.reading.terms)
-        pool = retriever.pool(asked.reading, asked.vector, self._lexical, WIDE.pool, None)
-        found = retriever.candidates(pool, asked.reading, asked.vector, self._lexical)
+        self._retriever, self._gold = retriever, gold
+        self._asked = retriever.asked(asked.reading, asked.vector, asked.words)
+        pool = retriever.pool(self._asked, WIDE.pool, None)
+        found = retriever.candidates(pool, self._asked)
         self.ids = found.rows
         self.rows = FrozenRows(
             retriever.dense.ranks[found.rows].astype(np.int64),
             found.features,
             found.covers,
-            self._lexical.weights,
+            self._asked.lexical.weights,
             found.pages,
             self._documents(found.rows),
             len(found.rows),
@@ -90,8 +89,7 @@ class FrozenQuestion:
     def _expand(self, row: int) -> None:
         retriever, asked = self._retriever, self._asked
         view, corpus, front = retriever.view, retriever.corpus, self.ids[[row]]
-        named = np.asarray(asked.reading.entities, dtype=np.int64)
-        bridges: Bridges = find_bridges(corpus, view, front, named, asked.vector, WIDE)
+        bridges: Bridges = find_bridges(corpus, view, front, asked, WIDE)
         edges = expand_links(view, bridges, front)
         near = similar_edges(corpus, front, self.ids[: self.rows.first], _UNIT)
         self._grow(np.setdiff1d(edges.row, self.ids))
@@ -106,7 +104,7 @@ class FrozenQuestion:
             np.concatenate([np.where(is_date, 0, view.df[entity]).astype(np.float64), no]),
             np.concatenate([bridges.similarity[edges.bridge], no]),
             np.concatenate([self._shares(edges), no + 1.0]),
-            np.concatenate([retriever.rest(covers, bridges, edges, asked.vector, asked.words), no]),
+            np.concatenate([retriever.rest(covers, bridges, edges, asked), no]),
         )
         begin = len(self.links.target)
         self.rows.bounds[row] = begin, begin + len(more.target)
@@ -121,10 +119,9 @@ class FrozenQuestion:
         return found
 
     def _grow(self, new: Array) -> None:
-        asked = self._asked
         if not len(new):
             return
-        found = self._retriever.candidates(new, asked.reading, asked.vector, self._lexical)
+        found = self._retriever.candidates(new, self._asked)
         rows, self.ids = self.rows, np.concatenate([self.ids, found.rows])
         self.rows = rows._replace(
             ranks=np.concatenate([rows.ranks, self._retriever.dense.ranks[found.rows]]),

@@ -12,7 +12,6 @@ import pytest
 
 from graphagg.errors import ArtifactError
 from graphagg.rag.search import compat, dense
-from graphagg.rag.search.paging import will_need
 from graphagg.rag.tables.vectors import Stack
 
 VECTORS = 1500
@@ -97,11 +96,3 @@ def test_a_search_among_some_ids_finds_no_other(
     bits = np.packbits(np.isin(np.arange(VECTORS), some), bitorder="little")
     _, ids = compat.probe(index, windows.take(np.arange(9)), 5, faiss.IDSelectorBitmap(bits))
     assert set(ids[ids >= 0].tolist()) <= set(some.tolist()) and (ids >= 0).any()
-
-
-def test_the_range_of_a_view_is_asked_for_in_its_file(tmp_path: Path) -> None:
-    """`will_need` finds the mapping below any view; the kernel refuses a range outside of it."""
-    np.save(tmp_path / "a.npy", np.arange(100_000))
-    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
-    will_need(mapped[50_000:], np.asarray(mapped)[1:90_000][5:], np.arange(100_000))
-    assert mapped.sum() == 4_999_950_000

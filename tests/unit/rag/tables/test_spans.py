@@ -12,13 +12,19 @@ from graphagg.rag.tables.mentions import RowTokens, spans_of
 TEXTS = st.text() | st.text(alphabet="aB'é中国人1 -_.\u0301\u200bß")
 
 
-@given(text=TEXTS)
-@example("Ada's 中国人民 is the Straße, e\u0301té — AdamSmith")
-def test_word_spans_are_those_of_scan(text: str) -> None:
-    assert word_spans(text) == scan(text).spans
+MOST = st.none() | st.integers(0, 9)
 
 
-@given(title=TEXTS, text=TEXTS)
-def test_spans_of_a_passage_are_those_of_its_tokens(title: str, text: str) -> None:
+@given(text=TEXTS, most=MOST)
+@example("Ada's 中国人民 is the Straße, e\u0301té — AdamSmith", None)
+@example("Ada's 中国人民 is the Straße, e\u0301té — AdamSmith", 3)
+def test_word_spans_are_those_of_scan(text: str, most: int | None) -> None:
+    assert word_spans(text, most) == scan(text).spans[:most]
+
+
+@given(title=TEXTS, text=TEXTS, most=MOST)
+def test_spans_of_a_passage_are_those_of_its_tokens(
+    title: str, text: str, most: int | None
+) -> None:
     passage = Passage("p", text, title)
-    assert spans_of(passage) == RowTokens.of(passage).spans
+    assert spans_of(passage, most) == RowTokens.of(passage).spans[:most]

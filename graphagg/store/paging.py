@@ -9,6 +9,7 @@ it cannot be given nothing changes but the time.
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,15 @@ from graphagg.arrays import Array
 from graphagg.store.ranges import mapping_of, span_of
 
 _LONG = 1 << 16  # bytes; a shorter range is left to single pages
+
+
+def is_large(size: int) -> bool:
+    """Whether so many bytes of files are more than half of this machine's memory."""
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return False  # no such question on this system
+    return size > memory // 2
 
 
 def at_random(part: object) -> None:

@@ -22,11 +22,13 @@ from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
 from graphagg.graph.added import Added, GrownRows, row
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
+from graphagg.kernels.prefetch import prefetch
 
 UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
 _NONE = read_only(np.zeros(0))
 _NO_MASK = read_only(np.zeros(0, np.bool_))
 _NO_LIMIT = 1 << 62
+_AHEAD = 8  # neighbors that are asked for before they are reached
 
 
 class Links(NamedTuple):
@@ -292,6 +294,8 @@ def _push_kernel(  # noqa: C901
                     first, end = 0, len(some)
                 shift = rows if kind == TWO_MODE and side == 0 else 0  # columns come after the rows
                 for j in range(first, end):
+                    if j + _AHEAD < end:
+                        prefetch(slots, some[j + _AHEAD] + shift)
                     other = some[j] + shift
                     if masked and side == 1 and not visible[other]:
                         continue

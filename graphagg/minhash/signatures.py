@@ -24,10 +24,13 @@ from graphagg.arrays import Array
 from graphagg.graph.added import Added, GrownRows, row
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
+from graphagg.kernels.prefetch import prefetch
 
 Tokens = npt.NDArray[np.uint32]
 
 _AT_ONCE = 1 << 16
+_AHEAD = 8  # rows that are asked for before they are compared
+_LINE = 32  # slots of a cache line
 EMPTY = 0xFFFFFFFF
 """Each slot of the empty set's signature."""
 
@@ -157,6 +160,10 @@ def scan(sig: Array, seeds: Array) -> Array:
 def _agreements(sig: Array, seeds: Array, rows: Array, out: Array) -> None:
     """`out[i]`: equal slots of row `rows[i]` with all seeds together."""
     for i in range(len(rows)):
+        if i + _AHEAD < len(rows):
+            ahead = sig[rows[i + _AHEAD]]
+            for k in range(0, len(ahead), _LINE):
+                prefetch(ahead, k)
         row = sig[rows[i]]
         equal = np.uint32(0)
         for s in range(len(seeds)):

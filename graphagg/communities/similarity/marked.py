@@ -15,6 +15,7 @@ from graphagg.communities.similarity.exact import intersection, pair_similaritie
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch, Sets, set_size
 from graphagg.graph.added import row
 from graphagg.kernels import kernel
+from graphagg.kernels.prefetch import prefetch
 
 _BITS = 64
 _DE_BRUIJN = 0x022FDD63CC95386D  # each 6 bits of it occur once: shifted by i, they tell i
@@ -22,6 +23,7 @@ _PLACES = np.zeros(_BITS, dtype=np.int64)
 for _i in range(_BITS):
     _PLACES[((_DE_BRUIJN << _i) & (2**64 - 1)) >> 58] = _i
 _SEEN = 1 << 12  # words of 64 elements
+_AHEAD = 8  # vertices whose sets are asked for before they are compared
 _LOOK_UPS = 16  # of a binary search, about what reading so many entries in a row costs
 
 
@@ -69,6 +71,9 @@ def _add_marked(
     counts = np.zeros(len(members), dtype=np.int64)
     no_examples = np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
+        if i + 2 * _AHEAD < len(vertices):
+            prefetch(offsets, vertices[i + 2 * _AHEAD])
+            prefetch(elements, offsets[vertices[i + _AHEAD]])
         v = vertices[i]
         size = set_size(offsets, closed, v)
         if size > _LOOK_UPS * entries:  # a hub: the members' elements are searched in its set

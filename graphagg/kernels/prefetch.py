@@ -37,7 +37,7 @@ def _instruction() -> Any:
     number = ir.IntType(32)
     for_reading, keep, of_data = number(0), number(3), number(1)
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def prefetch(typing: Any, array: Any, place: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             data = context.make_array(signature.args[0])(context, builder, given[0]).data

@@ -10,6 +10,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.kernels import fast_kernel, kernel
+from graphagg.kernels.prefetch import prefetch
 
 
 @kernel
@@ -32,6 +33,20 @@ def _total(values: Array) -> float:
     for value in values:
         total += value
     return total
+
+
+@kernel
+def _sum_of_places(values: Array, places: Array) -> float:
+    total = 0.0
+    for i in range(len(places)):
+        prefetch(values, places[i] + 8)
+        total += values[places[i]]
+    return total
+
+
+def test_what_is_asked_for_ahead_may_be_past_the_end() -> None:
+    for values in (np.arange(7.0), np.arange(7, dtype=np.int32)):
+        assert _sum_of_places(values, np.array([6, 0, 6])) == 12
 
 
 def test_a_kernel_may_call_another_and_is_what_python_computes() -> None:

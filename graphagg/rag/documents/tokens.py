@@ -75,19 +75,19 @@ def scan(text: str) -> Tokens:
     return Tokens(words, spans)
 
 
-def word_spans(text: str, most: int | None = None) -> list[tuple[int, int]]:
-    """`scan(text).spans`, alone; `most`: no more than the first."""
+def word_spans(text: str, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+    """`scan(text).spans[begin:end]`, alone; what comes after `end` is not read."""
     if text.isascii():
         found = _pattern(text).finditer(text.lower())
-        return [match.span() for match in islice(found, most)]
+        return [match.span() for match in islice(found, begin, end)]
     spans: list[tuple[int, int]] = []
     for piece in _PIECE.finditer(text):
-        if most is not None and len(spans) >= most:
+        if end is not None and len(spans) >= end:
             break
         word = piece[0]
         is_word = word.isascii() and word.isalnum()  # as in `_normal`; most pieces
         spans += [piece.span()] * (1 if is_word else len(_normal(word)))
-    return spans[:most]
+    return spans[begin:end]
 
 
 def tokenize(text: str) -> list[str]:

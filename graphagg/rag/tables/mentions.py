@@ -66,11 +66,11 @@ class RowTokens:
         return TermCounts.of(title, self.words[self.titles :] + self.inner[1], analyzer)
 
 
-def spans_of(passage: Passage, most: int | None = None) -> list[tuple[int, int]]:
-    """`RowTokens.spans` of a passage, alone; `most`: no more than the first."""
-    titled = word_spans(passage.title, most)
-    more = None if most is None else most - len(titled)
-    return titled + _moved(passage, word_spans(passage.text, more))
+def spans_of(passage: Passage, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+    """`RowTokens.spans[begin:end]` of a passage, alone; what comes after `end` is not read."""
+    titled = word_spans(passage.title)
+    first, last = (None if n is None else max(n - len(titled), 0) for n in (begin, end))
+    return titled[begin:end] + _moved(passage, word_spans(passage.text, first or 0, last))
 
 
 def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -37,8 +37,8 @@ class Speller:
             return g.keys[entity]
         passage = self.passage(row)
         first, length = int(g.start[mentions[0]]), int(g.length[mentions[0]])
-        spans = spans_of(passage, first + length)
-        written = " ".join(passage.full_text[spans[first][0] : spans[-1][1]].split())
+        spans = spans_of(passage, first, first + length)
+        written = " ".join(passage.full_text[spans[0][0] : spans[-1][1]].split())
         key = g.keys[entity]
         return written if entity_key(written) == key else _joined(key)
 

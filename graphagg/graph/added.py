@@ -48,7 +48,8 @@ class Added(NamedTuple):
 
     def before(self, low: int, high: int) -> Ints:
         """How many entries were added to the rows before each of those from `low` to `high - 1`."""
-        i, j = np.searchsorted(self.rows, [low, high])
+        # In the type of the rows: numpy copies these into another one.
+        i, j = np.searchsorted(self.rows, np.array([low, high], self.rows.dtype))
         lengths = np.diff(self.rows[i:j], prepend=low - 1, append=high - 1)
         return np.repeat(self.starts[i : j + 1], lengths)
 

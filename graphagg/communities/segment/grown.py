@@ -160,7 +160,7 @@ def write_grown(
     for low in range(0, count, _ROWS_AT_ONCE):
         some = rows.sources(low, min(low + _ROWS_AT_ONCE, count))
         known = some[some >= 0]
-        turn, end = np.searchsorted(more.rows, [low, low + len(some)])
+        turn, end = np.searchsorted(more.rows, np.array([low, low + len(some)], more.rows.dtype))
         first, last = (old.indptr[known[0]], old.indptr[known[-1] + 1]) if len(known) else (0, 0)
         room = int(last - first + more.starts[end] - more.starts[turn])
         if room > len(out):

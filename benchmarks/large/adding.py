@@ -21,8 +21,10 @@ from benchmarks.large.cell import QUERIES, SEEDS, TOP
 from benchmarks.peak import resident
 from benchmarks.report import Report
 from graphagg.communities import CommunityIndex
+from graphagg.communities.config import Method
 from graphagg.communities.segment import adding
 
+METHODS: tuple[Method, ...] = ("minhash", "jaccard", "fused", "pagerank")
 _SHARE = 100
 _WARM_UP = 500  # vertices
 
@@ -58,6 +60,7 @@ def measure(index: CommunityIndex, report: Report) -> None:
     generator, ends = np.random.default_rng(0), index.opened.hoods.sets.indices
     drawn = ends[generator.integers(0, len(ends), (len(ends) // 2 // _SHARE, 2))]
     pairs = np.asarray(index.vertices.table)[drawn]
+    before = {method: asked(index, method) for method in METHODS}
     start = os.times()
     change = index.add_edges(pairs)
     used, peak = os.times(), resident("VmHWM") / 2**30
@@ -68,20 +71,22 @@ def measure(index: CommunityIndex, report: Report) -> None:
     start = os.times()
     index.rank(np.arange(SEEDS), TOP, method="minhash", plan="lsh")
     report.line(f"first look-up in the tables: {sum(os.times()[:2]) - sum(start[:2]):.2f} CPU s")
-    report.line(f"minhash from random seeds, ms p50 / p99: {asked(index)}")
+    for method in METHODS:
+        times = f"{asked(index, method)}; before the addition {before[method]}"
+        report.line(f"{method} from random seeds, ms p50 / p99: {times}")
     start = os.times()
     index.compact()
     report.line(f"compact: {sum(os.times()[:2]) - sum(start[:2]):.1f} CPU s")
 
 
-def asked(index: CommunityIndex) -> str:
-    """Thread CPU of `minhash` from random seeds, files in the cache."""
+def asked(index: CommunityIndex, method: Method) -> str:
+    """Thread CPU of queries from random seeds, files in the cache."""
     generator, times = np.random.default_rng(1), []
     for _ in range(QUERIES):
         seeds = generator.choice(len(index), SEEDS, replace=False)
-        index.rank(seeds, TOP, method="minhash")
+        index.rank(seeds, TOP, method=method)
         start = time.thread_time()
-        index.rank(seeds, TOP, method="minhash")
+        index.rank(seeds, TOP, method=method)
         times.append(1000 * (time.thread_time() - start))
     return f"{np.percentile(times, 50):.1f} / {np.percentile(times, 99):.1f}"
 

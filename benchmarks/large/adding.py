@@ -40,7 +40,8 @@ def main() -> None:
             adding.SEGMENT = large
             small.rank(np.array([1, 2]), 5, method="minhash", plan="lsh")
     with linked(index, "added") as folder, CommunityIndex.open(folder) as opened:
-        measure(opened, Report(folder.with_suffix(".report")))
+        with CommunityIndex.open(index) as plain:
+            measure(opened, plain, Report(folder.with_suffix(".report")))
 
 
 @contextmanager
@@ -55,12 +56,11 @@ def linked(index: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(index: CommunityIndex, report: Report) -> None:
-    """CPU of the change, of the first look-ups after it, and of `compact`."""
-    generator, ends = np.random.default_rng(0), index.opened.hoods.sets.indices
+def measure(index: CommunityIndex, plain: CommunityIndex, report: Report) -> None:
+    """CPU of the change, of queries after it and on the `plain` index, and of `compact`."""
+    generator, ends = np.random.default_rng(0), index.opened.hoods.sets.merged().indices
     drawn = ends[generator.integers(0, len(ends), (len(ends) // 2 // _SHARE, 2))]
     pairs = np.asarray(index.vertices.table)[drawn]
-    before = {method: asked(index, method) for method in METHODS}
     start = os.times()
     change = index.add_edges(pairs)
     used, peak = os.times(), resident("VmHWM") / 2**30
@@ -72,7 +72,7 @@ def measure(index: CommunityIndex, report: Report) -> None:
     index.rank(np.arange(SEEDS), TOP, method="minhash", plan="lsh")
     report.line(f"first look-up in the tables: {sum(os.times()[:2]) - sum(start[:2]):.2f} CPU s")
     for method in METHODS:
-        times = f"{asked(index, method)}; before the addition {before[method]}"
+        times = f"{asked(index, method)}; without the edges {asked(plain, method)}"
         report.line(f"{method} from random seeds, ms p50 / p99: {times}")
     start = os.times()
     index.compact()
@@ -88,7 +88,7 @@ def asked(index: CommunityIndex, method: Method) -> str:
         start = time.thread_time()
         index.rank(seeds, TOP, method=method)
         times.append(1000 * (time.thread_time() - start))
-    return f"{np.percentile(times, 50):.1f} / {np.percentile(times, 99):.1f}"
+    return f"{np.percentile(times, 50):.2f} / {np.percentile(times, 99):.2f}"
 
 
 if __name__ == "__main__":

@@ -21,8 +21,10 @@ from benchmarks.large.asking import QUERIES, SEEDS, TOP
 from benchmarks.peak import resident
 from benchmarks.report import Report
 from graphagg.communities import CommunityIndex
+from graphagg.communities.config import Method
 from graphagg.communities.segment import adding
 
+METHODS: tuple[Method, ...] = ("minhash", "jaccard", "fused", "pagerank")
 _SHARE = 100
 _WARM_UP = 500  # vertices
 
@@ -38,7 +40,8 @@ def main() -> None:
             adding.SEGMENT = large
             small.rank(np.array([1, 2]), 5, method="minhash", plan="lsh")
     with linked(index, "added") as folder, CommunityIndex.open(folder) as opened:
-        measure(opened, Report(folder.with_suffix(".report")))
+        with CommunityIndex.open(index) as plain:
+            measure(opened, plain, Report(folder.with_suffix(".report")))
 
 
 @contextmanager
@@ -53,9 +56,9 @@ def linked(index: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(index: CommunityIndex, report: Report) -> None:
-    """CPU of the change, of the first look-ups after it, and of `compact`."""
-    generator, ends = np.random.default_rng(0), index.opened.hoods.sets.indices
+def measure(index: CommunityIndex, plain: CommunityIndex, report: Report) -> None:
+    """CPU of the change, of queries after it and on the `plain` index, and of `compact`."""
+    generator, ends = np.random.default_rng(0), index.opened.hoods.sets.merged().indices
     drawn = ends[generator.integers(0, len(ends), (len(ends) // 2 // _SHARE, 2))]
     pairs = np.asarray(index.vertices.table)[drawn]
     start = os.times()
@@ -68,22 +71,24 @@ def measure(index: CommunityIndex, report: Report) -> None:
     start = os.times()
     index.rank(np.arange(SEEDS), TOP, method="minhash", plan="lsh")
     report.line(f"first look-up in the tables: {sum(os.times()[:2]) - sum(start[:2]):.2f} CPU s")
-    report.line(f"minhash from random seeds, ms p50 / p99: {asked(index)}")
+    for method in METHODS:
+        times = f"{asked(index, method)}; without the edges {asked(plain, method)}"
+        report.line(f"{method} from random seeds, ms p50 / p99: {times}")
     start = os.times()
     index.compact()
     report.line(f"compact: {sum(os.times()[:2]) - sum(start[:2]):.1f} CPU s")
 
 
-def asked(index: CommunityIndex) -> str:
-    """Thread CPU of `minhash` from random seeds, files in the cache."""
+def asked(index: CommunityIndex, method: Method) -> str:
+    """Thread CPU of queries from random seeds, files in the cache."""
     generator, times = np.random.default_rng(1), []
     for _ in range(QUERIES):
         seeds = generator.choice(len(index), SEEDS, replace=False)
-        index.rank(seeds, TOP, method="minhash")
+        index.rank(seeds, TOP, method=method)
         start = time.thread_time()
-        index.rank(seeds, TOP, method="minhash")
+        index.rank(seeds, TOP, method=method)
         times.append(1000 * (time.thread_time() - start))
-    return f"{np.percentile(times, 50):.1f} / {np.percentile(times, 99):.1f}"
+    return f"{np.percentile(times, 50):.2f} / {np.percentile(times, 99):.2f}"
 
 
 if __name__ == "__main__":

@@ -348,8 +348,8 @@ class CommunityIndex(Index[_Version]):
     ) -> ChangeReport:
         """Add edges, and the vertices they name; equal to a build of the larger graph.
 
-        To an index of four million entries and more they are added as a segment: its rows are
-        merged, and every query answers as an index that was built anew. Its bytes are those of a
+        To an index of four million entries and more they are added as a segment, which lies beside
+        its rows: every query answers as an index that was built anew. Its bytes are those of a
         build after `compact`, which follows by itself where a quarter of the vertices was touched.
 
         Raises:

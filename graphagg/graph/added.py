@@ -148,13 +148,29 @@ def span(offsets: Array, added: Added | None, row: int) -> tuple[int, int, int, 
 
 
 @kernel
+def take(
+    columns: Array, added: Added | None, low: int, high: int, more: int, end: int
+) -> tuple[Any, int, int]:
+    """The next column of a row whose `span` is the last four, which begin after it from then on.
+
+    So a kernel goes through a row without a copy of it.
+    """
+    if added is None:
+        return columns[low], low + 1, more
+    if more < end and (low == high or added.columns[more] < columns[low]):
+        return added.columns[more], low, more + 1
+    return columns[low], low + 1, more
+
+
+@kernel
 def row(offsets: Array, columns: Array, added: Added | None, row: int) -> Array:
     """The columns of a row, ascending."""
     low, high, more, end = span(offsets, added, row)
     if added is None or more == end:
         return columns[low:high]
     merged = np.empty(high - low + end - more, dtype=np.int32)
-    _merge_row(columns, low, high, added.columns, more, end, merged)
+    for i in range(len(merged)):
+        merged[i], low, more = take(columns, added, low, high, more, end)
     return merged
 
 
@@ -173,27 +189,9 @@ def holds(
 
 
 @kernel
-def _merge_row(
-    columns: Array, low: int, high: int, added: Array, more: int, end: int, out: Array
-) -> None:
-    """Write the columns of one row, from `low` to `high`, and those added to it, ascending."""
-    size = 0
-    for j in range(more, end):
-        at = lower_bound(columns, low, high, added[j])
-        for i in range(low, at):
-            out[size] = columns[i]
-            size += 1
-        out[size] = added[j]
-        low, size = at, size + 1
-    for i in range(low, high):
-        out[size] = columns[i]
-        size += 1
-
-
-@kernel
 def _merge(offsets: Array, columns: Array, added: Added, out: Array) -> None:
     """Write the columns of all rows."""
     for i in range(len(offsets) - 1):
         low, high, more, end = span(offsets, added, i)
-        put = out[offsets[i] : offsets[i + 1]]
-        _merge_row(columns, low, high, added.columns, more, end, put)
+        for j in range(offsets[i], offsets[i + 1]):
+            out[j], low, more = take(columns, added, low, high, more, end)

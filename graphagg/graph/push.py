@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, Mask, read_only
-from graphagg.graph.added import Added, GrownRows, row
+from graphagg.graph.added import Added, GrownRows, span, take
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
@@ -281,22 +281,24 @@ def _push_kernel(  # noqa: C901
                 continue
             share = (1.0 - alpha) * amount / whole
             for side in range(1 if kind == UNDIRECTED else 2):
-                some, of_links = neighbors, weights
+                some, of_links, those = neighbors, weights, added
                 if side == 1:
-                    some, of_links = neighbors_back, weights_back
+                    some, of_links, those = neighbors_back, weights_back, added_back
                 first, end = _range(forward, backward, kind, side, node)
+                low, high, more, last = first, end, 0, 0
                 if grown and first < end:
-                    if side == 0:
-                        some = row(forward, neighbors, added, node)
-                    else:
-                        column = node - rows if kind == TWO_MODE else node
-                        some = row(backward, neighbors_back, added_back, column)
-                    first, end = 0, len(some)
+                    ends = forward if side == 0 else backward
+                    at = node - rows if kind == TWO_MODE and side == 1 else node
+                    low, high, more, last = span(ends, those, at)
                 shift = rows if kind == TWO_MODE and side == 0 else 0  # columns come after the rows
                 for j in range(first, end):
-                    if j + _AHEAD < end:
-                        prefetch(slots, some[j + _AHEAD] + shift)
-                    other = some[j] + shift
+                    if grown:
+                        near, low, more = take(some, those, low, high, more, last)
+                    else:
+                        if j + _AHEAD < end:
+                            prefetch(slots, some[j + _AHEAD] + shift)
+                        near = some[j]
+                    other = near + shift
                     if masked and side == 1 and not visible[other]:
                         continue
                     slot = slots[other] - 1

@@ -14,7 +14,7 @@ from graphagg.communities.similarity.neighborhood import (
     Neighborhoods,
     Sets,
 )
-from graphagg.graph.added import row
+from graphagg.graph.added import span, take
 from graphagg.graph.push import node_degree
 from graphagg.kernels import kernel
 
@@ -131,10 +131,14 @@ def _sweep(
         if read > budget and i > 0:  # one member at least is tried
             break
         internal = 0
-        for other in row(offsets, elements, added, v):
+        low, high, more, end = span(offsets, added, v)
+        for _ in range(high - low + end - more):
+            other, low, more = take(elements, added, low, high, more, end)
             internal += inside[other]
         if walk == DIRECTED:
-            for other in row(holder_offsets, holders, holders_added, v):
+            low, high, more, end = span(holder_offsets, holders_added, v)
+            for _ in range(high - low + end - more):
+                other, low, more = take(holders, holders_added, low, high, more, end)
                 internal += inside[other]
         inside[v] = 1
         volume += degree

@@ -17,7 +17,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.communities.segment.grown_sets import Grown, place_of, row_of, slot_now, vertex_of
-from graphagg.graph.added import Added, row
+from graphagg.graph.added import Added, span, take
 from graphagg.kernels import kernel, lower_bound
 from graphagg.minhash.bands import BandTables, bucket, key_of
 from graphagg.minhash.signatures import Hashes
@@ -246,11 +246,13 @@ def _who_was_alone(
     for at in range(starts[best], starts[best + 1]):
         element = elements[at]
         # In a closed set the vertex itself comes first.
-        those = row(offsets, holders, holders_added, element)
-        for j in range(-closed, len(those)):
-            vertex = element if j < 0 else those[j]
-            at_row = row_of(new, vertex)
-            if at_row >= 0 and _had_slots(sig, at_row, first, wanted):
+        low, high, more, end = span(offsets, holders_added, element)
+        for j in range(-closed, high - low + end - more):
+            vertex = element
+            if j >= 0:
+                vertex, low, more = take(holders, holders_added, low, high, more, end)
+            row = row_of(new, vertex)
+            if row >= 0 and _had_slots(sig, row, first, wanted):
                 place = place_of(grown.touched, vertex)
                 if place < 0 or _has_slots(grown, hashes, vertex, place, first, wanted):
                     return _keep(kept, size, vertex)

@@ -20,6 +20,7 @@ from graphagg.graph.graph import ReadReport
 from graphagg.graph.large.load import Files
 from graphagg.progress import Progress
 from graphagg.store import Publication
+from graphagg.store.paging import will_need
 from graphagg.store.ranges import check_space, forget
 from graphagg.store.work import WorkFolder, work_folder
 
@@ -80,6 +81,7 @@ def _write_rows(work: WorkFolder, before: Opened, files: Files, name: str, rows:
 def _signer(before: Opened) -> Signer:
     def sign(low: int, high: int) -> Array:
         """Signatures of a range of rows; the pages that were read are given back."""
+        will_need(before.sketches.sig[low:high])
         signed = before.sketches.of(np.arange(low, high))
         forget(before.sketches.sig)
         return signed

@@ -14,6 +14,7 @@ from graphagg.graph.added import Added, GrownRows, holds, span
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
 from graphagg.kernels import kernel, lower_bound
+from graphagg.store.paging import will_need
 from graphagg.store.ranges import GrowingFile, forget
 
 _ROWS_AT_ONCE = 1 << 16
@@ -166,6 +167,7 @@ def write_grown(
         if room > len(out):
             out = np.empty(room + room // 4, dtype=np.int32)
         turns = Entries(more.rows[turn:end] - low, more.starts[turn : end + 1], more.columns)
+        will_need(old.indices[first:last])
         size = _merge(*kept, turns, some, ends, out)
         indptr.append(ends[: len(some)] + indices.length)
         indices.append(out[:size])

@@ -17,7 +17,7 @@ from graphagg.communities.similarity.neighborhood import (
     comparison_work,
     set_size,
 )
-from graphagg.graph.added import holds, row, span
+from graphagg.graph.added import holds, span, take
 from graphagg.kernels import kernel
 
 
@@ -84,16 +84,20 @@ def count_shared(sets: Sets, seed: int, scratch: Scratch) -> int:
     offsets, elements, added, holder_offsets, holders, holders_added, closed, _ = sets
     counts, touched = scratch.counts, scratch.touched
     reached = 0
-    own = row(offsets, elements, added, seed)
-    # In a closed set the first element is the vertex itself, read at the position before its row.
-    for j in range(-closed, len(own)):
-        element = seed if j < 0 else own[j]
+    low, high, more, end = span(offsets, added, seed)
+    # In a closed set the first element is the vertex itself, which comes before its row.
+    for j in range(-closed, high - low + end - more):
+        element = seed
+        if j >= 0:
+            element, low, more = take(elements, added, low, high, more, end)
         if closed:  # each element is a vertex here, and holds itself
             if counts[element] == 0:
                 touched[reached] = element
                 reached += 1
             counts[element] += 1
-        for v in row(holder_offsets, holders, holders_added, element):
+        h, h_high, h_more, h_end = span(holder_offsets, holders_added, element)
+        for _ in range(h_high - h + h_end - h_more):
+            v, h, h_more = take(holders, holders_added, h, h_high, h_more, h_end)
             if counts[v] == 0:
                 touched[reached] = v
                 reached += 1
@@ -110,11 +114,13 @@ def intersection(sets: Sets, a: int, b: int, examples: Array) -> int:
     offsets, elements, added, closed = sets.offsets, sets.elements, sets.added, sets.closed
     if offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b]:
         a, b = b, a
-    own, places = row(offsets, elements, added, a), span(offsets, added, b)
-    shared = 0
+    low, high, more, end = span(offsets, added, a)
+    places, shared = span(offsets, added, b), 0
     # In a closed set the vertex itself comes first, as in `count_shared`.
-    for j in range(-closed, len(own)):
-        element = a if j < 0 else own[j]
+    for j in range(-closed, high - low + end - more):
+        element = a
+        if j >= 0:
+            element, low, more = take(elements, added, low, high, more, end)
         if (closed and element == b) or holds(elements, added, places, element):
             if shared < len(examples):
                 examples[shared] = element

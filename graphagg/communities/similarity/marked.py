@@ -13,7 +13,7 @@ import numpy as np
 from graphagg.arrays import Array, Doubles
 from graphagg.communities.similarity.exact import intersection, pair_similarities
 from graphagg.communities.similarity.neighborhood import Neighborhoods, Scratch, Sets, set_size
-from graphagg.graph.added import row
+from graphagg.graph.added import span, take
 from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
 
@@ -71,9 +71,7 @@ def _add_marked(
     counts = np.zeros(len(members), dtype=np.int64)
     no_examples = np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
-        if i + 2 * _AHEAD < len(vertices):
-            prefetch(offsets, vertices[i + 2 * _AHEAD])
-            prefetch(elements, offsets[vertices[i + _AHEAD]])
+        _ask_ahead(offsets, elements, vertices, i)
         v = vertices[i]
         size = set_size(offsets, closed, v)
         if size > _LOOK_UPS * entries:  # a hub: the members' elements are searched in its set
@@ -81,9 +79,11 @@ def _add_marked(
                 counts[b] = intersection(sets, members[b], v, no_examples)
         else:
             # In a closed set the vertex itself comes first, as in `count_shared`.
-            own = row(offsets, elements, added, v)
-            for j in range(-closed, len(own)):
-                element = v if j < 0 else own[j]
+            low, high, more, end = span(offsets, added, v)
+            for j in range(-closed, high - low + end - more):
+                element = v
+                if j >= 0:
+                    element, low, more = take(elements, added, low, high, more, end)
                 if not (seen[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1):
                     continue
                 bits = marks[element]
@@ -100,6 +100,14 @@ def _add_marked(
 
 
 @kernel
+def _ask_ahead(offsets: Array, elements: Array, vertices: Array, i: int) -> None:
+    """Ask for where a later vertex's set begins, and for the beginning of a nearer one's."""
+    if i + 2 * _AHEAD < len(vertices):
+        prefetch(offsets, vertices[i + 2 * _AHEAD])
+        prefetch(elements, offsets[vertices[i + _AHEAD]])
+
+
+@kernel
 def _mark(sets: Sets, members: Array, marks: Array, seen: Array, clear: bool) -> int:
     """Set a bit a member at the elements of its set, or clear all of them; how many entries.
 
@@ -110,9 +118,11 @@ def _mark(sets: Sets, members: Array, marks: Array, seen: Array, clear: bool) ->
     for b in range(len(members)):
         member = members[b]
         bit = np.uint64(1) << np.uint64(b)
-        own = row(offsets, elements, added, member)
-        for j in range(-closed, len(own)):
-            element = member if j < 0 else own[j]
+        low, high, more, end = span(offsets, added, member)
+        for j in range(-closed, high - low + end - more):
+            element = member
+            if j >= 0:
+                element, low, more = take(elements, added, low, high, more, end)
             marks[element] = np.uint64(0) if clear else marks[element] | bit
             seen[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
             entries += 1

@@ -11,7 +11,7 @@ import numpy as np
 from graphagg.arrays import Array, Ints
 from graphagg.communities.config import IndexConfig
 from graphagg.graph import push
-from graphagg.graph.added import Added, GrownRows, row
+from graphagg.graph.added import Added, GrownRows, span, take
 from graphagg.graph.csr import Csr
 from graphagg.graph.push import DIRECTED, TWO_MODE, UNDIRECTED
 from graphagg.kernels import kernel
@@ -148,7 +148,10 @@ def comparison_work(sets: Sets, vertex: int, limit: int) -> Any:
     total = np.int64(0)
     if closed:  # the vertex is an element of its own set, and a holder of itself
         total += holder_offsets[vertex + 1] - holder_offsets[vertex] + 1
-    for element in row(offsets, sets.elements, sets.added, vertex):
+    elements, added = sets.elements, sets.added
+    low, high, more, end = span(offsets, added, vertex)
+    for _ in range(high - low + end - more):
+        element, low, more = take(elements, added, low, high, more, end)
         total += holder_offsets[element + 1] - holder_offsets[element] + closed
         if total > limit:
             break

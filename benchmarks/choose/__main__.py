@@ -1,7 +1,7 @@
 """`python -m benchmarks.choose`: choose the constants of `best`, and check them on other sets.
 
 1. On the first halves of all sets that are here (`--questions` of each at most) constants are
-   chosen from those of before; the objective counts sets, not questions.
+   chosen, near the middles of their ranges; the objective counts sets, not questions.
 2. For each set they are chosen once more without it and its family.
 3. The second halves are reported for the defaults and the plain methods: nothing is chosen on
    them.
@@ -15,29 +15,22 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.choose.corpora import family, names_here, open_index, questions
-from benchmarks.choose.search import Recalls, Search
+from benchmarks.choose.search import MIDDLE, Recalls, Search
 from graphagg.arrays import Array
 from graphagg.rag import BestConfig, PassageIndex
-from graphagg.rag.best.formula import PARTS, LinkWeights, PassageWeights
+from graphagg.rag.best.formula import PARTS
 from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
 from graphagg.rag.best.tuning.search import differences
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
 from graphagg.rag.profile import DEFAULT_PROFILE, PROFILES, STORAGE
 from graphagg.rag.settings import Mode
 
-BEFORE = replace(
-    BestConfig(),
-    passage=PassageWeights(1.2, 0.6, 1.0, 0.5, 0.4),
-    link=LinkWeights((0.2, 0.15), (0.15, 0.15), (-0.1, 0.15), (-0.3, 0.6), 0.1),
-    own=0.3, joint=0.2, rest=0.0, coverage=0.8, side=0.3, beam=4, most_passages=20,
-)  # fmt: skip
-"""Where a search begins: constants chosen on 2wiki alone, as far as the formula has them."""
 PLAIN: tuple[Mode, ...] = ("bm25", "dense", "rrf", "faithful")
 
 
@@ -45,7 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.choose", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))
     parser.add_argument("--questions", type=int, default=200, help="of a first half, at most")
-    parser.add_argument("--draws", type=int, default=60, help="random changes after the first pass")
     parser.add_argument("--sets", nargs="*", help="some of the sets")
     parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
     parser.add_argument("--only-report", action="store_true", help="choose nothing")
@@ -63,9 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _choose(names: list[str], given: argparse.Namespace) -> dict[str, object]:
-    draws, default_weights = given.draws, STORAGE[given.profile].weights
-    # Those of `standard` are where the search for another profile begins.
-    before = BEFORE if given.profile == DEFAULT_PROFILE else BestConfig()
     sets: dict[str, FrozenSet] = {}
     plain: dict[str, Array] = {}
     for name in names:
@@ -76,20 +65,20 @@ def _choose(names: list[str], given: argparse.Namespace) -> dict[str, object]:
         sets[name].check(BestConfig())
         print(f"{name}: {len(asked)} questions, equal to the retriever on the first 20", flush=True)
     search, start = Search(sets, plain), time.process_time()
-    everything = search.choose(names, before, draws)
+    everything = search.choose(names)
     print(f"\nchosen on all: {differences(everything) or 'the defaults'}")
-    with_it, default = search.recalls(everything, names), search.recalls(default_weights, names)
+    with_it = search.recalls(everything, names)
+    default = search.recalls(STORAGE[given.profile].weights, names)
     without: dict[str, Array] = {}
     for name in names:
         rest = [other for other in names if family(other) != family(name)]
         if rest:
-            left_out = search.choose(rest, before, draws)
-            without[name] = search.recalls(left_out, [name])[name]
+            without[name] = search.recalls(search.choose(rest), [name])[name]
     print(f"{time.process_time() - start:.0f} CPU s; first halves, recall@2 / @5:\n")
     _table(
-        ["set", "best plain", "before", "chosen without it", "chosen with it", "defaults"],
+        ["set", "best plain", "middle", "chosen without it", "chosen with it", "defaults"],
         names,
-        [plain, search.recalls(before, names), without, with_it, default],
+        [plain, search.recalls(MIDDLE, names), without, with_it, default],
     )
     return {
         "chosen": asdict(everything),

@@ -47,9 +47,9 @@ then chosen one after another by
 
 which keeps a place for each side of a question. That sum is the score.
 
-The constants were chosen on the first halves of twelve sets of nine kinds, one vote a set, by
-`python -m benchmarks.choose`; docs/decisions/best-constants.md has the figures, also with each set
-left out, and what was tried and left out of the formula.
+The constants were chosen on the first halves of twelve sets of nine kinds, one vote a set;
+docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
+and left out of the formula. `python -m benchmarks.choose` reports them.
 
 Sources: the design follows a prototype made for this project; spreading activation through entities
 is LinearRAG's (arXiv 2510.10114), choosing by what is not yet covered is maximal marginal relevance

@@ -1,12 +1,10 @@
-"""A search over constants of `BestConfig`, by their names: one at a time, some at random."""
+"""A search over constants of `BestConfig`, by their names, one at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
-
-import numpy as np
 
 from graphagg.rag.best.formula import BestConfig
 
@@ -48,34 +46,6 @@ def one_at_a_time(
             if new > least:
                 best, least = changed, new + least_gain
     return best
-
-
-def at_random(
-    start: BestConfig,
-    grid: Grid,
-    value: Callable[[BestConfig], float],
-    draws: int,
-    random_state: int,
-) -> BestConfig:
-    """Move one to three constants to a neighbor in the grid, `draws` times; keep what is better."""
-    rng = np.random.default_rng(random_state)
-    best, most = start, value(start)
-    for _ in range(draws):
-        changed = best
-        count = min(int(rng.integers(1, 4)), len(grid))
-        for name in rng.choice(list(grid), size=count, replace=False).tolist():
-            near = _step(grid[name], value_of(changed, name), rng)
-            changed = with_value(changed, name, near)
-        new = value(changed)
-        if new > most:
-            best, most = changed, new
-    return best
-
-
-def _step(values: tuple[float, ...], value: float, rng: np.random.Generator) -> float:
-    """A neighbor of a value in the grid."""
-    place = int(np.abs(np.array(values) - value).argmin()) + int(rng.choice([-2, -1, 1, 2]))
-    return values[min(max(place, 0), len(values) - 1)]
 
 
 def differences(config: BestConfig) -> dict[str, Any]:

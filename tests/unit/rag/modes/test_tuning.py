@@ -18,7 +18,7 @@ from graphagg.rag import BestConfig, Passage, PassageIndex
 from graphagg.rag.best.formula import LinkWeights, PassageWeights
 from graphagg.rag.best.tuning.fit import TUNED
 from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
-from graphagg.rag.best.tuning.search import at_random, one_at_a_time, value_of, with_value
+from graphagg.rag.best.tuning.search import one_at_a_time, value_of, with_value
 from graphagg.rag.evaluation.questions import GoldQuestion
 from tests.fakes import FakeExtractor
 from tests.unit.rag.brute import ExactEncoder
@@ -116,7 +116,6 @@ def test_a_search_finds_the_top_and_leaves_the_start_for_a_gain_only() -> None:
     start = BestConfig(carry=0.1, own=0.5)
     assert one_at_a_time(start, grid, value, 0.0) == BestConfig(carry=0.2, own=0.6)
     assert one_at_a_time(start, grid, value, 0.5) == start
-    assert at_random(start, grid, value, 60, 0) == BestConfig(carry=0.2, own=0.6)
 
 
 # --- tuning --------------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ class StringTable(Sequence[str]):
             high: strings from here on are known not to; None: nothing is known.
         """
         high = len(self) if high is None else high
-        data, ends = memoryview(self.data), memoryview(self.offsets)  # read faster than arrays
+        data, ends = self.data.data, self.offsets.data  # read faster than arrays
         while low < high:
             middle = (low + high) // 2
             if bytes(data[ends[middle] : ends[middle + 1]]) < text:

@@ -246,6 +246,6 @@ class _Case:
         leads_to = {}
         for row in self._gold_rows:
             front = np.array([row], dtype=np.int64)
-            _, edges = retriever.links(front, self._asked.reading, self._asked.vector)
+            _, edges = retriever.links(front, self._outcome.asked)
             leads_to[row] = set(edges.row.tolist())
         return leads_to

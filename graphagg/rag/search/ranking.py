@@ -78,7 +78,7 @@ def top_rows(
     return rows[chosen], values[chosen]
 
 
-def is_among(rows: Rows, few: Array) -> Mask:
+def is_among(rows: Array, few: Array) -> Mask:
     """Which of some rows are among a few; nothing is sorted."""
     found: Mask = (rows[:, None] == few).any(axis=1)
     return found
@@ -101,7 +101,7 @@ def spread(rows: Rows, values: Array, size: int) -> Array:
     return dense
 
 
-def lookup(table: Array, rows: Rows, ranks: Array | None = None) -> tuple[Mask, Array]:
+def lookup(table: Array, rows: Array, ranks: Array | None = None) -> tuple[Mask, Array]:
     """Which of some rows are in a table that ascends (by `ranks`, if given), and their places."""
     if not len(table):
         return np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)

@@ -143,7 +143,7 @@ class View:
         """How some mentions count: `OUTER`, `NESTED`, or 0."""
         return np.asarray(self.mentions[mentions]) & np.uint8((1 << _TIED) - 1)
 
-    def ties(self, mentions: slice) -> npt.NDArray[np.uint8]:
+    def ties(self, mentions: slice | Array) -> npt.NDArray[np.uint8]:
         """How the passages of some mentions are tied to their entities."""
         return np.asarray(self.mentions[mentions]) >> np.uint8(_TIED)
 

@@ -128,7 +128,8 @@ def write(report: Report, job: str, found: dict[str, dict[str, Any]]) -> None:
     asked = [*METHODS, "hubs"] if job == "communities" else []
     rows = []
     for name, each in found.items():
-        edges, queries = each["counts"]["edges"], each.get("queries", {})
+        edges = each["counts"]["edges"]
+        queries = each.get("queries") or dict.fromkeys(asked, (np.nan, np.nan))
         rows.append(
             [
                 name, f"{edges:,}", f"{each['counts']['vertices']:,}", round(each["cpu"], 1),

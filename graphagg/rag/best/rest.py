@@ -11,7 +11,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.rag.best.links import SIMILAR, Bridges, Edges
-from graphagg.rag.search.ranking import distinct
+from graphagg.rag.search.ranking import numbered
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, Vectors, ranges
 from graphagg.rag.tables.view import View
@@ -57,7 +57,7 @@ def closeness_to_rest(
         return found
     number, entity = edges.front[through], bridges.entity[edges.bridge[through]]
     edge, sentence = _sentences(corpus, view, edges.row[through], entity)
-    compared, place = distinct(sentence, len(corpus.sentence_vectors))
+    compared, place = numbered(sentence, len(corpus.sentence_vectors))
     products = corpus.sentence_vectors.dots_at(compared, rest)
     best = np.full(len(through), -np.inf)
     np.maximum.at(best, edge, products[place, number[edge]].astype(np.float64))
@@ -72,7 +72,7 @@ def _sentences(corpus: Corpus, view: View, row: Rows, entity: Array) -> tuple[Ar
     Returns:
         The positions of the rows, and the sentences of the corpus; `[n]` each.
     """
-    rows, place = distinct(row, len(view.visible))
+    rows, place = numbered(row, len(view.visible))
     keys, mentioning = _mentions(view, rows, entity)
     mentioning += corpus.sentence_bounds[rows[keys // len(view.gazetteer.keys)]]
     wanted = place * len(view.gazetteer.keys) + entity

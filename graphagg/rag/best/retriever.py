@@ -21,9 +21,9 @@ from graphagg.rag.best.reading import Reading
 from graphagg.rag.best.rest import above_mean, closeness_to_rest, left_open
 from graphagg.rag.search.dense import DenseIndex
 from graphagg.rag.search.lexical import Lexical
-from graphagg.rag.search.ranking import is_among, lookup, top_k, top_rows
+from graphagg.rag.search.ranking import lookup, top_k, top_rows
 from graphagg.rag.tables.segments import Corpus
-from graphagg.rag.tables.vectors import Rows, Vectors
+from graphagg.rag.tables.vectors import Rows, RowSet, Vectors
 from graphagg.rag.tables.view import LEADS, OWN, View
 
 _MOST_TITLED = 20  # passages titled by an entity of the question that join the pool
@@ -68,7 +68,7 @@ class BestRetriever:
         pool = self.pool(asked, max(k, self.config.pool), allowed)
         others = np.setdiff1d(np.asarray(extra, dtype=np.int64), pool) if extra else pool[:0]
         candidates = self.candidates(np.concatenate([pool, others]), asked)
-        pooled = ~is_among(candidates.rows, others)
+        pooled = ~self._are_in(candidates.rows, others)
         score, rounds = candidates.direct.copy(), list[Round]()
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
         # rows are scored and never lead on, so that they change no other score.
@@ -95,9 +95,9 @@ class BestRetriever:
             rounds.append(followed)
             # A passage leads on once: its links were followed with the score it had then.
             fresh = np.fromiter(followed.best.keys() - walked, np.int64)
-            front = _best(score, is_among(candidates.rows, fresh), self.config.second_beam)
+            front = _best(score, self._are_in(candidates.rows, fresh), self.config.second_beam)
         # 3. The choice, one passage after another.
-        eligible = ~is_among(candidates.rows, np.asarray(extra, dtype=np.int64))
+        eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
         if allowed is not None:
             eligible &= allowed[candidates.rows]
         unchosen = Outcome(asked, candidates, score, rounds, eligible, [], [])
@@ -142,6 +142,10 @@ class BestRetriever:
             return np.zeros(len(edges.row))
         rest = left_open(covers, asked.vector, asked.words)
         return closeness_to_rest(self.corpus, self.view, bridges, edges, rest)
+
+    def _are_in(self, rows: Rows, some: Rows) -> Mask:
+        """Which rows are among some others; both may be as many as there are."""
+        return RowSet.of(some, len(self.corpus)).mask[rows]
 
     # --- candidates ------------------------------------------------------------------------------
 

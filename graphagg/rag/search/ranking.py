@@ -79,12 +79,12 @@ def top_rows(
 
 
 def is_among(rows: Array, few: Array) -> Mask:
-    """Which of some rows are among a few; nothing is sorted."""
+    """Which of some rows are among a few: each is compared with each, nothing is sorted."""
     found: Mask = (rows[:, None] == few).any(axis=1)
     return found
 
 
-def distinct(numbers: Array, size: int) -> tuple[Array, Array]:
+def numbered(numbers: Array, size: int) -> tuple[Array, Array]:
     """Distinct ones of some numbers below `size`, in any order, and where each number is there."""
     last = np.empty(size, np.int32)  # only what is written is read
     places = np.arange(len(numbers), dtype=np.int32)

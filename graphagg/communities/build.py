@@ -28,7 +28,6 @@ from graphagg.communities.similarity.neighborhood import (
     Neighborhoods,
     Sets,
 )
-from graphagg.graph.added import row
 from graphagg.graph.adjacency import transpose_pattern
 from graphagg.graph.graph import Graph
 from graphagg.kernels import kernel
@@ -60,9 +59,9 @@ class BuiltIndex:
         self.graph.rows.save(writer, "vertices")
         if self.hoods.walk == TWO_MODE:
             self.graph.columns.save(writer, "elements")
-        self.hoods.sets.merged().save(writer, "sets")
+        self.hoods.sets.save(writer, "sets")
         if self.hoods.walk != UNDIRECTED:
-            self.hoods.holders.merged().save(writer, "holders")
+            self.hoods.holders.save(writer, "holders")
         writer.array("signatures", self.sig)
         self.tables.save(writer, "lsh")
         self.partitions.save(writer, "sizes")
@@ -169,13 +168,14 @@ def _same_rows(sets: Sets, old: Sets, before: Array, renamed: Array, out: Array)
     `renamed` is the new number of each old element. Ids ascend in both graphs, so the elements of
     equal sets are in the same order.
     """
-    offsets, elements, added = sets.offsets, sets.elements, sets.added
-    old_offsets, old_elements, old_added = old.offsets, old.elements, old.added
+    offsets, elements = sets.offsets, sets.elements
+    old_offsets, old_elements = old.offsets, old.elements
     for vertex in range(len(before)):
         if before[vertex] < 0:  # a new vertex
             continue
-        now = row(offsets, elements, added, vertex)
-        then = row(old_offsets, old_elements, old_added, before[vertex])
+        now = elements[offsets[vertex] : offsets[vertex + 1]]
+        old_row = before[vertex]
+        then = old_elements[old_offsets[old_row] : old_offsets[old_row + 1]]
         same = len(then) == len(now)
         i = 0
         while same and i < len(now):

@@ -36,8 +36,6 @@ from graphagg.communities.config import (
 from graphagg.communities.large import build_large, is_large
 from graphagg.communities.opened import Opened, index_hashes
 from graphagg.communities.query.ranking import Ranking
-from graphagg.communities.segment.adding import SHARE, add_segment, is_segmented
-from graphagg.communities.segment.compaction import compact
 from graphagg.communities.spark.frames import communities_frame
 from graphagg.errors import (
     ArtifactBusy,
@@ -348,41 +346,12 @@ class CommunityIndex(Index[_Version]):
     ) -> ChangeReport:
         """Add edges, and the vertices they name; equal to a build of the larger graph.
 
-        To an index of four million entries and more they are added as a segment, which lies beside
-        its rows: every query answers as an index that was built anew. Its bytes are those of a
-        build after `compact`, which follows by itself where a quarter of the vertices was touched.
-
         Raises:
             GraphAggError: what `build` raises.
             ArtifactBusy: the index was built again with other parameters since it was opened.
         """
         more = self._read_edges(edges, vertices, reading)
-        if not is_segmented(self.opened):
-            return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)
-        with self._changing() as (publication, newest):
-            self._check_unchanged(newest)
-            report = add_segment(publication, newest.opened, more, progress)
-        if self.pending > SHARE * len(self):
-            self.compact(progress=progress)
-        return report
-
-    @property
-    def pending(self) -> int:
-        """Vertices whose sketches wait for `compact`."""
-        return 0 if self.opened.pending is None else len(self.opened.pending.touched)
-
-    def compact(self, *, progress: Progress = silent) -> None:
-        """Make the index, to which edges were added, what a build writes, byte for byte.
-
-        It goes over files in `<directory>.work`; one that was killed goes on where it is called
-        again. Without a segment there is nothing to do.
-
-        Raises:
-            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
-        """
-        with self._changing() as (publication, newest):
-            if newest.opened.pending is not None:
-                compact(publication, newest.opened, progress)
+        return self._change(lambda graph: (union_graphs([graph, more]), 0), progress)
 
     def remove_edges(
         self,

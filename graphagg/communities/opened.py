@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 
 import numpy as np
 
@@ -13,10 +12,8 @@ from graphagg.communities.config import GRAPH_KIND, IndexConfig
 from graphagg.communities.query.containment import SizePartitions
 from graphagg.communities.query.expansion import Expander
 from graphagg.communities.query.planner import Sketches
-from graphagg.communities.segment.sketches import Pending, SegmentSketches
 from graphagg.communities.similarity.neighborhood import Neighborhoods
-from graphagg.errors import InvalidSeeds
-from graphagg.graph.added import GrownRows
+from graphagg.errors import ArtifactError, InvalidSeeds
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
@@ -44,7 +41,6 @@ class Opened:
         vertices: ids; the dense number of a vertex is its position.
         elements: ids of what the sets hold: elements (two-mode), else the vertices themselves.
         expander: ranks vertices by their closeness to seeds.
-        pending: what a segment left for compaction; None where there is none.
     """
 
     artifact: Artifact
@@ -52,33 +48,28 @@ class Opened:
     vertices: VertexIds
     elements: VertexIds
     expander: Expander
-    pending: Pending | None = None
 
     @classmethod
     def read(cls, artifact: Artifact) -> Opened:
         """Map the arrays that `BuiltIndex.save` wrote."""
         config = IndexConfig(**artifact.manifest.parameters)
+        if "pending.touched.npy" in artifact:
+            raise ArtifactError(
+                f"{artifact.directory}: the index holds edges that an older version of graphagg "
+                "added without signing them, wanted signatures of all vertices; build it again"
+            )
         elements = vertices = VertexIds.open(artifact, "vertices")
         if config.kind == "two-mode":
             elements = VertexIds.open(artifact, "elements")
-        holders = sets = GrownRows.open(artifact, "sets", len(elements))
+        holders = sets = Csr.open(artifact, "sets", len(elements))
         if config.kind != "undirected":
-            holders = GrownRows.open(artifact, "holders", len(vertices))
+            holders = Csr.open(artifact, "holders", len(vertices))
         hoods = Neighborhoods.of(sets, holders, config)
         sketches = (artifact.array("signatures"), BandTables.open(artifact, "lsh", config.rows))
         if is_large(sum(file.bytes for file in artifact.manifest.files.values())):
             at_random([sets, holders, sketches])  # a query reads a few rows and buckets
-        pending = Pending.open(artifact)
-        if pending is None:
-            partitions = SizePartitions.open(artifact, "sizes")
-            expander = Expander(hoods, Sketches(*sketches), lambda: partitions)
-            return cls(artifact, config, vertices, elements, expander)
-        hashes = partial(index_hashes, vertices, elements, config)
-        sizes = cache(
-            lambda: SizePartitions.of(hoods.sets.degrees() + hoods.closed, config.partitions)
-        )
-        expander = Expander(hoods, SegmentSketches(*sketches, hoods, pending, hashes), sizes)
-        return cls(artifact, config, vertices, elements, expander, pending)
+        expander = Expander(hoods, Sketches(*sketches), SizePartitions.open(artifact, "sizes"))
+        return cls(artifact, config, vertices, elements, expander)
 
     @property
     def hoods(self) -> Neighborhoods:
@@ -91,16 +82,16 @@ class Opened:
         return self.expander.sketches
 
     @property
-    def adjacency(self) -> Csr | GrownRows:
+    def adjacency(self) -> Csr:
         """The rows of the graph."""
         # A graph lists out-neighbors; the sets of `directed-in` are the in-neighbors.
         inward = self.config.kind == "directed-in"
         return self.hoods.holders if inward else self.hoods.sets
 
     def graph(self) -> Graph:
-        """The graph that the index was built from; in memory where rows have a segment."""
-        kind, adjacency = GRAPH_KIND[self.config.kind], self.adjacency.merged()
-        return Graph(kind, self.vertices, self.elements, adjacency, ReadReport())
+        """The graph that the index was built from."""
+        kind = GRAPH_KIND[self.config.kind]
+        return Graph(kind, self.vertices, self.elements, self.adjacency, ReadReport())
 
     def find(self, vertex: VertexId) -> int:
         """The dense number of a vertex; `UnknownVertex` names the closest ids."""

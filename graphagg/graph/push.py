@@ -260,10 +260,10 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
         amount = residual[slot]
         residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
         leaf = _leaf_weight(leaves, node)
-        weight = leaf + (
-            _sum(weights_forward, neighbors_forward, None, *_range(forward, node, 0))
-            + _sum(weights_backward, neighbors_backward, visible, *_range(backward, node, shift))
-        )
+        low, high = _range(forward, node, 0)
+        weight = _sum(weights_forward, neighbors_forward, None, low, high)
+        low, high = _range(backward, node, shift)
+        weight += _sum(weights_backward, neighbors_backward, visible, low, high) + leaf
         amount /= _leaf_factor(alpha, leaf, weight)
         mass[slot] += alpha * amount
         if weight == 0.0:  # no neighbor to hand on to: all of it stays
@@ -301,7 +301,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
 
 
 @kernel
-def _sweep(
+def _sweep(  # noqa: C901
     graph: PushGraph, alpha: float, tolerance: float, residual: Array, mass: Array
 ) -> None:
     """Push all nodes above the tolerance, for all resets, until there is none."""
@@ -323,12 +323,12 @@ def _sweep(
             largest = max(largest, top)
             leaf = _leaf_weight(leaves, node)
             if link_weights[node] < 0.0:
-                link_weights[node] = leaf + (
-                    _sum(weights_forward, neighbors_forward, None, *_range(forward, node, 0))
-                    + _sum(
-                        weights_backward, neighbors_backward, visible, *_range(backward, node, shift)
-                    )
+                low, high = _range(forward, node, 0)
+                link_weights[node] = leaf + _sum(
+                    weights_forward, neighbors_forward, None, low, high
                 )
+                low, high = _range(backward, node, shift)
+                link_weights[node] += _sum(weights_backward, neighbors_backward, visible, low, high)
             weight = link_weights[node]
             gain = 1.0 / _leaf_factor(alpha, leaf, weight)
             kept = alpha if weight > 0.0 else 1.0  # without a neighbor all of it stays
@@ -384,7 +384,7 @@ def _is_visible(visible: Mask | None, node: int) -> bool:
     """Whether a row is not hidden."""
     if visible is None:
         return True
-    return visible[node]  # type: ignore[return-value]
+    return visible[node]  # type: ignore[no-any-return]
 
 
 @kernel

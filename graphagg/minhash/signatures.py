@@ -77,9 +77,7 @@ class Hashes(NamedTuple):
         return cls(mixed, mixed_own, family.factors, family.shifts)
 
 
-def signatures(
-    sets: Csr, hashes: Hashes, rows: Array | None = None
-) -> npt.NDArray[np.uint16]:
+def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDArray[np.uint16]:
     """The low 16 bits of the minima, `[len(rows), K]`; O(entries * K).
 
     Args:

@@ -24,14 +24,14 @@ import numpy as np
 from benchmarks.choose.corpora import questions
 from graphagg.arrays import Doubles, Ints
 from graphagg.rag import PassageIndex
-from graphagg.rag.broad.config import BroadConfig
-from graphagg.rag.broad.covering import Rankings, covering
+from graphagg.rag.config.broad import BroadConfig
+from graphagg.rag.config.modes import Mode
+from graphagg.rag.corpus.themes.network import whole_vectors
 from graphagg.rag.evaluation.outcomes import bootstrap_intervals
 from graphagg.rag.evaluation.questions import GoldQuestion
-from graphagg.rag.modes.broad import Broad
-from graphagg.rag.settings import Mode
-from graphagg.rag.themes.network import whole_vectors
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.modes.broad.covering import Rankings, covering
+from graphagg.rag.modes.broad.mode import Broad
+from graphagg.rag.question.selection import Selection
 
 AT = (10, 20)
 QUESTIONS = Path(__file__).with_name("broad_questions.jsonl")

@@ -19,11 +19,11 @@ import numpy as np
 from benchmarks.choose.corpora import NAMES, names_here, passages_of, questions
 from graphagg.progress import Progress, silent
 from graphagg.rag import Passage, PassageIndex, SentenceTransformerEncoder, SpacyExtractor
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
-from graphagg.rag.settings import Mode
 
 SEED = 0
 WAYS = {"pooled": True, "encoded": False}  # the first brings the vectors of windows

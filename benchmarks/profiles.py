@@ -26,9 +26,9 @@ from benchmarks.choose.corpora import names_here, open_index, passages_of, quest
 from benchmarks.peak import resident
 from benchmarks.report import Report
 from graphagg.rag import Passage, PassageIndex
+from graphagg.rag.config.modes import Mode
+from graphagg.rag.config.profile import PROFILES, Profile
 from graphagg.rag.evaluation.measure import evaluate
-from graphagg.rag.profile import PROFILES, Profile
-from graphagg.rag.settings import Mode
 
 MODES: tuple[Mode, ...] = ("best", "dense", "bm25", "rrf")
 PARTS = {

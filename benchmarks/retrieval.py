@@ -22,6 +22,8 @@ from benchmarks.large_corpus import Copies
 from benchmarks.report import Report
 from benchmarks.sets import SETS
 from graphagg.rag import Passage, PassageIndex, RetrievalConfig, read_passages
+from graphagg.rag.config.linearrag import PRESETS
+from graphagg.rag.config.modes import Config, Mode
 from graphagg.rag.evaluation.measure import (
     Evaluation,
     GoldQuestion,
@@ -30,11 +32,9 @@ from graphagg.rag.evaluation.measure import (
     half,
     read_questions,
 )
-from graphagg.rag.linearrag.config import PRESETS
 from graphagg.rag.modes.protocol import Asked
 from graphagg.rag.modes.registry import AnyRetriever
-from graphagg.rag.settings import Config, Mode
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.question.selection import Selection
 from tests.conftest import DATA
 
 FOLDER = DATA / "2wikimultihopqa"

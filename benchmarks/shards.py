@@ -31,10 +31,10 @@ from benchmarks import generated_corpus
 from benchmarks.report import Report
 from graphagg.progress import Progress, silent
 from graphagg.rag import PassageIndex
-from graphagg.rag.linearrag import pagerank
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.search.dense import DenseIndex
-from graphagg.rag.settings import Mode
+from graphagg.rag.modes.linearrag import pagerank
+from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.tables.vectors import Vectors
 
 SIZES = (100_000, 300_000, 1_000_000)

@@ -33,13 +33,13 @@ from benchmarks.choose.corpora import SHARED, open_index, questions
 from graphagg.arrays import Ints
 from graphagg.nn import GPSLayer, LCMAggregation
 from graphagg.rag import PassageIndex
-from graphagg.rag.broad.choice import scaled
-from graphagg.rag.broad.config import BroadConfig
+from graphagg.rag.config.broad import BroadConfig
 from graphagg.rag.evaluation.measure import Half
 from graphagg.rag.evaluation.questions import GoldQuestion
-from graphagg.rag.modes.broad import Broad
+from graphagg.rag.modes.broad.choice import scaled
+from graphagg.rag.modes.broad.mode import Broad
 from graphagg.rag.modes.protocol import EncodedReading
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.question.selection import Selection
 
 SETS = ("2wiki", *SHARED, "tickets")
 POOL, WIDTH, FEATURES, BATCH = 50, 32, 9, 16

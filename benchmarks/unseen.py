@@ -20,8 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from graphagg.rag import PassageIndex
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
-from graphagg.rag.settings import Mode
 
 MODES: tuple[Mode, ...] = ("best", "dense", "bm25", "rrf")
 MANUAL = Path("/usr/share/man")

@@ -19,17 +19,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
+from graphagg.rag.best.tuning.search import differences
 
 from benchmarks.choose.corpora import family, names_here, open_index, questions
 from benchmarks.choose.search import MIDDLE, Recalls, Search
 from graphagg.arrays import Array
 from graphagg.rag import BestConfig, PassageIndex
-from graphagg.rag.best.formula import PARTS
-from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
-from graphagg.rag.best.tuning.search import differences
+from graphagg.rag.config.modes import Mode
+from graphagg.rag.config.multihop import PARTS
+from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, STORAGE
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
-from graphagg.rag.profile import DEFAULT_PROFILE, PROFILES, STORAGE
-from graphagg.rag.settings import Mode
 
 PLAIN: tuple[Mode, ...] = ("bm25", "dense", "rrf", "faithful")
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
+from graphagg.rag.best.tuning.search import Grid, with_value
 
 from benchmarks.choose.corpora import UNTITLED
 from graphagg.arrays import Array
-from graphagg.rag.best.formula import BestConfig
-from graphagg.rag.best.tuning.frozen import FrozenSet, weights_from
-from graphagg.rag.best.tuning.search import Grid, with_value
+from graphagg.rag.config.multihop import BestConfig
 
 GRID: Grid = {
     "passage.similarity": (0.8, 1.0, 1.2, 1.4, 1.6, 1.8),

@@ -12,17 +12,18 @@ import numpy as np
 
 from graphagg.arrays import Mask
 from graphagg.rag import PassageIndex
-from graphagg.rag.excerpts import NEIGHBORS
+from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.models.present import check_present
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.requests import check_request, instant_of
-from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
-from graphagg.rag.results import Hit
-from graphagg.rag.settings import MODES, Mode
+from graphagg.rag.question.checks import check_request, instant_of
+from graphagg.rag.question.excerpts import NEIGHBORS
+from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
+from graphagg.rag.question.results import Hit
+from graphagg.rag.question.selection import Selection
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
-from graphagg.rag.version.snapshot import Selection, Snapshot
 from graphagg.serve.batching import Batcher, Encoded
 from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest

@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Hit, Passage
+from graphagg.rag.config.linearrag import RetrievalConfig
 from graphagg.rag.documents.tokens import entity_key, tokenize
-from graphagg.rag.linearrag.config import RetrievalConfig
-from graphagg.rag.linearrag.retriever import FaithfulRetriever, Mention, Question
+from graphagg.rag.modes.linearrag.retriever import FaithfulRetriever, Mention, Question
 from tests.fakes import FakeEncoder, FakeExtractor, InMemory
 from tests.parity.literal import Dense, scores
 

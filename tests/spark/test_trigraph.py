@@ -16,9 +16,9 @@ import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag import ChunkConfig, PassageIndex, read_passages
-from graphagg.rag.search import dense as dense_search
+from graphagg.rag.models.named import Models
+from graphagg.rag.snapshot import dense as dense_search
 from graphagg.rag.spark.build import build_with_spark
-from graphagg.rag.version.publish import Models
 from graphagg.spark.job import Work
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder

@@ -246,8 +246,8 @@ def without_duplicates(
     corpus: list[Source], threshold: float, columns: RowConfig
 ) -> tuple[Iterable[Source], str]:
     """A corpus without near duplicates, and what is said of those."""
-    from graphagg.rag.dedup.config import DedupConfig
-    from graphagg.rag.dedup.files import keep_of
+    from graphagg.rag.config.dedup import DedupConfig
+    from graphagg.rag.corpus.dedup.files import keep_of
 
     texts = [
         str(each.get(columns.text_column, "")) if isinstance(each, Mapping) else each.text

@@ -16,7 +16,7 @@ from graphagg.cli.options import command
 from graphagg.cli.output.console import out, print_json
 from graphagg.communities.config import Method
 from graphagg.errors import WriteFailed
-from graphagg.rag.settings import Mode
+from graphagg.rag.config.modes import Mode
 from graphagg.spark.failures import named_errors
 from graphagg.spark.session import session, with_settings
 from graphagg.spark.sources import hadoop_path, read_table, settings_for

@@ -15,8 +15,8 @@ from graphagg.cli.output.passages import print_ablation, print_evaluations, prin
 from graphagg.cli.rag.options import Directory, Preset, SemanticsName, settings
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
-from graphagg.rag.linearrag.config import SEMANTICS, RetrievalConfig, Semantics
-from graphagg.rag.settings import MODES, Mode
+from graphagg.rag.config.linearrag import SEMANTICS, RetrievalConfig, Semantics
+from graphagg.rag.config.modes import MODES, Mode
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex

@@ -9,8 +9,8 @@ import typer
 
 from graphagg.cli.folders import Directory as Directory
 from graphagg.errors import InvalidParameter
-from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig, Semantics, preset
-from graphagg.rag.settings import Mode
+from graphagg.rag.config.linearrag import PRESETS, RetrievalConfig, Semantics, preset
+from graphagg.rag.config.modes import Mode
 
 PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
 Question = Annotated[str, typer.Argument(help="What to ask.")]
@@ -111,7 +111,7 @@ def rescored(
 ) -> dict[str, Any]:
     """Options of `PassageIndex.retrieve` that add to scores; raises `InvalidParameter`."""
     from graphagg.rag.models.reranker import CrossEncoderReranker
-    from graphagg.rag.rescoring import Recency
+    from graphagg.rag.question.rescoring import Recency
 
     preferred = Recency(recency, half_life)
     return {

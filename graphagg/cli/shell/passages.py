@@ -21,8 +21,8 @@ from graphagg.cli.shell.saving import save_hits
 from graphagg.cli.shell.words import scan
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage
 from graphagg.rag import Hit, PassageIndex
-from graphagg.rag.requests import check_min_score
-from graphagg.rag.settings import MODES, Mode
+from graphagg.rag.config.modes import MODES, Mode
+from graphagg.rag.question.checks import check_min_score
 
 FIRST = 5
 """Passages that are shown at first, and that `more` adds."""

@@ -16,10 +16,10 @@ from typing import Any
 from graphagg.errors import InvalidFilter, MissingExtra
 from graphagg.rag.adapters.shared import metadata_of, opened
 from graphagg.rag.adapters.store import Store, passage
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.results import Hit
-from graphagg.rag.settings import Mode
+from graphagg.rag.question.results import Hit
 
 try:
     from haystack import Document, component, default_from_dict, default_to_dict

@@ -20,10 +20,10 @@ from pydantic import ConfigDict, Field, field_validator
 from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.rag.adapters.shared import metadata_of, opened
 from graphagg.rag.adapters.store import Store, last_of_each, passage
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.results import Hit
-from graphagg.rag.settings import Mode
+from graphagg.rag.question.results import Hit
 
 try:
     from langchain_core.callbacks import (

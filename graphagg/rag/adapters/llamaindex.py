@@ -18,13 +18,13 @@ from typing import Any
 from graphagg.errors import MissingExtra
 from graphagg.rag.adapters.shared import QUIET, metadata_of, opened
 from graphagg.rag.adapters.store import Store, last_of_each, passage
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.results import Hit
-from graphagg.rag.settings import Mode
+from graphagg.rag.question.results import Hit
 
 try:
     from llama_index.core.base.base_retriever import BaseRetriever

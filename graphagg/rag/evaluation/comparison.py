@@ -13,7 +13,7 @@ from typing import Any
 
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.rag.best.formula import PARTS, BestConfig
+from graphagg.rag.config.multihop import PARTS, BestConfig
 from graphagg.rag.evaluation.measure import (
     RECALL_AT,
     Evaluation,
@@ -26,9 +26,9 @@ from graphagg.rag.evaluation.measure import (
     outcomes_of,
 )
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.modes.best import Best
+from graphagg.rag.modes.multihop.mode import Best
 from graphagg.rag.modes.protocol import EncodedReading
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.question.selection import Selection
 
 
 def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summary:

@@ -33,13 +33,13 @@ import numpy as np
 
 from graphagg.errors import InvalidQuestion, WriteFailed
 from graphagg.progress import Progress, silent
-from graphagg.rag.best.formula import BestConfig
+from graphagg.rag.config.multihop import BestConfig
 from graphagg.rag.evaluation.measure import GoldQuestion, check_gold
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.modes.best import Best
+from graphagg.rag.modes.multihop.mode import Best
 from graphagg.rag.modes.protocol import EncodedReading
-from graphagg.rag.results import Hit
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.question.results import Hit
+from graphagg.rag.question.selection import Selection
 
 FIRST, CLOSE, RANKED = 5, 20, 50
 """Ranks up to which a passage counts as found, as close behind, and as ranked at all."""

@@ -6,14 +6,15 @@ from typing import Any
 
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
-from graphagg.rag.best.formula import BestConfig
-from graphagg.rag.modes.best import Best
-from graphagg.rag.modes.broad import Auto, Broad
-from graphagg.rag.modes.faithful import Faithful
+from graphagg.rag.config.modes import MODES, Config, Mode
+from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.modes.broad.mode import Auto, Broad
+from graphagg.rag.modes.linearrag.mode import Faithful
+from graphagg.rag.modes.multihop.mode import Best
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import Retriever
-from graphagg.rag.settings import MODES, Config, Mode
-from graphagg.rag.version.snapshot import Selection, Snapshot
+from graphagg.rag.question.selection import Selection
+from graphagg.rag.snapshot.snapshot import Snapshot
 
 AnyRetriever = Retriever[Any, Any, Any]
 RETRIEVERS: dict[Mode, type[AnyRetriever]] = {

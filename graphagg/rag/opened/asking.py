@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from graphagg.arrays import Mask
 from graphagg.checks import integer
+from graphagg.rag.config.modes import Config, Mode
 from graphagg.rag.models.reranker import Reranker
 from graphagg.rag.modes.registry import AnyRetriever, retriever_of
 from graphagg.rag.opened.base import Opened, ask
-from graphagg.rag.requests import When, check_min_score, check_request, questions_of, selection_of
-from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
-from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
-from graphagg.rag.settings import Config, Mode
+from graphagg.rag.question.checks import (
+    When,
+    check_min_score,
+    check_request,
+    questions_of,
+    selection_of,
+)
+from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
+from graphagg.rag.question.results import DocumentHit, Explanation, Hit, Hits
+from graphagg.rag.question.selection import Selection
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.spark.frames import passages_frame
-from graphagg.rag.version.snapshot import Selection, Snapshot
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -128,8 +135,7 @@ class Asking(Opened):
                 two by the question; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by
                 words alone, `rrf` by both.
             config: `BestConfig` for `best`, `BroadConfig` for `broad`, `RetrievalConfig` for
-                `faithful` (`PRESETS`); None: of `best` the `weights` of the index, else the
-                defaults.
+                `faithful` (`PRESETS`); None: the defaults, of `best` those of the index's profile.
             filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
             include: only these passages, by their ids or those of their documents.
             exclude: not these.

@@ -23,15 +23,16 @@ from typing import TYPE_CHECKING, Any
 
 from graphagg.arrays import offsets
 from graphagg.progress import Progress, silent
+from graphagg.rag.build.loading import is_built
+from graphagg.rag.build.publish import KIND, parameters
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
+from graphagg.rag.models.named import Models
 from graphagg.rag.spark.entities import write_gazetteer
 from graphagg.rag.spark.postings import write_lexicon
 from graphagg.rag.spark.records import PassageInput, write_passages
 from graphagg.rag.spark.segment import join_segment, number_keys, write_names, write_segment
 from graphagg.rag.spark.stages import PASSAGES, ModelLoader, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
-from graphagg.rag.version.loading import is_built
-from graphagg.rag.version.publish import KIND, Models, parameters
 from graphagg.spark.job import claimed, recall, remember, work_of
 from graphagg.spark.session import small_driver
 from graphagg.spark.tasks import Stats
@@ -105,9 +106,7 @@ def _run(
     starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
     write_ranks(stages, passages, starts)
     digest = _digest(stages, passages)
-    if not force and is_built(
-        publication.location, digest, models, chunking, None, stages.with_faithful
-    ):
+    if not force and is_built(publication.location, digest, models, chunking, stages.with_faithful):
         return
     segment = write_segment(stages, passages)
     join_segment(stages, passages, segment)

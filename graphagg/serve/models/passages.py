@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphagg.rag.excerpts import CHARACTERS
-from graphagg.rag.results import HopKind
-from graphagg.rag.settings import Mode
+from graphagg.rag.config.modes import Mode
+from graphagg.rag.question.excerpts import CHARACTERS
+from graphagg.rag.question.results import HopKind
 from graphagg.serve.limits import MOST_BATCH, MOST_TEXT
 from graphagg.serve.models.values import (
     Characters,

@@ -15,8 +15,8 @@ from itertools import islice, pairwise
 import numpy as np
 
 from graphagg.rag import BestConfig, Passage
+from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.tokens import entity_key, inner_words, is_capital, scan
-from graphagg.rag.tables.analyzer import Analyzer
 from tests.fakes import FakeEncoder, FakeExtractor
 
 _LATER = -1e9  # no link, but a candidate: a later page of a title whose mentions lead nowhere

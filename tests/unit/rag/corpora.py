@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from graphagg.rag import BestConfig, Hit, Passage, PassageIndex, RetrievalConfig
-from graphagg.rag.broad.config import BroadConfig
-from graphagg.rag.settings import Config, Mode
+from graphagg.rag.config.broad import BroadConfig
+from graphagg.rag.config.modes import Config, Mode
 from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder, assert_same_hits
 
 ENCODER = FakeEncoder(window=12)

@@ -31,8 +31,8 @@ from graphagg.errors import (
     WriteFailed,
 )
 from graphagg.rag import BestConfig, Passage, PassageIndex, RetrievalConfig
-from graphagg.rag.search import dense
-from graphagg.rag.settings import MODES, Mode
+from graphagg.rag.config.modes import MODES, Mode
+from graphagg.rag.snapshot import dense
 from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 

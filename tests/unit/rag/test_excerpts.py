@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag import ChunkConfig, Hit, Hop, Passage, PassageIndex
 from graphagg.rag.answer.generate import messages
+from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.tokens import tokenize
-from graphagg.rag.excerpts import Span, excerpt, fitting
-from graphagg.rag.settings import MODES
+from graphagg.rag.question.excerpts import Span, excerpt, fitting
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, build, corpora
 

@@ -21,9 +21,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from graphagg.errors import GraphAggError, InvalidParameter, UnknownModel
-from graphagg.rag.answer.endpoint import Endpoint
-from graphagg.rag.excerpts import CHARACTERS
-from graphagg.rag.settings import Mode
+from graphagg.rag.config.modes import Mode
+from graphagg.rag.models.endpoint import Endpoint
+from graphagg.rag.question.excerpts import CHARACTERS
 from graphagg.serve.chat.answers import MODEL, Answered, Answers, citations
 from graphagg.serve.http.failures import body_of, documented
 from graphagg.serve.models.passages import SearchRequest

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, WriteFailed
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
-from graphagg.rag.building import blocks as blocks_module
-from graphagg.rag.building.limits import Limits
+from graphagg.rag.build import blocks as blocks_module
+from graphagg.rag.config.limits import Limits
 from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.models.chunking import chunk_documents
 from graphagg.rag.models.extractor import Annotation

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from graphagg.rag import PassageIndex, read_passages
+from graphagg.rag.config.linearrag import PRESETS
 from graphagg.rag.evaluation.measure import evaluate, read_questions
-from graphagg.rag.linearrag.config import PRESETS
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.errors import InvalidFilter, InvalidParameter
 from graphagg.graph import load_graph
-from graphagg.rag import BestConfig, Passage
-from graphagg.rag.graph import CorpusGraph, GraphConfig
+from graphagg.rag import BestConfig, CorpusGraph, GraphConfig, Passage
 from tests.unit.rag.brute import MONTHS, Brute
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, SENTENCES, build, corpora
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag import BroadConfig, Passage, RetrievalConfig
-from graphagg.rag.best.reading import Reading
-from graphagg.rag.broad.choice import Candidates, choose, fusion
-from graphagg.rag.broad.rule import decide
-from graphagg.rag.themes.config import MapConfig
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.modes.broad.choice import Candidates, choose, fusion
+from graphagg.rag.modes.broad.rule import decide
+from graphagg.rag.question.reading import Reading
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build
 
 pytestmark = pytest.mark.usefixtures("unsynced")

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Passage, RetrievalConfig
-from graphagg.rag.linearrag import pagerank
-from graphagg.rag.linearrag import retriever as faithful
-from graphagg.rag.linearrag.config import SEMANTICS
-from graphagg.rag.search.ranking import best_rows, spread, top_k
+from graphagg.rag.build import segment as build_module
+from graphagg.rag.config.linearrag import SEMANTICS
+from graphagg.rag.modes.linearrag import pagerank
+from graphagg.rag.modes.linearrag import retriever as faithful
+from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
 from graphagg.rag.tables import mentions
 from graphagg.rag.tables.view import View
-from graphagg.rag.version import build as build_module
 from tests.fakes import assert_same_hits
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, TITLES, build
 

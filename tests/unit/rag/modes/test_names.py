@@ -9,7 +9,7 @@ import pytest
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex
-from graphagg.rag.linearrag import names
+from graphagg.rag.snapshot import names
 from tests.fakes import CORPUS, FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter, InvalidScores
 from graphagg.rag import CrossEncoderReranker, Hit, Passage, PassageIndex, Recency
-from graphagg.rag.settings import MODES, Mode
+from graphagg.rag.config.modes import MODES, Mode
 from tests.fakes import FakeEncoder, FakeExtractor, assert_same_hits
 
 DAYS = ("2026-01-01", "2026-01-11", "2026-01-31T12:00:00Z", "2026-03-02", "soon", None)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.linearrag import retriever as faithful
-from graphagg.rag.search import dense
+from graphagg.rag.modes.linearrag import retriever as faithful
+from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.packed import pack, unpack
-from graphagg.rag.version.snapshot import Snapshot
 from tests.fakes import FakeEncoder, InMemory
 from tests.unit.rag.corpora import (
     ENCODER,

@@ -16,12 +16,12 @@ from graphagg.errors import (
     NotAnArtifact,
 )
 from graphagg.rag import Passage, PassageIndex, RetrievalConfig
-from graphagg.rag.linearrag import retriever as faithful_module
-from graphagg.rag.linearrag.config import PRESETS, preset
-from graphagg.rag.search import dense as dense_module
-from graphagg.rag.search.dense import DenseIndex
-from graphagg.rag.search.ranking import top_k
-from graphagg.rag.settings import MODES, Mode
+from graphagg.rag.config.linearrag import PRESETS, preset
+from graphagg.rag.config.modes import MODES, Mode
+from graphagg.rag.modes.linearrag import retriever as faithful_module
+from graphagg.rag.snapshot import dense as dense_module
+from graphagg.rag.snapshot.dense import DenseIndex
+from graphagg.rag.snapshot.ranking import top_k
 from graphagg.store.manifest import read_manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, UnsupportedFormat
 from graphagg.rag import BestConfig, Passage, PassageIndex
+from graphagg.rag.config.profile import STORAGE
 from graphagg.rag.models.static.encoder import StaticEncoder
-from graphagg.rag.profile import STORAGE
 from graphagg.rag.tables.packed import unpack
 from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES

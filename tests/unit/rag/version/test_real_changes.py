@@ -16,7 +16,7 @@ from graphagg.rag import (
     SpacyExtractor,
     read_passages,
 )
-from graphagg.rag.settings import Mode
+from graphagg.rag.config.modes import Mode
 from tests.conftest import DATA
 
 pytestmark = pytest.mark.usefixtures("unsynced")

@@ -149,12 +149,11 @@ class CommunityIndex(Index[_Version]):
         if is_of_spark(edges):
             refuse(vertices=tuple(vertices))
             from graphagg.communities.spark.write import write_with_spark
+            from graphagg.spark.build import SparkBuild
 
             given = EdgeInput.of(edges, Reading(**reading))
-            report = write_with_spark(
-                session_of(edges), given, directory, config, progress=progress, force=force
-            )
-            return cls._opened(directory, report)
+            spark_build = SparkBuild(session_of(edges), directory, None, progress, force)
+            return cls._opened(directory, write_with_spark(spark_build, given, config))
         with write_artifact(directory) as published:
             if is_large(edges):
                 known = list(check_vertices(vertices))

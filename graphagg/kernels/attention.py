@@ -16,7 +16,6 @@ that is filled up belongs to no query and is never read, and no sum runs over a 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numba
@@ -25,7 +24,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from graphagg.kernels import Kernel, kernel
+from graphagg.kernels import kernel
 
 SIDE = 8
 _inside = numba.njit(inline="always")  # small helpers: calls would cost more than what they do
@@ -295,7 +294,7 @@ def drop(weights: Any, size: int, heads: Heads, at: int, left: Any) -> None:
             left[place] = weight * scale if kept else np.float32(0)
 
 
-@partial(Kernel, nogil=True)
+@kernel(nogil=True)
 def attend(heads: Heads, longest: int, keep: bool, weights: Any, out: Any) -> None:
     """The forward pass.
 

@@ -113,18 +113,16 @@ class PassageIndex(Asking, Changing, Exploring):
             from graphagg.rag.spark.records import PassageInput
             from graphagg.rag.spark.stages import GivenModels
             from graphagg.rag.spark.write import write_with_spark
+            from graphagg.spark.build import SparkBuild
 
             extractor = extractor or extractor_named(profile, None, language, 1)
             models = Models(encoder or encoder_of(profile), extractor, language, profile)
             write_with_spark(
-                session_of(passages),
+                SparkBuild(session_of(passages), directory, None, progress, force),
                 PassageInput.of(passages, columns),
-                directory,
                 GivenModels(models),
                 chunking=chunking,
                 with_faithful=with_faithful,
-                progress=progress,
-                force=force,
             )
             return cls.open(directory, encoder=encoder, extractor=extractor)
         rows, given = rows_of(passages, columns, vectors)

@@ -38,21 +38,19 @@ from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
 from graphagg.minhash.bands import BucketCounts, build_tables
 from graphagg.minhash.signatures import Hashes, HashFamily, minima, signatures, truncate
-from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import AnyBlocks
+from graphagg.spark.build import SparkBuild
 from graphagg.spark.files import Files
-from graphagg.spark.job import AnyWork, claimed, recall, remember, work_of
-from graphagg.spark.session import small_driver
+from graphagg.spark.job import AnyWork
 from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
-from graphagg.store import ArtifactWriter, write_artifact
+from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.index import is_current
-from graphagg.store.remote.addresses import Location
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 ENTRIES_A_BLOCK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
@@ -61,37 +59,26 @@ _ROWS_AT_ONCE = 1 << 16
 
 
 def write_with_spark(
-    spark: SparkSession,
+    spark_build: SparkBuild,
     source: EdgeInput,
-    directory: Location,
     config: IndexConfig,
     *,
-    work: Location | None = None,
     entries_a_block: int = ENTRIES_A_BLOCK,
-    progress: Progress = silent,
-    force: bool = False,
 ) -> ReadReport:
     """Index a graph by Spark; see `build_with_spark`."""
-    job = job_of(source, config)
-    with write_artifact(directory) as publication, small_driver(spark):
-        known = None if force else recall(directory, KIND, job)
-        if known is not None:
-            return ReadReport(**known["report"])
-        place, resume = work_of(directory, work), not source.is_frame
-        with claimed(spark, place, job, progress, force, resume, source.paths) as job_folder:
-            files = job_folder.version(publication)
-            build = _Build(job_folder, config, files, entries_a_block)
-            graph = _write_graph(build, source)
-            if force or not is_current(
-                directory, KIND, {"graph": graph.digest()}, config.to_json()
-            ):
-                buckets, isolated = _write_bands(build), _write_sizes(build)
-                files.gather(publication.writer)
-                publication.publish(index_manifest(graph, config, buckets, isolated))
-            report = graph.report
-            job_folder.remove()
-    remember(directory, KIND, job, report.to_json())
-    return report
+
+    def write(work: AnyWork, publication: Publication) -> dict[str, Any]:
+        files = work.version(publication)
+        build = _Build(work, config, files, entries_a_block)
+        graph = _write_graph(build, source)
+        inputs, directory = {"graph": graph.digest()}, spark_build.directory
+        if spark_build.force or not is_current(directory, KIND, inputs, config.to_json()):
+            buckets, isolated = _write_bands(build), _write_sizes(build)
+            files.gather(publication.writer)
+            publication.publish(index_manifest(graph, config, buckets, isolated))
+        return graph.report.to_json()
+
+    return ReadReport(**spark_build.publish(KIND, job_of(source, config), source, write))
 
 
 def job_of(source: EdgeInput, config: IndexConfig) -> dict[str, Any]:

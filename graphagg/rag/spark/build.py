@@ -12,6 +12,7 @@ from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.spark.records import PassageInput
 from graphagg.rag.spark.stages import ModelLoader, NamedModels
 from graphagg.rag.spark.write import ENTRIES_A_TASK, PASSAGES_A_TASK, write_with_spark
+from graphagg.spark.build import SparkBuild
 from graphagg.store.remote.addresses import Location
 
 if TYPE_CHECKING:
@@ -63,16 +64,12 @@ def build_with_spark(
         MissingExtra: an optional dependency or a default model is not installed.
     """
     here = write_with_spark(
-        spark,
+        SparkBuild(spark, directory, work, progress, force),
         PassageInput.of(passages, columns),
-        directory,
         models or NamedModels(),
-        work=work,
         chunking=chunking,
         with_faithful=with_faithful,
         passages_a_task=passages_a_task,
         entries_a_task=entries_a_task,
-        progress=progress,
-        force=force,
     )
     return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)

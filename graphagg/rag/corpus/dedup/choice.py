@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, Mask
+from graphagg.kernels import kernel
 from graphagg.rag.corpus.dedup.pairs import Pairs
 
 
@@ -55,7 +55,7 @@ def choose(pairs: Pairs, sizes: Ints) -> Choice:
     return Choice(of == np.arange(n), of, similarity, group)
 
 
-@numba.njit(cache=True)
+@kernel
 def _settle(better: Array, worse: Array, similarity: Array, of: Array, similarities: Array) -> None:
     """Let each worse text go where a better one stays; pairs come in the order of the worse."""
     for p in range(len(worse)):
@@ -64,7 +64,7 @@ def _settle(better: Array, worse: Array, similarity: Array, of: Array, similarit
             similarities[worse[p]] = similarity[p]
 
 
-@numba.njit(cache=True)
+@kernel
 def _join(first: Array, second: Array, group: Array) -> None:
     """The lowest text of each connected group, in place."""
     for p in range(len(first)):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, distinct
+from graphagg.kernels import kernel
 from graphagg.minhash.bands import mix_one, write_keys
 from graphagg.minhash.signatures import EMPTY, HashFamily
 from graphagg.rag.config.dedup import DedupConfig
@@ -107,7 +107,7 @@ def equal_texts(sets: Sets) -> Ints:
     return equal
 
 
-@numba.njit(cache=True)
+@kernel
 def _first_of_equal(ordered: Array, first: Array, second: Array, equal: Array) -> None:
     """Of texts in order of their digests, the first of each run of equal ones."""
     head = 0
@@ -119,7 +119,7 @@ def _first_of_equal(ordered: Array, first: Array, second: Array, equal: Array) -
             head = i
 
 
-@numba.njit(cache=True)
+@kernel
 def _sign(
     bounds: Array, hashes: Array, texts: Array, factors: Array, shifts: Array, out: Array
 ) -> None:
@@ -138,7 +138,7 @@ def _sign(
             out[i, k] = best[k]
 
 
-@numba.njit(cache=True)
+@kernel
 def _digests(bounds: Array, hashes: Array) -> tuple[Array, Array]:
     """128 bits of each set, two times `[n]` uint64: the sum and one of products of its hashes."""
     sums = np.zeros(len(bounds) - 1, dtype=np.uint64)
@@ -152,7 +152,7 @@ def _digests(bounds: Array, hashes: Array) -> tuple[Array, Array]:
     return sums, products
 
 
-@numba.njit(cache=True)
+@kernel
 def _sorted_entries(keys: Array, texts: Array) -> Array:
     """(key << 32 | text) ascending, where texts ascend: by the first bits of the key, then each.
 
@@ -187,7 +187,7 @@ def _sorted_entries(keys: Array, texts: Array) -> Array:
     return entries
 
 
-@numba.njit(cache=True)
+@kernel
 def _bucket_pairs(entries: Array, most: int) -> tuple[Array, int]:
     """Pairs (first << 32 | second) of sorted entries (key << 32 | text); how many buckets were cut.
 
@@ -217,7 +217,7 @@ def _bucket_pairs(entries: Array, most: int) -> tuple[Array, int]:
     return pairs, cut
 
 
-@numba.njit(cache=True)
+@kernel
 def _jaccards(
     bounds: Array, hashes: Array, first: Array, second: Array, threshold: float, out: Array
 ) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Ints, offsets
+from graphagg.kernels import kernel
 from graphagg.rag.config.dedup import DedupConfig
 
 Hashes = npt.NDArray[np.uint64]
@@ -55,7 +55,7 @@ def shingles(texts: Sequence[str], config: DedupConfig) -> Sets:
     return Sets(offsets(lengths), hashes[:size])
 
 
-@numba.njit(cache=True)
+@kernel
 def _words(text: Array, starts: Array) -> tuple[Array, Array]:
     """A hash of each word of texts, and where those of each text begin.
 
@@ -82,7 +82,7 @@ def _words(text: Array, starts: Array) -> tuple[Array, Array]:
     return words[:size], bounds
 
 
-@numba.njit(cache=True)
+@kernel
 def _mixed(value: Any) -> Any:
     """A bijection of 64 bits that spreads neighboring values (the finalizer of MurmurHash3)."""
     value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
@@ -90,7 +90,7 @@ def _mixed(value: Any) -> Any:
     return value ^ (value >> np.uint64(33))
 
 
-@numba.njit(cache=True)
+@kernel
 def _shingles(units: Array, bounds: Array, length: int, lengths: Array, out: Array) -> int:
     """Write the distinct shingles of each text one after another; how many there are."""
     size = 0

@@ -15,13 +15,12 @@ range for each row and column is that of Dettmers et al., LLM.int8(), arXiv 2208
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.kernels import Kernel
+from graphagg.kernels import kernel
 from graphagg.kernels.attention import SIDE, Heads, attend, power
 from graphagg.rag.models.encoding.bert_files import BertShape
 from graphagg.rag.models.encoding.layers import JOINT, parameters_of
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoding.products import Product
 
 _place = np.uintp  # of a column: see `graphagg.kernels.attention`
-_beside = partial(Kernel, fastmath=True, nogil=True)  # batches run side by side
+_beside = kernel(fastmath=True, nogil=True)  # batches run side by side
 
 
 class Rows(NamedTuple):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from graphagg.cli.builds.build import LogLevel
 from graphagg.cli.builds.log import follow, say, start_logging
 from graphagg.cli.folders import PLACE
+from graphagg.cli.modes import MODE_OPTION
 from graphagg.cli.options import command
 from graphagg.cli.output.console import out, print_json
 from graphagg.communities.config import Method
@@ -162,7 +163,7 @@ class Retrieval(Answering):
     questions_from: str = field(metadata={"flags": "--questions"})
     column: str = "question"
     top_k: int = field(default=5, metadata={"min": 1})
-    mode: Mode = "best"
+    mode: Mode = field(default="multihop", metadata=MODE_OPTION)
 
     @property
     def index_class(self) -> Any:

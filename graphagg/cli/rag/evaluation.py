@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from graphagg.checks import one_of
-from graphagg.cli.modes import MODE_OPTION
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.passages import print_ablation, print_evaluations, print_failures
-from graphagg.cli.rag.options import Directory, Preset, SemanticsName, settings
+from graphagg.cli.rag.options import MODE_OPTION, Directory, Preset, SemanticsName, settings
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, renamed
 from graphagg.rag.config.linearrag import SEMANTICS, LinearRAGConfig, Semantics

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from graphagg.cli.folders import Directory as Directory
-from graphagg.cli.modes import MODE_OPTION
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.linearrag import PRESETS, LinearRAGConfig, Semantics, preset
-from graphagg.rag.config.modes import Mode
+from graphagg.rag.config.modes import MODES, Mode, mode_named
 
 PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
 Question = Annotated[str, typer.Argument(help="What to ask.")]
@@ -22,6 +21,8 @@ MinScore = Annotated[
 Characters = Annotated[
     int, typer.Option(help="Characters of a passage and the chunks around it.", min=1)
 ]
+MODE_OPTION: dict[str, Any] = {"parser": mode_named, "metavar": f"[{'|'.join(MODES)}]"}
+"""How an option takes a mode: former names of modes are taken too."""
 ModeName = Annotated[
     Mode,
     typer.Option(

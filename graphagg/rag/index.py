@@ -11,7 +11,7 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.build.loading import is_built
 from graphagg.rag.build.publish import KIND
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
-from graphagg.rag.config.multihop import BestConfig
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.languages import check_language, language_of_corpus
 from graphagg.rag.documents.metadata import ValueType
@@ -56,7 +56,7 @@ class PassageIndex(Asking, Changing, Exploring):
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
         profile: Profile = DEFAULT_PROFILE,
-        with_faithful: bool = False,
+        with_linearrag: bool = False,
         progress: Progress = silent,
         force: bool = False,
         limits: Limits = DEFAULT_LIMITS,
@@ -93,8 +93,8 @@ class PassageIndex(Asking, Changing, Exploring):
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
-            with_faithful: keep the vectors of entity names, which mode `faithful` compares names
-                with that no passage holds. Without them it computes them at its first such
+            with_linearrag: keep the vectors of entity names, with which mode `linearrag` compares
+                names that no passage holds. Without them it computes them at its first such
                 question, of at most 50,000 names.
             progress: called with stage, done, total; total is 0 while it is not known.
             force: build also where nothing changed.
@@ -122,7 +122,7 @@ class PassageIndex(Asking, Changing, Exploring):
                 PassageInput.of(passages, columns),
                 GivenModels(models),
                 chunking=chunking,
-                with_faithful=with_faithful,
+                with_faithful=with_linearrag,
             )
             return cls.open(directory, encoder=encoder, extractor=extractor)
         rows, given = rows_of(passages, columns, vectors)
@@ -140,11 +140,11 @@ class PassageIndex(Asking, Changing, Exploring):
             encoder = encoder or encoder_of(profile)
             models = Models(cached(encoder, cache), extractor, language, profile)
             built = given is None and is_built(
-                directory, corpus.digest(), models, chunking, with_faithful
+                directory, corpus.digest(), models, chunking, with_linearrag
             )
             if force or not built:
                 known = None if given is None else checked_vectors(given, corpus, encoder)
-                recipe = Recipe(models, chunking, with_faithful)
+                recipe = Recipe(models, chunking, with_linearrag)
                 build(publication, corpus, recipe, scratch, progress, known, limits)
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
@@ -205,9 +205,9 @@ class PassageIndex(Asking, Changing, Exploring):
         return self.snapshot.chunking
 
     @property
-    def weights(self) -> BestConfig:
-        """Settings that mode `best` uses without a config: those of the profile."""
-        return self.snapshot.best_weights
+    def weights(self) -> MultihopConfig:
+        """Settings that mode `multihop` uses without a config: those of the profile."""
+        return self.snapshot.multihop_config
 
     @property
     def profile(self) -> Profile:

@@ -58,7 +58,7 @@ class Passages:
         batcher: the thread that encodes.
         encoder: the encoder it was built with; None loads it by name, in `prepare` or at the first
             question.
-        extractor: likewise; of the modes, `faithful` alone needs it.
+        extractor: likewise; of the modes, `linearrag` alone needs it.
         reranker: reads the first hits of every question; None: none.
         rerank_first: how many.
         pool: worker processes that answer; None: this process does.
@@ -112,7 +112,7 @@ class Passages:
     def prepare(self) -> None:
         """Load the models, and answer a question in each way that has code of its own to load.
 
-        What `faithful` alone wants is left to its first question where the index was not built for
+        What `linearrag` alone wants is left to its first question where the index was not built for
         it: the extractor, and the vectors of names.
 
         Versions that are published later are then served once their models are loaded too.
@@ -264,13 +264,15 @@ class Passages:
 
 def _load_models(index: PassageIndex) -> None:
     index.load_encoder()
-    if "faithful" in _warmed(index):
+    if "linearrag" in _warmed(index):
         index.load_extractor()
 
 
 def _warmed(index: PassageIndex) -> tuple[Mode, ...]:
-    """The modes that a first question is asked in; the others are parts of `best`."""
-    return ("best", "faithful") if index.manifest.parameters["with_faithful"] else ("best",)
+    """The modes that a first question is asked in; the others are parts of `multihop`."""
+    return (
+        ("multihop", "linearrag") if index.manifest.parameters["with_faithful"] else ("multihop",)
+    )
 
 
 def _selection(request: SearchRequest | SearchBatchRequest) -> Selection:

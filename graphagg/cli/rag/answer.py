@@ -44,7 +44,7 @@ def answer(
         str, typer.Option(help="The environment variable that holds the key.")
     ] = "OPENAI_API_KEY",
     top_k: TopK = 5,
-    mode: ModeName = "best",
+    mode: ModeName = "multihop",
     broad: Annotated[
         bool, typer.Option("--broad", help="The same as --mode broad: passages of several themes.")
     ] = False,

@@ -83,7 +83,7 @@ def answer(
     endpoint: Endpoint,
     *,
     k: int = 5,
-    mode: Mode = "best",
+    mode: Mode = "multihop",
     filter: Mapping[str, Any] | None = None,
     include: Sequence[str] | None = None,
     exclude: Sequence[str] = (),

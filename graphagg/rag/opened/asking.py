@@ -76,7 +76,7 @@ class Request:
     @classmethod
     def of(
         cls,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         config: Config | None = None,
         filter: Mapping[str, Any] | None = None,
         include: Sequence[str] | None = None,
@@ -109,7 +109,7 @@ class Asking(Opened):
         question: str,
         k: int = 5,
         *,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         config: Config | None = None,
         filter: Mapping[str, Any] | None = None,
         include: Sequence[str] | None = None,
@@ -131,11 +131,13 @@ class Asking(Opened):
             question: at most 10,000 characters.
             k: how many passages of distinct texts; all where fewer are visible. A hit names its
                 `copies`, the other visible passages with exactly its text.
-            mode: `best`; `broad` covers several themes of the corpus, `auto` chooses between the
-                two by the question; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by
-                words alone, `rrf` by both.
-            config: `BestConfig` for `best`, `BroadConfig` for `broad`, `RetrievalConfig` for
-                `faithful` (`PRESETS`); None: the defaults, of `best` those of the index's profile.
+            mode: `multihop` follows links between passages; `broad` covers several themes of the
+                corpus, `auto` chooses between the two by the question; `linearrag` is LinearRAG as
+                published; `dense` ranks by cosine, `bm25` by words alone, `rrf` by both. The former
+                names `best` (`multihop`) and `faithful` (`linearrag`) are taken too.
+            config: `MultihopConfig` for `multihop`, `BroadConfig` for `broad`, `LinearRAGConfig`
+                for `linearrag` (`PRESETS`); None: the defaults, for `multihop` those of the index's
+                profile.
             filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
             include: only these passages, by their ids or those of their documents.
             exclude: not these.
@@ -176,7 +178,7 @@ class Asking(Opened):
     ) -> list[Hits]:
         """Retrieve for many questions by one call of the model; the same answers as one by one.
 
-        Takes the options of `retrieve`. Scores of `faithful` are the same to 1e-8: a block of
+        Takes the options of `retrieve`. Scores of `linearrag` are the same to 1e-8: a block of
         questions is walked together.
         """
         request = Request.of(**options)
@@ -275,7 +277,7 @@ class Asking(Opened):
 
     def retriever(
         self,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         config: Config | None = None,
         selection: Selection = _EVERYTHING,
     ) -> AnyRetriever:

@@ -30,7 +30,7 @@ class Recency:
     """How much newer passages are preferred.
 
     Attributes:
-        weight: what the newest passage gains; scores of `best` run from 0 to about 4.
+        weight: what the newest passage gains; scores of `multihop` run from 0 to about 4.
         half_life: days after which a passage gains half as much.
     """
 

@@ -14,6 +14,7 @@ from graphagg.serve.models.values import (
     Characters,
     Days,
     Hits,
+    ModeName,
     Moment,
     Question,
     Request,
@@ -26,7 +27,7 @@ from graphagg.serve.models.values import (
 
 class _SearchOptions(Request):
     top_k: Hits = 5
-    mode: Mode = "best"
+    mode: ModeName = "multihop"
     filter: dict[str, Any] | None = Field(
         default=None, description='Conditions on metadata: {"year": {"gte": 2000}}.'
     )

@@ -6,7 +6,7 @@ its least to its largest value in 255 steps. A column of weights is `w_j = t v_j
     x . w + b  =  s t (q . v)  +  m t sum_j v_j  +  b
 
 where `q . v` is exact: a text's vector depends on nothing but the text, whatever the shape of the
-product is. All between two products is one pass over its rows, in float32; so is attention.
+product is. All between two products is one pass over its rows, in float32; attention is PyTorch's.
 
 On a processor with instructions for it a product takes half the time of bfloat16's. The idea of a
 range for each row and column is that of Dettmers et al., LLM.int8(), arXiv 2208.07339, section 2.
@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.kernels import Kernel
-from graphagg.kernels.attention import SIDE, Heads, attend, power
+from graphagg.kernels import Kernel, kernel
 from graphagg.rag.models.encoding.bert_files import BertShape
-from graphagg.rag.models.encoding.layers import JOINT, parameters_of
+from graphagg.rag.models.encoding.layers import JOINT, attention_within, parameters_of
 from graphagg.rag.models.encoding.products import exact_product
 
 if TYPE_CHECKING:
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoding.layers import Weights
     from graphagg.rag.models.encoding.products import Product
 
-_place = np.uintp  # of a column: see `graphagg.kernels.attention`
+# Numba looks at the sign of an index, since a negative one counts from the end. A column is told to
+# have none: a look at each lane's index turns loads of a row into gathers.
+_place = np.uintp
 _beside = partial(Kernel, fastmath=True, nogil=True)  # batches run side by side
 
 
@@ -70,6 +71,25 @@ class Norm(NamedTuple):
     weight: Any
     bias: Any
     epsilon: Any
+
+
+@kernel
+def power(x: Any) -> Any:
+    """2^x for float32 x <= 0, to 2e-7 of it; NaN for NaN."""
+    x = np.float32(-126.0) if x < np.float32(-126.0) else x
+    whole = np.floor(x + np.float32(0.5))
+    rest = x - whole
+    # Taylor's series of 2^rest on [-1/2, 1/2]: (ln 2)^k / k!.
+    series = np.float32(0.00015403530393381606)
+    series = series * rest + np.float32(0.0013333558146428443)
+    series = series * rest + np.float32(0.009618129107628477)
+    series = series * rest + np.float32(0.05550410866482158)
+    series = series * rest + np.float32(0.2402265069591007)
+    series = series * rest + np.float32(0.6931471805599453)
+    series = series * rest + np.float32(1.0)
+    # 2^whole: its bits are the exponent alone.
+    bits = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23))
+    return series * bits.view(np.float32)
 
 
 @_beside
@@ -223,17 +243,16 @@ class Int8Layers:
 
     def run(self, x: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """As `Layers` says; `x` is float32, and holds the result."""
-        (r, d), values, longest = x.shape, x.numpy(), max(lengths)
+        import torch
+
+        (r, d), values = x.shape, x.numpy()
         kept, rows = _room(r, d)
         kept_wide, wide = _room(r, len(self._layers[0].widen.columns.bias))
-        joint, attended = np.empty((r, 3 * d), np.float32), np.zeros((r, d), np.float32)
-        weights = np.empty((-(-longest // SIDE) * SIDE) ** 2, np.float32)
-        heads = Heads(joint, np.cumsum([0, *lengths]), self._heads, 0, np.uint64(0))
+        joint = torch.empty(r, 3 * d)
         quantize(values, rows)
         for layer in self._layers:
-            finish(layer.attend.of(kept), rows, layer.attend.columns, joint)
-            attend(heads, longest, False, weights, attended)
-            quantize(attended, rows)
+            finish(layer.attend.of(kept), rows, layer.attend.columns, joint.numpy())
+            quantize(attention_within(joint, lengths, self._heads).numpy(), rows)
             step, norm = layer.project, layer.first_norm
             finish_and_norm(step.of(kept), rows, step.columns, values, norm, rows)
             finish_with_gelu(layer.widen.of(kept), rows, layer.widen.columns, wide)

@@ -90,7 +90,7 @@ class BertLayers:
             lengths: rows of each text; rows beyond them are padding.
         """
         for layer in self._layers:
-            attended = self._attention(layer.attend(x), lengths)
+            attended = attention_within(layer.attend(x), lengths, self._heads)
             x = self._normed(layer.project(attended) + x, layer.first_norm)
             x = self._normed(layer.narrow(layer.widen(x)) + x, layer.second_norm)
         return x
@@ -100,22 +100,24 @@ class BertLayers:
 
         return layer_norm(x, x.shape[-1:], *weights, self._epsilon)
 
-    def _attention(self, joint: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-        """Attention inside each text.
 
-        Args:
-            joint: `[r, 3 d]`, queries, keys and values.
-            lengths: tokens of each text.
-        """
-        from torch.nn.functional import scaled_dot_product_attention
+def attention_within(joint: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
+    """Attend inside each text: `[r, d]`.
 
-        d = joint.shape[1] // 3
-        attended, start = joint.new_zeros(len(joint), d), 0
-        for length, same in groupby(lengths):
-            count = len(list(same))
-            rows = slice(start, start + count * length)
-            split = joint[rows].view(count, length, 3, self._heads, d // self._heads)
-            found = scaled_dot_product_attention(*split.permute(2, 0, 3, 1, 4))
-            attended[rows] = found.transpose(1, 2).reshape(count * length, d)
-            start = rows.stop
-        return attended
+    Args:
+        joint: `[r, 3 d]`, queries, keys and values.
+        lengths: tokens of each text.
+        heads: of the model.
+    """
+    from torch.nn.functional import scaled_dot_product_attention
+
+    d = joint.shape[1] // 3
+    attended, start = joint.new_zeros(len(joint), d), 0
+    for length, same in groupby(lengths):
+        count = len(list(same))
+        rows = slice(start, start + count * length)
+        split = joint[rows].view(count, length, 3, heads, d // heads)
+        mixed = scaled_dot_product_attention(*split.permute(2, 0, 3, 1, 4))
+        attended[rows] = mixed.transpose(1, 2).reshape(count * length, d)
+        start = rows.stop
+    return attended

@@ -14,8 +14,8 @@ from pathlib import Path
 from benchmarks.choose.corpora import names_here, passages_of, questions
 from benchmarks.unseen import print_recall
 from graphagg.rag import ChunkConfig, PassageIndex
+from graphagg.rag.config.profile import PROFILES
 from graphagg.rag.evaluation.questions import HALVES
-from graphagg.rag.profile import PROFILES
 
 SETS = ("hotpotqa", "musique", "2wiki")
 

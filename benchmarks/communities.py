@@ -19,14 +19,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 
 from benchmarks.peak import resident
 from benchmarks.report import Report
+from graphagg.progress import silent
 from tests.conftest import DATA as ROOT
+
+if TYPE_CHECKING:
+    from graphagg.communities import IndexConfig
+    from graphagg.graph import Graph
 
 DATA = ROOT / "communities"
 K, BANDS, ROWS = 128, 64, 2

@@ -28,10 +28,10 @@ import numpy as np
 from benchmarks.peak import resident
 from benchmarks.report import Report
 from graphagg.arrays import offsets
-from graphagg.rag.dedup.config import DedupConfig
-from graphagg.rag.dedup.files import dedup
-from graphagg.rag.dedup.pairs import near_duplicates
-from graphagg.rag.dedup.shingles import Sets, shingles
+from graphagg.rag.config.dedup import DedupConfig
+from graphagg.rag.corpus.dedup.files import dedup
+from graphagg.rag.corpus.dedup.pairs import near_duplicates
+from graphagg.rag.corpus.dedup.shingles import Sets, shingles
 
 COUNT, PEERS_COUNT, SAMPLE = 200_000, 50_000, 2_000
 _WORDS, _COPIES, _EDITS = 50_000, 0.3, 0.15

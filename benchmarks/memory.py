@@ -18,13 +18,13 @@ import numpy.typing as npt
 from benchmarks.choose.corpora import open_index, questions
 from graphagg.arrays import Array
 from graphagg.rag import PassageIndex, Recency
+from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.evaluation.measure import GoldQuestion
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.requests import instant_of
-from graphagg.rag.rescoring import Rescoring
-from graphagg.rag.settings import MODES, Mode
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.question.checks import instant_of
+from graphagg.rag.question.rescoring import Rescoring
+from graphagg.rag.question.selection import Selection
 
 SET = "lihua-world"
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
@@ -57,7 +57,7 @@ class Remembered:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))
-    parser.add_argument("--mode", choices=MODES, default="best")
+    parser.add_argument("--mode", choices=MODES, default="multihop")
     given = parser.parse_args(arguments)
     index = open_index(SET, given.folder)
     models = Remembered(index)

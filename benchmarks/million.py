@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks.choose.corpora import passages_of, questions
 from benchmarks.profiles import bytes_of, copies_of
 from graphagg.rag import PassageIndex
-from graphagg.rag.profile import PROFILES
+from graphagg.rag.config.profile import PROFILES
 
 _SET = "2wiki"
 _GROUPS = Path("/sys/fs/cgroup/memory")

@@ -26,13 +26,13 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from graphagg.arrays import Ints
 from graphagg.rag import PassageIndex
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.build import theme_map
+from graphagg.rag.corpus.themes.network import network, whole_vectors
+from graphagg.rag.corpus.themes.parts import parts_of
 from graphagg.rag.evaluation.questions import read_questions
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
-from graphagg.rag.themes.build import theme_map
-from graphagg.rag.themes.config import MapConfig
-from graphagg.rag.themes.network import network, whole_vectors
-from graphagg.rag.themes.parts import parts_of
-from graphagg.rag.version.snapshot import Snapshot
 
 SHARES = (0.01, 0.1)
 SEEDS = range(3)

@@ -1,4 +1,4 @@
-"""Packages that load what they export at first use.
+"""Packages that load the names they export at first use, by `lazy_loader`.
 
 A package lists its names once, as imports for type checkers, and hands them on:
 
@@ -6,9 +6,6 @@ A package lists its names once, as imports for type checkers, and hands them on:
         from graphagg.rag.index import PassageIndex as PassageIndex
 
     __getattr__, __dir__, __all__ = lazy_names(__name__)
-
-The source is read through the loader, so that this works inside a zip file as well
-(`spark-submit --py-files`).
 """
 
 from __future__ import annotations
@@ -16,8 +13,9 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
+
+import lazy_loader
 
 from graphagg.errors import MissingExtra
 
@@ -25,38 +23,34 @@ from graphagg.errors import MissingExtra
 def lazy_names(
     package: str, extra: str | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """The `__getattr__`, `__dir__` and `__all__` of a package.
+    """Attach the names that a package imports for type checkers.
+
+    The source comes from the import system, so that this works inside a zip file as well
+    (`spark-submit --py-files`).
 
     Args:
         package: its `__name__`.
-        extra: what to install where a module needs a library that is missing; None: the import
-            fails with Python's own error.
-    """
-    homes = _homes(package)
+        extra: the extra of graphagg to install where a module needs a library that is missing;
+            None: the import fails with Python's own error.
 
-    def load(name: str) -> Any:
-        if name not in homes:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    Returns:
+        `__getattr__`, `__dir__` and `__all__` of the package.
+    """
+    loader: Any = sys.modules[package].__spec__.loader  # type: ignore[union-attr]  # it is loaded
+    names: dict[str, list[str]] = {}
+    for block in ast.parse(loader.get_source(package)).body:
+        for node in block.body if isinstance(block, ast.If) else ():
+            if isinstance(node, ast.ImportFrom) and node.module:
+                module = names.setdefault(node.module.removeprefix(f"{package}."), [])
+                module += [alias.name for alias in node.names if alias.asname]
+    load, listed, exported = lazy_loader.attach(package, submod_attrs=names)
+
+    def attribute(name: str) -> Any:
         try:
-            return getattr(import_module(homes[name]), name)
+            return load(name)
         except ModuleNotFoundError as error:
             if extra is None:
                 raise
             raise MissingExtra.of(error, extra) from None
 
-    return load, lambda: sorted({*homes, *vars(sys.modules[package])}), sorted(homes)
-
-
-def _homes(package: str) -> dict[str, str]:
-    """The module of each name that the package imports for type checkers."""
-    spec = sys.modules[package].__spec__
-    source = spec.loader.get_source(package)  # type: ignore[union-attr]  # loaders of files have it
-    blocks = (node for node in ast.parse(source).body if isinstance(node, ast.If))
-    imports = (node for block in blocks for node in block.body)
-    return {
-        alias.name: node.module
-        for node in imports
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
-        if alias.asname == alias.name  # `X as X`: exported
-    }
+    return attribute, listed, exported

@@ -13,20 +13,20 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.progress import Progress, silent
+from graphagg.rag.build.publish import ranks_of
+from graphagg.rag.build.segment import make_segment
+from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
-from graphagg.rag.results import Hit
-from graphagg.rag.search.dense import DenseIndex
-from graphagg.rag.tables.analyzer import Analyzers
+from graphagg.rag.question.results import Hit
+from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.view import View
-from graphagg.rag.version.build import make_segment
-from graphagg.rag.version.publish import ranks_of
 
 CAPITALISED = r"[A-Z]\w*(?: [A-Z]\w*)*"
 

@@ -1,7 +1,7 @@
-"""The words of the project: `python -m tests.language [PATH ...]` lists what a reader would trip over.
+"""The words of the project: `python -m tests.language [PATH ...]` lists what a reader trips over.
 
 It reads docstrings, comments and the texts of strings in Python files, paragraphs of Markdown files
-outside code blocks, and the names that functions bind. Each finding is a line `FILE:LINE: why: text`.
+outside code blocks, and the names that functions bind. A finding is a line `FILE:LINE: why: text`.
 """
 
 from __future__ import annotations

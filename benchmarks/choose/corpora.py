@@ -8,8 +8,8 @@ from pathlib import Path
 
 from benchmarks.sets import SETS
 from graphagg.rag import Passage, PassageIndex, read_passages
+from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile
 from graphagg.rag.evaluation.measure import GoldQuestion, Half, half, read_questions
-from graphagg.rag.profile import DEFAULT_PROFILE, Profile
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa"

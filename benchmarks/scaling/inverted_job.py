@@ -21,7 +21,7 @@ def measure(vectors: int) -> dict[str, float]:
     """CPU seconds of training and of filling."""
     import numpy as np
 
-    from graphagg.rag.search import dense
+    from graphagg.rag.snapshot import dense
     from graphagg.rag.tables.vectors import Stack
 
     generator = np.random.default_rng(0)

@@ -507,7 +507,7 @@ export interface components {
              * @default best
              * @enum {string}
              */
-            mode?: "best" | "broad" | "auto" | "faithful" | "rrf" | "dense" | "bm25";
+            mode?: "multihop" | "broad" | "auto" | "linearrag" | "rrf" | "dense" | "bm25";
             /** Model */
             model: string;
             /** N */
@@ -1173,7 +1173,7 @@ export interface components {
                 [key: string]: string;
             };
             /** Modes */
-            modes: ("best" | "broad" | "auto" | "faithful" | "rrf" | "dense" | "bm25")[];
+            modes: ("multihop" | "broad" | "auto" | "linearrag" | "rrf" | "dense" | "bm25")[];
             /** Version */
             version: string;
         };
@@ -1274,7 +1274,7 @@ export interface components {
              * Mode
              * @enum {string}
              */
-            mode: "best" | "broad" | "auto" | "faithful" | "rrf" | "dense" | "bm25";
+            mode: "multihop" | "broad" | "auto" | "linearrag" | "rrf" | "dense" | "bm25";
         };
         /**
          * SearchBatchAnswer
@@ -1295,7 +1295,7 @@ export interface components {
              * Mode
              * @enum {string}
              */
-            mode: "best" | "broad" | "auto" | "faithful" | "rrf" | "dense" | "bm25";
+            mode: "multihop" | "broad" | "auto" | "linearrag" | "rrf" | "dense" | "bm25";
             /** Results */
             results: components["schemas"]["SearchItem"][];
         };
@@ -1344,7 +1344,7 @@ export interface components {
              * @default best
              * @enum {string}
              */
-            mode?: "best" | "broad" | "auto" | "faithful" | "rrf" | "dense" | "bm25";
+            mode?: "multihop" | "broad" | "auto" | "linearrag" | "rrf" | "dense" | "bm25";
             /** Questions */
             questions: string[];
             /**
@@ -1412,7 +1412,7 @@ export interface components {
              * @default best
              * @enum {string}
              */
-            mode?: "best" | "broad" | "auto" | "faithful" | "rrf" | "dense" | "bm25";
+            mode?: "multihop" | "broad" | "auto" | "linearrag" | "rrf" | "dense" | "bm25";
             /** Question */
             question: string;
             /**

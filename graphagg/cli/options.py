@@ -10,6 +10,7 @@
     its text in "Attributes"    the help: the first sentence; `None: ...` is shown as the default
     its metadata                `panel` (heading in the help), `argument` (positional), and anything
                                 else that `typer.Option` takes; `flags` names the option otherwise
+                                (several names in a tuple)
 
 A function in `Annotated[Config, function]` makes the value: its parameters are options too, and
 with `**fields` it also takes those of `Config`.
@@ -148,7 +149,7 @@ def _option(
 ) -> Parameter:
     default = Parameter.empty if each.default is MISSING else each.default
     settings = dict(each.metadata)
-    flags, argument = settings.pop("flags", None), settings.pop("argument", False)
+    flags, argument = settings.pop("flags", ()), settings.pop("argument", False)
     text, shown = help_of(kind, each.name)
     settings.setdefault("help", text)
     if shown is not None and default is None:
@@ -161,7 +162,7 @@ def _option(
     if argument and positional:
         info = typer.Argument(**settings)
     else:
-        info = typer.Option(*([flags] if flags else []), **settings)
+        info = typer.Option(*([flags] if isinstance(flags, str) else flags), **settings)
     annotation: Any = Annotated[hint, info]
     return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

@@ -45,7 +45,7 @@ from graphagg.cli.serving import (
 from graphagg.errors import MissingExtra
 
 if TYPE_CHECKING:
-    from graphagg.rag.answer.endpoint import Endpoint
+    from graphagg.rag.models.endpoint import Endpoint
     from graphagg.serve.http.security import Access
     from graphagg.serve.limits import Limits
     from graphagg.serve.observe.telemetry import Telemetry

@@ -14,7 +14,7 @@ from graphagg.cli.folders import PLACE
 from graphagg.errors import InvalidParameter
 
 if TYPE_CHECKING:
-    from graphagg.rag.answer.endpoint import Endpoint
+    from graphagg.rag.models.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from graphagg.rag.models.reranker import CrossEncoderReranker
@@ -133,7 +133,7 @@ def language_model(
     Raises:
         InvalidParameter: one of address and name is given without the other, or unsound.
     """
-    from graphagg.rag.answer.endpoint import Endpoint
+    from graphagg.rag.models.endpoint import Endpoint
 
     if url is None and model is None:
         return None

@@ -38,6 +38,7 @@ from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.minhash.signatures import minima
 from graphagg.progress import Progress, silent
+from graphagg.spark.build import SparkBuild
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, Publication, write_artifact
 from graphagg.store.index import Index
@@ -135,10 +136,9 @@ class CommunityIndex(Index[Snapshot]):
             refuse(vertices=tuple(vertices))
             from graphagg.communities.build.spark import write_with_spark
 
+            spark_build = SparkBuild(session_of(edges), directory, None, progress, force)
             source = EdgeInput.of(edges, Reading(**reading))
-            report = write_with_spark(
-                session_of(edges), source, directory, config, progress=progress, force=force
-            )
+            report = write_with_spark(spark_build, source, config)
         else:
             with write_artifact(directory) as publication:
                 report = build(

@@ -176,12 +176,11 @@ class NodeEmbedding(Index[_Version]):
         if is_of_spark(edges):
             refuse(vertices=tuple(vertices), memory=memory)
             from graphagg.embedding.spark.write import write_with_spark
+            from graphagg.spark.build import SparkBuild
 
             source = EdgeInput.of(edges, WeightedReading(**reading))
-            read = write_with_spark(
-                session_of(edges), source, directory, config, progress=progress, force=force
-            )
-            return cls._opened(directory, read)
+            spark_build = SparkBuild(session_of(edges), directory, None, progress, force)
+            return cls._opened(directory, write_with_spark(spark_build, source, config))
         with write_artifact(directory) as published:
             graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)
             network = Network.of(graph, weights)

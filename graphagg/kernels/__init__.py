@@ -1,15 +1,15 @@
-"""Kernels that are compiled when they are first called: a process that calls none loads no numba.
+"""Compiled functions: numba compiles each at its first call, so importing one does not load numba.
 
-Loading numba takes longer than most questions. `kernel` stands for `numba.njit(cache=True)`, with
-the same compiled code, kept beside the source as ever.
+Loading numba takes longer than answering most questions. `kernel` stands for `numba.njit` with
+`cache=True`: compiled code is kept on disk beside the source.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar
+from functools import cache, update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from graphagg.errors import MissingExtra
 
@@ -20,65 +20,79 @@ _LOCK = threading.RLock()
 
 
 class Kernel(Generic[P, R]):
-    """A function that numba compiles at its first call.
+    """A function that numba compiles at its first call; made by `kernel`."""
 
-    Args:
-        function: in numba's subset of Python; kernels that it calls are compiled with it.
-        fastmath: let sums run in any order.
-        nogil: let go of the interpreter's lock, so that threads run it side by side.
-    """
-
-    def __init__(
-        self, function: Callable[P, R], *, fastmath: bool = False, nogil: bool = False
-    ) -> None:
+    def __init__(self, function: Callable[P, R], options: dict[str, bool]) -> None:
         self.function = function
-        self._fastmath, self._nogil = fastmath, nogil
+        self._options = options
         self._compiled: Any = None
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it."""
-        result: R = self.compiled()(*args, **kwargs)
+        """Run the compiled function."""
+        compiled = self.compiled() if self._compiled is None else self._compiled
+        result: R = compiled(*args, **kwargs)
         return result
 
     def __reduce__(self) -> str:
-        """Sent to another process by its name."""
+        """Pickle by name, for another process."""
         return self.function.__qualname__
 
     def compiled(self) -> Any:
-        """What numba makes of it; raises `MissingExtra` where numba is not installed."""
-        if self._compiled is None:
-            try:
-                import numba
-            except ImportError:
-                raise MissingExtra("numba", "fast") from None
-            with _LOCK:
-                names = self.function.__globals__
-                for name in self.function.__code__.co_names:
-                    called = names.get(name)
-                    # Numba calls what it compiled itself: the name stands for that from here.
-                    if isinstance(called, Kernel) and called is not self:
-                        names[name] = called.compiled()
-                if self._compiled is None:
-                    self._compiled = numba.njit(
-                        cache=True, fastmath=self._fastmath, nogil=self._nogil
-                    )(self.function)
+        """The dispatcher of numba; raises `MissingExtra` where numba is not installed."""
+        with _LOCK:
+            if self._compiled is None:
+                self._compiled = _numba().njit(cache=True, **self._options)(self.function)
         return self._compiled
 
 
-def kernel(function: Callable[P, R]) -> Kernel[P, R]:
-    """Compile a function when it is first called."""
-    return Kernel(function)
+@overload
+def kernel(function: Callable[P, R], /) -> Kernel[P, R]: ...
+@overload
+def kernel(
+    *, fastmath: bool = False, nogil: bool = False
+) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
+def kernel(
+    function: Callable[P, R] | None = None, /, *, fastmath: bool = False, nogil: bool = False
+) -> Any:
+    """Compile a function when it is first called: `@kernel` or `@kernel(nogil=True)`.
+
+    Args:
+        function: a function in numba's subset of Python; it may call other kernels.
+        fastmath: let sums run in SIMD lanes; their order follows from their lengths.
+        nogil: release the interpreter's lock, so that threads run the function side by side.
+
+    Example:
+        >>> @kernel
+        ... def square(x: float) -> float:
+        ...     return x * x
+        >>> square.function(3.0)
+        9.0
+    """
+    if function is None:
+        return lambda f: Kernel(f, {"fastmath": fastmath, "nogil": nogil})
+    return Kernel(function, {})
 
 
-def fast_kernel(function: Callable[P, R]) -> Kernel[P, R]:
-    """Likewise, and let its sums run in SIMD lanes: their order follows from their lengths."""
-    return Kernel(function, fastmath=True)
+@cache
+def _numba() -> Any:
+    """Load numba, and let it take a `Kernel` that another kernel calls as its compiled function."""
+    try:
+        import numba
+        from numba.extending import typeof_impl
+    except ImportError:
+        raise MissingExtra("numba", "fast") from None
+
+    @typeof_impl.register(Kernel)  # type: ignore[untyped-decorator, unused-ignore]
+    def typeof_kernel(value: Kernel[..., Any], context: Any) -> Any:
+        return numba.typeof(value.compiled())  # type: ignore[no-untyped-call]
+
+    return numba
 
 
 @kernel
 def lower_bound(values: Any, low: int, high: int, value: Any) -> int:
-    """The first place of ascending `values[low:high]` that is at least `value`, else `high`."""
+    """The first position of ascending `values[low:high]` with at least `value`, else `high`."""
     while low < high:
         middle = (low + high) // 2
         if values[middle] < value:

@@ -1,7 +1,7 @@
 """Asking the processor for memory before it is read.
 
-A kernel that goes from place to place of a large file waits for memory at each of them, several
-hundred cycles. Where it knows the places ahead, it asks for one while it works on another.
+A kernel that jumps about in a large file waits for memory at each position, several hundred cycles.
+Where it knows the positions ahead, it asks for one while it works on another.
 """
 
 from __future__ import annotations
@@ -15,38 +15,42 @@ class _Prefetch(Kernel[[Any, Any], None]):
     """An instruction of the processor, which numba puts where a kernel calls it."""
 
     def compiled(self) -> Any:
-        """The instruction."""
+        """The instruction, as a function of numba."""
         if self._compiled is None:
             self._compiled = _instruction()
         return self._compiled
 
 
-@_Prefetch
-def prefetch(array: Any, place: Any) -> None:
-    """Ask for the cache line of `array[place]` of a contiguous array of one axis; changes nothing.
+def _prefetch(array: Any, position: Any) -> None:
+    """Ask for the cache line of `array[position]` of a contiguous array of one axis.
 
-    A place past the end is asked for in vain.
+    It changes nothing; a position past the end is asked for in vain.
     """
 
 
+prefetch = _Prefetch(_prefetch, {})
+
+
 def _instruction() -> Any:
+    import numba
     from llvmlite import ir
     from numba import types
     from numba.extending import intrinsic
 
-    number = ir.IntType(32)
-    for_reading, keep, of_data = number(0), number(3), number(1)
+    integer = ir.IntType(32)
+    for_reading, keep, of_data = integer(0), integer(3), integer(1)
 
     @intrinsic
-    def prefetch(typing: Any, array: Any, place: Any) -> Any:
-        def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            data = context.make_array(signature.args[0])(context, builder, given[0]).data
-            at = builder.bitcast(builder.gep(data, [given[1]]), ir.IntType(8).as_pointer())
-            kind = ir.FunctionType(ir.VoidType(), [at.type, number, number, number])
-            called = builder.module.declare_intrinsic("llvm.prefetch", [at.type], kind)
-            builder.call(called, [at, for_reading, keep, of_data])
+    def instruction(typing: Any, array: Any, position: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            address = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+            kind = ir.FunctionType(ir.VoidType(), [address.type, integer, integer, integer])
+            called = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+            builder.call(called, [address, for_reading, keep, of_data])
             return context.get_dummy_value()
 
         return types.void(array, types.intp), code
 
-    return prefetch
+    ask: Any = instruction
+    return numba.njit(lambda array, position: ask(array, position))

@@ -8,14 +8,26 @@ from typing import TYPE_CHECKING
 from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.rag.best.formula import (
+    from graphagg.rag.build.sync import SyncReport as SyncReport
+    from graphagg.rag.config.broad import BroadConfig as BroadConfig
+    from graphagg.rag.config.dedup import DedupConfig as DedupConfig
+    from graphagg.rag.config.graph import GraphConfig as GraphConfig
+    from graphagg.rag.config.limits import Limits as Limits
+    from graphagg.rag.config.linearrag import PRESETS as PRESETS
+    from graphagg.rag.config.linearrag import LinearRAGConfig as LinearRAGConfig
+    from graphagg.rag.config.multihop import (
         PARTS as PARTS,
     )
-    from graphagg.rag.best.formula import (
-        BestConfig as BestConfig,
+    from graphagg.rag.config.multihop import (
+        MultihopConfig as MultihopConfig,
     )
-    from graphagg.rag.broad.config import BroadConfig as BroadConfig
-    from graphagg.rag.building.limits import Limits as Limits
+    from graphagg.rag.config.themes import MapConfig as MapConfig
+    from graphagg.rag.corpus.dedup.files import DedupReport as DedupReport
+    from graphagg.rag.corpus.dedup.files import dedup as dedup
+    from graphagg.rag.corpus.graph.corpus_graph import CorpusGraph as CorpusGraph
+    from graphagg.rag.corpus.likeness.similar import Likes as Likes
+    from graphagg.rag.corpus.themes.results import Theme as Theme
+    from graphagg.rag.corpus.themes.results import ThemeMap as ThemeMap
     from graphagg.rag.documents.passages import (
         Passage as Passage,
     )
@@ -38,14 +50,9 @@ if TYPE_CHECKING:
         ReadReport as ReadReport,
     )
     from graphagg.rag.documents.rows import RowConfig as RowConfig
-    from graphagg.rag.graph.config import GraphConfig as GraphConfig
-    from graphagg.rag.graph.corpus_graph import CorpusGraph as CorpusGraph
     from graphagg.rag.index import (
         PassageIndex as PassageIndex,
     )
-    from graphagg.rag.likeness.similar import Likes as Likes
-    from graphagg.rag.linearrag.config import PRESETS as PRESETS
-    from graphagg.rag.linearrag.config import RetrievalConfig as RetrievalConfig
     from graphagg.rag.models.chunking import (
         ChunkConfig as ChunkConfig,
     )
@@ -67,25 +74,21 @@ if TYPE_CHECKING:
     from graphagg.rag.models.reranker import CrossEncoderReranker as CrossEncoderReranker
     from graphagg.rag.models.reranker import Reranker as Reranker
     from graphagg.rag.models.vector_cache import VectorCache as VectorCache
-    from graphagg.rag.rescoring import Recency as Recency
-    from graphagg.rag.results import (
+    from graphagg.rag.question.rescoring import Recency as Recency
+    from graphagg.rag.question.results import (
         DocumentHit as DocumentHit,
     )
-    from graphagg.rag.results import (
+    from graphagg.rag.question.results import (
         Explanation as Explanation,
     )
-    from graphagg.rag.results import (
+    from graphagg.rag.question.results import (
         Hit as Hit,
     )
-    from graphagg.rag.results import (
+    from graphagg.rag.question.results import (
         Hits as Hits,
     )
-    from graphagg.rag.results import (
+    from graphagg.rag.question.results import (
         Hop as Hop,
     )
-    from graphagg.rag.themes.config import MapConfig as MapConfig
-    from graphagg.rag.themes.results import Theme as Theme
-    from graphagg.rag.themes.results import ThemeMap as ThemeMap
-    from graphagg.rag.version.sync import SyncReport as SyncReport
 
 __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -8,8 +8,11 @@ from typing import Any
 
 from graphagg.checks import one_of
 from graphagg.progress import Progress, silent
-from graphagg.rag.best.formula import BestConfig
-from graphagg.rag.building.limits import DEFAULT_LIMITS, Limits
+from graphagg.rag.build.loading import is_built
+from graphagg.rag.build.publish import KIND
+from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
+from graphagg.rag.config.multihop import MultihopConfig
+from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.languages import check_language, language_of_corpus
 from graphagg.rag.documents.metadata import ValueType
 from graphagg.rag.documents.passages import Passage
@@ -18,14 +21,11 @@ from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.given import Given, checked_vectors
-from graphagg.rag.models.named import encoder_of, extractor_named
+from graphagg.rag.models.named import Models, encoder_of, extractor_named
 from graphagg.rag.models.vector_cache import VectorCache, cached
 from graphagg.rag.opened.asking import Asking
 from graphagg.rag.opened.changing import Changing, rows_of
 from graphagg.rag.opened.exploring import Exploring
-from graphagg.rag.profile import DEFAULT_PROFILE, PROFILES, Profile
-from graphagg.rag.version.loading import is_built
-from graphagg.rag.version.publish import KIND, Models
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import open_artifact, write_artifact
 
@@ -55,9 +55,8 @@ class PassageIndex(Asking, Changing, Exploring):
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
         cache: VectorCache | None = None,
-        weights: BestConfig | None = None,
         profile: Profile = DEFAULT_PROFILE,
-        with_faithful: bool = False,
+        with_linearrag: bool = False,
         progress: Progress = silent,
         force: bool = False,
         limits: Limits = DEFAULT_LIMITS,
@@ -76,8 +75,7 @@ class PassageIndex(Asking, Changing, Exploring):
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
                 `document`, `position`; documents, as `read_documents` gives them; or a data frame
                 or Arrow table, a row a passage. A Spark DataFrame, or `table:NAME` of the active
-                session: then Spark builds, as `build_with_spark`, without vectors, cache and
-                weights.
+                session: then Spark builds, as `build_with_spark`, without vectors and cache.
             directory: where the index goes; made if it is not there. An address of a store, such
                 as `s3://bucket/idx`, is published to when the index is complete.
             chunking: how a text that is longer than a chunk is split; None keeps all whole. The
@@ -93,12 +91,10 @@ class PassageIndex(Asking, Changing, Exploring):
                 language than English rules, and in several these two by the language of each
                 passage.
             cache: keeps the vectors of texts, so that an interrupted build goes on; None: nowhere.
-            weights: what mode `best` takes without a config, such as `weights` of an index that was
-                tuned; None: those of the profile.
             profile: `standard`; `fast`: static vectors and names by rule, to be searched without
                 PyTorch; `exact`: float32 throughout.
-            with_faithful: keep the vectors of entity names, which mode `faithful` compares names
-                with that no passage holds. Without them it computes them at its first such
+            with_linearrag: keep the vectors of entity names, with which mode `linearrag` compares
+                names that no passage holds. Without them it computes them at its first such
                 question, of at most 50,000 names.
             progress: called with stage, done, total; total is 0 while it is not known.
             force: build also where nothing changed.
@@ -113,29 +109,27 @@ class PassageIndex(Asking, Changing, Exploring):
         check_language(language)
         if is_of_spark(passages):
             own = None if limits == DEFAULT_LIMITS else limits
-            refuse(vectors=vectors, cache=cache, weights=weights, limits=own)
+            refuse(vectors=vectors, cache=cache, limits=own)
             from graphagg.rag.spark.records import PassageInput
             from graphagg.rag.spark.stages import GivenModels
             from graphagg.rag.spark.write import write_with_spark
+            from graphagg.spark.build import SparkBuild
 
             extractor = extractor or extractor_named(profile, None, language, 1)
             models = Models(encoder or encoder_of(profile), extractor, language, profile)
             write_with_spark(
-                session_of(passages),
+                SparkBuild(session_of(passages), directory, None, progress, force),
                 PassageInput.of(passages, columns),
-                directory,
                 GivenModels(models),
                 chunking=chunking,
-                with_faithful=with_faithful,
-                progress=progress,
-                force=force,
+                with_faithful=with_linearrag,
             )
             return cls.open(directory, encoder=encoder, extractor=extractor)
         rows, given = rows_of(passages, columns, vectors)
         one_of("profile", profile, PROFILES)
         chunking = chunking if given is None else None
-        from graphagg.rag.building.build import Recipe, build
-        from graphagg.rag.building.passages import PassageFiles, reading
+        from graphagg.rag.build.build import Recipe, build
+        from graphagg.rag.build.passages import PassageFiles, reading
 
         with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
             corpus = PassageFiles(publication.writer, scratch)
@@ -146,11 +140,11 @@ class PassageIndex(Asking, Changing, Exploring):
             encoder = encoder or encoder_of(profile)
             models = Models(cached(encoder, cache), extractor, language, profile)
             built = given is None and is_built(
-                directory, corpus.digest(), models, chunking, weights, with_faithful
+                directory, corpus.digest(), models, chunking, with_linearrag
             )
             if force or not built:
                 known = None if given is None else checked_vectors(given, corpus, encoder)
-                recipe = Recipe(models, chunking, weights, with_faithful)
+                recipe = Recipe(models, chunking, with_linearrag)
                 build(publication, corpus, recipe, scratch, progress, known, limits)
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 
@@ -211,19 +205,14 @@ class PassageIndex(Asking, Changing, Exploring):
         return self.snapshot.chunking
 
     @property
-    def weights(self) -> BestConfig:
-        """What mode `best` takes without a config: those of the profile, unless it is tuned."""
-        return self.snapshot.best_weights
+    def weights(self) -> MultihopConfig:
+        """Settings that mode `multihop` uses without a config: those of the profile."""
+        return self.snapshot.multihop_config
 
     @property
     def profile(self) -> Profile:
         """What the index was built for: `standard`, `fast` or `exact`."""
         return self.snapshot.profile
-
-    @property
-    def is_tuned(self) -> bool:
-        """Whether the index has weights of its own."""
-        return self.snapshot.weights is not None
 
 
 def _reopened(

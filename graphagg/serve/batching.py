@@ -22,10 +22,10 @@ from graphagg.serve.observe.stages import Stage, Trace
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
+    from graphagg.rag.build.loading import IndexModels
+    from graphagg.rag.config.modes import Mode
     from graphagg.rag.modes.protocol import Asked, QuestionModels
     from graphagg.rag.modes.registry import AnyRetriever
-    from graphagg.rag.settings import Mode
-    from graphagg.rag.version.loading import IndexModels
     from graphagg.serve.vectors import QuestionVectors
 
 

@@ -12,17 +12,18 @@ import numpy as np
 
 from graphagg.arrays import Mask
 from graphagg.rag import PassageIndex
-from graphagg.rag.excerpts import NEIGHBORS
+from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.models.present import check_present
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.requests import check_request, instant_of
-from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
-from graphagg.rag.results import Hit
-from graphagg.rag.settings import MODES, Mode
+from graphagg.rag.question.checks import check_request, instant_of
+from graphagg.rag.question.excerpts import NEIGHBORS
+from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
+from graphagg.rag.question.results import Hit
+from graphagg.rag.question.selection import Selection
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
-from graphagg.rag.version.snapshot import Selection, Snapshot
 from graphagg.serve.batching import Batcher, Encoded
 from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
@@ -57,7 +58,7 @@ class Passages:
         batcher: the thread that encodes.
         encoder: the encoder it was built with; None loads it by name, in `prepare` or at the first
             question.
-        extractor: likewise; of the modes, `faithful` alone needs it.
+        extractor: likewise; of the modes, `linearrag` alone needs it.
         reranker: reads the first hits of every question; None: none.
         rerank_first: how many.
         pool: worker processes that answer; None: this process does.
@@ -111,7 +112,7 @@ class Passages:
     def prepare(self) -> None:
         """Load the models, and answer a question in each way that has code of its own to load.
 
-        What `faithful` alone wants is left to its first question where the index was not built for
+        What `linearrag` alone wants is left to its first question where the index was not built for
         it: the extractor, and the vectors of names.
 
         Versions that are published later are then served once their models are loaded too.
@@ -263,13 +264,15 @@ class Passages:
 
 def _load_models(index: PassageIndex) -> None:
     index.load_encoder()
-    if "faithful" in _warmed(index):
+    if "linearrag" in _warmed(index):
         index.load_extractor()
 
 
 def _warmed(index: PassageIndex) -> tuple[Mode, ...]:
-    """The modes that a first question is asked in; the others are parts of `best`."""
-    return ("best", "faithful") if index.manifest.parameters["with_faithful"] else ("best",)
+    """The modes that a first question is asked in; the others are parts of `multihop`."""
+    return (
+        ("multihop", "linearrag") if index.manifest.parameters["with_faithful"] else ("multihop",)
+    )
 
 
 def _selection(request: SearchRequest | SearchBatchRequest) -> Selection:

@@ -1,8 +1,7 @@
 """Jobs that resume: the folder of an unfinished job holds its phases and the blocks of its tasks.
 
 Started again, a job continues after its last finished phase. The folder is removed when the index
-is published; from then on a note in the index says which job built it, and the same job ends
-before it reads anything.
+is published (`graphagg.spark.build`).
 
 The folder lies beside the index, or where `--work` says. On a path it is on a file system that
 driver and executors share. At an address of a store (`graphagg.spark.store_work`) nothing is
@@ -12,28 +11,24 @@ files of the new version together on its disk before it publishes them.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from graphagg import __version__
-from graphagg.errors import ArtifactError, GraphAggError, JobFailed
+from graphagg.errors import GraphAggError, JobFailed
 from graphagg.progress import Progress
 from graphagg.spark.blocks import AnyBlocks, Blocks
 from graphagg.spark.failures import named_errors
 from graphagg.spark.files import Files, SharedFiles
 from graphagg.spark.session import with_settings
 from graphagg.spark.sources import settings_for
-from graphagg.spark.store_work import StoreWork, read_note, write_note
+from graphagg.spark.store_work import StoreWork
 from graphagg.spark.tasks import Stats, run_tasks
-from graphagg.store import JOB_NOTE, Publication
-from graphagg.store.index import current_manifest
-from graphagg.store.remote.addresses import Address, Location, place_of
-from graphagg.store.work import WorkFolder, work_folder, write_json
+from graphagg.store import Publication
+from graphagg.store.remote.addresses import Address
+from graphagg.store.work import WorkFolder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -125,16 +120,6 @@ class Work(WorkFolder):
         return self.spark.read.parquet(shared)
 
 
-def work_of(directory: Location, work: Location | None = None) -> Path | Address:
-    """Where the unfinished job of an index lies: `work`, else beside the index."""
-    if work is not None:
-        return place_of(work)
-    place = place_of(directory)
-    if isinstance(place, Address):
-        return place.parent / f"{place.name}.work"
-    return work_folder(place)
-
-
 def finished(folder: Path | Address, stages: Sequence[str]) -> list[str]:
     """Which of `stages` the job in a work folder has finished."""
     if isinstance(folder, Address):
@@ -160,7 +145,7 @@ def claimed(
 
     Args:
         spark: the session.
-        place: of the job, as `work_of` gives it.
+        place: of the job, as `graphagg.spark.build.work_of` gives it.
         job: what tells it from another.
         progress: called after each stage.
         force: begin from nothing, also over an unfinished job of other parameters.
@@ -213,48 +198,3 @@ def _check_shared(spark: SparkSession, folder: Path) -> None:
         "machines share, or an address of a store, such as --out s3://bucket/idx or --work "
         "s3://bucket/work"
     )
-
-
-# --- which job built an index -------------------------------------------------------------------
-
-
-def remember(directory: Location, kind: str, job: dict[str, Any], report: Any = None) -> None:
-    """Note which job built the current version, unless its input has no local files to compare."""
-    if not _is_known_input(job):
-        return
-    manifest = current_manifest(directory, kind)
-    assert manifest is not None, directory
-    note = {"job": _digest(job), "data": manifest.data, "report": report}
-    place = place_of(directory)
-    if isinstance(place, Address):
-        write_note(place, JOB_NOTE, note)
-    else:
-        write_json(place / JOB_NOTE, note)
-
-
-def recall(directory: Location, kind: str, job: dict[str, Any]) -> dict[str, Any] | None:
-    """The note of `remember`, if this job built the current version from the same files."""
-    if not _is_known_input(job):
-        return None
-    place = place_of(directory)
-    try:
-        if isinstance(place, Address):
-            note = read_note(place, JOB_NOTE)
-        else:
-            note = json.loads((place / JOB_NOTE).read_text(encoding="utf-8"))
-        manifest = current_manifest(directory, kind)
-        same = manifest is not None and note == note | {
-            "job": _digest(job), "data": manifest.data,
-        }  # fmt: skip
-    except (OSError, ValueError, TypeError, ArtifactError):
-        return None
-    return note if same else None
-
-
-def _is_known_input(job: dict[str, Any]) -> bool:
-    return bool(job["source"][1])
-
-
-def _digest(job: dict[str, Any]) -> str:
-    text = json.dumps([__version__, job], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -3,7 +3,7 @@
     DIR/manifest.json      names the data folder and every file in it
     DIR/v-<digest>/        the files: .npy, .json, .faiss, Parquet
     DIR/.lock              held by the process that writes
-    DIR/.job.json          which job of Spark built it from which files (`graphagg.spark.job`)
+    DIR/.job.json          which job of Spark built it from which files (`graphagg.spark.build`)
     DIR/.tmp-<random>/     files that a build is writing
     DIR/.pull/             what an unfinished pull from a store has brought
 

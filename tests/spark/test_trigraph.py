@@ -16,9 +16,9 @@ import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.rag import ChunkConfig, PassageIndex, read_passages
-from graphagg.rag.search import dense as dense_search
+from graphagg.rag.models.named import Models
+from graphagg.rag.snapshot import dense as dense_search
 from graphagg.rag.spark.build import build_with_spark
-from graphagg.rag.version.publish import Models
 from graphagg.spark.job import Work
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, FakeExtractor, PoolingEncoder
@@ -72,7 +72,7 @@ def in_process(
         language=words,
         encoder=models.encoder,
         extractor=models.extractor,
-        with_faithful=pools,
+        with_linearrag=pools,
     )
 
 
@@ -100,7 +100,7 @@ def test_the_same_bytes(spark: Any, tmp_path: Path, words: str | None, pools: bo
         str(tmp_path / "p.jsonl"),
         tmp_path / "spark",
         models=Fakes(words=words, pools=pools),
-        with_faithful=pools,
+        with_linearrag=pools,
         passages_a_task=13,
         entries_a_task=200,
     ) as index:

@@ -187,14 +187,14 @@ def test_a_package_of_no_extra_is_named_itself(installed):
     assert extras.install_line("sklearn", "serve") == "pip install scikit-learn"
 
 
-def test_a_clone_is_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(extras, "_direct_url", dict)
-    monkeypatch.chdir(ROOT)
-    assert extras.install_line("torch", "nn") == 'pip install ".[nn]"'
-    monkeypatch.chdir(tmp_path)
-    assert extras.install_line("torch", "nn") == f'pip install "{ROOT}[nn]"'
-    monkeypatch.setattr(extras, "_direct_url", lambda: {"dir_info": {"editable": True}})
+def test_a_clone_is_installed_again():
     assert extras.install_line("torch", "nn") == f'pip install --editable "{ROOT}[nn]"'
+
+
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """graphagg as a copy in an environment, or in an archive on Spark's executors."""
+    monkeypatch.setattr(extras, "__file__", str(tmp_path / "graphagg" / "extras.py"))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_clone_is_installed_again(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         ),
     ],
 )
-def test_an_installed_copy_names_where_it_came_from(monkeypatch, direct, address):
+def test_an_installed_copy_names_where_it_came_from(monkeypatch, copied, direct, address):
     class Noted:
         requires = None
 
@@ -221,17 +221,15 @@ def test_an_installed_copy_names_where_it_came_from(monkeypatch, direct, address
             return None if direct is None else json.dumps(direct)
 
     monkeypatch.setattr("importlib.metadata.distribution", lambda name: Noted())
-    monkeypatch.setattr(extras, "_source", lambda: None)
     assert extras.install_line("torch", "nn") == f'pip install "graphagg[nn]{address}"'
 
 
-def test_without_metadata_the_extra_is_trusted(monkeypatch: pytest.MonkeyPatch):
+def test_without_metadata_the_extra_is_trusted(monkeypatch: pytest.MonkeyPatch, copied: None):
     def absent(name: str) -> None:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr("importlib.metadata.distribution", absent)
     monkeypatch.setattr("importlib.metadata.requires", absent)
-    monkeypatch.setattr(extras, "_source", lambda: None)  # an archive on Spark's executors
     assert extras.install_line("torch", "nn") == 'pip install "graphagg[nn]"'
     assert isinstance(errors.MissingExtra.of(ModuleNotFoundError("", name="a"), "nn"), MissingExtra)
 

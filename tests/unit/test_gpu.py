@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from graphagg.rag import Passage, SentenceTransformerEncoder
-from graphagg.rag.search import dense as dense_module
-from graphagg.rag.search.dense import DenseIndex, train
+from graphagg.rag.snapshot import dense as dense_module
+from graphagg.rag.snapshot.dense import DenseIndex, train
 from tests.fakes import FakeEncoder, InMemory
 
 pytestmark = pytest.mark.gpu

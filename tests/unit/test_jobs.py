@@ -26,8 +26,8 @@ from graphagg.communities.spark import job_of
 from graphagg.errors import EmptyGraph, GraphAggError, InvalidParameter, JobFailed, WriteFailed
 from graphagg.graph.reading.settings import Reading
 from graphagg.graph.spark.edges import EdgeInput
+from graphagg.spark.build import recall, remember
 from graphagg.spark.failures import cause
-from graphagg.spark.job import recall, remember
 
 JOBS: dict[str, type[Build]] = {
     build.name: build

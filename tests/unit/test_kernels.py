@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.kernels import fast_kernel, kernel
+from graphagg.kernels import kernel
 from graphagg.kernels.prefetch import prefetch
 
 
@@ -27,7 +27,7 @@ def _sum_of_squares(values: Array) -> float:
     return total
 
 
-@fast_kernel
+@kernel(fastmath=True)
 def _total(values: Array) -> float:
     total = 0.0
     for value in values:

@@ -13,7 +13,8 @@ from rich.table import Table
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import current_version, out, print_json
 from graphagg.errors import UnreadableFile
-from graphagg.spark.job import finished, recall, work_of
+from graphagg.spark.build import recall, work_of
+from graphagg.spark.job import finished
 from graphagg.store.work import local_path
 
 _STATES = {

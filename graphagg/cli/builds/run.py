@@ -30,7 +30,8 @@ from graphagg.cli.output.console import (
 )
 from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
-from graphagg.spark.job import finished, work_of
+from graphagg.spark.build import work_of
+from graphagg.spark.job import finished
 from graphagg.spark.session import session
 
 _INTERRUPTED = 130

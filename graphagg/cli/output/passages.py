@@ -11,11 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.output.console import out, print_part
-from graphagg.rag.excerpts import ELLIPSIS
+from graphagg.rag.question.excerpts import ELLIPSIS
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
-    from graphagg.rag.best.tuning.fit import TuneReport
     from graphagg.rag.evaluation.comparison import Ablation
     from graphagg.rag.evaluation.failures import Failure
     from graphagg.rag.evaluation.measure import Evaluation, Summary
@@ -106,7 +105,7 @@ def _sentence(hit: Hit) -> str:
 
 def explain_hit(hit: Hit, index: PassageIndex) -> str:
     """A hit's hop path and the parts of its score that are worth showing, in rich markup."""
-    digits, least = (2, _LEAST_SHOWN) if hit.method == "best" else (4, 0.0)
+    digits, least = (2, _LEAST_SHOWN) if hit.method == "multihop" else (4, 0.0)
     parts = "  ".join(
         f"{name}={value:.{digits}f}"
         for name, value in hit.components.items()
@@ -256,24 +255,6 @@ def print_ablation(ablation: Ablation) -> None:
         f"\n{ablation.whole.questions:,} questions; the first line in percent, the others the "
         "difference to it in percent points; in parentheses the 95 % interval, paired"
     )
-
-
-def print_tuning(report: TuneReport) -> None:
-    """Print what fitted weights gain on questions that the fit did not see, and which changed."""
-    metrics = tuple(report.gain.percent)
-    table = _metrics_table(metrics, "weights")
-    table.add_row("of today", *(_beside(report.today, metric) for metric in metrics))
-    table.add_row("tuned", *(_beside(report.tuned, metric) for metric in metrics))
-    table.add_row("gain", *(_beside(report.gain, metric, sign="+") for metric in metrics))
-    out.print(table)
-    out.print(
-        f"\n{report.questions:,} questions, each asked with weights fitted without its fold; in "
-        "parentheses the 95 % interval, of the gain paired"
-    )
-    if report.gold_missing:
-        out.print(f"{report.gold_missing:,} gold ids are not in the index and count as not found")
-    for name, (today, tuned) in report.changes.items():
-        out.print(f"{name}: {today:g} -> {tuned:g}")
 
 
 def _beside(summary: Summary, metric: str, sign: str = "") -> str:

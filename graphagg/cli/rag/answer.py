@@ -22,7 +22,7 @@ from graphagg.cli.rag.options import (
     selected,
 )
 from graphagg.errors import UnreadableFile
-from graphagg.rag.excerpts import CHARACTERS, NEIGHBORS
+from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer
@@ -44,7 +44,7 @@ def answer(
         str, typer.Option(help="The environment variable that holds the key.")
     ] = "OPENAI_API_KEY",
     top_k: TopK = 5,
-    mode: ModeName = "best",
+    mode: ModeName = "multihop",
     broad: Annotated[
         bool, typer.Option("--broad", help="The same as --mode broad: passages of several themes.")
     ] = False,
@@ -77,9 +77,9 @@ def answer(
 ) -> None:
     """Answer a question from the passages found, by a language model that cites them."""
     from graphagg.rag import PassageIndex
-    from graphagg.rag.answer.endpoint import Endpoint
     from graphagg.rag.answer.generate import RULES
     from graphagg.rag.answer.generate import answer as answer_from
+    from graphagg.rag.models.endpoint import Endpoint
 
     visible = selected(filters, include, exclude, False)
     endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens, temperature)

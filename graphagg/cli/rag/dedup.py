@@ -11,7 +11,7 @@ import typer
 from graphagg.cli.builds.passages import Columns
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.rag.options import PassageFile
-from graphagg.rag.dedup.config import DedupConfig
+from graphagg.rag.config.dedup import DedupConfig
 
 EPILOG = (
     "Example: graphagg dedup passages.jsonl --threshold .8 --out kept.parquet\n\n"
@@ -41,7 +41,7 @@ def dedup(
     as_json: AsJson = False,
 ) -> None:
     """Leave out near duplicates: of texts that share most shingles, the longest stays."""
-    from graphagg.rag.dedup.files import dedup as dedup_files
+    from graphagg.rag.corpus.dedup.files import dedup as dedup_files
 
     with progress_report() as progress:
         report = dedup_files(

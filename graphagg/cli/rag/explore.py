@@ -14,14 +14,14 @@ from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
 from graphagg.cli.rag.options import Directory, Exclude, Filters, Include, selected
 from graphagg.errors import InvalidParameter
-from graphagg.rag.graph.config import GraphConfig
-from graphagg.rag.graph.corpus_graph import EdgeKind
-from graphagg.rag.likeness.similar import By
-from graphagg.rag.themes.config import MapConfig
+from graphagg.rag.config.graph import GraphConfig
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.graph.corpus_graph import EdgeKind
+from graphagg.rag.corpus.likeness.similar import By
 
 if TYPE_CHECKING:
-    from graphagg.rag.answer.endpoint import Endpoint
-    from graphagg.rag.themes.results import Theme, ThemeMap
+    from graphagg.rag.corpus.themes.results import Theme, ThemeMap
+    from graphagg.rag.models.endpoint import Endpoint
 
 GRAPH = (
     "Example: graphagg rag graph idx --out edges.parquet --edges entities\n\n"
@@ -141,7 +141,7 @@ def _endpoint(base_url: str | None, model: str | None, api_key_env: str) -> Endp
         return None
     if base_url is None or model is None:
         raise InvalidParameter("give --base-url and --model together, or neither")
-    from graphagg.rag.answer.endpoint import Endpoint
+    from graphagg.rag.models.endpoint import Endpoint
 
     return Endpoint(base_url, model, api_key_env)
 

@@ -9,8 +9,8 @@ import typer
 
 from graphagg.cli.folders import Directory as Directory
 from graphagg.errors import InvalidParameter
-from graphagg.rag.linearrag.config import PRESETS, RetrievalConfig, Semantics, preset
-from graphagg.rag.settings import Mode
+from graphagg.rag.config.linearrag import PRESETS, LinearRAGConfig, Semantics, preset
+from graphagg.rag.config.modes import MODES, Mode, mode_named
 
 PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
 Question = Annotated[str, typer.Argument(help="What to ask.")]
@@ -21,21 +21,24 @@ MinScore = Annotated[
 Characters = Annotated[
     int, typer.Option(help="Characters of a passage and the chunks around it.", min=1)
 ]
+MODE_OPTION: dict[str, Any] = {"parser": mode_named, "metavar": f"[{'|'.join(MODES)}]"}
+"""How an option takes a mode: former names of modes are taken too."""
 ModeName = Annotated[
     Mode,
     typer.Option(
         "--mode",
-        help="best; broad (several themes); auto (one of the two, by the question); faithful "
-        "(LinearRAG); rrf; dense (cosine alone); bm25 (words).",
+        help="multihop; broad (several themes); auto (one of the two, by the question); linearrag "
+        "(as its paper has it); rrf (dense and bm25); dense (cosine alone); bm25 (words).",
+        **MODE_OPTION,
     ),
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help=f"Of faithful: {', '.join(PRESETS)}.", show_default="official"),
+    typer.Option(help=f"Settings of linearrag: {', '.join(PRESETS)}.", show_default="official"),
 ]
 SemanticsName = Annotated[
     Semantics | None,
-    typer.Option("--semantics", help="Of faithful.", show_default="what the preset says"),
+    typer.Option("--semantics", help="How linearrag activates entities.", show_default="by preset"),
 ]
 Filters = Annotated[
     list[str] | None,
@@ -86,22 +89,22 @@ RerankFirst = Annotated[int, typer.Option("--rerank-first", help="How many hits 
 
 def settings(
     mode: Mode, preset_name: str | None, semantics: Semantics | None
-) -> RetrievalConfig | None:
+) -> LinearRAGConfig | None:
     """The settings of a mode; None: its own.
 
     Raises:
         InvalidParameter: there is no such preset, or a preset or semantics is given for another
-            mode than `faithful`.
+            mode than `linearrag`.
     """
     chosen = preset(preset_name or "official")
     if semantics is not None:
         chosen = chosen.with_semantics(semantics)
-    if mode == "faithful":
+    if mode == "linearrag":
         return chosen
     if preset_name is not None or semantics is not None:
         raise InvalidParameter(
-            f"preset and semantics are settings of mode 'faithful', the mode is {mode!r}; "
-            "leave them out or add --mode faithful"
+            f"preset and semantics are settings of mode 'linearrag', the mode is {mode!r}; "
+            "leave them out or add --mode linearrag"
         )
     return None
 
@@ -111,7 +114,7 @@ def rescored(
 ) -> dict[str, Any]:
     """Options of `PassageIndex.retrieve` that add to scores; raises `InvalidParameter`."""
     from graphagg.rag.models.reranker import CrossEncoderReranker
-    from graphagg.rag.rescoring import Recency
+    from graphagg.rag.question.rescoring import Recency
 
     preferred = Recency(recency, half_life)
     return {

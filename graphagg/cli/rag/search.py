@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 _SEARCH = "Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain"
 _EXPLAIN = "Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw"
-_SHELL = "Example: graphagg rag shell idx --mode faithful --filter 'year>=2000'"
+_SHELL = "Example: graphagg rag shell idx --mode linearrag --filter 'year>=2000'"
 
 
 def search(
     directory: Directory,
     question: Question,
     top_k: TopK = 5,
-    mode: ModeName = "best",
+    mode: ModeName = "multihop",
     filters: Filters = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -98,7 +98,7 @@ def search(
             _print_answer(question, mode, "hits", [hit.to_json(characters) for hit in hits])
             return
         print_hits(hits, opened, explain)
-        if mode == "faithful" and hits and hits[0].method == "dense":
+        if mode == "linearrag" and hits and hits[0].method == "dense":
             err.print("the question names no entity: ranked by similarity alone")
 
 
@@ -107,7 +107,7 @@ def explain(
     question: Question,
     passage_id: Annotated[str, typer.Argument(help="Id of the passage; search shows ids.")],
     top_k: TopK = 5,
-    mode: ModeName = "best",
+    mode: ModeName = "multihop",
     filters: Filters = None,
     include: Include = None,
     exclude: Exclude = None,
@@ -140,7 +140,7 @@ def explain(
 def shell(
     directory: Directory,
     top_k: TopK = 5,
-    mode: ModeName = "best",
+    mode: ModeName = "multihop",
     filters: Filters = None,
     min_score: MinScore = None,
 ) -> None:

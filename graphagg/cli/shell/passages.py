@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 from rich.console import RenderableType
 
-from graphagg.checks import one_of
 from graphagg.cli.output.passages import explanation_parts, hits_table
 from graphagg.cli.rag.options import selected
 from graphagg.cli.shell.commands import Candidates, Command, Outcome, expect_count, expect_one
@@ -21,8 +19,8 @@ from graphagg.cli.shell.saving import save_hits
 from graphagg.cli.shell.words import scan
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnknownPassage
 from graphagg.rag import Hit, PassageIndex
-from graphagg.rag.requests import check_min_score
-from graphagg.rag.settings import MODES, Mode
+from graphagg.rag.config.modes import MODES, Mode, mode_named
+from graphagg.rag.question.checks import check_min_score
 
 FIRST = 5
 """Passages that are shown at first, and that `more` adds."""
@@ -46,7 +44,7 @@ class View:
 
     question: str = ""
     top: int = FIRST
-    mode: Mode = "best"
+    mode: Mode = "multihop"
     filters: tuple[str, ...] = ()
     min_score: float | None = None
 
@@ -73,7 +71,7 @@ class PassageShell(CommandInterpreter[View]):
         self,
         index: PassageIndex,
         top: int = FIRST,
-        mode: str = "best",
+        mode: str = "multihop",
         filters: Sequence[str] = (),
         min_score: float | None = None,
     ) -> None:
@@ -83,7 +81,7 @@ class PassageShell(CommandInterpreter[View]):
         self._check(tuple(filters))
         self.answer = lru_cache(_KEPT)(self._answer)
         super().__init__(
-            View("", top, _checked(mode), tuple(filters), min_score),
+            View("", top, mode_named(mode), tuple(filters), min_score),
             {
                 "ask": Command("QUESTION", "ask; the word ask may be left out", self.ask),
                 "more": Command("[N]", f"show N more passages ({FIRST})", self.more),
@@ -164,7 +162,7 @@ class PassageShell(CommandInterpreter[View]):
             least = "" if history.now.min_score is None else " and reaches the least score"
             return Outcome(history, (*shown, f"no passage fits the filter{least}"))
         shown = (*shown, hits_table(hits, self._index, False))
-        if history.now.mode == "faithful" and hits[0].method == "dense":
+        if history.now.mode == "linearrag" and hits[0].method == "dense":
             shown = (*shown, "the question names no entity: ranked by similarity alone")
         return Outcome(history, shown)
 
@@ -207,7 +205,7 @@ class PassageShell(CommandInterpreter[View]):
         """Rank by another mode."""
         if not words:
             return Outcome(history, (f"mode {history.now.mode}, one of {', '.join(MODES)}",))
-        name = _checked(expect_one(words, "a mode"))
+        name = mode_named(expect_one(words, "a mode"))
         return self.show(history.to(replace(history.now, mode=name)), f"mode {name}")
 
     def filter(self, history: Session, words: Sequence[str]) -> Shown:
@@ -293,10 +291,6 @@ def _number(text: str) -> float:
             f"the least score is {text!r}, wanted a number such as 1.5, or {_NO_FILTER}"
         ) from None
     return value
-
-
-def _checked(mode: str) -> Mode:
-    return one_of("mode", cast(Mode, mode), MODES)
 
 
 def _a_mode(history: Session, prefix: str) -> Candidates:

@@ -34,18 +34,16 @@ from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
-from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import AnyBlocks
+from graphagg.spark.build import SparkBuild
 from graphagg.spark.files import Files
-from graphagg.spark.job import AnyWork, claimed, recall, remember, work_of
-from graphagg.spark.session import small_driver
+from graphagg.spark.job import AnyWork
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
-from graphagg.store import ArtifactWriter, write_artifact
-from graphagg.store.remote.addresses import Location
+from graphagg.store import ArtifactWriter, Publication
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 ENTRIES_A_BLOCK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
@@ -57,32 +55,22 @@ _HASHES = "hashes"
 
 
 def write_with_spark(
-    spark: SparkSession,
+    spark_build: SparkBuild,
     source: EdgeInput,
-    directory: Location,
     config: IndexConfig,
     *,
-    work: Location | None = None,
     entries_a_block: int = ENTRIES_A_BLOCK,
-    progress: Progress = silent,
-    force: bool = False,
 ) -> ReadReport:
     """Index a graph by Spark; see `build_with_spark`."""
-    job = job_of(source, config)
-    with write_artifact(directory) as publication, small_driver(spark):
-        noted = None if force else recall(directory, KIND, job)
-        if noted is not None:
-            return ReadReport(**noted["report"])
-        place, resume = work_of(directory, work), not source.is_frame
-        with claimed(spark, place, job, progress, force, resume, source.paths) as job_folder:
-            state = JobState(job_folder.files, job_folder.blocks)
-            graph = _GraphStages(job_folder, config, state, entries_a_block).run(source)
-            engine = Engine(config, state, SparkLoops(job_folder, state), _hashes(config, state))
-            engine.publish(publication, graph, force=force)
-            report = graph.report
-            job_folder.remove()
-    remember(directory, KIND, job, report.to_json())
-    return report
+
+    def write(work: AnyWork, publication: Publication) -> dict[str, Any]:
+        state = JobState(work.files, work.blocks)
+        graph = _GraphStages(work, config, state, entries_a_block).run(source)
+        engine = Engine(config, state, SparkLoops(work, state), _hashes(config, state))
+        engine.publish(publication, graph, force=spark_build.force)
+        return graph.report.to_json()
+
+    return ReadReport(**spark_build.publish(KIND, job_of(source, config), source, write))
 
 
 def job_of(source: EdgeInput, config: IndexConfig) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from graphagg.communities.index import CommunityIndex
 from graphagg.graph.reading.settings import Reading, ReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.progress import Progress, silent
+from graphagg.spark.build import SparkBuild
 from graphagg.store.remote.addresses import Location
 
 if TYPE_CHECKING:
@@ -52,14 +53,10 @@ def build_with_spark(
         ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
     """
     report = write_with_spark(
-        spark,
+        SparkBuild(spark, directory, work, progress, force),
         EdgeInput.of(edges, Reading(**reading)),
-        directory,
         config or IndexConfig(),
-        work=work,
         entries_a_block=entries_a_block,
-        progress=progress,
-        force=force,
     )
     index = CommunityIndex.open(directory)
     index.report = report

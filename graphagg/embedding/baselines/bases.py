@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array
@@ -27,6 +26,7 @@ from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows, row_
 from graphagg.errors import PieceTooLarge
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 
 NETMF_NODES = 20_000
 _NETMF_WINDOW = 10
@@ -130,7 +130,7 @@ class _Model(NamedTuple):
     context: Array
 
 
-@numba.njit(cache=True)
+@kernel
 def _train(graph: _Graph, model: _Model, order: Array, rate: float, state: int) -> int:
     """Train on one walk from each node of `order`; the state that the next call begins with."""
     np.random.seed(state)  # noqa: NPY002  # numba has no Generator with a seed
@@ -155,7 +155,7 @@ def _train(graph: _Graph, model: _Model, order: Array, rate: float, state: int) 
     return np.random.randint(1, 2**31 - 1)  # noqa: NPY002
 
 
-@numba.njit(cache=True, fastmath=True)
+@kernel(fastmath=True)
 def _step(
     center: Array, target: int, context: Array, noise: Array, pull: Array, rate: float
 ) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 
 Parts = npt.NDArray[np.int32]
 """The part of each node, or one of the three values below."""
@@ -97,7 +97,7 @@ def measure(matrix: Csr, parts: Parts, count: int) -> LevelReport:
     )
 
 
-@numba.njit(cache=True)
+@kernel
 def _count(indptr: Array, indices: Array, parts: Array, tally: _Tally) -> tuple[int, int]:
     """Fill the tally row by row; nodes with a neighbor elsewhere, and copies of all nodes."""
     border, copies = 0, 0

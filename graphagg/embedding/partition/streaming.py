@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.embedding.partition.report import SLACK, Parts
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 
 CLUSTERS_A_PART = (512, 48, 6)
 """Bounds on a cluster's weight, fine to coarse: a part's mean weight over this."""
@@ -106,7 +106,7 @@ def _coarser(rows: Rows, weights: Ints, groups: Groups, bound: int) -> Groups:
     return Groups(groups.nodes[order], offsets(sizes[turn]))
 
 
-@numba.njit(cache=True)
+@kernel
 def _breadth_first(rows: Rows, seen: Array) -> Array:
     """The nodes that are not yet `seen`, in breadth-first order from the lowest of each component.
 
@@ -134,7 +134,7 @@ def _breadth_first(rows: Rows, seen: Array) -> Array:
     return order
 
 
-@numba.njit(cache=True)
+@kernel
 def _restream(rows: Rows, weights: Array, groups: Groups, labels: Labels, passes: int) -> None:
     """Move each group to the label of the best score, in place, until nothing moves."""
     around = np.zeros(len(labels.loads), dtype=np.int64)
@@ -160,7 +160,7 @@ def _restream(rows: Rows, weights: Array, groups: Groups, labels: Labels, passes
             break
 
 
-@numba.njit(cache=True)
+@kernel
 def _best_label(
     rows: Rows, members: Array, weight: int, before: int, labels: Labels,
     around: Array, touched: Array,
@@ -187,7 +187,7 @@ def _best_label(
     return int(np.argmin(labels.loads))
 
 
-@numba.njit(cache=True)
+@kernel
 def _count_around(rows: Rows, members: Array, labels: Labels, around: Array, touched: Array) -> int:
     """Count the neighbors of a group by label into `around`; how many labels are `touched`."""
     count = 0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Mask, offsets
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 
 
 def entries_where(matrix: Csr, kept: Mask) -> Csr:
@@ -26,7 +26,7 @@ def multiply(matrix: Csr, dense: Array) -> Array:
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _multiply(indptr: Array, indices: Array, data: Array, dense: Array, out: Array) -> None:
     """Add the product to `out`, a row of `dense` at a time."""
     # The innermost loop runs over neighbors in memory of both matrices, which the compiler turns
@@ -40,7 +40,7 @@ def _multiply(indptr: Array, indices: Array, data: Array, dense: Array, out: Arr
                 out[row, j] += value * dense[column, j]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def row_sums(indptr: Array, values: Array) -> Array:
     """The sum of each row's values, `[rows]` float64, in the order of the entries."""
     sums = np.zeros(len(indptr) - 1, dtype=np.float64)

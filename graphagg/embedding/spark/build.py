@@ -14,7 +14,7 @@ from graphagg.embedding.writing import KIND
 from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.progress import Progress, silent
-from graphagg.spark.job import claimed, recall, work_of
+from graphagg.spark.build import SparkBuild
 from graphagg.spark.session import small_driver
 from graphagg.store.remote.addresses import Location
 
@@ -55,15 +55,9 @@ def build_with_spark(
             DataFrame begins anew.
         ArtifactBusy, ArtifactError, WriteFailed, StoreError: about the directory or its store.
     """
-    read = write_with_spark(
-        spark,
-        EdgeInput.of(edges, WeightedReading(**reading)),
-        directory,
-        config or EmbeddingConfig(),
-        work=work,
-        progress=progress,
-        force=force,
-    )
+    build = SparkBuild(spark, directory, work, progress, force)
+    source = EdgeInput.of(edges, WeightedReading(**reading))
+    read = write_with_spark(build, source, config or EmbeddingConfig())
     index = NodeEmbedding.open(directory)
     index.read = read
     return index
@@ -88,16 +82,13 @@ def run_until(
     Returns:
         Sizes of the matrix, or the partition report.
     """
+    build = SparkBuild(spark, directory, work, progress, force)
     config = config or EmbeddingConfig()
     source = EdgeInput.of(edges, WeightedReading(**reading))
     job, a_task = job_of(source, config), config.max_piece_edges or MAX_PIECE_EDGES
-    if not force and recall(directory, KIND, job) is not None:
+    if build.recall(KIND, job) is not None:
         return _known(directory, stage)
-    place, resume = work_of(directory, work), not source.is_frame
-    with (
-        small_driver(spark),
-        claimed(spark, place, job, progress, force, resume, source.paths) as job_folder,
-    ):
+    with small_driver(spark), build.claim(job, source) as job_folder:
         entries = prepare(job_folder, source, config, a_task)
         if stage == "entries":
             return {"nodes": entries.nodes, "entries": 2 * entries.edges, "edges": entries.edges}

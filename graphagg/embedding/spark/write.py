@@ -18,7 +18,7 @@ task of the partition holds the graph (`metis`) or 60 bytes a node (`streaming`)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -41,48 +41,28 @@ from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import write_ids
-from graphagg.progress import Progress, silent
+from graphagg.spark.build import SparkBuild
 from graphagg.spark.files import Files
-from graphagg.spark.job import AnyWork, claimed, recall, remember, work_of
-from graphagg.spark.session import small_driver
-from graphagg.store import write_artifact
+from graphagg.spark.job import AnyWork
+from graphagg.store import Publication
 from graphagg.store.index import is_current
-from graphagg.store.remote.addresses import Location
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 Stage = Literal["entries", "partition"]
 
 
-def write_with_spark(
-    spark: SparkSession,
-    source: EdgeInput,
-    directory: Location,
-    config: EmbeddingConfig,
-    *,
-    work: Location | None = None,
-    progress: Progress = silent,
-    force: bool = False,
-) -> ReadReport:
+def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConfig) -> ReadReport:
     """Embed a graph by Spark; see `build_with_spark`."""
     if config.fusion != "merge":
         raise InvalidParameter(
             f"fusion is {config.fusion!r}, the Spark engine has 'merge'; take --engine local for "
             "the others"
         )
-    with write_artifact(directory) as published, small_driver(spark):
-        job = job_of(source, config)
-        known = None if force else recall(directory, KIND, job)
-        if known is not None:
-            return ReadReport(**known["report"])
-        place, resume = work_of(directory, work), not source.is_frame
-        with claimed(spark, place, job, progress, force, resume, source.paths) as job_folder:
-            _run(job_folder, source, config, published, progress, force)
-            read = source.counts(job_folder)
-            job_folder.remove()
-    remember(directory, KIND, job, read)
-    return ReadReport(**read)
+
+    def write(work: AnyWork, published: Publication) -> dict[str, Any]:
+        _run(work, source, config, published, build)
+        return source.counts(work)
+
+    return ReadReport(**build.publish(KIND, job_of(source, config), source, write))
 
 
 def stages(config: EmbeddingConfig, until: Stage | None = None) -> tuple[str, ...]:
@@ -104,14 +84,13 @@ def _run(
     work: AnyWork,
     source: EdgeInput,
     config: EmbeddingConfig,
-    published: Any,
-    progress: Progress,
-    force: bool,
+    published: Publication,
+    build: SparkBuild,
 ) -> None:
     a_task = config.max_piece_edges or MAX_PIECE_EDGES
     entries = prepare(work, source, config, a_task)
     inputs = digests(work, entries, a_task)
-    if not force and is_current(published.location, KIND, inputs, config.to_json()):
+    if not build.force and is_current(published.location, KIND, inputs, config.to_json()):
         return
     partition = cut(work, entries, config, a_task)
     write_pieces(work, entries, partition.layout)
@@ -124,7 +103,7 @@ def _run(
     files = work.version(published)
     _write_ids(work, entries, files)
     _write_vectors(engine, vectors, entries, files)
-    progress("vectors", 1, 1)
+    build.progress("vectors", 1, 1)
     files.gather(published.writer)
     write_report(published.writer, partition.report)
     sizes = Sizes(entries.rows.total, entries.columns.total, entries.edges)

@@ -8,7 +8,6 @@ from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -18,6 +17,7 @@ from graphagg.arrays import Doubles
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexIds, sorted_strings
 from graphagg.graph.reading.batches import Ids
+from graphagg.kernels import kernel
 
 Dense = npt.NDArray[np.int32]
 
@@ -236,7 +236,7 @@ def _of_entries(known: Sequence[Dense], i: int, chunk: Any) -> Dense:
     return found
 
 
-@numba.njit(cache=True)
+@kernel
 def _mark(chunk: npt.NDArray[Any], seen: npt.NDArray[np.bool_]) -> None:
     """Set the entry of each value."""
     for value in chunk:

@@ -16,10 +16,10 @@ from typing import Any
 from graphagg.errors import InvalidFilter, MissingExtra
 from graphagg.rag.adapters.shared import metadata_of, opened
 from graphagg.rag.adapters.store import Store, passage
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.results import Hit
-from graphagg.rag.settings import Mode
+from graphagg.rag.question.results import Hit
 
 try:
     from haystack import Document, component, default_from_dict, default_to_dict
@@ -43,7 +43,7 @@ class GraphAggRetriever:
         index: an opened index, the directory of one, or a `GraphAggDocumentStore`, of which it sees
             every change.
         top_k: how many documents.
-        mode: `best`, `faithful`, `dense` or `bm25`.
+        mode: `multihop`, `linearrag`, `dense` or `bm25`.
         filters: conditions on metadata: as `PassageIndex.retrieve` takes them, or in Haystack's
             form of `field`, `operator` and `value`.
         min_score: leave out documents that score less.
@@ -53,7 +53,7 @@ class GraphAggRetriever:
         self,
         index: PassageIndex | GraphAggDocumentStore | str | os.PathLike[str],
         top_k: int = 5,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         filters: dict[str, Any] | None = None,
         min_score: float | None = None,
     ) -> None:

@@ -18,13 +18,13 @@ from typing import Any
 from graphagg.errors import MissingExtra
 from graphagg.rag.adapters.shared import QUIET, metadata_of, opened
 from graphagg.rag.adapters.store import Store, last_of_each, passage
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.results import Hit
-from graphagg.rag.settings import Mode
+from graphagg.rag.question.results import Hit
 
 try:
     from llama_index.core.base.base_retriever import BaseRetriever
@@ -50,7 +50,7 @@ class GraphAggRetriever(BaseRetriever):
     Args:
         index: an opened index, or the directory of one; or the store of a `GraphAggStore`.
         k: how many nodes.
-        mode: `best`, `faithful`, `dense` or `bm25`.
+        mode: `multihop`, `linearrag`, `dense` or `bm25`.
         filter: conditions on metadata, as `PassageIndex.retrieve` takes them.
         min_score: leave out nodes that score less.
         options: of LlamaIndex's `BaseRetriever`, such as `callback_manager`.
@@ -61,7 +61,7 @@ class GraphAggRetriever(BaseRetriever):
         index: PassageIndex | Store | str | os.PathLike[str],
         *,
         k: int = 5,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         filter: Mapping[str, Any] | None = None,
         min_score: float | None = None,
         **options: Any,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.results import Hit
+from graphagg.rag.question.results import Hit
 
 RESERVED = (
     "title", "score", "components", "path", "method", "document", "position", "match", "copies",

@@ -19,8 +19,8 @@ from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.results import Hits
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.question.results import Hits
+from graphagg.rag.question.selection import Selection
 from graphagg.store import write_artifact
 from graphagg.store.locations import local_folder
 from graphagg.store.manifest import MANIFEST_NAME, canonical_json

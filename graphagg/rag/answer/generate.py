@@ -13,11 +13,11 @@ from typing import Any
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
-from graphagg.rag.answer.endpoint import Endpoint
-from graphagg.rag.excerpts import CHARACTERS, NEIGHBORS
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.results import Hit
-from graphagg.rag.settings import Mode
+from graphagg.rag.models.endpoint import Endpoint
+from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
+from graphagg.rag.question.results import Hit
 
 RULES = (
     "You answer questions from numbered passages. Use only what they say. After each statement "
@@ -83,7 +83,7 @@ def answer(
     endpoint: Endpoint,
     *,
     k: int = 5,
-    mode: Mode = "best",
+    mode: Mode = "multihop",
     filter: Mapping[str, Any] | None = None,
     include: Sequence[str] | None = None,
     exclude: Sequence[str] = (),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from graphagg.progress import Progress, silent
+from graphagg.rag.config.modes import Config, Mode
 from graphagg.rag.evaluation.outcomes import CONTAIN as CONTAIN
 from graphagg.rag.evaluation.outcomes import METRICS as METRICS
 from graphagg.rag.evaluation.outcomes import RECALL_AT as RECALL_AT
@@ -26,8 +27,7 @@ from graphagg.rag.evaluation.questions import check_gold as check_gold
 from graphagg.rag.evaluation.questions import half as half
 from graphagg.rag.evaluation.questions import read_questions as read_questions
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.results import Hit
-from graphagg.rag.settings import Config, Mode
+from graphagg.rag.question.results import Hit
 
 STAGES = ("entities", "encode", "retrieve")
 
@@ -83,7 +83,7 @@ def evaluate(
     index: PassageIndex,
     questions: Sequence[GoldQuestion],
     *,
-    mode: Mode = "best",
+    mode: Mode = "multihop",
     config: Config | None = None,
     random_state: int = 0,
     progress: Progress = silent,

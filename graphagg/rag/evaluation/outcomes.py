@@ -16,8 +16,8 @@ import numpy.typing as npt
 from graphagg.errors import InvalidQuestion
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.evaluation.questions import GoldQuestion
-from graphagg.rag.results import Hit
-from graphagg.rag.version.snapshot import Snapshot
+from graphagg.rag.question.results import Hit
+from graphagg.rag.snapshot.snapshot import Snapshot
 
 RECALL_AT = (2, 5, 10)
 ALL_GOLD_AT = (2, 5)

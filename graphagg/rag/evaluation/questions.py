@@ -16,8 +16,8 @@ import numpy as np
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig, read_rows
-from graphagg.rag.requests import check_question
-from graphagg.rag.version.snapshot import Snapshot
+from graphagg.rag.question.checks import check_question
+from graphagg.rag.snapshot.snapshot import Snapshot
 
 Half = Literal["tune", "test"]
 HALVES: tuple[Half, ...] = ("tune", "test")

@@ -4,20 +4,52 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphagg.checks import one_of
+from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, STORAGE, Profile, Storage
 from graphagg.rag.documents.languages import AUTO, check_language
 from graphagg.rag.models.weights import DEFAULT_ENCODER, DTYPES, Dtype
-from graphagg.rag.profile import DEFAULT_PROFILE, PROFILES, Profile
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.version.publish import Models
 
 TABLE_SUFFIX = ".npz"
 """How the file of a static table ends."""
+
+
+def language_of(extractor: EntityExtractor, language: str | None = None) -> str:
+    """The language whose words are stemmed: the given one, or the extractor's; "" for none."""
+    return str(extractor.spec.settings.get("language", "")) if language is None else language
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models that an index is built with, and the profile that says how.
+
+    `given` is the language of its words: a code, or `auto`; None: that of the extractor.
+    """
+
+    encoder: Encoder
+    extractor: EntityExtractor
+    given: str | None = None
+    profile: Profile = DEFAULT_PROFILE
+
+    @property
+    def language(self) -> str:
+        """The language of words; "" where none is known."""
+        return language_of(self.extractor, self.given)
+
+    @property
+    def storage(self) -> Storage:
+        """What the profile decides beside the models."""
+        return STORAGE[self.profile]
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """The manifest's entries."""
+        specs = {"encoder": self.encoder.spec, "extractor": self.extractor.spec}
+        return {role: spec.to_json() for role, spec in specs.items()}
 
 
 @dataclass(frozen=True)
@@ -55,8 +87,6 @@ class NamedModels:
         Args:
             processes: processes that find entities; None: as many as the size of the corpus needs.
         """
-        from graphagg.rag.version.publish import Models
-
         return Models(
             encoder_of(self.profile, self.encoder, self.dtype, self.device),
             extractor_named(self.profile, self.extractor, self.language, processes),

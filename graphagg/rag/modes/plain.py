@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from graphagg.arrays import Floats
-from graphagg.rag.best.reading import Reading
 from graphagg.rag.modes.protocol import (
     EncodedReading,
     QuestionModels,
@@ -14,13 +13,14 @@ from graphagg.rag.modes.protocol import (
     Retriever,
     readings,
 )
-from graphagg.rag.results import Hit, Hop, plain_hits
-from graphagg.rag.search.dense import dense_hits
-from graphagg.rag.search.lexical import Lexical
-from graphagg.rag.search.ranking import top_rows
-from graphagg.rag.search.sentences import sentence_by_words, sentences_by_vector
+from graphagg.rag.question.reading import Reading
+from graphagg.rag.question.results import Hit, Hop, plain_hits
+from graphagg.rag.snapshot.dense import dense_hits
+from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.snapshot.ranking import top_rows
+from graphagg.rag.snapshot.sentences import sentence_by_words, sentences_by_vector
+from graphagg.rag.snapshot.snapshot import Scope, Snapshot
 from graphagg.rag.tables.vectors import Rows
-from graphagg.rag.version.snapshot import Scope, Snapshot
 
 RRF_K, RRF_DEPTH = 60, 50
 """The constant of reciprocal rank fusion, and how many hits of each list are fused at least."""

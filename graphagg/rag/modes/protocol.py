@@ -15,15 +15,15 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from graphagg.arrays import Floats, Mask
-from graphagg.rag.best.reading import Reading, read_question
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.rescoring import Rescoring
-from graphagg.rag.results import Explanation, Hit
-from graphagg.rag.search.sentences import sentence_span, sentences_by_vector
-from graphagg.rag.settings import Mode
+from graphagg.rag.question.reading import Reading, read_question
+from graphagg.rag.question.rescoring import Rescoring
+from graphagg.rag.question.results import Explanation, Hit
+from graphagg.rag.snapshot.sentences import sentence_span, sentences_by_vector
+from graphagg.rag.snapshot.snapshot import Scope, Snapshot
 from graphagg.rag.tables.vectors import Rows
-from graphagg.rag.version.snapshot import Scope, Snapshot
 
 
 class QuestionModels(Protocol):

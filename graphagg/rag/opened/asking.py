@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from graphagg.arrays import Mask
 from graphagg.checks import integer
+from graphagg.rag.config.modes import Config, Mode
 from graphagg.rag.models.reranker import Reranker
 from graphagg.rag.modes.registry import AnyRetriever, retriever_of
 from graphagg.rag.opened.base import Opened, ask
-from graphagg.rag.requests import When, check_min_score, check_request, questions_of, selection_of
-from graphagg.rag.rescoring import RERANKED, Recency, Rescoring
-from graphagg.rag.results import DocumentHit, Explanation, Hit, Hits
-from graphagg.rag.settings import Config, Mode
+from graphagg.rag.question.checks import (
+    When,
+    check_min_score,
+    check_request,
+    questions_of,
+    selection_of,
+)
+from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
+from graphagg.rag.question.results import DocumentHit, Explanation, Hit, Hits
+from graphagg.rag.question.selection import Selection
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.spark.frames import passages_frame
-from graphagg.rag.version.snapshot import Selection, Snapshot
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -69,7 +76,7 @@ class Request:
     @classmethod
     def of(
         cls,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         config: Config | None = None,
         filter: Mapping[str, Any] | None = None,
         include: Sequence[str] | None = None,
@@ -102,7 +109,7 @@ class Asking(Opened):
         question: str,
         k: int = 5,
         *,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         config: Config | None = None,
         filter: Mapping[str, Any] | None = None,
         include: Sequence[str] | None = None,
@@ -124,12 +131,13 @@ class Asking(Opened):
             question: at most 10,000 characters.
             k: how many passages of distinct texts; all where fewer are visible. A hit names its
                 `copies`, the other visible passages with exactly its text.
-            mode: `best`; `broad` covers several themes of the corpus, `auto` chooses between the
-                two by the question; `faithful` is LinearRAG; `dense` ranks by cosine, `bm25` by
-                words alone, `rrf` by both.
-            config: `BestConfig` for `best`, `BroadConfig` for `broad`, `RetrievalConfig` for
-                `faithful` (`PRESETS`); None: of `best` the `weights` of the index, else the
-                defaults.
+            mode: `multihop` follows links between passages; `broad` covers several themes of the
+                corpus, `auto` chooses between the two by the question; `linearrag` is LinearRAG as
+                published; `dense` ranks by cosine, `bm25` by words alone, `rrf` by both. The former
+                names `best` (`multihop`) and `faithful` (`linearrag`) are taken too.
+            config: `MultihopConfig` for `multihop`, `BroadConfig` for `broad`, `LinearRAGConfig`
+                for `linearrag` (`PRESETS`); None: the defaults, for `multihop` those of the index's
+                profile.
             filter: conditions on metadata, such as `{"year": {"gte": 2000}, "lang": "en"}`.
             include: only these passages, by their ids or those of their documents.
             exclude: not these.
@@ -170,7 +178,7 @@ class Asking(Opened):
     ) -> list[Hits]:
         """Retrieve for many questions by one call of the model; the same answers as one by one.
 
-        Takes the options of `retrieve`. Scores of `faithful` are the same to 1e-8: a block of
+        Takes the options of `retrieve`. Scores of `linearrag` are the same to 1e-8: a block of
         questions is walked together.
         """
         request = Request.of(**options)
@@ -269,7 +277,7 @@ class Asking(Opened):
 
     def retriever(
         self,
-        mode: Mode = "best",
+        mode: Mode = "multihop",
         config: Config | None = None,
         selection: Selection = _EVERYTHING,
     ) -> AnyRetriever:

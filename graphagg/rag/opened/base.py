@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graphagg.rag.build.loading import IndexModels, read_snapshot
+from graphagg.rag.build.publish import KIND
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.vector_cache import VectorCache
 from graphagg.rag.modes.protocol import Asked
 from graphagg.rag.modes.registry import AnyRetriever
-from graphagg.rag.version.loading import IndexModels, read_snapshot
-from graphagg.rag.version.publish import KIND
-from graphagg.rag.version.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.store import Artifact
 from graphagg.store.index import Index
 

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
-from graphagg.checks import integer
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidParameter, UnknownPassage
 from graphagg.progress import Progress, silent
+from graphagg.rag.build.publish import change_passages, compact
+from graphagg.rag.build.sync import Difference, SyncReport, difference
 from graphagg.rag.documents.passages import Passage, check_corpus, iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
 from graphagg.rag.models.given import Given, checked_vectors, rows_and_vectors
-from graphagg.rag.modes.registry import retriever_of
-from graphagg.rag.opened.base import Opened, Version, ask
-from graphagg.rag.version.publish import change_passages, compact, set_weights
-from graphagg.rag.version.snapshot import Selection, Snapshot
-from graphagg.rag.version.sync import Difference, SyncReport, difference
+from graphagg.rag.opened.base import Opened
+from graphagg.rag.question.selection import Selection
+from graphagg.rag.snapshot.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from graphagg.rag.best.tuning.fit import TuneReport
-    from graphagg.rag.evaluation.questions import GoldQuestion
+    pass
 
 _EVERYTHING = Selection()
 _COLUMNS = RowConfig()
@@ -184,65 +182,6 @@ class Changing(Opened):
         """
         with self._changing() as (publication, newest):
             compact(publication, newest.snapshot)
-
-    def tune(
-        self,
-        questions: Sequence[GoldQuestion],
-        *,
-        dry_run: bool = False,
-        random_state: int = 0,
-        progress: Progress = silent,
-    ) -> TuneReport:
-        """Fit a few weights of mode `best` to questions, and write them if that is a gain.
-
-        They are written, as a new version, if on questions that the fit did not see (five folds)
-        recall@5 rises beyond chance: the 95 % interval of the gain begins above 0. Changes and
-        `compact` keep them; a build starts from the defaults unless they are given (`weights`).
-
-        Args:
-            questions: at least 30 different ones with gold ids, as `read_questions` gives them.
-            dry_run: write nothing.
-            random_state: of the folds and the intervals.
-            progress: called with stage, done, total.
-
-        Raises:
-            InvalidParameter: there are too few questions.
-            InvalidQuestion: one has no gold ids, or the index holds none of all.
-            ArtifactBusy, ArtifactError, WriteFailed: about the directory.
-        """
-        integer("random_state", random_state, 0)
-        if dry_run:
-            self.reopen()
-            return self._fitted(self._version, questions, random_state, progress)
-        with self._changing() as (publication, newest):
-            report = self._fitted(newest, questions, random_state, progress)
-            if report.is_gain:
-                set_weights(publication, newest.snapshot, report.weights)
-        return report
-
-    def reset_weights(self) -> bool:
-        """Go back to the default weights of mode `best`; returns whether there were others."""
-        with self._changing() as (publication, newest):
-            was_tuned = newest.snapshot.weights is not None
-            if was_tuned:
-                set_weights(publication, newest.snapshot, None)
-        return was_tuned
-
-    def _fitted(
-        self,
-        version: Version,
-        questions: Sequence[GoldQuestion],
-        random_state: int,
-        progress: Progress,
-    ) -> TuneReport:
-        from graphagg.rag.best.tuning.fit import check_labeled, tune
-
-        snapshot = version.snapshot
-        check_labeled(snapshot, questions)  # before a model is loaded
-        best = retriever_of(snapshot, _EVERYTHING, "best", None)
-        texts = [question.text for question in questions]
-        asked: list[Any] = ask(best, texts, version.models)  # as `best` encodes them
-        return tune(snapshot, questions, asked, random_state, progress)
 
 
 def _replaced(before: Snapshot, new: Sequence[Sequence[Passage]]) -> dict[str, list[int]]:

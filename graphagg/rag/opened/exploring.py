@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphagg.progress import Progress, silent
-from graphagg.rag.graph import CorpusGraph, GraphConfig, corpus_graph
-from graphagg.rag.likeness.similar import By, Likes, similar_entities, similar_passages
+from graphagg.rag.config.graph import GraphConfig
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.graph.corpus_graph import CorpusGraph, corpus_graph
+from graphagg.rag.corpus.likeness.similar import By, Likes, similar_entities, similar_passages
+from graphagg.rag.corpus.themes.made import current_map, map_of_view
+from graphagg.rag.corpus.themes.results import ThemeMap
 from graphagg.rag.opened.base import Opened
-from graphagg.rag.requests import selection_of
-from graphagg.rag.themes.config import MapConfig
-from graphagg.rag.themes.made import current_map, map_of_view
-from graphagg.rag.themes.results import ThemeMap
+from graphagg.rag.question.checks import selection_of
 
 if TYPE_CHECKING:
-    from graphagg.rag.answer.endpoint import Endpoint
+    from graphagg.rag.models.endpoint import Endpoint
 
 _GRAPH = GraphConfig()
 _MAP = MapConfig()

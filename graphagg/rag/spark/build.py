@@ -12,6 +12,7 @@ from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.spark.records import PassageInput
 from graphagg.rag.spark.stages import ModelLoader, NamedModels
 from graphagg.rag.spark.write import ENTRIES_A_TASK, PASSAGES_A_TASK, write_with_spark
+from graphagg.spark.build import SparkBuild
 from graphagg.store.remote.addresses import Location
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def build_with_spark(
     columns: RowConfig = _COLUMNS,
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     models: ModelLoader | None = None,
-    with_faithful: bool = False,
+    with_linearrag: bool = False,
     passages_a_task: int = PASSAGES_A_TASK,
     entries_a_task: int = ENTRIES_A_TASK,
     progress: Progress = silent,
@@ -48,7 +49,7 @@ def build_with_spark(
         columns: which columns of a table are what, where they have other names.
         chunking: how long texts are split, by the tasks; None keeps all whole.
         models: how every process loads the models; None: the default ones.
-        with_faithful: as for `PassageIndex.build`.
+        with_linearrag: as for `PassageIndex.build`.
         passages_a_task: passages that a task annotates and encodes.
         entries_a_task: mentions or postings that a task holds in memory.
         progress: called after each stage.
@@ -63,16 +64,12 @@ def build_with_spark(
         MissingExtra: an optional dependency or a default model is not installed.
     """
     here = write_with_spark(
-        spark,
+        SparkBuild(spark, directory, work, progress, force),
         PassageInput.of(passages, columns),
-        directory,
         models or NamedModels(),
-        work=work,
         chunking=chunking,
-        with_faithful=with_faithful,
+        with_faithful=with_linearrag,
         passages_a_task=passages_a_task,
         entries_a_task=entries_a_task,
-        progress=progress,
-        force=force,
     )
     return PassageIndex.open(directory, encoder=here.encoder, extractor=here.extractor)

@@ -17,6 +17,7 @@ import numpy as np
 
 from graphagg.arrays import Array, narrow, offsets
 from graphagg.graph.spark.numbering import Numbering, write_ids
+from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.spark.records import load_passages
 from graphagg.rag.spark.stages import (
@@ -28,7 +29,6 @@ from graphagg.rag.spark.stages import (
     Stages,
 )
 from graphagg.rag.spark.tables import write_view
-from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.gazetteer import DEFINES, NAME_ROW, kind_of, mentions_of, or_of
 from graphagg.rag.tables.mentions import FOUND, KeyFinder, NewRow
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks

@@ -18,12 +18,12 @@ import numpy as np
 from graphagg.arrays import narrow
 from graphagg.graph.spark.numbering import Numbering, number_ids
 from graphagg.progress import silent
+from graphagg.rag.build.segment import make_segment, stored_rows
+from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.spark.records import load_passages
 from graphagg.rag.spark.stages import NAMES, PASSAGES, SEGMENT, Stages, loaded
-from graphagg.rag.tables.analyzer import Analyzers
 from graphagg.rag.tables.mentions import NewRow
-from graphagg.rag.version.build import make_segment, stored_rows
 from graphagg.spark.task_arrays import ArrayCollector
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import ArtifactWriter, blocks

@@ -16,15 +16,15 @@ import numpy as np
 from graphagg.arrays import offsets
 from graphagg.errors import DuplicateId
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.search import dense
-from graphagg.rag.search.compat import merge
+from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot.compat import merge
+from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.rag.spark.stages import IDS, PASSAGES, Stages
 from graphagg.rag.tables.gazetteer import ARRAYS, Gazetteer, no_rows
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import table_name
 from graphagg.rag.tables.vectors import Stack
 from graphagg.rag.tables.view import View
-from graphagg.rag.version.snapshot import INVERTED_FILE
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import preallocate

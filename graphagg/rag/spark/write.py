@@ -19,28 +19,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphagg.arrays import offsets
-from graphagg.progress import Progress, silent
+from graphagg.rag.build.loading import is_built
+from graphagg.rag.build.publish import KIND, parameters
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
+from graphagg.rag.models.named import Models
 from graphagg.rag.spark.entities import write_gazetteer
 from graphagg.rag.spark.postings import write_lexicon
 from graphagg.rag.spark.records import PassageInput, write_passages
 from graphagg.rag.spark.segment import join_segment, number_keys, write_names, write_segment
 from graphagg.rag.spark.stages import PASSAGES, ModelLoader, Stages, loaded
 from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write_ranks
-from graphagg.rag.version.loading import is_built
-from graphagg.rag.version.publish import KIND, Models, parameters
-from graphagg.spark.job import claimed, recall, remember, work_of
-from graphagg.spark.session import small_driver
+from graphagg.spark.build import SparkBuild
+from graphagg.spark.job import AnyWork
 from graphagg.spark.tasks import Stats
-from graphagg.store import Publication, write_artifact
+from graphagg.store import Publication
 from graphagg.store.manifest import Manifest
-from graphagg.store.remote.addresses import Location
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 PASSAGES_A_TASK = 2_000
 ENTRIES_A_TASK = 1_000_000
@@ -48,33 +44,25 @@ ENTRIES_A_TASK = 1_000_000
 
 
 def write_with_spark(
-    spark: SparkSession,
+    build: SparkBuild,
     source: PassageInput,
-    directory: Location,
     loader: ModelLoader,
     *,
-    work: Location | None = None,
     chunking: ChunkConfig | None = DEFAULT_CHUNKING,
     with_faithful: bool = False,
     passages_a_task: int = PASSAGES_A_TASK,
     entries_a_task: int = ENTRIES_A_TASK,
-    progress: Progress = silent,
-    force: bool = False,
 ) -> Models:
     """Index a corpus by Spark; see `build_with_spark`. Returns the models of this process."""
     here = loaded(loader)
     job = job_of(source, here, chunking, with_faithful)
-    with write_artifact(directory) as publication, small_driver(spark):
-        if force or recall(directory, KIND, job) is None:
-            place, resume = work_of(directory, work), not source.is_frame
-            with claimed(spark, place, job, progress, force, resume, source.paths) as job_folder:
-                files = job_folder.version(publication)
-                stages = Stages(
-                    job_folder, files, loader, here.language, entries_a_task, with_faithful
-                )
-                _run(stages, publication, source, chunking, passages_a_task, here, force)
-                job_folder.remove()
-            remember(directory, KIND, job)
+
+    def write(work: AnyWork, publication: Publication) -> None:
+        files = work.version(publication)
+        stages = Stages(work, files, loader, here.language, entries_a_task, with_faithful)
+        _run(stages, publication, source, chunking, passages_a_task, here, build.force)
+
+    build.publish(KIND, job, source, write)
     return here
 
 
@@ -105,9 +93,7 @@ def _run(
     starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
     write_ranks(stages, passages, starts)
     digest = _digest(stages, passages)
-    if not force and is_built(
-        publication.location, digest, models, chunking, None, stages.with_faithful
-    ):
+    if not force and is_built(publication.location, digest, models, chunking, stages.with_faithful):
         return
     segment = write_segment(stages, passages)
     join_segment(stages, passages, segment)

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, narrow, offsets
-from graphagg.rag.tables.analyzer import Analyzers
+from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.tables.lexicon import Lexicon, merge_sorted
 from graphagg.rag.tables.longer import LongerNames
 from graphagg.rag.tables.mentions import (

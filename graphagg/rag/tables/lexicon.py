@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, narrow, offsets
+from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.languages import CODES
-from graphagg.rag.tables.analyzer import Analyzer
 from graphagg.store import ArtifactWriter
 from graphagg.store.paging import will_need
 from graphagg.store.reading import Arrays

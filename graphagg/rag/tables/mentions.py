@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import offsets
+from graphagg.rag.documents.analyzer import Analyzer, Analyzers
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import (
     inner_words,
@@ -25,7 +26,6 @@ from graphagg.rag.documents.tokens import (
     word_spans,
 )
 from graphagg.rag.models.extractor import Annotation
-from graphagg.rag.tables.analyzer import Analyzer, Analyzers
 from graphagg.rag.tables.lexicon import TermCounts
 from graphagg.rag.tables.segments import Ragged
 from graphagg.store.strings import StringTable

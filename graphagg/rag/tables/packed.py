@@ -15,14 +15,13 @@ it is summed, so it is the same bits wherever a row is and whatever is beside it
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Floats
-from graphagg.kernels import Kernel
+from graphagg.kernels import kernel
 
 TAIL = 4
 """Bytes of the scale at the end of a row."""
@@ -111,7 +110,7 @@ def _digits(whole: Array) -> Array:
     return np.ascontiguousarray(np.concatenate([high, whole - (high << _DIGIT)]).T, kind)
 
 
-@partial(Kernel, nogil=True)
+@kernel(nogil=True)
 def _multiply(rows: Any, scales: Any, query: Query, result: Any) -> None:
     """Write the products of rows `[n, d + 4]` whose scales are `[n]`."""
     for i in range(len(rows)):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, offsets
-from graphagg.kernels import fast_kernel
+from graphagg.kernels import kernel
 from graphagg.rag.tables.packed import (
     Query,
     dimension_of,
@@ -180,7 +180,7 @@ def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
     return maxima
 
 
-@fast_kernel
+@kernel(fastmath=True)
 def _dots(matrix: Vectors, queries: Vectors, dots: Vectors) -> None:
     """Products of all rows `[n, d]` with queries `[q, d]` into `dots` `[n, q]`."""
     for i in range(matrix.shape[0]):
@@ -193,7 +193,7 @@ def _dots(matrix: Vectors, queries: Vectors, dots: Vectors) -> None:
             dots[i, q] = total
 
 
-@fast_kernel
+@kernel(fastmath=True)
 def _dots_at(matrix: Vectors, rows: Rows, queries: Vectors, dots: Vectors) -> None:
     """Products of some rows `[m]` of `[n, d]` with queries `[q, d]` into `dots` `[m, q]`."""
     for i in range(len(rows)):

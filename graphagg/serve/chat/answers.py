@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphagg.errors import EndpointTimeout, NoLanguageModel, Overloaded
-from graphagg.rag.answer.endpoint import Endpoint
 from graphagg.rag.answer.generate import RULES, cited, conversation
-from graphagg.rag.excerpts import ELLIPSIS
+from graphagg.rag.models.endpoint import Endpoint
+from graphagg.rag.question.excerpts import ELLIPSIS
 from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.service import Service
 

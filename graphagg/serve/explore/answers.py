@@ -12,12 +12,12 @@ from typing import Any
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex
-from graphagg.rag.excerpts import NOWHERE, excerpt, shortened
-from graphagg.rag.themes.config import MapConfig
-from graphagg.rag.themes.made import kept_map
-from graphagg.rag.themes.results import Theme, ThemeMap
-from graphagg.rag.themes.stored import KIND, folder_of, read_map
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.made import kept_map
+from graphagg.rag.corpus.themes.results import Theme, ThemeMap
+from graphagg.rag.corpus.themes.stored import KIND, folder_of, read_map
+from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
+from graphagg.rag.question.selection import Selection
 from graphagg.serve.explore.models import (
     EXCERPT,
     MOST_PASSAGES,

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphagg.rag import PassageIndex
 from graphagg.rag.documents.metadata import ValueType
-from graphagg.rag.version.snapshot import Snapshot
+from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.serve.mcp.text import number, quoted
 
 _TITLES = 5

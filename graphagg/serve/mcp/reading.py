@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.excerpts import ELLIPSIS, fitting, short_metadata
-from graphagg.rag.version.snapshot import Selection
+from graphagg.rag.question.excerpts import ELLIPSIS, fitting, short_metadata
+from graphagg.rag.question.selection import Selection
 from graphagg.serve.mcp.text import quoted
 
 MOST_AROUND = 10

@@ -18,7 +18,6 @@ from pydantic import Field, ValidationError
 from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
-from graphagg.rag.settings import Mode
 from graphagg.serve.explore import tools
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import explained
@@ -35,7 +34,7 @@ from graphagg.serve.mcp import corpus, reading, text
 from graphagg.serve.models.communities import CommunityRequest
 from graphagg.serve.models.embedding import NearestRequest
 from graphagg.serve.models.passages import SearchRequest
-from graphagg.serve.models.values import Request
+from graphagg.serve.models.values import ModeName, Request
 from graphagg.serve.service import Service
 
 try:
@@ -154,7 +153,7 @@ def _add_search(server: MCPServer, service: Service) -> None:
     async def search_passages(
         question: Question,
         top_k: TopHits = 5,
-        mode: Mode = "best",
+        mode: ModeName = "multihop",
         filter: Filter = None,
         as_of: AsOf = None,
         recency: RecencyWeight = 0.0,
@@ -189,7 +188,7 @@ def _add_search(server: MCPServer, service: Service) -> None:
         question: Question,
         passage_id: PassageId,
         top_k: TopHits = 5,
-        mode: Mode = "best",
+        mode: ModeName = "multihop",
         filter: Filter = None,
         as_of: AsOf = None,
         recency: RecencyWeight = 0.0,

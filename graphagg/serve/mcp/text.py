@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphagg.rag.excerpts import ELLIPSIS, Span, excerpt, shortened
+from graphagg.rag.question.excerpts import ELLIPSIS, Span, excerpt, shortened
 
 Answer = Mapping[str, Any]
 """An answer of the service, under the keys of its models."""

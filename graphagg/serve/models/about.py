@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from graphagg.communities.config import Method
-from graphagg.rag.settings import Mode
+from graphagg.rag.config.modes import Mode
 from graphagg.serve.limits import (
     LONGEST_QUESTION,
     MOST_BATCH,

@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphagg.rag.excerpts import CHARACTERS
-from graphagg.rag.results import HopKind
-from graphagg.rag.settings import Mode
+from graphagg.rag.config.modes import Mode
+from graphagg.rag.question.excerpts import CHARACTERS
+from graphagg.rag.question.results import HopKind
 from graphagg.serve.limits import MOST_BATCH, MOST_TEXT
 from graphagg.serve.models.values import (
     Characters,
     Days,
     Hits,
+    ModeName,
     Moment,
     Question,
     Request,
@@ -26,7 +27,7 @@ from graphagg.serve.models.values import (
 
 class _SearchOptions(Request):
     top_k: Hits = 5
-    mode: Mode = "best"
+    mode: ModeName = "multihop"
     filter: dict[str, Any] | None = Field(
         default=None, description='Conditions on metadata: {"year": {"gte": 2000}}.'
     )

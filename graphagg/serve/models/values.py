@@ -17,6 +17,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from graphagg.rag.config.modes import Mode, current_name
 from graphagg.serve.limits import (
     LONGEST_NAME,
     LONGEST_QUESTION,
@@ -54,6 +55,8 @@ Vertex = Name | Number
 ShownVertex = str | int
 """A vertex id in an answer, of any length."""
 _EXACT_IN_JAVASCRIPT = 2**53
+ModeName = Annotated[Mode, BeforeValidator(current_name)]
+"""A retrieval mode; names that modes had before are taken too."""
 Question = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_QUESTION),

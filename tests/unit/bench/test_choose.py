@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from graphagg.rag.best.tuning.kernel import Weights
+from graphagg.rag.best.tuning.search import value_of, with_value
 
 from benchmarks.choose.search import GRID, MIDDLE, Search
 from graphagg.arrays import Array
-from graphagg.rag.best.tuning.kernel import Weights
-from graphagg.rag.best.tuning.search import value_of, with_value
 
 NAMES = ("a", "b", "c", "d-untitled")
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
+from graphagg.rag.documents.analyzer import Analyzer, Analyzers
 from graphagg.rag.documents.languages import (
     AUTO,
     CODES,
@@ -24,7 +25,6 @@ from graphagg.rag.documents.languages import (
 )
 from graphagg.rag.models.by_language import ByLanguage, extractor_for
 from graphagg.rag.models.named import NamedModels
-from graphagg.rag.tables.analyzer import Analyzer, Analyzers
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, assert_same_hits
 
@@ -76,7 +76,7 @@ def answers(index: PassageIndex, **options: object) -> list[list[Hit]]:
     return [
         list(index.retrieve(question, 5, mode=mode, **options))  # type: ignore[arg-type]
         for question in QUESTIONS
-        for mode in ("best", "bm25", "rrf")
+        for mode in ("multihop", "bm25", "rrf")
     ]
 
 

@@ -50,7 +50,7 @@ def test_different_filters_are_answered_apart(start, held: Sources, live) -> Non
         {"question": q, "filter": f, "mode": mode}
         for q in QUESTIONS[:2]
         for f in (None, {"kind": "city"}, {"not": {"kind": "city"}})
-        for mode in ("best", "faithful", "dense", "bm25")
+        for mode in ("multihop", "linearrag", "dense", "bm25")
     ]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda b: running.post("/v1/passages/search", b).json(), bodies))

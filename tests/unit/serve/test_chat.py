@@ -13,8 +13,8 @@ from openai import OpenAI
 
 from graphagg.cli.serving import language_model
 from graphagg.errors import InvalidParameter
-from graphagg.rag.answer.endpoint import Endpoint
 from graphagg.rag.answer.generate import RULES
+from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.chat.answers import NOTHING_FOUND, Answers
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until

@@ -215,7 +215,9 @@ def test_the_slow_list_says_what_was_asked(start, indices: Sources) -> None:
     found = running.json("/v1/slow")["requests"]
     assert {each["route"] for each in found} == {SEARCH, "/v1/communities/query"}
     search = next(each for each in found if each["route"] == SEARCH)
-    assert search["details"] == {**QUESTION, "mode": "best"} and list(search["stages"]) == STAGES
+    assert (
+        search["details"] == {**QUESTION, "mode": "multihop"} and list(search["stages"]) == STAGES
+    )
     assert search["milliseconds"] >= max(search["stages"].values())
 
 

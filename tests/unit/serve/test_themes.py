@@ -9,7 +9,7 @@ import pytest
 from mcp.client.client import Client
 
 from graphagg.rag import PassageIndex
-from graphagg.rag.themes.results import ThemeMap
+from graphagg.rag.corpus.themes.results import ThemeMap
 from graphagg.serve.explore.models import LightAnswer, SimilarAnswer, ThemeAnswer, ThemesAnswer
 from graphagg.serve.mcp import create_server
 from graphagg.serve.service import Sources

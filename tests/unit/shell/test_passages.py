@@ -17,7 +17,7 @@ from graphagg.errors import (
     UnknownPassage,
 )
 from graphagg.rag import PassageIndex
-from graphagg.rag.settings import MODES
+from graphagg.rag.config.modes import MODES
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.shell.talk import talk, text_of
 

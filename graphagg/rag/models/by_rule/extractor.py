@@ -16,10 +16,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from graphagg.errors import InvalidParameter
+from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.models.by_rule.names import names_in, revision_of
 from graphagg.rag.models.extractor import Annotation, capitals
 from graphagg.rag.models.spec import ModelSpec
-from graphagg.rag.tables.analyzer import Analyzer
 
 PREFIX = "rule:"
 """How such an extractor is named: `rule:` and the code of a language."""

@@ -21,13 +21,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from graphagg.errors import GraphAggError, InvalidParameter, UnknownModel
-from graphagg.rag.answer.endpoint import Endpoint
-from graphagg.rag.excerpts import CHARACTERS
-from graphagg.rag.settings import Mode
+from graphagg.rag.models.endpoint import Endpoint
+from graphagg.rag.question.excerpts import CHARACTERS
 from graphagg.serve.chat.answers import MODEL, Answered, Answers, citations
 from graphagg.serve.http.failures import body_of, documented
 from graphagg.serve.models.passages import SearchRequest
-from graphagg.serve.models.values import Characters, Hits, Result, Score, unicode_text
+from graphagg.serve.models.values import Characters, Hits, ModeName, Result, Score, unicode_text
 
 _MOST_MESSAGES = 200
 _MOST_TOKENS = 100_000
@@ -70,7 +69,7 @@ class ChatRequest(BaseModel):
     n: Literal[1] | None = None
     tools: Annotated[list[Any] | None, Field(max_length=0, description="It calls none.")] = None
     top_k: Hits = 5
-    mode: Mode = "best"
+    mode: ModeName = "multihop"
     filter: dict[str, Any] | None = None
     min_score: Score = None
     characters: Characters = CHARACTERS

@@ -21,8 +21,8 @@ from graphagg.errors import (
     InvalidQuestion,
 )
 from graphagg.rag import PassageIndex
-from graphagg.rag.answer.endpoint import Endpoint
 from graphagg.rag.answer.generate import answer, checked
+from graphagg.rag.models.endpoint import Endpoint
 
 KEY = "sk-a-key-that-nobody-may-see"
 QUESTION = "Where was the man born who designed the Engine?"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from graphagg.errors import EndpointAnswer, EndpointTimeout, InvalidParameter
 from graphagg.rag import PassageIndex
-from graphagg.rag.answer import endpoint as module
-from graphagg.rag.answer.endpoint import Endpoint
 from graphagg.rag.answer.generate import RULES, answer
+from graphagg.rag.models import endpoint as module
+from graphagg.rag.models.endpoint import Endpoint
 from tests.upstream import DONE, Upstream, event, stream_of, upstream
 
 QUESTION = "Where was the man born who designed the Engine?"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.arrays import narrow, offsets
-from graphagg.rag.building.merging import Entries, merge_strings, order_of, transposed
+from graphagg.rag.build.merging import Entries, merge_strings, order_of, transposed
 from graphagg.store.ranges import GrowingStrings
 from graphagg.store.reading import ArrayFolder
 from graphagg.store.strings import StringTable

@@ -18,12 +18,17 @@ from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.graph.csr import Csr
 from graphagg.minhash.bands import write_keys
 from graphagg.minhash.signatures import Hashes, HashFamily, signatures
-from graphagg.rag import Passage, read_passages
-from graphagg.rag.dedup import DedupConfig, dedup, files
-from graphagg.rag.dedup.choice import choose
-from graphagg.rag.dedup.files import keep_of
-from graphagg.rag.dedup.pairs import _bucket_pairs, _sorted_entries, band_keys, near_duplicates
-from graphagg.rag.dedup.shingles import shingles
+from graphagg.rag import DedupConfig, Passage, dedup, read_passages
+from graphagg.rag.corpus.dedup import files
+from graphagg.rag.corpus.dedup.choice import choose
+from graphagg.rag.corpus.dedup.files import keep_of
+from graphagg.rag.corpus.dedup.pairs import (
+    _bucket_pairs,
+    _sorted_entries,
+    band_keys,
+    near_duplicates,
+)
+from graphagg.rag.corpus.dedup.shingles import shingles
 from graphagg.rag.documents.rows import RowConfig
 
 WORDS = st.sampled_from(["a", "b", "ü", "cd", "Cd", "e1", "日本"])
@@ -106,7 +111,7 @@ def test_pairs_are_exact_and_candidates_are_those_of_equal_bands(seed, threshold
     wanted = {pair for pair in candidates if jaccard(plain[pair[0]], plain[pair[1]]) >= threshold}
     assert set(pairs) == wanted
     with pytest.MonkeyPatch.context() as patch:  # a band after another: the keys of all take memory
-        patch.setattr("graphagg.rag.dedup.pairs._KEYS_AT_ONCE", 1)
+        patch.setattr("graphagg.rag.corpus.dedup.pairs._KEYS_AT_ONCE", 1)
         for one, other in zip(found, near_duplicates(sets, config), strict=True):
             np.testing.assert_array_equal(one, other)
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from graphagg.graph import Csr
 from graphagg.rag import Passage
 from graphagg.rag.documents.tokens import entity_key, tokenize
-from graphagg.rag.linearrag.pagerank import Reset, personalized_pagerank
-from graphagg.rag.linearrag.trigraph import TriGraph
+from graphagg.rag.modes.linearrag.pagerank import Reset, personalized_pagerank
+from graphagg.rag.modes.linearrag.trigraph import TriGraph
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
 from tests.fakes import FakeExtractor, InMemory

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from graphagg.errors import ArtifactError
-from graphagg.rag.search import compat, dense
+from graphagg.rag.snapshot import compat, dense
 from graphagg.rag.tables.vectors import Stack
 
 VECTORS = 1500

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Passage
+from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.tokens import tokenize
-from graphagg.rag.search.lexical import Lexical
-from graphagg.rag.search.ranking import spread
-from graphagg.rag.tables.analyzer import Analyzer
+from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.snapshot.ranking import spread
 from graphagg.rag.tables.view import View
 from tests.fakes import FakeExtractor, InMemory
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, corpora

@@ -11,7 +11,7 @@ import pytest
 
 from graphagg.errors import MissingExtra
 from graphagg.rag import Hits, PassageIndex
-from graphagg.rag.settings import MODES
+from graphagg.rag.config.modes import MODES
 
 QUESTION = "Where did Ada live?"
 

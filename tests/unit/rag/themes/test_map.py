@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter, UnknownPassage, UnknownTheme
 from graphagg.rag import Passage, PassageIndex
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.network import SCALE, nearest, whole_vectors
+from graphagg.rag.corpus.themes.results import ThemeMap
+from graphagg.rag.corpus.themes.stored import folder_of
 from graphagg.rag.documents.tokens import tokenize
-from graphagg.rag.themes.config import MapConfig
-from graphagg.rag.themes.network import SCALE, nearest, whole_vectors
-from graphagg.rag.themes.results import ThemeMap
-from graphagg.rag.themes.stored import folder_of
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
 pytestmark = pytest.mark.usefixtures("unsynced")
@@ -170,7 +170,7 @@ def corpus_of(count: int = 13) -> list[Passage]:
 def test_it_is_made_once_and_kept_through_what_changes_no_theme(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from graphagg.rag.themes import made
+    from graphagg.rag.corpus.themes import made
 
     calls = []
     real = made.theme_map

@@ -1,1 +1,0 @@
-"""The default mode: similarity, words, links and bridges in one formula."""

@@ -1,1 +1,0 @@
-"""Choosing the constants of `best` for questions with known answers."""

@@ -1,1 +1,0 @@
-"""Questions about a corpus as a whole: passages from several themes."""

@@ -1,0 +1,1 @@
+"""A corpus as a whole: themes, its graph, similar passages and entities, near duplicates."""

@@ -1,0 +1,1 @@
+"""Near duplicates among texts: pairs, groups, and which texts to keep."""

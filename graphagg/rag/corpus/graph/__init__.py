@@ -1,0 +1,1 @@
+"""The graph of a corpus: which passage names which entity, and which entities share sentences."""

@@ -1,0 +1,252 @@
+"""`theme_map`: what each theme of a view is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from graphagg.arrays import Array, Doubles, Ints
+from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.dates import Date, dates_of
+from graphagg.rag.corpus.themes.parts import Parts, parts_of, weights_in
+from graphagg.rag.corpus.themes.results import (
+    NamedEntity,
+    NamedPassage,
+    NearTheme,
+    Span,
+    Theme,
+    ThemeMap,
+)
+from graphagg.rag.corpus.themes.words import Words
+from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.view import View
+
+_IN_LABEL = 4  # words of a label
+_DIGITS = 6  # of numbers that are shown
+
+
+def theme_map(snapshot: Snapshot, view: View, config: MapConfig) -> ThemeMap:
+    """Part what a view shows into themes, and say of each what it is about.
+
+    Args:
+        snapshot: the version.
+        view: what is visible.
+        config: how, and what to show.
+
+    Raises:
+        InvalidParameter: the key of dates that is asked for dates nothing.
+        MissingExtra: scikit-network is not installed.
+    """
+    rows = view.rows.tolist()
+    when, dates = dates_of(snapshot.corpus, rows, config.when)
+    parts = parts_of(snapshot, view, config)
+    writer = _Portraits(snapshot, view, config.shown, parts, dates)
+    return ThemeMap(
+        tuple(tuple(writer.themes(level)) for level in range(len(parts.passage))),
+        [snapshot.corpus.id(row) for row in rows],
+        parts.passage.astype(np.int32),
+        list(view.gazetteer.keys.take(parts.net.entities)),
+        parts.entity.astype(np.int32),
+        when,
+        parts.modularity,
+    )
+
+
+class _Portraits:
+    """Says what themes are about, level by level.
+
+    Args:
+        snapshot: the version.
+        view: what is visible.
+        shown: how much of each list is shown.
+        parts: the themes.
+        dates: `[P]` of the passages.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        view: View,
+        shown: int,
+        parts: Parts,
+        dates: Sequence[Date | None],
+    ) -> None:
+        self._snapshot, self._view, self._shown = snapshot, view, shown
+        self._parts, self._dates = parts, dates
+        self._words = Words(snapshot, view)
+        self._speller = Speller(snapshot.corpus, view.gazetteer)
+        self._names: dict[int, str] = {}
+        self._ids = parts.identifiers()
+
+    def themes(self, level: int) -> list[Theme]:
+        """The themes of a level, in order."""
+        theme, ids = self._parts.passage[level], self._ids[level]
+        count, shown = len(ids), self._shown
+        of_row = np.zeros(len(self._view.visible), np.int64)
+        of_row[self._parts.net.rows] = theme
+        words = self._words.distinctive(of_row, count, shown)
+        columns = (
+            ids,
+            words,
+            self._entities(theme, count),
+            self._passages(theme, count, self._typical(theme, count)),
+            self._passages(theme, count, self._central(theme)),
+            np.bincount(theme, minlength=count).tolist(),
+            np.bincount(self._parts.entity[level], minlength=count).tolist(),
+            self._spans(theme, count),
+            self._neighbors(theme, ids),
+            self._children(level),
+        )
+        return [
+            Theme(
+                identifier, level, _label(words, entities, typical), tuple(words), entities,
+                typical, central, passages, members, span, near, children,
+            )
+            for identifier, words, entities, typical, central, passages, members, span, near,
+            children in zip(*columns, strict=True)
+        ]  # fmt: skip
+
+    def _children(self, level: int) -> list[tuple[str, ...]]:
+        """Ids of the themes inside each, of the next level."""
+        found: list[list[str]] = [[] for _ in self._ids[level]]
+        if level + 1 < len(self._ids):
+            parents = self._parts.parent[level + 1].tolist()
+            for parent, identifier in zip(parents, self._ids[level + 1], strict=True):
+                found[parent].append(identifier)
+        return [tuple(children) for children in found]
+
+    def _entities(self, theme: Ints, count: int) -> list[tuple[NamedEntity, ...]]:
+        """The entities that weigh most in each theme."""
+        net = self._parts.net
+        entity, of_theme, weight = weights_in(net, theme)
+        return [
+            tuple(
+                NamedEntity(net_key, self._name(int(entity[i])), round(float(weight[i]), _DIGITS))
+                for i in places
+                for net_key in [self._view.gazetteer.keys[int(net.entities[entity[i]])]]
+            )
+            for places in _first_of_each(of_theme, (entity, -weight), count, self._shown)
+        ]
+
+    def _name(self, entity: int) -> str:
+        """An entity as the first passage, by the order of ids, that is tied to it writes it."""
+        if entity not in self._names:
+            number = int(self._parts.net.entities[entity])
+            rows, _ = self._view.tied(number)
+            row = int(rows[np.argmin(self._snapshot.ranks[rows])])
+            self._names[entity] = self._speller.spelling(number, row)
+        return self._names[entity]
+
+    def _typical(self, theme: Ints, count: int) -> Doubles:
+        """`[P]`, the cosine of each passage with the mean of its theme's vectors."""
+        vectors, cosines = self._parts.net.vectors, np.zeros(len(theme))
+        order = np.argsort(theme, kind="stable")
+        for inside in np.split(order, np.searchsorted(theme[order], np.arange(1, count))):
+            block = vectors[inside].astype(np.float64)  # whole numbers: sums are exact in any order
+            total = block.sum(axis=0)
+            lengths = np.sqrt(np.einsum("pd,pd->p", block, block)) * np.sqrt(total @ total)
+            cosines[inside] = block @ total / np.maximum(lengths, 1e-12)
+        return cosines
+
+    def _central(self, theme: Ints) -> Doubles:
+        """`[P]`, the weight of each passage's ties inside its theme: to passages, by names shared.
+
+        Two passages are tied by a name as strongly as the weaker of them is tied to it.
+        """
+        net = self._parts.net
+        size = len(net.rows)
+        edges = net.edges
+        strength = np.zeros(size)
+        near = (edges.source < size) & (edges.target < size)
+        a, b, weight = edges.source[near], edges.target[near], edges.weight[near]
+        inside = theme[a] == theme[b]
+        strength += np.bincount(a[inside], weight[inside], size)
+        strength += np.bincount(b[inside], weight[inside], size)
+        entity, of_theme, total = weights_in(net, theme)
+        themes = int(theme.max(initial=0)) + 1
+        codes = net.contains.source * themes + theme[net.contains.target]
+        there = total[np.searchsorted(entity * themes + of_theme, codes)]
+        others = np.minimum(there - net.contains.weight, net.contains.weight)
+        return strength + np.bincount(net.contains.target, np.maximum(others, 0.0), size)
+
+    def _passages(self, theme: Ints, count: int, score: Doubles) -> list[tuple[NamedPassage, ...]]:
+        """The passages of each theme that score most; of equal ones the first ids."""
+        net, corpus = self._parts.net, self._snapshot.corpus
+        ranks = self._snapshot.ranks[net.rows]
+        rounded = np.round(score, _DIGITS)  # so that no last bit decides
+        return [
+            tuple(
+                NamedPassage(passage.id, passage.title, float(rounded[i]))
+                for i in places
+                for passage in [corpus[int(net.rows[i])]]
+            )
+            for places in _first_of_each(theme, (ranks, -rounded), count, self._shown)
+        ]
+
+    def _spans(self, theme: Ints, count: int) -> list[Span | None]:
+        dated: list[list[Date]] = [[] for _ in range(count)]
+        for of_theme, date in zip(theme.tolist(), self._dates, strict=True):
+            if date is not None:
+                dated[of_theme].append(date)
+        return [Span(min(d).text, max(d).text, len(d)) if d else None for d in dated]
+
+    def _neighbors(self, theme: Ints, ids: Sequence[str]) -> list[tuple[NearTheme, ...]]:
+        """The themes that each is tied to most, by edges of passages and by names shared."""
+        tied = _ties_between(self._parts, theme, len(ids))
+        first, second, weight = tied
+        outward = np.bincount(first, weight, len(ids))
+        share = np.round(weight / outward[first], _DIGITS)
+        return [
+            tuple(NearTheme(ids[int(second[i])], float(share[i])) for i in places)
+            for places in _first_of_each(first, (second, -share), len(ids), self._shown)
+        ]
+
+
+def _ties_between(parts: Parts, theme: Ints, count: int) -> tuple[Ints, Ints, Doubles]:
+    """Each two themes that are tied, both ways, and how strongly.
+
+    By edges of passages with passages; and where themes share an entity, by the smaller of its
+    weights in them, over the themes that it is in.
+    """
+    net = parts.net
+    size, edges = len(net.rows), net.edges
+    near = (edges.source < size) & (edges.target < size)
+    a, b = theme[edges.source[near]], theme[edges.target[near]]
+    weights = [edges.weight[near]]
+    pairs = [a * count + b]
+    entity, of_theme, weight = weights_in(net, theme)
+    # Consecutive themes of an entity, the heaviest first: a chain instead of all pairs.
+    order = np.lexsort((of_theme, -weight, entity))
+    entity, of_theme, weight = entity[order], of_theme[order], weight[order]
+    shared = entity[1:] == entity[:-1]
+    pairs.append(of_theme[:-1][shared] * count + of_theme[1:][shared])
+    weights.append(weight[1:][shared])
+    codes, values = np.concatenate(pairs), np.concatenate(weights)
+    first, second = codes // count, codes % count
+    apart = first != second
+    first, second, values = first[apart], second[apart], values[apart]
+    both = np.concatenate([first * count + second, second * count + first])
+    found, place = np.unique(both, return_inverse=True)
+    summed = np.bincount(place, np.tile(values, 2), len(found)).astype(np.float64, copy=False)
+    return found // count, found % count, summed
+
+
+def _first_of_each(group: Ints, keys: tuple[Array, ...], count: int, most: int) -> list[list[int]]:
+    """The places of the first members of each group, ordered by the last of the keys first."""
+    order = np.lexsort((*keys, group))
+    bounds = np.searchsorted(group[order], np.arange(count + 1)).tolist()
+    return [order[a:b][:most].tolist() for a, b in pairwise(bounds)]
+
+
+def _label(
+    words: Sequence[str], entities: Sequence[NamedEntity], typical: Sequence[NamedPassage]
+) -> str:
+    """The first words; of a theme without any, its first entity or its first passage."""
+    if words:
+        return ", ".join(words[:_IN_LABEL])
+    if entities:
+        return entities[0].name
+    return typical[0].title or typical[0].id

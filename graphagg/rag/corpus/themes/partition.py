@@ -1,0 +1,147 @@
+"""From a network to nested themes: Louvain, made steady by agreement and by an order of its own.
+
+Louvain depends on the order in which it visits vertices, and on a corpus without sharp borders two
+orders give rather different themes; so would two versions of a corpus. Three things make it steady,
+and none knows of another version, so that a map after changes is that of a rebuild:
+
+1. Vertices are visited by a hash of their names, so that what two versions share is visited in the
+   same order.
+2. Consensus (Lancichinetti and Fortunato, *Consensus clustering in complex networks*, 2012): the
+   graph is parted in several such orders, and an edge counts by the share of partitions that put
+   its ends together, if that is enough of them. Departure: the share weighs the edges there are,
+   instead of replacing the graph by that of all pairs, which keeps the cost linear.
+3. What this gives are grains: small groups on which nearly all partitions agree. Every level groups
+   the grains, not the themes of another level: what moved there moves nothing here. Grains are few,
+   so that many more partitions can be asked.
+
+Themes are nested: a level groups what the coarser one before it holds together.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from graphagg.arrays import Array, Doubles, Ints
+from graphagg.graph.adjacency import expand_rows, rows_from_pairs
+from graphagg.graph.csr import Csr
+from graphagg.graph.louvain import as_matrix, by_size, louvain
+from graphagg.rag.corpus.graph.ties import Edges
+
+GRAIN = 16.0
+"""The resolution of grains: no theme is finer."""
+
+
+class Agreement(NamedTuple):
+    """When ends of an edge are held together, and how its weight follows from that.
+
+    Attributes:
+        runs: partitions that are asked; of 1 there is no agreement to find.
+        least: share of them that has to put the ends together, else the edge goes.
+        power: of the share, which the weight is multiplied by.
+    """
+
+    runs: int
+    least: float
+    power: int
+
+
+def nested(
+    names: Ints,
+    edges: Edges,
+    resolutions: Sequence[float],
+    of_grains: Agreement,
+    of_themes: Agreement,
+) -> list[Ints]:
+    """The theme of each vertex at each level, the coarsest first: labels from 0, gaps allowed.
+
+    Args:
+        names: `[n]`, a number for the name of each vertex: `name_hashes`.
+        edges: of the vertices.
+        resolutions: one a level, ascending.
+        of_grains: of partitions of the vertices.
+        of_themes: of partitions of the grains.
+    """
+    adjacency, weights = symmetric(len(names), edges)
+    grains = _steady(adjacency, weights, names, GRAIN, of_grains)
+    whole, ties, first = _grains_as_vertices(adjacency, weights, names, grains)
+    rows = expand_rows(whole)
+    levels = []
+    for resolution in resolutions:
+        labels = _steady(whole, ties, first, resolution, of_themes)
+        # Ties across go, so that the next level stays inside this one: a partition of what does
+        # not hang together joins nothing.
+        ties = np.where(labels[rows] == labels[whole.indices], ties, 0.0)
+        levels.append(by_size(labels[grains]))
+    return levels
+
+
+def name_hashes(names: Sequence[str]) -> Ints:
+    """A number for each name that does not depend on the others."""
+    return np.array([zlib.crc32(name.encode()) for name in names], np.int64)
+
+
+def symmetric(size: int, edges: Edges) -> tuple[Csr, Doubles]:
+    """Each edge both ways, and the weights of the entries; repeats are added up."""
+    pairs = edges.source.astype(np.int32), edges.target.astype(np.int32)
+    adjacency, _ = rows_from_pairs(*pairs, (size, size), symmetric=True, weights=edges.weight)
+    return adjacency, adjacency.entries.astype(np.float64)
+
+
+def _steady(
+    adjacency: Csr, weights: Doubles, names: Ints, resolution: float, agreement: Agreement
+) -> Ints:
+    """The partition that several ones agree on."""
+    runs, least, power = agreement
+    if runs == 1:
+        return parted(adjacency, weights, names, resolution)
+    rows, together = expand_rows(adjacency), np.zeros(len(weights))
+    for run in range(1, runs + 1):
+        labels = parted(adjacency, weights, names, resolution, run)
+        together += labels[rows] == labels[adjacency.indices]
+    share = together / runs
+    agreed = np.where(share >= least, weights * share**power, 0.0)
+    return parted(adjacency, agreed, names, resolution)
+
+
+def parted(adjacency: Csr, weights: Doubles, names: Ints, resolution: float, run: int = 0) -> Ints:
+    """Louvain, where vertices are visited in the order of run `run`."""
+    order = np.argsort(_mixed(names, run), kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    # Rows in the new order, each sorted: that costs less than sorting all pairs.
+    moved = as_matrix(adjacency, weights)[order]
+    moved.indices = place[moved.indices].astype(np.int32)
+    moved.has_sorted_indices = False
+    moved.sort_indices()
+    visited = Csr(moved.indptr.astype(np.int64), moved.indices, moved.data, len(order))
+    return louvain(visited, visited.entries, resolution=resolution)[place]
+
+
+def _mixed(names: Ints, run: int) -> Array:
+    """Another order for each run: the finalizer of splitmix64."""
+    golden = 0x9E3779B97F4A7C15
+    with np.errstate(over="ignore"):
+        z = names.astype(np.uint64) + np.uint64((run + 1) * golden % 2**64)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
+
+
+def _grains_as_vertices(
+    adjacency: Csr, weights: Doubles, names: Ints, labels: Ints
+) -> tuple[Csr, Doubles, Ints]:
+    """The graph of grains: what lies inside one is its loop, and its name is the least inside."""
+    rows, count = expand_rows(adjacency), int(labels.max(initial=-1)) + 1
+    codes, place = np.unique(
+        labels[rows] * max(count, 1) + labels[adjacency.indices], return_inverse=True
+    )
+    joined = np.bincount(place, weights, len(codes))
+    pairs = codes // max(count, 1), codes % max(count, 1)
+    whole = Csr.from_pairs(*pairs, joined, (count, count))
+    first = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(first, labels, names)
+    return whole, whole.entries, first

@@ -1,1 +1,0 @@
-"""The mode `faithful`: LinearRAG as the paper describes it."""

@@ -1,0 +1,1 @@
+"""The modes `broad` and `auto`: passages from several themes of the corpus."""

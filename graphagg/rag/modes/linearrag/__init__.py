@@ -1,0 +1,1 @@
+"""The mode `linearrag`: LinearRAG as the paper describes it."""

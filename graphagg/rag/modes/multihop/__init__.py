@@ -1,0 +1,1 @@
+"""The mode `multihop`: similarity, words, links and bridges in one formula."""

@@ -1,0 +1,275 @@
+"""The results of a retrieval: small frozen dataclasses that say why a passage was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from graphagg.rag.documents.passages import Passage
+from graphagg.rag.question.excerpts import (
+    MOST_NAMES,
+    NOWHERE,
+    Excerpt,
+    Span,
+    excerpt,
+    fitting,
+    short_metadata,
+    shortened,
+)
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
+
+    from graphagg.arrays import Array
+    from graphagg.rag.tables.segments import Corpus
+
+HopKind = Literal["question_entity", "sentence", "entity", "similarity", "theme", "passage"]
+Method = Literal["multihop", "broad", "linearrag", "rrf", "dense", "bm25"]
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step of a hop path.
+
+    Attributes:
+        kind: `question_entity`, `sentence`, `entity`, `similarity`, `theme` or `passage`.
+        text: the mention in the question, the sentence, the entity's name, the theme's label, or
+            the passage's id.
+        score: of a sentence its cosine with the question, of a `similarity` that of the two
+            passages. In `multihop`, of a passage its direct
+            score F and of an entity its idf. In `linearrag`, of an
+            entity its activation, for the `question_entity` its similarity to the entity that
+            follows, and for the passage the last entity's share of its prior. In `broad`, of a
+            theme what it is worth for the question, and of a passage its relevance, 0 to 1.
+        contribution: its part of the hit's score; those of a path add up to the score.
+    """
+
+    kind: HopKind
+    text: str
+    score: float
+    contribution: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A retrieved passage.
+
+    Attributes:
+        passage: id, title, text, metadata, and its place in a document.
+        score: what the hits are ranked by.
+        components: the parts of the score, by name; they add up to it. In `multihop` those of the
+            formula in `best.formula`: of the passage itself (`similarity`, `sentence`, `lexical`,
+            `title`, `entities`), from where the path comes (`carried`, `link`,
+            `joint`), and of the choice (`coverage`, `side`). In `linearrag`: `dense` and `entity`,
+            the passage's own share of the prior, and `walk`, what PageRank brings. In `broad`
+            `relevance`, `theme` and `fused` (see `broad.choice`). In `rrf` the shares of `dense`
+            and `bm25`; in these modes the one of that name. In any mode `recency` and `reranker`,
+            where they are asked for.
+        path: from what the question names, or the passage where the path begins, to this passage.
+        method: the mode that found the hit. `dense` also where `linearrag` was asked and the
+            question names no entity.
+        neighbors: with `window`, the chunks around it in its document, in order.
+        match: where the sentence that is closest to the question lies in the passage's text: by
+            vectors, in `bm25` by words.
+        copies: ids of the other visible passages with exactly this text, which are no hits of their
+            own.
+    """
+
+    passage: Passage
+    score: float
+    components: Mapping[str, float]
+    path: tuple[Hop, ...]
+    method: Method
+    neighbors: tuple[Passage, ...] = field(default=())
+    match: Span = NOWHERE
+    copies: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The sentence of the passage that is closest to the question."""
+        return self.passage.text[self.match.start : self.match.end]
+
+    def excerpt(self, characters: int) -> Excerpt:
+        """At most so many characters of the passage, around the sentence that matched."""
+        return excerpt(self.passage.text, self.match, characters)
+
+    def to_json(self, characters: int | None = None) -> dict[str, Any]:
+        """Plain JSON values under the keys of the command line's `--json`.
+
+        Args:
+            characters: of text at most, the passage's and its neighbors'; what was cut is told by
+                `cut`. None: everything.
+        """
+        if characters is not None:
+            return self._bounded(characters)
+        place = {"document": self.passage.document, "position": self.passage.position}
+        around = [{"id": p.id, "position": p.position, "text": p.text} for p in self.neighbors]
+        return {
+            "id": self.passage.id,
+            "title": self.passage.title,
+            "text": self.passage.text,
+            "match": self.match._asdict(),
+            "score": self.score,
+            "method": self.method,
+            "components": dict(self.components),
+            "path": [vars(hop) for hop in self.path],
+            "metadata": dict(self.passage.metadata),
+            **(place if self.passage.document else {}),
+            **({"neighbors": around} if around else {}),
+            **({"copies": list(self.copies)} if self.copies else {}),
+        }
+
+    def context(self, characters: int) -> str:
+        """At most so many characters for a language model: the chunks around it too, if they fit.
+
+        An ellipsis stands where the passage itself is cut.
+        """
+        shown, place = self.excerpt(characters), self.passage.position
+        if shown.is_cut:
+            return shown.marked
+        around = fitting(self.neighbors, place, characters - len(shown.text))
+        before = [p.text for p in around if p.position < place]
+        after = [p.text for p in around if p.position > place]
+        return "\n".join([*before, shown.text, *after])
+
+    def _bounded(self, characters: int) -> dict[str, Any]:
+        """JSON of limited size: a piece of the text, and long titles, hops and values shortened."""
+        shown = self.excerpt(characters)
+        rest = 0 if shown.is_cut else characters - len(shown.text)
+        around = fitting(self.neighbors, self.passage.position, rest)
+        whole = replace(self, neighbors=tuple(around)).to_json()
+        cut = {**shown.span._asdict(), "characters": shown.characters}
+        return {
+            **whole,
+            "title": shortened(self.passage.title),
+            "text": shown.text,
+            "match": shown.match._asdict(),
+            "path": [{**step, "text": shortened(step["text"])} for step in whole["path"]],
+            "metadata": short_metadata(self.passage.metadata),
+            **({"copies": whole["copies"][:MOST_NAMES]} if self.copies else {}),
+            **({"cut": cut} if shown.is_cut else {}),
+        }
+
+
+class Hits(list[Hit]):
+    """The hits of a question, best first: a list, and a table."""
+
+    def to_arrow(self) -> pyarrow.Table:
+        """A row a hit.
+
+        Columns: `rank` (from 1), `id`, `title`, `text`, `score`, `method`, `document` and
+        `position` (empty and 0 where a passage stands alone), `metadata` as JSON, a
+        `component_<name>` for each part of a score that any hit has (0 where another has none),
+        and `path`, a list of hops with `kind`, `text`, `score` and `contribution`.
+        """
+        import json
+
+        import pyarrow as pa
+
+        from graphagg.tables import ranks_column
+
+        passages = [hit.passage for hit in self]
+        texts = {
+            name: pa.array([getattr(passage, name) for passage in passages], pa.string())
+            for name in ("id", "title", "text")
+        }
+        metadata = [json.dumps(dict(p.metadata), ensure_ascii=False) for p in passages]
+        names = list(dict.fromkeys(name for hit in self for name in hit.components))
+        hop = [("kind", pa.string()), ("text", pa.string())]
+        hop += [("score", pa.float64()), ("contribution", pa.float64())]
+        paths = [[vars(step) for step in hit.path] for hit in self]
+        return pa.table(
+            {
+                "rank": ranks_column(len(self)),
+                **texts,
+                "score": pa.array([hit.score for hit in self], pa.float64()),
+                "method": pa.array([hit.method for hit in self], pa.string()),
+                "document": pa.array([p.document for p in passages], pa.string()),
+                "position": pa.array([p.position for p in passages], pa.int64()),
+                "metadata": pa.array(metadata, pa.string()),
+                **{
+                    f"component_{name}": pa.array(
+                        [hit.components.get(name, 0.0) for hit in self], pa.float64()
+                    )
+                    for name in names
+                },
+                "path": pa.array(paths, pa.list_(pa.struct(hop))),
+            }
+        )
+
+    def to_pandas(self) -> DataFrame:
+        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
+        from graphagg.tables import to_pandas
+
+        return to_pandas(self.to_arrow())
+
+
+def plain_hits(corpus: Corpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
+    """Hits whose score is one number: one component, and a path of the passage alone.
+
+    Args:
+        corpus: holds the passages.
+        rows: `[k]`, best first.
+        scores: `[k]`.
+        method: how they were found, which also names the component.
+    """
+    return [
+        Hit(
+            corpus[row],
+            score,
+            {method: score},
+            (Hop("passage", corpus.id(row), score, score),),
+            method,
+        )
+        for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class DocumentHit:
+    """A document found through its chunks.
+
+    Attributes:
+        document: its id; the passage's own id where a passage stands alone.
+        score: of its best chunk.
+        hits: its chunks among the hits, best first.
+    """
+
+    document: str
+    score: float
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a passage is where it is in the ranking of a question.
+
+    Attributes:
+        question: as it was asked.
+        rank: its place, from 1; None if it is not among the first `k`.
+        k: how many hits were asked for.
+        reason: in a sentence.
+        hit: the passage with its score, components and path; None where it has none, since it is
+            hidden. Beyond the first `k` the score is what it would be if it were chosen next.
+        threshold: the score of the last of the first `k` hits; None if there are no hits.
+    """
+
+    question: str
+    rank: int | None
+    k: int
+    reason: str
+    hit: Hit | None
+    threshold: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "question": self.question,
+            "rank": self.rank,
+            "k": self.k,
+            "reason": self.reason,
+            "threshold": self.threshold,
+            "hit": None if self.hit is None else self.hit.to_json(),
+        }

@@ -1,0 +1,204 @@
+"""Similarity of questions and passages: exact, or by an inverted file above 100,000 vectors.
+
+Rule: up to 100,000 vectors every visible passage is compared. Above, an inverted file with 8-bit
+codes is trained: nlist = 4 sqrt(W) lists on 64 nlist sampled vectors, nprobe = nlist / 16 (at least
+32) are read, and the candidates are scored again by their exact vectors where at most 64 hits are
+wanted; under a filter that leaves at most 100,000 passages the search is exact. A passage longer
+than the encoder's window has several vectors and the similarity of the best one. With `faiss-gpu`
+and a CUDA device an unfiltered search of the inverted file runs there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.rag.question.results import Hit, plain_hits
+from graphagg.rag.snapshot.compat import import_faiss, open_mapped, probe
+from graphagg.rag.snapshot.ranking import top_k
+from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Stack, Vectors
+from graphagg.rag.tables.view import View
+
+FLAT_LIMIT = 100_000
+_OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
+_RESCORED = 64  # above so many hits the 8-bit codes decide: exact vectors would be a page each
+_BLOCK = 65_536
+
+
+class DenseIndex:
+    """Search by similarity over the visible rows of a corpus.
+
+    Args:
+        corpus: holds the vectors.
+        ranks: `[R]` place of each passage's id in their order; ties are broken by it.
+        inverted_file: the trained FAISS index, whose ids are numbers of windows; None
+            for flat search.
+    """
+
+    def __init__(
+        self, corpus: Corpus, ranks: npt.NDArray[np.int32], inverted_file: Path | None = None
+    ) -> None:
+        self.corpus, self.ranks = corpus, ranks
+        self._inverted_file = inverted_file
+        self._faiss: Any = None
+
+    def is_exact(self, rows: Rows | RowSet) -> bool:
+        """Whether a search over these rows compares every one."""
+        return self._inverted_file is None or self._set(rows).count <= FLAT_LIMIT
+
+    def search(
+        self, query: Vectors, k: int, rows: Rows | RowSet
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """The `k` of `rows` most similar to a query `[d]`: rows and similarities, best first."""
+        visible = self._set(rows)
+        if not self.is_exact(visible):
+            candidates, scores = self._candidates(query, k, visible)
+            if k <= _RESCORED:
+                scores = self.corpus.similarity_at(candidates, query[None])[:, 0]
+            best = top_k(scores, k, self.ranks[candidates])
+            return candidates[best], scores[best]
+        candidates, scores = visible.rows, self.similarities(Queries(query[None]), visible)
+        best = top_k(scores, k, self.ranks[candidates])
+        return candidates[best], scores[best]
+
+    def similarities(self, query: Queries, rows: RowSet) -> npt.NDArray[np.float32]:
+        """Similarity of a query `[1, d]` to each of some rows, every one compared."""
+        if rows.is_all:
+            return self.corpus.similarity(query)[:, 0]
+        return self.corpus.similarity_at(rows.rows, query)[:, 0]
+
+    def _set(self, rows: Rows | RowSet) -> RowSet:
+        return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
+
+    def _candidates(
+        self, query: Vectors, k: int, visible: RowSet
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """Visible rows that the inverted file finds, and their similarities by its codes.
+
+        At least `k` of them if there are.
+        """
+        index = self._index()
+        count = _OVERSAMPLE * k if k <= _RESCORED else k
+        while True:
+            ids, scores = self._find(index, query, count, visible)
+            rows, best = self._owners(ids, scores)
+            is_visible = visible.mask[rows]
+            rows, best = rows[is_visible], best[is_visible]
+            if len(rows) >= min(k, visible.count) or count >= index.ntotal:
+                return rows, best
+            count *= 2  # windows of one passage, or on a GPU hidden ones, took the places
+
+    def _owners(
+        self, ids: Rows, scores: npt.NDArray[np.float32]
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """The rows that some windows belong to, ascending, and the best score of each."""
+        if len(self.corpus.windows) == len(self.corpus):  # one each: the bounds stay unread
+            order = np.argsort(ids)
+            return ids[order], scores[order]
+        owners = np.searchsorted(self.corpus.window_bounds, ids, side="right") - 1
+        rows, places = np.unique(owners, return_inverse=True)
+        best = np.full(len(rows), -np.inf, np.float32)
+        np.maximum.at(best, places, scores)
+        return rows, best
+
+    def _find(
+        self, index: Any, query: Vectors, count: int, visible: RowSet
+    ) -> tuple[Rows, npt.NDArray[np.float32]]:
+        count = min(count, index.ntotal)
+        if self._on_gpu:
+            scores, ids = index.search(query[None], count)
+        else:
+            scores, ids = probe(index, query[None], count, self._selector(visible))
+        is_match = ids[0] >= 0
+        return ids[0][is_match], scores[0][is_match]
+
+    def _selector(self, visible: RowSet) -> Any:
+        """A FAISS selector of the windows of these rows; None: all."""
+        if visible.is_all:
+            return None
+        return import_faiss().IDSelectorBitmap(visible.bits(self.corpus.window_bounds))
+
+    @property
+    def _on_gpu(self) -> bool:
+        return bool(getattr(import_faiss(), "get_num_gpus", int)())
+
+    def _index(self) -> Any:
+        if self._faiss is None:
+            faiss = import_faiss()
+            assert self._inverted_file is not None
+            if self._on_gpu:  # a mapped index cannot be copied
+                self._faiss = faiss.index_cpu_to_all_gpus(load(self._inverted_file))
+            else:
+                self._faiss = open_mapped(self._inverted_file)
+        return self._faiss
+
+
+def dense_hits(
+    dense: DenseIndex, view: View, vector: Vectors, k: int, allowed: npt.NDArray[np.bool_] | None
+) -> list[Hit]:
+    """The `k` passages most similar to a question `[d]`; `allowed` (`[R]`): only among these."""
+    rows = view.row_set if allowed is None else RowSet(allowed, int(np.count_nonzero(allowed)))
+    return plain_hits(dense.corpus, *dense.search(vector, k, rows), "dense")
+
+
+def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:
+    """Train an inverted file on the windows of the passages that are alive, and write it."""
+    ids = np.flatnonzero(np.repeat(alive, np.diff(corpus.window_bounds)))
+    index = trained(corpus.windows, ids)
+    add(index, corpus.windows, ids)
+    save(index, path)
+
+
+def trained(windows: Stack, ids: Rows) -> Any:
+    """An empty inverted file for some windows, trained on a sample of them."""
+    faiss = import_faiss()
+    lists = round(4 * len(ids) ** 0.5)
+    index = faiss.IndexIVFScalarQuantizer(
+        faiss.IndexFlatIP(windows.dimension),
+        windows.dimension,
+        lists,
+        faiss.ScalarQuantizer.QT_8bit,
+        faiss.METRIC_INNER_PRODUCT,
+    )
+    sample = np.random.default_rng(0).choice(len(ids), min(len(ids), 64 * lists), replace=False)
+    index.train(windows.take(ids[np.sort(sample)]))
+    index.nprobe = max(32, lists // 16)
+    return index
+
+
+def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None:
+    """Write an inverted file without the windows `gone` and with the windows `new`.
+
+    The lists stay as they were trained; `PassageIndex.compact` trains them again.
+    """
+    index = load(old)
+    if len(gone):
+        index.remove_ids(import_faiss().IDSelectorBatch(gone))
+    add(index, corpus.windows, new)
+    save(index, path)
+
+
+def load(path: Path) -> Any:
+    """An inverted file in memory, to be added to."""
+    return import_faiss().read_index(str(path))
+
+
+def save(index: Any, path: Path) -> None:
+    """Write through Python's file: FAISS's own is silent if the disk is full when it closes."""
+    faiss = import_faiss()
+    with path.open("wb") as file:
+        try:
+            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+        except RuntimeError as error:  # what FAISS makes of an error in the callback
+            raise OSError(str(error)) from error
+
+
+def add(index: Any, windows: Stack, ids: Rows) -> None:
+    """Add some windows by their numbers."""
+    for start in range(0, len(ids), _BLOCK):
+        block = ids[start : start + _BLOCK]
+        index.add_with_ids(windows.take(block), block)

@@ -1,0 +1,333 @@
+"""One opened version of a passage index: its parts, and its views."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import InvalidParameter, UnknownPassage
+from graphagg.rag.config.multihop import MultihopConfig
+from graphagg.rag.config.profile import STORAGE, Profile
+from graphagg.rag.documents.analyzer import Analyzers
+from graphagg.rag.documents.filters import Predicate, compile_filter
+from graphagg.rag.documents.metadata import (
+    NEVER,
+    WHEN,
+    MetadataTable,
+    ValueType,
+    merge_schemas,
+)
+from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.question.selection import Selection
+from graphagg.rag.snapshot.dense import FLAT_LIMIT, DenseIndex
+from graphagg.rag.snapshot.names import NameVectors
+from graphagg.rag.tables.gazetteer import Gazetteer
+from graphagg.rag.tables.lexicon import Lexicon
+from graphagg.rag.tables.segments import Corpus, Segment, table_name
+from graphagg.rag.tables.view import View
+from graphagg.store import Artifact
+from graphagg.store.paging import at_random
+
+Mask = npt.NDArray[np.bool_]
+T = TypeVar("T")
+
+_KEPT_ROWS = 4096  # rows of the ids that were asked for last
+_KEPT = 12  # views, masks of filters and retrievers that are kept, the last ones used
+INVERTED_FILE = "passages.faiss"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The view that a question is answered from, and which of its rows may be hits (None: all)."""
+
+    view: View
+    allowed: Mask | None
+
+
+class Snapshot:
+    """The parts of one version; safe to read from several threads.
+
+    Args:
+        artifact: the opened version.
+
+    Attributes:
+        profile: what it was built for.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        count = artifact.manifest.counts["segments"]
+        self.corpus = Corpus([Segment.open(artifact, number) for number in range(count)])
+        self.tables = [MetadataTable.open(artifact, table_name(n)) for n in range(count)]
+        self.alive: Mask = artifact.array("rows.alive")
+        self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
+        self._by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
+        # An answer comes back to its few ids a dozen times. The function must not refer to this
+        # object: a circle would keep the files of a version that was closed.
+        self._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, self._by_id))
+        self.gazetteer = Gazetteer.open(artifact)
+        self.lexicon = Lexicon.open(artifact)
+        self.analyzers = Analyzers(artifact.manifest.parameters["language"])
+        inverted = artifact.path(INVERTED_FILE) if INVERTED_FILE in artifact else None
+        self.dense = DenseIndex(self.corpus, self.ranks, inverted)
+        if inverted is not None:  # few of so many passages are read for a question
+            at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
+        self.profile: Profile = artifact.manifest.parameters["profile"]
+        given = artifact.manifest.parameters["chunking"]
+        self.chunking = None if given is None else ChunkConfig(**given)
+        self._lock = threading.Lock()
+        self._names: NameVectors | None = None
+        self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        # Mapped now: the folder may be moved or replaced before the first question.
+        self._whole = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
+        if inverted is not None:
+            whole = self._whole
+            at_random([whole.title, whole.mentions, whole.tie, whole.df, whole.contain])
+
+    def __len__(self) -> int:
+        return self.artifact.manifest.counts["passages"]
+
+    @property
+    def multihop_config(self) -> MultihopConfig:
+        """What mode `multihop` takes without a config."""
+        return STORAGE[self.profile].weights
+
+    @cached_property
+    def schema(self) -> dict[str, ValueType]:
+        """The keys of the passages' metadata, and their types."""
+        return merge_schemas(table.counts for table in self.tables)
+
+    def row_of(self, identifier: str) -> int | None:
+        """The row of a passage; None if there is none of this id. O(log R)."""
+        return self._row_of(identifier)
+
+    def _place(self, identifier: str) -> int:
+        """How many ids come before this one."""
+        return _place_of(self.corpus, self._by_id, _utf8(identifier))
+
+    def known_row(self, identifier: str) -> int:
+        """The row of a passage; raises `UnknownPassage` if there is none of this id."""
+        row = self.row_of(identifier)
+        if row is None:
+            raise UnknownPassage(
+                f"passage {identifier!r} is not in the index; check its id (`graphagg rag search` "
+                "prints ids with --json)"
+            )
+        return row
+
+    def names(self, encoder: Callable[[], Encoder] | None = None) -> NameVectors:
+        """The vectors of entity names; of an index without them, computed once and kept.
+
+        Args:
+            encoder: gives the index's encoder; None where they were asked for before.
+
+        Raises:
+            InvalidParameter: they are not in the index and too many to compute.
+        """
+        if self._names is None:
+            # The key is of format 1, and keeps the name that mode `linearrag` had then.
+            if self.artifact.manifest.parameters["with_faithful"]:
+                self._names = NameVectors.stored(self.corpus, self.gazetteer)
+            else:
+                assert encoder is not None, "a question with an unknown name is encoded first"
+                found = np.flatnonzero(self._whole.contain.by_entity.degrees() > 0)
+                where = str(self.artifact.directory)
+                self._names = NameVectors.computed(
+                    self.gazetteer, found, encoder, where, STORAGE[self.profile].packed
+                )
+        return self._names
+
+    # --- what is visible -------------------------------------------------------------------------
+
+    def scope(self, selection: Selection) -> Scope:
+        """The part of the index that a selection lets a caller see.
+
+        Raises:
+            InvalidFilter: the filter names an unknown key or does not fit its type.
+            InvalidParameter: include or exclude are no lists of ids, or `as_of` is given and no
+                passage has a date.
+        """
+        if selection.is_all:
+            return Scope(self.view(None), None)
+        allowed = self.mask(selection)
+        if selection.bridge_through:
+            return Scope(self.view(None), allowed)
+        return Scope(self.view(allowed), None)
+
+    def mask(self, selection: Selection) -> Mask:
+        """`[R]`, which passages a selection takes."""
+        mask = np.array(self.alive)
+        if selection.filter is not None:
+            predicate = compile_filter(selection.filter, self.schema)
+            mask &= self.kept("filter", predicate.key, lambda: self._filtered(predicate))
+        if selection.include is not None:
+            mask &= self._named(selection.include, "include")
+        if selection.exclude:
+            mask &= ~self._named(selection.exclude, "exclude")
+        if selection.as_of is not None:
+            if self.newest(self.alive) is None:
+                raise InvalidParameter(
+                    f"as_of: no passage has a date in its metadata {WHEN!r}; build the index with "
+                    f"an ISO 8601 date under {WHEN!r}, or leave as_of out"
+                )
+            mask &= self._instants <= selection.as_of
+        return mask
+
+    def newest(self, visible: Mask) -> int | None:
+        """The latest `when` of the visible passages; None where none has a date."""
+        latest = int(self._instants[visible].max(initial=NEVER))
+        return None if latest == NEVER else latest
+
+    @cached_property
+    def _instants(self) -> npt.NDArray[np.int64]:
+        """`[R]`, the `when` of each row; `NEVER` for what has none, which is always visible."""
+        return np.concatenate([table.instants(WHEN) for table in self.tables])
+
+    def view(self, visible: Mask | None) -> View:
+        """The view of some passages (None: all); the last ones are kept."""
+        if visible is None:
+            return self._whole
+        key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
+        return self.kept("view", key, lambda: self._view_of(visible))
+
+    def _view_of(self, visible: Mask) -> View:
+        # Up to the limit of exact answers a view has a contain matrix of its own: answers are then
+        # those of an index of exactly these passages, to the last digit that sweeps leave.
+        contain = self._whole.contain if np.count_nonzero(visible) > FLAT_LIMIT else None
+        return View.of(self.gazetteer, self.lexicon, visible, contain=contain)
+
+    def _filtered(self, predicate: Predicate) -> Mask:
+        return np.concatenate([predicate.mask(table) for table in self.tables])
+
+    def _named(self, identifiers: Sequence[str], what: str) -> Mask:
+        """Rows of passages by their ids or those of their documents."""
+        if isinstance(identifiers, str) or not all(isinstance(i, str) for i in identifiers):
+            raise InvalidParameter(f"{what} is {identifiers!r}, wanted a list of ids")
+        mask = np.zeros(len(self.corpus), bool)
+        for identifier in identifiers:
+            mask[self.rows_named(identifier)] = True
+        return mask
+
+    def rows_named(self, identifier: str) -> list[int]:
+        """The row of the passage of this id, and those of the chunks of the document of this id."""
+        row = self.row_of(identifier)
+        chunks = self._documents.get(identifier, [])
+        return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
+
+    def rows_split_from(self, identifier: str) -> list[int]:
+        """The row of the passage of this id, and those of the chunks it was split into here.
+
+        Ids that begin with `identifier#` follow each other: O(log R) and their number.
+        """
+        row = self.row_of(identifier)
+        after = chr(ord("#") + 1)
+        among = slice(self._place(f"{identifier}#"), self._place(identifier + after))
+        chunks = [r for r in self._by_id[among].tolist() if self._is_split_from(r, identifier)]
+        return chunks if row is None else [row, *chunks]
+
+    def _is_split_from(self, row: int, document: str) -> bool:
+        """Whether a row is a chunk that this library made of a document, by its id."""
+        segment, inside = self.corpus.locate(row)
+        name = f"{document}#{segment.passages.positions[inside]}"
+        passages = segment.passages
+        return passages.documents[inside] == document and passages.ids[inside] == name
+
+    @cached_property
+    def _documents(self) -> dict[str, list[int]]:
+        """The rows of each document's chunks, by position."""
+        rows: dict[str, list[int]] = {}
+        for row in np.flatnonzero(self.alive).tolist():
+            segment, inside = self.corpus.locate(row)
+            document = segment.passages.documents[inside]
+            if document:
+                rows.setdefault(document, []).append(row)
+        return {name: sorted(found, key=self._position) for name, found in rows.items()}
+
+    def _position(self, row: int) -> int:
+        segment, inside = self.corpus.locate(row)
+        return int(segment.passages.positions[inside])
+
+    def neighbors(self, row: int, window: int, visible: Mask) -> list[int]:
+        """Rows of the visible chunks at most `window` places from a chunk, in order, itself too."""
+        segment, inside = self.corpus.locate(row)
+        document = segment.passages.documents[inside]
+        if not document:
+            return [row]
+        place = self._position(row)
+        if self._is_split_from(row, document):  # then ids say where the others are
+            window = min(window, len(self))
+            near = range(max(place - window, 0), place + window + 1)
+            named = [self.row_of(f"{document}#{position}") for position in near]
+            chunks = [r for r in named if r is not None and self._is_split_from(r, document)]
+        else:
+            chunks = self._documents[document]
+        return [r for r in chunks if visible[r] and abs(self._position(r) - place) <= window]
+
+    def copies(self, row: int, visible: Mask) -> list[int]:
+        """The other visible rows with exactly the text of a row, in the order of their ids."""
+        order, digests = self._by_text
+        segment, inside = self.corpus.locate(row)
+        digest = segment.passages.text_digests[inside]
+        low, high = (int(np.searchsorted(digests, digest, side)) for side in ("left", "right"))
+        if high - low == 1:
+            return []
+        text = segment.passages.texts.raw(inside)
+        found = [
+            other
+            for other in order[low:high].tolist()
+            if other != row and visible[other] and self.corpus.raw_text(other) == text
+        ]
+        return sorted(found, key=lambda other: int(self.ranks[other]))
+
+    @cached_property
+    def _by_text(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
+        """The rows that are alive by the digests of their texts, and those digests."""
+        digests = np.concatenate([s.passages.text_digests for s in self.corpus.segments])
+        rows = np.flatnonzero(self.alive).astype(np.int32)
+        order = rows[np.argsort(digests[rows], kind="stable")]
+        return order, digests[order]
+
+    def kept(self, name: str, key: str, make: Callable[[], T]) -> T:
+        """What `make` gives for a key; the last ones that were used are kept."""
+        with self._lock:
+            if (name, key) in self._kept:
+                self._kept.move_to_end((name, key))
+                found: T = self._kept[name, key]
+                return found
+        made = make()
+        with self._lock:
+            self._kept[name, key] = made
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return made
+
+
+def _row_of(corpus: Corpus, by_id: npt.NDArray[np.int32], identifier: str) -> int | None:
+    wanted = _utf8(identifier)
+    place = _place_of(corpus, by_id, wanted)
+    if place < len(by_id) and corpus.raw_id(row := int(by_id[place])) == wanted:
+        return row
+    return None
+
+
+def _place_of(corpus: Corpus, by_id: npt.NDArray[np.int32], wanted: bytes) -> int:
+    return bisect_left(by_id, wanted, key=corpus.raw_id)
+
+
+def _utf8(identifier: str) -> bytes:
+    return identifier.encode(errors="surrogatepass")
+
+
+def _postings(lexicon: Lexicon) -> list[Any]:
+    """The lexicon without the lengths, 8 bytes a passage, of which a common word needs many."""
+    return [lexicon.terms, lexicon.bounds, lexicon.rows, lexicon.counts, lexicon.title_counts]

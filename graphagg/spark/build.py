@@ -1,0 +1,152 @@
+"""The frame of a build by Spark, the same for every kind of index.
+
+A build ends before it reads anything if the same job built the current version. Else it claims its
+work folder, goes on after the last finished stage, publishes the new version, removes the folder,
+and notes in the index which job built it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphagg import __version__
+from graphagg.errors import ArtifactError
+from graphagg.progress import Progress, silent
+from graphagg.spark.job import AnyWork, claimed
+from graphagg.spark.session import small_driver
+from graphagg.spark.sources import SparkInput
+from graphagg.spark.store_work import read_note, write_note
+from graphagg.store import JOB_NOTE, Publication, write_artifact
+from graphagg.store.index import current_manifest
+from graphagg.store.remote.addresses import Address, Location, place_of
+from graphagg.store.work import work_folder, write_json
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Job = dict[str, Any]
+"""Identity of a job as JSON: `source`, which is its input, and its parameters."""
+
+
+@dataclass(frozen=True)
+class SparkBuild:
+    """Where and how an index is built by Spark.
+
+    Attributes:
+        spark: the session; its settings are afterward what they were.
+        directory: where the index goes: a folder, or an address of a store.
+        work: where the unfinished job lies, a folder or an address; None: beside the index.
+        progress: called after each stage.
+        force: build again also where nothing changed, or over an unfinished job.
+    """
+
+    spark: SparkSession
+    directory: Location
+    work: Location | None = None
+    progress: Progress = silent
+    force: bool = False
+
+    def recall(self, kind: str, job: Job) -> dict[str, Any] | None:
+        """Read the note of the current version; None unless `job` built it, or with `force`."""
+        return None if self.force else recall(self.directory, kind, job)
+
+    def claim(self, job: Job, source: SparkInput) -> AbstractContextManager[AnyWork]:
+        """Context manager: the claimed work folder of the job; see `graphagg.spark.job.claimed`.
+
+        What an earlier run left of a DataFrame is not used: nobody can tell that it is the same.
+        """
+        place = work_of(self.directory, self.work)
+        resume = not source.is_frame
+        return claimed(self.spark, place, job, self.progress, self.force, resume, source.paths)
+
+    def publish(
+        self,
+        kind: str,
+        job: Job,
+        source: SparkInput,
+        write: Callable[[AnyWork, Publication], dict[str, Any] | None],
+    ) -> dict[str, Any]:
+        """Run a job to its end, unless it built the current version.
+
+        Args:
+            kind: the kind of index.
+            job: what tells the job from another.
+            source: its input.
+            write: runs the stages in the work folder and publishes the version.
+
+        Returns:
+            The report that `write` returned, or that an earlier run noted; empty for None.
+        """
+        with write_artifact(self.directory) as publication, small_driver(self.spark):
+            note = self.recall(kind, job)
+            if note is not None:
+                return note["report"] or {}
+            with self.claim(job, source) as work:
+                report = write(work, publication)
+                work.remove()
+        remember(self.directory, kind, job, report)
+        return report or {}
+
+
+def work_of(directory: Location, work: Location | None = None) -> Path | Address:
+    """The place of an index's unfinished job: `work`, else beside the index."""
+    if work is not None:
+        return place_of(work)
+    place = place_of(directory)
+    if isinstance(place, Address):
+        return place.parent / f"{place.name}.work"
+    return work_folder(place)
+
+
+# --- which job built an index -------------------------------------------------------------------
+
+
+def remember(
+    directory: Location, kind: str, job: Job, report: dict[str, Any] | None = None
+) -> None:
+    """Note which job built the current version, unless its input has no local files to compare."""
+    if not _has_files(job):
+        return
+    manifest = current_manifest(directory, kind)
+    assert manifest is not None, directory
+    note = {"job": _digest(job), "data": manifest.data, "report": report}
+    place = place_of(directory)
+    if isinstance(place, Address):
+        write_note(place, JOB_NOTE, note)
+    else:
+        write_json(place / JOB_NOTE, note)
+
+
+def recall(directory: Location, kind: str, job: Job) -> dict[str, Any] | None:
+    """The note of `remember`, if this job built the current version from the same files."""
+    if not _has_files(job):
+        return None
+    place = place_of(directory)
+    try:
+        if isinstance(place, Address):
+            note = read_note(place, JOB_NOTE)
+        else:
+            note = json.loads((place / JOB_NOTE).read_text(encoding="utf-8"))
+        manifest = current_manifest(directory, kind)
+        same = manifest is not None and note == note | {
+            "job": _digest(job), "data": manifest.data,
+        }  # fmt: skip
+    except (OSError, ValueError, TypeError, ArtifactError):
+        return None
+    return note if same else None
+
+
+def _has_files(job: Job) -> bool:
+    """Whether the input of a job is local files, whose sizes and times can be compared."""
+    return bool(job["source"][1])
+
+
+def _digest(job: Job) -> str:
+    text = json.dumps([__version__, job], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -120,7 +120,7 @@ class CommunityIndex(Index[Snapshot]):
         Args:
             edges: anything that `graphagg.graph.load_graph` takes; a Spark DataFrame, or
                 `table:NAME` of the active session: then Spark builds, as `build_with_spark`.
-            directory: where the index goes; made if it is not there.
+            directory: the folder of the index; made if it is not there.
             config: the kind of graph, and the parameters; default `IndexConfig()`.
             vertices: vertices that are there even without an edge.
             progress: called with stage, done, total.
@@ -189,10 +189,10 @@ class CommunityIndex(Index[Snapshot]):
 
         Args:
             seeds: vertices as the user wrote them; repeats count once.
-            k: how many members besides the seeds. None: a sweep cut chooses, among the first
+            k: number of members besides the seeds. None: a sweep cut chooses, among the first
                 `config.sweep_limit`, the prefix of least conductance (not for two-mode graphs).
             method: `fused`, `minhash`, `jaccard`, `agglomerative`, `pagerank` or `containment`.
-            plan: how candidates are found: `auto`, `exact`, `lsh` or `scan`.
+            plan: the way candidates are found: `auto`, `exact`, `lsh` or `scan`.
             config: budgets and constants.
 
         Raises:
@@ -201,14 +201,14 @@ class CommunityIndex(Index[Snapshot]):
             InvalidParameter: `k`, `method` or `plan`.
         """
         opened = self.opened  # of one version, also if another thread changes the index meanwhile
-        numbers = opened.find_seeds(seeds)
+        vertices = opened.find_seeds(seeds)
         if k is None and opened.config.kind == "two-mode":
             raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
         limit = config.sweep_limit if k is None else min(integer("k", k, 1), len(opened.vertices))
         ranking = opened.expander.rank(
-            numbers, limit, check_method(method), check_plan(plan), config
+            vertices, limit, check_method(method), check_plan(plan), config
         )
-        return answer(opened, numbers, ranking, k, limit, method, config)
+        return answer(opened, vertices, ranking, k, limit, method, config)
 
     def query_on_spark(
         self,
@@ -221,19 +221,19 @@ class CommunityIndex(Index[Snapshot]):
         config: QueryConfig = _DEFAULT,
         skip_unknown: bool = False,
     ) -> DataFrame:
-        """`query` for a column of seeds: a row a member, as a lazy DataFrame.
+        """Ask `query` for a column of seeds: one row per member, as a lazy DataFrame.
 
         Each worker opens the index once. The executors see its directory by the same path, or it
         is one of a store.
 
         Args:
             frame: its columns are kept; `rank` (from 1), `member` and `score` come after them.
-            column: of the seeds: a vertex a row, or an array of them.
+            column: column of the seeds: one vertex per row, or an array of vertices.
             k: as for `query`.
             method: as for `query`.
             plan: as for `query`.
             config: as for `query`.
-            skip_unknown: leave out rows of unknown seeds, or of none, in place of an error.
+            skip_unknown: leave out rows whose seeds are unknown or missing, instead of an error.
         """
         options = {"k": k, "method": check_method(method), "plan": check_plan(plan)}
         return communities_frame(frame, self, column, skip_unknown, options | {"config": config})
@@ -251,7 +251,7 @@ class CommunityIndex(Index[Snapshot]):
 
         Args:
             seeds: `[s]` distinct dense numbers, as `find_seeds` gives them.
-            k: how many members are wanted.
+            k: number of members that are wanted.
             method: see `query`.
             plan: see `query`.
             config: see `query`.
@@ -259,11 +259,11 @@ class CommunityIndex(Index[Snapshot]):
         return self.opened.expander.rank(seeds, k, check_method(method), check_plan(plan), config)
 
     def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
-        """The dense numbers of seeds, without repeats; raises as `query` does."""
+        """Find the dense numbers of seeds, without repeats; raises as `query` does."""
         return self.opened.find_seeds(seeds)
 
     def find(self, vertex: VertexId) -> int:
-        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
+        """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""
         return self.opened.find(vertex)
 
     def signature(self, vertex: VertexId) -> datasketch.MinHash:
@@ -289,7 +289,7 @@ class CommunityIndex(Index[Snapshot]):
         )
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
-        """The 32-bit minima of a vertex's set, `[K]`, computed from its row."""
+        """Compute the 32-bit minima of a vertex's set, `[K]`, from its row."""
         row = np.array([self.find(vertex)])
         values: npt.NDArray[np.uint32] = minima(self.opened.hoods.sets, self.opened.hashes(), row)[
             0

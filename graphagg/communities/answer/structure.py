@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 MOST_VERTICES = 2_000
-"""Vertices whose pairwise similarities are computed at most: 2 million pairs."""
+"""Most vertices whose pairwise similarities are computed: 2 million pairs."""
 
 _EXTRA = "communities"
 
@@ -41,7 +41,7 @@ class Structure:
 
     Attributes:
         vertices: ids; the seeds come first.
-        seeds: how many of them are seeds.
+        seeds: number of seeds among them.
         edges: `[E, 2]` int64 positions in `vertices`, first below second.
         weights: `[E]` float64 exact Jaccard similarity, above 0.
         labels: `[V]` int64 sub-community of each vertex, 0 is the largest.
@@ -64,7 +64,7 @@ class Structure:
         ]
 
     def to_networkx(self) -> networkx.Graph:
-        """A networkx graph; nodes carry `community`, `seed` and `pos`, edges `weight`."""
+        """Make a networkx graph; nodes carry `community`, `seed` and `pos`, edges `weight`."""
         try:
             import networkx
         except ImportError:
@@ -82,7 +82,7 @@ class Structure:
         return graph
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a vertex: `vertex`, `community`, `seed`, `x` and `y`."""
+        """Make a table of one row per vertex: `vertex`, `community`, `seed`, `x` and `y`."""
         import pyarrow as pa
 
         from graphagg.tables import ids_column
@@ -112,7 +112,7 @@ class Structure:
         save(path, writers | graph_writers(self._plain_graph))
 
     def _plain_graph(self) -> networkx.Graph:
-        """The graph with attributes that files can hold: `x` and `y` in place of `pos`."""
+        """Make the graph with attributes that files can hold: `x` and `y` in place of `pos`."""
         graph = self.to_networkx()
         for _, attributes in graph.nodes(data=True):
             attributes["x"], attributes["y"] = attributes.pop("pos")
@@ -122,9 +122,9 @@ class Structure:
         """Write a picture; the suffix (.png, .svg) chooses the format.
 
         Args:
-            path: where to.
+            path: the file.
             title: above the picture.
-            most_edges: only the heaviest are drawn.
+            most_edges: number of the heaviest edges, which are drawn.
 
         Raises:
             MissingExtra: matplotlib is not installed.
@@ -161,7 +161,7 @@ class Structure:
 def structure_of(
     snapshot: Snapshot, ids: Sequence[VertexId], seeds: int, resolution: float, random_state: int
 ) -> Structure:
-    """Similarities, sub-communities and positions of some vertices; the seeds come first."""
+    """Compute similarities, sub-communities and positions of vertices, the seeds first."""
     number("resolution", resolution, above=0)
     dense = similarities(snapshot, ids)
     first, second = np.nonzero(np.triu(dense, 1))
@@ -173,7 +173,7 @@ def structure_of(
 
 
 def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
-    """Exact Jaccard similarity of all pairs of some vertices, `[V, V]`, 0 on the diagonal.
+    """Compute the exact Jaccard similarity of all pairs, `[V, V]`, 0 on the diagonal.
 
     Raises:
         InvalidParameter: there are more than `MOST_VERTICES`.
@@ -183,8 +183,8 @@ def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
             f"{len(ids):,} vertices, at most {MOST_VERTICES:,} are compared with each other; "
             "ask for fewer"
         )
-    numbers = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
-    dense: Array = _similarities(snapshot.hoods.bundle, numbers)
+    vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
+    dense: Array = _similarities(snapshot.hoods.bundle, vertices)
     return dense
 
 
@@ -209,7 +209,7 @@ def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, 
 
 @kernel
 def _similarities(sets: Sets, vertices: Array) -> Array:
-    """The Jaccard similarity of each pair, `[V, V]`; each is computed once."""
+    """Compute the Jaccard similarity of each pair once, `[V, V]`."""
     offsets, closed = sets.offsets, sets.closed
     no_examples = np.empty(0, dtype=np.int64)
     out = np.zeros((len(vertices), len(vertices)))

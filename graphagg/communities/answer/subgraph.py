@@ -1,4 +1,4 @@
-"""The part of the indexed graph that lies among some vertices."""
+"""The subgraph of the indexed graph on some vertices."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
-    """Some vertices and their edges; see `Community.to_networkx`.
+    """Read the rows of some vertices alone, for the edges among them.
 
-    Reads the rows of these vertices alone.
+    See `Community.to_networkx`.
     """
     try:
         import networkx
@@ -30,18 +30,18 @@ def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
     graph = networkx.DiGraph() if directed else networkx.Graph()
     graph.add_nodes_from(ids)
     if kind == "two-mode":
-        dense = similarities(snapshot, ids)
-        for a, b in np.argwhere(np.triu(dense, 1)).tolist():
-            graph.add_edge(ids[a], ids[b], weight=float(dense[a, b]))
+        alike = similarities(snapshot, ids)
+        for a, b in np.argwhere(np.triu(alike, 1)).tolist():
+            graph.add_edge(ids[a], ids[b], weight=float(alike[a, b]))
         return graph
     adjacency = snapshot.adjacency
-    numbers = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
-    order = np.argsort(numbers)
-    for vertex, number in zip(ids, numbers.tolist(), strict=True):
-        row = adjacency.row(number)
+    vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
+    order = np.argsort(vertices)
+    for vertex, dense in zip(ids, vertices.tolist(), strict=True):
+        row = adjacency.row(dense)
         if len(row):
             # Binary search; a number above all of the row is compared with its last entry.
-            at = np.minimum(np.searchsorted(row, numbers[order]), len(row) - 1)
-            neighbors = order[row[at] == numbers[order]]
+            at = np.minimum(np.searchsorted(row, vertices[order]), len(row) - 1)
+            neighbors = order[row[at] == vertices[order]]
             graph.add_edges_from((vertex, ids[other]) for other in neighbors.tolist())
     return graph

@@ -125,9 +125,7 @@ class Change:
         return IndexGraph.read(config, state.map, state.exists)
 
 
-def _write_rows(
-    state: Memory | Folder, name: str, ranges: Iterable[tuple[Ints, Array]]
-) -> Ints:
+def _write_rows(state: Memory | Folder, name: str, ranges: Iterable[tuple[Ints, Array]]) -> Ints:
     """Write compressed rows range by range. Returns: the length of each row."""
     size, lengths = state.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
     for some, columns in ranges:
@@ -154,7 +152,7 @@ def apply(
     after = change.write(before, state)
     graph, old_edges, old_vertices = after.graph(), before.graph().edges, len(before.vertices)
     engine = Engine(before.config, state, InProcess(state, progress), cache(after.hashes))
-    signed = engine.publish(publication, graph, force=True, known=[Known.of(before, after)])
+    signed = engine.publish(publication, graph, force=True, others=[Known.of(before, after)])
     grown = graph.edges - old_edges
     return ChangeReport(
         vertices=len(after.vertices),
@@ -176,5 +174,5 @@ def merge(publication: Publication, shards: Sequence[Snapshot], progress: Progre
         state = Memory()
         graph = Change.adding(graph, shard).write(graph, state)
     engine = Engine(graph.config, state, InProcess(state, progress), cache(graph.hashes))
-    known = [Known.of(shard, graph) for shard in shards]
-    engine.publish(publication, graph.graph(), force=True, known=known)
+    others = [Known.of(shard, graph) for shard in shards]
+    engine.publish(publication, graph.graph(), force=True, others=others)

@@ -59,9 +59,9 @@ class Expander:
 
         Args:
             seeds: `[s]` int64 distinct vertices.
-            k: how many members are wanted; `agglomerative` and `fused` look no further.
-            method: how to score.
-            plan: how to find what is scored.
+            k: number of members that are wanted; `agglomerative` and `fused` look no further.
+            method: the way vertices are scored.
+            plan: the way the scored vertices are found.
             config: budgets and constants.
         """
         try:
@@ -117,5 +117,5 @@ class Expander:
         scratch.scores[scratch.active[:size]] = 0.0
         scratch.members[seeds] = 0
         scratch.members[order] = 0
-        vertices, parts = np.concatenate([order, rest]), {"running_mean": scores}
-        return Ranking(vertices, scores, start.plan, parts, notes, ordered=True)
+        vertices, components = np.concatenate([order, rest]), {"running_mean": scores}
+        return Ranking(vertices, scores, start.plan, components, notes, ordered=True)

@@ -41,6 +41,12 @@ class IndexConfig:
             at a similarity of 0.10.
         partitions: number of groups of sets by size, which the method `containment` searches.
         hash_seed: seed of the hash family; 1 is datasketch's default.
+
+    Example:
+        >>> IndexConfig(kind="two-mode").closed
+        False
+        >>> IndexConfig(permutations=64, bands=32, rows=2).permutations
+        64
     """
 
     kind: Kind = "undirected"
@@ -92,6 +98,10 @@ class QueryConfig:
         push_work: most edges that the push reads.
         growth_work: most entries that `agglomerative` reads.
         sweep_limit: most members that a sweep cut considers.
+
+    Example:
+        >>> QueryConfig(alpha=0.15, push_work=100_000).fused.stage
+        10
     """
 
     exact_work: int = 1_000_000

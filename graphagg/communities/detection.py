@@ -43,6 +43,11 @@ class Partition:
         labels: `[n]` int64 community of each vertex, in the order of `vertices`; 0 is the largest.
         modularity: share of the edges inside communities, less the share that chance would put
             there.
+
+    Example:
+        >>> partition = detect([("a", "b"), ("c", "d")])
+        >>> partition.communities(), len(partition), partition.modularity
+        ([['a', 'b'], ['c', 'd']], 2, 0.5)
     """
 
     graph: Graph
@@ -146,6 +151,10 @@ def detect(
         InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
         InvalidParameter: `resolution` or `random_state`.
         MissingExtra: scikit-network is not installed.
+
+    Example:
+        >>> detect([(1, 2), (2, 3), (1, 3), (4, 5)]).sizes.tolist()
+        [3, 2]
     """
     number("resolution", resolution, above=0)
     integer("random_state", random_state, 0, 2**32 - 1)

@@ -63,13 +63,15 @@ class CommunityIndex(Index[Snapshot]):
         report: counts of the edges that were read, where this object built the index; else None.
 
     Example:
-        >>> from tempfile import mkdtemp
+        >>> from tempfile import TemporaryDirectory
         >>> edges = [("ann", "bob"), ("bob", "cat"), ("cat", "ann"), ("cat", "dan")]
-        >>> index = CommunityIndex.build(edges, mkdtemp() + "/index")
-        >>> len(index), index.manifest.counts["edges"]
-        (4, 4)
-        >>> [member.id for member in index.query(["ann"], k=2)]
+        >>> folder = TemporaryDirectory()
+        >>> with CommunityIndex.build(edges, folder.name) as index:
+        ...     [member.id for member in index.query(["ann"], k=2).members]
         ['bob', 'cat']
+        >>> with CommunityIndex.open(folder.name) as index:
+        ...     len(index), index.manifest.counts["edges"]
+        (4, 4)
     """
 
     KIND = KIND
@@ -130,6 +132,14 @@ class CommunityIndex(Index[Snapshot]):
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: about the edges.
             ArtifactBusy, ArtifactError, WriteFailed: about the directory.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder, follows = TemporaryDirectory(), [(1, 2), (3, 2), (3, 1)]
+            >>> config = IndexConfig(kind="directed-in", permutations=64, bands=32)
+            >>> index = CommunityIndex.build(follows, folder.name, config=config)
+            >>> index.report.edges, list(index.vertices)
+            (3, [1, 2, 3])
         """
         config = config or IndexConfig()
         if is_of_spark(edges):
@@ -156,6 +166,15 @@ class CommunityIndex(Index[Snapshot]):
 
         Raises:
             InvalidParameter: fewer than one shard, or shards of different parameters.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> shards = [folder.name + "/a", folder.name + "/b"]
+            >>> for shard, edges in zip(shards, ([(1, 2)], [(2, 3)])):
+            ...     CommunityIndex.build(edges, shard).close()
+            >>> list(CommunityIndex.merge(shards, folder.name + "/c").vertices)
+            [1, 2, 3]
         """
         if not shards:
             raise InvalidParameter("no index to merge, wanted at least one")
@@ -199,6 +218,13 @@ class CommunityIndex(Index[Snapshot]):
             InvalidSeeds: there are none, or none has a neighbor.
             UnknownVertex: a seed is not in the graph; the closest ids are named.
             InvalidParameter: `k`, `method` or `plan`.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> index = CommunityIndex.build([(1, 2), (1, 3), (2, 3), (3, 4)], folder.name)
+            >>> index.query([1, 2], k=1, method="jaccard").members[0].explain()
+            '3 shared with 1 (adjacent); 3 shared with 2 (adjacent)'
         """
         opened = self.opened  # of one version, also if another thread changes the index meanwhile
         vertices = opened.find_seeds(seeds)
@@ -315,6 +341,14 @@ class CommunityIndex(Index[Snapshot]):
         Raises:
             GraphAggError: what `build` raises.
             ArtifactBusy: the index was built again with other parameters since it was opened.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
+            >>> report = index.add_edges([(3, 4), (1, 2)])
+            >>> report.edges_added, report.vertices_added, report.edges
+            (1, 1, 3)
         """
         more = self._read_edges(edges, vertices, reading)
         with self._changing_alike() as (publication, before):
@@ -328,7 +362,16 @@ class CommunityIndex(Index[Snapshot]):
         progress: Progress = silent,
         **reading: Unpack[ReadingOptions],
     ) -> ChangeReport:
-        """Remove edges; their vertices stay. Edges that are not there are counted."""
+        """Remove edges; their vertices stay. Edges that are not there are counted.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
+            >>> report = index.remove_edges([(2, 3), (1, 3)])
+            >>> report.edges_removed, report.not_found, report.vertices
+            (1, 1, 3)
+        """
         gone = self._read_edges(edges, (), reading)
         with self._changing_alike() as (publication, before):
             return apply(publication, before, Change.removing_edges(before, gone), progress)
@@ -336,7 +379,15 @@ class CommunityIndex(Index[Snapshot]):
     def remove_vertices(
         self, vertices: Sequence[VertexId], *, progress: Progress = silent
     ) -> ChangeReport:
-        """Remove vertices with their edges; `UnknownVertex` if one is not there."""
+        """Remove vertices with their edges; `UnknownVertex` if one is not there.
+
+        Example:
+            >>> from tempfile import TemporaryDirectory
+            >>> folder = TemporaryDirectory()
+            >>> index = CommunityIndex.build([(1, 2), (2, 3)], folder.name)
+            >>> index.remove_vertices([1]).edges_removed, list(index.vertices)
+            (1, [2, 3])
+        """
         if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):
             raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
         with self._changing_alike() as (publication, before):

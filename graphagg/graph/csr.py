@@ -21,6 +21,12 @@ class Csr:
         indices: `[nnz]` int32, the columns of row i at `indptr[i]:indptr[i + 1]`, ascending.
         data: `[nnz]` values, or None where only the pattern matters.
         columns: number of columns.
+
+    Example:
+        >>> rows, columns = np.array([0, 2, 0]), np.array([1, 0, 2])
+        >>> matrix = Csr.from_pairs(rows, columns, None, (3, 3))
+        >>> matrix.row(0).tolist(), matrix.degrees().tolist()
+        ([1, 2], [2, 0, 1])
     """
 
     indptr: Ints

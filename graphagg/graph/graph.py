@@ -36,6 +36,10 @@ class ReadReport:
         weights_ignored: edges that carried a weight which was not used.
         bad_rows: rows that were left out because they cannot be read.
         first_bad: the fault of the first bad row.
+
+    Example:
+        >>> ReadReport(edges_read=5, edges=3, self_loops=1, duplicates=1).notes()
+        ['self loops: 1', 'duplicates: 1']
     """
 
     edges_read: int = 0
@@ -75,6 +79,12 @@ class Graph:
         adjacency: `[len(rows), len(columns)]` pattern: neighbors (symmetric), out-neighbors, or
             the elements of each set.
         report: counts of what was read and dropped.
+
+    Example:
+        >>> from graphagg.graph import load_graph
+        >>> graph = load_graph([("a", "b"), ("b", "a"), ("b", "c")])
+        >>> graph.edges, graph.adjacency.row(1).tolist(), list(graph.rows)
+        (2, [0, 2], ['a', 'b', 'c'])
     """
 
     kind: GraphKind

@@ -29,6 +29,10 @@ class Shared:
         count: number of elements in both sets; None where counting would have passed the budget.
         examples: up to three of these elements, as the user wrote them.
         adjacent: whether the member's set holds the seed (never in a two-mode graph).
+
+    Example:
+        >>> Shared("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
+        2
     """
 
     seed: VertexId
@@ -54,7 +58,11 @@ class Member:
         id: the vertex as the user wrote it.
         score: the value that members are ranked by, on the scale of the method.
         scores: the components of the score, by name.
-        reason: what it shares with each seed; seeds with which it shares nothing are left out.
+        reason: elements that it shares with each seed; seeds without any are left out.
+
+    Example:
+        >>> Member("dan", 0.5, {"jaccard": 0.5}, (Shared("ann", 2, (), False),)).explain()
+        '2 shared with ann'
     """
 
     id: VertexId
@@ -94,6 +102,17 @@ class Community:
             work budget go through the tables) or `push`.
         notes: facts that the reader should know: buckets that were cut, isolated seeds.
         conductance: conductance of seeds and members together, where a sweep cut chose the size.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from graphagg.communities import CommunityIndex
+        >>> folder = TemporaryDirectory()
+        >>> index = CommunityIndex.build([(1, 2), (1, 3), (2, 3), (3, 4)], folder.name)
+        >>> community = index.query([1], k=2)
+        >>> community.to_arrow().column("vertex").to_pylist()
+        [2, 3]
+        >>> sorted(community.to_networkx().edges)
+        [(1, 2), (1, 3), (2, 3)]
     """
 
     seeds: tuple[VertexId, ...]

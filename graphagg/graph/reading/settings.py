@@ -31,6 +31,10 @@ class Reading:
         delimiter: separator of the columns of text: a character, or tab or space. None:
             recognized.
         skip_bad_rows: leave out rows that cannot be read, count them and name the first.
+
+    Example:
+        >>> Reading(source="from_user", delimiter="tab").given()
+        {'source': 'from_user', 'delimiter': '\\t'}
     """
 
     ids: IdType = field(default="auto", metadata=_PANEL)
@@ -96,6 +100,10 @@ class WeightedReading(Reading):
     Attributes:
         weight: column of the weights. None: a known name; without a header the third column.
         weighted: use the weights where edges carry any.
+
+    Example:
+        >>> WeightedReading(weight="calls").weight_column
+        'calls'
     """
 
     weight: str | None = field(default=None, metadata=_PANEL)

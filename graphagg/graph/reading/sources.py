@@ -366,6 +366,10 @@ def bundled_graph(name: str) -> Any:
     Raises:
         InvalidParameter: no graph has this name.
         MissingExtra: networkx is not installed.
+
+    Example:
+        >>> bundled_graph("karate_club").number_of_nodes()
+        34
     """
     one_of("bundled graph", name, BUNDLED)
     try:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityIndex, IndexConfig, QueryConfig
-from graphagg.communities.query.pagerank import pagerank
+from graphagg.communities.query.expansion import pagerank
 from graphagg.communities.similarity.exact import jaccard_to_seeds
 from graphagg.communities.similarity.neighborhood import Scratch
 from graphagg.minhash.bands import build_tables, choose_bands

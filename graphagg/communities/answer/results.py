@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from graphagg.communities.answer.structure import Structure, structure_of
-from graphagg.communities.answer.subgraph import subgraph_of
+from graphagg.communities.answer.structure import Structure, structure_of, subgraph_of
 from graphagg.communities.snapshot import Snapshot
 from graphagg.errors import InvalidParameter
 from graphagg.graph.ids import VertexId

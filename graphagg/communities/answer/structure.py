@@ -172,6 +172,37 @@ def structure_of(
     )  # fmt: skip
 
 
+def subgraph_of(snapshot: Snapshot, ids: Sequence[VertexId]) -> networkx.Graph:
+    """Read the rows of some vertices alone, for the edges among them.
+
+    See `Community.to_networkx`.
+    """
+    try:
+        import networkx
+    except ImportError:
+        raise MissingExtra("networkx", _EXTRA) from None
+    kind = snapshot.config.kind
+    directed = kind.startswith("directed")
+    graph = networkx.DiGraph() if directed else networkx.Graph()
+    graph.add_nodes_from(ids)
+    if kind == "two-mode":
+        alike = similarities(snapshot, ids)
+        for a, b in np.argwhere(np.triu(alike, 1)).tolist():
+            graph.add_edge(ids[a], ids[b], weight=float(alike[a, b]))
+        return graph
+    adjacency = snapshot.adjacency
+    vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
+    order = np.argsort(vertices)
+    for vertex, dense in zip(ids, vertices.tolist(), strict=True):
+        row = adjacency.row(dense)
+        if len(row):
+            # Binary search; a number above all of the row is compared with its last entry.
+            at = np.minimum(np.searchsorted(row, vertices[order]), len(row) - 1)
+            neighbors = order[row[at] == vertices[order]]
+            graph.add_edges_from((vertex, ids[other]) for other in neighbors.tolist())
+    return graph
+
+
 def similarities(snapshot: Snapshot, ids: Sequence[VertexId]) -> Array:
     """Compute the exact Jaccard similarity of all pairs, `[V, V]`, 0 on the diagonal.
 

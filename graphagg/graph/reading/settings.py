@@ -33,8 +33,8 @@ class Reading:
         skip_bad_rows: leave out rows that cannot be read, count them and name the first.
 
     Example:
-        >>> Reading(source="from_user", delimiter="tab").given()
-        {'source': 'from_user', 'delimiter': '\\t'}
+        >>> Reading(source="from_user", delimiter="space").given()
+        {'source': 'from_user', 'delimiter': ' '}
     """
 
     ids: IdType = field(default="auto", metadata=_PANEL)

@@ -19,7 +19,6 @@ from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
 from graphagg.rag.settings import Mode
-from graphagg.serve.explore import tools
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import explained
 from graphagg.serve.http.security import Access, Guard
@@ -31,7 +30,7 @@ from graphagg.serve.limits import (
     MOST_SEEDS,
     MOST_TEXT,
 )
-from graphagg.serve.mcp import corpus, reading, text
+from graphagg.serve.mcp import corpus, reading, text, themes
 from graphagg.serve.models.communities import CommunityRequest
 from graphagg.serve.models.embedding import NearestRequest
 from graphagg.serve.models.passages import SearchRequest
@@ -55,7 +54,7 @@ _INSTRUCTIONS = (
     "read_passage reads one with what stands around it; explain_path says why a passage is or is "
     "not among the hits. community_of finds the community around some vertices of a graph, with a "
     "reason for each member; similar_vertices finds the vertices nearest to one by their vectors. "
-    + tools.INSTRUCTIONS
+    + themes.INSTRUCTIONS
 )
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
@@ -127,7 +126,7 @@ def create_server(service: Service, about: str = "") -> MCPServer:
         _add_search(server, service)
         _add_reading(server, service)
         _add_prompt(server)
-        tools.add_tools(_tool(server), service, _checked, _asked)
+        themes.add_tools(_tool(server), service, _checked, _asked)
     if service.has("communities"):
         _add_communities(server, service)
     if service.has("embedding"):

@@ -11,9 +11,9 @@ import pytest
 from graphagg.errors import InvalidParameter, Overloaded
 from graphagg.rag import PassageIndex
 from graphagg.serve.batching import Batcher
+from graphagg.serve.lanes import Lane
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Sources
-from graphagg.serve.workers import Lane
 from tests.fakes import FakeExtractor
 from tests.unit.serve.live import SECONDS, HeldEncoder, error_of, until
 

@@ -11,13 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
+from graphagg.serve.http.requests import REQUEST_ID, Ended
 from graphagg.serve.http.security import Access
 from graphagg.serve.observe.log import ACCESS, JsonFormatter, TextFormatter, start_log
-from graphagg.serve.observe.requests import REQUEST_ID, Ended
 from graphagg.serve.observe.slow import Slowest
 from graphagg.serve.observe.stages import Stage, Trace, current_trace, tracing
 from graphagg.serve.service import Service, Sources
@@ -33,6 +34,9 @@ class Kept:
 
     def __init__(self) -> None:
         self.ended: list[Ended] = []
+
+    def instrument(self, app: FastAPI) -> None:
+        """Nothing to prepare."""
 
     def export(self, ended: Ended) -> None:
         self.ended.append(ended)
@@ -242,8 +246,10 @@ def test_under_a_public_name_it_wants_a_token(start, indices: Sources) -> None:
 
 @pytest.fixture
 def telemetry():
-    pytest.importorskip("opentelemetry.sdk", reason="the extra otel is not installed")
-    from graphagg.serve.observe.telemetry import Telemetry
+    pytest.importorskip(
+        "opentelemetry.instrumentation.fastapi", reason="the extra otel is not installed"
+    )
+    from graphagg.serve.http.telemetry import Telemetry
 
     return Telemetry
 
@@ -265,7 +271,7 @@ def test_a_question_is_a_trace_with_a_span_a_stage(telemetry: Any, indices: Sour
     assert list(found) == STAGES
     assert f"{root.context.trace_id:032x}" == PARENT[3:35]
     assert f"{root.parent.span_id:016x}" == PARENT[36:52]
-    assert root.attributes["graphagg.request_id"] == "traced"
+    assert root.attributes["http.response.header.x_request_id"] == ("traced",)
     assert root.attributes["http.response.status_code"] == 200
     for span in found.values():
         assert span.parent.span_id == root.context.span_id
@@ -273,7 +279,7 @@ def test_a_question_is_a_trace_with_a_span_a_stage(telemetry: Any, indices: Sour
     assert QUESTION["question"] not in str([dict(span.attributes) for span in found.values()])
     data = figures.get_metrics_data()
     names = {m.name for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics}
-    assert names == {"http.server.request.duration", "graphagg.stage.duration"}
+    assert names >= {"http.server.request.duration", "graphagg.stage.duration"}
 
 
 class Collector:
@@ -366,18 +372,6 @@ def unused_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
     return port
-
-
-@pytest.mark.parametrize("parent", ["", "nonsense", "00-0-0-00", PARENT.replace("00-", "ff-", 1)])
-def test_a_wrong_parent_is_none(telemetry: Any, parent: str) -> None:
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-    spans = InMemorySpanExporter()
-    told = telemetry(spans)
-    told.export(Ended(Trace("x"), "GET", "/", "/", "", 500, 1, 2, parent))
-    told.flush()
-    (span,) = spans.get_finished_spans()
-    assert span.parent is None and not span.status.is_ok
 
 
 @pytest.mark.parametrize("endpoint", ["localhost:4318", "grpc://x", "file:///etc/passwd"])

@@ -20,8 +20,8 @@ import pytest
 from graphagg import errors
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra, WorkerLost
 from graphagg.rag import PassageIndex
-from graphagg.serve.pool.frames import error_of
-from graphagg.serve.pool.service import pooled_service
+from graphagg.serve.pool.pool import pooled_service
+from graphagg.serve.pool.worker import error_of
 from graphagg.serve.service import Sources
 from tests.fakes import CORPUS, FakeEncoder
 from tests.unit.serve.live import SECONDS, Live, patient, serving, until
@@ -184,7 +184,7 @@ def test_a_worker_that_dies_is_replaced_and_its_questions_are_answered(deadly: L
         gate.open()
         assert ask[0].result(SECONDS).status_code == 200
     until(lambda: len(processes(deadly)) == 2)
-    assert processes(deadly)[holding.number] != before[holding.number]
+    assert processes(deadly)[holding.slot] != before[holding.slot]
     assert "graphagg_workers_lost_total 1.0" in deadly.get("/metrics").text  # the first to end
     assert deadly.json("/v1/passages/search", {"question": "Who is Babbage?"})["hits"]
 

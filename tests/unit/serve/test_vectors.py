@@ -96,7 +96,7 @@ def test_models_and_roles_are_kept_apart() -> None:
 
 
 def test_a_question_that_comes_again_is_not_encoded_again(start, indices: Sources) -> None:
-    for limits, calls in ((Limits(), 1), (Limits(vectors=0), 2)):
+    for limits, calls in ((Limits(), 1), (Limits(question_vectors=0), 2)):
         encoder = Counting()
         running = start(
             Sources(indices.passages, encoder=encoder, extractor=FakeExtractor()), limits

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphagg.rag.likeness.similar import By
-from graphagg.serve.explore.answers import Answer, Explorer
-from graphagg.serve.explore.models import Filter, SimilarRequest, ThemeRequest, ThemesRequest
 from graphagg.serve.limits import MOST_HITS
+from graphagg.serve.models.themes import Filter, SimilarRequest, ThemeRequest, ThemesRequest
 from graphagg.serve.service import Service
+from graphagg.serve.themes import Answer, Themes
 
 INSTRUCTIONS = (
     "corpus_themes lists what a corpus is about, theme_passages what one theme holds; "
@@ -36,7 +36,7 @@ def add_tools(
         checked: makes a request, or a tool error.
         asked: waits for an answer, in time.
     """
-    explorer = Explorer(service)
+    explorer = Themes(service)
 
     async def corpus_themes(
         inside: Annotated[str | None, Field(description="Id of a theme to look into.")] = None,

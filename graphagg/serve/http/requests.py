@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import refusal
-from graphagg.serve.metrics import Metrics
 from graphagg.serve.observe.log import ACCESS
+from graphagg.serve.observe.metrics import Metrics
 from graphagg.serve.observe.slow import Slowest
 from graphagg.serve.observe.stages import Trace, tracing
 
@@ -37,11 +38,10 @@ class Ended:
 
     Attributes:
         trace: its id, stages and details.
-        method, path, route: what was asked; the route is the pattern that the path matched.
+        method, path, route: of the request; the route is the pattern that the path matched.
         client: its address; "" where it has none.
         status: of the answer; 0 where there was none.
-        begin, end: nanoseconds since the epoch.
-        parent: its header `traceparent`; "" without one.
+        seconds: from the header to the end of the answer.
     """
 
     trace: Trace
@@ -50,21 +50,17 @@ class Ended:
     route: str
     client: str
     status: int
-    begin: int
-    end: int
-    parent: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """From the header to the end of the answer."""
-        return (self.end - self.begin) / 1e9
+    seconds: float
 
 
 class Exporter(Protocol):
     """Takes what ended to somewhere else, without waiting."""
 
+    def instrument(self, app: FastAPI) -> None:
+        """Prepare an application whose requests are exported."""
+
     def export(self, ended: Ended) -> None:
-        """Take one request."""
+        """Take one request, in its context."""
 
 
 class Observed:
@@ -74,7 +70,7 @@ class Observed:
     every answer carries it. Figures are kept by route, never by raw path.
 
     Args:
-        app: what answers.
+        app: the application that answers.
         metrics: counts and times.
         slowest: the list of slow requests.
         exporters: further receivers.
@@ -91,10 +87,9 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begin, tick, status = time.time_ns(), time.perf_counter_ns(), 0
-        headers = Headers(scope=scope)
-        trace = Trace(_identifier(headers.get(REQUEST_ID, "")))
-        path = scope["path"]
+        begin, status = time.perf_counter(), 0
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        trace = Trace(given if _SANE.fullmatch(given) else uuid.uuid4().hex)
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -111,16 +106,14 @@ class Observed:
                 _faults.exception("request %s failed", trace.identifier)
                 if status:  # the answer has begun: the connection ends in its middle
                     raise
-                said = "the service failed on this request; its log says why"
-                await refusal(500, "InternalError", said)(scope, receive, noted)
+                message = "the service failed on this request; its log says why"
+                await refusal(500, "InternalError", message)(scope, receive, noted)
             finally:
                 method = scope["method"] if scope["method"] in _METHODS else "other"
-                ended = Ended(
-                    trace, method, path, getattr(scope.get("route"), "path", _UNKNOWN),
-                    (scope.get("client") or ("",))[0], status,
-                    begin, begin + time.perf_counter_ns() - tick, headers.get("traceparent", ""),
-                )  # fmt: skip
-                self._tell(ended)
+                route = getattr(scope.get("route"), "path", _UNKNOWN)
+                client = (scope.get("client") or ("",))[0]
+                seconds = time.perf_counter() - begin
+                self._tell(Ended(trace, method, scope["path"], route, client, status, seconds))
 
     def _tell(self, ended: Ended) -> None:
         self._metrics.answered(ended.route, ended.method, ended.status, ended.seconds)
@@ -134,16 +127,12 @@ class Observed:
             exporter.export(ended)
 
 
-def _identifier(given: str) -> str:
-    return given if _SANE.fullmatch(given) else uuid.uuid4().hex
-
-
 def _line(ended: Ended) -> str:
-    """For people; whatever a client sends stays on one line and inside its quotes."""
-    asked = json.dumps(f"{ended.method} {ended.path[:_LONGEST]}")
+    """A line for people; whatever a client sends stays on one line and inside its quotes."""
+    request = json.dumps(f"{ended.method} {ended.path[:_LONGEST]}")
     client = json.dumps(ended.client)[1:-1] or "-"
-    took = f"{ended.seconds * 1000:.1f} ms"
-    return f"{client} {asked} {ended.status} {took} {ended.trace.identifier}"
+    duration = f"{ended.seconds * 1000:.1f} ms"
+    return f"{client} {request} {ended.status} {duration} {ended.trace.identifier}"
 
 
 def _fields(ended: Ended) -> dict[str, Any]:

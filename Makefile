@@ -82,7 +82,8 @@ train-zinc: $(VENV)/.dev
 NPX := npx --yes --package openapi-typescript@7.13.0 --package typescript@5.9.3
 client: $(VENV)/.dev
 	mkdir -p build
-	$(BIN)/python -m graphagg.serve.http.document > build/openapi.json
+	$(BIN)/python -c 'import json; from graphagg.serve.http.app import document; \
+		print(json.dumps(document()))' > build/openapi.json
 	$(NPX) openapi-typescript --default-non-nullable=false build/openapi.json \
 		--output clients/typescript/schema.d.ts
 	$(NPX) tsc --noEmit --strict --module nodenext --target es2022 --lib es2022,dom \

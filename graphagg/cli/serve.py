@@ -93,9 +93,10 @@ def _service(
 
         return Service(sources, limits, lazy=lazy)
     from graphagg.serve.pool.pool import pooled_service
+    from graphagg.serve.pool.worker import Job
 
     level: LogLevel = "debug" if log.log_level == "debug" else "warning"
-    return pooled_service(workers, sources, limits, lazy=lazy, level=level, form=log.log_format)
+    return pooled_service(workers, Job(sources, limits, lazy, level=level, form=log.log_format))
 
 
 def _telemetry(endpoint: str | None) -> Telemetry | None:
@@ -137,7 +138,7 @@ def _run(
             service,
             access,
             answers=Answers(service, model.endpoint()),
-            exporters=[] if telemetry is None else [telemetry],
+            telemetry=telemetry,
             failed=failed,
         )
         server = make_server(app, service.limits, ready=ready, stopping=stopping)

@@ -54,8 +54,8 @@ class Indices:
         from graphagg.serve.service import Sources
 
         reranker = None if self.reranker is None else CrossEncoderReranker(self.reranker)
-        places = self.passages, self.communities, self.embedding
-        return Sources(*places, reranker=reranker, rerank_first=self.rerank_first)
+        indices = self.passages, self.communities, self.embedding
+        return Sources(*indices, reranker=reranker, rerank_first=self.rerank_first)
 
 
 @dataclass(frozen=True)

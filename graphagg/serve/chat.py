@@ -150,12 +150,12 @@ def _context(hit: Hit) -> str:
 
 def citations(text: str, hits: Sequence[Hit]) -> dict[str, Any]:
     """The passages that a text cites, and the cited numbers that no passage has."""
-    numbers, unknown = cited(text, len(hits))
+    cited_hits, unknown = cited(text, len(hits))
     keys = ("id", "title", "document")
     return {
         "citations": [
             {"number": n} | {key: hits[n - 1][key] for key in keys if hits[n - 1].get(key)}
-            for n in numbers
+            for n in cited_hits
         ],
         "unknown_citations": unknown,
     }

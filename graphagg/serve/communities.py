@@ -13,7 +13,7 @@ from graphagg.communities.vertices import Listing, Vertices
 from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
 from graphagg.serve.lanes import Lane, Remote
-from graphagg.serve.models.communities import CommunityRequest
+from graphagg.serve.models.graphs import CommunityRequest
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import Watch, current_trace
 from graphagg.serve.reload import Slot
@@ -68,6 +68,10 @@ class Communities:
                 "kind": opened.index.config.kind,
                 "methods": list(METHODS),
             }
+
+    def close(self) -> None:
+        """Close the index."""
+        self.slot.close()
 
     async def query(self, request: CommunityRequest) -> Answer:
         """One community."""

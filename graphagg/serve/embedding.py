@@ -39,6 +39,10 @@ class Embedding:
                 "dimension": int(index.vectors.shape[1]),
             }
 
+    def close(self) -> None:
+        """Close the index."""
+        self.slot.close()
+
     async def nearest(self, vertex: VertexId, top_k: int) -> Answer:
         """The vertices nearest to one, by cosine."""
         results, timed = await self.neighbors([vertex], top_k)

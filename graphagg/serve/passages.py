@@ -23,10 +23,11 @@ from graphagg.rag.settings import MODES, Mode
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
 from graphagg.rag.version.snapshot import Selection, Snapshot
-from graphagg.serve.batching import Batcher, Encoded
+from graphagg.serve.encoding import Batcher, Encoded, QuestionVectors
 from graphagg.serve.lanes import Lane, Remote
-from graphagg.serve.limits import MOST_TEXT
+from graphagg.serve.limits import MOST_TEXT, Limits
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
+from graphagg.serve.observe.metrics import Metrics
 from graphagg.serve.observe.stages import Trace, Watch, current_trace
 from graphagg.serve.reload import Slot
 from graphagg.store import open_artifact
@@ -53,7 +54,8 @@ class Passages:
     Args:
         directory: the index.
         lane: threads that answer.
-        batcher: the thread that encodes.
+        limits: of waiting questions, and of kept vectors.
+        metrics: takes the sizes of batches.
         encoder: the encoder it was built with; None loads it by name, in `prepare` or at the first
             question.
         extractor: likewise; only the mode `faithful` needs it.
@@ -66,7 +68,8 @@ class Passages:
         self,
         directory: PathLike[str],
         lane: Lane,
-        batcher: Batcher,
+        limits: Limits,
+        metrics: Metrics,
         *,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
@@ -75,7 +78,9 @@ class Passages:
         pool: Remote | None = None,
     ) -> None:
         self._reranker, self._first = reranker, rerank_first
-        self._lane, self._batcher, self._pool = lane, batcher, pool
+        self._lane, self._pool = lane, pool
+        vectors = QuestionVectors(limits.question_vectors, metrics.question_vectors)
+        self._batcher = Batcher(capacity=limits.waiting, observe=metrics.encoded, vectors=vectors)
         self._encoders = {} if encoder is None else {encoder.spec.sha256: encoder}
         self._extractors = {} if extractor is None else {extractor.spec.sha256: extractor}
         self._prepared = False
@@ -95,6 +100,11 @@ class Passages:
             self._check_models(ready)
             _load_models(ready)
         return ready
+
+    def close(self) -> None:
+        """End the thread that encodes, and close the index."""
+        self._batcher.close()
+        self.slot.close()
 
     def check_models(self) -> None:
         """Check whether the models of the index are on this machine, by their files alone.

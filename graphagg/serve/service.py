@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from graphagg import __version__
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
-from graphagg.serve.batching import Batcher
 from graphagg.serve.lanes import Lane, Remote
 from graphagg.serve.limits import Limits
 from graphagg.serve.observe.metrics import Metrics
@@ -98,7 +97,6 @@ class Service:
         self._loaded = threading.Event()
         self._lane = Lane("answers", self.limits.threads, self.limits.waiting)
         self._lookups = Lane("lookups", 1, self.limits.lookups)
-        self._batcher = self._make_batcher()
         self._served = self._open(sources)
         self._failed: dict[str, GraphAggError | OSError] = {}
         for kind, index in self._served.items():
@@ -107,12 +105,6 @@ class Service:
             self.passages.check_models()
         if self._pool is None and (lazy or not self.has("passages")):
             self._is_ready()
-
-    def _make_batcher(self) -> Batcher:
-        from graphagg.serve.vectors import QuestionVectors  # its types are of the extra `rag`
-
-        vectors = QuestionVectors(self.limits.question_vectors, self.metrics.question_vectors)
-        return Batcher(capacity=self.limits.waiting, observe=self.metrics.encoded, vectors=vectors)
 
     def _open(self, sources: Sources) -> dict[str, Passages | Communities | Embedding]:
         """Open each index; only the libraries of its kind are loaded."""
@@ -123,7 +115,8 @@ class Service:
             served["passages"] = Passages(
                 sources.passages,
                 self._lane,
-                self._batcher,
+                self.limits,
+                self.metrics,
                 encoder=sources.encoder,
                 extractor=sources.extractor,
                 pool=self._pool,
@@ -259,8 +252,7 @@ class Service:
 
     def close(self) -> None:
         """End the threads and close the indices."""
-        self._batcher.close()
         self._lane.close()
         self._lookups.close()
         for index in self._served.values():
-            index.slot.close()
+            index.close()

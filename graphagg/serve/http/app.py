@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
@@ -20,10 +20,13 @@ from graphagg.errors import NoSuchIndex
 from graphagg.serve.chat import Answers
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
-from graphagg.serve.http.requests import Exporter, Observed
-from graphagg.serve.http.routes import about, chat, communities, embedding, passages
+from graphagg.serve.http.requests import Observed
+from graphagg.serve.http.routes import about, chat, indices
 from graphagg.serve.http.security import Access, Guard, RootPath
 from graphagg.serve.service import NAMES, Service
+
+if TYPE_CHECKING:
+    from graphagg.serve.http.telemetry import Telemetry
 
 ABOUT: dict[str, Any] = {
     "title": "graphagg",
@@ -32,9 +35,9 @@ ABOUT: dict[str, Any] = {
 }
 """The head of the OpenAPI document."""
 ROUTERS = {
-    "passages": passages.router,
-    "communities": communities.router,
-    "embedding": embedding.router,
+    "passages": indices.passages,
+    "communities": indices.communities,
+    "embedding": indices.embedding,
 }
 
 
@@ -43,7 +46,7 @@ def create_app(
     access: Access | None = None,
     *,
     poll_seconds: float = 1.0,
-    exporters: Sequence[Exporter] = (),
+    telemetry: Telemetry | None = None,
     failed: Callable[[Exception], None] = lambda error: None,
     answers: Answers | None = None,
 ) -> FastAPI:
@@ -53,7 +56,7 @@ def create_app(
         service: closed when the application ends.
         access: the policy of access; default: anyone on this machine.
         poll_seconds: interval of looking for a newly published version.
-        exporters: told of each request that has ended.
+        telemetry: takes the traces of requests.
         failed: called, in another thread, with the error where the models cannot be loaded.
         answers: the language model; None: there is none.
     """
@@ -80,15 +83,15 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
-        middleware=_middleware(service, access, exporters),
+        middleware=_middleware(service, access, telemetry),
         dependencies=[Depends(HTTPBearer(auto_error=False))] if access.token else [],
     )
     failures.install(app)
     kinds = [kind for kind in ROUTERS if service.has(kind)]
     add_routes(app, service, access, answers or Answers(service, None), kinds)
     app.mount("/static", StaticFiles(directory=about.PAGE))
-    for exporter in exporters:
-        exporter.instrument(app)
+    if telemetry is not None:
+        telemetry.instrument(app)
     return app
 
 
@@ -102,12 +105,19 @@ def add_routes(
     app.include_router(chat.router(answers))
 
 
-def _middleware(
-    service: Service, access: Access, exporters: Sequence[Exporter]
-) -> list[Middleware]:
+def document() -> dict[str, Any]:
+    """The OpenAPI document of a service that has all kinds of indices, for clients made from it."""
+    none = cast("Service", None)  # routes use their service only to answer
+    app = FastAPI(**ABOUT)
+    add_routes(app, none, Access(), Answers(none, None), ROUTERS)
+    return app.openapi()
+
+
+def _middleware(service: Service, access: Access, telemetry: Telemetry | None) -> list[Middleware]:
     """The middleware, the outermost first."""
+    tracing: dict[str, Any] = {} if telemetry is None else {"export": telemetry.export}
     layers = [
-        Middleware(Observed, metrics=service.metrics, slowest=service.slowest, exporters=exporters),
+        Middleware(Observed, metrics=service.metrics, slowest=service.slowest, **tracing),
         Middleware(Guard, access=access),
         Middleware(BodyLimit, limits=service.limits),
     ]

@@ -62,7 +62,7 @@ def _envelope(name: str, message: str) -> dict[str, Any]:
 
 
 def body_of(error: GraphAggError) -> dict[str, Any]:
-    """The envelope of an error of this library; what names things of this machine is logged."""
+    """The envelope of an error of this library; a message about this machine is only logged."""
     message = str(error)
     for kind, instead in _HIDDEN:
         if isinstance(error, kind):
@@ -89,7 +89,7 @@ def status_of(error: GraphAggError) -> int:
 
 def documented(*more: int) -> dict[int | str, dict[str, Any]]:
     """The refusals that any route may give, and further ones, for the OpenAPI document."""
-    said = {
+    texts = {
         400: "A value that cannot be used.",
         401: "The token is missing or wrong.",
         403: "Another site, or another host name.",
@@ -103,7 +103,7 @@ def documented(*more: int) -> dict[int | str, dict[str, Any]]:
         504: "The language model behind this service took too long.",
     }
     codes = {400, 401, 403, 408, 413, 422, 503, *more}
-    return {code: {"model": ErrorAnswer, "description": said[code]} for code in sorted(codes)}
+    return {code: {"model": ErrorAnswer, "description": texts[code]} for code in sorted(codes)}
 
 
 async def _library(request: Request, error: Exception) -> Response:
@@ -142,17 +142,17 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 
 
 def explained(faults: Sequence[Any]) -> str:
-    """One line about what a body or a parameter should be; it repeats no value of the caller."""
+    """One line about the faults of a body or a parameter; it repeats no value of the caller."""
     said = list(dict.fromkeys(_line(fault) for fault in faults))
     more = len(said) - _SHOWN
     return "; ".join(said[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _line(fault: Any) -> str:
-    """Where, and what should be there; the branches of a union name no place."""
+    """Name the field and the fault; the branches of a union name no field."""
     loc = fault["loc"]
-    parts = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
-    where = ".".join(part for part in parts if "[" not in part)
+    names = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
+    where = ".".join(name for name in names if "[" not in name)
     return f"{where or 'body'}: {_plain(str(fault['msg']))}"[:_LONGEST]
 
 

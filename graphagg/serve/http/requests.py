@@ -7,11 +7,9 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,39 +30,8 @@ _LONGEST = 200  # characters of a path in the log
 _log, _faults = logging.getLogger(ACCESS), logging.getLogger("graphagg.serve")
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A request that has been answered.
-
-    Attributes:
-        trace: its id, stages and details.
-        method, path, route: of the request; the route is the pattern that the path matched.
-        client: its address; "" where it has none.
-        status: of the answer; 0 where there was none.
-        seconds: from the header to the end of the answer.
-    """
-
-    trace: Trace
-    method: str
-    path: str
-    route: str
-    client: str
-    status: int
-    seconds: float
-
-
-class Exporter(Protocol):
-    """Takes what ended to somewhere else, without waiting."""
-
-    def instrument(self, app: FastAPI) -> None:
-        """Prepare an application whose requests are exported."""
-
-    def export(self, ended: Ended) -> None:
-        """Take one request, in its context."""
-
-
 class Observed:
-    """Gives each request an id and a trace, and tells metrics, log, the slow list and exporters.
+    """Gives each request an id and a trace, and tells metrics, log, the slow list and traces.
 
     An id that comes in `x-request-id` is taken over where it is short and plain, else one is made;
     every answer carries it. Figures are kept by route, never by raw path.
@@ -73,14 +40,17 @@ class Observed:
         app: the application that answers.
         metrics: counts and times.
         slowest: the list of slow requests.
-        exporters: further receivers.
+        export: takes the trace of a request that ended, in its context, without waiting.
     """
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, slowest: Slowest, exporters: Sequence[Exporter] = ()
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        slowest: Slowest,
+        export: Callable[[Trace], None] = lambda trace: None,
     ) -> None:
-        self._app, self._metrics, self._slowest = app, metrics, slowest
-        self._exporters = exporters
+        self._app, self._metrics, self._slowest, self._export = app, metrics, slowest, export
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and note what it took."""
@@ -109,40 +79,33 @@ class Observed:
                 message = "the service failed on this request; its log says why"
                 await refusal(500, "InternalError", message)(scope, receive, noted)
             finally:
-                method = scope["method"] if scope["method"] in _METHODS else "other"
-                route = getattr(scope.get("route"), "path", _UNKNOWN)
-                client = (scope.get("client") or ("",))[0]
-                seconds = time.perf_counter() - begin
-                self._tell(Ended(trace, method, scope["path"], route, client, status, seconds))
+                self._tell(scope, trace, status, time.perf_counter() - begin)
 
-    def _tell(self, ended: Ended) -> None:
-        self._metrics.answered(ended.route, ended.method, ended.status, ended.seconds)
-        for stage in ended.trace.stages:
-            self._metrics.stage(stage.name, stage.seconds)
-        self._slowest.add(ended.trace, ended.route, ended.status, ended.seconds * 1000)
-        level = logging.DEBUG if ended.route in _QUIET else logging.INFO
+    def _tell(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = getattr(scope.get("route"), "path", _UNKNOWN)
+        self._metrics.answered(route, method, status, seconds)
+        for stage in trace.stages:
+            self._metrics.stages.labels(stage.name).observe(stage.seconds)
+        self._slowest.add(trace, route, status, seconds * 1000)
+        level = logging.DEBUG if route in _QUIET else logging.INFO
         if _log.isEnabledFor(level):
-            _log.log(level, "%s", _line(ended), extra={"fields": _fields(ended)})
-        for exporter in self._exporters:
-            exporter.export(ended)
+            fields = {
+                "request_id": trace.identifier,
+                "client": (scope.get("client") or ("",))[0],
+                "method": method,
+                "path": scope["path"][:_LONGEST],
+                "route": route,
+                "status": status,
+                "ms": round(seconds * 1000, 3),
+                "stages": trace.milliseconds(),
+            }
+            _log.log(level, "%s", _line(fields), extra={"fields": fields})
+        self._export(trace)
 
 
-def _line(ended: Ended) -> str:
+def _line(fields: Mapping[str, Any]) -> str:
     """A line for people; whatever a client sends stays on one line and inside its quotes."""
-    request = json.dumps(f"{ended.method} {ended.path[:_LONGEST]}")
-    client = json.dumps(ended.client)[1:-1] or "-"
-    duration = f"{ended.seconds * 1000:.1f} ms"
-    return f"{client} {request} {ended.status} {duration} {ended.trace.identifier}"
-
-
-def _fields(ended: Ended) -> dict[str, Any]:
-    return {
-        "request_id": ended.trace.identifier,
-        "client": ended.client,
-        "method": ended.method,
-        "path": ended.path[:_LONGEST],
-        "route": ended.route,
-        "status": ended.status,
-        "ms": round(ended.seconds * 1000, 3),
-        "stages": ended.trace.milliseconds(),
-    }
+    request = json.dumps(f"{fields['method']} {fields['path']}")
+    client = json.dumps(fields["client"])[1:-1] or "-"
+    return f"{client} {request} {fields['status']} {fields['ms']:.1f} ms {fields['request_id']}"

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 
 from graphagg import __version__
 from graphagg.errors import InvalidParameter, MissingExtra
-from graphagg.serve.http.requests import REQUEST_ID, Ended
+from graphagg.serve.http.requests import REQUEST_ID
+from graphagg.serve.observe.stages import Trace
 
 # Names of metrics and attributes as they are stable since semantic conventions 1.23.
 os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
@@ -83,10 +84,10 @@ class Telemetry:
             exclude_spans=["receive", "send"],
         )
 
-    def export(self, ended: Ended) -> None:
+    def export(self, trace: Trace) -> None:
         """Make the spans of the stages of a request, below its own."""
-        mode = ended.trace.details.get("mode", "")
-        for stage in ended.trace.stages:
+        mode = trace.details.get("mode", "")
+        for stage in trace.stages:
             attributes: dict[str, str | int] = {
                 "graphagg.questions": stage.shared,
                 "graphagg.mode": mode,

@@ -75,10 +75,6 @@ class Metrics:
         self.requests.labels(route, method, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
 
-    def stage(self, name: str, seconds: float) -> None:
-        """Note a stage of a request."""
-        self.stages.labels(name).observe(seconds)
-
     def encoded(self, questions: int) -> None:
         """Note a batch of questions."""
         self.batch.observe(questions)

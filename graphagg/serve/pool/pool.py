@@ -22,12 +22,10 @@ from typing import Any
 
 from graphagg.checks import integer
 from graphagg.errors import Overloaded, WorkerLost
-from graphagg.serve.limits import Limits
-from graphagg.serve.observe.log import LogFormat, LogLevel
 from graphagg.serve.observe.metrics import Metrics
 from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.pool.worker import Job, Message, error_of, read_frame, work, write_frame
-from graphagg.serve.service import Service, Sources
+from graphagg.serve.service import Service
 
 _TRIES = 3  # workers that one question may lose
 _SOON = 5.0  # seconds: a worker that ends so soon after its start is not replaced at once
@@ -63,35 +61,21 @@ class _Worker:
     peak: int = 0
 
 
-def pooled_service(
-    workers: int,
-    sources: Sources,
-    limits: Limits | None = None,
-    *,
-    lazy: bool = False,
-    poll_seconds: float = 1.0,
-    level: LogLevel = "warning",
-    form: LogFormat = "text",
-) -> Service:
+def pooled_service(workers: int, job: Job) -> Service:
     """Make a service with worker processes, which `start` starts.
 
     Args:
         workers: number of processes; each has two threads.
-        sources: as of `Service`.
-        limits: as of `Service`.
-        lazy: as of `Service`.
-        poll_seconds: interval of looking for new versions, and of reporting the memory.
-        level: of the workers' log.
-        form: of the workers' log.
+        job: their settings; the service has the same indices, limits and `lazy`.
 
     Raises:
         InvalidParameter: there is no worker.
         GraphAggError: as of `Service`.
     """
-    limits, metrics = limits or Limits(), Metrics()
-    job = Job(sources, replace(limits, threads=_THREADS), lazy, poll_seconds, level, form)
-    pool = Pool(workers, job, limits.waiting, metrics)
-    return Service(sources, limits, lazy=lazy, metrics=metrics, pool=pool)
+    metrics = Metrics()
+    of_workers = replace(job, limits=replace(job.limits, threads=_THREADS))
+    pool = Pool(workers, of_workers, job.limits.waiting, metrics)
+    return Service(job.sources, job.limits, lazy=job.lazy, metrics=metrics, pool=pool)
 
 
 class Pool:

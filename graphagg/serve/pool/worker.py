@@ -14,7 +14,7 @@ import signal
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import validate_call
@@ -81,7 +81,7 @@ class Job:
     """
 
     sources: Sources
-    limits: Limits
+    limits: Limits = field(default_factory=Limits)
     lazy: bool = False
     poll_seconds: float = 1.0
     level: LogLevel = "warning"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +15,6 @@ import numpy as np
 
 from graphagg.serve.chat import Answers
 from graphagg.serve.http.app import create_app
-from graphagg.serve.http.requests import Exporter
 from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import Server, address_of, bind, make_server
 from graphagg.serve.limits import Limits
@@ -88,7 +87,7 @@ def serving(
     *,
     port: int = 0,
     poll_seconds: float = 0.02,
-    exporters: Sequence[Exporter] = (),
+    telemetry: Any = None,
     failed: Callable[[Exception], None] = lambda error: None,
     answers: Answers | None = None,
 ) -> Iterator[Live]:
@@ -103,7 +102,7 @@ def serving(
         access,
         poll_seconds=poll_seconds,
         answers=answers,
-        exporters=exporters,
+        telemetry=telemetry,
         failed=failed,
     )
     server = make_server(app, service.limits, stopping=stopping)

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from graphagg.serve.http.routes.about import PAGE
 from graphagg.serve.limits import Limits
 from graphagg.serve.pool.pool import pooled_service
+from graphagg.serve.pool.worker import Job
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
 
@@ -28,7 +29,7 @@ from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, unt
 def strict(indices: Sources, request: pytest.FixtureRequest) -> Iterator[Live]:
     """A service that takes small bodies; by itself, and with worker processes."""
     limits, workers = patient(Limits(body_bytes=5_000)), request.param
-    service = pooled_service(workers, indices, limits) if workers else Service(indices, limits)
+    service = pooled_service(workers, Job(indices, limits)) if workers else Service(indices, limits)
     with serving(service) as running:
         until(lambda: running.get("/readyz").is_success)
         yield running

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from graphagg.serve.http.document import document
+from graphagg.serve.http.app import document
 from graphagg.serve.http.security import Access
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import Live, patient, serving

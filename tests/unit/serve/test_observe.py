@@ -11,12 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
-from graphagg.serve.http.requests import REQUEST_ID, Ended
+from graphagg.serve.http.requests import REQUEST_ID
 from graphagg.serve.http.security import Access
 from graphagg.serve.observe.log import ACCESS, JsonFormatter, TextFormatter, start_log
 from graphagg.serve.observe.slow import Slowest
@@ -27,19 +26,6 @@ from tests.unit.serve.live import Live, patient, serving, until
 SEARCH = "/v1/passages/search"
 QUESTION = {"question": "Who read the notes that Ada wrote?"}
 STAGES = ["scope", "wait", "read", "encode", "retrieve", "explain"]
-
-
-class Kept:
-    """An exporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.ended: list[Ended] = []
-
-    def instrument(self, app: FastAPI) -> None:
-        """Nothing to prepare."""
-
-    def export(self, ended: Ended) -> None:
-        self.ended.append(ended)
 
 
 @pytest.fixture
@@ -263,7 +249,7 @@ def test_a_question_is_a_trace_with_a_span_a_stage(telemetry: Any, indices: Sour
 
     spans, figures = InMemorySpanExporter(), InMemoryMetricReader()
     told = telemetry(spans, figures)
-    with serving(Service(indices, patient()), exporters=[told]) as live:
+    with serving(Service(indices, patient()), telemetry=told) as live:
         live.post(SEARCH, QUESTION, headers={"traceparent": PARENT, REQUEST_ID: "traced"})
     told.flush()
     found = {span.name: span for span in spans.get_finished_spans()}
@@ -324,7 +310,7 @@ def test_traces_and_metrics_go_over_the_wire(telemetry: Any, indices: Sources) -
 
     collector = Collector()
     told = telemetry.to(collector.url)
-    with serving(Service(indices, patient()), exporters=[told]) as live:
+    with serving(Service(indices, patient()), telemetry=told) as live:
         live.post(SEARCH, QUESTION)
     told.flush()
     assert collector.both.wait(900)
@@ -359,7 +345,7 @@ def test_a_collector_that_is_down_delays_no_answer(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (unused_port, silent.getsockname()[1]):
             told = telemetry.to(f"http://127.0.0.1:{port}")
-            with serving(Service(indices, patient()), exporters=[told]) as live:
+            with serving(Service(indices, patient()), telemetry=told) as live:
                 for _ in range(3):
                     assert live.post(SEARCH, QUESTION).is_success
             told.close()  # returns, whatever is still queued

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.rag.models.encoder import gives_words
+from graphagg.serve.encoding import QuestionVectors
 from graphagg.serve.limits import Limits
 from graphagg.serve.service import Sources
-from graphagg.serve.vectors import QuestionVectors
 from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.rag.brute import ExactEncoder
 

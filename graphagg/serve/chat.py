@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
@@ -103,23 +102,22 @@ class Answers:
                 tell(error)
 
         threading.Thread(target=read, name="language model", daemon=True).start()
-        end = time.monotonic() + endpoint.timeout
+        end = loop.time() + endpoint.timeout
         self._open += 1
         try:
-            while (piece := await _within(pieces, end, endpoint.timeout)) is not None:
+            while (piece := await _next(pieces, end)) is not None:
                 yield piece
         finally:
             self._open -= 1
             stopped.set()
 
 
-async def _within(
-    pieces: asyncio.Queue[str | Exception | None], end: float, seconds: float
-) -> str | None:
+async def _next(pieces: asyncio.Queue[str | Exception | None], end: float) -> str | None:
     try:
-        piece = await asyncio.wait_for(pieces.get(), end - time.monotonic())
+        async with asyncio.timeout_at(end):
+            piece = await pieces.get()
     except TimeoutError:
-        raise EndpointTimeout(f"no whole answer within {seconds:g} s") from None
+        raise EndpointTimeout("no whole answer in the endpoint's time") from None
     if isinstance(piece, Exception):
         raise piece
     return piece

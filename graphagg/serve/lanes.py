@@ -29,11 +29,6 @@ class Lane:
         self._lock = threading.Lock()
         self._open = 0
 
-    @property
-    def open(self) -> int:
-        """Number of calls that run or wait."""
-        return self._open
-
     async def run(
         self, call: Callable[..., R], *arguments: Any, begun: bool = False
     ) -> tuple[R, float]:

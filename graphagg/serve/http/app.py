@@ -117,7 +117,7 @@ def _middleware(service: Service, access: Access, telemetry: Telemetry | None) -
     """The middleware, the outermost first."""
     tracing: dict[str, Any] = {} if telemetry is None else {"export": telemetry.export}
     layers = [
-        Middleware(Observed, metrics=service.metrics, slowest=service.slowest, **tracing),
+        Middleware(Observed, service=service, **tracing),
         Middleware(Guard, access=access),
         Middleware(BodyLimit, limits=service.limits),
     ]

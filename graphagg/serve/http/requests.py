@@ -10,14 +10,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import refusal
 from graphagg.serve.observe.log import ACCESS
-from graphagg.serve.observe.metrics import Metrics
-from graphagg.serve.observe.slow import Slowest
 from graphagg.serve.observe.stages import Trace, tracing
+from graphagg.serve.service import Service
 
 REQUEST_ID = "x-request-id"
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -38,19 +37,15 @@ class Observed:
 
     Args:
         app: the application that answers.
-        metrics: counts and times.
-        slowest: the list of slow requests.
+        service: has the metrics and the list of slow requests; once it stops, clients are asked to
+            close their connections.
         export: takes the trace of a request that ended, in its context, without waiting.
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        metrics: Metrics,
-        slowest: Slowest,
-        export: Callable[[Trace], None] = lambda trace: None,
+        self, app: ASGIApp, service: Service, export: Callable[[Trace], None] = lambda trace: None
     ) -> None:
-        self._app, self._metrics, self._slowest, self._export = app, metrics, slowest, export
+        self._app, self._service, self._export = app, service, export
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and note what it took."""
@@ -65,11 +60,13 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                pair = (REQUEST_ID.encode(), trace.identifier.encode())
-                message["headers"] = [*message.get("headers", ()), pair]
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = trace.identifier
+                if self._service.stopping:
+                    headers["connection"] = "close"
             await send(message)
 
-        with self._metrics.in_flight.track_inprogress(), tracing(trace):
+        with self._service.metrics.in_flight.track_inprogress(), tracing(trace):
             try:
                 await self._app(scope, receive, noted)
             except Exception:
@@ -84,10 +81,11 @@ class Observed:
     def _tell(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", _UNKNOWN)
-        self._metrics.answered(route, method, status, seconds)
+        metrics = self._service.metrics
+        metrics.answered(route, method, status, seconds)
         for stage in trace.stages:
-            self._metrics.stages.labels(stage.name).observe(stage.seconds)
-        self._slowest.add(trace, route, status, seconds * 1000)
+            metrics.stages.labels(stage.name).observe(stage.seconds)
+        self._service.slowest.add(trace, route, status, seconds * 1000)
         level = logging.DEBUG if route in _QUIET else logging.INFO
         if _log.isEnabledFor(level):
             fields = {

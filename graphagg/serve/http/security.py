@@ -115,25 +115,22 @@ class Access:
         for origin in self.origins:
             url = urlsplit(origin)
             plain = f"{url.scheme}://{url.netloc}" == origin and bool(url.hostname)
-            if url.scheme not in ("http", "https") or not plain:
-                raise InvalidParameter(
-                    f"origin is {origin!r}, wanted scheme and host, such as https://example.org"
-                )
-        self._check_proxy()
-
-    def _check_proxy(self) -> None:
-        for name in self.hosts:
-            if not _HOST.fullmatch(name):
-                raise InvalidParameter(
-                    f"allowed host is {name!r}, wanted a name without scheme and port, such as "
-                    "rag.example.org, or *.example.org"
-                )
-        root = self.root_path
-        if root and (not _ROOT.fullmatch(root) or root.split("/")[1] in _RESERVED_ROOTS):
-            raise InvalidParameter(
-                f"root path is {root!r}, wanted a path such as /rag: with a slash before and none "
-                f"behind it, and none of the service's own ({', '.join(_RESERVED_ROOTS)})"
+            _check(
+                url.scheme in ("http", "https") and plain,
+                f"origin is {origin!r}, wanted scheme and host, such as https://example.org",
             )
+        for name in self.hosts:
+            _check(
+                _HOST.fullmatch(name),
+                f"allowed host is {name!r}, wanted a name without scheme and port, such as "
+                "rag.example.org, or *.example.org",
+            )
+        root = self.root_path
+        _check(
+            not root or (_ROOT.fullmatch(root) and root.split("/")[1] not in _RESERVED_ROOTS),
+            f"root path is {root!r}, wanted a path such as /rag: with a slash before and none "
+            f"behind it, and none of the service's own ({', '.join(_RESERVED_ROOTS)})",
+        )
         for address in self.proxies:
             try:
                 ipaddress.ip_network(address)
@@ -182,6 +179,11 @@ class Access:
         scheme, _, token = (authorization or "").partition(" ")
         right = hmac.compare_digest(token.strip().encode("latin-1"), self.token.encode())
         return right and scheme.lower() == "bearer"
+
+
+def _check(sound: object, message: str) -> None:
+    if not sound:
+        raise InvalidParameter(message)
 
 
 def _name_of(host: str) -> str:

@@ -6,7 +6,9 @@ a header that does not come or an answer that nobody reads: a reverse proxy has 
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -17,6 +19,7 @@ from graphagg.errors import PortTaken
 from graphagg.serve.limits import Limits
 
 _BACKLOG = 2048
+_LAST_SECONDS = 0.5  # that open connections may still bring a request after the signal to stop
 
 
 class Server(uvicorn.Server):
@@ -46,8 +49,16 @@ class Server(uvicorn.Server):
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no new connection, close idle ones, and answer open requests."""
+        """Take no new connection, answer open requests and those on their way, then close.
+
+        Clients leave with their next answer, which has the header `Connection: close`.
+        """
         self._stopping()
+        for server in self.servers:
+            server.close()
+        end = time.monotonic() + _LAST_SECONDS
+        while self.server_state.connections and not self.force_exit and time.monotonic() < end:
+            await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
 

@@ -150,10 +150,10 @@ def test_a_lane_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
     import asyncio
 
     lane = Lane("test", 1, 2)
-    assert asyncio.run(lane.run(lambda x: x + 1, 2))[0] == 3 and lane.open == 0
+    assert asyncio.run(lane.run(lambda x: x + 1, 2))[0] == 3 and lane._open == 0
     with pytest.raises(ZeroDivisionError):
         asyncio.run(lane.run(lambda: 1 // 0))
-    assert lane.open == 0
+    assert lane._open == 0
     lane._open = 2
     with pytest.raises(Overloaded, match="2 requests wait for test"):
         asyncio.run(lane.run(lambda: None))
@@ -161,4 +161,4 @@ def test_a_lane_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
     lane._open = 0
     with pytest.raises(RuntimeError):
         asyncio.run(lane.run(lambda: None))
-    assert lane.open == 0
+    assert lane._open == 0

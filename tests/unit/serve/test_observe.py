@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -266,74 +264,6 @@ def test_a_question_is_a_trace_with_a_span_a_stage(telemetry: Any, indices: Sour
     data = figures.get_metrics_data()
     names = {m.name for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics}
     assert names >= {"http.server.request.duration", "graphagg.stage.duration"}
-
-
-class Collector:
-    """As much of an OTLP collector as takes what comes."""
-
-    def __init__(self) -> None:
-        taken: list[tuple[str, bytes]] = []
-        self.taken, self.both = taken, threading.Event()
-        both = self.both
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers.get("content-encoding") == "gzip":
-                    import gzip
-
-                    body = gzip.decompress(body)
-                taken.append((self.path, body))
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-                if {path for path, _ in taken} >= {"/v1/traces", "/v1/metrics"}:
-                    both.set()
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def test_traces_and_metrics_go_over_the_wire(telemetry: Any, indices: Sources) -> None:
-    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-        ExportMetricsServiceRequest,
-    )
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    collector = Collector()
-    told = telemetry.to(collector.url)
-    with serving(Service(indices, patient()), telemetry=told) as live:
-        live.post(SEARCH, QUESTION)
-    told.flush()
-    assert collector.both.wait(900)
-    spans = [
-        span.name
-        for path, body in collector.taken
-        if path == "/v1/traces"
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
-        for scope in resource.scope_spans
-        for span in scope.spans
-    ]
-    assert set(spans) == {f"POST {SEARCH}", *STAGES}
-    figures = [
-        metric.name
-        for path, body in collector.taken
-        if path == "/v1/metrics"
-        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-    ]
-    assert "graphagg.stage.duration" in figures
-    told.close()
-    collector.close()
 
 
 def test_a_collector_that_is_down_delays_no_answer(

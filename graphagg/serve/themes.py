@@ -1,7 +1,7 @@
-"""What the service and the MCP server say of a corpus as a whole.
+"""Themes and similar passages of a corpus, for the service and the MCP server.
 
-The map is read where the index's folder holds it for the version that is served; else it is made in
-memory at the first request and kept. Nothing is written.
+The map is read where the index's folder holds it for the served version. Else it is made in memory
+at the first request and kept. Nothing is written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 from graphagg.rag.corpus.themes.stored import KIND, folder_of, read_map
 from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
 from graphagg.rag.question.selection import Selection
-from graphagg.serve.explore.models import (
+from graphagg.serve.models.passages import SearchRequest
+from graphagg.serve.models.themes import (
     EXCERPT,
     MOST_PASSAGES,
     MOST_THEMES,
@@ -27,19 +28,18 @@ from graphagg.serve.explore.models import (
     ThemeRequest,
     ThemesRequest,
 )
-from graphagg.serve.models.passages import SearchRequest
+from graphagg.serve.observe.stages import Watch
 from graphagg.serve.service import Service
-from graphagg.serve.timing import Watch
 from graphagg.store.index import current_manifest
 
 Answer = dict[str, Any]
 
 
-class Explorer:
-    """Answers about the passage index of a service.
+class Themes:
+    """Answers about the corpus of a service as a whole.
 
     Args:
-        service: that has one.
+        service: has a passage index.
     """
 
     def __init__(self, service: Service) -> None:
@@ -49,27 +49,27 @@ class Explorer:
         """Themes of a level, or those inside one."""
 
         def answer(index: PassageIndex) -> Answer:
-            made = map_of(index, request.filter)
+            theme_map = _map_of(index, request.filter)
             if request.inside is not None:
-                chosen = [made[child] for child in made[request.inside].children]
-                level = made[request.inside].level + 1
+                chosen = [theme_map[child] for child in theme_map[request.inside].children]
+                level = theme_map[request.inside].level + 1
             else:
-                level = made.level if request.level is None else request.level
-                if made.levels and level >= len(made.levels):
+                level = theme_map.level if request.level is None else request.level
+                if theme_map.levels and level >= len(theme_map.levels):
                     raise InvalidParameter(
-                        f"level is {level}, wanted one of 0 to {len(made.levels) - 1}"
+                        f"level is {level}, wanted one of 0 to {len(theme_map.levels) - 1}"
                     )
-                chosen = list(made.levels[level]) if made.levels else []
+                chosen = list(theme_map.levels[level]) if theme_map.levels else []
             chosen.sort(key=lambda theme: -theme.passages)
             return {
-                "themes": [shown(made, theme) for theme in chosen[:MOST_THEMES]],
+                "themes": [_shown(theme_map, theme) for theme in chosen[:MOST_THEMES]],
                 "more": max(len(chosen) - MOST_THEMES, 0),
                 "level": level,
-                "levels": [len(themes) for themes in made.levels],
-                "passages": len(made.passages),
-                "entities": len(made.entities),
-                "when": made.when,
-                "notes": made.notes,
+                "levels": [len(themes) for themes in theme_map.levels],
+                "passages": len(theme_map.passages),
+                "entities": len(theme_map.entities),
+                "when": theme_map.when,
+                "notes": theme_map.notes,
             }
 
         return await self._timed(answer)
@@ -78,10 +78,10 @@ class Explorer:
         """One theme with its passages."""
 
         def answer(index: PassageIndex) -> Answer:
-            made = map_of(index, request.filter)
-            ids = made.passages_of(request.theme)
+            theme_map = _map_of(index, request.filter)
+            ids = theme_map.passages_of(request.theme)
             return {
-                "theme": shown(made, made[request.theme]),
+                "theme": _shown(theme_map, theme_map[request.theme]),
                 "listed": [_listed(index, name) for name in ids[:MOST_PASSAGES]],
                 "more": max(len(ids) - MOST_PASSAGES, 0),
             }
@@ -89,7 +89,7 @@ class Explorer:
         return await self._timed(answer)
 
     async def light(self, request: LightRequest) -> Answer:
-        """Where the passages of a question lie."""
+        """The themes in which the passages of a question lie."""
         search = SearchRequest(
             question=request.question,
             top_k=request.top_k,
@@ -97,16 +97,16 @@ class Explorer:
             characters=1,
             explain=False,
         )
-        found = await self._service.passages.search(search)
+        hits = (await self._service.passages.search(search))["hits"]
 
         def answer(index: PassageIndex) -> Answer:
-            made = map_of(index, request.filter)
+            theme_map = _map_of(index, request.filter)
             lit = [
                 {
                     **_listed(index, hit["id"]),
-                    "themes": [theme.id for theme in made.themes_of(hit["id"])],
+                    "themes": [theme.id for theme in theme_map.themes_of(hit["id"])],
                 }
-                for hit in found["hits"]
+                for hit in hits
                 if hit["id"] in index
             ]
             return {
@@ -117,7 +117,7 @@ class Explorer:
         return await self._timed(answer)
 
     async def similar(self, request: SimilarRequest) -> Answer:
-        """What is like a passage or an entity."""
+        """The passages or entities most like one."""
         if (request.passage is None) == (request.entity is None):
             raise InvalidParameter("passage and entity: wanted one of the two")
 
@@ -131,19 +131,14 @@ class Explorer:
 
         return await self._timed(answer)
 
-    async def _timed(self, answer: Callable[[PassageIndex], Answer]) -> Answer:
+    async def _timed(self, call: Callable[[PassageIndex], Answer]) -> Answer:
         watch = Watch()
-
-        def run(index: PassageIndex) -> tuple[Answer, float]:
-            inside = Watch()
-            return answer(index), inside.cpu_ms
-
-        found, spent = await self._service.passages.ask(run)
-        return {**found, "latency_ms": watch.latency_ms, "cpu_ms": round(spent, 3)}
+        answer, cpu_ms = await self._service.passages.ask(call)
+        return {**answer, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
 
 
-def map_of(index: PassageIndex, filter: Mapping[str, Any] | None) -> ThemeMap:
-    """The map of what a filter leaves of the served version."""
+def _map_of(index: PassageIndex, filter: Mapping[str, Any] | None) -> ThemeMap:
+    """The map of the passages of the served version that a filter leaves."""
     snapshot = index.snapshot
     if filter is None:
         written = current_manifest(folder_of(index.directory), KIND)
@@ -155,10 +150,10 @@ def map_of(index: PassageIndex, filter: Mapping[str, Any] | None) -> ThemeMap:
     return kept_map(snapshot, view, MapConfig())
 
 
-def shown(made: ThemeMap, theme: Theme) -> Answer:
+def _shown(theme_map: ThemeMap, theme: Theme) -> Answer:
     """A theme as JSON; its neighbors carry their labels."""
     plain = theme.to_json()
-    near = [{**each, "label": made[each["id"]].label} for each in plain["neighbors"]]
+    near = [{**each, "label": theme_map[each["id"]].label} for each in plain["neighbors"]]
     return {**plain, "neighbors": near, "children": len(theme.children)}
 
 

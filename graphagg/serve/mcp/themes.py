@@ -1,4 +1,4 @@
-"""Tools of the MCP server about a corpus as a whole: short text, a line a theme or passage."""
+"""Tools of the MCP server about a corpus as a whole: a short line per theme or passage."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphagg.rag.corpus.likeness.similar import By
-from graphagg.serve.explore.answers import Answer, Explorer
-from graphagg.serve.explore.models import Filter, SimilarRequest, ThemeRequest, ThemesRequest
 from graphagg.serve.limits import MOST_HITS
+from graphagg.serve.models.themes import Filter, SimilarRequest, ThemeRequest, ThemesRequest
 from graphagg.serve.service import Service
+from graphagg.serve.themes import Answer, Themes
 
 INSTRUCTIONS = (
-    "corpus_themes lists what a corpus is about, theme_passages what one theme holds; "
-    "similar_passages and similar_entities find what is like a passage or an entity."
+    "corpus_themes lists the subjects of a corpus, theme_passages the content of one theme; "
+    "similar_passages and similar_entities find the ones most like a passage or an entity."
 )
 TopHits = Annotated[int, Field(ge=1, le=MOST_HITS)]
 Most = Annotated[int, Field(ge=1, le=200, description="Lines of the answer at most.")]
@@ -36,7 +36,7 @@ def add_tools(
         checked: makes a request, or a tool error.
         asked: waits for an answer, in time.
     """
-    explorer = Explorer(service)
+    explorer = Themes(service)
 
     async def corpus_themes(
         inside: Annotated[str | None, Field(description="Id of a theme to look into.")] = None,
@@ -44,7 +44,7 @@ def add_tools(
         most: Most = 30,
         filter: Filter = None,
     ) -> str:
-        """List what the corpus is about: a line a theme, the largest first.
+        """List the subjects of the corpus: a line per theme, the largest first.
 
         Each line: id, label, passages, dates where they have any; then its names.
         """

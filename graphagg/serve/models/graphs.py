@@ -1,4 +1,4 @@
-"""Queries of communities, their structure and vertices, and their answers."""
+"""Queries of communities, structures, vertices and nearest vertices, and their answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from pydantic import Field
 
 from graphagg.communities.config import Method, Plan
 from graphagg.serve.limits import MOST_BATCH
-from graphagg.serve.models.values import Members, Request, Result, Seeds, ShownVertex, Timed
+from graphagg.serve.models.values import (
+    Hits,
+    Members,
+    Request,
+    Result,
+    Seeds,
+    ShownVertex,
+    Timed,
+    Vertex,
+)
 
 
 class CommunityRequest(Request):
-    """Whose community is wanted."""
+    """A query of the community of some seeds."""
 
     seeds: Seeds
     top_k: Members | None = Field(default=50, description="null: a sweep cut chooses.")
@@ -27,7 +36,7 @@ class CommunityBatchRequest(Request):
 
 
 class SharedNeighbors(Result):
-    """What a member shares with one seed; `shared_neighbors` is null where counting cost more."""
+    """Neighbors shared with one seed; `shared_neighbors` is null where counting cost more."""
 
     seed: ShownVertex
     shared_neighbors: int | None
@@ -56,7 +65,7 @@ class CommunityItem(Result):
 
 
 class CommunityAnswer(CommunityItem, Timed):
-    """A community, and what it took."""
+    """A community, and the time it took."""
 
 
 class CommunityBatchAnswer(Timed):
@@ -122,3 +131,44 @@ class NeighborList(Result):
     degree: int
     neighbors: list[Listed]
     more: bool
+
+
+# --- embeddings --------------------------------------------------------------------------------
+
+
+class NearestRequest(Request):
+    """A query of the vertices nearest to one."""
+
+    vertex: Vertex
+    top_k: Hits = 10
+
+
+class NearestBatchRequest(Request):
+    """Several vertices."""
+
+    vertices: Annotated[list[Vertex], Field(min_length=1, max_length=MOST_BATCH)]
+    top_k: Hits = 10
+
+
+class Nearest(Result):
+    """A near vertex, with the cosine of the two vectors."""
+
+    id: ShownVertex
+    score: float
+
+
+class NearestItem(Result):
+    """The vertices nearest to one."""
+
+    vertex: ShownVertex
+    neighbors: list[Nearest]
+
+
+class NearestAnswer(NearestItem, Timed):
+    """The nearest vertices, and the time it took."""
+
+
+class NearestBatchAnswer(Timed):
+    """The nearest vertices of each, in their order."""
+
+    results: list[NearestItem]

@@ -1,7 +1,8 @@
-"""Metrics for Prometheus: one registry a service."""
+"""Metrics for Prometheus: one registry per service."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import (
@@ -19,7 +20,7 @@ _QUESTIONS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
-    """Counters and histograms of a service, with those of its process (memory, CPU, files)."""
+    """Counters and histograms of a service, and of its process (memory, CPU, files)."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -54,7 +55,7 @@ class Metrics:
         self.ready = Gauge("graphagg_ready", "1 when every model is loaded.", **kept)
         self.problem = Gauge(
             "graphagg_index_problem",
-            "1 while what is published cannot be opened, by error; an older version is served.",
+            "1 while the published version cannot be opened, by error; an older one is served.",
             ["kind", "error"], **kept,
         )  # fmt: skip
         self._add_workers(kept)
@@ -74,10 +75,6 @@ class Metrics:
         self.requests.labels(route, method, str(status)).inc()
         self.seconds.labels(route).observe(seconds)
 
-    def stage(self, name: str, seconds: float) -> None:
-        """Note a stage of a request."""
-        self.stages.labels(name).observe(seconds)
-
     def encoded(self, questions: int) -> None:
         """Note a batch of questions."""
         self.batch.observe(questions)
@@ -94,12 +91,25 @@ class Metrics:
         self.index.labels(kind, version).set(1)
 
     def troubled(self, kind: str, error: str | None, before: str | None) -> None:
-        """Note the error of opening what is published of a kind of index; None: there is none."""
+        """Note why the published version of a kind of index cannot be opened; None: it can."""
         if before is not None and before != error:
             self.problem.remove(kind, before)
         if error is not None:
             self.problem.labels(kind, error).set(1)
 
     def text(self) -> bytes:
-        """All of it in Prometheus's text format."""
+        """All metrics in Prometheus's text format."""
         return generate_latest(self.registry)
+
+
+def own_memory() -> int | None:
+    """Bytes of anonymous memory of this process, without the pages of index files.
+
+    Processes share the pages of index files. None where the system does not tell.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("RssAnon:")]
+    return sizes[0] * 1024 if sizes else None

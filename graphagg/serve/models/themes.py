@@ -22,11 +22,11 @@ Filter = Annotated[
 
 
 class ThemesRequest(Request):
-    """Which themes are wanted."""
+    """A query of themes."""
 
     filter: Filter = None
     inside: Name | None = Field(
-        default=None, description="Id of a theme: those inside it. null: those of level."
+        default=None, description="Id of a theme: themes inside it. null: themes of level."
     )
     level: Number | None = Field(default=None, description="null: the one to show first.")
 
@@ -47,7 +47,7 @@ class LightRequest(Request):
 
 
 class SimilarRequest(Request):
-    """A passage by its id, or an entity by its name, and how many are wanted."""
+    """A query of passages like one, or of entities like one."""
 
     passage: Name | None = None
     entity: Name | None = None
@@ -102,16 +102,16 @@ class ThemeShown(Result):
     members: int
     span: ThemeSpan | None
     neighbors: list[ThemeNear]
-    children: int = Field(description="How many themes are inside it.")
+    children: int = Field(description="Number of themes inside it.")
 
 
 class ThemesAnswer(Timed):
-    """Themes, the largest first, and what to know of the map."""
+    """Themes, the largest first, and the sizes of the map."""
 
     themes: list[ThemeShown]
     more: int = Field(description="Smaller themes that were left out.")
     level: int
-    levels: list[int] = Field(description="How many themes each level has.")
+    levels: list[int] = Field(description="Number of themes of each level.")
     passages: int
     entities: int
     when: str | None
@@ -141,7 +141,7 @@ class LitPassage(ListedPassage):
 
 
 class LightAnswer(Timed):
-    """Where the passages of a question lie: how many in each theme, by its id."""
+    """Themes of the passages of a question, with the number of passages by theme id."""
 
     passages: list[LitPassage]
     themes: dict[str, int]
@@ -156,7 +156,7 @@ class LikePassage(Result):
 
 
 class SimilarAnswer(Timed):
-    """What is alike, by the cosine of these vectors."""
+    """The most similar ones, by the cosine of these vectors."""
 
     of: str
     by: By

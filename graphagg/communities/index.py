@@ -55,7 +55,8 @@ from graphagg.minhash.signatures import minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.sources import is_of_spark, refuse, session_of
 from graphagg.store import Artifact, write_artifact
-from graphagg.store.index import Index, is_current
+from graphagg.store.artifact import is_current
+from graphagg.store.index import Index
 
 if TYPE_CHECKING:
     import datasketch
@@ -152,7 +153,7 @@ class CommunityIndex(Index[_Version]):
             from graphagg.spark.build import SparkBuild
 
             given = EdgeInput.of(edges, Reading(**reading))
-            spark_build = SparkBuild(session_of(edges), directory, None, progress, force)
+            spark_build = SparkBuild.of(session_of(edges), directory, None, progress, force)
             return cls._opened(directory, write_with_spark(spark_build, given, config))
         with write_artifact(directory) as published:
             if is_large(edges):

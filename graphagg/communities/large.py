@@ -41,7 +41,7 @@ from graphagg.minhash.bands import (
 from graphagg.minhash.signatures import signatures
 from graphagg.progress import Progress
 from graphagg.store import ArtifactWriter, Publication
-from graphagg.store.index import is_current
+from graphagg.store.artifact import is_current
 from graphagg.store.ranges import GrowingFile, forget, preallocate, write_range
 from graphagg.store.work import WorkFolder, fingerprint, work_folder
 

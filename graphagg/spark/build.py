@@ -23,8 +23,8 @@ from graphagg.spark.session import small_driver
 from graphagg.spark.sources import SparkInput
 from graphagg.spark.store_work import read_note, write_note
 from graphagg.store import JOB_NOTE, Publication, write_artifact
-from graphagg.store.index import current_manifest
-from graphagg.store.remote.addresses import Address, Location, place_of
+from graphagg.store.addresses import Address, Location, parse_location
+from graphagg.store.artifact import current_manifest
 from graphagg.store.work import work_folder, write_json
 
 if TYPE_CHECKING:
@@ -41,16 +41,28 @@ class SparkBuild:
     Attributes:
         spark: the session; its settings are afterward what they were.
         directory: where the index goes: a folder, or an address of a store.
-        work: where the unfinished job lies, a folder or an address; None: beside the index.
+        work: where the unfinished job lies: a folder or an address.
         progress: called after each stage.
         force: build again also where nothing changed, or over an unfinished job.
     """
 
     spark: SparkSession
-    directory: Location
-    work: Location | None = None
+    directory: Path | Address
+    work: Path | Address
     progress: Progress = silent
     force: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        spark: SparkSession,
+        directory: Location,
+        work: Location | None = None,
+        progress: Progress = silent,
+        force: bool = False,
+    ) -> SparkBuild:
+        """Parse the locations; without `work` the unfinished job lies beside the index."""
+        return cls(spark, parse_location(directory), work_of(directory, work), progress, force)
 
     def recall(self, kind: str, job: Job) -> dict[str, Any] | None:
         """Read the note of the current version; None unless `job` built it, or with `force`."""
@@ -61,9 +73,8 @@ class SparkBuild:
 
         What an earlier run left of a DataFrame is not used: nobody can tell that it is the same.
         """
-        place = work_of(self.directory, self.work)
         resume = not source.is_frame
-        return claimed(self.spark, place, job, self.progress, self.force, resume, source.paths)
+        return claimed(self.spark, self.work, job, self.progress, self.force, resume, source.paths)
 
     def publish(
         self,
@@ -95,20 +106,20 @@ class SparkBuild:
 
 
 def work_of(directory: Location, work: Location | None = None) -> Path | Address:
-    """The place of an index's unfinished job: `work`, else beside the index."""
+    """The location of an index's unfinished job: `work`, else beside the index."""
     if work is not None:
-        return place_of(work)
-    place = place_of(directory)
-    if isinstance(place, Address):
-        return place.parent / f"{place.name}.work"
-    return work_folder(place)
+        return parse_location(work)
+    target = parse_location(directory)
+    if isinstance(target, Address):
+        return target.parent / f"{target.name}.work"
+    return work_folder(target)
 
 
 # --- which job built an index -------------------------------------------------------------------
 
 
 def remember(
-    directory: Location, kind: str, job: Job, report: dict[str, Any] | None = None
+    directory: Path | Address, kind: str, job: Job, report: dict[str, Any] | None = None
 ) -> None:
     """Note which job built the current version, unless its input has no local files to compare."""
     if not _has_files(job):
@@ -116,23 +127,21 @@ def remember(
     manifest = current_manifest(directory, kind)
     assert manifest is not None, directory
     note = {"job": _digest(job), "data": manifest.data, "report": report}
-    place = place_of(directory)
-    if isinstance(place, Address):
-        write_note(place, JOB_NOTE, note)
+    if isinstance(directory, Address):
+        write_note(directory, JOB_NOTE, note)
     else:
-        write_json(place / JOB_NOTE, note)
+        write_json(directory / JOB_NOTE, note)
 
 
-def recall(directory: Location, kind: str, job: Job) -> dict[str, Any] | None:
+def recall(directory: Path | Address, kind: str, job: Job) -> dict[str, Any] | None:
     """The note of `remember`, if this job built the current version from the same files."""
     if not _has_files(job):
         return None
-    place = place_of(directory)
     try:
-        if isinstance(place, Address):
-            note = read_note(place, JOB_NOTE)
+        if isinstance(directory, Address):
+            note = read_note(directory, JOB_NOTE)
         else:
-            note = json.loads((place / JOB_NOTE).read_text(encoding="utf-8"))
+            note = json.loads((directory / JOB_NOTE).read_text(encoding="utf-8"))
         manifest = current_manifest(directory, kind)
         same = manifest is not None and note == note | {
             "job": _digest(job), "data": manifest.data,

@@ -22,10 +22,10 @@ from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy
 from graphagg.spark.scratch import scratch_folder
 from graphagg.store import ArtifactWriter
+from graphagg.store.addresses import Address
 from graphagg.store.locks import locked
 from graphagg.store.ranges import preallocate, write_range
 from graphagg.store.reading import map_array
-from graphagg.store.remote.addresses import Address
 from graphagg.store.remote.files import Store, in_parallel
 
 _HEAD, _WHOLE = "head.json", "whole"

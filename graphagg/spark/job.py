@@ -27,7 +27,7 @@ from graphagg.spark.sources import settings_for
 from graphagg.spark.store_work import StoreWork
 from graphagg.spark.tasks import Stats, run_tasks
 from graphagg.store import Publication
-from graphagg.store.remote.addresses import Address
+from graphagg.store.addresses import Address
 from graphagg.store.work import WorkFolder
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from graphagg.arrays import Array
 from graphagg.errors import JobFailed
 from graphagg.spark.files import store_of
 from graphagg.spark.scratch import scratch_folder
-from graphagg.store.remote.addresses import Address
+from graphagg.store.addresses import Address
 from graphagg.store.remote.files import Store, in_parallel
 
 _RUNS = ".runs"

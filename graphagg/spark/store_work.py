@@ -22,7 +22,7 @@ from graphagg.spark.lease import Lease
 from graphagg.spark.scratch import remove_scratch
 from graphagg.spark.store_blocks import StoreBlocks
 from graphagg.store import Publication
-from graphagg.store.remote.addresses import Address
+from graphagg.store.addresses import Address
 from graphagg.store.remote.files import in_parallel
 
 if TYPE_CHECKING:

@@ -8,17 +8,15 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, Self
 
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact, NotAnArtifact
-from graphagg.store.closing import Closing
-from graphagg.store.locations import local_folder
+from graphagg.store.addresses import Address
 from graphagg.store.locks import hold_folder
 from graphagg.store.manifest import FileEntry, Manifest, file_sha256, read_manifest
-from graphagg.store.remote.addresses import Address
 from graphagg.store.strings import StringTable
 
 _MAGIC = b"\x93NUMPY\x01\x00"
@@ -26,6 +24,20 @@ _HEADER = re.compile(
     rb"\{'descr': '(?P<descr>[<|][a-zA-Z][0-9]+)', 'fortran_order': False, "
     rb"'shape': \((?P<shape>[0-9, ]*)\), \} *\n"
 )
+
+
+class Closing:
+    """Mixin: a `with` block calls `close()` at its end."""
+
+    def close(self) -> None:
+        """Release files and locks."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Arrays(Protocol):
@@ -85,7 +97,7 @@ class Artifact(Closing):
         self._lease = lease
 
     @property
-    def location(self) -> os.PathLike[str]:
+    def location(self) -> Path | Address:
         """Where its newest version lies: the address that it came from, or its directory."""
         return self.directory if self.source is None else self.source
 
@@ -134,23 +146,19 @@ class Artifact(Closing):
             self.close()
 
 
-def open_folder(
-    directory: str | os.PathLike[str], *, kind: str | None = None, verify: bool = False
-) -> Artifact:
+def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) -> Artifact:
     """Open the current version of an index in a local folder, in milliseconds.
 
     Checks the format, the file sizes and the array headers; with `verify` every checksum too.
 
     Args:
-        directory: the index directory.
+        root: the index directory.
         kind: the kind wanted; None takes any.
         verify: also compare every checksum.
 
     Raises:
-        InvalidParameter: `directory` lies on a store.
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
     """
-    root = local_folder(directory)
     while True:
         manifest = read_manifest(root)
         if kind is not None and manifest.kind != kind:

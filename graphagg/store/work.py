@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from graphagg.errors import ArtifactBusy, ParametersDiffer
 from graphagg.progress import Progress
+from graphagg.store.addresses import Address
 from graphagg.store.locks import hold
-from graphagg.store.remote.addresses import Address, Location, place_of
 from graphagg.store.remote.cache import build_folder
 
 _LOCK = ".lock"
@@ -113,10 +113,9 @@ class WorkFolder:
         self.release()
 
 
-def work_folder(directory: Location) -> Path:
-    """The folder of the unfinished job of an index; of one on a store, in the local cache."""
-    place = place_of(directory)
-    target = build_folder(place) if isinstance(place, Address) else place.absolute()
+def work_folder(directory: Path | Address) -> Path:
+    """The folder of an index's unfinished build; for an index on a store, in the local cache."""
+    target = build_folder(directory) if isinstance(directory, Address) else directory.absolute()
     return target.with_name(f"{target.name}.work")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
-from graphagg.store.locations import local_folder
+from graphagg.store.addresses import Address
 from graphagg.store.locks import LEASE, hold_folder, locked
 from graphagg.store.manifest import (
     DATA_FOLDER,
@@ -103,7 +103,7 @@ class Publication:
 
     def __init__(self, root: Path, writer: ArtifactWriter) -> None:
         self.root = root
-        self.location: os.PathLike[str] = root
+        self.location: Path | Address = root
         self.writer = writer
 
     def publish(self, manifest: Manifest) -> Manifest:
@@ -153,19 +153,17 @@ class Publication:
 
 
 @contextmanager
-def write_folder(directory: str | os.PathLike[str]) -> Iterator[Publication]:
-    """Write a new version of the index in a local `directory`.
+def write_folder(root: Path) -> Iterator[Publication]:
+    """Write a new version of the index in the local folder `root`.
 
     Until `publish` returns, and if anything is raised, the old version stays as it was. Files that
     killed builds left behind are removed first.
 
     Raises:
-        InvalidParameter: `directory` lies on a store.
         ArtifactBusy: another process is writing there.
-        ArtifactError: `directory` is a file, or a folder that holds something else.
+        ArtifactError: `root` is a file, or a folder that holds something else.
         WriteFailed: the disk is full or read-only.
     """
-    root = local_folder(directory)
     try:
         with _publication(root) as publication:
             yield publication

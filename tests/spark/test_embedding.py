@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.spark.build import build_with_spark
 from graphagg.embedding.spark.write import stages
+from graphagg.embedding.spark_build import build_with_spark
 from graphagg.errors import (
     EmptyGraph,
     InvalidGraph,

@@ -26,8 +26,8 @@ from graphagg.errors import (
     StoreUnreachable,
 )
 from graphagg.store import manifest_at, open_artifact
+from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pointers
-from graphagg.store.remote.addresses import Address, address
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.listing import indices_below
 from graphagg.store.remote.pointers import current, current_or_none

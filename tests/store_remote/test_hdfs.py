@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from graphagg.errors import ArtifactBusy
+from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pushing
-from graphagg.store.remote.addresses import Address, address
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.listing import indices_below
 from graphagg.store.remote.pointers import current_or_none

@@ -45,7 +45,7 @@ from graphagg.spark.job import AnyWork
 from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter, Publication
-from graphagg.store.index import is_current
+from graphagg.store.artifact import is_current
 from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ from graphagg.spark.build import SparkBuild
 from graphagg.spark.files import Files
 from graphagg.spark.job import AnyWork
 from graphagg.store import Publication
-from graphagg.store.index import is_current
+from graphagg.store.artifact import is_current
 
 Stage = Literal["entries", "partition"]
 

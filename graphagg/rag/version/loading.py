@@ -22,7 +22,7 @@ from graphagg.rag.version.publish import KIND, REVISION, Models, parameters
 from graphagg.rag.version.snapshot import Snapshot
 from graphagg.rag.version.weights import WEIGHTS_FILE, weights_json
 from graphagg.store import Artifact
-from graphagg.store.index import current_manifest
+from graphagg.store.artifact import current_manifest
 
 
 def read_snapshot(artifact: Artifact) -> Snapshot:

@@ -30,7 +30,7 @@ from graphagg.serve.explore.models import (
 from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.service import Service
 from graphagg.serve.timing import Watch
-from graphagg.store.index import current_manifest
+from graphagg.store.artifact import current_manifest
 
 Answer = dict[str, Any]
 

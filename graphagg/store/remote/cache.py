@@ -22,9 +22,9 @@ from pathlib import Path
 
 from graphagg.checks import bytes_of
 from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
+from graphagg.store.addresses import Address
 from graphagg.store.locks import hold, hold_folder
 from graphagg.store.manifest import DATA_FOLDER
-from graphagg.store.remote.addresses import Address
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.published import Published
 from graphagg.store.remote.pulling import is_here, pull_version

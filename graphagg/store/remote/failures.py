@@ -21,7 +21,7 @@ from graphagg.errors import (
     StoreError,
     StoreUnreachable,
 )
-from graphagg.store.remote.addresses import Address
+from graphagg.store.addresses import Address
 
 T = TypeVar("T")
 

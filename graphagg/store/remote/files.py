@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphagg.errors import MissingExtra, NoSuchBucket, NotWritable, StoreError
-from graphagg.store.remote.addresses import Address
+from graphagg.store.addresses import Address
 from graphagg.store.remote.failures import Passing, attempt, named_error
 
 T = TypeVar("T")

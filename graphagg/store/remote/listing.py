@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphagg.errors import ArtifactError, NotAnArtifact, StoreError
-from graphagg.store.remote.addresses import Address, Location, address
+from graphagg.store.addresses import Address, Location, address
 from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import current_or_none
 

@@ -17,9 +17,8 @@ from typing import TypeVar
 
 from graphagg.errors import ArtifactError, CorruptArtifact
 from graphagg.progress import Progress, silent
-from graphagg.store.locations import local_folder
+from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FileEntry, file_sha256, read_manifest
-from graphagg.store.remote.addresses import Location, address
 from graphagg.store.remote.files import PIECE, Store, in_parallel
 from graphagg.store.remote.pointers import current
 from graphagg.store.remote.published import Published

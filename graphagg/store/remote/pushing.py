@@ -22,10 +22,9 @@ from pathlib import Path
 
 from graphagg.errors import ArtifactBusy
 from graphagg.progress import Progress, silent
-from graphagg.store.locations import local_folder
+from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry
 from graphagg.store.reading import Artifact, open_folder
-from graphagg.store.remote.addresses import Location, address
 from graphagg.store.remote.files import Found, Store, in_parallel
 from graphagg.store.remote.pointers import NUMBERED, Token, current_or_none, pointer_of
 from graphagg.store.remote.published import OBJECTS, Published, object_name, sha256_of

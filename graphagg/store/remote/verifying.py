@@ -6,7 +6,7 @@ import hashlib
 
 from graphagg.errors import CorruptArtifact
 from graphagg.progress import Progress, silent
-from graphagg.store.remote.addresses import Location, address
+from graphagg.store.addresses import Location, address
 from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import current
 from graphagg.store.remote.published import Published

@@ -24,8 +24,8 @@ from graphagg.errors import (
     StoreUnreachable,
 )
 from graphagg.store import open_artifact, write_artifact
+from graphagg.store.addresses import address
 from graphagg.store.remote import files
-from graphagg.store.remote.addresses import address
 from graphagg.store.remote.failures import attempt, named_error
 from graphagg.store.remote.files import Found
 from graphagg.store.remote.pulling import pull

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
-from graphagg.errors import ArtifactBusy, NotAnArtifact, NotWritable, StoreError
+from graphagg.errors import ArtifactBusy, ArtifactError, NotAnArtifact, NotWritable, StoreError
+from graphagg.store.addresses import Address, Location, parse_location
 from graphagg.store.manifest import MANIFEST_NAME, Manifest, read_manifest
 from graphagg.store.reading import Artifact, open_folder
-from graphagg.store.remote.addresses import Address, Location, place_of
 from graphagg.store.remote.cache import bring_here, build_folder
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import Token, current, current_or_none
@@ -37,7 +37,7 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
         StoreError, MissingExtra, WriteFailed: about the store or the cache.
     """
-    place = place_of(location)
+    place = parse_location(location)
     if not isinstance(place, Address):
         return open_folder(place, kind=kind, verify=verify)
     store = Store(place)
@@ -66,7 +66,7 @@ def manifest_at(location: Location) -> Manifest:
         NotAnArtifact, UnsupportedFormat, CorruptArtifact, StoreError, MissingExtra: as
             `open_artifact`.
     """
-    place = place_of(location)
+    place = parse_location(location)
     if isinstance(place, Address):
         return current(Store(place))[0].manifest
     return read_manifest(place)
@@ -78,11 +78,34 @@ def verify_at(location: Location) -> Manifest:
     Raises:
         CorruptArtifact: names the first file that differs; and as `manifest_at`.
     """
-    place = place_of(location)
+    place = parse_location(location)
     if isinstance(place, Address):
         return verify_objects(place).manifest
     with open_folder(place, verify=True) as artifact:
         return artifact.manifest
+
+
+def current_manifest(location: Location, kind: str) -> Manifest | None:
+    """The manifest of the index that is there; None where none of that kind can be opened."""
+    parsed = parse_location(location)
+    try:
+        if isinstance(parsed, Address):
+            manifest = current(Store(parsed))[0].manifest
+            return manifest if manifest.kind == kind else None
+        with open_folder(parsed, kind=kind) as artifact:
+            return artifact.manifest
+    except StoreError:
+        raise
+    except ArtifactError:
+        return None
+
+
+def is_current(
+    location: Location, kind: str, inputs: Mapping[str, str], parameters: Mapping[str, Any]
+) -> bool:
+    """Whether the index that is there was built from these inputs with these parameters."""
+    manifest = current_manifest(location, kind)
+    return manifest is not None and (manifest.inputs, manifest.parameters) == (inputs, parameters)
 
 
 @contextmanager
@@ -99,7 +122,7 @@ def write_artifact(location: Location) -> Iterator[Publication]:
         WriteFailed: the disk is full or read-only.
         StoreError, MissingExtra: about the store.
     """
-    place = place_of(location)
+    place = parse_location(location)
     if not isinstance(place, Address):
         with write_folder(place) as publication:
             yield publication
@@ -129,7 +152,7 @@ class _ToStore(Publication):
         self, local: Publication, store: Store, before: Published | None, token: Token
     ) -> None:
         super().__init__(local.root, local.writer)
-        self.location: os.PathLike[str] = store.place
+        self.location = store.place
         self.is_left = False
         self._store, self._before, self._token = store, before, token
 

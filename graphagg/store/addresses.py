@@ -131,13 +131,13 @@ def address(location: Location, **options: Any) -> Address:
     Raises:
         InvalidParameter: a local path, or no store that is known.
     """
-    found = place_of(location)
+    found = parse_location(location)
     if isinstance(found, Path):
         raise InvalidParameter(f"{os.fspath(location)}: a local path, wanted such as s3://bucket/x")
     return replace(found, options={**found.options, **options})
 
 
-def place_of(location: Location) -> Path | Address:
+def parse_location(location: Location) -> Path | Address:
     """A local path, or the address of a store.
 
     `file:///x` is the path `/x`, `dbfs:/Volumes/x` the path `/Volumes/x`.
@@ -164,9 +164,21 @@ def place_of(location: Location) -> Path | Address:
     return _remote(text, _BY_NAME[name], rest)
 
 
-def is_remote(location: Location) -> bool:
-    """Whether a location is the address of a store."""
-    return isinstance(place_of(location), Address)
+def local_folder(location: Location) -> Path:
+    """The folder of an index, written as `file:///folder`, `dbfs:/Volumes/...` or as a path.
+
+    Raises:
+        InvalidParameter: it lies on a store, such as `s3://`, has a scheme that is not known, or
+            names another host.
+    """
+    parsed = parse_location(location)
+    if isinstance(parsed, Path):
+        return parsed
+    raise InvalidParameter(
+        f"{os.fspath(location)}: this takes a local or mounted folder, {parsed.scheme.name}:// is "
+        f"not supported here; `graphagg pull {parsed} FOLDER` brings an index, `graphagg push "
+        f"FOLDER {parsed}` takes it back"
+    )
 
 
 def spark_path(location: Location) -> str:
@@ -174,7 +186,7 @@ def spark_path(location: Location) -> str:
 
     What is written as `file:///x` stays so: a bare path is on Spark's default file system.
     """
-    place = place_of(location)
+    place = parse_location(location)
     if isinstance(place, Address):
         return place.hadoop
     said_local = os.fspath(location).lower().startswith("file:")

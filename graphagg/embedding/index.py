@@ -60,7 +60,7 @@ class _Version:
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
-        self.config = EmbeddingConfig(**artifact.manifest.parameters)
+        self.config = EmbeddingConfig.from_json(artifact.manifest.parameters)
         self.vertices = VertexIds.open(artifact, "vertices")
         two_mode = self.config.kind == "two-mode"
         self.targets = VertexIds.open(artifact, "elements") if two_mode else self.vertices

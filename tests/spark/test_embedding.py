@@ -164,7 +164,6 @@ def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None
             PieceTooLarge,
             "has 11 entries, wanted at most 8",
         ),
-        ([(1, 2)], EmbeddingConfig(dim=2, fusion="concat"), InvalidParameter, "--engine local"),
     ],
 )
 def test_bad_input(

@@ -37,7 +37,6 @@ from graphagg.embedding.writing import (
     index_manifest,
     write_report,
 )
-from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import write_ids
@@ -52,11 +51,6 @@ Stage = Literal["entries", "partition"]
 
 def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConfig) -> ReadReport:
     """Embed a graph by Spark; see `build_with_spark`."""
-    if config.fusion != "merge":
-        raise InvalidParameter(
-            f"fusion is {config.fusion!r}, the Spark engine has 'merge'; take --engine local for "
-            "the others"
-        )
 
     def write(work: AnyWork, published: Publication) -> dict[str, Any]:
         _run(work, source, config, published, build)

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 from graphagg import __version__
 from graphagg.errors import ArtifactError
 from graphagg.progress import Progress, silent
-from graphagg.spark.job import AnyWork, claimed
+from graphagg.spark.job import Work, claimed
 from graphagg.spark.session import small_driver
 from graphagg.spark.sources import SparkInput
-from graphagg.spark.store_work import read_note, write_note
+from graphagg.spark.storage import storage_at
 from graphagg.store import JOB_NOTE, Publication, write_artifact
 from graphagg.store.addresses import Address, Location, parse_location
 from graphagg.store.artifact import current_manifest
-from graphagg.store.work import work_folder, write_json
+from graphagg.store.work import work_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,7 +68,7 @@ class SparkBuild:
         """Read the note of the current version; None unless `job` built it, or with `force`."""
         return None if self.force else recall(self.directory, kind, job)
 
-    def claim(self, job: Job, source: SparkInput) -> AbstractContextManager[AnyWork]:
+    def claim(self, job: Job, source: SparkInput) -> AbstractContextManager[Work]:
         """Context manager: the claimed work folder of the job; see `graphagg.spark.job.claimed`.
 
         What an earlier run left of a DataFrame is not used: nobody can tell that it is the same.
@@ -81,7 +81,7 @@ class SparkBuild:
         kind: str,
         job: Job,
         source: SparkInput,
-        write: Callable[[AnyWork, Publication], dict[str, Any] | None],
+        write: Callable[[Work, Publication], dict[str, Any] | None],
     ) -> dict[str, Any]:
         """Run a job to its end, unless it built the current version.
 
@@ -127,10 +127,7 @@ def remember(
     manifest = current_manifest(directory, kind)
     assert manifest is not None, directory
     note = {"job": _digest(job), "data": manifest.data, "report": report}
-    if isinstance(directory, Address):
-        write_note(directory, JOB_NOTE, note)
-    else:
-        write_json(directory / JOB_NOTE, note)
+    storage_at(directory).write_json(JOB_NOTE, note)
 
 
 def recall(directory: Path | Address, kind: str, job: Job) -> dict[str, Any] | None:
@@ -138,10 +135,7 @@ def recall(directory: Path | Address, kind: str, job: Job) -> dict[str, Any] | N
     if not _has_files(job):
         return None
     try:
-        if isinstance(directory, Address):
-            note = read_note(directory, JOB_NOTE)
-        else:
-            note = json.loads((directory / JOB_NOTE).read_text(encoding="utf-8"))
+        note = storage_at(directory).read_json(JOB_NOTE)
         manifest = current_manifest(directory, kind)
         same = manifest is not None and note == note | {
             "job": _digest(job), "data": manifest.data,

@@ -38,10 +38,10 @@ from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import Numbering, number_ids, write_ids
 from graphagg.minhash.bands import BucketCounts, build_tables
 from graphagg.minhash.signatures import Hashes, HashFamily, minima, signatures, truncate
-from graphagg.spark.blocks import AnyBlocks
+from graphagg.spark.blocks import Blocks
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.files import Files
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, run_tasks, write_blocks
 from graphagg.store import ArtifactWriter, Publication
@@ -67,7 +67,7 @@ def write_with_spark(
 ) -> ReadReport:
     """Index a graph by Spark; see `build_with_spark`."""
 
-    def write(work: AnyWork, publication: Publication) -> dict[str, Any]:
+    def write(work: Work, publication: Publication) -> dict[str, Any]:
         files = work.version(publication)
         build = _Build(work, config, files, entries_a_block)
         graph = _write_graph(build, source)
@@ -103,7 +103,7 @@ class _Build:
         entries_a_block: entries of compressed rows that one task holds.
     """
 
-    work: AnyWork
+    work: Work
     config: IndexConfig
     files: Files
     entries_a_block: int
@@ -263,7 +263,7 @@ def _write_rows(
 
 
 def _signatures_of_block(
-    blocks: AnyBlocks, name: str, stats: list[Stats], i: int
+    blocks: Blocks, name: str, stats: list[Stats], i: int
 ) -> tuple[Array, Array]:
     """Rows of a block, ascending, and their signatures.
 
@@ -300,7 +300,7 @@ def _signatures_between(
 
 
 def _write_block(
-    blocks: AnyBlocks, name: str, number: int, table: pa.Table, config: IndexConfig | None
+    blocks: Blocks, name: str, number: int, table: pa.Table, config: IndexConfig | None
 ) -> Stats:
     """Write one range of sorted pairs; with `config` also the signatures of its rows."""
     row, column = (table.column(c).to_numpy() for c in ("row", "col"))

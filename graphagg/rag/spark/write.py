@@ -32,7 +32,7 @@ from graphagg.rag.spark.tables import write_inverted_file, write_metadata, write
 from graphagg.rag.version.loading import is_built
 from graphagg.rag.version.publish import KIND, Models, parameters
 from graphagg.spark.build import SparkBuild
-from graphagg.spark.job import AnyWork
+from graphagg.spark.job import Work
 from graphagg.spark.tasks import Stats
 from graphagg.store import Publication
 from graphagg.store.manifest import Manifest
@@ -56,7 +56,7 @@ def write_with_spark(
     here = loaded(loader)
     job = job_of(source, here, chunking, with_faithful)
 
-    def write(work: AnyWork, publication: Publication) -> None:
+    def write(work: Work, publication: Publication) -> None:
         files = work.version(publication)
         stages = Stages(work, files, loader, here.language, entries_a_task, with_faithful)
         _run(stages, publication, source, chunking, passages_a_task, here, build.force)

@@ -409,5 +409,5 @@ def test_a_small_graph_gives_as_many_dimensions_as_it_has_directions(tmp_path):
 def test_parameters_of_a_manifest_give_the_configuration_again():
     config = EmbeddingConfig(dim=16, pieces=3)
     assert EmbeddingConfig.from_json(config.to_json()) == config
-    with pytest.raises(UnsupportedFormat, match="built with fusion 'concat'.*build it again"):
+    with pytest.raises(UnsupportedFormat, match=r"built with fusion 'concat'.*build it again"):
         EmbeddingConfig.from_json(config.to_json() | {"fusion": "concat"})

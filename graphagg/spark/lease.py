@@ -54,7 +54,7 @@ class Lease:
         """Raise `JobFailed` where another process has taken the lease over."""
         if self._lost:
             raise JobFailed(
-                f"{self._store.place}: another process has taken this job over, for this one did "
+                f"{self._store.address}: another process has taken this job over, for this one did "
                 "not answer; nothing was published"
             )
 
@@ -84,7 +84,7 @@ class Lease:
 
     def _take_over(self) -> None:
         busy = ArtifactBusy(
-            f"{self._store.place}: another process runs this job; wait for it, or stop it"
+            f"{self._store.address}: another process runs this job; wait for it, or stop it"
         )
         before, since = self._read(), time.monotonic()
         while time.monotonic() - since < self._patience:

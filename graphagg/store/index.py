@@ -23,7 +23,7 @@ from graphagg.store.writing import Publication
 
 
 class Version(Protocol):
-    """What an index class reads from one version of its directory."""
+    """The data that an index class reads from one version of its directory."""
 
     @property
     def artifact(self) -> Artifact:
@@ -51,7 +51,7 @@ class Index(Closing, ABC, Generic[V]):
 
         Args:
             artifact: the version.
-            before: the version that it follows in this object, which may share what is loaded.
+            before: the version that it follows in this object, which may share loaded data.
         """
 
     @classmethod
@@ -85,17 +85,17 @@ class Index(Closing, ABC, Generic[V]):
 
     @property
     def directory(self) -> Path:
-        """The index's directory, absolute; of one on a store, where it lies on this machine."""
+        """The index's directory, absolute; for an index on a store, its copy on this machine."""
         return self._version.artifact.directory
 
     @property
     def location(self) -> Path | Address:
-        """Where its newest version lies: the directory, or the address that it came from."""
+        """The location of its newest version: the directory, or the address that it came from."""
         return self._version.artifact.location
 
     @property
     def manifest(self) -> Manifest:
-        """What the index was built from, with which parameters and models, and its sizes."""
+        """The manifest: inputs, parameters and models of the build, and sizes of the index."""
         return self._version.artifact.manifest
 
     def __repr__(self) -> str:
@@ -104,7 +104,7 @@ class Index(Closing, ABC, Generic[V]):
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[Publication, V]]:
-        """Hold the right to write, with the newest version; then move on to what was published."""
+        """Hold the right to write, with the newest version; then move on to the published one."""
         with write_artifact(self.location) as publication:
             newest = self._newest()
             try:

@@ -45,7 +45,7 @@ class Arrays(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where they lie."""
+        """The folder that holds them."""
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a data file of this name."""
@@ -58,7 +58,7 @@ class Arrays(Protocol):
 
 
 class ArrayFolder:
-    """The arrays in a folder, whatever it belongs to.
+    """The arrays in a folder that is no artifact.
 
     Args:
         folder: where they lie.
@@ -87,7 +87,7 @@ class Artifact(Closing):
     Attributes:
         directory: where it lies on this machine, absolute.
         manifest: what it holds.
-        source: the store that it came from; None: none.
+        source: the address on a store that it came from; None for a local index.
     """
 
     def __init__(self, directory: Path, manifest: Manifest, lease: int) -> None:
@@ -98,7 +98,7 @@ class Artifact(Closing):
 
     @property
     def location(self) -> Path | Address:
-        """Where its newest version lies: the address that it came from, or its directory."""
+        """The location of its newest version: the address that it came from, or its directory."""
         return self.directory if self.source is None else self.source
 
     @property
@@ -242,16 +242,17 @@ def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
 
 
 def _plain_header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
-    """The header as every array of an index has it, and the file behind it; None of any other.
+    """Read a header as every array of an index has it; None for any other header.
 
-    numpy compiles a header as a Python expression, which takes most of the time to open an index.
+    The file then stands behind the header. numpy would compile it as a Python expression, which
+    takes most of the time to open an index.
     """
     head = file.read(len(_MAGIC) + 2)
     if not head.startswith(_MAGIC):
         return None
     text = file.read(int.from_bytes(head[len(_MAGIC) :], "little"))
-    found = _HEADER.fullmatch(text)
-    if found is None:
+    match = _HEADER.fullmatch(text)
+    if match is None:
         return None
-    shape = tuple(int(size) for size in found["shape"].split(b",") if size.strip())
-    return np.dtype(found["descr"].decode()), shape
+    shape = tuple(int(size) for size in match["shape"].split(b",") if size.strip())
+    return np.dtype(match["descr"].decode()), shape

@@ -166,7 +166,7 @@ class WorkFolder:
 
     @property
     def folder(self) -> Path:
-        """Where it lies on this machine."""
+        """The folder on this machine."""
         return self.storage.folder
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
@@ -238,7 +238,7 @@ def work_folder(directory: Path | Address) -> Path:
 
 
 def fingerprint(source: str) -> list[Any]:
-    """What changes when an input changes: its path, and size and time of each local file."""
+    """A value that changes with an input: its path, and size and time of each local file."""
     path = local_path(source)
     if path is None:
         return [source, []]

@@ -73,7 +73,7 @@ class ArtifactWriter:
         return True
 
     def path(self, name: str) -> Path:
-        """Where to write data file `name` with a library of your own."""
+        """The path at which another library may write data file `name`."""
         if not FILE_NAME.fullmatch(name):
             raise ValueError(f"bad file name {name!r}")
         return self.folder / name
@@ -139,7 +139,7 @@ class Publication:
             shutil.rmtree(folder, ignore_errors=True)
 
     def withdraw(self) -> None:
-        """Take the index away, by one unlink: the folder then holds none, and can take a new one.
+        """Remove the index by one unlink: the folder then holds none, and can take a new one.
 
         Readers keep the version that they opened.
         """
@@ -279,7 +279,7 @@ def _remove_stale(root: Path, keep: str | None) -> None:
         elif DATA_FOLDER.fullmatch(entry.name) and entry.name != keep:
             _remove_version(entry)
         elif entry.name.startswith(LEASE) and not (root / entry.name[len(LEASE) :]).exists():
-            with suppress(OSError):  # Windows, which keeps what is open
+            with suppress(OSError):  # Windows keeps open files
                 entry.unlink()
 
 

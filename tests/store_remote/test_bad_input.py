@@ -87,7 +87,7 @@ def test_two_publishers(pushed: Address, tmp_path: Path) -> None:
     push_over(tmp_path / "b", fresh, None, None)
     with pytest.raises(ArtifactBusy):
         push_over(tmp_path / "c", fresh, None, None)
-    assert read_number(pushed) == read_number(fresh.place) == 2
+    assert read_number(pushed) == read_number(fresh.address) == 2
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,9 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
 
 def sketch(graph: Graph, config: IndexConfig) -> None:
     """Sign a graph and sort its bands in memory: a build without reading and writing."""
-    from graphagg.communities.build.engine import Engine
     from graphagg.communities.build.state import InProcess, Memory
+
+    from graphagg.communities.build.engine import Engine
     from graphagg.communities.graph import IndexGraph
 
     state, stored = Memory(), IndexGraph.of(graph, config)

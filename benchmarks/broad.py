@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.choose.corpora import questions
+from benchmarks.corpora import questions
 from graphagg.arrays import Doubles, Ints
 from graphagg.rag import PassageIndex
 from graphagg.rag.broad.config import BroadConfig

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.choose.corpora import names_here, passages_of, questions
+from benchmarks.corpora import names_here, passages_of, questions
 from benchmarks.unseen import print_recall
 from graphagg.rag import ChunkConfig, PassageIndex
 from graphagg.rag.evaluation.questions import HALVES

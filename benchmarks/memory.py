@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.choose.corpora import open_index, questions
+from benchmarks.corpora import open_index, questions
 from graphagg.arrays import Array
 from graphagg.rag import PassageIndex, Recency
 from graphagg.rag.evaluation.measure import GoldQuestion

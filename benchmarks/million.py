@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.choose.corpora import passages_of, questions
+from benchmarks.corpora import passages_of, questions
 from benchmarks.profiles import bytes_of, copies_of
 from graphagg.rag import PassageIndex
 from graphagg.rag.profile import PROFILES

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.choose.corpora import names_here, open_index, passages_of, questions
+from benchmarks.corpora import names_here, open_index, passages_of, questions
 from benchmarks.peak import resident
 from benchmarks.report import Report
 from graphagg.rag import Passage, PassageIndex

@@ -1,8 +1,7 @@
 """Global attention beside PyG: forward and backward, width 64, 4 heads, float32, one thread.
 
-    python -m benchmarks.attention                    all parts
-    python -m benchmarks.attention --part exact       one part: exact or all
-    python -m benchmarks.attention --pairs 1          fewer repetitions
+    python -m benchmarks.attention              3 pairs of each
+    python -m benchmarks.attention --pairs 1    fewer repetitions
 
 Each figure comes from a fresh process, of at most 100 CPU seconds. CPU is that of the calling
 thread (the backward pass runs in it too), the median of a few runs after a warm-up, with the wall
@@ -32,11 +31,6 @@ from benchmarks.report import Report
 
 CHANNELS, HEADS = 64, 4
 LIMIT_S = 100  # CPU seconds of one process; a peer that needs more has no result
-PEERS = ("gpsconv", "gpsconv-performer")
-OURS = (
-    "exact", "performer", "performer-relu", "elu", "norm", "sgformer", "polynormer", "exphormer",
-    "bigbird",
-)  # fmt: skip
 
 
 def zinc_sizes() -> list[int]:
@@ -72,24 +66,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--part", choices=("exact", "all"), action="append")
     parser.add_argument("--pairs", type=int, default=3)
     chosen = parser.parse_args()
     report = Report(Path("build/bench/attention"))
-    if "exact" in (chosen.part or ["exact"]):
-        run_exact(report, chosen.pairs)
-    if "all" in (chosen.part or ["all"]):
-        run_all(report)
+    fill(report, chosen.pairs)
     print(f"written: {report.save()}")
 
 
 def run(report: Report) -> None:
-    """Both parts, for the common report."""
-    run_exact(report, 3)
-    run_all(report)
+    """Three pairs of each, for the common report."""
+    fill(report, 3)
 
 
-def run_exact(report: Report, pairs: int) -> None:
+def fill(report: Report, pairs: int) -> None:
     """Exact attention beside GPSConv's, as a layer and by itself."""
     report.heading("Exact attention beside GPSConv, forward and backward, dim 64, 4 heads")
     header = ["scope", "batch", "PyG CPU s", "ours CPU s", "times faster", "PyG MiB", "ours MiB",
@@ -122,23 +111,6 @@ def compared(scope: str, case: str, pairs: int) -> list[object]:
         digits(mine["mib"]), digits(times["mib"]), digits(mine["wall"]),
         "-" if gap is None else f"{gap:.1e}",
     ]  # fmt: skip
-
-
-def run_all(report: Report) -> None:
-    """Every attention in the same layer, beside both of GPSConv's."""
-    report.heading("Every attention as a layer: CPU seconds and MiB, forward and backward")
-    rows = []
-    for name in (*PEERS, *OURS):
-        row: list[object] = [name if name in PEERS else f"graphagg {name}"]
-        for case in CASES:
-            # GPSConv's attention has no result for this batch; the other part waits for it.
-            skip = name == "gpsconv" and case.startswith("256")
-            figures = None if skip else measured(scope="layer", name=name, case=case)
-            row.append(
-                f"{digits(figures['cpu'])}, {digits(figures['mib'])}" if figures else "no result"
-            )
-        rows.append(row)
-    report.table(["layer", *CASES], rows)
 
 
 def digits(value: float) -> str:
@@ -211,7 +183,7 @@ def built(scope: str, name: str) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.attn = attention(name, CHANNELS, 1 if name == "sgformer" else HEADS)
+            self.attn = attention("exact", CHANNELS, HEADS)
 
         def forward(self, x: Any, edge_index: Any, batch: Any) -> Any:
             return self.attn(x, batch, edge_index=edge_index)
@@ -227,12 +199,9 @@ def built(scope: str, name: str) -> Any:
             h = self.norm2(self.attn(x, batch, edge_index=edge_index) + x)
             return self.norm3(h + self.mlp(h))
 
-    if name in OURS:
+    if name == "exact":
         return Layer() if scope == "layer" else Ragged()
-    if scope == "attention":
-        return Dense()
-    kind = "performer" if name == "gpsconv-performer" else "multihead"
-    return GPSConv(CHANNELS, None, heads=HEADS, attn_type=kind)
+    return Dense() if scope == "attention" else GPSConv(CHANNELS, None, heads=HEADS)
 
 
 def batch_of(sizes: list[int]) -> tuple[Any, Any, Any]:

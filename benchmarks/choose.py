@@ -3,15 +3,14 @@
     python -m benchmarks.choose                  choose, leave each set out once, report
     python -m benchmarks.choose --only-report    report the second halves for the defaults
 
-1. Constants are chosen on the first halves of all sets that are here, at most `--questions` of
-   each. Every set has one vote, whatever the number of its questions.
-2. They are chosen once more without each set and its family.
-3. The second halves are reported for the defaults and the plain methods; nothing is chosen on them.
+Constants are chosen on the first halves of all sets that are here, then once more without each set
+and its family; every set has one vote. The second halves are reported for the defaults and the
+plain methods; nothing is chosen on them.
 
 Most constants hardly matter on most sets, so the value with the largest mean is often chance. The
 search therefore begins in the middle of all ranges, changes one constant after another, and takes a
 step only if the mean gain over the sets exceeds 1.25 standard errors of that mean. Questions are
-encoded once; every setting is run by the retriever itself. Indices are built once into `--folder`.
+encoded once; every setting is run by the retriever itself.
 """
 
 from __future__ import annotations
@@ -114,10 +113,8 @@ class Search:
         return best
 
     def sure_gain(self, before: BestConfig, after: BestConfig, names: Sequence[str]) -> float:
-        """The mean gain over sets, less `_ERRORS` standard errors of it.
-
-        A set without its titles has half a vote, since it has the questions of another one.
-        """
+        """The mean gain over sets, less `_ERRORS` standard errors of it."""
+        # A set without its titles has half a vote, since it has the questions of another one.
         votes = np.array([0.5 if name.endswith(UNTITLED) else 1.0 for name in names])
         votes /= votes.sum()
         gains = np.array([self._value(after, name) - self._value(before, name) for name in names])
@@ -140,8 +137,8 @@ class Search:
 def with_value(config: Any, name: str, value: Any) -> Any:
     """The configuration with one constant changed, by its path: `link.page.0`."""
     head, _, inner = name.partition(".")
-    if head.isdigit():
-        return tuple(value if i == int(head) else old for i, old in enumerate(config))
+    if head.isdigit():  # of a pair
+        return (value, config[1]) if head == "0" else (config[0], value)
     return replace(
         config, **{head: with_value(getattr(config, head), inner, value) if inner else value}
     )
@@ -158,7 +155,6 @@ def middle() -> BestConfig:
 
 
 MIDDLE = middle()
-"""Where a search begins."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -194,7 +190,6 @@ def choose_on_first_halves(names: list[str], options: argparse.Namespace) -> dic
         print(f"{name}: {len(asked)} questions", flush=True)
     search, start = Search(sets, plain), time.process_time()
     everything = search.choose(names)
-    with_it = search.recalls(everything, names)
     without = {}
     for name in names:
         others = [other for other in names if family(other) != family(name)]
@@ -207,15 +202,12 @@ def choose_on_first_halves(names: list[str], options: argparse.Namespace) -> dic
             "best plain": plain,
             "middle": search.recalls(MIDDLE, names),
             "chosen without it": without,
-            "chosen with it": with_it,
+            "chosen with it": search.recalls(everything, names),
             "defaults": search.recalls(STORAGE[options.profile].weights, names),
         },
     )
-    columns = {"left out": without, "with it": with_it}
-    return {"chosen": asdict(everything)} | {
-        title: {name: value.tolist() for name, value in column.items()}
-        for title, column in columns.items()
-    }
+    left_out = {name: value.tolist() for name, value in without.items()}
+    return {"chosen": asdict(everything), "left out": left_out}
 
 
 def report_second_halves(names: list[str], options: argparse.Namespace) -> dict[str, object]:

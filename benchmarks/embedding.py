@@ -1,11 +1,11 @@
-"""Node embeddings beside gensim's DeepWalk and pycleora, and how cost and memory grow.
+"""Node embeddings beside gensim's DeepWalk and pycleora, partitioners, and a worker's memory.
 
     python -m benchmarks.embedding                  all parts
-    python -m benchmarks.embedding --part peers     one of peers, partitioners, growth, memory
+    python -m benchmarks.embedding --part peers     one of peers, partitioners, memory
 
 CPU is process CPU time (user and system, all threads), so that no peer hides threads. Ratios are
 medians of pairs, ours and the peer's one after the other, after a warm-up; DeepWalk, which takes
-minutes, is run once. `growth` and `memory` write their plots beside the report.
+minutes, is run once. `benchmarks.large` shows how cost and memory grow with the graph.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ import numpy as np
 
 from benchmarks.measure import cost, in_process, in_turn, median_cost, ratio, resident
 from benchmarks.report import Report
+from benchmarks.scaling.inputs import power_law_edges
 from tests.conftest import DATA as ROOT
 
 DATA = ROOT / "graphs"
 GRAPHS = {"blogcatalog": "blogcatalog/blogcatalog.mat", "ca-astroph": "ca-astroph/astro-ph-cc1.jlg"}
 LABELS = DATA / "blogcatalog" / "blogcatalog.cmty"
-PIECES, SHUFFLES, EDGES = 16, 10, (10**5, 10**6, 10**7)
-PARTS = ("peers", "partitioners", "growth", "memory")
+PIECES, SHUFFLES = 16, 10
+PARTS = ("peers", "partitioners", "memory")
 
 
 def main() -> None:
@@ -35,21 +36,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--part", choices=PARTS, action="append")
-    parser.add_argument("--edges", type=int, nargs="+", default=EDGES)
     parser.add_argument("--out", type=Path, default=Path("build/bench"))
     chosen = parser.parse_args()
     report = Report(chosen.out)
-    fill(report, chosen.part or PARTS, chosen.edges)
+    fill(report, chosen.part or PARTS)
     print(report.save())
 
 
 def run(report: Report) -> None:
     """All parts but the partitioners, for the common report."""
-    fill(report, ("peers", "growth", "memory"), EDGES)
+    fill(report, ("peers", "memory"))
 
 
-def fill(report: Report, parts: Any, edges: Any) -> None:
-    report.folder.mkdir(parents=True, exist_ok=True)
+def fill(report: Report, parts: Any) -> None:
     for part in parts:
         if part in ("peers", "partitioners") and not DATA.is_dir():
             report.line(f"{part} skipped: {DATA} is absent; set GRAPHAGG_DATA")
@@ -58,8 +57,6 @@ def fill(report: Report, parts: Any, edges: Any) -> None:
                 bench_peers(report, name)
         elif part == "partitioners":
             bench_partitioners(report)
-        elif part == "growth":
-            bench_growth(report, edges)
         else:
             bench_memory(report)
 
@@ -206,74 +203,6 @@ def bench_partitioners(report: Report) -> None:
     report.table(["graph", "partitioner", "pieces", *figures, "AUC", "CPU s"], rows)
 
 
-# --- growth --------------------------------------------------------------------------------------
-
-
-def grouped_edges(edges: int, random_state: int = 0) -> np.ndarray:
-    """A graph of 10 vertices per 100 edges: three in four within groups of 500, `[edges, 2]`.
-
-    The rest join vertices drawn in proportion to rank^-0.6, so that degrees have a tail.
-    """
-    generator = np.random.default_rng(random_state)
-    vertices = edges // 10
-    first = generator.integers(0, vertices, edges)
-    near = first // 500 * 500 + generator.integers(0, 500, edges)
-    drawn = np.minimum((vertices * generator.random(edges) ** 2.5).astype(np.int64), vertices - 1)
-    anywhere = generator.permutation(vertices)[drawn]
-    second = np.where(generator.random(edges) < 0.75, np.minimum(near, vertices - 1), anywhere)
-    return np.stack((first, second), axis=1)
-
-
-def bench_growth(report: Report, sizes: Any) -> None:
-    """CPU seconds of an embedding by edges, each in a process of its own, and the slope."""
-    report.heading("Embeddings: CPU seconds against edges (generated graphs)")
-    rows = [(edges, *in_process(embed_generated, edges=edges)) for edges in sizes]
-    slope = float(np.polyfit(np.log([r[0] for r in rows]), np.log([r[1] for r in rows]), 1)[0])
-    plot_growth(report.folder / "embedding-growth.png", rows, slope)
-    report.table(["edges", "CPU s", "peak GiB"], [(f"{r[0]:,}", r[1], r[2] / 2**30) for r in rows])
-    report.line(f"slope on log-log axes {slope:.3f}; plot: embedding-growth.png")
-
-
-def embed_generated(edges: int) -> tuple[float, int]:
-    """CPU seconds and peak bytes of an embedding in this process."""
-    from graphagg.embedding import EmbeddingConfig
-    from graphagg.embedding.build import embed
-    from graphagg.embedding.prone.network import Network
-    from graphagg.graph import load_graph
-
-    config = EmbeddingConfig(max_piece_edges=200_000)
-    embed(Network.of(load_graph(grouped_edges(20_000))), config)  # compiles
-    network = Network.of(load_graph(grouped_edges(edges)))
-    return cost(lambda: embed(network, config)).cpu, resident("VmHWM")
-
-
-def plot_growth(path: Path, rows: list[tuple], slope: float) -> None:
-    figure, (axes,) = figure_of(1)
-    edges, seconds = [row[0] for row in rows], [row[1] for row in rows]
-    axes.loglog(edges, seconds, "o-", label=f"graphagg, slope {slope:.2f}")
-    linear = [seconds[0] * e / edges[0] for e in edges]
-    axes.loglog(edges, linear, "--", color="gray", linewidth=1, label="slope 1")
-    for at in zip(edges, seconds, strict=True):
-        text = f"{at[1]:.1f} s"
-        axes.annotate(text, at, (-6, 5), textcoords="offset points", ha="right", fontsize=8)
-    axes.set_xlim(edges[0] / 2.5, edges[-1] * 2)
-    axes.set_ylim(seconds[0] / 2.5, seconds[-1] * 3)
-    axes.set_xlabel("edges")
-    axes.set_ylabel("CPU seconds of the embedding")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=110)
-
-
-def figure_of(panels: int):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.6 * panels + 0.6, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, panels, squeeze=False)[0]
-
-
 # --- memory --------------------------------------------------------------------------------------
 
 LEAF_EDGES = (10**5, 3 * 10**5, 10**6)
@@ -289,9 +218,7 @@ def bench_memory(report: Report) -> None:
     report.heading("Embeddings: peak memory of a worker's largest task against graph and piece")
     graphs = [leaf_memory(edges, LEAF_PIECES[0]) for edges in LEAF_EDGES]
     pieces = [graphs[-1]] + [leaf_memory(LEAF_EDGES[-1], size) for size in LEAF_PIECES[1:]]
-    plot_memory(report.folder / "embedding-memory.png", graphs, pieces)
     report.table(["edges", "entries per piece", "pieces", "peak MiB"], graphs + pieces[1:])
-    report.line("plot: embedding-memory.png")
 
 
 def leaf_memory(edges: int, entries: int) -> Leaf:
@@ -304,7 +231,7 @@ def leaf_memory(edges: int, entries: int) -> Leaf:
     from graphagg.graph import load_graph
 
     config = EmbeddingConfig(max_piece_edges=entries)
-    matrix = Network.of(load_graph(grouped_edges(edges))).matrix
+    matrix = Network.of(load_graph(np.concatenate(list(power_law_edges(edges))))).matrix
     labels, report = partition(matrix, config)
     count = report.levels[-1].pieces
     engine = prone.in_process(matrix, Layout.of(labels, count), config)
@@ -330,28 +257,6 @@ def decompose(path: str, rank: int, iterations: int) -> int:
         )
     scaled_right_vectors(leaf, rank, iterations, [0, 0])
     return resident("VmHWM")
-
-
-def plot_memory(path: Path, graphs: list[tuple], pieces: list[tuple]) -> None:
-    figure, (left, right) = figure_of(2)
-    left.plot([row[0] for row in graphs], [row[-1] for row in graphs], "o-")
-    left.set_title(f"larger graphs, pieces of {graphs[0][1]:,} entries", fontsize=10)
-    left.set_xlabel("edges of the graph")
-    right.plot([row[1] for row in pieces], [row[-1] for row in pieces], "o-", color="tab:orange")
-    right.set_title(f"larger pieces, a graph of {pieces[0][0]:,} edges", fontsize=10)
-    right.set_xlabel("entries that a piece may have (an edge is two)")
-    left.set_ylabel("peak memory of the largest task, MiB")
-    for axes, column, rows in ((left, 0, graphs), (right, 1, pieces)):
-        for row in rows:
-            shown, at = f"{row[2]} pieces", (row[column], row[-1])
-            axes.annotate(shown, at, (0, 7), textcoords="offset points", ha="center", fontsize=7)
-        axes.set_xscale("log")
-        axes.minorticks_off()
-        axes.set_xticks([row[column] for row in rows], [f"{row[column]:,}" for row in rows])
-        axes.set_xlim(rows[0][column] / 1.5, rows[-1][column] * 1.5)
-        axes.set_ylim(0, 1.15 * max(row[-1] for row in graphs + pieces))
-        axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

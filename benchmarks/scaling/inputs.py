@@ -1,8 +1,7 @@
 """Generated inputs: the same law at every size, each from its seed.
 
 A graph of n edges has n / 10 vertices, of degrees with a tail of exponent 2.5; three edges in four
-lie within groups of 500. A corpus of n passages draws words and names by Zipf's law; it has seven
-names per passage, as 2WikiMultiHopQA has, so that new ones keep coming.
+lie within groups of 500. Corpora are those of `benchmarks.generated_corpus`.
 """
 
 from __future__ import annotations
@@ -22,11 +21,6 @@ _BLOCK = 1_000_000
 _ROWS_PER_GROUP = 250_000  # of Parquet: what a task reads grows in number, not in size
 
 _ENCODER_WIDTH = 64
-_WORDS = 30_000
-_NAMES_PER_PASSAGE = 7
-_SYLLABLES = ("ba", "cor", "den", "el", "fi", "gan", "hul", "ir", "jo", "kel", "lum", "mar", "nor",
-              "os", "per", "qui", "ran", "sil", "tor", "ul", "ven", "wyn", "xa", "yor", "zen",
-              "ashk", "brol", "chem", "drin", "frey", "glim", "thra")  # fmt: skip
 
 
 def write_graph(path: Path | str, count: int, random_state: int = 0) -> None:
@@ -95,61 +89,14 @@ def write_quick(path: Path, edges: int, random_state: int = 0) -> None:
             writer.write_table(pa.table(columns, schema))
 
 
-def write_passages(path: Path | str, count: int, random_state: int = 0) -> None:
-    """Write a corpus as JSONL."""
+def write_passages(path: Path | str, count: int) -> None:
+    """Write a generated corpus as JSON lines."""
+    from benchmarks.generated_corpus import GeneratedCorpus
+
     with Path(path).open("w", encoding="utf-8") as file:
-        for record in passages(count, random_state):
-            file.write(json.dumps(record) + "\n")
-
-
-def passages(count: int, random_state: int = 0) -> Iterator[dict[str, str]]:
-    """Passages of two to eight sentences of about 18 words; a title is a name of its own."""
-    generator = np.random.default_rng(random_state)
-    words = [word(i) for i in range(_WORDS)]
-    titles = generator.permutation(_NAMES_PER_PASSAGE * count)[:count]
-    for number in range(count):
-        sentences = 2 + generator.binomial(6, 0.4)
-        title = name(int(titles[number]))
-        text = " ".join(
-            _sentence(words, _NAMES_PER_PASSAGE * count, title if i == 0 else None, generator)
-            for i in range(sentences)
-        )
-        yield {"id": f"p{number}", "title": title, "text": text}
-
-
-def _sentence(
-    words: list[str], names: int, subject: str | None, generator: np.random.Generator
-) -> str:
-    length = 6 + int(generator.poisson(9))
-    parts = [words[rank] for rank in zipf(len(words), length, generator)]
-    for place, rank in zip(
-        generator.integers(1, length, 3), zipf(names, 3, generator), strict=True
-    ):
-        parts[place] = name(int(rank))
-    parts[0] = subject or parts[0].capitalize()
-    return " ".join(parts) + "."
-
-
-def zipf(ranks: int, size: int, generator: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Ranks below `ranks`, drawn in proportion to 1 / (rank + 3)."""
-    at = 3.0 * ((ranks + 3) / 3.0) ** generator.random(size) - 3.0
-    return np.minimum(at.astype(np.int64), ranks - 1)
-
-
-def word(rank: int) -> str:
-    """A word a rank: frequent ones are short."""
-    base = len(_SYLLABLES)
-    found = [_SYLLABLES[rank % base]]
-    while rank := rank // base:
-        found.append(_SYLLABLES[(rank * 7 + len(found)) % base])
-    return "".join(found)
-
-
-def name(rank: int) -> str:
-    """A name a rank, of two or three capitalized words; no two ranks share one."""
-    first, rest = rank % 997, rank // 997
-    middle = f" {word(rest % 61 + 32).capitalize()}" if rank % 3 == 0 else ""
-    return f"{word(first + 1024).capitalize()}{middle} {word(rest + 40_000).capitalize()}"
+        for passage in GeneratedCorpus(count):
+            fields = {"id": passage.id, "title": passage.title, "text": passage.text}
+            file.write(json.dumps(fields) + "\n")
 
 
 def write_encoder(path: str) -> None:

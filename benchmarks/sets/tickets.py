@@ -9,7 +9,7 @@ each service blamed by three or four. Text by the project, seeded; nothing is re
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.sets.chains import Chain, Fact, Mentions
 from benchmarks.sets.tickets_corpus import Corpus, Ticket
@@ -81,7 +81,13 @@ class _Questions:
                 used.add(way)
                 wanted[chain.question.type] -= 1
                 chosen.append(chain)
-        for kind in (self._older, self._older_home, self._same_boss, self._same_maker):
+        services, hosts = list(TEXT.services), list(self._corpus.world.host)
+        for kind in (
+            self._older,
+            lambda: self._pair(TEXT.older_home, services, ("runs on", "bought"), differ=True),
+            lambda: self._pair(TEXT.same_boss, services, ("owner", "lead")),
+            lambda: self._pair(TEXT.same_maker, hosts, ("model", "maker")),
+        ):
             chosen += self._some(kind)
         return [chain.numbered(f"tq-{number:03}") for number, chain in enumerate(chosen)]
 
@@ -175,26 +181,18 @@ class _Questions:
         ]
         return self._compare(TEXT.older, sides, differ=True)
 
-    def _older_home(self) -> Chain | None:
+    def _pair(
+        self, templates: list[str], names: list[str], relations: Sequence[str], differ: bool = False
+    ) -> Chain | None:
+        """Two names, each with the facts that some relations lead to."""
         sides = []
-        for service in self._rng.sample(list(TEXT.services), 2):
-            home = self._facts[("runs on", service)]
-            sides.append((service, [*home, *self._facts[("bought", home[0].object)]]))
-        return self._compare(TEXT.older_home, sides, differ=True)
-
-    def _same_boss(self) -> Chain | None:
-        sides = []
-        for service in self._rng.sample(list(TEXT.services), 2):
-            owner = self._facts[("owner", service)]
-            sides.append((service, [*owner, *self._facts[("lead", owner[0].object)]]))
-        return self._compare(TEXT.same_boss, sides)
-
-    def _same_maker(self) -> Chain | None:
-        sides = []
-        for host in self._rng.sample(list(self._corpus.world.host), 2):
-            model = self._facts[("model", host)]
-            sides.append((host, [*model, *self._facts[("maker", model[0].object)]]))
-        return self._compare(TEXT.same_maker, sides)
+        for name in self._rng.sample(names, 2):
+            facts, at = list[Fact](), name
+            for relation in relations:
+                facts += self._facts[relation, at]
+                at = facts[-1].object
+            sides.append((name, facts))
+        return self._compare(templates, sides, differ)
 
     def _compare(
         self,

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.generated_corpus import GeneratedCorpus, word, zipf
 from benchmarks.report import Report
 from benchmarks.scaling.cells import JOBS, SCALES, Series, all_cells, load, series, widest
-from benchmarks.scaling.inputs import name, passages, power_law_edges, word, zipf
+from benchmarks.scaling.inputs import power_law_edges
 from benchmarks.scaling.tables import draw, write
 
 
@@ -99,23 +100,22 @@ def test_degrees_keep_their_law() -> None:
 def test_inputs_hang_on_their_seed_alone() -> None:
     assert np.array_equal(edges_of(2_000), edges_of(2_000))
     assert not np.array_equal(edges_of(2_000), edges_of(2_000, 1))
-    assert list(passages(30)) == list(passages(30))
+    assert list(GeneratedCorpus(30)) == list(GeneratedCorpus(30))
 
 
 def test_names_and_words_are_told_apart() -> None:
     assert len({word(i) for i in range(50_000)}) == 50_000
-    assert len({name(i) for i in range(50_000)}) == 50_000
-    ranks = zipf(1000, 100_000, np.random.default_rng(0))
+    ranks = zipf(np.random.default_rng(0), 1000, (100_000, 1)).ravel()
     counts = np.bincount(ranks, minlength=1000)
     assert ranks.max() < 1000 and counts[0] > counts[10] > counts[100] > counts[900]
 
 
 def test_passages_have_the_lengths_of_a_corpus() -> None:
-    found = list(passages(500))
-    words = [len(p["text"].split()) for p in found]
+    passages = list(GeneratedCorpus(500))
+    words = [len(passage.text.split()) for passage in passages]
     assert 60 < np.mean(words) < 110
-    assert len({p["title"] for p in found}) == len(found)
-    assert all(p["text"].startswith(p["title"]) for p in found)
+    assert len({passage.title for passage in passages}) == len(passages)
+    assert all(passage.text.startswith(passage.title) for passage in passages)
 
 
 IGNORED = """

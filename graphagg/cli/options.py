@@ -73,7 +73,9 @@ def command(
     table: str | None = None,
     fixed: Mapping[str, Any] | None = None,
     hidden: Collection[str] = (),
+    unlisted: Collection[str] = (),
     positional: bool = True,
+    name: str | None = None,
 ) -> Callable[..., None]:
     """A function for typer, with one parameter for each option.
 
@@ -82,7 +84,9 @@ def command(
         table: the table of a TOML file that `--config` reads; None: no such option.
         fixed: values of options that the command does not have.
         hidden: options that it does not have and that keep their defaults.
+        unlisted: options that the help leaves out: they are for the file of `--config`.
         positional: whether fields marked `argument` are arguments; else they are options too.
+        name: of the command; None: as the function's.
     """
     fixed = fixed or {}
     groups: dict[str, Group] = {}
@@ -106,14 +110,22 @@ def command(
 
     if table is not None:
         parameters.append(_config_file(table))
+    parameters = [_unlisted(p) if p.name in unlisted else p for p in parameters]
     shown = [_keyword(p) for p in parameters if p.name not in {*fixed, *hidden}]
     run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-    run.__doc__, run.__name__ = function.__doc__, function.__name__
+    run.__doc__, run.__name__ = function.__doc__, name or function.__name__
     return run
 
 
 def _keyword(parameter: Parameter) -> Parameter:
     return parameter.replace(kind=Parameter.KEYWORD_ONLY)
+
+
+def _unlisted(parameter: Parameter) -> Parameter:
+    kind, info = get_args(parameter.annotation)
+    info = copy(info)
+    info.hidden = True
+    return parameter.replace(annotation=Annotated[kind, info])
 
 
 def _group(annotation: Any, positional: bool) -> Group | None:
@@ -155,7 +167,7 @@ def _option(
     if shown is not None and default is None:
         settings["show_default"] = shown
     settings |= {
-        "envvar": f"{PREFIX}_{each.name.upper()}",
+        "envvar": settings.pop("envvar", f"{PREFIX}_{each.name.upper()}"),
         "show_envvar": False,
         "rich_help_panel": settings.pop("panel", panel),
     }

@@ -118,7 +118,7 @@ class PassageIndex(Asking, Changing, Exploring):
             extractor = extractor or extractor_named(profile, None, language, 1)
             models = Models(encoder or encoder_of(profile), extractor, language, profile)
             write_with_spark(
-                SparkBuild(session_of(passages), directory, None, progress, force),
+                SparkBuild.of(session_of(passages), directory, None, progress, force),
                 PassageInput.of(passages, columns),
                 GivenModels(models),
                 chunking=chunking,

@@ -24,13 +24,13 @@ from graphagg.rag.question.selection import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
-from graphagg.serve.batching import Batcher, Encoded
-from graphagg.serve.limits import MOST_TEXT
+from graphagg.serve.encoding import Batcher, Encoded, QuestionVectors
+from graphagg.serve.lanes import Lane, Remote
+from graphagg.serve.limits import MOST_TEXT, Limits
 from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
-from graphagg.serve.observe.stages import Trace, current_trace
+from graphagg.serve.observe.metrics import Metrics
+from graphagg.serve.observe.stages import Trace, Watch, current_trace
 from graphagg.serve.reload import Slot
-from graphagg.serve.timing import Watch
-from graphagg.serve.workers import Lane
 from graphagg.store import open_artifact
 
 if TYPE_CHECKING:
@@ -38,29 +38,30 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.models.reranker import Reranker
     from graphagg.rag.modes.registry import AnyRetriever
-    from graphagg.serve.remote import Remote
 
 Answer = dict[str, Any]
+Search = SearchRequest | SearchBatchRequest
 R = TypeVar("R")
 
 _FIRST_QUESTION = "Which river flows through the city where Marie Curie was born?"
 
 
 class Passages:
-    """A passage index that many ask at once.
+    """A passage index that answers many questions at once.
 
     A question goes through three steps: its scope is made in a thread of the lane, it is encoded
-    with whatever else waits, and it is answered in a thread of the lane.
+    with the other waiting ones, and it is answered in a thread of the lane.
 
     Args:
         directory: the index.
         lane: threads that answer.
-        batcher: the thread that encodes.
+        limits: of waiting questions, and of kept vectors.
+        metrics: takes the sizes of batches.
         encoder: the encoder it was built with; None loads it by name, in `prepare` or at the first
             question.
-        extractor: likewise; of the modes, `linearrag` alone needs it.
+        extractor: likewise; only the mode `linearrag` needs it.
         reranker: reads the first hits of every question; None: none.
-        rerank_first: how many.
+        rerank_first: number of hits that it reads.
         pool: worker processes that answer; None: this process does.
     """
 
@@ -68,7 +69,8 @@ class Passages:
         self,
         directory: PathLike[str],
         lane: Lane,
-        batcher: Batcher,
+        limits: Limits,
+        metrics: Metrics,
         *,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
@@ -77,14 +79,16 @@ class Passages:
         pool: Remote | None = None,
     ) -> None:
         self._reranker, self._first = reranker, rerank_first
-        self._lane, self._batcher, self._pool = lane, batcher, pool
+        self._lane, self._pool = lane, pool
+        vectors = QuestionVectors(limits.question_vectors, metrics.question_vectors)
+        self._batcher = Batcher(capacity=limits.waiting, observe=metrics.encoded, vectors=vectors)
         self._encoders = {} if encoder is None else {encoder.spec.sha256: encoder}
         self._extractors = {} if extractor is None else {extractor.spec.sha256: extractor}
         self._prepared = False
         self.slot: Slot[PassageIndex] = Slot(directory, self._open)
 
     def _open(self, directory: PathLike[str]) -> PassageIndex:
-        """A version that is ready to answer, with the models that are loaded already."""
+        """Open a version ready to answer, with the models that are loaded already."""
         artifact = open_artifact(directory, kind=PassageIndex.KIND)
         models = artifact.manifest.models
         encoder = self._encoders.get(models["encoder"]["sha256"])
@@ -98,8 +102,13 @@ class Passages:
             _load_models(ready)
         return ready
 
+    def close(self) -> None:
+        """End the thread that encodes, and close the index."""
+        self._batcher.close()
+        self.slot.close()
+
     def check_models(self) -> None:
-        """See whether the models of the index are on this machine, by their files alone.
+        """Check whether the models of the index are on this machine, by their files alone.
 
         Raises:
             MissingExtra, MissingModel: one is not; the message names it.
@@ -110,12 +119,11 @@ class Passages:
             check_present({"reranker": {"name": self._reranker.name}})
 
     def prepare(self) -> None:
-        """Load the models, and answer a question in each way that has code of its own to load.
+        """Load the models, and answer a question in each mode that has code of its own to load.
 
-        What `linearrag` alone wants is left to its first question where the index was not built for
-        it: the extractor, and the vectors of names.
-
-        Versions that are published later are then served once their models are loaded too.
+        The extractor and the vectors of names, which only `linearrag` needs, are left to its first
+        question where the index was not built for it. Versions that are published later are then
+        served once their models are loaded too.
 
         Raises:
             GraphAggError: a model cannot be loaded.
@@ -158,7 +166,7 @@ class Passages:
         return {"results": [{"hits": hits} for hits in results], "mode": request.mode, **timed}
 
     async def answered(
-        self, questions: Sequence[str], request: SearchRequest | SearchBatchRequest
+        self, questions: Sequence[str], request: Search
     ) -> tuple[list[list[Answer]], Answer]:
         """The hits of each question under the options of a request, and the time it took."""
         watch, trace = Watch(), current_trace()
@@ -166,24 +174,26 @@ class Passages:
         trace.detail("mode", request.mode)
         check_request(questions, request.top_k)
         if self._pool is not None:
-            asked = {"questions": list(questions), "request": request.model_dump()}
-            results, timed = await self._pool.ask("passages.answered", **asked)
+            body = request.model_dump()
+            results, timed = await self._pool.ask(
+                "passages.answered", questions=list(questions), request=body
+            )
             return results, timed | {"latency_ms": watch.latency_ms}
         with self.slot.lease() as index:
-            retriever, spent = await self._lane.run(self._scope, index, request, trace)
+            retriever, scope_ms = await self._lane.run(_scope, index, request, trace)
             encoded = await self._encode(index, retriever, request, questions)
             trace.stages += encoded.stages
-            results, more = await self._lane.run(
+            results, hits_ms = await self._lane.run(
                 self._hits, index, retriever, encoded, request, trace, begun=True
             )
-        cpu_ms = round(spent + encoded.cpu_ms + more, 3)
+        cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
 
     async def _encode(
         self,
         index: PassageIndex,
         retriever: AnyRetriever,
-        request: SearchRequest | SearchBatchRequest,
+        request: Search,
         questions: Sequence[str],
     ) -> Encoded:
         scope = {"filter": request.filter, "as_of": request.as_of}
@@ -200,45 +210,38 @@ class Passages:
         if extractor is not None:
             self._extractors = {extractor.spec.sha256: extractor}
 
-    def _rescoring(self, request: SearchRequest | SearchBatchRequest) -> Rescoring:
+    def _rescoring(self, request: Search) -> Rescoring:
         recency = Recency(request.recency, request.half_life) if request.recency else None
         return Rescoring(recency, self._reranker, self._first, instant_of(request.as_of))
-
-    @staticmethod
-    def _scope(
-        index: PassageIndex, request: SearchRequest | SearchBatchRequest, trace: Trace
-    ) -> tuple[AnyRetriever, float]:
-        watch = Watch()
-        with trace.stage("scope"):
-            retriever = index.retriever(request.mode, selection=_selection(request))
-        return retriever, watch.cpu_ms
 
     def _hits(
         self,
         index: PassageIndex,
         retriever: AnyRetriever,
         encoded: Encoded,
-        request: SearchRequest | SearchBatchRequest,
+        request: Search,
         trace: Trace,
-    ) -> tuple[list[list[Answer]], float]:
-        watch = Watch()
+    ) -> list[list[Answer]]:
         with trace.stage("retrieve"):
             answers = retriever.answer(
                 encoded.asked, request.top_k, request.min_score, self._rescoring(request)
             )
         with trace.stage("explain"):
             visible = index.snapshot.mask(_selection(request))
-            shown = [
+            return [
                 [
                     _shown(index, _with_neighbors(index.snapshot, hit, visible), request)
                     for hit in hits
                 ]
                 for hits in answers
             ]
-        return shown, watch.cpu_ms
 
-    async def ask(self, call: Callable[[PassageIndex], R]) -> R:
-        """What a call makes of the served version, in a thread of the lane; it needs no model."""
+    async def ask(self, call: Callable[[PassageIndex], R]) -> tuple[R, float]:
+        """Call a function that needs no model on the served version, in a thread of the lane.
+
+        Returns:
+            Its value, and the milliseconds of thread time that it took.
+        """
         with self.slot.lease() as index:
             return await self._lane.run(call, index)
 
@@ -247,15 +250,17 @@ class Passages:
         question, mode = request.question, request.mode
         check_request([question], request.top_k)
         if self._pool is not None:
-            asked_for = {"request": request.model_dump(), "passage_id": passage_id}
-            found: Answer = await self._pool.ask("passages.explain", **asked_for)
-            return found
+            body = request.model_dump()
+            answer: Answer = await self._pool.ask(
+                "passages.explain", request=body, passage_id=passage_id
+            )
+            return answer
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
-            retriever, _ = await self._lane.run(self._scope, index, request, current_trace())
+            retriever, _ = await self._lane.run(_scope, index, request, current_trace())
             encoded = await self._encode(index, retriever, request, [question])
             asked, rescoring = encoded.asked[0], self._rescoring(request)
-            why = await self._lane.run(
+            why, _ = await self._lane.run(
                 retriever.explain, asked, row, request.top_k, rescoring, begun=True
             )
         hit = None if why.hit is None else why.hit.to_json(request.characters)
@@ -269,24 +274,29 @@ def _load_models(index: PassageIndex) -> None:
 
 
 def _warmed(index: PassageIndex) -> tuple[Mode, ...]:
-    """The modes that a first question is asked in; the others are parts of `multihop`."""
+    """The modes of the first questions; the other modes share the code of `multihop`."""
     return (
         ("multihop", "linearrag") if index.manifest.parameters["with_faithful"] else ("multihop",)
     )
 
 
-def _selection(request: SearchRequest | SearchBatchRequest) -> Selection:
+def _scope(index: PassageIndex, request: Search, trace: Trace) -> AnyRetriever:
+    with trace.stage("scope"):
+        return index.retriever(request.mode, selection=_selection(request))
+
+
+def _selection(request: Search) -> Selection:
     return Selection(request.filter, as_of=instant_of(request.as_of))
 
 
 def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
-    """A hit with the chunks around it that may fill its budget: of them texts alone are shown."""
+    """A hit with the chunks around it that may fill its budget; only their texts are shown."""
     row = snapshot.known_row(hit.passage.id)
     around = snapshot.neighbors(row, NEIGHBORS, visible)
     return replace(hit, neighbors=tuple(snapshot.corpus.read(r) for r in around if r != row))
 
 
-def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRequest) -> Answer:
+def _shown(index: PassageIndex, hit: Hit, request: Search) -> Answer:
     characters = min(request.characters, MOST_TEXT // request.top_k)
     answer = hit.to_json(characters)
     if request.explain:

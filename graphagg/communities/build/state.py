@@ -16,7 +16,7 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.minhash.bands import BANDS_AT_ONCE
 from graphagg.progress import Progress
-from graphagg.spark.files import SharedFiles
+from graphagg.spark.files import Files
 from graphagg.spark.task_arrays import ArrayCollector
 from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter
@@ -104,7 +104,7 @@ class Memory(ArrayCollector):
             writer.array(name, self.map(name))
 
 
-class Folder(SharedFiles):
+class Folder(Files):
     """Arrays in files of a folder."""
 
     @property

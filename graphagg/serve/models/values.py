@@ -1,4 +1,4 @@
-"""Values that requests and answers share, and what every request, answer and refusal is.
+"""Values that requests and answers share, and the bases of requests, answers and refusals.
 
 Requests are strict: an unknown key or a value of another type is refused. Integer ids beyond what
 JavaScript holds exactly come back as strings; both forms are taken everywhere.
@@ -73,13 +73,13 @@ Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=MOST_SEEDS)]
 
 
 class Request(BaseModel):
-    """Base of what the service takes."""
+    """Base of requests."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Result(BaseModel):
-    """Base of what the service gives."""
+    """Base of answers."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -92,13 +92,13 @@ class ErrorDetail(Result):
 
 
 class ErrorAnswer(Result):
-    """What every refusal looks like."""
+    """A refusal."""
 
     error: ErrorDetail
 
 
 class Timed(Result):
-    """An answer with what it took."""
+    """An answer with the time it took."""
 
     latency_ms: float = Field(description="Wall time in the service.")
     cpu_ms: float = Field(description="Thread time, with its share of a batch.")

@@ -13,14 +13,14 @@ from graphagg.embedding import NodeEmbedding
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import RENAMED
 from graphagg.serve.models.about import Info
-from graphagg.serve.models.communities import (
+from graphagg.serve.models.graphs import (
     CommunityAnswer,
     CommunityBatchAnswer,
+    NearestBatchAnswer,
     NeighborList,
     StructureAnswer,
     VertexList,
 )
-from graphagg.serve.models.embedding import NearestBatchAnswer
 from graphagg.serve.models.passages import SearchAnswer, SearchBatchAnswer
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import Live

@@ -238,7 +238,7 @@ def over_http(service: Service, server: Any):
     """The address of the server's HTTP transport, which wants a token."""
     app = http_app(server, service, Access(token=TOKEN))
     listening, listens = bind("127.0.0.1", 0), threading.Event()
-    running = make_server(app, service.limits, ready=lambda address: listens.set(), last_call=0.05)
+    running = make_server(app, service.limits, ready=listens.set)
     thread = threading.Thread(target=running.run, args=([listening],))
     thread.start()
     assert listens.wait(SECONDS)

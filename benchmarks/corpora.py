@@ -1,0 +1,64 @@
+"""Question sets: passages, questions, and an index of each, for every benchmark that asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.sets import SETS
+from graphagg.rag import Passage, PassageIndex, read_passages
+from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile
+from graphagg.rag.evaluation.measure import GoldQuestion, Half, half, read_questions
+from tests.conftest import DATA
+
+WIKI = DATA / "2wikimultihopqa"
+SHARED = ("hotpotqa", "musique", "lihua-world", "pubmedqa", "entailmentbank", "xquad-de-es")
+UNTITLED = "-untitled"
+NAMES = ("2wiki", "2wiki" + UNTITLED, *SHARED, *SETS)
+SEED = 0  # of the halves
+_SAME_PASSAGES = {"three-hop": "2wiki", "three-hop" + UNTITLED: "2wiki" + UNTITLED}
+
+
+def names_here() -> list[str]:
+    """The sets whose data are on this machine."""
+    return [
+        name
+        for name in NAMES
+        if (DATA / "retrieval" / name).is_dir() or (name not in SHARED and WIKI.is_dir())
+    ]
+
+
+def family(name: str) -> str:
+    """Sets of one family share passages or questions; they are left out together."""
+    return name.removesuffix(UNTITLED)
+
+
+def questions(name: str, which: Half, most: int) -> list[GoldQuestion]:
+    """One half of a set's questions; of more than `most` every n-th."""
+    if name in SETS:
+        found = SETS[name]()[1]
+    else:
+        folder = WIKI if name.startswith("2wiki") else DATA / "retrieval" / name
+        found = read_questions(folder / "questions.jsonl.gz")
+    chosen = half(found, which, SEED)
+    return chosen[:: -(-len(chosen) // most)]
+
+
+def open_index(name: str, folder: Path, profile: Profile = DEFAULT_PROFILE) -> PassageIndex:
+    """The index of a set with the models of a profile; built where it is not there yet."""
+    name = _SAME_PASSAGES.get(name, name)
+    place = folder / profile / name
+    if not (place / "manifest.json").is_file():
+        PassageIndex.build(passages_of(name), place, chunking=None, profile=profile).close()
+    return PassageIndex.open(place)
+
+
+def passages_of(name: str) -> Iterator[Passage]:
+    """The passages of a set."""
+    if name in SETS:
+        yield from SETS[name]()[0]
+        return
+    folder = WIKI if name.startswith("2wiki") else DATA / "retrieval" / name
+    for passage in read_passages(folder / "passages.jsonl.gz"):
+        yield replace(passage, title="") if name.endswith(UNTITLED) else passage

@@ -72,7 +72,7 @@ def _faiss(device: str) -> Iterator[Row]:
     yield from inverted_file(device)
 
 
-_TRAINING = ("lightning", "numba", "safetensors", "scipy", "tensorboard")
+_TRAINING = ("numba", "safetensors", "scipy", "tensorboard")
 ITEMS = {
     "equality": Item("The device gives what the CPU gives", _equality),
     "layer": Item("GPS layer with GINE beside PyG's GPSConv", _layer),

@@ -22,7 +22,7 @@ from graphagg.nn.model.config import (
 from graphagg.nn.training import GraphData, TrainingConfig, train
 from graphagg.nn.training.batches import GraphBatches
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.fit.module import Learner, evaluate
+from graphagg.nn.training.fit.learner import Learner, evaluate
 from graphagg.nn.training.ranking import mean_over_graphs, ranks, reciprocal_ranks
 from tests.unit.nn.training.toys import many, ring, tiny
 

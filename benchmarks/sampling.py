@@ -37,7 +37,7 @@ from torch_geometric.loader import NeighborLoader
 from torch_geometric.nn import SAGEConv
 
 from benchmarks.report import Report
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,

@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,
@@ -40,8 +40,8 @@ from graphagg.nn.model.config import (
     LayerOptions,
     LocalConfig,
 )
+from graphagg.nn.config.training import Metric
 from graphagg.nn.training import GraphData, TrainingConfig, load_data, train
-from graphagg.nn.training.config import Metric
 from graphagg.nn.training.data.dataset import checked
 from tests.conftest import DATA
 

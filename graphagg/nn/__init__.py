@@ -29,6 +29,27 @@ if TYPE_CHECKING:
     from graphagg.nn.attention import (
         GraphAttention as GraphAttention,
     )
+    from graphagg.nn.config.model import (
+        AttentionConfig as AttentionConfig,
+    )
+    from graphagg.nn.config.model import (
+        EncodingConfig as EncodingConfig,
+    )
+    from graphagg.nn.config.model import (
+        FeatureConfig as FeatureConfig,
+    )
+    from graphagg.nn.config.model import (
+        GPSConfig as GPSConfig,
+    )
+    from graphagg.nn.config.model import (
+        HeadConfig as HeadConfig,
+    )
+    from graphagg.nn.config.model import (
+        LayerOptions as LayerOptions,
+    )
+    from graphagg.nn.config.model import (
+        LocalConfig as LocalConfig,
+    )
     from graphagg.nn.conv import (
         LocalPart as LocalPart,
     )
@@ -40,27 +61,6 @@ if TYPE_CHECKING:
     )
     from graphagg.nn.gps import (
         GPSLayer as GPSLayer,
-    )
-    from graphagg.nn.model.config import (
-        AttentionConfig as AttentionConfig,
-    )
-    from graphagg.nn.model.config import (
-        EncodingConfig as EncodingConfig,
-    )
-    from graphagg.nn.model.config import (
-        FeatureConfig as FeatureConfig,
-    )
-    from graphagg.nn.model.config import (
-        GPSConfig as GPSConfig,
-    )
-    from graphagg.nn.model.config import (
-        HeadConfig as HeadConfig,
-    )
-    from graphagg.nn.model.config import (
-        LayerOptions as LayerOptions,
-    )
-    from graphagg.nn.model.config import (
-        LocalConfig as LocalConfig,
     )
     from graphagg.nn.model.encoding import (
         transforms_of as transforms_of,

@@ -16,7 +16,7 @@ molecules hold 21.
 
 from __future__ import annotations
 
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,
@@ -24,6 +24,7 @@ from graphagg.nn.model.config import (
     LayerOptions,
     LocalConfig,
 )
+from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.presets.preset import (
     ATOMS,
     BONDS,
@@ -35,7 +36,6 @@ from graphagg.nn.presets.preset import (
     random_walk,
     san,
 )
-from graphagg.nn.training.config import Metric, TrainingConfig
 
 _EXACT = AttentionConfig(heads=4, dropout=0.5)
 _EXACT_8 = AttentionConfig(heads=8, dropout=0.5)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphagg.nn.model.config import OFF, AttentionConfig
+from graphagg.nn.config.model import OFF, AttentionConfig
 from graphagg.nn.presets.official import OFFICIAL
 from graphagg.nn.presets.preset import Preset
 from graphagg.nn.presets.small import SMALL

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     EncodingConfig,
     FeatureConfig,
     GPSConfig,
     HeadConfig,
     Pooling,
 )
-from graphagg.nn.training.config import TrainingConfig
+from graphagg.nn.config.training import TrainingConfig
 
 # Open Graph Benchmark: the columns of its atoms and bonds.
 ATOMS = FeatureConfig(vocabulary=(119, 5, 12, 12, 10, 6, 6, 2, 2))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,
     LayerOptions,
     LocalConfig,
 )
+from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.presets.preset import CONSTANT, Preset, lap_pe, mlp, node_mlp, random_walk, san
-from graphagg.nn.training.config import TrainingConfig
 
 _DROPPED = LayerOptions(dropout=0.2)
 _FOLDS = TrainingConfig("accuracy", epochs=100, warmup_epochs=5, patience=30)

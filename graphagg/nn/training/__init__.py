@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.nn.training.config import (
+    from graphagg.nn.config.training import (
         TrainingConfig as TrainingConfig,
-    )
-    from graphagg.nn.training.data.chance import (
-        random_splits as random_splits,
     )
     from graphagg.nn.training.data.dataset import (
         GraphData as GraphData,
@@ -22,6 +19,9 @@ if TYPE_CHECKING:
     )
     from graphagg.nn.training.data.dataset import (
         Split as Split,
+    )
+    from graphagg.nn.training.data.random_splits import (
+        random_splits as random_splits,
     )
     from graphagg.nn.training.data.sources import (
         load_data as load_data,

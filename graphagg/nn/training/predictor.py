@@ -13,11 +13,11 @@ import torch
 from graphagg.arrays import Array
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import read_json
 from graphagg.nn.model.network import GPS
 from graphagg.nn.model.saving import CONFIG
 from graphagg.nn.training.batches import GraphBatches
-from graphagg.nn.training.config import Metric, TrainingConfig
 from graphagg.nn.training.data.dataset import checked_inputs
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, load_graphs, name_of

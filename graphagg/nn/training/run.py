@@ -13,12 +13,12 @@ import torch
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted, TrainingPaused
+from graphagg.nn.config.model import GPSConfig
+from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import safetensors, write_json, write_whole
-from graphagg.nn.model.config import GPSConfig
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
 from graphagg.nn.training.batches import Feed
-from graphagg.nn.training.config import Metric, TrainingConfig
 from graphagg.nn.training.data.dataset import GraphData, Shape, checked
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, load_data

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset
-from graphagg.nn.training.config import Metric, MetricOrAuto
+from graphagg.nn.config.training import Metric, MetricOrAuto
 from graphagg.nn.training.data.checks import (
     check_features,
     check_ids,

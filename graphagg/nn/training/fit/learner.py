@@ -19,8 +19,8 @@ from graphagg.errors import (
     NotFinite,
     TrainingDiverged,
 )
+from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.training.batches import Batches
-from graphagg.nn.training.config import Metric, TrainingConfig
 from graphagg.nn.training.data.dataset import Level
 from graphagg.nn.training.metrics import known, loss_of, score
 from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks

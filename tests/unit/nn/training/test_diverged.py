@@ -10,7 +10,7 @@ import torch
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset, InvalidFeatures, TrainingDiverged
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,

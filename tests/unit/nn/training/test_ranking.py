@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidBatch, InvalidDataset, InvalidFeatures
 from graphagg.nn import GPS
-from graphagg.nn.model.config import (
+from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
     GPSConfig,

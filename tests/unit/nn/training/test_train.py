@@ -29,7 +29,7 @@ from graphagg.errors import (
     UnknownPreset,
     UnreadableFile,
 )
-from graphagg.nn.model.config import FeatureConfig, GPSConfig, LocalConfig
+from graphagg.nn.config.model import FeatureConfig, GPSConfig, LocalConfig
 from graphagg.nn.training import GraphData, Split, TrainingConfig, TrainingResult, train
 from graphagg.nn.training.fit.epoch_log import read_epochs
 from graphagg.nn.training.fit.interrupt import CtrlC

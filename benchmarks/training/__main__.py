@@ -24,15 +24,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.training import zinc
-from benchmarks.training.cells import (
-    SETS,
-    all_cells,
-    quick_cells,
-    restore,
-    run_all,
-    run_cell,
-    save,
-)
+from benchmarks.training.cells import SETS, all_cells, quick_cells, restore, run_all, run_cell, save
 from benchmarks.training.models import MODELS
 from benchmarks.training.table import markdown, read_cells
 

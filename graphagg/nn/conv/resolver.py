@@ -120,11 +120,7 @@ def _given(
 
 
 def _gin(
-    channels: int,
-    aggregation: Aggregator,
-    *,
-    act: str = "relu",
-    train_eps: bool = False,
+    channels: int, aggregation: Aggregator, *, act: str = "relu", train_eps: bool = False
 ) -> LocalPart:
     mlp = torch.nn.Sequential(
         torch.nn.Linear(channels, channels),

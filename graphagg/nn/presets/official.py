@@ -90,12 +90,7 @@ def _pages(
 
 def _undecayed(metric: Metric, epochs: int, batch_size: int, lr: float) -> TrainingConfig:
     return TrainingConfig(
-        metric,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        weight_decay=0.0,
-        warmup_epochs=10,
+        metric, epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=0.0, warmup_epochs=10
     )
 
 
@@ -205,8 +200,7 @@ OFFICIAL: dict[str, Preset] = {
     "coco-sp": Preset(_regions(81), _undecayed("f1", 300, 32, 5e-4)),
     "pcqm-contact": Preset(_CONTACT, _undecayed("mrr", 200, 256, 3e-4)),
     "malnet-tiny": Preset(
-        _MALNET,
-        TrainingConfig("accuracy", epochs=150, batch_size=16, lr=5e-4, warmup_epochs=10),
+        _MALNET, TrainingConfig("accuracy", epochs=150, batch_size=16, lr=5e-4, warmup_epochs=10)
     ),
     "mnist": Preset(
         _pixels(3, 3), TrainingConfig("accuracy", epochs=100, batch_size=16, warmup_epochs=5)

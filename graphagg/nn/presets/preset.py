@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from graphagg.nn.config.model import (
-    EncodingConfig,
-    FeatureConfig,
-    GPSConfig,
-    HeadConfig,
-    Pooling,
-)
+from graphagg.nn.config.model import EncodingConfig, FeatureConfig, GPSConfig, HeadConfig, Pooling
 from graphagg.nn.config.training import TrainingConfig
 
 # Open Graph Benchmark: the columns of its atoms and bonds.

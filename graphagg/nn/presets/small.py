@@ -57,12 +57,7 @@ _MUTAG = GPSConfig(
     head=mlp("mean", 2, 2),
 )
 _CSL = GPSConfig(
-    CONSTANT,
-    CONSTANT,
-    random_walk(16, 16),
-    channels=32,
-    layers=3,
-    head=mlp("mean", 2, 10),
+    CONSTANT, CONSTANT, random_walk(16, 16), channels=32, layers=3, head=mlp("mean", 2, 10)
 )
 _ZINC = GPSConfig(
     FeatureConfig(vocabulary=(28,)),

@@ -38,12 +38,7 @@ class Predictor:
     """
 
     def __init__(
-        self,
-        model: GPS,
-        training: TrainingConfig,
-        metric: Metric,
-        split: int,
-        device: torch.device,
+        self, model: GPS, training: TrainingConfig, metric: Metric, split: int, device: torch.device
     ) -> None:
         self.model, self.metric, self.split = model.to(device).eval(), metric, split
         self._training, self._device = training, device

@@ -139,13 +139,7 @@ class _Run:
     """One call of `train`, once everything is checked; the data are encoded when needed."""
 
     def __init__(
-        self,
-        plan: Plan,
-        data: GraphData,
-        shape: Shape,
-        metric: Metric,
-        folder: RunFolder,
-        fit: Fit,
+        self, plan: Plan, data: GraphData, shape: Shape, metric: Metric, folder: RunFolder, fit: Fit
     ) -> None:
         self._plan, self._data, self._shape, self._metric = plan, data, shape, metric
         self._folder, self._fit = folder, fit
@@ -192,12 +186,7 @@ class _Run:
         model = self._plan.build(self._shape)
         if training.precision == "float64":
             model = model.double()
-        learner = Learner(
-            model,
-            replace(training, random_state=state),
-            self._metric,
-            data.level,
-        )
+        learner = Learner(model, replace(training, random_state=state), self._metric, data.level)
         feed = Feed(data, graphs, split, training.batch_size, training.fanouts, state)
         result = fit_split(learner, feed, self._folder, number, split.name, self._fit)
         save_model(learner.model, self._folder.split(number), self._plan.settings(self._shape))

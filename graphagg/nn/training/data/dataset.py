@@ -176,10 +176,7 @@ def folded(fold: Tensor, where: str) -> tuple[Split, ...]:
         )
     return tuple(
         Split.of_masks(
-            str(s),
-            (fold != s) & (fold != (s + 1) % count),
-            fold == (s + 1) % count,
-            fold == s,
+            str(s), (fold != s) & (fold != (s + 1) % count), fold == (s + 1) % count, fold == s
         )
         for s in range(count)
     )

@@ -13,12 +13,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import (
-    InvalidDataset,
-    InvalidFeatures,
-    NotFinite,
-    TrainingDiverged,
-)
+from graphagg.errors import InvalidDataset, InvalidFeatures, NotFinite, TrainingDiverged
 from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.training.batches import Batches
 from graphagg.nn.training.data.dataset import Level
@@ -45,11 +40,7 @@ class Learner(torch.nn.Module):
     """
 
     def __init__(
-        self,
-        model: torch.nn.Module,
-        training: TrainingConfig,
-        metric: Metric,
-        level: Level,
+        self, model: torch.nn.Module, training: TrainingConfig, metric: Metric, level: Level
     ) -> None:
         super().__init__()
         self.model, self.training_config, self.metric, self.level = model, training, metric, level

@@ -205,9 +205,7 @@ def test_labels_of_graphs_are_not_ranked(tmp_path: Any) -> None:
         train(tiny, many(), tmp_path / "run", training=TrainingConfig("mrr", epochs=1))
 
 
-def test_a_model_is_trained_by_the_pairs_that_are_listed_and_measured_by_all(
-    tmp_path: Any,
-) -> None:
+def test_a_model_is_trained_by_the_pairs_that_are_listed_and_measured_by_all(tmp_path: Any) -> None:
     asked: dict[bool, set[int]] = {True: set(), False: set()}
 
     graphs = many().graphs

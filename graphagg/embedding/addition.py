@@ -2,8 +2,8 @@
 
 After a propagation a vector is the sum of its row of A1 over the `sources` of all nodes (see
 `prone.engine.Vectors`); without one, the sum of its row of the log matrix. So the row of a new
-vertex over its neighbors' sources gives its vector: exactly, as far as the sources are those that a
-new embedding would have. What is not linear is held fixed: the neighbors' strengths and q, the
+vertex over its neighbors' sources gives its vector: exactly, as far as a new embedding would have
+the same sources. Terms that are not linear are held fixed: the neighbors' strengths and q, the
 rotation, and the lengths that rows were divided by. The source of the new vertex itself, which its
 loop and other new vertices ask for, is taken to be the mean of its neighbors' (a second round
 reaches new vertices that have new neighbors).
@@ -27,16 +27,16 @@ def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) ->
         rows: `[a, N]` weights of the new nodes' edges.
         sources: `[N, d]` float32; zeros where a node is new.
         log_q: `[N]` where vectors are not propagated, else None.
-        fresh: `[a]` the new nodes' own numbers, ascending.
+        fresh: `[a]` the numbers of the new nodes, ascending.
 
     Returns:
         `[a, d]` vectors and `[a, d]` sources.
     """
     sources = sources.astype(np.float32)
-    known = np.ones(len(sources), dtype=bool)
-    known[fresh] = False
+    has_source = np.ones(len(sources), dtype=bool)
+    has_source[fresh] = False
     for _ in range(_ROUNDS):
-        usable = entries_where(rows, known[rows.indices])  # those whose column has a source
+        usable = entries_where(rows, has_source[rows.indices])  # those whose column has a source
         counts = np.maximum(usable.degrees(), 1)[:, None]
         weights = usable if log_q is None else _log_rows(usable, log_q)
         vectors = multiply(weights, sources)
@@ -45,7 +45,7 @@ def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) ->
             loops = row_sums(usable.indptr, usable.entries)[:, None] / counts
             vectors = vectors + (loops * means).astype(np.float32)
         sources[fresh] = means
-        known[fresh] = usable.degrees() > 0
+        has_source[fresh] = usable.degrees() > 0
     return vectors, sources[fresh]
 
 

@@ -28,30 +28,30 @@ class _Grown:
     Attributes:
         rows: ids of the vertices.
         columns: the same object, or the elements of a two-mode graph.
-        places: `[N]` number of each old node among the new ones.
+        positions: `[N]` number of each old node among the new ones.
         fresh: `[N']` nodes that are new, or had no edge before.
     """
 
     rows: VertexIds
     columns: VertexIds
-    places: Array
+    positions: Array
     fresh: Array
 
     @classmethod
     def of(cls, artifact: Artifact, config: EmbeddingConfig, graph: Graph) -> _Grown:
         old_rows = VertexIds.open(artifact, "vertices")
         rows = old_rows.union(graph.rows)
-        columns, places = rows, rows.positions(old_rows)
+        columns, positions = rows, rows.positions(old_rows)
         if config.kind == "directed":
-            places = np.concatenate((places, places + len(rows)))
+            positions = np.concatenate((positions, positions + len(rows)))
         elif config.kind == "two-mode":
             old = VertexIds.open(artifact, "elements")
             columns = old.union(graph.columns)
-            places = np.concatenate((places, columns.positions(old) + len(rows)))
+            positions = np.concatenate((positions, columns.positions(old) + len(rows)))
         count = len(rows) + (len(columns) if config.kind != "undirected" else 0)
         fresh = np.ones(count, dtype=bool)
-        fresh[places] = np.asarray(artifact.array("parts")) == ISOLATED
-        return cls(rows, columns, places, fresh)
+        fresh[positions] = np.asarray(artifact.array("parts")) == ISOLATED
+        return cls(rows, columns, positions, fresh)
 
     def network(self, graph: Graph, weights: Array | None) -> Network:
         """The edges to add, in the new numbers."""
@@ -67,9 +67,9 @@ class _Grown:
         return Network.of(renamed, align(renamed, source, target, weights))
 
     def spread(self, values: Array, fill: float = 0.0) -> Array:
-        """Values of the old nodes at their new places."""
+        """Values of the old nodes at their new positions."""
         whole = np.full((len(self.fresh), *values.shape[1:]), fill, dtype=values.dtype)
-        whole[self.places] = values
+        whole[self.positions] = values
         return whole
 
 
@@ -116,8 +116,8 @@ def _edges_of(network: Network, fresh: Array) -> int:
 def _rows_of(matrix: Csr, nodes: Array) -> Csr:
     lengths = matrix.indptr[nodes + 1] - matrix.indptr[nodes]
     indptr = offsets(lengths)
-    places = matrix.places(nodes)
-    return Csr(indptr, matrix.indices[places], matrix.entries[places], matrix.columns)
+    positions = matrix.places(nodes)
+    return Csr(indptr, matrix.indices[positions], matrix.entries[positions], matrix.columns)
 
 
 def _stacked(artifact: Artifact, name: str, config: EmbeddingConfig) -> Array:
@@ -148,9 +148,9 @@ def _write(
             writer.array(f"{name}.to", whole[n:])
     if config.propagate == 0:
         writer.array("log_q", grown.spread(np.asarray(artifact.array("log_q"))))
-    parts = grown.spread(np.asarray(artifact.array("parts")), ISOLATED)
-    parts[fresh[arrays["vectors"].any(axis=1)]] = ADDED
-    writer.array("parts", parts)
+    piece_of = grown.spread(np.asarray(artifact.array("parts")), ISOLATED)
+    piece_of[fresh[arrays["vectors"].any(axis=1)]] = ADDED
+    writer.array("parts", piece_of)
     report = artifact.path("partition.json").read_text(encoding="utf-8")
     writer.path("partition.json").write_text(report, encoding="utf-8", newline="\n")
 

@@ -23,11 +23,11 @@ def metis(matrix: Csr, weights: Ints, count: int, seed: int) -> Parts:
     if count == 1:
         return np.zeros(matrix.rows, dtype=np.int32)
     options = pymetis.Options(ufactor=round(1000 * (SLACK - 1)), seed=seed % 2**31)
-    _, parts = pymetis.part_graph(
+    _, piece_of = pymetis.part_graph(
         count,
         pymetis.CSRAdjacency(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)),
         vweights=np.maximum(weights, 1),
         options=options,
         recursive=False,
     )
-    return np.asarray(parts, dtype=np.int32)
+    return np.asarray(piece_of, dtype=np.int32)

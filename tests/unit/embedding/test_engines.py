@@ -62,7 +62,7 @@ def test_files_and_memory_give_the_same_bytes(seed, pieces, hubs, passes):
     numbers = layout.numbers(network.nodes)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, one_thread():
         patch.setattr(merge, "MOST_COLUMNS", 100)  # a tree of several levels
-        patch.setattr(merge, "NODES_A_SHARD", 40)
+        patch.setattr(merge, "NODES_PER_SHARD", 40)
         work = begun(folder)
         engines = [
             in_process(network.matrix, layout, config),

@@ -28,12 +28,11 @@ from graphagg.embedding.config import EmbeddingConfig, Side
 from graphagg.embedding.export import neighbor_graph, to_networkx
 from graphagg.embedding.growth import grow
 from graphagg.embedding.memory import IN_MEMORY, Needs, fitting
-from graphagg.embedding.neighbors import Searcher
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.network import Network
-from graphagg.embedding.prone.sparse import normalize_rows
 from graphagg.embedding.results import AddReport, Neighbor, Neighbors
 from graphagg.embedding.spark.frames import VECTORS_A_TASK, neighbors_frame, vectors_frame
+from graphagg.embedding.version import Version, unit_rows
 from graphagg.embedding.writing import KIND, Sizes, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
@@ -52,45 +51,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-class _Version:
-    """One version of an embedding, mapped, with the searchers made over it.
-
-    Attributes: see `NodeEmbedding`.
-    """
-
-    def __init__(self, artifact: Artifact) -> None:
-        self.artifact = artifact
-        self.config = EmbeddingConfig.from_json(artifact.manifest.parameters)
-        self.vertices = VertexIds.open(artifact, "vertices")
-        two_mode = self.config.kind == "two-mode"
-        self.targets = VertexIds.open(artifact, "elements") if two_mode else self.vertices
-        self.vectors = artifact.array("vectors")
-        self.target_vectors = self.vectors
-        if self.config.kind != "undirected":
-            self.target_vectors = artifact.array("vectors.to")
-        self.parts = artifact.array("parts")
-        self._searchers: dict[tuple[Side, bool], Searcher] = {}
-
-    def side(self, side: Side) -> tuple[VertexIds, Array]:
-        """Ids and vectors of a side."""
-        one_of("side", side, ("from", "to"))
-        return (
-            (self.targets, self.target_vectors) if side == "to" else (self.vertices, self.vectors)
-        )
-
-    def searcher(self, side: Side, normalized: bool) -> Searcher:
-        """The searcher of a side's vectors; made once."""
-        if (side, normalized) not in self._searchers:
-            rows = self.side(side)[1]
-            self._searchers[side, normalized] = Searcher(_unit(rows) if normalized else rows)
-        return self._searchers[side, normalized]
-
-
-def _unit(vectors: Array) -> Array:
-    return normalize_rows(np.asarray(vectors, dtype=np.float32))
-
-
-class NodeEmbedding(Index[_Version]):
+class NodeEmbedding(Index[Version]):
     """Vectors of a graph's vertices, memory-mapped.
 
     Use `build` or `open`. The index keeps the version it opened, also while another process
@@ -113,8 +74,8 @@ class NodeEmbedding(Index[_Version]):
     KIND = KIND
     read: ReadReport | None = None
 
-    def _read(self, artifact: Artifact, before: _Version | None) -> _Version:
-        return _Version(artifact)
+    def _read(self, artifact: Artifact, before: Version | None) -> Version:
+        return Version(artifact)
 
     @property
     def config(self) -> EmbeddingConfig:
@@ -228,7 +189,7 @@ class NodeEmbedding(Index[_Version]):
 
     def normalized(self, side: Side = "from") -> Array:
         """Vectors of length 1 (zeros where a vertex has no edge), float32."""
-        return _unit(self.side(side)[1])
+        return unit_rows(self.side(side)[1])
 
     def vector(self, vertex: VertexId, side: Side = "from") -> Array:
         """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids.

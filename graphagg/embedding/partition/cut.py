@@ -13,7 +13,6 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
-from graphagg.embedding.partition.metis import metis
 from graphagg.embedding.partition.report import (
     HUB,
     ISOLATED,
@@ -23,8 +22,32 @@ from graphagg.embedding.partition.report import (
     measure,
 )
 from graphagg.embedding.partition.streaming import stream
-from graphagg.errors import InvalidParameter, PieceTooLarge
+from graphagg.errors import InvalidParameter, MissingExtra, PieceTooLarge
 from graphagg.graph.csr import Csr
+
+
+def metis(matrix: Csr, weights: Ints, count: int, seed: int) -> Parts:
+    """Parts `[N]` of a symmetric pattern.
+
+    Raises:
+        MissingExtra: pymetis is not installed.
+    """
+    try:
+        import pymetis
+    except ImportError:
+        raise MissingExtra("pymetis", "embedding") from None
+    if count == 1:
+        return np.zeros(matrix.rows, dtype=np.int32)
+    options = pymetis.Options(ufactor=round(1000 * (SLACK - 1)), seed=seed % 2**31)
+    _, piece_of = pymetis.part_graph(
+        count,
+        pymetis.CSRAdjacency(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)),
+        vweights=np.maximum(weights, 1),
+        options=options,
+        recursive=False,
+    )
+    return np.asarray(piece_of, dtype=np.int32)
+
 
 WORKER_ENTRIES = 100_000_000
 """Entries up to which `auto` takes METIS, which holds the graph in memory."""

@@ -42,7 +42,15 @@ from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
 from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation, start_rows
 from graphagg.embedding.prone.sparse import gram, multiply
-from graphagg.embedding.prone.state import InProcess, Loops, Memory, State, Stored
+from graphagg.embedding.prone.state import (
+    InProcess,
+    Loops,
+    Memory,
+    State,
+    Stored,
+    load_piece,
+    save_piece,
+)
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 
@@ -396,26 +404,6 @@ def _spread(rows: Array, filled: Array) -> Array:
     whole = np.zeros((len(filled), *rows.shape[1:]), dtype=rows.dtype)
     whole[filled] = rows
     return whole
-
-
-def save_piece(state: State, piece: Piece) -> None:
-    """Save a piece for the engine's tasks."""
-    matrix = piece.matrix
-    state.save(
-        "piece", piece.index, hubs=piece.hubs, columns=piece.columns,
-        indptr=matrix.indptr, indices=matrix.indices, values=matrix.entries,
-    )  # fmt: skip
-
-
-def load_piece(state: State, layout: Layout, index: int) -> Piece:
-    """Read a piece that `save_piece` saved."""
-    hubs, columns, indptr, indices, values = (
-        state.load("piece", index, name)
-        for name in ("hubs", "columns", "indptr", "indices", "values")
-    )
-    first, end = (int(start) for start in layout.starts[index : index + 2])
-    matrix = Csr(indptr, indices, values, len(columns))
-    return Piece(index, first, end - first, hubs, columns, matrix)
 
 
 def in_process(

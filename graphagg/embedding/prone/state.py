@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.embedding.partition.pieces import Layout, Piece
+from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 from graphagg.spark.blocks import Blocks
 from graphagg.spark.files import Files
@@ -153,6 +155,26 @@ class Stored:
         if not self.keep:
             self.files.drop(name)
             self.blocks.remove(name)
+
+
+def save_piece(state: State, piece: Piece) -> None:
+    """Save a piece for the engine's tasks."""
+    matrix = piece.matrix
+    state.save(
+        "piece", piece.index, hubs=piece.hubs, columns=piece.columns,
+        indptr=matrix.indptr, indices=matrix.indices, values=matrix.entries,
+    )  # fmt: skip
+
+
+def load_piece(state: State, layout: Layout, index: int) -> Piece:
+    """Read a piece that `save_piece` saved."""
+    hubs, columns, indptr, indices, values = (
+        state.load("piece", index, name)
+        for name in ("hubs", "columns", "indptr", "indices", "values")
+    )
+    first, end = (int(start) for start in layout.starts[index : index + 2])
+    matrix = Csr(indptr, indices, values, len(columns))
+    return Piece(index, first, end - first, hubs, columns, matrix)
 
 
 class InProcess:

@@ -14,7 +14,7 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import Layout, make_piece, piece_of_entry
 from graphagg.embedding.partition.report import PartitionReport
-from graphagg.embedding.prone.engine import save_piece
+from graphagg.embedding.prone.state import save_piece
 from graphagg.embedding.spark.engine import state_of
 from graphagg.embedding.spark.entries import Entries, sorted_blocks
 from graphagg.graph.csr import Csr

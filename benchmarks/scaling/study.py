@@ -56,9 +56,9 @@ JOBS = {
     "embed": Job(
         "embed", "edges", 45_000, ("--max-piece-edges", "30000", "--partitioner", "streaming")
     ),
-    "trigraph": Job("trigraph", "passages", 3_000, ("--passages-a-task", "500"), models=True),
+    "trigraph": Job("trigraph", "passages", 3_000, ("--passages-per-task", "500"), models=True),
     MODELS: Job(  # what the default models cost a passage
-        "trigraph", "passages", 500, ("--passages-a-task", "250"), scales=(1, 3)
+        "trigraph", "passages", 500, ("--passages-per-task", "250"), scales=(1, 3)
     ),
 }
 

@@ -8,8 +8,7 @@ from typing import Any
 
 from graphagg.checks import one_of
 from graphagg.progress import Progress, silent
-from graphagg.rag.build.loading import is_built
-from graphagg.rag.build.publish import KIND
+from graphagg.rag.build.publish import KIND, Recipe
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.config.multihop import BestConfig
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
@@ -110,26 +109,22 @@ class PassageIndex(Asking, Changing, Exploring):
         if is_of_spark(passages):
             own = None if limits == DEFAULT_LIMITS else limits
             refuse(vectors=vectors, cache=cache, limits=own)
-            from graphagg.rag.spark.records import PassageInput
-            from graphagg.rag.spark.stages import GivenModels
-            from graphagg.rag.spark.write import write_with_spark
-            from graphagg.spark.build import SparkBuild
+            from graphagg.rag.spark.build import build_with_spark
+            from graphagg.rag.spark.models import GivenModels
 
             extractor = extractor or extractor_named(profile, None, language, 1)
             models = Models(encoder or encoder_of(profile), extractor, language, profile)
-            write_with_spark(
-                SparkBuild(session_of(passages), directory, None, progress, force),
-                PassageInput.of(passages, columns),
-                GivenModels(models),
-                chunking=chunking,
-                with_faithful=with_faithful,
-            )
+            build_with_spark(
+                session_of(passages), passages, directory, columns=columns, chunking=chunking,
+                models=GivenModels(models), with_faithful=with_faithful, progress=progress,
+                force=force,
+            )  # fmt: skip
             return cls.open(directory, encoder=encoder, extractor=extractor)
         rows, given = rows_of(passages, columns, vectors)
         one_of("profile", profile, PROFILES)
         chunking = chunking if given is None else None
-        from graphagg.rag.build.build import Recipe, build
-        from graphagg.rag.build.passages import PassageFiles, reading
+        from graphagg.rag.build.build import build
+        from graphagg.rag.build.passage_files import PassageFiles, reading
 
         with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
             corpus = PassageFiles(publication.writer, scratch)
@@ -139,12 +134,10 @@ class PassageIndex(Asking, Changing, Exploring):
             extractor = extractor or extractor_named(profile, None, language)
             encoder = encoder or encoder_of(profile)
             models = Models(cached(encoder, cache), extractor, language, profile)
-            built = given is None and is_built(
-                directory, corpus.digest(), models, chunking, with_faithful
-            )
-            if force or not built:
+            recipe = Recipe(models, chunking, with_faithful)
+            is_built = given is None and recipe.is_built(directory, corpus.digest())
+            if force or not is_built:
                 known = None if given is None else checked_vectors(given, corpus, encoder)
-                recipe = Recipe(models, chunking, with_faithful)
                 build(publication, corpus, recipe, scratch, progress, known, limits)
         return cls.open(directory, encoder=encoder, extractor=extractor, cache=cache)
 

@@ -22,7 +22,7 @@ from graphagg.serve.observe.stages import Stage, Trace
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.rag.build.loading import IndexModels
+    from graphagg.rag.build.opening import IndexModels
     from graphagg.rag.config.modes import Mode
     from graphagg.rag.modes.protocol import Asked, QuestionModels
     from graphagg.rag.modes.registry import AnyRetriever

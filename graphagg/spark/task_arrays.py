@@ -7,20 +7,18 @@ process would write of the concatenated arrays. Arrays of bounds (`<name>.bounds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from graphagg.arrays import Array, offsets
 from graphagg.spark.blocks import AnyBlocks
 from graphagg.spark.files import Files
-from graphagg.spark.tasks import Stats, run_tasks
+from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter
 from graphagg.store.strings import StringTable
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
+Run = Callable[[int, Callable[[int], Stats]], list[Stats]]
+"""Runs `task(i)` for i below a count: `graphagg.spark.tasks.run_tasks` of a session, or a loop."""
 _BOUNDED = {"bounds": "", "offsets": ".utf8"}
 """Ends of the names of bounds, and of the arrays that they count in."""
 _WIDTH = "width of "
@@ -77,14 +75,23 @@ class TaskArrays:
         """An array of task `number`."""
         return self.blocks.load(self.stage, number, name)
 
+    def map(self, number: int, name: str) -> Array:
+        """An array of task `number`, memory-mapped if it is in a file."""
+        return self.blocks.map(self.stage, number, name)
+
     def strings(self, number: int, name: str) -> StringTable:
         """A string table of task `number`."""
-        data = self.array(number, f"{name}.utf8")
-        return StringTable(data, self.array(number, f"{name}.offsets"))
+        data = self.map(number, f"{name}.utf8")
+        return StringTable(data, self.map(number, f"{name}.offsets"))
+
+    def widest(self, stats: Sequence[Stats], name: str) -> Array:
+        """The array of the task whose type holds the values of all tasks."""
+        widest = max(stats, key=lambda each: int(each[_WIDTH + name]))
+        return self.map(widest["block"], name)
 
     def join(
         self,
-        spark: SparkSession,
+        run: Run,
         stats: Sequence[Stats],
         files: Files,
         names: Sequence[str],
@@ -95,7 +102,7 @@ class TaskArrays:
         Where their types differ, as those of narrow integers do, the widest holds all.
 
         Args:
-            spark: the session.
+            run: runs the tasks.
             stats: what `save` returned, in the order of the result; `block` is the task's number.
             files: where the arrays go.
             names: which arrays.
@@ -108,8 +115,7 @@ class TaskArrays:
         bases = {name: _starts([s[owner] for s in stats]) for name, owner in owners.items()}
         numbers = [s["block"] for s in stats]
         for name in names:
-            widest = max(range(len(stats)), key=lambda i: stats[i][_WIDTH + name])
-            like = self.array(numbers[widest], name)
+            like = self.widest(stats, name)
             rows = starts[name][-1] + (name in owners)
             files.create(name, like.dtype, (rows, *like.shape[1:]))
 
@@ -121,7 +127,7 @@ class TaskArrays:
                 files.write(name, start, array)
             return {}
 
-        run_tasks(spark, len(stats), write)
+        run(len(stats), write)
 
 
 def _counted(name: str, bounds: Mapping[str, str]) -> str | None:

@@ -28,12 +28,8 @@ _HEADER = re.compile(
 )
 
 
-class Arrays(Protocol):
-    """A folder of arrays: an opened version, or one that is being written."""
-
-    @property
-    def folder(self) -> Path:
-        """Where they lie."""
+class NamedArrays(Protocol):
+    """Arrays by name: of an opened version, or of one that is being written."""
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a data file of this name."""
@@ -43,6 +39,14 @@ class Arrays(Protocol):
 
     def strings(self, name: str) -> StringTable:
         """String table `name`."""
+
+
+class Arrays(NamedArrays, Protocol):
+    """Arrays in a folder."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder."""
 
 
 class ArrayFolder:

@@ -12,6 +12,7 @@ from graphagg.communities import CommunityIndex, IndexConfig
 from graphagg.communities.spark import build_with_spark
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.spark.build import build_with_spark as embed_with_spark
+from graphagg.rag import PassageIndex
 from graphagg.rag.spark.build import build_with_spark as index_with_spark
 from graphagg.spark.files import StoreFiles, store_of
 from tests.spark.stores import store_in
@@ -75,11 +76,11 @@ def test_passages(spark: Any, tmp_path: Path) -> None:
     records, store = passages(40), store_in(tmp_path / "store")
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
     in_process(records, tmp_path / "local").close()
-    index = index_with_spark(
-        spark, str(tmp_path / "p.jsonl"), store / "idx", models=Fakes(), passages_a_task=13,
-        entries_a_task=200,
+    index_with_spark(
+        spark, str(tmp_path / "p.jsonl"), store / "idx", models=Fakes(), passages_per_task=13,
+        entries_per_task=200,
     )  # fmt: skip
-    with index:
+    with PassageIndex.open(store / "idx") as index:
         assert files(index.directory) == files(tmp_path / "local")
 
 

@@ -85,7 +85,7 @@ class PassagesBuild(Build):
         dedup: leave out passages that share at least this share of their shingles of 3 words with
             a longer one that stays, as `graphagg dedup` does. None: keep all.
         processes: processes that find entities. None: by the size of the corpus.
-        passages_a_task: passages that a Spark task annotates and encodes. None: 2,000.
+        passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
 
     name: ClassVar[str] = "trigraph"
@@ -108,7 +108,7 @@ class PassagesBuild(Build):
         default=False, metadata={"flags": "--with-faithful", "panel": "Models"}
     )
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
-    passages_a_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
+    passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
     @property
     def source(self) -> str:
@@ -117,18 +117,19 @@ class PassagesBuild(Build):
 
     def stages(self) -> tuple[str, ...]:
         """The stages of the Spark engine, in their order."""
-        from graphagg.rag.spark.stages import STAGES
+        from graphagg.rag.spark.build import STAGES
 
         return STAGES
 
     def job(self) -> dict[str, Any]:
         """Identity of the job: its input and models, which are loaded for it."""
+        from graphagg.rag.build.publish import Recipe
+        from graphagg.rag.spark.build import job_of
+        from graphagg.rag.spark.models import loaded
         from graphagg.rag.spark.records import PassageInput
-        from graphagg.rag.spark.stages import loaded
-        from graphagg.rag.spark.write import job_of
 
         source = PassageInput.of(self.passages, self.columns)
-        return job_of(source, loaded(self.models), self.chunking, self.with_faithful)
+        return job_of(source, Recipe(loaded(self.models), self.chunking, self.with_faithful))
 
     def in_process(self, run: RunOptions, progress: Progress) -> Built:
         """Build in this process."""
@@ -173,8 +174,8 @@ class PassagesBuild(Build):
 
     def by_spark(self, spark: SparkSession, run: RunOptions, progress: Progress) -> Built:
         """Build by Spark, or go on with an unfinished job."""
-        from graphagg.rag.spark.build import build_with_spark
-        from graphagg.rag.spark.write import PASSAGES_A_TASK
+        from graphagg.rag import PassageIndex
+        from graphagg.rag.spark.build import PASSAGES_PER_TASK, build_with_spark
 
         if self.dedup is not None:
             raise InvalidParameter(
@@ -191,7 +192,7 @@ class PassagesBuild(Build):
                 "--include, --exclude, --max-file-size and --strict are of --engine local; with "
                 "Spark name the files by a glob"
             )
-        with build_with_spark(
+        build_with_spark(
             spark,
             self.passages,
             run.out,
@@ -200,10 +201,11 @@ class PassagesBuild(Build):
             chunking=self.chunking,
             models=self.models,
             with_faithful=self.with_faithful,
-            passages_a_task=self.passages_a_task or PASSAGES_A_TASK,
+            passages_per_task=self.passages_per_task or PASSAGES_PER_TASK,
             progress=progress,
             force=run.force,
-        ) as index:
+        )
+        with PassageIndex.open(run.out) as index:
             return Built.of(index.manifest)
 
 

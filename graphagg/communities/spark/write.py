@@ -347,7 +347,7 @@ def _write_bands(build: _Build) -> BucketCounts:
 
     stats = build.work.stage("bands", lambda: run_tasks(spark, config.bands, sort))
     names = ("lsh.starts", "lsh.directory", "lsh.ids")
-    tasks.join(spark, stats, build.files, names, {"lsh.starts": "lsh.ids"})
+    tasks.join(partial(run_tasks, spark), stats, build.files, names, {"lsh.starts": "lsh.ids"})
     largest, over_cap = max(s["largest"] for s in stats), sum(s["over_cap"] for s in stats)
     return BucketCounts(sum(s["lsh.ids"] for s in stats), largest, over_cap)
 

@@ -1,6 +1,6 @@
-"""Every place of every key in the tokens of many passages, by a table of hashes; compiled.
+"""Every place of every key in the tokens of passages, by a table of hashes; compiled.
 
-The table holds the number of each key at a place that its words decide. A run of tokens is looked
+The table holds the number of each key in a slot that its words decide. A run of tokens is looked
 up by the same hash and compared byte for byte, so a hash decides no answer. The table takes 8 to 16
 bytes a key, whatever the passages; `KeyFinder` does the same for the few passages of a change.
 """
@@ -16,7 +16,7 @@ from graphagg.kernels import kernel
 from graphagg.rag.tables.mentions import CAPITAL, FOUND, TITLE
 from graphagg.store.strings import StringTable
 
-_FEWEST = 16  # places of a table at least
+_FEWEST = 16  # slots of a table at least
 _EMPTY = -1
 
 
@@ -62,12 +62,12 @@ class KeyTable(NamedTuple):
     """Keys by the hashes of their words.
 
     Attributes:
-        places: `[C]` int32, the number of a key, or -1; C is a power of 2.
+        slots: `[C]` int32, the number of a key, or -1; C is a power of 2.
         longest: `[C]` uint16, the most words of a key whose first word has this hash.
         data, ends: the keys as a string table.
     """
 
-    places: Array
+    slots: Array
     longest: Array
     data: Array
     ends: Array
@@ -128,7 +128,7 @@ def _joined(value: Any, word: Any) -> Any:
 
 
 @kernel
-def _place(value: Any, size: int) -> Any:
+def _slot(value: Any, size: int) -> Any:
     """Where a hash begins in a table; the upper bits are the better mixed ones."""
     mixed = (value ^ (value >> np.uint64(32))) * np.uint64(14029467366897019727)
     return np.int64((mixed >> np.uint64(20)) & np.uint64(size - 1))
@@ -136,9 +136,9 @@ def _place(value: Any, size: int) -> Any:
 
 @kernel
 def _fill(table: KeyTable) -> None:
-    """Put every key at the first free place from that of its hash on."""
-    places, longest, data, ends = table
-    size = len(places)
+    """Put every key into the first free slot from that of its hash on."""
+    slots, longest, data, ends = table
+    size = len(slots)
     for number in range(len(ends) - 1):
         value: Any = np.uint64(0)
         words, begin, first = 0, ends[number], np.int64(0)
@@ -147,13 +147,13 @@ def _fill(table: KeyTable) -> None:
                 word = _hash_word(data, begin, j)
                 value, begin = _joined(value, word), j + 1
                 if words == 0:
-                    first = _place(word, size)
+                    first = _slot(word, size)
                 words += 1
         longest[first] = max(longest[first], words)
-        place = _place(value, size)
-        while places[place] != -1:
-            place = (place + 1) & (size - 1)
-        places[place] = number
+        slot = _slot(value, size)
+        while slots[slot] != -1:
+            slot = (slot + 1) & (size - 1)
+        slots[slot] = number
 
 
 @kernel
@@ -178,7 +178,7 @@ def _find(
     table: KeyTable, tokens: TokenRows, hashes: Array, titled: KeysOfRows, found: KeysOfRows
 ) -> Array:
     """The mentions of `find_mentions`, in the order of rows and tokens."""
-    size = len(table.places)
+    size = len(table.slots)
     records, count = np.empty((1024, 6), np.int32), 0
     is_matched = np.zeros(len(found.key), np.bool_)
     for row in range(len(tokens.titles)):
@@ -188,7 +188,7 @@ def _find(
             # A key lies in the title or in the text, not across the two.
             end_of_part = title_end if begin < title_end else last
             word = hashes[tokens.words[begin]]
-            most = min(np.int64(table.longest[_place(word, size)]), end_of_part - begin)
+            most = min(np.int64(table.longest[_slot(word, size)]), end_of_part - begin)
             value: Any = np.uint64(0)
             for end in range(begin + 1, begin + most + 1):
                 value = _joined(value, hashes[tokens.words[end - 1]])
@@ -214,12 +214,12 @@ def _find(
 @kernel
 def _look_up(table: KeyTable, tokens: TokenRows, begin: int, end: int, value: Any) -> int:
     """The key that the tokens from `begin` to `end` are, by their hash; -1 for none."""
-    size = len(table.places)
-    place = _place(value, size)
-    while table.places[place] != -1:
-        if _is_key(table, table.places[place], tokens, begin, end):
-            return int(table.places[place])
-        place = (place + 1) & (size - 1)
+    size = len(table.slots)
+    slot = _slot(value, size)
+    while table.slots[slot] != -1:
+        if _is_key(table, table.slots[slot], tokens, begin, end):
+            return int(table.slots[slot])
+        slot = (slot + 1) & (size - 1)
     return -1
 
 
@@ -237,7 +237,7 @@ def _of_title(titled: KeysOfRows, row: int, key: int) -> int:
 def _match(
     found: KeysOfRows, is_matched: Array, row: int, key: int, start: int, length: int
 ) -> int:
-    """Mark the key that the extractor found at this very place; `FOUND` where there is one."""
+    """Mark the key that the extractor found at this very position; `FOUND` where there is one."""
     flags = 0
     for i in range(found.bounds[row], found.bounds[row + 1]):
         if found.start[i] == start and found.length[i] == length and found.key[i] == key:

@@ -322,18 +322,19 @@ def join_segments(
     corpus: Corpus,
     first: int,
     alive: npt.NDArray[np.bool_],
-    used_names: npt.NDArray[np.bool_],
+    names: StringTable,
+    name_rows: Rows,
 ) -> Segment:
-    """One segment of what is alive in all segments from number `first` on, in the same order.
+    """Join the passages that are alive in all segments from number `first` on, in the same order.
 
     Args:
         corpus: all segments.
         first: number of the first segment to join.
-        alive: `[R]`, which passages to keep.
-        used_names: over `corpus.name_vectors`, which names to keep.
+        alive: `[R]`, the passages to keep.
+        names: names whose vectors are kept, ascending.
+        name_rows: the row of each name's vector in `corpus.name_vectors`.
     """
     parts = _Parts(corpus.segments[first:], _split(alive, corpus.starts[first:]))
-    names, vectors = _joined_names(corpus, first, used_names)
     return Segment(
         parts.passages(),
         parts.ragged([segment.sentences for segment in parts.segments]),
@@ -343,7 +344,7 @@ def join_segments(
             [Ragged(s.sentences.bounds, s.sentence_vectors) for s in parts.segments]
         ).values,
         names,
-        vectors,
+        corpus.name_vectors.rows(name_rows),
     )
 
 
@@ -377,16 +378,6 @@ class _Parts:
 
 def _split(mask: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64]) -> list[Rows]:
     return [np.flatnonzero(mask[start:end]) for start, end in pairwise(starts.tolist())]
-
-
-def _joined_names(
-    corpus: Corpus, first: int, used: npt.NDArray[np.bool_]
-) -> tuple[StringTable, npt.NDArray[Any]]:
-    """The used names of the segments from `first` on, ascending, with their vectors."""
-    begin = int(corpus.name_vectors.starts[first])
-    keys = StringTable.joined([segment.names for segment in corpus.segments[first:]])
-    kept = np.array(sorted(np.flatnonzero(used[begin:]).tolist(), key=keys.raw), dtype=np.int64)
-    return keys.take(kept), corpus.name_vectors.rows(kept + begin)
 
 
 def _best_at(

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import threading
 
 from graphagg.errors import UnsupportedFormat
+from graphagg.rag.build.publish import REVISION
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_rule.extractor import PREFIX as RULES
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
-from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
 from graphagg.rag.models.multilingual import encoder_named
+from graphagg.rag.models.named import Models
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.vector_cache import VectorCache, cached
-from graphagg.rag.build.publish import KIND, REVISION, parameters
-from graphagg.rag.models.named import Models
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.store import Artifact
-from graphagg.store.index import current_manifest
 
 
 def read_snapshot(artifact: Artifact) -> Snapshot:
@@ -32,24 +29,6 @@ def read_snapshot(artifact: Artifact) -> Snapshot:
             f"{REVISION}; build the index again"
         )
     return Snapshot(artifact)
-
-
-def is_built(
-    directory: str | os.PathLike[str],
-    digest: str,
-    models: Models,
-    chunking: ChunkConfig | None,
-    with_faithful: bool = False,
-) -> bool:
-    """Whether building again would give the index that is there."""
-    manifest = current_manifest(directory, KIND)
-    return (
-        manifest is not None
-        and manifest.inputs == {"passages": digest}
-        and manifest.counts.get("segments") == 1
-        and manifest.parameters == parameters(models, chunking, with_faithful)
-        and manifest.models == models.to_json()
-    )
 
 
 class IndexModels:

@@ -183,7 +183,7 @@ def shape(index: PassageIndex) -> dict[str, float]:
         "pairs": len(gazetteer.row) / counts["passages"],
         "postings": len(lexicon.rows) / counts["passages"],
         "tokens": float(lexicon.lengths[:, 0].mean()),
-        "found": float(len(snapshot.corpus.segments[0].found.values) / counts["passages"]),
+        "found": float(len(snapshot.corpus.segments[0].entities.values) / counts["passages"]),
         "commonest entity": float(max(gazetteer.pair_bounds[1:] - gazetteer.pair_bounds[:-1]))
         / counts["passages"],
     }

@@ -44,7 +44,7 @@ class Copies:
         self._notes = [
             Annotation(
                 tuple(map(tuple, segment.sentences.row(row).tolist())),
-                tuple(map(tuple, segment.found.row(row).tolist())),
+                tuple(map(tuple, segment.entities.row(row).tolist())),
             )
             for row in range(len(self._passages))
         ]

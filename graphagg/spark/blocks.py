@@ -23,25 +23,25 @@ class AnyBlocks(Protocol):
     def begin(self) -> None:
         """Start a run: tasks of earlier runs may write no more."""
 
-    def save(self, stage: str, number: int, **arrays: Array) -> None:
+    def save(self, stage: str, block: int, **arrays: Array) -> None:
         """Write the arrays of a block; whole or not at all, also when a task runs twice."""
 
     def check_run(self) -> None:
         """Raise `JobFailed` where a newer run writes."""
 
-    def load(self, stage: str, number: int, name: str) -> Array:
+    def load(self, stage: str, block: int, name: str) -> Array:
         """An array of a block."""
 
-    def map(self, stage: str, number: int, name: str) -> Array:
+    def map(self, stage: str, block: int, name: str) -> Array:
         """An array of a block, memory-mapped."""
 
     def remove(self, stage: str) -> None:
         """Remove the blocks of a stage, where there are any."""
 
-    def note(self, stage: str, number: int, value: Any) -> None:
+    def note(self, stage: str, block: int, value: Any) -> None:
         """Note that a block is complete, with what is known of it."""
 
-    def noted(self, stage: str, number: int) -> Any:
+    def noted(self, stage: str, block: int) -> Any:
         """What `note` wrote; None: nothing."""
 
 
@@ -63,7 +63,7 @@ class Blocks:
         runs.mkdir(parents=True, exist_ok=True)
         (runs / str(self._run)).touch()
 
-    def save(self, stage: str, number: int, **arrays: Array) -> None:
+    def save(self, stage: str, block: int, **arrays: Array) -> None:
         """Write the arrays of a block; whole or not at all, also when a task runs twice.
 
         Raises:
@@ -71,7 +71,7 @@ class Blocks:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, array in arrays.items():
-            path = self._path(stage, number, name)
+            path = self._path(stage, block, name)
             partial = path.with_suffix(f".{os.getpid()}.part")
             with partial.open("wb") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
@@ -93,28 +93,28 @@ class Blocks:
         except FileNotFoundError:
             return 0
 
-    def load(self, stage: str, number: int, name: str) -> Array:
+    def load(self, stage: str, block: int, name: str) -> Array:
         """An array of a block."""
-        array: Array = np.load(self._path(stage, number, name), allow_pickle=False)
+        array: Array = np.load(self._path(stage, block, name), allow_pickle=False)
         return array
 
-    def map(self, stage: str, number: int, name: str) -> Array:
+    def map(self, stage: str, block: int, name: str) -> Array:
         """An array of a block, memory-mapped."""
-        path = self._path(stage, number, name)
+        path = self._path(stage, block, name)
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
 
-    def note(self, stage: str, number: int, value: Any) -> None:
+    def note(self, stage: str, block: int, value: Any) -> None:
         """Note that a block is complete, with what is known of it."""
-        write_json(self._note(stage, number), value)
+        write_json(self._note(stage, block), value)
 
-    def noted(self, stage: str, number: int) -> Any:
+    def noted(self, stage: str, block: int) -> Any:
         """What `note` wrote; None: nothing."""
-        note = self._note(stage, number)
+        note = self._note(stage, block)
         return json.loads(note.read_text(encoding="utf-8")) if note.exists() else None
 
-    def _note(self, stage: str, number: int) -> Path:
-        return self.folder / f"{stage}.{number:06d}.json"
+    def _note(self, stage: str, block: int) -> Path:
+        return self.folder / f"{stage}.{block:06d}.json"
 
     def remove(self, stage: str) -> None:
         """Remove the blocks of a stage, where there are any."""
@@ -122,8 +122,8 @@ class Blocks:
             if _BLOCK.fullmatch(path.name[len(stage) :]):
                 path.unlink(missing_ok=True)
 
-    def _path(self, stage: str, number: int, name: str) -> Path:
-        return self.folder / f"{stage}.{number:06d}.{name}.npy"
+    def _path(self, stage: str, block: int, name: str) -> Path:
+        return self.folder / f"{stage}.{block:06d}.{name}.npy"
 
 
 _RUNS = ".runs"

@@ -43,7 +43,7 @@ class StoreBlocks:
         self._number = max(self._newest_run() + 1, time.time_ns())
         self._store.write(f"{_RUNS}/{self._number}", b"")
 
-    def save(self, stage: str, number: int, **arrays: Array) -> None:
+    def save(self, stage: str, block: int, **arrays: Array) -> None:
         """Put the arrays of a block.
 
         Raises:
@@ -55,7 +55,7 @@ class StoreBlocks:
             content = io.BytesIO()
             array = np.ascontiguousarray(arrays[name])
             np.lib.format.write_array(content, array, allow_pickle=False)
-            self._store.write(_name(stage, number, name), content.getvalue())
+            self._store.write(_name(stage, block, name), content.getvalue())
 
         in_parallel(put, list(arrays))
 
@@ -68,18 +68,18 @@ class StoreBlocks:
         names = self._store.listed(_RUNS)
         return max((int(name.rpartition("/")[2]) for name in names), default=0)
 
-    def load(self, stage: str, number: int, name: str) -> Array:
+    def load(self, stage: str, block: int, name: str) -> Array:
         """An array of a block."""
-        content = io.BytesIO(self._store.read(_name(stage, number, name)))
+        content = io.BytesIO(self._store.read(_name(stage, block, name)))
         array: Array = np.lib.format.read_array(content, allow_pickle=False)
         return array
 
-    def map(self, stage: str, number: int, name: str) -> Array:
+    def map(self, stage: str, block: int, name: str) -> Array:
         """An array of a block, brought to this machine and mapped."""
-        path = scratch_folder(self.run) / f"blocks.{_name(stage, number, name)}"
+        path = scratch_folder(self.run) / f"blocks.{_name(stage, block, name)}"
         if not path.exists():
             partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-            partial.write_bytes(self._store.read(_name(stage, number, name)))
+            partial.write_bytes(self._store.read(_name(stage, block, name)))
             os.replace(partial, path)
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
@@ -90,17 +90,17 @@ class StoreBlocks:
         own = [name for name in names if name.startswith(f"{stage}.")]
         self._store.remove(name for name in own if _BLOCK.fullmatch(name[len(stage) :]))
 
-    def note(self, stage: str, number: int, value: Any) -> None:
+    def note(self, stage: str, block: int, value: Any) -> None:
         """Note that a block is complete, with what is known of it."""
-        self._store.write(f"{stage}.{number:06d}.json", json.dumps(value).encode())
+        self._store.write(f"{stage}.{block:06d}.json", json.dumps(value).encode())
 
-    def noted(self, stage: str, number: int) -> Any:
+    def noted(self, stage: str, block: int) -> Any:
         """What `note` wrote; None: nothing."""
         try:
-            return json.loads(self._store.read(f"{stage}.{number:06d}.json"))
+            return json.loads(self._store.read(f"{stage}.{block:06d}.json"))
         except FileNotFoundError:
             return None
 
 
-def _name(stage: str, number: int, name: str) -> str:
-    return f"{stage}.{number:06d}.{name}.npy"
+def _name(stage: str, block: int, name: str) -> str:
+    return f"{stage}.{block:06d}.{name}.npy"

@@ -54,35 +54,35 @@ class TaskArrays:
     def __init__(self, blocks: AnyBlocks, stage: str) -> None:
         self.blocks, self.stage = blocks, stage
 
-    def save(self, number: int, arrays: Mapping[str, Array], **more: int) -> Stats:
-        """Write the arrays of task `number`; the last file written says that all are there.
+    def save(self, block: int, arrays: Mapping[str, Array], **more: int) -> Stats:
+        """Write the arrays of task `block`; the last file written says that all are there.
 
         Returns:
             The length of each array, by name, `more`, and the bytes of a value of each.
         """
-        self.blocks.save(self.stage, number, **arrays)
+        self.blocks.save(self.stage, block, **arrays)
         stats: Stats = {name: len(array) for name, array in arrays.items()} | more
         stats |= {_WIDTH + name: array.itemsize for name, array in arrays.items()}
-        self.blocks.note(self.stage, number, stats)
+        self.blocks.note(self.stage, block, stats)
         return stats
 
-    def known(self, number: int) -> Stats | None:
+    def known(self, block: int) -> Stats | None:
         """What `save` returned, if the task finished before."""
-        known: Stats | None = self.blocks.noted(self.stage, number)
+        known: Stats | None = self.blocks.noted(self.stage, block)
         return known
 
-    def array(self, number: int, name: str) -> Array:
-        """An array of task `number`."""
-        return self.blocks.load(self.stage, number, name)
+    def array(self, block: int, name: str) -> Array:
+        """An array of task `block`."""
+        return self.blocks.load(self.stage, block, name)
 
-    def map(self, number: int, name: str) -> Array:
-        """An array of task `number`, memory-mapped if it is in a file."""
-        return self.blocks.map(self.stage, number, name)
+    def map(self, block: int, name: str) -> Array:
+        """An array of task `block`, memory-mapped if it is in a file."""
+        return self.blocks.map(self.stage, block, name)
 
-    def strings(self, number: int, name: str) -> StringTable:
-        """A string table of task `number`."""
-        data = self.map(number, f"{name}.utf8")
-        return StringTable(data, self.map(number, f"{name}.offsets"))
+    def strings(self, block: int, name: str) -> StringTable:
+        """A string table of task `block`."""
+        data = self.map(block, f"{name}.utf8")
+        return StringTable(data, self.map(block, f"{name}.offsets"))
 
     def widest(self, stats: Sequence[Stats], name: str) -> Array:
         """The array of the task whose type holds the values of all tasks."""
@@ -113,7 +113,7 @@ class TaskArrays:
         # Bounds are one longer than what they bound; each task's first repeats the one before.
         starts = {name: _starts([s[name] - (name in owners) for s in stats]) for name in names}
         bases = {name: _starts([s[owner] for s in stats]) for name, owner in owners.items()}
-        numbers = [s["block"] for s in stats]
+        tasks = [s["block"] for s in stats]
         for name in names:
             like = self.widest(stats, name)
             rows = starts[name][-1] + (name in owners)
@@ -121,7 +121,7 @@ class TaskArrays:
 
         def write(i: int) -> Stats:
             for name in names:
-                array, start = self.array(numbers[i], name), starts[name][i]
+                array, start = self.array(tasks[i], name), starts[name][i]
                 if name in owners:
                     array, start = array[1:] + bases[name][i], start + 1
                 files.write(name, start, array)

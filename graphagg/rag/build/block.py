@@ -25,8 +25,8 @@ from graphagg.rag.tables.vectors import Vectors
 from graphagg.store.strings import StringTable
 
 Arrays = dict[str, Array]
-"""The arrays of a block by name. Those of `s0.`, `lexicon.` and `gazetteer.` are parts of files of
-the index: joined over the blocks, they are these files."""
+"""The arrays of a block by name. An array whose name begins with `s0.`, `lexicon.` or `gazetteer.`
+is a part of the file of this name: the arrays of all blocks, one after another, are the file."""
 
 
 def block_of(
@@ -52,10 +52,11 @@ def annotate(
     passages: Sequence[Passage], extractor: EntityExtractor, progress: Progress
 ) -> Iterator[Annotation]:
     """Find entities in titles and texts apart, then put the two together."""
-    texts = [part for passage in passages for part in passage.parts]
+    texts = [text for passage in passages for text in passage.parts]
     if isinstance(extractor, ByLanguage):  # a title is too short to tell its language
-        each = [(language_of_text(passage.full_text), passage.parts) for passage in passages]
-        notes = extractor.annotate_in(texts, [code for code, parts in each for _ in parts])
+        each = [(language_of_text(passage.full_text), len(passage.parts)) for passage in passages]
+        codes = [code for code, count in each for _ in range(count)]
+        notes = extractor.annotate_in(texts, codes)
     else:
         notes = extractor.annotate(texts)
     for count, passage in enumerate(passages, start=1):
@@ -81,7 +82,7 @@ class Block:
         analyzers: of the index.
 
     Attributes:
-        sentences, found: where sentences and the entities of the extractor begin and end.
+        sentences, entities: where sentences, and entities of the extractor, begin and end.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Block:
     ) -> None:
         self._analyzers = analyzers
         self.sentences = _spans(note.sentences for note in notes)
-        self.found = _spans(note.mentions for note in notes)
+        self.entities = _spans(note.mentions for note in notes)
         self._words, self._keys = _numbering(), _numbering()
         self._found_keys: set[str] = set()
         self._tokens, self._lengths, self._titles = array("i"), array("q"), array("i")
@@ -133,8 +134,8 @@ class Block:
         return {
             "s0.sentences.bounds": self.sentences.bounds,
             "s0.sentences": narrow(self.sentences.values),
-            "s0.found.bounds": self.found.bounds,
-            "s0.found": narrow(self.found.values),
+            "s0.found.bounds": self.entities.bounds,
+            "s0.found": narrow(self.entities.values),
             "s0.windows.bounds": windows.bounds,
             "s0.windows": windows.values,
             "s0.sentences.vectors": sentence_vectors,
@@ -184,10 +185,10 @@ class Block:
         spellings, spelling = np.unique(
             language[of_row].astype(np.int64) * max(len(words), 1) + every, return_inverse=True
         )
-        codes, numbers = (each.tolist() for each in divmod(spellings, max(len(words), 1)))
+        codes, word = (each.tolist() for each in divmod(spellings, max(len(words), 1)))
         stems = [
-            self._analyzers.of(CODES[code]).stem(words[number])
-            for code, number in zip(codes, numbers, strict=True)
+            self._analyzers.of(CODES[code]).stem(words[i])
+            for code, i in zip(codes, word, strict=True)
         ]
         stem_numbers = _numbering()
         stem_of = np.fromiter(map(stem_numbers.__getitem__, stems), np.int64, len(stems))
@@ -224,18 +225,18 @@ def _spans(spans: Iterable[Iterable[Sequence[int]]]) -> Ragged:
 
 def _numbering() -> defaultdict[str, int]:
     """Numbers strings in the order in which they are first asked for."""
-    numbers: defaultdict[str, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    return numbers
+    numbering: defaultdict[str, int] = defaultdict()
+    numbering.default_factory = numbering.__len__
+    return numbering
 
 
-def _sorted(numbers: dict[str, int]) -> tuple[list[str], Array]:
-    """Numbered strings by their UTF-8 bytes, and the position there of each number; int32."""
-    ordered = sorted(numbers, key=str.encode)
-    number = np.fromiter(map(numbers.__getitem__, ordered), np.int64, len(ordered))
-    position = np.empty(len(ordered), np.int32)
-    position[number] = np.arange(len(ordered))
-    return ordered, position
+def _sorted(numbering: dict[str, int]) -> tuple[list[str], Array]:
+    """Numbered strings by their UTF-8 bytes, and the rank of each by its number; int32."""
+    ordered = sorted(numbering, key=str.encode)
+    ranks = np.empty(len(ordered), np.int32)
+    order = np.fromiter(map(numbering.__getitem__, ordered), np.int64, len(ordered))
+    ranks[order] = np.arange(len(ordered))
+    return ordered, ranks
 
 
 def string_arrays(name: str, strings: Iterable[str]) -> Arrays:

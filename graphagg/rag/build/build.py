@@ -51,7 +51,7 @@ def build(
         recipe: how it is built.
         scratch: a folder for files that do not last.
         progress: called with stage, done, total.
-        vectors: those of the passages, `[P, d]`, if they are known.
+        vectors: `[P, d]` of the passages, if they are known.
         limits: what memory holds.
     """
     writer = publication.writer

@@ -1,7 +1,7 @@
 """Changes of an index: passages added, replaced and deleted; segments joined.
 
-A change adds a segment or none, and writes again what is merged over all segments: gazetteer,
-lexicon, the order of ids, and which rows are alive. The merge is that of a build
+A change adds a segment or none, and writes the tables over all segments again: gazetteer,
+lexicon, the order of ids, and which rows are alive. They are merged by the stages of a build
 (`graphagg.rag.build.engine`), over two blocks: the rows that stay, whose arrays come from the
 version before, and the new passages. Segments are taken over as they are (their files are linked),
 so that a change costs what it adds plus one pass over the merged lists. Segments are joined when
@@ -12,7 +12,7 @@ all: the result is, byte for byte, a build of the passages that are left.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from graphagg.rag.build.change_blocks import NO_STRINGS, StayingRows, new_block,
 from graphagg.rag.build.encoding import encode_texts
 from graphagg.rag.build.engine import ENTITY_OF, KEYS, MENTIONS, TERMS, Engine
 from graphagg.rag.build.merging import insert_sorted
-from graphagg.rag.build.publish import KIND
+from graphagg.rag.build.publish import KIND, write_id_order
 from graphagg.rag.build.state import (
     BLOCK,
     FileArrays,
@@ -43,7 +43,7 @@ from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE, Snapshot
 from graphagg.rag.tables.gazetteer import NAME_ROW
 from graphagg.rag.tables.segments import Corpus, join_segments, segment_prefix, table_name
-from graphagg.rag.tables.vectors import Rows, Vectors
+from graphagg.rag.tables.vectors import Vectors
 from graphagg.spark.files import SharedFiles
 from graphagg.spark.tasks import Stats
 from graphagg.store import ArtifactWriter, Publication
@@ -97,7 +97,7 @@ class _Change:
         join_all: join all segments, however large.
 
     Attributes:
-        corpus: all segments, that of the new passages included, before they are joined.
+        corpus: all segments before they are joined, with the one of the new passages.
         first: number of the first segment that is joined; their number if none is.
         row_map: `[R before]`, the row of each passage in the new version; -1 where it goes.
         alive: `[R]` of the new version.
@@ -135,14 +135,16 @@ class _Change:
         writer = publication.writer
         with publication.scratch() as scratch:
             state = State(MemoryBlocks(), SharedFiles(scratch), SharedFiles(writer.folder))
-            rows = int(np.count_nonzero(self._stays[: len(self.row_map)]))
-            starts = [0, rows, len(self.alive)] if self.block else [0, rows]
+            old_rows = int(np.count_nonzero(self._stays[: len(self.row_map)]))
+            starts = [0, old_rows, len(self.alive)] if self.block else [0, old_rows]
             engine = Engine(starts, state, InProcess(), DEFAULT_LIMITS.entries)
-            counts = self._merge(engine, rows)
+            counts = self._merge(engine, old_rows)
             corpus = self._write_names(engine, models, progress)
             engine.write_view(self.alive)
         self._write_segments(writer, corpus)
-        self._write_order(writer, corpus)
+        rows = np.flatnonzero(self.alive).tolist()
+        by_id = np.array(sorted(rows, key=corpus.raw_id), np.int32)
+        write_id_order(writer, by_id, len(corpus))
         self._write_inverted_file(writer, corpus)
         before = self.before.artifact.manifest
         for name in before.files:
@@ -150,11 +152,11 @@ class _Change:
                 writer.adopt(self.before.artifact, name)
         sentences = np.diff(corpus.sentence_bounds)[self.alive]
         counts |= {
-            "passages": int(np.count_nonzero(self.alive)),
+            "passages": len(rows),
             "sentences": int(sentences.sum()),
             "segments": len(corpus.segments),
         }
-        digest = corpus_digest(_digests(corpus, np.flatnonzero(self.alive)))
+        digest = corpus_digest(_digests(corpus, rows))
         return publication.publish(
             Manifest(
                 kind=KIND,
@@ -172,20 +174,20 @@ class _Change:
         state, staying = engine.state, StayingRows(self.before, self.row_map, rows)
         old_terms, old_block = staying.words()
         old_keys = self.before.gazetteer.keys
-        terms, *term_numbers = insert_sorted(old_terms, _strings(self.block, "terms"))
-        keys, *key_numbers = insert_sorted(old_keys, _strings(self.block, "keys"))
+        terms, *term_ranks = insert_sorted(old_terms, _strings(self.block, "terms"))
+        keys, *key_ranks = insert_sorted(old_keys, _strings(self.block, "keys"))
         write_whole(state.version, {"lexicon.terms": terms})
         write_whole(state.work, {KEYS: keys})
         blocks: list[Stats] = []
         for i, arrays in enumerate([old_block] if self.block is None else [old_block, self.block]):
             merged = {name: arrays[name] for name in arrays if not name.startswith("s0.")}
             blocks.append({"block": i} | state.stage(BLOCK).save(i, merged))
-            state.stage(KEYS).save(i, {"numbers": key_numbers[i]})
-            state.stage(TERMS).save(i, {"numbers": term_numbers[i]})
+            state.stage(KEYS).save(i, {"ranks": key_ranks[i]})
+            state.stage(TERMS).save(i, {"ranks": term_ranks[i]})
         engine.join(blocks)
-        old_numbers, new_numbers = key_numbers
-        fresh = np.setdiff1d(new_numbers, old_numbers, assume_unique=True)
-        old_mentions = staying.mentions(old_numbers, fresh, keys.take(fresh))
+        old_ranks, new_ranks = key_ranks
+        fresh = np.setdiff1d(new_ranks, old_ranks, assume_unique=True)
+        old_mentions = staying.mentions(old_ranks, fresh, keys.take(fresh))
         state.stage(MENTIONS).save(0, old_mentions)
         engine.find_mentions(first=1)
         counts = engine.write_gazetteer()
@@ -205,7 +207,7 @@ class _Change:
         state, corpus = engine.state, self.corpus
         row = np.full(len(engine.found()), -1, np.int32)
         entity_of = state.work.map(ENTITY_OF)
-        old = state.stage(KEYS).array(0, "numbers")
+        old = state.stage(KEYS).array(0, "ranks")
         is_entity = entity_of[old + 1] > entity_of[old]
         row[entity_of[old[is_entity]]] = self.before.gazetteer.name_row[is_entity]
         row = np.where(engine.found(), row, -1)
@@ -237,31 +239,21 @@ class _Change:
     def _write_segments(self, writer: ArtifactWriter, corpus: Corpus) -> None:
         """Take over the segments that stay as they are, and write the others."""
         artifact, kept = self.before.artifact, min(self.first, len(self.before.corpus.segments))
-        for number, segment in enumerate(corpus.segments):
-            start, end = corpus.starts[number : number + 2].tolist()
-            alive, prefixes = self.alive[start:end], [segment_prefix(number)]
-            if number < kept and np.array_equal(self.before.alive[start:end], alive):
-                prefixes.append(f"{table_name(number)}.")
+        for i, segment in enumerate(corpus.segments):
+            start, end = corpus.starts[i : i + 2].tolist()
+            alive, prefixes = self.alive[start:end], [segment_prefix(i)]
+            if i < kept and np.array_equal(self.before.alive[start:end], alive):
+                prefixes.append(f"{table_name(i)}.")
             else:
                 texts = segment.passages.metadata
-                metadata = (json.loads(texts[i]) if alive[i] else {} for i in range(len(alive)))
-                MetadataTable.build(metadata).save(writer, table_name(number))
-            if number >= kept:
-                segment.save(writer, number)
+                metadata = (json.loads(texts[j]) if alive[j] else {} for j in range(len(alive)))
+                MetadataTable.build(metadata).save(writer, table_name(i))
+            if i >= kept:
+                segment.save(writer, i)
                 continue
             for name in artifact.manifest.files:
                 if name.startswith(tuple(prefixes)):
                     writer.adopt(artifact, name)
-
-    def _write_order(self, writer: ArtifactWriter, corpus: Corpus) -> None:
-        """Write the rows that are alive, and the order of their ids."""
-        rows = np.flatnonzero(self.alive).tolist()
-        order = np.array(sorted(rows, key=corpus.raw_id), np.int32)
-        ranks = np.full(len(corpus), -1, np.int32)
-        ranks[order] = np.arange(len(order))
-        writer.array("rows.alive", self.alive)
-        writer.array("rows.rank", ranks)
-        writer.array("rows.by_id", order)
 
     def _write_inverted_file(self, writer: ArtifactWriter, corpus: Corpus) -> None:
         """Above the flat limit: extend the inverted file there is, or train one."""
@@ -302,7 +294,7 @@ def _strings(block: Arrays | None, name: str) -> StringTable:
     return StringTable(block[f"{name}.utf8"], block[f"{name}.offsets"])
 
 
-def _digests(corpus: Corpus, rows: Rows) -> Iterable[bytes]:
-    for row in rows.tolist():
+def _digests(corpus: Corpus, rows: Iterable[int]) -> Iterator[bytes]:
+    for row in rows:
         segment, inside = corpus.locate(row)
         yield segment.passages.digests[inside].tobytes()

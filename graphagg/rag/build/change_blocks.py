@@ -71,8 +71,9 @@ def new_block(
 
 def _annotation(corpus: Corpus, row: int) -> Annotation:
     segment, inside = corpus.locate(row)
-    sentences, found = (spans.row(inside).tolist() for spans in (segment.sentences, segment.found))
-    return Annotation(tuple((a, b) for a, b in sentences), tuple((a, b) for a, b in found))
+    spans = (segment.sentences.row(inside), segment.entities.row(inside))
+    sentences, entities = (tuple((a, b) for a, b in some.tolist()) for some in spans)
+    return Annotation(sentences, entities)
 
 
 def _rows_of(vectors: Stack, bounds: Rows, rows: Rows) -> tuple[Array, Rows]:
@@ -83,14 +84,13 @@ def _rows_of(vectors: Stack, bounds: Rows, rows: Rows) -> tuple[Array, Rows]:
 
 def segment_of(passages: Sequence[Passage], block: Arrays, like: Segment) -> Segment:
     """A segment of new passages, without names; `like` is stored as it is."""
-    sentences, found, windows = (
-        Ragged(block[f"s0.{name}.bounds"], block[f"s0.{name}"])
-        for name in ("sentences", "found", "windows")
-    )
+    names = ("sentences", "found", "windows")
+    spans = [Ragged(block[f"s0.{name}.bounds"], block[f"s0.{name}"]) for name in names]
+    sentences, entities, windows = spans
     no_vectors = like.name_vectors[:0]
     table = PassageTable.of(passages)
     vectors = block["s0.sentences.vectors"]
-    return Segment(table, sentences, found, windows, vectors, NO_STRINGS, no_vectors)
+    return Segment(table, sentences, entities, windows, vectors, NO_STRINGS, no_vectors)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class StayingRows:
     count: int
 
     def words(self) -> tuple[StringTable, Arrays]:
-        """The stems that passages still hold, and the arrays of block but for its names."""
+        """Stems that passages still hold, and the arrays of the block without its names."""
         lexicon = self.before.lexicon
         stays = self.row_map[lexicon.rows] >= 0
         term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))[stays]
@@ -138,19 +138,19 @@ class StayingRows:
         moved[self.row_map[stays]] = values[stays]
         return moved
 
-    def mentions(self, numbers: Array, fresh: Array, names: StringTable) -> Arrays:
-        """The mentions of the version before, and those of names that it did not have.
+    def mentions(self, ranks: Array, fresh: Array, names: StringTable) -> Arrays:
+        """Mentions of the entities before, and of names that are new to the index.
 
         Args:
-            numbers: of the entities before, among all keys.
-            fresh: `[f]` numbers of the keys that are new.
+            ranks: of the entities before, among all keys.
+            fresh: `[f]` ranks of the keys that are new.
             names: `[f]` these keys.
         """
         old = self.before.gazetteer
         row = self.row_map[np.repeat(np.arange(len(self.row_map)), np.diff(old.bounds))]
         stays = np.flatnonzero(row >= 0)
         records = np.empty((len(stays), len(COLUMNS)), np.int32)
-        columns = (row, numbers[old.entity], old.start, old.length, old.sentence, old.flags)
+        columns = (row, ranks[old.entity], old.start, old.length, old.sentence, old.flags)
         for i, column in enumerate(columns):
             records[:, i] = column[stays]
         more = self._mentions_of_fresh(fresh, names)
@@ -172,8 +172,8 @@ class StayingRows:
         # Their titles give no new name: it would not be new.
         block |= {name: block[name][:0] for name in ("titled.key", "titled.flags")}
         block["titled.bounds"] = np.zeros(len(rows) + 1, np.int64)
-        found = mentions_of_block(block.__getitem__, key_table(names), np.zeros(0, np.int32))
-        records = np.stack([found[name].astype(np.int32) for name in COLUMNS], axis=1)
+        mentions = mentions_of_block(block.__getitem__, key_table(names), np.zeros(0, np.int32))
+        records = np.stack([mentions[name].astype(np.int32) for name in COLUMNS], axis=1)
         records[:, 0] = self.row_map[rows[records[:, 0]]]
         records[:, 1] = fresh[records[:, 1]]
         return records

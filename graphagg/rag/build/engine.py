@@ -106,12 +106,12 @@ class Engine:
 
         def find(i: int) -> Stats:
             block, mentions = self.state.stage(BLOCK), self.state.stage(MENTIONS)
-            known = mentions.known(first + i)
-            if known is not None:
-                return known
-            numbers = self.state.stage(KEYS).map(first + i, "numbers")
+            finished = mentions.known(first + i)
+            if finished is not None:
+                return finished
+            ranks = self.state.stage(KEYS).map(first + i, "ranks")
             arrays = mentions_of_block(
-                lambda name: block.map(first + i, name), self._key_table(), numbers
+                lambda name: block.map(first + i, name), self._key_table(), ranks
             )
             return mentions.save(first + i, arrays)
 
@@ -140,18 +140,18 @@ class Engine:
     def _number_entities(self, _: int) -> Stats:
         """Number the keys that a passage defines, and write all arrays of entities but vectors."""
         keys, mentions = self._keys(), self.state.stage(MENTIONS)
-        defined, found = np.zeros(len(keys), bool), np.zeros(len(keys), bool)
+        defined, is_found = np.zeros(len(keys), bool), np.zeros(len(keys), bool)
         counts, kinds = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.uint8)
         for i in range(self._count):
             key, flags = (mentions.map(i, name) for name in ("pairs.key", "pairs.union"))
             defined[key[(flags & DEFINES) > 0]] = True
-            found[key[(flags & FOUND) > 0]] = True
+            is_found[key[(flags & FOUND) > 0]] = True
             counts[key] += np.diff(mentions.map(i, "pairs.bounds"))
-            numbers = self.state.stage(KEYS).map(i, "numbers")
-            kinds[numbers] = self.state.stage(BLOCK).map(i, "keys.kind")
+            ranks = self.state.stage(KEYS).map(i, "ranks")
+            kinds[ranks] = self.state.stage(BLOCK).map(i, "keys.kind")
         write_whole(
             self.state.work,
-            {ENTITY_OF: offsets(defined).astype(np.int32), _IS_FOUND: found[defined]},
+            {ENTITY_OF: offsets(defined).astype(np.int32), _IS_FOUND: is_found[defined]},
         )
         with self.state.version.written() as folder:
             names = GrowingStrings(folder, "entities.keys")
@@ -238,9 +238,9 @@ class Engine:
 
         def encode(i: int) -> Stats:
             names = self.state.stage(NAMES)
-            known = names.known(i)
-            if known is not None:
-                return known
+            finished = names.known(i)
+            if finished is not None:
+                return finished
             here, texts = models(), list[str]()
             if count:
                 rows = np.flatnonzero(self.found())[i * NAMES_PER_TASK : (i + 1) * NAMES_PER_TASK]
@@ -256,11 +256,11 @@ class Engine:
 
     def _number_names(self, _: int) -> Stats:
         """Write the row of each entity's vector, if there are any."""
-        found = self.found()
-        if found.any():
-            rows = np.where(found, np.cumsum(found) - 1, -1).astype(np.int32)
+        is_found = self.found()
+        if is_found.any():
+            rows = np.where(is_found, np.cumsum(is_found) - 1, -1).astype(np.int32)
             write_whole(self.state.version, {NAME_ROW: rows})
-        return {"names": int(np.count_nonzero(found))}
+        return {"names": int(np.count_nonzero(is_found))}
 
     # --- words -----------------------------------------------------------------------------------
 
@@ -283,12 +283,12 @@ class Engine:
         def write(j: int) -> Stats:
             entries = []
             for i in range(self._count):
-                parts = [stage.map(i, f"postings.{name}") for name in columns.values()]
-                numbers = self.state.stage(TERMS).map(i, "numbers")
-                terms, parts = entries_between(
-                    numbers, stage.map(i, "postings.bounds"), parts, *cuts[j : j + 2]
+                postings = [stage.map(i, f"postings.{name}") for name in columns.values()]
+                ranks = self.state.stage(TERMS).map(i, "ranks")
+                terms, postings = entries_between(
+                    ranks, stage.map(i, "postings.bounds"), postings, *cuts[j : j + 2]
                 )
-                entries.append((terms, [parts[0] + np.int32(self.starts[i]), *parts[1:]]))
+                entries.append((terms, [postings[0] + np.int32(self.starts[i]), *postings[1:]]))
             for name, column in zip(columns, in_key_order(entries), strict=True):
                 version.write(f"lexicon.{name}", starts[j], column)
             return {}
@@ -299,8 +299,8 @@ class Engine:
         terms = FileArrays(self.state.version).strings("lexicon.terms")
         counts = np.zeros(len(terms), np.int64)
         for i in range(self._count):
-            numbers = self.state.stage(TERMS).map(i, "numbers")
-            counts[numbers] += np.diff(self.state.stage(BLOCK).map(i, "postings.bounds"))
+            ranks = self.state.stage(TERMS).map(i, "ranks")
+            counts[ranks] += np.diff(self.state.stage(BLOCK).map(i, "postings.bounds"))
         write_whole(self.state.version, {"lexicon.bounds": offsets(counts)})
         return {}
 

@@ -14,13 +14,13 @@ from graphagg.rag.tables.matching import KeysOfRows, KeyTable, TokenRows, find_m
 COLUMNS = ("row", "key", "start", "length", "sentence", "flags")
 
 
-def mentions_of_block(array: Callable[[str], Array], table: KeyTable, numbers: Array) -> Arrays:
+def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Array) -> Arrays:
     """Find the mentions of all keys in a block.
 
     Args:
         array: gives an array of the block by its name (`graphagg.rag.build.block`).
         table: all keys.
-        numbers: the number there of each key of the block.
+        ranks: the rank of each key of the block among all keys.
 
     Returns:
         The arrays of `mention_arrays`.
@@ -29,10 +29,10 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, numbers: A
              "token.sentence", "token.capital")  # fmt: skip
     tokens = TokenRows(*(read_only(array(name)) for name in names))
     key, none = array("titled.key"), np.zeros(len(array("titled.key")), np.int32)
-    titled = KeysOfRows(array("titled.bounds"), numbers[key], array("titled.flags"), none, none)
+    titled = KeysOfRows(array("titled.bounds"), ranks[key], array("titled.flags"), none, none)
     key, no_flags = array("named.key"), np.zeros(len(array("named.key")), np.uint8)
     named = KeysOfRows(
-        array("named.bounds"), numbers[key], no_flags, array("named.start"), array("named.length")
+        array("named.bounds"), ranks[key], no_flags, array("named.start"), array("named.length")
     )
     records = find_mentions(
         KeyTable(*map(read_only, table)), tokens,

@@ -25,15 +25,15 @@ def merge_strings(tables: Sequence[StringTable], file: GrowingStrings) -> list[A
         file: takes the strings; it is closed.
 
     Returns:
-        Per table, the number of each of its strings in the file, int32, ascending.
+        Per table, the rank of each of its strings in the file, int32, ascending.
     """
-    numbers = [array("i") for _ in tables]
+    ranks = [array("i") for _ in tables]
     distinct: list[bytes] = []
     total = 0
     streams = (zip(table.raws(), repeat(i)) for i, table in enumerate(tables))
     for raw, owners in groupby(heapq.merge(*streams), key=itemgetter(0)):
         for _, i in owners:
-            numbers[i].append(total)
+            ranks[i].append(total)
         distinct.append(raw)
         total += 1
         if len(distinct) == _WRITTEN:
@@ -41,7 +41,7 @@ def merge_strings(tables: Sequence[StringTable], file: GrowingStrings) -> list[A
             distinct = []
     file.append(StringTable.pack_bytes(distinct))
     file.close()
-    return [np.frombuffer(n, np.int32) if n else np.zeros(0, np.int32) for n in numbers]
+    return [np.frombuffer(r, np.int32) if r else np.zeros(0, np.int32) for r in ranks]
 
 
 def insert_sorted(table: StringTable, new: StringTable) -> tuple[StringTable, Array, Array]:
@@ -52,23 +52,23 @@ def insert_sorted(table: StringTable, new: StringTable) -> tuple[StringTable, Ar
         new: m strings, likewise; some may be in the table.
 
     Returns:
-        The merged table, and in it the number of each string of `table` and of `new`; int32.
+        The merged table, and in it the rank of each string of `table` and of `new`; int32.
     """
     positions, is_new, low = np.zeros(len(new), np.int64), np.zeros(len(new), bool), 0
     for i, raw in enumerate(new.raws()):
         low = positions[i] = table.place_sorted(raw, low)
         is_new[i] = low == len(table) or table.raw(low) != raw
     inserted = np.flatnonzero(is_new)
-    new_numbers = positions + np.cumsum(is_new) - is_new
-    old_numbers = np.arange(len(table))
-    old_numbers += np.searchsorted(positions[inserted], old_numbers, side="right")
+    new_ranks = positions + np.cumsum(is_new) - is_new
+    old_ranks = np.arange(len(table))
+    old_ranks += np.searchsorted(positions[inserted], old_ranks, side="right")
     source = np.empty(len(table) + len(inserted), np.int64)
-    source[old_numbers] = np.arange(len(table))
-    source[new_numbers[inserted]] = len(table) + np.arange(len(inserted))
+    source[old_ranks] = np.arange(len(table))
+    source[new_ranks[inserted]] = len(table) + np.arange(len(inserted))
     merged = table
     if len(inserted):
         merged = StringTable.joined([table, new.take(inserted)]).take(source)
-    return merged, old_numbers.astype(np.int32), new_numbers.astype(np.int32)
+    return merged, old_ranks.astype(np.int32), new_ranks.astype(np.int32)
 
 
 def key_ranges(bounds: Ints, most: int) -> list[int]:
@@ -96,7 +96,7 @@ def entries_between(
     Args:
         keys: `[k]`, the keys of the block, ascending.
         bounds: `[k + 1]`, where the entries of each begin.
-        columns: of the entries, those of one key after another.
+        columns: of the entries, key after key.
         first: the first key of the range.
         last: the key after the range.
 
@@ -134,7 +134,7 @@ def order_of(table: StringTable, per_run: int) -> Iterator[int]:
     def sorted_run(first: int) -> Iterator[tuple[bytes, int]]:
         last = min(first + per_run, len(table))
         order = array("i", sorted(range(first, last), key=table.raw))
-        return ((table.raw(number), number) for number in order)
+        return ((table.raw(i), i) for i in order)
 
     runs = [sorted_run(first) for first in range(0, len(table), per_run)]
-    return (number for _, number in heapq.merge(*runs))
+    return (i for _, i in heapq.merge(*runs))

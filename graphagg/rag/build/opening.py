@@ -22,10 +22,10 @@ from graphagg.store import Artifact
 
 def read_snapshot(artifact: Artifact) -> Snapshot:
     """The parts of an opened version; raises `UnsupportedFormat` for another revision."""
-    found = artifact.manifest.parameters.get("revision")
-    if found != REVISION:
+    revision = artifact.manifest.parameters.get("revision")
+    if revision != REVISION:
         raise UnsupportedFormat(
-            f"{artifact.directory}: a passage index of revision {found}, this graphagg reads "
+            f"{artifact.directory}: a passage index of revision {revision}, this graphagg reads "
             f"{REVISION}; build the index again"
         )
     return Snapshot(artifact)
@@ -65,7 +65,7 @@ class IndexModels:
         self.lock = threading.RLock()
 
     def of(self, artifact: Artifact) -> IndexModels:
-        """The models of another version of the index; what is loaded of them already is kept.
+        """The models of another version of the index; models that are loaded already are kept.
 
         Raises:
             ModelMismatch: that version was built with another model than the given one.
@@ -106,7 +106,7 @@ class IndexModels:
             return self._extractor
 
     def both(self) -> Models:
-        """What new passages need."""
+        """Encoder, extractor and profile, for new passages."""
         encoder = cached(self.encoder(), self._given[2])
         return Models(encoder, self.extractor(), None, self._profile)
 

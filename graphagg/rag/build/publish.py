@@ -1,13 +1,16 @@
-"""What every version records of how it was made, and how it is published."""
+"""The recipe of an index, as its manifest records it, and the publication of a build."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
+from graphagg.arrays import Array
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.named import Models
-from graphagg.store import Publication
+from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.index import current_manifest
 from graphagg.store.manifest import Manifest
 
@@ -17,7 +20,7 @@ REVISION = 9  # raised when the same corpus and models give another index
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an index is built.
+    """Models and parameters that an index is built by.
 
     Attributes:
         models: find entities and give vectors.
@@ -54,6 +57,21 @@ class Recipe:
             and manifest.parameters == self.parameters()
             and manifest.models == self.models.to_json()
         )
+
+
+def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> None:
+    """Write which rows are alive, and the order of their ids.
+
+    Args:
+        writer: of the version.
+        by_id: int32, the rows that are alive, in the order of their ids.
+        rows: number of all rows.
+    """
+    alive, ranks = np.zeros(rows, np.bool_), np.full(rows, -1, np.int32)
+    alive[by_id] = True
+    ranks[by_id] = np.arange(len(by_id))
+    for name, array in (("alive", alive), ("rank", ranks), ("by_id", by_id)):
+        writer.array(f"rows.{name}", array)
 
 
 def publish_build(

@@ -1,7 +1,7 @@
-"""Where a build keeps its arrays and how it runs its loops: all that its engines differ in.
+"""Arrays and loops of a build: all that the builds in memory, over files and by Spark differ in.
 
 `graphagg.rag.build.engine` is one list of stages. A build in process keeps the arrays of a single
-block in memory and those of several in files; Spark runs the same stages as tasks, and keeps the
+block in memory, and of several blocks in files; Spark runs the same stages as tasks, and keeps the
 arrays in the folder of the job (`graphagg.rag.spark.engine`).
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from graphagg.arrays import Array
@@ -81,7 +82,7 @@ def write_whole(files: Files, arrays: Mapping[str, Array | StringTable]) -> None
 
 
 class Loops(Protocol):
-    """How the tasks of a stage are run."""
+    """Loops over the tasks of a stage."""
 
     def each(self, count: int, task: Task) -> list[Stats]:
         """Run `task(i)` for i below `count`. Returns the results; `block` of each is i."""
@@ -94,7 +95,7 @@ class Loops(Protocol):
     ) -> None:
         """Merge a sorted string table of all blocks, each string once.
 
-        Array `numbers` of stage `table` then has the numbers of a block's strings in the result.
+        Array `ranks` of stage `table` then has the ranks of a block's strings in the result.
 
         Args:
             state: of the build.
@@ -137,52 +138,40 @@ class InProcess:
         """Merge the tables of all blocks in one pass over them."""
         tables = [state.stage(BLOCK).strings(i, table) for i in range(len(blocks))]
         with files.written() as folder:
-            numbers = merge_strings(tables, GrowingStrings(folder, name))
-        for i, number in enumerate(numbers):
-            state.stage(table).save(i, {"numbers": number})
+            ranks = merge_strings(tables, GrowingStrings(folder, name))
+        for i, of_block in enumerate(ranks):
+            state.stage(table).save(i, {"ranks": of_block})
 
 
-class MemoryBlocks:
-    """Arrays of blocks in memory: the `AnyBlocks` of a small build, and of a change."""
+class MemoryBlocks(Blocks):
+    """Arrays of blocks in memory: of a small build, and of a change."""
 
     def __init__(self) -> None:
+        super().__init__(Path())
         self._arrays: dict[tuple[str, int, str], Array] = {}
-        self._notes: dict[tuple[str, int], Any] = {}
 
-    def save(self, stage: str, number: int, **arrays: Array) -> None:
+    def save(self, stage: str, block: int, **arrays: Array) -> None:
         """Keep the arrays of a block."""
-        self._arrays |= {(stage, number, name): array for name, array in arrays.items()}
+        self._arrays |= {(stage, block, name): array for name, array in arrays.items()}
 
-    def load(self, stage: str, number: int, name: str) -> Array:
+    def load(self, stage: str, block: int, name: str) -> Array:
         """An array of a block."""
-        return self._arrays[stage, number, name]
+        return self._arrays[stage, block, name]
 
     map = load
 
-    def note(self, stage: str, number: int, value: Any) -> None:
-        """Note that a block is complete."""
-        self._notes[stage, number] = value
+    def note(self, stage: str, block: int, value: Any) -> None:
+        """Do nothing: memory outlasts no kill."""
 
-    def noted(self, stage: str, number: int) -> Any:
-        """The value of `note`; None before it."""
-        return self._notes.get((stage, number))
-
-    def begin(self) -> None:
-        """Nothing: no other run sees these arrays."""
-
-    def check_run(self) -> None:
-        """Nothing, likewise."""
-
-    def remove(self, stage: str) -> None:
-        """Forget the arrays of a stage."""
-        self._arrays = {key: array for key, array in self._arrays.items() if key[0] != stage}
+    def noted(self, stage: str, block: int) -> None:
+        """Nothing is noted."""
 
 
 class KeptBlocks(Blocks):
     """Arrays of blocks in files that outlast a killed build, and a machine that stops."""
 
-    def note(self, stage: str, number: int, value: Any) -> None:
+    def note(self, stage: str, block: int, value: Any) -> None:
         """Note that a block is complete, once the disk has its arrays."""
-        for path in self.folder.glob(f"{stage}.{number:06d}.*.npy"):
+        for path in self.folder.glob(f"{stage}.{block:06d}.*.npy"):
             writing.sync(path)
-        super().note(stage, number, value)
+        super().note(stage, block, value)

@@ -7,10 +7,10 @@ Stages, each of which ends on disk in `<directory>.work`, so that a job that was
 2. ids: the order of ids, by a distributed sort (`whole`).
 3. segment: entities, sentences, vectors, names and words of each block; models load once per
    worker process.
-4. The stages of `graphagg.rag.build.engine`, each step a task (`engine`).
+4. The stages of `graphagg.rag.build.engine`, as tasks (`engine`).
 5. metadata, inverted file (`whole`).
 
-The files are byte for byte those of one process, on machines of one kind.
+One process writes the same files, byte for byte, on machines of one kind.
 """
 
 from __future__ import annotations
@@ -167,9 +167,9 @@ def _annotate(
     stage = state.stage(BLOCK)
 
     def annotate(i: int) -> Stats:
-        known = stage.known(i)
-        if known is not None:
-            return known
+        finished = stage.known(i)
+        if finished is not None:
+            return finished
         block = load_passages(state, passages[i]["block"])
         return stage.save(i, block_of(block, loaded(loader), None, silent))
 

@@ -48,10 +48,10 @@ class SparkLoops:
     def merge(
         self, state: State, table: str, blocks: Sequence[Stats], files: Files, name: str
     ) -> None:
-        """Merge the tables of all blocks by a distributed sort, and number their strings."""
+        """Merge the tables of all blocks by a distributed sort, and rank their strings."""
         import pyarrow as pa
 
-        stage, numbers, merged = state.stage(BLOCK), state.stage(table), f"{table}.merged"
+        stage, ranks, merged = state.stage(BLOCK), state.stage(table), f"{table}.merged"
 
         def strings(i: int) -> dict[str, Any]:
             return {"id": pa.array(list(stage.strings(i, table)), pa.string())}
@@ -65,18 +65,18 @@ class SparkLoops:
         numbering = Numbering.from_json(self.work.blocks, self.work.note(merged, sort))
         write_ids(self.work.spark, numbering, files, name)
 
-        def number(i: int) -> Stats:
-            known = numbers.known(i)
-            if known is not None:
-                return known
+        def rank(i: int) -> Stats:
+            finished = ranks.known(i)
+            if finished is not None:
+                return finished
             position, positions = 0, []
             all_strings = FileArrays(files).strings(name)
             for raw in stage.strings(i, table).raws():
                 position = all_strings.place_sorted(raw, position)
                 positions.append(position)
-            return numbers.save(i, {"numbers": np.array(positions, np.int32)})
+            return ranks.save(i, {"ranks": np.array(positions, np.int32)})
 
-        self.each(len(blocks), number)
+        self.each(len(blocks), rank)
 
     def frame(self, count: int, make: Callable[[int], dict[str, Any]], schema: str) -> DataFrame:
         """Rows that tasks make of blocks 0 to `count - 1`: `make(i)` gives columns by name."""

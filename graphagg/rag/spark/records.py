@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.rag.build.state import State
+from graphagg.rag.build.state import FileArrays, State
 from graphagg.rag.documents.passages import (
     Passage,
     metadata_json,
@@ -38,7 +38,6 @@ from graphagg.spark.task_arrays import ArrayCollector, TaskArrays
 from graphagg.spark.tasks import Stats, write_blocks
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.manifest import canonical_json
-from graphagg.store.strings import StringTable
 from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ PARQUET = (".parquet", ".pq")
 
 @dataclass(frozen=True)
 class PassageInput(SparkInput):
-    """Where passages come from.
+    """The source of passages.
 
     Attributes:
         columns: which columns of a table, or fields of an object, are what.
@@ -74,15 +73,15 @@ class PassageInput(SparkInput):
         return cls(None, tuple(map(os.fspath, paths)), columns)
 
     def identity(self) -> list[Any]:
-        """What changes when the input, or how it is read, changes, as far as it is known."""
+        """Values that change when the input, or how it is read, changes, as far as it is known."""
         fields = [] if self.columns == RowConfig() else [vars(self.columns)]
         if self.is_frame:
             return ["DataFrame", [], *fields]
         seen = [fingerprint(path) for path in self.paths]
         if len(seen) == 1:
             return [*seen[0], *fields]
-        known = [files for _, files in seen]
-        return [[path for path, _ in seen], known if all(known) else [], *fields]
+        files = [of_path for _, of_path in seen]
+        return [[path for path, _ in seen], files if all(files) else [], *fields]
 
 
 def read_records(
@@ -147,7 +146,7 @@ def _placed(spark: SparkSession, source: PassageInput) -> tuple[DataFrame, Parse
 
 
 def _kind_of(spark: SparkSession, source: PassageInput) -> str:
-    """What paths hold, by the names of the files; of a folder elsewhere, Spark lists them."""
+    """The kind of the files of paths, by their names; Spark lists a folder that is elsewhere."""
     paths = [path.rstrip("/").lower() for path in source.paths]
     if all(path.endswith(PARQUET) for path in paths):
         return "parquet"
@@ -186,10 +185,11 @@ def _normalized(
             for row in batch.to_pylist():
                 record = parse(row)
                 passages = () if record is None else split(record[0], chunking, record[1])
-                place = {"file": row["_file"], "block": row["_block"], "place": row["_place"]}
+                origin = {"file": row["_file"], "block": row["_block"], "place": row["_place"]}
+                origin["split"] = len(passages) > 1
                 rows += [
-                    {**place, "part": part, "split": len(passages) > 1, "record": _as_json(passage)}
-                    for part, passage in enumerate(passages)
+                    origin | {"part": i, "record": _as_json(passage)}
+                    for i, passage in enumerate(passages)
                 ]
             yield pa.RecordBatch.from_pylist(rows, schema)
 
@@ -271,30 +271,30 @@ def write_passages(
     count = records.count()
     if not count:
         raise EmptyCorpus(f"{source}: no passages in it; give at least one")
-    place = ("file", "block", "place", "part")
-    ordered = records.repartitionByRange(math.ceil(count / per_task), *place)
+    order = ("file", "block", "place", "part")
+    ordered = records.repartitionByRange(math.ceil(count / per_task), *order)
     stage = TaskArrays(work.blocks, PASSAGES)
 
-    def write(number: int, table: pa.Table) -> Stats:
+    def write(partition: int, table: pa.Table) -> Stats:
         passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
         writer = ArrayCollector()
         PassageTable.of(passages).save_plain(writer, "s0.passages")
         was_split = table.column("split").to_numpy()
-        return stage.save(number, writer.arrays | {"split": was_split}, rows=len(passages))
+        return stage.save(partition, writer.arrays | {"split": was_split}, rows=len(passages))
 
-    return loops.stage(PASSAGES, lambda: write_blocks(ordered.sortWithinPartitions(*place), write))
+    return loops.stage(PASSAGES, lambda: write_blocks(ordered.sortWithinPartitions(*order), write))
 
 
-def load_passages(state: State, number: int) -> list[Passage]:
+def load_passages(state: State, block: int) -> list[Passage]:
     """The passages of a block."""
     stage = state.stage(PASSAGES)
     texts = {
-        name: stage.strings(number, f"s0.passages.{name}")
+        name: stage.strings(block, f"s0.passages.{name}")
         for name in ("ids", "titles", "texts", "metadata", "documents")
     }
     table = PassageTable(
         **texts,
-        positions=stage.array(number, "s0.passages.positions"),
+        positions=stage.array(block, "s0.passages.positions"),
         digests=np.zeros((0, 32), np.uint8),
         text_digests=np.zeros(0, np.uint64),
     )
@@ -318,7 +318,7 @@ def join_passages(loops: SparkLoops, state: State, passages: Sequence[Stats]) ->
     stage.join(loops.each, passages, joined, texts)
 
     def compress(_: int) -> Stats:
-        table = StringTable(*(joined.map(f"{_TEXTS}.{part}") for part in ("utf8", "offsets")))
+        table = FileArrays(joined).strings(_TEXTS)
         with version.written() as folder:
             blocks.write(ArtifactWriter(folder), _TEXTS, table)
         return {}

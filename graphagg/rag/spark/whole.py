@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphagg.arrays import offsets
 from graphagg.errors import DuplicateId
+from graphagg.rag.build.publish import write_id_order
 from graphagg.rag.build.state import State
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.snapshot import dense
@@ -41,7 +41,7 @@ def write_order(
     starts: Sequence[int],
     per_task: int,
 ) -> None:
-    """Stage `ids`: write the order of ids, by a sort by id and one back by row.
+    """Stage `ids`: write the order of ids, by a distributed sort.
 
     Args:
         loops: of the job.
@@ -51,12 +51,12 @@ def write_order(
         per_task: ids that a task sorts.
 
     Raises:
-        DuplicateId: two passages share one.
+        DuplicateId: two passages share an id.
     """
     import pyarrow as pa
 
-    stage, ids, total = state.stage(PASSAGES), state.stage(IDS), starts[-1]
-    partitions = math.ceil(total / per_task)
+    stage, ids = state.stage(PASSAGES), state.stage(IDS)
+    partitions = math.ceil(starts[-1] / per_task)
 
     def identifiers(i: int) -> dict[str, Any]:
         block = passages[i]["block"]
@@ -66,11 +66,11 @@ def write_order(
         positions = stage.array(block, "s0.passages.positions")
         is_first = stage.array(block, "split") & (positions == 0)
         documents = stage.strings(block, "s0.passages.documents")
-        names += [documents[place] for place in np.flatnonzero(is_first).tolist()]
+        names += [documents[i] for i in np.flatnonzero(is_first).tolist()]
         rows = np.concatenate([rows, np.full(np.count_nonzero(is_first), _NO_ROW, np.int32)])
         return {"id": pa.array(names, pa.string()), "row": pa.array(rows)}
 
-    def sort(number: int, table: pa.Table) -> Stats:
+    def sort(partition: int, table: pa.Table) -> Stats:
         column = table.column("id").to_pylist()
         for one, next_one in pairwise(column):
             if one == next_one:
@@ -78,36 +78,20 @@ def write_order(
                     f"id {one!r} is used by two passages; ids must be unique in a corpus"
                 )
         rows = table.column("row").to_numpy()
-        return ids.save(number, {"rows": rows[rows != _NO_ROW]})
+        return ids.save(partition, {"rows": rows[rows != _NO_ROW]})
 
     frame = loops.frame(len(passages), identifiers, "id string, row int")
     ordered = frame.repartitionByRange(partitions, "id").sortWithinPartitions("id")
     stats = loops.stage(IDS, lambda: write_blocks(ordered, sort))
-    begins = offsets([s["rows"] for s in stats])
-    files = state.version
-    files.create("rows.by_id", np.int32, (total,))
+    files, row_count = state.version, starts[-1]
 
-    def ranks(i: int) -> dict[str, Any]:
-        rows = ids.array(stats[i]["block"], "rows")
-        places = np.arange(begins[i], begins[i] + len(rows), dtype=np.int32)
-        files.write("rows.by_id", int(begins[i]), rows)
-        return {"row": pa.array(rows), "rank": pa.array(places)}
-
-    files.create("rows.rank", np.int32, (total,))
-
-    def write(number: int, table: pa.Table) -> Stats:
-        files.write("rows.rank", table.column("row")[0].as_py(), table.column("rank").to_numpy())
+    def write(_: int) -> Stats:
+        by_id = np.concatenate([ids.array(s["block"], "rows") for s in stats])
+        with files.written() as folder:
+            write_id_order(ArtifactWriter(folder), by_id, row_count)
         return {}
 
-    back = loops.frame(len(stats), ranks, "row int, rank int")
-    write_blocks(back.repartitionByRange(partitions, "row").sortWithinPartitions("row"), write)
-    files.create("rows.alive", np.bool_, (total,))
-
-    def live(i: int) -> Stats:
-        files.write("rows.alive", starts[i], np.ones(starts[i + 1] - starts[i], np.bool_))
-        return {}
-
-    loops.each(len(passages), live)
+    loops.each(1, write)
 
 
 def write_metadata(loops: SparkLoops, state: State, passages: Sequence[Stats]) -> None:
@@ -152,20 +136,20 @@ def write_inverted_file(loops: SparkLoops, state: State, per_task: int) -> None:
 
     per_task = min(per_task, _VECTORS_PER_TASK)
     bounds = np.linspace(0, windows, math.ceil(windows / per_task) + 1).astype(np.int64)
-    parts = [f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
+    names = [f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
 
     def fill(i: int) -> Stats:
         index = dense.load(work.path(_TRAINED))
         dense.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
         with work.written() as folder:
-            dense.save(index, folder / parts[i])
+            dense.save(index, folder / names[i])
         return {}
 
     def join(_: int) -> Stats:
-        filled = [work.path(name) for name in parts]
+        filled = [work.path(name) for name in names]
         with files.written() as folder:
             merge(work.path(_TRAINED), filled, folder / INVERTED_FILE)
         return {}
 
-    for count, task in ((1, train), (len(parts), fill), (1, join)):
+    for count, task in ((1, train), (len(names), fill), (1, join)):
         loops.each(count, task)

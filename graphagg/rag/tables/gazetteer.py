@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array
 from graphagg.rag.documents.analyzer import Analyzers
-from graphagg.rag.tables.longer import LongerNames
 from graphagg.rag.tables.mentions import BASE_TITLE, FOUND, FULL_TITLE
 from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable
@@ -36,6 +35,9 @@ _MONTHS = frozenset(
     "bc ad bce ce st nd rd th early mid late century".split()
 )
 NAME_ROW = "gazetteer.name_row"
+_LENGTHS = range(3, 6)  # words of a longer form
+_KEPT = 4096  # first words whose names are kept
+_KEPT_FORMS = 65_536  # names whose longer forms are
 _MENTION_COLUMNS = ("entity", "start", "length", "sentence", "flags")
 _PAIR_COLUMNS = ("row", "count", "pair_flags")
 
@@ -52,8 +54,8 @@ class Gazetteer:
         title_tokens: `[R]`, `narrow`, tokens of each passage's title; 0 for a passage that is gone.
         bounds: `[R + 1]` int64; the mentions of row r are `bounds[r]` to `bounds[r + 1]`, by their
             start, the longest first, then by entity.
-        entity, start, length, sentence, flags: `[m]`; start counts the tokens of title and text,
-            sentence those of the passage; both are `narrow`.
+        entity, start, length, sentence, flags: `[m]`; start counts tokens of title and text,
+            sentence counts sentences of the passage; both are `narrow`.
         pair_bounds: `[E + 1]` int64; the pairs of entity e are `[e]` to `[e + 1]`, by row.
         row, count: `[n]`, the passage, and how often the entity occurs in it (N_ep), `narrow`.
         pair_flags: `[n]` uint8, the flags of all its mentions there.
@@ -121,3 +123,52 @@ def or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:
     if not len(counts):
         return np.zeros(0, np.uint8)
     return np.bitwise_or.reduceat(flags, np.cumsum(counts) - counts).astype(np.uint8)
+
+
+class LongerNames:
+    """Finds keys of three to five words that have both words of a key of two at their ends.
+
+    Keys that begin alike stand side by side, so that only they are read; the forms of a first word
+    are kept.
+
+    Args:
+        keys: ascending by their UTF-8 bytes.
+    """
+
+    def __init__(self, keys: StringTable) -> None:
+        self._keys = keys
+        self._by_first: dict[bytes, dict[bytes, list[int]]] = {}
+        self._forms: dict[int, Sequence[int]] = {}
+
+    def of(self, entity: int) -> Sequence[int]:
+        """The longer forms of a key of two words, ascending; none of any other key."""
+        forms = self._forms.get(entity)
+        if forms is None:
+            if len(self._forms) >= _KEPT_FORMS:
+                self._forms.clear()
+            forms = self._forms[entity] = self._find(entity)
+        return forms
+
+    def _find(self, entity: int) -> Sequence[int]:
+        words = self._keys.raw(entity).split(b" ")
+        if len(words) != 2:
+            return ()
+        if words[0] not in self._by_first:
+            if len(self._by_first) >= _KEPT:
+                self._by_first.clear()
+            self._by_first[words[0]] = self._beginning_with(words[0] + b" ", entity)
+        return self._by_first[words[0]].get(words[1], ())
+
+    def _beginning_with(self, prefix: bytes, near: int) -> dict[bytes, list[int]]:
+        """The longer names with a prefix, by their last words; `near` is a key that has it."""
+        keys, first, last = self._keys, near, near
+        while first > 0 and keys.raw(first - 1).startswith(prefix):
+            first -= 1
+        while last < len(keys) and keys.raw(last).startswith(prefix):
+            last += 1
+        forms: dict[bytes, list[int]] = {}
+        for entity in range(first, last):
+            words = keys.raw(entity).split(b" ")
+            if len(words) in _LENGTHS:
+                forms.setdefault(words[-1], []).append(entity)
+        return forms

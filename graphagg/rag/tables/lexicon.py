@@ -4,7 +4,7 @@ Robertson and Zaragoza, *The Probabilistic Relevance Framework* (2009), in Lucen
 adds idf(t) f / (f + k1 (1 - b + b len / avg)) with idf(t) = ln(1 + (N - df + 1/2) / (df + 1/2)).
 N, df and avg count the visible passages, so that what a filter hides changes no score. Libraries
 store finished scores or corpus-wide statistics and cannot do that; equality with bm25s on an
-unfiltered corpus is a test. Stems are PyStemmer's (Snowball), stop words those of bm25s.
+unfiltered corpus is a test. Stems come from PyStemmer (Snowball), stop words from bm25s.
 In an index of several languages a stem carries the language of its passage; see `analyzer`.
 """
 
@@ -31,11 +31,11 @@ class Postings:
     """The passages that hold one term; rows ascend.
 
     Attributes:
-        start: where they begin among those of all terms.
+        start: where they begin among the postings of all terms.
         end: where they end.
         rows: `[n]` passages.
         counts: `[n]` occurrences in title and text.
-        title_counts: `[n]` those in the title.
+        title_counts: `[n]` occurrences in the title.
     """
 
     start: int
@@ -56,7 +56,7 @@ class Lexicon:
             `narrow`.
         lengths: `[R, 2]` int32, tokens of each passage (title and text) and of its title.
         languages: `[R]` uint8, the number of each passage's language in `CODES`; None where all
-            passages have that of the index.
+            passages have the language of the index.
     """
 
     terms: StringTable
@@ -73,7 +73,7 @@ class Lexicon:
             return []
         some = self.languages if visible is None else self.languages[visible]
         held = np.flatnonzero(np.bincount(some, minlength=len(CODES)))
-        return sorted(CODES[number] for number in held.tolist())
+        return sorted(CODES[i] for i in held.tolist())
 
     def language_of(self, row: int) -> str:
         """The language of a passage; `OTHER` in an index of one language."""
@@ -81,10 +81,10 @@ class Lexicon:
 
     def find(self, term: str) -> Postings | None:
         """Postings of a stem; None if no passage has it."""
-        number = self.terms.find_sorted(term)
-        if number is None:
+        rank = self.terms.find_sorted(term)
+        if rank is None:
             return None
-        start, end = int(self.bounds[number]), int(self.bounds[number + 1])
+        start, end = int(self.bounds[rank]), int(self.bounds[rank + 1])
         columns: list[Any] = [self.rows, self.counts, self.title_counts]
         of_term = [column[start:end] for column in columns]
         will_need(*of_term)
@@ -103,18 +103,18 @@ class Lexicon:
 
     @classmethod
     def of_lengths(cls, lengths: npt.NDArray[np.int32]) -> Lexicon:
-        """A lexicon without postings; `lengths` are those of the passages."""
+        """A lexicon without postings; `lengths` belong to the passages."""
         rows, counts = np.zeros(0, np.int32), np.zeros(0, np.uint8)
         return cls(StringTable.pack([]), np.zeros(1, np.int64), rows, counts, counts, lengths)
 
 
 class TermPostings(NamedTuple):
-    """The postings of t terms inside those of a lexicon.
+    """The postings of t terms of a lexicon.
 
     Attributes:
         starts: `[t]` int64, where the postings of each term begin.
         ends: `[t]` int64, where they end.
-        rows, counts, lengths: those of the lexicon.
+        rows, counts, lengths: of the lexicon.
     """
 
     starts: Array

@@ -26,9 +26,9 @@ class RowTokens:
     """The tokens of one passage.
 
     Attributes:
-        words: those of the title, then those of the text.
+        words: of the title, then of the text.
         spans: `(start, end)` of each in characters of the full text.
-        titles: how many belong to the title.
+        titles: number of tokens of the title.
         inner: words inside words of the title, and of the text; for search by words alone.
     """
 
@@ -54,7 +54,7 @@ def spans_of(passage: Passage, begin: int = 0, end: int | None = None) -> list[t
 
 
 def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Places in the text of a passage as places in its full text."""
+    """Spans in the text of a passage as spans in its full text."""
     shift = len(passage.full_text) - len(passage.text)
     return [(start + shift, end + shift) for start, end in spans] if shift else spans
 
@@ -85,7 +85,7 @@ def found_keys(tokens: RowTokens, text: str, spans: Iterable[Sequence[int]]) -> 
     starts = [start for start, _ in tokens.spans]
     ends = [end for _, end in tokens.spans]
     keys = (_found_key(tokens, starts, ends, text, *span) for span in spans)
-    return [found for found in keys if found is not None]
+    return [key for key in keys if key is not None]
 
 
 def _found_key(
@@ -95,15 +95,15 @@ def _found_key(
     words = tokens.words[first:last]
     if words and (starts[first] < begin or ends[last - 1] > end):  # inside a run without spaces
         words = tokenize(text[begin:end])
-        first += _place(words, tokens.words[first:last])
+        first += _position(words, tokens.words[first:last])
     key = without_article(words)
     if not 0 < len(key) <= _MOST_TOKENS:
         return None
     return FoundKey(" ".join(key), first + len(words) - len(key), len(key))
 
 
-def _place(words: Sequence[str], among: Sequence[str]) -> int:
-    """Where some words follow each other among others; 0 if nowhere."""
+def _position(words: Sequence[str], among: Sequence[str]) -> int:
+    """Position at which some words follow each other among others; 0 if they do not."""
     for start in range(len(among) - len(words) + 1):
         if among[start : start + len(words)] == words:
             return start

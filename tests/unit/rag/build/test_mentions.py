@@ -27,7 +27,7 @@ Mention = tuple[int, int, int, str, int, int]
 
 def mentions_of(index: InMemory, passages: list[Passage]) -> list[Mention]:
     """Every place of every key, by looking at every run of tokens."""
-    spans = index.corpus.segments[0].found
+    spans = index.corpus.segments[0].entities
     tokens = [RowTokens.of(passage) for passage in passages]
     named = [
         found_keys(tokens[row], passage.full_text, spans.row(row).tolist())

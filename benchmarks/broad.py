@@ -27,8 +27,8 @@ from graphagg.rag import PassageIndex
 from graphagg.rag.config.broad import BroadConfig
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.corpus.themes.network import whole_vectors
-from graphagg.rag.evaluation.outcomes import bootstrap_intervals
 from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.evaluation.recall import bootstrap_intervals
 from graphagg.rag.modes.broad.covering import Rankings, covering
 from graphagg.rag.modes.broad.mode import Broad
 from graphagg.rag.question.selection import Selection

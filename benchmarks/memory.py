@@ -19,7 +19,7 @@ from benchmarks.choose.corpora import open_index, questions
 from graphagg.arrays import Array
 from graphagg.rag import PassageIndex, Recency
 from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.question.checks import instant_of

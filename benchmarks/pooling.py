@@ -20,7 +20,8 @@ from benchmarks.choose.corpora import NAMES, names_here, passages_of, questions
 from graphagg.progress import Progress, silent
 from graphagg.rag import Passage, PassageIndex, SentenceTransformerEncoder, SpacyExtractor
 from graphagg.rag.config.modes import Mode
-from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
+from graphagg.rag.evaluation.measure import evaluate
+from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec

@@ -24,14 +24,9 @@ from benchmarks.sets import SETS
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex, read_passages
 from graphagg.rag.config.linearrag import PRESETS
 from graphagg.rag.config.modes import Config, Mode
-from graphagg.rag.evaluation.measure import (
-    Evaluation,
-    GoldQuestion,
-    Summary,
-    evaluate,
-    half,
-    read_questions,
-)
+from graphagg.rag.evaluation.measure import Evaluation, evaluate
+from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
+from graphagg.rag.evaluation.recall import Summary
 from graphagg.rag.modes.protocol import Asked
 from graphagg.rag.modes.registry import AnyRetriever
 from graphagg.rag.question.selection import Selection

@@ -35,8 +35,7 @@ from graphagg.arrays import Ints
 from graphagg.nn import GPSLayer, LCMAggregation
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.broad import BroadConfig
-from graphagg.rag.evaluation.measure import Half
-from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion, Half
 from graphagg.rag.modes.broad.choice import scaled
 from graphagg.rag.modes.broad.mode import Broad
 from graphagg.rag.modes.protocol import EncodedReading

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import Mode
-from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
+from graphagg.rag.evaluation.measure import evaluate
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 MODES: tuple[Mode, ...] = ("multihop", "dense", "bm25", "rrf")
 MANUAL = Path("/usr/share/man")

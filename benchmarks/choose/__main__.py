@@ -29,7 +29,8 @@ from graphagg.rag import MultihopConfig, PassageIndex
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.multihop import PARTS
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, STORAGE
-from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
+from graphagg.rag.evaluation.measure import evaluate
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 PLAIN: tuple[Mode, ...] = ("bm25", "dense", "rrf", "linearrag")
 

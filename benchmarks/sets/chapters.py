@@ -14,7 +14,7 @@ from benchmarks.sets.chapters_book import Book
 from benchmarks.sets.chapters_questions import NAMING, WAYS
 from benchmarks.sets.wording import expand
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 QUOTA = {"unnamed": 40, "two-hop": 20, "three-hop": 30}
 LONGEST = 3  # gold passages

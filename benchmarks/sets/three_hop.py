@@ -25,7 +25,7 @@ from benchmarks.sets.three_hop_links import Link, Titles, Triple, base, is_film,
 from benchmarks.sets.three_hop_questions import ASK, COMPARE, KINSHIP, NESTED
 from benchmarks.sets.wording import expand, mentions, upper_first
 from graphagg.rag.documents.passages import Passage, read_passages
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 from tests.conftest import DATA
 
 FOLDER = DATA / "2wikimultihopqa"

@@ -37,12 +37,11 @@ class Hop:
         kind: `question_entity`, `sentence`, `entity`, `similarity`, `theme` or `passage`.
         text: the mention in the question, the sentence, the entity's name, the theme's label, or
             the passage's id.
-        score: of a sentence its cosine with the question, of a `similarity` that of the two
-            passages. In `multihop`, of a passage its direct
-            score F and of an entity its idf. In `linearrag`, of an
-            entity its activation, for the `question_entity` its similarity to the entity that
-            follows, and for the passage the last entity's share of its prior. In `broad`, of a
-            theme what it is worth for the question, and of a passage its relevance, 0 to 1.
+        score: of a sentence its cosine with the question; of a `similarity` the cosine of the two
+            passages. In `multihop`, of a passage its direct score F and of an entity its idf. In
+            `linearrag`, of an entity its activation, of the `question_entity` its similarity to the
+            entity that follows, and of the passage the last entity's share of its prior. In
+            `broad`, of a theme its worth for the question, and of a passage its relevance, 0 to 1.
         contribution: its part of the hit's score; those of a path add up to the score.
     """
 
@@ -58,15 +57,15 @@ class Hit:
 
     Attributes:
         passage: id, title, text, metadata, and its place in a document.
-        score: what the hits are ranked by.
-        components: the parts of the score, by name; they add up to it. In `multihop` those of the
-            formula in `best.formula`: of the passage itself (`similarity`, `sentence`, `lexical`,
-            `title`, `entities`), from where the path comes (`carried`, `link`,
-            `joint`), and of the choice (`coverage`, `side`). In `linearrag`: `dense` and `entity`,
-            the passage's own share of the prior, and `walk`, what PageRank brings. In `broad`
-            `relevance`, `theme` and `fused` (see `broad.choice`). In `rrf` the shares of `dense`
-            and `bm25`; in these modes the one of that name. In any mode `recency` and `reranker`,
-            where they are asked for.
+        score: the number that hits are ranked by.
+        components: the parts of the score, by name; they add up to it. In `multihop` the terms of
+            the formula at the head of `config.multihop`: of the passage itself (`similarity`,
+            `sentence`, `lexical`, `title`, `entities`), of the path that leads to it (`inherited`,
+            `link`, `joint_coverage`, `open_terms`), and of the choice (`coverage`, `named_page`).
+            In `linearrag`: `dense` and `entity`, the passage's share of the prior, and `walk`, the
+            gain by PageRank. In `broad` `relevance`, `theme` and `fused` (see `broad.choice`). In
+            `rrf` the shares of `dense` and `bm25`; in these modes the one of that name. In any mode
+            `recency` and `reranker`, where they are asked for.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.

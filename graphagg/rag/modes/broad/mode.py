@@ -13,8 +13,8 @@ from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.broad.covering import Rankings, covering
 from graphagg.rag.modes.broad.rule import decide
 from graphagg.rag.modes.multihop.mode import Multihop
-from graphagg.rag.modes.plain import worded_hits
-from graphagg.rag.modes.protocol import NOTHING_ADDED, EncodedReading, ReadingRetriever
+from graphagg.rag.modes.plain import bm25_hits
+from graphagg.rag.modes.protocol import NOTHING_ADDED, EncodedReading, Ranked, ReadingRetriever
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit
 from graphagg.rag.snapshot.dense import dense_hits
@@ -27,8 +27,8 @@ class Broad(ReadingRetriever[BroadConfig]):
     mode = "broad"
     config_type = BroadConfig
 
-    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
-        return [self._covering(question, k) for question in questions]
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
+        return [Ranked(self._covering(question, k)) for question in questions]
 
     def _covering(self, question: EncodedReading, k: int) -> list[Hit]:
         rankings = self.rankings(question, max(self.config.pool, k))
@@ -37,13 +37,16 @@ class Broad(ReadingRetriever[BroadConfig]):
     def rankings(self, question: EncodedReading, depth: int) -> Rankings:
         """What `multihop`, `dense` and `bm25` say to a question, `depth` rows each."""
         snapshot, scope = self.snapshot, self.scope
-        best = Multihop(snapshot, scope, MultihopConfig())
-        explainer = best.explainer(question, depth)
+        config = MultihopConfig()
+        ranking = Multihop(snapshot, scope, config).ranking(question, depth)
+        chosen = ranking.choose(config, depth)
+        positions = [position for position, _ in chosen]
+        gains = np.array([gain.score(config) for _, gain in chosen])
         near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
-        worded = worded_hits(snapshot, scope, question.reading, depth)
+        worded = bm25_hits(snapshot, scope, question.reading, depth)
         return Rankings(
-            explainer.outcome.candidates.rows[explainer.outcome.chosen],
-            explainer.scores(),
+            ranking.candidates.rows[positions],
+            ranking.score[positions] + gains,
             self._rows(near),
             self._rows([hit for hit in worded if hit.score > 0]),
         )
@@ -86,8 +89,8 @@ class Auto(ReadingRetriever[object]):
             return Broad(snapshot, scope, BroadConfig())
         return Multihop(snapshot, scope, MultihopConfig())
 
-    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
-        return self.answer(questions, k)
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
+        return [Ranked(hits) for hits in self.answer(questions, k)]
 
     def _closest(self, question: EncodedReading, rows: Rows) -> list[int]:
         return self._chosen(question)._closest(question, rows)

@@ -10,8 +10,7 @@ from graphagg.arrays import Floats
 from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.retriever import LinearRAGSearch, Mention, Question
-from graphagg.rag.modes.protocol import QuestionModels, Retriever
-from graphagg.rag.question.results import Hit
+from graphagg.rag.modes.protocol import QuestionModels, Ranked, Retriever
 from graphagg.rag.snapshot.names import NameVectors
 from graphagg.rag.snapshot.sentences import sentences_by_vector
 from graphagg.rag.tables.vectors import Rows
@@ -55,8 +54,9 @@ class LinearRAG(Retriever[LinearRAGConfig, NamedQuestion, Question]):
             for q, vector in zip(questions, vectors, strict=True)
         ]
 
-    def _answer(self, questions: Sequence[Question], k: int) -> list[list[Hit]]:
-        return self._retriever.retrieve_batch(questions, k, self.config, self.scope.allowed)
+    def _answer(self, questions: Sequence[Question], k: int) -> list[Ranked]:
+        answers = self._retriever.retrieve_batch(questions, k, self.config, self.scope.allowed)
+        return [Ranked(hits) for hits in answers]
 
     def _closest(self, question: Question, rows: Rows) -> list[int]:
         return sentences_by_vector(self.snapshot.corpus, rows, question.vector)

@@ -12,20 +12,16 @@ import pytest
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile, WriteFailed
 from graphagg.rag import PARTS, ChunkConfig, MultihopConfig, Passage, PassageIndex
-from graphagg.rag.evaluation.comparison import ablate, difference
 from graphagg.rag.evaluation.failures import KINDS, count_kinds, find_failures, write_failures
-from graphagg.rag.evaluation.measure import (
+from graphagg.rag.evaluation.measure import Evaluation, ablate, difference, evaluate
+from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
+from graphagg.rag.evaluation.recall import (
     CONTAIN,
     METRICS,
-    Evaluation,
     Found,
-    GoldQuestion,
     Summary,
     bootstrap_intervals,
-    evaluate,
-    half,
     outcomes_of,
-    read_questions,
 )
 from tests.fakes import FakeEncoder, FakeExtractor
 

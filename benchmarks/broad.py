@@ -29,8 +29,7 @@ from graphagg.rag.config.modes import Mode
 from graphagg.rag.corpus.themes.network import whole_vectors
 from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.evaluation.recall import bootstrap_intervals
-from graphagg.rag.modes.broad.covering import Rankings, covering
-from graphagg.rag.modes.broad.mode import Broad
+from graphagg.rag.modes.broad.mode import Broad, Rankings, covering
 from graphagg.rag.question.selection import Selection
 
 AT = (10, 20)
@@ -108,7 +107,7 @@ def settings_grid(index: PassageIndex, questions: Sequence[GoldQuestion]) -> Non
     broad = Broad(snapshot, scope, BroadConfig())
     asked = broad.encode(broad.read([q.text for q in questions], index.models), index.models)
     pools = [broad.rankings(question, BroadConfig().pool) for question in asked]
-    print(f"best alone: {_mean(index, questions, [pool.best for pool in pools])}", flush=True)
+    print(f"best alone: {_mean(index, questions, [pool.multihop for pool in pools])}", flush=True)
     for spread in (0.0, 0.15, 0.3, 0.5):
         print(f"spread {spread}: {_grid_cell(index, questions, pools, BroadConfig(spread=spread))}")
     for rank_constant, weight in product((10, 30, 60), (1.0, 2.0, 4.0, 8.0)):

@@ -27,9 +27,9 @@ from sklearn.metrics import adjusted_mutual_info_score
 from graphagg.arrays import Ints
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.assignment import assign
 from graphagg.rag.corpus.themes.build import theme_map
 from graphagg.rag.corpus.themes.network import network, whole_vectors
-from graphagg.rag.corpus.themes.parts import parts_of
 from graphagg.rag.evaluation.questions import read_questions
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
@@ -69,7 +69,7 @@ def cost(snapshot: Snapshot, view: View) -> None:
 
     network(snapshot.corpus, view, config.graph, config.near, config.text_weight)
     net = lap()
-    parts_of(snapshot, view, config)
+    assign(snapshot, view, config)
     themes = lap() - net
     first = theme_map(snapshot, view, config)
     whole = lap()
@@ -83,7 +83,7 @@ def cost(snapshot: Snapshot, view: View) -> None:
 def stability(snapshot: Snapshot, view: View) -> None:
     """Print the AMI by level and share, mean over draws."""
     config = MapConfig()
-    after = parts_of(snapshot, view, config)
+    after = assign(snapshot, view, config)
     table: dict[float, list[list[float]]] = {share: [] for share in SHARES}
     for share in SHARES:
         for seed in SEEDS:
@@ -92,7 +92,7 @@ def stability(snapshot: Snapshot, view: View) -> None:
                 view.rows, round(share * view.passages), replace=False
             )
             visible[gone] = False
-            before = parts_of(snapshot, snapshot.view(visible), config)
+            before = assign(snapshot, snapshot.view(visible), config)
             both = np.searchsorted(after.net.rows, before.net.rows)
             table[share].append(
                 [
@@ -140,7 +140,7 @@ def truth(snapshot: Snapshot, view: View, questions: Path | None) -> None:
     for name, values in truths.items():
         counts = Counter(value for value in values if value).most_common(8)
         print(f"{name}: {sum(value is not None for value in values)} of {len(values)}, {counts}")
-    parts = parts_of(snapshot, view, MapConfig())
+    parts = assign(snapshot, view, MapConfig())
     vectors = whole_vectors(snapshot.corpus, view.rows)
     clusters: dict[str, Ints] = {}
     for level, labels in enumerate(parts.passage):

@@ -21,7 +21,7 @@ def measure(vectors: int) -> dict[str, float]:
     """CPU seconds of training and of filling."""
     import numpy as np
 
-    from graphagg.rag.snapshot import dense
+    from graphagg.rag.snapshot import inverted_file
     from graphagg.rag.tables.vectors import Stack
 
     generator = np.random.default_rng(0)
@@ -29,9 +29,9 @@ def measure(vectors: int) -> dict[str, float]:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     held, ids = Stack([rows]), np.arange(vectors)
     start = time.process_time()
-    index = dense.trained(held, ids)
+    index = inverted_file.trained(held, ids)
     trained = time.process_time()
-    dense.add(index, held, ids)
+    inverted_file.add(index, held, ids)
     filled = time.process_time()
     return {"vectors": vectors, "train": trained - start, "fill": filled - trained}
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from graphagg.rag import Hit, Passage
 from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key, tokenize
-from graphagg.rag.modes.linearrag.retriever import LinearRAGSearch, Mention, Question
+from graphagg.rag.modes.linearrag.search import LinearRAGSearch, Mention, Question
 from tests.fakes import FakeEncoder, FakeExtractor, InMemory
 from tests.parity.literal import Dense, scores
 

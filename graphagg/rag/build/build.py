@@ -23,7 +23,7 @@ from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.named import Models
-from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
@@ -104,7 +104,7 @@ def build(
     )
     windows = len(segment.windows.values)
     if models.storage.inverted and windows > dense.FLAT_LIMIT:
-        dense.train(Corpus([segment]), alive, publication.writer.path(INVERTED_FILE))
+        inverted_file.train(Corpus([segment]), alive, publication.writer.path(INVERTED_FILE))
     table = getattr(models.encoder, "table", None)
     if table is not None:
         table.write(publication.writer)

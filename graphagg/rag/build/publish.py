@@ -27,7 +27,7 @@ from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.named import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE, Mask, Snapshot
 from graphagg.rag.tables.gazetteer import Change, Gazetteer, changed
 from graphagg.rag.tables.lexicon import Lexicon
@@ -242,7 +242,7 @@ def _write_inverted_file(writer: ArtifactWriter, state: _State, inverted: bool) 
         return
     path, before = writer.path(INVERTED_FILE), state.before
     if not state.kept or INVERTED_FILE not in before.artifact:
-        dense.train(state.corpus, state.alive, path)
+        inverted_file.train(state.corpus, state.alive, path)
         return
     begin = int(state.corpus.windows.starts[state.kept])  # windows from here on are written again
     was, now = (
@@ -252,7 +252,7 @@ def _write_inverted_file(writer: ArtifactWriter, state: _State, inverted: bool) 
     died = np.flatnonzero(was[:begin] & ~now[:begin])
     gone = np.concatenate([died, begin + np.flatnonzero(was[begin:])])
     new = begin + np.flatnonzero(now[begin:])
-    dense.extend(before.artifact.path(INVERTED_FILE), state.corpus, gone, new, path)
+    inverted_file.extend(before.artifact.path(INVERTED_FILE), state.corpus, gone, new, path)
 
 
 def _digests(corpus: Corpus, rows: npt.NDArray[np.int64]) -> Iterable[bytes]:

@@ -59,7 +59,7 @@ docs/decisions/best-constants.md has the figures, also with each set left out, a
 and left out of the formula. `python -m benchmarks.choose` reports them.
 
 Sources: the design follows a prototype made for this project; spreading activation through entities
-is LinearRAG's (arXiv 2510.10114), choosing by what is not yet covered is maximal marginal relevance
+is LinearRAG's (arXiv 2510.10114), choosing by uncovered terms is maximal marginal relevance
 (Carbonell and Goldstein 1998) with terms for similarity.
 """
 
@@ -84,13 +84,13 @@ class PassageWeights:
 
 @dataclass(frozen=True)
 class LinkWeights:
-    """Strength of a link: `(kind, slope)` by how q is tied to e, and what is added.
+    """Strength of a link: `(kind, slope)` by the tie of q to e, and the weight of the sentence.
 
     Attributes:
         page: q's title is e.
         lead: q's text begins with e.
         shared: q mentions e, in its text or title.
-        similar: q is close to p by their vectors; the slope is that of their cosine.
+        similar: q is close to p by their vectors; the slope multiplies their cosine.
         sentence: weight of cos(question, sentence of e in p).
     """
 
@@ -146,11 +146,11 @@ class MultihopConfig:
         for name, least in (("pool", 1), ("beam", 0), ("second_beam", 0)):
             integer(name, getattr(self, name), least)
 
-    def without(self, part: str) -> MultihopConfig:
-        """Switch one part of the formula off; raises `InvalidParameter` with the names."""
+    def without(self, name: str) -> MultihopConfig:
+        """Switch one of `PARTS` off; raises `InvalidParameter` with the names."""
         config = self
-        for name, value in PARTS[one_of("part", part, PARTS)].items():
-            group, _, inner = name.rpartition(".")
+        for path, value in PARTS[one_of("part", name, PARTS)].items():
+            group, _, inner = path.rpartition(".")
             if group:
                 value = replace(getattr(config, group), **{inner: value})
             config = replace(config, **{group or inner: value})

@@ -60,7 +60,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class GoldPlace:
-    """Where a gold passage stands.
+    """The rank of a gold passage, and why it is missed.
 
     Attributes:
         id, title: of the passage; the title is "" where the index lacks it.
@@ -83,7 +83,7 @@ class Failure:
     Attributes:
         question: with its gold passages.
         kind: one of `KINDS`.
-        gold: where each gold passage stands, by rank.
+        gold: the gold passages, by rank.
         first: the first 5 hits.
     """
 
@@ -173,7 +173,7 @@ class _Case:
         self._gold_rows = {row for row in self._gold.values() if row is not None}
 
     def _row(self, name: str) -> int | None:
-        """The row of a gold passage; of a gold document, that of its best chunk."""
+        """Find the row of a gold passage; of a gold document, the row of its best chunk."""
         rows = self._snapshot.rows_named(name)
         return min(rows, key=lambda row: self._rank.get(row, RANKED + 1), default=None)
 

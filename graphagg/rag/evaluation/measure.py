@@ -110,7 +110,7 @@ def evaluate(
 ) -> Evaluation:
     """Ask every question alone, as a user would, and compare with its gold passages.
 
-    The linear algebra of retrieval runs on one thread meanwhile, so that CPU times are those of a
+    The linear algebra of retrieval runs on one thread meanwhile, so that CPU times are for a
     single core; the encoder keeps its threads.
     """
     from threadpoolctl import threadpool_limits
@@ -205,7 +205,7 @@ def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summ
 
 @dataclass(frozen=True)
 class Ablation:
-    """What the parts of `mode="multihop"` are worth.
+    """The worth of the parts of `mode="multihop"`.
 
     Attributes:
         whole: all parts.
@@ -222,8 +222,8 @@ class Ablation:
         return {
             "whole": self.whole.to_json(),
             "without": {
-                part: summary.to_json() | {"difference": self.differences[part].to_json()}
-                for part, summary in self.without.items()
+                name: summary.to_json() | {"difference": self.differences[name].to_json()}
+                for name, summary in self.without.items()
             },
         }
 
@@ -233,7 +233,7 @@ def ablate(
     questions: Sequence[GoldQuestion],
     *,
     config: MultihopConfig | None = None,
-    parts: Iterable[str] = tuple(PARTS),
+    names: Iterable[str] = tuple(PARTS),
     random_state: int = 0,
     progress: Progress = silent,
 ) -> Ablation:
@@ -243,7 +243,7 @@ def ablate(
         InvalidParameter: a part is unknown.
     """
     config = config or index.weights
-    variants = {part: config.without(part) for part in parts}
+    variants = {name: config.without(name) for name in names}
     metrics = metrics_of(questions)
     check_gold(index.snapshot, questions)
     retriever, encoded = index.retriever("multihop", config), list[Any]()
@@ -259,9 +259,9 @@ def ablate(
 
     whole = outcomes(config)
     summaries, differences = {}, {}
-    for done, (part, variant) in enumerate(variants.items(), start=1):
+    for done, (name, variant) in enumerate(variants.items(), start=1):
         run = outcomes(variant)
-        summaries[part] = Summary.of(run, random_state, metrics)
-        differences[part] = Summary.of(run - whole, random_state, metrics)
+        summaries[name] = Summary.of(run, random_state, metrics)
+        differences[name] = Summary.of(run - whole, random_state, metrics)
         progress("parts", done, len(variants))
     return Ablation(Summary.of(whole, random_state, metrics), summaries, differences)

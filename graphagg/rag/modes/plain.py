@@ -24,7 +24,7 @@ from graphagg.rag.snapshot.snapshot import Scope, Snapshot
 from graphagg.rag.tables.vectors import Rows
 
 RRF_K, RRF_DEPTH = 60, 50
-"""The constant of reciprocal rank fusion, and how many hits of each list are fused at least."""
+"""The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Dense(Retriever[object, str, EncodedText]):
     mode = "dense"
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[str]:
-        """The questions as they are."""
+        """Take the questions as they are."""
         return list(questions)
 
     def encode(self, questions: Sequence[str], models: QuestionModels) -> list[EncodedText]:
@@ -67,7 +67,7 @@ class BM25(Retriever[object, Reading, Reading]):
         return readings(self.snapshot, self.scope, questions)
 
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[Reading]:
-        """The questions as they were read: words have no vectors."""
+        """Take the questions as they were read: words have no vectors."""
         return list(questions)
 
     def _answer(self, questions: Sequence[Reading], k: int) -> list[Ranked]:
@@ -83,7 +83,7 @@ class BM25(Retriever[object, Reading, Reading]):
 
 
 def bm25_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:
-    """The `k` passages that match a question's words best."""
+    """Find the `k` passages that match a question's words best."""
     view = scope.view
     lexical = Lexical(view, question.terms)
     rows, scores = top_rows(lexical.rows, lexical.scores, k, snapshot.ranks, view, scope.allowed)
@@ -99,7 +99,7 @@ class RRF(ReadingRetriever[object]):
         return [Ranked(self._fused(question, max(k, RRF_DEPTH))[:k]) for question in questions]
 
     def _fused(self, question: EncodedReading, depth: int) -> list[Hit]:
-        """The hits of both lists, best first; `depth` of each."""
+        """Fuse `depth` hits of both lists, best first."""
         snapshot, scope = self.snapshot, self.scope
         near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
         worded = bm25_hits(snapshot, scope, question.reading, depth)

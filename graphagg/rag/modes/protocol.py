@@ -1,4 +1,4 @@
-"""What a retrieval mode is: it reads questions, encodes them, answers them, and explains.
+"""The interface of retrieval modes: read questions, encode them, answer them, and explain.
 
 A question goes through three stages: `read` finds what it names, `encode` makes its vectors, and
 `answer` ranks passages.
@@ -44,7 +44,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Distinct:
-    """The hits of distinct texts, and for how many the mode was asked to find them."""
+    """The hits of distinct texts, and the number of hits that the mode ranked for them."""
 
     hits: Sequence[Hit]
     asked: int
@@ -81,7 +81,7 @@ class Retriever(ABC, Generic[C, R, A]):
 
     Args:
         snapshot: the version.
-        scope: what is visible.
+        scope: the visible passages.
         config: the settings, of `config_type`.
 
     Attributes:
@@ -110,13 +110,13 @@ class Retriever(ABC, Generic[C, R, A]):
         min_score: float | None = None,
         rescoring: Rescoring = NOTHING_ADDED,
     ) -> list[list[Hit]]:
-        """The `k` best passages of each question, best first, each text once.
+        """Find the `k` best passages of each question, best first, each text once.
 
         Args:
             questions: read and encoded.
-            k: how many.
-            min_score: leave out what scores less; None: nothing.
-            rescoring: what is added to the scores.
+            k: number of hits.
+            min_score: leave out hits that score less; None: none.
+            rescoring: additions to the scores.
         """
         if not self.scope.view.passages:
             return [[] for _ in questions]
@@ -144,7 +144,7 @@ class Retriever(ABC, Generic[C, R, A]):
     def explain(
         self, question: A, row: int, k: int, rescoring: Rescoring = NOTHING_ADDED
     ) -> Explanation:
-        """Why the passage in a row is, or is not, among the `k` best."""
+        """Explain why the passage in a row is, or is not, among the `k` best."""
         if not rescoring.is_none and self._visible[row]:
             return self._explain_rescored(question, row, k, rescoring)
         identifier = self.snapshot.corpus.id(row)
@@ -182,7 +182,7 @@ class Retriever(ABC, Generic[C, R, A]):
 
     @property
     def _visible(self) -> Mask:
-        """`[R]`, which passages may be hits."""
+        """Mask `[R]` of the passages that may be hits."""
         visible: Mask = self.scope.view.visible
         return visible if self.scope.allowed is None else self.scope.allowed & visible
 
@@ -254,9 +254,9 @@ class EncodedReading:
     """A question that was read and encoded.
 
     Attributes:
-        reading: what it names.
+        reading: its terms and entities.
         vector: `[d]`.
-        words: `[t, d]` of its terms; None where nobody needs them or the encoder gives none.
+        words: `[t, d]` of its terms; None where no mode needs them or the encoder gives none.
     """
 
     reading: Reading

@@ -16,9 +16,9 @@ import numpy as np
 from graphagg.arrays import offsets
 from graphagg.errors import DuplicateId
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.snapshot import dense
-from graphagg.rag.snapshot.compat import merge
+from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE
+from graphagg.rag.spark.inverted import join_inverted_files
 from graphagg.rag.spark.stages import IDS, PASSAGES, Stages
 from graphagg.rag.tables.gazetteer import ARRAYS, Gazetteer, no_rows
 from graphagg.rag.tables.lexicon import Lexicon
@@ -172,7 +172,9 @@ def write_inverted_file(stages: Stages) -> None:
 
     def train(_: int) -> Stats:
         with work.written() as folder:
-            dense.save(dense.trained(vectors(), np.arange(windows)), folder / _TRAINED)
+            inverted_file.save(
+                inverted_file.trained(vectors(), np.arange(windows)), folder / _TRAINED
+            )
         return {}
 
     a_task = min(stages.a_task, _VECTORS_A_TASK)
@@ -180,16 +182,16 @@ def write_inverted_file(stages: Stages) -> None:
     parts = [f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
 
     def fill(i: int) -> Stats:
-        index = dense.load(work.path(_TRAINED))
-        dense.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
+        index = inverted_file.load(work.path(_TRAINED))
+        inverted_file.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
         with work.written() as folder:
-            dense.save(index, folder / parts[i])
+            inverted_file.save(index, folder / parts[i])
         return {}
 
     def join(_: int) -> Stats:
         filled = [work.path(name) for name in parts]
         with files.written() as folder:
-            merge(work.path(_TRAINED), filled, folder / INVERTED_FILE)
+            join_inverted_files(work.path(_TRAINED), filled, folder / INVERTED_FILE)
         return {}
 
     for count, task in ((1, train), (len(parts), fill), (1, join)):

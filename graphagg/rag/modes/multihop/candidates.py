@@ -183,7 +183,7 @@ class CandidateScorer:
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""
-        rows = rows[np.argsort(self.dense.ranks[rows])]  # so that of equals the lower id is first
+        rows = rows[np.argsort(self.dense.ranks[rows])]  # so that equals are ordered by id
         title, entities = np.zeros(len(rows)), np.zeros(len(rows))
         pages = np.zeros((len(rows), len(question.named)))
         total = max(float(question.rarity.sum()), 1e-12)

@@ -98,11 +98,11 @@ class HitMaker:
         followed, edge = step.round, step.edge
         parent, passed_on = int(followed.parent[edge]), float(followed.passed_on[edge])
         inherited = share * config.inherited
-        if step.number == 0:  # the path begins with the parent, which may pass on more than its F
+        if step.index == 0:  # the path begins with the parent, which may pass on more than its F
             more = inherited * (passed_on - self._direct(parent))
             yield from self._path(parent, None, inherited, more)
         else:
-            yield from self._path(parent, self._ranking.step(parent, step.number), inherited)
+            yield from self._path(parent, self._ranking.step(parent, step.index), inherited)
         yield from self._link(step, share * passed_on)
         end = config.target * direct + config.joint_coverage * float(followed.joint_coverage[edge])
         end += config.open_terms * float(followed.open_terms[edge])

@@ -59,14 +59,14 @@ class Edges:
     link: Array
 
     def of_titles(self, bridges: Bridges, closeness: Array) -> Edges:
-        """The same, where a title that several passages have is given to the best of them.
+        """Give a title that several passages have to the best of them.
 
         The r-th of them has the share 1 / r^2 of what a page has more than a passage that mentions
-        its name: a link names a document, and not which of its chunks.
+        its name: a link leads to a document, not to one of its chunks.
 
         Args:
             bridges: the entities.
-            closeness: `[m]` to the question, of the row of each edge; see `closeness_of`.
+            closeness: `[m]` to the question, of the row of each edge.
         """
         pages = np.flatnonzero(self.kind == PAGE)
         share = rank_shares(self.bridge[pages], closeness[pages])
@@ -81,7 +81,7 @@ class Edges:
         return Edges(*(column[kept] for column in columns))
 
     def joined(self, other: Edges) -> Edges:
-        """These and those."""
+        """Concatenate the links with others."""
         pairs = (
             (getattr(self, n), getattr(other, n))
             for n in ("bridge", "parent", "row", "kind", "link")
@@ -96,11 +96,11 @@ def find_bridges(
     question: QuestionScores,
     config: MultihopConfig,
 ) -> Bridges:
-    """The entities through which the passages of a frontier lead on.
+    """Find the entities through which the passages of a frontier lead on.
 
     Args:
         corpus: holds the sentences' vectors.
-        view: what is visible.
+        view: the visible passages.
         frontier: the passages.
         question: the question; the entities that it names lead nowhere.
         config: strengths of links.
@@ -183,7 +183,7 @@ def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
 def _with_longer(
     view: View, bridges: Bridges, bridge: Array, row: Rows, kind: Array
 ) -> tuple[Array, Rows, Array]:
-    """The ends of links, with those whose text or title is a longer form of the entity's name."""
+    """Add the passages whose text or title is a longer form of the entity's name."""
     named = view.gazetteer.longer
     rows = len(view.visible)
     pairs = {

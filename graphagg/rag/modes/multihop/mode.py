@@ -36,7 +36,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         encoder = models.encoder()
         if not self.config.open_terms or not gives_words(encoder):
             return super().encode(questions, models)
-        spans = [np.array(question.places, np.int64).reshape(-1, 2) for question in questions]
+        spans = [np.array(question.spans, np.int64).reshape(-1, 2) for question in questions]
         encoded = encoder.encode_asked([question.text for question in questions], spans)
         return [EncodedReading(q, *vectors) for q, vectors in zip(questions, encoded, strict=True)]
 
@@ -55,7 +55,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
 
     @property
     def search(self) -> MultihopSearch:
-        """The search over what is visible."""
+        """The search over the visible passages."""
         snapshot = self.snapshot
         return MultihopSearch(snapshot.corpus, self.scope.view, snapshot.dense, self.config)
 

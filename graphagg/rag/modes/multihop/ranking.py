@@ -41,18 +41,18 @@ class Step:
     """The last hop of the best path to a passage.
 
     Attributes:
-        round: in which it was made, and `number`, the position of that round.
+        round: the round that made it, and `index`, the position of that round.
         edge: position among the round's edges.
     """
 
     round: Round
-    number: int
+    index: int
     edge: int
 
 
 @dataclass(frozen=True)
 class Gain:
-    """What a passage is the first to hold when it is chosen.
+    """Terms and pages that a passage is the first to hold when it is chosen.
 
     Attributes:
         terms: share of the question's terms.
@@ -115,7 +115,7 @@ class Ranking:
         return Gain(float(terms[position]), float(pages[position]))
 
     def _gains(self, held_terms: Array, held_pages: Array) -> tuple[Array, Array]:
-        """What each candidate adds to the terms `[t]` and pages `[e]` that are held, `[n]` each."""
+        """New terms and pages of each candidate beside the held ones, `[n]` each."""
         new_terms = np.maximum(self.candidates.covers - held_terms, 0.0)
         new_pages = np.maximum(self.candidates.pages - held_pages, 0.0)
         return weighted(new_terms, self.question.lexical.weights), new_pages.sum(axis=1)
@@ -125,12 +125,12 @@ class Ranking:
 
         Args:
             row: of a candidate.
-            before: as it was before the round of this number.
+            before: as it was before the round at this position.
         """
-        for number in reversed(range(len(self.rounds[:before]))):
-            edge = self.rounds[number].best.get(row)
+        for index in reversed(range(len(self.rounds[:before]))):
+            edge = self.rounds[index].best.get(row)
             if edge is not None:
-                return Step(self.rounds[number], number, edge)
+                return Step(self.rounds[index], index, edge)
         return None
 
     def position(self, row: int) -> int | None:

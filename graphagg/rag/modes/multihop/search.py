@@ -165,8 +165,8 @@ class MultihopSearch:
         """The score that each candidate passes on: F, or the F of a better one of the frontier.
 
         A named page passes on the F of the best such page, so that both sides of a comparison are
-        followed alike, also where one is closer to the question; a chunk, that of the best chunk of
-        its document.
+        followed alike, also where one is closer to the question; a chunk passes on the F of its
+        document's best chunk.
         """
         passed_on = candidates.direct.copy()
         pages = frontier[candidates.pages[frontier].any(axis=1)]
@@ -188,7 +188,7 @@ class MultihopSearch:
         bridges: Bridges,
         edges: Edges,
     ) -> tuple[Round, Array]:
-        """Raise scores to those of the best paths.
+        """Raise scores to the scores of the best paths.
 
         Args:
             question: the question.

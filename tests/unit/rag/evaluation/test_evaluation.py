@@ -163,7 +163,7 @@ def test_chunks_count_for_their_document_and_whole_words_for_answers(
 def test_answers_alone_are_enough(chunked: PassageIndex) -> None:
     questions = read_questions([{"question": "Riv0?", "answers": ["riv0"]}])
     assert tuple(evaluate(chunked, questions).quality) == CONTAIN
-    assert tuple(ablate(chunked, questions, parts=["links"]).whole.percent) == CONTAIN
+    assert tuple(ablate(chunked, questions, names=["links"]).whole.percent) == CONTAIN
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet", "pandas", "polars"])
@@ -293,7 +293,7 @@ def test_ablation_equals_evaluating_each_variant(towns: PassageIndex) -> None:
 
 def test_ablation_of_an_unknown_part(towns: PassageIndex) -> None:
     with pytest.raises(InvalidParameter, match="part is 'lunks', wanted one of"):
-        ablate(towns, QUESTIONS, parts=["lunks"])
+        ablate(towns, QUESTIONS, names=["lunks"])
 
 
 # --- failures ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from graphagg.rag import LinearRAGConfig, Passage
 from graphagg.rag.build import segment as build_module
 from graphagg.rag.config.linearrag import SEMANTICS
 from graphagg.rag.modes.linearrag import pagerank
-from graphagg.rag.modes.linearrag import retriever as linearrag
+from graphagg.rag.modes.linearrag import search as linearrag
 from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
 from graphagg.rag.tables import mentions
 from graphagg.rag.tables.view import View

@@ -38,6 +38,11 @@ class DedupReport:
         groups: groups of two near duplicates and more.
         pairs: pairs of near duplicates that were found, equal texts as one.
         buckets_cut: buckets too long for all of their pairs to be compared.
+
+    Example:
+        >>> report = DedupReport(3, 2, 1, 0, 1, 0, 0)
+        >>> report.texts - report.kept
+        1
     """
 
     texts: int

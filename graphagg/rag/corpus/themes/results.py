@@ -69,6 +69,11 @@ class Theme:
         span: dates of its passages; None where none has one.
         neighbors: the themes of its level that it is tied to most.
         children: ids of the themes inside it.
+
+    Example:
+        >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), (), 2, 0, None, (), ())
+        >>> Theme.of_json(theme.to_json()) == theme
+        True
     """
 
     id: str
@@ -121,6 +126,13 @@ class ThemeMap:
         modularity: of each level: share of ties inside themes beyond the share by chance.
         labeled_by: the model that gave the labels; "" where they are the distinctive words.
         is_old: whether the index has changed since the map was made.
+
+    Example:
+        >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), (), 2, 0, None, (), ())
+        >>> both, none = np.zeros((1, 2), np.int32), np.zeros((1, 0), np.int32)
+        >>> themes = ThemeMap(((theme,),), ["p1", "p2"], both, [], none, None, (0.0,))
+        >>> themes["1"].label, themes.passages_of("1")
+        ('abbeys', ['p1', 'p2'])
     """
 
     levels: tuple[tuple[Theme, ...], ...]

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from graphagg.arrays import Array, Mask
-from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import (
     FEATURES,
     Candidates,
@@ -23,30 +22,14 @@ from graphagg.rag.modes.multihop.candidates import (
 from graphagg.rag.modes.multihop.links import Bridges, Edges, expand, find_bridges, similar_edges
 from graphagg.rag.modes.multihop.open_terms import above_mean, closeness_to_open_terms, open_vectors
 from graphagg.rag.modes.multihop.ranking import Ranking, Round
-from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.ranking import lookup, top_k
-from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.vectors import Rows, RowSet
-from graphagg.rag.tables.view import View
 
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 
 
-class MultihopSearch:
-    """Ranks passages for questions over one view of a corpus.
-
-    Args:
-        corpus: texts and vectors.
-        view: the visible passages.
-        dense: search by similarity.
-        config: the settings.
-    """
-
-    def __init__(
-        self, corpus: Corpus, view: View, dense: DenseIndex, config: MultihopConfig
-    ) -> None:
-        self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
-        self._scorer = CandidateScorer(corpus, view, dense, config)
+class MultihopSearch(CandidateScorer):
+    """Ranks passages for questions: scores candidates directly, and follows links between them."""
 
     def rank(
         self,
@@ -64,9 +47,9 @@ class MultihopSearch:
             extra: rows to compute everything for, whatever their similarity; not to choose.
         """
         # 1. The pool: the passages that F is computed for.
-        pool = self._scorer.pool(question, max(k, self.config.pool), allowed)
+        pool = self.pool(question, max(k, self.config.pool), allowed)
         others = np.setdiff1d(np.asarray(extra, dtype=np.int64), pool) if extra else pool[:0]
-        candidates = self._scorer.candidates(np.concatenate([pool, others]), question)
+        candidates = self.candidates(np.concatenate([pool, others]), question)
         pooled = ~self._are_in(candidates.rows, others)
         score, rounds = candidates.direct.copy(), list[Round]()
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
@@ -133,7 +116,7 @@ class MultihopSearch:
         new = np.unique(edges.row[~is_candidate])
         if not len(new):
             return candidates, score, frontier
-        more = self._scorer.candidates(new, question)
+        more = self.candidates(new, question)
         grown, position = candidates.joined(more, self.dense.ranks)
         scores = np.empty(len(position))
         scores[position] = np.concatenate([score, more.direct])

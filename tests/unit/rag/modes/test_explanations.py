@@ -227,3 +227,11 @@ def test_what_cannot_be_explained(index: PassageIndex) -> None:
             bridge_through_filtered=True,
         )  # fmt: skip
         assert (bridged.rank, bridged.hit) == (None, None)
+
+
+def test_the_guide_explains_every_part_of_a_score() -> None:
+    page = Path(__file__).parents[4] / "docs" / "guides" / "retrieval.md"
+    guide = page.read_text(encoding="utf-8")
+    table = guide.partition("### Parts of a score")[2].partition("\n## ")[0]
+    parts = set().union(*COMPONENTS.values())
+    assert {part for part in parts if f"`{part}`" not in table} == set()

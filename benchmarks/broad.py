@@ -25,8 +25,8 @@ from graphagg.arrays import Doubles, Ints
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.corpus.themes.network import whole_vectors
-from graphagg.rag.evaluation.outcomes import bootstrap_intervals
 from graphagg.rag.evaluation.questions import GoldQuestion
+from graphagg.rag.evaluation.recall import bootstrap_intervals
 
 AT = (10, 20)
 QUESTIONS = Path(__file__).with_name("broad_questions.jsonl")

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.sets import SETS
 from graphagg.rag import Passage, PassageIndex, read_passages
 from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile
-from graphagg.rag.evaluation.measure import GoldQuestion, Half, half, read_questions
+from graphagg.rag.evaluation.questions import GoldQuestion, Half, half, read_questions
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa"

@@ -18,7 +18,7 @@ from benchmarks.corpora import open_index, questions
 from graphagg.arrays import Array
 from graphagg.rag import PassageIndex, Recency
 from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 SET = "lihua-world"
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)

@@ -22,7 +22,8 @@ from benchmarks.report import Report
 from graphagg.rag import ChunkConfig, PassageIndex
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.profile import PROFILES, Profile
-from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
+from graphagg.rag.evaluation.measure import evaluate
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 MODES: tuple[Mode, ...] = ("best", "dense", "bm25", "rrf")
 PARTS = {

@@ -23,13 +23,8 @@ from benchmarks.report import Report
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex, read_passages
 from graphagg.rag.config.linearrag import PRESETS
 from graphagg.rag.config.modes import Config, Mode
-from graphagg.rag.evaluation.measure import (
-    Evaluation,
-    GoldQuestion,
-    evaluate,
-    half,
-    read_questions,
-)
+from graphagg.rag.evaluation.measure import Evaluation, evaluate
+from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
 from graphagg.rag.modes.protocol import Asked
 from graphagg.rag.modes.registry import AnyRetriever
 from graphagg.rag.question.selection import Selection

@@ -24,9 +24,9 @@ from benchmarks.report import print_table
 from graphagg.arrays import Ints
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.assignment import assign
 from graphagg.rag.corpus.themes.build import theme_map
 from graphagg.rag.corpus.themes.network import whole_vectors
-from graphagg.rag.corpus.themes.parts import parts_of
 from graphagg.rag.evaluation.questions import read_questions
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
@@ -38,14 +38,14 @@ SEEDS = range(3)
 def stability(snapshot: Snapshot, view: View) -> None:
     """Print the AMI by level and share, mean over draws."""
     config = MapConfig()
-    after = parts_of(snapshot, view, config)
+    after = assign(snapshot, view, config)
     scores: dict[float, list[list[float]]] = {share: [] for share in SHARES}
     for share in SHARES:
         for seed in SEEDS:
             visible = np.array(view.visible)
             count, generator = round(share * view.passages), np.random.default_rng(seed)
             visible[generator.choice(view.rows, count, replace=False)] = False
-            before = parts_of(snapshot, snapshot.view(visible), config)
+            before = assign(snapshot, snapshot.view(visible), config)
             both = np.searchsorted(after.net.rows, before.net.rows)
             levels = zip(after.passage, before.passage, strict=True)
             scores[share].append([adjusted_mutual_info_score(a[both], b) for a, b in levels])
@@ -79,7 +79,7 @@ def beside_clusters(snapshot: Snapshot, view: View, questions: Path) -> None:
     """Print how many pairs of gold passages themes and clusters of vectors hold together."""
     pairs = gold_pairs(snapshot, view, questions)
     vectors, rows = whole_vectors(snapshot.corpus, view.rows), []
-    for labels in parts_of(snapshot, view, MapConfig()).passage:
+    for labels in assign(snapshot, view, MapConfig()).passage:
         count = len(np.unique(labels))
         clusters = KMeans(count, n_init=1, random_state=0).fit_predict(vectors)
         rows.append([f"themes, {count}", *together(labels, pairs)])

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.profiles import print_recall
 from graphagg.rag import PassageIndex
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 MANUAL = Path("/usr/share/man")
 LONGEST = 1_500  # characters of a passage

@@ -19,6 +19,8 @@ import lazy_loader
 
 from graphagg.errors import MissingExtra
 
+_ROOT = "graphagg"
+
 
 def lazy_names(
     package: str, extra: str | None = None
@@ -41,9 +43,9 @@ def lazy_names(
     for block in ast.parse(loader.get_source(package)).body:
         for node in block.body if isinstance(block, ast.If) else ():
             if isinstance(node, ast.ImportFrom) and node.module:
-                module = names.setdefault(node.module.removeprefix(f"{package}."), [])
+                module = names.setdefault(node.module.removeprefix(f"{_ROOT}."), [])
                 module += [alias.name for alias in node.names if alias.asname]
-    load, listed, exported = lazy_loader.attach(package, submod_attrs=names)
+    load, listed, exported = lazy_loader.attach(_ROOT, submod_attrs=names)
 
     def attribute(name: str) -> Any:
         try:

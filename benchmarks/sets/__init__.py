@@ -9,7 +9,7 @@ from benchmarks.sets.chapters import chapters
 from benchmarks.sets.three_hop import three_hop
 from benchmarks.sets.tickets import tickets
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 SETS: dict[str, Callable[[], tuple[list[Passage], list[GoldQuestion]]]] = {
     "three-hop": three_hop,

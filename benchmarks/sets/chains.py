@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from benchmarks.sets.wording import words
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from benchmarks.sets.chapters_book import Book
 from benchmarks.sets.chapters_world import TEXT
 from benchmarks.sets.wording import expand
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 NAMING = ("trade", "house", "invention")  # relations of a description to a name
 QUOTA = {"unnamed": 40, "two-hop": 20, "three-hop": 30}

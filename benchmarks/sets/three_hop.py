@@ -24,7 +24,7 @@ from benchmarks.sets.three_hop_facts import ASKED, day, facts
 from benchmarks.sets.three_hop_links import Link, Titles, Triple, base, is_film, kin, links
 from benchmarks.sets.wording import expand, mentions, texts, upper_first
 from graphagg.rag.documents.passages import Passage, read_passages
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 from tests.conftest import DATA
 
 TEXT = texts("three_hop")

@@ -16,7 +16,7 @@ from benchmarks.sets.tickets_corpus import Corpus, Ticket
 from benchmarks.sets.tickets_world import TEXT, build_world
 from benchmarks.sets.wording import expand
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.evaluation.measure import GoldQuestion
+from graphagg.rag.evaluation.questions import GoldQuestion
 
 Start = tuple[Fact | None, str, str]  # first fact, what is told before, noun phrase
 

@@ -19,7 +19,7 @@ from graphagg.errors import MissingExtra
 if TYPE_CHECKING:
     from graphagg.communities import Community
     from graphagg.rag import Hit, PassageIndex
-    from graphagg.rag.evaluation.measure import GoldQuestion
+    from graphagg.rag.evaluation.questions import GoldQuestion
 
 EPILOG = "Example: graphagg demo --out build/demo"
 
@@ -127,7 +127,7 @@ def _passage_index(directory: Path) -> PassageIndex:
 
 
 def _questions() -> list[GoldQuestion]:
-    from graphagg.rag.evaluation.measure import read_questions
+    from graphagg.rag.evaluation.questions import read_questions
 
     with as_file(_bundled("questions.jsonl")) as file:
         return read_questions(file)

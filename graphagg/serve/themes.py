@@ -13,9 +13,8 @@ from typing import Any
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.themes import MapConfig
-from graphagg.rag.corpus.themes.made import kept_map
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
-from graphagg.rag.corpus.themes.stored import KIND, folder_of, read_map
+from graphagg.rag.corpus.themes.storage import KIND, folder_of, kept_map, read_map
 from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
 from graphagg.rag.question.selection import Selection
 from graphagg.serve.models.passages import SearchRequest

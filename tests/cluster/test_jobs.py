@@ -11,7 +11,7 @@ import pytest
 from graphagg.communities import IndexConfig
 from graphagg.rag import PassageIndex, SentenceTransformerEncoder, read_passages
 from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.evaluation.measure import read_questions
+from graphagg.rag.evaluation.questions import read_questions
 from graphagg.store import open_artifact
 from tests.cluster.inputs import (
     SKETCH,

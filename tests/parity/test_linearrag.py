@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from graphagg.rag import Hit, Passage
 from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key, tokenize
-from graphagg.rag.modes.linearrag.retriever import LinearRAGSearch, Mention, Question
+from graphagg.rag.modes.linearrag.search import LinearRAGSearch, Mention, Question
 from tests.fakes import FakeEncoder, FakeExtractor, InMemory
 from tests.parity.literal import Dense, scores
 
@@ -107,7 +107,7 @@ def random_case(seed: int) -> Case:
         for j in range(rng.integers(1, 4)):
             if rng.random() < 0.5:
                 target = int(rng.integers(len(keys)))
-                mentions.append(Mention(f"m{j}", retriever.known(keys[target].upper())))
+                mentions.append(Mention(f"m{j}", retriever.entity_named(keys[target].upper())))
                 seeds.append((target, 1.0))
             else:
                 (name,) = encoder.encode([f"unknown {number} {j}"])

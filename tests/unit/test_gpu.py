@@ -9,7 +9,8 @@ import pytest
 
 from graphagg.rag import Passage, SentenceTransformerEncoder
 from graphagg.rag.snapshot import dense as dense_module
-from graphagg.rag.snapshot.dense import DenseIndex, train
+from graphagg.rag.snapshot.dense import DenseIndex
+from graphagg.rag.snapshot.inverted_file import train
 from tests.fakes import FakeEncoder, InMemory
 
 pytestmark = pytest.mark.gpu

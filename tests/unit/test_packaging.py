@@ -63,7 +63,7 @@ def test_all_holds_one_faiss() -> None:
             "from graphagg.rag import SentenceTransformerEncoder as S; S('m').spec",
             "rag",
         ),
-        ("faiss", "from graphagg.rag.snapshot.compat import import_faiss as f; f()", "rag"),
+        ("faiss", "from graphagg.rag.snapshot.inverted_file import import_faiss as f; f()", "rag"),
         (
             "py3langid.langid",
             "from graphagg.rag.documents.languages import language_of_text as f; f('a')",

@@ -15,9 +15,9 @@ from graphagg.rag.question.excerpts import ELLIPSIS
 
 if TYPE_CHECKING:
     from graphagg.rag import DocumentHit, Explanation, Hit, PassageIndex
-    from graphagg.rag.evaluation.comparison import Ablation
     from graphagg.rag.evaluation.failures import Failure
-    from graphagg.rag.evaluation.measure import Evaluation, Summary
+    from graphagg.rag.evaluation.measure import Ablation, Evaluation
+    from graphagg.rag.evaluation.recall import Summary
 
 _SHORTENED = 240  # characters of a passage in a list of hits
 _SENTENCE = 200  # characters of a sentence in an explanation

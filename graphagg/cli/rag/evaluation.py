@@ -21,7 +21,7 @@ from graphagg.rag.config.modes import Mode, mode_named
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.failures import Failure
-    from graphagg.rag.evaluation.measure import GoldQuestion
+    from graphagg.rag.evaluation.questions import GoldQuestion
 
 Runs = dict[str, tuple[Mode, LinearRAGConfig | None]]
 _Half = Literal["tune", "test"]
@@ -134,7 +134,7 @@ def _check_together(runs: Runs, ablate: bool, compare: str | None, failures: Pat
 
 
 def _questions(path: Path, name: _Half | None, random_state: int) -> list[GoldQuestion]:
-    from graphagg.rag.evaluation.measure import half, read_questions
+    from graphagg.rag.evaluation.questions import half, read_questions
 
     questions = read_questions(path)
     return questions if name is None else half(questions, name, random_state)
@@ -168,7 +168,7 @@ def _evaluated(
     random_state: int,
     report: Progress,
 ) -> _Result:
-    from graphagg.rag.evaluation.comparison import difference
+    from graphagg.rag.evaluation.measure import difference
     from graphagg.rag.evaluation.measure import evaluate as run
 
     reports = {
@@ -189,7 +189,7 @@ def _evaluated(
 def _ablated(
     index: PassageIndex, gold: list[GoldQuestion], random_state: int, report: Progress
 ) -> _Result:
-    from graphagg.rag.evaluation.comparison import ablate
+    from graphagg.rag.evaluation.measure import ablate
 
     ablation = ablate(index, gold, random_state=random_state, progress=report)
     return _Result({"multihop": ablation.to_json()}, lambda: print_ablation(ablation))

@@ -17,7 +17,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph.corpus_graph import EdgeKind
-from graphagg.rag.corpus.likeness.similar import By
+from graphagg.rag.corpus.similar import By
 
 if TYPE_CHECKING:
     from graphagg.rag.corpus.themes.results import Theme, ThemeMap

@@ -19,7 +19,7 @@ from graphagg.rag.build.publish import Recipe, publish_build
 from graphagg.rag.build.state import BLOCK, InProcess, KeptBlocks, MemoryBlocks, State
 from graphagg.rag.config.limits import DEFAULT_LIMITS, Limits
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.rag.tables.segments import Corpus, Segment, table_name
 from graphagg.rag.tables.vectors import Vectors
@@ -67,7 +67,7 @@ def build(
         segment = Segment.open(ArrayFolder(writer.folder), 0)
         if recipe.models.storage.inverted and len(segment.windows.values) > dense.FLAT_LIMIT:
             alive = np.ones(len(passages), np.bool_)
-            dense.train(Corpus([segment]), alive, writer.path(INVERTED_FILE))
+            inverted_file.train(Corpus([segment]), alive, writer.path(INVERTED_FILE))
         counts |= {"passages": len(passages), "sentences": len(segment.sentence_vectors)}
         return publish_build(publication, recipe, passages.digest(), counts)
 

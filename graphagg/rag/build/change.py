@@ -39,7 +39,7 @@ from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, corpus_digest
 from graphagg.rag.models.named import Models
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE, Snapshot
 from graphagg.rag.tables.gazetteer import NAME_ROW
 from graphagg.rag.tables.segments import Corpus, join_segments, segment_prefix, table_name
@@ -264,7 +264,7 @@ class _Change:
             return
         path, kept = writer.path(INVERTED_FILE), min(self.first, len(before.corpus.segments))
         if not kept or INVERTED_FILE not in before.artifact:
-            dense.train(corpus, self.alive, path)
+            inverted_file.train(corpus, self.alive, path)
             return
         begin = int(corpus.windows.starts[kept])  # windows from here on are written again
         was, now = (
@@ -274,7 +274,7 @@ class _Change:
         died = np.flatnonzero(was[:begin] & ~now[:begin])
         gone = np.concatenate([died, begin + np.flatnonzero(was[begin:])])
         new = begin + np.flatnonzero(now[begin:])
-        dense.extend(before.artifact.path(INVERTED_FILE), corpus, gone, new, path)
+        inverted_file.extend(before.artifact.path(INVERTED_FILE), corpus, gone, new, path)
 
 
 def _first_to_join(corpus: Corpus) -> int:

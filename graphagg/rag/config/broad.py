@@ -9,20 +9,24 @@ from graphagg.checks import integer, number
 
 @dataclass(frozen=True)
 class BroadConfig:
-    """How passages are chosen that cover several themes and documents.
+    """Choice of passages that cover several themes and documents.
 
     Attributes:
-        pool: candidates, the best of each of `multihop`, `dense` and `bm25`.
-        level: of the map whose themes are covered; 0 is the coarsest, and what is beyond the finest
-            is the finest.
-        spread: what covering a theme weighs, beside 1 less it for the relevance of the passage.
-        head: passages that are chosen by relevance and themes; those after them by all three
+        pool: candidates of each of `multihop`, `dense` and `bm25`.
+        level: level of the map whose themes are covered; 0 is the coarsest, and a number beyond the
+            finest level means the finest.
+        spread: weight of covering a theme; the relevance of the passage weighs 1 - spread.
+        head: number of passages chosen by relevance and themes; later ones are chosen by all three
             rankings, each document once.
-        weight: of the ranking of `multihop` among the three, beside 1 for each of the others.
-        rank_constant: that ranks are raised by before they are fused.
+        weight: weight of the ranking of `multihop` among the three; the others weigh 1 each.
+        rank_constant: number added to ranks before they are fused.
 
     Raises:
-        InvalidParameter: a value lies outside what is allowed.
+        InvalidParameter: a value is out of range.
+
+    Example:
+        >>> BroadConfig(spread=0.5).head
+        10
     """
 
     pool: int = 100

@@ -1,4 +1,4 @@
-"""What counts as a near duplicate."""
+"""Settings of near duplicates."""
 
 from __future__ import annotations
 
@@ -16,14 +16,19 @@ _LENGTHS: dict[Unit, int] = {"words": 3, "characters": 9}
 
 @dataclass(frozen=True)
 class DedupConfig:
-    """When two texts are near duplicates.
+    """Threshold and signatures of near duplicates.
 
     Attributes:
-        threshold: the share of their shingles that both have, at least: Jaccard similarity.
-        shingles: what a shingle is made of: words or characters.
+        threshold: least Jaccard similarity of the shingles of two texts.
+        shingles: unit of a shingle: words or characters.
         length: words or characters of a shingle. None: 3 words, or 9 characters.
         permutations: slots of a signature; more find pairs near the threshold more surely.
         bucket: texts of a bucket that each of its texts is compared with at most.
+
+    Example:
+        >>> config = DedupConfig(threshold=0.8)
+        >>> config.length, config.bands * config.rows <= config.permutations
+        (3, True)
     """
 
     threshold: float = 0.8
@@ -40,22 +45,22 @@ class DedupConfig:
         integer("length", self.length, 1, 64)
         integer("permutations", self.permutations, 1, 4096)
         integer("bucket", self.bucket, 1, 2**20)
-        if self.found(1) < _SURE:
+        if self._recall(1) < _SURE:
             raise InvalidParameter(
                 f"threshold is {self.threshold:g}: {self.permutations} permutations find only "
-                f"{self.found(1):.0%} of the pairs at it; take more permutations"
+                f"{self._recall(1):.0%} of the pairs at it; take more permutations"
             )
 
     @property
     def rows(self) -> int:
-        """Slots of a band: as many as still find 98 in 100 pairs at the threshold."""
-        return max(rows for rows in range(1, self.permutations + 1) if self.found(rows) >= _SURE)
+        """Slots of a band: the most that find 98 of 100 pairs at the threshold."""
+        return max(rows for rows in range(1, self.permutations + 1) if self._recall(rows) >= _SURE)
 
     @property
     def bands(self) -> int:
         """Bands of a signature."""
         return self.permutations // self.rows
 
-    def found(self, rows: int) -> float:
-        """The probability that a pair at the threshold shares one of the bands of so many rows."""
+    def _recall(self, rows: int) -> float:
+        """The probability that a pair at the threshold shares a band of `rows` slots."""
         return 1.0 - (1.0 - self.threshold**rows) ** (self.permutations // rows)

@@ -1,4 +1,4 @@
-"""What the graph of a corpus holds."""
+"""Settings of the graph of a corpus."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ TieWeight = Literal["npmi", "jaccard"]
 
 @dataclass(frozen=True)
 class GraphConfig:
-    """Which entities are tied to each other, and how strongly.
+    """Ties of entities that share sentences.
 
     Attributes:
-        weight: of two entities that share sentences: npmi (normalized pointwise mutual
-            information, of which only what is above 0 counts) or jaccard.
+        weight: weight of a tie: npmi (normalized pointwise mutual information; values above 0
+            count) or jaccard.
         floor: ties that weigh less are left out.
-        neighbors: how many of its strongest ties an entity keeps; a tie stays if either end keeps
+        neighbors: number of strongest ties that an entity keeps; a tie stays if either end keeps
             it.
         names: a sentence that names more entities is a list, and ties none.
         dates: take names of numbers and months alone, such as "May 1999", too.
 
     Raises:
-        InvalidParameter: a value lies outside what is allowed.
+        InvalidParameter: a value is out of range.
+
+    Example:
+        >>> GraphConfig(weight="jaccard", floor=0.2).neighbors
+        20
     """
 
     weight: TieWeight = "npmi"

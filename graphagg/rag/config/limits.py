@@ -1,4 +1,4 @@
-"""What a build holds in memory at once."""
+"""Limits of memory of a build."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from graphagg.checks import integer
 
 @dataclass(frozen=True)
 class Limits:
-    """What a build of a passage index holds in memory; the index is the same.
+    """Sizes of the pieces that a build of a passage index holds in memory; the index is the same.
 
     Attributes:
-        passages: that are annotated and encoded together: a block.
-        characters: of their texts, from which on a block ends before it has so many passages.
-        entries: of the tables of names and words that are put in order together; about 50 bytes
+        passages: passages of a block, which are annotated and encoded together.
+        characters: characters of text at which a block ends before it has all its passages.
+        entries: entries of the tables of names and words that are sorted together, about 50 bytes
             each.
+
+    Example:
+        >>> Limits(passages=500).entries
+        4000000
     """
 
     passages: int = 4_000

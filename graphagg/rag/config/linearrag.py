@@ -26,11 +26,15 @@ class LinearRAGConfig:
         max_iterations: T; `official` runs T - 1 rounds of propagation, as its code does, `paper` T.
         threshold: delta, the least activation that spreads.
         passage_ratio: lambda, the weight of the dense similarity in the passage prior.
-        top_k_sentence: sentences an entity spreads through in a round (`official` only).
+        top_k_sentence: number of sentences that an entity spreads through per round (`official`).
         passage_node_weight: W_p, the weight of the passage prior against the entities'.
         damping: d of the personalized PageRank; 1 - d is the teleport probability.
-        prior_top: how many passages carry the prior, best dense similarity first. None: all up to
-            100,000 passages (exact), the best 1,000 above.
+        prior_top: number of passages that carry the prior, best dense similarity first. None: all
+            up to 100,000 passages (exact), the best 1,000 above.
+
+    Example:
+        >>> PRESETS["paper"].semantics, LinearRAGConfig().with_semantics("paper").damping
+        ('paper', 0.5)
     """
 
     semantics: Semantics = "official"
@@ -54,7 +58,7 @@ class LinearRAGConfig:
             integer("prior_top", self.prior_top, 1)
 
     def with_semantics(self, semantics: Semantics) -> LinearRAGConfig:
-        """The same settings under the other semantics."""
+        """Take the same settings under the other semantics."""
         return replace(self, semantics=semantics)
 
 

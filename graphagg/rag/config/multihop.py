@@ -5,60 +5,67 @@ A passage p has the direct score
     F(p) = 1.4 similarity + .4 sentence + 1.75 lexical + .8 title + .2 entities
 
 - similarity, sentence: the cosine of the question with p, and the largest with a sentence of p.
-- lexical: BM25 (k1 1.2, b .75) of p over the sum of idf of the question's terms: which share of the
-  question's words is matched.
-- title: 1 / r^2 if the question names p's title, and p is the r-th closest of the passages of that
+- lexical: BM25 (k1 1.2, b .75) of p over the sum of idf of the question's terms: the share of the
+  question's words that p matches.
+- title: 1 / r^2 if the question names p's title and p is the r-th closest of the passages of that
   title by similarity + lexical: a name tells the document, and not which of its chunks.
 - entities: the share of the question's named entities, weighted by idf, that p is tied to.
 
-The `beam` best passages p lead on to passages q; where they are chunks of documents, so do at most
-eight other chunks of those in the pool, and a document's chunks hand on as much as its best one:
+The `beam` best passages p are the frontier. They lead on to passages q; where they are chunks of
+documents, so do at most eight other chunks of their documents in the pool, and every chunk of a
+document passes on as much as the best one:
 
-    path(p, q) = F(p) (.4 + link) + .25 F(q) + .4 joint + .6 rest
+    path(p, q) = F(p) (.4 inherited + link) + .25 target F(q)
+               + .4 joint_coverage + .6 open_terms
 
-- Through an entity e that p mentions and q is tied to: link = kind + slope idf(e) + .1 times the
+- inherited: the share of F(p) that every path passes on, and target: the share of F(q) that counts
+  at the end of a path.
+- link, through an entity e that p mentions and q is tied to: kind + slope idf(e) + .1 times the
   cosine of the question and the sentence of e in p. Kind and slope depend on how q is tied to e;
   see `LinkWeights`. An entity that ties more than `most_passages` passages, or is a date, leads to
-  its own page only; one that the question names leads nowhere, since what it ties is found by the
-  question itself. Of the passages that have e as their title the closest one is the page; the r-th
-  keeps 1 / r^2 of what a page has more than a passage that mentions e. Where e has two words, a
-  passage whose title is a longer form of it (three to five words, the same at both ends), or whose
-  text begins with one, is linked as if its text began with e: so "Karan Johar" leads to
+  its own page only; one that the question names leads nowhere, since the question itself finds what
+  it ties. Of the passages that have e as their title the closest one is the page; the r-th keeps
+  1 / r^2 of what a page has more than a passage that mentions e. Where e has two words, a passage
+  whose title is a longer form of it (three to five words, the same at both ends), or whose text
+  begins with one, is linked as if its text began with e: so "Karan Johar" leads to
   "Karan Kumar Johar (born 1972) ...".
-- By similarity: link = kind + slope cos(p, q), where q is one of the `pool` passages that F was
-  computed for first. This is what leads on in a corpus without names.
-- joint: how much more of the question's terms, weighted by idf, p and q hold together than the
-  better of the two holds alone.
-- rest: how close q is to what p leaves open of the question, over the mean of all that p leads to
-  through entities (links by similarity have 0). What is open are the words that p does not hold,
-  by the mean of their vectors as the question has them; close is the cosine of the closest sentence
-  of q that mentions e. So of "the spouse of the actress in ..." p, the page of a film, leaves
-  "spouse" to those passages on its actresses that tell of one. Where p holds all words, or the
-  encoder gives no vectors of words, the question's own vector stands for them.
+- link, by similarity: kind + slope cos(p, q), where q is one of the `pool` passages that F was
+  computed for first. Such links lead on in a corpus without names.
+- joint_coverage: how much more of the question's terms, weighted by idf, p and q hold together than
+  the better of the two holds alone.
+- open_terms: how close q is to the terms of the question that p leaves open, less the mean over all
+  passages that p leads to through entities (links by similarity have 0). Open terms are the words
+  that p does not hold; their vector is the sum of their vectors in the question. Closeness is the
+  cosine with the closest sentence of q that mentions e. So of "the spouse of the actress in ...",
+  p, the page of a film, leaves "spouse" to those passages on its actresses that tell of one. Where
+  p holds all words, or the encoder gives no vectors of words, the question's own vector stands for
+  them.
 
 A page of an entity that the question names (its title is the entity, or its text begins with it)
-hands on as much as the best such page of the beam, so that the sides of a comparison are followed
-alike. The `second_beam` best of the other passages whose score a path raised lead on once more
-through entities, with their path score for F. f(p) is the best of F(p) and its paths. Passages are
-then chosen one after another by
+passes on as much as the best such page of the frontier (`equal_pages`), so that both sides of a
+comparison are followed alike. The `second_beam` best of the other passages whose score a path
+raised lead on once more through entities, with their path score for F. f(p) is the best of F(p) and
+its paths. Passages are then chosen one after another by
 
-    f(p) + .9 (share of terms that no chosen passage holds yet) + .2 (named entities, of which p is
-    a page and no chosen passage is)
+    f(p) + .9 coverage + .2 named_page
 
-which keeps a place for each side of a question. That sum is the score.
+- coverage: the share of the question's terms that p holds and no chosen passage does.
+- named_page: the number of named entities of which p is a page and no chosen passage is.
 
-The constants were chosen on the first halves of twelve sets of nine kinds, one vote a set;
+So each side of a question keeps a place among the hits. That sum is the score.
+
+The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
 docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
 and left out of the formula. `python -m benchmarks.choose` reports them.
 
 Sources: the design follows a prototype made for this project; spreading activation through entities
-is LinearRAG's (arXiv 2510.10114), choosing by what is not yet covered is maximal marginal relevance
+is LinearRAG's (arXiv 2510.10114), choosing by uncovered terms is maximal marginal relevance
 (Carbonell and Goldstein 1998) with terms for similarity.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphagg.checks import integer, one_of
@@ -66,7 +73,7 @@ from graphagg.checks import integer, one_of
 
 @dataclass(frozen=True)
 class PassageWeights:
-    """Weights of the parts of F; see the module."""
+    """Weights of the terms of F; see the module."""
 
     similarity: float = 1.4
     sentence: float = 0.4
@@ -77,13 +84,13 @@ class PassageWeights:
 
 @dataclass(frozen=True)
 class LinkWeights:
-    """Strength of a link: `(kind, slope)`, and what is added.
+    """Strength of a link: `(kind, slope)` by the tie of q to e, and the weight of the sentence.
 
     Attributes:
         page: q's title is e.
         lead: q's text begins with e.
         shared: q mentions e, in its text or title.
-        similar: q is close to p by their vectors; the slope is that of their cosine.
+        similar: q is close to p by their vectors; the slope multiplies their cosine.
         sentence: weight of cos(question, sentence of e in p).
     """
 
@@ -101,28 +108,35 @@ class MultihopConfig:
     Attributes:
         passage: weights of a passage's direct score F.
         link: strengths of links.
-        carry: how much of a passage's score goes on through any link.
-        own: how much of F(q) counts at the end of a path.
-        joint: weight of what both ends of a path cover together.
-        rest: weight of how close the end of a path is to what its beginning leaves open.
+        inherited: share of the score of the passage before that every path passes on.
+        target: share of F(q) that counts at the end of a path.
+        joint_coverage: weight of the question's terms that both ends of a path hold together, and
+            neither alone.
+        open_terms: weight of how close the end of a path is to the terms that its beginning leaves
+            open.
         coverage: weight of terms that no chosen passage holds yet; more of it gives more varied
             hits.
-        side: weight of being the first page of a named entity.
-        level: whether named pages hand on as much as the best of them.
+        named_page: weight of being the first chosen page of an entity that the question names.
+        equal_pages: whether pages of named entities pass on as much as the best of them.
         pool: passages that F is computed for, best similarity, words and titles first.
         beam: passages that lead on; `second_beam`: those that lead on to a third hop.
         most_passages: an entity tied to more passages leads to its own page only.
+
+    Example:
+        >>> config = MultihopConfig(beam=5)
+        >>> config.open_terms, config.without("open-terms").open_terms
+        (0.6, 0.0)
     """
 
     passage: PassageWeights = PassageWeights()
     link: LinkWeights = LinkWeights()
-    carry: float = 0.4
-    own: float = 0.25
-    joint: float = 0.4
-    rest: float = 0.6
+    inherited: float = 0.4
+    target: float = 0.25
+    joint_coverage: float = 0.4
+    open_terms: float = 0.6
     coverage: float = 0.9
-    side: float = 0.2
-    level: bool = True
+    named_page: float = 0.2
+    equal_pages: bool = True
     pool: int = 50
     beam: int = 3
     second_beam: int = 3
@@ -132,17 +146,24 @@ class MultihopConfig:
         for name, least in (("pool", 1), ("beam", 0), ("second_beam", 0)):
             integer(name, getattr(self, name), least)
 
-    def without(self, part: str) -> MultihopConfig:
-        """The settings with one part switched off; raises `InvalidParameter` with the names."""
-        return _off(self, PARTS[one_of("part", part, PARTS)])
+    def without(self, name: str) -> MultihopConfig:
+        """Switch one of `PARTS` off; raises `InvalidParameter` with the names."""
+        config = self
+        for path, value in PARTS[one_of("part", name, PARTS)].items():
+            group, _, inner = path.rpartition(".")
+            if group:
+                value = replace(getattr(config, group), **{inner: value})
+            config = replace(config, **{group or inner: value})
+        return config
 
 
 FAST = MultihopConfig(
     passage=PassageWeights(0.8, 0.2, 2.0, 1.2, 0.2),
     link=LinkWeights(shared=(0.0, 0.25)),
-    own=0.3, joint=0.0, rest=0.0, coverage=0.4, side=0.3, beam=2, second_beam=4,
+    target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, named_page=0.3,
+    beam=2, second_beam=4,
 )  # fmt: skip
-"""What an index of profile `fast` takes: chosen as the defaults were, over its vectors and names.
+"""Settings of an index of profile `fast`: chosen as the defaults were, over its vectors and names.
 
 Words and titles weigh more, similarity less; docs/decisions/static-table.md has the figures.
 """
@@ -159,24 +180,10 @@ PARTS: dict[str, dict[str, Any]] = {
     "lead-links": {"link.lead": _NO_LINK},
     "shared-links": {"link.shared": _NO_LINK},
     "similar-links": {"link.similar": _NO_LINK},
-    "joint": {"joint": 0.0},
-    "rest": {"rest": 0.0},
+    "joint-coverage": {"joint_coverage": 0.0},
+    "open-terms": {"open_terms": 0.0},
     "coverage": {"coverage": 0.0},
-    "sides": {"side": 0.0, "level": False},
+    "named-pages": {"named_page": 0.0, "equal_pages": False},
     "third-hop": {"second_beam": 0},
 }
-"""The parts that `without` and `graphagg rag eval --ablate` switch off."""
-
-
-def _off(config: MultihopConfig, values: dict[str, Any]) -> MultihopConfig:
-    for name, value in values.items():
-        group, _, inner = name.rpartition(".")
-        if group:
-            value = replace(getattr(config, group), **{inner: value})
-        config = replace(config, **{group or inner: value})
-    return config
-
-
-def weights_of(weights: PassageWeights) -> dict[str, float]:
-    """The weights by name, in order."""
-    return {field.name: getattr(weights, field.name) for field in fields(weights)}
+"""Parts that `without` and `graphagg rag eval --ablate` switch off, with the values that do it."""

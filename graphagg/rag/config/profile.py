@@ -6,8 +6,7 @@
 | `fast` | a static table | rules | 8-bit integers | many passages, small machines |
 | `exact` | the default encoder, in float32 | the default pipeline | float32 | comparisons |
 
-The manifest names the profile; what an encoder or extractor of one's own changes of it is seen
-there too.
+The manifest names the profile, and any other encoder or extractor that was given.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ DEFAULT_PROFILE: Profile = "standard"
 
 @dataclass(frozen=True)
 class Storage:
-    """What a profile decides beside its models.
+    """Weights and storage of a profile.
 
     Attributes:
-        weights: of mode `multihop`, without others.
+        weights: settings of mode `multihop` where a question gives none.
         packed: whether vectors are stored as 8-bit integers; else as float32.
         inverted: whether a corpus above the limit of exact search gets an inverted file.
     """

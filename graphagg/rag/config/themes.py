@@ -13,23 +13,27 @@ MOST_LEVELS = 6
 
 @dataclass(frozen=True)
 class MapConfig:
-    """How a corpus is parted into themes, and what a theme shows.
+    """Resolutions of themes, and the description of a theme.
 
     Attributes:
-        resolutions: one a level, ascending: larger gives more and smaller themes. Themes of a level
-            lie inside those of the one before.
-        near: passages, the nearest by text vectors, that a passage is tied to.
-        text_weight: the pull of these, beside 1 for what it names; 0: names alone.
-        runs: partitions of passages and entities that have to agree on the grains that themes are
-            made of; more is steadier and costs more.
+        resolutions: one per level, ascending: larger gives more and smaller themes. Themes of a
+            level lie inside the themes of the level before.
+        near: number of nearest passages, by text vectors, that a passage is tied to.
+        text_weight: weight of these ties; the entities that it names weigh 1; 0: names alone.
+        runs: partitions of passages and entities that have to agree on the grains that make up
+            themes; more is steadier and costs more.
         theme_runs: partitions of the grains that have to agree on each level.
         when: the key of the metadata that dates passages. None: the first of when, date,
             published, created, year and modified that a passage has.
-        shown: how many entities, words, passages and neighbors a theme shows.
-        graph: which entities are tied.
+        shown: number of entities, words, passages and neighbors that a theme shows.
+        graph: ties of entities.
 
     Raises:
-        InvalidParameter: a value lies outside what is allowed.
+        InvalidParameter: a value is out of range.
+
+    Example:
+        >>> MapConfig(resolutions=(1.0, 4.0)).near
+        10
     """
 
     resolutions: tuple[float, ...] = (2.0, 8.0, 24.0)

@@ -15,8 +15,8 @@ first kind whose rule it meets:
 7. `outscored`: ranked 6 to 20.
 8. `ranked low`: a candidate beyond rank 20.
 
-A question has the kind of the passage whose cause lies deepest: a first hop that was missed is what
-follows from another passage's failure, so it comes last. The order is that of `KINDS`.
+A question has the kind of the passage whose cause lies deepest, in the order of `KINDS`: a first
+hop that was missed follows from another passage's failure, so it comes last.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ import numpy as np
 from graphagg.errors import InvalidQuestion, WriteFailed
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.evaluation.measure import GoldQuestion, check_gold
-from graphagg.rag.index import PassageIndex
+from graphagg.rag.evaluation.measure import EvaluatedIndex
+from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
+from graphagg.rag.modes.multihop.hits import HitMaker
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.question.results import Hit
@@ -59,7 +60,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class GoldPlace:
-    """Where a gold passage stands.
+    """The rank of a gold passage, and why it is missed.
 
     Attributes:
         id, title: of the passage; the title is "" where the index lacks it.
@@ -81,9 +82,9 @@ class Failure:
 
     Attributes:
         question: with its gold passages.
-        kind: of `KINDS`.
-        gold: where each gold passage stands, by rank.
-        first: what stands among the first 5.
+        kind: one of `KINDS`.
+        gold: the gold passages, by rank.
+        first: the first 5 hits.
     """
 
     question: GoldQuestion
@@ -98,7 +99,7 @@ class Failure:
             "question": self.question.text,
             "type": self.question.type,
             "kind": self.kind,
-            "gold": [vars(place) for place in self.gold],
+            "gold": [vars(gold) for gold in self.gold],
             "first": [
                 {
                     "id": hit.passage.id,
@@ -112,13 +113,13 @@ class Failure:
 
 
 def find_failures(
-    index: PassageIndex,
+    index: EvaluatedIndex,
     questions: Sequence[GoldQuestion],
     *,
     config: MultihopConfig | None = None,
     progress: Progress = silent,
 ) -> list[Failure]:
-    """The questions that `mode="multihop"` fails, in their order, with the cause.
+    """Find the questions that `mode="multihop"` fails, in their order, with the cause.
 
     Raises:
         InvalidQuestion: a question has no gold ids, or the index holds none of them.
@@ -126,31 +127,30 @@ def find_failures(
     if not all(question.gold for question in questions):
         raise InvalidQuestion("failures go by gold ids; give them to all questions")
     check_gold(index.snapshot, questions)
-    config = config or index.weights
     snapshot = index.snapshot
-    best = Multihop(snapshot, snapshot.scope(Selection()), config)
+    mode = Multihop(snapshot, snapshot.scope(Selection()), config or index.weights)
     failures = []
-    for number, question in enumerate(questions, start=1):
-        (asked,) = best.encode(best.read([question.text], index.models), index.models)
-        failure = _Case(best, question, asked).failure()
+    for done, question in enumerate(questions, start=1):
+        (encoded,) = mode.encode(mode.read([question.text], index.models), index.models)
+        failure = _Case(mode, question, encoded).failure()
         failures += [failure] if failure else []
-        progress("failures", number, len(questions))
+        progress("failures", done, len(questions))
     return failures
 
 
 def count_kinds(failures: Iterable[Failure]) -> dict[str, dict[str, int]]:
-    """How many `questions` fail by each kind, and how many gold `passages` are missed by it."""
+    """Count the `questions` that fail by each kind, and the gold `passages` missed by it."""
     counts = {kind: {"questions": 0, "passages": 0} for kind in KINDS}
     for failure in failures:
         counts[failure.kind]["questions"] += 1
-        for place in failure.gold:
-            if place.kind:
-                counts[place.kind]["passages"] += 1
+        for gold in failure.gold:
+            if gold.kind:
+                counts[gold.kind]["passages"] += 1
     return {kind: count for kind, count in counts.items() if count["passages"]}
 
 
 def write_failures(failures: Iterable[Failure], path: str | os.PathLike[str]) -> None:
-    """Write JSONL, a line a failure; raises `WriteFailed`."""
+    """Write JSON lines, one per failure; raises `WriteFailed`."""
     lines = (json.dumps(f.to_json(), ensure_ascii=False) + "\n" for f in failures)
     try:
         Path(path).write_text("".join(lines), encoding="utf-8")
@@ -161,41 +161,43 @@ def write_failures(failures: Iterable[Failure], path: str | os.PathLike[str]) ->
 class _Case:
     """One question, answered, with its gold passages by their rows."""
 
-    def __init__(self, best: Multihop, question: GoldQuestion, asked: EncodedReading) -> None:
-        self._corpus, self._question, self._asked = best.snapshot.corpus, question, asked
-        self._explainer = best.explainer(asked, RANKED)
-        self._outcome = self._explainer.outcome
-        rows = self._outcome.candidates.rows[self._outcome.chosen].tolist()
-        self._rank = {int(row): rank for rank, row in enumerate(rows, start=1)}
-        self._gold = {name: self._row(best, name) for name in sorted(question.gold)}
+    def __init__(self, mode: Multihop, question: GoldQuestion, encoded: EncodedReading) -> None:
+        self._question, self._snapshot, self._search = question, mode.snapshot, mode.search
+        self._ranking = mode.ranking(encoded, RANKED)
+        self._maker = HitMaker(self._search, self._ranking)
+        self._chosen = self._ranking.choose(mode.config, RANKED)
+        rows = self._ranking.candidates.rows
+        self._rank = {int(rows[p]): rank for rank, (p, _) in enumerate(self._chosen, start=1)}
+        self._first = {row for row, rank in self._rank.items() if rank <= FIRST}
+        self._gold = {name: self._row(name) for name in sorted(question.gold)}
+        self._gold_rows = {row for row in self._gold.values() if row is not None}
 
-    def _row(self, best: Multihop, name: str) -> int | None:
-        """The row of a gold passage; of a gold document, that of its best chunk."""
-        named = best.snapshot.rows_named(name)
-        return min(named, key=lambda row: self._rank.get(row, RANKED + 1), default=None)
+    def _row(self, name: str) -> int | None:
+        """Find the row of a gold passage; of a gold document, the row of its best chunk."""
+        rows = self._snapshot.rows_named(name)
+        return min(rows, key=lambda row: self._rank.get(row, RANKED + 1), default=None)
 
     def failure(self) -> Failure | None:
         """The failure, if a gold passage is not among the first 5."""
-        places = [self._place(name, row) for name, row in self._gold.items()]
-        kinds = {place.kind for place in places if place.kind}
+        gold = [self._place(name, row) for name, row in self._gold.items()]
+        kinds = {each.kind for each in gold if each.kind}
         if not kinds:
             return None
         kind = next(kind for kind in KINDS if kind in kinds)
-        places.sort(key=lambda place: place.rank or RANKED + 1)
-        hits = self._explainer.hits()[:FIRST]
-        return Failure(self._question, kind, tuple(places), tuple(hits))
+        gold.sort(key=lambda each: each.rank or RANKED + 1)
+        hits = self._maker.hits(self._chosen[:FIRST])
+        return Failure(self._question, kind, tuple(gold), tuple(hits))
 
     def _place(self, name: str, row: int | None) -> GoldPlace:
         if row is None:
             return GoldPlace(name, "", None, "not in the index", "")
         rank = self._rank.get(row)
-        kind = None if rank and rank <= FIRST else self._kind(row, rank)
-        candidate = self._outcome.position(row) is not None
-        reason = self._explainer.reason(row) if candidate else ""
+        kind = None if row in self._first else self._kind(row, rank)
+        reason = "" if self._ranking.position(row) is None else self._maker.reason(row)
         return GoldPlace(name, self._title(row), rank, kind, reason)
 
     def _title(self, row: int) -> str:
-        return self._corpus[row].title
+        return self._snapshot.corpus[row].title
 
     # --- rules, see the module -------------------------------------------------------------------
 
@@ -205,9 +207,9 @@ class _Case:
         if rank and rank <= CLOSE and self._has_sibling(row):
             return "sibling"
         parents = [p for p in self._gold_rows - {row} if row in self._leads_to[p]]
-        if parents and not self._found.intersection(parents):
+        if parents and not self._first.intersection(parents):
             return "first hop missed"
-        if self._outcome.position(row) is None:
+        if self._ranking.position(row) is None:
             return "not followed" if parents else "no candidate"
         return "outscored" if rank and rank <= CLOSE else "ranked low"
 
@@ -224,28 +226,18 @@ class _Case:
         parent = self._parent(row)
         if parent is None:
             return False
-        return any(self._parent(other) == parent for other in self._found - self._gold_rows)
+        return any(self._parent(other) == parent for other in self._first - self._gold_rows)
 
     def _parent(self, row: int) -> int | None:
-        """Row of the passage that the best path to a candidate comes from."""
-        step = self._outcome.step(row)
+        """The row that the best path to a candidate comes from."""
+        step = self._ranking.step(row)
         return None if step is None else int(step.round.parent[step.edge])
-
-    @cached_property
-    def _found(self) -> set[int]:
-        return {row for row, rank in self._rank.items() if rank <= FIRST}
-
-    @cached_property
-    def _gold_rows(self) -> set[int]:
-        return {row for row in self._gold.values() if row is not None}
 
     @cached_property
     def _leads_to(self) -> dict[int, set[int]]:
         """The passages that each gold passage would lead to."""
-        retriever = self._explainer.retriever
         leads_to = {}
         for row in self._gold_rows:
-            front = np.array([row], dtype=np.int64)
-            _, edges = retriever.links(front, self._outcome.asked)
+            _, edges = self._search.links(np.array([row]), self._ranking.question)
             leads_to[row] = set(edges.row.tolist())
         return leads_to

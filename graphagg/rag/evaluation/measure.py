@@ -1,37 +1,60 @@
-"""Evaluation of retrieval: recall of the gold passages, and where the time goes."""
+"""Evaluation of retrieval: recall, time per stage, paired differences, and what each part is worth.
+
+A paired difference is the mean over questions of how much better one run does than the other; its
+interval draws questions, not runs, so that what makes a question hard for both cancels out. A run
+compared with itself has the difference 0 and the interval [0, 0].
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.modes import Config, Mode
-from graphagg.rag.evaluation.outcomes import CONTAIN as CONTAIN
-from graphagg.rag.evaluation.outcomes import METRICS as METRICS
-from graphagg.rag.evaluation.outcomes import RECALL_AT as RECALL_AT
-from graphagg.rag.evaluation.outcomes import Found as Found
-from graphagg.rag.evaluation.outcomes import Outcomes as Outcomes
-from graphagg.rag.evaluation.outcomes import Summary as Summary
-from graphagg.rag.evaluation.outcomes import bootstrap_intervals as bootstrap_intervals
-from graphagg.rag.evaluation.outcomes import found_of as found_of
-from graphagg.rag.evaluation.outcomes import metrics_of as metrics_of
-from graphagg.rag.evaluation.outcomes import outcomes_of as outcomes_of
-from graphagg.rag.evaluation.questions import GoldQuestion as GoldQuestion
-from graphagg.rag.evaluation.questions import Half as Half
-from graphagg.rag.evaluation.questions import check_gold as check_gold
-from graphagg.rag.evaluation.questions import half as half
-from graphagg.rag.evaluation.questions import read_questions as read_questions
-from graphagg.rag.index import PassageIndex
+from graphagg.rag.config.multihop import PARTS, MultihopConfig
+from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
+from graphagg.rag.evaluation.recall import (
+    RECALL_AT,
+    Found,
+    Outcomes,
+    Summary,
+    found_of,
+    metrics_of,
+    outcomes_of,
+)
+from graphagg.rag.modes.protocol import QuestionModels
+from graphagg.rag.modes.registry import AnyRetriever
 from graphagg.rag.question.results import Hit
+from graphagg.rag.snapshot.snapshot import Snapshot
 
 STAGES = ("entities", "encode", "retrieve")
 
 T = TypeVar("T")
+
+
+class EvaluatedIndex(Protocol):
+    """A passage index, as far as evaluation uses it."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The opened version."""
+
+    @property
+    def models(self) -> QuestionModels:
+        """The models of the index."""
+
+    @property
+    def weights(self) -> MultihopConfig:
+        """Settings of mode `multihop` without a config."""
+
+    def retriever(self, mode: Mode = ..., config: Config | None = ...) -> AnyRetriever:
+        """The retriever of a mode over all passages."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,7 @@ class Evaluation:
 
     @property
     def questions(self) -> int:
-        """How many."""
+        """The number of questions."""
         return self.overall.questions
 
     @property
@@ -69,18 +92,15 @@ class Evaluation:
         """Plain JSON values under the keys of `rag eval --json`."""
         return {
             **self.overall.to_json(),
-            "by_type": {kind: part.to_json() for kind, part in self.by_type.items()},
-            "latency_ms": {stage: dict(part) for stage, part in self.latency_ms.items()},
-            "cpu_ms": {stage: dict(part) for stage, part in self.cpu_ms.items()},
+            "by_type": {kind: summary.to_json() for kind, summary in self.by_type.items()},
+            "latency_ms": {stage: dict(times) for stage, times in self.latency_ms.items()},
+            "cpu_ms": {stage: dict(times) for stage, times in self.cpu_ms.items()},
             "gold_missing": self.gold_missing,
         }
 
 
-# --- runs ----------------------------------------------------------------------------------------
-
-
 def evaluate(
-    index: PassageIndex,
+    index: EvaluatedIndex,
     questions: Sequence[GoldQuestion],
     *,
     mode: Mode = "multihop",
@@ -90,7 +110,7 @@ def evaluate(
 ) -> Evaluation:
     """Ask every question alone, as a user would, and compare with its gold passages.
 
-    The linear algebra of retrieval runs on one thread meanwhile, so that CPU times are those of a
+    The linear algebra of retrieval runs on one thread meanwhile, so that CPU times are for a
     single core; the encoder keeps its threads.
     """
     from threadpoolctl import threadpool_limits
@@ -100,7 +120,7 @@ def evaluate(
 
 
 def _evaluate(
-    index: PassageIndex,
+    index: EvaluatedIndex,
     questions: Sequence[GoldQuestion],
     mode: Mode,
     config: Config | None,
@@ -114,23 +134,27 @@ def _evaluate(
     def ask(text: str) -> tuple[list[Hit], _Clock]:
         clock = _Clock()
         questions = clock.time(lambda: retriever.read([text], index.models))
-        asked = clock.time(lambda: retriever.encode(questions, index.models), time.process_time)
-        return clock.time(lambda: retriever.answer(asked, k)[0]), clock
+        encoded = clock.time(lambda: retriever.encode(questions, index.models), time.process_time)
+        return clock.time(lambda: retriever.answer(encoded, k)[0]), clock
 
     ask(questions[0].text)  # loads the models and compiles the kernels
-    found: list[list[Found]] = []
+    answers: list[list[Found]] = []
     wall: list[list[float]] = []
     cpu: list[list[float]] = []
-    for number, question in enumerate(questions, start=1):
+    for done, question in enumerate(questions, start=1):
         hits, clock = ask(question.text)
-        found.append(found_of(index.snapshot, hits))
+        answers.append([found_of(index.snapshot, hit) for hit in hits])
         wall.append(clock.wall)
         cpu.append(clock.cpu)
-        progress("questions", number, len(questions))
-    outcomes = outcomes_of(questions, found)
+        progress("questions", done, len(questions))
+    outcomes = outcomes_of(questions, answers)
+    types = np.array([question.type for question in questions])
     return Evaluation(
         Summary.of(outcomes, random_state, metrics),
-        _by_type(questions, outcomes, random_state, metrics),
+        {
+            kind: Summary.of(outcomes[types == kind], random_state, metrics)
+            for kind in sorted(set(types.tolist()) - {""})
+        },
         _percentiles(wall),
         _percentiles(cpu),
         missing,
@@ -162,12 +186,82 @@ def _percentiles(times: Sequence[Sequence[float]]) -> dict[str, dict[str, float]
     }
 
 
-def _by_type(
+# --- comparison ----------------------------------------------------------------------------------
+
+
+def difference(run: Evaluation, base: Evaluation, random_state: int = 0) -> Summary:
+    """The gain of `run` over `base`, question by question, in percent points.
+
+    Raises:
+        InvalidParameter: they are over different numbers of questions.
+    """
+    if len(run.outcomes) != len(base.outcomes):
+        raise InvalidParameter(
+            f"runs over {len(run.outcomes)} and {len(base.outcomes)} questions cannot be paired; "
+            "evaluate both on the same ones"
+        )
+    return Summary.of(run.outcomes - base.outcomes, random_state, tuple(run.quality))
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The worth of the parts of `mode="multihop"`.
+
+    Attributes:
+        whole: all parts.
+        without: by part, the run with that part switched off.
+        differences: by part, `without` less `whole`, paired; negative where the part pays.
+    """
+
+    whole: Summary
+    without: Mapping[str, Summary]
+    differences: Mapping[str, Summary]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values under the keys of `rag eval --ablate --json`."""
+        return {
+            "whole": self.whole.to_json(),
+            "without": {
+                name: summary.to_json() | {"difference": self.differences[name].to_json()}
+                for name, summary in self.without.items()
+            },
+        }
+
+
+def ablate(
+    index: EvaluatedIndex,
     questions: Sequence[GoldQuestion],
-    outcomes: Outcomes,
-    random_state: int,
-    metrics: Sequence[str],
-) -> dict[str, Summary]:
-    types = np.array([question.type for question in questions])
-    kinds = sorted({question.type for question in questions if question.type})
-    return {kind: Summary.of(outcomes[types == kind], random_state, metrics) for kind in kinds}
+    *,
+    config: MultihopConfig | None = None,
+    names: Iterable[str] = tuple(PARTS),
+    random_state: int = 0,
+    progress: Progress = silent,
+) -> Ablation:
+    """Evaluate `mode="multihop"` whole and without each part; questions are encoded once.
+
+    Raises:
+        InvalidParameter: a part is unknown.
+    """
+    config = config or index.weights
+    variants = {name: config.without(name) for name in names}
+    metrics = metrics_of(questions)
+    check_gold(index.snapshot, questions)
+    retriever, encoded = index.retriever("multihop", config), list[Any]()
+    for done, question in enumerate(questions, start=1):  # each alone, as `evaluate` does
+        reading = retriever.read([question.text], index.models)
+        encoded += retriever.encode(reading, index.models)
+        progress("questions", done, len(questions))
+
+    def outcomes(variant: MultihopConfig) -> Outcomes:
+        answer = index.retriever("multihop", variant).answer
+        answers = (answer([question], max(RECALL_AT))[0] for question in encoded)
+        return outcomes_of(questions, [[found_of(index.snapshot, h) for h in a] for a in answers])
+
+    whole = outcomes(config)
+    summaries, differences = {}, {}
+    for done, (name, variant) in enumerate(variants.items(), start=1):
+        run = outcomes(variant)
+        summaries[name] = Summary.of(run, random_state, metrics)
+        differences[name] = Summary.of(run - whole, random_state, metrics)
+        progress("parts", done, len(variants))
+    return Ablation(Summary.of(whole, random_state, metrics), summaries, differences)

@@ -1,4 +1,4 @@
-"""Questions of which is known what should be found: reading, halving and checking them."""
+"""Questions with their gold passages or answers: reading, halving and checking them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMNS = RowConfig("id", "question", "answers")  # of CSV: these stay as they 
 
 @dataclass(frozen=True)
 class GoldQuestion:
-    """A question of which is known what should be found.
+    """A question with the passages or answers that retrieval should find.
 
     Attributes:
         id: as in the file.
@@ -36,7 +36,7 @@ class GoldQuestion:
         gold: ids of the passages, or of the documents, that must be retrieved together; a chunk
             counts for its document.
         type: a label to group by; "" where there is none.
-        answers: strings, one of which a passage should contain. Gold or answers: one at least.
+        answers: strings, one of which a passage should contain; there are gold ids or answers.
     """
 
     id: str
@@ -47,7 +47,7 @@ class GoldQuestion:
 
 
 def read_questions(source: str | os.PathLike[str] | Iterable[Any]) -> list[GoldQuestion]:
-    """Read questions with what should be found for each.
+    """Read questions with their gold passages or answers.
 
     Fields: `question`; `gold_passage_ids` or `gold_document_ids` (an id, or a list of ids), or
     `answers` (a string, or a list); optionally `id` and `type`. Other fields are not read.
@@ -64,7 +64,7 @@ def read_questions(source: str | os.PathLike[str] | Iterable[Any]) -> list[GoldQ
         rows: Iterable[tuple[Mapping[str, Any], str]] = read_rows(Path(source), _COLUMNS)
         name = str(source)
     else:
-        rows = ((row, f"question {number}") for number, row in enumerate(iterable(source)))
+        rows = ((row, f"question {i}") for i, row in enumerate(iterable(source)))
         name = "the questions"
     questions = [_as_question(record, where) for record, where in rows]
     if not questions:
@@ -99,16 +99,16 @@ def _strings(record: Mapping[str, Any], name: str, where: str) -> list[str]:
             value = json.loads(value)
     values = list(value) if isinstance(value, list | tuple | np.ndarray) else [value]
     plain = [str(each) if isinstance(each, Integral) else each for each in values]
-    found = [each for each in plain if each is not None]
-    if not all(isinstance(each, str) and each.strip() for each in found):
+    strings = [each for each in plain if each is not None]
+    if not all(isinstance(each, str) and each.strip() for each in strings):
         raise InvalidQuestion(f"{where}: {name} is {value!r}, wanted a string or a list of strings")
-    return found
+    return strings
 
 
 def half(
     questions: Sequence[GoldQuestion], which: Half, random_state: int = 0
 ) -> list[GoldQuestion]:
-    """One half of the questions, in their order, so that choosing and testing can be kept apart.
+    """Take one half of the questions, in their order, to keep choosing and testing apart.
 
     The first half of `np.random.default_rng(random_state).permutation(n)` is `tune`, the rest
     `test`; the smaller one is `tune`.
@@ -129,10 +129,10 @@ def half(
 
 
 def check_gold(snapshot: Snapshot, questions: Sequence[GoldQuestion]) -> int:
-    """How many gold ids are neither of a passage nor of a document of the index.
+    """Count the gold ids that name neither a passage nor a document of the index.
 
     Raises:
-        InvalidQuestion: all of them.
+        InvalidQuestion: none of them does.
     """
     gold = sorted({identifier for question in questions for identifier in question.gold})
     missing = [name for name in gold if not snapshot.rows_named(name)]

@@ -9,6 +9,7 @@ from graphagg.arrays import Floats
 from graphagg.rag.modes.protocol import (
     EncodedReading,
     QuestionModels,
+    Ranked,
     ReadingRetriever,
     Retriever,
     readings,
@@ -23,7 +24,7 @@ from graphagg.rag.snapshot.snapshot import Scope, Snapshot
 from graphagg.rag.tables.vectors import Rows
 
 RRF_K, RRF_DEPTH = 60, 50
-"""The constant of reciprocal rank fusion, and how many hits of each list are fused at least."""
+"""The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Dense(Retriever[object, str, EncodedText]):
     mode = "dense"
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[str]:
-        """The questions as they are."""
+        """Take the questions as they are."""
         return list(questions)
 
     def encode(self, questions: Sequence[str], models: QuestionModels) -> list[EncodedText]:
@@ -48,11 +49,9 @@ class Dense(Retriever[object, str, EncodedText]):
         vectors, _ = models.encoder().encode_query(questions, [])
         return [EncodedText(*pair) for pair in zip(questions, vectors, strict=True)]
 
-    def _answer(self, questions: Sequence[EncodedText], k: int) -> list[list[Hit]]:
-        snapshot, scope = self.snapshot, self.scope
-        return [
-            dense_hits(snapshot.dense, scope.view, q.vector, k, scope.allowed) for q in questions
-        ]
+    def _answer(self, questions: Sequence[EncodedText], k: int) -> list[Ranked]:
+        dense, view, allowed = self.snapshot.dense, self.scope.view, self.scope.allowed
+        return [Ranked(dense_hits(dense, view, q.vector, k, allowed)) for q in questions]
 
     def _closest(self, question: EncodedText, rows: Rows) -> list[int]:
         return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
@@ -68,11 +67,11 @@ class BM25(Retriever[object, Reading, Reading]):
         return readings(self.snapshot, self.scope, questions)
 
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[Reading]:
-        """The questions as they were read: words have no vectors."""
+        """Take the questions as they were read: words have no vectors."""
         return list(questions)
 
-    def _answer(self, questions: Sequence[Reading], k: int) -> list[list[Hit]]:
-        return [worded_hits(self.snapshot, self.scope, question, k) for question in questions]
+    def _answer(self, questions: Sequence[Reading], k: int) -> list[Ranked]:
+        return [Ranked(bm25_hits(self.snapshot, self.scope, each, k)) for each in questions]
 
     def _closest(self, question: Reading, rows: Rows) -> list[int]:
         snapshot = self.snapshot
@@ -83,8 +82,8 @@ class BM25(Retriever[object, Reading, Reading]):
         ]
 
 
-def worded_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:
-    """The `k` passages that match a question's words best."""
+def bm25_hits(snapshot: Snapshot, scope: Scope, question: Reading, k: int) -> list[Hit]:
+    """Find the `k` passages that match a question's words best."""
     view = scope.view
     lexical = Lexical(view, question.terms)
     rows, scores = top_rows(lexical.rows, lexical.scores, k, snapshot.ranks, view, scope.allowed)
@@ -96,20 +95,20 @@ class RRF(ReadingRetriever[object]):
 
     mode = "rrf"
 
-    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
-        return [self._fused(question, max(k, RRF_DEPTH))[:k] for question in questions]
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
+        return [Ranked(self._fused(question, max(k, RRF_DEPTH))[:k]) for question in questions]
 
     def _fused(self, question: EncodedReading, depth: int) -> list[Hit]:
-        """The hits of both lists, best first; `depth` of each."""
+        """Fuse `depth` hits of both lists, best first."""
         snapshot, scope = self.snapshot, self.scope
         near = dense_hits(snapshot.dense, scope.view, question.vector, depth, scope.allowed)
-        worded = worded_hits(snapshot, scope, question.reading, depth)
+        worded = bm25_hits(snapshot, scope, question.reading, depth)
         hits = {hit.passage.id: hit for hit in (*worded, *near)}
         shares: dict[str, dict[str, float]] = {identifier: {} for identifier in hits}
-        for name, found in (("dense", near), ("bm25", [hit for hit in worded if hit.score > 0])):
-            for rank, hit in enumerate(found, start=1):
+        for name, ranked in (("dense", near), ("bm25", [hit for hit in worded if hit.score > 0])):
+            for rank, hit in enumerate(ranked, start=1):
                 shares[hit.passage.id][name] = 1.0 / (RRF_K + rank)
-        scores = {identifier: sum(parts.values()) for identifier, parts in shares.items()}
+        scores = {identifier: sum(each.values()) for identifier, each in shares.items()}
         return [
             replace(
                 hits[identifier],

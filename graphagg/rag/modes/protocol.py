@@ -1,4 +1,4 @@
-"""What a retrieval mode is: it reads questions, encodes them, answers them, and explains.
+"""The interface of retrieval modes: read questions, encode them, answer them, and explain.
 
 A question goes through three stages: `read` finds what it names, `encode` makes its vectors, and
 `answer` ranks passages.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -24,6 +24,30 @@ from graphagg.rag.question.results import Explanation, Hit
 from graphagg.rag.snapshot.sentences import sentence_span, sentences_by_vector
 from graphagg.rag.snapshot.snapshot import Scope, Snapshot
 from graphagg.rag.tables.vectors import Rows
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The first hits of a question, and a way to more of them.
+
+    Attributes:
+        hits: best first.
+        longer: given n and the hits so far, the first n hits, from the same ranking; None: the mode
+            ranks again.
+        limit: `longer` gives up to this number of hits.
+    """
+
+    hits: Sequence[Hit]
+    longer: Callable[[int, Sequence[Hit]], Sequence[Hit]] | None = None
+    limit: int = 0
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The hits of distinct texts, and the number of hits that the mode ranked for them."""
+
+    hits: Sequence[Hit]
+    asked: int
 
 
 class QuestionModels(Protocol):
@@ -57,7 +81,7 @@ class Retriever(ABC, Generic[C, R, A]):
 
     Args:
         snapshot: the version.
-        scope: what is visible.
+        scope: the visible passages.
         config: the settings, of `config_type`.
 
     Attributes:
@@ -86,31 +110,31 @@ class Retriever(ABC, Generic[C, R, A]):
         min_score: float | None = None,
         rescoring: Rescoring = NOTHING_ADDED,
     ) -> list[list[Hit]]:
-        """The `k` best passages of each question, best first, each text once.
+        """Find the `k` best passages of each question, best first, each text once.
 
         Args:
             questions: read and encoded.
-            k: how many.
-            min_score: leave out what scores less; None: nothing.
-            rescoring: what is added to the scores.
+            k: number of hits.
+            min_score: leave out hits that score less; None: none.
+            rescoring: additions to the scores.
         """
         if not self.scope.view.passages:
             return [[] for _ in questions]
         least = -math.inf if min_score is None else min_score
-        found: Iterable[Sequence[Hit]]
+        answers: list[Sequence[Hit]]
         if rescoring.is_none:
-            answered = zip(questions, self._answer(questions, k), strict=True)
-            found = (self._distinct(question, hits, k).hits for question, hits in answered)
+            ranked = zip(questions, self._answer(questions, k), strict=True)
+            answers = [self._distinct(question, each, k).hits for question, each in ranked]
         else:
-            found = (self._rescored(question, k, rescoring) for question in questions)
+            answers = [self._rescored(question, k, rescoring) for question in questions]
         return [
-            self._shown(question, [hit for hit in hits if hit.score >= least])
-            for question, hits in zip(questions, found, strict=True)
+            self._matched(question, [hit for hit in hits if hit.score >= least])
+            for question, hits in zip(questions, answers, strict=True)
         ]
 
     def _rescored(self, question: A, k: int, rescoring: Rescoring) -> list[Hit]:
         def ranked(n: int) -> Sequence[Hit]:
-            return self._distinct(question, self._answer([question], n)[0], n).hits
+            return self._first(question, n).hits
 
         now = rescoring.as_of
         if now is None and rescoring.recency is not None:
@@ -120,7 +144,7 @@ class Retriever(ABC, Generic[C, R, A]):
     def explain(
         self, question: A, row: int, k: int, rescoring: Rescoring = NOTHING_ADDED
     ) -> Explanation:
-        """Why the passage in a row is, or is not, among the `k` best."""
+        """Explain why the passage in a row is, or is not, among the `k` best."""
         if not rescoring.is_none and self._visible[row]:
             return self._explain_rescored(question, row, k, rescoring)
         identifier = self.snapshot.corpus.id(row)
@@ -128,17 +152,17 @@ class Retriever(ABC, Generic[C, R, A]):
             reason = f"passage {identifier!r} is left out by the filter"
             threshold = threshold_of(self.answer([question], k)[0])
             return Explanation(question.text, None, k, reason, None, threshold)
-        distinct = self._distinct(question, self._answer([question], k)[0], k)
+        distinct = self._first(question, k)
         for rank, hit in enumerate(distinct.hits, start=1):
             if identifier in hit.copies:
                 reason = f"rank {rank}: it has the very text of passage {hit.passage.id!r}"
-                found = self._shown(question, [hit])[0]
+                matched = self._matched(question, [hit])[0]
                 threshold = threshold_of(distinct.hits)
-                return Explanation(question.text, rank, k, reason, found, threshold)
+                return Explanation(question.text, rank, k, reason, matched, threshold)
         explanation = self._explain(question, row, k, distinct)
         if explanation.hit is None:
             return explanation
-        return replace(explanation, hit=self._shown(question, [explanation.hit])[0])
+        return replace(explanation, hit=self._matched(question, [explanation.hit])[0])
 
     def _explain_rescored(self, question: A, row: int, k: int, rescoring: Rescoring) -> Explanation:
         seen = self._rescored(question, max(k, rescoring.first), rescoring)
@@ -149,72 +173,74 @@ class Retriever(ABC, Generic[C, R, A]):
             reason = f"not among the {len(seen)} first with {rescoring.names}: {plain.reason}"
             return replace(plain, rank=None, reason=reason, threshold=threshold)
         rank, hit = ranked
-        found = self._shown(question, [hit])[0]
+        matched = self._matched(question, [hit])[0]
         if rank > k:
             reason = f"{k} passages score higher with {rescoring.names}"
-            return Explanation(question.text, None, k, reason, found, threshold)
+            return Explanation(question.text, None, k, reason, matched, threshold)
         reason = f"rank {rank}: ranked by {self.mode} with {rescoring.names}"
-        return Explanation(question.text, rank, k, reason, found, threshold)
+        return Explanation(question.text, rank, k, reason, matched, threshold)
 
     @property
     def _visible(self) -> Mask:
-        """`[R]`, which passages may be hits."""
+        """Mask `[R]` of the passages that may be hits."""
         visible: Mask = self.scope.view.visible
         return visible if self.scope.allowed is None else self.scope.allowed & visible
 
-    def _distinct(self, question: A, hits: Sequence[Hit], k: int) -> Distinct:
+    def _first(self, question: A, k: int) -> Distinct:
+        """The first `k` hits of distinct texts of one question."""
+        return self._distinct(question, self._answer([question], k)[0], k)
+
+    def _distinct(self, question: A, ranked: Ranked, k: int) -> Distinct:
         """The first `k` hits of distinct texts, each with the ids of its copies.
 
         Args:
             question: what was asked.
-            hits: the answer for `k`; where some of them are copies, more is asked for.
-            k: how many texts.
+            ranked: the answer for `k`; where some of its hits are copies, more is asked for.
+            k: number of texts.
         """
-        snapshot, visible, asked = self.snapshot, self._visible, k
+        snapshot, visible, asked, hits = self.snapshot, self._visible, k, ranked.hits
         while True:
-            found: list[Hit] = []
+            distinct: list[Hit] = []
             copied: set[str] = set()
             for hit in hits:
                 if hit.passage.id not in copied:
                     rows = snapshot.copies(snapshot.known_row(hit.passage.id), visible)
                     copies = tuple(snapshot.corpus.id(row) for row in rows)
                     copied.update(copies)
-                    found.append(replace(hit, copies=copies) if copies else hit)
-            if len(found) >= k or len(hits) < asked:
-                return Distinct(found[:k], asked)
+                    distinct.append(replace(hit, copies=copies) if copies else hit)
+            if len(distinct) >= k or len(hits) < asked:
+                return Distinct(distinct[:k], asked)
             asked = k + len(copied)  # more than before: a hit that was left out is a copy
-            hits = self._more(question, hits, asked)
+            if ranked.longer is not None and asked <= ranked.limit:
+                hits = ranked.longer(asked, hits)
+            else:
+                hits = self._answer([question], asked)[0].hits
 
-    def _more(self, question: A, hits: Sequence[Hit], k: int) -> Sequence[Hit]:
-        """The `k` best passages of a question that was answered for fewer: `hits`."""
-        return self._answer([question], k)[0]
-
-    def _shown(self, question: A, hits: Sequence[Hit]) -> list[Hit]:
-        """Hits with the place that matched."""
+    def _matched(self, question: A, hits: Sequence[Hit]) -> list[Hit]:
+        """Hits with the span of the sentence that matched."""
         if not hits:
             return []
         rows = [self.snapshot.known_row(hit.passage.id) for hit in hits]
-        numbers = self._closest(question, np.array(rows, np.int64))
+        sentences = self._closest(question, np.array(rows, np.int64))
         return [
-            replace(hit, match=sentence_span(self.snapshot.corpus, row, number, hit.passage))
-            for hit, row, number in zip(hits, rows, numbers, strict=True)
+            replace(hit, match=sentence_span(self.snapshot.corpus, row, sentence, hit.passage))
+            for hit, row, sentence in zip(hits, rows, sentences, strict=True)
         ]
 
     @abstractmethod
     def _closest(self, question: A, rows: Rows) -> list[int]:
-        """Number of the sentence of each row that is closest to the question."""
+        """The sentence of each row that is closest to the question, counted from 0."""
 
     @abstractmethod
-    def _answer(self, questions: Sequence[A], k: int) -> list[list[Hit]]:
-        """`answer`, where at least one passage is visible."""
+    def _answer(self, questions: Sequence[A], k: int) -> list[Ranked]:
+        """Rank passages for each question, copies among them; at least one is visible."""
 
     def _explain(self, question: A, row: int, k: int, distinct: Distinct) -> Explanation:
         """`explain` of a visible passage; ranks all passages if it is not among the `k` best."""
         identifier, hits = self.snapshot.corpus.id(row), distinct.hits
         ranked, reason = ranked_in(hits, identifier), f"ranked by {self.mode}"
         if ranked is None:
-            everything = self._answer([question], len(self.snapshot))[0]
-            every = self._distinct(question, everything, len(self.snapshot)).hits
+            every = self._first(question, len(self.snapshot)).hits
             ranked, reason = ranked_in(every, identifier), f"{k} passages score higher"
         assert ranked is not None, "a visible passage has a rank"
         rank, hit = ranked
@@ -228,9 +254,9 @@ class EncodedReading:
     """A question that was read and encoded.
 
     Attributes:
-        reading: what it names.
+        reading: its terms and entities.
         vector: `[d]`.
-        words: `[t, d]` of its terms; None where nobody needs them or the encoder gives none.
+        words: `[t, d]` of its terms; None where no mode needs them or the encoder gives none.
     """
 
     reading: Reading
@@ -262,14 +288,6 @@ class ReadingRetriever(Retriever[C, Reading, EncodedReading]):
 def readings(snapshot: Snapshot, scope: Scope, questions: Sequence[str]) -> list[Reading]:
     """Terms and named entities of questions; needs no model."""
     return [read_question(text, scope.view, snapshot.analyzers) for text in questions]
-
-
-@dataclass(frozen=True)
-class Distinct:
-    """The hits of distinct texts, and for how many the mode was asked to find them."""
-
-    hits: Sequence[Hit]
-    asked: int
 
 
 def threshold_of(hits: Sequence[Hit]) -> float | None:

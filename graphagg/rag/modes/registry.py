@@ -26,9 +26,10 @@ RETRIEVERS: dict[Mode, type[AnyRetriever]] = {
 def settings_of(
     mode: Mode, config: Config | None, weights: MultihopConfig | None = None
 ) -> Config | None:
-    """The settings of a mode: its defaults for None; raises `InvalidParameter`.
+    """Check the settings of a mode; None gives its defaults, of `multihop` the given weights.
 
-    `weights` are what `multihop` takes without settings; None: its defaults.
+    Raises:
+        InvalidParameter: the settings are of another mode.
     """
     config_type = RETRIEVERS[mode].config_type
     if config_type is None or isinstance(config, config_type):
@@ -46,7 +47,7 @@ def settings_of(
 def retriever_of(
     snapshot: Snapshot, selection: Selection, mode: Mode, config: Config | None
 ) -> AnyRetriever:
-    """The retriever of a mode over what a selection of a version's passages lets a caller see.
+    """Make the retriever of a mode over the passages of a selection.
 
     Raises:
         InvalidParameter: the mode is unknown, `config` is of another mode, or ids are no list.

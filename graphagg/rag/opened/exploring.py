@@ -9,9 +9,9 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph.corpus_graph import CorpusGraph, corpus_graph
-from graphagg.rag.corpus.likeness.similar import By, Likes, similar_entities, similar_passages
-from graphagg.rag.corpus.themes.made import current_map, map_of_view
+from graphagg.rag.corpus.similar import By, Likes, similar_entities, similar_passages
 from graphagg.rag.corpus.themes.results import ThemeMap
+from graphagg.rag.corpus.themes.storage import current_map, map_of_view
 from graphagg.rag.opened.base import Opened
 from graphagg.rag.question.checks import selection_of
 

@@ -1,7 +1,7 @@
-"""How much of a passage is shown: the sentence that matched, and what is around it up to a budget.
+"""Excerpts of passages: the sentence that matched and the text around it, up to a budget.
 
-Every surface that hands texts on bounds them here, in characters: what does not fit is cut, and the
-place of the cut is told.
+Every surface that returns texts bounds them here, in characters: the rest is cut, and an excerpt
+says where.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 from graphagg.rag.documents.passages import Passage
 
 CHARACTERS = 2_000
-"""What a surface shows of a hit and its neighbors unless something else is asked for."""
+"""Default number of characters that a surface shows of a hit and its neighbors."""
 NEIGHBORS = 3
 """Chunks on each side of a hit that may fill the budget."""
 ELLIPSIS = "..."
 
 
 class Span(NamedTuple):
-    """A place of a text, `text[start:end]`, in characters."""
+    """A span of a text, `text[start:end]`, in characters."""
 
     start: int
     end: int
@@ -31,12 +31,12 @@ NOWHERE = Span(0, 0)
 
 @dataclass(frozen=True)
 class Excerpt:
-    """What is shown of a text.
+    """A piece of a text.
 
     Attributes:
         text: the piece, without marks where it was cut.
-        span: where it lies in the whole text.
-        match: where the sentence that matched lies in the piece, as far as it is shown.
+        span: its span in the whole text.
+        match: the span in the piece of the sentence that matched, as far as it is shown.
         characters: of the whole text.
     """
 
@@ -59,11 +59,11 @@ class Excerpt:
 
 
 def excerpt(text: str, match: Span, longest: int) -> Excerpt:
-    """At most `longest` characters of a text, around a place in it; cut between words.
+    """Cut a text to at most `longest` characters around a span of it, between words.
 
     Args:
         text: the whole.
-        match: what is to be seen; where it is too long itself, its beginning.
+        match: the span to show; where it is too long itself, its beginning.
         longest: characters, at least 1.
     """
     start, end = 0, len(text)
@@ -74,12 +74,12 @@ def excerpt(text: str, match: Span, longest: int) -> Excerpt:
         start = match.start - min(spare - after, match.start)
         end = min(start + longest, len(text))
         start, end = _between_words(text, start, end, match)
-    shown = Span(*(min(max(place, start), end) - start for place in match))
+    shown = Span(*(min(max(edge, start), end) - start for edge in match))
     return Excerpt(text[start:end], Span(start, end), shown, len(text))
 
 
 def _between_words(text: str, start: int, end: int, match: Span) -> tuple[int, int]:
-    """A narrower place that cuts no word, unless a word fills it; the match is not narrowed."""
+    """Narrow a span so that it cuts no word, unless a word fills it; the match stays whole."""
     if start and not text[start - 1].isspace():
         blank = next((i for i in range(start, match.start) if text[i].isspace()), start)
         start = blank
@@ -92,9 +92,9 @@ def _between_words(text: str, start: int, end: int, match: Span) -> tuple[int, i
 
 
 def fitting(neighbors: Sequence[Passage], position: int, budget: int) -> list[Passage]:
-    """The chunks around a position that fit a budget of characters whole, nearest first chosen.
+    """Choose whole chunks around a position that fit a budget of characters, the nearest first.
 
-    They are contiguous: where one does not fit, none beyond it is taken. In order of position.
+    They are contiguous: where one does not fit, none beyond it is taken. Returns them by position.
     """
     chosen = []
     closed: set[bool] = set()
@@ -108,19 +108,19 @@ def fitting(neighbors: Sequence[Passage], position: int, budget: int) -> list[Pa
     return sorted(chosen, key=lambda p: p.position)
 
 
-# --- what is not a text ---------------------------------------------------------------------------
+# --- titles, hops and metadata --------------------------------------------------------------------
 
 _LONGEST_STEP = 300  # characters of a hop, a title or a value of metadata under a budget
 MOST_NAMES = 20  # ids of equal texts, and keys of metadata, under a budget
 
 
 def shortened(text: str) -> str:
-    """A title, a hop or a value under a budget: its beginning, if it is long."""
+    """Shorten a long title, hop or value to its beginning."""
     return text if len(text) <= _LONGEST_STEP else text[:_LONGEST_STEP] + ELLIPSIS
 
 
 def short_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The first values; a long one as the beginning of its text."""
+    """Take the first values; a long one as the beginning of its text."""
     first = list(metadata.items())[:MOST_NAMES]
     return {
         shortened(key): value if len(text := str(value)) <= _LONGEST_STEP else shortened(text)

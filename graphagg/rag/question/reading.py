@@ -13,19 +13,19 @@ from graphagg.rag.tables.view import View
 
 @dataclass(frozen=True)
 class Reading:
-    """A question as `mode="multihop"` takes it.
+    """A question with its terms and the entities that it names.
 
     Attributes:
         text: as it was asked.
         terms: its distinct words but stop words, by their stems.
-        places: where the first word of each term is, in characters; (0, 0) for a part of a word.
+        spans: the first word of each term, in characters; (0, 0) for a part of a word.
         entities: ids of the visible entities that it names, in order; leftmost-longest.
         names: those entities as the question writes them.
     """
 
     text: str
     terms: tuple[Term, ...]
-    places: tuple[tuple[int, int], ...]
+    spans: tuple[tuple[int, int], ...]
     entities: tuple[int, ...]
     names: tuple[str, ...]
 
@@ -35,27 +35,27 @@ def read_question(text: str, view: View, analyzers: Analyzers) -> Reading:
     tokens = scan(text)
     entities: dict[int, str] = {}
     for start, length, entity in _leftmost_longest(_names(text, tokens, view)):
-        place = slice(tokens.spans[start][0], tokens.spans[start + length - 1][1])
-        entities.setdefault(entity, text[place])
+        begin, end = tokens.spans[start][0], tokens.spans[start + length - 1][1]
+        entities.setdefault(entity, text[begin:end])
     terms = analyzers.terms(text, [*tokens.words, *inner_words(text)], view.languages)
-    places = _places(terms, tokens, analyzers.each(view.languages))
-    return Reading(text, terms, places, tuple(entities), tuple(entities.values()))
+    spans = _spans(terms, tokens, analyzers.each(view.languages))
+    return Reading(text, terms, spans, tuple(entities), tuple(entities.values()))
 
 
-def _places(
+def _spans(
     terms: Sequence[Term], tokens: Tokens, readers: Sequence[Analyzer]
 ) -> tuple[tuple[int, int], ...]:
-    number = {stem: i for i, term in enumerate(terms) for stem in term}
-    found: dict[int, tuple[int, int]] = {}
+    term_of = {stem: i for i, term in enumerate(terms) for stem in term}
+    spans: dict[int, tuple[int, int]] = {}
     for word, (start, end) in zip(tokens.words, tokens.spans, strict=True):
         for reader in readers:
-            if (term := number.get(reader.stem(word))) is not None:
-                found.setdefault(term, (start, end))
-    return tuple(found.get(i, (0, 0)) for i in range(len(terms)))
+            if (term := term_of.get(reader.stem(word))) is not None:
+                spans.setdefault(term, (start, end))
+    return tuple(spans.get(i, (0, 0)) for i in range(len(terms)))
 
 
 def _names(text: str, tokens: Tokens, view: View) -> Iterator[tuple[int, int, int]]:
-    """Visible entities whose words are in the question: `(start, length, id)`.
+    """Find visible entities whose words are in the question: `(start, length, id)`.
 
     One of their words is capitalized, unless only the question's first word is or none.
     """
@@ -70,7 +70,7 @@ def _names(text: str, tokens: Tokens, view: View) -> Iterator[tuple[int, int, in
 
 
 def _keys_at(words: Sequence[str], start: int, view: View) -> Iterator[tuple[int, int]]:
-    """Keys that begin at a word, `(length, id)`, by narrowing a range of the sorted table."""
+    """Find the keys that begin at a word, `(length, id)`, narrowing a range of the table."""
     keys = view.gazetteer.keys
     low, high, prefix = 0, len(keys), b""
     for length, word in enumerate(words[start:], start=1):

@@ -1,7 +1,7 @@
-"""What is added to the scores of a mode's hits when asked for: recency, and a reranker's opinion.
+"""Additions to the scores of a mode's hits: recency, and the scores of a reranker.
 
-Both are off by default, and both are components of the score and part of the last hop of the path,
-so that components and contributions still add up.
+Both are off by default. Both are components of the score and part of the last hop of the path, so
+that components and contributions still add up.
 
 Recency adds `weight 2^(-age / half_life)` to a passage with a date, where its age runs to `as_of`
 or, without one, to the newest visible passage: no clock decides an answer. It adds `weight` at
@@ -21,17 +21,23 @@ from graphagg.rag.models.reranker import Reranker, check_reranker, scores_of
 from graphagg.rag.question.results import Hit
 
 RERANKED = 50
-"""Hits that a reranker sees, unless another number is given."""
+"""Default number of hits that a reranker sees."""
 _DAY = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True)
 class Recency:
-    """How much newer passages are preferred.
+    """Preference for newer passages.
 
     Attributes:
-        weight: what the newest passage gains; scores of `multihop` run from 0 to about 4.
+        weight: gain of the newest passage; scores of `multihop` run from 0 to about 4.
         half_life: days after which a passage gains half as much.
+
+    Example:
+        >>> from graphagg.rag.documents.metadata import parse_instant
+        >>> recency = Recency(weight=1.0, half_life=10.0)
+        >>> recency.gain("2024-05-01", parse_instant("2024-05-11"))
+        0.5
     """
 
     weight: float
@@ -42,11 +48,11 @@ class Recency:
         number("half_life", self.half_life, above=0.0)
 
     def gain(self, when: object, now: int) -> float:
-        """What a passage gains.
+        """Compute the gain of a passage.
 
         Args:
-            when: its `when`; 0 is gained without a date.
-            now: microseconds since 1970; what is later gains no more than what is of now.
+            when: its `when`; the gain without a date is 0.
+            now: microseconds since 1970; later passages gain no more than one of this moment.
         """
         instant = parse_instant(when) if isinstance(when, str) else None
         if instant is None:
@@ -58,13 +64,14 @@ class Recency:
 
 @dataclass(frozen=True)
 class Rescoring:
-    """What is added to scores; nothing by default.
+    """Additions to scores; none by default.
 
     Attributes:
-        recency: how much newer passages are preferred; None: not at all.
+        recency: preference for newer passages; None: none.
         reranker: reads question and passage; None: none.
-        first: hits that the reranker sees, `k` at least.
-        as_of: to when ages run, microseconds since 1970; None: to the newest visible passage.
+        first: number of hits that the reranker sees, `k` at least.
+        as_of: the moment that ages run to, microseconds since 1970; None: the newest visible
+            passage's.
     """
 
     recency: Recency | None = None
@@ -87,9 +94,9 @@ class Rescoring:
 
     @property
     def names(self) -> str:
-        """What is added, for a reason in words."""
-        parts = {"recency": self.recency, "reranker": self.reranker}
-        return " and ".join(name for name, part in parts.items() if part is not None)
+        """The names of the additions, for a reason in words."""
+        additions = {"recency": self.recency, "reranker": self.reranker}
+        return " and ".join(name for name, each in additions.items() if each is not None)
 
     def hits(
         self, question: str, k: int, now: int | None, ranked: Callable[[int], Sequence[Hit]]
@@ -98,47 +105,46 @@ class Rescoring:
 
         Args:
             question: what was asked.
-            k: how many.
-            now: to when ages run; None: no passage has a date.
+            k: number of hits.
+            now: the moment that ages run to; None: no passage has a date.
             ranked: gives the n best hits of the mode, scores descending; fewer if there are not n.
         """
-        wanted = k if self.reranker is None else max(k, self.first)
-        found = self._recent(wanted, now, ranked)
+        hits = self._recent(k if self.reranker is None else max(k, self.first), now, ranked)
         if self.reranker is not None:
-            texts = [hit.passage.full_text for hit in found]
+            texts = [hit.passage.full_text for hit in hits]
             scores = scores_of(self.reranker, question, texts).tolist()
-            found = _ordered(
-                _added(hit, "reranker", score) for hit, score in zip(found, scores, strict=True)
+            hits = _ordered(
+                _added(hit, "reranker", score) for hit, score in zip(hits, scores, strict=True)
             )
-        return found[:k]
+        return hits[:k]
 
     def _recent(
-        self, wanted: int, now: int | None, ranked: Callable[[int], Sequence[Hit]]
+        self, count: int, now: int | None, ranked: Callable[[int], Sequence[Hit]]
     ) -> list[Hit]:
-        """The `wanted` best hits by score and recency."""
+        """The `count` best hits by score and recency."""
         if self.recency is None or now is None:
-            return list(ranked(wanted))
-        asked = 2 * wanted
+            return list(ranked(count))
+        asked = 2 * count
         while True:
             before = ranked(asked)
-            found = _ordered(
+            hits = _ordered(
                 _added(hit, "recency", self.recency.gain(hit.passage.metadata.get(WHEN), now))
                 for hit in before
-            )[:wanted]
-            # What was not asked for scores at most as the last, and gains the weight at most.
+            )[:count]
+            # Hits beyond `asked` score at most as the last, and gain the weight at most.
             is_all = len(before) < asked
-            if is_all or found[-1].score >= before[-1].score + self.recency.weight:
-                return found
+            if is_all or hits[-1].score >= before[-1].score + self.recency.weight:
+                return hits
             asked *= 2
 
 
 def _ordered(hits: Iterable[Hit]) -> list[Hit]:
-    """Best first; of equals the lower id."""
+    """Sort hits, best first; of equals the lower id."""
     return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id.encode()))
 
 
 def _added(hit: Hit, name: str, gain: float) -> Hit:
-    """A hit whose score has one part more."""
+    """Add one part to the score of a hit."""
     if not gain:
         return hit
     *before, last = hit.path

@@ -1,4 +1,4 @@
-"""The results of a retrieval: small frozen dataclasses that say why a passage was found."""
+"""The results of a retrieval: frozen dataclasses that say why a passage was found."""
 
 from __future__ import annotations
 
@@ -37,13 +37,16 @@ class Hop:
         kind: `question_entity`, `sentence`, `entity`, `similarity`, `theme` or `passage`.
         text: the mention in the question, the sentence, the entity's name, the theme's label, or
             the passage's id.
-        score: of a sentence its cosine with the question, of a `similarity` that of the two
-            passages. In `multihop`, of a passage its direct
-            score F and of an entity its idf. In `linearrag`, of an
-            entity its activation, for the `question_entity` its similarity to the entity that
-            follows, and for the passage the last entity's share of its prior. In `broad`, of a
-            theme what it is worth for the question, and of a passage its relevance, 0 to 1.
-        contribution: its part of the hit's score; those of a path add up to the score.
+        score: of a sentence its cosine with the question; of a `similarity` the cosine of the two
+            passages. In `multihop`, of a passage its direct score F and of an entity its idf. In
+            `linearrag`, of an entity its activation, of the `question_entity` its similarity to the
+            entity that follows, and of the passage the last entity's share of its prior. In
+            `broad`, of a theme its worth for the question, and of a passage its relevance, 0 to 1.
+        contribution: its part of the hit's score; the contributions of a path add up to the score.
+
+    Example:
+        >>> Hop("entity", "Ada Lovelace", 6.2, 0.4).contribution
+        0.4
     """
 
     kind: HopKind
@@ -58,23 +61,28 @@ class Hit:
 
     Attributes:
         passage: id, title, text, metadata, and its place in a document.
-        score: what the hits are ranked by.
-        components: the parts of the score, by name; they add up to it. In `multihop` those of the
-            formula in `best.formula`: of the passage itself (`similarity`, `sentence`, `lexical`,
-            `title`, `entities`), from where the path comes (`carried`, `link`,
-            `joint`), and of the choice (`coverage`, `side`). In `linearrag`: `dense` and `entity`,
-            the passage's own share of the prior, and `walk`, what PageRank brings. In `broad`
-            `relevance`, `theme` and `fused` (see `broad.choice`). In `rrf` the shares of `dense`
-            and `bm25`; in these modes the one of that name. In any mode `recency` and `reranker`,
-            where they are asked for.
+        score: the number that hits are ranked by.
+        components: the parts of the score, by name; they add up to it. In `multihop` the terms of
+            the formula at the head of `config.multihop`: of the passage itself (`similarity`,
+            `sentence`, `lexical`, `title`, `entities`), of the path that leads to it (`inherited`,
+            `link`, `joint_coverage`, `open_terms`), and of the choice (`coverage`, `named_page`).
+            In `linearrag`: `dense` and `entity`, the passage's share of the prior, and `walk`, the
+            gain by PageRank. In `broad` `relevance`, `theme` and `fused` (see `broad.choice`). In
+            `rrf` the shares of `dense` and `bm25`; in these modes the one of that name. In any mode
+            `recency` and `reranker`, where they are asked for.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.
         neighbors: with `window`, the chunks around it in its document, in order.
-        match: where the sentence that is closest to the question lies in the passage's text: by
+        match: span of the sentence in the passage's text that is closest to the question: by
             vectors, in `bm25` by words.
-        copies: ids of the other visible passages with exactly this text, which are no hits of their
-            own.
+        copies: ids of the other visible passages with exactly this text, which are not hits too.
+
+    Example:
+        >>> passage = Passage("p1", "Ada lived in York. She wrote notes.", "Ada")
+        >>> hit = Hit(passage, 1.2, {"bm25": 1.2}, (), "bm25", match=Span(0, 18))
+        >>> hit.sentence, hit.excerpt(20).marked
+        ('Ada lived in York.', 'Ada lived in York....')
     """
 
     passage: Passage
@@ -92,19 +100,19 @@ class Hit:
         return self.passage.text[self.match.start : self.match.end]
 
     def excerpt(self, characters: int) -> Excerpt:
-        """At most so many characters of the passage, around the sentence that matched."""
+        """Cut the passage to a number of characters around the sentence that matched."""
         return excerpt(self.passage.text, self.match, characters)
 
     def to_json(self, characters: int | None = None) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`.
 
         Args:
-            characters: of text at most, the passage's and its neighbors'; what was cut is told by
-                `cut`. None: everything.
+            characters: limit of the texts of passage and neighbors together; `cut` says which piece
+                is shown. None: everything.
         """
         if characters is not None:
             return self._bounded(characters)
-        place = {"document": self.passage.document, "position": self.passage.position}
+        chunk = {"document": self.passage.document, "position": self.passage.position}
         around = [{"id": p.id, "position": p.position, "text": p.text} for p in self.neighbors]
         return {
             "id": self.passage.id,
@@ -116,26 +124,26 @@ class Hit:
             "components": dict(self.components),
             "path": [vars(hop) for hop in self.path],
             "metadata": dict(self.passage.metadata),
-            **(place if self.passage.document else {}),
+            **(chunk if self.passage.document else {}),
             **({"neighbors": around} if around else {}),
             **({"copies": list(self.copies)} if self.copies else {}),
         }
 
     def context(self, characters: int) -> str:
-        """At most so many characters for a language model: the chunks around it too, if they fit.
+        """The text for a language model, with the chunks around it that fit a number of characters.
 
         An ellipsis stands where the passage itself is cut.
         """
-        shown, place = self.excerpt(characters), self.passage.position
+        shown, position = self.excerpt(characters), self.passage.position
         if shown.is_cut:
             return shown.marked
-        around = fitting(self.neighbors, place, characters - len(shown.text))
-        before = [p.text for p in around if p.position < place]
-        after = [p.text for p in around if p.position > place]
+        around = fitting(self.neighbors, position, characters - len(shown.text))
+        before = [p.text for p in around if p.position < position]
+        after = [p.text for p in around if p.position > position]
         return "\n".join([*before, shown.text, *after])
 
     def _bounded(self, characters: int) -> dict[str, Any]:
-        """JSON of limited size: a piece of the text, and long titles, hops and values shortened."""
+        """JSON of limited size: a piece of the text; long titles, hops and values shortened."""
         shown = self.excerpt(characters)
         rest = 0 if shown.is_cut else characters - len(shown.text)
         around = fitting(self.neighbors, self.passage.position, rest)
@@ -154,10 +162,17 @@ class Hit:
 
 
 class Hits(list[Hit]):
-    """The hits of a question, best first: a list, and a table."""
+    """The hits of a question, best first: a list, and a table.
+
+    Example:
+        >>> passage = Passage("p1", "Ada lived in York.")
+        >>> hits = Hits([Hit(passage, 1.2, {"bm25": 1.2}, (), "bm25")])
+        >>> hits.to_arrow().select(["rank", "id", "component_bm25"]).to_pylist()
+        [{'rank': 1, 'id': 'p1', 'component_bm25': 1.2}]
+    """
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a hit.
+        """Make a table with one row per hit.
 
         Columns: `rank` (from 1), `id`, `title`, `text`, `score`, `method`, `document` and
         `position` (empty and 0 where a passage stands alone), `metadata` as JSON, a
@@ -200,20 +215,20 @@ class Hits(list[Hit]):
         )
 
     def to_pandas(self) -> DataFrame:
-        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
+        """Convert `to_arrow` to pandas; raises `MissingExtra` where it is not installed."""
         from graphagg.tables import to_pandas
 
         return to_pandas(self.to_arrow())
 
 
 def plain_hits(corpus: Corpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
-    """Hits whose score is one number: one component, and a path of the passage alone.
+    """Make hits whose score is one number: one component, and a path of the passage alone.
 
     Args:
         corpus: holds the passages.
         rows: `[k]`, best first.
         scores: `[k]`.
-        method: how they were found, which also names the component.
+        method: the mode that found them, which also names the component.
     """
     return [
         Hit(
@@ -233,8 +248,13 @@ class DocumentHit:
 
     Attributes:
         document: its id; the passage's own id where a passage stands alone.
-        score: of its best chunk.
+        score: score of its best chunk.
         hits: its chunks among the hits, best first.
+
+    Example:
+        >>> hit = Hit(Passage("r#0", "Ada lived in York."), 1.2, {}, (), "bm25")
+        >>> DocumentHit("r", hit.score, (hit,)).score
+        1.2
     """
 
     document: str
@@ -244,16 +264,21 @@ class DocumentHit:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a passage is where it is in the ranking of a question.
+    """The reason for the rank of a passage in the answer to a question.
 
     Attributes:
         question: as it was asked.
         rank: its place, from 1; None if it is not among the first `k`.
-        k: how many hits were asked for.
+        k: number of hits that were asked for.
         reason: in a sentence.
         hit: the passage with its score, components and path; None where it has none, since it is
             hidden. Beyond the first `k` the score is what it would be if it were chosen next.
         threshold: the score of the last of the first `k` hits; None if there are no hits.
+
+    Example:
+        >>> why = Explanation("Who is Ada?", None, 5, "left out by the filter", None, 1.5)
+        >>> why.to_json()["reason"]
+        'left out by the filter'
     """
 
     question: str

@@ -1,4 +1,4 @@
-"""Which passages a caller may see."""
+"""The selection of passages that a caller may see."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Selection:
-    """Which passages a caller may see.
+    """The passages that a caller may see.
 
     Attributes:
         filter: conditions on metadata; see `graphagg.rag.documents.filters`. None: all.
         include: ids of documents or passages; None: all. A document's id takes all its chunks.
-        exclude: ids of documents or passages that are left out.
-        bridge_through: whether what is left out may still lead to what is seen. It then changes
-            scores and appears in paths.
-        as_of: a moment in microseconds since 1970; passages whose `when` is later are not seen.
+        exclude: ids of documents or passages to leave out.
+        bridge_through: whether hidden passages may still lead to visible ones. They then change
+            scores and appear in paths.
+        as_of: a moment in microseconds since 1970; passages whose `when` is later are hidden.
             None: all.
     """
 
@@ -29,6 +29,6 @@ class Selection:
 
     @property
     def is_all(self) -> bool:
-        """Whether everything is seen."""
+        """Whether every passage is visible."""
         unnamed = self.filter is None and self.include is None and not self.exclude
         return unnamed and self.as_of is None

@@ -17,16 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.rag.question.results import Hit, plain_hits
-from graphagg.rag.snapshot.compat import import_faiss, open_mapped, probe
+from graphagg.rag.snapshot.inverted_file import import_faiss, load, open_mapped, probe
 from graphagg.rag.snapshot.ranking import top_k
 from graphagg.rag.tables.segments import Corpus
-from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Stack, Vectors
+from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Vectors
 from graphagg.rag.tables.view import View
 
 FLAT_LIMIT = 100_000
-_OVERSAMPLE = 4  # candidates of an inverted file, to be scored again, a hit
-_RESCORED = 64  # above so many hits the 8-bit codes decide: exact vectors would be a page each
-_BLOCK = 65_536
+_OVERSAMPLE = 4  # candidates of an inverted file per hit, to be scored again
+_RESCORED = 64  # for more hits the 8-bit codes decide: exact vectors would be a page each
 
 
 class DenseIndex:
@@ -100,9 +99,9 @@ class DenseIndex:
             order = np.argsort(ids)
             return ids[order], scores[order]
         owners = np.searchsorted(self.corpus.window_bounds, ids, side="right") - 1
-        rows, places = np.unique(owners, return_inverse=True)
+        rows, position = np.unique(owners, return_inverse=True)
         best = np.full(len(rows), -np.inf, np.float32)
-        np.maximum.at(best, places, scores)
+        np.maximum.at(best, position, scores)
         return rows, best
 
     def _find(
@@ -143,62 +142,3 @@ def dense_hits(
     """The `k` passages most similar to a question `[d]`; `allowed` (`[R]`): only among these."""
     rows = view.row_set if allowed is None else RowSet(allowed, int(np.count_nonzero(allowed)))
     return plain_hits(dense.corpus, *dense.search(vector, k, rows), "dense")
-
-
-def train(corpus: Corpus, alive: npt.NDArray[np.bool_], path: Path) -> None:
-    """Train an inverted file on the windows of the passages that are alive, and write it."""
-    ids = np.flatnonzero(np.repeat(alive, np.diff(corpus.window_bounds)))
-    index = trained(corpus.windows, ids)
-    add(index, corpus.windows, ids)
-    save(index, path)
-
-
-def trained(windows: Stack, ids: Rows) -> Any:
-    """An empty inverted file for some windows, trained on a sample of them."""
-    faiss = import_faiss()
-    lists = round(4 * len(ids) ** 0.5)
-    index = faiss.IndexIVFScalarQuantizer(
-        faiss.IndexFlatIP(windows.dimension),
-        windows.dimension,
-        lists,
-        faiss.ScalarQuantizer.QT_8bit,
-        faiss.METRIC_INNER_PRODUCT,
-    )
-    sample = np.random.default_rng(0).choice(len(ids), min(len(ids), 64 * lists), replace=False)
-    index.train(windows.take(ids[np.sort(sample)]))
-    index.nprobe = max(32, lists // 16)
-    return index
-
-
-def extend(old: Path, corpus: Corpus, gone: Rows, new: Rows, path: Path) -> None:
-    """Write an inverted file without the windows `gone` and with the windows `new`.
-
-    The lists stay as they were trained; `PassageIndex.compact` trains them again.
-    """
-    index = load(old)
-    if len(gone):
-        index.remove_ids(import_faiss().IDSelectorBatch(gone))
-    add(index, corpus.windows, new)
-    save(index, path)
-
-
-def load(path: Path) -> Any:
-    """An inverted file in memory, to be added to."""
-    return import_faiss().read_index(str(path))
-
-
-def save(index: Any, path: Path) -> None:
-    """Write through Python's file: FAISS's own is silent if the disk is full when it closes."""
-    faiss = import_faiss()
-    with path.open("wb") as file:
-        try:
-            faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
-        except RuntimeError as error:  # what FAISS makes of an error in the callback
-            raise OSError(str(error)) from error
-
-
-def add(index: Any, windows: Stack, ids: Rows) -> None:
-    """Add some windows by their numbers."""
-    for start in range(0, len(ids), _BLOCK):
-        block = ids[start : start + _BLOCK]
-        index.add_with_ids(windows.take(block), block)

@@ -1,4 +1,4 @@
-"""BM25 and coverage of a question's terms, over what is visible.
+"""BM25 and coverage of a question's terms, over the visible passages.
 
 Only the postings of the terms are read, and only passages that hold one of them have a score.
 """
@@ -31,9 +31,9 @@ class Lexical:
     """
 
     def __init__(self, view: View, terms: Sequence[Term]) -> None:
-        # Of each term by its stems: those of several languages share no passage.
-        found = [[view.lexicon.find(stem) for stem in term] for term in terms]
-        self._postings = [[p for p in of_stems if p is not None] for of_stems in found]
+        # A term has a stem per language; stems of several languages share no passage.
+        by_stem = [[view.lexicon.find(stem) for stem in term] for term in terms]
+        self._postings = [[p for p in postings if p is not None] for postings in by_stem]
         idf = _idf(view, self._postings)
         total = max(float(idf.sum()), 1e-12)
         self.rows, scores = _scores(view, self._postings, idf)
@@ -46,15 +46,15 @@ class Lexical:
         if len(rows) > len(self.rows):
             size = int(max(self.rows[-1], rows.max())) + 1
             return spread(self.rows, self.scores, size)[rows]
-        is_scored, places = lookup(self.rows, rows)
-        return np.where(is_scored, self.scores[places], 0.0)
+        is_scored, position = lookup(self.rows, rows)
+        return np.where(is_scored, self.scores[position], 0.0)
 
     def covers(self, rows: Rows) -> Array:
-        """Which terms each of some rows holds, `[n, t]` of 0 and 1."""
-        holds, wanted = np.zeros((len(rows), len(self._postings))), rows.astype(np.int32)
+        """Mask `[n, t]` of 0 and 1: whether row n holds term t."""
+        holds, asked = np.zeros((len(rows), len(self._postings))), rows.astype(np.int32)
         for i, of_term in enumerate(self._postings):
             for postings in of_term:
-                holds[lookup(postings.rows, wanted)[0], i] = 1.0
+                holds[lookup(postings.rows, asked)[0], i] = 1.0
         return holds
 
 

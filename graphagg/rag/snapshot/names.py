@@ -32,7 +32,7 @@ class NameVectors:
 
     Attributes:
         vectors: `[n, d]`.
-        row: `[E]` which of them is an entity's; -1 for an entity that only titles name.
+        row: `[E]` position of an entity's vector; -1 for an entity that only titles name.
     """
 
     vectors: Stack
@@ -40,23 +40,23 @@ class NameVectors:
 
     @classmethod
     def stored(cls, corpus: Corpus, gazetteer: Gazetteer) -> NameVectors:
-        """Those of the index."""
+        """Take the vectors of the index."""
         return cls(corpus.name_vectors, gazetteer.name_row)
 
     @classmethod
     def computed(
         cls,
         gazetteer: Gazetteer,
-        found: Array,
+        entities: Array,
         encoder: Callable[[], Encoder],
         where: str,
         packed: bool = True,
     ) -> NameVectors:
-        """Those of an index that has none, the same to the bit.
+        """Compute the vectors of an index that has none, the same to the bit.
 
         Args:
             gazetteer: of the index.
-            found: ids of the entities that the extractor found, ascending.
+            entities: ids of the entities that the extractor found, ascending.
             encoder: gives the index's encoder.
             where: the index, for messages.
             packed: whether the index stores vectors as 8-bit integers.
@@ -65,20 +65,20 @@ class NameVectors:
             InvalidParameter: there are more than `MOST_IN_MEMORY`.
         """
         advice = "build it with_linearrag=True (--with-linearrag), and they are kept in the index"
-        if len(found) > MOST_IN_MEMORY:
+        if len(entities) > MOST_IN_MEMORY:
             raise InvalidParameter(
                 f"mode 'linearrag': {where} has no vectors of entity names, and with "
-                f"{len(found):,} names they cannot be computed for a question (at most "
+                f"{len(entities):,} names they cannot be computed for a question (at most "
                 f"{MOST_IN_MEMORY:,}); "
                 f"{advice}"
             )
         _LOG.warning(
-            "%s: encoding %d entity names for mode linearrag; %s", where, len(found), advice
+            "%s: encoding %d entity names for mode linearrag; %s", where, len(entities), advice
         )
         model = encoder()
-        vectors = model.encode(gazetteer.keys.take(found)).reshape(-1, model.dimension)
+        vectors = model.encode(gazetteer.keys.take(entities)).reshape(-1, model.dimension)
         row = np.full(len(gazetteer.keys), -1, np.int32)
-        row[found] = np.arange(len(found))
+        row[entities] = np.arange(len(entities))
         return cls(Stack([pack(vectors) if packed else vectors]), row)
 
     def dots(self, entities: Rows, queries: Vectors) -> npt.NDArray[np.float32]:

@@ -26,14 +26,7 @@ def top_k(scores: Array, k: int, ranks: Array | None = None) -> Ints:
 def best_rows(
     scored: Rows, scores: Array, k: int, ranks: Array, among: Mask | None
 ) -> tuple[Rows, Array] | None:
-    """The `k` rows of greatest score, where the rest of the corpus scores 0.
-
-    Args:
-        scored: rows that have a score.
-        scores: their scores.
-        k: how many.
-        ranks: `[R]`, by which equals are ordered.
-        among: `[R]`, which rows may be chosen; None: all that are scored.
+    """Find the `k` rows of greatest score above 0; arguments as for `top_rows`.
 
     Returns:
         Rows and scores, best first; None where fewer than `k` score above 0, so that rows without
@@ -59,15 +52,15 @@ def top_rows(
     view: View,
     allowed: Mask | None,
 ) -> tuple[Rows, Array]:
-    """`best_rows`, or where rows without a score are among the best, the best of all rows.
+    """Find the `k` rows of greatest score, where rows without a score count 0.
 
     Args:
         scored: rows that have a score.
         scores: their scores.
-        k: how many.
+        k: number of rows.
         ranks: `[R]`, by which equals are ordered.
-        view: what is visible.
-        allowed: `[R]`, which rows may be chosen; None: all that are visible.
+        view: the visible passages.
+        allowed: `[R]`, mask of the rows that may be chosen; None: all visible ones.
     """
     best = best_rows(scored, scores, k, ranks, allowed)
     if best is not None:
@@ -79,19 +72,19 @@ def top_rows(
 
 
 def is_among(rows: Array, few: Array) -> Mask:
-    """Which of some rows are among a few: each is compared with each, nothing is sorted."""
-    found: Mask = (rows[:, None] == few).any(axis=1)
-    return found
+    """Mask of the rows that are among a few; compares each with each, sorts nothing."""
+    mask: Mask = (rows[:, None] == few).any(axis=1)
+    return mask
 
 
-def numbered(numbers: Array, size: int) -> tuple[Array, Array]:
-    """Distinct ones of some numbers below `size`, in any order, and where each number is there."""
-    last = np.empty(size, np.int32)  # only what is written is read
-    places = np.arange(len(numbers), dtype=np.int32)
-    last[numbers] = places
-    owner = last[numbers]
-    is_last = owner == places
-    return numbers[is_last], (np.cumsum(is_last) - 1)[owner]
+def numbered(values: Array, size: int) -> tuple[Array, Array]:
+    """The distinct of some integers below `size`, in any order, and the position of each there."""
+    last = np.empty(size, np.int32)  # only entries that were written are read
+    positions = np.arange(len(values), dtype=np.int32)
+    last[values] = positions
+    owner = last[values]
+    is_last = owner == positions
+    return values[is_last], (np.cumsum(is_last) - 1)[owner]
 
 
 def spread(rows: Rows, values: Array, size: int) -> Array:
@@ -102,10 +95,10 @@ def spread(rows: Rows, values: Array, size: int) -> Array:
 
 
 def lookup(table: Array, rows: Array, ranks: Array | None = None) -> tuple[Mask, Array]:
-    """Which of some rows are in a table that ascends (by `ranks`, if given), and their places."""
+    """Mask of the rows in a table that ascends (by `ranks`, if given), and their positions."""
     if not len(table):
         return np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)
     keys, values = (table, rows) if ranks is None else (ranks[table], ranks[rows])
     values = values.astype(keys.dtype, copy=False)  # else the whole table is converted
-    places = np.minimum(keys.searchsorted(values), len(keys) - 1)
-    return keys[places] == values, places
+    positions = np.minimum(keys.searchsorted(values), len(keys) - 1)
+    return keys[positions] == values, positions

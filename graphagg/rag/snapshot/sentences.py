@@ -1,4 +1,4 @@
-"""Which sentence of a passage is closest to a question, and where it lies."""
+"""The sentence of a passage that is closest to a question, and its span."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ def sentences_by_vector(corpus: Corpus, rows: Rows, vector: Floats) -> list[int]
 
 def sentence_by_words(corpus: Corpus, row: int, terms: Sequence[Term], analyzer: Analyzer) -> int:
     """The sentence of a row that holds most of a question's terms; the first of equals."""
-    wanted = set(chain.from_iterable(terms))
+    stems = set(chain.from_iterable(terms))
     count = int(np.diff(corpus.sentence_bounds[row : row + 2])[0])
     held = [
-        len(wanted.intersection(analyzer.content(tokenize(corpus.sentence(row, number)))))
-        for number in range(count)
+        len(stems.intersection(analyzer.content(tokenize(corpus.sentence(row, i)))))
+        for i in range(count)
     ]
     return held.index(max(held))
 
 
-def sentence_span(corpus: Corpus, row: int, number: int, passage: Passage) -> Span:
-    """Where a sentence of a row lies in its passage's text; of the first without the title."""
+def sentence_span(corpus: Corpus, row: int, sentence: int, passage: Passage) -> Span:
+    """The span of a sentence of a row in its passage's text; of the first without the title."""
     segment, inside = corpus.locate(row)
     shift = len(passage.full_text) - len(passage.text)
-    start, end = (max(place - shift, 0) for place in segment.sentences.row(inside)[number].tolist())
+    span = segment.sentences.row(inside)[sentence].tolist()
+    start, end = (max(edge - shift, 0) for edge in span)
     piece = passage.text[start:end]
     start += len(piece) - len(piece.lstrip())
     return Span(start, max(start, end - (len(piece) - len(piece.rstrip()))))

@@ -42,13 +42,14 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 _KEPT_ROWS = 4096  # rows of the ids that were asked for last
-_KEPT = 12  # views, masks of filters and retrievers that are kept, the last ones used
+_KEPT = 12  # views, masks of filters and searches that are kept, the last ones used
+_AFTER_HASH = chr(ord("#") + 1)
 INVERTED_FILE = "passages.faiss"
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The view that a question is answered from, and which of its rows may be hits (None: all)."""
+    """The view that a question is answered from, and a mask of possible hits (None: all)."""
 
     view: View
     allowed: Mask | None
@@ -67,20 +68,20 @@ class Snapshot:
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
         count = artifact.manifest.counts["segments"]
-        self.corpus = Corpus([Segment.open(artifact, number) for number in range(count)])
-        self.tables = [MetadataTable.open(artifact, table_name(n)) for n in range(count)]
+        self.corpus = Corpus([Segment.open(artifact, i) for i in range(count)])
+        self.tables = [MetadataTable.open(artifact, table_name(i)) for i in range(count)]
         self.alive: Mask = artifact.array("rows.alive")
         self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
         self._by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
-        # An answer comes back to its few ids a dozen times. The function must not refer to this
-        # object: a circle would keep the files of a version that was closed.
+        # An answer looks its few ids up a dozen times. The function must not refer to this object:
+        # a circle would keep the files of a version that was closed.
         self._row_of = lru_cache(_KEPT_ROWS)(partial(_row_of, self.corpus, self._by_id))
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
         self.analyzers = Analyzers(artifact.manifest.parameters["language"])
         inverted = artifact.path(INVERTED_FILE) if INVERTED_FILE in artifact else None
         self.dense = DenseIndex(self.corpus, self.ranks, inverted)
-        if inverted is not None:  # few of so many passages are read for a question
+        if inverted is not None:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
         self.profile: Profile = artifact.manifest.parameters["profile"]
         given = artifact.manifest.parameters["chunking"]
@@ -99,7 +100,7 @@ class Snapshot:
 
     @property
     def multihop_config(self) -> MultihopConfig:
-        """What mode `multihop` takes without a config."""
+        """Settings of mode `multihop` where a question gives none."""
         return STORAGE[self.profile].weights
 
     @cached_property
@@ -108,15 +109,11 @@ class Snapshot:
         return merge_schemas(table.counts for table in self.tables)
 
     def row_of(self, identifier: str) -> int | None:
-        """The row of a passage; None if there is none of this id. O(log R)."""
+        """Find the row of a passage; None if there is none of this id. O(log R)."""
         return self._row_of(identifier)
 
-    def _place(self, identifier: str) -> int:
-        """How many ids come before this one."""
-        return _place_of(self.corpus, self._by_id, _utf8(identifier))
-
     def known_row(self, identifier: str) -> int:
-        """The row of a passage; raises `UnknownPassage` if there is none of this id."""
+        """Find the row of a passage; raises `UnknownPassage` if there is none of this id."""
         row = self.row_of(identifier)
         if row is None:
             raise UnknownPassage(
@@ -126,7 +123,7 @@ class Snapshot:
         return row
 
     def names(self, encoder: Callable[[], Encoder] | None = None) -> NameVectors:
-        """The vectors of entity names; of an index without them, computed once and kept.
+        """Give the vectors of entity names; of an index without them, computed once and kept.
 
         Args:
             encoder: gives the index's encoder; None where they were asked for before.
@@ -140,17 +137,17 @@ class Snapshot:
                 self._names = NameVectors.stored(self.corpus, self.gazetteer)
             else:
                 assert encoder is not None, "a question with an unknown name is encoded first"
-                found = np.flatnonzero(self._whole.contain.by_entity.degrees() > 0)
+                entities = np.flatnonzero(self._whole.contain.by_entity.degrees() > 0)
                 where = str(self.artifact.directory)
                 self._names = NameVectors.computed(
-                    self.gazetteer, found, encoder, where, STORAGE[self.profile].packed
+                    self.gazetteer, entities, encoder, where, STORAGE[self.profile].packed
                 )
         return self._names
 
-    # --- what is visible -------------------------------------------------------------------------
+    # --- visibility -------------------------------------------------------------------------------
 
     def scope(self, selection: Selection) -> Scope:
-        """The part of the index that a selection lets a caller see.
+        """Give the view of a selection, and the passages that may be hits.
 
         Raises:
             InvalidFilter: the filter names an unknown key or does not fit its type.
@@ -165,7 +162,7 @@ class Snapshot:
         return Scope(self.view(allowed), None)
 
     def mask(self, selection: Selection) -> Mask:
-        """`[R]`, which passages a selection takes."""
+        """Mask `[R]` of the passages of a selection."""
         mask = np.array(self.alive)
         if selection.filter is not None:
             predicate = compile_filter(selection.filter, self.schema)
@@ -184,25 +181,25 @@ class Snapshot:
         return mask
 
     def newest(self, visible: Mask) -> int | None:
-        """The latest `when` of the visible passages; None where none has a date."""
+        """Find the latest `when` of the visible passages; None where none has a date."""
         latest = int(self._instants[visible].max(initial=NEVER))
         return None if latest == NEVER else latest
 
     @cached_property
     def _instants(self) -> npt.NDArray[np.int64]:
-        """`[R]`, the `when` of each row; `NEVER` for what has none, which is always visible."""
+        """`[R]`, the `when` of each row; `NEVER` for a row without one, which is always visible."""
         return np.concatenate([table.instants(WHEN) for table in self.tables])
 
     def view(self, visible: Mask | None) -> View:
-        """The view of some passages (None: all); the last ones are kept."""
+        """Give the view of some passages (None: all); the last ones are kept."""
         if visible is None:
             return self._whole
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
         return self.kept("view", key, lambda: self._view_of(visible))
 
     def _view_of(self, visible: Mask) -> View:
-        # Up to the limit of exact answers a view has a contain matrix of its own: answers are then
-        # those of an index of exactly these passages, to the last digit that sweeps leave.
+        # Up to the limit of exact answers a view has its own contain matrix: answers then equal the
+        # answers of an index of exactly these passages, to the last digit that sweeps leave.
         contain = self._whole.contain if np.count_nonzero(visible) > FLAT_LIMIT else None
         return View.of(self.gazetteer, self.lexicon, visible, contain=contain)
 
@@ -210,7 +207,7 @@ class Snapshot:
         return np.concatenate([predicate.mask(table) for table in self.tables])
 
     def _named(self, identifiers: Sequence[str], what: str) -> Mask:
-        """Rows of passages by their ids or those of their documents."""
+        """Mask of passages by their ids or the ids of their documents."""
         if isinstance(identifiers, str) or not all(isinstance(i, str) for i in identifiers):
             raise InvalidParameter(f"{what} is {identifiers!r}, wanted a list of ids")
         mask = np.zeros(len(self.corpus), bool)
@@ -219,20 +216,23 @@ class Snapshot:
         return mask
 
     def rows_named(self, identifier: str) -> list[int]:
-        """The row of the passage of this id, and those of the chunks of the document of this id."""
+        """Find the rows of the passage of this id and of the chunks of the document of this id."""
         row = self.row_of(identifier)
         chunks = self._documents.get(identifier, [])
         return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
 
     def rows_split_from(self, identifier: str) -> list[int]:
-        """The row of the passage of this id, and those of the chunks it was split into here.
+        """Find the rows of the passage of this id and of the chunks that it was split into here.
 
         Ids that begin with `identifier#` follow each other: O(log R) and their number.
         """
         row = self.row_of(identifier)
-        after = chr(ord("#") + 1)
-        among = slice(self._place(f"{identifier}#"), self._place(identifier + after))
-        chunks = [r for r in self._by_id[among].tolist() if self._is_split_from(r, identifier)]
+        first, last = (
+            _position_of(self.corpus, self._by_id, _utf8(identifier + end))
+            for end in ("#", _AFTER_HASH)
+        )
+        rows = self._by_id[first:last].tolist()
+        chunks = [r for r in rows if self._is_split_from(r, identifier)]
         return chunks if row is None else [row, *chunks]
 
     def _is_split_from(self, row: int, document: str) -> bool:
@@ -251,30 +251,30 @@ class Snapshot:
             document = segment.passages.documents[inside]
             if document:
                 rows.setdefault(document, []).append(row)
-        return {name: sorted(found, key=self._position) for name, found in rows.items()}
+        return {name: sorted(chunks, key=self._position) for name, chunks in rows.items()}
 
     def _position(self, row: int) -> int:
         segment, inside = self.corpus.locate(row)
         return int(segment.passages.positions[inside])
 
     def neighbors(self, row: int, window: int, visible: Mask) -> list[int]:
-        """Rows of the visible chunks at most `window` places from a chunk, in order, itself too."""
+        """Find the visible chunks at most `window` positions from a chunk, in order, itself too."""
         segment, inside = self.corpus.locate(row)
         document = segment.passages.documents[inside]
         if not document:
             return [row]
-        place = self._position(row)
+        position = self._position(row)
         if self._is_split_from(row, document):  # then ids say where the others are
             window = min(window, len(self))
-            near = range(max(place - window, 0), place + window + 1)
-            named = [self.row_of(f"{document}#{position}") for position in near]
+            near = range(max(position - window, 0), position + window + 1)
+            named = [self.row_of(f"{document}#{i}") for i in near]
             chunks = [r for r in named if r is not None and self._is_split_from(r, document)]
         else:
             chunks = self._documents[document]
-        return [r for r in chunks if visible[r] and abs(self._position(r) - place) <= window]
+        return [r for r in chunks if visible[r] and abs(self._position(r) - position) <= window]
 
     def copies(self, row: int, visible: Mask) -> list[int]:
-        """The other visible rows with exactly the text of a row, in the order of their ids."""
+        """Find the other visible rows with exactly the text of a row, in the order of their ids."""
         order, digests = self._by_text
         segment, inside = self.corpus.locate(row)
         digest = segment.passages.text_digests[inside]
@@ -282,12 +282,12 @@ class Snapshot:
         if high - low == 1:
             return []
         text = segment.passages.texts.raw(inside)
-        found = [
+        copies = [
             other
             for other in order[low:high].tolist()
             if other != row and visible[other] and self.corpus.raw_text(other) == text
         ]
-        return sorted(found, key=lambda other: int(self.ranks[other]))
+        return sorted(copies, key=lambda other: int(self.ranks[other]))
 
     @cached_property
     def _by_text(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
@@ -298,12 +298,12 @@ class Snapshot:
         return order, digests[order]
 
     def kept(self, name: str, key: str, make: Callable[[], T]) -> T:
-        """What `make` gives for a key; the last ones that were used are kept."""
+        """Give the value of a key, made by `make` where it is not kept; the last used ones are."""
         with self._lock:
             if (name, key) in self._kept:
                 self._kept.move_to_end((name, key))
-                found: T = self._kept[name, key]
-                return found
+                value: T = self._kept[name, key]
+                return value
         made = make()
         with self._lock:
             self._kept[name, key] = made
@@ -313,15 +313,15 @@ class Snapshot:
 
 
 def _row_of(corpus: Corpus, by_id: npt.NDArray[np.int32], identifier: str) -> int | None:
-    wanted = _utf8(identifier)
-    place = _place_of(corpus, by_id, wanted)
-    if place < len(by_id) and corpus.raw_id(row := int(by_id[place])) == wanted:
+    raw = _utf8(identifier)
+    position = _position_of(corpus, by_id, raw)
+    if position < len(by_id) and corpus.raw_id(row := int(by_id[position])) == raw:
         return row
     return None
 
 
-def _place_of(corpus: Corpus, by_id: npt.NDArray[np.int32], wanted: bytes) -> int:
-    return bisect_left(by_id, wanted, key=corpus.raw_id)
+def _position_of(corpus: Corpus, by_id: npt.NDArray[np.int32], raw: bytes) -> int:
+    return bisect_left(by_id, raw, key=corpus.raw_id)
 
 
 def _utf8(identifier: str) -> bytes:
@@ -329,5 +329,5 @@ def _utf8(identifier: str) -> bytes:
 
 
 def _postings(lexicon: Lexicon) -> list[Any]:
-    """The lexicon without the lengths, 8 bytes a passage, of which a common word needs many."""
+    """The lexicon without the lengths, 8 bytes per passage: a common word needs many of them."""
     return [lexicon.terms, lexicon.bounds, lexicon.rows, lexicon.counts, lexicon.title_counts]

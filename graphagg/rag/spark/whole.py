@@ -14,10 +14,10 @@ from graphagg.errors import DuplicateId
 from graphagg.rag.build.publish import write_id_order
 from graphagg.rag.build.state import State
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.snapshot import dense
-from graphagg.rag.snapshot.compat import merge
+from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.rag.snapshot.snapshot import INVERTED_FILE
 from graphagg.rag.spark.engine import SparkLoops
+from graphagg.rag.spark.inverted import join_inverted_files
 from graphagg.rag.spark.records import PASSAGES
 from graphagg.rag.tables.segments import table_name
 from graphagg.rag.tables.vectors import Stack
@@ -131,7 +131,9 @@ def write_inverted_file(loops: SparkLoops, state: State, per_task: int) -> None:
 
     def train(_: int) -> Stats:
         with work.written() as folder:
-            dense.save(dense.trained(vectors(), np.arange(windows)), folder / _TRAINED)
+            inverted_file.save(
+                inverted_file.trained(vectors(), np.arange(windows)), folder / _TRAINED
+            )
         return {}
 
     per_task = min(per_task, _VECTORS_PER_TASK)
@@ -139,16 +141,16 @@ def write_inverted_file(loops: SparkLoops, state: State, per_task: int) -> None:
     names = [f"part{i:06d}.faiss" for i in range(len(bounds) - 1)]
 
     def fill(i: int) -> Stats:
-        index = dense.load(work.path(_TRAINED))
-        dense.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
+        index = inverted_file.load(work.path(_TRAINED))
+        inverted_file.add(index, vectors(), np.arange(bounds[i], bounds[i + 1]))
         with work.written() as folder:
-            dense.save(index, folder / names[i])
+            inverted_file.save(index, folder / names[i])
         return {}
 
     def join(_: int) -> Stats:
         filled = [work.path(name) for name in names]
         with files.written() as folder:
-            merge(work.path(_TRAINED), filled, folder / INVERTED_FILE)
+            join_inverted_files(work.path(_TRAINED), filled, folder / INVERTED_FILE)
         return {}
 
     for count, task in ((1, train), (len(names), fill), (1, join)):

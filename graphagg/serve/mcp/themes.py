@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphagg.rag.corpus.likeness.similar import By
+from graphagg.rag.corpus.similar import By
 from graphagg.serve.limits import MOST_HITS
 from graphagg.serve.models.themes import Filter, SimilarRequest, ThemeRequest, ThemesRequest
 from graphagg.serve.service import Service

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphagg.rag.corpus.likeness.similar import By
+from graphagg.rag.corpus.similar import By
 from graphagg.serve.models.values import Hits, Name, Number, Question, Request, Result, Timed
 
 MOST_THEMES = 1_000

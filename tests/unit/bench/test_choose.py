@@ -49,7 +49,7 @@ def test_what_all_sets_gain_by_is_taken() -> None:
 def test_what_one_set_gains_by_is_not_taken() -> None:
     one = _search(a=lambda w: 50.0 + 20.0 * w.rest)
     assert one.choose(NAMES) == MIDDLE
-    assert one.choose(["a"]).rest == GRID["rest"][-1]
+    assert one.choose(["a"]).open_terms == GRID["open_terms"][-1]
 
 
 def test_what_a_plain_method_has_more_counts_twice() -> None:

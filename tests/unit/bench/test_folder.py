@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks.folder import QUESTIONS, questions
-from graphagg.rag.evaluation.measure import read_questions
+from graphagg.rag.evaluation.questions import read_questions
 
 
 def test_only_questions_whose_files_are_all_there_are_asked(tmp_path: Path) -> None:

@@ -315,9 +315,9 @@ class Brute:
             for q, link, rest in paths:
                 alone = max(self._share(self.held[p]), self._share(self.held[q]))
                 joint = self._share(self.held[p] | self.held[q]) - alone
-                value = _LATER if link < _LATER / 2 else handed[p] * (c.carry + link)
-                value += c.joint * joint + c.rest * rest
-                best[q] = max(best[q], value + c.own * direct[q])
+                value = _LATER if link < _LATER / 2 else handed[p] * (c.inherited + link)
+                value += c.joint_coverage * joint + c.open_terms * rest
+                best[q] = max(best[q], value + c.target * direct[q])
         return best
 
     def _rest(self, p: int, q: int, key: str) -> float:
@@ -364,7 +364,7 @@ class Brute:
         front = [*front, *self._best(direct, others, 8)]  # a document leads on as one
         handed = {p: direct[p] for p in front}
         pages = [p for p in front if self.page_of[p]]
-        for p in pages if c.level else ():
+        for p in pages if c.equal_pages else ():
             handed[p] = max(direct[x] for x in pages)
         for name in of_front:
             chunks = [p for p in front if documents[p] == name]
@@ -389,7 +389,7 @@ class Brute:
             total = list(f)
             for i in left:
                 total[i] += c.coverage * self._share(self.held[i] - held)
-                total[i] += c.side * len(self.page_of[i] - sides)
+                total[i] += c.named_page * len(self.page_of[i] - sides)
             (i,) = self._best(total, left, 1)
             chosen.append((self.readers[i].passage.id, total[i]))
             left.remove(i)

@@ -32,7 +32,7 @@ from graphagg.errors import (
 )
 from graphagg.rag import LinearRAGConfig, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot import dense, inverted_file
 from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
@@ -253,7 +253,7 @@ def test_an_inverted_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mon
     corpus = [Passage(f"n{n}", f"Ada saw {n} engines.") for n in range(30)]
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     index = PassageIndex.build(corpus, tmp_path / "idx", **models)
-    write = dense.save
+    write = inverted_file.save
 
     def on_a_small_disk(*arguments: object) -> None:
         """The kernel lets a file grow to a thousand bytes."""
@@ -266,7 +266,7 @@ def test_an_inverted_file_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Mon
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, handler)
 
-    monkeypatch.setattr(dense, "save", on_a_small_disk)
+    monkeypatch.setattr(inverted_file, "save", on_a_small_disk)
     for change in (lambda: index.add([NEW]), index.compact):
         refused(index, WriteFailed, "what was there before is unchanged", change)
 

@@ -21,7 +21,7 @@ from graphagg.errors import (
     UnreadableFile,
 )
 from graphagg.rag import Passage, PassageIndex, read_passages
-from graphagg.rag.evaluation.measure import read_questions
+from graphagg.rag.evaluation.questions import read_questions
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 QUESTION = "Where did Ada live?"

@@ -1,4 +1,4 @@
-"""Near duplicates of a file or folder of documents: what is kept is written, and why."""
+"""Removal of near duplicates from a file or folder of documents, with reasons."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from graphagg.arrays import offsets
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.dedup import DedupConfig
-from graphagg.rag.corpus.dedup.choice import Choice, choose
-from graphagg.rag.corpus.dedup.pairs import Pairs, near_duplicates
+from graphagg.rag.corpus.dedup.pairs import Choice, Pairs, choose, near_duplicates
 from graphagg.rag.corpus.dedup.shingles import Sets, shingles
 from graphagg.rag.documents.passages import Passage, read_passages
 from graphagg.rag.documents.rows import RowConfig
@@ -29,16 +28,21 @@ _TEXTS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class DedupReport:
-    """What became of the texts.
+    """Counts of texts that were kept and left out.
 
     Attributes:
-        texts: that were read.
-        kept: of them.
-        equal: that went because another has the very same shingles.
-        near: that went because another is like them.
-        groups: of two texts and more.
-        pairs: of near duplicates that were found, equal texts as one.
-        buckets_cut: buckets so long that not all of their pairs were compared.
+        texts: texts that were read.
+        kept: texts that stay.
+        equal: texts that went because another has the very same shingles.
+        near: texts that went because another is like them.
+        groups: groups of two near duplicates and more.
+        pairs: pairs of near duplicates that were found, equal texts as one.
+        buckets_cut: buckets too long for all of their pairs to be compared.
+
+    Example:
+        >>> report = DedupReport(3, 2, 1, 0, 1, 0, 0)
+        >>> report.texts - report.kept
+        1
     """
 
     texts: int
@@ -67,57 +71,66 @@ def dedup(
     Args:
         source: what `read_passages` takes.
         out: `.jsonl` or `.parquet`, with the fields of a passage.
-        config: what counts as a near duplicate.
-        columns: which columns of a table are what.
-        dropped: a file of JSON lines: each text that goes, which is kept in its place, how alike
-            they are.
+        config: when two texts are near duplicates.
+        columns: names of a table's columns.
+        dropped: a file of JSON lines: each text that goes, the one kept in its place, and their
+            similarity.
         pairs: a file of JSON lines: all pairs that were found.
-        progress: called with a stage, how much of it is done, and of how much.
+        progress: called with stage, done, total.
 
     Raises:
         UnreadableFile, InvalidPassage, EmptyCorpus: about the source.
         InvalidParameter: `out` has another suffix.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp())
+        >>> for name, text in {"a": "The abbey of 1105.", "b": "the abbey, of 1105"}.items():
+        ...     _ = (folder / f"{name}.txt").write_text(text)
+        >>> report = dedup(folder, folder / "kept" / "texts.jsonl")
+        >>> report.texts, report.kept, report.equal
+        (2, 1, 1)
     """
     config = config or DedupConfig()
     if out.suffix not in (".jsonl", ".parquet"):
         raise InvalidParameter(f"out is {out}, wanted a name that ends in .jsonl or .parquet")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".dedup-") as folder:
-        # Of ten million texts the ids take more memory than all that compares them.
+        # The ids of ten million texts take more memory than everything that compares them.
         ids: list[str] | None = None if dropped is None and pairs is None else []
         sets = _read(read_passages(source, columns), config, Path(folder), ids, progress)
-        found = near_duplicates(sets, config)
-        choice = choose(found, np.diff(sets.bounds))
-        progress("pairs", len(found.first), len(found.first))
+        pairs_found = near_duplicates(sets, config)
+        choice = choose(pairs_found, np.diff(sets.bounds))
+        progress("pairs", len(pairs_found.first), len(pairs_found.first))
         if dropped is not None:
-            _write_lines(dropped, _dropped_lines(choice, found, ids or []))
+            _write_lines(dropped, _dropped_lines(choice, pairs_found, ids or []))
         if pairs is not None:
-            _write_lines(pairs, _pair_lines(found, ids or []))
+            _write_lines(pairs, _pair_lines(pairs_found, ids or []))
         kept = (
             passage
             for passage, keep in zip(read_passages(source, columns), choice.kept, strict=True)
             if keep
         )
         (_write_parquet if out.suffix == ".parquet" else _write_jsonl)(out, kept)
-    return report_of(choice, found)
+    return report_of(choice, pairs_found)
 
 
 def keep_of(texts: Sequence[str], config: DedupConfig) -> tuple[list[int], DedupReport]:
-    """The places of the texts that stay, and what became of the others."""
+    """Find the positions of the texts that stay; returns them and the counts."""
     sets = shingles(texts, config)
-    found = near_duplicates(sets, config)
-    choice = choose(found, np.diff(sets.bounds))
-    return np.flatnonzero(choice.kept).tolist(), report_of(choice, found)
+    pairs = near_duplicates(sets, config)
+    choice = choose(pairs, np.diff(sets.bounds))
+    return np.flatnonzero(choice.kept).tolist(), report_of(choice, pairs)
 
 
-def report_of(choice: Choice, found: Pairs) -> DedupReport:
-    """Counts."""
+def report_of(choice: Choice, pairs: Pairs) -> DedupReport:
+    """Count the texts that were kept and left out."""
     n = len(choice.kept)
-    equal = int(np.count_nonzero(found.equal != np.arange(n)))
+    equal = int(np.count_nonzero(pairs.equal != np.arange(n)))
     kept = int(np.count_nonzero(choice.kept))
     sizes = np.bincount(choice.group, minlength=n)
     groups = int(np.count_nonzero(sizes > 1))
-    return DedupReport(n, kept, equal, n - kept - equal, groups, len(found.first), found.cut)
+    return DedupReport(n, kept, equal, n - kept - equal, groups, len(pairs.first), pairs.cut)
 
 
 def _read(
@@ -127,7 +140,7 @@ def _read(
     ids: list[str] | None,
     progress: Progress,
 ) -> Sets:
-    """The shingles of all texts, mapped; `ids` is filled where it is given."""
+    """Read the shingles of all texts into a mapped file; `ids` is filled where it is given."""
     file, lengths, count = GrowingFile(folder / "shingles.npy", np.uint64), [], 0
     iterator = iter(passages)
     while batch := list(islice(iterator, _TEXTS_AT_ONCE)):
@@ -147,9 +160,9 @@ def _read(
 # --- writing -------------------------------------------------------------------------------------
 
 
-def _dropped_lines(choice: Choice, found: Pairs, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _dropped_lines(choice: Choice, pairs: Pairs, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
     for i in np.flatnonzero(~choice.kept).tolist():
-        kept, equal = ids[choice.of[i]], bool(found.equal[i] != i)
+        kept, equal = ids[choice.of[i]], bool(pairs.equal[i] != i)
         why = "the same shingles as an earlier text" if equal else f"a near duplicate of {kept}"
         yield {
             "id": ids[i],
@@ -160,8 +173,8 @@ def _dropped_lines(choice: Choice, found: Pairs, ids: Sequence[str]) -> Iterator
         }
 
 
-def _pair_lines(found: Pairs, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for first, second, similarity in zip(*found[:3], strict=True):
+def _pair_lines(pairs: Pairs, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for first, second, similarity in zip(*pairs[:3], strict=True):
         yield {"a": ids[first], "b": ids[second], "similarity": round(float(similarity), 6)}
 
 
@@ -186,7 +199,7 @@ def _write_jsonl(path: Path, passages: Iterable[Passage]) -> None:
 
 
 def _write_parquet(path: Path, passages: Iterable[Passage]) -> None:
-    """Passages as rows; metadata as JSON would have other types from row to row: keys are columns.
+    """Write passages as rows with one column per key of the metadata.
 
     A value that is no string, number or truth value is written as its JSON.
     """

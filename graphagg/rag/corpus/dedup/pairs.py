@@ -1,8 +1,14 @@
-"""Pairs of near duplicates: candidates by the bands of signatures, then their exact similarity.
+"""Pairs of near duplicates among texts, and the choice of the texts to keep.
 
-Texts of equal shingles are one text here: the first stands for all. Of each band two texts are
-candidates where their keys are equal; in a bucket of more texts than `bucket` each is compared with
-so many before it. Every pair that is returned was compared shingle by shingle.
+Candidates come from the bands of MinHash signatures; then every pair is compared exactly, shingle
+by shingle. Texts of equal shingles are one text here: the first stands for all. Two texts are
+candidates where a band gives both the same key; in a bucket of more texts than `bucket` each is
+compared with that number of texts before it.
+
+The choice takes texts by size, the largest first, of equals the earliest. A text stays unless it is
+a near duplicate of one that stays; so every text that goes is at the threshold of one that is kept,
+and no two kept texts were found to be near duplicates. Chains are not followed: of A like B like C,
+where A and C are unlike, only B need go.
 """
 
 from __future__ import annotations
@@ -11,10 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints, distinct
+from graphagg.arrays import Array, Doubles, Ints, Mask, distinct
+from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
-from graphagg.minhash.bands import mix_one, write_keys
-from graphagg.minhash.signatures import EMPTY, HashFamily
+from graphagg.minhash.bands import write_keys
+from graphagg.minhash.signatures import Hashes, HashFamily, mix, signatures
 from graphagg.rag.config.dedup import DedupConfig
 from graphagg.rag.corpus.dedup.shingles import Sets
 from graphagg.store.ranges import forget
@@ -22,7 +29,7 @@ from graphagg.store.ranges import forget
 _SEED = 1
 _TEXTS_AT_ONCE = 1 << 13
 _KEYS_AT_ONCE = 1 << 26  # of all bands, or of some after others
-_PAIRS_AT_ONCE = 1 << 22  # candidates that wait to be freed of repeats, of all bands
+_PAIRS_AT_ONCE = 1 << 22  # candidates of all bands that wait until repeats are dropped
 
 
 class Pairs(NamedTuple):
@@ -33,7 +40,7 @@ class Pairs(NamedTuple):
         second: `[p]` a later text.
         similarity: `[p]` of the two, Jaccard.
         equal: `[n]` int64, the first text that has the shingles of each text; itself where it is.
-        cut: buckets in which not all pairs were compared.
+        cut: number of buckets in which not all pairs were compared.
     """
 
     first: Ints
@@ -43,104 +50,127 @@ class Pairs(NamedTuple):
     cut: int
 
 
+class Choice(NamedTuple):
+    """The texts to keep, and why each of the others goes; n texts.
+
+    Attributes:
+        kept: `[n]` bool.
+        of: `[n]` int64, the text that is kept in the place of each; itself where it is kept.
+        similarity: `[n]` of the two.
+        group: `[n]` int64, the first text of the group that near duplicates join each text to.
+    """
+
+    kept: Mask
+    of: Ints
+    similarity: Doubles
+    group: Ints
+
+
 def near_duplicates(sets: Sets, config: DedupConfig) -> Pairs:
-    """All pairs found at or above the threshold, among the first of equal texts.
+    """Find pairs at or above the threshold, among the first of equal texts.
 
     Args:
         sets: the shingles of n texts, in memory or mapped.
         config: the threshold, and the signatures.
     """
-    equal, numbers = equal_texts(sets), np.arange(len(sets.bounds) - 1)
+    equal, ids = equal_texts(sets), np.arange(len(sets.bounds) - 1)
     empty = np.diff(sets.bounds) == 0
-    equal[empty] = numbers[empty]  # a text that has no shingle is like no other
-    texts = np.flatnonzero((equal == numbers) & ~empty)
-    found, cut = [np.zeros(0, dtype=np.uint64)], 0
+    equal[empty] = ids[empty]  # a text that has no shingle is like no other
+    texts = np.flatnonzero((equal == ids) & ~empty)
+    candidates, cut = [np.zeros(0, dtype=np.uint64)], 0
     at_once = max(1, min(config.bands, _KEYS_AT_ONCE // max(len(texts), 1)))
     for first in range(0, config.bands, at_once):
         bands = range(first, min(first + at_once, config.bands))
         for keys in band_keys(sets, texts, config, bands):
-            pairs, more = _bucket_pairs(_sorted_entries(keys, texts), config.bucket)
-            found.append(pairs)
+            entries = (keys.astype(np.uint64) << np.uint64(32)) | texts.astype(np.uint64)
+            entries.sort()
+            pairs, more = _bucket_pairs(entries, config.bucket)
+            candidates.append(pairs)
             cut += more
-            if sum(map(len, found[1:])) > max(len(found[0]), _PAIRS_AT_ONCE):
-                found = [distinct(np.concatenate(found))]
-    return _compared(sets, distinct(np.concatenate(found)), equal, cut, config)
-
-
-def _compared(sets: Sets, found: Array, equal: Ints, cut: int, config: DedupConfig) -> Pairs:
-    """Of candidates those that are alike, by their shingles."""
-    first = (found >> np.uint64(32)).astype(np.int64)
-    second = (found & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    similarity = np.zeros(len(found))
-    _jaccards(sets.bounds, sets.hashes, first, second, config.threshold, similarity)
+            if sum(map(len, candidates[1:])) > max(len(candidates[0]), _PAIRS_AT_ONCE):
+                candidates = [distinct(np.concatenate(candidates))]
+    pairs = distinct(np.concatenate(candidates))
+    first_text = (pairs >> np.uint64(32)).astype(np.int64)
+    second_text = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    similarity = np.zeros(len(pairs))
+    _jaccards(sets.bounds, sets.hashes, first_text, second_text, config.threshold, similarity)
     kept = similarity >= config.threshold
-    return Pairs(first[kept], second[kept], similarity[kept], equal, cut)
+    return Pairs(first_text[kept], second_text[kept], similarity[kept], equal, cut)
 
 
 def band_keys(sets: Sets, texts: Ints, config: DedupConfig, bands: range) -> Array:
-    """The keys of some texts, `[len(bands), len(texts)]` uint32; their signatures are not kept."""
+    """Keys of ascending texts, `[len(bands), len(texts)]` uint32; signatures are not kept.
+
+    The token of a shingle is the high half of its hash.
+    """
     family = HashFamily(config.permutations, _SEED)
     slots = slice(bands.start * config.rows, bands.stop * config.rows)
-    factors, shifts = family.factors[slots], family.shifts[slots]
     keys = np.empty((len(bands), len(texts)), dtype=np.uint32)
     for low in range(0, len(texts), _TEXTS_AT_ONCE):
-        some = texts[low : low + _TEXTS_AT_ONCE]
-        sig = np.empty((len(some), len(factors)), dtype=np.uint16)
-        _sign(sets.bounds, sets.hashes, some, factors, shifts, sig)
+        block = texts[low : low + _TEXTS_AT_ONCE]
+        bounds = sets.bounds[block[0] : block[-1] + 2]
+        shingles = sets.hashes[bounds[0] : bounds[-1]]
+        tokens = mix((shingles >> np.uint64(32)).astype(np.uint32))
+        elements = np.arange(len(tokens), dtype=np.int32)
+        rows = Csr(bounds - bounds[0], elements, elements[:0], len(tokens))
+        hashes = Hashes(tokens, tokens[:0], family.factors[slots], family.shifts[slots])
+        sig = signatures(rows, hashes, block - block[0])
         write_keys(sig, low, 0, len(bands), config.rows, keys)
-        forget(sets.hashes[sets.bounds[some[0]] : sets.bounds[some[-1] + 1]])
+        forget(shingles)
     return keys
 
 
 def equal_texts(sets: Sets) -> Ints:
     """The first text that has the same shingles as each, `[n]`."""
-    first, second = _digests(sets.bounds, sets.hashes)
-    order = np.argsort(first)
-    same = first[order[1:]] == first[order[:-1]]
-    again = np.zeros(len(order), dtype=np.bool_)  # only whose first half another has are compared
-    again[1:] |= same
-    again[:-1] |= same
-    some = order[again]
-    some = some[np.lexsort((some, second[some], first[some]))]
-    equal = np.arange(len(first))
-    _first_of_equal(some, first, second, equal)
+    sums, products = _digests(sets.bounds, sets.hashes)
+    order = np.lexsort((products, sums))  # stable: of equal ones the earliest text comes first
+    begins = np.ones(len(order), bool)
+    begins[1:] = (np.diff(sums[order]) != 0) | (np.diff(products[order]) != 0)
+    equal = np.empty(len(order), np.int64)
+    equal[order] = order[begins][np.cumsum(begins) - 1]
     return equal
 
 
-@kernel
-def _first_of_equal(ordered: Array, first: Array, second: Array, equal: Array) -> None:
-    """Of texts in order of their digests, the first of each run of equal ones."""
-    head = 0
-    for i in range(1, len(ordered)):
-        text, of = ordered[i], ordered[head]
-        if first[text] == first[of] and second[text] == second[of]:
-            equal[text] = of
-        else:
-            head = i
+def choose(pairs: Pairs, sizes: Ints) -> Choice:
+    """Choose the texts to keep by the sizes `[n]` of all."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(pairs.equal)
+    ids = np.arange(n)
+    rank = np.empty(n, dtype=np.int64)
+    rank[np.lexsort((ids, -sizes))] = ids
+    # The better of each pair first; then by the worse one's turn, and of the better the most alike.
+    swap = rank[pairs.first] > rank[pairs.second]
+    better = np.where(swap, pairs.second, pairs.first)
+    worse = np.where(swap, pairs.first, pairs.second)
+    turn = np.lexsort((better, -pairs.similarity, rank[worse]))
+    of, similarity = ids.copy(), np.ones(n)
+    _settle(better[turn], worse[turn], pairs.similarity[turn], of, similarity)
+    joined = coo_array((np.ones(len(better), bool), (pairs.first, pairs.second)), (n, n))
+    components, labels = connected_components(joined, directed=False)
+    first = np.full(components, n)
+    np.minimum.at(first, labels, ids)
+    group = first[labels]
+    # Texts of equal shingles follow the first of them.
+    equal = pairs.equal != ids
+    same = pairs.equal[equal]
+    of[equal], similarity[equal], group[equal] = of[same], similarity[same], group[same]
+    return Choice(of == ids, of, similarity, group)
 
 
 @kernel
-def _sign(
-    bounds: Array, hashes: Array, texts: Array, factors: Array, shifts: Array, out: Array
-) -> None:
-    """The signatures of some texts, `[len(texts), K]` uint16, as `minhash.signatures` has them.
-
-    The token of a shingle is the high half of its hash.
-    """
-    best = np.empty(len(factors), dtype=np.uint32)
-    for i in range(len(texts)):
-        best[:] = np.uint32(EMPTY)
-        for j in range(bounds[texts[i]], bounds[texts[i] + 1]):
-            h = mix_one(np.uint32(hashes[j] >> np.uint64(32)))
-            for k in range(len(factors)):
-                best[k] = min(best[k], np.uint32(factors[k] * h + shifts[k]))
-        for k in range(len(factors)):
-            out[i, k] = best[k]
+def _settle(better: Array, worse: Array, similarity: Array, of: Array, similarities: Array) -> None:
+    """Let each worse text go where a better one stays; pairs come in the order of the worse."""
+    for p in range(len(worse)):
+        if of[better[p]] == better[p] and of[worse[p]] == worse[p]:
+            of[worse[p]] = better[p]
+            similarities[worse[p]] = similarity[p]
 
 
 @kernel
 def _digests(bounds: Array, hashes: Array) -> tuple[Array, Array]:
-    """128 bits of each set, two times `[n]` uint64: the sum and one of products of its hashes."""
+    """Two digests of each set, `[n]` uint64: the sum of its hashes, and a chain of products."""
     sums = np.zeros(len(bounds) - 1, dtype=np.uint64)
     products = np.zeros(len(bounds) - 1, dtype=np.uint64)
     for t in range(len(bounds) - 1):
@@ -153,46 +183,13 @@ def _digests(bounds: Array, hashes: Array) -> tuple[Array, Array]:
 
 
 @kernel
-def _sorted_entries(keys: Array, texts: Array) -> Array:
-    """(key << 32 | text) ascending, where texts ascend: by the first bits of the key, then each.
-
-    Keys are hashes, so that few of them begin alike.
-    """
-    bits = 1
-    while bits < 20 and (4 << bits) < len(keys):
-        bits += 1
-    shift = np.uint32(32 - bits)
-    ends = np.zeros((1 << bits) + 1, dtype=np.int64)
-    for key in keys:
-        ends[(key >> shift) + 1] += 1
-    for prefix in range(1 << bits):
-        ends[prefix + 1] += ends[prefix]
-    free = ends[:-1].copy()  # where the next entry of each prefix goes
-    entries = np.empty(len(keys), dtype=np.uint64)
-    for i in range(len(keys)):
-        prefix = keys[i] >> shift
-        entries[free[prefix]] = (np.uint64(keys[i]) << np.uint64(32)) | np.uint64(texts[i])
-        free[prefix] += 1
-    for prefix in range(1 << bits):
-        low, high = ends[prefix], ends[prefix + 1]
-        if high - low > 64:  # one key many times
-            entries[low:high].sort()
-            continue
-        for i in range(low + 1, high):
-            entry, j = entries[i], i
-            while j > low and entries[j - 1] > entry:
-                entries[j] = entries[j - 1]
-                j -= 1
-            entries[j] = entry
-    return entries
-
-
-@kernel
 def _bucket_pairs(entries: Array, most: int) -> tuple[Array, int]:
-    """Pairs (first << 32 | second) of sorted entries (key << 32 | text); how many buckets were cut.
+    """Pair the texts of equal keys, given sorted entries (key << 32 | text).
 
-    Of equal keys texts ascend. In a long bucket each text is compared with the first one and the
-    `most - 1` before it.
+    In a long bucket each text is paired with the first one and the `most - 1` before it.
+
+    Returns:
+        The pairs, first << 32 | second, and the number of buckets that were cut.
     """
     shift, text = np.uint64(32), np.uint64(0xFFFFFFFF)
     total = low = cut = 0

@@ -22,7 +22,7 @@ _BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-
 
 
 class Sets(NamedTuple):
-    """The shingles of some texts: those of text i lie from `bounds[i]` to `bounds[i + 1]`.
+    """The shingles of some texts; text i has the hashes from `bounds[i]` to `bounds[i + 1]`.
 
     Attributes:
         bounds: `[n + 1]` int64.
@@ -57,7 +57,7 @@ def shingles(texts: Sequence[str], config: DedupConfig) -> Sets:
 
 @kernel
 def _words(text: Array, starts: Array) -> tuple[Array, Array]:
-    """A hash of each word of texts, and where those of each text begin.
+    """Hash each word of the texts; returns the hashes and the bounds of each text's words.
 
     A word is a run of letters and digits, and of all that is not ASCII.
     """
@@ -92,7 +92,7 @@ def _mixed(value: Any) -> Any:
 
 @kernel
 def _shingles(units: Array, bounds: Array, length: int, lengths: Array, out: Array) -> int:
-    """Write the distinct shingles of each text one after another; how many there are."""
+    """Write the distinct shingles of each text one after another; returns their number."""
     size = 0
     for t in range(len(bounds) - 1):
         first, end = bounds[t], bounds[t + 1]

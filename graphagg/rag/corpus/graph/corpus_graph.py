@@ -13,7 +13,7 @@ from graphagg.arrays import Ints
 from graphagg.checks import one_of
 from graphagg.errors import MissingExtra
 from graphagg.rag.config.graph import GraphConfig
-from graphagg.rag.corpus.graph.ties import Edges, entity_ties, passage_ties, wanted
+from graphagg.rag.corpus.graph.ties import Edges, entities_in_graph, entity_ties, passage_ties
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
 from graphagg.tables import graph_writers, save, table_writers
@@ -34,8 +34,17 @@ class CorpusGraph:
         passages: `[P]` ids, in the order of the index.
         entities: `[E]` keys, ascending by their UTF-8 bytes.
         contains: of an entity (source) and a passage (target): see `graph.ties` for the weights.
-        counts: `[n]` int64, how often each entity occurs in the passage: N.
+        counts: `[n]` int64, occurrences N of each entity in the passage.
         shares: of two entities that share sentences, source before target.
+
+    Example:
+        >>> contains = Edges(np.array([0, 1]), np.array([0, 0]), np.array([1.0, 0.5]))
+        >>> shares = Edges(np.array([0]), np.array([1]), np.array([0.4]))
+        >>> graph = CorpusGraph(["p1"], ["ada", "york"], contains, np.array([1, 1]), shares)
+        >>> graph.to_json()
+        {'passages': 1, 'entities': 2, 'contains': 2, 'shares': 1}
+        >>> graph.entity_edges().to_pylist()
+        [{'source': 'ada', 'target': 'york', 'weight': 0.4}]
     """
 
     passages: Sequence[str]
@@ -174,23 +183,23 @@ def _table(**columns: Any) -> pyarrow.Table:
 
 
 def corpus_graph(snapshot: Snapshot, view: View, config: GraphConfig) -> CorpusGraph:
-    """The graph of what a view of a version shows; linear in its mentions, but for sorting.
+    """Build the graph of the visible passages; linear in their mentions, but for sorting.
 
     Args:
         snapshot: the version.
-        view: what is visible.
-        config: what the graph holds.
+        view: the visible passages.
+        config: the ties of entities.
     """
     rows = view.rows
-    number = np.full(len(view.visible), -1, np.int64)
-    number[rows] = np.arange(len(rows))
-    entities = np.flatnonzero(wanted(view, config))
+    position = np.full(len(view.visible), -1, np.int64)
+    position[rows] = np.arange(len(rows))
+    entities = np.flatnonzero(entities_in_graph(view, config))
     contains, counts = passage_ties(view, entities)
     sentences = np.diff(snapshot.corpus.sentence_bounds)
     return CorpusGraph(
         [snapshot.corpus.id(row) for row in rows.tolist()],
         list(view.gazetteer.keys.take(entities)),
-        contains._replace(target=number[contains.target]),
+        contains._replace(target=position[contains.target]),
         counts,
         entity_ties(view, entities, sentences, config),
     )

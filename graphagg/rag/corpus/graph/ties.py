@@ -41,15 +41,15 @@ class Edges(NamedTuple):
     weight: Doubles
 
 
-def wanted(view: View, config: GraphConfig) -> Mask:
-    """`[E]`, which entities of the gazetteer are part of the graph: tied to a visible passage."""
+def entities_in_graph(view: View, config: GraphConfig) -> Mask:
+    """Mask `[E]` of the gazetteer's entities in the graph: each is tied to a visible passage."""
     kind = view.gazetteer.kind
     usable: Mask = (np.asarray(view.df) > 0) & view.entity & ((kind & LINKABLE) > 0)
     return usable if config.dates else usable & ((kind & DATE) == 0)
 
 
 def passage_ties(view: View, entities: Ints) -> tuple[Edges, Ints]:
-    """Edges of entities (source: place in `entities`) and rows (target), and N of each.
+    """Edges of entities (source: position in `entities`) and rows (target), and N of each.
 
     The rows of an entity ascend.
     """
@@ -84,11 +84,11 @@ def _fill_ties(
 ) -> None:
     """Write the edges of some entities; the formula is at the head of this file."""
     size = 0
-    for place in range(len(entities)):
-        first, e = size, entities[place]
+    for position in range(len(entities)):
+        first, e = size, entities[position]
         for i in range(pairs.bounds[e], pairs.bounds[e + 1]):
             if pairs.tie[i]:
-                source[size], target[size], count[size] = place, pairs.rows[i], pairs.counts[i]
+                source[size], target[size], count[size] = position, pairs.rows[i], pairs.counts[i]
                 size += 1
         rarity = math.log(1.0 + passages / max(size - first, 1))
         for i in range(first, size):
@@ -96,13 +96,13 @@ def _fill_ties(
 
 
 def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig) -> Edges:
-    """Edges of entities that share sentences: places in `entities`, source before target.
+    """Edges of entities that share sentences: positions in `entities`, source before target.
 
     Args:
-        view: what is visible.
+        view: the visible passages.
         entities: `[n]` of the gazetteer, ascending.
-        sentences: `[R]`, how many each passage has.
-        config: weight, floor, and how many an entity keeps.
+        sentences: `[R]`, number of sentences of each passage.
+        config: weight, floor, and the number of ties that an entity keeps.
     """
     of_sentence, entity = _named(view, entities, sentences)
     total = int(sentences[view.visible].sum())
@@ -126,19 +126,19 @@ def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig
 def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
     """Each distinct pair of a visible sentence and an entity that it names, by sentence.
 
-    Sentences are numbered over all rows, entities by their place in `entities`.
+    Sentences are numbered over all rows, entities by their position in `entities`.
     """
     g = view.gazetteer
-    place = np.full(len(g.keys), -1, np.int64)
-    place[entities] = np.arange(len(entities))
+    position = np.full(len(g.keys), -1, np.int64)
+    position[entities] = np.arange(len(entities))
     counts = (view.counts_as() == OUTER) | ((g.flags & (FULL_TITLE | BASE_TITLE)) > 0)
-    which = np.flatnonzero(counts & (place[g.entity] >= 0))
+    which = np.flatnonzero(counts & (position[g.entity] >= 0))
     rows = np.repeat(np.arange(len(view.visible)), np.diff(g.bounds))[which]
     seen = view.visible[rows]
     which, rows = which[seen], rows[seen]
     starts = np.cumsum(sentences) - sentences
-    number = starts[rows] + g.sentence[which]
-    codes = np.unique(number * max(len(entities), 1) + place[g.entity[which]])
+    sentence = starts[rows] + g.sentence[which]
+    codes = np.unique(sentence * max(len(entities), 1) + position[g.entity[which]])
     return codes // max(len(entities), 1), codes % max(len(entities), 1)
 
 
@@ -181,7 +181,7 @@ def _jaccard(shared: Array, first: Array, second: Array, total: int, weight: Arr
 
 
 def _strongest(edges: Edges, most: int) -> Mask:
-    """Which edges are among the `most` heaviest of either end; of equal ones, the first others."""
+    """Mask of the edges among the `most` heaviest of either end; ties go to the first others."""
     n = len(edges.weight)
     owner = np.concatenate([edges.source, edges.target])
     other = np.concatenate([edges.target, edges.source])

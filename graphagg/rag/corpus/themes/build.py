@@ -1,16 +1,18 @@
-"""`theme_map`: what each theme of a view is about."""
+"""`theme_map`: the themes of a view, each with the words, names and passages that describe it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints
+from graphagg.errors import InvalidParameter
 from graphagg.rag.config.themes import MapConfig
-from graphagg.rag.corpus.themes.dates import Date, dates_of
-from graphagg.rag.corpus.themes.parts import Parts, parts_of, weights_in
+from graphagg.rag.corpus.themes.assignment import Assignment, assign, weights_in
 from graphagg.rag.corpus.themes.results import (
     NamedEntity,
     NamedPassage,
@@ -20,49 +22,54 @@ from graphagg.rag.corpus.themes.results import (
     ThemeMap,
 )
 from graphagg.rag.corpus.themes.words import Words
+from graphagg.rag.documents.metadata import parse_instant
 from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.tables.segments import Corpus
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
 
 _IN_LABEL = 4  # words of a label
 _DIGITS = 6  # of numbers that are shown
+KEYS = ("when", "date", "published", "created", "year", "modified")
+"""Keys of metadata that are looked for; the first that dates a passage counts."""
+_YEARS = range(1, 10_000)
 
 
 def theme_map(snapshot: Snapshot, view: View, config: MapConfig) -> ThemeMap:
-    """Part what a view shows into themes, and say of each what it is about.
+    """Cluster the visible passages into themes, and describe each theme.
 
     Args:
         snapshot: the version.
-        view: what is visible.
-        config: how, and what to show.
+        view: the visible passages.
+        config: resolutions, and the size of descriptions.
 
     Raises:
-        InvalidParameter: the key of dates that is asked for dates nothing.
+        InvalidParameter: no passage has a date under the key of `config.when`.
         MissingExtra: scikit-network is not installed.
     """
     rows = view.rows.tolist()
     when, dates = dates_of(snapshot.corpus, rows, config.when)
-    parts = parts_of(snapshot, view, config)
-    writer = _Portraits(snapshot, view, config.shown, parts, dates)
+    assignment = assign(snapshot, view, config)
+    writer = _Portraits(snapshot, view, config.shown, assignment, dates)
     return ThemeMap(
-        tuple(tuple(writer.themes(level)) for level in range(len(parts.passage))),
+        tuple(tuple(writer.themes(level)) for level in range(len(assignment.passage))),
         [snapshot.corpus.id(row) for row in rows],
-        parts.passage.astype(np.int32),
-        list(view.gazetteer.keys.take(parts.net.entities)),
-        parts.entity.astype(np.int32),
+        assignment.passage.astype(np.int32),
+        list(view.gazetteer.keys.take(assignment.net.entities)),
+        assignment.entity.astype(np.int32),
         when,
-        parts.modularity,
+        assignment.modularity,
     )
 
 
 class _Portraits:
-    """Says what themes are about, level by level.
+    """Describes themes, level by level.
 
     Args:
         snapshot: the version.
-        view: what is visible.
-        shown: how much of each list is shown.
-        parts: the themes.
+        view: the visible passages.
+        shown: length of each list.
+        assignment: the themes.
         dates: `[P]` of the passages.
     """
 
@@ -71,22 +78,22 @@ class _Portraits:
         snapshot: Snapshot,
         view: View,
         shown: int,
-        parts: Parts,
+        assignment: Assignment,
         dates: Sequence[Date | None],
     ) -> None:
         self._snapshot, self._view, self._shown = snapshot, view, shown
-        self._parts, self._dates = parts, dates
+        self._assignment, self._dates = assignment, dates
         self._words = Words(snapshot, view)
         self._speller = Speller(snapshot.corpus, view.gazetteer)
         self._names: dict[int, str] = {}
-        self._ids = parts.identifiers()
+        self._ids = assignment.identifiers()
 
     def themes(self, level: int) -> list[Theme]:
         """The themes of a level, in order."""
-        theme, ids = self._parts.passage[level], self._ids[level]
+        theme, ids = self._assignment.passage[level], self._ids[level]
         count, shown = len(ids), self._shown
         of_row = np.zeros(len(self._view.visible), np.int64)
-        of_row[self._parts.net.rows] = theme
+        of_row[self._assignment.net.rows] = theme
         words = self._words.distinctive(of_row, count, shown)
         columns = (
             ids,
@@ -95,7 +102,7 @@ class _Portraits:
             self._passages(theme, count, self._typical(theme, count)),
             self._passages(theme, count, self._central(theme)),
             np.bincount(theme, minlength=count).tolist(),
-            np.bincount(self._parts.entity[level], minlength=count).tolist(),
+            np.bincount(self._assignment.entity[level], minlength=count).tolist(),
             self._spans(theme, count),
             self._neighbors(theme, ids),
             self._children(level),
@@ -111,38 +118,38 @@ class _Portraits:
 
     def _children(self, level: int) -> list[tuple[str, ...]]:
         """Ids of the themes inside each, of the next level."""
-        found: list[list[str]] = [[] for _ in self._ids[level]]
+        children: list[list[str]] = [[] for _ in self._ids[level]]
         if level + 1 < len(self._ids):
-            parents = self._parts.parent[level + 1].tolist()
+            parents = self._assignment.parent[level + 1].tolist()
             for parent, identifier in zip(parents, self._ids[level + 1], strict=True):
-                found[parent].append(identifier)
-        return [tuple(children) for children in found]
+                children[parent].append(identifier)
+        return [tuple(ids) for ids in children]
 
     def _entities(self, theme: Ints, count: int) -> list[tuple[NamedEntity, ...]]:
         """The entities that weigh most in each theme."""
-        net = self._parts.net
+        net = self._assignment.net
         entity, of_theme, weight = weights_in(net, theme)
         return [
             tuple(
                 NamedEntity(net_key, self._name(int(entity[i])), round(float(weight[i]), _DIGITS))
-                for i in places
+                for i in positions
                 for net_key in [self._view.gazetteer.keys[int(net.entities[entity[i]])]]
             )
-            for places in _first_of_each(of_theme, (entity, -weight), count, self._shown)
+            for positions in _first_of_each(of_theme, (entity, -weight), count, self._shown)
         ]
 
     def _name(self, entity: int) -> str:
-        """An entity as the first passage, by the order of ids, that is tied to it writes it."""
+        """The spelling of an entity in the first passage, by ids, that is tied to it."""
         if entity not in self._names:
-            number = int(self._parts.net.entities[entity])
-            rows, _ = self._view.tied(number)
+            key = int(self._assignment.net.entities[entity])
+            rows, _ = self._view.tied(key)
             row = int(rows[np.argmin(self._snapshot.ranks[rows])])
-            self._names[entity] = self._speller.spelling(number, row)
+            self._names[entity] = self._speller.spelling(key, row)
         return self._names[entity]
 
     def _typical(self, theme: Ints, count: int) -> Doubles:
         """`[P]`, the cosine of each passage with the mean of its theme's vectors."""
-        vectors, cosines = self._parts.net.vectors, np.zeros(len(theme))
+        vectors, cosines = self._assignment.net.vectors, np.zeros(len(theme))
         order = np.argsort(theme, kind="stable")
         for inside in np.split(order, np.searchsorted(theme[order], np.arange(1, count))):
             block = vectors[inside].astype(np.float64)  # whole numbers: sums are exact in any order
@@ -156,7 +163,7 @@ class _Portraits:
 
         Two passages are tied by a name as strongly as the weaker of them is tied to it.
         """
-        net = self._parts.net
+        net = self._assignment.net
         size = len(net.rows)
         edges = net.edges
         strength = np.zeros(size)
@@ -174,16 +181,16 @@ class _Portraits:
 
     def _passages(self, theme: Ints, count: int, score: Doubles) -> list[tuple[NamedPassage, ...]]:
         """The passages of each theme that score most; of equal ones the first ids."""
-        net, corpus = self._parts.net, self._snapshot.corpus
+        net, corpus = self._assignment.net, self._snapshot.corpus
         ranks = self._snapshot.ranks[net.rows]
         rounded = np.round(score, _DIGITS)  # so that no last bit decides
         return [
             tuple(
                 NamedPassage(passage.id, passage.title, float(rounded[i]))
-                for i in places
+                for i in positions
                 for passage in [corpus[int(net.rows[i])]]
             )
-            for places in _first_of_each(theme, (ranks, -rounded), count, self._shown)
+            for positions in _first_of_each(theme, (ranks, -rounded), count, self._shown)
         ]
 
     def _spans(self, theme: Ints, count: int) -> list[Span | None]:
@@ -195,23 +202,22 @@ class _Portraits:
 
     def _neighbors(self, theme: Ints, ids: Sequence[str]) -> list[tuple[NearTheme, ...]]:
         """The themes that each is tied to most, by edges of passages and by names shared."""
-        tied = _ties_between(self._parts, theme, len(ids))
-        first, second, weight = tied
+        first, second, weight = _ties_between(self._assignment, theme, len(ids))
         outward = np.bincount(first, weight, len(ids))
         share = np.round(weight / outward[first], _DIGITS)
         return [
-            tuple(NearTheme(ids[int(second[i])], float(share[i])) for i in places)
-            for places in _first_of_each(first, (second, -share), len(ids), self._shown)
+            tuple(NearTheme(ids[int(second[i])], float(share[i])) for i in positions)
+            for positions in _first_of_each(first, (second, -share), len(ids), self._shown)
         ]
 
 
-def _ties_between(parts: Parts, theme: Ints, count: int) -> tuple[Ints, Ints, Doubles]:
-    """Each two themes that are tied, both ways, and how strongly.
+def _ties_between(assignment: Assignment, theme: Ints, count: int) -> tuple[Ints, Ints, Doubles]:
+    """Symmetric list of linked theme pairs with link weights.
 
-    By edges of passages with passages; and where themes share an entity, by the smaller of its
-    weights in them, over the themes that it is in.
+    Themes are linked by edges between their passages; and where they share an entity, by the
+    smaller of its weights in them, over the themes that it is in.
     """
-    net = parts.net
+    net = assignment.net
     size, edges = len(net.rows), net.edges
     near = (edges.source < size) & (edges.target < size)
     a, b = theme[edges.source[near]], theme[edges.target[near]]
@@ -229,13 +235,13 @@ def _ties_between(parts: Parts, theme: Ints, count: int) -> tuple[Ints, Ints, Do
     apart = first != second
     first, second, values = first[apart], second[apart], values[apart]
     both = np.concatenate([first * count + second, second * count + first])
-    found, place = np.unique(both, return_inverse=True)
-    summed = np.bincount(place, np.tile(values, 2), len(found)).astype(np.float64, copy=False)
-    return found // count, found % count, summed
+    linked, position = np.unique(both, return_inverse=True)
+    summed = np.bincount(position, np.tile(values, 2), len(linked)).astype(np.float64, copy=False)
+    return linked // count, linked % count, summed
 
 
 def _first_of_each(group: Ints, keys: tuple[Array, ...], count: int, most: int) -> list[list[int]]:
-    """The places of the first members of each group, ordered by the last of the keys first."""
+    """Positions of the first members of each group, ordered by the last of the keys first."""
     order = np.lexsort((*keys, group))
     bounds = np.searchsorted(group[order], np.arange(count + 1)).tolist()
     return [order[a:b][:most].tolist() for a, b in pairwise(bounds)]
@@ -250,3 +256,55 @@ def _label(
     if entities:
         return entities[0].name
     return typical[0].title or typical[0].id
+
+
+# --- dates ---------------------------------------------------------------------------------------
+
+
+class Date(NamedTuple):
+    """The date of a passage: microseconds since 1970, and as the passage has it."""
+
+    instant: int
+    text: str
+
+
+def dates_of(
+    corpus: Corpus, rows: Sequence[int], when: str | None
+) -> tuple[str | None, list[Date | None]]:
+    """The key that dates passages, and the date of each of some rows.
+
+    Args:
+        corpus: holds the metadata.
+        rows: the rows to read.
+        when: the key; None: the first of `KEYS` that any of them has a date under.
+
+    Raises:
+        InvalidParameter: `when` is given and dates none of the passages.
+    """
+    metadata = [_metadata(corpus, row) for row in rows]
+    for key in KEYS if when is None else (when,):
+        dates = [_date(values.get(key)) for values in metadata]
+        if any(date is not None for date in dates):
+            return key, dates
+    if when is not None and metadata:
+        raise InvalidParameter(
+            f"when is {when!r}, but no passage has a date there; wanted a key of the metadata with "
+            "ISO 8601 dates such as 2024-05-31, or with years"
+        )
+    return None, [None] * len(metadata)
+
+
+def _metadata(corpus: Corpus, row: int) -> dict[str, Any]:
+    segment, inside = corpus.locate(row)
+    metadata: dict[str, Any] = json.loads(segment.passages.metadata[inside])
+    return metadata
+
+
+def _date(value: object) -> Date | None:
+    if isinstance(value, str):
+        instant = parse_instant(value)
+        return None if instant is None else Date(instant, value)
+    if isinstance(value, int) and not isinstance(value, bool) and value in _YEARS:
+        instant = parse_instant(f"{value:04}-01-01")
+        return None if instant is None else Date(instant, str(value))
+    return None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from graphagg.progress import Progress, silent
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
-from graphagg.rag.models.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from graphagg.rag.models.endpoint import Endpoint
 
 MOST = 200
 """Themes that a model is asked about: the largest of each level, the coarsest level first."""
@@ -22,14 +25,14 @@ _SYSTEM = (
 def labeled(
     made: ThemeMap, endpoint: Endpoint, *, most: int = MOST, progress: Progress = silent
 ) -> ThemeMap:
-    """The same map with labels that a language model gives.
+    """Label the themes of a map by a language model.
 
     An empty answer leaves the words that were there.
 
     Args:
         made: the map.
-        endpoint: the model; one call a theme.
-        most: how many themes it is asked about; the others keep their words.
+        endpoint: the model; one call per theme.
+        most: number of themes it is asked about; the others keep their words.
         progress: called with stage, done, total.
 
     Raises:
@@ -46,12 +49,12 @@ def labeled(
 
 def messages(theme: Theme) -> list[dict[str, str]]:
     """The conversation that asks for a label."""
-    parts = (
+    sections = (
         ("Words", theme.words),
         ("Names", [entity.name for entity in theme.entities]),
         ("Titles", [passage.title for passage in theme.typical if passage.title]),
     )
-    shown = "\n".join(f"{name}: {'; '.join(values)}" for name, values in parts if values)
+    shown = "\n".join(f"{name}: {'; '.join(values)}" for name, values in sections if values)
     return [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": shown}]
 
 

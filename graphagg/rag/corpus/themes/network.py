@@ -5,15 +5,15 @@ Three kinds of edges tie them:
 - a passage and an entity that it names and another too (`graph.ties.passage_ties`);
 - two such entities that share sentences (`graph.ties.entity_ties`);
 - a passage and its nearest neighbors by text vectors, so that a passage that names nothing has a
-  place too, and a corpus without any entity has themes.
+  theme too, and a corpus without any entity has themes.
 
 An entity of one passage ties nothing to anything and is no vertex: of 34,784 entities of
 2WikiMultiHopQA 7,788 are left.
 
-What a passage spreads over its entities adds up to 1, and over its neighbors to `text_weight`: a
+The weights of a passage's edges to entities add up to 1, and to its neighbors to `text_weight`: a
 long passage pulls no harder than a short one. Vectors are compared as integers, 2048 times their
 values: float32 sums those exactly, in any order, so that a neighbor is the same wherever a row lies
-and whatever is around it. That costs P^2 d products, .8 CPU s for 6,119 passages
+and whatever surrounds it. That costs P^2 d products, .8 CPU s for 6,119 passages
 (`python -m benchmarks.themes`).
 """
 
@@ -25,12 +25,13 @@ import numpy as np
 
 from graphagg.arrays import Array, Doubles, Floats, Ints
 from graphagg.rag.config.graph import GraphConfig
-from graphagg.rag.corpus.graph.ties import Edges, entity_ties, passage_ties, wanted
+from graphagg.rag.corpus.graph.ties import Edges, entities_in_graph, entity_ties, passage_ties
 from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.vectors import ranges
 from graphagg.rag.tables.view import View
 
 SCALE = 2048
-"""Integers a unit: the sums stay below 2^24, up to which float32 holds every integer."""
+"""Integers per unit: the sums stay below 2^24, up to which float32 holds every integer."""
 _BLOCK = 512
 
 
@@ -41,10 +42,10 @@ class Network:
     Attributes:
         rows: `[P]`, the row of each passage, ascending.
         entities: `[E]`, the entities of the gazetteer, ascending.
-        shared: `[S]`, places in `entities` of those that are vertices.
+        shared: `[S]`, positions in `entities` of the entities that are vertices.
         vectors: `[P, d]` float32, whole numbers: the mean of each passage's windows.
-        contains: of an entity (place in `entities`) and a passage (place in `rows`).
-        ties: of two entities, places in `entities`.
+        contains: of an entity (position in `entities`) and a passage (position in `rows`).
+        ties: of two entities, positions in `entities`.
         edges: of vertices, each pair once or more.
     """
 
@@ -58,52 +59,52 @@ class Network:
 
     @property
     def size(self) -> int:
-        """How many vertices there are."""
+        """The number of vertices."""
         return len(self.rows) + len(self.shared)
 
 
 def network(
     corpus: Corpus, view: View, graph: GraphConfig, neighbors: int, text_weight: float
 ) -> Network:
-    """The network of what a view shows.
+    """Build the network of the visible passages and entities.
 
     Args:
         corpus: holds vectors and sentences.
-        view: what is visible.
-        graph: which entities are tied.
-        neighbors: of a passage by its vector.
-        text_weight: what a passage spreads over them; over its entities it spreads 1.
+        view: the visible passages.
+        graph: how entities are tied.
+        neighbors: number of nearest passages, by vectors, that a passage is tied to.
+        text_weight: total weight of these ties; a passage's ties to entities weigh 1.
     """
     rows = view.rows
-    place = np.full(len(view.visible), -1, np.int64)
-    place[rows] = np.arange(len(rows))
-    entities = np.flatnonzero(wanted(view, graph))
+    position = np.full(len(view.visible), -1, np.int64)
+    position[rows] = np.arange(len(rows))
+    entities = np.flatnonzero(entities_in_graph(view, graph))
     named, _ = passage_ties(view, entities)
-    contains = named._replace(target=place[named.target])
+    contains = named._replace(target=position[named.target])
     ties = entity_ties(view, entities, np.diff(corpus.sentence_bounds), graph)
     vectors = whole_vectors(corpus, rows)
     shared = np.flatnonzero(np.asarray(view.df)[entities] > 1)
     vertex = np.full(len(entities), -1, np.int64)
     vertex[shared] = len(rows) + np.arange(len(shared))
     near = _spread(nearest(vectors, neighbors))
-    parts = (
+    kinds = (
         _spread(_among(Edges(contains.target, vertex[contains.source], contains.weight))),
         near._replace(weight=text_weight * near.weight),
         _spread(_among(Edges(vertex[ties.source], vertex[ties.target], ties.weight))),
     )
-    source, target, weight = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    source, target, weight = (np.concatenate(columns) for columns in zip(*kinds, strict=True))
     edges = Edges(source, target, weight)
     return Network(rows, entities, shared, vectors, contains, ties, edges)
 
 
 def _among(edges: Edges) -> Edges:
-    """Those of which both ends are vertices."""
+    """Keep the edges whose ends are both vertices."""
     there = (edges.source >= 0) & (edges.target >= 0)
     return Edges(edges.source[there], edges.target[there], edges.weight[there])
 
 
 def _spread(edges: Edges) -> Edges:
-    """The same with weights that add up to 1 at each source."""
+    """Scale the weights so that they add up to 1 at each source."""
     totals = np.bincount(edges.source, edges.weight, int(edges.source.max(initial=-1)) + 1)
     return edges._replace(weight=edges.weight / totals[edges.source])
 
@@ -115,8 +116,7 @@ def whole_vectors(corpus: Corpus, rows: Ints) -> Floats:
     for begin in range(0, len(rows), _BLOCK):
         some = slice(begin, begin + _BLOCK)
         lengths = ends[some] - starts[some]
-        places = np.repeat(starts[some] - np.cumsum(lengths) + lengths, lengths)
-        windows = corpus.windows.take(places + np.arange(len(places))).astype(np.float64)
+        windows = corpus.windows.take(ranges(starts[some], lengths)).astype(np.float64)
         sums = np.add.reduceat(windows, np.cumsum(lengths) - lengths, axis=0)
         norms = np.maximum(np.sqrt(np.einsum("pd,pd->p", sums, sums)), 1e-12)
         vectors[some] = np.rint(sums / norms[:, None] * SCALE)
@@ -128,21 +128,21 @@ def nearest(vectors: Floats, neighbors: int) -> Edges:
 
     Args:
         vectors: `[P, d]` of whole numbers.
-        neighbors: how many of each.
+        neighbors: number per vector.
     """
     count = min(neighbors, len(vectors) - 1)
-    parts: list[Edges] = [Edges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    blocks: list[Edges] = [Edges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     for begin in range(0, len(vectors) if count > 0 else 0, _BLOCK):
         products = vectors[begin : begin + _BLOCK] @ vectors.T
-        own = np.arange(len(products))
-        products[own, begin + own] = -np.inf
-        parts.append(_best_of(products, begin, count))
-    source, target, weight = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        itself = np.arange(len(products))
+        products[itself, begin + itself] = -np.inf
+        blocks.append(_best_of(products, begin, count))
+    source, target, weight = (np.concatenate(columns) for columns in zip(*blocks, strict=True))
     return Edges(source, target, weight)
 
 
 def _best_of(products: Array, begin: int, count: int) -> Edges:
-    """The largest of each row; whatever a partition leaves out of equal ones, the first stay."""
+    """The `count` largest of each row; of equal ones the first stay."""
     least = -np.partition(-products, count - 1, axis=1)[:, count - 1]
     sources, targets = np.nonzero(products >= np.maximum(least, 1)[:, None])
     values = products[sources, targets]

@@ -64,11 +64,16 @@ class Theme:
         entities: those with the greatest weight in its passages.
         typical: the passages closest to the mean of its vectors, by cosine.
         central: the passages with the strongest ties to the rest of the theme.
-        passages: how many it has.
-        members: how many entities belong to it more than to any other theme of its level.
+        passages: number of its passages.
+        members: number of entities that belong to it more than to any other theme of its level.
         span: dates of its passages; None where none has one.
         neighbors: the themes of its level that it is tied to most.
         children: ids of the themes inside it.
+
+    Example:
+        >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), (), 2, 0, None, (), ())
+        >>> Theme.of_json(theme.to_json()) == theme
+        True
     """
 
     id: str
@@ -95,15 +100,15 @@ class Theme:
 
     @classmethod
     def of_json(cls, plain: Mapping[str, Any]) -> Theme:
-        """What `to_json` gave."""
+        """Read the values that `to_json` gives."""
         kinds = {
             "entities": NamedEntity, "typical": NamedPassage, "central": NamedPassage,
             "neighbors": NearTheme,
         }  # fmt: skip
-        parts = {n: tuple(kind(**each) for each in plain[n]) for n, kind in kinds.items()}
+        lists = {n: tuple(kind(**each) for each in plain[n]) for n, kind in kinds.items()}
         span = None if plain["span"] is None else Span(**plain["span"])
         texts = {"words": tuple(plain["words"]), "children": tuple(plain["children"])}
-        return cls(**{**plain, **parts, **texts, "span": span})
+        return cls(**{**plain, **lists, **texts, "span": span})
 
 
 @dataclass(frozen=True)
@@ -111,16 +116,23 @@ class ThemeMap:
     """The themes of a corpus at several resolutions.
 
     Attributes:
-        levels: the themes of each level, the coarsest first; those of one parent follow each other,
-            the largest first.
+        levels: the themes of each level, the coarsest first; children of one parent follow each
+            other, the largest first.
         passages: `[P]` ids, in the order of the index.
-        passage_theme: `[L, P]` int32, the place of each passage's theme in each level.
+        passage_theme: `[L, P]` int32, the position of each passage's theme in each level.
         entities: `[E]` keys, ascending by their UTF-8 bytes.
         entity_theme: `[L, E]` int32, likewise.
         when: the key of the metadata that dates come from; None where no passage has one.
-        modularity: of each level: how many more ties lie inside themes than chance would put there.
+        modularity: of each level: share of ties inside themes beyond the share by chance.
         labeled_by: the model that gave the labels; "" where they are the distinctive words.
         is_old: whether the index has changed since the map was made.
+
+    Example:
+        >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), (), 2, 0, None, (), ())
+        >>> both, none = np.zeros((1, 2), np.int32), np.zeros((1, 0), np.int32)
+        >>> themes = ThemeMap(((theme,),), ["p1", "p2"], both, [], none, None, (0.0,))
+        >>> themes["1"].label, themes.passages_of("1")
+        ('abbeys', ['p1', 'p2'])
     """
 
     levels: tuple[tuple[Theme, ...], ...]
@@ -142,49 +154,49 @@ class ThemeMap:
 
     def __getitem__(self, identifier: str) -> Theme:
         """The theme of an id; raises `UnknownTheme`."""
-        if identifier not in self._places:
-            wanted = (
-                f"wanted an id such as {next(iter(self._places))!r}, as `graphagg rag map` prints"
-                if self._places
+        if identifier not in self._positions:
+            hint = (
+                f"wanted an id such as {next(iter(self._positions))!r} (`graphagg rag map`)"
+                if self._positions
                 else "it has none, since no passage is visible"
             )
-            raise UnknownTheme(f"theme {identifier!r} is not on the map; {wanted}")
-        level, place = self._places[identifier]
-        return self.levels[level][place]
+            raise UnknownTheme(f"theme {identifier!r} is not on the map; {hint}")
+        level, position = self._positions[identifier]
+        return self.levels[level][position]
 
     @cached_property
-    def _places(self) -> dict[str, tuple[int, int]]:
+    def _positions(self) -> dict[str, tuple[int, int]]:
         return {
-            theme.id: (level, place)
+            theme.id: (level, position)
             for level, themes in enumerate(self.levels)
-            for place, theme in enumerate(themes)
+            for position, theme in enumerate(themes)
         }
 
     def passages_of(self, identifier: str) -> list[str]:
         """Ids of all passages of a theme, in the order of the index; raises `UnknownTheme`."""
-        level, place = self._places[self[identifier].id]
-        inside = np.flatnonzero(self.passage_theme[level] == place).tolist()
+        level, position = self._positions[self[identifier].id]
+        inside = np.flatnonzero(self.passage_theme[level] == position).tolist()
         return [self.passages[i] for i in inside]
 
     def entities_of(self, identifier: str) -> list[str]:
         """Keys of all entities of a theme; raises `UnknownTheme`."""
-        level, place = self._places[self[identifier].id]
-        inside = np.flatnonzero(self.entity_theme[level] == place).tolist()
+        level, position = self._positions[self[identifier].id]
+        inside = np.flatnonzero(self.entity_theme[level] == position).tolist()
         return [self.entities[i] for i in inside]
 
     def themes_of(self, passage_id: str) -> list[Theme]:
         """The themes of a passage, the coarsest first; raises `UnknownPassage`."""
-        if passage_id not in self._numbers:
+        if passage_id not in self._column:
             raise UnknownPassage(f"passage {passage_id!r} is not on the map; check its id")
-        number = self._numbers[passage_id]
+        column = self._column[passage_id]
         return [
-            themes[int(self.passage_theme[level, number])]
+            themes[int(self.passage_theme[level, column])]
             for level, themes in enumerate(self.levels)
         ]
 
     @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {identifier: number for number, identifier in enumerate(self.passages)}
+    def _column(self) -> dict[str, int]:
+        return {identifier: column for column, identifier in enumerate(self.passages)}
 
     @property
     def level(self) -> int:
@@ -200,14 +212,14 @@ class ThemeMap:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the map should know, in sentences."""
+        """Remarks on the map, in sentences."""
         said = []
         if self.is_old:
             said.append(
                 "this map is of an older version of the index; `graphagg rag map` makes it anew"
             )
         if not self.entities:
-            said.append("no passage names an entity: themes follow from text vectors alone")
+            said.append("no entity is named by any passage: themes follow from text vectors alone")
         if self.level:
             said.append(
                 f"one theme holds {100 * self._largest(0):.0f} % of the passages at the coarsest "
@@ -230,11 +242,11 @@ class ThemeMap:
             "labeled_by": self.labeled_by,
             "is_old": self.is_old,
             "notes": self.notes,
-            "themes": [theme.to_json() for number in shown for theme in self.levels[number]],
+            "themes": [theme.to_json() for each in shown for theme in self.levels[each]],
         }
 
     def to_arrow(self) -> pyarrow.Table:
-        """A row a passage: `passage` and, level by level, the id of its theme (`theme_0`, ...)."""
+        """One row per passage: `passage`, and the id of its theme by level (`theme_0`, ...)."""
         import pyarrow as pa
 
         columns: dict[str, list[str]] = {"passage": list(self.passages)}

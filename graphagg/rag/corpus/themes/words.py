@@ -1,7 +1,7 @@
 """Distinctive words of themes: class-based tf-idf.
 
 Grootendorst, *BERTopic: Neural topic modeling with a class-based TF-IDF procedure* (2022), arXiv
-2203.05794. With tf(t, c) occurrences of the stem t in theme c, f(t) in all themes, and A words a
+2203.05794. With tf(t, c) occurrences of the stem t in theme c, f(t) in all themes, and A words per
 theme on average,
 
     W(t, c) = tf(t, c) / words(c) * ln(1 + A / f(t)).
@@ -33,7 +33,7 @@ class Words:
 
     Args:
         snapshot: the version.
-        view: what is visible.
+        view: the visible passages.
     """
 
     def __init__(self, snapshot: Snapshot, view: View) -> None:
@@ -52,15 +52,15 @@ class Words:
         """The words of each theme, the most distinctive first.
 
         Args:
-            theme: `[R]` of each row; what is hidden may have any.
-            themes: how many there are.
-            most: words of each.
+            theme: `[R]` of each row; hidden rows may have any.
+            themes: the number of themes.
+            most: words per theme.
         """
         terms = len(self._view.lexicon.terms)
-        codes, place, held = np.unique(
+        codes, position, held = np.unique(
             theme[self._row] * max(terms, 1) + self._term, return_inverse=True, return_counts=True
         )
-        occurrences = np.bincount(place, self._count, len(codes)).astype(np.int64)
+        occurrences = np.bincount(position, self._count, len(codes)).astype(np.int64)
         of_theme, term = codes // max(terms, 1), codes % max(terms, 1)
         passages = np.bincount(theme[self._view.rows], minlength=themes)
         weight = self._weights(of_theme, term, occurrences, themes)
@@ -88,7 +88,7 @@ class Words:
         return weights
 
     def _spelling(self, term: int) -> str:
-        """A stem as it is written most often; of equal ones the first by the alphabet."""
+        """The most frequent spelling of a stem; of equal ones the first by the alphabet."""
         if term not in self._spelled:
             lexicon = self._view.lexicon
             stem = lexicon.terms[term]
@@ -114,7 +114,7 @@ class Words:
 
 
 def telling(terms: Sequence[str], analyzers: Analyzers, codes: Sequence[str]) -> Mask:
-    """`[T]`, which stems may stand for a theme: words of two letters at least, no stop words.
+    """Mask `[T]` of the stems that may stand for a theme: two letters at least, no stop words.
 
     Args:
         terms: the stems; in an index of several languages each with the code of its own.
@@ -124,8 +124,8 @@ def telling(terms: Sequence[str], analyzers: Analyzers, codes: Sequence[str]) ->
     readers = analyzers.each(codes)
     stops = {reader.stem(word) for reader in readers for word in reader.stop_words}
     mask = np.zeros(len(terms), bool)
-    for number, term in enumerate(terms):
+    for i, term in enumerate(terms):
         word = term.partition(":")[2] if analyzers.is_mixed else term
         long = len(word) > 1 or not word.isascii()
-        mask[number] = long and any(c.isalpha() for c in word) and term not in stops
+        mask[i] = long and any(c.isalpha() for c in word) and term not in stops
     return mask

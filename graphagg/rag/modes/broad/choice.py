@@ -1,22 +1,22 @@
-"""The choice of mode `broad`: relevant passages of several themes, then what is left untold.
+"""The choice of mode `broad`: relevant passages of several themes, then of new documents.
 
 The head follows Santos, Macdonald and Ounis, *Exploiting query reformulations for web search result
-diversification* (xQuAD), WWW 2010, with themes of the corpus as what a question may mean. With r(d)
-the relevance of a candidate of `multihop` in [0, 1], t(d) its theme, w(t) what the theme is worth
-for the question, and S what was chosen before, the next passage has the largest
+diversification* (xQuAD), WWW 2010, with the themes of the corpus as the meanings of a question.
+With r(d) the relevance of a candidate of `multihop` in [0, 1], t(d) its theme, w(t) the worth of
+the theme for the question, and S the passages chosen before, the next passage has the largest
 
     (1 - spread) r(d) + spread w(t) r(d) product over s of S in t(d) of (1 - r(s)).
 
 w(t) is the sum of r(d)^2 over the candidates of the theme, 1 for the theme with most.
 
-After the head the question's own ranking has told what it knows best: more of it are passages of
-the documents that are there. What follows is ordered by weighted reciprocal rank fusion (Cormack,
+After the head, more of the question's own ranking are passages of documents that are there
+already. The others are ordered by weighted reciprocal rank fusion (Cormack,
 Clarke and Buettcher 2009) of `multihop`, `dense` and `bm25`,
 
     f(d) = sum over rankings of weight / (rank_constant + rank of d),
 
-and a document of which a passage was chosen comes after all of which none was. Its scores go on
-from the last of the head. How the constants were chosen: docs/decisions/broad.md.
+and documents with a chosen passage come after all others. Their scores go on from the last of the
+head. How the constants were chosen: docs/decisions/broad.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DIGITS = 9
 
 
 class Candidates(NamedTuple):
-    """What may be chosen, the candidates of `multihop` first.
+    """The passages to choose from, the candidates of `multihop` first.
 
     Attributes:
         scores: `[b]` of the candidates of `multihop`.
@@ -51,12 +51,12 @@ class Chosen(NamedTuple):
     """A passage that was chosen.
 
     Attributes:
-        place: among the candidates.
+        position: among the candidates.
         relevance, theme, fused: the parts of its score.
-        worth: of its theme for the question, w(t); 0 after the head.
+        worth: worth of its theme for the question, w(t); 0 after the head.
     """
 
-    place: int
+    position: int
     relevance: float
     theme: float
     fused: float
@@ -64,66 +64,66 @@ class Chosen(NamedTuple):
 
     @property
     def score(self) -> float:
-        """What it is ranked by."""
+        """The score that it is ranked by."""
         return self.relevance + self.theme + self.fused
 
 
 def choose(candidates: Candidates, k: int, config: BroadConfig) -> list[Chosen]:
-    """The `k` best candidates, in the order of choice; of equal ones the first.
+    """Choose the `k` best candidates, one after another; of equal ones the first.
 
     Args:
         candidates: of the question.
-        k: how many.
+        k: number of passages.
         config: the weights.
     """
     head = _head(candidates, min(k, config.head), config)
-    return head + _rest(candidates, head, k - len(head))
+    return head + _tail(candidates, head, k - len(head))
 
 
 def _head(candidates: Candidates, k: int, config: BroadConfig) -> list[Chosen]:
-    """What is chosen by relevance and themes; each part only falls as more is chosen."""
+    """Choose by relevance and themes; each part of a score only falls as more is chosen."""
     themes, relevance = candidates.themes, scaled(candidates.scores)
     worth = worth_of(relevance, themes)
-    left = np.ones(len(worth))  # what no chosen passage of a theme covers
+    uncovered = np.ones(len(worth))  # of each theme
     open_ = np.ones(len(relevance), bool)
     chosen: list[Chosen] = []
     for _ in range(min(k, len(relevance))):
-        of_theme = config.spread * worth[themes] * relevance * left[themes]
+        of_theme = config.spread * worth[themes] * relevance * uncovered[themes]
         gain = (1 - config.spread) * relevance + of_theme
-        place = int(np.argmax(np.where(open_, np.round(gain, _DIGITS), -np.inf)))
-        of_relevance = float((1 - config.spread) * relevance[place])
-        theme = themes[place]
-        chosen.append(Chosen(place, of_relevance, float(of_theme[place]), 0.0, float(worth[theme])))
-        open_[place] = False
-        left[theme] *= 1 - relevance[place]
+        best = int(np.argmax(np.where(open_, np.round(gain, _DIGITS), -np.inf)))
+        of_relevance = float((1 - config.spread) * relevance[best])
+        theme = themes[best]
+        chosen.append(Chosen(best, of_relevance, float(of_theme[best]), 0.0, float(worth[theme])))
+        open_[best] = False
+        uncovered[theme] *= 1 - relevance[best]
     return chosen
 
 
-def _rest(candidates: Candidates, head: list[Chosen], k: int) -> list[Chosen]:
-    """The `k` that follow: by f(d), a document that was told last."""
+def _tail(candidates: Candidates, head: list[Chosen], k: int) -> list[Chosen]:
+    """Choose the next `k` by f(d); passages of documents that were chosen come last."""
     if k <= 0 or not head:
         return []
     documents, fused = candidates.documents, candidates.fused
-    taken = {chosen.place for chosen in head}
-    told = {int(documents[place]) for place in taken}
+    taken = {chosen.position for chosen in head}
+    seen = {int(documents[position]) for position in taken}
     fresh: list[int] = []
     again: list[int] = []
-    for place in np.argsort(-np.round(fused, _DIGITS), kind="stable").tolist():
-        if place not in taken:
-            document = int(documents[place])
-            (again if document in told else fresh).append(place)
-            told.add(document)
+    for position in np.argsort(-np.round(fused, _DIGITS), kind="stable").tolist():
+        if position not in taken:
+            document = int(documents[position])
+            (again if document in seen else fresh).append(position)
+            seen.add(document)
     order = [*fresh, *again][:k]
-    # A score never rises: one that was put last is worth what stands before it at most.
+    # A score never rises: a passage that was put last has at most the worth of the one before.
     worth = np.minimum.accumulate(fused[order]) / max(float(fused.max()), 1e-12)
     return [
-        Chosen(place, 0.0, 0.0, head[-1].score * float(part), 0.0)
-        for place, part in zip(order, worth, strict=True)
+        Chosen(position, 0.0, 0.0, head[-1].score * float(share), 0.0)
+        for position, share in zip(order, worth, strict=True)
     ]
 
 
 def scaled(scores: Doubles) -> Doubles:
-    """From 0 for the least of the candidates to 1 for the best; all 1 where they are equal."""
+    """Scale scores from 0 for the least candidate to 1 for the best; all 1 where they are equal."""
     if not len(scores):
         return scores
     low, high = float(scores.min()), float(scores.max())
@@ -132,20 +132,20 @@ def scaled(scores: Doubles) -> Doubles:
 
 
 def worth_of(relevance: Doubles, themes: Ints) -> Doubles:
-    """`[themes]`, what each is worth for the question: w(t)."""
+    """`[themes]`, the worth of each for the question: w(t)."""
     sums = np.bincount(themes, relevance**2)
     return sums / max(float(sums.max(initial=0.0)), 1e-12)
 
 
 def fusion(size: int, rankings: list[tuple[Ints, float]], rank_constant: int) -> Doubles:
-    """`[size]`, f(d) of each candidate.
+    """Fuse rankings into f(d) of each candidate, `[size]`.
 
     Args:
-        size: how many candidates there are.
-        rankings: places of candidates, the first the best, and the weight of each ranking.
-        rank_constant: that ranks, from 1, are raised by.
+        size: number of candidates.
+        rankings: positions of candidates, best first, and the weight of each ranking.
+        rank_constant: number added to ranks, which count from 1.
     """
     fused = np.zeros(size)
-    for places, weight in rankings:
-        fused[places] += weight / (rank_constant + 1.0 + np.arange(len(places)))
+    for positions, weight in rankings:
+        fused[positions] += weight / (rank_constant + 1.0 + np.arange(len(positions)))
     return fused

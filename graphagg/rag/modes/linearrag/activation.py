@@ -41,7 +41,7 @@ class Seed:
 
 @dataclass(frozen=True)
 class Bridge:
-    """How an entity was reached: from `entity` through `sentence`, and with which activation."""
+    """The way to an entity: from `entity` through `sentence`, with its activation."""
 
     entity: int
     sentence: int
@@ -132,8 +132,8 @@ def _pass_on(
     for entity in entities:
         state.weight[entity] = state.weight.get(entity, 0.0) + bridge.activation
         reached[entity] = bridge.activation
-        known = state.bridges.get(entity)
-        if entity not in roots and (known is None or bridge.activation > known.activation):
+        before = state.bridges.get(entity)
+        if entity not in roots and (before is None or bridge.activation > before.activation):
             state.bridges[entity] = bridge
 
 

@@ -1,4 +1,4 @@
-"""The mode `linearrag`: LinearRAG as its paper has it."""
+"""The mode `linearrag`: LinearRAG as published."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from weakref import ref
 from graphagg.arrays import Floats
 from graphagg.rag.config.linearrag import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
-from graphagg.rag.modes.linearrag.retriever import LinearRAGSearch, Mention, Question
-from graphagg.rag.modes.protocol import QuestionModels, Retriever
-from graphagg.rag.question.results import Hit
+from graphagg.rag.modes.linearrag.search import LinearRAGSearch, Mention, Question
+from graphagg.rag.modes.protocol import QuestionModels, Ranked, Retriever
 from graphagg.rag.snapshot.names import NameVectors
 from graphagg.rag.snapshot.sentences import sentences_by_vector
 from graphagg.rag.tables.vectors import Rows
@@ -42,36 +41,37 @@ class LinearRAG(Retriever[LinearRAGConfig, NamedQuestion, Question]):
     def encode(self, questions: Sequence[NamedQuestion], models: QuestionModels) -> list[Question]:
         """Encode the questions and the names that are no visible entity's."""
         names = dict.fromkeys(name for question in questions for name in question.names)
-        known = {name: self._retriever.known(name) for name in names}
-        unknown = [name for name, entity in known.items() if entity is None]
+        entities = {name: self._search.entity_named(name) for name in names}
+        unknown = [name for name, entity in entities.items() if entity is None]
         if unknown:
             self.snapshot.names(models.encoder)
         texts = [question.text for question in questions]
         vectors, name_vectors = models.encoder().encode_query(texts, unknown)
-        targets: dict[str, int | Floats] = {n: e for n, e in known.items() if e is not None}
+        targets: dict[str, int | Floats] = {n: e for n, e in entities.items() if e is not None}
         targets.update(zip(unknown, name_vectors, strict=True))
         return [
             Question(q.text, vector, tuple(Mention(name, targets[name]) for name in q.names))
             for q, vector in zip(questions, vectors, strict=True)
         ]
 
-    def _answer(self, questions: Sequence[Question], k: int) -> list[list[Hit]]:
-        return self._retriever.retrieve_batch(questions, k, self.config, self.scope.allowed)
+    def _answer(self, questions: Sequence[Question], k: int) -> list[Ranked]:
+        answers = self._search.retrieve_batch(questions, k, self.config, self.scope.allowed)
+        return [Ranked(hits) for hits in answers]
 
     def _closest(self, question: Question, rows: Rows) -> list[int]:
         return sentences_by_vector(self.snapshot.corpus, rows, question.vector)
 
     @property
-    def _retriever(self) -> LinearRAGSearch:
+    def _search(self) -> LinearRAGSearch:
         snapshot, view = self.snapshot, self.scope.view
-        owner = ref(snapshot)  # which keeps the retriever: a circle would outlive a closed index
+        owner = ref(snapshot)  # it keeps the search: a circle would outlive a closed index
 
         def names() -> NameVectors:
             kept = owner()
-            assert kept is not None, "who asks holds the snapshot"
+            assert kept is not None, "the caller holds the snapshot"
             return kept.names()
 
-        # A kept retriever holds its view, so that no other view can have the same id meanwhile.
+        # A kept search holds its view, so that no other view can have the same id meanwhile.
         return snapshot.kept(
             "linearrag",
             str(id(view)),

@@ -48,7 +48,7 @@ class PassageScores:
 
     Attributes:
         rows: `[n]` distinct, in any order.
-        scores: `[n]`; with those of the entities they sum to 1.
+        scores: `[n]`; with the scores of entities they sum to 1.
         unit: how much of each unit of a passage's reset stays in its own score before any step;
             the rest of the score is what steps bring.
     """
@@ -120,13 +120,13 @@ class _Linked:
         return cls(nodes[~alone], values[~alone], nodes[alone], values[alone], total)
 
     def onto_shared(self, graph: TriGraph, damping: float) -> tuple[Ints, Doubles]:
-        """The reset on passages and shared entities: what a leaf hands on is at its passage."""
+        """The reset on passages and shared entities: a leaf passes its reset on to its passage."""
         nodes, values = self.nodes.copy(), self.values.copy()
         for i in np.flatnonzero(nodes >= graph.passages).tolist():
             entity = int(nodes[i]) - graph.passages
-            number = int(graph.shared_number[entity])
-            if number >= 0:
-                nodes[i] = graph.passages + number
+            shared = int(graph.shared_id[entity])
+            if shared >= 0:
+                nodes[i] = graph.passages + shared
             else:
                 nodes[i], values[i] = graph.found_in(entity)[0], damping * values[i]
         return nodes, values
@@ -134,7 +134,7 @@ class _Linked:
     def scores(
         self, graph: TriGraph, alpha: float, reached: Ints, scores: Doubles
     ) -> PassageScores:
-        """The passages' scores, from those of the nodes that were reached."""
+        """The passages' scores, from the scores of the nodes that were reached."""
         kept = 1.0 - (1.0 - alpha) * float(self.alone_values.sum())
         reached = np.concatenate([reached, self.alone])
         scores = np.concatenate([scores, alpha * self.alone_values]) / kept

@@ -1,9 +1,9 @@
-"""The Tri-Graph of LinearRAG: passages, sentences, entities, and who contains whom.
+"""The Tri-Graph of LinearRAG: passages, sentences, entities, and their containment.
 
 Paper: LinearRAG, arXiv 2510.10114, section on graph construction: the contain matrix C (passage x
 entity; see `tables.contain`) and the mention matrix M (sentence x entity). No relation is
-extracted, no LLM is called. Nothing is made for a view: rows are read where a question comes to
-them.
+extracted, no LLM is called. Nothing is computed for a view: a question reads the rows that it comes
+to.
 
 Departures from the official code, with recall@2 / recall@5 on 2WikiMultiHopQA (996 questions,
 `semantics="official"`, default preset, same models; the official code: 54.3 / 70.1):
@@ -41,9 +41,9 @@ from graphagg.rag.tables.view import View
 
 
 class _Mentions(NamedTuple):
-    """The mentions by passage and the pairs by entity as the gazetteer holds them; see there.
+    """The mentions by passage and the pairs by entity, as in `Gazetteer`.
 
-    `sentence_bounds` are those of the graph, `visible` says which passages are seen.
+    `sentence_bounds` belong to the graph, `visible` masks the passages.
     """
 
     bounds: Array
@@ -60,13 +60,13 @@ class _Mentions(NamedTuple):
 
 @dataclass(frozen=True)
 class TriGraph:
-    """The visible passages, sentences and entities, and who contains whom.
+    """The visible passages, sentences and entities, and their containment.
 
-    R rows of the corpus are passages, S sentences, E entities of the gazetteer; those that are not
-    visible, and entities that only titles name, have no edges.
+    R rows of the corpus are passages, S sentences, E entities of the gazetteer; hidden ones, and
+    entities that only titles name, have no edges.
 
     Attributes:
-        view: what is visible.
+        view: the visible passages.
         sentence_bounds: `[R + 1]`, the sentences of each passage.
     """
 
@@ -129,17 +129,17 @@ class TriGraph:
     def _shared(self) -> tuple[Csr, Csr]:
         """C and its transpose over the entities that several passages share."""
         rows, columns = self.view.contain.by_passage, self.view.contain.by_entity
-        degrees, number = columns.degrees(), self.shared_number
-        kept = np.flatnonzero(number >= 0)
-        starts, places = offsets(degrees[kept]), columns.places(kept)
+        degrees, shared = columns.degrees(), self.shared_id
+        kept = np.flatnonzero(shared >= 0)
+        starts, entries = offsets(degrees[kept]), columns.places(kept)
         return (
-            Csr(rows.indptr, number[rows.indices], rows.entries, len(kept)),
-            Csr(starts, columns.indices[places], columns.entries[places], rows.rows),
+            Csr(rows.indptr, shared[rows.indices], rows.entries, len(kept)),
+            Csr(starts, columns.indices[entries], columns.entries[entries], rows.rows),
         )
 
     @cached_property
-    def shared_number(self) -> Array:
-        """`[E]` int32, which of the shared entities an entity is; -1 for all others."""
+    def shared_id(self) -> Array:
+        """`[E]` int32, the position of an entity among the shared ones; -1 for all others."""
         is_shared = self.view.contain.by_entity.degrees() > 1
         return np.where(is_shared, np.cumsum(is_shared) - 1, -1).astype(np.int32)
 
@@ -155,7 +155,7 @@ class TriGraph:
         )
 
     def has_leaves(self, nodes: Ints) -> Mask:
-        """Which nodes of a walk are passages with entities that were found nowhere else."""
+        """Mask of the nodes that are passages with entities that no other passage has."""
         is_passage = nodes < self.passages
         return is_passage & (self.view.contain.leaf_count[np.where(is_passage, nodes, 0)] > 0)
 
@@ -186,7 +186,7 @@ def _sentences_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
             row = m.row[i]
             if not m.pair_flags[i] & FOUND or not m.visible[row]:
                 continue
-            last = -1  # mentions ascend by their start: those of a sentence follow each other
+            last = -1  # mentions ascend by their start, so a sentence's mentions are adjacent
             for j in range(bounds[row], bounds[row + 1]):
                 if entity_at[j] == entity and flags[j] & FOUND and sentence_at[j] != last:
                     last = sentence_at[j]
@@ -209,12 +209,12 @@ def _entities_of(  # type: ignore[no-untyped-def]  # noqa: ANN202
         row, first = rows[owner], size
         if not m.visible[row]:
             continue
-        number = sentences[owner] - m.sentence_bounds[row]  # of the sentence in its passage
+        sentence = sentences[owner] - m.sentence_bounds[row]  # within its passage
         for j in range(m.bounds[row], m.bounds[row + 1]):
-            if m.sentence[j] == number and m.flags[j] & FOUND:
+            if m.sentence[j] == sentence and m.flags[j] & FOUND:
                 entities[size] = m.entity[j]
                 size += 1
-        distinct = np.unique(entities[first:size])  # a sentence may name an entity again
+        distinct = np.unique(entities[first:size])  # an entity may occur twice
         size = first + len(distinct)
         entities[first:size], owners[first:size] = distinct, owner
     return owners[:size], entities[:size]

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.modes.multihop.asked import Asked
+from graphagg.rag.modes.multihop.candidates import QuestionScores, rank_shares
 from graphagg.rag.snapshot.ranking import is_among, lookup
 from graphagg.rag.tables.gazetteer import DATE
 from graphagg.rag.tables.segments import Corpus
@@ -22,10 +22,10 @@ _NO_LINK = -9.0  # below any strength of a link; parts that are switched off are
 
 @dataclass(frozen=True)
 class Bridges:
-    """Entities that passages of the front mention, or hold in their titles; b of them.
+    """Entities that passages of the frontier mention, or hold in their titles; b of them.
 
     Attributes:
-        front: `[b]` which passage of the front.
+        parent: `[b]` position in the frontier of the passage that has it.
         entity: `[b]`.
         sentence: `[b]` the sentence of the passage, from 0, that is closest to the question; -1 for
             an entity that is in the title alone.
@@ -33,7 +33,7 @@ class Bridges:
         strength: `[b, 3]` of a link to a passage tied as in `KINDS`, everything added.
     """
 
-    front: Array
+    parent: Array
     entity: Array
     sentence: Array
     similarity: Array
@@ -46,30 +46,30 @@ class Edges:
 
     Attributes:
         bridge: `[m]` position in the bridges; -1 for a link by similarity.
-        front: `[m]` which passage of the front it comes from.
+        parent: `[m]` position in the frontier of the passage it comes from.
         row: `[m]` the passage it leads to.
         kind: `[m]` position in `KINDS`.
         link: `[m]` its strength; see `of_titles`.
     """
 
     bridge: Array
-    front: Array
+    parent: Array
     row: Rows
     kind: Array
     link: Array
 
     def of_titles(self, bridges: Bridges, closeness: Array) -> Edges:
-        """The same, where a title that several passages have is given to the best of them.
+        """Give a title that several passages have to the best of them.
 
         The r-th of them has the share 1 / r^2 of what a page has more than a passage that mentions
-        its name: a link names a document, and not which of its chunks.
+        its name: a link leads to a document, not to one of its chunks.
 
         Args:
             bridges: the entities.
-            closeness: `[m]` to the question, of the row of each edge; see `closeness_of`.
+            closeness: `[m]` to the question, of the row of each edge.
         """
         pages = np.flatnonzero(self.kind == PAGE)
-        share = shares(self.bridge[pages], closeness[pages])
+        share = rank_shares(self.bridge[pages], closeness[pages])
         pages, share = pages[share < 1.0], share[share < 1.0]
         mention = bridges.strength[self.bridge[pages], SHARED]
         link = self.link.copy()
@@ -77,85 +77,75 @@ class Edges:
         page = link[pages[is_tied]]
         link[pages[is_tied]] = mention[is_tied] + (page - mention[is_tied]) * share[is_tied]
         kept = np.delete(np.arange(len(link)), pages[~is_tied])
-        columns = (self.bridge, self.front, self.row, self.kind, link)
+        columns = (self.bridge, self.parent, self.row, self.kind, link)
         return Edges(*(column[kept] for column in columns))
 
     def joined(self, other: Edges) -> Edges:
-        """These and those."""
+        """Concatenate the links with others."""
         pairs = (
             (getattr(self, n), getattr(other, n))
-            for n in ("bridge", "front", "row", "kind", "link")
+            for n in ("bridge", "parent", "row", "kind", "link")
         )
         return Edges(*(np.concatenate(pair) for pair in pairs))
-
-
-def shares(group: Array, closeness: Array) -> Array:
-    """1 / r^2 of each, where it is the r-th closest of its group; equals have the same r."""
-    order = np.lexsort((-closeness, group))
-    groups, values = group[order], closeness[order]
-    begins = np.ones(len(order), bool)
-    begins[1:] = groups[1:] != groups[:-1]
-    is_less = begins.copy()
-    is_less[1:] |= values[1:] != values[:-1]
-    place = np.cumsum(is_less)
-    first = place[begins][np.cumsum(begins) - 1]  # of the group
-    found = np.empty(len(order))
-    found[order] = 1.0 / (1.0 + place - first) ** 2
-    return found
 
 
 def find_bridges(
     corpus: Corpus,
     view: View,
-    front: Rows,
-    asked: Asked,
+    frontier: Rows,
+    question: QuestionScores,
     config: MultihopConfig,
 ) -> Bridges:
-    """The entities through which the passages of a front lead on.
+    """Find the entities through which the passages of a frontier lead on.
 
     Args:
         corpus: holds the sentences' vectors.
-        view: what is visible.
-        front: the passages.
-        asked: the question; the entities that it names lead nowhere.
+        view: the visible passages.
+        frontier: the passages.
+        question: the question; the entities that it names lead nowhere.
         config: strengths of links.
     """
-    g, number = view.gazetteer, np.arange(len(front))
-    mentions = g.bounds[front + 1] - g.bounds[front]
-    place, number = ranges(g.bounds[front], mentions), np.repeat(number, mentions)
-    entity, ties, counts = g.entity[place], view.ties(place), view.counts_as(place) > 0
+    g = view.gazetteer
+    lengths = g.bounds[frontier + 1] - g.bounds[frontier]
+    mention, parent = (
+        ranges(g.bounds[frontier], lengths),
+        np.repeat(np.arange(len(frontier)), lengths),
+    )
+    entity, ties, counts = g.entity[mention], view.ties(mention), view.counts_as(mention) > 0
     # A page does not lead on through its own title, nor what the question names anywhere.
-    leads = (counts | (ties == IN_TITLE)) & ((ties & OWN) == 0) & ~is_among(entity, asked.named)
-    entity, number, place = entity[leads].astype(np.int64), number[leads], place[leads]
-    sentence = np.where(counts[leads], g.sentence[place].astype(np.int64), -1)
+    leads = (counts | (ties == IN_TITLE)) & ((ties & OWN) == 0) & ~is_among(entity, question.named)
+    entity, parent, mention = entity[leads].astype(np.int64), parent[leads], mention[leads]
+    sentence = np.where(counts[leads], g.sentence[mention].astype(np.int64), -1)
     similarity = np.zeros(len(entity))
     in_text = sentence >= 0
-    similarity[in_text] = _closeness(corpus, front, asked, number[in_text], sentence[in_text])
+    similarity[in_text] = _closeness(corpus, frontier, question, parent[in_text], sentence[in_text])
     # Of each entity the closest sentence, of equally close ones the first.
-    order = np.lexsort((-similarity, entity, number))
-    entity, number = entity[order], number[order]
+    order = np.lexsort((-similarity, entity, parent))
+    entity, parent = entity[order], parent[order]
     is_first = np.ones(len(order), bool)
-    is_first[1:] = (entity[1:] != entity[:-1]) | (number[1:] != number[:-1])
+    is_first[1:] = (entity[1:] != entity[:-1]) | (parent[1:] != parent[:-1])
     kept = order[is_first]
     entity, similarity = entity[is_first], similarity[kept]
     strength = _strengths(view, entity, similarity, config)
-    return Bridges(number[is_first], entity, sentence[kept], similarity, strength)
+    return Bridges(parent[is_first], entity, sentence[kept], similarity, strength)
 
 
-def _closeness(corpus: Corpus, front: Rows, asked: Asked, number: Array, sentence: Array) -> Array:
+def _closeness(
+    corpus: Corpus, frontier: Rows, question: QuestionScores, parent: Array, sentence: Array
+) -> Array:
     """Cosine of some sentences and the question, at least 0.
 
     Args:
         corpus: holds the sentences' vectors.
-        front: passages.
-        asked: the question.
-        number: `[n]` which passage of the front each sentence is of.
+        frontier: passages.
+        question: the question.
+        parent: `[n]` position in the frontier of each sentence's passage.
         sentence: `[n]` the sentence of the passage, from 0.
     """
-    begins = corpus.sentence_bounds[front]
-    lengths = corpus.sentence_bounds[front + 1] - begins
-    products = corpus.sentence_vectors.dots_at(ranges(begins, lengths), asked.query)[:, 0]
-    closest: Array = np.maximum(products[(np.cumsum(lengths) - lengths)[number] + sentence], 0.0)
+    begins = corpus.sentence_bounds[frontier]
+    lengths = corpus.sentence_bounds[frontier + 1] - begins
+    products = corpus.sentence_vectors.dots_at(ranges(begins, lengths), question.query)[:, 0]
+    closest: Array = np.maximum(products[(np.cumsum(lengths) - lengths)[parent] + sentence], 0.0)
     return closest
 
 
@@ -171,13 +161,13 @@ def _strengths(view: View, entity: Array, similarity: Array, config: MultihopCon
     return strength
 
 
-def expand(view: View, bridges: Bridges, front: Rows) -> Edges:
-    """Every link through an entity from the front, one for each bridge and passage."""
+def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
+    """Every link through an entity from the frontier, one per bridge and passage."""
     g = view.gazetteer
     sizes = g.pair_bounds[bridges.entity + 1] - g.pair_bounds[bridges.entity]
-    places = ranges(g.pair_bounds[bridges.entity], sizes)
+    pairs = ranges(g.pair_bounds[bridges.entity], sizes)
     bridge = np.repeat(np.arange(len(bridges.entity)), sizes)
-    row, tie = g.row[places].astype(np.int64), view.tie[places]
+    row, tie = g.row[pairs].astype(np.int64), view.tie[pairs]
     # The strongest of the ties counts, in the order of KINDS.
     kind = np.where((tie & OWN) > 0, PAGE, np.where((tie & LEADS) > 0, LEAD, SHARED))
     tied = tie > 0  # the others are hidden, or not tied
@@ -185,29 +175,29 @@ def expand(view: View, bridges: Bridges, front: Rows) -> Edges:
     bridge, row, kind = _with_longer(view, bridges, bridge, row, kind)
     link = bridges.strength[bridge, kind]
     # Not to the passage itself.
-    leads = (row != front[bridges.front][bridge]) & (link > _NO_LINK)
+    leads = (row != frontier[bridges.parent][bridge]) & (link > _NO_LINK)
     bridge = bridge[leads]
-    return Edges(bridge, bridges.front[bridge], row[leads], kind[leads], link[leads])
+    return Edges(bridge, bridges.parent[bridge], row[leads], kind[leads], link[leads])
 
 
 def _with_longer(
     view: View, bridges: Bridges, bridge: Array, row: Rows, kind: Array
 ) -> tuple[Array, Rows, Array]:
-    """The ends of links, with those whose text or title is a longer form of the entity's name."""
+    """Add the passages whose text or title is a longer form of the entity's name."""
     named = view.gazetteer.longer
     rows = len(view.visible)
-    found = {
-        number * rows + end
-        for number, entity in enumerate(bridges.entity.tolist())
+    pairs = {
+        i * rows + end
+        for i, entity in enumerate(bridges.entity.tolist())
         for longer in named.of(entity)
         for end in view.told_of(longer).tolist()
     }
-    if not found:
+    if not pairs:
         return bridge, row, kind
-    known, more = bridge * rows + row, np.array(sorted(found))
-    is_told, _ = lookup(more, known)
-    kind = np.where((kind == SHARED) & is_told, LEAD, kind)
-    more = more[~is_among(more, known[is_told])]
+    linked, longer = bridge * rows + row, np.array(sorted(pairs))
+    is_longer, _ = lookup(longer, linked)
+    kind = np.where((kind == SHARED) & is_longer, LEAD, kind)
+    more = longer[~is_among(longer, linked[is_longer])]
     return (
         np.concatenate([bridge, more // rows]),
         np.concatenate([row, more % rows]),
@@ -215,16 +205,16 @@ def _with_longer(
     )
 
 
-def similar_edges(corpus: Corpus, front: Rows, pool: Rows, config: MultihopConfig) -> Edges:
-    """A link by similarity from each passage of the front to every other one of a pool.
+def similar_edges(corpus: Corpus, frontier: Rows, pool: Rows, config: MultihopConfig) -> Edges:
+    """A link by similarity from each passage of the frontier to every other one of a pool.
 
     Of a passage longer than the encoder's window the first vector leads on, and the best of its
     vectors is reached.
     """
     kind, slope = config.link.similar
-    first = corpus.windows.take(corpus.window_bounds[front]).astype(np.float32)
-    link = kind + slope * corpus.similarity_at(pool, first).astype(np.float64)  # [pool, front]
-    target, number = np.nonzero((link > _NO_LINK) & (pool[:, None] != front))
+    first = corpus.windows.take(corpus.window_bounds[frontier]).astype(np.float32)
+    link = kind + slope * corpus.similarity_at(pool, first).astype(np.float64)  # [pool, frontier]
+    target, parent = np.nonzero((link > _NO_LINK) & (pool[:, None] != frontier))
     row = pool[target]
     no_bridge, kinds = np.full(len(row), -1), np.full(len(row), SIMILAR)
-    return Edges(no_bridge, number, row, kinds, link[target, number])
+    return Edges(no_bridge, parent, row, kinds, link[target, parent])

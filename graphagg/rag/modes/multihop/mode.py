@@ -8,12 +8,15 @@ import numpy as np
 
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.models.encoder import gives_words
-from graphagg.rag.modes.multihop.explain import Explainer
-from graphagg.rag.modes.multihop.retriever import MultihopSearch
+from graphagg.rag.modes.multihop.candidates import QuestionScores
+from graphagg.rag.modes.multihop.hits import HitMaker
+from graphagg.rag.modes.multihop.ranking import Ranking
+from graphagg.rag.modes.multihop.search import MultihopSearch
 from graphagg.rag.modes.protocol import (
     Distinct,
     EncodedReading,
     QuestionModels,
+    Ranked,
     ReadingRetriever,
     ranked_in,
     threshold_of,
@@ -23,7 +26,7 @@ from graphagg.rag.question.results import Explanation, Hit
 
 
 class Multihop(ReadingRetriever[MultihopConfig]):
-    """Direct scores, paths over links, and a choice that covers the question: `best.formula`."""
+    """Direct scores, paths over links, and a choice that covers the question."""
 
     mode = "multihop"
     config_type = MultihopConfig
@@ -31,46 +34,55 @@ class Multihop(ReadingRetriever[MultihopConfig]):
     def encode(self, questions: Sequence[Reading], models: QuestionModels) -> list[EncodedReading]:
         """Encode the questions, with their words where the encoder gives them."""
         encoder = models.encoder()
-        if not self.config.rest or not gives_words(encoder):
+        if not self.config.open_terms or not gives_words(encoder):
             return super().encode(questions, models)
-        places = [np.array(question.places, np.int64).reshape(-1, 2) for question in questions]
-        found = encoder.encode_asked([question.text for question in questions], places)
-        return [EncodedReading(q, *vectors) for q, vectors in zip(questions, found, strict=True)]
+        spans = [np.array(question.spans, np.int64).reshape(-1, 2) for question in questions]
+        encoded = encoder.encode_asked([question.text for question in questions], spans)
+        return [EncodedReading(q, *vectors) for q, vectors in zip(questions, encoded, strict=True)]
 
-    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[list[Hit]]:
-        return [_Answered(self.explainer(question, k)) for question in questions]
+    def _answer(self, questions: Sequence[EncodedReading], k: int) -> list[Ranked]:
+        return [self._ranked(question, k) for question in questions]
 
-    def _more(self, question: EncodedReading, hits: Sequence[Hit], k: int) -> Sequence[Hit]:
-        if isinstance(hits, _Answered) and k <= self.config.pool:  # of the same candidates
-            return _Answered(hits.explainer.choosing(k), hits)
-        return super()._more(question, hits, k)
+    def _ranked(self, question: EncodedReading, k: int) -> Ranked:
+        """Rank once; more hits are chosen from the same ranking, up to the size of the pool."""
+        ranking = self.ranking(question, k)
+        maker = HitMaker(self.search, ranking)
 
-    def explainer(self, question: EncodedReading, k: int, extra: Sequence[int] = ()) -> Explainer:
-        """The answer to a question, in a form that explains itself.
+        def longer(n: int, hits: Sequence[Hit]) -> list[Hit]:
+            return [*hits, *maker.hits(ranking.choose(self.config, n)[len(hits) :])]
+
+        return Ranked(longer(k, ()), longer, self.config.pool)
+
+    @property
+    def search(self) -> MultihopSearch:
+        """The search over the visible passages."""
+        snapshot = self.snapshot
+        return MultihopSearch(snapshot.corpus, self.scope.view, snapshot.dense, self.config)
+
+    def ranking(self, question: EncodedReading, k: int, extra: Sequence[int] = ()) -> Ranking:
+        """Compute everything from which the `k` best passages of a question are chosen.
 
         Args:
             question: to answer.
-            k: how many passages to choose.
+            k: number of passages that will be chosen.
             extra: rows to score too, which are not chosen.
         """
-        snapshot, scope = self.snapshot, self.scope
-        retriever = MultihopSearch(snapshot.corpus, scope.view, snapshot.dense, self.config)
-        outcome = retriever.answer(
-            question.reading, question.vector, k, scope.allowed, extra, question.words
-        )
-        return Explainer(retriever, outcome)
+        reading, view, dense = question.reading, self.scope.view, self.snapshot.dense
+        compared = QuestionScores(reading, question.vector, question.words, view, dense)
+        return self.search.rank(compared, k, self.scope.allowed, extra)
 
     def _explain(
         self, question: EncodedReading, row: int, k: int, distinct: Distinct
     ) -> Explanation:
-        explainer, hits = self.explainer(question, distinct.asked), distinct.hits
+        ranking, hits = self.ranking(question, distinct.asked), distinct.hits
+        chosen, maker = ranking.choose(self.config, distinct.asked), HitMaker(self.search, ranking)
         threshold = threshold_of(hits)
         ranked = ranked_in(hits, self.snapshot.corpus.id(row))
         if ranked is not None:
             rank, hit = ranked
-            reason = f"rank {rank}: {explainer.reason(row)}"
+            reason = f"rank {rank}: {maker.reason(row)}"
             return Explanation(question.text, rank, k, reason, hit, threshold)
-        is_candidate = explainer.outcome.position(row) is not None
+        is_candidate = ranking.position(row) is not None
         if is_candidate:
             reason = "a candidate, but outscored"
         else:
@@ -78,23 +90,11 @@ class Multihop(ReadingRetriever[MultihopConfig]):
                 f"no candidate: not among the {max(k, self.config.pool)} closest by similarity and "
                 "words, not named by the question, and no link of the best passages leads to it"
             )
-            explainer = self.explainer(question, k, (row,))
-        hit = explainer.next_hit(row)
+            ranking = self.ranking(question, k, (row,))
+            chosen, maker = ranking.choose(self.config, k), HitMaker(self.search, ranking)
+        hit = maker.next_hit(row, chosen)
         if threshold is not None:
             reason += f"; it scores {hit.score:.4f}, the last hit {threshold:.4f}"
         if is_candidate:
-            reason += f"; {explainer.reason(row)}"
+            reason += f"; {maker.reason(row)}"
         return Explanation(question.text, None, k, reason, hit, threshold)
-
-
-class _Answered(list[Hit]):
-    """Hits, with the answer that more of them can be chosen from.
-
-    Args:
-        explainer: the answer.
-        before: its first hits, where they are known.
-    """
-
-    def __init__(self, explainer: Explainer, before: Sequence[Hit] = ()) -> None:
-        super().__init__([*before, *explainer.hits(len(before))])
-        self.explainer = explainer

@@ -1,8 +1,8 @@
-"""What a passage leaves open of a question, and how close other passages are to that.
+"""The terms of a question that a passage leaves open, and how close other passages are to them.
 
-A model whose vector of a text is the mean of its tokens' vectors has made the vectors of a
-question's words with that of the question. Those of the words that a passage does not hold, added
-up, ask for what is left: nothing is encoded again.
+A model whose vector of a text is the mean of its tokens' vectors makes the vectors of a question's
+words together with the question's vector. The sum over the words that a passage does not hold asks
+for the open terms: nothing is encoded again.
 """
 
 from __future__ import annotations
@@ -17,53 +17,53 @@ from graphagg.rag.tables.vectors import Rows, Vectors, ranges
 from graphagg.rag.tables.view import View
 
 
-def left_open(covers: Array, vector: Vectors, words: Vectors | None) -> Vectors:
+def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vectors:
     """The sums of the words' vectors that some passages leave open, `[n, d]`; of any length.
 
     Args:
-        covers: `[n, t]` which of the question's terms each holds.
-        vector: `[d]` of the question; stands for what is open where no word is.
+        covers: `[n, t]` which of the question's terms each passage holds.
+        vector: `[d]` of the question; stands for the open terms where no word is open.
         words: `[t, d]` of the terms; None where the encoder gives none.
     """
     whole = np.tile(vector.astype(np.float32), (len(covers), 1))
     if words is None or not len(words):
         return whole
     # Term by term, so that a row's bits are the same beside any others.
-    rest: Vectors = np.zeros_like(whole)
+    sums: Vectors = np.zeros_like(whole)
     is_open = (1.0 - covers).astype(np.float32)
     for term, of_word in enumerate(words):
-        rest += is_open[:, term, None] * of_word
-    return np.where(rest.any(axis=1, keepdims=True), rest, whole)
+        sums += is_open[:, term, None] * of_word
+    return np.where(sums.any(axis=1, keepdims=True), sums, whole)
 
 
-def closeness_to_rest(
-    corpus: Corpus, view: View, bridges: Bridges, edges: Edges, rest: Vectors
+def closeness_to_open_terms(
+    corpus: Corpus, view: View, bridges: Bridges, edges: Edges, vectors: Vectors
 ) -> Array:
-    """`[m]`: how close what is linked is to what the passages that lead there leave open.
+    """`[m]` closeness of linked passages to the terms that the passages before leave open.
 
-    That is the cosine of the closest sentence that mentions the entity between them; of a passage
+    That is the cosine of the closest sentence that mentions the entity between them; for a passage
     that holds the entity in its title alone, of the closest sentence. 0 for a link by similarity.
 
     Args:
         corpus: holds the sentences' vectors.
-        view: what is visible.
-        bridges: the entities that the passages of the front lead on through.
+        view: the visible passages.
+        bridges: the entities that the passages of the frontier lead on through.
         edges: m links from them.
-        rest: `[n, d]` of the front, what `left_open` gave.
+        vectors: `[n, d]` of the frontier, as `open_vectors` gives them.
     """
-    found = np.zeros(len(edges.row))
+    near = np.zeros(len(edges.row))
     through = np.flatnonzero(edges.kind != SIMILAR)
     if not len(through):
-        return found
-    number, entity = edges.front[through], bridges.entity[edges.bridge[through]]
+        return near
+    parent, entity = edges.parent[through], bridges.entity[edges.bridge[through]]
     edge, sentence = _sentences(corpus, view, edges.row[through], entity)
-    compared, place = numbered(sentence, len(corpus.sentence_vectors))
-    products = corpus.sentence_vectors.dots_at(compared, rest)
+    compared, position = numbered(sentence, len(corpus.sentence_vectors))
+    products = corpus.sentence_vectors.dots_at(compared, vectors)
     best = np.full(len(through), -np.inf)
-    np.maximum.at(best, edge, products[place, number[edge]].astype(np.float64))
-    exact = rest.astype(np.float64)
-    found[through] = best / np.sqrt((exact * exact).sum(axis=1))[number]
-    return found
+    np.maximum.at(best, edge, products[position, parent[edge]].astype(np.float64))
+    exact = vectors.astype(np.float64)
+    near[through] = best / np.sqrt((exact * exact).sum(axis=1))[parent]
+    return near
 
 
 def _sentences(corpus: Corpus, view: View, row: Rows, entity: Array) -> tuple[Array, Rows]:
@@ -72,11 +72,12 @@ def _sentences(corpus: Corpus, view: View, row: Rows, entity: Array) -> tuple[Ar
     Returns:
         The positions of the rows, and the sentences of the corpus; `[n]` each.
     """
-    rows, place = numbered(row, len(view.visible))
+    entities = len(view.gazetteer.keys)
+    rows, position = numbered(row, len(view.visible))
     keys, mentioning = _mentions(view, rows, entity)
-    mentioning += corpus.sentence_bounds[rows[keys // len(view.gazetteer.keys)]]
-    wanted = place * len(view.gazetteer.keys) + entity
-    first, last = (np.searchsorted(keys, wanted, side) for side in ("left", "right"))
+    mentioning += corpus.sentence_bounds[rows[keys // entities]]
+    pairs = position * entities + entity
+    first, last = (np.searchsorted(keys, pairs, side) for side in ("left", "right"))
     others = np.flatnonzero(first == last)
     begins, ends = corpus.sentence_bounds[row[others]], corpus.sentence_bounds[row[others] + 1]
     edge = [np.repeat(np.arange(len(row)), last - first), np.repeat(others, ends - begins)]
@@ -88,33 +89,33 @@ def _mentions(view: View, rows: Rows, entities: Array) -> tuple[Array, Array]:
     """The mentions of some entities in the texts of some rows, by row and entity.
 
     Returns:
-        `position of the row * number of entities + entity` of each, ascending; its sentence.
+        `position of the row * total of entities + entity` of each mention, ascending; its sentence.
     """
     g = view.gazetteer
     lengths = g.bounds[rows + 1] - g.bounds[rows]
-    places = ranges(g.bounds[rows], lengths)
-    wanted = np.zeros(len(g.keys), bool)
-    wanted[entities] = True
-    kept = np.flatnonzero(wanted[g.entity[places]])
-    kept = kept[view.counts_as(places[kept]) > 0]
-    places, row = places[kept], np.repeat(np.arange(len(rows)), lengths)[kept]
-    keys = row * len(g.keys) + g.entity[places]
+    mentions = ranges(g.bounds[rows], lengths)
+    is_asked = np.zeros(len(g.keys), bool)
+    is_asked[entities] = True
+    kept = np.flatnonzero(is_asked[g.entity[mentions]])
+    kept = kept[view.counts_as(mentions[kept]) > 0]
+    mentions, row = mentions[kept], np.repeat(np.arange(len(rows)), lengths)[kept]
+    keys = row * len(g.keys) + g.entity[mentions]
     order = np.argsort(keys, kind="stable")
-    return keys[order], g.sentence[places].astype(np.int64)[order]
+    return keys[order], g.sentence[mentions].astype(np.int64)[order]
 
 
-def above_mean(closeness: Array, edges: Edges, front: int) -> Array:
-    """`[m]`: how much closer each edge's passage is than the mean of its parent's.
+def above_mean(closeness: Array, edges: Edges, parents: int) -> Array:
+    """`[m]` closeness of each edge's passage less the mean over its parent's passages.
 
     Over the links through entities; one by similarity has 0.
 
     Args:
-        closeness: `[m]`, see `closeness_to_rest`.
+        closeness: `[m]`, as `closeness_to_open_terms` gives it.
         edges: m of them.
-        front: how many passages they come from.
+        parents: number of passages they come from.
     """
     through = edges.kind != SIMILAR
-    parent = edges.front[through]
-    sums = np.bincount(parent, closeness[through], front)
-    means = sums / np.maximum(np.bincount(parent, minlength=front), 1)
-    return np.where(through, closeness - means[edges.front], 0.0)
+    parent = edges.parent[through]
+    sums = np.bincount(parent, closeness[through], parents)
+    means = sums / np.maximum(np.bincount(parent, minlength=parents), 1)
+    return np.where(through, closeness - means[edges.parent], 0.0)

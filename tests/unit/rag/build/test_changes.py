@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.modes.linearrag import retriever as linearrag
+from graphagg.rag.modes.linearrag import search as linearrag
 from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.packed import pack, unpack

@@ -18,7 +18,7 @@ from graphagg.errors import (
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
 from graphagg.rag.config.linearrag import PRESETS, preset
 from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.modes.linearrag import retriever as linearrag_module
+from graphagg.rag.modes.linearrag import search as linearrag_module
 from graphagg.rag.snapshot import dense as dense_module
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.ranking import top_k

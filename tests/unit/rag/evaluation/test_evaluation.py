@@ -12,20 +12,16 @@ import pytest
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile, WriteFailed
 from graphagg.rag import PARTS, ChunkConfig, MultihopConfig, Passage, PassageIndex
-from graphagg.rag.evaluation.comparison import ablate, difference
 from graphagg.rag.evaluation.failures import KINDS, count_kinds, find_failures, write_failures
-from graphagg.rag.evaluation.measure import (
+from graphagg.rag.evaluation.measure import Evaluation, ablate, difference, evaluate
+from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
+from graphagg.rag.evaluation.recall import (
     CONTAIN,
     METRICS,
-    Evaluation,
     Found,
-    GoldQuestion,
     Summary,
     bootstrap_intervals,
-    evaluate,
-    half,
     outcomes_of,
-    read_questions,
 )
 from tests.fakes import FakeEncoder, FakeExtractor
 
@@ -167,7 +163,7 @@ def test_chunks_count_for_their_document_and_whole_words_for_answers(
 def test_answers_alone_are_enough(chunked: PassageIndex) -> None:
     questions = read_questions([{"question": "Riv0?", "answers": ["riv0"]}])
     assert tuple(evaluate(chunked, questions).quality) == CONTAIN
-    assert tuple(ablate(chunked, questions, parts=["links"]).whole.percent) == CONTAIN
+    assert tuple(ablate(chunked, questions, names=["links"]).whole.percent) == CONTAIN
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet", "pandas", "polars"])
@@ -297,7 +293,7 @@ def test_ablation_equals_evaluating_each_variant(towns: PassageIndex) -> None:
 
 def test_ablation_of_an_unknown_part(towns: PassageIndex) -> None:
     with pytest.raises(InvalidParameter, match="part is 'lunks', wanted one of"):
-        ablate(towns, QUESTIONS, parts=["lunks"])
+        ablate(towns, QUESTIONS, names=["lunks"])
 
 
 # --- failures ------------------------------------------------------------------------------------

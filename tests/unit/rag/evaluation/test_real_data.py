@@ -8,7 +8,8 @@ import pytest
 
 from graphagg.rag import PassageIndex, read_passages
 from graphagg.rag.config.linearrag import PRESETS
-from graphagg.rag.evaluation.measure import evaluate, read_questions
+from graphagg.rag.evaluation.measure import evaluate
+from graphagg.rag.evaluation.questions import read_questions
 
 pytestmark = pytest.mark.slow
 

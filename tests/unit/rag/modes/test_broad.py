@@ -15,7 +15,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.rag import BroadConfig, LinearRAGConfig, Passage
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.modes.broad.choice import Candidates, choose, fusion
-from graphagg.rag.modes.broad.rule import decide
+from graphagg.rag.modes.broad.decision import decide
 from graphagg.rag.question.reading import Reading
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build
 
@@ -58,9 +58,9 @@ def test_each_choice_of_the_head_has_the_largest_gain(
             left = math.prod(1 - r[j] for j in before if themes[j] == themes[i])
             worth = sums[themes[i]] / max(max(sums), 1e-12)
             gains[i] = (1 - config.spread) * r[i] + config.spread * worth * r[i] * left
-        assert each.score == pytest.approx(gains[each.place], abs=1e-9)
+        assert each.score == pytest.approx(gains[each.position], abs=1e-9)
         assert each.score >= max(gains.values()) - 1e-8
-        before.append(each.place)
+        before.append(each.position)
     assert len(set(before)) == min(k, count)
 
 
@@ -71,10 +71,10 @@ def test_after_the_head_what_is_untold_comes_first_by_fused_ranks(
 ) -> None:
     candidates = drawn(seed, count, more)
     chosen = choose(candidates, count + more, BroadConfig(head=head))
-    places = [each.place for each in chosen]
+    places = [each.position for each in chosen]
     head = min(head, count)
     assert sorted(places) == list(range(count + more))
-    assert places[:head] == [each.place for each in choose(candidates, head, BroadConfig())]
+    assert places[:head] == [each.position for each in choose(candidates, head, BroadConfig())]
     documents, fused = candidates.documents, candidates.fused
     for a, b in pairwise(places[head:]):
         seen = {documents[place] for place in places[: places.index(a)]}

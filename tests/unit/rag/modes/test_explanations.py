@@ -27,8 +27,8 @@ from tests.unit.rag.corpora import (
 pytestmark = pytest.mark.usefixtures("unsynced")
 COMPONENTS = {
     "multihop": {
-        "similarity", "sentence", "lexical", "title", "entities", "carried", "link",
-        "joint", "rest", "coverage", "side",
+        "similarity", "sentence", "lexical", "title", "entities", "inherited", "link",
+        "joint_coverage", "open_terms", "coverage", "named_page",
     },
     "linearrag": {"dense", "entity", "walk"},
     "dense": {"dense"},
@@ -84,7 +84,7 @@ def passages_of(hit: Hit) -> list[str]:
 
 def test_a_path_of_best_leads_over_what_passages_say(index: PassageIndex) -> None:
     lengths = set()
-    for config in (MultihopConfig(), MultihopConfig(carry=0.9)):
+    for config in (MultihopConfig(), MultihopConfig(inherited=0.9)):
         for hit in chain.from_iterable(
             index.retrieve_batch(random_questions(60), 8, config=config)
         ):
@@ -124,7 +124,7 @@ def test_three_hops_add_up(tmp_path: Path) -> None:
         *(Passage(f"x{n}", f"nothing but filler {n} and more of it.") for n in range(9)),
     ]
     question = "Who taught the one whom Alice Adams married?"
-    config = MultihopConfig(carry=0.9, coverage=0.0, beam=1)
+    config = MultihopConfig(inherited=0.9, coverage=0.0, beam=1)
     with build(corpus, tmp_path / "i") as index:
         hits = index.retrieve(question, 12, config=config)
         (last,) = (hit for hit in hits if hit.passage.id == "c")
@@ -206,7 +206,7 @@ def test_what_is_no_candidate_scores_by_itself_and_by_what_no_hit_holds(
             told = index.explain(question, reader.passage.id, 1, config=config)
             if told.reason.startswith("no candidate"):
                 new = brute._share(brute.held[i] - held), len(brute.page_of[i] - sides)
-                expected = direct[i] + config.coverage * new[0] + config.side * new[1]
+                expected = direct[i] + config.coverage * new[0] + config.named_page * new[1]
                 assert told.hit.score == pytest.approx(expected, abs=1e-6), question
                 checked += 1
     assert checked > 200
@@ -227,3 +227,11 @@ def test_what_cannot_be_explained(index: PassageIndex) -> None:
             bridge_through_filtered=True,
         )  # fmt: skip
         assert (bridged.rank, bridged.hit) == (None, None)
+
+
+def test_the_guide_explains_every_part_of_a_score() -> None:
+    page = Path(__file__).parents[4] / "docs" / "guides" / "retrieval.md"
+    guide = page.read_text(encoding="utf-8")
+    table = guide.partition("### Parts of a score")[2].partition("\n## ")[0]
+    parts = set().union(*COMPONENTS.values())
+    assert {part for part in parts if f"`{part}`" not in table} == set()

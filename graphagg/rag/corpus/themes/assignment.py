@@ -1,4 +1,4 @@
-"""The themes of a view, before anything is said about them."""
+"""Assignment of the passages and entities of a view to nested themes."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from graphagg.arrays import Doubles, Ints
 from graphagg.graph.louvain import modularity
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.clustering import Agreement, name_hashes, nested, symmetric
 from graphagg.rag.corpus.themes.network import Network, network
-from graphagg.rag.corpus.themes.partition import Agreement, name_hashes, nested, symmetric
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.view import View
 
 
 @dataclass(frozen=True)
-class Parts:
-    """A view, parted into themes; L levels, P passages, E entities.
+class Assignment:
+    """The theme of each passage and entity; L levels, P passages, E entities.
 
     Attributes:
-        net: the network that was parted.
-        passage: `[L, P]` the place of each passage's theme in its level.
+        net: the network that was clustered.
+        passage: `[L, P]` the position of each passage's theme in its level.
         entity: `[L, E]` likewise.
-        parent: of each level, `[themes]`, the place of the theme in the level before; -1 in the
-            first.
+        parent: of each level, `[themes]`, the position of the theme in the level before; -1 in
+            the first.
         modularity: of each level.
     """
 
@@ -36,21 +36,21 @@ class Parts:
     modularity: tuple[float, ...]
 
     def identifiers(self) -> list[list[str]]:
-        """The id of each theme of each level: that of its parent, and its number inside it."""
-        found: list[list[str]] = []
+        """The id of each theme of each level: its parent's id, and its rank inside the parent."""
+        ids: list[list[str]] = []
         for parent in self.parent:
             first = np.searchsorted(parent, parent)  # themes of one parent follow each other
-            numbers = (np.arange(len(parent)) - first + 1).tolist()
-            prefix = [f"{found[-1][p]}." if p >= 0 else "" for p in parent.tolist()]
-            found.append([f"{p}{n}" for p, n in zip(prefix, numbers, strict=True)])
-        return found
+            ranks = (np.arange(len(parent)) - first + 1).tolist()
+            prefix = [f"{ids[-1][p]}." if p >= 0 else "" for p in parent.tolist()]
+            ids.append([f"{p}{rank}" for p, rank in zip(prefix, ranks, strict=True)])
+        return ids
 
 
-def parts_of(snapshot: Snapshot, view: View, config: MapConfig) -> Parts:
-    """Part what a view shows into themes.
+def assign(snapshot: Snapshot, view: View, config: MapConfig) -> Assignment:
+    """Cluster the visible passages and entities into themes.
 
-    The cost is that of `network`, of Louvain `runs` times over it, and `theme_runs` times a level
-    over the grains.
+    Costs one `network`, Louvain `runs` times over it, and `theme_runs` times per level over the
+    grains.
     """
     net = network(snapshot.corpus, view, config.graph, config.near, config.text_weight)
     keys = view.gazetteer.keys.take(net.entities[net.shared])
@@ -62,11 +62,11 @@ def parts_of(snapshot: Snapshot, view: View, config: MapConfig) -> Parts:
     adjacency, weights = symmetric(net.size, net.edges)
     quality = tuple(modularity(adjacency, weights, labels) for labels in levels)
     passage, parent = _numbered([labels[: len(net.rows)] for labels in levels])
-    return Parts(net, passage, _of_entities(net, passage, parent), parent, quality)
+    return Assignment(net, passage, _of_entities(net, passage, parent), parent, quality)
 
 
 def _numbered(levels: Sequence[Ints]) -> tuple[Ints, tuple[Ints, ...]]:
-    """Themes in order: those of one parent follow each other, the largest first.
+    """Number the themes so that children of one parent follow each other, the largest first.
 
     Of equal sizes the one with the first passage comes first. Returns the themes of the passages,
     `[L, P]`, and the parents.
@@ -74,14 +74,14 @@ def _numbered(levels: Sequence[Ints]) -> tuple[Ints, tuple[Ints, ...]]:
     numbered, parents = [], []
     before = np.full(len(levels[0]), -1)
     for labels in levels:
-        _, first, place, sizes = np.unique(
+        _, first, position, sizes = np.unique(
             labels, return_index=True, return_inverse=True, return_counts=True
         )
         parent = before[first]
         order = np.lexsort((first, -sizes, parent))
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
-        before = rank[place]
+        before = rank[position]
         numbered.append(before)
         parents.append(parent[order])
     return np.stack(numbered), tuple(parents)
@@ -109,8 +109,8 @@ def weights_in(net: Network, theme: Ints) -> tuple[Ints, Ints, Doubles]:
         Entities, ascending; themes, ascending for each; the sums of the weights of edges.
     """
     themes = int(theme.max(initial=0)) + 1
-    codes, place = np.unique(
+    codes, position = np.unique(
         net.contains.source * themes + theme[net.contains.target], return_inverse=True
     )
-    sums = np.bincount(place, net.contains.weight, len(codes)).astype(np.float64, copy=False)
+    sums = np.bincount(position, net.contains.weight, len(codes)).astype(np.float64, copy=False)
     return codes // themes, codes % themes, sums

@@ -94,10 +94,10 @@ class LinearRAGSearch:
 
     Args:
         corpus: texts and vectors.
-        view: what is visible.
+        view: the visible passages.
         dense: search by similarity.
         names: gives the vectors of entity names, which only a question with a name that no passage
-            holds needs; None: those of the corpus.
+            holds needs; None: the corpus's vectors.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class LinearRAGSearch:
         self._names = names or (lambda: NameVectors.stored(corpus, view.gazetteer))
         self.graph = TriGraph(view, corpus.sentence_bounds)
 
-    def known(self, name: str) -> int | None:
+    def entity_named(self, name: str) -> int | None:
         """The visible entity that a mention spells, if the extractor found it in a passage."""
         entity = self.view.gazetteer.find(entity_key(name))
         return None if entity is None or not len(self.graph.found_in(entity)) else entity
@@ -123,7 +123,7 @@ class LinearRAGSearch:
         config: LinearRAGConfig,
         allowed: Mask | None = None,
     ) -> list[list[Hit]]:
-        """The `k` best passages of each question; those that name no entity by similarity alone."""
+        """Find the `k` best passages of each question; without entities by similarity alone."""
         seeds = self._link(questions)
         answers = {}
         for block in _batched(seeds, _BLOCK):
@@ -147,11 +147,11 @@ class LinearRAGSearch:
     def _activated(
         self, question: Question, seeds: Sequence[Seed], config: LinearRAGConfig
     ) -> _Activated:
-        """The first stage for a question that names entities, and the reset of the second."""
+        """Run the first stage for a question that names entities; gives the reset of the second."""
         activation = activate(self.graph, seeds, self._sigma(question), config)
         prior_rows, prior = self._prior(question, config)
         bonus_rows, bonus = self._bonus(activation)
-        # Where all visible passages have a prior, those of the bonus are among them.
+        # Where all visible passages have a prior, the passages of the bonus are among them.
         is_all = len(prior_rows) == self.view.passages
         rows = self.view.rows if is_all else np.union1d(prior_rows, bonus_rows)
         priors, bonuses = np.zeros(len(rows)), np.zeros(len(rows))
@@ -162,7 +162,7 @@ class LinearRAGSearch:
     # --- stage 1 ---------------------------------------------------------------------------------
 
     def _link(self, questions: Sequence[Question]) -> dict[int, list[Seed]]:
-        """Seeds of each question that names an entity (eq. 3), by the question's position."""
+        """Find the seeds of the questions that name entities (eq. 3), by their positions."""
         vectors = {
             id(mention.target): mention.target  # equal names share one vector
             for question in questions
@@ -234,8 +234,8 @@ class LinearRAGSearch:
             holders, counts = self.graph.occurrences(entity)
             rows.append(holders.astype(np.int64))
             shares.append(share * np.log1p(counts))
-        distinct, place = np.unique(np.concatenate(rows), return_inverse=True)
-        return distinct, np.log1p(np.bincount(place, np.concatenate(shares), len(distinct)))
+        distinct, position = np.unique(np.concatenate(rows), return_inverse=True)
+        return distinct, np.log1p(np.bincount(position, np.concatenate(shares), len(distinct)))
 
     # --- hits ------------------------------------------------------------------------------------
 
@@ -245,10 +245,10 @@ class LinearRAGSearch:
         rows, scores = top_rows(
             pagerank.rows, pagerank.scores, k, self.dense.ranks, self.view, allowed
         )
-        in_reset, place = lookup(question.rows, rows)
+        in_reset, position = lookup(question.rows, rows)
         dense, entity = (
-            pagerank.unit * np.where(in_reset, part[place], 0.0)
-            for part in (question.prior, question.bonus)
+            pagerank.unit * np.where(in_reset, weights[position], 0.0)
+            for weights in (question.prior, question.bonus)
         )
         paths = self._paths(rows, question.seeds, question.activation)
         columns = (rows.tolist(), scores.tolist(), dense.tolist(), entity.tolist(), paths)
@@ -272,7 +272,7 @@ class LinearRAGSearch:
     def _paths(
         self, rows: npt.NDArray[np.int64], seeds: Sequence[Seed], activation: Activation
     ) -> list[tuple[Hop, ...]]:
-        """For each passage the way to it through the active entity that gives it most."""
+        """The path to each passage through the active entity that gives it most."""
         entities, speller = list(activation.value), Speller(self.corpus, self.view.gazetteer)
         shares = np.stack([self._share(entity, rows, activation) for entity in entities])
         strongest = shares.argmax(axis=0)
@@ -290,10 +290,10 @@ class LinearRAGSearch:
     ) -> npt.NDArray[np.float64]:
         """The entity's term a_e ln(1 + N_ep) / L_e in the bonus of each passage, `[k]`."""
         holders, counts = self.graph.occurrences(entity)
-        is_holder, place = lookup(holders, rows)
+        is_holder, position = lookup(holders, rows)
         shares = np.zeros(len(rows))
         value = max(activation.value[entity], 0.0) / activation.level[entity]
-        shares[is_holder] = value * np.log1p(counts[place[is_holder]])
+        shares[is_holder] = value * np.log1p(counts[position[is_holder]])
         return shares
 
     def _path(
@@ -311,9 +311,9 @@ class LinearRAGSearch:
         while entity not in seed_of:
             bridge = activation.bridges[entity]
             owner = int(np.searchsorted(self.graph.sentence_bounds, bridge.sentence, "right")) - 1
-            number = bridge.sentence - int(self.graph.sentence_bounds[owner])
+            sentence = bridge.sentence - int(self.graph.sentence_bounds[owner])
             hops.append(Hop("entity", speller.spelling(entity, owner), bridge.activation))
-            hops.append(Hop("sentence", self.corpus.sentence(owner, number), bridge.similarity))
+            hops.append(Hop("sentence", self.corpus.sentence(owner, sentence), bridge.similarity))
             entity = bridge.entity
         seed = seed_of[entity]
         owner = int(self.graph.found_in(entity)[0])

@@ -18,7 +18,7 @@ from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.themes.network import SCALE, nearest, whole_vectors
 from graphagg.rag.corpus.themes.results import ThemeMap
-from graphagg.rag.corpus.themes.stored import folder_of
+from graphagg.rag.corpus.themes.storage import folder_of
 from graphagg.rag.documents.tokens import tokenize
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
@@ -170,7 +170,7 @@ def corpus_of(count: int = 13) -> list[Passage]:
 def test_it_is_made_once_and_kept_through_what_changes_no_theme(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from graphagg.rag.corpus.themes import made
+    from graphagg.rag.corpus.themes import storage as made
 
     calls = []
     real = made.theme_map
@@ -206,7 +206,7 @@ def test_one_passage_and_no_entity(tmp_path: Path) -> None:
         made = index.map()
         (theme,) = made.levels[0]
         assert theme.passages == 1 and theme.members == 0 and theme.typical[0].id == "a"
-        assert any("no passage names an entity" in note for note in made.notes)
+        assert any("no entity is named by any passage" in note for note in made.notes)
     with build([Passage("a", "12 34.", "")], tmp_path / "j") as index:
         assert index.map()["1"].label == "a"  # no word either
 

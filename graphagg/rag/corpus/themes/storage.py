@@ -1,9 +1,8 @@
-"""A map beside its index: written once a state of the index, and known as old when that changes.
+"""The map of an index: kept in memory and in a folder, and built again when the index changes.
 
-The map is an artifact of its own in the folder `map` of the index's directory. It is bound to what
-it was made from: the passages, the models and parameters of the index, and the settings of the map.
-A version that differs in nothing of these (compacted, or changed and changed back) keeps
-its map.
+The stored map is an artifact of its own in the folder `map` of the index's directory. It is bound
+to its inputs: the passages, the models and parameters of the index, and the settings of the map. A
+version with the same inputs (compacted, or changed and changed back) keeps its map.
 """
 
 from __future__ import annotations
@@ -13,16 +12,24 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphagg.errors import ArtifactError
+from graphagg.progress import Progress
 from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.corpus.themes.build import theme_map
+from graphagg.rag.corpus.themes.labels import labeled
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
+from graphagg.rag.question.selection import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
+from graphagg.rag.tables.view import View
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.manifest import Manifest, canonical_json
+
+if TYPE_CHECKING:
+    from graphagg.rag.models.endpoint import Endpoint
 
 KIND = "map"
 FOLDER = "map"
@@ -30,13 +37,75 @@ _REVISION = 2  # raised when the same index and settings give another map
 _THEMES = "themes.json"
 
 
+def current_map(
+    snapshot: Snapshot,
+    config: MapConfig,
+    update: bool,
+    labels: Endpoint | None,
+    progress: Progress,
+) -> ThemeMap:
+    """Give the map of a version; written where it was built or labeled now.
+
+    Args:
+        snapshot: the version.
+        config: the settings.
+        update: build an old map again.
+        labels: a model that names the themes.
+        progress: called with stage, done, total.
+    """
+    themes = read_map(snapshot, config)
+    if themes is not None and (not themes.is_old or not update):
+        if labels is None or themes.labeled_by == labels.model or themes.is_old:
+            return themes
+    else:
+        themes = map_of_view(snapshot, Selection(), config, None, progress)
+    if labels is not None:
+        themes = labeled(themes, labels, progress=progress)
+    write_map(snapshot, config, themes)
+    return themes
+
+
+def map_of_view(
+    snapshot: Snapshot,
+    selection: Selection,
+    config: MapConfig,
+    labels: Endpoint | None,
+    progress: Progress,
+) -> ThemeMap:
+    """Give the map of the passages of a selection; the last used ones stay in memory."""
+    progress("themes", 0, 1)
+    themes = kept_map(snapshot, snapshot.scope(selection).view, config)
+    progress("themes", 1, 1)
+    return themes if labels is None else labeled(themes, labels, progress=progress)
+
+
+def kept_map(snapshot: Snapshot, view: View, config: MapConfig) -> ThemeMap:
+    """Give the map of a view; the last used ones stay in memory.
+
+    The map of all passages is read where the folder holds it for this state of the index.
+    """
+
+    def make() -> tuple[View, ThemeMap]:
+        if view is snapshot.view(None):
+            stored = read_map(snapshot, config)
+            if stored is not None and not stored.is_old and not stored.labeled_by:
+                return view, stored
+        return view, theme_map(snapshot, view, config)
+
+    # The kept value holds its view, so that no other view can have the same id meanwhile.
+    return snapshot.kept("map", f"{id(view)} {config!r}", make)[1]
+
+
+# --- the folder ----------------------------------------------------------------------------------
+
+
 def folder_of(index: Path) -> Path:
-    """Where the map of an index lies."""
+    """The folder of an index's map."""
     return index / FOLDER
 
 
 def inputs_of(snapshot: Snapshot) -> dict[str, str]:
-    """What a map is made from."""
+    """The digests of a map's inputs in the index."""
     manifest = snapshot.artifact.manifest
     models = {role: dict(model) for role, model in manifest.models.items()}
     made = canonical_json({"models": models, "parameters": dict(manifest.parameters)})
@@ -59,7 +128,7 @@ def read_map(snapshot: Snapshot, config: MapConfig | None) -> ThemeMap | None:
     """
     try:
         artifact = open_artifact(folder_of(snapshot.artifact.directory), kind=KIND)
-    except ArtifactError:  # none there, or one that cannot be read: it is made anew
+    except ArtifactError:  # none there, or one that cannot be read: it is built again
         return None
     with artifact:
         parameters = artifact.manifest.parameters

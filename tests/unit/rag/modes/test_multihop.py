@@ -27,7 +27,7 @@ EXACT: dict[str, Any] = {
 CONFIGS = (
     MultihopConfig(),
     MultihopConfig(pool=3, beam=2, second_beam=1, most_passages=3),
-    MultihopConfig(pool=1, beam=8, second_beam=8, carry=0.9, own=0.9, coverage=2.0),
+    MultihopConfig(pool=1, beam=8, second_beam=8, inherited=0.9, target=0.9, coverage=2.0),
 )
 
 
@@ -85,7 +85,7 @@ def middling(tmp_path_factory: pytest.TempPathFactory, unsynced: None) -> Passag
 def test_a_part_that_is_switched_off_is_gone_from_the_formula(
     middling: PassageIndex, part: str
 ) -> None:
-    everything = MultihopConfig(carry=0.9, own=0.9)  # links of every kind pay
+    everything = MultihopConfig(inherited=0.9, target=0.9)  # links of every kind pay
     config = everything.without(part)
     assert equals_brute(middling, config) >= len(QUESTIONS) - 2
     with_it, without = (

@@ -1,9 +1,20 @@
-"""What is like a passage or an entity, and by which vectors that was decided.
+"""Passages like a passage and entities like an entity, by text vectors or by the graph.
 
 By `text`, a passage has the mean of its windows' vectors, and an entity the mean of the passages
-that name it, each by the weight of its tie. By `graph`, both have the vectors of
-`likeness.projection` over the network of `themes.network` without its text edges: what is tied to
-the same names is alike, whatever words are used. No model is loaded.
+that name it, each by the weight of its tie. By `graph`, both have the vectors of a projection of
+the network of `themes.network` without its text edges: vertices tied to the same names are alike,
+whatever words are used. No model is loaded.
+
+The projection: Chen, Sultan, Tian, Chen and Skiena, *Fast and Accurate Network Embeddings via Very
+Sparse Random Projection* (FastRP), CIKM 2019, arXiv 1908.11512. With the transition matrix
+A = D^-1 S of the symmetric network S and random vectors R, the vectors of the vertices are
+
+    N = sum over k of alpha_k A^k R,   each A^k R with rows of length 1.
+
+Departures: the random vector of a vertex is drawn by a hash of its name, not by its number, so
+that the shared vertices of two versions of a corpus start from the same vectors, and a filter sees
+the vectors of an index of exactly the visible passages; its entries are -1 and 1; degrees are not
+raised to a power, since the network's weights are rarities already. A step reads each edge once.
 """
 
 from __future__ import annotations
@@ -17,11 +28,12 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.checks import integer, one_of
 from graphagg.errors import UnknownEntity, UnknownPassage
+from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.corpus.graph.ties import Edges
-from graphagg.rag.corpus.likeness.projection import projected
+from graphagg.rag.corpus.themes.clustering import name_hashes, symmetric
 from graphagg.rag.corpus.themes.network import Network, network
-from graphagg.rag.corpus.themes.partition import name_hashes, symmetric
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.question.selection import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
@@ -30,6 +42,9 @@ from graphagg.rag.tables.view import View
 
 By = Literal["text", "graph"]
 _DIGITS = 6
+DIMENSION = 128
+STEPS = (0.0, 1.0, 1.0, 0.5)
+"""alpha_1 to alpha_4: vertices tied to the same ones are alike, not vertices tied to each other."""
 
 
 class Like(NamedTuple):
@@ -48,12 +63,17 @@ class Like(NamedTuple):
 
 @dataclass(frozen=True)
 class Likes:
-    """What is like one passage or entity, the most alike first.
+    """Passages or entities like one, the most alike first.
 
     Attributes:
         of: the id of the passage, or the key of the entity.
         by: the vectors: `text` or `graph`.
-        likes: without the one that was asked for.
+        likes: the others, with their cosines.
+
+    Example:
+        >>> likes = Likes("p1", "text", (Like("p2", "Ada", 0.9),))
+        >>> likes.to_json()["likes"]
+        [{'id': 'p2', 'name': 'Ada', 'score': 0.9}]
     """
 
     of: str
@@ -85,12 +105,13 @@ def similar_passages(
     """
     space = _space(snapshot, selection, integer("k", k, 1), by)
     row = snapshot.known_row(identifier)
-    place = int(np.searchsorted(space.net.rows, row))
-    if place >= len(space.net.rows) or int(space.net.rows[place]) != row:
+    position = int(np.searchsorted(space.net.rows, row))
+    if position >= len(space.net.rows) or int(space.net.rows[position]) != row:
         raise UnknownPassage(f"passage {identifier!r} is left out by the filter; make it wider")
-    scores = _cosines(space.vectors[: len(space.net.rows)], place)
+    scores = _cosines(space.vectors[: len(space.net.rows)], position)
     corpus, ranks = snapshot.corpus, snapshot.ranks[space.net.rows]
-    chosen = ((corpus[int(space.net.rows[i])], scores[i]) for i in _best(scores, ranks, place, k))
+    best = _best(scores, ranks, position, k)
+    chosen = ((corpus[int(space.net.rows[i])], scores[i]) for i in best)
     return Likes(identifier, by, tuple(Like(p.id, p.title, float(s)) for p, s in chosen))
 
 
@@ -103,24 +124,23 @@ def similar_entities(snapshot: Snapshot, selection: Selection, name: str, k: int
     """
     space = _space(snapshot, selection, integer("k", k, 1), by)
     net, view = space.net, space.view
-    number = view.gazetteer.find(entity_key(name))
-    place = -1 if number is None else int(np.searchsorted(net.entities, number))
-    if number is None or place >= len(net.entities) or int(net.entities[place]) != number:
+    key = view.gazetteer.find(entity_key(name))
+    position = -1 if key is None else int(np.searchsorted(net.entities, key))
+    if key is None or position >= len(net.entities) or int(net.entities[position]) != key:
         raise UnknownEntity(
             f"no visible passage names {name!r}; wanted a name as passages have it"
             f"{_suggested(view, net.entities, name)}"
         )
-    scores = _cosines(space.vectors[len(net.rows) :], place)
-    chosen = _best(scores, np.arange(len(scores)), place, k)
+    scores = _cosines(space.vectors[len(net.rows) :], position)
     speller = Speller(snapshot.corpus, view.gazetteer)
-    found = []
-    for i in chosen:
+    likes = []
+    for i in _best(scores, np.arange(len(scores)), position, k):
         entity = int(net.entities[i])
         rows, _ = view.tied(entity)
         row = int(rows[np.argmin(snapshot.ranks[rows])])
-        key = view.gazetteer.keys[entity]
-        found.append(Like(key, speller.spelling(entity, row), float(scores[i])))
-    return Likes(view.gazetteer.keys[number], by, tuple(found))
+        spelling = speller.spelling(entity, row)
+        likes.append(Like(view.gazetteer.keys[entity], spelling, float(scores[i])))
+    return Likes(view.gazetteer.keys[key], by, tuple(likes))
 
 
 def _suggested(view: View, entities: Ints, name: str) -> str:
@@ -133,7 +153,7 @@ def _suggested(view: View, entities: Ints, name: str) -> str:
 
 
 def _space(snapshot: Snapshot, selection: Selection, k: int, by: By) -> _Space:
-    """The vectors of what a selection shows; the last ones that were used are kept."""
+    """The vectors of a selection's passages and entities; the last used ones are kept."""
     view = snapshot.scope(selection).view
     one_of("by", by, get_args(By))
 
@@ -141,7 +161,7 @@ def _space(snapshot: Snapshot, selection: Selection, k: int, by: By) -> _Space:
         net = network(snapshot.corpus, view, GraphConfig(), 0, 0.0)
         return _Space(view, net, _by_text(net) if by == "text" else _by_graph(snapshot, view, net))
 
-    # What is kept holds its view, so that no other view can have the same id meanwhile.
+    # The kept value holds its view, so that no other view can have the same id meanwhile.
     return snapshot.kept("likeness", f"{id(view)} {by}", make)
 
 
@@ -151,8 +171,8 @@ def _by_text(net: Network) -> Doubles:
     weights = np.rint(net.contains.weight * 1024)
     for start in range(0, len(weights), 4096):
         some = slice(start, start + 4096)
-        part = net.vectors[net.contains.target[some]] * weights[some, None]
-        np.add.at(of_entities, net.contains.source[some], part)
+        block = net.vectors[net.contains.target[some]] * weights[some, None]
+        np.add.at(of_entities, net.contains.source[some], block)
     vectors = np.concatenate([net.vectors.astype(np.float64), of_entities])
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     unit: Doubles = vectors / np.maximum(lengths, 1e-12)[:, None]
@@ -171,16 +191,76 @@ def _by_graph(snapshot: Snapshot, view: View, net: Network) -> Doubles:
     return projected(adjacency, weights, names)
 
 
-def _cosines(vectors: Doubles, place: int) -> Doubles:
+def _cosines(vectors: Doubles, position: int) -> Doubles:
     """Rounded, so that no last bit decides an order."""
-    products = np.einsum("nd,d->n", vectors, vectors[place])
+    products = np.einsum("nd,d->n", vectors, vectors[position])
     rounded: Doubles = np.round(products, _DIGITS)
     return rounded
 
 
-def _best(scores: Doubles, ranks: Array, place: int, k: int) -> Sequence[int]:
-    """The places of the best others that score above 0; of equal ones the first ranks."""
+def _best(scores: Doubles, ranks: Array, position: int, k: int) -> Sequence[int]:
+    """Positions of the best others that score above 0; of equal ones the first ranks."""
     order = np.lexsort((ranks, -scores))
-    above = order[(scores[order] > 0) & (order != place)]
+    above = order[(scores[order] > 0) & (order != position)]
     best: list[int] = above[:k].tolist()
     return best
+
+
+# --- projection ----------------------------------------------------------------------------------
+
+
+def projected(adjacency: Csr, weights: Doubles, names: Ints) -> Doubles:
+    """`[n, DIMENSION]`, rows of length 1; 0 for a vertex without edges.
+
+    Args:
+        adjacency: `[n, n]`, each edge both ways.
+        weights: `[nnz]`.
+        names: `[n]`, a number for each name.
+    """
+    vectors = _random(names.astype(np.uint64))
+    total = np.zeros_like(vectors)
+    for alpha in STEPS:
+        following = np.zeros_like(vectors)
+        _step(adjacency.indptr, adjacency.indices, weights, vectors, following)
+        vectors = following
+        total += alpha * vectors
+    _unit(total)
+    return total
+
+
+@kernel
+def _random(names: Array) -> Doubles:
+    """Rows of -1 and 1 by the bits of splitmix64, seeded by each name."""
+    vectors = np.empty((len(names), DIMENSION))
+    for i in range(len(names)):
+        state = names[i]
+        for j in range(DIMENSION):
+            state += np.uint64(0x9E3779B97F4A7C15)
+            z = state
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            z = z ^ (z >> np.uint64(31))
+            vectors[i, j] = 1.0 if z >> np.uint64(63) else -1.0
+    return vectors
+
+
+@kernel
+def _step(indptr: Array, indices: Array, weights: Array, vectors: Array, following: Array) -> None:
+    """The weighted mean of each vertex's neighbors, of length 1."""
+    for i in range(len(indptr) - 1):
+        for at in range(indptr[i], indptr[i + 1]):
+            for j in range(vectors.shape[1]):
+                following[i, j] += weights[at] * vectors[indices[at], j]
+    _unit(following)
+
+
+@kernel
+def _unit(vectors: Array) -> None:
+    """Scale each row to length 1, in place."""
+    for i in range(len(vectors)):
+        square = 0.0
+        for j in range(vectors.shape[1]):
+            square += vectors[i, j] * vectors[i, j]
+        if square > 0.0:
+            for j in range(vectors.shape[1]):
+                vectors[i, j] /= np.sqrt(square)

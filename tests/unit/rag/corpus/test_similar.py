@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from graphagg.errors import InvalidParameter, UnknownEntity, UnknownPassage
 from graphagg.graph.csr import Csr
 from graphagg.rag import Passage
-from graphagg.rag.corpus.likeness.projection import DIMENSION, STEPS, projected
+from graphagg.rag.corpus.similar import DIMENSION, STEPS, projected
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
 pytestmark = pytest.mark.usefixtures("unsynced")

@@ -5,7 +5,7 @@ A question is broad if it asks for more than one thing: it has a word that asks 
 "which packages", "summarize", ...). What it names does not matter then: in a folder of documents
 nearly every question names something ("Python", "licenses"). Else it is broad if it names no entity
 of the corpus and does not begin with words that ask for one thing ("who", "when", "is", ...).
-Everything is read from the question alone, so that the choice costs nothing and can be said in a
+Everything is read from the question alone, so that the choice costs nothing and has a reason in one
 sentence.
 """
 

@@ -1,4 +1,4 @@
-"""How questions fare: which gold passages are among the first hits, and means over questions.
+"""Recall of gold passages and answers among the first hits, per question and as means.
 
 Intervals are 95 % percentile bootstrap intervals over questions: 1,000 draws with replacement,
 seeded by `random_state`.
@@ -6,7 +6,7 @@ seeded by `random_state`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ RECALL_AT = (2, 5, 10)
 ALL_GOLD_AT = (2, 5)
 METRICS = (*(f"recall@{k}" for k in RECALL_AT), *(f"all_gold@{k}" for k in ALL_GOLD_AT))
 CONTAIN = tuple(f"contain@{k}" for k in RECALL_AT)
-"""Metrics of answers; `METRICS` are those of gold passages."""
+"""Metrics of answers; `METRICS` measure gold passages."""
 DRAWS = 1_000
 
 Outcomes = npt.NDArray[np.float64]
@@ -34,10 +34,10 @@ class Summary:
     """Means over questions, in percent (of two runs' difference: in percent points).
 
     Attributes:
-        questions: how many.
+        questions: their count.
         percent: by metric: `recall@k` is the mean share of gold passages among the first k,
             `all_gold@k` the share of questions with all of them there, `contain@k` the share of
-            those with an answer in the text or title of one of the first k.
+            questions with an answer in the text or title of one of the first k.
         intervals: the 95 % interval of each.
     """
 
@@ -49,7 +49,7 @@ class Summary:
     def of(
         cls, outcomes: Outcomes, random_state: int = 0, metrics: Sequence[str] = METRICS
     ) -> Summary:
-        """Summarize outcomes `[n, m]`, a column a metric."""
+        """Summarize outcomes `[n, m]`, one column per metric."""
         means = _percent(outcomes.mean(axis=0))
         low, high = map(_percent, bootstrap_intervals(outcomes, random_state))
         bounds = zip(low, high, strict=True)
@@ -81,7 +81,7 @@ def bootstrap_intervals(values: Outcomes, random_state: int = 0) -> tuple[Outcom
 
 
 class Found(NamedTuple):
-    """A hit, as it counts: the ids that it has and its text.
+    """A hit as evaluation counts it: the ids that it stands for, and its text.
 
     Attributes:
         names: of the passage, of its document, and of passages with the same text and theirs.
@@ -92,18 +92,15 @@ class Found(NamedTuple):
     text: str
 
 
-def found_of(snapshot: Snapshot, hits: Iterable[Hit]) -> list[Found]:
-    """What hits count as."""
-    found = []
-    for hit in hits:
-        same = [hit.passage, *(snapshot.corpus[snapshot.known_row(copy)] for copy in hit.copies)]
-        names = frozenset(name for p in same for name in (p.id, p.document) if name)
-        found.append(Found(names, hit.passage.full_text))
-    return found
+def found_of(snapshot: Snapshot, hit: Hit) -> Found:
+    """Read the ids of a hit, of its copies and of their documents."""
+    same = [hit.passage, *(snapshot.corpus[snapshot.known_row(copy)] for copy in hit.copies)]
+    names = frozenset(name for p in same for name in (p.id, p.document) if name)
+    return Found(names, hit.passage.full_text)
 
 
 def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
-    """What can be measured: `METRICS` where all have gold, `CONTAIN` where all have answers.
+    """The metrics of some questions: `METRICS` if all have gold, `CONTAIN` if all have answers.
 
     Raises:
         InvalidQuestion: neither all have gold nor all have answers.
@@ -120,35 +117,35 @@ def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
     return (*(() if without["gold ids"] else METRICS), *(() if without["answers"] else CONTAIN))
 
 
-def outcomes_of(questions: Sequence[GoldQuestion], found: Sequence[Sequence[Found]]) -> Outcomes:
-    """How each question fares, `[n, m]`, a column for each of `metrics_of`, 0 to 1.
+def outcomes_of(questions: Sequence[GoldQuestion], answers: Sequence[Sequence[Found]]) -> Outcomes:
+    """The metrics of each question, `[n, m]`, in the order of `metrics_of`, 0 to 1.
 
     Args:
         questions: n of them.
-        found: what was found for each, best first.
+        answers: the hits of each, best first.
     """
     metrics = metrics_of(questions)
-    rows = [_fares(question, hits) for question, hits in zip(questions, found, strict=True)]
+    rows = [_outcome(question, hits) for question, hits in zip(questions, answers, strict=True)]
     return np.array([[row[metric] for metric in metrics] for row in rows], np.float64)
 
 
-def _fares(question: GoldQuestion, found: Sequence[Found]) -> dict[str, float]:
+def _outcome(question: GoldQuestion, hits: Sequence[Found]) -> dict[str, float]:
     outcomes = {}
     if question.gold:
         shares = {}
         for k in RECALL_AT:
-            names = {name for each in found[:k] for name in each.names}
+            names = {name for each in hits[:k] for name in each.names}
             shares[k] = len(question.gold & names) / len(question.gold)
         outcomes = {f"recall@{k}": share for k, share in shares.items()}
         outcomes |= {f"all_gold@{k}": float(shares[k] == 1) for k in ALL_GOLD_AT}
     if question.answers:
         answers = [_words(answer) for answer in question.answers]
-        texts = [_words(each.text) for each in found]
+        texts = [_words(each.text) for each in hits]
         holds = [any(answer in text for answer in answers) for text in texts]
         outcomes |= {f"contain@{k}": float(any(holds[:k])) for k in RECALL_AT}
     return outcomes
 
 
 def _words(text: str) -> str:
-    """The words of a text, folded, with a blank around each: whole words are found in it."""
+    """The folded words of a text with a blank around each, so that only whole words match."""
     return f" {' '.join(tokenize(text))} "

@@ -1,4 +1,4 @@
-"""What `search/compat.py` assumes of FAISS and Linux; a new version that differs fails here."""
+"""What inverted files assume of FAISS and Linux; a new version that differs fails here."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 
 from graphagg.errors import ArtifactError
-from graphagg.rag.snapshot import compat, dense
+from graphagg.rag.snapshot import inverted_file
+from graphagg.rag.spark.inverted import join_inverted_files
 from graphagg.rag.tables.vectors import Stack
 
 VECTORS = 1500
 
 
 def filled(trained: Path, windows: Stack, begin: int, end: int, path: Path) -> Any:
-    index = dense.load(trained)
-    dense.add(index, windows, np.arange(begin, end))
-    dense.save(index, path)
+    index = inverted_file.load(trained)
+    inverted_file.add(index, windows, np.arange(begin, end))
+    inverted_file.save(index, path)
     return index
 
 
@@ -32,7 +33,7 @@ def windows() -> Stack:
 @pytest.fixture(scope="module")
 def trained(windows: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("faiss") / "trained"
-    dense.save(dense.trained(windows, np.arange(VECTORS)), path)
+    inverted_file.save(inverted_file.trained(windows, np.arange(VECTORS)), path)
     return path
 
 
@@ -46,11 +47,11 @@ def test_parts_join_to_the_bytes_that_faiss_writes_of_one(
     for begin, end in pairwise([0, *sorted(some.tolist()), count]):
         parts.append(tmp_path / f"part{begin}")
         filled(trained, windows, begin, end, parts[-1])
-    compat.merge(trained, parts, tmp_path / "joined")
+    join_inverted_files(trained, parts, tmp_path / "joined")
     assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole").read_bytes()
-    opened, queries = compat.open_mapped(tmp_path / "joined"), windows.take(np.arange(5))
+    opened, queries = inverted_file.open_mapped(tmp_path / "joined"), windows.take(np.arange(5))
     for probed, searched in zip(
-        compat.probe(opened, queries, 3), index.search(queries, 3), strict=True
+        inverted_file.probe(opened, queries, 3), index.search(queries, 3), strict=True
     ):
         assert probed.tolist() == searched.tolist()
 
@@ -60,7 +61,7 @@ def test_an_inverted_file_of_another_form_is_refused(
 ) -> None:
     filled(trained, windows, 0, 10, tmp_path / "whole")
     with pytest.raises(ArtifactError, match=r"wanted .*; use a FAISS of 1\.7 to 1\.15"):
-        compat.merge(tmp_path / "whole", [tmp_path / "whole"], tmp_path / "again")
+        join_inverted_files(tmp_path / "whole", [tmp_path / "whole"], tmp_path / "again")
 
 
 def test_the_ranges_that_are_asked_for_are_those_of_the_lists(
@@ -69,15 +70,15 @@ def test_the_ranges_that_are_asked_for_are_those_of_the_lists(
     """Address and length of each list, from `OnDiskInvertedLists`, hold its codes and ids."""
     filled(trained, windows, 0, VECTORS, tmp_path / "whole")
     advised: list[tuple[int, int, str]] = []
-    monkeypatch.setattr(compat, "_advise", lambda *call: advised.append(call))
-    index = compat.open_mapped(tmp_path / "whole")
+    monkeypatch.setattr(inverted_file, "_advise", lambda *call: advised.append(call))
+    index = inverted_file.open_mapped(tmp_path / "whole")
     size = (tmp_path / "whole").stat().st_size
     (whole,) = advised
     assert whole[1:] == (size, "MADV_RANDOM")
     advised.clear()
     queries = windows.take(np.arange(2))
     _, visited = index.quantizer.search(queries, index.nprobe)
-    compat.probe(index, queries, 3)
+    inverted_file.probe(index, queries, 3)
     ranges = {}
     for number in visited.ravel().tolist():
         codes = faiss.rev_swig_ptr(index.invlists.get_codes(number), 1).ctypes.data
@@ -91,8 +92,8 @@ def test_a_search_among_some_ids_finds_no_other(
     windows: Stack, trained: Path, tmp_path: Path
 ) -> None:
     filled(trained, windows, 0, VECTORS, tmp_path / "whole")
-    index = compat.open_mapped(tmp_path / "whole")
+    index = inverted_file.open_mapped(tmp_path / "whole")
     some = np.arange(0, VECTORS, 7)
     bits = np.packbits(np.isin(np.arange(VECTORS), some), bitorder="little")
-    _, ids = compat.probe(index, windows.take(np.arange(9)), 5, faiss.IDSelectorBitmap(bits))
+    _, ids = inverted_file.probe(index, windows.take(np.arange(9)), 5, faiss.IDSelectorBitmap(bits))
     assert set(ids[ids >= 0].tolist()) <= set(some.tolist()) and (ids >= 0).any()

@@ -20,12 +20,11 @@ from graphagg.minhash.bands import write_keys
 from graphagg.minhash.signatures import Hashes, HashFamily, signatures
 from graphagg.rag import DedupConfig, Passage, dedup, read_passages
 from graphagg.rag.corpus.dedup import files
-from graphagg.rag.corpus.dedup.choice import choose
 from graphagg.rag.corpus.dedup.files import keep_of
 from graphagg.rag.corpus.dedup.pairs import (
     _bucket_pairs,
-    _sorted_entries,
     band_keys,
+    choose,
     near_duplicates,
 )
 from graphagg.rag.corpus.dedup.shingles import shingles
@@ -125,17 +124,6 @@ def test_keys_are_those_of_the_signatures():
     keys = np.empty((config.bands, 30), dtype=np.uint32)
     write_keys(sig, 0, 0, config.bands, config.rows, keys)
     np.testing.assert_array_equal(band_keys(sets, np.arange(30), config, range(config.bands)), keys)
-
-
-@given(
-    seed=st.integers(0, 10**6), count=st.integers(0, 700), different=st.sampled_from([1, 9, 2**32])
-)
-def test_entries_are_sorted_whatever_the_keys(seed, count, different):
-    rng = np.random.default_rng(seed)
-    known = rng.integers(0, 2**32, min(different, 500), dtype=np.uint32)
-    keys, texts = rng.choice(known, count), np.sort(rng.choice(10**6, count, replace=False))
-    wanted = sorted((int(key) << 32) | int(text) for key, text in zip(keys, texts, strict=True))
-    assert _sorted_entries(keys, texts).tolist() == wanted
 
 
 @given(keys=st.lists(st.integers(0, 3), max_size=30).map(sorted), most=st.integers(1, 30))

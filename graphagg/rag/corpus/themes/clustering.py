@@ -2,16 +2,16 @@
 
 Louvain depends on the order in which it visits vertices, and on a corpus without sharp borders two
 orders give rather different themes; so would two versions of a corpus. Three things make it steady,
-and none knows of another version, so that a map after changes is that of a rebuild:
+and none knows of another version, so that a map after changes equals the map of a rebuild:
 
 1. Vertices are visited by a hash of their names, so that what two versions share is visited in the
    same order.
 2. Consensus (Lancichinetti and Fortunato, *Consensus clustering in complex networks*, 2012): the
-   graph is parted in several such orders, and an edge counts by the share of partitions that put
+   graph is clustered in several such orders, and an edge counts by the share of partitions that put
    its ends together, if that is enough of them. Departure: the share weighs the edges there are,
-   instead of replacing the graph by that of all pairs, which keeps the cost linear.
-3. What this gives are grains: small groups on which nearly all partitions agree. Every level groups
-   the grains, not the themes of another level: what moved there moves nothing here. Grains are few,
+   instead of replacing the graph by the graph of all pairs, which keeps the cost linear.
+3. The result are grains: small groups on which nearly all partitions agree. Every level groups the
+   grains, not the themes of another level: a move there moves nothing here. Grains are few,
    so that many more partitions can be asked.
 
 Themes are nested: a level groups what the coarser one before it holds together.
@@ -36,12 +36,12 @@ GRAIN = 16.0
 
 
 class Agreement(NamedTuple):
-    """When ends of an edge are held together, and how its weight follows from that.
+    """Agreement of several partitions on each edge, and its effect on the edge's weight.
 
     Attributes:
-        runs: partitions that are asked; of 1 there is no agreement to find.
-        least: share of them that has to put the ends together, else the edge goes.
-        power: of the share, which the weight is multiplied by.
+        runs: number of partitions; with 1 there is no agreement to find.
+        least: share of them that has to put both ends together, else the edge goes.
+        power: exponent of the share that the weight is multiplied by.
     """
 
     runs: int
@@ -61,7 +61,7 @@ def nested(
     Args:
         names: `[n]`, a number for the name of each vertex: `name_hashes`.
         edges: of the vertices.
-        resolutions: one a level, ascending.
+        resolutions: one per level, ascending.
         of_grains: of partitions of the vertices.
         of_themes: of partitions of the grains.
     """
@@ -97,28 +97,30 @@ def _steady(
     """The partition that several ones agree on."""
     runs, least, power = agreement
     if runs == 1:
-        return parted(adjacency, weights, names, resolution)
+        return partition(adjacency, weights, names, resolution)
     rows, together = expand_rows(adjacency), np.zeros(len(weights))
     for run in range(1, runs + 1):
-        labels = parted(adjacency, weights, names, resolution, run)
+        labels = partition(adjacency, weights, names, resolution, run)
         together += labels[rows] == labels[adjacency.indices]
     share = together / runs
     agreed = np.where(share >= least, weights * share**power, 0.0)
-    return parted(adjacency, agreed, names, resolution)
+    return partition(adjacency, agreed, names, resolution)
 
 
-def parted(adjacency: Csr, weights: Doubles, names: Ints, resolution: float, run: int = 0) -> Ints:
+def partition(
+    adjacency: Csr, weights: Doubles, names: Ints, resolution: float, run: int = 0
+) -> Ints:
     """Louvain, where vertices are visited in the order of run `run`."""
     order = np.argsort(_mixed(names, run), kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
+    position = np.empty(len(order), np.int64)
+    position[order] = np.arange(len(order))
     # Rows in the new order, each sorted: that costs less than sorting all pairs.
     moved = as_matrix(adjacency, weights)[order]
-    moved.indices = place[moved.indices].astype(np.int32)
+    moved.indices = position[moved.indices].astype(np.int32)
     moved.has_sorted_indices = False
     moved.sort_indices()
     visited = Csr(moved.indptr.astype(np.int64), moved.indices, moved.data, len(order))
-    return louvain(visited, visited.entries, resolution=resolution)[place]
+    return louvain(visited, visited.entries, resolution=resolution)[position]
 
 
 def _mixed(names: Ints, run: int) -> Array:
@@ -136,10 +138,10 @@ def _grains_as_vertices(
 ) -> tuple[Csr, Doubles, Ints]:
     """The graph of grains: what lies inside one is its loop, and its name is the least inside."""
     rows, count = expand_rows(adjacency), int(labels.max(initial=-1)) + 1
-    codes, place = np.unique(
+    codes, position = np.unique(
         labels[rows] * max(count, 1) + labels[adjacency.indices], return_inverse=True
     )
-    joined = np.bincount(place, weights, len(codes))
+    joined = np.bincount(position, weights, len(codes))
     pairs = codes // max(count, 1), codes % max(count, 1)
     whole = Csr.from_pairs(*pairs, joined, (count, count))
     first = np.full(count, np.iinfo(np.int64).max)

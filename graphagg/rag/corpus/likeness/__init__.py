@@ -1,1 +1,0 @@
-"""Passages like a passage and entities like an entity, by text vectors or by the graph."""

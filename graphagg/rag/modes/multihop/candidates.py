@@ -1,0 +1,242 @@
+"""The candidates of a question: the pool, and the direct score F of each passage.
+
+The formula is at the head of `graphagg.rag.config.multihop`. Everything is computed from a `View`,
+so that hidden passages change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from functools import cached_property
+
+import numpy as np
+
+from graphagg.arrays import Array, Mask
+from graphagg.rag.config.multihop import MultihopConfig
+from graphagg.rag.question.reading import Reading
+from graphagg.rag.snapshot.dense import DenseIndex
+from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.snapshot.ranking import lookup, top_k, top_rows
+from graphagg.rag.tables.segments import Corpus
+from graphagg.rag.tables.vectors import Queries, Rows, Vectors
+from graphagg.rag.tables.view import LEADS, OWN, View
+
+_COLUMNS = ("rows", "features", "covers", "pages", "direct")
+FEATURES = ("similarity", "sentence", "lexical", "title", "entities")
+_MOST_TITLED = 20  # passages titled by an entity of the question that join the pool
+
+
+class QuestionScores:
+    """A question over a view: its vector, terms and entities, each compared once.
+
+    Args:
+        reading: the question.
+        vector: `[d]` of it.
+        words: `[t, d]` of its terms; None where the encoder gives none.
+        view: the visible passages.
+        dense: search by similarity.
+
+    Attributes:
+        reading, words: as given.
+        query: the question's vector, to be multiplied with.
+        lexical: the scores of its terms.
+        named: `[e]` the entities that it names.
+        rarity: `[e]` their idf.
+    """
+
+    def __init__(
+        self,
+        reading: Reading,
+        vector: Vectors,
+        words: Vectors | None,
+        view: View,
+        dense: DenseIndex,
+    ) -> None:
+        self.reading, self.words = reading, words
+        self.query = Queries(vector[None])
+        self.lexical = Lexical(view, reading.terms)
+        self.named = np.asarray(reading.entities, dtype=np.int64)
+        self.rarity = view.idf(self.named)
+        self._view, self._dense = view, dense
+
+    @property
+    def vector(self) -> Vectors:
+        """`[d]` of the question."""
+        vector: Vectors = self.query.vectors[0]
+        return vector
+
+    @cached_property
+    def tied(self) -> list[tuple[Array, Array]]:
+        """The visible passages tied to each named entity, ascending, and how: `View.tied`."""
+        return [self._view.tied(entity) for entity in self.reading.entities]
+
+    @cached_property
+    def titled(self) -> list[Rows]:
+        """The visible passages titled by each named entity, ascending."""
+        return [rows[(ties & OWN) > 0].astype(np.int64) for rows, ties in self.tied]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the question is compared with every visible passage."""
+        return self._dense.is_exact(self._view.row_set)
+
+    @cached_property
+    def similarities(self) -> Array:
+        """Similarity to each visible row, in their order, every one compared."""
+        return self._dense.similarities(self.query, self._view.row_set)
+
+    def similarity_at(self, rows: Rows) -> Array:
+        """Similarity to some rows, `[m]`."""
+        if self.is_exact and self._view.row_set.is_all:
+            return self.similarities[rows]
+        return self._dense.corpus.similarity_at(rows, self.query)[:, 0]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The passages that a question is compared with; n of them, by their ids.
+
+    Attributes:
+        rows: `[n]` ascending by the ranks of their ids.
+        features: `[n, 5]` the terms of F, in the order of `FEATURES`.
+        covers: `[n, t]` which of the question's terms each passage holds, 0 or 1.
+        pages: `[n, e]` which passage is a page of which named entity: its title is the entity, or
+            its text begins with it; 0 or 1.
+        direct: `[n]` F.
+    """
+
+    rows: Rows
+    features: Array
+    covers: Array
+    pages: Array
+    direct: Array
+
+    def joined(self, more: Candidates, ranks: Array) -> tuple[Candidates, Array]:
+        """Add candidates.
+
+        Returns:
+            All candidates, and the position of each of these and then of the added ones in them.
+        """
+        order = np.argsort(ranks[np.concatenate([self.rows, more.rows])])
+        position = np.empty(len(order), np.int64)
+        position[order] = np.arange(len(order))
+        pairs = ((getattr(self, name), getattr(more, name)) for name in _COLUMNS)
+        return Candidates(*(np.concatenate(pair)[order] for pair in pairs)), position
+
+
+class CandidateScorer:
+    """Scores passages directly, over one view of a corpus.
+
+    Args:
+        corpus: texts and vectors.
+        view: the visible passages.
+        dense: search by similarity.
+        config: the settings.
+    """
+
+    def __init__(
+        self, corpus: Corpus, view: View, dense: DenseIndex, config: MultihopConfig
+    ) -> None:
+        self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
+        self._weights = np.array(astuple(config.passage))
+
+    def pool(self, question: QuestionScores, size: int, allowed: Mask | None) -> Rows:
+        """The rows that F is computed for: the best by similarity, words and title, and titles."""
+        weights, visible, ranks = self.config.passage, self.view.row_set, self.dense.ranks
+        titled = np.unique(np.concatenate([np.zeros(0, np.int64), *question.titled]))
+
+        def prior(rows: Rows) -> Array:  # they ascend
+            value = weights.lexical * question.lexical.at(rows)
+            is_among, position = lookup(rows, titled)
+            value[position[is_among]] += weights.title
+            return value
+
+        # Sentences are not compared yet: the similarity of the passage stands for its sentences'.
+        strength = weights.similarity + weights.sentence
+        if question.is_exact:
+            rows, similar = visible.rows, question.similarities
+        else:
+            nearest, _ = self.dense.search(question.vector, 2 * size, visible)
+            rows = np.union1d(nearest, self._by_words(question.lexical, titled, size))
+            similar = question.similarity_at(rows)
+        pool = rows[top_k(prior(rows) + strength * similar, size, ranks[rows])]
+        # A named page joins however little else of the question it holds.
+        best_titled = titled[top_k(prior(titled), _MOST_TITLED, ranks[titled])]
+        pool = np.union1d(pool, best_titled)
+        # Where hidden passages may lead on but not be chosen, enough of the others must be scored.
+        if allowed is not None and allowed[pool].sum() < size:
+            more = np.flatnonzero(allowed & self.view.visible)
+            similar = question.similarity_at(more)
+            pool = np.union1d(pool, more[top_k(similar, size, ranks[more])])
+        return pool
+
+    def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:
+        """The visible rows of greatest prior, in any order; reads only rows that hold a term."""
+        weights, ranks = self.config.passage, self.dense.ranks
+        values = weights.lexical * lexical.scores
+        has_words, position = lookup(lexical.rows, titled)
+        values[position[has_words]] += weights.title
+        others = titled[~has_words]
+        scored = np.concatenate([lexical.rows, others])
+        values = np.concatenate([values, np.full(len(others), weights.title)])
+        return top_rows(scored, values, size, ranks, self.view, None)[0]
+
+    def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
+        """Compute features and F of some rows."""
+        rows = rows[np.argsort(self.dense.ranks[rows])]  # so that equals are ordered by id
+        title, entities = np.zeros(len(rows)), np.zeros(len(rows))
+        pages = np.zeros((len(rows), len(question.named)))
+        total = max(float(question.rarity.sum()), 1e-12)
+        for i, idf in enumerate(question.rarity.tolist()):
+            tied_rows, ties = question.tied[i]
+            is_tied, position = lookup(tied_rows, rows)
+            tie = np.where(is_tied, ties[position] if len(ties) else 0, 0)
+            is_titled = (tie & OWN) > 0
+            title[is_titled] = np.maximum(
+                title[is_titled], _title_shares(question.titled[i], rows[is_titled], question)
+            )
+            pages[(tie & (OWN | LEADS)) > 0, i] = 1.0
+            entities[is_tied] += idf / total
+        features = np.empty((len(rows), len(FEATURES)))
+        features[:, 0] = question.similarity_at(rows)
+        features[:, 1] = self.corpus.sentence_similarity_at(rows, question.query)[:, 0]
+        features[:, 2] = question.lexical.at(rows)
+        features[:, 3], features[:, 4] = title, entities
+        direct = weighted(features, self._weights)
+        return Candidates(rows, features, question.lexical.covers(rows), pages, direct)
+
+
+def _title_shares(titled: Rows, rows: Rows, question: QuestionScores) -> Array:
+    """`rank_shares` of some passages of a title, among all visible ones: `titled`."""
+    if not len(rows) or len(titled) < 2:
+        return np.ones(len(rows))
+    near = closeness(question.similarity_at(titled), question.lexical.at(titled))
+    share = rank_shares(np.zeros(len(titled), np.int64), near)
+    return share[np.searchsorted(titled, rows)]
+
+
+def closeness(similarity: Array, lexical: Array) -> Array:
+    """Closeness to the question without any weight, which orders the passages of one title."""
+    near: Array = similarity.astype(np.float64) + lexical
+    return near
+
+
+def rank_shares(group: Array, closeness: Array) -> Array:
+    """1 / r^2 for the r-th closest of each group; equals have the same r."""
+    order = np.lexsort((-closeness, group))
+    groups, values = group[order], closeness[order]
+    begins = np.ones(len(order), bool)
+    begins[1:] = groups[1:] != groups[:-1]
+    is_less = begins.copy()
+    is_less[1:] |= values[1:] != values[:-1]
+    rank = np.cumsum(is_less)
+    first = rank[begins][np.cumsum(begins) - 1]  # of the group
+    share = np.empty(len(order))
+    share[order] = 1.0 / (1.0 + rank - first) ** 2
+    return share
+
+
+def weighted(values: Array, weights: Array) -> Array:
+    """Weighted sums of rows, `[n]`; BLAS would round a row by the number of rows."""
+    sums: Array = (values * weights).sum(axis=1)
+    return sums

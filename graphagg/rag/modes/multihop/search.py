@@ -1,0 +1,233 @@
+"""`mode="multihop"`: direct scores, paths over links, and a choice that covers the question.
+
+The formula and its constants are at the head of `graphagg.rag.config.multihop`. Everything is
+computed from a `View`, so that hidden passages change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from graphagg.arrays import Array, Mask
+from graphagg.rag.modes.multihop.candidates import (
+    FEATURES,
+    Candidates,
+    CandidateScorer,
+    QuestionScores,
+    closeness,
+    weighted,
+)
+from graphagg.rag.modes.multihop.links import Bridges, Edges, expand, find_bridges, similar_edges
+from graphagg.rag.modes.multihop.open_terms import above_mean, closeness_to_open_terms, open_vectors
+from graphagg.rag.modes.multihop.ranking import Ranking, Round
+from graphagg.rag.snapshot.ranking import lookup, top_k
+from graphagg.rag.tables.vectors import Rows, RowSet
+
+MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
+
+
+class MultihopSearch(CandidateScorer):
+    """Ranks passages for questions: scores candidates directly, and follows links between them."""
+
+    def rank(
+        self,
+        question: QuestionScores,
+        k: int,
+        allowed: Mask | None = None,
+        extra: Sequence[int] = (),
+    ) -> Ranking:
+        """Compute everything from which the `k` best passages of a question are chosen.
+
+        Args:
+            question: the question.
+            k: number of passages that will be chosen; the same for all up to the pool's size.
+            allowed: `[R]`, which passages may be chosen; None: all that are visible.
+            extra: rows to compute everything for, whatever their similarity; not to choose.
+        """
+        # 1. The pool: the passages that F is computed for.
+        pool = self.pool(question, max(k, self.config.pool), allowed)
+        others = np.setdiff1d(np.asarray(extra, dtype=np.int64), pool) if extra else pool[:0]
+        candidates = self.candidates(np.concatenate([pool, others]), question)
+        pooled = ~self._are_in(candidates.rows, others)
+        score, rounds = candidates.direct.copy(), list[Round]()
+        # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
+        # rows are scored and never lead on, so that they change no other score.
+        frontier = _best(candidates.direct, pooled, self.config.beam)
+        frontier = self._with_chunks(candidates, frontier, pooled)
+        walked: set[int] = set()
+        for _ in range(2):
+            if not len(frontier):
+                break
+            rows = candidates.rows[frontier]
+            walked |= set(rows.tolist())
+            # Passages that a link leads to become candidates before their paths are compared.
+            bridges, edges = self.links(rows, question, None if rounds else pool)
+            if not len(edges.row):
+                break
+            candidates, score, frontier = self._grown(candidates, score, frontier, edges, question)
+            # The first round levels named pages; the second passes path scores on.
+            passed_on = score if rounds else self._passed_on(candidates, frontier)
+            edges = self._of_titles(candidates, bridges, edges)
+            followed, score = self._follow(
+                question, candidates, score, passed_on, frontier, bridges, edges
+            )
+            rounds.append(followed)
+            # A passage leads on once: its links were followed with the score it had then.
+            fresh = np.fromiter(followed.best.keys() - walked, np.int64)
+            is_fresh = self._are_in(candidates.rows, fresh)
+            frontier = _best(score, is_fresh, self.config.second_beam)
+        eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
+        if allowed is not None:
+            eligible &= allowed[candidates.rows]
+        return Ranking(question, candidates, score, rounds, eligible)
+
+    def links(
+        self, frontier: Rows, question: QuestionScores, pool: Rows | None = None
+    ) -> tuple[Bridges, Edges]:
+        """The entities through which the passages of a frontier lead on, and the links to passages.
+
+        Args:
+            frontier: the passages.
+            question: the question.
+            pool: passages that the frontier leads to by similarity too; None: none.
+        """
+        bridges = find_bridges(self.corpus, self.view, frontier, question, self.config)
+        edges = expand(self.view, bridges, frontier)
+        if pool is not None:
+            edges = edges.joined(similar_edges(self.corpus, frontier, pool, self.config))
+        return bridges, edges
+
+    def _are_in(self, rows: Rows, others: Rows) -> Mask:
+        """Mask of the rows that are among some others; both may be the whole corpus."""
+        return RowSet.of(others, len(self.corpus)).mask[rows]
+
+    def _grown(
+        self,
+        candidates: Candidates,
+        score: Array,
+        frontier: Array,
+        edges: Edges,
+        question: QuestionScores,
+    ) -> tuple[Candidates, Array, Array]:
+        """Add the passages that links lead to; returns scores and frontier in the new order."""
+        is_candidate, _ = lookup(candidates.rows, edges.row, self.dense.ranks)
+        new = np.unique(edges.row[~is_candidate])
+        if not len(new):
+            return candidates, score, frontier
+        more = self.candidates(new, question)
+        grown, position = candidates.joined(more, self.dense.ranks)
+        scores = np.empty(len(position))
+        scores[position] = np.concatenate([score, more.direct])
+        return grown, scores, position[frontier]
+
+    def _of_titles(self, candidates: Candidates, bridges: Bridges, edges: Edges) -> Edges:
+        """The links with the share of each passage in its title."""
+        _, target = lookup(candidates.rows, edges.row, self.dense.ranks)
+        similarity, lexical = (FEATURES.index(name) for name in ("similarity", "lexical"))
+        features = candidates.features[target]
+        return edges.of_titles(bridges, closeness(features[:, similarity], features[:, lexical]))
+
+    def _with_chunks(self, candidates: Candidates, frontier: Array, pooled: Mask) -> Array:
+        """Add other chunks of the frontier's documents that are in the pool, the best by F first.
+
+        A document leads on as one: the name that leads on may stand in another chunk than the text
+        that the question finds.
+        """
+        rows = candidates.rows
+        documents = {self.corpus.document(row) for row in rows[frontier].tolist()} - {""}
+        if not documents:
+            return frontier
+        others = pooled.copy()
+        others[frontier] = False
+        others[others] = [self.corpus.document(r) in documents for r in rows[others].tolist()]
+        return np.concatenate([frontier, _best(candidates.direct, others, MOST_CHUNKS)])
+
+    def _passed_on(self, candidates: Candidates, frontier: Array) -> Array:
+        """The score that each candidate passes on: F, or the F of a better one of the frontier.
+
+        A named page passes on the F of the best such page, so that both sides of a comparison are
+        followed alike, also where one is closer to the question; a chunk passes on the F of its
+        document's best chunk.
+        """
+        passed_on = candidates.direct.copy()
+        pages = frontier[candidates.pages[frontier].any(axis=1)]
+        if self.config.equal_pages and len(pages):
+            passed_on[pages] = passed_on[pages].max()
+        documents = [self.corpus.document(row) for row in candidates.rows[frontier].tolist()]
+        for document in {*documents} - {""}:
+            chunks = frontier[[name == document for name in documents]]
+            passed_on[chunks] = passed_on[chunks].max()
+        return passed_on
+
+    def _follow(
+        self,
+        question: QuestionScores,
+        candidates: Candidates,
+        score: Array,
+        passed_on: Array,
+        frontier: Array,
+        bridges: Bridges,
+        edges: Edges,
+    ) -> tuple[Round, Array]:
+        """Raise scores to the scores of the best paths.
+
+        Args:
+            question: the question.
+            candidates: n passages, all that edges lead to among them.
+            score: `[n]` their scores so far.
+            passed_on: `[n]` the score that each of them passes on.
+            frontier: positions of the passages that lead on.
+            bridges: the entities that they lead on through.
+            edges: the m links.
+        """
+        c = self.config
+        parent = frontier[edges.parent]
+        _, target = lookup(candidates.rows, edges.row, self.dense.ranks)
+        weights, covers = question.lexical.weights, candidates.covers
+        held = weighted(covers, weights)
+        together = weighted(np.maximum(covers[parent], covers[target]), weights)
+        joint_coverage = together - np.maximum(held[parent], held[target])
+        open_terms = self._open_terms(covers[frontier], bridges, edges, question)
+        value = (
+            passed_on[parent] * (c.inherited + edges.link)
+            + c.target * candidates.direct[target]
+            + c.joint_coverage * joint_coverage
+            + c.open_terms * open_terms
+        )
+        # Keep the best path to each passage; break ties by the lower parent id.
+        order = np.lexsort((parent, -value, target))
+        is_first = np.ones(len(order), bool)
+        is_first[1:] = target[order][1:] != target[order][:-1]
+        top = order[is_first]
+        top = top[value[top] > score[target[top]]]
+        raised = score.copy()
+        raised[target[top]] = value[top]
+        best = dict(zip(edges.row[top].tolist(), top.tolist(), strict=True))
+        rows = candidates.rows[parent]
+        followed = Round(bridges, edges, rows, passed_on[parent], joint_coverage, open_terms, best)
+        return followed, raised
+
+    def _open_terms(
+        self, covers: Array, bridges: Bridges, edges: Edges, question: QuestionScores
+    ) -> Array:
+        """`[m]` closeness of each edge's passage to the terms that its parent leaves open.
+
+        Args:
+            covers: `[frontier, t]` which of the question's terms each parent holds.
+            bridges: the entities that they lead on through.
+            edges: the links.
+            question: the question.
+        """
+        if not self.config.open_terms:
+            return np.zeros(len(edges.row))
+        vectors = open_vectors(covers, question.vector, question.words)
+        near = closeness_to_open_terms(self.corpus, self.view, bridges, edges, vectors)
+        return above_mean(near, edges, len(covers))
+
+
+def _best(score: Array, among: Mask, count: int) -> Array:
+    """Positions of the `count` largest of some scores, largest first."""
+    positions = np.flatnonzero(among)
+    return positions[top_k(score[positions], count)]

@@ -30,9 +30,9 @@ from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, Done
 
 pytestmark = pytest.mark.cluster
 ROWS = "graphagg.communities.build.spark:write_blocks:0"
-SEGMENT = "graphagg.rag.spark.segment:run_tasks:0"
+SEGMENT = "graphagg.rag.spark.engine:run_tasks:1"
 WITHOUT_WORKERS = {"spark.scheduler.minRegisteredResourcesRatio": "0"}
-NAMES = "graphagg.rag.spark.segment:run_tasks:1"
+NAMES = "graphagg.rag.spark.engine:run_tasks:13"
 
 
 def small(job: str, source: Path, out: Path, *more: object) -> list[str]:

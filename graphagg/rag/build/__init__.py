@@ -1,13 +1,14 @@
-"""One version of an index: how it is built, changed, opened and seen.
+"""Versions of a passage index: built, changed, published and opened.
 
-From the outside in:
+    passage_files  passages of a build, checked and written as they come
+    block          arrays of a block of passages, by the models; `encoding` makes their vectors
+    engine         the stages that merge blocks into gazetteer, lexicon and view, for all builds
+    state          where the stages keep arrays, and how they run: in memory or over files; Spark's
+                   are in `graphagg.rag.spark.engine`
+    build          a build in this process
+    change         passages added, replaced and deleted, segments joined; `sync` compares corpora
+    publish        the recipe in the manifest, and the publication of a build
+    opening        an opened version, and its models
 
-    index      `PassageIndex`: a directory whose manifest names the current version
-    version    the files of one state; a change writes the next one and publishes it (`publish`)
-    snapshot   `Snapshot`: an opened version, with its corpus, merged tables and id order
-    selection  `Selection`: what a caller may see, by filter and ids
-    scope      `Scope`: the view that a selection gives, and which of its rows may be hits
-
-`build` makes a segment of new passages, `publish` merges segments into a version, and `loading`
-opens a version and its models. What a version holds is in `graphagg.rag.tables`.
+The tables of a version are in `graphagg.rag.tables`.
 """

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array, read_only
 from graphagg.kernels import kernel, lower_bound
-from graphagg.rag.tables.contain import Allocate, Contain
+from graphagg.rag.tables.contain_matrix import Allocate, Contain
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.mentions import BASE_TITLE, CAPITAL, FULL_TITLE, TITLE

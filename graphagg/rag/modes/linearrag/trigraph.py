@@ -1,7 +1,7 @@
 """The Tri-Graph of LinearRAG: passages, sentences, entities, and their containment.
 
 Paper: LinearRAG, arXiv 2510.10114, section on graph construction: the contain matrix C (passage x
-entity; see `tables.contain`) and the mention matrix M (sentence x entity). No relation is
+entity; see `tables.contain_matrix`) and the mention matrix M (sentence x entity). No relation is
 extracted, no LLM is called. Nothing is computed for a view: a question reads the rows that it comes
 to.
 

@@ -60,7 +60,7 @@ class Segments:
         return {}
 
     def plan(self, name: Hashable, make: Callable[[], _Plan]) -> _Plan:
-        """What `make` makes of these segments: once, so that the layers of a model share it."""
+        """Call `make` once and keep its result, so that the layers of a model share it."""
         if name not in self._plans:
             self._plans[name] = make()
         return cast(_Plan, self._plans[name])
@@ -149,7 +149,7 @@ class Segments:
 
 
 def offsets(sizes: Tensor) -> Tensor:
-    """Where each of consecutive runs begins, and the last one ends: `[S]` int64 to `[S + 1]`."""
+    """Turn sizes `[S]` of consecutive runs into their offsets `[S + 1]`, from 0."""
     return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
 
 

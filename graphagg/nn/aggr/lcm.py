@@ -8,7 +8,7 @@ as it has learned to be (`graphagg.nn.aggr.losses`).
 Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
 
 - No padding. A vertex's result is a function of its own neighborhood, whatever else is in the
-  batch, and costs its own degree. On each vertex alone the result is that of PyG's module.
+  batch, and costs its own degree. On each vertex alone it gives the result of PyG's module.
 - A learned identity is the result of an empty neighborhood; it begins at 0.
 - An unsorted index is sorted (stably), and empty input is an input.
 """
@@ -89,8 +89,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     def reset_parameters(self) -> None:
         """Draw the projection and the operator again; the identity becomes 0."""
-        for part in (self.lin, self.operator):
-            reset = getattr(part, "reset_parameters", None)
+        for module in (self.lin, self.operator):
+            reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()
         nn.init.zeros_(self.identity)

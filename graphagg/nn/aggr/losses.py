@@ -40,7 +40,7 @@ def monoid_losses(
 
     Args:
         operator: psi(a, b) on `[P, d]`.
-        rows: `[N, d]`; with no rows every loss but that of the identity with itself is 0.
+        rows: `[N, d]`; without rows every loss is 0, but for the identity with itself.
         identity: `[d]`.
         triples: P.
     """

@@ -59,8 +59,8 @@ class MomentAggregation(SegmentAggregation):
     def reduce_segments(self, x: Tensor, segments: Segments) -> Tensor:
         """Reduce each segment; see the class."""
         mean = segments.mean(x)
-        parts = self.parts(x - mean[segments.index]).view(-1, 2, self.heads, self.moment)
-        products = torch.einsum("nhi,nhj->nhij", parts[:, 0], parts[:, 1])
+        scaled = self.parts(x - mean[segments.index]).view(-1, 2, self.heads, self.moment)
+        products = torch.einsum("nhi,nhj->nhij", scaled[:, 0], scaled[:, 1])
         covariance = segments.mean(products).flatten(1)
         out: Tensor = self.lin(torch.cat([mean, covariance], dim=1))
         return out

@@ -60,6 +60,6 @@ def _steps(segments: Segments) -> tuple[Tensor, Tensor, Tensor]:
     longest = longest[sizes[longest] > 0]
     rank = torch.empty_like(sizes)
     rank[longest] = torch.arange(len(longest), device=sizes.device)
-    place = torch.arange(segments.rows, device=sizes.device) - segments.ptr[segments.index]
-    rows = torch.argsort(place * len(longest) + rank[segments.index])
-    return rows, torch.bincount(place).cpu(), longest
+    position = torch.arange(segments.rows, device=sizes.device) - segments.ptr[segments.index]
+    rows = torch.argsort(position * len(longest) + rank[segments.index])
+    return rows, torch.bincount(position).cpu(), longest

@@ -1,4 +1,4 @@
-"""Aggregators by name, those of this package and of PyG."""
+"""Aggregators by name, from this package and from PyG."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ FIRST_THRESHOLD = 0.35
 
 
 class EnergyGate(torch.nn.Module):
-    """Gates values by the energy of keys; d + 2 parameters a head.
+    """Gates values by the energy of keys; d + 2 parameters per head.
 
     Args:
         heads: H.

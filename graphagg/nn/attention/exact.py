@@ -91,7 +91,7 @@ class ExactAttention(ProjectedAttention):
         return out
 
     def traced(self, x: Tensor, graphs: Segments) -> Tensor:
-        """As one operation; see `graphagg.nn.attention.opaque`."""
+        """Attend in one operation; see `graphagg.nn.attention.opaque`."""
         qkv = self._gated(F.linear(x, self.in_proj_weight, self.in_proj_bias))
         dropout = self.dropout if self.training else 0.0
         seed = torch.randint(2**62, (1,), device=x.device)

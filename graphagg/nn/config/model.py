@@ -1,6 +1,6 @@
 """Settings of a GPS model: what it reads, what its layers are made of, what it answers.
 
-The defaults are those of the GraphGPS paper (arXiv 2205.12454) where it has one for all data sets.
+The defaults come from the GraphGPS paper (arXiv 2205.12454) where it has one for all data sets.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class AttentionConfig:
 
 @dataclass(frozen=True)
 class LayerOptions:
-    """What surrounds the two parts of a layer.
+    """Norm, activation, dropout and order around the two parts of a layer.
 
     Attributes:
         norm: normalization after each residual.
@@ -211,7 +211,7 @@ class HeadConfig:
         check_sizes(self, shape=(1, LARGE))
         if self.kind == "dot" and (self.task != "edge" or self.width != 1):
             raise InvalidParameter(
-                f"kind 'dot' gives one number a pair, but task is {self.task!r} and shape "
+                f"kind 'dot' gives one number per pair, but task is {self.task!r} and shape "
                 f"{self.shape}; wanted task 'edge' and shape (1,)"
             )
 
@@ -281,7 +281,7 @@ class GPSConfig:
         return self.channels - sum(e.dim for e in self.encodings if not e.relative)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, such as JSON and TOML hold."""
+        """Give plain values, such as JSON and TOML hold."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 

@@ -155,7 +155,7 @@ def _clear(values: Doubles, ball: Ball, count: int) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def reach(matrix: CompressedRows, hops: int) -> Any:
-    """How many vertices lie within `hops` steps of each vertex, itself included, `[N]`."""
+    """Count the vertices within `hops` steps of each vertex, itself included, `[N]`."""
     size = len(matrix.indptr) - 1
     counts = np.zeros(size, dtype=np.int64)
     ball = _empty_ball(size)
@@ -203,11 +203,11 @@ def walk_rows(matrix: CompressedRows, steps: int, offsets: Ints) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill(matrix: CompressedRows, ball: Ball, source: int, wanted: int) -> None:
-    """Fill the ball with the `wanted` vertices next to the source, in the order of their hops."""
+def _fill(matrix: CompressedRows, ball: Ball, source: int, size: int) -> None:
+    """Fill the ball with the `size` vertices next to the source, in the order of their hops."""
     count, t = _begin(ball, source), 0
     # `reach` counted whole hops, so the ball never has to stop in the middle of one.
-    while count < wanted:
+    while count < size:
         count = _join_neighbors(matrix, ball, ball.members[t], source, count)
         t += 1
 

@@ -30,7 +30,7 @@ class Degree(Encoding):
     Attributes:
         weighted: sum `edge_weight`; by default an edge counts 1.
         log: write log(1 + degree).
-        dtype: of what is written.
+        dtype: of the attributes written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("degree",)
@@ -67,7 +67,7 @@ class CycleCounts(Encoding):
     Attributes:
         lengths: of the cycles, each in 3..8, ascending.
         log: write log(1 + count).
-        dtype: of what is written.
+        dtype: of the attributes written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("cycles",)

@@ -34,7 +34,7 @@ class RWSE(Encoding):
 
     Attributes:
         steps: K, the longest walk.
-        dtype: of what is written.
+        dtype: of the attributes written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("rwse",)
@@ -73,8 +73,8 @@ class RRWP(Encoding):
 
     Attributes:
         steps: K, the number of powers.
-        hops: keep pairs at most so many steps apart; by default `steps - 1`.
-        dtype: of what is written.
+        hops: keep pairs at most this number of steps apart; by default `steps - 1`.
+        dtype: of the attributes written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("rrwp_index", "rrwp")

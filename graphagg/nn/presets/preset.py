@@ -24,12 +24,12 @@ class Preset:
     training: TrainingConfig
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values: the tables `model` and `training` of a TOML file."""
+        """Give plain values: the tables `model` and `training` of a TOML file."""
         return {"model": self.model.to_dict(), "training": self.training.to_dict()}
 
     @classmethod
     def from_dict(cls, tables: dict[str, Any]) -> Preset:
-        """The inverse of `to_dict`; what is left out has its defaults.
+        """The inverse of `to_dict`; fields that are left out have their defaults.
 
         Raises:
             InvalidParameter: an unknown field, or a value of the wrong type or out of range.

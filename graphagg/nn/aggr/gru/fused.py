@@ -1,9 +1,10 @@
 """`GRUKernel` with the arithmetic of the gates fused by `torch.compile`.
 
-The products stay cuBLAS calls; what is between them, some thirty passes over memory, becomes one
-kernel forward and one backward. Chosen on CUDA. On a CPU the products take most of the time and the
-plain kernel works in the cache, so nothing would be gained; there the compiled functions are run by
-the tests alone, which hold them to the plain kernel's results.
+The products stay cuBLAS calls; the arithmetic between them, some thirty passes over memory,
+becomes one kernel forward and one backward. Chosen on CUDA. On a CPU the products take most of the
+time and the plain kernel works in the cache, so nothing would be gained; there the compiled
+functions are run by the tests alone, which hold them to the plain kernel's
+results.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def gates(plus: Tensor, minus: Tensor, n: Tensor, m: Tensor, rows: Tensor) -> tu
 
     Args:
         plus: `[2, P, d]`, the products of a + b for r and z, with biases.
-        minus: `[2, P, d]`, those of a - b.
+        minus: `[2, P, d]`, the products of a - b.
         n: `[2, P, d]`, twice the products of the candidate's input, with bias.
         m: `[2, P, d]`, the products of its hidden side, with bias.
         rows: `[3, P, d]`, a, b, a.

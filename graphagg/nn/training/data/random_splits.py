@@ -45,7 +45,7 @@ def random_splits(
     ids = _labeled(data)
     if len(ids) < len(PARTS):
         raise InvalidDataset(
-            f"{data.name}: {len(ids)} with a label; wanted at least three, one a part"
+            f"{data.name}: {len(ids)} with a label; wanted at least three, one per part"
         )
     splits = tuple(_drawn(ids, ratio, s, random_state + s) for s in range(count))
     return GraphData(data.name, data.level, graphs, splits)
@@ -58,18 +58,18 @@ def _labeled(data: GraphData) -> Tensor:
         raise InvalidDataset(f"{data.name}: graph {missing[0]} has no labels {data.labels!r}")
     if data.single:
         return (~unknown_rows(data.graphs[0].y)).nonzero().flatten()
-    known = [not bool(unknown_rows(_rows(graph[data.labels])).all()) for graph in data.graphs]
-    return torch.tensor(known).nonzero().flatten()
+    labeled = [not bool(unknown_rows(_rows(graph[data.labels])).all()) for graph in data.graphs]
+    return torch.tensor(labeled).nonzero().flatten()
 
 
 def _rows(labels: Tensor) -> Tensor:
     return labels.view(1) if labels.dim() == 0 else labels
 
 
-def _drawn(ids: Tensor, ratio: Ratio, number: int, state: int) -> Split:
+def _drawn(ids: Tensor, ratio: Ratio, index: int, state: int) -> Split:
     order = ids[torch.randperm(len(ids), generator=torch.Generator().manual_seed(state))]
     val, test = (max(1, round(share * len(ids))) for share in ratio[1:])
     val = min(val, len(ids) - 2)
     test = min(test, len(ids) - 1 - val)
-    parts = torch.split(order, [len(ids) - val - test, val, test])
-    return Split(str(number), *(part.sort().values for part in parts))
+    subsets = torch.split(order, [len(ids) - val - test, val, test])
+    return Split(str(index), *(subset.sort().values for subset in subsets))

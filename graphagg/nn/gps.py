@@ -55,6 +55,14 @@ class GPSLayer(torch.nn.Module):
 
     Raises:
         InvalidParameter: neither part, heads that do not divide the width, an unknown name.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import GPSLayer
+        >>> layer = GPSLayer(8, "gine", "exact", heads=2)
+        >>> x, _ = layer(torch.randn(3, 8), torch.tensor([[0, 1], [1, 2]]))
+        >>> tuple(x.shape)
+        (3, 8)
     """
 
     def __init__(

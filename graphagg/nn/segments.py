@@ -30,6 +30,15 @@ class Segments:
     Attributes:
         ptr: `[S + 1]` int64, non-decreasing, from 0 to N; segment s owns rows `ptr[s]:ptr[s+1]`.
         index: `[N]` int64, the segment of each row; non-decreasing.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import Segments
+        >>> graphs = Segments.from_ptr(torch.tensor([0, 2, 5]), rows=5)
+        >>> graphs.index.tolist()
+        [0, 0, 1, 1, 1]
+        >>> graphs.sum(torch.ones(5, 1)).flatten().tolist()
+        [2.0, 3.0]
     """
 
     ptr: Tensor

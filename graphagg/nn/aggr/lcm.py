@@ -63,6 +63,16 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     Raises:
         InvalidParameter: an unknown operator, or widths that differ without a projection.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import LCMAggregation
+        >>> fold = LCMAggregation(4, 4)
+        >>> out = fold(torch.ones(5, 4), index=torch.tensor([0, 0, 0, 2, 2]), dim_size=3)
+        >>> tuple(out.shape)
+        (3, 4)
+        >>> out[1].tolist()  # an empty neighborhood gives the learned identity
+        [0.0, 0.0, 0.0, 0.0]
     """
 
     def __init__(

@@ -22,6 +22,13 @@ class SymmetricGRU(nn.GRUCell):
 
     Args:
         channels: width d.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.aggr import SymmetricGRU
+        >>> psi, (a, b) = SymmetricGRU(4), torch.randn(2, 3, 4)
+        >>> torch.equal(psi(a, b), psi(b, a))
+        True
     """
 
     def __init__(self, channels: int) -> None:

@@ -62,6 +62,13 @@ class LCMPlan:
         filled: `[S]` int64, the segment of each root.
         levels: ceil(log2 of the largest segment).
         blocks: in the order of the elements.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.aggr import LCMPlan
+        >>> plan = LCMPlan.from_ptr(torch.tensor([0, 3, 3, 8]))
+        >>> plan.combines, plan.levels  # 2 + 4 combines; 5 elements need 3 levels
+        (6, 3)
     """
 
     ptr: Tensor

@@ -26,6 +26,13 @@ class RecurrentAggregation(SegmentAggregation):
         out_channels: width of the state.
         random_order: whether rows are permuted inside their segments in training.
         check_finite: whether NaN and infinity in the input are refused.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import RecurrentAggregation
+        >>> out = RecurrentAggregation(6, 4)(torch.randn(5, 6), torch.tensor([0, 0, 1, 1, 1]))
+        >>> tuple(out.shape)
+        (2, 4)
     """
 
     def __init__(

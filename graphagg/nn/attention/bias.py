@@ -29,6 +29,13 @@ class PairBias:
         index: `[2, P]` integers: query vertex and key vertex of each pair, as rows of the batch
             (so PyG shifts it when it joins graphs, as any attribute named `*index*`).
         values: `[P, H]` the bias of each pair for each head; values of a pair listed twice add up.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.attention import ExactAttention, PairBias
+        >>> apart = PairBias(torch.tensor([[0], [2]]), torch.full((1, 2), -torch.inf))
+        >>> tuple(ExactAttention(8, 2)(torch.randn(3, 8), bias=apart).shape)
+        (3, 8)
     """
 
     index: Tensor

@@ -30,6 +30,13 @@ class EnergyGate(torch.nn.Module):
     Args:
         heads: H.
         head_channels: d, the width of a key of one head.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.attention import EnergyGate
+        >>> gate, keys = EnergyGate(2, 4), torch.randn(5, 2, 4)
+        >>> tuple(gate(keys, torch.ones(5, 2, 4)).shape)
+        (5, 2, 4)
     """
 
     def __init__(self, heads: int, head_channels: int) -> None:

@@ -48,6 +48,13 @@ class ExactAttention(ProjectedAttention):
 
     Raises:
         InvalidParameter: an unknown engine, or what `GraphAttention` raises.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.attention import ExactAttention
+        >>> out = ExactAttention(8, 2)(torch.randn(5, 8), ptr=torch.tensor([0, 3, 5]))
+        >>> tuple(out.shape)
+        (5, 8)
     """
 
     accepts_bias: ClassVar[bool] = True

@@ -54,6 +54,11 @@ class TrainingConfig:
         fanouts: neighbors sampled per hop, nearest first, for one large graph; empty: whole graph.
         precision: `float32`, `bfloat16` (autocast; weights stay float32) or `float64`.
         random_state: seed of the weights, the order of the batches, dropout and sampling.
+
+    Example:
+        >>> from graphagg.nn import TrainingConfig
+        >>> TrainingConfig("mae", epochs=10).objective("mae")
+        'l1'
     """
 
     metric: MetricOrAuto = "auto"

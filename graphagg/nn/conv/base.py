@@ -29,6 +29,14 @@ class LocalPart(torch.nn.Module):
         edge_channels: width of the edges' features; None where the part uses none.
         own_residual: the residual, the norm and the dropout are inside.
         needs_positions: `positions` must be given.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import local
+        >>> part = local("gine", 8)
+        >>> x, _ = part(torch.randn(3, 8), torch.tensor([[0, 1], [1, 2]]))
+        >>> tuple(x.shape)
+        (3, 8)
     """
 
     channels: int

@@ -51,6 +51,14 @@ class GatedGCN(LocalPart):
 
     Raises:
         InvalidParameter: a width, norm, activation or probability that is not allowed.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.conv import GatedGCN
+        >>> edges = torch.tensor([[0, 1], [1, 2]])
+        >>> x, edge_attr = GatedGCN(4, edge_channels=4)(torch.randn(3, 4), edges, torch.randn(2, 4))
+        >>> tuple(x.shape), tuple(edge_attr.shape)
+        ((3, 4), (2, 4))
     """
 
     own_residual = True

@@ -61,6 +61,13 @@ def local(
         InvalidParameter: an unknown name, an option that the part does not take, heads that do not
             divide the width, an aggregation where none can be set, or a convolution that needs more
             than a local part has or fits another width.
+
+    Example:
+        >>> from graphagg.nn import local
+        >>> type(local("gatedgcn", 8, edge_channels=8)).__name__
+        'GatedGCN'
+        >>> local("TransformerConv", 8).conv
+        TransformerConv(8, 8, heads=1)
     """
     if isinstance(name_or_module, torch.nn.Module):
         return _given(name_or_module, channels, edge_channels, aggregation, options)
@@ -87,6 +94,14 @@ def degree_histogram(graphs: Iterable[Data]) -> Tensor:
 
     Returns:
         `[largest degree + 1]` int64. O(edges).
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.conv import degree_histogram
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> degree_histogram([path]).tolist()
+        [0, 2, 1]
     """
     total = torch.zeros(1, dtype=torch.int64)
     for graph in graphs:

@@ -31,6 +31,14 @@ class Degree(Encoding):
         weighted: sum `edge_weight`; by default an edge counts 1.
         log: write log(1 + degree).
         dtype: of the attributes written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import Degree
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> Degree(log=False)(path).degree.flatten().tolist()
+        [1.0, 2.0, 1.0]
     """
 
     names: ClassVar[tuple[str, ...]] = ("degree",)
@@ -68,6 +76,15 @@ class CycleCounts(Encoding):
         lengths: of the cycles, each in 3..8, ascending.
         log: write log(1 + count).
         dtype: of the attributes written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import CycleCounts
+        >>> around = torch.tensor([[0, 1, 1, 2, 2, 0], [1, 0, 2, 1, 0, 2]])
+        >>> triangle = CycleCounts(log=False)(Data(edge_index=around, num_nodes=3))
+        >>> triangle.cycles[0].tolist()  # of length 3, 4, 5 and 6
+        [1.0, 0.0, 0.0, 0.0]
     """
 
     names: ClassVar[tuple[str, ...]] = ("cycles",)

@@ -46,6 +46,15 @@ def encode_dataset(
             a `cache_dir` that is a file.
         CorruptArtifact: the file in `cache_dir` cannot be read.
         WriteFailed: the folder cannot be written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import RWSE, encode_dataset
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> (encoded,) = encode_dataset([path], RWSE(2))
+        >>> tuple(encoded.rwse.shape)
+        (3, 2)
     """
     chosen = [transforms] if isinstance(transforms, Encoding) else list(transforms)
     for transform in chosen:

@@ -59,6 +59,14 @@ class LapPE(Encoding):
         short: "pad" or "error".
         dense_below: number of vertices from which a component is solved without a dense matrix.
         dtype: of the attributes written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import LapPE
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> LapPE(2, normalization="none")(path).lap_values[0].round(decimals=3).tolist()
+        [1.0, 3.0]
     """
 
     names: ClassVar[tuple[str, ...]] = ("lap_vectors", "lap_values", "lap_mask")
@@ -140,6 +148,15 @@ def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -
 
     Returns:
         a shallow copy; `data` stays as it is.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import LapPE, flip_signs
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> encoded = LapPE(2)(path)
+        >>> torch.equal(flip_signs(encoded, seed=1).lap_vectors.abs(), encoded.lap_vectors.abs())
+        True
     """
     vectors: Tensor = data[name]
     graphs = Segments.of(vectors.size(0), data.get("ptr"), data.batch, vectors.device)

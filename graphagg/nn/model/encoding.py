@@ -52,6 +52,13 @@ def transforms_of(config: GPSConfig) -> tuple[Encoding, ...]:
 
     Raises:
         InvalidParameter: two encodings read other forms of the same attribute.
+
+    Example:
+        >>> from graphagg.nn import EncodingConfig, FeatureConfig, GPSConfig, transforms_of
+        >>> walks = EncodingConfig("rwse", 8, size=4)
+        >>> config = GPSConfig(FeatureConfig(width=3), encodings=(walks,))
+        >>> [transform.names for transform in transforms_of(config)]
+        [('rwse',)]
     """
     transforms = [transform_of(encoding) for encoding in config.encodings]
     if config.rrwp:

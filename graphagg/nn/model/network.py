@@ -40,6 +40,15 @@ class GPS(torch.nn.Module):
 
     Raises:
         InvalidParameter: a part that does not exist, or that lacks what it reads.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import GPS, FeatureConfig, GPSConfig
+        >>> model = GPS(GPSConfig(FeatureConfig(width=3), channels=16, layers=2)).eval()
+        >>> graph = Data(x=torch.randn(4, 3), edge_index=torch.tensor([[0, 1, 2], [1, 2, 3]]))
+        >>> tuple(model(graph).shape)
+        (1, 1)
     """
 
     def __init__(self, config: GPSConfig) -> None:

@@ -18,6 +18,14 @@ class Preset:
     Attributes:
         model: the model.
         training: how it is trained.
+
+    Example:
+        >>> from graphagg.nn import Preset, preset
+        >>> zinc = preset("zinc")
+        >>> zinc.model.layers, zinc.training.metric
+        (10, 'mae')
+        >>> Preset.from_dict(zinc.to_dict()) == zinc
+        True
     """
 
     model: GPSConfig

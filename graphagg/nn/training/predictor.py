@@ -96,6 +96,21 @@ def load(
         InvalidParameter: no such split, or the model is none of graphagg's.
         CheckpointMismatch: the weights belong to another config.
         DeviceUnavailable: the device is not there.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import FeatureConfig, GPSConfig, TrainingConfig, load, train
+        >>> edge = torch.tensor([[0, 1], [1, 0]])
+        >>> graphs = [
+        ...     Data(x=torch.ones(2, 1), edge_index=edge, y=torch.tensor([1.0]), split=s)
+        ...     for s in (0, 1, 2)
+        ... ]
+        >>> model = GPSConfig(FeatureConfig(width=1), channels=4, layers=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = train(model, graphs, folder, training=TrainingConfig(epochs=1))
+        ...     load(folder).predict(graphs).shape
+        (3, 1)
     """
     path, where = Path(run), find_device(device)
     settings = read_json(path / RUN, _REMEDY)

@@ -62,7 +62,13 @@ _JSON: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (in
 
 @dataclass(frozen=True)
 class Score:
-    """Mean and standard deviation (divided by n) over the splits."""
+    """Mean and standard deviation (divided by n) over the splits.
+
+    Example:
+        >>> from graphagg.nn.training import Score
+        >>> Score.of([1.0, 3.0])
+        Score(mean=2.0, std=1.0)
+    """
 
     mean: float
     std: float

@@ -86,6 +86,22 @@ def train(
         TrainingDiverged: the loss is no finite number.
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
         TrainingPaused: the minutes are over; the last checkpoint stays.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import FeatureConfig, GPSConfig, TrainingConfig, train
+        >>> edge = torch.tensor([[0, 1], [1, 0]])
+        >>> graphs = [
+        ...     Data(x=torch.full((2, 1), c), edge_index=edge, y=torch.tensor([c]), split=s)
+        ...     for c in (0.0, 1.0)
+        ...     for s in (0, 1, 2)
+        ... ]
+        >>> model = GPSConfig(FeatureConfig(width=1), channels=4, layers=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result = train(model, graphs, folder, training=TrainingConfig(epochs=1))
+        >>> result.metric, result.splits[0].epochs
+        ('mae', 1)
     """
     budget = TimeBudget(minutes)
     plan, devices = plan_of(model, training, name), find_devices(device)

@@ -53,6 +53,14 @@ class ExphormerAttention(ProjectedAttention):
 
     Raises:
         InvalidParameter: a negative count, or what `GraphAttention` raises.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.attention import ExphormerAttention
+        >>> edges = torch.tensor([[0, 1, 3], [1, 2, 4]])
+        >>> attend = ExphormerAttention(8, 2)
+        >>> tuple(attend(torch.randn(5, 8), ptr=torch.tensor([0, 3, 5]), edge_index=edges).shape)
+        (5, 8)
     """
 
     needs_edges: ClassVar[bool] = True

@@ -32,6 +32,17 @@ def random_splits(
     Raises:
         InvalidParameter: shares that are not positive or do not sum to 1.
         InvalidDataset: fewer than three graphs or vertices with labels.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import random_splits
+        >>> edge = torch.tensor([[0, 1], [1, 0]])
+        >>> x, classes = torch.ones(2, 1), (0, 1) * 5
+        >>> graphs = [Data(x=x, edge_index=edge, y=torch.tensor([c])) for c in classes]
+        >>> (split,) = random_splits(graphs).splits
+        >>> len(split.train), len(split.val), len(split.test)
+        (8, 1, 1)
     """
     integer("count", count, 1)
     if len(ratio) != len(PARTS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:

@@ -33,6 +33,17 @@ def save_npz(path: str | os.PathLike[str], data: Source) -> None:
     Raises:
         InvalidDataset: another suffix, no graph, or graphs that differ in what they have.
         WriteFailed: the file cannot be written.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import save_npz
+        >>> from graphagg.nn.training import load_graphs
+        >>> graph = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_npz(f"{folder}/graphs.npz", [graph, graph])
+        ...     len(load_graphs(f"{folder}/graphs.npz"))
+        2
     """
     target = Path(path)
     if target.suffix != ".npz":

@@ -24,7 +24,7 @@ from torch_geometric.nn.aggr import Aggregation
 from graphagg.errors import InvalidBatch, InvalidParameter
 from graphagg.nn.aggr.cache import cached
 from graphagg.nn.aggr.fold import ModuleFold
-from graphagg.nn.aggr.gru.fold import GRUFold, lcm_gru
+from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
 from graphagg.nn.aggr.inputs import (
     by_head,
     check_agreement,

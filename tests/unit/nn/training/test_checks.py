@@ -111,7 +111,9 @@ def test_labels_of_one_graph_are_not_read_as_anothers() -> None:
     data = many(4)
     for number, graph in enumerate(data.graphs):
         graph.edge_attr = torch.ones(graph.num_edges + (number == 1) - (number == 2))
-    with pytest.raises(InvalidDataset, match="graph 1 has 9 rows of edge_attr, wanted 8, one per edge"):
+    with pytest.raises(
+        InvalidDataset, match="graph 1 has 9 rows of edge_attr, wanted 8, one per edge"
+    ):
         checked(data)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -13,6 +12,7 @@ from torch_geometric.data import Data
 
 from graphagg.arrays import Array, Ints
 from graphagg.errors import InvalidParameter
+from graphagg.kernels import kernel
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.structure import laplace_structure, walk_structure
 from graphagg.nn.settings import check_sizes
@@ -109,7 +109,7 @@ class CycleCounts(Encoding):
         return {"cycles": np.log1p(cycles) if self.log else cycles}
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _short_cycles(indptr: Ints, indices: Array) -> Any:
     """Cycles of length 3, 4 and 5 through each vertex, `[N, 3]`; see `CycleCounts`."""
     size = len(indptr) - 1
@@ -143,7 +143,7 @@ def _short_cycles(indptr: Ints, indices: Array) -> Any:
     return cycles
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _two_steps(indptr: Ints, indices: Array, source: int, paths: Ints, ball: Ints) -> int:
     """Write row `source` of A^2 into paths and where it is not 0 into ball; how many those are."""
     count = 0
@@ -158,7 +158,7 @@ def _two_steps(indptr: Ints, indices: Array, source: int, paths: Ints, ball: Int
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _long_cycles(indptr: Ints, indices: Array, longest: int) -> Any:
     """Cycles of lengths up to `longest` through each vertex, `[N, 9]`, by depth-first search."""
     size = len(indptr) - 1

@@ -31,11 +31,11 @@ def predict(
         Path, typer.Option("--out", help="Where the table goes: a .parquet file.")
     ] = Path("predictions.parquet"),
     split: Annotated[
-        int | None, typer.Option(help="Of which split the model is.  [best by validation]")
+        int | None, typer.Option(help="Split whose model to load.  [best by validation]")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Graphs a step.  [the training's]")
+        int | None, typer.Option(min=1, help="Graphs per step.  [the training's]")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +66,7 @@ def predict(
 
 
 def _table(predictor: Predictor, graphs: list[Data], answers: Array) -> pyarrow.Table:
-    """A row an answer: what it is about, the class where there are classes, the numbers."""
+    """Make a row per answer: its graph, vertex or pair, its class if any, the numbers."""
     import pyarrow as pa
 
     rows = answers.reshape(len(answers), -1)
@@ -79,7 +79,7 @@ def _table(predictor: Predictor, graphs: list[Data], answers: Array) -> pyarrow.
 
 
 def _about(task: str, graphs: list[Data]) -> dict[str, Array]:
-    """`graph`, and of a vertex its number `vertex`, of a pair `source` and `target`."""
+    """Name what each row is about: `graph`, and `vertex`, or `source` and `target`."""
     import numpy as np
 
     if task == "graph":

@@ -36,7 +36,7 @@ def train(
         Path | None, typer.Option("--out", help="Where models, logs and results go.", **LOCAL)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    splits: Annotated[int, typer.Option(help="How many of the data's splits.")] = 1,
+    splits: Annotated[int, typer.Option(help="Number of the data's splits to train.")] = 1,
     split_ratio: Annotated[
         tuple[float, float, float] | None,
         typer.Option(help="Random splits in place of the data's, by these shares: 0.8 0.1 0.1."),
@@ -54,7 +54,7 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Stop after so many minutes; the same command with --resume goes on."),
+        typer.Option(help="Stop after this many minutes; the same command with --resume goes on."),
     ] = None,
     show: Annotated[bool, typer.Option("--list", help="Print the presets and leave.")] = False,
     as_json: AsJson = False,
@@ -128,13 +128,13 @@ def _print_presets(as_json: bool) -> None:
     from graphagg.nn.presets.sources import PUBLISHED, source_of
 
     if as_json:
-        known = {name: asdict(figure) for name, figure in PUBLISHED.items()}
+        published = {name: asdict(figure) for name, figure in PUBLISHED.items()}
         print_json(
             {
                 name: {
                     **preset(name).to_dict(),
                     "data": source_of(name),
-                    "published": known.get(name),
+                    "published": published.get(name),
                 }
                 for name in presets()
             }

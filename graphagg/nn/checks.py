@@ -25,7 +25,7 @@ _known = _Known()
 def values_known() -> Iterator[None]:
     """Inside, the parts of a model do not look again at values that it has checked or made.
 
-    A pass over each tensor and a wait for its result, several times a layer, are a good part of
+    A pass over each tensor and a wait for its result, several times per layer, are a good part of
     what a small batch costs. Shapes are checked all the same. The model looks at the last vectors.
     """
     before = _known.inside

@@ -55,6 +55,14 @@ class GPSLayer(torch.nn.Module):
 
     Raises:
         InvalidParameter: neither part, heads that do not divide the width, an unknown name.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import GPSLayer
+        >>> layer = GPSLayer(8, "gine", "exact", heads=2)
+        >>> x, _ = layer(torch.randn(3, 8), torch.tensor([[0, 1], [1, 2]]))
+        >>> tuple(x.shape)
+        (3, 8)
     """
 
     def __init__(
@@ -134,14 +142,14 @@ class GPSLayer(torch.nn.Module):
             raise InvalidFeatures(
                 f"GPSLayer: x is {tuple(x.shape)}; wanted [N, {self.channels}], its channels"
             )
-        parts: list[Tensor] = []
+        branches: list[Tensor] = []
         if self.local is not None:
             h, edge_attr = self.local(x, edge_index, edge_attr, positions=positions)
-            parts.append(self._after_local(x, h))
+            branches.append(self._after_local(x, h))
         if self.attention is not None:
             h = self.attention(x, batch, ptr, segments=segments, edge_index=edge_index, bias=bias)
-            parts.append(self.attention_norm(x + self.dropout(h)))
-        out = parts[0] if len(parts) == 1 else parts[0] + parts[1]
+            branches.append(self.attention_norm(x + self.dropout(h)))
+        out = branches[0] if len(branches) == 1 else branches[0] + branches[1]
         if self.feedforward is None:
             return self.skip(out), edge_attr
         return self.norm(self.skip(out) + self.feedforward(out)), edge_attr

@@ -50,7 +50,7 @@ def unknown(
     error: type[GraphAggError] = InvalidParameter,
 ) -> GraphAggError:
     """The error about a name that no registry has; see `find` for the arguments."""
-    by_lower = {known.lower(): known for known in names}
+    by_lower = {candidate.lower(): candidate for candidate in names}
     # Matching takes time in the square of the length, and the name is the user's.
     close = get_close_matches(str(name)[:_LONGEST].lower(), by_lower, n=1)
     meant = f" (did you mean {by_lower[close[0]]!r}?)" if close else ""

@@ -30,6 +30,15 @@ class Segments:
     Attributes:
         ptr: `[S + 1]` int64, non-decreasing, from 0 to N; segment s owns rows `ptr[s]:ptr[s+1]`.
         index: `[N]` int64, the segment of each row; non-decreasing.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import Segments
+        >>> graphs = Segments.from_ptr(torch.tensor([0, 2, 5]), rows=5)
+        >>> graphs.index.tolist()
+        [0, 0, 1, 1, 1]
+        >>> graphs.sum(torch.ones(5, 1)).flatten().tolist()
+        [2.0, 3.0]
     """
 
     ptr: Tensor
@@ -60,7 +69,7 @@ class Segments:
         return {}
 
     def plan(self, name: Hashable, make: Callable[[], _Plan]) -> _Plan:
-        """What `make` makes of these segments: once, so that the layers of a model share it."""
+        """Call `make` once and keep its result, so that the layers of a model share it."""
         if name not in self._plans:
             self._plans[name] = make()
         return cast(_Plan, self._plans[name])
@@ -149,7 +158,7 @@ class Segments:
 
 
 def offsets(sizes: Tensor) -> Tensor:
-    """Where each of consecutive runs begins, and the last one ends: `[S]` int64 to `[S + 1]`."""
+    """Turn sizes `[S]` of consecutive runs into their offsets `[S + 1]`, from 0."""
     return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
 
 

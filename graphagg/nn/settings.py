@@ -51,15 +51,15 @@ def check_numbers(settings: object, **bounds: dict[str, float]) -> None:
         object.__setattr__(settings, name, checked)
 
 
-def part_width(name: str, parts: Any, of: str, width: int) -> int:
-    """The width of one of `parts` equal parts, such as the heads of an attention.
+def part_width(name: str, count: Any, of: str, width: int) -> int:
+    """The width of one of `count` equal parts, such as the heads of an attention.
 
     Raises:
-        InvalidParameter: `parts` does not divide `width`.
+        InvalidParameter: `count` does not divide `width`.
     """
-    if integer(name, parts, 1) > width or width % parts:
-        raise InvalidParameter(f"{name} is {parts}, wanted a divisor of {of}, which is {width}")
-    return width // int(parts)
+    if integer(name, count, 1) > width or width % count:
+        raise InvalidParameter(f"{name} is {count}, wanted a divisor of {of}, which is {width}")
+    return width // int(count)
 
 
 def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:

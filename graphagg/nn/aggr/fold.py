@@ -2,8 +2,8 @@
 
 Only the input, the parameters and the plan are kept for the backward pass. Backward folds each
 block again from its elements, and walks back through it at once. A row of a block is the child of
-one node or a root, never more, so gradients are written once and nothing is summed but those of
-the parameters.
+one node or a root, never more, so gradients are written once and only the parameters' are
+summed.
 """
 
 from __future__ import annotations
@@ -79,15 +79,15 @@ def unfold(x: Tensor, plan: LCMPlan, grad_out: Tensor, kernel: Kernel) -> Tensor
         grad = grad_room[: len(values)]
         roots = slice(*block.roots)
         grad.index_copy_(0, plan.roots[roots], grad_out[plan.filled[roots]])
-        for number in range(len(block.passes) - 1, -1, -1):
-            low, high = block.passes[number]
+        for step in range(len(block.passes) - 1, -1, -1):
+            low, high = block.passes[step]
             pair = _children(plan, block, low, high)
             into = grad[elements + low : elements + high]
             if saved is None:
                 result = values[elements + low : elements + high]
                 gates = kernel.forward(values, *pair, result, 0)
             else:
-                gates = saved[number]
+                gates = saved[step]
             kernel.backward(gates, into, grad, pair)
         grad_x[block.rows[0] : block.rows[1]] = grad[:elements]
     return grad_x
@@ -170,14 +170,14 @@ class ModuleKernel:
     ) -> None:
         """See `Kernel`."""
         a, b, result = saved
-        wanted = [a, b, *self._parameters.values()]
-        found = torch.autograd.grad(result, wanted, grad_out, allow_unused=True)
-        for rows, grad, like in zip(lr, found[:2], (a, b), strict=True):
+        inputs = [a, b, *self._parameters.values()]
+        grads = torch.autograd.grad(result, inputs, grad_out, allow_unused=True)
+        for rows, grad, like in zip(lr, grads[:2], (a, b), strict=True):
             into.index_copy_(0, rows, torch.zeros_like(like) if grad is None else grad)
-        for number, grad in enumerate(found[2:]):
-            known = self._sums[number]
+        for position, grad in enumerate(grads[2:]):
+            total = self._sums[position]
             if grad is not None:
-                self._sums[number] = grad.clone() if known is None else known.add_(grad)
+                self._sums[position] = grad.clone() if total is None else total.add_(grad)
 
     def gradients(self) -> Sequence[Tensor | None]:
         """See `Kernel`."""
@@ -238,7 +238,7 @@ class _Once(torch.autograd.Function):
     def backward(ctx: Any, grad_out: Tensor) -> Any:
         raise InvalidParameter(
             "LCMAggregation is differentiated twice, and has first derivatives only; take another "
-            "aggregator, or keep it out of what is differentiated again"
+            "aggregator, or do not differentiate its gradient"
         )
 
 

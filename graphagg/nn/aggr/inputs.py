@@ -34,7 +34,7 @@ def sorted_segments(
         raise InvalidBatch("neither index nor ptr is given; wanted one of them")
     index = check_index(index, count)
     if len(index) != rows:
-        raise InvalidBatch(f"index has {len(index)} entries for {rows} rows; wanted one a row")
+        raise InvalidBatch(f"index has {len(index)} entries for {rows} rows; wanted one per row")
     if len(index) < 2 or not bool((index[1:] < index[:-1]).any()):
         return Segments.from_index(index, count), None
     index, order = torch.sort(index, stable=True)

@@ -8,7 +8,7 @@ as it has learned to be (`graphagg.nn.aggr.losses`).
 Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
 
 - No padding. A vertex's result is a function of its own neighborhood, whatever else is in the
-  batch, and costs its own degree. On each vertex alone the result is that of PyG's module.
+  batch, and costs its own degree. On each vertex alone it gives the result of PyG's module.
 - A learned identity is the result of an empty neighborhood; it begins at 0.
 - An unsorted index is sorted (stably), and empty input is an input.
 """
@@ -24,7 +24,7 @@ from torch_geometric.nn.aggr import Aggregation
 from graphagg.errors import InvalidBatch, InvalidParameter
 from graphagg.nn.aggr.cache import cached
 from graphagg.nn.aggr.fold import ModuleFold
-from graphagg.nn.aggr.gru.fold import GRUFold, lcm_gru
+from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
 from graphagg.nn.aggr.inputs import (
     by_head,
     check_agreement,
@@ -63,6 +63,16 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     Raises:
         InvalidParameter: an unknown operator, or widths that differ without a projection.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import LCMAggregation
+        >>> fold = LCMAggregation(4, 4)
+        >>> out = fold(torch.ones(5, 4), index=torch.tensor([0, 0, 0, 2, 2]), dim_size=3)
+        >>> tuple(out.shape)
+        (3, 4)
+        >>> out[1].tolist()  # an empty neighborhood gives the learned identity
+        [0.0, 0.0, 0.0, 0.0]
     """
 
     def __init__(
@@ -89,8 +99,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     def reset_parameters(self) -> None:
         """Draw the projection and the operator again; the identity becomes 0."""
-        for part in (self.lin, self.operator):
-            reset = getattr(part, "reset_parameters", None)
+        for module in (self.lin, self.operator):
+            reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()
         nn.init.zeros_(self.identity)

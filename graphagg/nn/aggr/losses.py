@@ -40,9 +40,16 @@ def monoid_losses(
 
     Args:
         operator: psi(a, b) on `[P, d]`.
-        rows: `[N, d]`; with no rows every loss but that of the identity with itself is 0.
+        rows: `[N, d]`; without rows every loss is 0, but for the identity with itself.
         identity: `[d]`.
         triples: P.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.aggr import SymmetricMLP, monoid_losses
+        >>> losses = monoid_losses(SymmetricMLP(4), torch.randn(9, 4), torch.zeros(4))
+        >>> bool(losses.commutativity == 0)
+        True
     """
     if not len(rows):
         rows = identity.detach().unsqueeze(0)

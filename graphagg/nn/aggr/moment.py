@@ -33,6 +33,13 @@ class MomentAggregation(SegmentAggregation):
 
     Raises:
         InvalidParameter: `heads` does not divide `in_channels`, or a width below 1.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import MomentAggregation
+        >>> out = MomentAggregation(8, 4)(torch.randn(5, 8), torch.tensor([0, 0, 1, 1, 1]))
+        >>> tuple(out.shape)
+        (2, 4)
     """
 
     def __init__(
@@ -59,8 +66,8 @@ class MomentAggregation(SegmentAggregation):
     def reduce_segments(self, x: Tensor, segments: Segments) -> Tensor:
         """Reduce each segment; see the class."""
         mean = segments.mean(x)
-        parts = self.parts(x - mean[segments.index]).view(-1, 2, self.heads, self.moment)
-        products = torch.einsum("nhi,nhj->nhij", parts[:, 0], parts[:, 1])
+        scaled = self.parts(x - mean[segments.index]).view(-1, 2, self.heads, self.moment)
+        products = torch.einsum("nhi,nhj->nhij", scaled[:, 0], scaled[:, 1])
         covariance = segments.mean(products).flatten(1)
         out: Tensor = self.lin(torch.cat([mean, covariance], dim=1))
         return out

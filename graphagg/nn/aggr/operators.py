@@ -17,11 +17,18 @@ from graphagg.nn.resolver import find
 class SymmetricGRU(nn.GRUCell):
     """psi(a, b) = (GRU(a, b) + GRU(b, a)) / 2, the Binary-GRU of arXiv 2212.08541, section 3.
 
-    GRU(input, hidden) is that of `torch.nn.GRUCell`, whose parameters it has, so the state of a
+    GRU(input, hidden) is `torch.nn.GRUCell`, whose parameters it has, so the state of a
     `GRUCell` can be loaded.
 
     Args:
         channels: width d.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.aggr import SymmetricGRU
+        >>> psi, (a, b) = SymmetricGRU(4), torch.randn(2, 3, 4)
+        >>> torch.equal(psi(a, b), psi(b, a))
+        True
     """
 
     def __init__(self, channels: int) -> None:

@@ -48,7 +48,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class LCMPlan:
-    """Which elements are combined with which, in which order.
+    """The order in which elements are combined with each other.
 
     Numbers of children and roots are relative to their block: first the block's elements, then its
     nodes.
@@ -62,6 +62,13 @@ class LCMPlan:
         filled: `[S]` int64, the segment of each root.
         levels: ceil(log2 of the largest segment).
         blocks: in the order of the elements.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.aggr import LCMPlan
+        >>> plan = LCMPlan.from_ptr(torch.tensor([0, 3, 3, 8]))
+        >>> plan.combines, plan.levels  # 2 + 4 combines; 5 elements need 3 levels
+        (6, 3)
     """
 
     ptr: Tensor
@@ -154,11 +161,11 @@ class LCMPlan:
         start = start.to(left.device).view(-1, 3)
         by_rank = torch.argsort(node_rank)
 
-        def local(numbers: Tensor, block: Tensor) -> Tensor:
+        def local(ids: Tensor, block: Tensor) -> Tensor:
             low, high, node = start[block].unbind(1)
-            element = numbers < segments.rows
-            rank = node_rank[(numbers - segments.rows).clamp(min=0)] if len(node_rank) else numbers
-            return torch.where(element, numbers - low, rank - node + high - low)
+            element = ids < segments.rows
+            rank = node_rank[(ids - segments.rows).clamp(min=0)] if len(node_rank) else ids
+            return torch.where(element, ids - low, rank - node + high - low)
 
         of_node = block_of[owner[by_rank]]
         return cls(
@@ -176,7 +183,7 @@ class LCMPlan:
 
 def _tree(sizes: Tensor, first: Tensor, rows: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Children (elements 0..N-1, then nodes in order of level), segment and level of each node."""
-    numbers = torch.arange(rows, device=sizes.device)
+    ids = torch.arange(rows, device=sizes.device)
     roots = first.clone()
     live = (sizes > 1).nonzero().view(-1)
     lefts: list[Tensor] = []
@@ -185,32 +192,32 @@ def _tree(sizes: Tensor, first: Tensor, rows: int) -> tuple[Tensor, Tensor, Tens
     levels: list[Tensor] = []
     made = 0
     if len(live) < len(sizes):
-        numbers = numbers[torch.repeat_interleave(sizes > 1, sizes)]
+        ids = ids[torch.repeat_interleave(sizes > 1, sizes)]
     while len(live):
         size = sizes[live]
         owner = torch.repeat_interleave(live, size)
         start = torch.repeat_interleave(size.cumsum(0) - size, size)
-        place = torch.arange(len(owner), device=sizes.device) - start
-        even = (place & 1) == 0
-        paired = even & (place + 1 < torch.repeat_interleave(size, size))
-        lefts.append(numbers[paired])
-        rights.append(numbers[1:][paired[:-1]])
+        position = torch.arange(len(owner), device=sizes.device) - start
+        even = (position & 1) == 0
+        paired = even & (position + 1 < torch.repeat_interleave(size, size))
+        lefts.append(ids[paired])
+        rights.append(ids[1:][paired[:-1]])
         owners.append(owner[paired])
         made_now = len(lefts[-1])
         levels.append(torch.full((made_now,), len(levels), device=sizes.device))
         nodes = torch.arange(rows + made, rows + made + made_now, device=sizes.device)
-        numbers = numbers.masked_scatter(paired, nodes)[even]
+        ids = ids.masked_scatter(paired, nodes)[even]
         made += made_now
         sizes = sizes.index_copy(0, live, (size + 1) // 2)
         size = sizes[live]
         done = size == 1
         ends = size.cumsum(0) - 1
-        roots[live[done]] = numbers[ends[done]]
-        numbers = numbers[torch.repeat_interleave(~done, size)]
+        roots[live[done]] = ids[ends[done]]
+        ids = ids[torch.repeat_interleave(~done, size)]
         live = live[~done]
     empty = sizes.new_empty(0)
     left, right, owner, level = (
-        torch.cat(parts) if parts else empty for parts in (lefts, rights, owners, levels)
+        torch.cat(tensors) if tensors else empty for tensors in (lefts, rights, owners, levels)
     )
     return left, right, owner, level, roots
 
@@ -239,8 +246,8 @@ def _blocks(
     count = int(block_of[-1]) + 1
     depth = int(level[-1]) + 1 if nodes else 1
     key = block_of[owner] * depth + level
-    place = torch.empty_like(key)
-    place[torch.sort(key, stable=True)[1]] = torch.arange(nodes, device=key.device)
+    rank = torch.empty_like(key)
+    rank[torch.sort(key, stable=True)[1]] = torch.arange(nodes, device=key.device)
     sizes = torch.bincount(key, minlength=count * depth).view(count, depth).tolist()
     begins = torch.searchsorted(block_of, torch.arange(count + 1, device=key.device)).tolist()
     bounds = [*first[torch.tensor(begins[:-1], device=key.device)].tolist(), rows]
@@ -256,7 +263,7 @@ def _blocks(
             )
         )
         node = end
-    return tuple(blocks), place
+    return tuple(blocks), rank
 
 
 def _passes(of_level: list[int], pass_nodes: int) -> tuple[tuple[int, int], ...]:

@@ -19,6 +19,13 @@ class PNAAggregation(SegmentAggregation):
         in_channels: width of the input.
         out_channels: width of the output.
         check_finite: whether NaN and infinity in the input are refused.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.aggr import PNAAggregation
+        >>> out = PNAAggregation(3, 4)(torch.randn(5, 3), torch.tensor([0, 0, 1, 1, 1]))
+        >>> tuple(out.shape)
+        (2, 4)
     """
 
     def __init__(self, in_channels: int, out_channels: int, *, check_finite: bool = True) -> None:

@@ -26,6 +26,13 @@ class RecurrentAggregation(SegmentAggregation):
         out_channels: width of the state.
         random_order: whether rows are permuted inside their segments in training.
         check_finite: whether NaN and infinity in the input are refused.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import RecurrentAggregation
+        >>> out = RecurrentAggregation(6, 4)(torch.randn(5, 6), torch.tensor([0, 0, 1, 1, 1]))
+        >>> tuple(out.shape)
+        (2, 4)
     """
 
     def __init__(
@@ -60,6 +67,6 @@ def _steps(segments: Segments) -> tuple[Tensor, Tensor, Tensor]:
     longest = longest[sizes[longest] > 0]
     rank = torch.empty_like(sizes)
     rank[longest] = torch.arange(len(longest), device=sizes.device)
-    place = torch.arange(segments.rows, device=sizes.device) - segments.ptr[segments.index]
-    rows = torch.argsort(place * len(longest) + rank[segments.index])
-    return rows, torch.bincount(place).cpu(), longest
+    position = torch.arange(segments.rows, device=sizes.device) - segments.ptr[segments.index]
+    rows = torch.argsort(position * len(longest) + rank[segments.index])
+    return rows, torch.bincount(position).cpu(), longest

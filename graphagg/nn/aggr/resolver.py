@@ -1,4 +1,4 @@
-"""Aggregators by name, those of this package and of PyG."""
+"""Aggregators by name, from this package and from PyG."""
 
 from __future__ import annotations
 
@@ -40,6 +40,13 @@ def aggregation(name_or_module: str | nn.Module, channels: int, **options: Any) 
     Raises:
         InvalidParameter: an unknown name, options that its class does not take, or a module that
             is no aggregation.
+
+    Example:
+        >>> from graphagg.nn import aggregation
+        >>> aggregation("lcm", 8)
+        LCMAggregation(8, 8, project=True, operator=SymmetricGRU)
+        >>> aggregation("max", 8)
+        MaxAggregation()
     """
     if isinstance(name_or_module, Aggregation):
         return name_or_module

@@ -51,6 +51,17 @@ class GraphAttention(torch.nn.Module):
 
     Raises:
         InvalidParameter: `heads` does not divide `channels`, or a number is out of range.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.attention import attention
+        >>> attend = attention("performer", 8, heads=2).eval()
+        >>> x, batch = torch.randn(5, 8), torch.tensor([0, 0, 0, 1, 1])
+        >>> out = attend(x, batch)
+        >>> tuple(out.shape)
+        (5, 8)
+        >>> torch.allclose(out[3:], attend(x[3:]), atol=1e-5)  # a graph alone gives the same
+        True
     """
 
     needs_edges: ClassVar[bool] = False

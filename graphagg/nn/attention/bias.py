@@ -1,4 +1,4 @@
-"""The pair bias of a ragged batch: what is added to the scores of pairs of vertices.
+"""The pair bias of a ragged batch: a number added to the score of each pair of vertices.
 
 No form of it is N x N over the batch. A bias of G graphs with n_g vertices is one of
 
@@ -29,6 +29,13 @@ class PairBias:
         index: `[2, P]` integers: query vertex and key vertex of each pair, as rows of the batch
             (so PyG shifts it when it joins graphs, as any attribute named `*index*`).
         values: `[P, H]` the bias of each pair for each head; values of a pair listed twice add up.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.attention import ExactAttention, PairBias
+        >>> apart = PairBias(torch.tensor([[0], [2]]), torch.full((1, 2), -torch.inf))
+        >>> tuple(ExactAttention(8, 2)(torch.randn(3, 8), bias=apart).shape)
+        (3, 8)
     """
 
     index: Tensor
@@ -95,7 +102,7 @@ def _check_values(values: Tensor) -> None:
 
 
 def flat_position(pairs: Tensor, graph: Tensor, graphs: Segments) -> Tensor:
-    """Where pairs `[2, P]` of the given graphs `[P]` lie in the flat layout: `[P]`."""
+    """Find the position `[P]` in the flat layout of pairs `[2, P]` of the graphs `[P]`."""
     local = pairs - graphs.ptr[graph]
     return flat_offsets(graphs)[graph] + local[0] * graphs.sizes[graph] + local[1]
 

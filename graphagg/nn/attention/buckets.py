@@ -77,8 +77,8 @@ class Buckets:
         back = torch.empty_like(graphs.index)
         back[rows[~beyond]] = positions[~beyond]
         hidden = [
-            _hidden(part, *shape)
-            for part, shape in zip(_split(beyond, shapes), shapes, strict=True)
+            _hidden(rows_beyond, *shape)
+            for rows_beyond, shape in zip(_split(beyond, shapes), shapes, strict=True)
         ]
         return cls(graphs, padded, order, shapes, hidden, rows, back)
 
@@ -161,7 +161,7 @@ def _softmax(
     """Attention of one bucket, `[graphs, H, n, d]`.
 
     Where PyTorch's kernel on a CPU would hold very many scores, some queries are taken at a time,
-    and once more in the backward pass: as fast, and the memory is that of their scores.
+    and once more in the backward pass: as fast, in the memory of their scores.
     """
     attend = F.scaled_dot_product_attention
     scores = queries.shape[0] * queries.shape[1] * queries.shape[2] ** 2

@@ -25,11 +25,18 @@ FIRST_THRESHOLD = 0.35
 
 
 class EnergyGate(torch.nn.Module):
-    """Gates values by the energy of keys; d + 2 parameters a head.
+    """Gates values by the energy of keys; d + 2 parameters per head.
 
     Args:
         heads: H.
         head_channels: d, the width of a key of one head.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.attention import EnergyGate
+        >>> gate, keys = EnergyGate(2, 4), torch.randn(5, 2, 4)
+        >>> tuple(gate(keys, torch.ones(5, 2, 4)).shape)
+        (5, 2, 4)
     """
 
     def __init__(self, heads: int, head_channels: int) -> None:

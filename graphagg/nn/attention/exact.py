@@ -48,6 +48,13 @@ class ExactAttention(ProjectedAttention):
 
     Raises:
         InvalidParameter: an unknown engine, or what `GraphAttention` raises.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.attention import ExactAttention
+        >>> out = ExactAttention(8, 2)(torch.randn(5, 8), ptr=torch.tensor([0, 3, 5]))
+        >>> tuple(out.shape)
+        (5, 8)
     """
 
     accepts_bias: ClassVar[bool] = True
@@ -91,7 +98,7 @@ class ExactAttention(ProjectedAttention):
         return out
 
     def traced(self, x: Tensor, graphs: Segments) -> Tensor:
-        """As one operation; see `graphagg.nn.attention.opaque`."""
+        """Attend in one operation; see `graphagg.nn.attention.opaque`."""
         qkv = self._gated(F.linear(x, self.in_proj_weight, self.in_proj_bias))
         dropout = self.dropout if self.training else 0.0
         seed = torch.randint(2**62, (1,), device=x.device)

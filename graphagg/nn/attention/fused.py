@@ -92,10 +92,10 @@ def flex(
         values: `[N, H, d]`.
         graphs: the batch.
         bias: flat, `[sum n_g^2, H]`, or None.
-        compiled: use the compiled kernel; by default on CUDA. What is not compiled holds N^2 H
+        compiled: use the compiled kernel; by default on CUDA. The other one holds N^2 H
             scores and is for tests.
     """
-    q, k, v = (part.transpose(0, 1).unsqueeze(0) for part in (queries, keys, values))
+    q, k, v = (rows.transpose(0, 1).unsqueeze(0) for rows in (queries, keys, values))
     fast = queries.is_cuda if compiled is None else compiled
     attend = _compiled_flex() if fast else flex_module.flex_attention
     score = None if bias is None else _score_mod(graphs, bias)
@@ -136,9 +136,9 @@ def _score_mod(graphs: Segments, bias: Tensor) -> Any:
 
     def add(score: Tensor, b: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         graph = index[query]
-        place = offsets[graph] + (query - ptr[graph]) * sizes[graph] + key - ptr[graph]
+        position = offsets[graph] + (query - ptr[graph]) * sizes[graph] + key - ptr[graph]
         # A masked pair of two graphs is scored before the mask: let it read a place that exists.
-        return score + bias[torch.where(graph == index[key], place, 0), head]
+        return score + bias[torch.where(graph == index[key], position, 0), head]
 
     return add
 

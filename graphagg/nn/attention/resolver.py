@@ -40,6 +40,11 @@ def attention(name: str, channels: int, heads: int = 4, **options: Any) -> Graph
     Raises:
         InvalidParameter: an unknown name or option (the message lists those there are), or what
             the class raises.
+
+    Example:
+        >>> from graphagg.nn.attention import attention
+        >>> attention("exact", 16, heads=4, dropout=0.1).head_channels
+        4
     """
     make = find("attention", name, ATTENTIONS)
     return build(f"attention {name!r}", make, channels, heads=heads, **options)

@@ -28,13 +28,13 @@ class Tiles:
         graphs: the batch, G graphs and N rows.
         side: c, the rows of a tile.
         owner: `[T]` the graph of each tile, non-decreasing.
-        places: `[N]` where each row lies among the T c places, or None where that is row by row.
+        positions: `[N]` the position of each row among the tiles' T c, or None where none moves.
     """
 
     graphs: Segments
     side: int
     owner: Tensor
-    places: Tensor | None
+    positions: Tensor | None
 
     @classmethod
     def of(cls, graphs: Segments) -> Tiles:
@@ -60,15 +60,15 @@ class Tiles:
     def spread(self, values: Tensor) -> Tensor:
         """Rows `[N, ...]` as tiles `[T, c, ...]`, filled up with zeros."""
         shape = (self.owner.numel(), self.side, *values.shape[1:])
-        if self.places is None:
+        if self.positions is None:
             return values.reshape(shape)
         room = values.new_zeros(self.owner.numel() * self.side, *values.shape[1:])
-        return room.index_copy(0, self.places, values).view(shape)
+        return room.index_copy(0, self.positions, values).view(shape)
 
     def gather(self, tiles: Tensor) -> Tensor:
         """Tiles `[T, c, ...]` as rows `[N, ...]`."""
         rows = tiles.flatten(0, 1)
-        return rows if self.places is None else rows[self.places]
+        return rows if self.positions is None else rows[self.positions]
 
     def outer(self, left: Tensor, right: Tensor) -> Tensor:
         """Sums of outer products: `[N, H, m]` and `[N, H, d]` to `[G, H, m, d]`; O(N H m d)."""

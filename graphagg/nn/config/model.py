@@ -1,6 +1,6 @@
 """Settings of a GPS model: what it reads, what its layers are made of, what it answers.
 
-The defaults are those of the GraphGPS paper (arXiv 2205.12454) where it has one for all data sets.
+The defaults come from the GraphGPS paper (arXiv 2205.12454) where it has one for all data sets.
 """
 
 from __future__ import annotations
@@ -47,6 +47,11 @@ class FeatureConfig:
         width: number of real-valued columns.
         constant: one learned vector for every row; the data is not read.
         batch_norm: batch norm and ReLU after the sum, for columns without a scale.
+
+    Example:
+        >>> from graphagg.nn import FeatureConfig
+        >>> FeatureConfig(vocabulary=(28,), width=3).columns
+        4
     """
 
     __pydantic_config__ = STRICT
@@ -89,6 +94,11 @@ class EncodingConfig:
         layers: depth of the encoder. 0: the encoder's default.
         laplacian: of which Laplacian the eigenvectors are; `none` is D - A, as in GraphGPS.
         trivial: whether the eigenvectors of the eigenvalue 0 are among them, as in GraphGPS.
+
+    Example:
+        >>> from graphagg.nn import EncodingConfig
+        >>> EncodingConfig("rwse", 16, size=20).size
+        20
     """
 
     __pydantic_config__ = STRICT
@@ -119,6 +129,11 @@ class LocalConfig:
             part.
         aggregation: what combines the messages, such as `lcm`; see
             `graphagg.nn.aggr.aggregation`. Empty: what the convolution was published with.
+
+    Example:
+        >>> from graphagg.nn import LocalConfig
+        >>> LocalConfig("gine").name
+        'gine'
     """
 
     __pydantic_config__ = STRICT
@@ -137,6 +152,11 @@ class AttentionConfig:
         heads: must divide the width.
         dropout: on the attention weights, where the kind of attention has any.
         energy_gate: whether the values are gated by a learned projection of the keys.
+
+    Example:
+        >>> from graphagg.nn import AttentionConfig
+        >>> AttentionConfig("performer", heads=8, dropout=0.5).heads
+        8
     """
 
     __pydantic_config__ = STRICT
@@ -153,7 +173,7 @@ class AttentionConfig:
 
 @dataclass(frozen=True)
 class LayerOptions:
-    """What surrounds the two parts of a layer.
+    """Norm, activation, dropout and order around the two parts of a layer.
 
     Attributes:
         norm: normalization after each residual.
@@ -162,6 +182,11 @@ class LayerOptions:
         feedforward: hidden width of the feed-forward network over the layer's width; 0 has none.
         order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
             activation and dropout, then residual.
+
+    Example:
+        >>> from graphagg.nn import LayerOptions
+        >>> LayerOptions(norm="layer", dropout=0.1).norm
+        'layer'
     """
 
     __pydantic_config__ = STRICT
@@ -192,6 +217,11 @@ class HeadConfig:
         layers: depth, as `kind` reads it.
         norm: of the hidden layers of `mlp` and `dot`.
         shape: of one answer.
+
+    Example:
+        >>> from graphagg.nn import HeadConfig
+        >>> HeadConfig(task="node", kind="mlp", shape=(7,)).width
+        7
     """
 
     __pydantic_config__ = STRICT
@@ -211,7 +241,7 @@ class HeadConfig:
         check_sizes(self, shape=(1, LARGE))
         if self.kind == "dot" and (self.task != "edge" or self.width != 1):
             raise InvalidParameter(
-                f"kind 'dot' gives one number a pair, but task is {self.task!r} and shape "
+                f"kind 'dot' gives one number per pair, but task is {self.task!r} and shape "
                 f"{self.shape}; wanted task 'edge' and shape (1,)"
             )
 
@@ -237,6 +267,12 @@ class GPSConfig:
             vertices (arXiv 2305.17589, as a bias only); 0 has no bias.
         layer: what surrounds the two.
         head: from vertices to answers.
+
+    Example:
+        >>> from graphagg.nn import FeatureConfig, GPSConfig
+        >>> config = GPSConfig(FeatureConfig(width=3), channels=16, layers=2)
+        >>> GPSConfig.from_dict(config.to_dict()) == config
+        True
     """
 
     __pydantic_config__ = STRICT
@@ -281,7 +317,7 @@ class GPSConfig:
         return self.channels - sum(e.dim for e in self.encodings if not e.relative)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, such as JSON and TOML hold."""
+        """Give plain values, such as JSON and TOML hold."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 

@@ -30,7 +30,7 @@ _MANY = 10**7
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What a model is trained with: AdamW, a schedule of its rate, and when to stop.
+    """Settings of a training: AdamW, a schedule of its rate, and when to stop.
 
     Attributes:
         metric: what the validation chooses the best epoch by: `auto` (the one of the data, or by
@@ -43,17 +43,22 @@ class TrainingConfig:
             the metric: `l1` and `mse` numbers and 0 or 1, the two cross entropies classes,
             `binary` 0 or 1.
         epochs: passes over the training data, at most.
-        batch_size: graphs a step; with `fanouts` seed vertices a step. A single graph without
-            `fanouts` is one step an epoch.
+        batch_size: graphs per step; with `fanouts` seed vertices per step. A single graph without
+            `fanouts` is one step per epoch.
         lr: AdamW's rate after the warm-up.
         weight_decay: AdamW's decoupled decay.
         schedule: after the warm-up `cosine` falls to 0 at the end, `constant` stays.
-        warmup_epochs: the rate rises linearly over these. The rate is set once an epoch.
+        warmup_epochs: the rate rises linearly over these. The rate is set once per epoch.
         clip_norm: largest norm of the gradient; 0 does not clip.
         patience: epochs without a better validation metric before training stops; 0: never.
-        fanouts: neighbors sampled a hop, nearest first, for one large graph; empty: whole graph.
+        fanouts: neighbors sampled per hop, nearest first, for one large graph; empty: whole graph.
         precision: `float32`, `bfloat16` (autocast; weights stay float32) or `float64`.
         random_state: seed of the weights, the order of the batches, dropout and sampling.
+
+    Example:
+        >>> from graphagg.nn import TrainingConfig
+        >>> TrainingConfig("mae", epochs=10).objective("mae")
+        'l1'
     """
 
     metric: MetricOrAuto = "auto"
@@ -112,6 +117,6 @@ class TrainingConfig:
         """The inverse of `to_dict`; keys that are left out take their defaults.
 
         Raises:
-            InvalidParameter: an unknown key, or a value outside what is allowed.
+            InvalidParameter: an unknown key, or a value that is not allowed.
         """
         return parse(cls, values, "training")

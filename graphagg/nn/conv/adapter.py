@@ -67,9 +67,10 @@ class ConvPart(LocalPart):
         """
         out = call(self.conv, x, edge_index, edge_attr if self.edge_channels is not None else None)
         if not isinstance(out, Tensor) or out.shape != x.shape:
-            found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+            returned = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
             raise InvalidParameter(
-                f"{self.conv} returns {found} for x {tuple(x.shape)}; a local part keeps the shape"
+                f"{self.conv} returns {returned} for x {tuple(x.shape)}; a local part keeps the "
+                "shape"
             )
         return out, edge_attr
 
@@ -157,12 +158,12 @@ def try_conv(conv: torch.nn.Module, channels: int, edge_channels: int | None) ->
     edge_attr = None if edge_channels is None else torch.zeros(edges, edge_channels, **kind)
     out = _tried(tried, x, edge_index, edge_attr)
     if not isinstance(out, Tensor) or out.shape != x.shape:
-        found = type(out).__name__
+        returned = type(out).__name__
         if isinstance(out, Tensor):
             rows = ["N" if size == vertices else str(size) for size in out.shape[:1]]
-            found = f"[{', '.join([*rows, *map(str, out.shape[1:])])}]"
+            returned = f"[{', '.join([*rows, *map(str, out.shape[1:])])}]"
         raise InvalidParameter(
-            f"{conv} returns {found} for x [N, {channels}]; a local part keeps the shape"
+            f"{conv} returns {returned} for x [N, {channels}]; a local part keeps the shape"
         )
 
 

@@ -29,6 +29,14 @@ class LocalPart(torch.nn.Module):
         edge_channels: width of the edges' features; None where the part uses none.
         own_residual: the residual, the norm and the dropout are inside.
         needs_positions: `positions` must be given.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn import local
+        >>> part = local("gine", 8)
+        >>> x, _ = part(torch.randn(3, 8), torch.tensor([[0, 1], [1, 2]]))
+        >>> tuple(x.shape)
+        (3, 8)
     """
 
     channels: int
@@ -116,9 +124,9 @@ class LocalPart(torch.nn.Module):
             if torch.is_autocast_enabled(values.device.type):
                 return
         names = " or ".join(sorted(map(str, types)))
-        wanted = f"{names}, as its weights are" if types else "floats"
+        allowed = f"{names}, as its weights are" if types else "floats"
         raise InvalidFeatures(
-            f"{type(self).__name__}: {name} is of type {values.dtype}; wanted {wanted}; convert "
+            f"{type(self).__name__}: {name} is of type {values.dtype}; wanted {allowed}; convert "
             "the features or the part by .to(...)"
         )
 
@@ -138,11 +146,11 @@ class LocalPart(torch.nn.Module):
     def _check_edge_attr(self, edge_index: Tensor, edge_attr: Tensor | None) -> None:
         if self.edge_channels is None:
             return
-        wanted = (edge_index.size(1), self.edge_channels)
-        found = None if edge_attr is None else tuple(edge_attr.shape)
-        if found != wanted:
+        right = (edge_index.size(1), self.edge_channels)
+        given = None if edge_attr is None else tuple(edge_attr.shape)
+        if given != right:
             raise InvalidFeatures(
-                f"{type(self).__name__}: edge_attr is {found}; wanted {wanted} from edge_channels="
+                f"{type(self).__name__}: edge_attr is {given}; wanted {right} from edge_channels="
                 f"{self.edge_channels} (None for edges without features)"
             )
 
@@ -180,8 +188,8 @@ def after_linear(name: str) -> torch.nn.Module:
 
     ReLU works in place there: the linear map does not need its own result for its gradients.
     """
-    found = find_activation(name)
-    return torch.nn.ReLU(inplace=True) if type(found) is torch.nn.ReLU else found
+    activation = find_activation(name)
+    return torch.nn.ReLU(inplace=True) if type(activation) is torch.nn.ReLU else activation
 
 
 def find_norm(name: str, channels: int) -> torch.nn.Module:

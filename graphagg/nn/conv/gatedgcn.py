@@ -51,6 +51,14 @@ class GatedGCN(LocalPart):
 
     Raises:
         InvalidParameter: a width, norm, activation or probability that is not allowed.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.conv import GatedGCN
+        >>> edges = torch.tensor([[0, 1], [1, 2]])
+        >>> x, edge_attr = GatedGCN(4, edge_channels=4)(torch.randn(3, 4), edges, torch.randn(2, 4))
+        >>> tuple(x.shape), tuple(edge_attr.shape)
+        ((3, 4), (2, 4))
     """
 
     own_residual = True
@@ -93,9 +101,11 @@ class GatedGCN(LocalPart):
             self.check_type("edge_attr", edge_attr)
         source, target = edge_index[0], edge_index[1]
         # Each table is contiguous, so that a row is read at once.
-        own, at_target, at_source = (
-            part.contiguous()
-            for part in self.vertices(x).split([self.channels, self.channels, 2 * self.channels], 1)
+        itself, at_target, at_source = (
+            table.contiguous()
+            for table in self.vertices(x).split(
+                [self.channels, self.channels, 2 * self.channels], 1
+            )
         )
         message, logit = at_source.index_select(0, source).chunk(2, dim=1)
         logits = at_target.index_select(0, target) + logit
@@ -104,7 +114,7 @@ class GatedGCN(LocalPart):
         gates = logits.sigmoid()
         if self.gate is not None:
             gates = gates * self.gate(positions, edge_index)
-        x_new = own + self._gather(gates, message, target, x.size(0))
+        x_new = itself + self._gather(gates, message, target, x.size(0))
         return self._update(x, x_new, self.norm_x), self._update_edges(edge_attr, logits)
 
     def _gather(self, gates: Tensor, message: Tensor, target: Tensor, vertices: int) -> Tensor:

@@ -81,8 +81,10 @@ class GINE(LocalPart):
         messages = messages.relu_()  # in place, as above: a batch's messages are its largest tensor
         if self.gate is not None:
             messages = messages * self.gate(positions, edge_index)
-        own = (1 + self.eps) * x
+        itself = (1 + self.eps) * x
         if self.aggregation is None:
-            return self.nn(own.index_add_(0, edge_index[1], messages.to(own.dtype))), edge_attr
+            return self.nn(
+                itself.index_add_(0, edge_index[1], messages.to(itself.dtype))
+            ), edge_attr
         gathered = aggregate(self.aggregation, messages, edge_index[1], x.size(0))
-        return self.nn(own + gathered), edge_attr
+        return self.nn(itself + gathered), edge_attr

@@ -61,15 +61,22 @@ def local(
         InvalidParameter: an unknown name, an option that the part does not take, heads that do not
             divide the width, an aggregation where none can be set, or a convolution that needs more
             than a local part has or fits another width.
+
+    Example:
+        >>> from graphagg.nn import local
+        >>> type(local("gatedgcn", 8, edge_channels=8)).__name__
+        'GatedGCN'
+        >>> local("TransformerConv", 8).conv
+        TransformerConv(8, 8, heads=1)
     """
     if isinstance(name_or_module, torch.nn.Module):
         return _given(name_or_module, channels, edge_channels, aggregation, options)
     if not isinstance(name_or_module, str):
         raise unknown("local part", name_or_module, NAMES, f"{_OR_CLASS}, or a module")
     if name_or_module in _OWN:
-        own, positions = _OWN[name_or_module]
+        kind, positions = _OWN[name_or_module]
         settings = {"positions": positions, "aggregation": aggregation, **options}
-        return build(own.__name__, own, channels, edge_channels, **settings)
+        return build(kind.__name__, kind, channels, edge_channels, **settings)
     if name_or_module == "gin":
         return build("gin", _gin, channels, aggregation, **options)
     if name_or_module == "pna":
@@ -83,10 +90,18 @@ def local(
 
 
 def degree_histogram(graphs: Iterable[Data]) -> Tensor:
-    """How many vertices of the graphs have in-degree 0, 1, 2, ...: the `degrees` of "pna".
+    """Count vertices of in-degree 0, 1, 2, ... in the graphs: the `degrees` of "pna".
 
     Returns:
         `[largest degree + 1]` int64. O(edges).
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.conv import degree_histogram
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> degree_histogram([path]).tolist()
+        [0, 2, 1]
     """
     total = torch.zeros(1, dtype=torch.int64)
     for graph in graphs:
@@ -127,8 +142,8 @@ def _gin(
         find_activation(act),
         torch.nn.Linear(channels, channels),
     )
-    own = find_aggregation(aggregation, channels)
-    conv = torch_geometric.nn.conv.GINConv(mlp, train_eps=train_eps, aggr=own or "add")
+    aggregator = find_aggregation(aggregation, channels)
+    conv = torch_geometric.nn.conv.GINConv(mlp, train_eps=train_eps, aggr=aggregator or "add")
     return ConvPart(conv, channels)
 
 
@@ -164,9 +179,9 @@ def _pna(
 
 def _check_degrees(degrees: Tensor, scalers: list[str]) -> None:
     if not isinstance(degrees, Tensor) or degrees.dim() != 1:
-        found = list(degrees.shape) if isinstance(degrees, Tensor) else type(degrees).__name__
+        given = list(degrees.shape) if isinstance(degrees, Tensor) else type(degrees).__name__
         raise InvalidParameter(
-            f"degrees is a {found}; wanted a tensor [largest degree + 1], as "
+            f"degrees is a {given}; wanted a tensor [largest degree + 1], as "
             "degree_histogram(training graphs) gives"
         )
     # The other scalers divide by the average degree, or multiply by it.
@@ -191,16 +206,16 @@ def _by_class(
     for width_of_edges in ("edge_dim", "in_edge_channels"):
         if width_of_edges in inspect.signature(make).parameters and edge_channels is not None:
             settings[width_of_edges] = edge_channels
-    own = find_aggregation(aggregation, channels)
-    if own is not None:
-        settings["aggr"] = own
+    aggregator = find_aggregation(aggregation, channels)
+    if aggregator is not None:
+        settings["aggr"] = aggregator
     return ConvPart(_conv(make, settings), channels, edge_channels)
 
 
 def _find_class(name: str, channels: int) -> Any:
     make: Any = getattr(torch_geometric.nn.conv, _SHORT.get(name, name), None)
-    known = isinstance(make, type) and issubclass(make, MessagePassing)
-    if not known:
+    is_conv = isinstance(make, type) and issubclass(make, MessagePassing)
+    if not is_conv:
         raise unknown("local part", name, NAMES, _OR_CLASS)
     check_arguments(make, takes_edges=True)
     if "edge_index" not in inspect.signature(make.forward).parameters:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from graphagg.arrays import Doubles, Ints
+from graphagg.kernels import kernel
 from graphagg.nn.encodings.structure import CompressedRows, Structure
 
 
@@ -54,7 +54,7 @@ def chebyshev_diagonal(matrix: Structure, diagonal: Doubles, degree: int) -> Dou
     return values
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _products(matrix: CompressedRows, diagonal: Doubles, half: int, chebyshev: bool) -> Any:
     """`[N, 2 half + 1]`: <y_a, y_a> at 2a, <y_a, y_(a+1)> at 2a + 1, with y_a = M^a or T_a(M)."""
     size = len(diagonal)
@@ -85,13 +85,13 @@ def _products(matrix: CompressedRows, diagonal: Doubles, half: int, chebyshev: b
     return products
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _empty_ball(size: int) -> Ball:
     """Room for the balls of a graph of `size` vertices."""
     return Ball(np.full(size, -1, dtype=np.int64), np.empty(size, dtype=np.int64))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _begin(ball: Ball, source: int) -> int:
     """Start the ball of `source`, with itself in it; returns the 1 vertex that it holds."""
     ball.seen[source] = source
@@ -99,7 +99,7 @@ def _begin(ball: Ball, source: int) -> int:
     return 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _step(
     matrix: CompressedRows,
     diagonal: Doubles,
@@ -127,7 +127,7 @@ def _step(
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def returns(matrix: CompressedRows, steps: int) -> Any:
     """diag(P^m) for m = 1..steps of any P, `[N, steps]`; balls of radius `steps`."""
     size = len(matrix.indptr) - 1
@@ -146,16 +146,16 @@ def returns(matrix: CompressedRows, steps: int) -> Any:
     return probabilities
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _clear(values: Doubles, ball: Ball, count: int) -> None:
     """Set the entries of the first `count` vertices of the ball to 0."""
     for t in range(count):
         values[ball.members[t]] = 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def reach(matrix: CompressedRows, hops: int) -> Any:
-    """How many vertices lie within `hops` steps of each vertex, itself included, `[N]`."""
+    """Count the vertices within `hops` steps of each vertex, itself included, `[N]`."""
     size = len(matrix.indptr) - 1
     counts = np.zeros(size, dtype=np.int64)
     ball = _empty_ball(size)
@@ -171,7 +171,7 @@ def reach(matrix: CompressedRows, hops: int) -> Any:
     return counts
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def walk_rows(matrix: CompressedRows, steps: int, offsets: Ints) -> Any:
     """Row i of P^0..P^(steps - 1) at the `offsets[i + 1] - offsets[i]` vertices next to i.
 
@@ -202,17 +202,17 @@ def walk_rows(matrix: CompressedRows, steps: int, offsets: Ints) -> Any:
     return columns, values
 
 
-@numba.njit(cache=True, nogil=True)
-def _fill(matrix: CompressedRows, ball: Ball, source: int, wanted: int) -> None:
-    """Fill the ball with the `wanted` vertices next to the source, in the order of their hops."""
+@kernel
+def _fill(matrix: CompressedRows, ball: Ball, source: int, size: int) -> None:
+    """Fill the ball with the `size` vertices next to the source, in the order of their hops."""
     count, t = _begin(ball, source), 0
     # `reach` counted whole hops, so the ball never has to stop in the middle of one.
-    while count < wanted:
+    while count < size:
         count = _join_neighbors(matrix, ball, ball.members[t], source, count)
         t += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _join_neighbors(matrix: CompressedRows, ball: Ball, u: int, source: int, count: int) -> int:
     """Add the neighbors of `u` that are not there yet to the ball; returns its new size."""
     for e in range(matrix.indptr[u], matrix.indptr[u + 1]):

@@ -28,7 +28,7 @@ class Encoding(BaseTransform):  # type: ignore[misc]
 
     Attributes:
         names: the attributes that it writes.
-        dtype: of what is written: float32 or float64.
+        dtype: of the attributes written: float32 or float64.
     """
 
     names: ClassVar[tuple[str, ...]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -13,6 +12,7 @@ from torch_geometric.data import Data
 
 from graphagg.arrays import Array, Ints
 from graphagg.errors import InvalidParameter
+from graphagg.kernels import kernel
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.structure import laplace_structure, walk_structure
 from graphagg.nn.settings import check_sizes
@@ -30,7 +30,15 @@ class Degree(Encoding):
     Attributes:
         weighted: sum `edge_weight`; by default an edge counts 1.
         log: write log(1 + degree).
-        dtype: of what is written.
+        dtype: of the attributes written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import Degree
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> Degree(log=False)(path).degree.flatten().tolist()
+        [1.0, 2.0, 1.0]
     """
 
     names: ClassVar[tuple[str, ...]] = ("degree",)
@@ -67,7 +75,16 @@ class CycleCounts(Encoding):
     Attributes:
         lengths: of the cycles, each in 3..8, ascending.
         log: write log(1 + count).
-        dtype: of what is written.
+        dtype: of the attributes written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import CycleCounts
+        >>> around = torch.tensor([[0, 1, 1, 2, 2, 0], [1, 0, 2, 1, 0, 2]])
+        >>> triangle = CycleCounts(log=False)(Data(edge_index=around, num_nodes=3))
+        >>> triangle.cycles[0].tolist()  # of length 3, 4, 5 and 6
+        [1.0, 0.0, 0.0, 0.0]
     """
 
     names: ClassVar[tuple[str, ...]] = ("cycles",)
@@ -92,7 +109,7 @@ class CycleCounts(Encoding):
         return {"cycles": np.log1p(cycles) if self.log else cycles}
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _short_cycles(indptr: Ints, indices: Array) -> Any:
     """Cycles of length 3, 4 and 5 through each vertex, `[N, 3]`; see `CycleCounts`."""
     size = len(indptr) - 1
@@ -126,7 +143,7 @@ def _short_cycles(indptr: Ints, indices: Array) -> Any:
     return cycles
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _two_steps(indptr: Ints, indices: Array, source: int, paths: Ints, ball: Ints) -> int:
     """Write row `source` of A^2 into paths and where it is not 0 into ball; how many those are."""
     count = 0
@@ -141,7 +158,7 @@ def _two_steps(indptr: Ints, indices: Array, source: int, paths: Ints, ball: Int
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _long_cycles(indptr: Ints, indices: Array, longest: int) -> Any:
     """Cycles of lengths up to `longest` through each vertex, `[N, 9]`, by depth-first search."""
     size = len(indptr) - 1

@@ -46,6 +46,15 @@ def encode_dataset(
             a `cache_dir` that is a file.
         CorruptArtifact: the file in `cache_dir` cannot be read.
         WriteFailed: the folder cannot be written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import RWSE, encode_dataset
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> (encoded,) = encode_dataset([path], RWSE(2))
+        >>> tuple(encoded.rwse.shape)
+        (3, 2)
     """
     chosen = [transforms] if isinstance(transforms, Encoding) else list(transforms)
     for transform in chosen:
@@ -75,15 +84,17 @@ def _encoded(graph: Data, transforms: Sequence[Encoding]) -> Data:
 def _digest(graphs: Sequence[Data], transforms: Sequence[Encoding]) -> str:
     digest = hashlib.sha256(f"{_FORMAT}\n{list(transforms)!r}\n".encode())
     for graph in graphs:
-        parts = [graph.edge_index, graph.get("edge_weight"), graph.get("ptr"), graph.get("batch")]
+        tensors = [graph.edge_index, graph.get("edge_weight"), graph.get("ptr"), graph.get("batch")]
         digest.update(f"{graph.num_nodes}".encode())
-        for part in parts:
-            if part is None:
+        for tensor in tensors:
+            if tensor is None:
                 digest.update(b"none")
                 continue
-            digest.update(f"{part.dtype}{tuple(part.shape)}".encode())
-            part = part.detach().cpu()
-            values = np.ascontiguousarray(part.float() if part.dtype is torch.bfloat16 else part)
+            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+            tensor = tensor.detach().cpu()
+            values = np.ascontiguousarray(
+                tensor.float() if tensor.dtype is torch.bfloat16 else tensor
+            )
             digest.update(values.tobytes())
     return digest.hexdigest()[:40]
 
@@ -93,9 +104,9 @@ def _store(path: Path, graphs: Sequence[Data], names: Sequence[str]) -> None:
     tensors: dict[str, Tensor] = {}
     for name in names if graphs else []:
         dim = graphs[0].__cat_dim__(name, graphs[0][name])
-        parts = [graph[name].cpu() for graph in graphs]
-        sizes = torch.tensor([0, *(part.size(dim) for part in parts)])
-        tensors[name] = torch.cat(parts, dim).contiguous()
+        tensors_of_name = [graph[name].cpu() for graph in graphs]
+        sizes = torch.tensor([0, *(tensor.size(dim) for tensor in tensors_of_name)])
+        tensors[name] = torch.cat(tensors_of_name, dim).contiguous()
         tensors[_OFFSETS + name] = sizes.cumsum(0)
     data = safetensors().torch.save(tensors, {"format": _FORMAT})
     write_whole(path, lambda partial: partial.write_bytes(data))
@@ -107,12 +118,12 @@ def _restored(path: Path, graphs: Sequence[Data]) -> list[Data]:
         tensors = safetensors().torch.load(path.read_bytes())
         for name in [name for name in tensors if not name.startswith(_OFFSETS)]:
             sizes = tensors[_OFFSETS + name].diff().tolist()
-            for graph, part in zip(
+            for graph, tensor in zip(
                 encoded,
                 tensors[name].split(sizes, graphs[0].__cat_dim__(name, tensors[name])),
                 strict=True,
             ):
-                graph[name] = part.to(graph.edge_index.device)
+                graph[name] = tensor.to(graph.edge_index.device)
     except Exception as error:
         raise CorruptArtifact(
             f"{path} cannot be read ({error}); remove it, and run again"

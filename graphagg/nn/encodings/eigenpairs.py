@@ -5,9 +5,9 @@ thin graphs (grids, roads, trees), on which products alone need very many restar
 whose factors are small: where the reverse Cuthill-McKee envelope, which bounds the fill, holds at
 most 2 n^1.5 entries, the operator is (L + shift)^-1, elsewhere it is bound - L.
 
-In exact arithmetic one start finds one vector of each eigenspace; rounding brings in the others, in
-time. So a second random start, away from all that is found, looks for a missing copy of a repeated
-eigenvalue, and again until it finds nothing below the largest eigenvalue that is wanted.
+In exact arithmetic one start finds one vector of each eigenspace; rounding brings in the others,
+in time. So a second random start, away from all that is found, looks for a missing copy of a
+repeated eigenvalue, and again until it finds nothing below the largest eigenvalue wanted.
 
 The trivial vector is known and projected out: it is never among the vectors found.
 """
@@ -29,8 +29,8 @@ Normalization = Literal["sym", "rw", "none"]
 _ROOM = 24  # vectors beside twice the wanted ones that ARPACK keeps
 _TOLERANCE = 1e-12  # of an eigenvalue of the operator, relative to it
 _COARSE = 1e-3  # where an eigenvalue must only be told from another one
-# A residual |L v - l v| must fall below this part of the smallest eigenvalue, so that vectors whose
-# eigenvalues lie as close as that are told apart; within these parts of the bound on the spectrum.
+# A residual |L v - l v| must fall below this part of the smallest eigenvalue, so that vectors
+# whose eigenvalues lie this close are distinguished; within these parts of the spectrum's bound.
 _APART, _FINEST, _COARSEST = 1e-6, 2e-14, 1e-10
 _PASSES = 20
 _SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
@@ -102,7 +102,7 @@ def _dense(
     else:
         root = 1 / np.sqrt(degrees)
         matrix, above = np.eye(component.size) - root[:, None] * weights * root, 3.0
-    # The trivial vector is moved above the spectrum: what is left is orthogonal to it.
+    # The trivial vector is moved above the spectrum: the others are orthogonal to it.
     matrix += above * np.outer(trivial, trivial)
     if component.size < 64:
         values, vectors = np.linalg.eigh(matrix)
@@ -133,11 +133,11 @@ def _sparse(matrix: Any, bound: float, trivial: Doubles, count: int) -> tuple[Do
     vectors = _extreme(operator, trivial[:, None], count, _TOLERANCE)
     for _ in range(count):
         values, vectors = _rayleigh_ritz(matrix, vectors, trivial)
-        found = np.column_stack([trivial, vectors])
-        other = _extreme(operator, found, 1, operator.coarse(float(values[count - 1])))
+        deflated = np.column_stack([trivial, vectors])
+        other = _extreme(operator, deflated, 1, operator.coarse(float(values[count - 1])))
         if _rayleigh_ritz(matrix, other, trivial)[0][0] >= (1 - _COARSE) * values[count - 1]:
             break
-        vectors = np.hstack([vectors, _extreme(operator, found, 1, _TOLERANCE)])
+        vectors = np.hstack([vectors, _extreme(operator, deflated, 1, _TOLERANCE)])
     allowed = residual = np.inf
     for _ in range(_PASSES):
         # Rounding leaves traces of other vectors in copies: subspace iteration takes them out.
@@ -158,7 +158,7 @@ class _Operator(NamedTuple):
 
     Attributes:
         multiply: the operator.
-        coarse: from an eigenvalue of L to a tolerance that tells it from others.
+        coarse: from an eigenvalue of L to a tolerance that tells it from deflated.
     """
 
     multiply: Callable[[Doubles], Doubles]
@@ -192,19 +192,19 @@ def _envelope(matrix: Any) -> int:
     return int((position - np.minimum(first, position)).sum())
 
 
-def _extreme(operator: _Operator, known: Doubles, count: int, tolerance: float) -> Doubles:
-    """Find vectors of the operator's largest eigenvalues, orthogonal to the columns of `known`."""
+def _extreme(operator: _Operator, deflated: Doubles, count: int, tolerance: float) -> Doubles:
+    """Find vectors of the operator's largest eigenvalues, orthogonal to `deflated` `[n, m]`."""
     from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
-    size = len(known)
+    size = len(deflated)
 
     def projected(vector: Doubles) -> Doubles:
         vector = vector.ravel()
-        image = operator.multiply(vector - known @ (known.T @ vector))
-        result: Doubles = image - known @ (known.T @ image)
+        image = operator.multiply(vector - deflated @ (deflated.T @ vector))
+        result: Doubles = image - deflated @ (deflated.T @ image)
         return result
 
-    seed = size + known.shape[1] - 1
+    seed = size + deflated.shape[1] - 1
     # Newer versions of SciPy draw a start in an invariant subspace from a generator of ours.
     seeded = {"rng": seed} if "rng" in inspect.signature(eigsh).parameters else {}
     try:

@@ -30,7 +30,7 @@ class ElstaticSE(Encoding):
         8    mean of V(u, v) over the neighbors u, weighted by the edges
         9    mean of V(v, u) over the neighbors u, weighted by the edges
 
-    The standard deviation is that of the population. A vertex without neighbors gives 0.
+    The standard deviation divides by n. A vertex without neighbors gives 0.
 
     Departures from the code of GraphGPS, which has ten such statistics too: its maximum is taken
     twice over the same axis, and, as u = v is included, is 0 in every graph; here the charged
@@ -45,7 +45,7 @@ class ElstaticSE(Encoding):
 
     Attributes:
         dense_below: number of vertices from which a component is solved without a dense matrix.
-        dtype: of what is written.
+        dtype: of the attributes written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("electrostatic",)
@@ -86,8 +86,8 @@ class ElstaticSE(Encoding):
 
 def _statistics(values: Doubles) -> Doubles:
     """Minimum, maximum, mean and deviation of each row but its NaN, `[rows, 4]`."""
-    parts = (np.nanmin, np.nanmax, np.nanmean, np.nanstd)
-    return np.column_stack([part(values, axis=1) for part in parts])
+    statistics = (np.nanmin, np.nanmax, np.nanmean, np.nanstd)
+    return np.column_stack([statistic(values, axis=1) for statistic in statistics])
 
 
 class _Moments:

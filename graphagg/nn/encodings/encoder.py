@@ -41,7 +41,7 @@ class Encoder(torch.nn.Module):
         if values is None:
             raise InvalidFeatures(
                 f"{type(self).__name__} reads {name}, which the data does not have; apply the "
-                "transform that writes it first: those of a model are "
+                "transform that writes it first: a model's are "
                 "graphagg.nn.transforms_of(model.config); graphagg.nn.load(run) applies them itself"
             )
         if values.dim() != 2 or values.size(1) != width:
@@ -51,7 +51,7 @@ class Encoder(torch.nn.Module):
             )
         if data.num_nodes is not None and len(values) != data.num_nodes:
             raise InvalidFeatures(
-                f"{name} has {len(values)} rows for {data.num_nodes} vertices; wanted one a vertex"
+                f"{name} has {len(values)} rows for {data.num_nodes} vertices; wanted one each"
             )
         if not values.is_floating_point():
             return values

@@ -43,7 +43,7 @@ class HKdiagSE(Encoding):
         times: t of each column, positive.
         trivial: keep the part of the eigenvalue 0.
         dense_below: number of vertices from which a component is solved without a dense matrix.
-        dtype: of what is written.
+        dtype: of the attributes written.
     """
 
     names: ClassVar[tuple[str, ...]] = ("heat",)

@@ -29,15 +29,15 @@ class LapPE(Encoding):
 
     The eigenvectors of the k smallest eigenvalues of a graph's Laplacian, each of length 1 over the
     graph, ascending by eigenvalue; every vertex of a graph holds the same `lap_values`. The
-    Laplacian is that of the undirected graph without self-loops (a directed edge counts both ways,
+    Laplacian belongs to the undirected graph without self-loops (a directed edge counts both ways,
     with the larger weight).
 
-    Disconnected graphs: the eigenvalue 0 has one vector a component, constant (times sqrt(degree)
+    Disconnected graphs: the eigenvalue 0 has one vector per component, constant (times sqrt(degree)
     for "sym") on it and 0 elsewhere. All of them are trivial, and left out unless `trivial`. The
     other vectors live on one component each. A vertex without neighbors is a component of its
     own, with eigenvalue 0.
 
-    What is not unique: signs (fixed so that the first entry of the largest size is positive; see
+    Not unique are signs (fixed so that the first entry of the largest size is positive; see
     `flip_signs`), and the basis of the eigenspace of a repeated eigenvalue, of which an orthonormal
     one is returned: its projector, not its vectors, is equivariant to a renumbering of the
     vertices. Where k cuts an eigenspace, some of its vectors are returned.
@@ -45,11 +45,11 @@ class LapPE(Encoding):
     A graph with fewer than k of them: columns of 0 with a mask of False fill up (`short="pad"`), or
     it is an error (`short="error"`).
 
-    O(n^3) a component below `dense_below` vertices; above, Lanczos and a Chebyshev filter
-    (`spectrum`) in O(N (k + 8)) memory.
+    O(n^3) per component below `dense_below` vertices; above, Lanczos (`eigenpairs`) in O(N k)
+    memory.
 
     Departures from GraphGPS: sparse above `dense_below`; the trivial vectors can be left out; "rw"
-    takes the eigenvectors of D^-1 A (D^-1/2 times those of "sym"), not a symmetric solver on a
+    takes the eigenvectors of D^-1 A (D^-1/2 times the ones of "sym"), not a symmetric solver on a
     matrix that is not symmetric; missing values are 0 and a mask, not NaN.
 
     Attributes:
@@ -58,7 +58,15 @@ class LapPE(Encoding):
         trivial: include the vectors of eigenvalue 0.
         short: "pad" or "error".
         dense_below: number of vertices from which a component is solved without a dense matrix.
-        dtype: of what is written.
+        dtype: of the attributes written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import LapPE
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> LapPE(2, normalization="none")(path).lap_values[0].round(decimals=3).tolist()
+        [1.0, 3.0]
     """
 
     names: ClassVar[tuple[str, ...]] = ("lap_vectors", "lap_values", "lap_mask")
@@ -84,10 +92,10 @@ class LapPE(Encoding):
         structure = laplace_structure(data)
         vectors = np.zeros((structure.vertices, self.k))
         values, mask = np.zeros_like(vectors), np.zeros(vectors.shape, dtype=bool)
-        parts: list[list[Component]] = [[] for _ in range(len(structure.ptr) - 1)]
+        by_graph: list[list[Component]] = [[] for _ in range(len(structure.ptr) - 1)]
         for component in components(structure):
-            parts[component.graph].append(component)
-        for graph, inside in enumerate(parts):
+            by_graph[component.graph].append(component)
+        for graph, inside in enumerate(by_graph):
             eigenpairs = self._graph(inside, graph)
             rows = slice(structure.ptr[graph], structure.ptr[graph + 1])
             values[rows, : len(eigenpairs)] = [value for value, _, _ in eigenpairs]
@@ -126,10 +134,10 @@ class LapPE(Encoding):
 
 
 def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -> Data:
-    """A copy of `data` whose eigenvectors have random signs: one a graph and column.
+    """A copy of `data` whose eigenvectors have random signs: one per graph and column.
 
     For training; a model that is evaluated gets the vectors as they are. Drawn per graph, never per
-    batch (GraphGPS draws one sign a column for the whole batch).
+    batch (GraphGPS draws one sign per column for the whole batch).
 
     Args:
         data: a `Data` or a `Batch` with `name` `[N, k]`.
@@ -140,6 +148,15 @@ def flip_signs(data: Data, seed: int | None = None, name: str = "lap_vectors") -
 
     Returns:
         a shallow copy; `data` stays as it is.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import LapPE, flip_signs
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> encoded = LapPE(2)(path)
+        >>> torch.equal(flip_signs(encoded, seed=1).lap_vectors.abs(), encoded.lap_vectors.abs())
+        True
     """
     vectors: Tensor = data[name]
     graphs = Segments.of(vectors.size(0), data.get("ptr"), data.batch, vectors.device)

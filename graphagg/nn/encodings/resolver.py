@@ -49,5 +49,14 @@ def encoder(name: str, dim: int, **options: Any) -> Encoder:
 
     Raises:
         InvalidParameter: an unknown name or option, or a width that is not allowed.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import encoder
+        >>> from graphagg.nn.encodings import RWSE
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> tuple(encoder("rwse", 8, width=4)(RWSE(4)(path)).shape)
+        (3, 8)
     """
     return build(f"encoder {name!r}", find("encoder", name, _MAKERS), dim, **options)

@@ -24,8 +24,8 @@ class _PairEncoder(Encoder):
     def pairs(self, data: Data) -> tuple[Tensor, Tensor]:
         """`[N, k, 2]` (entry, eigenvalue) and `[N, k]` bool, which of them exist."""
         data = flipped(self, data)
-        parts = [self.read(data, name, self.k) for name in ("lap_vectors", "lap_values")]
-        return torch.stack(parts, dim=-1), self.read(data, "lap_mask", self.k)
+        columns = [self.read(data, name, self.k) for name in ("lap_vectors", "lap_values")]
+        return torch.stack(columns, dim=-1), self.read(data, "lap_mask", self.k)
 
 
 class DeepSetEncoder(_PairEncoder):
@@ -51,8 +51,8 @@ class DeepSetEncoder(_PairEncoder):
         """`[N, dim]`."""
         pairs, mask = self.pairs(data)
         out = self.phi(pairs).masked_fill(~mask[..., None], 0).sum(1)
-        found: Tensor = out if self.rho is None else self.rho(out)
-        return found
+        encoded: Tensor = out if self.rho is None else self.rho(out)
+        return encoded
 
 
 class TransformerEncoder(_PairEncoder):

@@ -81,8 +81,8 @@ class SignNet(Encoder):
             out = layer(out, data.edge_index, both)
         out = out[:, : self.k] + out[:, self.k :]
         out = out.masked_fill(~mask[..., None], 0)
-        found: Tensor = self.rho(out.flatten(1) if self.concatenates else out.sum(1))
-        return found
+        encoded: Tensor = self.rho(out.flatten(1) if self.concatenates else out.sum(1))
+        return encoded
 
 
 class _GinLayer(torch.nn.Module):

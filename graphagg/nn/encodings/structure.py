@@ -162,15 +162,15 @@ def components(structure: Structure) -> Iterator[Component]:
     """The connected components of a symmetric structure, by their smallest vertex; O(N + nnz)."""
     count, labels = connected_components(structure.scipy(), directed=False)
     order = np.argsort(labels, kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
     bounds = offsets(np.bincount(labels, minlength=count))
     graphs = np.searchsorted(structure.ptr, order[bounds[:-1]], side="right") - 1
     degrees = structure.row_sums
     sizes = np.diff(structure.indptr)[order]
     starts = offsets(sizes)
     entries = np.repeat(structure.indptr[:-1][order] - starts[:-1], sizes) + np.arange(starts[-1])
-    columns, weights = place[structure.indices[entries]], structure.weights[entries]
+    columns, weights = position[structure.indices[entries]], structure.weights[entries]
     for c in range(count):
         first, last = bounds[c], bounds[c + 1]
         a, b = starts[first], starts[last]
@@ -227,7 +227,7 @@ def _weights(data: Data, edges: int) -> Doubles:
         return np.ones(edges)
     weights: Doubles = given.detach().cpu().double().numpy()
     if weights.size != edges:
-        raise InvalidFeatures(f"edge_weight is {weights.shape}; wanted ({edges},), one an edge")
+        raise InvalidFeatures(f"edge_weight is {weights.shape}; wanted ({edges},), one per edge")
     weights = weights.reshape(edges)
     if not np.isfinite(weights).all() or (weights < 0).any():
         at = int(np.argmax(~(np.isfinite(weights) & (weights >= 0))))

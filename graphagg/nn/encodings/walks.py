@@ -34,7 +34,15 @@ class RWSE(Encoding):
 
     Attributes:
         steps: K, the longest walk.
-        dtype: of what is written.
+        dtype: of the attributes written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import RWSE
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> RWSE(2)(path).rwse.tolist()  # back after 1 step, after 2
+        [[0.0, 0.5], [0.0, 1.0], [0.0, 0.5]]
     """
 
     names: ClassVar[tuple[str, ...]] = ("rwse",)
@@ -73,8 +81,16 @@ class RRWP(Encoding):
 
     Attributes:
         steps: K, the number of powers.
-        hops: keep pairs at most so many steps apart; by default `steps - 1`.
-        dtype: of what is written.
+        hops: keep pairs at most this number of steps apart; by default `steps - 1`.
+        dtype: of the attributes written.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import RRWP
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> tuple(RRWP(4)(path).rrwp.shape)  # a row per pair at most 3 steps apart
+        (9, 4)
     """
 
     names: ClassVar[tuple[str, ...]] = ("rrwp_index", "rrwp")

@@ -52,16 +52,23 @@ def transforms_of(config: GPSConfig) -> tuple[Encoding, ...]:
 
     Raises:
         InvalidParameter: two encodings read other forms of the same attribute.
+
+    Example:
+        >>> from graphagg.nn import EncodingConfig, FeatureConfig, GPSConfig, transforms_of
+        >>> walks = EncodingConfig("rwse", 8, size=4)
+        >>> config = GPSConfig(FeatureConfig(width=3), encodings=(walks,))
+        >>> [transform.names for transform in transforms_of(config)]
+        [('rwse',)]
     """
-    wanted = [transform_of(encoding) for encoding in config.encodings]
+    transforms = [transform_of(encoding) for encoding in config.encodings]
     if config.rrwp:
-        wanted.append(RRWP(config.rrwp))
+        transforms.append(RRWP(config.rrwp))
     by_name: dict[tuple[str, ...], Encoding] = {}
-    for transform in wanted:
-        known = by_name.setdefault(transform.names, transform)
-        if known != transform:
+    for transform in transforms:
+        same = by_name.setdefault(transform.names, transform)
+        if same != transform:
             raise InvalidParameter(
-                f"two encodings read other forms of {transform.names[0]}: {known} and {transform}; "
+                f"two encodings read other forms of {transform.names[0]}: {same} and {transform}; "
                 "give them the same size, laplacian and trivial"
             )
     return tuple(by_name.values())

@@ -51,22 +51,22 @@ class FeatureEncoder(torch.nn.Module):
         if not torch.compiler.is_compiling():
             self._check(values, owner)
         split = len(self.config.vocabulary)
-        parts = [layer(values[:, i].long()) for i, layer in enumerate(self.embeddings)]
+        embedded = [layer(values[:, i].long()) for i, layer in enumerate(self.embeddings)]
         if self.linear is not None:
-            parts.append(self.linear(values[:, split:].to(self.linear.weight.dtype)))
-        out: Tensor = self.norm(torch.stack(parts).sum(0) if len(parts) > 1 else parts[0])
+            embedded.append(self.linear(values[:, split:].to(self.linear.weight.dtype)))
+        out: Tensor = self.norm(torch.stack(embedded).sum(0) if len(embedded) > 1 else embedded[0])
         return out
 
     def _shaped(self, values: Tensor | None, rows: int) -> Tensor:
-        wanted = f"wanted [{rows}, {self.config.columns}]"
+        requirement = f"wanted [{rows}, {self.config.columns}]"
         if values is None:
-            raise InvalidFeatures(f"{self.name} is missing; {wanted}")
+            raise InvalidFeatures(f"{self.name} is missing; {requirement}")
         if values.is_sparse:
-            raise InvalidFeatures(f"{self.name} is sparse; {wanted} of a dense tensor")
+            raise InvalidFeatures(f"{self.name} is sparse; {requirement} of a dense tensor")
         if values.dim() == 1 and self.config.columns == 1:
             values = values.unsqueeze(1)
         if values.dim() != 2 or values.shape != (rows, self.config.columns):
-            raise InvalidFeatures(f"{self.name} is {tuple(values.shape)}; {wanted}")
+            raise InvalidFeatures(f"{self.name} is {tuple(values.shape)}; {requirement}")
         return values
 
     def _check(self, values: Tensor, owner: Segments) -> None:
@@ -77,14 +77,14 @@ class FeatureEncoder(torch.nn.Module):
                 "wanted finite numbers"
             )
         for column, size in enumerate(self.config.vocabulary):
-            found = values[:, column]
-            wrong = (found < 0) | (found >= size)
-            if found.is_floating_point():
-                wrong |= found != found.floor()
+            categories = values[:, column]
+            wrong = (categories < 0) | (categories >= size)
+            if categories.is_floating_point():
+                wrong |= categories != categories.floor()
             if bool(wrong.any()):
                 row = int(wrong.nonzero()[0])
                 raise InvalidFeatures(
-                    f"{self.name} is {found[row].item()} at {_place(row, column, owner)}; "
+                    f"{self.name} is {categories[row].item()} at {_place(row, column, owner)}; "
                     f"wanted a category from 0 to {size - 1}"
                 )
 

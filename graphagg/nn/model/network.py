@@ -40,6 +40,15 @@ class GPS(torch.nn.Module):
 
     Raises:
         InvalidParameter: a part that does not exist, or that lacks what it reads.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import GPS, FeatureConfig, GPSConfig
+        >>> model = GPS(GPSConfig(FeatureConfig(width=3), channels=16, layers=2)).eval()
+        >>> graph = Data(x=torch.randn(4, 3), edge_index=torch.tensor([[0, 1, 2], [1, 2, 3]]))
+        >>> tuple(model(graph).shape)
+        (1, 1)
     """
 
     def __init__(self, config: GPSConfig) -> None:
@@ -97,9 +106,9 @@ class GPS(torch.nn.Module):
         bias: PairBias | None,
     ) -> Tensor:
         """The layers: the first one looks at the values that it is given, the others need not."""
-        for number, layer in enumerate(self.layers):
-            known = number > 0 and not torch.compiler.is_compiling()
-            with values_known() if known else nullcontext():
+        for depth, layer in enumerate(self.layers):
+            checked = depth > 0 and not torch.compiler.is_compiling()
+            with values_known() if checked else nullcontext():
                 x, edge_attr = layer(
                     x, edge_index, edge_attr, segments=graphs, positions=positions, bias=bias
                 )
@@ -108,16 +117,16 @@ class GPS(torch.nn.Module):
         return x
 
     def _vertices(self, data: Data, graphs: Segments) -> tuple[Tensor, Tensor | None]:
-        parts, positions = [], None
+        columns, positions = [], None
         if self.nodes is not None:
-            parts.append(self.nodes(getattr(data, "x", None), graphs.rows, graphs))
+            columns.append(self.nodes(getattr(data, "x", None), graphs.rows, graphs))
         for config, encode in zip(self.config.encodings, self.encodings, strict=True):
             encoded = encode(data)
             if config.relative:
                 positions = encoded
             else:
-                parts.append(encoded)
-        x = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+                columns.append(encoded)
+        x = columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
         return x, positions
 
     def _edges(self, data: Data, graphs: Segments) -> Tensor | None:
@@ -133,9 +142,9 @@ class GPS(torch.nn.Module):
             return None
         index, values = getattr(data, "rrwp_index", None), getattr(data, "rrwp", None)
         if index is None or values is None or values.shape[1:] != (self.config.rrwp,):
-            found = "missing" if index is None or values is None else f"{tuple(values.shape)}"
+            given = "missing" if index is None or values is None else f"{tuple(values.shape)}"
             raise InvalidFeatures(
-                f"rrwp is {found}; wanted rrwp_index [2, P] and rrwp [P, {self.config.rrwp}] of "
+                f"rrwp is {given}; wanted rrwp_index [2, P] and rrwp [P, {self.config.rrwp}] of "
                 "the transform RRWP"
             )
         out: PairBias = self.pairs(index, values)
@@ -212,12 +221,12 @@ def graphs_of(data: Data) -> Segments:
 def _check_parts(config: GPSConfig, layer: GPSLayer) -> None:
     """`InvalidParameter` where a part lacks what it reads, or nothing reads what there is."""
     given = any(encoding.relative for encoding in config.encodings)
-    wanted = layer.local is not None and layer.local.needs_positions
-    if given != wanted:
-        found = "an encoding gives positions" if given else "no encoding gives positions"
-        reads = "reads them" if wanted else "reads none"
+    reads = layer.local is not None and layer.local.needs_positions
+    if given != reads:
+        gives = "an encoding gives positions" if given else "no encoding gives positions"
+        use = "reads them" if reads else "reads none"
         raise InvalidParameter(
-            f"{found}, but local.name {config.local.name!r} {reads}; wanted both the encoding "
+            f"{gives}, but local.name {config.local.name!r} {use}; wanted both the encoding "
             "'equivstable' and a local part such as 'gatedgcn-pe', or neither"
         )
     if config.rrwp and (layer.attention is None or not layer.attention.accepts_bias):

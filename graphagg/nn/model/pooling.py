@@ -1,4 +1,4 @@
-"""One vector a graph from those of its vertices."""
+"""One vector per graph from its vertices' vectors."""
 
 from __future__ import annotations
 

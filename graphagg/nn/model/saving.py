@@ -51,13 +51,13 @@ def read_config(folder: str | os.PathLike[str]) -> GPSConfig:
 
 
 def read_weights(
-    folder: str | os.PathLike[str], config: GPSConfig, wanted: Mapping[str, Tensor]
+    folder: str | os.PathLike[str], config: GPSConfig, weights: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The weights of a saved model, for one of `config` whose own are `wanted`.
+    """The weights of a saved model, for a model of `config` that has `weights`.
 
     Raises:
         UnreadableFile: a file is missing, truncated or of another kind.
-        CheckpointMismatch: the weights are those of another config.
+        CheckpointMismatch: the weights belong to another config.
     """
     saved = read_config(folder)
     _compare(Path(folder) / CONFIG, saved, config)
@@ -67,13 +67,13 @@ def read_weights(
     if plain is None:
         raise CheckpointMismatch(f"{path} names no config; wanted weights that GPS.save wrote")
     _compare(path, GPSConfig.from_dict(json.loads(plain)), config)
-    for name in [*wanted, *tensors]:
-        found = tuple(tensors[name].shape) if name in tensors else "absent"
-        right = tuple(wanted[name].shape) if name in wanted else "absent"
-        if found != right:
+    for name in [*weights, *tensors]:
+        saved_shape = tuple(tensors[name].shape) if name in tensors else "absent"
+        right = tuple(weights[name].shape) if name in weights else "absent"
+        if saved_shape != right:
             raise CheckpointMismatch(
-                f"{path}: {name} is {found}, wanted {right}; the weights are of another version "
-                "of graphagg"
+                f"{path}: {name} is {saved_shape}, wanted {right}; the weights are of another "
+                "version of graphagg"
             )
     return tensors
 
@@ -92,11 +92,11 @@ def _open(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         ) from None
 
 
-def _compare(path: Path, saved: GPSConfig, wanted: GPSConfig) -> None:
-    found = differences(saved, wanted)
-    if found:
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+def _compare(path: Path, saved: GPSConfig, config: GPSConfig) -> None:
+    fields = differences(saved, config)
+    if fields:
+        more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
         raise CheckpointMismatch(
             f"{path} is of another config (field: saved, wanted): "
-            f"{'; '.join(found[:_SHOWN])}{more}; load it with the config it was saved with"
+            f"{'; '.join(fields[:_SHOWN])}{more}; load it with the config it was saved with"
         )

@@ -18,18 +18,26 @@ class Preset:
     Attributes:
         model: the model.
         training: how it is trained.
+
+    Example:
+        >>> from graphagg.nn import Preset, preset
+        >>> zinc = preset("zinc")
+        >>> zinc.model.layers, zinc.training.metric
+        (10, 'mae')
+        >>> Preset.from_dict(zinc.to_dict()) == zinc
+        True
     """
 
     model: GPSConfig
     training: TrainingConfig
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values: the tables `model` and `training` of a TOML file."""
+        """Give plain values: the tables `model` and `training` of a TOML file."""
         return {"model": self.model.to_dict(), "training": self.training.to_dict()}
 
     @classmethod
     def from_dict(cls, tables: dict[str, Any]) -> Preset:
-        """The inverse of `to_dict`; what is left out has its defaults.
+        """The inverse of `to_dict`; fields that are left out have their defaults.
 
         Raises:
             InvalidParameter: an unknown field, or a value of the wrong type or out of range.

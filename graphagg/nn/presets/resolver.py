@@ -26,12 +26,17 @@ def preset(name: str) -> Preset:
 
     Raises:
         UnknownPreset: there is none of this name; the message has the nearest and all others.
+
+    Example:
+        >>> from graphagg.nn import preset
+        >>> preset("zinc-small").training.epochs
+        40
     """
     return find("preset", name, _ALL, _FILE, UnknownPreset)
 
 
 def read_preset(path: str | os.PathLike[str]) -> Preset:
-    """A model and its training from a TOML file with the tables `[model]` and `[training]`.
+    r"""A model and its training from a TOML file with the tables `[model]` and `[training]`.
 
     A line `preset = "NAME"` above the tables starts from a preset: a field of the file replaces
     the preset's, a table of the file is merged into the preset's.
@@ -40,6 +45,15 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
         UnreadableFile: the file is missing or no TOML.
         UnknownPreset: `preset` names none.
         InvalidParameter: an unknown table or field, or a value of the wrong type or out of range.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from graphagg.nn import read_preset
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "short.toml")
+        ...     _ = path.write_text('preset = "zinc-small"\n[training]\nepochs = 3')
+        ...     read_preset(path).training.epochs
+        3
     """
     file = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""What a preset comes from: its data, and the figures published for it.
+"""Sources of a preset: its data, and the figures published for it.
 
 Data are names that `graphagg.nn.training.load_data` takes: PyTorch Geometric and OGB fetch them
 into a folder, by default `data`, where there is a network. Figures are quoted, not measured here:

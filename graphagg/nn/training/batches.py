@@ -25,7 +25,7 @@ class GraphBatches:
 
     Args:
         graphs: all graphs.
-        ids: `[n]` int64, those of this part.
+        ids: `[n]` int64, the graphs of this part.
         size: graphs in a batch.
         epoch: the current epoch, where they are shuffled; None keeps their order.
         random_state: of the shuffles.
@@ -50,7 +50,7 @@ class GraphBatches:
         if self._epoch is not None:
             ids = ids[torch.randperm(len(ids), generator=seeded(self._state, self._epoch()))]
         for chunk in torch.split(ids, self._size):
-            if self._epoch is None or here() == (0, 1):  # what is measured, every device measures
+            if self._epoch is None or here() == (0, 1):  # validation: every device measures all
                 yield self._graphs.batch(chunk)
                 continue
             share = share_of(self._graphs.costs(chunk), *here())
@@ -60,7 +60,7 @@ class GraphBatches:
 
 
 class WholeGraph:
-    """One graph, once an epoch; `rows` `[n]` are the vertices that count."""
+    """One graph, once per epoch; `rows` `[n]` are the vertices that count."""
 
     def __init__(self, graph: Data, rows: Tensor) -> None:
         self._graph = graph.clone()
@@ -130,7 +130,7 @@ class Feed:
         data: the data, encoded.
         graphs: `Graphs.of(data.graphs)`, made once for all splits; None for a single graph.
         split: the split.
-        size: graphs or seeds a step.
+        size: graphs or seeds per step.
         fanouts: where one graph is sampled; empty: not.
         random_state: of shuffles and draws.
     """
@@ -158,9 +158,9 @@ class Feed:
             graph, self._split.train, self._size, self._fanouts, epoch, self._state
         )
 
-    def evaluation(self, part: str) -> Batches:
+    def evaluation(self, subset: str) -> Batches:
         """In order and exact: a single graph is never sampled here."""
-        ids: Tensor = getattr(self._split, part)
+        ids: Tensor = getattr(self._split, subset)
         if self._graphs is not None:
             return GraphBatches(self._graphs, ids, self._size)
         return WholeGraph(self._data.graphs[0], ids)

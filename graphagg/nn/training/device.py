@@ -42,10 +42,10 @@ def find_devices(name: str) -> tuple[torch.device, ...]:
         InvalidParameter: a device twice, or devices of two kinds.
     """
     devices: list[torch.device] = []
-    for part in name.split(","):
-        part = part.strip()
-        known = f"{devices[-1].type}:{part}" if devices and part.isdecimal() else part
-        devices.append(find_device(known))
+    for item in name.split(","):
+        item = item.strip()
+        full_name = f"{devices[-1].type}:{item}" if devices and item.isdecimal() else item
+        devices.append(find_device(full_name))
     kinds = sorted({device.type for device in devices})
     if len(kinds) > 1:
         raise InvalidParameter(

@@ -5,7 +5,7 @@
     split-0/last.ckpt     state after the last epoch: to resume from
     split-0/best.ckpt     state after the best one
     split-0/model.safetensors, config.json    the model of the best epoch
-    split-0/metrics.csv, events.*             a row an epoch, and the same for TensorBoard
+    split-0/metrics.csv, events.*             a row per epoch, and the same for TensorBoard
     split-0/result.json   once the split is done
     .lock                 held by the process that trains
 
@@ -59,7 +59,7 @@ class RunFolder:
     """A folder that holds one run. Nothing is changed before `begin`.
 
     Attributes:
-        begun: whether the files in the folder are those of this run.
+        begun: whether the files in the folder belong to this run.
 
     Args:
         path: the folder; it is made.
@@ -83,10 +83,10 @@ class RunFolder:
         if self.begun:
             _compare(path / RUN, read_json(path / RUN, _REPLACE), json.loads(self.fingerprint))
             return
-        parts = [path / RUN] if (path / RUN).exists() else self._splits()
-        if parts and not force:
+        there = [path / RUN] if (path / RUN).exists() else self._splits()
+        if there and not force:
             raise RunExists(
-                f"{path} already holds a training run ({parts[0].name}); resume it (--resume, "
+                f"{path} already holds a training run ({there[0].name}); resume it (--resume, "
                 f"where {RUN} is there), replace it (--force) or take another folder"
             )
 
@@ -103,34 +103,34 @@ class RunFolder:
                 _remove(folder, _OF_SPLIT)
                 if not any(folder.iterdir()):
                     folder.rmdir()
-            # Last: while it is there, what is left of the other run is known as that.
+            # Last: while it is there, the rest is known as another run's.
             _remove(self.path, (RESULTS, RUN))
         except OSError as error:
             raise unwritable(self.path, error) from None
         write_json(self.path / RUN, self._settings)
         self.begun = True
 
-    def split(self, number: int) -> Path:
+    def split(self, index: int) -> Path:
         """The folder of a split."""
-        return self.path / f"split-{number}"
+        return self.path / f"split-{index}"
 
-    def make_split(self, number: int) -> Path:
+    def make_split(self, index: int) -> Path:
         """The folder of a split, made; `WriteFailed` where that fails."""
-        path = self.split(number)
+        path = self.split(index)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise unwritable(path, error) from None
         return path
 
-    def done(self, number: int) -> SplitResult | None:
+    def done(self, index: int) -> SplitResult | None:
         """The result of a split that an earlier call finished.
 
         Raises:
             UnreadableFile: it is broken.
             CheckpointMismatch: it belongs to another run.
         """
-        path = self.split(number) / RESULT
+        path = self.split(index) / RESULT
         if not self.begun or not path.exists():
             return None
         remedy = f"remove {path} to train that split again"
@@ -139,14 +139,14 @@ class RunFolder:
             raise CheckpointMismatch(f"{path} is another run's; {remedy}")
         return SplitResult.of_json(values, path, remedy)
 
-    def last(self, number: int) -> dict[str, Any] | None:
+    def last(self, index: int) -> dict[str, Any] | None:
         """The checkpoint in the file `LAST`, from which a split is resumed.
 
         Raises:
-            UnreadableFile: it, or that of the best epoch, is truncated or holds more than numbers.
+            UnreadableFile: it, or the best epoch's, is truncated or holds more than numbers.
             CheckpointMismatch: it belongs to another run.
         """
-        where = self.split(number)
+        where = self.split(index)
         if not self.begun or not (where / LAST).exists():
             return None
         remedy = f"remove the folder {where} to train that split again"
@@ -160,9 +160,9 @@ class RunFolder:
             raise UnreadableFile(f"{where / LAST} holds no {', '.join(sorted(missing))}; {remedy}")
         return last
 
-    def save_result(self, number: int, result: SplitResult) -> None:
+    def save_result(self, index: int, result: SplitResult) -> None:
         """Write the result of a split."""
-        write_json(self.split(number) / RESULT, {**result.to_json(), "run": self._run})
+        write_json(self.split(index) / RESULT, {**result.to_json(), "run": self._run})
 
     def save_results(self, results: dict[str, Any]) -> None:
         """Write the results of the run."""
@@ -171,8 +171,8 @@ class RunFolder:
     def encoding_seconds(self) -> float:
         """CPU time of the encodings in an earlier call, 0 where that is not known."""
         path = self.path / RESULTS
-        known = read_json(path, f"remove {path}") if self.begun and path.exists() else {}
-        seconds = known.get("encoding_cpu_seconds")
+        results = read_json(path, f"remove {path}") if self.begun and path.exists() else {}
+        seconds = results.get("encoding_cpu_seconds")
         return float(seconds) if isinstance(seconds, (int, float)) else 0.0
 
     @property
@@ -180,8 +180,8 @@ class RunFolder:
         return hashlib.sha256(self.fingerprint.encode()).hexdigest()[:16]
 
     def _splits(self) -> list[Path]:
-        found = self.path.iterdir() if self.path.is_dir() else ()
-        return sorted(p for p in found if re.fullmatch(r"split-\d+", p.name) and p.is_dir())
+        inside = self.path.iterdir() if self.path.is_dir() else ()
+        return sorted(p for p in inside if re.fullmatch(r"split-\d+", p.name) and p.is_dir())
 
 
 _STATE = {"epoch", "state_dict", "optimizer", "best", "waited", "over"}
@@ -222,8 +222,8 @@ def read_checkpoint(path: Path, remedy: str = "remove it to train again") -> dic
     return cast("dict[str, Any]", loaded)
 
 
-def _compare(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    left, right = _flat(found), _flat(wanted)
+def _compare(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:
+    left, right = _flat(saved), _flat(settings)
     odd = [key for key in sorted(left | right) if left.get(key) != right.get(key)]
     if odd:
         listed = "; ".join(

@@ -24,40 +24,40 @@ RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1
 """Metrics of answers and labels, row by row: all but `mrr`."""
 
 
-def loss_of(objective: Loss, predicted: Tensor, wanted: Tensor) -> Tensor:
-    """The loss of a batch, over what is known.
+def loss_of(objective: Loss, predicted: Tensor, labels: Tensor) -> Tensor:
+    """Compute the loss of a batch over its known labels.
 
     Args:
         objective: which one; not `auto`.
         predicted: `[n, C]`, without a sigmoid or softmax.
-        wanted: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; see `known`.
+        labels: `[n]` int64 classes, or `[n]` / `[n, C]` numbers; see `known`.
 
     Returns:
         a scalar; 0 with a gradient of 0 where nothing is known.
     """
     of_classes = objective in ("cross-entropy", "weighted-cross-entropy")
-    wanted = wanted.view(-1) if of_classes else wanted.view(predicted.shape)
-    there = known(objective, wanted)
+    labels = labels.view(-1) if of_classes else labels.view(predicted.shape)
+    there = known(objective, labels)
     if not bool(there.any()):
         return predicted[:0].sum()  # also where predicted holds NaN, which 0 times would keep
-    predicted, wanted = predicted[there], wanted[there]
+    predicted, labels = predicted[there], labels[there]
     if of_classes:
-        return _cross_entropy(predicted, wanted.long(), objective == "weighted-cross-entropy")
-    values = wanted.to(predicted.dtype)
+        return _cross_entropy(predicted, labels.long(), objective == "weighted-cross-entropy")
+    values = labels.to(predicted.dtype)
     if objective == "binary":
         return functional.binary_cross_entropy_with_logits(predicted, values)
     distance = functional.l1_loss if objective == "l1" else functional.mse_loss
     return distance(predicted, values)
 
 
-def known(objective: Loss, wanted: Tensor) -> Tensor:
-    """Where labels are known, in the shape of `wanted`: neither NaN nor -1.
+def known(objective: Loss, labels: Tensor) -> Tensor:
+    """Mark the labels that are known, neither NaN nor -1, in their shape.
 
     Any number, -1 too, is known where real-valued labels are regressed (`l1`, `mse`).
     """
-    if objective in ("l1", "mse") and wanted.dtype.is_floating_point:
-        return ~wanted.isnan()
-    return wanted >= 0  # NaN is not
+    if objective in ("l1", "mse") and labels.dtype.is_floating_point:
+        return ~labels.isnan()
+    return labels >= 0  # NaN is not
 
 
 def _cross_entropy(predicted: Tensor, classes: Tensor, weighted: bool) -> Tensor:
@@ -73,14 +73,14 @@ def class_weights(classes: Tensor, count: int) -> Tensor:
     return (len(classes) - sizes) / max(len(classes), 1) * (sizes > 0)
 
 
-def score(metric: RowMetric, predicted: Tensor, wanted: Tensor, part: str = "the data") -> float:
-    """A metric over a whole part of the data, over what is known.
+def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "the data") -> float:
+    """Compute a metric over the known labels of a part of the data.
 
     Args:
         metric: which one.
         predicted: `[n, C]`, without a sigmoid or softmax.
-        wanted: as for `loss_of`.
-        part: what errors call the part.
+        labels: as for `loss_of`.
+        subset: what errors call the part.
 
     Returns:
         a share of 1, or for `mae` an error.
@@ -90,29 +90,31 @@ def score(metric: RowMetric, predicted: Tensor, wanted: Tensor, part: str = "the
             has both classes.
     """
     logits = predicted.detach().to(torch.float64).cpu().numpy()
-    truth = wanted.detach().cpu().numpy()
+    truth = labels.detach().cpu().numpy()
     if metric in ("roc-auc", "ap"):
-        return _over_columns(metric, logits, truth.reshape(logits.shape), part)
+        return _over_columns(metric, logits, truth.reshape(logits.shape), subset)
     truth = truth.reshape(logits.shape if metric == "mae" else -1)
     there = ~np.isnan(truth) if metric == "mae" else truth >= 0
     if not there.any():
-        not_defined(metric, part, f"none of {truth.size:,} labels is known", "at least one that is")
+        not_defined(
+            metric, subset, f"none of {truth.size:,} labels is known", "at least one that is"
+        )
     if metric == "mae":
         return float(np.abs(logits[there] - truth[there]).mean())
     return _of_classes(metric, logits[there].argmax(axis=1), truth[there])
 
 
-def _of_classes(metric: RowMetric, found: Ints, classes: Ints) -> float:
+def _of_classes(metric: RowMetric, predicted: Ints, classes: Ints) -> float:
     if metric == "accuracy":
-        return float((found == classes).mean())
+        return float((predicted == classes).mean())
     if metric == "weighted-accuracy":
-        return float(np.mean([(found[classes == c] == c).mean() for c in np.unique(classes)]))
+        return float(np.mean([(predicted[classes == c] == c).mean() for c in np.unique(classes)]))
     from sklearn.metrics import f1_score
 
-    return float(f1_score(classes, found, average="macro", zero_division=0))
+    return float(f1_score(classes, predicted, average="macro", zero_division=0))
 
 
-def _over_columns(metric: RowMetric, logits: Doubles, truth: Doubles, part: str) -> float:
+def _over_columns(metric: RowMetric, logits: Doubles, truth: Doubles, subset: str) -> float:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     measure = roc_auc_score if metric == "roc-auc" else average_precision_score
@@ -123,21 +125,21 @@ def _over_columns(metric: RowMetric, logits: Doubles, truth: Doubles, part: str)
         if (labels == 1).any() and (labels == 0).any():
             scores.append(measure(labels, logits[there, column]))
     if not scores:
-        found = (
+        counts = (
             f"its {truth.shape[1]:,} columns of labels hold {int((truth == 1).sum()):,} ones and "
             f"{int((truth == 0).sum()):,} zeros"
         )
-        not_defined(metric, part, found, "at least one column with both classes")
+        not_defined(metric, subset, counts, "at least one column with both classes")
     return float(np.mean(scores))
 
 
-def not_defined(metric: str, part: str, found: str, wanted: str) -> NoReturn:
+def not_defined(metric: str, subset: str, problem: str, remedy: str) -> NoReturn:
     """Refuse a metric that a part of the data leaves without a value.
 
     Raises:
         InvalidDataset: always.
     """
     raise InvalidDataset(
-        f"metric {metric!r} is not defined on {part}: {found}; wanted {wanted}: take another "
+        f"metric {metric!r} is not defined on {subset}: {problem}; wanted {remedy}: take another "
         "split, or set training.metric to another one"
     )

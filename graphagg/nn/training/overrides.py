@@ -40,13 +40,13 @@ def _put(plain: Any, keys: list[str], value: Any, path: str) -> None:
         at: Any = key
         if isinstance(plain, list):
             at = int(key) if key in map(str, range(len(plain))) else None
-            known = f"0 to {len(plain) - 1}" if plain else "nothing (it is empty)"
+            choices = f"0 to {len(plain) - 1}" if plain else "nothing (it is empty)"
         else:
             at = key if isinstance(plain, dict) and key in plain else None
-            known = ", ".join(plain) if isinstance(plain, dict) else "nothing (it is a value)"
+            choices = ", ".join(plain) if isinstance(plain, dict) else "nothing (it is a value)"
         if at is None:
             parent = ".".join(keys[:depth])
-            raise InvalidParameter(f"there is no setting {path!r}; {parent} has {known}")
+            raise InvalidParameter(f"there is no setting {path!r}; {parent} has {choices}")
         if depth == len(keys) - 1:
             plain[at] = value
         else:

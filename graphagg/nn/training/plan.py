@@ -27,7 +27,7 @@ class Plan:
         name: for results.
         training: settings.
         build: a model with new weights for data of a shape; its `forward` takes a `Data` or batch
-            and gives one row an answer.
+            and gives one row per answer.
         model: the GPS settings, before they are fitted to the data; None for the user's own model.
     """
 
@@ -48,7 +48,7 @@ class Plan:
 
 
 def transform_for(config: GPSConfig) -> Callable[[Data], Data] | None:
-    """What writes the encodings that a model reads on a graph; None where it reads none."""
+    """The transform that writes the encodings a model reads; None where it reads none."""
     from graphagg.nn.model.encoding import transforms_of
 
     transforms = transforms_of(config)
@@ -88,8 +88,8 @@ def plan_of(
             f"model is {type(model).__name__}, wanted a preset, a GPSConfig, or a callable that "
             "takes the data's Shape and returns a torch module: each split begins with a new one"
         )
-    own = str(getattr(model, "__name__", type(model).__name__))
-    return Plan(name or own, training or TrainingConfig(), model)
+    own_name = str(getattr(model, "__name__", type(model).__name__))
+    return Plan(name or own_name, training or TrainingConfig(), model)
 
 
 def _of_config(name: str, config: GPSConfig, training: TrainingConfig) -> Plan:
@@ -133,9 +133,9 @@ _READS_EDGES = ("gatedgcn", "gatedgcn-pe", "gine", "gine-pe", "gat", "pna", "gen
 
 
 def _features(config: FeatureConfig, categories: tuple[int, ...], width: int) -> FeatureConfig:
-    known = config.vocabulary
-    holds = len(known) == len(categories) and all(
-        least <= size for least, size in zip(categories, known, strict=True)
+    vocabulary = config.vocabulary
+    holds = len(vocabulary) == len(categories) and all(
+        least <= size for least, size in zip(categories, vocabulary, strict=True)
     )
     if config.constant or (holds and config.width == width):
         return config

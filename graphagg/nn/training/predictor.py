@@ -51,10 +51,10 @@ class Predictor:
             data: graphs, as `graphagg.nn.training.load_graphs` takes them: a list of `Data`, one
                 `Data`, a file. They have what the run's data had, labels left out. An edge task
                 predicts for the pairs of `edge_label_index`.
-            batch_size: graphs a step; by default that of the training. It changes no answer.
+            batch_size: graphs per step; by default the training's. It changes no answer.
 
         Returns:
-            `[rows, *shape]` floats: a row a graph, a vertex or a pair, graph by graph. Of a
+            `[rows, *shape]` floats: a row per graph, vertex or pair, graph by graph. Of a
             classification they are logits: the class is `argmax(axis=1)`. Of `roc-auc` and `ap`
             they are logits too: `1 / (1 + exp(-logit))` is the probability.
 
@@ -74,10 +74,10 @@ class Predictor:
         device, answers = self._device, []
         for batch in GraphBatches(Graphs.of(graphs), torch.arange(len(graphs)), size):
             with torch.autocast(device.type, torch.bfloat16) if low else nullcontext():
-                found = self.model(batch.to(str(device)))
-            answers.append(found.float() if found.dtype is torch.bfloat16 else found)
-        predicted: Array = torch.cat(answers).cpu().numpy()
-        return predicted
+                predicted = self.model(batch.to(str(device)))
+            answers.append(predicted.float() if predicted.dtype is torch.bfloat16 else predicted)
+        rows: Array = torch.cat(answers).cpu().numpy()
+        return rows
 
 
 def load(
@@ -94,8 +94,23 @@ def load(
     Raises:
         UnreadableFile: no run is there, or a file of it is missing or broken.
         InvalidParameter: no such split, or the model is none of graphagg's.
-        CheckpointMismatch: the weights are those of another config.
+        CheckpointMismatch: the weights belong to another config.
         DeviceUnavailable: the device is not there.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import FeatureConfig, GPSConfig, TrainingConfig, load, train
+        >>> edge = torch.tensor([[0, 1], [1, 0]])
+        >>> graphs = [
+        ...     Data(x=torch.ones(2, 1), edge_index=edge, y=torch.tensor([1.0]), split=s)
+        ...     for s in (0, 1, 2)
+        ... ]
+        >>> model = GPSConfig(FeatureConfig(width=1), channels=4, layers=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = train(model, graphs, folder, training=TrainingConfig(epochs=1))
+        ...     load(folder).predict(graphs).shape
+        (3, 1)
     """
     path, where = Path(run), find_device(device)
     settings = read_json(path / RUN, _REMEDY)
@@ -104,8 +119,8 @@ def load(
     scores = _validation(path)
     chosen = _best(scores, metric) if split is None else split
     if chosen not in scores:
-        known = ", ".join(map(str, sorted(scores)))
-        raise InvalidParameter(f"{path}: no split {chosen}; trained are {known}")
+        trained = ", ".join(map(str, sorted(scores)))
+        raise InvalidParameter(f"{path}: no split {chosen}; trained are {trained}")
     folder = path / f"split-{chosen}"
     if "head" not in read_json(folder / CONFIG, _REMEDY):
         raise InvalidParameter(
@@ -118,19 +133,19 @@ def load(
 
 def _validation(path: Path) -> dict[int, float]:
     """The score on the validation part of each split that is done, by its number."""
-    found: dict[int, float] = {}
+    scores: dict[int, float] = {}
     for folder in path.iterdir():
-        number = re.fullmatch(r"split-(\d+)", folder.name)
-        if number and (folder / RESULT).exists():
+        match = re.fullmatch(r"split-(\d+)", folder.name)
+        if match and (folder / RESULT).exists():
             result: dict[str, Any] = read_json(folder / RESULT, _REMEDY)
-            found[int(number[1])] = float(result["val"])
-    if not found:
+            scores[int(match[1])] = float(result["val"])
+    if not scores:
         raise UnreadableFile(
             f"{path}: no split is trained to its end; go on with the run (--resume)"
         )
-    return found
+    return scores
 
 
 def _best(scores: dict[int, float], metric: Metric) -> int:
     sign = 1 if metric == "mae" else -1
-    return min(sorted(scores), key=lambda number: sign * scores[number])
+    return min(sorted(scores), key=lambda index: sign * scores[index])

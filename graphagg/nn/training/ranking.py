@@ -1,7 +1,7 @@
 """The mean reciprocal rank of true edges, as PCQM-Contact is measured.
 
 Paper: the Long Range Graph Benchmark (arXiv 2206.08164). Code: the raw MRR of GraphGPS. In each
-graph, a true edge (u, v) is ranked by its score among those of (u, w) for all vertices w of the
+graph, a true edge (u, v) is ranked by its score among the pairs (u, w) for all vertices w of the
 graph but v, u among them. Its rank is the mean of the best and the worst that ties allow,
 1 + #greater + #equal / 2. The reciprocal ranks are averaged over the true edges of a graph, then
 over the graphs.
@@ -34,7 +34,7 @@ The whole model runs again for the next ones of a batch; a batch of molecules se
 def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int = PAIRS) -> Tensor:
     """The mean reciprocal rank of the true edges of each graph that has any.
 
-    O(Q log Q) for Q pairs, which are those of the true edges' sources with all vertices.
+    O(Q log Q) for Q pairs: the true edges' sources with all vertices.
 
     Args:
         batch: one graph or a batch, with `edge_label_index` `[2, P]` and `edge_label` `[P]`: 1 is
@@ -62,12 +62,12 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
         target, owner = ragged_ranges(first[some], sizes[some])
         scores = scored(torch.stack([sources[some][owner], target]))
         ranked.append(ranks(scores.detach().cpu().double(), owner.cpu()))
-    own = (before[which] + true[1] - first[which]).cpu()
-    return _means(1.0 / torch.cat(ranked)[own], graphs.index[true[0]].cpu())
+    position = (before[which] + true[1] - first[which]).cpu()
+    return _means(1.0 / torch.cat(ranked)[position], graphs.index[true[0]].cpu())
 
 
 def ranks(scores: Tensor, group: Tensor) -> Tensor:
-    """The rank of each score among those of its group, the largest first.
+    """Rank each score within its group, the largest first.
 
     Args:
         scores: `[Q]`, none of them NaN.
@@ -89,7 +89,7 @@ def ranks(scores: Tensor, group: Tensor) -> Tensor:
     return out
 
 
-def mean_over_graphs(ranks_of_batches: Sequence[Tensor], part: str) -> float:
+def mean_over_graphs(ranks_of_batches: Sequence[Tensor], subset: str) -> float:
     """The mean of what `reciprocal_ranks` gave for the batches of a part.
 
     Raises:
@@ -97,7 +97,7 @@ def mean_over_graphs(ranks_of_batches: Sequence[Tensor], part: str) -> float:
     """
     means = torch.cat(list(ranks_of_batches))
     if not means.numel():
-        not_defined("mrr", part, "no graph has a true edge", "an edge_label of 1 in at least one")
+        not_defined("mrr", subset, "no graph has a true edge", "an edge_label of 1 in at least one")
     return float(means.mean())
 
 
@@ -123,7 +123,7 @@ def _check_edges(graphs: Segments, true: Tensor) -> None:
 
 
 def _means(values: Tensor, owner: Tensor) -> Tensor:
-    """Of the values of each owner that has any, by its number."""
+    """Average the values of each owner that has any, by owner."""
     counts = torch.bincount(owner)
     sums = torch.bincount(owner, weights=values)
     return sums[counts > 0] / counts[counts > 0]

@@ -16,7 +16,7 @@ from graphagg.nn.training.data.dataset import PARTS, Level
 
 @dataclass(frozen=True)
 class SplitResult:
-    """One split; the scores are those of the epoch that was best on its validation part.
+    """One split, with the scores of the epoch that was best on its validation part.
 
     Attributes:
         split: name of the split.
@@ -62,14 +62,20 @@ _JSON: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (in
 
 @dataclass(frozen=True)
 class Score:
-    """Mean and standard deviation (divided by n) over the splits."""
+    """Mean and standard deviation (divided by n) over the splits.
+
+    Example:
+        >>> from graphagg.nn.training import Score
+        >>> Score.of([1.0, 3.0])
+        Score(mean=2.0, std=1.0)
+    """
 
     mean: float
     std: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Score:
-        """Of the values of the splits."""
+        """Summarize the values of the splits."""
         return cls(float(np.mean(values)), float(np.std(values)))
 
 
@@ -83,7 +89,7 @@ class TrainingResult:
         data: name of the data.
         parameters: learned numbers of the model.
         metric: what the scores are.
-        splits: one result a split.
+        splits: one result per split.
         encoding_seconds: CPU time of the encodings, once for all splits.
     """
 
@@ -123,7 +129,7 @@ class TrainingResult:
             "data": self.data,
             "parameters": self.parameters,
             "metric": self.metric,
-            **{part: asdict(getattr(self, part)) for part in PARTS},
+            **{subset: asdict(getattr(self, subset)) for subset in PARTS},
             "splits": [split.to_json() for split in self.splits],
             "seconds": round(self.seconds, 2),
             "encoding_cpu_seconds": round(self.encoding_seconds, 2),

@@ -52,7 +52,7 @@ def train(
     On each split the epoch that is best on the validation part is chosen (the first of equal
     ones), and the test part is looked at once, at that epoch. The weights of split s are seeded by
     `random_state + s`. On one CPU thread the same settings give the same numbers, and a resumed run
-    gives those of an uninterrupted one.
+    gives the numbers of an uninterrupted one.
 
     Args:
         model: a preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
@@ -67,7 +67,7 @@ def train(
             takes a share of every batch, and measures the validation part by itself.
         resume: go on with the run in `out`.
         force: replace the run in `out`.
-        minutes: stop before an epoch that would end later than so many minutes from now; with
+        minutes: stop before an epoch that would end later than this, counted from now; with
             `resume` the same call goes on, so that a long training can be had from short ones.
             One epoch is always done.
         loggers: beside the run's CSV and TensorBoard files, functions that are called with `loss`,
@@ -86,6 +86,22 @@ def train(
         TrainingDiverged: the loss is no finite number.
         TrainingInterrupted: Ctrl-C; the last checkpoint stays.
         TrainingPaused: the minutes are over; the last checkpoint stays.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import FeatureConfig, GPSConfig, TrainingConfig, train
+        >>> edge = torch.tensor([[0, 1], [1, 0]])
+        >>> graphs = [
+        ...     Data(x=torch.full((2, 1), c), edge_index=edge, y=torch.tensor([c]), split=s)
+        ...     for c in (0.0, 1.0)
+        ...     for s in (0, 1, 2)
+        ... ]
+        >>> model = GPSConfig(FeatureConfig(width=1), channels=4, layers=1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     result = train(model, graphs, folder, training=TrainingConfig(epochs=1))
+        >>> result.metric, result.splits[0].epochs
+        ('mae', 1)
     """
     budget = TimeBudget(minutes)
     plan, devices = plan_of(model, training, name), find_devices(device)
@@ -147,17 +163,17 @@ class _Run:
         self._encoding = 0.0
 
     def all(self, splits: int) -> TrainingResult:
-        """Train those of the first `splits` that are not done; the result is of all that are."""
-        known = {number: self._folder.done(number) for number in range(len(self._data.splits))}
-        results = {number: result for number, result in known.items() if result is not None}
+        """Train each of the first `splits` that is not done; return the result of all done."""
+        earlier = {index: self._folder.done(index) for index in range(len(self._data.splits))}
+        results = {index: result for index, result in earlier.items() if result is not None}
         self._encoding = self._folder.encoding_seconds()
-        missing = [number for number in range(splits) if number not in results]
-        for number in missing:
-            results[number] = self._split(number)
+        missing = [index for index in range(splits) if index not in results]
+        for index in missing:
+            results[index] = self._split(index)
             self._folder.save_results(self._result(results).to_json())
-            if number != missing[-1] and self._fit.once:
+            if index != missing[-1] and self._fit.once:
                 raise TrainingPaused(
-                    f"split {number} is done; several CUDA devices train one split a call: run the "
+                    f"split {index} is done; several CUDA devices train one split a call: run the "
                     "same command with --resume to go on"
                 )
         result = self._result(results)
@@ -165,7 +181,7 @@ class _Run:
         return result
 
     def _result(self, results: dict[int, SplitResult]) -> TrainingResult:
-        splits = tuple(results[number] for number in sorted(results))
+        splits = tuple(results[index] for index in sorted(results))
         return TrainingResult(
             self._shape.level,
             self._plan.name,
@@ -176,21 +192,21 @@ class _Run:
             self._encoding,
         )
 
-    def _split(self, number: int) -> SplitResult:
+    def _split(self, index: int) -> SplitResult:
         data, graphs = self._prepared()
         self._folder.begin()
-        split = data.splits[number]
+        split = data.splits[index]
         training = self._plan.training
-        state = (training.random_state + number) % 2**32
+        state = (training.random_state + index) % 2**32
         torch.manual_seed(state)
         model = self._plan.build(self._shape)
         if training.precision == "float64":
             model = model.double()
         learner = Learner(model, replace(training, random_state=state), self._metric, data.level)
         feed = Feed(data, graphs, split, training.batch_size, training.fanouts, state)
-        result = fit_split(learner, feed, self._folder, number, split.name, self._fit)
-        save_model(learner.model, self._folder.split(number), self._plan.settings(self._shape))
-        self._folder.save_result(number, result)
+        result = fit_split(learner, feed, self._folder, index, split.name, self._fit)
+        save_model(learner.model, self._folder.split(index), self._plan.settings(self._shape))
+        self._folder.save_result(index, result)
         return result
 
     def _prepared(self) -> tuple[GraphData, Graphs | None]:

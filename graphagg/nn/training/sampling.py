@@ -49,6 +49,14 @@ class NeighborSampler:
     Raises:
         InvalidBatch: an id is out of range.
         InvalidParameter: a fan-out below 1, or none.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.training import NeighborSampler
+        >>> star = torch.tensor([[1, 2, 3, 4], [0, 0, 0, 0]])
+        >>> sample = NeighborSampler(star, 5, [2]).sample(torch.tensor([0]))
+        >>> len(sample.vertices), len(sample.edges)  # the center, and two of its neighbors
+        (3, 2)
     """
 
     def __init__(self, edge_index: Tensor, vertices: int, fanouts: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Share:
-    """What one device does of a batch.
+    """The share of one device in a batch.
 
     Attributes:
         positions: `[n]` int64, its part of the batch, ascending; never empty.

@@ -38,7 +38,7 @@ class LinearAttention(ProjectedAttention):
 class KernelAttention(LinearAttention):
     """Linear attention with the kernel phi(q)^T phi(k); a subclass says what phi is.
 
-    Time O(N C m) and memory O(N (C + H m) + G C m) for m features a head.
+    Time O(N C m) and memory O(N (C + H m) + G C m) for m features per head.
     """
 
     def features(self, queries: Tensor, keys: Tensor, graphs: Segments) -> tuple[Tensor, Tensor]:

@@ -43,7 +43,7 @@ class PerformerAttention(KernelAttention):
     Args:
         channels: C.
         heads: H; must divide C.
-        features: m, random features a head; by default d ln d (at least d), as the paper advises.
+        features: m, random features per head; by default d ln d (at least d), as the paper advises.
         redraw_interval: training steps between two draws of the random vectors; None: never.
         seed: of all draws.
         dropout: see `KernelAttention`.
@@ -105,11 +105,11 @@ class PerformerAttention(KernelAttention):
     ) -> tuple[Tensor, Tensor]:
         """Positive features of the softmax kernel, each stabilized within its graph."""
         left, right = self._exponent(queries), self._exponent(keys)
-        own = left.detach().amax(-1, keepdim=True)
+        largest = left.detach().amax(-1, keepdim=True)
         rows = right.detach().amax(-1)
         most = rows.new_full((graphs.count, self.heads), -math.inf)
         most = most.scatter_reduce(0, graphs.index[:, None].expand_as(rows), rows, "amax")
-        return _floored(left - own), _floored(right - most[graphs.index].unsqueeze(-1))
+        return _floored(left - largest), _floored(right - most[graphs.index].unsqueeze(-1))
 
     def _exponent(self, x: Tensor) -> Tensor:
         scaled = x * math.pow(self.head_channels, -0.25)

@@ -58,9 +58,9 @@ class PolynormerAttention(GraphAttention):
 
     def reset_parameters(self) -> None:
         """Draw the weights again."""
-        for part in (self.query, self.key, self.value, self.self_gate, self.norm, self.out_proj):
-            if part is not None:
-                part.reset_parameters()
+        for module in (self.query, self.key, self.value, self.self_gate, self.norm, self.out_proj):
+            if module is not None:
+                module.reset_parameters()
         torch.nn.init.constant_(self.beta, FIRST_BETA)
         if self.gate is not None:
             self.gate.reset_parameters()

@@ -6,7 +6,7 @@ Paper: SGFormer: Simplifying and Empowering Transformers for Large-Graph Represe
     Q~ = Q / |Q|_F,  K~ = K / |K|_F
     D = diag(1 + Q~ (K~^T 1) / n),   Z = D^-1 (V + Q~ (K~^T V) / n)
 
-n and both Frobenius norms are those of the vertex's own graph; taken over a batch or a padded one
+n and both Frobenius norms are taken over the vertex's own graph; taken over a batch or a padded one
 they would mix graphs. Heads, each of the full width C, are averaged. The paper's mix with the
 input, beta Z + (1 - beta) x, is left to the layer's residual.
 
@@ -69,8 +69,8 @@ class SGFormerAttention(GraphAttention):
 
     def reset_parameters(self) -> None:
         """Draw the weights again."""
-        for part in (self.query, self.key, self.value):
-            part.reset_parameters()
+        for linear in (self.query, self.key, self.value):
+            linear.reset_parameters()
         if self.gate is not None:
             self.gate.reset_parameters()
 
@@ -79,7 +79,9 @@ class SGFormerAttention(GraphAttention):
     ) -> Tensor:
         """The mean over heads of Z."""
         shape = (-1, self.heads, self.channels)
-        queries, keys, values = (part(x).view(shape) for part in (self.query, self.key, self.value))
+        queries, keys, values = (
+            linear(x).view(shape) for linear in (self.query, self.key, self.value)
+        )
         if self.gate is not None:
             values = self.gate(keys, values)
         kind = values.dtype

@@ -38,7 +38,7 @@ class BigBirdAttention(ProjectedAttention):
     Args:
         channels: C.
         heads: H; must divide C.
-        block: vertices a block.
+        block: vertices per block.
         window: blocks on each side of its own that a block attends to.
         global_blocks: blocks of a graph that all attend to, and that attend to all.
         random_blocks: blocks drawn for each block.
@@ -78,53 +78,53 @@ class BigBirdAttention(ProjectedAttention):
 
     def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
         """Small graphs exactly, the others block by block."""
-        parts = (queries, keys, values.to(queries.dtype))
+        projected = (queries, keys, values.to(queries.dtype))
         small = graphs.sizes <= self.exact_up_to
         if bool(small.all()):
-            return self._exact(parts, graphs)
+            return self._exact(projected, graphs)
         if not bool(small.any()):
-            return self._sparse(parts, graphs)
+            return self._sparse(projected, graphs)
         out = torch.zeros_like(values)
         for chosen, attend in ((small, self._exact), (~small, self._sparse)):
             rows = chosen[graphs.index].nonzero().flatten()
             some = _segments(graphs.sizes[chosen])
-            mixed = attend(tuple(part[rows] for part in parts), some)
+            mixed = attend(tuple(tensor[rows] for tensor in projected), some)
             out = out.index_copy(0, rows, mixed.to(out.dtype))
         return out
 
-    def _exact(self, parts: tuple[Tensor, ...], graphs: Segments) -> Tensor:
+    def _exact(self, projected: tuple[Tensor, ...], graphs: Segments) -> Tensor:
         buckets = Buckets.of(graphs)
-        queries, keys, values = (buckets.sort(part) for part in parts)
+        queries, keys, values = (buckets.sort(tensor) for tensor in projected)
         dropout = self.dropout if self.training else 0.0
         return buckets.restore(bucketed_softmax(queries, keys, values, buckets, dropout=dropout))
 
-    def _sparse(self, parts: tuple[Tensor, ...], graphs: Segments) -> Tensor:
+    def _sparse(self, projected: tuple[Tensor, ...], graphs: Segments) -> Tensor:
         tiles = Tiles.of_side(graphs, self.block)
         slots, used = self._slots(tiles)
         there = tiles.spread(torch.ones_like(graphs.index, dtype=torch.bool))
         mask = (used.unsqueeze(-1) & there[slots]).flatten(1)[:, None, None]
-        queries, keys, values = (tiles.spread(part) for part in parts)
+        queries, keys, values = (tiles.spread(tensor) for tensor in projected)
         mixed = self._softmax(queries, keys[slots].flatten(1, 2), values[slots].flatten(1, 2), mask)
         rows = tiles.gather(mixed)
-        return self._globals(parts, rows, graphs) if self.global_blocks else rows
+        return self._globals(projected, rows, graphs) if self.global_blocks else rows
 
-    def _globals(self, parts: tuple[Tensor, ...], rows: Tensor, graphs: Segments) -> Tensor:
-        """`rows` with those of the global blocks replaced: they attend to all of their graph."""
+    def _globals(self, projected: tuple[Tensor, ...], rows: Tensor, graphs: Segments) -> Tensor:
+        """Replace the rows of the global blocks, which attend to all of their graph."""
         sizes, reach, pieces = graphs.sizes.tolist(), self.global_blocks * self.block, []
-        split = (part.split_with_sizes(sizes) for part in (*parts, rows))
-        for queries, keys, values, own in zip(*split, strict=True):
-            if len(own):
+        split = (tensor.split_with_sizes(sizes) for tensor in (*projected, rows))
+        for queries, keys, values, sparse in zip(*split, strict=True):
+            if len(sparse):
                 pieces.append(
                     self._softmax(queries[None, :reach], keys[None], values[None], None)[0]
                 )
-                pieces.append(own[reach:])
+                pieces.append(sparse[reach:])
         return torch.cat(pieces)
 
     def _softmax(
         self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None
     ) -> Tensor:
         """Softmax attention of `[B, L, H, d]` to `[B, M, H, d]`: `[B, L, H, d]`."""
-        q, k, v = (part.transpose(1, 2) for part in (queries, keys, values))
+        q, k, v = (tensor.transpose(1, 2) for tensor in (queries, keys, values))
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return mixed.transpose(1, 2)
@@ -137,12 +137,12 @@ class BigBirdAttention(ProjectedAttention):
         owner = tiles.owner
         counts = torch.bincount(owner, minlength=tiles.graphs.count)
         first, count = (counts.cumsum(0) - counts)[owner], counts[owner]
-        own = torch.arange(owner.numel(), device=owner.device) - first
-        near = [own + step for step in range(-self.window, self.window + 1)]
-        everywhere = [torch.full_like(own, step) for step in range(self.global_blocks)]
+        block = torch.arange(owner.numel(), device=owner.device) - first
+        near = [block + step for step in range(-self.window, self.window + 1)]
+        everywhere = [torch.full_like(block, step) for step in range(self.global_blocks)]
         seeds = graph_seeds(tiles.graphs, None, self.seed)[owner]
         drawn = [
-            (mix(seeds + mix(own + (draw << 40))) & 0x7FFFFFFFFFFFFFFF) % count
+            (mix(seeds + mix(block + (draw << 40))) & 0x7FFFFFFFFFFFFFFF) % count
             for draw in range(self.random_blocks)
         ]
         slots = torch.stack([*near, *everywhere, *drawn], 1)

@@ -24,8 +24,8 @@ class _EdgeDot(torch.autograd.Function):
     def forward(ctx: Any, left: Tensor, right: Tensor, target: Tensor, source: Tensor) -> Tensor:
         ctx.save_for_backward(left, right, target, source)
         out = left.new_empty(target.numel(), left.shape[1])
-        for part in _chunks(target):
-            torch.sum(left[target[part]] * right[source[part]], -1, out=out[part])
+        for chunk in _chunks(target):
+            torch.sum(left[target[chunk]] * right[source[chunk]], -1, out=out[chunk])
         return out
 
     @staticmethod
@@ -43,8 +43,8 @@ class _EdgeSum(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(weights, values, target, source)
         out = values.new_zeros(count, *values.shape[1:])
-        for part in _chunks(target):
-            out.index_add_(0, target[part], weights[part].unsqueeze(-1) * values[source[part]])
+        for chunk in _chunks(target):
+            out.index_add_(0, target[chunk], weights[chunk].unsqueeze(-1) * values[source[chunk]])
         return out
 
     @staticmethod

@@ -46,13 +46,21 @@ class ExphormerAttention(ProjectedAttention):
         channels: C.
         heads: H; must divide C.
         cycles: Hamiltonian cycles in the expander, which is regular of degree 2 * cycles; 0: none.
-        virtual: virtual nodes a graph; 0: none.
+        virtual: virtual nodes per graph; 0: none.
         seed: mixed into the seed of each graph's expander.
         dropout: probability with which an attention weight is dropped in training.
         energy_gate: see `GraphAttention`.
 
     Raises:
         InvalidParameter: a negative count, or what `GraphAttention` raises.
+
+    Example:
+        >>> import torch
+        >>> from graphagg.nn.attention import ExphormerAttention
+        >>> edges = torch.tensor([[0, 1, 3], [1, 2, 4]])
+        >>> attend = ExphormerAttention(8, 2)
+        >>> tuple(attend(torch.randn(5, 8), ptr=torch.tensor([0, 3, 5]), edge_index=edges).shape)
+        (5, 8)
     """
 
     needs_edges: ClassVar[bool] = True
@@ -88,7 +96,7 @@ class ExphormerAttention(ProjectedAttention):
     ) -> Tensor:
         """Virtual nodes read, then every vertex attends to its in-neighbors of all kinds."""
         assert edges is not None
-        queries, keys, values = (widened(part) for part in self.project(x))
+        queries, keys, values = (widened(tensor) for tensor in self.project(x))
         loops = torch.arange(x.shape[0], device=x.device).expand(2, -1)
         joins = [edges, expander(graphs, edges, self.cycles, self.seed), loops]
         if self.nodes.shape[0]:

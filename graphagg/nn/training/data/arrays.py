@@ -96,9 +96,9 @@ def take(path: Path, arrays: Arrays, *names: str) -> list[Array]:
     return [arrays[name] for name in names]
 
 
-def misfit(path: Path, name: str, array: Array, wanted: str) -> InvalidDataset:
+def misfit(path: Path, name: str, array: Array, requirement: str) -> InvalidDataset:
     """The error about an array of another shape or type than wanted."""
-    return InvalidDataset(f"{path}: {name} is {array.shape} of {array.dtype}; wanted {wanted}")
+    return InvalidDataset(f"{path}: {name} is {array.shape} of {array.dtype}; wanted {requirement}")
 
 
 def offsets(path: Path, name: str, ptr: Array, rows: int) -> list[int]:
@@ -113,8 +113,8 @@ def offsets(path: Path, name: str, ptr: Array, rows: int) -> list[int]:
             f"{path}: {name} must not decrease, from 0 to {rows:,}, the rows it cuts; "
             f"found {ptr.shape} of {ptr.dtype}, {ptr.reshape(-1)[:1]} to {ptr.reshape(-1)[-1:]}"
         )
-    found: list[int] = ptr.tolist()
-    return found
+    starts: list[int] = ptr.tolist()
+    return starts
 
 
 def columns(path: Path, name: str, values: Array) -> Tensor:
@@ -146,9 +146,9 @@ def one_hot(path: Path, name: str, categories: Tensor) -> Tensor:
         )
     counts = [int(top) + 1 for top in categories.amax(dim=0)]
     _fits(f"{path}: {name} has {sum(counts):,} categories", len(categories), sum(counts))
-    found = torch.zeros(len(categories), sum(counts))
+    dense = torch.zeros(len(categories), sum(counts))
     first = torch.tensor([0, *counts[:-1]]).cumsum(0)
-    return found.scatter_(1, categories + first, 1.0)
+    return dense.scatter_(1, categories + first, 1.0)
 
 
 def sparse_rows(path: Path, arrays: Arrays) -> Tensor:
@@ -176,11 +176,11 @@ def sparse_rows(path: Path, arrays: Arrays) -> Tensor:
     return torch.from_numpy(dense)
 
 
-def _fits(found: str, rows: int, count: int) -> None:
-    """So that a wrong number is refused before memory for it is."""
+def _fits(problem: str, rows: int, count: int) -> None:
+    """Refuse a wrong size before memory for it is asked for."""
     most = min(_WIDEST, _LARGEST // max(rows, 1))
     if not 1 <= count <= most:
-        raise InvalidDataset(f"{found}; wanted 1 to {most:,}, as {rows:,} rows are made dense")
+        raise InvalidDataset(f"{problem}; wanted 1 to {most:,}, as {rows:,} rows are made dense")
 
 
 def label_tensor(path: Path, name: str, values: Array) -> Tensor:
@@ -190,7 +190,7 @@ def label_tensor(path: Path, name: str, values: Array) -> Tensor:
         InvalidDataset: they are no numbers, or not one row each.
     """
     if values.dtype.kind not in NUMBERS or values.ndim not in (1, 2) or 0 in values.shape[1:]:
-        raise misfit(path, name, values, "numbers, one row a label")
+        raise misfit(path, name, values, "numbers, one row per label")
     return torch.from_numpy(values.astype(np.float32 if values.dtype.kind == "f" else np.int64))
 
 

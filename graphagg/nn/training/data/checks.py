@@ -34,21 +34,23 @@ def check_tensors(name: str, graphs: Sequence[object]) -> None:
         InvalidDataset: no graph, an attribute that is no tensor, or one of a shape or type that
             it cannot have.
     """
-    for number, graph in enumerate(graphs):
+    for index, graph in enumerate(graphs):
         if not isinstance(graph, Data):
             raise InvalidDataset(
-                f"{name}: item {number} is a {type(graph).__name__}, wanted a PyG Data"
+                f"{name}: item {index} is a {type(graph).__name__}, wanted a PyG Data"
             )
-        for key, wanted in _WANTED.items():
+        for key, requirement in _WANTED.items():
             value = graph.get(key)
-            where = f"{name}: {key} of graph {number} is"
+            where = f"{name}: {key} of graph {index} is"
             if value is None:
                 continue
             if not isinstance(value, Tensor):
-                raise InvalidDataset(f"{where} of type {type(value).__name__}; wanted {wanted}")
+                raise InvalidDataset(
+                    f"{where} of type {type(value).__name__}; wanted {requirement}"
+                )
             if not _can_be(key, value):
                 raise InvalidDataset(
-                    f"{where} {list(value.shape)} of {value.dtype}; wanted {wanted}"
+                    f"{where} {list(value.shape)} of {value.dtype}; wanted {requirement}"
                 )
 
 
@@ -67,9 +69,9 @@ def widened(graphs: Sequence[Data]) -> Sequence[Data]:
     Layers, embeddings and gathers take these alone. Where nothing changes the graphs come back as
     they are; those given are never changed.
     """
-    found = [_wide(graph) for graph in graphs]
-    same = all(new is old for new, old in zip(found, graphs, strict=True))
-    return graphs if same else found
+    wide = [_wide(graph) for graph in graphs]
+    same = all(new is old for new, old in zip(wide, graphs, strict=True))
+    return graphs if same else wide
 
 
 def _wide(graph: Data) -> Data:
@@ -96,9 +98,9 @@ def check_features(name: str, key: str, column: Column) -> None:
     if values.dtype.is_floating_point:
         bad = ~torch.isfinite(values)
         if bool(bad.any()):
-            place = bad.nonzero()[0].tolist()
+            position = bad.nonzero()[0].tolist()
             raise InvalidFeatures(
-                f"{name}: {key} holds {values[tuple(place)].item()} in row {place[0]}, "
+                f"{name}: {key} holds {values[tuple(position)].item()} in row {position[0]}, "
                 f"{int(bad.sum()):,} such values in all; wanted finite numbers"
             )
     elif values.numel() and int(values.min()) < 0:
@@ -126,26 +128,26 @@ def check_ids(name: str, flat: Graphs, key: str) -> None:
         )
 
 
-def check_rows(name: str, flat: Graphs, key: str, wanted: Tensor, what: str) -> None:
+def check_rows(name: str, flat: Graphs, key: str, counts: Tensor, what: str) -> None:
     """Check that each graph has as many rows as its vertices, edges or labels need.
 
     Args:
         name: of the data, for messages.
         flat: the graphs.
         key: the attribute.
-        wanted: `[G]` rows.
-        what: one of which a row is about.
+        counts: `[G]` rows.
+        what: the kind of thing that a row is about.
 
     Raises:
         InvalidDataset: a graph has another number of rows.
     """
     rows = flat.columns[key].ptr.diff()
-    odd = (rows != wanted).nonzero().flatten()
+    odd = (rows != counts).nonzero().flatten()
     if len(odd):
         at = int(odd[0])
         raise InvalidDataset(
-            f"{name}: graph {at} has {int(rows[at]):,} rows of {key}, wanted {int(wanted[at]):,}, "
-            f"one {what}"
+            f"{name}: graph {at} has {int(rows[at]):,} rows of {key}, wanted {int(counts[at]):,}, "
+            f"one per {what}"
         )
 
 

@@ -65,7 +65,7 @@ class Shape:
     """Widths that a model must fit.
 
     Attributes:
-        level: what is predicted: one row a graph, a vertex or a pair of `edge_label_index`.
+        level: the thing predicted: one row per graph, vertex or pair of `edge_label_index`.
         features: width F of real-valued `x` `[N, F]`; 0 where `x` holds categories.
         categories: number of categories of each column of integer `x`; empty where it is real.
         edge_features: width of real-valued `edge_attr`; 0 where there is none.
@@ -87,9 +87,9 @@ class GraphData:
 
     Attributes:
         name: for results.
-        level: what is predicted.
+        level: the thing predicted.
         graphs: `Data` with `x` (`[N, F]` float32, or int64 categories), `edge_index` `[2, E]`
-            int64, perhaps `edge_attr`, and `y`: one row a graph, one a vertex where `level` is
+            int64, perhaps `edge_attr`, and `y`: one row per graph, one per vertex where `level` is
             `node` (-1 or NaN: unknown), or `edge_label` `[P]` of `edge_label_index` `[2, P]`.
         splits: at least one.
         metric: what the benchmark measures; None where the data do not say.
@@ -115,10 +115,10 @@ class GraphData:
         """The same with every graph transformed; the graphs given stay as they are."""
         return replace(self, graphs=[transform(graph.clone()) for graph in self.graphs])
 
-    def metric_of(self, wanted: MetricOrAuto) -> Metric:
-        """The metric wanted; for `auto` that of the data, or one for such labels."""
-        if wanted != "auto":
-            return wanted
+    def metric_of(self, metric: MetricOrAuto) -> Metric:
+        """Resolve `auto`: the data's own metric, or one for such labels."""
+        if metric != "auto":
+            return metric
         if self.metric is not None:
             return self.metric
         if self.level == "edge":
@@ -151,8 +151,8 @@ class GraphData:
             values = column.values.detach().cpu().flatten()
             state.update(values.view(torch.uint8).numpy().tobytes())
         for split in self.splits:
-            for part in PARTS:
-                state.update(getattr(split, part).numpy().tobytes() + b"|")
+            for subset in PARTS:
+                state.update(getattr(split, subset).numpy().tobytes() + b"|")
         return state.hexdigest()
 
 
@@ -166,12 +166,12 @@ def folded(fold: Tensor, where: str) -> tuple[Split, ...]:
     Raises:
         InvalidDataset: they are not numbered from 0 without a gap, or are fewer than three.
     """
-    numbers = sorted(set(fold.tolist()))
-    count = len(numbers)
-    if count < 3 or numbers != list(range(count)):
-        found = ", ".join(map(str, numbers[:12])) + (", ..." if count > 12 else "")
+    folds = sorted(set(fold.tolist()))
+    count = len(folds)
+    if count < 3 or folds != list(range(count)):
+        listed = ", ".join(map(str, folds[:12])) + (", ..." if count > 12 else "")
         raise InvalidDataset(
-            f"{where} holds the folds {found or 'of nothing'}; wanted 0, 1, 2, ... without a gap, "
+            f"{where} holds the folds {listed or 'of nothing'}; wanted 0, 1, 2, ... without a gap, "
             "at least three, so that one tests, one validates and the others train"
         )
     return tuple(
@@ -183,7 +183,7 @@ def folded(fold: Tensor, where: str) -> tuple[Split, ...]:
 
 
 def outputs_of(labels: Tensor, metric: Metric) -> int:
-    """Columns to predict: of regression and binary labels their own, else one a class.
+    """Columns to predict: of regression and binary labels their own, else one per class.
 
     Raises:
         InvalidDataset: the metric is none of such labels.
@@ -195,30 +195,30 @@ def outputs_of(labels: Tensor, metric: Metric) -> int:
             _wrong_metric(metric, f"integer labels, {_count(labels)} classes", "accuracy")
         return columns
     if metric in ("roc-auc", "ap", "mrr"):
-        known = labels[labels == labels]  # NaN: unknown
-        known = known[known != -1] if whole else known
-        if known.numel() and not bool(((known == 0) | (known == 1)).all()):
-            found = f"{_count(labels)} classes" if whole else "real-valued labels"
-            _wrong_metric(metric, found, "accuracy" if whole else "mae")
+        values = labels[labels == labels]  # NaN: unknown
+        values = values[values != -1] if whole else values
+        if values.numel() and not bool(((values == 0) | (values == 1)).all()):
+            given = f"{_count(labels)} classes" if whole else "real-valued labels"
+            _wrong_metric(metric, given, "accuracy" if whole else "mae")
         return columns
     if not whole or columns != 1:
-        found = f"{columns} columns of labels" if columns != 1 else "real-valued labels"
-        _wrong_metric(metric, found, "mae" if not whole else "ap")
+        given = f"{columns} columns of labels" if columns != 1 else "real-valued labels"
+        _wrong_metric(metric, given, "mae" if not whole else "ap")
     return _count(labels)
 
 
 def _is_real(labels: Tensor) -> bool:
-    known = labels[labels == labels]  # NaN: unknown
-    return bool(((known != 0) & (known != 1) & (known != -1)).any())
+    values = labels[labels == labels]  # NaN: unknown
+    return bool(((values != 0) & (values != 1) & (values != -1)).any())
 
 
 def _count(labels: Tensor) -> int:
     return int(labels.max()) + 1 if labels.numel() else 0
 
 
-def _wrong_metric(metric: str, found: str, instead: str) -> None:
+def _wrong_metric(metric: str, labels: str, instead: str) -> None:
     raise InvalidDataset(
-        f"metric {metric!r} does not fit the data, which have {found}; "
+        f"metric {metric!r} does not fit the data, which have {labels}; "
         f"set the training's metric, e.g. {instead!r}"
     )
 
@@ -269,27 +269,27 @@ def checked_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data
         InvalidDataset, InvalidFeatures: as `checked`, labels and splits left out.
     """
     check_tensors(name, graphs)
-    wanted = ("x", "edge_index", *(("edge_label_index",) if level == "edge" else ()))
+    required = ("x", "edge_index", *(("edge_label_index",) if level == "edge" else ()))
     plain = []
-    for number, graph in enumerate(widened(graphs)):
-        missing = [key for key in wanted if graph.get(key) is None]
+    for index, graph in enumerate(widened(graphs)):
+        missing = [key for key in required if graph.get(key) is None]
         if missing:
             raise InvalidDataset(
-                f"{name}: graph {number} has no {missing[0]!r}; wanted {', '.join(wanted)}"
+                f"{name}: graph {index} has no {missing[0]!r}; wanted {', '.join(required)}"
             )
-        keys = [key for key in (*wanted, "edge_attr") if graph.get(key) is not None]
+        keys = [key for key in (*required, "edge_attr") if graph.get(key) is not None]
         plain.append(Data(**{key: graph[key] for key in keys}))
     _check_inputs(name, level, Graphs.of(plain))
     return plain
 
 
 def _check_inputs(name: str, level: Level, flat: Graphs) -> None:
-    check_rows(name, flat, "x", flat.vertex_ptr.diff(), "a vertex")
+    check_rows(name, flat, "x", flat.vertex_ptr.diff(), "vertex")
     check_features(name, "x", flat.columns["x"])
     check_ids(name, flat, "edge_index")
     if "edge_attr" in flat.columns:
         edges = flat.columns["edge_index"].ptr.diff()
-        check_rows(name, flat, "edge_attr", edges, "an edge")
+        check_rows(name, flat, "edge_attr", edges, "edge")
         check_features(name, "edge_attr", flat.columns["edge_attr"])
     if level == "edge":
         check_ids(name, flat, "edge_label_index")
@@ -299,29 +299,29 @@ def _check_graphs(data: GraphData, flat: Graphs) -> None:
     _check_inputs(data.name, data.level, flat)
     vertices = flat.vertex_ptr.diff()
     if data.level == "edge":
-        wanted, what = flat.columns["edge_label_index"].ptr.diff(), "a pair of edge_label_index"
+        rows, what = flat.columns["edge_label_index"].ptr.diff(), "pair of edge_label_index"
     elif data.level == "node":
-        wanted, what = vertices, "a vertex"
+        rows, what = vertices, "vertex"
     else:
-        wanted, what = torch.ones_like(vertices), "a graph"
-    check_rows(data.name, flat, data.labels, wanted, what)
+        rows, what = torch.ones_like(vertices), "graph"
+    check_rows(data.name, flat, data.labels, rows, what)
     check_labels(data.name, data.labels, flat.columns[data.labels].values)
 
 
 def _check_splits(data: GraphData, flat: Graphs) -> None:
     if not data.splits:
         raise InvalidDataset(f"{data.name}: there is no split; wanted train, val and test")
-    known = _known(data, flat)
+    label_counts = _known(data, flat)
     for split in data.splits:
         if not isinstance(split, Split):
             raise InvalidDataset(
                 f"{data.name}: the splits hold a {type(split).__name__}; wanted Split objects"
             )
-        seen = torch.zeros_like(known)
-        for part in PARTS:
-            where, ids = f"{data.name}: {part} of split {split.name}", getattr(split, part)
-            _check_ids(where, ids, len(known))
-            _check_known(where, ids, known, data.single or data.level == "graph")
+        seen = torch.zeros_like(label_counts)
+        for subset in PARTS:
+            where, ids = f"{data.name}: {subset} of split {split.name}", getattr(split, subset)
+            _check_ids(where, ids, len(label_counts))
+            _check_known(where, ids, label_counts, data.single or data.level == "graph")
             seen.index_add_(0, ids, torch.ones_like(ids))
         if bool((seen > 1).any()):
             raise InvalidDataset(
@@ -331,13 +331,13 @@ def _check_splits(data: GraphData, flat: Graphs) -> None:
 
 
 def _known(data: GraphData, flat: Graphs) -> Tensor:
-    """How many known labels each graph has, or each vertex of a single one: int64."""
+    """Count the known labels of each graph, or of each vertex of a single one: int64."""
     column = flat.columns[data.labels]
-    known = (~unknown_rows(column.values)).long()
+    labeled = (~unknown_rows(column.values)).long()
     if data.single:
-        return known
+        return labeled
     owner = torch.repeat_interleave(torch.arange(len(flat)), column.ptr.diff())
-    return known.new_zeros(len(flat)).index_add_(0, owner, known)
+    return labeled.new_zeros(len(flat)).index_add_(0, owner, labeled)
 
 
 def _check_ids(where: str, ids: Tensor, count: int) -> None:
@@ -356,9 +356,9 @@ def _check_ids(where: str, ids: Tensor, count: int) -> None:
         )
 
 
-def _check_known(where: str, ids: Tensor, known: Tensor, every: bool) -> None:
+def _check_known(where: str, ids: Tensor, label_counts: Tensor, every: bool) -> None:
     """`every`: each of `ids` is one answer; else graphs with many, of which some may be unknown."""
-    without = ids[known[ids] == 0]
+    without = ids[label_counts[ids] == 0]
     if every and len(without):
         raise InvalidDataset(
             f"{where} holds {len(without):,} without a label, the first {int(without[0])}; "

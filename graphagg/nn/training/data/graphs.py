@@ -2,7 +2,7 @@
 
 PyG's collate visits every graph and every attribute of a batch in Python; for molecules that
 takes as long as a small model. Here all attributes are concatenated once, and a batch is one
-gather an attribute: O(rows of the batch).
+gather per attribute: O(rows of the batch).
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ class Graphs:
         if not graphs:
             raise InvalidDataset("the data hold no graph; wanted at least one")
         names = _tensor_names(graphs[0])
-        for number, graph in enumerate(graphs):
+        for index, graph in enumerate(graphs):
             if _tensor_names(graph) != names:
                 odd = sorted(set(_tensor_names(graph)) ^ set(names))
                 raise InvalidDataset(
-                    f"graph {number} and graph 0 differ in what they have: {', '.join(odd)}; "
+                    f"graph {index} and graph 0 differ in what they have: {', '.join(odd)}; "
                     "give all graphs the same attributes"
                 )
         sizes = torch.tensor([int(graph.num_nodes or 0) for graph in graphs], dtype=torch.int64)
@@ -98,7 +98,7 @@ class Graphs:
         return self.vertex_ptr.numel() - 1
 
     def costs(self, ids: Tensor) -> Tensor:
-        """What graphs `ids` cost a model with attention, about: n^2 and the edges, `[B]` floats."""
+        """Estimate what graphs `ids` cost a model with attention: n^2 and edges, `[B]` floats."""
         sizes = (self.vertex_ptr[ids + 1] - self.vertex_ptr[ids]).double()
         edges = self.columns["edge_index"].ptr
         # A row passes some 64 products of its width; a pair of attention and an edge pass a few.

@@ -24,14 +24,14 @@ from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split, fo
 
 @dataclass(frozen=True)
 class _Benchmark:
-    """How PyG names a benchmark.
+    """Names and options by which PyG loads a benchmark.
 
     Attributes:
         loader: class in `torch_geometric.datasets`.
         options: of its constructor.
-        level: what is predicted.
+        level: the thing predicted.
         metric: what the benchmark measures.
-        parts: `split=` has the three parts; else the loader gives one list.
+        has_splits: `split=` has the three parts; else the loader gives one list.
         folds: into which such a list of graphs is cut.
     """
 
@@ -39,7 +39,7 @@ class _Benchmark:
     options: dict[str, Any]
     level: Level
     metric: Metric
-    parts: bool = True
+    has_splits: bool = True
     folds: int = 10
 
 
@@ -68,26 +68,26 @@ BENCHMARKS: dict[str, _Benchmark] = {
         for name, what in _SUPERPIXELS.items()
     },
     **{
-        name: _Benchmark("TUDataset", {"name": name}, "graph", "accuracy", parts=False)
+        name: _Benchmark("TUDataset", {"name": name}, "graph", "accuracy", has_splits=False)
         for name in ("MUTAG", "PROTEINS", "ENZYMES", "NCI109", "IMDB-BINARY")
     },
     **{
-        name: _Benchmark("Planetoid", {"name": name}, "node", "accuracy", parts=False)
+        name: _Benchmark("Planetoid", {"name": name}, "node", "accuracy", has_splits=False)
         for name in ("Cora", "CiteSeer", "PubMed")
     },
-    # Five folds, as in arXiv 2003.00982; the masks of the others are those of Geom-GCN.
+    # Five folds, as in arXiv 2003.00982; the others have the masks of Geom-GCN.
     "CSL": _Benchmark(
-        "GNNBenchmarkDataset", {"name": "CSL"}, "graph", "accuracy", parts=False, folds=5
+        "GNNBenchmarkDataset", {"name": "CSL"}, "graph", "accuracy", has_splits=False, folds=5
     ),
     **{
-        name: _Benchmark("WebKB", {"name": name}, "node", "accuracy", parts=False)
+        name: _Benchmark("WebKB", {"name": name}, "node", "accuracy", has_splits=False)
         for name in ("Texas", "Cornell", "Wisconsin")
     },
     **{
         name.title(): _Benchmark("WikipediaNetwork", {"name": name}, "node", "accuracy", False)
         for name in ("chameleon", "squirrel")
     },
-    "Actor": _Benchmark("Actor", {}, "node", "accuracy", parts=False),
+    "Actor": _Benchmark("Actor", {}, "node", "accuracy", has_splits=False),
 }  # fmt: skip
 _OGB: dict[str, Metric] = {"ogbg-molhiv": "roc-auc", "ogbg-molpcba": "ap", "ogbg-ppa": "accuracy"}
 
@@ -108,21 +108,25 @@ def load_hub(source: str) -> GraphData:
 
 
 def _from_pyg(name: str, root: str) -> GraphData:
-    known = find("benchmark of pyg", name, BENCHMARKS, error=InvalidDataset)
+    benchmark = find("benchmark of pyg", name, BENCHMARKS, error=InvalidDataset)
     from torch_geometric import datasets
 
-    loader = getattr(datasets, known.loader)
-    if known.parts:
+    loader = getattr(datasets, benchmark.loader)
+    if benchmark.has_splits:
         lists = [
-            _fetched(name, root, partial(loader, root, split=part, **known.options))
-            for part in PARTS
+            _fetched(name, root, partial(loader, root, split=subset, **benchmark.options))
+            for subset in PARTS
         ]
-        graphs = [graph for part in lists for graph in part]
-        splits: tuple[Split, ...] = (_consecutive([len(part) for part in lists]),)
+        graphs = [graph for subset in lists for graph in subset]
+        splits: tuple[Split, ...] = (_consecutive([len(subset) for subset in lists]),)
     else:
-        graphs = list(_fetched(name, root, partial(loader, root, **known.options)))
-        splits = masked_splits(graphs[0]) if known.level == "node" else _folds(graphs, known.folds)
-    return GraphData(name, known.level, _prepared(name, graphs), splits, known.metric)
+        graphs = list(_fetched(name, root, partial(loader, root, **benchmark.options)))
+        splits = (
+            masked_splits(graphs[0])
+            if benchmark.level == "node"
+            else _folds(graphs, benchmark.folds)
+        )
+    return GraphData(name, benchmark.level, _prepared(name, graphs), splits, benchmark.metric)
 
 
 def _from_ogb(name: str, root: str) -> GraphData:
@@ -131,10 +135,10 @@ def _from_ogb(name: str, root: str) -> GraphData:
         loader = import_module("ogb.graphproppred").PygGraphPropPredDataset
     except ModuleNotFoundError:
         raise MissingExtra("ogb", "ogb") from None
-    found = _fetched(name, root, partial(loader, name, root=root))
-    ids = found.get_idx_split()
+    dataset = _fetched(name, root, partial(loader, name, root=root))
+    ids = dataset.get_idx_split()
     split = Split("official", ids["train"], ids["valid"], ids["test"])
-    graphs = _prepared(name, list(found))
+    graphs = _prepared(name, list(dataset))
     if name == "ogbg-ppa":
         for graph in graphs:
             graph.y = graph.y.view(-1)
@@ -161,10 +165,10 @@ def _prepared(name: str, graphs: Sequence[Data]) -> list[Data]:
         from torch_geometric.transforms import LocalDegreeProfile
 
         graphs = [LocalDegreeProfile()(graph) for graph in graphs]
-    wanted = ("x", "edge_index", "edge_attr", "y", "edge_label_index", "edge_label")
+    names = ("x", "edge_index", "edge_attr", "y", "edge_label_index", "edge_label")
     plain = []
     for graph in graphs:
-        values = {key: graph[key] for key in wanted if graph.get(key) is not None}
+        values = {key: graph[key] for key in names if graph.get(key) is not None}
         values.setdefault("x", torch.zeros(int(graph.num_nodes or 0), 1, dtype=torch.int64))
         if "y" in values:
             values["y"] = torch.as_tensor(values["y"])
@@ -178,8 +182,8 @@ def _prepared(name: str, graphs: Sequence[Data]) -> list[Data]:
 
 def _consecutive(sizes: Sequence[int]) -> Split:
     ends = torch.tensor([0, *sizes]).cumsum(0).tolist()
-    parts = [torch.arange(ends[i], ends[i + 1]) for i in range(3)]
-    return Split("official", *parts)
+    subsets = [torch.arange(ends[i], ends[i + 1]) for i in range(3)]
+    return Split("official", *subsets)
 
 
 def _folds(graphs: Sequence[Data], count: int) -> tuple[Split, ...]:
@@ -189,20 +193,20 @@ def _folds(graphs: Sequence[Data], count: int) -> tuple[Split, ...]:
     labels = torch.cat([torch.as_tensor(graph.y).view(-1) for graph in graphs]).numpy()
     cutter = StratifiedKFold(count, shuffle=True, random_state=0)
     fold = torch.zeros(len(labels), dtype=torch.int64)
-    for number, (_, test) in enumerate(cutter.split(labels, labels)):
-        fold[torch.from_numpy(test)] = number
+    for index, (_, test) in enumerate(cutter.split(labels, labels)):
+        fold[torch.from_numpy(test)] = index
     return folded(fold, "the folds")
 
 
 def masked_splits(graph: Data) -> tuple[Split, ...]:
     """Splits from `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
 
-    A mask `[N]` beside others `[N, S]` is that of all splits, as WikiCS has its test part.
+    A mask `[N]` beside others `[N, S]` holds for all splits, as WikiCS has its test part.
 
     Raises:
         InvalidDataset: a mask is missing, or is none of the graph's vertices.
     """
-    names = [f"{part}_mask" for part in PARTS]
+    names = [f"{subset}_mask" for subset in PARTS]
     missing = [name for name in names if graph.get(name) is None]
     if missing:
         raise InvalidDataset(
@@ -213,7 +217,7 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
     if len({*counts} - {1}) > 1 or 0 in counts:
         raise InvalidDataset(
             f"{names[0]}, {names[1]} and {names[2]} hold {counts[0]}, {counts[1]} and {counts[2]} "
-            "splits; wanted the same number of each, one column a split"
+            "splits; wanted the same number of each, one column per split"
         )
     count = max(counts)
     each = [mask.expand(-1, count) for mask in masks]
@@ -222,10 +226,10 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
 
 def _mask(name: str, mask: object, vertices: int) -> Tensor:
     """`[N, S]` booleans."""
-    wanted = f"wanted booleans [{vertices}] or [{vertices}, S], one row a vertex"
+    requirement = f"wanted booleans [{vertices}] or [{vertices}, S], one row per vertex"
     if not isinstance(mask, Tensor):
-        raise InvalidDataset(f"{name} is of type {type(mask).__name__}; {wanted}")
+        raise InvalidDataset(f"{name} is of type {type(mask).__name__}; {requirement}")
     good = mask.dim() in (1, 2) and len(mask) == vertices
     if not good or mask.dtype is not torch.bool:
-        raise InvalidDataset(f"{name} is {list(mask.shape)} of {mask.dtype}; {wanted}")
+        raise InvalidDataset(f"{name} is {list(mask.shape)} of {mask.dtype}; {requirement}")
     return mask.unsqueeze(1) if mask.dim() == 1 else mask

@@ -65,10 +65,10 @@ def read_npz(path: Path, splits: str | None = None) -> GraphData:
     arrays = load_arrays(path)
     level, graphs = _graphs(path, arrays)
     rows = len(graphs) if level != "node" or len(graphs) > 1 else int(graphs[0].num_nodes or 0)
-    known = None
+    labeled = None
     if level == "node" and len(graphs) == 1:
-        known = ~unknown_rows(graphs[0].y)
-    split_list = read_splits(path, arrays, rows, splits, known)
+        labeled = ~unknown_rows(graphs[0].y)
+    split_list = read_splits(path, arrays, rows, splits, labeled)
     return GraphData(path.stem, level, graphs, split_list, _METRICS.get(path.stem))
 
 
@@ -103,10 +103,10 @@ def _many(path: Path, arrays: Arrays, labeled: bool) -> tuple[Level, list[Data]]
     level, cut = _labels(path, arrays, nodes, labeled)
     graphs = []
     for g in range(len(nodes) - 1):
-        rows, own = slice(nodes[g], nodes[g + 1]), slice(ends[g], ends[g + 1])
-        values = {"x": features[rows], "edge_index": edge_index[:, own], **cut(g)}
+        rows, edges_here = slice(nodes[g], nodes[g + 1]), slice(ends[g], ends[g + 1])
+        values = {"x": features[rows], "edge_index": edge_index[:, edges_here], **cut(g)}
         if attributes is not None:
-            values["edge_attr"] = attributes[own]
+            values["edge_attr"] = attributes[edges_here]
         graphs.append(_mirrored(Data(**values)) if mirror else Data(**values))
     return level, graphs
 
@@ -115,7 +115,7 @@ def _check_graphs(path: Path, name: str, ptr: list[int], nodes: list[int]) -> No
     if len(ptr) != len(nodes):
         raise InvalidDataset(
             f"{path}: {len(ptr)} offsets in {name}, {len(nodes)} in node_ptr; wanted as many, one "
-            "a graph and one more"
+            "per graph and one more"
         )
 
 
@@ -131,8 +131,8 @@ def _labels(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> tupl
     if len(labels) == nodes[-1]:
         return "node", lambda g: {"y": labels[nodes[g] : nodes[g + 1]]}
     raise InvalidDataset(
-        f"{path}: {len(labels):,} labels in y; wanted {graphs:,}, one a graph, or {nodes[-1]:,}, "
-        "one a vertex"
+        f"{path}: {len(labels):,} labels in y; wanted {graphs:,}, one per graph, or "
+        f"{nodes[-1]:,}, one per vertex"
     )
 
 
@@ -145,15 +145,15 @@ def _pairs(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> Any:
     if label is not None and len(label) != index.size(1):
         raise InvalidDataset(
             f"{path}: edge_label has {len(label)} rows, edge_label_index {index.size(1)} pairs; "
-            "wanted one label a pair"
+            "wanted one label per pair"
         )
     ends = offsets(path, "pair_ptr", ptr, index.size(1))
     _check_graphs(path, "pair_ptr", ends, nodes)
 
     def of_graph(g: int) -> dict[str, Tensor]:
-        own = slice(ends[g], ends[g + 1])
-        pairs = {"edge_label_index": index[:, own]}
-        return pairs if label is None else {**pairs, "edge_label": label[own]}
+        pairs_here = slice(ends[g], ends[g + 1])
+        pairs = {"edge_label_index": index[:, pairs_here]}
+        return pairs if label is None else {**pairs, "edge_label": label[pairs_here]}
 
     return of_graph
 
@@ -161,25 +161,25 @@ def _pairs(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> Any:
 def _features(path: Path, arrays: Arrays) -> Tensor:
     if "node_attr" not in arrays:
         return columns(path, "x", take(path, arrays, "x")[0])
-    parts = [columns(path, "node_attr", arrays["node_attr"]).float()]
+    features = [columns(path, "node_attr", arrays["node_attr"]).float()]
     if "x" in arrays:
         x = columns(path, "x", arrays["x"])
-        if len(x) != len(parts[0]):
+        if len(x) != len(features[0]):
             raise InvalidDataset(
-                f"{path}: x has {len(x)} rows, node_attr {len(parts[0])}; wanted one a vertex"
+                f"{path}: x has {len(x)} rows, node_attr {len(features[0])}; wanted one per vertex"
             )
-        parts.insert(0, x if x.dtype.is_floating_point else one_hot(path, "x", x))
-    return torch.cat(parts, dim=1)
+        features.insert(0, x if x.dtype.is_floating_point else one_hot(path, "x", x))
+    return torch.cat(features, dim=1)
 
 
 def _edge_attributes(path: Path, arrays: Arrays, edges: str, index: Tensor) -> Tensor | None:
-    """As many rows as there are edges, which are not mirrored yet."""
+    """Read the edges' features: one row per edge, before edges are mirrored."""
     if "edge_attr" not in arrays:
         return None
     values = columns(path, "edge_attr", arrays["edge_attr"])
     if len(values) != index.size(1):
         raise InvalidDataset(
-            f"{path}: edge_attr has {len(values)} rows, {edges} {index.size(1)}; wanted one an edge"
+            f"{path}: edge_attr has {len(values)} rows, {edges} {index.size(1)}; wanted one each"
         )
     return values
 

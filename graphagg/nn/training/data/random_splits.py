@@ -32,6 +32,17 @@ def random_splits(
     Raises:
         InvalidParameter: shares that are not positive or do not sum to 1.
         InvalidDataset: fewer than three graphs or vertices with labels.
+
+    Example:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import random_splits
+        >>> edge = torch.tensor([[0, 1], [1, 0]])
+        >>> x, classes = torch.ones(2, 1), (0, 1) * 5
+        >>> graphs = [Data(x=x, edge_index=edge, y=torch.tensor([c])) for c in classes]
+        >>> (split,) = random_splits(graphs).splits
+        >>> len(split.train), len(split.val), len(split.test)
+        (8, 1, 1)
     """
     integer("count", count, 1)
     if len(ratio) != len(PARTS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
@@ -45,7 +56,7 @@ def random_splits(
     ids = _labeled(data)
     if len(ids) < len(PARTS):
         raise InvalidDataset(
-            f"{data.name}: {len(ids)} with a label; wanted at least three, one a part"
+            f"{data.name}: {len(ids)} with a label; wanted at least three, one per part"
         )
     splits = tuple(_drawn(ids, ratio, s, random_state + s) for s in range(count))
     return GraphData(data.name, data.level, graphs, splits)
@@ -58,18 +69,18 @@ def _labeled(data: GraphData) -> Tensor:
         raise InvalidDataset(f"{data.name}: graph {missing[0]} has no labels {data.labels!r}")
     if data.single:
         return (~unknown_rows(data.graphs[0].y)).nonzero().flatten()
-    known = [not bool(unknown_rows(_rows(graph[data.labels])).all()) for graph in data.graphs]
-    return torch.tensor(known).nonzero().flatten()
+    labeled = [not bool(unknown_rows(_rows(graph[data.labels])).all()) for graph in data.graphs]
+    return torch.tensor(labeled).nonzero().flatten()
 
 
 def _rows(labels: Tensor) -> Tensor:
     return labels.view(1) if labels.dim() == 0 else labels
 
 
-def _drawn(ids: Tensor, ratio: Ratio, number: int, state: int) -> Split:
+def _drawn(ids: Tensor, ratio: Ratio, index: int, state: int) -> Split:
     order = ids[torch.randperm(len(ids), generator=torch.Generator().manual_seed(state))]
     val, test = (max(1, round(share * len(ids))) for share in ratio[1:])
     val = min(val, len(ids) - 2)
     test = min(test, len(ids) - 1 - val)
-    parts = torch.split(order, [len(ids) - val - test, val, test])
-    return Split(str(number), *(part.sort().values for part in parts))
+    subsets = torch.split(order, [len(ids) - val - test, val, test])
+    return Split(str(index), *(subset.sort().values for subset in subsets))

@@ -82,8 +82,8 @@ def _graphs_of_path(source: str) -> list[Data]:
     if not path.is_dir():
         return read_graphs(path)
     files = sorted(path.glob("*.npz"))
-    if all((path / part).is_dir() for part in PARTS):
-        files = [file for part in PARTS for file in sorted((path / part).glob("*.npz"))]
+    if all((path / subset).is_dir() for subset in PARTS):
+        files = [file for subset in PARTS for file in sorted((path / subset).glob("*.npz"))]
     if not files:
         raise InvalidDataset(f"{path} holds no .npz file; wanted at least one")
     return [graph for file in files for graph in read_graphs(file)]
@@ -96,12 +96,12 @@ def has_splits(source: Source) -> bool:
     if isinstance(source, str | os.PathLike):
         return False
     graphs = [source] if isinstance(source, Data) else list(source)
-    names = [f"{part}_mask" for part in PARTS] if len(graphs) == 1 else ["split"]
+    names = [f"{subset}_mask" for subset in PARTS] if len(graphs) == 1 else ["split"]
     return bool(graphs) and all(graph.get(n) is not None for graph in graphs for n in names)
 
 
 def name_of(source: Source) -> str:
-    """What results call the data."""
+    """Name the data, as results do."""
     if isinstance(source, GraphData):
         return source.name
     if isinstance(source, str | os.PathLike):
@@ -118,7 +118,7 @@ def _from_path(source: str) -> GraphData:
     path, splits = _cut(source)
     if not path.is_dir():
         return read_npz(path, splits)
-    if all((path / part).is_dir() for part in PARTS):
+    if all((path / subset).is_dir() for subset in PARTS):
         if splits is not None:
             raise InvalidDataset(
                 f"{path}: no split {splits!r}; it has one, its folders train, val and test"
@@ -147,14 +147,14 @@ def _cut(source: str) -> tuple[Path, str | None]:
 def _from_folders(path: Path) -> GraphData:
     graphs: list[Data] = []
     ends = [0]
-    for part in PARTS:
-        files = sorted((path / part).glob("*.npz"))
+    for subset in PARTS:
+        files = sorted((path / subset).glob("*.npz"))
         if not files:
-            raise InvalidDataset(f"{path / part} holds no .npz file; wanted one a graph")
+            raise InvalidDataset(f"{path / subset} holds no .npz file; wanted one per graph")
         graphs += [read_graph(file, load_arrays(file)) for file in files]
         ends.append(len(graphs))
-    parts = [torch.arange(ends[i], ends[i + 1]) for i in range(3)]
-    return GraphData(path.name, level_of(graphs), graphs, (Split("0", *parts),))
+    subsets = [torch.arange(ends[i], ends[i + 1]) for i in range(3)]
+    return GraphData(path.name, level_of(graphs), graphs, (Split("0", *subsets),))
 
 
 def _from_list(graphs: list[Data]) -> GraphData:
@@ -163,29 +163,29 @@ def _from_list(graphs: list[Data]) -> GraphData:
     check_tensors("the data", graphs)
     if len(graphs) == 1:
         return load_data(graphs[0])
-    of = torch.tensor([_part(number, graph) for number, graph in enumerate(graphs)])
+    of = torch.tensor([_part(index, graph) for index, graph in enumerate(graphs)])
     split = Split.of_masks("0", of == 0, of == 1, of == 2)
     plain = [_plain(graph) for graph in graphs]
     return GraphData("graphs", level_of(plain), plain, (split,))
 
 
-def _part(number: int, graph: Data) -> int:
+def _part(index: int, graph: Data) -> int:
     """0, 1 or 2: what the graph is for."""
-    part = graph.get("split")
-    whole = isinstance(part, int | np.integer) and not isinstance(part, bool)
-    if isinstance(part, Tensor):
-        whole = part.numel() == 1 and not part.dtype.is_floating_point
-    if not whole or int(part) not in (0, 1, 2):
+    subset = graph.get("split")
+    whole = isinstance(subset, int | np.integer) and not isinstance(subset, bool)
+    if isinstance(subset, Tensor):
+        whole = subset.numel() == 1 and not subset.dtype.is_floating_point
+    if not whole or int(subset) not in (0, 1, 2):
         raise InvalidDataset(
-            f"graph {number} has split {part!r}; wanted 0 for training, 1 for validation or 2 for "
+            f"graph {index} has split {subset!r}; wanted 0 for training, 1 for validation or 2 for "
             "testing, or random splits (--split-ratio; graphagg.nn.training.random_splits)"
         )
-    return int(part)
+    return int(subset)
 
 
 def _plain(graph: Data) -> Data:
     """Without the masks and the part, which are no features."""
-    odd = {f"{part}_mask" for part in PARTS} | {"split"}
+    odd = {f"{subset}_mask" for subset in PARTS} | {"split"}
     return Data(**{key: value for key, value in graph.to_dict().items() if key not in odd})
 
 

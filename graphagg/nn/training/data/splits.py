@@ -20,16 +20,16 @@ _Read: TypeAlias = Callable[[Path, Arrays, int], Iterator[Split]]
 
 
 def read_splits(
-    path: Path, arrays: Arrays, count: int, wanted: str | None, known: Tensor | None
+    path: Path, arrays: Arrays, count: int, kind_name: str | None, labeled: Tensor | None
 ) -> tuple[Split, ...]:
     """The splits of one kind.
 
     Args:
         path: the file, for messages.
         arrays: its arrays.
-        count: what is split: the number of graphs, or of vertices of one graph.
-        wanted: the kind; None: the first.
-        known: `[count]` booleans, the vertices that have a label; None: all.
+        count: the number of graphs, or of vertices of one graph.
+        kind_name: the kind; None: the first.
+        labeled: `[count]` booleans, the vertices that have a label; None: all.
 
     Raises:
         InvalidDataset: there is no such split, or it is of another number of graphs or vertices.
@@ -40,25 +40,25 @@ def read_splits(
             f"{path}: no split; wanted arrays train, val and test, masks of them, or folds; "
             f"found {', '.join(sorted(arrays))}"
         )
-    kind = next(iter(kinds)) if wanted is None else wanted
+    kind = next(iter(kinds)) if kind_name is None else kind_name
     if kind not in kinds:
         raise InvalidDataset(f"{path}: no split {kind!r}; it has {', '.join(kinds)}")
-    found = tuple(kinds[kind](path, arrays, count))
-    if kind != "geom" or known is None or len(known) != count:
-        return found
+    splits = tuple(kinds[kind](path, arrays, count))
+    if kind != "geom" or labeled is None or len(labeled) != count:
+        return splits
     # These masks cover every vertex, those without a label too.
     return tuple(
-        Split(split.name, *(part[known[part]] for part in (split.train, split.val, split.test)))
-        for split in found
+        Split(split.name, *(ids[labeled[ids]] for ids in (split.train, split.val, split.test)))
+        for split in splits
     )
 
 
 def _kinds(arrays: Arrays) -> dict[str, _Read]:
     kinds: dict[str, _Read] = {}
     for prefix, name in (("", "official"), ("bench_", "bench")):
-        if all(prefix + part in arrays for part in PARTS):
+        if all(prefix + subset in arrays for subset in PARTS):
             kinds[name] = partial(_listed, prefix)
-    if all(f"{part}_masks" in arrays for part in PARTS):
+    if all(f"{subset}_masks" in arrays for subset in PARTS):
         kinds["masks"] = _masked
     if "geom_splits" in arrays:
         kinds["geom"] = _packed
@@ -69,8 +69,8 @@ def _kinds(arrays: Arrays) -> dict[str, _Read]:
 
 
 def _listed(prefix: str, path: Path, arrays: Arrays, count: int) -> Iterator[Split]:
-    names = [prefix + part for part in PARTS]
-    parts = []
+    names = [prefix + subset for subset in PARTS]
+    tables = []
     for name in names:
         array = arrays[name]
         if array.ndim not in (1, 2) or (array.size and array.dtype.kind not in INTEGERS):
@@ -83,18 +83,20 @@ def _listed(prefix: str, path: Path, arrays: Arrays, count: int) -> Iterator[Spl
             raise InvalidDataset(
                 f"{path}: {name} holds {ids.min()}; wanted numbers from 0, or -1 as padding"
             )
-        parts.append(ids)
-    for s in range(_number(path, names, parts)):
-        yield Split(str(s), *(torch.from_numpy(ids[s][ids[s] >= 0]) for ids in parts))
+        tables.append(ids)
+    for s in range(_number(path, names, tables)):
+        yield Split(str(s), *(torch.from_numpy(ids[s][ids[s] >= 0]) for ids in tables))
 
 
 def _masked(path: Path, arrays: Arrays, count: int) -> Iterator[Split]:
-    names = [f"{part}_masks" for part in PARTS]
+    names = [f"{subset}_masks" for subset in PARTS]
     for name in names:
         array = arrays[name]
         good = array.ndim in (1, 2) and array.shape[-1] == count
         if not good or array.dtype.kind not in BOOLEANS:
-            raise misfit(path, name, array, f"booleans [{count}] or [S, {count}], one row a split")
+            raise misfit(
+                path, name, array, f"booleans [{count}] or [S, {count}], one row per split"
+            )
     masks = [np.atleast_2d(arrays[name]) for name in names]
     for s in range(_number(path, names, masks)):
         yield Split.of_masks(str(s), *(torch.from_numpy(mask[s]) for mask in masks))
@@ -119,12 +121,12 @@ def _folded(name: str, path: Path, arrays: Arrays, count: int) -> Iterator[Split
     yield from folded(torch.from_numpy(fold.astype(np.int64)), f"{path}: {name}")
 
 
-def _number(path: Path, names: list[str], parts: list[Array]) -> int:
-    """Of splits, one a row."""
-    rows = [len(part) for part in parts]
+def _number(path: Path, names: list[str], tables: list[Array]) -> int:
+    """Count the splits, one per row."""
+    rows = [len(table) for table in tables]
     if len(set(rows)) != 1:
         raise InvalidDataset(
             f"{path}: {', '.join(names[:2])} and {names[2]} hold {rows[0]}, {rows[1]} and "
-            f"{rows[2]} splits; wanted the same number of each, one row a split"
+            f"{rows[2]} splits; wanted the same number of each, one row per split"
         )
     return rows[0]

@@ -33,14 +33,25 @@ def save_npz(path: str | os.PathLike[str], data: Source) -> None:
     Raises:
         InvalidDataset: another suffix, no graph, or graphs that differ in what they have.
         WriteFailed: the file cannot be written.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import save_npz
+        >>> from graphagg.nn.training import load_graphs
+        >>> graph = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_npz(f"{folder}/graphs.npz", [graph, graph])
+        ...     len(load_graphs(f"{folder}/graphs.npz"))
+        2
     """
     target = Path(path)
     if target.suffix != ".npz":
         raise InvalidDataset(f"{target}: wanted a file name that ends in .npz")
     splits: tuple[Split, ...] = ()
     if isinstance(data, GraphData) or has_splits(data):
-        found = load_data(data)
-        graphs, splits = list(found.graphs), found.splits
+        loaded = load_data(data)
+        graphs, splits = list(loaded.graphs), loaded.splits
     else:
         graphs = load_graphs(data)
     check_tensors(target.name, graphs)
@@ -54,9 +65,9 @@ def save_npz(path: str | os.PathLike[str], data: Source) -> None:
 
 
 def _columns(flat: Graphs) -> dict[str, Array]:
-    found = [name for name in ("x", "edge_index") if name not in flat.columns]
-    if found:
-        raise InvalidDataset(f"the graphs have no {found[0]!r}; wanted x and edge_index")
+    missing = [name for name in ("x", "edge_index") if name not in flat.columns]
+    if missing:
+        raise InvalidDataset(f"the graphs have no {missing[0]!r}; wanted x and edge_index")
     arrays: dict[str, Array] = {
         "node_ptr": flat.vertex_ptr.numpy(),
         "directed": np.array(True),  # each edge stands as it is: none is to be mirrored
@@ -76,8 +87,8 @@ def _splits(splits: tuple[Split, ...]) -> dict[str, Array]:
     if not splits:
         return {}
     return {
-        part: torch.nn.utils.rnn.pad_sequence(
-            [getattr(split, part) for split in splits], batch_first=True, padding_value=-1
+        subset: torch.nn.utils.rnn.pad_sequence(
+            [getattr(split, subset) for split in splits], batch_first=True, padding_value=-1
         ).numpy()
-        for part in PARTS
+        for subset in PARTS
     }

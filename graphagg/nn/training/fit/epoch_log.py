@@ -50,9 +50,9 @@ def read_epochs(path: Path) -> list[dict[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _broken(path, str(error)) from None
-    for number, row in enumerate(rows, start=2):
+    for line, row in enumerate(rows, start=2):
         if tuple(row) != COLUMNS or None in row.values() or not row["epoch"].isdecimal():
-            raise _broken(path, f"line {number} is {','.join(map(str, row.values()))}")
+            raise _broken(path, f"line {line} is {','.join(map(str, row.values()))}")
     return rows
 
 

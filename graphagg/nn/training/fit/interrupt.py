@@ -41,9 +41,9 @@ class CtrlC:
             signal.signal(signal.SIGINT, before)
         self.check()
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _ask(self, signum: int, frame: FrameType | None) -> None:
         if self._asked:
-            signal.default_int_handler(number, frame)
+            signal.default_int_handler(signum, frame)
         self._asked = True
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""What is trained: one model, one loss, one metric, one rate."""
+"""The learner: one model, one loss, one metric, one rate."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class Learner(torch.nn.Module):
             TrainingDiverged: see `predict`.
         """
         predicted = self.predict(batch)
-        wanted = batch.edge_label if self.level == "edge" else batch.y
-        if predicted.size(0) != wanted.size(0):
+        labels = batch.edge_label if self.level == "edge" else batch.y
+        if predicted.size(0) != labels.size(0):
             raise InvalidFeatures(
-                f"the model gives {predicted.size(0):,} rows for {wanted.size(0):,} labels; "
-                f"wanted one a {self.level}"
+                f"the model gives {predicted.size(0):,} rows for {labels.size(0):,} labels; "
+                f"wanted one per {self.level}"
             )
         rows = batch.get("rows")
-        return (predicted, wanted) if rows is None else (predicted[rows], wanted[rows])
+        return (predicted, labels) if rows is None else (predicted[rows], labels[rows])
 
     def scores(self, batch: Data, pairs: Tensor) -> Tensor:
         """One score `[P]` for each of other pairs `[2, P]` than the batch's own.
@@ -108,20 +108,20 @@ class Learner(torch.nn.Module):
         Raises:
             TrainingDiverged: NaN, or for `mae`, `roc-auc` and `ap` infinity.
         """
-        numbers = self.metric in ("mae", "roc-auc", "ap")
-        bad = ~predicted.isfinite() if numbers else predicted.isnan()
+        finite = self.metric in ("mae", "roc-auc", "ap")
+        bad = ~predicted.isfinite() if finite else predicted.isnan()
         if bool(bad.any()):
             raise self._diverged(
                 "the model's answers hold NaN or infinity", f" ({int(bad.sum())} of {bad.numel()})"
             )
 
-    def _diverged(self, found: str, more: str = "") -> TrainingDiverged:
+    def _diverged(self, problem: str, more: str = "") -> TrainingDiverged:
         training = self.training_config
         clip = f"training.clip_norm ({training.clip_norm:g})"
         if not training.clip_norm:
             clip = "set training.clip_norm (now 0: off)"
         return TrainingDiverged(
-            f"{found} in {self.stage}{more}; lower training.lr ({training.lr:g}) or {clip}"
+            f"{problem} in {self.stage}{more}; lower training.lr ({training.lr:g}) or {clip}"
         )
 
     def forward(self, batch: Data) -> Tensor:
@@ -130,17 +130,17 @@ class Learner(torch.nn.Module):
         Raises:
             TrainingDiverged: the loss is no finite number.
         """
-        predicted, wanted = self.answers(batch)
+        predicted, labels = self.answers(batch)
         if predicted.dtype is torch.bfloat16:
             predicted = predicted.float()
-        loss = loss_of(self._objective, predicted, wanted)
+        loss = loss_of(self._objective, predicted, labels)
         share = batch.get("share")
         if share is not None:
             loss = loss * share
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}")
-        if bool(known(self._objective, wanted).any()):  # else its 0 says nothing
+        if bool(known(self._objective, labels).any()):  # else its 0 says nothing
             self.losses.append(value)
         return loss
 
@@ -163,11 +163,11 @@ class Answers:
         if learner.metric == "mrr":
             self._ranks.append(reciprocal_ranks(batch, partial(learner.scores, batch)))
             return
-        predicted, wanted = learner.answers(batch)
+        predicted, labels = learner.answers(batch)
         learner.check_answers(predicted)
-        self._rows.append((predicted.detach().cpu(), wanted.cpu()))
+        self._rows.append((predicted.detach().cpu(), labels.cpu()))
 
-    def score(self, part: str) -> float:
+    def score(self, subset: str) -> float:
         """The metric over all of them.
 
         Raises:
@@ -175,9 +175,9 @@ class Answers:
         """
         metric = self._learner.metric
         if metric == "mrr":
-            return mean_over_graphs(self._ranks, part)
-        predicted, wanted = (torch.cat(rows) for rows in zip(*self._rows, strict=True))
-        return score(metric, predicted, wanted, part)
+            return mean_over_graphs(self._ranks, subset)
+        predicted, labels = (torch.cat(rows) for rows in zip(*self._rows, strict=True))
+        return score(metric, predicted, labels, subset)
 
 
 def _is_finite(batch: Data) -> bool:
@@ -216,7 +216,7 @@ def rate(training: TrainingConfig, epoch: int) -> float:
 
 
 def evaluate(
-    learner: Learner, batches: Batches, device: torch.device, part: str = "a part of the data"
+    learner: Learner, batches: Batches, device: torch.device, subset: str = "a part of the data"
 ) -> float:
     """Compute the metric of the model over a part of the data, in evaluation mode.
 
@@ -224,14 +224,14 @@ def evaluate(
         learner: the model.
         batches: the part.
         device: where the model runs.
-        part: what errors call it.
+        subset: what errors call it.
 
     Raises:
         InvalidDataset: the metric is not defined on the part.
         TrainingDiverged: answers that cannot be measured.
     """
-    learner.stage = part
-    return answers_of(learner, batches, device).score(part)
+    learner.stage = subset
+    return answers_of(learner, batches, device).score(subset)
 
 
 @torch.no_grad()

@@ -40,7 +40,7 @@ _PERFECT = 1.0 - 1e-6  # of a float32
 
 @dataclass(frozen=True)
 class Fit:
-    """What a call of `train` gives to every split.
+    """Devices, time and reports of a call of `train`, the same for every split.
 
     Attributes:
         devices: that it trains on; the first one evaluates.
@@ -64,7 +64,7 @@ class Fit:
 
 
 def fit_split(
-    learner: Learner, feed: Feed, folder: RunFolder, number: int, name: str, run: Fit
+    learner: Learner, feed: Feed, folder: RunFolder, index: int, name: str, run: Fit
 ) -> SplitResult:
     """Train on one split, and measure its three parts at the epoch that validation chose.
 
@@ -74,15 +74,17 @@ def fit_split(
         TrainingDiverged: the loss is no finite number.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    where = folder.make_split(number)
+    where = folder.make_split(index)
     try:
         with named_failures(learner.training_config.batch_size):
-            epochs = _fit(learner, feed, folder, number, run)
+            epochs = _fit(learner, feed, folder, index, run)
             best = read_checkpoint(where / BEST)
             learner.load_state_dict(best["state_dict"])
             scores = {
-                part: evaluate(learner, feed.evaluation(part), run.devices[0], f"the {part} part")
-                for part in PARTS
+                subset: evaluate(
+                    learner, feed.evaluation(subset), run.devices[0], f"the {subset} part"
+                )
+                for subset in PARTS
             }
     except KeyboardInterrupt:
         raise TrainingInterrupted(_interrupted(where)) from None
@@ -97,17 +99,17 @@ def fit_split(
     )
 
 
-def _fit(learner: Learner, feed: Feed, folder: RunFolder, number: int, run: Fit) -> int:
+def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: Fit) -> int:
     """Train until the end; return the number of epochs that took.
 
     Raises:
         TrainingPaused: the minutes ended before.
     """
-    stage, epochs = f"split {number}", learner.training_config.epochs
-    saved = folder.last(number)
+    stage, epochs = f"split {index}", learner.training_config.epochs
+    saved = folder.last(index)
     if saved is None or not saved["over"]:
-        on_all(run.devices, partial(_train, learner, feed, folder, number, run, saved))
-        saved = folder.last(number)
+        on_all(run.devices, partial(_train, learner, feed, folder, index, run, saved))
+        saved = folder.last(index)
     done = 0 if saved is None else int(saved["epoch"]) + 1
     if saved is None or not saved["over"]:
         raise TrainingPaused(
@@ -119,12 +121,12 @@ def _fit(learner: Learner, feed: Feed, folder: RunFolder, number: int, run: Fit)
 
 
 def _train(
-    learner: Learner, feed: Feed, folder: RunFolder, number: int, run: Fit,
+    learner: Learner, feed: Feed, folder: RunFolder, index: int, run: Fit,
     saved: dict[str, Any] | None, device: torch.device,
 ) -> None:  # fmt: skip
     """Train on a device, from a checkpoint, until training or time is over."""
     loop = _Loop(learner, feed, device, saved)
-    where, leads, stage = folder.split(number), here()[0] == 0, f"split {number}"
+    where, leads, stage = folder.split(index), here()[0] == 0, f"split {index}"
     logs = _Logs(where, loop.done, run.loggers) if leads else None
     with closing(logs) if logs else nullcontext(), loop.ctrl_c.awaited():
         stop = pause = 0.0
@@ -260,7 +262,7 @@ class _Logs:
             logger(values, epoch)
 
     def close(self) -> None:
-        """Write out what is buffered."""
+        """Write buffered events, and close the file."""
         self._board.close()
 
 

@@ -9,9 +9,6 @@ from torch import Tensor, nn
 
 from graphagg.errors import InvalidBatch
 from graphagg.nn.aggr import LCMAggregation, LCMPlan, fold
-from graphagg.nn.aggr.gru import fold as gru_fold
-from graphagg.nn.aggr.gru import fused as gru_fused
-from graphagg.nn.aggr.gru.fused import FusedGRUKernel
 from graphagg.nn.aggr.operators import SymmetricGRU
 from graphagg.nn.segments import Segments
 from tests.unit.nn.aggr.ragged import Ragged, assert_same, outcome, ragged, randomized
@@ -177,38 +174,6 @@ def test_float32_is_float64_rounded() -> None:
     single, module = x.detach().float().requires_grad_(), module.float()
     found = outcome(module, single, module(single, batch.index))
     assert_same([t.double() for t in found], wanted, within=1e-4)
-
-
-def test_a_rewritten_kernel_leaves_the_choice_to_the_device() -> None:
-    cell = SymmetricGRU(4)
-    kernel = gru_fold.gru_kernel(cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh)
-    assert type(kernel).__name__ == "GRUKernel"
-
-
-def twin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device's kernel and one block for all, on the CPU."""
-    monkeypatch.setattr(gru_fold, "gru_kernel", FusedGRUKernel)
-
-
-@given(batch=ragged(30))
-@settings(max_examples=4, deadline=None)
-def test_the_fused_kernel_equals_the_plain_one(batch: Ragged) -> None:
-    module, x = randomized(LCMAggregation(4, 4)), batch.rows()
-    wanted = outcome(module, x, module(x, ptr=batch.ptr))
-    with pytest.MonkeyPatch.context() as patch:
-        twin(patch)
-        plain = (gru_fused.gates, gru_fused.gate_gradients)
-        patch.setattr(gru_fused, "_compiled", lambda: plain)
-        assert_same(outcome(module, x, module(x, ptr=batch.ptr)), wanted)
-
-
-@pytest.mark.slow
-def test_the_compiled_gates_equal_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    module, batch = randomized(LCMAggregation(4, 4)), Ragged((70, 3, 0, 1, 9), 2)
-    x = batch.rows()
-    wanted = outcome(module, x, module(x, ptr=batch.ptr))
-    twin(monkeypatch)
-    assert_same(outcome(module, x, module(x, ptr=batch.ptr)), wanted)
 
 
 @pytest.mark.gpu

@@ -82,7 +82,7 @@ def test_a_class_below_minus_one_is_no_unknown_label(
         ({"edge_label_index": torch.zeros(4, dtype=torch.int64)}, r"\[4\] of torch.int64; wanted"),
         (
             {"edge_label": torch.ones(3)},
-            "graph 2 has 3 rows of edge_label, wanted 4, one a pair of edge_label_index",
+            "graph 2 has 3 rows of edge_label, wanted 4, one per pair of edge_label_index",
         ),
     ],
 )
@@ -101,17 +101,19 @@ def test_labels_of_one_graph_are_not_read_as_anothers() -> None:
     data = vertices()
     changed(data, 4, y=torch.ones(data.graphs[5].num_nodes, dtype=torch.int64))
     changed(data, 5, y=torch.ones(data.graphs[4].num_nodes, dtype=torch.int64))
-    with pytest.raises(InvalidDataset, match="graph 4 has 4 rows of y, wanted 3, one a vertex"):
+    with pytest.raises(InvalidDataset, match="graph 4 has 4 rows of y, wanted 3, one per vertex"):
         checked(data)
     data = many(4)
     changed(data, 0, y=torch.tensor([0, 1]))
     changed(data, 1, y=torch.tensor([], dtype=torch.int64))
-    with pytest.raises(InvalidDataset, match="graph 0 has 2 rows of y, wanted 1, one a graph"):
+    with pytest.raises(InvalidDataset, match="graph 0 has 2 rows of y, wanted 1, one per graph"):
         checked(data)
     data = many(4)
     for number, graph in enumerate(data.graphs):
         graph.edge_attr = torch.ones(graph.num_edges + (number == 1) - (number == 2))
-    with pytest.raises(InvalidDataset, match="graph 1 has 9 rows of edge_attr, wanted 8, one an"):
+    with pytest.raises(
+        InvalidDataset, match="graph 1 has 9 rows of edge_attr, wanted 8, one per edge"
+    ):
         checked(data)
 
 

@@ -6,7 +6,7 @@ With W x for the input and U h for the hidden side, gates r and z of both orders
 
 two products of width d where the left side has four: 8 d^2 multiplications a combine
 with the candidate n, not 12 d^2, and a third less in the backward pass too. The results differ from
-those of `torch.nn.GRUCell` by rounding alone. tanh(v) is taken as 2 s(2 v) - 1, because torch's
+`torch.nn.GRUCell` by rounding alone. tanh(v) is taken as 2 s(2 v) - 1, because torch's
 sigmoid takes a tenth of the time of its tanh on a CPU.
 
 Rows and gates are stored `[2, P, d]`: first the order (a, b), then (b, a).
@@ -66,7 +66,7 @@ class GRUKernel:
         self._bias_grad = w.new_zeros(4, self._width)
 
     def prepare(self, values: Tensor, most: int, keep: bool) -> None:
-        """Make the room that all passes share: 13 rows a node, and 7 for gradients."""
+        """Make the room that all passes share: 13 rows per node, and 7 for gradients."""
         self._room = values.new_empty(13, most * self._width)
         self._spare = values.new_empty(7 if keep else 1, most * self._width)
 
@@ -92,9 +92,9 @@ class GRUKernel:
         g.rows[2] = g.rows[0]
         torch.add(g.rows[0], g.rows[1], out=g.both[0])
         torch.sub(g.rows[0], g.rows[1], out=g.both[1])
-        for number, gate in enumerate((g.r, g.z)):
-            torch.addmm(self._gate_bias[number], g.both[0], self._plus[number].t(), out=gate[1])
-            torch.mm(g.both[1], self._minus[number].t(), out=spare)
+        for row, gate in enumerate((g.r, g.z)):
+            torch.addmm(self._gate_bias[row], g.both[0], self._plus[row].t(), out=gate[1])
+            torch.mm(g.both[1], self._minus[row].t(), out=spare)
             torch.add(gate[1], spare, out=gate[0])
             gate[1].sub_(spare)
             gate.sigmoid_()
@@ -135,10 +135,10 @@ class GRUKernel:
 
     def _sum_weights(self, g: Gates, grad_n: Tensor, grad_m: Tensor) -> None:
         flat = (-1, self._width)
-        for number, (grad, rows) in enumerate(((grad_n, g.rows[:2]), (grad_m, g.rows[1:]))):
+        for side, (grad, rows) in enumerate(((grad_n, g.rows[:2]), (grad_m, g.rows[1:]))):
             grad = grad.view(flat)
-            self._grad[4 + number].addmm_(grad.t(), rows.view(flat))
-            self._bias_grad[2 + number] += grad.sum(0)
+            self._grad[4 + side].addmm_(grad.t(), rows.view(flat))
+            self._bias_grad[2 + side] += grad.sum(0)
 
     def _to_children(
         self, g: Gates, grad_n: Tensor, grad_z: Tensor, spare: Tensor, grad_x: Tensor
@@ -149,20 +149,20 @@ class GRUKernel:
             grad_x[1 - order].addmm_(g.r[order], self._hidden)
             grad_x[1 - order].add_(g.z[order])
         plus, minus = grad_n[0], grad_n[1]
-        for number, grad in enumerate((g.m, grad_z)):
+        for row, grad in enumerate((g.m, grad_z)):
             torch.add(grad[0], grad[1], out=spare)
             grad[0].sub_(grad[1])
-            self._grad[number].addmm_(spare.t(), g.both[0])
-            self._grad[2 + number].addmm_(grad[0].t(), g.both[1])
-            self._bias_grad[number] += spare.sum(0)
-            beta = 0 if number == 0 else 1
-            plus.addmm_(spare, self._plus[number], beta=beta)
-            minus.addmm_(grad[0], self._minus[number], beta=beta)
+            self._grad[row].addmm_(spare.t(), g.both[0])
+            self._grad[2 + row].addmm_(grad[0].t(), g.both[1])
+            self._bias_grad[row] += spare.sum(0)
+            beta = 0 if row == 0 else 1
+            plus.addmm_(spare, self._plus[row], beta=beta)
+            minus.addmm_(grad[0], self._minus[row], beta=beta)
         grad_x[0].add_(plus).add_(minus)
         grad_x[1].add_(plus).sub_(minus)
 
     def gradients(self) -> Sequence[Tensor]:
-        """Of `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`."""
+        """Gradients of `weight_ih`, `weight_hh`, `bias_ih` and `bias_hh`."""
         plus, minus = self._grad[:2], self._grad[2:4]
         candidate, bias = self._grad[4:], self._bias_grad[2:]
         weights = (0.5 * (plus + minus), 0.5 * (plus - minus))

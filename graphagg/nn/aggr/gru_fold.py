@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,16 +10,8 @@ from torch import Tensor
 
 from graphagg.nn.aggr.cache import plan_of_ptr
 from graphagg.nn.aggr.fold import fold, identity_gradient, once, unfold
-from graphagg.nn.aggr.gru.fused import FusedGRUKernel
-from graphagg.nn.aggr.gru.kernel import GRUKernel
+from graphagg.nn.aggr.gru_kernel import GRUKernel
 from graphagg.nn.aggr.plan import LCMPlan
-
-
-def gru_kernel(weight_ih: Tensor, *others: Tensor) -> GRUKernel:
-    """The kernel for the device of the weights: fused gates on CUDA where Triton is installed."""
-    if weight_ih.is_cuda and importlib.util.find_spec("triton") is not None:
-        return FusedGRUKernel(weight_ih, *others)
-    return GRUKernel(weight_ih, *others)
 
 
 class GRUFold(torch.autograd.Function):
@@ -31,14 +22,14 @@ class GRUFold(torch.autograd.Function):
         """`weights` are the four of `GRUKernel`."""
         ctx.save_for_backward(x, *weights)
         ctx.plan = plan
-        return fold(x, plan, identity, gru_kernel(*weights))
+        return fold(x, plan, identity, GRUKernel(*weights))
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> Any:
         """Gradients of `x`, of the identity and of the four weights."""
         x, *weights = ctx.saved_tensors
         with torch.no_grad():
-            kernel = gru_kernel(*weights)
+            kernel = GRUKernel(*weights)
             grad_x = unfold(x, ctx.plan, grad_out, kernel)
             grads = (grad_x, identity_gradient(ctx.plan, grad_out), *kernel.gradients())
         return None, *once(grads, grad_out, x, *weights)
@@ -47,7 +38,7 @@ class GRUFold(torch.autograd.Function):
 @torch.library.custom_op("graphagg::lcm_gru", mutates_args=())
 def lcm_gru(x: Tensor, ptr: Tensor, identity: Tensor, weights: Sequence[Tensor]) -> Tensor:
     """`GRUFold` as an operator of its own, which torch.compile and torch.export keep whole."""
-    return fold(x, plan_of_ptr(ptr, len(x)), identity, gru_kernel(*weights))
+    return fold(x, plan_of_ptr(ptr, len(x)), identity, GRUKernel(*weights))
 
 
 @lcm_gru.register_fake
@@ -60,7 +51,7 @@ def _lcm_gru_backward(
     grad_out: Tensor, x: Tensor, ptr: Tensor, weights: Sequence[Tensor]
 ) -> list[Tensor]:
     plan = plan_of_ptr(ptr, len(x))
-    kernel = gru_kernel(*weights)
+    kernel = GRUKernel(*weights)
     grad_x = unfold(x, plan, grad_out, kernel)
     return [grad_x, identity_gradient(plan, grad_out), *kernel.gradients()]
 

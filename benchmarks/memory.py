@@ -22,9 +22,7 @@ from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.evaluation.measure import GoldQuestion
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.question.checks import instant_of
-from graphagg.rag.question.rescoring import Rescoring
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Request
 
 SET = "lihua-world"
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.4)
@@ -87,10 +85,11 @@ def _recall(
     for question in asked:
         as_of = None
         if at_need:
-            as_of = instant_of(max(str(index[name].metadata["when"]) for name in question.gold))
-        retriever = index.retriever(mode, selection=Selection(as_of=as_of))
+            as_of = max(str(index[name].metadata["when"]) for name in question.gold)
+        request = Request(mode=mode, as_of=as_of, recency=recency)
+        retriever = index.retriever(request)
         ready = retriever.encode(retriever.read([question.text], models), models)
-        (hits,) = retriever.answer(ready, 5, rescoring=Rescoring(recency, as_of=as_of))
+        (hits,) = retriever.answer(ready, 5, rescoring=request.rescoring)
         ids = [[hit.passage.id, *hit.copies] for hit in hits]
         first = [{name for of_hit in ids[:k] for name in of_hit} for k in _DEPTHS]
         shares.append([len(question.gold & names) / len(question.gold) for names in first])

@@ -34,7 +34,7 @@ from graphagg.rag.evaluation.measure import (
 )
 from graphagg.rag.modes.protocol import Asked
 from graphagg.rag.modes.registry import AnyRetriever
-from graphagg.rag.question.selection import Selection
+from graphagg.rag.question.request import Request
 from tests.conftest import DATA
 
 FOLDER = DATA / "2wikimultihopqa"
@@ -48,7 +48,6 @@ FAITHFUL: dict[str, Config] = {
     "faithful, preset official-run": PRESETS["official-run"],
     "faithful:paper": PRESETS["paper"],
 }
-EVERYTHING = Selection()
 YEARS = (1900, 2020)  # of the metadata made for the filter
 
 
@@ -210,9 +209,9 @@ def _other_sets(
 
 
 def _asked(
-    index: PassageIndex, mode: Mode, texts: Sequence[str], selection: Selection = EVERYTHING
+    index: PassageIndex, texts: Sequence[str], request: Request
 ) -> tuple[AnyRetriever, list[Asked]]:
-    retriever = index.retriever(mode, None, selection)
+    retriever = index.retriever(request)
     return retriever, retriever.encode(retriever.read(texts, index.models), index.models)
 
 
@@ -227,7 +226,9 @@ def _each(retriever: AnyRetriever, asked: Sequence[Asked]) -> list[float]:
 
 
 def _throughput(report: Report, index: PassageIndex, questions: list[GoldQuestion]) -> None:
-    retriever, asked = _asked(index, "faithful", [question.text for question in questions])
+    retriever, asked = _asked(
+        index, [question.text for question in questions], Request(mode="faithful")
+    )
     pairs = [
         (sum(_each(retriever, asked)) / 1e3, _cpu(lambda: retriever.answer(asked, 5)))
         for _ in range(4)
@@ -246,12 +247,12 @@ def _filter(report: Report, index: PassageIndex, questions: list[GoldQuestion]) 
     middle = sum(YEARS) // 2
     filters = {"a half": {"year": {"gte": middle}}, "a tenth": {"shelf": "s3"}}
     rows = []
-    plain, asked = _asked(index, "best", texts)
+    plain, asked = _asked(index, texts, Request())
     _each(plain, asked)
     for name, conditions in filters.items():
-        selection = Selection(filter=conditions)
-        first = _cpu(lambda s=selection: index.retriever("best", None, s))  # type: ignore[misc]
-        filtered, seen = _asked(index, "best", texts, selection)
+        request = Request(filter=conditions)
+        first = _cpu(lambda r=request: index.retriever(r))  # type: ignore[misc]
+        filtered, seen = _asked(index, texts, request)
         pairs = [(_each(plain, asked), _each(filtered, seen)) for _ in range(3)]
         ratio = median(median(b) / median(a) for a, b in pairs)
         times = [median(map(median, side)) for side in zip(*pairs, strict=True)]
@@ -276,11 +277,11 @@ def _large(report: Report, root: Path, index: PassageIndex, questions: list[Gold
     seconds = time.process_time() - start
     report.line(f"{len(large):,} passages, {large.manifest.counts['entities']:,} entities")
     report.line(f"gazetteer, lexicon, inverted file, write: {seconds:.0f} CPU s (no model)\n")
-    retriever = index.retriever("best")
+    retriever = index.retriever(mode="best")
     texts = [question.text for question in questions[:300]]
     encoded = retriever.encode(retriever.read(texts, index.models), index.models)
     before = _anonymous_memory()
-    over = large.retriever("best")
+    over = large.retriever(mode="best")
     rows = []
     for name, one in (("6,119 passages", retriever), (f"{len(large):,} passages", over)):
         asked = [

@@ -111,7 +111,7 @@ def _second_halves(names: list[str], given: argparse.Namespace) -> dict[str, obj
 
 
 def _frozen(index: PassageIndex, asked: Sequence[GoldQuestion]) -> FrozenSet:
-    best = index.retriever("best")
+    best = index.retriever(mode="best")
     read = best.read([question.text for question in asked], index.models)
     encoded = best.encode(read, index.models)
     return FrozenSet(index.snapshot, encoded, [question.gold for question in asked])

@@ -147,7 +147,7 @@ def shell(
 ) -> None:
     """Explore communities at a prompt, or by commands on standard input, one a line."""
     from graphagg.cli.shell.communities import CommunityShell
-    from graphagg.cli.shell.prompt import converse
+    from graphagg.cli.shell.session import converse
     from graphagg.communities import CommunityIndex
 
     with CommunityIndex.open(directory) as index:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,11 +16,11 @@ from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.models.present import check_present
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.question.checks import check_request, instant_of
+from graphagg.rag.question.checks import check_request
 from graphagg.rag.question.excerpts import NEIGHBORS
-from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
+from graphagg.rag.question.request import Request
+from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
-from graphagg.rag.question.selection import Selection
 from graphagg.rag.snapshot.snapshot import Snapshot
 from graphagg.rag.tables.mentions import spans_of
 from graphagg.rag.tables.view import OUTER
@@ -147,34 +147,35 @@ class Passages:
                 "models": {role: model["name"] for role, model in manifest.models.items()},
             }
 
-    async def search(self, request: SearchRequest) -> Answer:
+    async def search(self, search: SearchRequest) -> Answer:
         """The hits of one question."""
-        results, timed = await self.answered([request.question], request)
-        return {"hits": results[0], "mode": request.mode, **timed}
+        results, timed = await self.answered([search.question], search)
+        return {"hits": results[0], "mode": search.request.mode, **timed}
 
-    async def search_batch(self, request: SearchBatchRequest) -> Answer:
+    async def search_batch(self, search: SearchBatchRequest) -> Answer:
         """The hits of several questions."""
-        results, timed = await self.answered(request.questions, request)
-        return {"results": [{"hits": hits} for hits in results], "mode": request.mode, **timed}
+        results, timed = await self.answered(search.questions, search)
+        answers = [{"hits": hits} for hits in results]
+        return {"results": answers, "mode": search.request.mode, **timed}
 
     async def answered(
-        self, questions: Sequence[str], request: SearchRequest | SearchBatchRequest
+        self, questions: Sequence[str], search: SearchRequest | SearchBatchRequest
     ) -> tuple[list[list[Answer]], Answer]:
-        """The hits of each question under the options of a request, and the time it took."""
-        watch, trace = Watch(), current_trace()
+        """The hits of each question under the options of a search, and the time it took."""
+        watch, trace, request = Watch(), current_trace(), self._request(search)
         trace.detail("question", questions[0] if questions else "")
         trace.detail("mode", request.mode)
-        check_request(questions, request.top_k)
+        check_request(questions, search.k)
         if self._pool is not None:
-            asked = {"questions": list(questions), "request": request.model_dump()}
-            results, timed = await self._pool.ask("passages.answered", **asked)
+            arguments = {"questions": list(questions), "request": search.model_dump()}
+            results, timed = await self._pool.ask("passages.answered", **arguments)
             return results, timed | {"latency_ms": watch.latency_ms}
         with self.slot.lease() as index:
             retriever, spent = await self._lane.run(self._scope, index, request, trace)
             encoded = await self._encode(index, retriever, request, questions)
             trace.stages += encoded.stages
             results, more = await self._lane.run(
-                self._hits, index, retriever, encoded, request, trace, begun=True
+                self._hits, index, retriever, encoded, request, search, trace, begun=True
             )
         cpu_ms = round(spent + encoded.cpu_ms + more, 3)
         return results, {"latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
@@ -183,10 +184,10 @@ class Passages:
         self,
         index: PassageIndex,
         retriever: AnyRetriever,
-        request: SearchRequest | SearchBatchRequest,
+        request: Request,
         questions: Sequence[str],
     ) -> Encoded:
-        scope = {"filter": request.filter, "as_of": request.as_of}
+        scope = asdict(request.selection)
         future = self._batcher.submit(index, retriever, request.mode, scope, questions)
         encoded = await asyncio.wrap_future(future)
         self._keep_models(index)
@@ -200,17 +201,15 @@ class Passages:
         if extractor is not None:
             self._extractors = {extractor.spec.sha256: extractor}
 
-    def _rescoring(self, request: SearchRequest | SearchBatchRequest) -> Rescoring:
-        recency = Recency(request.recency, request.half_life) if request.recency else None
-        return Rescoring(recency, self._reranker, self._first, instant_of(request.as_of))
+    def _request(self, search: SearchRequest | SearchBatchRequest) -> Request:
+        """How a search is answered, with the reranker of this service."""
+        return search.request.with_fields(reranker=self._reranker, rerank_first=self._first)
 
     @staticmethod
-    def _scope(
-        index: PassageIndex, request: SearchRequest | SearchBatchRequest, trace: Trace
-    ) -> tuple[AnyRetriever, float]:
+    def _scope(index: PassageIndex, request: Request, trace: Trace) -> tuple[AnyRetriever, float]:
         watch = Watch()
         with trace.stage("scope"):
-            retriever = index.retriever(request.mode, selection=_selection(request))
+            retriever = index.retriever(request)
         return retriever, watch.cpu_ms
 
     def _hits(
@@ -218,19 +217,20 @@ class Passages:
         index: PassageIndex,
         retriever: AnyRetriever,
         encoded: Encoded,
-        request: SearchRequest | SearchBatchRequest,
+        request: Request,
+        search: SearchRequest | SearchBatchRequest,
         trace: Trace,
     ) -> tuple[list[list[Answer]], float]:
         watch = Watch()
         with trace.stage("retrieve"):
             answers = retriever.answer(
-                encoded.asked, request.top_k, request.min_score, self._rescoring(request)
+                encoded.asked, search.k, request.min_score, request.rescoring
             )
         with trace.stage("explain"):
-            visible = index.snapshot.mask(_selection(request))
+            visible = index.snapshot.mask(request.selection)
             shown = [
                 [
-                    _shown(index, _with_neighbors(index.snapshot, hit, visible), request)
+                    _shown(index, _with_neighbors(index.snapshot, hit, visible), search)
                     for hit in hits
                 ]
                 for hits in answers
@@ -242,39 +242,34 @@ class Passages:
         with self.slot.lease() as index:
             return await self._lane.run(call, index)
 
-    async def explain(self, request: SearchRequest, passage_id: str) -> Answer:
-        """Why a passage is, or is not, among the first for a question."""
-        question, mode = request.question, request.mode
-        check_request([question], request.top_k)
+    async def explain(self, search: SearchRequest, passage_id: str) -> Answer:
+        """Explain why a passage is, or is not, among the first for a question."""
+        question, request = search.question, self._request(search)
+        check_request([question], search.k)
         if self._pool is not None:
-            asked_for = {"request": request.model_dump(), "passage_id": passage_id}
-            found: Answer = await self._pool.ask("passages.explain", **asked_for)
-            return found
+            arguments = {"request": search.model_dump(), "passage_id": passage_id}
+            answer: Answer = await self._pool.ask("passages.explain", **arguments)
+            return answer
         with self.slot.lease() as index:
             row = index.snapshot.known_row(passage_id)
             retriever, _ = await self._lane.run(self._scope, index, request, current_trace())
             encoded = await self._encode(index, retriever, request, [question])
-            asked, rescoring = encoded.asked[0], self._rescoring(request)
             why = await self._lane.run(
-                retriever.explain, asked, row, request.top_k, rescoring, begun=True
+                retriever.explain, encoded.asked[0], row, search.k, request.rescoring, begun=True
             )
-        hit = None if why.hit is None else why.hit.to_json(request.characters)
-        return {"passage_id": passage_id, "mode": mode, **why.to_json(), "hit": hit}
+        hit = None if why.hit is None else why.hit.to_json(search.characters)
+        return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
 
 
 def _load_models(index: PassageIndex) -> None:
-    index.load_encoder()
+    index.models.encoder()
     if "faithful" in _warmed(index):
-        index.load_extractor()
+        index.models.extractor()
 
 
 def _warmed(index: PassageIndex) -> tuple[Mode, ...]:
     """The modes that a first question is asked in; the others are parts of `best`."""
     return ("best", "faithful") if index.manifest.parameters["with_faithful"] else ("best",)
-
-
-def _selection(request: SearchRequest | SearchBatchRequest) -> Selection:
-    return Selection(request.filter, as_of=instant_of(request.as_of))
 
 
 def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
@@ -284,10 +279,10 @@ def _with_neighbors(snapshot: Snapshot, hit: Hit, visible: Mask) -> Hit:
     return replace(hit, neighbors=tuple(snapshot.corpus.read(r) for r in around if r != row))
 
 
-def _shown(index: PassageIndex, hit: Hit, request: SearchRequest | SearchBatchRequest) -> Answer:
-    characters = min(request.characters, MOST_TEXT // request.top_k)
+def _shown(index: PassageIndex, hit: Hit, search: SearchRequest | SearchBatchRequest) -> Answer:
+    characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
-    if request.explain:
+    if search.explain:
         start, end = hit.excerpt(characters).span
         answer["mentions"] = [
             {**mention, "start": mention["start"] - start, "end": mention["end"] - start}

@@ -8,21 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json
-from graphagg.cli.rag.options import (
-    Characters,
-    Directory,
-    Exclude,
-    Filters,
-    Include,
-    MinScore,
-    ModeName,
-    Question,
-    TopK,
-    selected,
-)
+from graphagg.cli.rag.options import Characters, Directory, K, Question, request_group
 from graphagg.errors import UnreadableFile
 from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
+from graphagg.rag.question.request import Request
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer
@@ -39,22 +30,15 @@ def answer(
     base_url: Annotated[
         str, typer.Option(help="An OpenAI-compatible API, such as http://localhost:8000/v1.")
     ],
-    model: Annotated[str, typer.Option(help="The model's name there.")],
+    model: Annotated[str, typer.Option(help="Name of the model at that API.")],
+    request: Annotated[Request, request_group(window=NEIGHBORS)],
     api_key_env: Annotated[
         str, typer.Option(help="The environment variable that holds the key.")
     ] = "OPENAI_API_KEY",
-    top_k: TopK = 5,
-    mode: ModeName = "best",
+    k: K = 5,
     broad: Annotated[
         bool, typer.Option("--broad", help="The same as --mode broad: passages of several themes.")
     ] = False,
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
-    window: Annotated[
-        int, typer.Option(help="Chunks beside a passage that the model gets if they fit.", min=0)
-    ] = NEIGHBORS,
-    min_score: MinScore = None,
     characters: Characters = CHARACTERS,
     prompt: Annotated[
         Path | None,
@@ -81,7 +65,8 @@ def answer(
     from graphagg.rag.answer.generate import answer as answer_from
     from graphagg.rag.models.endpoint import Endpoint
 
-    visible = selected(filters, include, exclude, False)
+    if broad:
+        request = request.with_fields(mode="broad")
     endpoint = Endpoint(base_url, model, api_key_env, timeout, max_tokens, temperature)
     streams = not as_json and (sys.stdout.isatty() if stream is None else stream)
     with PassageIndex.open(directory) as opened:
@@ -89,13 +74,8 @@ def answer(
             opened,
             question,
             endpoint,
-            k=top_k,
-            mode="broad" if broad else mode,
-            filter=visible["filter"],
-            include=visible["include"],
-            exclude=visible["exclude"],
-            window=window,
-            min_score=min_score,
+            k=k,
+            request=request,
             characters=characters,
             prompt=RULES if prompt is None else _text_of(prompt),
             heard=_say if streams else None,
@@ -140,4 +120,4 @@ def _print(reply: Answer, said: bool) -> None:
         )
 
 
-COMMANDS = {"answer": (answer, EPILOG)}
+COMMANDS = {"answer": (command(answer), EPILOG)}

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
-from graphagg.cli.rag.options import Directory, Exclude, Filters, Include, selected
+from graphagg.cli.rag.options import Directory, K, Visible
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig
@@ -47,19 +47,16 @@ def graph(
         Path, typer.Option("--out", help="File: .parquet, .csv; of all edges .graphml, .gexf too.")
     ],
     config: GraphConfig,
+    visible: Visible,
     edges: Annotated[
         EdgeKind,
         typer.Option(help="all; entities (of two that share sentences); passages (with entities)."),
     ] = "all",
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the graph of passages and entities, for `communities build` and `embed build` too."""
     from graphagg.rag import PassageIndex
 
-    visible = _visible(filters, include, exclude)
     with PassageIndex.open(directory) as opened:
         found = opened.graph(config=config, **visible)
     found.save(target, edges)
@@ -74,17 +71,10 @@ def graph(
     )
 
 
-def _visible(
-    filters: list[str] | None, include: list[str] | None, exclude: list[str] | None
-) -> dict[str, Any]:
-    """What is part of a corpus."""
-    chosen = selected(filters, include, exclude, False)
-    return {name: chosen[name] for name in ("filter", "include", "exclude")}
-
-
 def map_(
     directory: Directory,
     config: MapConfig,
+    visible: Visible,
     resolution: Annotated[
         list[float] | None,
         typer.Option(help="One a level, ascending; repeat it.", show_default="1, 4 and 16"),
@@ -108,9 +98,6 @@ def map_(
     api_key_env: Annotated[
         str, typer.Option(help="The environment variable that holds the key.")
     ] = "OPENAI_API_KEY",
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the themes of a corpus: what it is about, and which passages tell it best."""
@@ -119,7 +106,6 @@ def map_(
     labels = _endpoint(base_url, model, api_key_env)
     if resolution:
         config = replace(config, resolutions=tuple(resolution))
-    visible = _visible(filters, include, exclude)
     with PassageIndex.open(directory) as opened, progress_report() as report:
         made = opened.map(
             config=config, update=not no_update, labels=labels, progress=report, **visible
@@ -199,6 +185,7 @@ def _time(theme: Theme) -> str:
 def similar(
     directory: Directory,
     name: Annotated[str, typer.Argument(help="Id of a passage, or with --entity a name.")],
+    visible: Visible,
     entity: Annotated[bool, typer.Option("--entity", help="Entities like an entity.")] = False,
     by: Annotated[
         By | None,
@@ -207,20 +194,16 @@ def similar(
             show_default="text of passages, graph of entities",
         ),
     ] = None,
-    top_k: Annotated[int, typer.Option("--top-k", "-k", help="How many.")] = 10,
-    filters: Filters = None,
-    include: Include = None,
-    exclude: Exclude = None,
+    k: K = 10,
     as_json: AsJson = False,
 ) -> None:
     """Show the passages most like a passage, or the entities most like an entity."""
     from graphagg.rag import PassageIndex
 
-    visible = _visible(filters, include, exclude)
     with PassageIndex.open(directory) as opened:
         ask = opened.similar_entities if entity else opened.similar_passages
-        chosen: dict[str, Any] = visible if by is None else {**visible, "by": by}
-        likes = ask(name, top_k, **chosen)
+        chosen: dict[str, Any] = {**visible} if by is None else {**visible, "by": by}
+        likes = ask(name, k, **chosen)
     if as_json:
         print_json(likes.to_json())
         return
@@ -234,5 +217,5 @@ def similar(
 COMMANDS = {
     "graph": (command(graph), GRAPH),
     "map": (command(map_, hidden=HIDDEN), MAP),
-    "similar": (similar, SIMILAR),
+    "similar": (command(similar), SIMILAR),
 }

@@ -1,87 +1,40 @@
-"""Options of several commands of `graphagg rag`, and what they mean to the library."""
+"""Options of several commands of `graphagg rag`; those of a request derive from `Request`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from graphagg.cli.folders import Directory as Directory
+from graphagg.cli.options import Group, flag, help_in
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.linearrag import PRESETS, RetrievalConfig, Semantics, preset
 from graphagg.rag.config.modes import Mode
+from graphagg.rag.question.plain import Option, options, request_of
+from graphagg.rag.question.request import Request, VisibleFields
 
 PassageFile = Annotated[Path, typer.Argument(help="A folder of documents, JSONL (.gz) or Parquet.")]
-Question = Annotated[str, typer.Argument(help="What to ask.")]
-TopK = Annotated[int, typer.Option("--top-k", "-k", help="How many passages.")]
-MinScore = Annotated[
-    float | None, typer.Option(help="Leave out passages that score less.", show_default="none")
-]
+Question = Annotated[str, typer.Argument(help="The question.")]
+K = Annotated[int, typer.Option("--k", "-k", "--top-k", help="Number of hits.")]
 Characters = Annotated[
     int, typer.Option(help="Characters of a passage and the chunks around it.", min=1)
 ]
-ModeName = Annotated[
-    Mode,
-    typer.Option(
-        "--mode",
-        help="best; broad (several themes); auto (one of the two, by the question); faithful "
-        "(LinearRAG); rrf; dense (cosine alone); bm25 (words).",
-    ),
-]
 Preset = Annotated[
     str | None,
-    typer.Option(help=f"Of faithful: {', '.join(PRESETS)}.", show_default="official"),
+    typer.Option(help=f"Settings of mode faithful: {', '.join(PRESETS)}.", show_default="official"),
 ]
 SemanticsName = Annotated[
     Semantics | None,
-    typer.Option("--semantics", help="Of faithful.", show_default="what the preset says"),
-]
-Filters = Annotated[
-    list[str] | None,
     typer.Option(
-        "--filter",
-        help="Condition on metadata: k=v, k!=v, k>=v, k<v, 'k in a,b' or JSON; repeat it for and.",
+        "--semantics",
+        help="How mode faithful activates entities.",
+        show_default="what the preset says",
     ),
 ]
-Include = Annotated[
-    list[str] | None,
-    typer.Option("--include", help="Only this passage or document, by its id; repeat it."),
-]
-Exclude = Annotated[
-    list[str] | None,
-    typer.Option("--exclude", help="Not this passage or document, by its id; repeat it."),
-]
-BridgeThrough = Annotated[
-    bool,
-    typer.Option("--bridge-through-filtered", help="Hidden passages may lead to visible ones."),
-]
-
-AsOf = Annotated[
-    str | None,
-    typer.Option(
-        "--as-of",
-        help="An ISO 8601 date (and time); passages whose metadata 'when' is later are not seen.",
-        show_default="none",
-    ),
-]
-RecencyWeight = Annotated[
-    float,
-    typer.Option("--recency", help="What the newest passages gain; needs metadata 'when'.", min=0),
-]
-HalfLife = Annotated[
-    float, typer.Option("--half-life", help="Days after which they gain half as much.")
-]
-RerankerName = Annotated[
-    str | None,
-    typer.Option(
-        "--reranker",
-        help="A cross-encoder that reads the first hits: name or path of a sentence-transformers "
-        "model.",
-        show_default="none",
-    ),
-]
-RerankFirst = Annotated[int, typer.Option("--rerank-first", help="How many hits it reads.", min=1)]
 
 
 def settings(
@@ -106,36 +59,60 @@ def settings(
     return None
 
 
-def rescored(
-    recency: float, half_life: float, reranker: str | None, rerank_first: int
-) -> dict[str, Any]:
-    """Options of `PassageIndex.retrieve` that add to scores; raises `InvalidParameter`."""
-    from graphagg.rag.models.reranker import CrossEncoderReranker
-    from graphagg.rag.question.rescoring import Recency
+def _request(preset: str | None, semantics: Semantics | None, **values: Any) -> Request:
+    return request_of({**values, "config": settings(values["mode"], preset, semantics)})
 
-    preferred = Recency(recency, half_life)
-    return {
-        "recency": preferred if recency else None,
-        "reranker": None if reranker is None else CrossEncoderReranker(reranker),
-        "rerank_first": rerank_first,
+
+def _parameter(option: Option) -> Parameter:
+    text, none = help_in(option.text, OPTIONS)
+    if option.type == list[str] | None:
+        text = f"{text.rstrip('.')}; repeat it."
+    info = typer.Option(flag(option.name), help=text, min=option.bounds.get("least"))
+    if option.default is None:
+        info.show_default = none or "none"
+    annotation: Any = Annotated[option.type, info]
+    return Parameter(
+        option.name, Parameter.KEYWORD_ONLY, default=option.default, annotation=annotation
+    )
+
+
+OPTIONS = {option.name: option for option in options("words")}
+"""The options of a request, by name."""
+
+
+def request_group(
+    make: Callable[..., Any] = request_of, names: Any = OPTIONS, **defaults: Any
+) -> Group:
+    """Options of a request as a group of options of a command.
+
+    Args:
+        make: makes a value from the plain values of the options, given by name.
+        names: of the options; default: all.
+        defaults: that differ from the defaults of `Request`.
+    """
+    parameters = {name: _parameter(OPTIONS[name]) for name in names}
+    for name, value in defaults.items():
+        parameters[name] = parameters[name].replace(default=value)
+    return Group(make, parameters)
+
+
+def _with_presets() -> Group:
+    group = request_group()
+    presets = {
+        name: Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in (("preset", Preset), ("semantics", SemanticsName))
     }
+    return Group(_request, {**group.fields, **presets})
 
 
-def selected(
-    filters: list[str] | None,
-    include: list[str] | None,
-    exclude: list[str] | None,
-    bridge_through: bool,
-    as_of: str | None = None,
-) -> dict[str, Any]:
-    """Options of `PassageIndex.retrieve` that say what is visible; raises `InvalidFilter`."""
-    from graphagg.rag.documents.filters import parse_cli
-
-    conditions = [parse_cli(text) for text in filters or ()]
+def _visible(**values: Any) -> VisibleFields:
+    request = request_of(values)
     return {
-        "filter": {"and": conditions} if conditions else None,
-        "include": include or None,
-        "exclude": exclude or (),
-        "bridge_through_filtered": bridge_through,
-        "as_of": as_of,
-    }
+        "filter": request.filter, "include": request.include, "exclude": request.exclude,
+    }  # fmt: skip
+
+
+Asked = Annotated[Request, _with_presets()]
+"""All options of a request, with the presets of mode faithful."""
+Visible = Annotated[VisibleFields, request_group(_visible, VisibleFields.__annotations__)]
+"""The options that choose passages."""

@@ -109,7 +109,7 @@ def _evaluate(
 ) -> Evaluation:
     k, metrics = max(RECALL_AT), metrics_of(questions)
     missing = check_gold(index.snapshot, questions)
-    retriever = index.retriever(mode, config)
+    retriever = index.retriever(mode=mode, config=config)
 
     def ask(text: str) -> tuple[list[Hit], _Clock]:
         clock = _Clock()

@@ -90,12 +90,8 @@ class Explorer:
 
     async def light(self, request: LightRequest) -> Answer:
         """Where the passages of a question lie."""
-        search = SearchRequest(
-            question=request.question,
-            top_k=request.top_k,
-            filter=request.filter,
-            characters=1,
-            explain=False,
+        search = SearchRequest.model_validate(
+            {**request.model_dump(), "characters": 1, "explain": False}
         )
         found = await self._service.passages.search(search)
 
@@ -125,9 +121,9 @@ class Explorer:
             by: dict[str, Any] = {} if request.by is None else {"by": request.by}
             options = {"filter": request.filter, **by}
             if request.passage is not None:
-                return index.similar_passages(request.passage, request.top_k, **options).to_json()
+                return index.similar_passages(request.passage, request.k, **options).to_json()
             assert request.entity is not None
-            return index.similar_entities(request.entity, request.top_k, **options).to_json()
+            return index.similar_entities(request.entity, request.k, **options).to_json()
 
         return await self._timed(answer)
 

@@ -8,14 +8,16 @@ from pydantic import Field
 
 from graphagg.communities.config import Method, Plan
 from graphagg.serve.limits import MOST_BATCH
-from graphagg.serve.models.values import Members, Request, Result, Seeds, ShownVertex, Timed
+from graphagg.serve.models.values import K, Members, Request, Result, Seeds, ShownVertex, Timed
 
 
 class CommunityRequest(Request):
     """Whose community is wanted."""
 
     seeds: Seeds
-    top_k: Members | None = Field(default=50, description="null: a sweep cut chooses.")
+    k: Members | None = Field(
+        default=50, validation_alias=K, description="Number of members; null: a sweep cut chooses."
+    )
     method: Method = "fused"
     plan: Plan = "auto"
 

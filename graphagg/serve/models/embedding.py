@@ -7,21 +7,21 @@ from typing import Annotated
 from pydantic import Field
 
 from graphagg.serve.limits import MOST_BATCH
-from graphagg.serve.models.values import Hits, Request, Result, ShownVertex, Timed, Vertex
+from graphagg.serve.models.values import Hits, K, Request, Result, ShownVertex, Timed, Vertex
 
 
 class NearestRequest(Request):
     """Whose nearest vertices are wanted."""
 
     vertex: Vertex
-    top_k: Hits = 10
+    k: Hits = Field(default=10, validation_alias=K, description="Number of neighbors.")
 
 
 class NearestBatchRequest(Request):
     """Several vertices."""
 
     vertices: Annotated[list[Vertex], Field(min_length=1, max_length=MOST_BATCH)]
-    top_k: Hits = 10
+    k: Hits = Field(default=10, validation_alias=K, description="Number of neighbors.")
 
 
 class Nearest(Result):

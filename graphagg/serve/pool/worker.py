@@ -167,7 +167,7 @@ async def _structure(service: Service, given: Message) -> Any:
 
 async def _nearest(service: Service, given: Message) -> Any:
     request = NearestBatchRequest.model_validate(given)
-    return await service.embedding.neighbors(request.vertices, request.top_k)
+    return await service.embedding.neighbors(request.vertices, request.k)
 
 
 CALLS: dict[str, Callable[[Service, Message], Awaitable[Any]]] = {

@@ -70,7 +70,7 @@ def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
     results = []
     for encoder in (failing, good, failing):
         index = PassageIndex.open(indices.passages, encoder=encoder)
-        results.append(batcher.submit(index, index.retriever("dense"), "dense", None, ["Ada?"]))
+        results.append(batcher.submit(index, index.retriever(mode="dense"), "dense", None, ["Ada?"]))
     assert isinstance(results[0].exception(SECONDS), InvalidParameter)
     assert len(results[1].result(SECONDS).asked) == 1
     assert isinstance(results[2].exception(SECONDS), InvalidParameter)
@@ -83,11 +83,11 @@ def test_a_cancelled_question_is_not_encoded(indices: Sources) -> None:
     index = PassageIndex.open(indices.passages, encoder=encoder)
     batcher = Batcher()
     jobs = [
-        batcher.submit(index, index.retriever("dense"), "dense", None, ["Ada?"]) for _ in range(1)
+        batcher.submit(index, index.retriever(mode="dense"), "dense", None, ["Ada?"]) for _ in range(1)
     ]
     assert encoder.entered.wait(SECONDS)
     jobs += [
-        batcher.submit(index, index.retriever("dense"), "dense", None, ["Ada?"]) for _ in range(3)
+        batcher.submit(index, index.retriever(mode="dense"), "dense", None, ["Ada?"]) for _ in range(3)
     ]
     assert jobs[2].cancel()
     encoder.gate.set()

@@ -27,7 +27,7 @@ from graphagg.rag.question.excerpts import CHARACTERS
 from graphagg.serve.chat.answers import MODEL, Answered, Answers, citations
 from graphagg.serve.http.failures import body_of, documented
 from graphagg.serve.models.passages import SearchRequest
-from graphagg.serve.models.values import Characters, Hits, Result, Score, unicode_text
+from graphagg.serve.models.values import Characters, Hits, K, Result, Score, unicode_text
 
 _MOST_MESSAGES = 200
 _MOST_TOKENS = 100_000
@@ -69,7 +69,7 @@ class ChatRequest(BaseModel):
     max_completion_tokens: Annotated[int | None, Field(ge=1, le=_MOST_TOKENS)] = None
     n: Literal[1] | None = None
     tools: Annotated[list[Any] | None, Field(max_length=0, description="It calls none.")] = None
-    top_k: Hits = 5
+    k: Hits = Field(default=5, validation_alias=K, description="Number of passages.")
     mode: Mode = "best"
     filter: dict[str, Any] | None = None
     min_score: Score = None
@@ -82,7 +82,7 @@ class ChatRequest(BaseModel):
                 f"the last message is of the {self.messages[-1].role}; wanted a question of the "
                 "user"
             )
-        options = self.model_dump(include={"top_k", "mode", "filter", "min_score", "characters"})
+        options = self.model_dump(include={"k", "mode", "filter", "min_score", "characters"})
         try:
             return SearchRequest(question=self.messages[-1].text, explain=False, **options)
         except ValidationError as error:

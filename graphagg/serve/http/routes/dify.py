@@ -116,12 +116,10 @@ def router(service: Service) -> APIRouter:
             return JSONResponse({"records": []})
         with passages.slot.lease() as index:
             wanted = own_filter(index, request.metadata_condition)
-        search = SearchRequest(
-            question=request.query,
-            top_k=setting.top_k,
-            filter=wanted,
-            characters=min(_CHARACTERS, MOST_TEXT // setting.top_k),
-            explain=False,
+        characters = min(_CHARACTERS, MOST_TEXT // setting.top_k)
+        values = {"question": request.query, "k": setting.top_k, "filter": wanted}
+        search = SearchRequest.model_validate(
+            {**values, "characters": characters, "explain": False}
         )
         hits = (await passages.search(search))["hits"]
         records = [_record(hit) for hit in hits]
